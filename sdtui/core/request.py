@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.config import JsonDict
 
 from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.samplers import canonical_label
 
 SIZE_MULTIPLE = 8
 """Sizes are multiples of this: the factor of the VAEs of SD 1.x, 2.x and SDXL."""
@@ -136,6 +137,15 @@ class GenerationRequest(BaseModel):
         if not value.strip():
             raise ValueError("must not be empty: say what the picture should show")
         return value
+
+    @field_validator("sampler")
+    @classmethod
+    def _sampler_known(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else canonical_label(value)
+        except InvalidRequestError as error:
+            message = error.problems[0].message
+        raise ValueError(message)
 
     @model_validator(mode="after")
     def _strength_needs_an_init_image(self) -> Self:
