@@ -77,8 +77,8 @@ class StableDiffusionEngine:
         return source, describe_model(path)
 
     def dtype_for(self, asked: DType) -> DType:
-        """The number format of a run: what it asks for, else the settings, else the device's."""
-        return choose_dtype(self.device, self.settings.dtype if asked is DType.AUTO else asked)
+        """The number format of a run: what it asks for, else the device's."""
+        return choose_dtype(self.device, asked)
 
     def estimate(self, description: ModelDescription, request: GenerationRequest) -> Estimate:
         """The memory that a request needs in its leanest batch, one picture at a time."""
@@ -96,15 +96,14 @@ class StableDiffusionEngine:
         else the fastest that does. Raises UnsupportedModelError for a mode that the device
         doesn't have."""
         modes = modes_for(self.device)
-        wanted = self.settings.memory_mode if asked is MemoryMode.AUTO else asked
-        if wanted is not MemoryMode.AUTO:
-            if wanted not in modes:
+        if asked is not MemoryMode.AUTO:
+            if asked not in modes:
                 raise UnsupportedModelError(
-                    f"memory mode {wanted} needs a GPU; on a CPU the weights are in main memory "
+                    f"memory mode {asked} needs a GPU; on a CPU the weights are in main memory "
                     "anyway",
                     "Use --memory auto",
                 )
-            return wanted
+            return asked
         memory = self.device.memory()
         free = memory.free + (memory.used if self.device.is_accelerator else 0)
         if self.loaded and self.loaded.source.name == model:
