@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdtui.history.database import Database
-from sdtui.history.search import IDS_A_MILLISECOND, Search, Value, first_id
+from sdtui.history.entry import Entry, Skipped, Stats
+from sdtui.history.search import IDS_A_MILLISECOND, Search, Value, first_id, time_of
 from sdtui.history.sidecar import Summary
 
 _COLUMNS = """
@@ -38,9 +39,10 @@ class Index:
     Methods raise HistoryError if the database can't be used.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, pictures: Path) -> None:
         """Open the index, made anew if it is missing, damaged or of another version."""
         self._database = Database(file)
+        self._pictures = pictures
         self._read, self._write = self._database.read, self._database.write
 
     def close(self) -> None:
@@ -153,15 +155,18 @@ class Index:
             for name, reason in reasons.items():
                 self._write("INSERT INTO skipped VALUES (?, ?, ?)", number, name, reason)
 
-    def skipped(self) -> list[sqlite3.Row]:
-        """Folder, name and reason of every file that is not listed."""
-        return self._read(
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Every file that is not listed, with the reason."""
+        rows = self._read(
             "SELECT path AS folder, name, reason FROM skipped "
             "JOIN folders ON folders.id = skipped.folder ORDER BY path, name"
         )
+        return tuple(
+            Skipped(self._pictures / row["folder"] / row["name"], row["reason"]) for row in rows
+        )
 
-    def find(self, search: Search, offset: int, limit: int) -> tuple[list[sqlite3.Row], int]:
-        """The rows of one page, newest first, and how many pictures were found in all."""
+    def find(self, search: Search, offset: int, limit: int) -> tuple[tuple[Entry, ...], int]:
+        """The entries of one page, newest first, and how many pictures were found in all."""
         values: list[Value] = [value for part in search.conditions for value in part.values]
         if search.match is not None:
             source = "words CROSS JOIN entries ON entries.id = words.rowid"
@@ -182,54 +187,73 @@ class Index:
             offset,
         )
         if len(rows) < limit and (rows or offset == 0):
-            return rows, offset + len(rows)
+            return self._entries(rows), offset + len(rows)
         total = self._read(f"SELECT count(*) FROM {counted} WHERE {where}", *values)
-        return rows, total[0][0]
+        return self._entries(rows), total[0][0]
 
-    def by_id(self, entry: int) -> list[sqlite3.Row]:
-        """The row of one picture."""
-        return self._read(f"{_COLUMNS} WHERE entries.id = ?", entry)
+    def by_id(self, entry: int) -> tuple[Entry, ...]:
+        """The picture of this id."""
+        return self._entries(self._read(f"{_COLUMNS} WHERE entries.id = ?", entry))
 
-    def by_name(self, name: str, folder: str | None = None) -> list[sqlite3.Row]:
-        """The rows of the pictures of this file name, in one folder or in any."""
-        return self._read(
-            f"{_COLUMNS} WHERE name = ? AND (folders.path = ? OR ?)", name, folder, folder is None
-        )
+    def by_name(self, name: str, folder: str | None = None) -> tuple[Entry, ...]:
+        """The pictures of this file name, in one folder or in any."""
+        where = "name = ? AND (folders.path = ? OR ?)"
+        return self._entries(self._read(f"{_COLUMNS} WHERE {where}", name, folder, folder is None))
 
     def has_hash(self, sha256: str) -> bool:
         """Whether a picture file with this SHA-256 is listed."""
         return bool(self._read("SELECT 1 FROM entries WHERE sha256 = ? LIMIT 1", sha256))
 
-    def tags(self, entries: Iterable[int]) -> dict[int, list[str]]:
-        """The tags of each of these entries."""
-        ids = list(entries)
-        marks = ",".join("?" * len(ids))
-        found: dict[int, list[str]] = {}
-        for row in self._read(
-            f"SELECT entry, tag FROM tags WHERE entry IN ({marks}) ORDER BY tag", *ids
-        ):
-            found.setdefault(row["entry"], []).append(row["tag"])
-        return found
-
-    def counts(self) -> sqlite3.Row:
-        """Pictures, starred ones, skipped files, smallest and largest id."""
-        return self._read(
+    def stats(self, trashed: int) -> Stats:
+        """The history in numbers; `trashed` is counted by the caller."""
+        counts = self._read(
             "SELECT (SELECT count(*) FROM entries) AS pictures, "
             "(SELECT count(*) FROM entries WHERE starred) AS starred, "
             "(SELECT count(*) FROM skipped) AS skipped, "
             "(SELECT min(id) FROM entries) AS first, (SELECT max(id) FROM entries) AS last"
         )[0]
+        first, last = counts["first"], counts["last"]
+        models = self._read("SELECT model, count(*) FROM words GROUP BY model ORDER BY 2 DESC, 1")
+        tags = self._read("SELECT tag, count(*) FROM tags GROUP BY tag ORDER BY 2 DESC, 1")
+        return Stats(
+            pictures=counts["pictures"],
+            starred=counts["starred"],
+            trashed=trashed,
+            skipped=counts["skipped"],
+            first=None if first is None else time_of(first),
+            last=None if last is None else time_of(last),
+            models={row[0]: row[1] for row in models},
+            tags={row[0]: row[1] for row in tags},
+        )
 
-    def models(self) -> dict[str, int]:
-        """How many pictures each model made, most first."""
-        return self._count("SELECT model, count(*) FROM words GROUP BY model ORDER BY 2 DESC, 1")
+    def _entries(self, rows: list[sqlite3.Row]) -> tuple[Entry, ...]:
+        ids = [row["id"] for row in rows]
+        marks = ",".join("?" * len(ids))
+        tags: dict[int, list[str]] = {}
+        for entry, tag in self._read(
+            f"SELECT entry, tag FROM tags WHERE entry IN ({marks}) ORDER BY tag", *ids
+        ):
+            tags.setdefault(entry, []).append(tag)
+        return tuple(self._entry(row, tags.get(row["id"], [])) for row in rows)
 
-    def tag_counts(self) -> dict[str, int]:
-        """How many pictures carry each tag, most first."""
-        return self._count("SELECT tag, count(*) FROM tags GROUP BY tag ORDER BY 2 DESC, 1")
-
-    def _count(self, sql: str) -> dict[str, int]:
-        return {row[0]: row[1] for row in self._read(sql)}
+    def _entry(self, row: sqlite3.Row, tags: list[str]) -> Entry:
+        return Entry(
+            id=row["id"],
+            path=self._pictures / row["folder"] / row["name"],
+            time=time_of(row["id"]),
+            prompt=row["prompt"],
+            negative_prompt=row["negative_prompt"],
+            model=row["model"],
+            sampler=row["sampler"],
+            seed=row["seed"],
+            width=row["width"],
+            height=row["height"],
+            steps=row["steps"],
+            guidance=row["guidance"],
+            starred=bool(row["starred"]),
+            tags=tuple(tags),
+            problem=row["problem"],
+        )
 
     def _folder(self, path: str) -> int:
         self._write("INSERT OR IGNORE INTO folders (path, stamp) VALUES (?, 0)", path)

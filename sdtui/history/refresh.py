@@ -18,7 +18,7 @@ from sdtui.core.text import visible
 from sdtui.history.containers import is_whole
 from sdtui.history.entry import Changes
 from sdtui.history.index import Index, Listing
-from sdtui.history.names import PICTURE_SUFFIXES, TRASH
+from sdtui.history.names import PICTURE_SUFFIXES, TRASH, split
 from sdtui.history.sidecar import UnreadableError, parse_summary, read_bytes
 from sdtui.history.writing import is_leftover, mend, restore_json
 
@@ -110,9 +110,9 @@ class Refresh:
 
     def _was_trashed(self, folder: str, found: _Folder) -> bool:
         """Whether a move to the trash was cut off, so that a JSON is here and there."""
-        pictured = {Path(name).stem for name in found.pictures}
+        pictured = {split(name)[0] for name in found.pictures}
         trash = self._pictures / TRASH / folder
-        lone = [name for name in found.sidecars if Path(name).stem not in pictured]
+        lone = [name for name in found.sidecars if split(name)[0] not in pictured]
         return any((trash / name).exists() for name in lone)
 
     def _picture(
@@ -144,9 +144,9 @@ class Refresh:
     def _restore_json(self, path: Path, found: _Folder) -> bool:
         """Write the JSON of our own pictures that came without it, from the copy inside them."""
         written = False
-        stems = {Path(name).stem for name in found.sidecars}
+        stems = {split(name)[0] for name in found.sidecars}
         for name in found.pictures:
-            if Path(name).stem not in stems:
+            if split(name)[0] not in stems:
                 try:
                     with exclusive(self._lock):
                         written |= restore_json(path / name)
@@ -176,7 +176,8 @@ def _scan(path: Path, folder: str) -> _Folder:
 
 
 def _sort_in(entry: os.DirEntry[str], folder: str, found: _Folder) -> None:
-    name, suffix = entry.name, Path(entry.name).suffix.lower()
+    name = entry.name
+    suffix = split(name)[1].lower()
     if not _is_text(name):
         found.skipped[visible(name)] = "its name is not valid text"
     elif entry.is_symlink():
@@ -208,7 +209,7 @@ def _pairs(found: _Folder) -> list[tuple[os.DirEntry[str], os.DirEntry[str]]]:
     pairs = []
     alone = set(found.sidecars)
     for name, picture in sorted(found.pictures.items()):
-        sidecar_name = f"{Path(name).stem}.json"
+        sidecar_name = f"{split(name)[0]}.json"
         if sidecar_name in alone:
             alone.remove(sidecar_name)
             pairs.append((picture, found.sidecars[sidecar_name]))

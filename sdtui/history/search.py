@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.nearest import nearest
@@ -20,6 +20,7 @@ Value = int | float | str
 MAX_LETTERS = 2_000
 MAX_TERMS = 40
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TERM = re.compile(
     r"""(?=\S)(?P<minus>-)?
         (?:(?P<field>[A-Za-z_]+)(?P<sign>:|<=|>=|<|>|=))?
@@ -193,9 +194,14 @@ FIELDS = (*_TEXT_COLUMNS, *_NUMBER_COLUMNS, *_FIELDS, "date")
 
 def first_id(moment: datetime) -> int:
     """The smallest id that an entry of this time can have."""
-    since = moment - datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    since = moment - _EPOCH
     milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
     return milliseconds * IDS_A_MILLISECOND
+
+
+def time_of(entry: int) -> datetime:
+    """The time that an id begins with, in local time."""
+    return (_EPOCH + timedelta(milliseconds=entry // IDS_A_MILLISECOND)).astimezone()
 
 
 IDS_A_MILLISECOND = 1024

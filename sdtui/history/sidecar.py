@@ -88,13 +88,13 @@ def read_bytes(path: Path) -> bytes:
     Raises OSError or UnreadableError.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
+    with os.fdopen(handle, "rb", buffering=0) as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableError("not an ordinary file")
         if status.st_size > MAX_BYTES:
             raise UnreadableError(f"its JSON is larger than {MAX_BYTES:,} bytes")
-        return file.read(MAX_BYTES)
+        return file.read(status.st_size)
 
 
 def parse_summary(data: bytes) -> Summary:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from sdtui.core import paths
-from sdtui.core.errors import HistoryError, InvalidRequestError, OutputError, Problem
+from sdtui.core.errors import HistoryError, ImageError, InvalidRequestError, OutputError, Problem
 from sdtui.core.record import GenerationRecord
 from sdtui.history import names
-from sdtui.history.entry import Changes, Entry, Page, SavedPicture, Skipped, Stats
+from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Skipped, Stats
 from sdtui.history.folder import PictureFolder
 from sdtui.history.index import Index
 from sdtui.history.pnginfo import encode
 from sdtui.history.refresh import Progress, Refresh
-from sdtui.history.search import IDS_A_MILLISECOND, parse_search
+from sdtui.history.search import parse_search
 from sdtui.history.sidecar import MAX_TAG, read_record
 from sdtui.history.writing import with_file
 
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 Format = Literal["png", "jpeg", "webp"]
 
 _LOG = logging.getLogger(__name__)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TAG = re.compile(r"[^\s\"\x00-\x1f\x7f-\x9f-][^\s\"\x00-\x1f\x7f-\x9f]*")
 
 
@@ -49,9 +46,10 @@ class History:
             digest = hashlib.sha256(str(self.pictures).encode("utf-8", "surrogateescape"))
             index_file = paths.state_folder() / f"history-{digest.hexdigest()[:12]}.db"
         self._folder = PictureFolder(pictures, index_file.with_name(index_file.name + ".lock"))
+        self.trash_folder = self._folder.trash
         with self._folder.changing(index_file):
             index_file.parent.mkdir(parents=True, exist_ok=True)
-            self._index = Index(index_file)
+            self._index = Index(index_file, self.pictures)
 
     def close(self) -> None:
         """Close the index."""
@@ -104,8 +102,8 @@ class History:
 
         Raises InvalidRequestError for an unknown field or a value that a field doesn't take.
         """
-        rows, total = self._index.find(parse_search(query), offset, limit)
-        return Page(self._entries(rows), total, offset)
+        entries, total = self._index.find(parse_search(query), offset, limit)
+        return Page(entries, total, offset)
 
     def every(self, query: str = "") -> Iterator[Entry]:
         """Everything that a search finds, newest first. Raises what `entries` raises."""
@@ -120,15 +118,15 @@ class History:
 
         Raises HistoryError if there is none, or more than one of this name.
         """
-        rows = self._index.by_id(which) if isinstance(which, int) else self._by_path(Path(which))
-        if not rows:
+        found = self._index.by_id(which) if isinstance(which, int) else self._by_path(Path(which))
+        if not found:
             raise HistoryError(
                 f'the history has no picture "{which}"',
                 '"sdtui history list" shows what it has',
             )
-        if len(rows) > 1:
-            raise HistoryError(f'{len(rows)} pictures are named "{which}"', "Give the whole path")
-        return self._entries(rows)[0]
+        if len(found) > 1:
+            raise HistoryError(f'{len(found)} pictures are named "{which}"', "Give the whole path")
+        return found[0]
 
     def record(self, entry: Entry) -> GenerationRecord:
         """The whole story of a picture, read from its JSON. Raises HistoryError if it can't be."""
@@ -139,64 +137,23 @@ class History:
 
     def skipped(self) -> tuple[Skipped, ...]:
         """The files in the pictures folder that are not listed, each with the reason."""
-        rows = self._index.skipped()
-        return tuple(
-            Skipped(self.pictures / row["folder"] / row["name"], row["reason"]) for row in rows
-        )
+        return self._index.skipped()
 
     def stats(self) -> Stats:
         """The history in numbers."""
-        counts = self._index.counts()
-        first, last = counts["first"], counts["last"]
-        return Stats(
-            pictures=counts["pictures"],
-            starred=counts["starred"],
-            trashed=len(self.trashed()),
-            skipped=counts["skipped"],
-            first=None if first is None else _time(first),
-            last=None if last is None else _time(last),
-            models=self._index.models(),
-            tags=self._index.tag_counts(),
-        )
+        return self._index.stats(trashed=len(self.trashed()))
 
-    def has_hash(self, sha256: str) -> bool:
-        """Whether a picture file with this SHA-256 is listed."""
-        return self._index.has_hash(sha256)
-
-    def _by_path(self, path: Path) -> list[sqlite3.Row]:
+    def _by_path(self, path: Path) -> tuple[Entry, ...]:
         if path.name == str(path) and not path.exists():
-            whole = self._index.by_name(path.name)
             endings = (f"{path.name}{suffix}" for suffix in names.PICTURE_SUFFIXES)
-            return whole or [row for name in endings for row in self._index.by_name(name)]
+            named = self._index.by_name(path.name)
+            return named or tuple(each for name in endings for each in self._index.by_name(name))
         for picture in (path.absolute(), self.pictures / path):
             folder = self._folder.name_of(picture)
-            rows = [] if folder is None else self._index.by_name(picture.name, folder)
-            if rows:
-                return rows
-        return []
-
-    def _entries(self, rows: list[sqlite3.Row]) -> tuple[Entry, ...]:
-        tags = self._index.tags(row["id"] for row in rows)
-        return tuple(self._entry(row, tuple(tags.get(row["id"], ()))) for row in rows)
-
-    def _entry(self, row: sqlite3.Row, tags: tuple[str, ...]) -> Entry:
-        return Entry(
-            id=row["id"],
-            path=self.pictures / row["folder"] / row["name"],
-            time=_time(row["id"]),
-            prompt=row["prompt"],
-            negative_prompt=row["negative_prompt"],
-            model=row["model"],
-            sampler=row["sampler"],
-            seed=row["seed"],
-            width=row["width"],
-            height=row["height"],
-            steps=row["steps"],
-            guidance=row["guidance"],
-            starred=bool(row["starred"]),
-            tags=tags,
-            problem=row["problem"],
-        )
+            found = () if folder is None else self._index.by_name(picture.name, folder)
+            if found:
+                return found
+        return ()
 
     def star(self, which: int | str | Path) -> Entry:
         """Star a picture. Raises what `get` raises."""
@@ -266,6 +223,43 @@ class History:
         """Delete what is in the trash for good; how many pictures that were."""
         return self._folder.empty_trash()
 
+    def export(self, target: Path, query: str = "") -> int:
+        """Write what a search finds, pictures and JSON, into the zip file `target`; how many
+        pictures. Raises what `entries` raises."""
+        from sdtui.history import archive
+
+        return archive.export(self.every(query), self.pictures, target)
+
+    def import_(self, sources: Iterable[Path]) -> Imported:
+        """Copy pictures in, ours or another tool's: picture files, folders of them, and zips of
+        `export`. What the history has already (the same SHA-256) is left out."""
+        from sdtui.history import archive
+
+        added: list[Path] = []
+        skipped: list[Skipped] = []
+        known = 0
+        for name, path in archive.pictures_of(sources, skipped):
+            try:
+                arrival = archive.read_arrival(path)
+            except (ImageError, InvalidRequestError) as error:
+                skipped.append(Skipped(name, str(error)))
+                continue
+            if self._index.has_hash(arrival.sha256):
+                known += 1
+                continue
+            saved = self._folder.keep(
+                arrival.data,
+                arrival.record,
+                suffix=path.suffix.lower(),
+                file=None if self._folder.name_of(path) is None else path,
+                moment=arrival.record.timestamp.astimezone(),
+                starred=arrival.starred,
+                tags=arrival.tags,
+            )
+            self._list(saved.path)
+            added.append(saved.path)
+        return Imported(tuple(added), known, tuple(skipped))
+
     def _list(self, picture: Path) -> None:
         """List a picture that is safe on disk already: if the index fails, the next refresh
         finds it."""
@@ -281,10 +275,6 @@ class History:
         """A listed picture's folder as the index names it."""
         name = entry.path.parent.relative_to(self.pictures).as_posix()
         return "" if name == "." else name
-
-
-def _time(entry: int) -> datetime:
-    return (_EPOCH + timedelta(milliseconds=entry // IDS_A_MILLISECOND)).astimezone()
 
 
 def _checked(tags: Iterable[str]) -> frozenset[str]:
