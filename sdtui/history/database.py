@@ -19,6 +19,7 @@ VERSION = 1
 
 _WAIT = 10.0  # seconds for another process's transaction to end
 _CACHE = 16 * 1024  # KiB a connection
+_CHECKPOINT = 10_000  # pages; with the words' hashsize, a third off a rebuild's time
 
 _TABLES = """
 CREATE TABLE folders (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stamp INTEGER NOT NULL);
@@ -37,6 +38,7 @@ CREATE VIRTUAL TABLE words USING fts5 (
     prompt, negative_prompt, model, sampler, prefix = '1 2 3',
     tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co So'"
 );
+INSERT INTO words (words, rank) VALUES ('hashsize', 16000000);
 """
 
 
@@ -135,6 +137,7 @@ def _open(file: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             _make_tables(connection)
     except sqlite3.Error:

@@ -15,7 +15,7 @@ from sdtui.core.record import GenerationRecord
 from sdtui.history import names, trash
 from sdtui.history.entry import SavedPicture
 from sdtui.history.index import Listing
-from sdtui.history.refresh import stamp_of
+from sdtui.history.reading import stamp_of
 from sdtui.history.sidecar import (
     UnreadableError,
     change_marks,
