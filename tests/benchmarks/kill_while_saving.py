@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import click
@@ -30,12 +31,11 @@ from tests.history.records import picture, record
 SEED = 20261122
 
 
-def save_for_ever(folder: Path, index: Path) -> None:
+def save_for_ever(folder: Path, index: Path, ready: Connection) -> None:
     """What the child does: says that it is ready, then changes the history without end."""
     image = picture(96, 96)
     with History(folder, index) as history:
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        ready.send(True)
         number = 0
         while True:
             path = history.save(image, record(f"picture {number}", seed=number), 0).path
@@ -50,12 +50,18 @@ def save_for_ever(folder: Path, index: Path) -> None:
 
 def kill_once(folder: Path, index: Path, delay: float) -> None:
     """Start the child, let it work for `delay` seconds, kill it."""
-    command = [sys.executable, "-m", __spec__.name, "--child", str(folder), str(index)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(delay)
-        child.send_signal(signal.SIGKILL)
+    processes = multiprocessing.get_context("fork")
+    receiver, sender = processes.Pipe(duplex=False)
+    child = processes.Process(target=save_for_ever, args=(folder, index, sender))
+    child.start()
+    receiver.recv()
+    time.sleep(delay)
+    child.kill()
+    child.join()
+    if child.exitcode != -signal.SIGKILL:
+        raise SystemExit("the child ended by itself")
+    receiver.close()
+    sender.close()
 
 
 def faults(folder: Path) -> list[str]:
@@ -97,10 +103,7 @@ def main() -> None:
     """Kill, look, repeat; the exit code is 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=1000)
-    parser.add_argument("--child", nargs=2, type=Path, metavar=("FOLDER", "INDEX"))
     options = parser.parse_args()
-    if options.child:
-        save_for_ever(*options.child)
     chance = random.Random(SEED)
     wrong: list[str] = []
     leftovers = pictures = 0
