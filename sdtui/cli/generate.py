@@ -61,6 +61,7 @@ def generate(
     from sdtui.cli.logs import log_to_file
     from sdtui.cli.prompts import read_requests
     from sdtui.core.settings import load_settings
+    from sdtui.models.catalog import find_model
 
     if (prompt is None) == (file is None) and like is None:
         raise click.UsageError("give one PROMPT (- = stdin), or --from FILE")
@@ -70,6 +71,8 @@ def generate(
     if like is not None:
         shared |= _settings_of(like, quiet)
     requests = read_requests(prompt, file, shared, request_values(flags))
+    for model in {request.model for request in requests}:
+        find_model(model, settings.model_folders)  # a wrong name is told before torch is loaded
     return _run(settings, requests, _output(out, requests), as_json, quiet)
 
 

@@ -45,9 +45,9 @@ class Narrator:
 
     def tell(self, envelope: JobEvent) -> None:
         """Tell about one event."""
-        if self._quiet:
-            return
         event = envelope.event
+        if self._quiet or event.kind == "failed":  # the command itself says what failed
+            return
         if event.kind == "step":
             self._advance(
                 f"step {event.step}/{event.total}  {event.it_per_second:.2f} it/s  "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -89,11 +88,9 @@ _METAVARS = {int: "N", float: "X", Path: "PATH"}
 
 
 def _plain_type(annotation: Any) -> type:
-    """The type of a field behind `| None` and its limits."""
-    if isinstance(annotation, types.UnionType):
-        annotation = next(part for part in get_args(annotation) if part is not type(None))
-    inner = get_args(annotation)
-    plain = inner[0] if inner else annotation
+    """The type of a field behind `| None`."""
+    choices = [part for part in get_args(annotation) if part is not type(None)]
+    plain = choices[0] if choices else annotation
     assert isinstance(plain, type)
     return plain
 
