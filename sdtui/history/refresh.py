@@ -55,19 +55,19 @@ class Refresh:
         self._progress = progress
         self._read = self._added = self._removed = 0
 
-    def run(self, *, everything: bool = False) -> Changes:
-        """Read the folders that changed; with `everything`, all of them.
+    def run(self) -> Changes:
+        """Read the folders that changed.
 
-        Raises OSError if a file can't be mended, sqlite3.Error if the index can't be written.
+        Raises OSError if a file can't be mended, HistoryError if the index can't be written.
         """
         with ThreadPoolExecutor(_THREADS) as self._threads:
-            steps = self._steps(everything)
+            steps = self._steps()
             while next(steps, _END) is not _END:  # not in a transaction if nothing changed
                 with self._index.writing():
                     collections.deque(itertools.islice(steps, _BATCH), maxlen=0)
         return Changes(self._added, self._removed)
 
-    def _steps(self, everything: bool) -> Iterator[None]:
+    def _steps(self) -> Iterator[None]:
         """The whole walk, with a pause before each folder that changed and after each file."""
         known = self._index.folders()
         inside_of = _by_parent(known)
@@ -77,7 +77,7 @@ class Refresh:
             folder = waiting.pop()
             try:
                 stamp = (self._pictures / folder).stat().st_mtime_ns
-                if stamp == known.get(folder) and not everything:
+                if stamp == known.get(folder):
                     waiting += inside_of.get(folder, [])
                 else:
                     yield
