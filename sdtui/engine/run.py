@@ -236,7 +236,9 @@ class Run:
                 self._finish(index, image)
             return
         check_latents(made, model.dtype)
-        self._latents.update(zip(indices, made, strict=True))
+        # Kept as batches of one, and joined by cat, so that their memory format stays: kernels
+        # round differently for another one.
+        self._latents.update(zip(indices, made.split(1), strict=True))
 
     def _fitted_init_image(self, settings: ImageSettings) -> Image.Image | None:
         if self._init_image is None:
@@ -250,7 +252,7 @@ class Run:
         plan = self.plan
         if not set_vae_savings(model.pipeline.vae, slicing=plan.vae_slicing, tile=plan.vae_tile):
             self._notice(f"the VAE of {model.source.name} can't work in tiles")
-        latents = torch.stack([self._latents[index] for index in indices])
+        latents = torch.cat([self._latents[index] for index in indices])
         pictures = decode(model, latents)
         wrong = broken(pictures)
         if wrong:
