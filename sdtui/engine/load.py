@@ -18,14 +18,12 @@ import torch
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
 from sdtui.engine.oom import is_out_of_memory
-from sdtui.models.description import CONFIGS, ModelDescription, weight_files
+from sdtui.models.description import CONFIGS, UNUSED, ModelDescription, weight_files
 
 OnComponent = Callable[[str, int, int], None]
 """Called before a component is loaded: its name, its number (from 1), how many there are."""
 
 _LIBRARIES = ("diffusers", "transformers")
-_UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
-"""Parts that Stable Diffusion pipelines can do without and that sdtui doesn't use."""
 
 
 def load_pipeline(
@@ -140,7 +138,7 @@ def _module_from_file(
 
 def _loaded_components(description: ModelDescription) -> Iterator[str]:
     for name, (library, class_name) in description.components.items():
-        if description.is_stable_diffusion and name in _UNUSED:
+        if description.is_stable_diffusion and name in UNUSED:
             continue
         if library not in _LIBRARIES:
             raise UnsafeModelError(

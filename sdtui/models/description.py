@@ -26,6 +26,9 @@ CONFIGS = Path(__file__).parent / "configs"
 NATIVE_FILE = "sdtui.json"
 """A model folder may bring its native values in a file of this name (see `NativeValues`)."""
 
+UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
+"""Parts that Stable Diffusion pipelines can do without and that sdtui doesn't use."""
+
 WEIGHTS = ".safetensors"
 _OLD_WEIGHTS = (".bin", ".ckpt", ".pt", ".msgpack", ".h5")
 
@@ -125,7 +128,7 @@ def _describe_folder(folder: Path) -> ModelDescription:
     parameters = {
         name: _component_parameters(folder / name)
         for name in components
-        if _has_weights(folder, name)
+        if name not in UNUSED and _has_weights(folder, name)
     }
     denoiser = _config(folder, "unet") or _config(folder, "transformer")
     vae = _config(folder, "vae")
