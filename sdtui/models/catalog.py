@@ -67,7 +67,7 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     if name == POCKET:
         return ModelSource(POCKET, SourceKind.FOLDER, pocket.MODEL_FOLDER)
     path = Path(name).expanduser()
-    if path.exists():
+    if _exists(path):
         return _at_path(name, path)
     if path.suffix.lower() in _PICKLES:
         raise _unsafe(path)
@@ -137,6 +137,13 @@ def _cached_models() -> Iterator[ModelSource]:
         snapshot = cached_snapshot(hub_id)
         if snapshot:
             yield ModelSource(hub_id, SourceKind.HUB, snapshot, hub_id)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long, or a folder that may not be looked into
+        return False
 
 
 def _at_path(name: str, path: Path) -> ModelSource:

@@ -65,7 +65,7 @@ def _write(family: str, file: Path) -> dict[str, str]:
 
 def _load(file: Path) -> dict[str, Any]:
     quiet_libraries()
-    socket.socket.connect = _refuse  # type: ignore[method-assign, assignment]
+    socket.socket.connect = _refuse  # type: ignore[method-assign]
     socket.getaddrinfo = _refuse
     meter = PeakMeter(choose_device("cpu"))
     meter.start()
