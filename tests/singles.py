@@ -48,7 +48,12 @@ _SMALL: dict[str, dict[str, dict[str, Any]]] = {
         "text_encoder_2": {"hidden_size": 24, "projection_dim": 24},
     },
 }
-_COMMON: dict[str, dict[str, Any]] = {"unet": _UNET, "vae": _VAE, "text_encoder": _TEXT, "text_encoder_2": _TEXT}
+_COMMON: dict[str, dict[str, Any]] = {
+    "unet": _UNET,
+    "vae": _VAE,
+    "text_encoder": _TEXT,
+    "text_encoder_2": _TEXT,
+}
 
 
 def small_configs(family: str, folder: Path) -> Path:
