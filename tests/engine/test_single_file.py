@@ -96,7 +96,8 @@ def test_weights_and_picture_are_the_original_ones(
                 assert torch.equal(weights[key], tensor), f"{name}.{key}"
             compared += 1
     assert compared == (4 if family == "sdxl" else 3)
-    np.testing.assert_array_equal(picture(loaded), picture(original))
+    # Not bit for bit: weights that lie elsewhere in memory are added up in another order.
+    np.testing.assert_allclose(picture(loaded), picture(original), rtol=0, atol=1e-4)
 
 
 def test_another_dtype(originals: dict[str, tuple[Any, ModelDescription]]) -> None:
