@@ -52,9 +52,7 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
         progress = _Progress(sum(sizes[name] for name in wanted), on_bytes, cancellation)
         for name in wanted:
             cancellation.check()
-            hf_hub_download(
-                hub_id, name, revision=info.sha, tqdm_class=progress.bar_class(sizes[name])
-            )
+            hf_hub_download(hub_id, name, revision=info.sha, tqdm_class=progress.bar_class())
             progress.file_done(sizes[name])
         # Only now the cache learns which snapshot is "main": half a model is never found there.
         return Path(hf_hub_download(hub_id, _INDEX)).parent
@@ -110,9 +108,8 @@ class _Progress:
         self._started = time.monotonic()
         self._reported = 0.0
 
-    def bar_class(self, size: int) -> type[Any]:
-        """A tqdm class for one file of `size` bytes that shows nothing and tells this object
-        instead."""
+    def bar_class(self) -> type[Any]:
+        """A tqdm class for one file that shows nothing and tells this object instead."""
         from tqdm import tqdm
 
         progress = self
@@ -121,18 +118,12 @@ class _Progress:
             def __init__(self, *args: Any, **options: Any) -> None:
                 options.pop("name", None)
                 super().__init__(*args, **{**options, "disable": True})
-                # What an earlier download left is there already.
-                progress.begin_file(min(int(options.get("initial") or 0), size))
 
             def update(self, n: float | None = 1) -> bool | None:
                 progress.add(int(n or 0))
                 return None
 
         return Bar
-
-    def begin_file(self, there: int) -> None:
-        """A file begins, of which `there` bytes came earlier."""
-        self._in_file = there
 
     def add(self, count: int) -> None:
         """`count` more bytes of the file have come. Raises CancelledError if asked to stop."""

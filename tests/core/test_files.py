@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -107,9 +108,10 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     most: list[int] = []
 
     def work() -> None:
-        for _ in range(50):
+        for _ in range(10):
             with exclusive(lock):
                 inside.append(1)
+                time.sleep(0.001)
                 most.append(len(inside))
                 inside.pop()
 

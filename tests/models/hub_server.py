@@ -29,7 +29,6 @@ class Hub:
     url: str = ""
     tokens: set[str | None] = field(default_factory=set)
     fetched: list[str] = field(default_factory=list)
-    ranges: list[str] = field(default_factory=list)
 
     def listing(self) -> dict[str, Any]:
         """The model's information, as the hub's API gives it."""
@@ -81,7 +80,6 @@ def running(hub: Hub) -> Iterator[Hub]:
             asked = self.headers.get("Range")
             start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
             if asked:
-                hub.ranges.append(asked)
                 headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             self.send_response(206 if asked else 200)
             for name, value in headers.items():
