@@ -1,0 +1,115 @@
+"""The memory modes' machinery, with the CPU standing where a GPU would: the hooks are the same,
+the moves go nowhere. What they save can only be seen on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdtui.core.record import Stage
+from sdtui.core.request import GenerationRequest, MemoryMode
+from sdtui.core.settings import Settings
+from sdtui.engine import engine as engine_module
+from sdtui.engine import run as run_module
+from sdtui.engine.device import Device
+from sdtui.engine.engine import StableDiffusionEngine
+from sdtui.engine.generator import RobustStableDiffusionGenerator
+from tests.engine.faults import Fault, module_of
+from tests.images import difference
+
+# Sequential offload can't be run like this: accelerate takes "cpu:0" and "cpu" for two devices.
+_MODES = (MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD, MemoryMode.GROUP_OFFLOAD)
+
+
+@pytest.fixture
+def offloading(monkeypatch: pytest.MonkeyPatch) -> Iterator[StableDiffusionEngine]:
+    """An engine that believes its device to have every mode."""
+
+    def all_modes(_: Device) -> tuple[MemoryMode, ...]:
+        return _MODES
+
+    monkeypatch.setattr(engine_module, "modes_for", all_modes)
+    monkeypatch.setattr(run_module, "modes_for", all_modes)
+    with StableDiffusionEngine(Settings(device="cpu")) as engine:
+        yield engine
+
+
+def _request(folder: Path, **values: Any) -> GenerationRequest:
+    return GenerationRequest.parse(
+        {
+            "prompt": "a red cat",
+            "model": str(folder),
+            "dtype": "float32",
+            "num_inference_steps": 2,
+            "seed": 7,
+            "width": 64,
+            "height": 64,
+            **values,
+        }
+    )
+
+
+@pytest.mark.parametrize("fixture", ["tiny_sd1", "tiny_sdxl"])
+def test_every_mode_makes_the_same_picture_in_any_order(
+    offloading: StableDiffusionEngine, fixture: str, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(fixture)
+    full = offloading.generate(_request(folder, memory_mode="full"))
+    order = ("model_offload", "full", "group_offload", "model_offload", "full")
+    for mode in order:
+        made = offloading.generate(_request(folder, memory_mode=mode))
+        assert made.record.memory_mode == mode
+        assert difference(full.images[0], made.images[0]) <= 1, mode
+
+
+@pytest.mark.parametrize("mode", _MODES)
+def test_image_to_image_in_every_mode(
+    offloading: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path, mode: MemoryMode
+) -> None:
+    from PIL import Image
+
+    Image.linear_gradient("L").save(tmp_path / "init.png")
+    wanted = _request(tiny_sd1, init_image=tmp_path / "init.png", strength=0.9)
+    full = offloading.generate(wanted.changed(memory_mode="full"))
+    made = offloading.generate(wanted.changed(memory_mode=mode))
+    assert difference(full.images[0], made.images[0]) <= 1
+
+
+def test_the_ladder_goes_down_through_the_modes(
+    offloading: StableDiffusionEngine, tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = Fault(3)
+    place = engine_module.apply_mode  # type: ignore[attr-defined]
+
+    def placed(pipeline: Any, *rest: Any) -> None:
+        place(pipeline, *rest)
+        # A model that was loaded anew has lost the hook.
+        pipeline.unet.register_forward_pre_hook(fault)
+
+    full = offloading.generate(_request(tiny_sd1, memory_mode="full")).images[0]
+    offloading.unload()
+    monkeypatch.setattr(engine_module, "apply_mode", placed)
+    generator = RobustStableDiffusionGenerator(offloading)
+    result = generator.generate_with_fallback(_request(tiny_sd1))
+    assert result.error is None
+    rungs = [attempt.rung for attempt in result.record.attempts]
+    assert rungs == [None, "free caches", "model offload", "group offload"]
+    assert result.record.memory_mode is MemoryMode.GROUP_OFFLOAD
+    assert difference(full, result.images[0]) <= 1
+
+
+def test_a_failed_run_leaves_an_offloaded_model_usable(
+    offloading: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    wanted = _request(tiny_sd1, memory_mode="model_offload")
+    sound = offloading.generate(wanted).images[0]
+    assert offloading.loaded is not None
+    fault = Fault(1, lambda: RuntimeError("something else"))
+    handle = module_of(offloading.loaded, Stage.DENOISE).register_forward_pre_hook(fault)
+    with pytest.raises(RuntimeError, match="something else"):
+        offloading.generate(wanted)
+    handle.remove()
+    assert difference(offloading.generate(wanted).images[0], sound) == 0
