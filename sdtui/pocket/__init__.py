@@ -1,0 +1,6 @@
+"""The pocket model: a tiny text-to-image model that ships with sdtui."""
+
+from pathlib import Path
+
+MODEL_FOLDER: Path = Path(__file__).parent / "model"
+"""An ordinary StableDiffusionPipeline folder; its native size is 128×128 pixels."""
