@@ -4,6 +4,7 @@ Every stage leaves its result in the work folder and is skipped when that is the
 """
 
 import argparse
+import json
 import random
 import time
 from collections.abc import Mapping
@@ -40,6 +41,7 @@ def report(line: str) -> None:
 
 
 def main() -> None:
+    logging.set_verbosity_error()  # The pipeline says that it expected an AutoencoderKL.
     arguments = parse()
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
@@ -55,7 +57,7 @@ def main() -> None:
         sheet(pictures).save(work / f"sheet-{step:06}.png")
 
     training.run(examples, arguments.unet_minutes * 60, report, show)
-    the_pipeline(training.averaged(), vae).to(torch.float16).save_pretrained(arguments.to)
+    export(the_pipeline(training.averaged(), vae), arguments.to)
     report(f"written to {arguments.to}")
 
 
@@ -83,7 +85,8 @@ def the_vae(
         vae = train_vae(pictures, arguments.vae_minutes * 60, report)
         reconstruction_sheet(vae, pictures, work / "vae.png")
         vae.save_pretrained(folder)
-    return AutoencoderTiny.from_pretrained(folder)
+    vae = AutoencoderTiny.from_pretrained(folder)
+    return vae.to(memory_format=torch.channels_last)
 
 
 def the_examples(
@@ -130,7 +133,6 @@ def the_models(arguments: argparse.Namespace) -> Models:
 
 
 def the_pipeline(models: Models, vae: AutoencoderTiny) -> StableDiffusionPipeline:
-    logging.set_verbosity_error()  # It says that it expected an AutoencoderKL.
     return StableDiffusionPipeline(
         vae=vae,
         text_encoder=models.text_encoder,
@@ -144,4 +146,15 @@ def the_pipeline(models: Models, vae: AutoencoderTiny) -> StableDiffusionPipelin
     )
 
 
-main()
+def export(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+    """Write the model folder in float16."""
+    pipeline.to(torch.float16).save_pretrained(folder)
+    # AutoencoderTiny writes this key, then warns about it when it reads it back.
+    config = folder / "vae" / "config.json"
+    kept = json.loads(config.read_text())
+    kept.pop("block_out_channels", None)
+    config.write_text(json.dumps(kept, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

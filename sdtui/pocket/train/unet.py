@@ -21,7 +21,7 @@ from sdtui.pocket.train.tokenizer import MAX_TOKENS
 from sdtui.pocket.train.vae import LATENT_CHANNELS
 
 TEXT_WIDTH = 192
-BATCH = 32
+BATCH = 16
 LEARNING_RATE = 1e-3
 _UNNAMED = 0.1
 """Share of empty captions, which guidance needs."""
@@ -58,7 +58,7 @@ def new_unet() -> UNet2DConditionModel:
         sample_size=SIZE // 8,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
-        block_out_channels=(64, 192, 256),
+        block_out_channels=(80, 192, 224),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         layers_per_block=1,
@@ -155,12 +155,11 @@ class Training:
     ) -> None:
         """Train until `seconds` are used up in all; the learning rate then is zero.
 
-        Every five minutes a checkpoint is written and `show` gets the averaged models.
+        Every eight minutes a checkpoint is written and `show` gets the averaged models.
         """
         torch.manual_seed(self.step)
         rng = random.Random(self.step)
         noise_schedule = new_scheduler().alphas_cumprod
-        step = torch.compile(self._loss)
         saved = self.seconds
         losses = 0.0
         for latents, captions in examples.batches(rng):
@@ -176,7 +175,7 @@ class Training:
             signal = noise_schedule[times].sqrt().view(-1, 1, 1, 1)
             spread = (1 - noise_schedule[times]).sqrt().view(-1, 1, 1, 1)
             noise = torch.randn_like(latents)
-            loss = step(
+            loss = self._loss(
                 (signal * latents + spread * noise).contiguous(memory_format=torch.channels_last),
                 times,
                 self.models.tokens(captions),
@@ -193,7 +192,7 @@ class Training:
             if self.step % 100 == 0:
                 report(f"step {self.step} loss {losses / 100:.4f} {self.seconds / 60:.1f} min")
                 losses = 0.0
-            if self.seconds - saved > 300:
+            if self.seconds - saved > 480:
                 saved = self.seconds
                 self.save()
                 show(self.averaged(), self.step)

@@ -142,8 +142,9 @@ def _set_scale(vae: AutoencoderTiny, sample: Tensor) -> None:
 @torch.no_grad()
 def encode(vae: AutoencoderTiny, pictures: list[Image.Image]) -> Tensor:
     """RGB pictures → scaled latents (n, 8, height / 8, width / 8), float16."""
-    latents = vae.encode(pixels(pictures)).latents * vae.config.scaling_factor
-    return latents.to(torch.float16)
+    with torch.autocast("cpu", torch.bfloat16):
+        latents = vae.encode(pixels(pictures)).latents
+    return (latents.float() * vae.config.scaling_factor).to(torch.float16)
 
 
 @torch.no_grad()
