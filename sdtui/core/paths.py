@@ -1,0 +1,41 @@
+"""Where sdtui keeps things: the XDG folders, or what the platform has in their place."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+_APP = "sdtui"
+
+
+def config_file() -> Path:
+    """The config file; `SDTUI_CONFIG` names another."""
+    named = os.environ.get("SDTUI_CONFIG")
+    return Path(named).expanduser() if named else config_folder() / "config.toml"
+
+
+def config_folder() -> Path:
+    """For files that people write."""
+    return platformdirs.user_config_path(_APP, appauthor=False)
+
+
+def state_folder() -> Path:
+    """For what sdtui remembers between runs: index, queue, log. Made if it is missing."""
+    return platformdirs.user_state_path(_APP, appauthor=False, ensure_exists=True)
+
+
+def cache_folder() -> Path:
+    """For what can be made again. Made if it is missing."""
+    return platformdirs.user_cache_path(_APP, appauthor=False, ensure_exists=True)
+
+
+def pictures_folder() -> Path:
+    """Where pictures go unless the settings say otherwise."""
+    return platformdirs.user_pictures_path() / _APP
+
+
+def log_file() -> Path:
+    """Where tracebacks and the libraries' messages go."""
+    return state_folder() / "sdtui.log"
