@@ -2,7 +2,7 @@
 
 Background: the middle value of the picture's outermost pixels is nearest to the named colour, among
 the twelve. Object: rendered on the asked background, the asked object is nearer to the picture than
-every other object is. Near means a small squared error of the pixels at 64×64, at the best of
+every other object is. Near means a small squared error of the pixels at 64x64, at the best of
 25 shifts (up to 8 pixels of 128) and 3 sizes (90 to 110 %).
 """
 
@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
+import click
 import torch
 from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from sdtui.pocket import MODEL_FOLDER
 from sdtui.pocket.sheet import GUIDANCE, PROMPTS, STEPS, draw, sheet
@@ -75,9 +76,9 @@ class NearestObject:
 
     def name(self, picture: Image.Image, background: str) -> str:
         references = self._on(background)
-        small = F.interpolate(pixels([picture]), (_SIDE, _SIDE), mode="area")
+        small = functional.interpolate(pixels([picture]), (_SIDE, _SIDE), mode="area")
         margin = max(_SHIFTS)
-        padded = F.pad(small, (margin,) * 4, mode="replicate")
+        padded = functional.pad(small, (margin,) * 4, mode="replicate")
         shifted = torch.stack(
             [
                 padded[0, :, margin + y : margin + y + _SIDE, margin + x : margin + x + _SIDE]
@@ -89,7 +90,7 @@ class NearestObject:
         return THINGS[nearest].name
 
     def _on(self, background: str) -> Tensor:
-        """All objects in all sizes on one background: (objects × sizes, values)."""
+        """All objects in all sizes on one background: (objects x sizes, values)."""
         if background not in self.references:
             rendered = [
                 render(
@@ -97,7 +98,7 @@ class NearestObject:
                 )
                 for thing, scale in product(THINGS, _SIZES)
             ]
-            self.references[background] = F.interpolate(
+            self.references[background] = functional.interpolate(
                 pixels(rendered), (_SIDE, _SIDE), mode="area"
             ).flatten(1)
         return self.references[background]
@@ -118,7 +119,7 @@ def drawn(
 def measure(
     pipeline: StableDiffusionPipeline, pictures: Mapping[str, Image.Image], rounds: int
 ) -> None:
-    """Print both figures; each round draws every composition with another of the seeds 0–9."""
+    """Print both figures; each round draws every composition with another of the seeds 0-9."""
     nearest = NearestObject(pictures)
     single = held_out([Placing.NORMAL])
     others = held_out([placing for placing in Placing if placing is not Placing.PAIR])
@@ -135,13 +136,13 @@ def measure(
             seen = nearest.name(picture, composition.background)
             right["object"] += seen == wanted
             misses[f"{wanted} → {seen}"] += seen != wanted
-    print(f"held-out compositions: {len(others)} for backgrounds, {len(single)} for objects")
-    print(f"background as named: {right['background'] / len(others) / rounds:.1%}")
-    print(f"object found first of {len(THINGS)}: {right['object'] / len(single) / rounds:.1%}")
-    print("most frequent misses:")
+    click.echo(f"held-out compositions: {len(others)} for backgrounds, {len(single)} for objects")
+    click.echo(f"background as named: {right['background'] / len(others) / rounds:.1%}")
+    click.echo(f"object found first of {len(THINGS)}: {right['object'] / len(single) / rounds:.1%}")
+    click.echo("most frequent misses:")
     for miss, count in misses.most_common(20):
         if count:
-            print(f"  {count} × {miss}")
+            click.echo(f"  {count} x {miss}")
 
 
 def main() -> None:
@@ -155,7 +156,7 @@ def main() -> None:
     if arguments.sheet:
         sheet(draw(pipeline, PROMPTS, range(len(PROMPTS)))).save(arguments.sheet)
         return
-    print(f"{STEPS} steps, guidance {GUIDANCE}, {pipeline.scheduler.__class__.__name__}")
+    click.echo(f"{STEPS} steps, guidance {GUIDANCE}, {pipeline.scheduler.__class__.__name__}")
     measure(pipeline, load_pictures(fetch_assets(arguments.work), THINGS), arguments.rounds)
 
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import diffusers
@@ -48,12 +47,12 @@ COLOURS = {
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> Iterator[StableDiffusionPipeline]:
+def pipeline() -> StableDiffusionPipeline:
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
     loaded = StableDiffusionPipeline.from_pretrained(MODEL_FOLDER, dtype=torch.float32)
     loaded.set_progress_bar_config(disable=True)
-    yield loaded
+    return loaded
 
 
 def draw(

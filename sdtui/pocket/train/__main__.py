@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import logging
@@ -37,7 +38,7 @@ _STARTED = time.monotonic()
 
 
 def report(line: str) -> None:
-    print(f"{time.monotonic() - _STARTED:6.0f} s  {line}", flush=True)
+    click.echo(f"{time.monotonic() - _STARTED:6.0f} s  {line}")
 
 
 def main() -> None:

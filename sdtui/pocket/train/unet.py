@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from sdtui.pocket.train.captions import draw_caption
@@ -49,7 +49,7 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 def new_unet() -> UNet2DConditionModel:
-    """Three levels (16×16, 8×8, 4×4 latents at the native size).
+    """Three levels (16x16, 8x8, 4x4 latents at the native size).
 
     The whole caption also goes into the time embedding, so that it steers every block, even at
     the finest level, which has no attention; attention below it places two objects.
@@ -203,7 +203,7 @@ class Training:
         with torch.autocast("cpu", torch.bfloat16):
             context = self.models.text_encoder(tokens)[0]
             made = self.models.unet(noisy, times, context, return_dict=False)[0]
-        return F.mse_loss(made.float(), velocity)
+        return functional.mse_loss(made.float(), velocity)
 
     @torch.no_grad()
     def _follow(self) -> None:

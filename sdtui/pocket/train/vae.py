@@ -1,4 +1,4 @@
-"""The autoencoder: 128×128×3 pixels ↔ 16×16×8 latents, 1.1 M parameters."""
+"""The autoencoder: 128x128x3 pixels ↔ 16x16x8 latents, 1.1 M parameters."""
 
 import random
 import time
@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from sdtui.pocket.train.compositions import SIZE, draw_composition, render
 
@@ -26,7 +26,7 @@ _LATENT_NOISE = 0.04
 
 
 def new_vae() -> AutoencoderTiny:
-    """Build an untrained autoencoder that already averages 8×8 blocks and copies them back.
+    """Build an untrained autoencoder that already averages 8x8 blocks and copies them back.
 
     The first three channels of every convolution pass colours through, and the last convolution
     of every residual block starts at zero, so training only has to add the detail. A network of
@@ -62,7 +62,7 @@ def new_vae() -> AutoencoderTiny:
 
 @torch.no_grad()
 def _pass_colours(conv: nn.Conv2d, kernel: Tensor) -> None:
-    """Make channels 0–2 of `conv` apply the 3×3 `kernel` to input channels 0–2 alone."""
+    """Make channels 0-2 of `conv` apply the 3x3 `kernel` to input channels 0-2 alone."""
     conv.weight[:3] = 0
     for channel in range(3):
         conv.weight[channel, channel] = kernel
@@ -85,9 +85,13 @@ def reconstruction_loss(made: Tensor, wanted: Tensor, progress: float) -> Tensor
 
     Both pictures are (n, 3, height, width) in -1…1; `progress` runs from 0 to 1.
     """
-    loss = F.mse_loss(made, wanted) + F.mse_loss(F.avg_pool2d(made, 4), F.avg_pool2d(wanted, 4))
-    edges = sum(F.l1_loss(a, b) for a, b in zip(_gradients(made), _gradients(wanted), strict=True))
-    return loss + progress * (0.5 * F.l1_loss(made, wanted) + edges)
+    loss = functional.mse_loss(made, wanted) + functional.mse_loss(
+        functional.avg_pool2d(made, 4), functional.avg_pool2d(wanted, 4)
+    )
+    edges = sum(
+        functional.l1_loss(a, b) for a, b in zip(_gradients(made), _gradients(wanted), strict=True)
+    )
+    return loss + progress * (0.5 * functional.l1_loss(made, wanted) + edges)
 
 
 def train_vae(
@@ -149,7 +153,7 @@ def encode(vae: AutoencoderTiny, pictures: list[Image.Image]) -> Tensor:
 
 @torch.no_grad()
 def decode(vae: AutoencoderTiny, latents: Tensor) -> list[Image.Image]:
-    """Scaled latents (n, 8, h, w) → RGB pictures of 8h × 8w pixels."""
+    """Scaled latents (n, 8, h, w) → RGB pictures of 8h x 8w pixels."""
     made = vae.decode(latents.float() / vae.config.scaling_factor).sample
     array = (made.clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(0, 2, 3, 1).numpy()
     return [Image.fromarray(picture) for picture in array]
