@@ -1,17 +1,20 @@
 """Train the pocket model: pictures → autoencoder → latents → text encoder and UNet → folder.
 
-Every stage leaves its result in the work folder and is skipped when that is there.
+Every stage leaves its result in the work folder and is skipped when that is there. Once the
+latents are made, `torchrun --nproc-per-node 2 -m sdtui.pocket.train` shares the rest among two
+processes of one thread each.
 """
 
 import argparse
 import json
-import random
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 import torch
+import torch.distributed as dist
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import logging
 from PIL import Image
@@ -21,18 +24,12 @@ from sdtui.pocket import MODEL_FOLDER
 from sdtui.pocket.sheet import PROMPTS, draw, sheet
 from sdtui.pocket.train.assets import fetch_assets, load_pictures
 from sdtui.pocket.train.captions import vocabulary_texts
-from sdtui.pocket.train.compositions import Composition, draw_composition, render
+from sdtui.pocket.train.examples import Examples, make_examples
 from sdtui.pocket.train.objects import THINGS
+from sdtui.pocket.train.text import Models, new_text_encoder, train_text
 from sdtui.pocket.train.tokenizer import new_tokenizer
-from sdtui.pocket.train.unet import (
-    Examples,
-    Models,
-    Training,
-    new_scheduler,
-    new_text_encoder,
-    new_unet,
-)
-from sdtui.pocket.train.vae import encode, reconstruction_sheet, train_vae
+from sdtui.pocket.train.unet import Training, new_scheduler, new_unet
+from sdtui.pocket.train.vae import reconstruction_sheet, train_vae
 
 _STARTED = time.monotonic()
 
@@ -48,8 +45,8 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     pictures = load_pictures(fetch_assets(work), THINGS)
     vae = the_vae(work, pictures, arguments)
-    examples = the_examples(work, vae, pictures, arguments.pictures)
-    training = Training(the_models(arguments), work / "unet.pt")
+    examples = make_examples(work / "latents.pt", arguments.pictures, vae, pictures, report)
+    training = Training(the_models(work, examples, arguments), work / "unet.pt")
 
     def show(models: Models, step: int) -> None:
         pipeline = the_pipeline(models, vae)
@@ -57,9 +54,12 @@ def main() -> None:
         pictures = draw(pipeline, PROMPTS, range(len(PROMPTS)))
         sheet(pictures).save(work / f"sheet-{step:06}.png")
 
+    if "RANK" in os.environ:
+        dist.init_process_group("gloo")
     training.run(examples, arguments.unet_minutes * 60, report, show)
-    export(the_pipeline(training.averaged(), vae), arguments.to)
-    report(f"written to {arguments.to}")
+    if os.environ.get("RANK", "0") == "0":
+        export(the_pipeline(training.averaged(), vae), arguments.to)
+        report(f"written to {arguments.to}")
 
 
 def parse() -> argparse.Namespace:
@@ -67,6 +67,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path(".pocket"), help="checkpoints, latents")
     parser.add_argument("--to", type=Path, default=MODEL_FOLDER, help="the finished model folder")
     parser.add_argument("--vae-minutes", type=float, default=9)
+    parser.add_argument("--text-minutes", type=float, default=3)
     parser.add_argument("--unet-minutes", type=float, default=90, help="over all stretches")
     parser.add_argument("--pictures", type=int, default=24_000, help="compositions to train on")
     parser.add_argument(
@@ -90,47 +91,29 @@ def the_vae(
     return vae.to(memory_format=torch.channels_last)
 
 
-def the_examples(
-    work: Path, vae: AutoencoderTiny, pictures: Mapping[str, Image.Image], count: int
-) -> Examples:
-    """`count` compositions with latents; number i is always the same composition."""
-    path = work / "latents.pt"
-    compositions: list[Composition] = []
-    latents: list[torch.Tensor] = []
-    kept = torch.load(path, weights_only=True) if path.exists() else None
-    rendered: list[Image.Image] = []
-    for number in range(count):
-        rng = random.Random(number)
-        compositions.append(draw_composition(rng))
-        if kept is not None and len(kept) == count:
-            continue
-        rendered.append(render(compositions[-1], pictures, rng))
-        if len(rendered) == 100 or number == count - 1:
-            latents.append(encode(vae, rendered))
-            rendered = []
-            if len(latents) % 20 == 0:
-                report(f"encoded {number + 1} of {count}")
-    if latents:
-        kept = torch.cat(latents)
-        torch.save(kept, path)
-    assert kept is not None
-    return Examples(compositions, kept)
-
-
-def the_models(arguments: argparse.Namespace) -> Models:
-    """New models, or those of the model folder, ready for training in float32."""
+def the_models(work: Path, examples: Examples, arguments: argparse.Namespace) -> Models:
+    """The models of the model folder, or new ones with the text encoder of the work folder."""
     if arguments.from_model:
-        tokenizer = CLIPTokenizer.from_pretrained(MODEL_FOLDER / "tokenizer")
         text_encoder = CLIPTextModel.from_pretrained(
             MODEL_FOLDER / "text_encoder", dtype=torch.float32
         )
         unet = UNet2DConditionModel.from_pretrained(MODEL_FOLDER / "unet", dtype=torch.float32)
-    else:
-        torch.manual_seed(1)
-        tokenizer = new_tokenizer(vocabulary_texts())
-        text_encoder, unet = new_text_encoder(tokenizer), new_unet()
-    unet.to(memory_format=torch.channels_last)
-    return Models(tokenizer, text_encoder.train(), unet.train())
+        tokenizer = CLIPTokenizer.from_pretrained(MODEL_FOLDER / "tokenizer")
+        return Models(tokenizer, text_encoder.eval(), unet.to(memory_format=torch.channels_last))
+    torch.manual_seed(1)
+    tokenizer = new_tokenizer(vocabulary_texts())
+    unet = new_unet().to(memory_format=torch.channels_last)
+    models = Models(tokenizer, new_text_encoder(tokenizer), unet)
+    path = work / "text.pt"
+    if not path.exists():
+        train_text(models, examples, arguments.text_minutes * 60, report)
+        trained = (models.text_encoder.state_dict(), unet.add_embedding.state_dict())
+        torch.save(trained, path)
+    text, pool = torch.load(path, weights_only=True)
+    models.text_encoder.load_state_dict(text)
+    models.text_encoder.eval()
+    unet.add_embedding.load_state_dict(pool)
+    return models
 
 
 def the_pipeline(models: Models, vae: AutoencoderTiny) -> StableDiffusionPipeline:

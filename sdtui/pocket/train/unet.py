@@ -1,51 +1,31 @@
-"""The text encoder and the UNet, trained together on latents of compositions."""
+"""The UNet, trained on latents of compositions under a text encoder that no longer changes."""
 
 import copy
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from sdtui.pocket.train.captions import draw_caption
-from sdtui.pocket.train.compositions import SIZE, Composition
-from sdtui.pocket.train.tokenizer import MAX_TOKENS
+from sdtui.pocket.train.compositions import SIZE
+from sdtui.pocket.train.examples import Examples
+from sdtui.pocket.train.text import WIDTH, Models
 from sdtui.pocket.train.vae import LATENT_CHANNELS
 
-TEXT_WIDTH = 192
 BATCH = 16
-LEARNING_RATE = 1e-3
-_UNNAMED = 0.1
-"""Share of empty captions, which guidance needs."""
+LEARNING_RATE = 1.5e-3
 _AVERAGE = 0.999
+_TOGETHER = 8
+"""Steps after which several processes take the mean of their weights."""
 _WARM_UP = 200
 """Steps over which the learning rate rises."""
-
-
-def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    """Two layers, 192 wide, 0.9 M parameters."""
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=TEXT_WIDTH,
-            intermediate_size=512,
-            projection_dim=TEXT_WIDTH,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=MAX_TOKENS,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
 
 
 def new_unet() -> UNet2DConditionModel:
@@ -63,7 +43,7 @@ def new_unet() -> UNet2DConditionModel:
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         layers_per_block=1,
         attention_head_dim=4,
-        cross_attention_dim=TEXT_WIDTH,
+        cross_attention_dim=WIDTH,
         use_linear_projection=True,
         norm_num_groups=16,
         time_embedding_dim=512,
@@ -87,48 +67,8 @@ def new_scheduler() -> DDIMScheduler:
         timestep_spacing="trailing",
         clip_sample=False,
         set_alpha_to_one=True,
-        steps_offset=0,
+        steps_offset=1,
     )
-
-
-@dataclass
-class Models:
-    """What is trained together, and the tokenizer that it starts from."""
-
-    tokenizer: CLIPTokenizer
-    text_encoder: CLIPTextModel
-    unet: UNet2DConditionModel
-
-    def weights(self) -> list[nn.Parameter]:
-        return [*self.text_encoder.parameters(), *self.unet.parameters()]
-
-    def tokens(self, captions: list[str]) -> Tensor:
-        """Captions → (n, 77) token ids, padded as StableDiffusionPipeline pads them."""
-        ids: Tensor = self.tokenizer(
-            captions, padding="max_length", truncation=True, return_tensors="pt"
-        ).input_ids
-        return ids
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Compositions and their latents: (n, 8, 16, 16), float16, scaled to unit variance."""
-
-    compositions: list[Composition]
-    latents: Tensor
-
-    def batches(self, rng: random.Random) -> Iterator[tuple[Tensor, list[str]]]:
-        """Endless batches of latents and freshly drawn captions."""
-        order = list(range(len(self.compositions)))
-        while True:
-            rng.shuffle(order)
-            for start in range(0, len(order) - BATCH + 1, BATCH):
-                chosen = order[start : start + BATCH]
-                captions = [
-                    "" if rng.random() < _UNNAMED else draw_caption(self.compositions[i], rng)
-                    for i in chosen
-                ]
-                yield self.latents[chosen].float(), captions
 
 
 class Training:
@@ -137,9 +77,10 @@ class Training:
     def __init__(self, models: Models, path: Path) -> None:
         self.models = models
         self.path = path
-        self.average = [weight.detach().clone() for weight in models.weights()]
+        self.weights = list(models.unet.parameters())
+        self.average = [weight.detach().clone() for weight in self.weights]
         self.optimizer = torch.optim.AdamW(
-            models.weights(), lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+            self.weights, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
         self.step = 0
         self.seconds = 0.0
@@ -157,51 +98,75 @@ class Training:
 
         Every eight minutes a checkpoint is written and `show` gets the averaged models.
         """
-        torch.manual_seed(self.step)
-        rng = random.Random(self.step)
+        rank = dist.get_rank() if dist.is_initialized() else 0
+        torch.manual_seed(self.step + rank)
+        rng = random.Random(self.step + rank)
         noise_schedule = new_scheduler().alphas_cumprod
         saved = self.seconds
         losses = 0.0
-        for latents, captions in examples.batches(rng):
+        for latents, captions in examples.batches(BATCH, rng):
             began = time.monotonic()
             progress = self.seconds / seconds
-            if progress >= 1:
+            if progress >= 1 and self.step % _TOGETHER == 0:
                 break
             warm = min(1.0, (self.step + 1) / _WARM_UP)
             for group in self.optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * warm * (1 + math.cos(math.pi * progress)) / 2
-            # One time from each of BATCH equal parts: less chance in the loss than free draws.
-            times = ((torch.randperm(BATCH) + torch.rand(BATCH)) * 1000 / BATCH).long()
+                group["lr"] = LEARNING_RATE * warm * (1 + math.cos(math.pi * min(1, progress))) / 2
+            # One draw from each of BATCH equal parts: less chance in the loss than free draws. More
+            # noisy times at first, where the picture must come from the caption.
+            evenly = (torch.randperm(BATCH) + torch.rand(BATCH)) / BATCH
+            times = (1000 * evenly ** (0.5 + 0.5 * min(1, progress))).long().clamp(max=999)
             signal = noise_schedule[times].sqrt().view(-1, 1, 1, 1)
             spread = (1 - noise_schedule[times]).sqrt().view(-1, 1, 1, 1)
             noise = torch.randn_like(latents)
             loss = self._loss(
                 (signal * latents + spread * noise).contiguous(memory_format=torch.channels_last),
                 times,
-                self.models.tokens(captions),
+                captions,
                 signal * noise - spread * latents,
             )
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_(self.models.weights(), 1.0, foreach=True)
+            nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
             self.optimizer.step()
             self._follow()
             self.step += 1
             losses += loss.item()
             self.seconds += time.monotonic() - began
-            if self.step % 100 == 0:
+            if dist.is_initialized() and self.step % _TOGETHER == 0:
+                self._meet()
+            if self.step % 100 == 0 and rank == 0:
                 report(f"step {self.step} loss {losses / 100:.4f} {self.seconds / 60:.1f} min")
                 losses = 0.0
-            if self.seconds - saved > 480:
+            if self.seconds - saved > 420 and rank == 0:
                 saved = self.seconds
                 self.save()
                 show(self.averaged(), self.step)
-        self.save()
+        if rank == 0:
+            self.save()
 
-    def _loss(self, noisy: Tensor, times: Tensor, tokens: Tensor, velocity: Tensor) -> Tensor:
-        """Squared error of the velocity; noisy and velocity (n, 8, h, w), tokens (n, 77)."""
+    @torch.no_grad()
+    def _meet(self) -> None:
+        """Give all processes the mean of their weights, and the first one's clock.
+
+        On cores that others use as well, processes of one thread that meet now and then lose less
+        than threads that wait for each other within every operation.
+        """
+        flat = torch.cat([weight.flatten() for weight in self.weights])
+        dist.all_reduce(flat)
+        flat /= dist.get_world_size()
+        parts = flat.split([weight.numel() for weight in self.weights])
+        for weight, part in zip(self.weights, parts, strict=True):
+            weight.copy_(part.view_as(weight))
+        clock = torch.tensor(self.seconds)
+        dist.broadcast(clock, 0)
+        self.seconds = clock.item()
+
+    def _loss(self, noisy: Tensor, times: Tensor, captions: list[str], velocity: Tensor) -> Tensor:
+        """Squared error of the velocity; noisy and velocity are (n, 8, 16, 16)."""
         with torch.autocast("cpu", torch.bfloat16):
-            context = self.models.text_encoder(tokens)[0]
+            with torch.no_grad():
+                context = self.models.read(captions)
             made = self.models.unet(noisy, times, context, return_dict=False)[0]
         return functional.mse_loss(made.float(), velocity)
 
@@ -209,21 +174,18 @@ class Training:
     def _follow(self) -> None:
         """Move the average towards the weights, faster while the run is young."""
         weight = 1 - min(_AVERAGE, (self.step + 1) / (self.step + 10))
-        torch._foreach_lerp_(self.average, self.models.weights(), weight)
+        torch._foreach_lerp_(self.average, [w.detach() for w in self.weights], weight)
 
     @torch.no_grad()
     def averaged(self) -> Models:
-        """A copy of the models with the averaged weights."""
-        models = copy.deepcopy(self.models)
-        torch._foreach_copy_(models.weights(), self.average)
-        models.text_encoder.eval()
-        models.unet.eval()
-        return models
+        """The models, with a copy of the UNet that has the averaged weights."""
+        unet = copy.deepcopy(self.models.unet).eval()
+        torch._foreach_copy_([w.data for w in unet.parameters()], self.average)
+        return Models(self.models.tokenizer, self.models.text_encoder, unet)
 
     def save(self) -> None:
         """Write the checkpoint whole: first beside it, then over it."""
         state = {
-            "text_encoder": self.models.text_encoder.state_dict(),
             "unet": self.models.unet.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
@@ -236,7 +198,6 @@ class Training:
 
     def _load(self) -> None:
         state: dict[str, Any] = torch.load(self.path, weights_only=True)
-        self.models.text_encoder.load_state_dict(state["text_encoder"])
         self.models.unet.load_state_dict(state["unet"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
