@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sdtui.pocket import MODEL_FOLDER
-from sdtui.pocket.sheet import GUIDANCE, PROMPTS, STEPS, draw, sheet
+from sdtui.pocket.sheet import GUIDANCE, PROMPTS, STEPS, Pipeline, draw, sheet
 from sdtui.pocket.train.assets import fetch_assets, load_pictures
 from sdtui.pocket.train.captions import plain_caption
 from sdtui.pocket.train.compositions import BACKGROUNDS, Composition, Placing, render
@@ -37,11 +37,11 @@ _SIZES = (0.9, 1.0, 1.1)
 _BATCH = 8
 
 
-def load(folder: Path) -> StableDiffusionPipeline:
+def load(folder: Path) -> Pipeline:
     """Load the model for the CPU, quietly."""
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+    pipeline: Pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -105,7 +105,7 @@ class NearestObject:
 
 
 def drawn(
-    pipeline: StableDiffusionPipeline, compositions: Sequence[Composition], seeds: Sequence[int]
+    pipeline: Pipeline, compositions: Sequence[Composition], seeds: Sequence[int]
 ) -> Iterator[tuple[Composition, Image.Image]]:
     """Draw every composition from its plain caption, with the seeds taken in turn."""
     for start in range(0, len(compositions), _BATCH):
@@ -116,9 +116,7 @@ def drawn(
         )
 
 
-def measure(
-    pipeline: StableDiffusionPipeline, pictures: Mapping[str, Image.Image], rounds: int
-) -> None:
+def measure(pipeline: Pipeline, pictures: Mapping[str, Image.Image], rounds: int) -> None:
     """Print both figures; each round draws every composition with another of the seeds 0-9."""
     nearest = NearestObject(pictures)
     single = held_out([Placing.NORMAL])

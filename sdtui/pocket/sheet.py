@@ -1,10 +1,13 @@
 """Sixteen samples on one sheet, to look at."""
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import torch
-from diffusers import StableDiffusionPipeline
 from PIL import Image
+
+Pipeline: TypeAlias = Any
+"""A StableDiffusionPipeline. Its class has no types that tell what it has."""
 
 PROMPTS = (
     "a cat",
@@ -29,7 +32,7 @@ GUIDANCE = 3.0
 
 
 def draw(
-    pipeline: StableDiffusionPipeline,
+    pipeline: Pipeline,
     prompts: Sequence[str],
     seeds: Sequence[int],
     steps: int = STEPS,

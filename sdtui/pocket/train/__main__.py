@@ -21,7 +21,7 @@ from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from sdtui.pocket import MODEL_FOLDER
-from sdtui.pocket.sheet import PROMPTS, draw, sheet
+from sdtui.pocket.sheet import PROMPTS, Pipeline, draw, sheet
 from sdtui.pocket.train.assets import fetch_assets, load_pictures
 from sdtui.pocket.train.captions import vocabulary_texts
 from sdtui.pocket.train.examples import Examples, make_examples
@@ -29,7 +29,7 @@ from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.text import Models, new_text_encoder, train_text
 from sdtui.pocket.train.tokenizer import new_tokenizer
 from sdtui.pocket.train.unet import Training, new_scheduler, new_unet
-from sdtui.pocket.train.vae import reconstruction_sheet, train_vae
+from sdtui.pocket.train.vae import Autoencoder, reconstruction_sheet, train_vae
 
 _STARTED = time.monotonic()
 
@@ -78,13 +78,13 @@ def parse() -> argparse.Namespace:
 
 def the_vae(
     work: Path, pictures: Mapping[str, Image.Image], arguments: argparse.Namespace
-) -> AutoencoderTiny:
+) -> Autoencoder:
     """The autoencoder of the work folder or of the model folder, or a new one."""
     folder = work / "vae"
     if not folder.is_dir():
         if arguments.from_model:
             return AutoencoderTiny.from_pretrained(MODEL_FOLDER / "vae", dtype=torch.float32)
-        vae = train_vae(pictures, arguments.vae_minutes * 60, report)
+        vae: Autoencoder = train_vae(pictures, arguments.vae_minutes * 60, report)
         reconstruction_sheet(vae, pictures, work / "vae.png")
         vae.save_pretrained(folder)
     vae = AutoencoderTiny.from_pretrained(folder)
@@ -116,7 +116,7 @@ def the_models(work: Path, examples: Examples, arguments: argparse.Namespace) ->
     return models
 
 
-def the_pipeline(models: Models, vae: AutoencoderTiny) -> StableDiffusionPipeline:
+def the_pipeline(models: Models, vae: Autoencoder) -> Pipeline:
     return StableDiffusionPipeline(
         vae=vae,
         text_encoder=models.text_encoder,
@@ -130,7 +130,7 @@ def the_pipeline(models: Models, vae: AutoencoderTiny) -> StableDiffusionPipelin
     )
 
 
-def export(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+def export(pipeline: Pipeline, folder: Path) -> None:
     """Write the model folder in float16."""
     pipeline.to(torch.float16).save_pretrained(folder)
     # AutoencoderTiny writes this key, then warns about it when it reads it back.

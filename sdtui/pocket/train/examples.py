@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderTiny
 from PIL import Image
 from torch import Tensor
 
 from sdtui.pocket.train.captions import draw_caption
 from sdtui.pocket.train.compositions import Composition, Placing, draw_composition, render
-from sdtui.pocket.train.vae import encode
+from sdtui.pocket.train.vae import Autoencoder, encode
 
 _UNNAMED = 0.1
 """Share of empty captions, which guidance needs."""
@@ -49,7 +48,7 @@ class Examples:
 def make_examples(
     path: Path,
     count: int,
-    vae: AutoencoderTiny,
+    vae: Autoencoder,
     pictures: Mapping[str, Image.Image],
     report: Callable[[str], None],
 ) -> Examples:

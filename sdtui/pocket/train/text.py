@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, pi
+from typing import Any, TypeAlias
 
 import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -18,6 +18,8 @@ from sdtui.pocket.train.examples import Examples
 from sdtui.pocket.train.objects import THINGS
 from sdtui.pocket.train.tokenizer import MAX_TOKENS
 
+Unet: TypeAlias = Any
+"""A UNet2DConditionModel. Its class has no types that tell what it has."""
 WIDTH = 192
 _BATCH = 64
 _LEARNING_RATE = 2e-3
@@ -49,7 +51,7 @@ class Models:
 
     tokenizer: CLIPTokenizer
     text_encoder: CLIPTextModel
-    unet: UNet2DConditionModel
+    unet: Unet
 
     def read(self, captions: list[str]) -> Tensor:
         """Captions → (n, 77, 192), padded to 77 tokens as StableDiffusionPipeline pads them."""

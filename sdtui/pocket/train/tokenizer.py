@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
@@ -17,7 +18,7 @@ _WORD_END = "</w>"
 def new_tokenizer(texts: Iterable[str]) -> CLIPTokenizer:
     """Build the tokenizer; every word in `texts` becomes one token."""
     words = {word for text in texts for word in re.findall(r"[a-z]+", text.lower())}
-    merges = _merges(words)
+    merges: Any = _merges(words)  # pairs, as its backend wants them; its types say strings
     letters = sorted(ByteLevel.alphabet())
     tokens = [*letters, *(letter + _WORD_END for letter in letters)]
     tokens += [a + b for a, b in merges]

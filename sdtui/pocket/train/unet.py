@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import torch.distributed as dist
@@ -16,19 +16,21 @@ from torch.nn import functional
 
 from sdtui.pocket.train.compositions import SIZE
 from sdtui.pocket.train.examples import Examples
-from sdtui.pocket.train.text import WIDTH, Models
+from sdtui.pocket.train.text import WIDTH, Models, Unet
 from sdtui.pocket.train.vae import LATENT_CHANNELS
 
+Scheduler: TypeAlias = Any
+"""A DDIMScheduler. Its class has no types that tell what it has."""
 BATCH = 16
 LEARNING_RATE = 1.5e-3
-_AVERAGE = 0.999
+_AVERAGE = 0.998
 _TOGETHER = 8
 """Steps after which several processes take the mean of their weights."""
 _WARM_UP = 200
 """Steps over which the learning rate rises."""
 
 
-def new_unet() -> UNet2DConditionModel:
+def new_unet() -> Unet:
     """Three levels (16x16, 8x8, 4x4 latents at the native size).
 
     The whole caption also goes into the time embedding, so that it steers every block, even at
@@ -53,7 +55,7 @@ def new_unet() -> UNet2DConditionModel:
     )
 
 
-def new_scheduler() -> DDIMScheduler:
+def new_scheduler() -> Scheduler:
     """The noise of the first diffusion models, whose last step is all but pure noise.
 
     It ends at a signal-to-noise ratio of 4e-5, so that every sampler can start from plain noise
@@ -77,7 +79,7 @@ class Training:
     def __init__(self, models: Models, path: Path) -> None:
         self.models = models
         self.path = path
-        self.weights = list(models.unet.parameters())
+        self.weights: list[Tensor] = list(models.unet.parameters())
         self.average = [weight.detach().clone() for weight in self.weights]
         self.optimizer = torch.optim.AdamW(
             self.weights, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
@@ -174,7 +176,7 @@ class Training:
     def _follow(self) -> None:
         """Move the average towards the weights, faster while the run is young."""
         weight = 1 - min(_AVERAGE, (self.step + 1) / (self.step + 10))
-        torch._foreach_lerp_(self.average, [w.detach() for w in self.weights], weight)
+        torch._foreach_lerp_(self.average, self.weights, weight)
 
     @torch.no_grad()
     def averaged(self) -> Models:

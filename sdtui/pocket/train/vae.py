@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from torch.nn import functional
 
 from sdtui.pocket.train.compositions import SIZE, draw_composition, render
 
+Autoencoder: TypeAlias = Any
+"""An AutoencoderTiny. Its class has no types that tell what it has."""
 CHANNELS = 48
 LATENT_CHANNELS = 8
 CROP = 64
@@ -25,14 +28,14 @@ _LATENT_NOISE = 0.04
 """Noise on the latents in training, so that the UNet's small errors stay small in pixels."""
 
 
-def new_vae() -> AutoencoderTiny:
+def new_vae() -> Autoencoder:
     """Build an untrained autoencoder that already averages 8x8 blocks and copies them back.
 
     The first three channels of every convolution pass colours through, and the last convolution
     of every residual block starts at zero, so training only has to add the detail. A network of
     this size that starts at random does not find the absolute colours in reasonable time.
     """
-    vae = AutoencoderTiny(
+    vae: Autoencoder = AutoencoderTiny(
         encoder_block_out_channels=(CHANNELS,) * 4,
         decoder_block_out_channels=(CHANNELS,) * 4,
         latent_channels=LATENT_CHANNELS,
@@ -96,7 +99,7 @@ def reconstruction_loss(made: Tensor, wanted: Tensor, progress: float) -> Tensor
 
 def train_vae(
     pictures: Mapping[str, Image.Image], seconds: float, report: Callable[[str], None]
-) -> AutoencoderTiny:
+) -> Autoencoder:
     """Train for `seconds` on crops around the objects; the scaling factor is set at the end."""
     rng = random.Random(1)
     torch.manual_seed(1)
@@ -137,31 +140,30 @@ def train_vae(
 
 
 @torch.no_grad()
-def _set_scale(vae: AutoencoderTiny, sample: Tensor) -> None:
+def _set_scale(vae: Autoencoder, sample: Tensor) -> None:
     """Give all latents together unit variance. One factor for all channels: detail stays small."""
     latents = vae.encode(sample).latents
     vae.register_to_config(scaling_factor=round(1 / latents.std().item(), 4))
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderTiny, pictures: list[Image.Image]) -> Tensor:
+def encode(vae: Autoencoder, pictures: list[Image.Image]) -> Tensor:
     """RGB pictures → scaled latents (n, 8, height / 8, width / 8), float16."""
     with torch.autocast("cpu", torch.bfloat16):
         latents = vae.encode(pixels(pictures)).latents
-    return (latents.float() * vae.config.scaling_factor).to(torch.float16)
+    scaled: Tensor = latents.float() * vae.config.scaling_factor
+    return scaled.to(torch.float16)
 
 
 @torch.no_grad()
-def decode(vae: AutoencoderTiny, latents: Tensor) -> list[Image.Image]:
+def decode(vae: Autoencoder, latents: Tensor) -> list[Image.Image]:
     """Scaled latents (n, 8, h, w) → RGB pictures of 8h x 8w pixels."""
     made = vae.decode(latents.float() / vae.config.scaling_factor).sample
     array = (made.clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(0, 2, 3, 1).numpy()
     return [Image.fromarray(picture) for picture in array]
 
 
-def reconstruction_sheet(
-    vae: AutoencoderTiny, pictures: Mapping[str, Image.Image], path: Path
-) -> None:
+def reconstruction_sheet(vae: Autoencoder, pictures: Mapping[str, Image.Image], path: Path) -> None:
     """Write eight compositions and, below each, what comes back from the latents."""
     rng = random.Random(2)
     before = [render(draw_composition(rng), pictures, rng) for _ in range(8)]
