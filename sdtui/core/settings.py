@@ -48,6 +48,11 @@ class Settings(BaseModel):
     previews: bool = True
     """Whether a small picture is made at every step."""
 
+    def request_defaults(self) -> dict[str, Any]:
+        """The fields of a GenerationRequest that the settings fill where a person leaves them
+        open."""
+        return {name: getattr(self, name) for name in ("model", "dtype", "memory_mode", "policy")}
+
     @field_validator("pictures")
     @classmethod
     def _expand(cls, folder: Path) -> Path:

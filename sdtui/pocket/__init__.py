@@ -3,4 +3,4 @@
 from pathlib import Path
 
 MODEL_FOLDER: Path = Path(__file__).parent / "model"
-"""An ordinary StableDiffusionPipeline folder; its native size is 128x128 pixels."""
+"""An ordinary StableDiffusionPipeline folder; its native size is 128×128 pixels."""

@@ -1,0 +1,1 @@
+"""The commands: one small module each; heavy imports only inside the command that needs them."""

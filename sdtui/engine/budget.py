@@ -1,0 +1,65 @@
+"""How many pictures are made at once, and the peak that is expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdtui.core.record import ImageSettings
+from sdtui.engine.device import Device
+from sdtui.engine.loaded import LoadedModel
+from sdtui.models.estimate import Estimate, estimate_run
+
+LARGEST_BATCH = 8
+"""Pictures at once; more gain nothing and make a person wait longer for the first."""
+
+CPU_BATCH_LATENTS = 4096
+"""Latent pixels at once on a CPU: one picture of this many (512 px) keeps the cores busy."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What was in use before a run began, in bytes."""
+
+    used: int
+    weights_included: bool
+    """Whether the model's weights were part of it."""
+
+
+def choose_batch_size(model: LoadedModel, settings: ImageSettings, count: int) -> int:
+    """The largest number of pictures at once that fits into the memory that is free and that the
+    device gains from, at most `count`."""
+    largest = min(count, LARGEST_BATCH)
+    if not model.device.is_accelerator:
+        factor = model.description.vae_factor
+        latents = (settings.width // factor) * (settings.height // factor)
+        largest = min(largest, max(1, CPU_BATCH_LATENTS // latents))
+    free = model.device.memory().free
+    for size in range(largest, 1, -1):
+        estimate = _estimate(model, settings, size)
+        if max(estimate.encode, estimate.denoise, estimate.decode) <= free:
+            return size
+    return 1
+
+
+def expected_peak(model: LoadedModel, settings: ImageSettings, batch_size: int, held: Held) -> int:
+    """The peak of a run in bytes, as `PeakMeter` measures it."""
+    estimate = _estimate(model, settings, batch_size)
+    before = held.used - (estimate.weights if held.weights_included else 0)
+    return max(before, 0) + estimate.peaks[model.memory_mode]
+
+
+def held_before(device: Device, *, loaded: LoadedModel | None, model: str) -> Held:
+    """What is in use now, before a run with `model`."""
+    kept = loaded is not None and loaded.source.name == model
+    return Held(device.memory().used, weights_included=kept)
+
+
+def _estimate(model: LoadedModel, settings: ImageSettings, batch_size: int) -> Estimate:
+    return estimate_run(
+        model.description,
+        model.dtype,
+        settings.width,
+        settings.height,
+        batch_size,
+        guidance=settings.guidance_scale > 1,
+    )

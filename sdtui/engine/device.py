@@ -1,0 +1,167 @@
+"""Which device, which number format, how much memory is there, and giving memory back."""
+
+from __future__ import annotations
+
+import gc
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from sdtui.core.errors import SettingsError
+from sdtui.core.request import DType
+
+TORCH_DTYPES = {
+    DType.FLOAT32: torch.float32,
+    DType.FLOAT16: torch.float16,
+    DType.BFLOAT16: torch.bfloat16,
+}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of a device's memory. On a CPU, of the machine's, and `used` is this process's."""
+
+    free: int
+    total: int
+    used: int
+    """By this process: allocated tensors on a GPU, resident memory on a CPU."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """The device that pictures are made on."""
+
+    torch: torch.device
+
+    @property
+    def is_accelerator(self) -> bool:
+        """Whether weights can be kept elsewhere (main memory) while they aren't needed."""
+        return self.torch.type != "cpu"
+
+    def memory(self) -> Memory:
+        """What is there now."""
+        if self.torch.type == "cuda":
+            free, total = torch.cuda.mem_get_info(self.torch)
+            allocated = torch.cuda.memory_allocated(self.torch)
+            # What the allocator holds but doesn't use is free to us as well.
+            return Memory(
+                free + torch.cuda.memory_reserved(self.torch) - allocated, total, allocated
+            )
+        machine = psutil.virtual_memory()
+        resident = psutil.Process().memory_info().rss
+        if self.torch.type == "mps":
+            total = torch.mps.recommended_max_memory()
+            used = torch.mps.driver_allocated_memory()
+            return Memory(min(total - used, machine.available), total, used)
+        return Memory(machine.available, machine.total, resident)
+
+    def release(self) -> None:
+        """Give back what no one holds any more. Call it outside every `except` block: a live
+        traceback keeps the frames' tensors."""
+        gc.collect()
+        if self.torch.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.torch.type == "mps":
+            torch.mps.empty_cache()
+
+    def synchronize(self) -> None:
+        """Wait until the device has done all it was given."""
+        if self.torch.type == "cuda":
+            torch.cuda.synchronize(self.torch)
+        elif self.torch.type == "mps":
+            torch.mps.synchronize()
+
+
+def choose_device(asked: str = "auto") -> Device:
+    """The device for a setting: "auto" (CUDA, then MPS, then the CPU), "cpu", "mps", "cuda",
+    "cuda:N". Raises SettingsError if it isn't there."""
+    if asked == "auto":
+        if torch.cuda.is_available():
+            return Device(torch.device("cuda", 0))
+        if torch.backends.mps.is_available():
+            return Device(torch.device("mps"))
+        return Device(torch.device("cpu"))
+    device = torch.device(asked)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
+        found = f"torch sees {count} CUDA devices" if count else "torch sees no CUDA device"
+        raise SettingsError(f'device "{asked}" is not there: {found}', 'Run "sdtui doctor"')
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise SettingsError('device "mps" is not there', "Use device = auto")
+    if device.type == "cuda":
+        device = torch.device("cuda", device.index or 0)
+    return Device(device)
+
+
+def choose_dtype(device: Device, asked: DType = DType.AUTO) -> DType:
+    """The number format for a device: fp16 on CUDA (bf16 where fp16 is slow or missing) and MPS,
+    bf16 on a CPU that computes in it, fp32 otherwise."""
+    if asked is not DType.AUTO:
+        return asked
+    if device.is_accelerator:
+        return DType.FLOAT16
+    return DType.BFLOAT16 if cpu_computes_bfloat16() else DType.FLOAT32
+
+
+def cpu_computes_bfloat16() -> bool:
+    """Whether the CPU has instructions for bfloat16 (AVX512-BF16, AMX, or Arm's BF16). Emulated,
+    it is slower than fp32."""
+    information = Path("/proc/cpuinfo")
+    if not information.is_file():
+        return False
+    words = set(information.read_text(errors="replace").split())
+    return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+
+
+class PeakMeter:
+    """Measures the highest memory use of this process on a device since `start`."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._highest = 0
+
+    def start(self) -> None:
+        """Begin anew."""
+        self._highest = 0
+        if self._device.torch.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device.torch)
+        else:
+            _reset_resident_peak()
+
+    def now(self) -> int:
+        """Bytes in use now."""
+        used = self._device.memory().used
+        self._highest = max(self._highest, used)
+        return used
+
+    def peak(self) -> int:
+        """The highest number of bytes since `start`."""
+        if self._device.torch.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device.torch)
+        self.now()
+        if self._device.torch.type == "cpu":
+            self._highest = max(self._highest, _resident_peak())
+        return self._highest
+
+
+def _reset_resident_peak() -> None:
+    # Linux, proc(5): writing 5 resets the peak resident set size. Not allowed everywhere; the
+    # peak is then that of the samples taken by now().
+    if os.access("/proc/self/clear_refs", os.W_OK):
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+        except OSError:
+            return
+
+
+def _resident_peak() -> int:
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return 0
+    for line in status.read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0

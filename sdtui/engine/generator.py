@@ -1,0 +1,88 @@
+"""RobustStableDiffusionGenerator: carries out requests and walks down the retry ladder when
+memory runs out."""
+
+from __future__ import annotations
+
+import time
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import OutOfMemoryError, SdtuiError
+from sdtui.core.events import Attempt
+from sdtui.core.record import AttemptRecord
+from sdtui.core.request import GenerationRequest
+from sdtui.engine.engine import Report, StableDiffusionEngine, report_nothing
+from sdtui.engine.retry import Step, next_step
+from sdtui.engine.run import GenerationResult, OnImage, Run
+
+_MEND = (
+    "Ask for a smaller or single picture, close what else uses the memory, or take a smaller model"
+)
+
+
+class RobustStableDiffusionGenerator:
+    """Generates with an engine, trying again in leaner ways after out-of-memory. Every other error
+    ends the run at once."""
+
+    def __init__(self, engine: StableDiffusionEngine) -> None:
+        self.engine = engine
+
+    def generate_with_fallback(
+        self,
+        request: GenerationRequest,
+        *,
+        report: Report = report_nothing,
+        cancellation: Cancellation | None = None,
+        on_image: OnImage | None = None,
+    ) -> GenerationResult:
+        """Carry out a request under its retry policy.
+
+        Never raises an SdtuiError: a run that failed or was cancelled comes back as a result
+        whose `error` is set and whose record tells every attempt.
+        """
+        run = Run(self.engine, request, report, cancellation or Cancellation(), on_image)
+        step: Step | None = None
+        try:
+            while True:
+                before = time.perf_counter()
+                failure = run.try_advance()
+                run.story.attempts.append(_attempt(run, step, failure, before))
+                if failure is None:
+                    return run.result()
+                self.engine.device.release()
+                step = next_step(request.policy, run.plan, run.stage, len(run.story.attempts))
+                if step is None:
+                    raise OutOfMemoryError(_all_failed(run), _MEND, stage=run.stage)
+                report(
+                    Attempt(
+                        number=len(run.story.attempts) + 1,
+                        stage=run.stage,
+                        rung=step.rung.name,
+                        changes=step.changes,
+                        lossless=step.rung.lossless,
+                        error=failure,
+                    )
+                )
+                run.change_plan(step.plan)
+        except SdtuiError as error:
+            failed = error.with_traceback(None)
+            if not isinstance(failed, OutOfMemoryError):
+                run.story.attempts.append(_attempt(run, step, str(failed), before))
+        return run.result(failed)
+
+
+def _attempt(run: Run, step: Step | None, failure: str | None, before: float) -> AttemptRecord:
+    return AttemptRecord(
+        number=len(run.story.attempts) + 1,
+        rung=step.rung.name if step else None,
+        changes=step.changes if step else "",
+        lossless=step.rung.lossless if step else True,
+        stage=run.stage if failure else None,
+        error=failure,
+        seconds=time.perf_counter() - before,
+    )
+
+
+def _all_failed(run: Run) -> str:
+    tried = [attempt.changes for attempt in run.story.attempts if attempt.changes]
+    story = f", also after: {'; '.join(tried)}" if tried else ""
+    return f"memory ran out in the {run.stage} stage{story}"

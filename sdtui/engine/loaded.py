@@ -1,0 +1,46 @@
+"""A model that is in memory, with everything that belongs to it and goes when it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sdtui.core.record import ModelRecord
+from sdtui.core.request import DType, MemoryMode
+from sdtui.engine.device import Device
+from sdtui.engine.preview import LatentToRGB
+from sdtui.engine.prompts import PromptEncoder
+from sdtui.models.catalog import ModelSource
+from sdtui.models.description import ModelDescription
+from sdtui.models.tokens import TokenCounter
+
+
+@dataclass
+class LoadedModel:
+    """One pipeline and what was learnt about it."""
+
+    source: ModelSource
+    description: ModelDescription
+    pipeline: Any
+    """diffusers' pipelines share no types that tell what they have."""
+    device: Device
+    dtype: DType
+    memory_mode: MemoryMode
+    own_scheduler: Any
+    """The scheduler that the model came with; its config is never changed."""
+    counters: dict[str, TokenCounter]
+    to_rgb: LatentToRGB | None
+    record: ModelRecord
+    load_timings: dict[str, float]
+    """Seconds by component."""
+    encoder: PromptEncoder = field(default_factory=PromptEncoder)
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of the latents."""
+        return int(self.pipeline.vae.config.latent_channels)
+
+    @property
+    def denoiser(self) -> Any:
+        """The UNet or the transformer."""
+        return getattr(self.pipeline, "unet", None) or self.pipeline.transformer

@@ -1,0 +1,42 @@
+"""Telling out-of-memory from every other error."""
+
+from __future__ import annotations
+
+import errno
+
+import torch
+
+OOM_CANDIDATES = (RuntimeError, MemoryError, OSError)
+"""The classes that an out-of-memory error can come as; `is_out_of_memory` tells which are."""
+
+_CUDA_MEMORY_ALLOCATION = 2  # cudaErrorMemoryAllocation
+
+# cuBLAS and cuDNN allocate outside torch's allocator and say so in a plain RuntimeError
+# (pytorch#128601); the CPU allocator does the same.
+_MESSAGES = (
+    "out of memory",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+    "defaultcpuallocator",
+    "not enough memory",
+    "cannot allocate memory",
+    "std::bad_alloc",
+    "could not create a memory object",
+    "unable to mmap",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory ran out, by class, by code and by message."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM or "os error 12" in str(error)
+    accelerator_error = getattr(torch, "AcceleratorError", None)  # torch >= 2.8
+    if accelerator_error is not None and isinstance(error, accelerator_error):
+        code = getattr(error, "error_code", None)
+        return code == _CUDA_MEMORY_ALLOCATION or "out of memory" in str(error).lower()
+    if isinstance(error, RuntimeError):
+        text = str(error).lower()
+        return any(message in text for message in _MESSAGES)
+    return False

@@ -1,0 +1,71 @@
+"""From a sampler's label to a scheduler, made from the model's original config each time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import diffusers
+
+from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.samplers import SAMPLERS, scheduler_settings
+
+
+def make_scheduler(original: Any, label: str | None) -> Any:
+    """A fresh scheduler from the config of the model's `original` one (never from one that was
+    already changed, whose settings would stick); `label` None = the model's own.
+
+    Raises InvalidRequestError if the model is of the flow kind and the sampler isn't.
+    """
+    config = dict(original.config)
+    if label is None:
+        return type(original).from_config(config)
+    name, settings = scheduler_settings(label)
+    if _is_flow(type(original).__name__, config):
+        name, settings = _flow_settings(label, name, settings)
+    return getattr(diffusers, name).from_config(config, **settings)
+
+
+def label_of(scheduler: Any) -> str:
+    """The name that people know for a model's own scheduler; its class's name if there is none."""
+    name = type(scheduler).__name__
+    plain = name.replace("FlowMatch", "")
+    for label, sampler in SAMPLERS.items():
+        if sampler.scheduler == plain and not sampler.settings:
+            karras = sampler.takes_sigmas and scheduler.config.get("use_karras_sigmas")
+            return f"{label} Karras" if karras else label
+    return "PLMS" if plain == "PNDMScheduler" else name
+
+
+_FLOW_SAMPLERS = {
+    "Euler": "FlowMatchEulerDiscreteScheduler",
+    "Heun": "FlowMatchHeunDiscreteScheduler",
+}
+
+
+def _is_flow(name: str, config: Mapping[str, Any]) -> bool:
+    return name.startswith("FlowMatch") or config.get("prediction_type") == "flow_prediction"
+
+
+def _flow_settings(
+    label: str, name: str, settings: dict[str, object]
+) -> tuple[str, dict[str, object]]:
+    """Flow models pass their own sigmas, which most samplers can't take."""
+    if label in _FLOW_SAMPLERS:
+        return _FLOW_SAMPLERS[label], settings
+    if label == "UniPC":
+        return name, {
+            **settings,
+            "use_flow_sigmas": True,
+            "prediction_type": "flow_prediction",
+        }
+    raise InvalidRequestError(
+        [
+            Problem(
+                "sampler",
+                label,
+                f'"{label}" can\'t be used with this model, which is of the flow kind; '
+                "leave the sampler open, or take Euler, Heun or UniPC",
+            )
+        ]
+    )

@@ -1,0 +1,60 @@
+"""A job as the faces see it: plain data, replaced as a whole when something changes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.core.record import GenerationRecord
+from sdtui.core.request import GenerationRequest
+
+Format = Literal["png", "jpeg", "webp"]
+
+
+class JobState(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+class Output(BaseModel):
+    """Where a job's pictures go, if not into the pictures folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    folder: Path | None = None
+    file: Path | None = None
+    """The file of a job's only picture; its ending tells the format."""
+    format: Format = "png"
+
+
+class Job(BaseModel):
+    """A snapshot of a job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    request: GenerationRequest
+    output: Output = Output()
+    state: JobState = JobState.QUEUED
+    record: GenerationRecord | None = None
+    """Set when the job is over, if it had begun."""
+    error: str | None = None
+    """What went wrong and how to mend it."""
+    asked_wrongly: bool = False
+    """Whether the request itself has to be changed."""
+    pictures: tuple[str, ...] = ()
+    """Paths of what was saved."""

@@ -1,0 +1,279 @@
+"""JobQueue: one queue and its one worker thread. Every picture goes through here.
+
+One pipeline can't be used by two threads, and two on one GPU are one key press away; so there is
+one worker, as long-lived as the process, and it alone imports the engine.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import SdtuiError
+from sdtui.core.events import Cancelled, Event, Failed, JobEvent, Queued
+from sdtui.core.request import GenerationRequest
+from sdtui.core.settings import Settings
+from sdtui.jobs.job import Job, JobState, Output
+from sdtui.jobs.worker import (
+    Outcome,
+    PictureStore,
+    UnsavedPicture,
+    carry_out,
+    failed_event,
+    save_picture,
+)
+
+if TYPE_CHECKING:
+    from sdtui.engine.generator import RobustStableDiffusionGenerator
+
+Subscriber = Callable[[JobEvent], None]
+MakeGenerator = Callable[[Settings], "RobustStableDiffusionGenerator"]
+
+_log = logging.getLogger(__name__)
+_STATE_AFTER = {
+    "finished": JobState.DONE,
+    "failed": JobState.FAILED,
+    "cancelled": JobState.CANCELLED,
+}
+_REMEMBERED = 200
+"""Finished jobs that `jobs` still lists."""
+
+
+def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
+    """The engine behind its retry policy. Imports torch: for the worker thread only."""
+    from sdtui.engine.engine import StableDiffusionEngine
+    from sdtui.engine.generator import RobustStableDiffusionGenerator
+
+    return RobustStableDiffusionGenerator(StableDiffusionEngine(settings))
+
+
+class JobQueue:
+    """See the module's text. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: PictureStore,
+        make_generator: MakeGenerator = make_generator,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._make_generator = make_generator
+        self._changed = threading.Condition()
+        self._jobs: dict[str, Job] = {}
+        self._waiting: list[str] = []
+        self._running: str | None = None
+        self._cancellations: dict[str, Cancellation] = {}
+        self._unsaved: dict[str, list[UnsavedPicture]] = {}
+        self._subscribers: list[Subscriber] = []
+        self._paused = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    # Asking
+
+    def submit(self, request: GenerationRequest, output: Output | None = None) -> Job:
+        """Put a request at the end of the queue."""
+        job = Job(id=secrets.token_hex(6), request=request, output=output or Output())
+        with self._changed:
+            if self._closed:
+                raise SdtuiError("the queue is closed", "Start sdtui again")
+            self._jobs[job.id] = job
+            self._cancellations[job.id] = Cancellation()
+            self._waiting.append(job.id)
+            position = len(self._waiting) - 1 + (self._running is not None)
+            self._start_worker()
+            # Told before the worker can take it up, so that "queued" comes first.
+            self._tell(job.id, Queued(position=position))
+            self._changed.notify_all()
+        return job
+
+    def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
+        """Cancel a job: at once, or (a running one) after the picture that is being made. Does
+        nothing to a job that is over."""
+        with self._changed:
+            job = self._jobs.get(job_id)
+            if job is None or job.state.is_over:
+                return
+            if job_id in self._waiting:
+                self._waiting.remove(job_id)
+                self._replace(job_id, state=JobState.CANCELLED)
+                self._tell(job_id, Cancelled())
+            elif after_picture:
+                self._cancellations[job_id].stop_after_picture()
+            else:
+                self._cancellations[job_id].stop_now()
+                self._replace(job_id, state=JobState.CANCELLING)
+            self._changed.notify_all()
+
+    def move(self, job_id: str, position: int) -> None:
+        """Put a waiting job at `position` among the waiting ones, 0 being next."""
+        with self._changed:
+            if job_id in self._waiting:
+                self._waiting.remove(job_id)
+                self._waiting.insert(max(0, position), job_id)
+
+    def pause(self) -> None:
+        """Begin no more jobs until `resume`. The running one goes on."""
+        with self._changed:
+            self._paused = True
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether waiting jobs are held back."""
+        return self._paused
+
+    def save_again(self, job_id: str) -> list[str]:
+        """Try again to save the pictures of a job that could not be written; returns their paths.
+        Raises OutputError, and still holds them then."""
+        saved = []
+        job = self._jobs[job_id]
+        unsaved = self._unsaved.get(job_id, [])
+        while unsaved:
+            picture = unsaved[0]
+            file = save_picture(
+                self._store, picture.image, picture.record, picture.index, job.output
+            )
+            unsaved.pop(0)
+            saved.append(str(file.path))
+        with self._changed:
+            self._replace(job_id, pictures=(*self._jobs[job_id].pictures, *saved))
+        return saved
+
+    # Looking
+
+    def jobs(self) -> list[Job]:
+        """The running job, the waiting ones in their order, then those that are over, newest
+        first."""
+        with self._changed:
+            first = [self._running] if self._running else []
+            order = first + self._waiting
+            over = [job.id for job in self._jobs.values() if job.state.is_over]
+            return [self._jobs[job_id] for job_id in order + over[::-1]]
+
+    def job(self, job_id: str) -> Job:
+        """One job as it stands. Raises KeyError."""
+        with self._changed:
+            return self._jobs[job_id]
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """Wait until a job is over, at most `timeout` seconds; returns it as it then stands."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs[job_id].state.is_over, timeout)
+            return self._jobs[job_id]
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Have every event handed to `subscriber`, mostly on the worker's thread: it must be
+        quick, and must not call the queue. Returns what ends the subscription."""
+        with self._changed:
+            self._subscribers.append(subscriber)
+
+        def unsubscribe() -> None:
+            with self._changed:
+                if subscriber in self._subscribers:
+                    self._subscribers.remove(subscriber)
+
+        return unsubscribe
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """Stop the running job, begin no other, and wait at most `timeout` seconds for the worker.
+
+        Returns whether it has ended. If not, it is inside a long step; being a daemon thread it
+        ends with the process (leave with os._exit then: torch can't be unloaded under it).
+        """
+        with self._changed:
+            self._closed = True
+            if self._running:
+                self._cancellations[self._running].stop_now()
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return self._thread is None or not self._thread.is_alive()
+
+    # Working
+
+    def _start_worker(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="sdtui-worker", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        generator: RobustStableDiffusionGenerator | None = None
+        while (job := self._next_job()) is not None:
+            try:
+                if generator is None:
+                    generator = self._make_generator(self._settings)
+                outcome = carry_out(
+                    job,
+                    generator,
+                    self._store,
+                    lambda event, job_id=job.id: self._tell(job_id, event),  # type: ignore[misc]
+                    self._cancellations[job.id],
+                )
+            except SdtuiError as error:
+                outcome = Outcome(failed_event(error))
+            except Exception as error:  # noqa: BLE001 - the worker must outlive any one job
+                _log.exception("job %s failed", job.id)
+                text = f"{type(error).__name__}: {str(error)[:300]}"
+                outcome = Outcome(Failed(error=text, mend="The log has the whole story"))
+            self._settle(job.id, outcome)
+        if generator is not None:
+            generator.engine.cleanup()
+
+    def _next_job(self) -> Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or (self._waiting and not self._paused))
+            if self._closed:
+                return None
+            self._running = self._waiting.pop(0)
+            return self._replace(self._running, state=JobState.RUNNING)
+
+    def _settle(self, job_id: str, outcome: Outcome) -> None:
+        event = outcome.event
+        with self._changed:
+            self._running = None
+            self._cancellations.pop(job_id)
+            if outcome.unsaved:
+                self._unsaved[job_id] = outcome.unsaved
+            self._replace(
+                job_id,
+                state=_STATE_AFTER[event.kind],
+                record=event.record,
+                error=_sentence(event),
+                asked_wrongly=isinstance(event, Failed) and event.asked_wrongly,
+                pictures=tuple(outcome.pictures),
+            )
+            over = [job.id for job in self._jobs.values() if job.state.is_over]
+            for old in over[:-_REMEMBERED]:
+                self._jobs.pop(old)
+                self._unsaved.pop(old, None)
+            self._tell(job_id, event)
+            self._changed.notify_all()
+
+    def _replace(self, job_id: str, **changes: object) -> Job:
+        job = self._jobs[job_id].model_copy(update=changes)
+        self._jobs[job_id] = job
+        return job
+
+    def _tell(self, job_id: str, event: Event) -> None:
+        envelope = JobEvent(job=job_id, time=time.time(), event=event)
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(envelope)
+            except Exception:  # noqa: BLE001 - one face's fault must not end the job
+                _log.exception("a subscriber failed on %s", event.kind)
+
+
+def _sentence(event: Event) -> str | None:
+    return str(SdtuiError(event.error, event.mend)) if isinstance(event, Failed) else None

@@ -1,0 +1,139 @@
+"""Carrying out one job: the engine makes the pictures, the store saves them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
+from sdtui.core.events import Cancelled, Event, Failed, Finished, Saved, Started
+from sdtui.core.record import GenerationRecord, ImageRecord
+from sdtui.core.request import MAX_SEED
+from sdtui.jobs.job import Format, Job, Output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+
+    from sdtui.engine.generator import RobustStableDiffusionGenerator
+
+Report = Callable[[Event], None]
+
+
+class SavedFile(Protocol):
+    """What a store says of a picture that it saved."""
+
+    @property
+    def path(self) -> Path:
+        """Of the picture."""
+        ...
+
+    @property
+    def record(self) -> GenerationRecord:
+        """The picture's own record, with path and hash."""
+        ...
+
+
+class PictureStore(Protocol):
+    """What saves pictures; `History` is one."""
+
+    def save(
+        self,
+        image: Image.Image,
+        record: GenerationRecord,
+        index: int,
+        *,
+        folder: Path | None = None,
+        file: Path | None = None,
+        format: Format = "png",
+    ) -> SavedFile:
+        """Save picture `index` and its record, in the store's own place or in `folder` or as
+        `file`. Raises OutputError."""
+        ...
+
+
+def save_picture(
+    store: PictureStore, image: Image.Image, record: GenerationRecord, index: int, output: Output
+) -> SavedFile:
+    """Save a picture where its job wants it. Raises OutputError."""
+    return store.save(
+        image, record, index, folder=output.folder, file=output.file, format=output.format
+    )
+
+
+@dataclass
+class UnsavedPicture:
+    """A finished picture that could not be written."""
+
+    image: Image.Image
+    record: GenerationRecord
+    index: int
+
+
+@dataclass
+class Outcome:
+    """What came of a job."""
+
+    event: Finished | Failed | Cancelled
+    pictures: list[str] = field(default_factory=list)
+    unsaved: list[UnsavedPicture] = field(default_factory=list)
+
+
+def carry_out(
+    job: Job,
+    generator: RobustStableDiffusionGenerator,
+    store: PictureStore,
+    report: Report,
+    cancellation: Cancellation,
+) -> Outcome:
+    """Make and save a job's pictures. Every SdtuiError becomes part of the outcome."""
+    seed = job.request.seed
+    request = job.request.model_copy(
+        update={"seed": secrets.randbelow(MAX_SEED + 1) if seed is None else seed}
+    )
+    report(Started(seed=request.seed or 0))
+    saved: dict[int, ImageRecord] = {}
+    outcome = Outcome(Cancelled())
+
+    def on_image(index: int, image: Image.Image, record: GenerationRecord) -> None:
+        try:
+            file = save_picture(store, image, record, index, job.output)
+        except SdtuiError:
+            outcome.unsaved.append(UnsavedPicture(image, record, index))
+            raise
+        saved[index] = file.record.images[0]
+        outcome.pictures.append(str(file.path))
+        report(Saved(image_index=index, seed=file.record.seed, path=str(file.path)))
+
+    result = generator.generate_with_fallback(
+        request, report=report, cancellation=cancellation, on_image=on_image
+    )
+    images = tuple(saved.get(image.index, image) for image in result.record.images)
+    record = result.record.model_copy(update={"images": images})
+    outcome.event = _closing_event(result.error, record)
+    return outcome
+
+
+def _closing_event(
+    error: SdtuiError | None, record: GenerationRecord
+) -> Finished | Failed | Cancelled:
+    if error is None:
+        return Finished(record=record)
+    if isinstance(error, CancelledError):
+        return Cancelled(record=record)
+    return failed_event(error, record)
+
+
+def failed_event(error: SdtuiError, record: GenerationRecord | None = None) -> Failed:
+    """The event that tells of an error."""
+    return Failed(
+        error=error.what,
+        mend=error.mend,
+        asked_wrongly=isinstance(error, InvalidRequestError),
+        stage=error.stage if isinstance(error, GenerationError) else None,
+        record=record,
+    )

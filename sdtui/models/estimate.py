@@ -1,0 +1,103 @@
+"""How much memory a run will need at its peak, before anything is loaded.
+
+The peak is the largest of three: encoding the prompt, one pass of the denoiser, decoding. Steps
+don't change it. Weights come from the files' headers; what is needed beside them was measured
+(tests/benchmarks/calibrate_memory.py repeats that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sdtui.core.request import DType, MemoryMode
+from sdtui.models.description import ModelDescription
+
+BYTES = {DType.FLOAT32: 4, DType.FLOAT16: 2, DType.BFLOAT16: 2}
+
+DENOISER_MAPS = 34
+"""A denoiser pass needs about this many copies of its first block's feature map: the skip
+connections and the widest layer's input, hidden state and output."""
+
+VAE_BYTES_PER_PIXEL = 2200
+"""AutoencoderKL's decoder, for each byte of an element: the figure that InvokeAI measured
+(backend/util/vae_working_memory.py)."""
+
+TINY_VAE_BYTES_PER_PIXEL = 320
+"""AutoencoderTiny's decoder (64 channels at full size, a few maps at once)."""
+
+LARGEST_LEAF = 120 * 2**20
+"""Bytes on the device at once when weights are moved layer by layer."""
+
+MARGIN = 1.1
+"""Room for the allocator's fragments."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes that a run needs on the device beyond what it holds before, at its peak."""
+
+    weights: int
+    """All components together."""
+    encode: int
+    denoise: int
+    decode: int
+    """Of each stage beyond the weights."""
+    peaks: dict[MemoryMode, int]
+    """The peak in each memory mode."""
+
+
+def estimate_run(
+    description: ModelDescription,
+    dtype: DType,
+    width: int,
+    height: int,
+    batch_size: int = 1,
+    *,
+    guidance: bool = True,
+    tile: int | None = None,
+) -> Estimate:
+    """Estimate the peak for pictures of `width` x `height` pixels, `batch_size` at once.
+
+    `guidance` doubles the denoiser's batch. `tile` is the side of a VAE tile in pixels, if the
+    VAE works in tiles.
+    """
+    size = BYTES[dtype]
+    parts = {name: count * size for name, count in description.parameters.items()}
+    weights = sum(parts.values())
+    encoders = [held for name, held in parts.items() if name.startswith("text_encoder")]
+    denoiser = parts.get("unet", 0) + parts.get("transformer", 0)
+    vae = parts.get("vae", 0)
+
+    latent_pixels = (width // description.vae_factor) * (height // description.vae_factor)
+    rows = batch_size * (2 if guidance else 1)
+    encode = sum(encoders) // 20
+    denoise = DENOISER_MAPS * description.denoiser_channels * latent_pixels * rows * size
+    pixels = min(width, tile or width) * min(height, tile or height)
+    per_pixel = TINY_VAE_BYTES_PER_PIXEL if description.tiny_vae else VAE_BYTES_PER_PIXEL
+    decode = per_pixel * pixels * (1 if tile else batch_size) * size
+
+    largest = max(encode, denoise, decode)
+    by_leaf = largest + min(LARGEST_LEAF, weights)
+    one_at_a_time = max(max(encoders, default=0) + encode, denoiser + denoise, vae + decode)
+    peaks = {
+        MemoryMode.FULL: weights + largest,
+        MemoryMode.MODEL_OFFLOAD: one_at_a_time,
+        MemoryMode.GROUP_OFFLOAD: by_leaf,
+        MemoryMode.SEQUENTIAL_OFFLOAD: by_leaf,
+    }
+    return Estimate(
+        weights,
+        encode,
+        denoise,
+        decode,
+        {mode: int(peak * MARGIN) for mode, peak in peaks.items()},
+    )
+
+
+def fastest_mode(
+    estimate: Estimate, free: int, modes: Iterable[MemoryMode] = tuple(MemoryMode)
+) -> MemoryMode:
+    """The fastest of `modes` whose peak fits into `free` bytes; the leanest if none does."""
+    allowed = [mode for mode in MemoryMode if mode in estimate.peaks and mode in set(modes)]
+    return next((mode for mode in allowed if estimate.peaks[mode] <= free), allowed[-1])

@@ -1,0 +1,102 @@
+"""Reading the header of a safetensors file: names, types and shapes, without the weights.
+
+Format: 8 bytes little-endian length, that many bytes of JSON, then the tensors' bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, NonNegativeInt, TypeAdapter
+
+from sdtui.core.errors import ModelDamagedError, ModelNotFoundError
+
+_LARGEST_HEADER = 100_000_000
+"""Bytes; the limit of the safetensors library itself."""
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One tensor of a file."""
+
+    dtype: str
+    """As safetensors writes it: "F16", "BF16", "F32" …"""
+    shape: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a safetensors file says of itself."""
+
+    tensors: Mapping[str, TensorInfo]
+    metadata: Mapping[str, str]
+
+    def elements(self, *prefixes: str) -> int:
+        """Number of values in the tensors whose names begin with one of `prefixes` (all, if
+        none is given)."""
+        return sum(
+            info.elements
+            for name, info in self.tensors.items()
+            if not prefixes or name.startswith(prefixes)
+        )
+
+
+class _Tensor(BaseModel):
+    dtype: str
+    shape: tuple[NonNegativeInt, ...]
+    data_offsets: tuple[NonNegativeInt, NonNegativeInt]
+
+
+_TENSORS = TypeAdapter(dict[str, _Tensor])
+_METADATA = TypeAdapter(dict[str, str])
+
+
+def read_header(path: Path) -> Header:
+    """Read a file's header and check that the file is as long as it says.
+
+    Raises ModelNotFoundError if it can't be opened, ModelDamagedError if it is no safetensors
+    file or has been cut short.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > min(size - 8, _LARGEST_HEADER):
+                raise _damaged(path, "it is no safetensors file, or it was cut short")
+            text = file.read(length)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    else:
+        return _parse(path, text, size - 8 - length)
+    raise ModelNotFoundError(f"{path} can't be read: {problem}", "Check the path and its rights")
+
+
+def _parse(path: Path, text: bytes, data_size: int) -> Header:
+    try:
+        entries = json.loads(text)
+        metadata = _METADATA.validate_python(entries.pop("__metadata__", {}))
+        tensors = _TENSORS.validate_python(entries)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        tensors = None
+    if tensors is None:
+        raise _damaged(path, "its header can't be read")
+    end = max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
+    if end > data_size:
+        missing = end - data_size
+        raise _damaged(path, f"{missing:,} of {end:,} bytes of weights are missing")
+    return Header(
+        {name: TensorInfo(tensor.dtype, tensor.shape) for name, tensor in tensors.items()}, metadata
+    )
+
+
+def _damaged(path: Path, problem: str) -> ModelDamagedError:
+    return ModelDamagedError(f"{path} is damaged: {problem}", "Download or copy it again")

@@ -1,0 +1,151 @@
+"""Fetching a model from the hub into the hub's own cache, telling bytes and speed."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import DownloadError, UnsafeModelError
+from sdtui.models.description import NATIVE_FILE, UNUSED, describe_components
+
+OnBytes = Callable[[int, int, float], None]
+"""Called as bytes arrive: how many are done, how many there are, and bytes a second."""
+
+_SMALL_FILES = (".json", ".txt", ".model")
+_INDEX = "model_index.json"
+_REPORT_EVERY = 0.2
+"""Seconds."""
+
+
+def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -> Path:
+    """Download what a pipeline needs (safetensors only, the fp16 variant where there is one);
+    returns the snapshot's folder. What is already in the cache isn't fetched again.
+
+    Raises DownloadError (no network, no such model, no access), UnsafeModelError (no
+    safetensors), CancelledError.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+    )
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()
+    mend = "Check the network (and HF_HUB_OFFLINE), or give the path of a model on disk"
+    try:
+        info = HfApi().model_info(hub_id, files_metadata=True)
+        sizes = {entry.rfilename: entry.size or 0 for entry in info.siblings or []}
+        if _INDEX not in sizes:
+            raise DownloadError(
+                f"{hub_id} is no diffusers model: it has no {_INDEX}",
+                "Name another, or download its single .safetensors file and give the path",
+            )
+        snapshot = Path(hf_hub_download(hub_id, _INDEX, revision=info.sha)).parent
+        wanted = wanted_files(hub_id, sizes, describe_components(snapshot))
+        progress = _Progress(sum(sizes[name] for name in wanted), on_bytes, cancellation)
+        for name in wanted:
+            cancellation.check()
+            hf_hub_download(hub_id, name, revision=info.sha, tqdm_class=progress.bar_class())
+            progress.file_done(sizes[name])
+        # Only now the cache learns which snapshot is "main": half a model is never found there.
+        return Path(hf_hub_download(hub_id, _INDEX)).parent
+    except GatedRepoError:
+        problem = f"{hub_id} asks you to accept its licence first"
+        mend = "Accept it on the model's page, then set HF_TOKEN to a token of your account"
+    except (RepositoryNotFoundError, HFValidationError):
+        problem = f"the hub has no model {hub_id}, or you may not see it"
+        mend = "Check the name; for a private model set HF_TOKEN"
+    except (HTTPError, OSError) as error:
+        problem = f"{hub_id} can't be downloaded: {_reason(error)}"
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            mend = "Free some disk space; what has come already is kept"
+    raise DownloadError(problem, mend)
+
+
+def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -> list[str]:
+    """Which of a repository's files a pipeline needs: configs and tokenizers of the components,
+    and their safetensors weights, of the fp16 variant where there is one.
+
+    Raises UnsafeModelError if a component's weights exist only as pickles.
+    """
+    files = list(names)
+    wanted = [name for name in files if name in (_INDEX, NATIVE_FILE)]
+    for component in components:
+        if component in UNUSED:
+            continue
+        own = [name for name in files if name.startswith(f"{component}/")]
+        wanted += [name for name in own if name.endswith(_SMALL_FILES)]
+        weights = [name for name in own if name.endswith(".safetensors") and "non_ema" not in name]
+        half = [name for name in weights if ".fp16" in name]
+        plain = [name for name in weights if name.count(".") == 1]
+        if not weights and any(name.endswith((".bin", ".ckpt")) for name in own):
+            raise UnsafeModelError(
+                f"{hub_id} has the weights of {component} only as a pickle file, which could run "
+                "any code when loaded",
+                "Use a model with .safetensors files",
+            )
+        wanted += half or plain or weights
+    return list(dict.fromkeys(wanted))
+
+
+class _Progress:
+    """Adds up the bytes of all files and reports them a few times a second."""
+
+    def __init__(self, total: int, on_bytes: OnBytes, cancellation: Cancellation) -> None:
+        self._total = total
+        self._on_bytes = on_bytes
+        self._cancellation = cancellation
+        self._whole_files = 0
+        self._in_file = 0
+        self._fetched = 0
+        self._started = time.monotonic()
+        self._reported = 0.0
+
+    def bar_class(self) -> type[Any]:
+        """A tqdm class for one file that shows nothing and tells this object instead."""
+        from tqdm import tqdm
+
+        progress = self
+
+        class Bar(tqdm):  # type: ignore[type-arg]  # it is generic for type checkers only
+            def __init__(self, *args: Any, **options: Any) -> None:
+                options.pop("name", None)
+                super().__init__(*args, **{**options, "disable": True})
+
+            def update(self, n: float | None = 1) -> bool | None:
+                progress.add(int(n or 0))
+                return None
+
+        return Bar
+
+    def add(self, count: int) -> None:
+        """`count` more bytes of the file have come. Raises CancelledError if asked to stop."""
+        self._cancellation.check()
+        self._in_file += count
+        self._fetched += count
+        now = time.monotonic()
+        if now - self._reported >= _REPORT_EVERY:
+            self._report(now)
+
+    def file_done(self, size: int) -> None:
+        """A file of `size` bytes is complete, fetched or from the cache."""
+        self._whole_files += size
+        self._in_file = 0
+        self._report(time.monotonic())
+
+    def _report(self, now: float) -> None:
+        self._reported = now
+        speed = self._fetched / max(now - self._started, 1e-3)
+        self._on_bytes(self._whole_files + self._in_file, self._total, speed)
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

@@ -1,0 +1,121 @@
+"""Counting a prompt's tokens and finding the words that a text encoder won't see. Needs neither
+torch nor the loaded model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdtui.core.errors import ModelDamagedError
+from sdtui.core.text import one_line
+from sdtui.models.catalog import ModelSource
+from sdtui.models.description import CONFIGS, read_json
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_LARGEST_LIMIT = 100_000
+"""Tokenizers without a limit write a huge number in its place."""
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """How a prompt fits a text encoder."""
+
+    tokens: int
+    """Of the whole text, without the special tokens."""
+    limit: int
+    """That the encoder takes, without the special tokens."""
+    cut_from: int | None
+    """Where in the text the part begins that will not be seen, in characters."""
+
+
+class TokenCounter:
+    """Counts tokens as one text encoder's tokenizer makes them."""
+
+    def __init__(self, tokenizer: Tokenizer, limit: int) -> None:
+        self._tokenizer = tokenizer
+        self.limit = limit
+
+    def count(self, text: str) -> TokenCount:
+        """Count the tokens of `text`."""
+        offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
+        cut_from = offsets[self.limit][0] if len(offsets) > self.limit else None
+        return TokenCount(len(offsets), self.limit, cut_from)
+
+
+def token_counters(path: Path) -> dict[str, TokenCounter]:
+    """A counter for every CLIP text encoder of the model at `path` (folder or single file), by
+    the encoder's component name. Encoders of other kinds are left out.
+
+    Raises ModelDamagedError if a tokenizer's files can't be read.
+    """
+    if not path.is_dir():
+        return {"text_encoder": _counter_in(CONFIGS / "tokenizer", 77)}
+    counters = {}
+    for folder in sorted(path.glob("tokenizer*")):
+        config = folder / "tokenizer_config.json"
+        settings = read_json(config) if config.is_file() else {}
+        if str(settings.get("tokenizer_class", "CLIP")).startswith("CLIP"):
+            encoder = folder.name.replace("tokenizer", "text_encoder")
+            counters[encoder] = _counter_in(folder, settings.get("model_max_length", 77))
+    return counters
+
+
+def counters_of(source: ModelSource) -> dict[str, TokenCounter]:
+    """The counters of a model, or CLIP's own where it isn't downloaded yet."""
+    return token_counters(source.path or CONFIGS / "tokenizer" / "vocab.json")
+
+
+def _counter_in(folder: Path, length: Any) -> TokenCounter:
+    """A counter from the files in `folder`; `length` counts both special tokens."""
+    from tokenizers import Tokenizer
+
+    try:
+        limit = min(int(length), _LARGEST_LIMIT) - 2
+        if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+            tokenizer = _clip_tokenizer(folder)
+        else:
+            tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
+    except Exception as error:  # the library raises nothing narrower
+        raise ModelDamagedError(
+            f"the tokenizer in {folder} can't be read: {one_line(str(error))}",
+            "Download or copy the model again",
+        ) from error
+    return TokenCounter(tokenizer, limit)
+
+
+def _clip_tokenizer(folder: Path) -> Tokenizer:
+    """CLIP's tokenizer: white space to single spaces, lower case, split by CLIP's pattern,
+    byte-level BPE with `</w>` at the end of a word (as transformers builds it)."""
+    from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+    from tokenizers.models import BPE
+
+    lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    tokenizer = Tokenizer(
+        BPE(
+            vocab=json.loads((folder / "vocab.json").read_text(encoding="utf-8")),
+            merges=[(left, right) for left, right in pairs],
+            end_of_word_suffix="</w>",
+            unk_token="<|endoftext|>",
+        )
+    )
+    tokenizer.add_special_tokens(["<|startoftext|>", "<|endoftext|>"])
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    words = Regex(
+        r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(words, behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    return tokenizer
