@@ -107,7 +107,8 @@ def train_vae(
     vae = new_vae().to(memory_format=torch.channels_last)
     weights = list(vae.parameters())
     average = [weight.detach().clone() for weight in weights]
-    encoder, decoder = torch.compile(vae.encoder), torch.compile(vae.decoder)
+    encoder: Any = torch.compile(vae.encoder)
+    decoder: Any = torch.compile(vae.decoder)
     optimizer = torch.optim.AdamW(weights, lr=_LEARNING_RATE, weight_decay=1e-4, fused=True)
     start, step = time.monotonic(), 0
     while (progress := (time.monotonic() - start) / seconds) < 1:
