@@ -1,0 +1,167 @@
+"""Measure the pocket model on compositions that its training never saw.
+
+Background: the middle value of the picture's outermost pixels is nearest to the named colour, among
+the twelve. Object: rendered on the asked background, the asked object is nearer to the picture than
+every other object is. Near means a small squared error of the pixels at 64x64, at the best of
+25 shifts (up to 8 pixels of 128) and 3 sizes (90 to 110 %).
+"""
+
+import argparse
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+
+import click
+import torch
+from diffusers import StableDiffusionPipeline
+from diffusers.utils import logging
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from sdtui.pocket import MODEL_FOLDER
+from sdtui.pocket.sheet import GUIDANCE, PROMPTS, STEPS, Pipeline, draw, sheet
+from sdtui.pocket.train.assets import fetch_assets, load_pictures
+from sdtui.pocket.train.captions import plain_caption
+from sdtui.pocket.train.compositions import BACKGROUNDS, Composition, Placing, render
+from sdtui.pocket.train.objects import THINGS
+from sdtui.pocket.train.vae import pixels
+
+_SIDE = 64
+"""Side in pixels at which pictures are compared."""
+_SHIFTS = (-4, -2, 0, 2, 4)
+"""In pixels of _SIDE."""
+_SIZES = (0.9, 1.0, 1.1)
+_BATCH = 8
+
+
+def load(folder: Path) -> Pipeline:
+    """Load the model for the CPU, quietly."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    pipeline: Pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def held_out(placings: Sequence[Placing]) -> list[Composition]:
+    """Every held-out composition of one object with one of `placings`."""
+    combinations = (
+        Composition((thing,), background, placing)
+        for thing, background, placing in product(THINGS, BACKGROUNDS, placings)
+    )
+    return [composition for composition in combinations if composition.held_out]
+
+
+def named_background(picture: Image.Image) -> str:
+    """The name of the background colour that is nearest to the picture's rim."""
+    rim = torch.ones(picture.height, picture.width, dtype=torch.bool)
+    rim[2:-2, 2:-2] = False
+    colour = pixels([picture])[0][:, rim].median(dim=1).values
+    distances = {
+        name: (colour - torch.tensor(named) / 127.5 + 1).square().sum().item()
+        for name, named in BACKGROUNDS.items()
+    }
+    return min(distances, key=distances.__getitem__)
+
+
+class NearestObject:
+    """Finds which object a picture with one centred object shows."""
+
+    def __init__(self, pictures: Mapping[str, Image.Image]) -> None:
+        self.pictures = pictures
+        self.references: dict[str, Tensor] = {}
+
+    def name(self, picture: Image.Image, background: str) -> str:
+        references = self._on(background)
+        small = functional.interpolate(pixels([picture]), (_SIDE, _SIDE), mode="area")
+        margin = max(_SHIFTS)
+        padded = functional.pad(small, (margin,) * 4, mode="replicate")
+        shifted = torch.stack(
+            [
+                padded[0, :, margin + y : margin + y + _SIDE, margin + x : margin + x + _SIDE]
+                for x, y in product(_SHIFTS, _SHIFTS)
+            ]
+        ).flatten(1)
+        distances = torch.cdist(references, shifted).amin(dim=1)
+        nearest = int(distances.view(len(THINGS), len(_SIZES)).amin(dim=1).argmin())
+        return THINGS[nearest].name
+
+    def _on(self, background: str) -> Tensor:
+        """All objects in all sizes on one background: (objects x sizes, values)."""
+        if background not in self.references:
+            rendered = [
+                render(
+                    Composition((thing,), background, Placing.NORMAL), self.pictures, scale=scale
+                )
+                for thing, scale in product(THINGS, _SIZES)
+            ]
+            self.references[background] = functional.interpolate(
+                pixels(rendered), (_SIDE, _SIDE), mode="area"
+            ).flatten(1)
+        return self.references[background]
+
+
+def drawn(
+    pipeline: Pipeline, compositions: Sequence[Composition], seeds: Sequence[int]
+) -> Iterator[tuple[Composition, Image.Image]]:
+    """Draw every composition from its plain caption, with the seeds taken in turn."""
+    for start in range(0, len(compositions), _BATCH):
+        batch = compositions[start : start + _BATCH]
+        chosen = [seeds[(start + number) % len(seeds)] for number in range(len(batch))]
+        yield from zip(
+            batch, draw(pipeline, [plain_caption(c) for c in batch], chosen), strict=True
+        )
+
+
+def measure(pipeline: Pipeline, pictures: Mapping[str, Image.Image], rounds: int) -> None:
+    """Print both figures; each round draws every composition with another of the seeds 0-9."""
+    nearest = NearestObject(pictures)
+    single = held_out([Placing.NORMAL])
+    aside = held_out([p for p in Placing if p not in (Placing.NORMAL, Placing.PAIR)])
+    asked = single + random.Random(0).sample(aside, len(single) // 2)
+    backgrounds = objects = 0
+    misses: Counter[str] = Counter()
+    for number in range(rounds):
+        seeds = [(number + seed) % 10 for seed in range(10)]
+        for composition, picture in drawn(pipeline, asked, seeds):
+            assert composition.background is not None
+            backgrounds += named_background(picture) == composition.background
+            if composition.placing is Placing.NORMAL:
+                wanted = composition.things[0].name
+                seen = nearest.name(picture, composition.background)
+                objects += seen == wanted
+                misses[f"{wanted} → {seen}"] += seen != wanted
+    click.echo(
+        f"background as named: {backgrounds / len(asked) / rounds:.1%} "
+        f"({len(asked)} held-out compositions)"
+    )
+    click.echo(
+        f"object found first of {len(THINGS)}: {objects / len(single) / rounds:.1%} "
+        f"({len(single)} held-out compositions)"
+    )
+    click.echo("most frequent misses:")
+    for miss, count in misses.most_common(20):
+        if count:
+            click.echo(f"  {count} x {miss}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sdtui.pocket.evaluate", description=__doc__)
+    parser.add_argument("--model", type=Path, default=MODEL_FOLDER)
+    parser.add_argument("--work", type=Path, default=Path(".pocket"), help="the npm package")
+    parser.add_argument("--rounds", type=int, default=10, help="pictures for each composition")
+    parser.add_argument("--sheet", type=Path, help="only write the sixteen samples there")
+    arguments = parser.parse_args()
+    pipeline = load(arguments.model)
+    if arguments.sheet:
+        sheet(draw(pipeline, PROMPTS, range(len(PROMPTS)))).save(arguments.sheet)
+        return
+    click.echo(f"{STEPS} steps, guidance {GUIDANCE}, {pipeline.scheduler.__class__.__name__}")
+    measure(pipeline, load_pictures(fetch_assets(arguments.work), THINGS), arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Sixteen samples on one sheet, to look at."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import torch
+from PIL import Image
+
+Pipeline: TypeAlias = Any
+"""A StableDiffusionPipeline. Its class has no types that tell what it has."""
+
+PROMPTS = (
+    "a cat",
+    "a tiger on a blue background",
+    "a slice of pizza on a green background",
+    "photo of a red apple",
+    "a car on a yellow background",
+    "dog, purple background",
+    "an owl on a white background",
+    "a strawberry on a cyan background",
+    "a rocket on a black background",
+    "a house",
+    "a penguin on an orange background",
+    "a large lion on a green background",
+    "a small bus on a pink background",
+    "a frog and a rabbit",
+    "a guitar on a grey background",
+    "a burger on the left on a blue background",
+)
+STEPS = 20
+GUIDANCE = 3.0
+
+
+def draw(
+    pipeline: Pipeline,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    steps: int = STEPS,
+    guidance: float = GUIDANCE,
+) -> list[Image.Image]:
+    """Draw one picture of the native size for each prompt, each from its own seed."""
+    drawn: list[Image.Image] = pipeline(
+        list(prompts),
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+    ).images
+    return drawn
+
+
+def sheet(pictures: Sequence[Image.Image], columns: int = 4, gap: int = 4) -> Image.Image:
+    """Lay pictures of one size out in rows."""
+    width, height = pictures[0].size
+    rows = -(-len(pictures) // columns)
+    size = (columns * (width + gap) + gap, rows * (height + gap) + gap)
+    canvas = Image.new("RGB", size, "white")
+    for place, picture in enumerate(pictures):
+        row, column = divmod(place, columns)
+        canvas.paste(picture, (gap + column * (width + gap), gap + row * (height + gap)))
+    return canvas

@@ -1,0 +1,1 @@
+"""How the pocket model was made; `python -m sdtui.pocket.train` makes it again."""

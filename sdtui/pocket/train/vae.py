@@ -1,0 +1,175 @@
+"""The autoencoder: 128x128x3 pixels ↔ 16x16x8 latents, 1.1 M parameters."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sdtui.pocket.train.compositions import SIZE, draw_composition, render
+
+Autoencoder: TypeAlias = Any
+"""An AutoencoderTiny. Its class has no types that tell what it has."""
+CHANNELS = 48
+LATENT_CHANNELS = 8
+CROP = 64
+"""Side of a training crop in pixels."""
+_POOL = 4000
+_BATCH = 16
+_LEARNING_RATE = 1.2e-3
+_LATENT_NOISE = 0.04
+"""Noise on the latents in training, so that the UNet's small errors stay small in pixels."""
+
+
+def new_vae() -> Autoencoder:
+    """Build an untrained autoencoder that already averages 8x8 blocks and copies them back.
+
+    The first three channels of every convolution pass colours through, and the last convolution
+    of every residual block starts at zero, so training only has to add the detail. A network of
+    this size that starts at random does not find the absolute colours in reasonable time.
+    """
+    vae: Autoencoder = AutoencoderTiny(
+        encoder_block_out_channels=(CHANNELS,) * 4,
+        decoder_block_out_channels=(CHANNELS,) * 4,
+        latent_channels=LATENT_CHANNELS,
+        num_encoder_blocks=(0, 1, 2, 3),
+        num_decoder_blocks=(4, 3, 2, 1),
+    )
+    binomial = torch.tensor([1.0, 2.0, 1.0])
+    blur = torch.outer(binomial, binomial) / 16
+    identity = torch.zeros(3, 3)
+    identity[1, 1] = 1
+    for half in (vae.encoder.layers, vae.decoder.layers):
+        for layer in half:
+            if isinstance(layer, nn.Conv2d):
+                _pass_colours(layer, blur if layer.stride == (2, 2) else identity)
+            elif hasattr(layer, "conv"):
+                nn.init.zeros_(layer.conv[-1].weight)
+                nn.init.zeros_(layer.conv[-1].bias)
+    # Colours 0…1 become latents -1…1, inside the linear part of the decoder's tanh.
+    with torch.no_grad():
+        last, first = vae.encoder.layers[-1], vae.decoder.layers[0]
+        last.weight[:3] *= 2
+        last.bias[:3] = -1
+        first.weight[:3] *= 0.5
+        first.bias[:3] = 0.5
+    return vae
+
+
+@torch.no_grad()
+def _pass_colours(conv: nn.Conv2d, kernel: Tensor) -> None:
+    """Make channels 0-2 of `conv` apply the 3x3 `kernel` to input channels 0-2 alone."""
+    conv.weight[:3] = 0
+    for channel in range(3):
+        conv.weight[channel, channel] = kernel
+    if conv.bias is not None:
+        conv.bias[:3] = 0
+
+
+def pixels(pictures: list[Image.Image]) -> Tensor:
+    """RGB pictures of one size → (n, 3, height, width) in -1…1."""
+    array = np.stack([np.asarray(picture) for picture in pictures])
+    return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _gradients(x: Tensor) -> tuple[Tensor, Tensor]:
+    return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
+
+
+def reconstruction_loss(made: Tensor, wanted: Tensor, progress: float) -> Tensor:
+    """Squared error, fine and coarse, and absolute error of values and edges growing in time.
+
+    Both pictures are (n, 3, height, width) in -1…1; `progress` runs from 0 to 1.
+    """
+    loss = functional.mse_loss(made, wanted) + functional.mse_loss(
+        functional.avg_pool2d(made, 4), functional.avg_pool2d(wanted, 4)
+    )
+    edges = sum(
+        functional.l1_loss(a, b) for a, b in zip(_gradients(made), _gradients(wanted), strict=True)
+    )
+    return loss + progress * (0.5 * functional.l1_loss(made, wanted) + edges)
+
+
+def train_vae(
+    pictures: Mapping[str, Image.Image], seconds: float, report: Callable[[str], None]
+) -> Autoencoder:
+    """Train for `seconds` on crops around the objects; the scaling factor is set at the end."""
+    rng = random.Random(1)
+    torch.manual_seed(1)
+    pool = pixels([render(draw_composition(rng), pictures, rng) for _ in range(_POOL)])
+    vae = new_vae().to(memory_format=torch.channels_last)
+    weights = list(vae.parameters())
+    average = [weight.detach().clone() for weight in weights]
+    encoder: Any = torch.compile(vae.encoder)
+    decoder: Any = torch.compile(vae.decoder)
+    optimizer = torch.optim.AdamW(weights, lr=_LEARNING_RATE, weight_decay=1e-4, fused=True)
+    start, step = time.monotonic(), 0
+    while (progress := (time.monotonic() - start) / seconds) < 1:
+        warm = min(1.0, (step + 1) / 100)
+        for group in optimizer.param_groups:
+            group["lr"] = _LEARNING_RATE * warm * (1 + np.cos(np.pi * progress)) / 2
+        wanted = torch.stack(
+            [
+                pool[i, :, y : y + CROP, x : x + CROP]
+                for i in (rng.randrange(_POOL) for _ in range(_BATCH))
+                for x, y in [(8 * rng.randrange(1, 8), 8 * rng.randrange(1, 8))]
+            ]
+        ).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            latents = encoder(wanted)
+            made = decoder(latents + _LATENT_NOISE * torch.randn_like(latents))
+        means = latents.float().mean(dim=(0, 2, 3))
+        loss = reconstruction_loss(made.float(), wanted, progress) + 1e-3 * means.square().mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        torch._foreach_lerp_(average, [w.detach() for w in weights], 0.005)
+        step += 1
+        if step % 100 == 0:
+            report(f"vae step {step} loss {loss.item():.4f} done {progress:.0%}")
+    torch._foreach_copy_([w.data for w in weights], average)
+    _set_scale(vae, pool[:400])
+    return vae.eval()
+
+
+@torch.no_grad()
+def _set_scale(vae: Autoencoder, sample: Tensor) -> None:
+    """Give all latents together unit variance. One factor for all channels: detail stays small."""
+    latents = vae.encode(sample).latents
+    vae.register_to_config(scaling_factor=round(1 / latents.std().item(), 4))
+
+
+@torch.no_grad()
+def encode(vae: Autoencoder, pictures: list[Image.Image]) -> Tensor:
+    """RGB pictures → scaled latents (n, 8, height / 8, width / 8), float16."""
+    with torch.autocast("cpu", torch.bfloat16):
+        latents = vae.encode(pixels(pictures)).latents
+    scaled: Tensor = latents.float() * vae.config.scaling_factor
+    return scaled.to(torch.float16)
+
+
+@torch.no_grad()
+def decode(vae: Autoencoder, latents: Tensor) -> list[Image.Image]:
+    """Scaled latents (n, 8, h, w) → RGB pictures of 8h x 8w pixels."""
+    made = vae.decode(latents.float() / vae.config.scaling_factor).sample
+    array = (made.clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    return [Image.fromarray(picture) for picture in array]
+
+
+def reconstruction_sheet(vae: Autoencoder, pictures: Mapping[str, Image.Image], path: Path) -> None:
+    """Write eight compositions and, below each, what comes back from the latents."""
+    rng = random.Random(2)
+    before = [render(draw_composition(rng), pictures, rng) for _ in range(8)]
+    sheet = Image.new("RGB", (8 * SIZE, 2 * SIZE))
+    for row, shown in enumerate((before, decode(vae, encode(vae, before)))):
+        for column, picture in enumerate(shown):
+            sheet.paste(picture, (column * SIZE, row * SIZE))
+    sheet.save(path)

@@ -1,0 +1,89 @@
+"""What the training and the evaluation of the pocket model rely on; no pictures needed."""
+
+import random
+
+import pytest
+import torch
+from PIL import Image
+
+from sdtui.pocket.evaluate import NearestObject, held_out, named_background
+from sdtui.pocket.train.captions import draw_caption, plain_caption, vocabulary_texts
+from sdtui.pocket.train.compositions import (
+    BACKGROUNDS,
+    Composition,
+    Placing,
+    draw_composition,
+    render,
+)
+from sdtui.pocket.train.objects import THINGS
+from sdtui.pocket.train.tokenizer import new_tokenizer
+from sdtui.pocket.train.vae import new_vae
+
+
+@pytest.fixture(scope="module")
+def pictures() -> dict[str, Image.Image]:
+    """A plain block of its own colour and shape for every object."""
+    rng = random.Random(0)
+    return {
+        thing.name: Image.new(
+            "RGBA",
+            (rng.randrange(60, 200), rng.randrange(60, 200)),
+            (rng.randrange(256), rng.randrange(256), rng.randrange(256), 255),
+        )
+        for thing in THINGS
+    }
+
+
+def test_names_are_unique() -> None:
+    names = [name for thing in THINGS for name in thing.names]
+    assert len(names) == len(set(names))
+    assert len(THINGS) >= 120
+
+
+def test_training_never_sees_what_is_held_out() -> None:
+    kept_back = set(held_out(list(Placing)))
+    assert 0.05 < len(kept_back) / (len(THINGS) * len(BACKGROUNDS) * len(Placing)) < 0.12
+    rng = random.Random(3)
+    assert not kept_back & {draw_composition(rng) for _ in range(3000)}
+
+
+def test_captions_hold_only_words_of_the_vocabulary() -> None:
+    tokenizer = new_tokenizer(vocabulary_texts())
+    rng = random.Random(4)
+    for _ in range(500):
+        composition = draw_composition(rng)
+        for caption in (plain_caption(composition), draw_caption(composition, rng)):
+            assert all(
+                token.endswith("</w>") for token in tokenizer.tokenize(caption) if token != "-"
+            )
+
+
+def test_plain_captions_read_well() -> None:
+    cat, owl = (next(t for t in THINGS if t.name == name) for name in ("cat", "owl"))
+    wanted = {
+        Composition((cat,), None, Placing.NORMAL): "a cat",
+        Composition((owl,), "orange", Placing.NORMAL): "an owl on an orange background",
+        Composition((owl,), None, Placing.LARGE): "a large owl",
+        Composition((cat,), "blue", Placing.LEFT): "a cat on the left on a blue background",
+        Composition((cat, owl), None, Placing.PAIR): "a cat and an owl",
+    }
+    assert {c: plain_caption(c) for c in wanted} == wanted
+
+
+def test_the_untrained_autoencoder_already_keeps_colours() -> None:
+    colours = torch.tensor([[0.8, -0.6, 0.1]]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
+    vae = new_vae()
+    with torch.no_grad():
+        made = vae.decode(vae.encode(colours).latents).sample
+    inner = (slice(None), slice(None), slice(24, 40), slice(24, 40))
+    assert (made[inner] - colours[inner]).abs().max() < 0.1
+
+
+def test_evaluation_finds_what_was_rendered(pictures: dict[str, Image.Image]) -> None:
+    nearest = NearestObject(pictures)
+    rng = random.Random(5)
+    for composition in rng.sample(held_out([Placing.NORMAL]), 10):
+        picture = render(composition, pictures, rng)
+        assert composition.background is not None
+        assert named_background(picture) == composition.background
+        assert nearest.name(picture, composition.background) == composition.things[0].name
