@@ -88,6 +88,10 @@ class OutputError(SdtuiError):
     """A picture or record can't be written."""
 
 
+class HistoryError(SdtuiError):
+    """The history doesn't hold what was asked for, or can't do it; `exit_code` is 1."""
+
+
 class GenerationError(SdtuiError):
     """A stage of a run failed; `stage` says which one."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from sdtui.core.request import DType, GenerationRequest, MemoryMode
 
@@ -120,7 +119,7 @@ class GenerationRecord(_Record):
     schema_version: int = SCHEMA_VERSION
     prompt: str
     negative_prompt: str = ""
-    timestamp: datetime
+    timestamp: AwareDatetime
     """When the run began, with its time zone."""
     success: bool
     cancelled: bool = False

@@ -1,0 +1,200 @@
+"""Taking pictures out of a history and bringing pictures in: ours, and other tools'."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from sdtui.core.errors import HistoryError, ImageError
+from sdtui.core.record import GenerationRecord, ImageRecord, ImageSettings, ModelRecord
+from sdtui.core.request import GenerationRequest
+from sdtui.core.text import one_line
+from sdtui.history.containers import open_ordinary, read_texts
+from sdtui.history.entry import Entry, Skipped
+from sdtui.history.foreign import ImportedSettings, read_picture_settings
+from sdtui.history.names import PICTURE_SUFFIXES, json_beside, split
+from sdtui.history.pnginfo import own_record
+from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
+from sdtui.history.writing import cannot_write
+
+MAX_PICTURE = 256 * 1024 * 1024
+"""Bytes of a picture that is brought in."""
+
+MAX_MEMBERS = 1_000_000
+"""Files in an archive."""
+
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A picture that is brought in."""
+
+    data: bytes
+    record: GenerationRecord
+    starred: bool = False
+    tags: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Of the picture file, in hexadecimal."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def export(entries: Iterable[Entry], pictures: Path, target: Path) -> int:
+    """Write pictures with their JSON into a zip file, under their names inside the folder
+    `pictures`; how many. An older file of this name is replaced when the new one is whole.
+
+    Raises OutputError if it can't be written.
+    """
+    part = target.with_name(f".{target.name}.part")
+    count = 0
+    try:
+        with zipfile.ZipFile(part, "w") as archive:
+            for entry in entries:
+                for path, method in (
+                    (json_beside(entry.path), zipfile.ZIP_DEFLATED),
+                    (entry.path, zipfile.ZIP_STORED),
+                ):
+                    archive.write(path, path.relative_to(pictures).as_posix(), method)
+                count += 1
+        part.replace(target)
+    except OSError as error:
+        problem = cannot_write(target, error)
+    else:
+        return count
+    finally:
+        part.unlink(missing_ok=True)
+    raise problem
+
+
+def pictures_of(sources: Iterable[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Path]]:
+    """Every picture of these picture files, folders and zips of `export`: what to call it, and
+    where it can be read until the next one is asked for. What can't be read goes to `skipped`."""
+    for source in sources:
+        if source.is_dir():
+            for path in sorted(source.rglob("*")):
+                if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_symlink():
+                    yield path, path
+        elif source.suffix.lower() == ".zip":
+            yield from _unpacked(source, skipped)
+        else:
+            yield source, source
+
+
+def read_arrival(path: Path) -> Arrival:
+    """Read a picture to bring it in: its record from the JSON beside it, from our JSON inside
+    it, or made from another tool's settings.
+
+    Raises ImageError if it can't be read or holds no settings, InvalidRequestError if not even
+    a prompt is among them.
+    """
+    data = _read_picture(path)
+    try:
+        summary = parse_summary(read_bytes(json_beside(path)))
+        record = read_record(json_beside(path))
+    except (OSError, UnreadableError, HistoryError):
+        own = own_record(read_texts(path))
+        return Arrival(data, own or _foreign_record(path, read_picture_settings(path)))
+    return Arrival(data, record, summary.starred, summary.tags)
+
+
+def _read_picture(path: Path) -> bytes:
+    try:
+        with open_ordinary(path) as file:
+            data = file.read(MAX_PICTURE + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    else:
+        if len(data) <= MAX_PICTURE:
+            return data
+        reason = f"it is larger than {MAX_PICTURE:,} bytes"
+    raise ImageError(f"{path} can't be read: {reason}")
+
+
+def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
+    """A record for another tool's picture, as far as it is known. Raises InvalidRequestError if
+    not even the prompt is."""
+    width, height = _size(path)
+    values = found.values
+    request = GenerationRequest.parse({"model": "unknown", **values})
+    lost = tuple(f"not carried over: {each}" for each in found.not_carried)
+    settings = None
+    if {"sampler", "num_inference_steps", "guidance_scale"} <= values.keys():
+        settings = ImageSettings(
+            sampler=values["sampler"],
+            num_inference_steps=values["num_inference_steps"],
+            guidance_scale=values["guidance_scale"],
+            width=width,
+            height=height,
+        )
+    seed = values.get("seed", 0)
+    return GenerationRecord(
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt,
+        timestamp=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+        success=True,
+        seed=seed,
+        generation_time=0.0,
+        request=request,
+        settings=settings,
+        model=ModelRecord(name=request.model, source="", family=""),
+        notices=(f"imported from {found.source}", *lost),
+        images=(ImageRecord(index=0, seed=seed, width=width, height=height),),
+    )
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height, from the header alone. Raises ImageError."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
+        reason = str(error)
+    raise ImageError(f"{path} can't be read: {reason}")
+
+
+def _unpacked(source: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path]]:
+    """The pictures of a zip, one after the other, each with its JSON in a folder of its own: no
+    name from the archive is used as a path."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            members = {info.filename: info for info in archive.infolist()[:MAX_MEMBERS]}
+            for name, info in members.items():
+                stem, ending = split(name)
+                if ending.lower() not in PICTURE_SUFFIXES:
+                    continue
+                with tempfile.TemporaryDirectory() as folder:
+                    picture = Path(folder) / f"picture{ending.lower()}"
+                    sidecar = members.get(f"{stem}.json")
+                    whole = _unpack(archive, info, picture, MAX_PICTURE)
+                    if sidecar is not None:
+                        whole = _unpack(archive, sidecar, json_beside(picture), MAX_BYTES) and whole
+                    if whole:
+                        yield source / PurePosixPath(name).name, picture
+                    else:
+                        skipped.append(Skipped(source / name, "it is too large"))
+    except (*_BROKEN_ZIP, OSError) as error:
+        skipped.append(Skipped(source, one_line(f"the archive can't be read: {error}")))
+
+
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, limit: int) -> bool:
+    """Write one file of an archive to `target`; False if it is larger than `limit` bytes."""
+    with archive.open(info) as packed:
+        target.write_bytes(packed.read(limit))
+        return not packed.read(1)

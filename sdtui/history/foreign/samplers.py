@@ -1,0 +1,72 @@
+"""Other tools' names for samplers and noise schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdtui.core.samplers import SCHEDULES, sampler_labels
+
+_SAMPLERS: Mapping[str, str] = {
+    "euler": "Euler",
+    "euler_a": "Euler a",
+    "euler_ancestral": "Euler a",
+    "heun": "Heun",
+    "dpm2": "DPM2",
+    "dpm_2": "DPM2",
+    "kdpm_2": "DPM2",
+    "dpm2_a": "DPM2 a",
+    "dpm_2_a": "DPM2 a",
+    "dpm_2_ancestral": "DPM2 a",
+    "kdpm_2_a": "DPM2 a",
+    "dpmpp_2m": "DPM++ 2M",
+    "dpmpp_2m_sde": "DPM++ 2M SDE",
+    "dpmpp_sde": "DPM++ SDE",
+    "unipc": "UniPC",
+    "uni_pc": "UniPC",
+    "deis": "DEIS",
+    "ddim": "DDIM",
+    "ddpm": "DDPM",
+    "plms": "PLMS",
+    "pndm": "PLMS",
+    "lcm": "LCM",
+    "tcd": "TCD",
+}
+
+_PLAIN_SCHEDULES = {"", "automatic", "normal", "uniform", "default", "native", "discrete"}
+
+_AUTOMATIC: Mapping[str, str] = {  # what A1111 takes where its schedule type is "Automatic"
+    "DPM++ 2M": "Karras",
+    "DPM++ SDE": "Karras",
+    "DPM2": "Karras",
+    "DPM2 a": "Karras",
+    "DPM++ 2M SDE": "Exponential",
+}
+
+
+def our_sampler(name: str, schedule: str | None = None) -> tuple[str | None, str | None]:
+    """Our label for a sampler and its noise schedule, and the part that has no label here: the
+    sampler ("lms") or the schedule alone ("beta")."""
+    key, wanted = _split(name)
+    wanted = wanted or (schedule or "").strip().lower()
+    sampler = _SAMPLERS.get(key)
+    if sampler is None:
+        return None, name
+    if wanted == "automatic":
+        wanted = _AUTOMATIC.get(sampler, "").lower()
+    if wanted in _PLAIN_SCHEDULES:
+        return sampler, None
+    label = f"{sampler} {wanted.capitalize()}"
+    return (label, None) if label in sampler_labels() else (sampler, schedule or wanted)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A sampler's name in the form of the table, and the schedule that its end names, if any."""
+    key = name.strip().lower().replace("++", "pp").replace(" ", "_").replace("-", "_")
+    key = key.removeprefix("k_").removesuffix("_gpu")
+    for ending, schedule in (
+        ("_k", "karras"),
+        *((f"_{each.lower()}", each.lower()) for each in SCHEDULES),
+    ):
+        if key.endswith(ending):
+            return key.removesuffix(ending), schedule
+    return key, ""

@@ -1,0 +1,282 @@
+"""The index: what a search needs of every picture, and every statement on it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdtui.history.database import Database
+from sdtui.history.entry import Entry, Skipped, Stats
+from sdtui.history.search import IDS_A_MILLISECOND, Search, Value, first_id, time_of
+from sdtui.history.sidecar import Summary
+
+_COLUMNS = """
+    SELECT entries.id, folders.path AS folder, name, words.prompt, words.negative_prompt,
+           words.model, words.sampler, seed, width, height, steps, guidance, starred, problem
+    FROM entries JOIN folders ON folders.id = entries.folder JOIN words ON words.rowid = entries.id
+"""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A picture with a JSON that can be read: what the index stores of it."""
+
+    name: str
+    """The picture's file name."""
+    stamp: str
+    """Changes when the JSON file changes."""
+    summary: Summary
+    problem: str = ""
+
+
+class Index:
+    """The tables and every statement on them. Folders are named relative to the pictures
+    folder, with "/" between the parts and "" for the pictures folder itself.
+
+    Methods raise HistoryError if the database can't be used.
+    """
+
+    def __init__(self, file: Path, pictures: Path) -> None:
+        """Open the index, made anew if it is missing, damaged or of another version."""
+        self._database = Database(file)
+        self._pictures = pictures
+        self._read, self._write = self._database.read, self._database.write
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._database.clear()
+
+    def writing(self) -> AbstractContextManager[None]:
+        """One transaction around everything that is written inside, nested ones included."""
+        return self._database.writing()
+
+    def folders(self) -> dict[str, int]:
+        """Every known folder and the stamp it had when it was last read."""
+        rows = self._read("SELECT path, stamp FROM folders")
+        return {row["path"]: row["stamp"] for row in rows}
+
+    def stamp_folder(self, folder: str, stamp: int) -> None:
+        """Remember how a folder looked when it was read; 0 = read it again next time."""
+        with self.writing():
+            self._write("UPDATE folders SET stamp = ? WHERE id = ?", stamp, self._folder(folder))
+
+    def stamps(self, folder: str) -> dict[str, str]:
+        """Every listed picture of a folder and the stamp of its JSON."""
+        rows = self._read(
+            "SELECT name, entries.stamp FROM entries JOIN folders ON folders.id = folder "
+            "WHERE path = ?",
+            folder,
+        )
+        return {row["name"]: row["stamp"] for row in rows}
+
+    def add(self, folder: str, listing: Listing) -> None:
+        """List a picture, in place of what was listed under its name."""
+        summary = listing.summary
+        image = summary.images[0]
+        made = summary.settings
+        with self.writing():
+            self.remove(folder, [listing.name])
+            entry = self._free_id(summary)
+            self._write(
+                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                entry,
+                self._folder(folder),
+                listing.name,
+                listing.stamp,
+                summary.seed,
+                image.width,
+                image.height,
+                made.num_inference_steps if made else None,
+                made.guidance_scale if made else None,
+                summary.starred,
+                image.sha256,
+                listing.problem,
+            )
+            self._write(
+                "INSERT INTO words (rowid, prompt, negative_prompt, model, sampler) "
+                "VALUES (?, ?, ?, ?, ?)",
+                entry,
+                summary.prompt,
+                summary.negative_prompt,
+                summary.model.name if summary.model else summary.request.model,
+                made.sampler if made else "",
+            )
+            self._add_tags(entry, summary.tags)
+
+    def mark(self, folder: str, listing: Listing) -> None:
+        """Take over a listed picture's star and tags; its id stays."""
+        with self.writing():
+            rows = self._write(
+                "UPDATE entries SET starred = ?, stamp = ? WHERE folder = ? AND name = ? "
+                "RETURNING id",
+                listing.summary.starred,
+                listing.stamp,
+                self._folder(folder),
+                listing.name,
+            )
+            for (entry,) in rows:
+                self._write("DELETE FROM tags WHERE entry = ?", entry)
+                self._add_tags(entry, listing.summary.tags)
+            if not rows:
+                self.add(folder, listing)
+
+    def remove(self, folder: str, names: Iterable[str]) -> None:
+        """Forget pictures."""
+        with self.writing():
+            number = self._folder(folder)
+            for name in names:
+                for (entry,) in self._read(
+                    "SELECT id FROM entries WHERE folder = ? AND name = ?", number, name
+                ):
+                    for table, key in (("entries", "id"), ("tags", "entry"), ("words", "rowid")):
+                        self._write(f"DELETE FROM {table} WHERE {key} = ?", entry)
+
+    def forget_folder(self, folder: str) -> int:
+        """Forget a folder and every picture in it; how many those were."""
+        with self.writing():
+            names = list(self.stamps(folder))
+            self.remove(folder, names)
+            self.set_skipped(folder, {})
+            self._write("DELETE FROM folders WHERE path = ?", folder)
+        return len(names)
+
+    def set_skipped(self, folder: str, reasons: dict[str, str]) -> None:
+        """Remember the files of a folder that are not listed, each with the reason."""
+        with self.writing():
+            number = self._folder(folder)
+            self._write("DELETE FROM skipped WHERE folder = ?", number)
+            for name, reason in reasons.items():
+                self._write("INSERT INTO skipped VALUES (?, ?, ?)", number, name, reason)
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Every file that is not listed, with the reason."""
+        rows = self._read(
+            "SELECT path AS folder, name, reason FROM skipped "
+            "JOIN folders ON folders.id = skipped.folder ORDER BY path, name"
+        )
+        return tuple(
+            Skipped(self._pictures / row["folder"] / row["name"], row["reason"]) for row in rows
+        )
+
+    def find(self, search: Search, offset: int, limit: int) -> tuple[tuple[Entry, ...], int]:
+        """The entries of one page, newest first, and how many pictures were found in all."""
+        values: list[Value] = [value for part in search.conditions for value in part.values]
+        if search.match is not None:
+            source = "words CROSS JOIN entries ON entries.id = words.rowid"
+            tests = ["words MATCH ?", *(f"({part.sql})" for part in search.conditions)]
+            values.insert(0, search.match)
+            order, counted = "words.rowid", source if search.conditions else "words"
+        else:
+            source = counted = "entries"
+            tests = [f"({part.sql})" for part in search.conditions] or ["1"]
+            order = "entries.id"
+        where = " AND ".join(tests)
+        rows = self._read(
+            f"WITH page AS (SELECT entries.id AS chosen FROM {source} WHERE {where} "
+            f"ORDER BY {order} DESC LIMIT ? OFFSET ?) "
+            f"{_COLUMNS} WHERE entries.id IN (SELECT chosen FROM page) ORDER BY entries.id DESC",
+            *values,
+            limit,
+            offset,
+        )
+        if len(rows) < limit and (rows or offset == 0):
+            return self._entries(rows), offset + len(rows)
+        total = self._read(f"SELECT count(*) FROM {counted} WHERE {where}", *values)
+        return self._entries(rows), total[0][0]
+
+    def by_id(self, entry: int) -> tuple[Entry, ...]:
+        """The picture of this id."""
+        return self._entries(self._read(f"{_COLUMNS} WHERE entries.id = ?", entry))
+
+    def by_name(self, name: str, folder: str | None = None) -> tuple[Entry, ...]:
+        """The pictures of this file name, in one folder or in any."""
+        where = "name = ? AND (folders.path = ? OR ?)"
+        return self._entries(self._read(f"{_COLUMNS} WHERE {where}", name, folder, folder is None))
+
+    def has_hash(self, sha256: str) -> bool:
+        """Whether a picture file with this SHA-256 is listed."""
+        return bool(self._read("SELECT 1 FROM entries WHERE sha256 = ? LIMIT 1", sha256))
+
+    def stats(self, trashed: int) -> Stats:
+        """The history in numbers; `trashed` is counted by the caller."""
+        counts = self._read(
+            "SELECT (SELECT count(*) FROM entries) AS pictures, "
+            "(SELECT count(*) FROM entries WHERE starred) AS starred, "
+            "(SELECT count(*) FROM skipped) AS skipped, "
+            "(SELECT min(id) FROM entries) AS first, (SELECT max(id) FROM entries) AS last"
+        )[0]
+        first, last = counts["first"], counts["last"]
+        models = self._read("SELECT model, count(*) FROM words GROUP BY model ORDER BY 2 DESC, 1")
+        tags = self._read("SELECT tag, count(*) FROM tags GROUP BY tag ORDER BY 2 DESC, 1")
+        return Stats(
+            pictures=counts["pictures"],
+            starred=counts["starred"],
+            trashed=trashed,
+            skipped=counts["skipped"],
+            first=None if first is None else time_of(first),
+            last=None if last is None else time_of(last),
+            models={row[0]: row[1] for row in models},
+            tags={row[0]: row[1] for row in tags},
+        )
+
+    def _entries(self, rows: list[sqlite3.Row]) -> tuple[Entry, ...]:
+        ids = [row["id"] for row in rows]
+        marks = ",".join("?" * len(ids))
+        tags: dict[int, list[str]] = {}
+        for entry, tag in self._read(
+            f"SELECT entry, tag FROM tags WHERE entry IN ({marks}) ORDER BY tag", *ids
+        ):
+            tags.setdefault(entry, []).append(tag)
+        return tuple(self._entry(row, tags.get(row["id"], [])) for row in rows)
+
+    def _entry(self, row: sqlite3.Row, tags: list[str]) -> Entry:
+        return Entry(
+            id=row["id"],
+            path=self._pictures / row["folder"] / row["name"],
+            time=time_of(row["id"]),
+            prompt=row["prompt"],
+            negative_prompt=row["negative_prompt"],
+            model=row["model"],
+            sampler=row["sampler"],
+            seed=row["seed"],
+            width=row["width"],
+            height=row["height"],
+            steps=row["steps"],
+            guidance=row["guidance"],
+            starred=bool(row["starred"]),
+            tags=tuple(tags),
+            problem=row["problem"],
+        )
+
+    def _folder(self, path: str) -> int:
+        self._write("INSERT OR IGNORE INTO folders (path, stamp) VALUES (?, 0)", path)
+        return int(self._read("SELECT id FROM folders WHERE path = ?", path)[0][0])
+
+    def _add_tags(self, entry: int, tags: Iterable[str]) -> None:
+        for tag in tags:
+            self._write("INSERT OR IGNORE INTO tags VALUES (?, ?)", tag.casefold(), entry)
+
+    def _free_id(self, summary: Summary) -> int:
+        """The id that a picture's time and place in its run give, or a free one soon after."""
+        window = first_id(summary.timestamp)
+        wanted = window + min(summary.images[0].index, IDS_A_MILLISECOND // 2)
+        taken = self._last_id(wanted, wanted + 1)
+        while taken is not None:
+            following = window + IDS_A_MILLISECOND
+            last = self._last_id(window, following)
+            wanted = window if last is None else last + 1
+            taken = last if wanted == following else None
+            window = following
+        return wanted
+
+    def _last_id(self, first: int, after: int) -> int | None:
+        rows = self._read("SELECT max(id) FROM entries WHERE id >= ? AND id < ?", first, after)
+        last: int | None = rows[0][0]
+        return last

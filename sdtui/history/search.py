@@ -1,0 +1,224 @@
+"""The search language: words, "phrases", -without, and fields such as model: or w>=768.
+
+A search becomes conditions for SQLite; whatever a person types is quoted or bound, never SQL or
+FTS5 syntax.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.nearest import nearest
+
+Value = int | float | str
+
+MAX_LETTERS = 2_000
+MAX_TERMS = 40
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TERM = re.compile(
+    r"""(?=\S)(?P<minus>-)?
+        (?:(?P<field>[A-Za-z_]+)(?P<sign>:|<=|>=|<|>|=))?
+        (?:"(?P<phrase>[^"]*)(?P<closed>"?)|(?P<word>[^\s"]*))""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition on the table `entries` and the values bound to it."""
+
+    sql: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search, taken apart: an FTS5 expression (or none) and conditions, all of which hold."""
+
+    match: str | None
+    conditions: tuple[Condition, ...]
+
+
+_TEXT_COLUMNS = {"model": "model", "sampler": "sampler"}
+_NUMBER_COLUMNS = {
+    "w": "width",
+    "width": "width",
+    "h": "height",
+    "height": "height",
+    "steps": "steps",
+    "cfg": "guidance",
+    "seed": "seed",
+}
+
+
+def parse_search(text: str) -> Search:
+    """Take a search apart. A field without a value is one that is still being typed: it is left
+    out, as is a word without letters or digits.
+
+    Raises InvalidRequestError for an unknown field or a value that its field doesn't take.
+    """
+    if len(text) > MAX_LETTERS:
+        raise _problem(text[:20] + "...", f"is longer than {MAX_LETTERS} letters")
+    matches: list[str] = []
+    conditions: list[Condition] = []
+    for number, term in enumerate(_TERM.finditer(text.replace("\0", " "))):
+        if number >= MAX_TERMS:
+            raise _problem(text[:20] + "...", f"has more than {MAX_TERMS} parts")
+        found = _one(term)
+        if isinstance(found, Condition):
+            conditions.append(_negated(found) if term["minus"] else found)
+        elif found is not None and term["minus"]:
+            conditions.append(
+                Condition("id NOT IN (SELECT rowid FROM words WHERE words MATCH ?)", (found,))
+            )
+        elif found is not None:
+            matches.append(found)
+    return Search(" AND ".join(matches) or None, tuple(conditions))
+
+
+def _one(term: re.Match[str]) -> Condition | str | None:
+    """A condition, an FTS5 expression, or None for a term that says nothing yet."""
+    is_phrase = term["phrase"] is not None
+    value = term["phrase"] if is_phrase else term["word"]
+    if not value:
+        if term["field"] is not None:
+            _check_field(term["field"])
+        return None
+    whole = is_phrase and bool(term["closed"])
+    if term["field"] is None:
+        return _words("{prompt negative_prompt}", value, whole=whole)
+    name, sign = term["field"].lower(), term["sign"].replace(":", "=")
+    if name in _NUMBER_COLUMNS:
+        return _number(name, sign, value)
+    if name == "date":
+        return _date(sign, value)
+    _check_field(name)
+    if sign != "=":
+        raise _problem(f"{name}{sign}{value}", f"{name} can't be compared: write {name}:{value}")
+    if name in _TEXT_COLUMNS:
+        return _words(_TEXT_COLUMNS[name], value, whole=whole)
+    return _FIELDS[name](value)
+
+
+def _words(columns: str, text: str, *, whole: bool) -> str | None:
+    """An FTS5 expression for words that follow each other, the last of them only begun unless
+    `whole`."""
+    if not any(unicodedata.category(letter)[0] in "LN" or _is_sign(letter) for letter in text):
+        return None
+    quoted = text.replace('"', '""')
+    return f'{columns} : "{quoted}"{"" if whole else " *"}'
+
+
+def _is_sign(letter: str) -> bool:
+    return unicodedata.category(letter) in ("So", "Co")  # emoji; the index takes them as words
+
+
+def _number(name: str, sign: str, value: str) -> Condition:
+    try:
+        number = float(value) if name == "cfg" else int(value)
+    except ValueError:
+        number = None
+    if number is None or not abs(number) < 2**63:
+        raise _problem(f"{name}{sign}{value}", f'{name} takes a number, not "{value}"')
+    return Condition(f"{_NUMBER_COLUMNS[name]} {sign} ?", (number,))
+
+
+def _size(value: str) -> Condition:
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", value)
+    if match is None:
+        raise _problem(f"size:{value}", f'size takes width x height like 512x768, not "{value}"')
+    return Condition("(width = ? AND height = ?)", (int(match[1]), int(match[2])))
+
+
+def _star(value: str) -> Condition:
+    answers = {"yes": 1, "no": 0}
+    if value.lower() not in answers:
+        raise _problem(f"star:{value}", f'star takes yes or no, not "{value}"')
+    return Condition("starred = ?", (answers[value.lower()],))
+
+
+def _tag(value: str) -> Condition:
+    return Condition("id IN (SELECT entry FROM tags WHERE tag = ?)", (value.casefold(),))
+
+
+def _date(sign: str, value: str) -> Condition:
+    """A day, month or year in local time; ids begin with the time, so they are what is compared."""
+    start: datetime | None
+    end: datetime | None
+    match = re.fullmatch(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", value)
+    try:
+        if match is None:
+            raise ValueError(value)
+        year, month, day = (int(part) if part else None for part in match.groups())
+        start = datetime(year or 1, month or 1, day or 1).astimezone()
+        end = _end(start, month, day)
+    except (ValueError, OverflowError, OSError):
+        start = end = None
+    if start is None or end is None:
+        raise _problem(
+            f"date{sign}{value}",
+            f'date takes a day, month or year like 2026-11-22, 2026-11 or 2026, not "{value}"',
+        )
+    first, after = first_id(start), first_id(end)
+    conditions = {
+        "=": Condition("(id >= ? AND id < ?)", (first, after)),
+        "<": Condition("id < ?", (first,)),
+        "<=": Condition("id < ?", (after,)),
+        ">": Condition("id >= ?", (after,)),
+        ">=": Condition("id >= ?", (first,)),
+    }
+    return conditions[sign]
+
+
+def _end(start: datetime, month: int | None, day: int | None) -> datetime:
+    if day is not None:
+        following = datetime.fromordinal(start.toordinal() + 1)
+    elif month is not None:
+        following = datetime(start.year + month // 12, month % 12 + 1, 1)
+    else:
+        following = datetime(start.year + 1, 1, 1)
+    return following.astimezone()
+
+
+_FIELDS: dict[str, Callable[[str], Condition]] = {"size": _size, "star": _star, "tag": _tag}
+
+FIELDS = (*_TEXT_COLUMNS, *_NUMBER_COLUMNS, *_FIELDS, "date")
+"""Every field that a search knows."""
+
+
+def first_id(moment: datetime) -> int:
+    """The smallest id that an entry of this time can have."""
+    since = moment - _EPOCH
+    milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return milliseconds * IDS_A_MILLISECOND
+
+
+def time_of(entry: int) -> datetime:
+    """The time that an id begins with, in local time."""
+    return (_EPOCH + timedelta(milliseconds=entry // IDS_A_MILLISECOND)).astimezone()
+
+
+IDS_A_MILLISECOND = 1024
+"""An entry's id is its time in milliseconds times this, plus the picture's place in its run: so
+the newest entries have the largest ids, and SQLite finds them without sorting."""
+
+
+def _negated(condition: Condition) -> Condition:
+    return Condition(f"NOT coalesce({condition.sql}, 0)", condition.values)
+
+
+def _check_field(name: str) -> None:
+    if name.lower() not in FIELDS:
+        near = nearest(name, FIELDS)
+        hint = f'did you mean "{near}"?' if near else f"there are {', '.join(FIELDS)}"
+        raise _problem(name, f'there is no field "{name}"; {hint} (quotes search for it as words)')
+
+
+def _problem(value: str, message: str) -> InvalidRequestError:
+    return InvalidRequestError([Problem("search", value, message)])

@@ -1,0 +1,161 @@
+"""The JSON beside a picture: the truth about it. Read with limits, written whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from sdtui.core.errors import HistoryError
+from sdtui.core.files import write_whole
+from sdtui.core.record import SCHEMA_VERSION, GenerationRecord
+
+MAX_BYTES = 2_000_000
+"""JSON files larger than this are not read: two prompts of the longest kind with every
+character escaped, and as much again."""
+
+MAX_INT = 2**63 - 1
+"""The largest number that the index holds."""
+
+MAX_TAG = 100
+"""Letters in a tag."""
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+Whole = Annotated[int, Field(ge=0, le=MAX_INT)]
+Text = Annotated[str, Field(max_length=200_000)]
+Name = Annotated[str, Field(max_length=4_000)]
+
+
+class UnreadableError(Exception):
+    """A JSON file that can't be listed; the text is the reason, safe to show."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class _Model(_Part):
+    name: Name
+
+
+class _Request(_Part):
+    model: Name = ""
+
+
+class _Settings(_Part):
+    sampler: Name
+    num_inference_steps: Whole
+    guidance_scale: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Image(_Part):
+    index: Whole
+    width: Whole
+    height: Whole
+    sha256: Name | None = None
+
+
+class Summary(_Part):
+    """What the index needs of a picture's JSON: a record with a star and tags. Read more
+    leniently than a GenerationRecord, so that a later, narrower limit hides no old picture."""
+
+    schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)]
+    prompt: Text
+    negative_prompt: Text = ""
+    timestamp: Annotated[AwareDatetime, Field(ge=_EARLIEST, lt=_LATEST)]
+    seed: Whole
+    request: _Request = _Request()
+    model: _Model | None = None
+    settings: _Settings | None = None
+    images: Annotated[tuple[_Image, ...], Field(min_length=1, max_length=1)]
+    starred: bool = False
+    tags: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_TAG)], ...], Field(max_length=100)
+    ] = ()
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a JSON file, which must be an ordinary file within MAX_BYTES.
+
+    Raises OSError or UnreadableError.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb", buffering=0) as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableError("not an ordinary file")
+        if status.st_size > MAX_BYTES:
+            raise UnreadableError(f"its JSON is larger than {MAX_BYTES:,} bytes")
+        return file.read(status.st_size)
+
+
+def parse_summary(data: bytes) -> Summary:
+    """What the index needs. Raises UnreadableError."""
+    try:
+        return Summary.model_validate_json(data)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+    if problem["loc"] == ("schema_version",) and problem["type"] == "less_than_equal":
+        raise UnreadableError("its JSON was written by a newer sdtui")
+    where = ".".join(str(part) for part in problem["loc"])
+    raise UnreadableError(f"its JSON is damaged: {where + ': ' if where else ''}{problem['msg']}")
+
+
+def read_record(path: Path) -> GenerationRecord:
+    """The whole record, with the picture's path as it is now left to the caller.
+
+    Raises HistoryError if it can't be read.
+    """
+    try:
+        return GenerationRecord.model_validate_json(read_bytes(path))
+    except (OSError, UnreadableError) as error:
+        reason = str(error)
+    except ValidationError as error:
+        reason = str(error.errors(include_url=False, include_input=False)[0]["msg"])
+    raise HistoryError(f"{path} can't be read: {reason}")
+
+
+def to_json(
+    record: GenerationRecord, *, starred: bool = False, tags: tuple[str, ...] = ()
+) -> bytes:
+    """The bytes of the JSON file for a picture."""
+    fields = {**record.model_dump(mode="json"), "starred": starred, "tags": list(tags)}
+    return _dump(fields)
+
+
+def change_marks(
+    path: Path,
+    *,
+    starred: bool | None = None,
+    add: frozenset[str] = frozenset(),
+    remove: frozenset[str] = frozenset(),
+) -> Summary:
+    """Change the star and the tags in a JSON file; whatever else stands in it stays.
+
+    Raises HistoryError if the file can't be read, OSError if it can't be written.
+    """
+    try:
+        data = read_bytes(path)
+        before = parse_summary(data)
+    except (OSError, UnreadableError) as error:
+        reason = str(error)
+    else:
+        fields: dict[str, Any] = from_json(data)
+        fields["starred"] = before.starred if starred is None else starred
+        fields["tags"] = sorted((set(before.tags) | add) - remove)
+        changed = _dump(fields)
+        write_whole(path, changed)
+        return parse_summary(changed)
+    raise HistoryError(f"{path} can't be changed: {reason}")
+
+
+def _dump(fields: dict[str, Any]) -> bytes:
+    return (json.dumps(fields, ensure_ascii=False, indent=2) + "\n").encode()

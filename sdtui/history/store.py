@@ -1,0 +1,286 @@
+"""History: every picture with its whole story, on disk and in the index."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from sdtui.core import paths
+from sdtui.core.errors import HistoryError, ImageError, InvalidRequestError, OutputError, Problem
+from sdtui.core.record import GenerationRecord
+from sdtui.history import names
+from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Skipped, Stats
+from sdtui.history.folder import PictureFolder
+from sdtui.history.index import Index
+from sdtui.history.pnginfo import encode
+from sdtui.history.refresh import Progress, Refresh
+from sdtui.history.search import parse_search
+from sdtui.history.sidecar import MAX_TAG, read_record
+from sdtui.history.writing import with_file
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Format = Literal["png", "jpeg", "webp"]
+
+_LOG = logging.getLogger(__name__)
+_TAG = re.compile(r"[^\s\"\x00-\x1f\x7f-\x9f-][^\s\"\x00-\x1f\x7f-\x9f]*")
+
+
+class History:
+    """The pictures in a folder and the index over them.
+
+    May be used by several threads and processes at once. Every method raises HistoryError if
+    the index can't be used and OutputError if a file can't be written.
+    """
+
+    def __init__(self, pictures: Path, index_file: Path | None = None) -> None:
+        """Open the history of the folder `pictures`, which is made when the first picture is
+        saved. The index lies in the state folder unless `index_file` names another place."""
+        self.pictures = pictures.expanduser().resolve()
+        if index_file is None:
+            digest = hashlib.sha256(str(self.pictures).encode("utf-8", "surrogateescape"))
+            index_file = paths.state_folder() / f"history-{digest.hexdigest()[:12]}.db"
+        self._folder = PictureFolder(pictures, index_file.with_name(index_file.name + ".lock"))
+        self.trash_folder = self._folder.trash
+        with self._folder.changing(index_file):
+            index_file.parent.mkdir(parents=True, exist_ok=True)
+            self._index = Index(index_file, self.pictures)
+
+    def close(self) -> None:
+        """Close the index."""
+        self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def save(
+        self,
+        image: Image,
+        record: GenerationRecord,
+        index: int,
+        *,
+        folder: Path | None = None,
+        file: Path | None = None,
+        format: Format = "png",
+    ) -> SavedPicture:
+        """Write picture `index` of a run with its JSON, whole or not at all, and list it.
+
+        It goes into the day's folder among the pictures, or flat into `folder`, or to `file`,
+        whose ending decides the format and which is replaced if it is there; several pictures
+        of one run get "-1", "-2" … behind `file`'s name. Only what lies among the pictures is
+        listed. The caller keeps the image, so after an OutputError it can be saved again.
+        """
+        record = record.of_image(index)
+        kind = format if file is None else names.format_of(file)
+        suffix = names.suffix_of(kind)
+        data = encode(image, record, kind)
+        saved = self._folder.keep(data, record, folder=folder, file=file, suffix=suffix)
+        self._list(saved.path)
+        return saved
+
+    def refresh(self, progress: Progress | None = None) -> Changes:
+        """Notice what was moved, copied in, deleted or left by killed processes. Folders that
+        didn't change are not read, so this is quick. `progress` is told the files read."""
+        with self._folder.changing(self.pictures):
+            return Refresh(self.pictures, self._index, self._folder.lock, progress).run()
+
+    def reindex(self, progress: Progress | None = None) -> Changes:
+        """Make the index anew from the JSON files. `progress` is told the files read."""
+        self._index.clear()
+        return self.refresh(progress)
+
+    def entries(self, query: str = "", *, offset: int = 0, limit: int = 50) -> Page:
+        """A page of what a search finds, newest first (the README has the search language).
+
+        Raises InvalidRequestError for an unknown field or a value that a field doesn't take.
+        """
+        entries, total = self._index.find(parse_search(query), offset, limit)
+        return Page(entries, total, offset)
+
+    def every(self, query: str = "") -> Iterator[Entry]:
+        """Everything that a search finds, newest first. Raises what `entries` raises."""
+        offset, total = 0, 1
+        while offset < total:
+            page = self.entries(query, offset=offset, limit=500)
+            yield from page.entries
+            offset, total = offset + max(1, len(page.entries)), page.total
+
+    def get(self, which: int | str | Path) -> Entry:
+        """A picture by its id, its path, or its file name with or without ending.
+
+        Raises HistoryError if there is none, or more than one of this name.
+        """
+        found = self._index.by_id(which) if isinstance(which, int) else self._by_path(Path(which))
+        if not found:
+            raise HistoryError(
+                f'the history has no picture "{which}"',
+                '"sdtui history list" shows what it has',
+            )
+        if len(found) > 1:
+            raise HistoryError(f'{len(found)} pictures are named "{which}"', "Give the whole path")
+        return found[0]
+
+    def record(self, entry: Entry) -> GenerationRecord:
+        """The whole story of a picture, read from its JSON. Raises HistoryError if it can't be."""
+        record = read_record(names.json_beside(entry.path))
+        if len(record.images) != 1:
+            return record
+        return with_file(record, str(entry.path), record.images[0].sha256 or "")
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The files in the pictures folder that are not listed, each with the reason."""
+        return self._index.skipped()
+
+    def stats(self) -> Stats:
+        """The history in numbers."""
+        return self._index.stats(trashed=len(self.trashed()))
+
+    def _by_path(self, path: Path) -> tuple[Entry, ...]:
+        if path.name == str(path) and not path.exists():
+            endings = (f"{path.name}{suffix}" for suffix in names.PICTURE_SUFFIXES)
+            named = self._index.by_name(path.name)
+            return named or tuple(each for name in endings for each in self._index.by_name(name))
+        for picture in (path.absolute(), self.pictures / path):
+            folder = self._folder.name_of(picture)
+            found = () if folder is None else self._index.by_name(picture.name, folder)
+            if found:
+                return found
+        return ()
+
+    def star(self, which: int | str | Path) -> Entry:
+        """Star a picture. Raises what `get` raises."""
+        return self._mark(which, starred=True)
+
+    def unstar(self, which: int | str | Path) -> Entry:
+        """Take a picture's star away. Raises what `get` raises."""
+        return self._mark(which, starred=False)
+
+    def tag(self, which: int | str | Path, *tags: str) -> Entry:
+        """Add tags: single words, upper and lower case counting as the same. Raises what `get`
+        raises, and InvalidRequestError for a tag that is no such word."""
+        return self._mark(which, add=_checked(tags))
+
+    def untag(self, which: int | str | Path, *tags: str) -> Entry:
+        """Take tags away. Raises what `tag` raises."""
+        return self._mark(which, remove=_checked(tags))
+
+    def _mark(
+        self,
+        which: int | str | Path,
+        *,
+        starred: bool | None = None,
+        add: frozenset[str] = frozenset(),
+        remove: frozenset[str] = frozenset(),
+    ) -> Entry:
+        entry = self.get(which)
+        self._folder.mark(entry.path, starred, add, remove)
+        self._index.mark(self._name_of(entry), self._folder.listing(entry.path))
+        return self.get(entry.path)
+
+    def trash(self, which: int | str | Path) -> Path:
+        """Move a picture and its JSON into the trash; where it is now. Raises what `get`
+        raises."""
+        entry = self.get(which)
+        relative = entry.path.relative_to(self.pictures)
+        moved = self._folder.move(entry.path, self._folder.trash / relative)
+        self._index.remove(self._name_of(entry), [entry.path.name])
+        return moved
+
+    def trashed(self) -> tuple[Path, ...]:
+        """The pictures in the trash, newest folder and name first."""
+        return self._folder.trashed()
+
+    def restore(self, which: str | Path) -> Entry:
+        """Move a picture back out of the trash, named by its path or file name there.
+
+        Raises HistoryError if there is none, or more than one of this name.
+        """
+        wanted = Path(which)
+        found = [
+            path
+            for path in self.trashed()
+            if wanted in (Path(path.name), Path(path.stem)) or wanted.absolute() == path
+        ]
+        if len(found) != 1:
+            raise HistoryError(
+                f'the trash has {len(found) or "no"} pictures named "{which}"',
+                '"sdtui history trash" without a name shows what is in it',
+            )
+        target = self.pictures / found[0].relative_to(self._folder.trash)
+        restored = self._folder.move(found[0], target)
+        self._list(restored)
+        return self.get(restored)
+
+    def empty_trash(self) -> int:
+        """Delete what is in the trash for good; how many pictures that were."""
+        return self._folder.empty_trash()
+
+    def export(self, target: Path, query: str = "") -> int:
+        """Write what a search finds, pictures and JSON, into the zip file `target`; how many
+        pictures. Raises what `entries` raises."""
+        from sdtui.history import archive
+
+        return archive.export(self.every(query), self.pictures, target)
+
+    def import_(self, sources: Iterable[Path]) -> Imported:
+        """Copy pictures in, ours or another tool's: picture files, folders of them, and zips of
+        `export`. What the history has already (the same SHA-256) is left out."""
+        from sdtui.history import archive
+
+        added: list[Path] = []
+        skipped: list[Skipped] = []
+        known = 0
+        for name, path in archive.pictures_of(sources, skipped):
+            try:
+                arrival = archive.read_arrival(path)
+            except (ImageError, InvalidRequestError) as error:
+                skipped.append(Skipped(name, str(error)))
+                continue
+            if self._index.has_hash(arrival.sha256):
+                known += 1
+                continue
+            saved = self._folder.keep(
+                arrival.data,
+                arrival.record,
+                suffix=path.suffix.lower(),
+                file=None if self._folder.name_of(path) is None else path,
+                moment=arrival.record.timestamp.astimezone(),
+                starred=arrival.starred,
+                tags=arrival.tags,
+            )
+            self._list(saved.path)
+            added.append(saved.path)
+        return Imported(tuple(added), known, tuple(skipped))
+
+    def _list(self, picture: Path) -> None:
+        """List a picture that is safe on disk already: if the index fails, the next refresh
+        finds it."""
+        name = self._folder.name_of(picture)
+        if name is None:
+            return
+        try:
+            self._index.add(name, self._folder.listing(picture))
+        except (HistoryError, OutputError):
+            _LOG.warning("%s is saved but not in the index yet", picture, exc_info=True)
+
+    def _name_of(self, entry: Entry) -> str:
+        """A listed picture's folder as the index names it."""
+        name = entry.path.parent.relative_to(self.pictures).as_posix()
+        return "" if name == "." else name
+
+
+def _checked(tags: Iterable[str]) -> frozenset[str]:
+    folded = frozenset(tag.strip().casefold() for tag in tags)
+    for tag in folded:
+        if len(tag) > MAX_TAG or not _TAG.fullmatch(tag):
+            limit = f"must be one word of at most {MAX_TAG} letters that doesn't begin with -"
+            raise InvalidRequestError([Problem("tag", tag, f'{limit}, not "{tag[:50]}"')])
+    return folded

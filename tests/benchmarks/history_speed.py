@@ -1,0 +1,131 @@
+"""How quick the history is with many pictures: makes them, then opens, searches and rebuilds.
+
+    python -m tests.benchmarks.history_speed [--entries 100000] [--folder FOLDER]
+
+Prints the table of issue 4's bars. A folder that holds the entries already is used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from sdtui.history import History
+from sdtui.history.names import stem
+from sdtui.history.pnginfo import encode
+from sdtui.history.sidecar import to_json
+from tests.history.records import picture, record
+
+WORDS = """
+tiger apple castle forest river robot portrait city night sunset ocean mountain dragon cat dog
+flower garden train bridge tower snow desert storm light shadow gold silver red green blue
+background highly detailed oil painting watercolor photograph cinematic volumetric lighting
+sharp focus trending masterpiece by the old master wide angle close up
+""".split()  # noqa: SIM905 - read as a text
+QUERIES = ("tiger blue", "masterpiece", "w>=768 castle", "model:pocket night", '"oil painting"')
+HARD = ("a", "the -tiger", "w>=512 l", "star:yes", "date:2024 s", "-model:pocket", "steps<30")
+
+
+def make(folder: Path, count: int) -> None:
+    """Write `count` small pictures with their JSON, two hundred a day."""
+    chance = random.Random(7)
+    template = record(pictures=1)
+    data = encode(picture(8, 8), template.of_image(0), "png")
+    fields = json.loads(to_json(template))
+    moment = datetime(2024, 1, 1, 8, tzinfo=UTC)
+    for number in range(count):
+        if number % 200 == 0:
+            day = folder / (moment + timedelta(days=number // 200)).strftime("%Y-%m-%d")
+            day.mkdir(parents=True)
+        when = moment + timedelta(days=number // 200, seconds=number % 200 * 200)
+        prompt = " ".join(chance.choices(WORDS, k=chance.randint(6, 40)))
+        width, height = chance.choice(((512, 512), (512, 768), (768, 512), (1024, 1024)))
+        fields |= {"prompt": prompt, "negative_prompt": " ".join(chance.choices(WORDS, k=8))}
+        fields |= {"timestamp": when.isoformat(), "seed": number, "starred": number % 50 == 0}
+        fields["model"]["name"] = chance.choice(("pocket", "sd15/base", "sdxl/turbo"))
+        fields["settings"]["num_inference_steps"] = chance.randint(10, 50)
+        content = data + b"%d" % number
+        image = {"index": 0, "seed": number, "width": width, "height": height}
+        fields["images"] = [{**image, "sha256": hashlib.sha256(content).hexdigest()}]
+        path = day / f"{stem(when, number, prompt)}.png"
+        path.write_bytes(data)
+        path.with_suffix(".json").write_text(json.dumps(fields, indent=2), encoding="utf-8")
+
+
+def seconds(work: Callable[..., object], *arguments: object) -> float:
+    """How long something takes."""
+    start = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - start
+
+
+def open_and_show(folder: Path, index: Path) -> None:
+    """What `sdtui history list` and the UI do first."""
+    with History(folder, index) as history:
+        history.refresh()
+        history.entries()
+
+
+def typing(history: History, query: str) -> list[float]:
+    """A search as it grows letter by letter: seconds for each."""
+    return [seconds(history.entries, query[:end]) for end in range(1, len(query) + 1)]
+
+
+def percentile(values: list[float]) -> float:
+    """The 95th percentile of seconds, in milliseconds."""
+    return 1000 * statistics.quantiles(values, n=20)[-1]
+
+
+def main() -> None:
+    """Make the entries, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder: Path = options.folder or Path(temporary) / "pictures"
+        index = folder.parent / "history.db"
+        if not folder.exists():
+            click.echo(f"made in {seconds(make, folder, options.entries):.0f} s")
+        for left in folder.parent.glob("history.db*"):
+            left.unlink()
+        with History(folder, index) as history:
+            rebuilds = [seconds(history.reindex) for _ in range(3)]
+            count = history.stats().pictures
+        opens = [seconds(open_and_show, folder, index) for _ in range(7)]
+        with History(folder, index) as history:
+            usual = [took for query in QUERIES for _ in range(3) for took in typing(history, query)]
+            hard = {
+                query: statistics.median(seconds(history.entries, query) for _ in range(7))
+                for query in HARD
+            }
+        command = [sys.executable, "-c", "import sdtui.history"]
+        imports = [seconds(subprocess.run, command) for _ in range(3)]
+    rates = [f"{count / took:,.0f}" for took in sorted(rebuilds)]
+    click.echo(f"{count:,} entries")
+    click.echo(f"rebuild            {' '.join(rates)} files/s")
+    click.echo(
+        f"open + first page  median {statistics.median(opens):.3f} s, worst {max(opens):.3f} s"
+    )
+    click.echo(f"  new interpreter  best {min(imports):.3f} s on top, to import sdtui.history")
+    click.echo(
+        f"search as typed    p95 {percentile(usual):.1f} ms, worst {1000 * max(usual):.1f} ms"
+    )
+    for query, took in hard.items():
+        click.echo(f"  {query:16} median {1000 * took:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
