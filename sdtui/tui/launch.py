@@ -1,0 +1,73 @@
+"""Starting the app, and ending it whatever the worker is doing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from logging.handlers import RotatingFileHandler
+
+from sdtui.core import paths
+from sdtui.core.errors import SdtuiError
+from sdtui.core.settings import Settings
+from sdtui.tui.actions import check_keymap
+from sdtui.tui.protocol import picture_widget, prepare_colours
+
+_NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
+_GRACE = 1.5
+"""Seconds that the running step gets to end when someone quits."""
+
+
+def launch(settings: Settings) -> int:
+    """Run the app; returns the exit code."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+        sys.stderr.write(f"{_NO_TERMINAL}\n")
+        return 2
+    check_keymap(settings.keys)
+    prepare_colours()
+    _log_to_file()
+
+    from sdtui.history import History
+    from sdtui.jobs import JobQueue, QueueFile
+    from sdtui.monitor import Monitor
+    from sdtui.tui.app import SdtuiApp
+    from sdtui.tui.desk import Desk
+
+    over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
+    history = History(settings.pictures)
+    queue = JobQueue(settings, history)
+    desk = Desk(
+        settings=settings,
+        queue=queue,
+        history=history,
+        queue_file=QueueFile(),
+        monitor=Monitor(2.0 if over_ssh else 1.0),
+        drawn_by=picture_widget(settings.image_protocol),
+        over_ssh=over_ssh,
+    )
+    app = SdtuiApp(desk)
+    code = app.run()
+    failed = app.return_code not in (0, None) and code is None
+    if failed:
+        sys.stderr.write(f"sdtui met an error of its own; the log is {paths.log_file()}\n")
+    code = 1 if failed else code or 0
+    if not queue.close(_GRACE):
+        # The worker is inside a long step. Torch can't be unloaded under it; the files are whole.
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)
+    history.close()
+    return code
+
+
+def _log_to_file() -> None:
+    try:
+        handler = RotatingFileHandler(
+            paths.log_file(), maxBytes=2_000_000, backupCount=1, encoding="utf-8"
+        )
+    except OSError as error:
+        raise SdtuiError(f"the log can't be written: {error}", "Set XDG_STATE_HOME") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)

@@ -1,0 +1,206 @@
+"""A generator that follows a script in place of the engine, and everything else of the app as it
+is, in folders of the test's own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from textual.pilot import Pilot
+
+from sdtui.core import events
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import CancelledError, GenerationError, SdtuiError
+from sdtui.core.record import (
+    AttemptRecord,
+    GenerationRecord,
+    ImageRecord,
+    ImageSettings,
+    ModelRecord,
+    Stage,
+)
+from sdtui.core.request import GenerationRequest
+from sdtui.core.settings import Settings
+from sdtui.history import History
+from sdtui.jobs import JobQueue, QueueFile
+from sdtui.monitor import Monitor
+from sdtui.tui.app import SdtuiApp
+from sdtui.tui.desk import Desk
+
+STEPS = 4
+
+
+class Result:
+    """What a run came to."""
+
+    def __init__(self, record: GenerationRecord, error: SdtuiError | None) -> None:
+        self.record = record
+        self.error = error
+
+
+class ScriptedEngine:
+    """Nothing to clean up."""
+
+    def cleanup(self) -> None:
+        """Nothing."""
+
+
+class ScriptedGenerator:
+    """Steps of `step_seconds`; while `hold` is set it stands still between two of them."""
+
+    def __init__(self, step_seconds: float = 0.0) -> None:
+        self.engine = ScriptedEngine()
+        self.step_seconds = step_seconds
+        self.hold = threading.Event()
+        self.attempt: events.Attempt | None = None
+        self.failure: GenerationError | None = None
+        self.requests: list[GenerationRequest] = []
+
+    def generate_with_fallback(
+        self,
+        request: GenerationRequest,
+        *,
+        report: Callable[[events.Event], None],
+        cancellation: Cancellation,
+        on_image: Callable[[int, Image.Image, GenerationRecord], None],
+    ) -> Result:
+        """Follow the script."""
+        self.requests.append(request)
+        record = self._record(request)
+        try:
+            self._run(request, record, report, cancellation, on_image)
+        except SdtuiError as error:
+            cancelled = isinstance(error, CancelledError)
+            changes = {"success": False, "cancelled": cancelled, "error": str(error)}
+            return Result(record.model_copy(update=changes), error)
+        return Result(record, None)
+
+    def _run(
+        self,
+        request: GenerationRequest,
+        record: GenerationRecord,
+        report: Callable[[events.Event], None],
+        cancellation: Cancellation,
+        on_image: Callable[[int, Image.Image, GenerationRecord], None],
+    ) -> None:
+        report(events.StageStarted(stage=Stage.DENOISE))
+        if self.attempt is not None:
+            report(self.attempt)
+        total = request.num_inference_steps or STEPS
+        for step in range(1, total + 1):
+            while self.hold.is_set():
+                cancellation.check()
+                time.sleep(0.005)
+            cancellation.check()
+            time.sleep(self.step_seconds)
+            report(_step(step, total))
+            report(_preview(step))
+        if self.failure is not None:
+            raise self.failure
+        report(events.StageStarted(stage=Stage.DECODE))
+        for image in record.images:
+            on_image(image.index, Image.new("RGB", (64, 64), "navy"), record)
+
+    def _record(self, request: GenerationRequest) -> GenerationRecord:
+        seeds = request.seeds()
+        return GenerationRecord(
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            timestamp=datetime.now(UTC),
+            success=True,
+            seed=seeds[0],
+            generation_time=0.5,
+            request=request,
+            settings=ImageSettings(
+                sampler="Euler",
+                num_inference_steps=request.num_inference_steps or STEPS,
+                guidance_scale=request.guidance_scale or 6.0,
+                width=64,
+                height=64,
+            ),
+            model=ModelRecord(name=request.model, source=request.model, family="pocket"),
+            attempts=(AttemptRecord(number=1, seconds=0.5),),
+            images=tuple(
+                ImageRecord(index=index, seed=seed, width=64, height=64)
+                for index, seed in enumerate(seeds)
+            ),
+        )
+
+
+def _step(step: int, total: int) -> events.Step:
+    return events.Step(
+        step=step,
+        total=total,
+        first_image=0,
+        batch_size=1,
+        seconds=0.1,
+        it_per_second=10.0,
+        remaining=(total - step) / 10,
+        memory_now=2**30,
+        memory_peak=2**30,
+    )
+
+
+def _preview(step: int) -> events.Preview:
+    rgb = bytes(v for y in range(16) for x in range(16) for v in (x * 16, y * 16, step))
+    return events.Preview(step=step, image_index=0, width=16, height=16, rgb=rgb)
+
+
+class StillMonitor(Monitor):
+    """Takes no samples of its own accord."""
+
+    def start(self, on_sample: Callable[..., object]) -> None:
+        """Nothing."""
+
+
+class Bench:
+    """An app under test."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.generator = ScriptedGenerator()
+        self.settings = Settings(pictures=folder / "pictures", **settings)
+        self.history = History(self.settings.pictures, folder / "index.db")
+        self.queue = JobQueue(
+            self.settings,
+            self.history,
+            lambda _: self.generator,  # type: ignore[arg-type, return-value]
+        )
+        self.queue_file = QueueFile(folder)
+        self.app = SdtuiApp(
+            Desk(
+                settings=self.settings,
+                queue=self.queue,
+                history=self.history,
+                queue_file=self.queue_file,
+                monitor=StillMonitor(),
+            )
+        )
+        self.pilot: Pilot[int]
+
+    async def until(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
+        """Wait until something holds."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "it never came"
+            await self.pilot.pause(0.02)
+
+    async def write(self, text: str) -> None:
+        """Type into what has the focus."""
+        await self.pilot.press(*text)
+
+
+@asynccontextmanager
+async def running(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncIterator[Bench]:
+    """Run the app of `bench` without a terminal."""
+    async with bench.app.run_test(size=size, notifications=True) as pilot:
+        bench.pilot = pilot
+        await pilot.pause()
+        yield bench
+    bench.queue.close(5)
+    bench.history.close()
