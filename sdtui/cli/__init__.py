@@ -1,1 +1,1 @@
-"""One small module for each command."""
+"""The commands: one small module each; heavy imports only inside the command that needs them."""

@@ -165,6 +165,8 @@ class Failed(_Event):
     kind: Literal["failed"] = "failed"
     error: str
     mend: str = ""
+    asked_wrongly: bool = False
+    """Whether the request itself has to be changed, and trying again is of no use."""
     stage: Stage | None = None
     record: GenerationRecord | None = None
 

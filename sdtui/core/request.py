@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.config import JsonDict
@@ -64,9 +64,6 @@ def _label(text: str) -> JsonDict:
     return {"label": text}
 
 
-Side = Annotated[int, Field(ge=64, le=2048, multiple_of=SIZE_MULTIPLE)]
-
-
 class GenerationRequest(BaseModel):
     """What a person asks for. Fields left `None` take the model's own native value when it is
     loaded (size, steps, guidance, sampler) or are drawn at random (seed), and are recorded.
@@ -98,10 +95,14 @@ class GenerationRequest(BaseModel):
     )
     """How closely the prompt is followed; none = the model's own value."""
 
-    width: Side | None = Field(None, json_schema_extra=_label("Width"))
+    width: int | None = Field(
+        None, ge=64, le=2048, multiple_of=SIZE_MULTIPLE, json_schema_extra=_label("Width")
+    )
     """Width in pixels; none = the model's native size."""
 
-    height: Side | None = Field(None, json_schema_extra=_label("Height"))
+    height: int | None = Field(
+        None, ge=64, le=2048, multiple_of=SIZE_MULTIPLE, json_schema_extra=_label("Height")
+    )
     """Height in pixels; none = the model's native size."""
 
     seed: int | None = Field(None, ge=0, le=MAX_SEED, json_schema_extra=_label("Seed"))

@@ -19,7 +19,7 @@ from PIL import Image
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import BrokenPictureError, SdtuiError
 from sdtui.core.events import Estimated, Notice, Preview, StageStarted, Step, Truncated
-from sdtui.core.record import GenerationRecord, ImageRecord, Stage
+from sdtui.core.record import GenerationRecord, ImageRecord, ImageSettings, Stage
 from sdtui.core.request import MAX_SEED, GenerationRequest
 from sdtui.engine.budget import choose_batch_size, expected_peak, held_before
 from sdtui.engine.decode import broken, check_latents, decode, decode_in_float32, to_images
@@ -135,6 +135,7 @@ class Run:
 
     def _load(self) -> LoadedModel:
         self._cancellation.check()
+        self._open_init_image()
         before = self._engine.loaded
         model = self._engine.load(
             self.request.model,
@@ -148,6 +149,13 @@ class Run:
         self.story.model, self.story.dtype = model.record, model.dtype
         self._settle(model)
         return model
+
+    def _open_init_image(self) -> None:
+        """Before the model is loaded: a wrong path should be told at once."""
+        if self.request.init_image is not None and self._init_image is None:
+            opened = open_init_image(self.request.init_image)
+            self.story.parents = (opened.sha256,)
+            self._init_image = opened.image
 
     def _settle(self, model: LoadedModel) -> None:
         first = self._settled is None
@@ -189,12 +197,6 @@ class Run:
         self._cancellation.check()
         settings = self.story.settings
         assert settings is not None
-        if self.request.init_image is not None:
-            opened = open_init_image(self.request.init_image)
-            self.story.parents = (opened.sha256,)
-            self._init_image = fit_image(
-                opened.image, settings.width, settings.height, self.request.init_image_fit
-            )
         prompts = self.request.prompt, self.request.negative_prompt
         truncations = find_truncations(model.counters, *prompts)
         for truncation in truncations if not self.story.truncations else ():
@@ -221,7 +223,7 @@ class Run:
             prompt=self.request.prompt,
             negative_prompt=self.request.negative_prompt,
             embeddings=embeddings,
-            init_image=self._init_image,
+            init_image=self._fitted_init_image(settings),
             strength=settings.strength if settings.strength is not None else 1.0,
         )
         for name in not_accepted(model, batch):
@@ -234,14 +236,23 @@ class Run:
                 self._finish(index, image)
             return
         check_latents(made, model.dtype)
-        self._latents.update(zip(indices, made, strict=True))
+        # Kept as batches of one, and joined by cat, so that their memory format stays: kernels
+        # round differently for another one.
+        self._latents.update(zip(indices, made.split(1), strict=True))
+
+    def _fitted_init_image(self, settings: ImageSettings) -> Image.Image | None:
+        if self._init_image is None:
+            return None
+        return fit_image(
+            self._init_image, settings.width, settings.height, self.request.init_image_fit
+        )
 
     def _decode(self, model: LoadedModel, indices: list[int]) -> None:
         self._cancellation.check()
         plan = self.plan
         if not set_vae_savings(model.pipeline.vae, slicing=plan.vae_slicing, tile=plan.vae_tile):
             self._notice(f"the VAE of {model.source.name} can't work in tiles")
-        latents = torch.stack([self._latents[index] for index in indices])
+        latents = torch.cat([self._latents[index] for index in indices])
         pictures = decode(model, latents)
         wrong = broken(pictures)
         if wrong:

@@ -53,5 +53,8 @@ class Job(BaseModel):
     record: GenerationRecord | None = None
     """Set when the job is over, if it had begun."""
     error: str | None = None
+    """What went wrong and how to mend it."""
+    asked_wrongly: bool = False
+    """Whether the request itself has to be changed."""
     pictures: tuple[str, ...] = ()
     """Paths of what was saved."""

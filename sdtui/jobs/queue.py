@@ -19,7 +19,14 @@ from sdtui.core.events import Cancelled, Event, Failed, JobEvent, Queued
 from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.jobs.job import Job, JobState, Output
-from sdtui.jobs.worker import Outcome, PictureStore, UnsavedPicture, carry_out, save_picture
+from sdtui.jobs.worker import (
+    Outcome,
+    PictureStore,
+    UnsavedPicture,
+    carry_out,
+    failed_event,
+    save_picture,
+)
 
 if TYPE_CHECKING:
     from sdtui.engine.generator import RobustStableDiffusionGenerator
@@ -215,7 +222,7 @@ class JobQueue:
                     self._cancellations[job.id],
                 )
             except SdtuiError as error:
-                outcome = Outcome(Failed(error=error.what, mend=error.mend))
+                outcome = Outcome(failed_event(error))
             except Exception as error:  # noqa: BLE001 - the worker must outlive any one job
                 _log.exception("job %s failed", job.id)
                 text = f"{type(error).__name__}: {str(error)[:300]}"
@@ -244,6 +251,7 @@ class JobQueue:
                 state=_STATE_AFTER[event.kind],
                 record=event.record,
                 error=_sentence(event),
+                asked_wrongly=isinstance(event, Failed) and event.asked_wrongly,
                 pictures=tuple(outcome.pictures),
             )
             over = [job.id for job in self._jobs.values() if job.state.is_over]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import CancelledError, GenerationError, SdtuiError
+from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
 from sdtui.core.events import Cancelled, Event, Failed, Finished, Saved, Started
 from sdtui.core.record import GenerationRecord, ImageRecord
 from sdtui.core.request import MAX_SEED
@@ -125,5 +125,15 @@ def _closing_event(
         return Finished(record=record)
     if isinstance(error, CancelledError):
         return Cancelled(record=record)
-    stage = error.stage if isinstance(error, GenerationError) else None
-    return Failed(error=error.what, mend=error.mend, stage=stage, record=record)
+    return failed_event(error, record)
+
+
+def failed_event(error: SdtuiError, record: GenerationRecord | None = None) -> Failed:
+    """The event that tells of an error."""
+    return Failed(
+        error=error.what,
+        mend=error.mend,
+        asked_wrongly=isinstance(error, InvalidRequestError),
+        stage=error.stage if isinstance(error, GenerationError) else None,
+        record=record,
+    )

@@ -1,0 +1,143 @@
+"""`sdtui doctor`: look at this machine and say what doesn't fit, each with its mend."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sdtui.core import paths
+from sdtui.core.settings import load_settings
+from sdtui.core.text import one_line
+
+if TYPE_CHECKING:
+    from sdtui.engine.examine import Examination
+
+_LITTLE_DISK = 10 * 2**30
+"""Bytes; SDXL in fp16 is 7 GB."""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> int:
+    """Look at this machine: Python, torch, GPUs, memory, hub cache, disk, terminal.
+
+    Ends with 1 if there is a problem.
+    """
+    import json
+
+    from sdtui.cli.logs import log_to_file
+    from sdtui.engine.examine import examine
+    from sdtui.models.catalog import hub_cache_folder
+
+    log_to_file()
+    settings = load_settings()
+    found = examine(settings)
+    terminal = _terminal()
+    places = {
+        "config": str(paths.config_file()),
+        "pictures": str(settings.pictures),
+        "log": str(paths.log_file()),
+        "hub cache": str(hub_cache_folder()),
+    }
+    disk = {name: _free(Path(places[name])) for name in ("pictures", "hub cache")}
+    problems = [
+        *found.problems,
+        *_disk_problems(disk, places),
+        *_picture_problems(settings.pictures),
+    ]
+    report = {
+        **found.model_dump(mode="json"),
+        "places": places,
+        "disk_free": disk,
+        "terminal": terminal,
+        "problems": problems,
+    }
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+    else:
+        _print(found, places, disk, terminal, problems)
+    return 1 if problems else 0
+
+
+def _print(
+    found: Examination,
+    places: dict[str, str],
+    disk: dict[str, int],
+    terminal: dict[str, Any],
+    problems: list[str],
+) -> None:
+    versions = "  ".join(f"{name} {number}" for name, number in found.versions.items())
+    rows = [("versions", versions), ("CUDA", found.cuda or "torch is built without it")]
+    rows += [
+        (f"GPU {index}", f"{gpu.name}, {_gib(gpu.free)} of {_gib(gpu.total)} free")
+        for index, gpu in enumerate(found.gpus)
+    ]
+    memory = f"{_gib(found.memory_free)} of {_gib(found.memory_total)} free, {found.cores} cores"
+    mode = (found.memory_mode or "chosen when it is downloaded").replace("_", " ")
+    rows += [
+        ("memory", memory),
+        ("chosen", f"{found.device}, {found.dtype}; {found.model}: {mode} memory"),
+    ]
+    for name, place in places.items():
+        free = f"  ({_gib(disk[name])} free)" if name in disk else ""
+        rows.append((name, f"{place}{free}"))
+    rows.append(("terminal", ", ".join(f"{name} {value}" for name, value in terminal.items())))
+    for name, text in rows:
+        click.echo(f"{name:10} {one_line(text)}")
+    for problem in problems:
+        click.echo(f"problem    {one_line(problem)}")
+    if not problems:
+        click.echo("no problems")
+
+
+def _terminal() -> dict[str, Any]:
+    """What the terminal can show, as its variables tell."""
+    colours = os.environ.get("COLORTERM", "")
+    return {
+        "TERM": os.environ.get("TERM", "none"),
+        "colours": "true colour" if colours in ("truecolor", "24bit") else "not known to be true",
+        "in tmux": bool(os.environ.get("TMUX")),
+        "over SSH": bool(os.environ.get("SSH_CONNECTION")),
+        "pictures": _picture_protocol(),
+    }
+
+
+def _picture_protocol() -> str:
+    """The best protocol for pictures; asks the terminal itself, so only if there is one."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return "not a terminal"
+    from textual_image.renderable import Image
+
+    module = Image.__module__.rpartition(".")[2]
+    return {"tgp": "Kitty", "sixel": "Sixel", "halfcell": "half cells"}.get(module, module)
+
+
+def _free(place: Path) -> int:
+    """Bytes that are free where `place` is or will be."""
+    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    return shutil.disk_usage(existing).free
+
+
+def _disk_problems(disk: dict[str, int], places: dict[str, str]) -> list[str]:
+    return [
+        f"only {_gib(free)} are free at {places[name]}. Make room, or move it by the settings"
+        + (" (HF_HOME for the hub cache)." if name == "hub cache" else ".")
+        for name, free in disk.items()
+        if free < _LITTLE_DISK
+    ]
+
+
+def _picture_problems(pictures: Path) -> list[str]:
+    existing = next(folder for folder in (pictures, *pictures.parents) if folder.exists())
+    if os.access(existing, os.W_OK | os.X_OK):
+        return []
+    return [f"{existing} can't be written. Set `pictures` to another folder in the config file."]
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,177 @@
+"""`sdtui generate`: prompts in, pictures out. stdout is data, stderr narration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sdtui.cli.request_options import request_options, request_values
+from sdtui.core.errors import InvalidRequestError, OutputError, Problem
+from sdtui.core.text import one_line
+
+if TYPE_CHECKING:
+    from sdtui.core.request import GenerationRequest
+    from sdtui.core.settings import Settings
+    from sdtui.jobs import Job, JobQueue, Output
+
+_INTERRUPTED = 130
+_PICTURE_ENDINGS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path),
+    help="A file of many prompts: one a line, or JSON objects of request fields. - = stdin.",
+)
+@click.option(
+    "--like",
+    type=click.Path(path_type=Path),
+    metavar="PICTURE",
+    help="Take all settings from a picture of ours or of another tool; flags override them.",
+)
+@request_options
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="A folder, or a file name ending in .png, .jpg or .webp. [the pictures folder]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print each record as a line of JSON.")
+@click.option("--quiet", "-q", is_flag=True, help="No narration on stderr, only errors.")
+def generate(
+    prompt: str | None,
+    file: Path | None,
+    like: Path | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
+) -> int:
+    """Make pictures from PROMPT ("-" reads it from stdin).
+
+    Prints the path of each picture on stdout.
+    """
+    from sdtui.cli.logs import log_to_file
+    from sdtui.cli.prompts import read_requests
+    from sdtui.core.settings import load_settings
+    from sdtui.models.catalog import find_model
+
+    if (prompt is None) == (file is None) and like is None:
+        raise click.UsageError("give one PROMPT (- = stdin), or --from FILE")
+    log_to_file()
+    settings = load_settings()
+    shared = settings.request_defaults()
+    if like is not None:
+        shared |= _settings_of(like, quiet)
+    requests = read_requests(prompt, file, shared, request_values(flags))
+    for model in {request.model for request in requests}:
+        find_model(model, settings.model_folders)  # a wrong name is told before torch is loaded
+    return _run(settings, requests, _output(out, requests), as_json, quiet)
+
+
+def _run(
+    settings: Settings,
+    requests: list[GenerationRequest],
+    output: Output,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Make the pictures of every request in turn; the worst exit code of them."""
+    from sdtui.cli.narration import Narrator
+    from sdtui.history import History
+    from sdtui.jobs import JobQueue
+
+    with (
+        History(settings.pictures) as history,
+        Narrator(quiet=quiet, bar=sys.stderr.isatty()) as narrator,
+    ):
+        queue = JobQueue(settings, history)
+        queue.subscribe(narrator.tell)
+        jobs = [queue.submit(request, output) for request in requests]
+        code = 0
+        try:
+            for job in jobs:
+                code = max(code, _report(queue.wait(job.id), as_json))
+        except KeyboardInterrupt:
+            code = _INTERRUPTED
+            _interrupt(queue, jobs, as_json)
+        ended = queue.close(timeout=30 if code == _INTERRUPTED else 5)
+    if not ended:
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def _report(job: Job, as_json: bool) -> int:
+    """Print what came of a job; its exit code."""
+    if as_json and job.record is not None:
+        click.echo(job.record.model_dump_json())
+    elif not as_json:
+        for path in job.pictures:
+            click.echo(path)
+    if job.error is not None:
+        click.echo(f"sdtui: {one_line(job.error)}", err=True)
+        return 2 if job.asked_wrongly else 1
+    return _INTERRUPTED if job.state == "cancelled" else 0
+
+
+def _interrupt(queue: JobQueue, jobs: list[Job], as_json: bool) -> None:
+    """Cancel what is left; pictures that were finished are still printed."""
+    for job in jobs:
+        queue.cancel(job.id)
+    for job in jobs:
+        over = queue.wait(job.id, timeout=10)
+        if over.state == "cancelled" and over.pictures:
+            _report(over, as_json)
+    click.echo("sdtui: interrupted.", err=True)
+
+
+def _settings_of(picture: Path, quiet: bool) -> dict[str, Any]:
+    from sdtui.history.foreign import read_picture_settings
+
+    imported = read_picture_settings(picture)
+    for reason in imported.not_carried if not quiet else ():
+        click.echo(f"not taken from {picture.name}: {one_line(reason)}", err=True)
+    return imported.values
+
+
+def _output(out: Path | None, requests: list[GenerationRequest]) -> Output:
+    """Where `--out` sends the pictures. Raises OutputError if nothing can be written there."""
+    from sdtui.jobs import Output
+
+    if out is None:
+        return Output()
+    out = out.expanduser()
+    ending = _PICTURE_ENDINGS.get(out.suffix.lower())
+    if ending is not None and not out.is_dir():
+        if len(requests) > 1:
+            raise InvalidRequestError(
+                [Problem("--out", out, "is one file, but there are many prompts; give a folder")]
+            )
+        _make_folder(out.parent)
+        return Output(file=out, format=ending)
+    if out.suffix and not out.is_dir():
+        raise InvalidRequestError(
+            [Problem("--out", out, "ends like a file: take .png, .jpg, .webp, or a folder")]
+        )
+    _make_folder(out)
+    return Output(folder=out)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    else:
+        if os.access(folder, os.W_OK | os.X_OK):
+            return
+        problem = "no permission to write"
+    raise OutputError(f"{folder} can't be written: {problem}", "Give another folder with --out")

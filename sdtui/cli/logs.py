@@ -1,0 +1,26 @@
+"""The log file: tracebacks, and the libraries' messages and warnings."""
+
+from __future__ import annotations
+
+import logging
+from logging.handlers import RotatingFileHandler
+
+from sdtui.core import paths
+
+_LARGEST = 2_000_000
+"""Bytes; one older file is kept."""
+
+
+def log_to_file() -> None:
+    """Send everything that is logged to the log file. Where it can't be written there is no log:
+    that must not keep anyone from making pictures."""
+    handler: logging.Handler
+    try:
+        handler = RotatingFileHandler(
+            paths.log_file(), maxBytes=_LARGEST, backupCount=1, encoding="utf-8", delay=True
+        )
+    except OSError:
+        handler = logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.captureWarnings(True)

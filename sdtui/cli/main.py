@@ -1,0 +1,76 @@
+"""The `sdtui` command: finds the asked command's module, and turns errors into one line."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+
+import click
+
+from sdtui import __version__
+from sdtui.core.errors import SdtuiError
+from sdtui.core.text import one_line
+
+_COMMANDS = {
+    "generate": "Make pictures from prompts.",
+    "history": "Find, mark and move the pictures that were made.",
+    "models": "List the models that are on this machine.",
+    "samplers": "List the samplers.",
+    "doctor": "Look at this machine and say what doesn't fit.",
+}
+"""Name → what `sdtui --help` says. Each is in a module of its name, imported when it is asked
+for, so that `--help` is there at once."""
+
+INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"sdtui.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sdtui")
+def sdtui() -> None:
+    """Stable Diffusion from a terminal."""
+
+
+def main() -> None:
+    """Run the command line and leave the process: 0 done, 1 failed, 2 wrong usage, 130
+    interrupted. A traceback goes to the log file, never to the terminal."""
+    try:
+        result = sdtui(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        code = leaving.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except SdtuiError as error:
+        logging.getLogger(__name__).info("failed", exc_info=error)
+        complain(error)
+        code = error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads any more; nothing to complain about
+        code = 1
+    else:
+        code = result if isinstance(result, int) else 0
+    sys.exit(code)
+
+
+def complain(error: SdtuiError) -> None:
+    """Say on stderr, in one line, what is wrong and how to mend it."""
+    click.echo(f"sdtui: {one_line(str(error))}", err=True)

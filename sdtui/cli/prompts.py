@@ -1,0 +1,66 @@
+"""Where `sdtui generate` takes its prompts from: the argument, stdin, or a file of many."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
+from sdtui.core.request import GenerationRequest
+
+
+def read_requests(
+    prompt: str | None, file: Path | None, shared: Mapping[str, Any], overriding: Mapping[str, Any]
+) -> list[GenerationRequest]:
+    """The requests of one call: `prompt` ("-" = all of stdin), or one for each line of `file`
+    ("-" = stdin), which is text or JSON objects of request fields.
+
+    `shared` are defaults, `overriding` what the flags say. Raises InvalidRequestError (naming the
+    line) or SdtuiError if the file can't be read.
+    """
+    if file is not None:
+        return [_parse({**shared, **values, **overriding}, where) for where, values in _lines(file)]
+    text = sys.stdin.read().strip() if prompt == "-" else prompt
+    given = {} if text is None else {"prompt": text}
+    return [GenerationRequest.parse({**shared, **overriding, **given})]
+
+
+def _lines(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = str(error)
+    else:
+        as_json = file.suffix in (".jsonl", ".ndjson") or text.lstrip().startswith("{")
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                where = f"{file}, line {number}"
+                yield where, _object(line, where) if as_json else {"prompt": line.strip()}
+        return
+    raise SdtuiError(f"the prompts in {file} can't be read: {problem}", "Check the path")
+
+
+def _object(line: str, where: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        problem = str(error)
+    else:
+        if isinstance(value, dict):
+            return value
+        problem = "it is no object"
+    raise InvalidRequestError([Problem(where, line, f"is not JSON that can be used: {problem}")])
+
+
+def _parse(values: Mapping[str, Any], where: str) -> GenerationRequest:
+    try:
+        return GenerationRequest.parse(values)
+    except InvalidRequestError as error:
+        problems = [
+            Problem(f"{where}: {problem.field}", problem.value, problem.message)
+            for problem in error.problems
+        ]
+    raise InvalidRequestError(problems)

@@ -1,0 +1,42 @@
+"""Shared by all tests: small models, and folders that are not the person's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny SD 1.x model. Not to be changed."""
+    from sdtui.engine.quiet import quiet_libraries
+    from tests.tiny import make_sd1
+
+    quiet_libraries()
+    return make_sd1(tmp_path_factory.mktemp("models") / "tiny-sd1")
+
+
+@pytest.fixture(scope="session")
+def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny SDXL model. Not to be changed."""
+    from sdtui.engine.quiet import quiet_libraries
+    from tests.tiny import make_sdxl
+
+    quiet_libraries()
+    return make_sdxl(tmp_path_factory.mktemp("models") / "tiny-sdxl")
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point every folder of the person's, and the hub's cache, to an empty place; returns it."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith("SDTUI_")]:
+        monkeypatch.delenv(name)
+    for name in ("HF_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    for kind in ("CONFIG", "STATE", "CACHE", "DATA"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+    monkeypatch.setenv("HF_HOME", str(home / "huggingface"))
+    return home

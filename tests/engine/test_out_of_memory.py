@@ -1,0 +1,254 @@
+"""Memory runs out in every stage of a real pipeline: it recovers, or tells the whole story."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from sdtui.core.errors import OutOfMemoryError
+from sdtui.core.record import Stage
+from sdtui.core.request import GenerationRequest
+from sdtui.engine import engine as engine_module
+from sdtui.engine.engine import StableDiffusionEngine
+from sdtui.engine.generator import RobustStableDiffusionGenerator
+from sdtui.engine.oom import is_out_of_memory
+from tests.engine.conftest import Events
+from tests.engine.faults import Fault, cuda_out_of_memory, failing
+
+_STAGES = [Stage.ENCODE, Stage.DENOISE, Stage.DECODE]
+
+
+def _request(folder: Path, **values: Any) -> GenerationRequest:
+    return GenerationRequest.parse(
+        {
+            "prompt": "a red cat",
+            "model": str(folder),
+            "dtype": "float32",
+            "num_inference_steps": 3,
+            "seed": 7,
+            **values,
+        }
+    )
+
+
+@pytest.fixture
+def generator(engine: StableDiffusionEngine) -> RobustStableDiffusionGenerator:
+    return RobustStableDiffusionGenerator(engine)
+
+
+@pytest.mark.parametrize("stage", _STAGES)
+@pytest.mark.parametrize("times", [1, 2])
+def test_recovers_with_the_same_picture(
+    generator: RobustStableDiffusionGenerator,
+    events: Events,
+    tiny_sd1: Path,
+    stage: Stage,
+    times: int,
+) -> None:
+    wanted = _request(tiny_sd1, num_images_per_prompt=2)
+    undisturbed = generator.generate_with_fallback(wanted)
+    model = generator.engine.load(wanted.model, wanted.dtype)
+    model.encoder.forget()
+    if stage is Stage.ENCODE and times == 2:
+        pytest.skip("nothing but free caches leaves an encoder's picture as it is")
+    with failing(model, stage, Fault(times)):
+        result = generator.generate_with_fallback(wanted, report=events)
+    assert result.error is None
+    assert result.record.success
+    attempts = result.record.attempts
+    assert [attempt.stage for attempt in attempts] == [stage] * times + [None]
+    assert attempts[0].error == "CUDA out of memory. Tried to allocate 2.00 GiB."
+    assert attempts[1].rung == "free caches"
+    assert all(attempt.lossless for attempt in attempts)
+    assert events.kinds().count("attempt") == times
+    for ours, expected in zip(result.images, undisturbed.images, strict=True):
+        assert ours.tobytes() == expected.tobytes()
+
+
+def test_decoding_again_never_denoises_again(
+    generator: RobustStableDiffusionGenerator, tiny_sd1: Path
+) -> None:
+    wanted = _request(tiny_sd1, num_images_per_prompt=2)
+    model = generator.engine.load(wanted.model, wanted.dtype)
+    with failing(model, Stage.DENOISE, Fault(0)) as denoising:
+        generator.generate_with_fallback(wanted)
+        passes = denoising.passes
+        with failing(model, Stage.DECODE, Fault(3)):
+            result = generator.generate_with_fallback(wanted)
+    assert result.error is None
+    assert denoising.passes == 2 * passes
+
+
+@pytest.mark.parametrize("stage", _STAGES)
+def test_fails_with_the_whole_story(
+    generator: RobustStableDiffusionGenerator, tiny_sd1: Path, stage: Stage
+) -> None:
+    wanted = _request(tiny_sd1, width=448, height=448, num_images_per_prompt=2)
+    model = generator.engine.load(wanted.model, wanted.dtype)
+    with failing(model, stage, Fault(1000)):
+        result = generator.generate_with_fallback(wanted)
+    assert isinstance(result.error, OutOfMemoryError)
+    assert result.error.stage is stage
+    record = result.record
+    assert not record.success
+    assert record.error == str(result.error)
+    assert record.seed == 7
+    assert len(record.attempts) >= 2
+    assert all(attempt.stage is stage and attempt.error for attempt in record.attempts)
+    assert record.attempts[-1].changes == "448×448 → 384×384"
+    # The model is still good for the next run.
+    assert generator.generate_with_fallback(_request(tiny_sd1)).error is None
+
+
+def test_what_was_changed_is_in_the_record(
+    generator: RobustStableDiffusionGenerator, tiny_sd1: Path
+) -> None:
+    wanted = _request(tiny_sd1, policy="tutorial", width=448, height=448, num_inference_steps=30)
+    model = generator.engine.load(wanted.model, wanted.dtype)
+    with failing(model, Stage.DENOISE, Fault(2)):
+        result = generator.generate_with_fallback(wanted)
+    record = result.record
+    assert record.settings is not None
+    assert (record.settings.width, record.settings.num_inference_steps) == (384, 25)
+    assert (record.request.width, record.request.num_inference_steps) == (448, 30)
+    assert result.images[0].size == (384, 384)
+    assert [attempt.lossless for attempt in record.attempts] == [True, False, False]
+
+
+def test_load_recovers_and_leaves_nothing_behind(
+    generator: RobustStableDiffusionGenerator,
+    tiny_sd1: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fault = Fault(1)
+    place = engine_module.apply_mode
+
+    def failing_place(*args: Any) -> None:
+        fault()
+        place(*args)
+
+    monkeypatch.setattr(engine_module, "apply_mode", failing_place)
+    result = generator.generate_with_fallback(_request(tiny_sd1))
+    assert result.error is None
+    assert result.record.attempts[0].stage is Stage.LOAD
+
+
+def test_load_that_never_fits_fails(
+    generator: RobustStableDiffusionGenerator,
+    tiny_sd1: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine_module, "apply_mode", Fault(1000))
+    result = generator.generate_with_fallback(_request(tiny_sd1))
+    assert isinstance(result.error, OutOfMemoryError)
+    assert result.error.stage is Stage.LOAD
+    assert generator.engine.loaded is None
+
+
+def test_no_tensor_of_the_failed_attempt_lives_on(
+    generator: RobustStableDiffusionGenerator, tiny_sd1: Path
+) -> None:
+    wanted = _request(tiny_sd1)
+    model = generator.engine.load(wanted.model, wanted.dtype)
+    seen: list[weakref.ref[torch.Tensor]] = []
+
+    def fail(_: Any, args: tuple[torch.Tensor, ...]) -> None:
+        if not seen:
+            seen.append(weakref.ref(args[0]))
+            raise cuda_out_of_memory()
+        # By the next attempt what the failed one held must be gone, without gc's help later.
+        assert seen[0]() is None
+
+    handle = model.pipeline.unet.register_forward_pre_hook(fail)
+    try:
+        assert generator.generate_with_fallback(wanted).error is None
+    finally:
+        handle.remove()
+
+
+def test_other_errors_are_not_tried_again(
+    generator: RobustStableDiffusionGenerator, tiny_sd1: Path
+) -> None:
+    wanted = _request(tiny_sd1)
+    model = generator.engine.load(wanted.model, wanted.dtype)
+    fault = Fault(1, lambda: RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    with failing(model, Stage.DENOISE, fault), pytest.raises(RuntimeError, match="mat1"):
+        generator.generate_with_fallback(wanted)
+    assert fault.passes == 1
+
+
+def test_finished_pictures_survive_a_failure(
+    generator: RobustStableDiffusionGenerator, tiny_sd1: Path
+) -> None:
+    # 384 px fill a CPU, so the pictures are made one by one.
+    wanted = _request(tiny_sd1, width=512, height=512, num_images_per_prompt=2)
+    model = generator.engine.load(wanted.model, wanted.dtype)
+    finished: list[int] = []
+    fault = Fault(0)
+
+    def on_image(index: int, _: Image.Image, __: object) -> None:
+        finished.append(index)
+        fault.times = 1000
+
+    with failing(model, Stage.DENOISE, fault):
+        result = generator.generate_with_fallback(
+            wanted.changed(policy="strict"), on_image=on_image
+        )
+    assert isinstance(result.error, OutOfMemoryError)
+    assert finished == [0]
+    assert len(result.images) == 1
+    assert [image.index for image in result.record.images] == [0]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 5 GB)"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        MemoryError(),
+        OSError(12, "Cannot allocate memory"),
+    ],
+)
+def test_out_of_memory_is_known_by_class_code_and_message(error: Exception) -> None:
+    assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("expected scalar type Half but found Float"),
+        RuntimeError("CUDA error: device-side assert triggered"),
+        ValueError("out of memory"),
+        OSError(28, "No space left on device"),
+    ],
+)
+def test_other_errors_are_not_out_of_memory(error: Exception) -> None:
+    assert not is_out_of_memory(error)
+
+
+def test_nothing_grows_over_failed_runs(
+    generator: RobustStableDiffusionGenerator, tiny_sd1: Path
+) -> None:
+    wanted = _request(tiny_sd1, policy="strict", num_inference_steps=1)
+    model = generator.engine.load(wanted.model, wanted.dtype)
+
+    def tensors() -> int:
+        gc.collect()
+        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+
+    with failing(model, Stage.DECODE, Fault(1000)):
+        generator.generate_with_fallback(wanted)
+        before = tensors()
+        for _ in range(3):
+            generator.generate_with_fallback(wanted)
+        assert tensors() <= before

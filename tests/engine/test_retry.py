@@ -1,0 +1,107 @@
+"""The retry ladder as data: no pipeline, no torch."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdtui.core.record import Stage
+from sdtui.core.request import MemoryMode, Policy
+from sdtui.engine.retry import LADDERS, Plan, fit_within, next_step
+
+_GPU = (
+    MemoryMode.FULL,
+    MemoryMode.MODEL_OFFLOAD,
+    MemoryMode.GROUP_OFFLOAD,
+    MemoryMode.SEQUENTIAL_OFFLOAD,
+)
+
+
+def _plan(modes: tuple[MemoryMode, ...] = _GPU, **values: int) -> Plan:
+    defaults = {"batch_size": 4, "width": 1024, "height": 768, "num_inference_steps": 50}
+    return Plan(memory_mode=MemoryMode.FULL, modes=modes, **{**defaults, **values})
+
+
+def _walk(policy: Policy, stage: Stage, plan: Plan) -> list[tuple[str, str]]:
+    """Every rung that is taken when a stage never stops failing."""
+    taken = []
+    attempts = 1
+    while (step := next_step(policy, plan, stage, attempts)) is not None:
+        assert step.plan != plan
+        taken.append((step.rung.name, step.changes))
+        plan, attempts = step.plan, attempts + 1
+        assert attempts < 30, "the ladder never ends"
+    return taken
+
+
+def test_decode_frees_slices_tiles_splits_offloads_and_only_then_shrinks() -> None:
+    assert _walk(Policy.KEEP, Stage.DECODE, _plan()) == [
+        ("free caches", "freed the caches"),
+        ("VAE slicing", "decoding picture by picture"),
+        ("VAE tiling", "tiling the VAE (512 px)"),
+        ("VAE tiling", "tiling the VAE (256 px)"),
+        ("split batch", "2 pictures at once"),
+        ("split batch", "1 picture at once"),
+        ("model offload", "keeping idle parts of the model in main memory"),
+        ("group offload", "streaming the weights layer by layer"),
+        ("sequential offload", "moving the weights layer by layer"),
+        ("smaller picture", "1024×768 → 384×288"),
+    ]
+
+
+def test_denoise_is_not_helped_by_the_vae() -> None:
+    names = [name for name, _ in _walk(Policy.KEEP, Stage.DENOISE, _plan(batch_size=1))]
+    assert names == [
+        "free caches",
+        "model offload",
+        "group offload",
+        "sequential offload",
+        "smaller picture",
+        "fewer steps",
+    ]
+
+
+def test_load_never_changes_the_picture() -> None:
+    names = [name for name, _ in _walk(Policy.KEEP, Stage.LOAD, _plan())]
+    assert names == ["free caches", "model offload", "group offload", "sequential offload"]
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_strict_never_changes_what_was_asked(stage: Stage) -> None:
+    plan, attempts = _plan(), 1
+    while (step := next_step(Policy.STRICT, plan, stage, attempts)) is not None:
+        plan, attempts = step.plan, attempts + 1
+        assert step.rung.lossless
+    assert (plan.width, plan.height, plan.num_inference_steps) == (1024, 768, 50)
+
+
+@pytest.mark.parametrize("stage", [Stage.ENCODE, Stage.DENOISE, Stage.DECODE])
+def test_tutorial_is_three_attempts(stage: Stage) -> None:
+    assert _walk(Policy.TUTORIAL, stage, _plan()) == [
+        ("smaller picture", "1024×768 → 384×288"),
+        ("fewer steps", "50 → 25 steps"),
+    ]
+
+
+def test_on_a_cpu_there_is_nothing_to_offload_to() -> None:
+    names = {name for name, _ in _walk(Policy.KEEP, Stage.DENOISE, _plan((MemoryMode.FULL,)))}
+    assert not {"model offload", "group offload", "sequential offload"} & names
+
+
+@pytest.mark.parametrize("policy", [Policy.KEEP, Policy.STRICT])
+def test_lossless_rungs_come_first(policy: Policy) -> None:
+    lossless = [rung.lossless for rung in LADDERS[policy]]
+    assert lossless == sorted(lossless, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("size", "fitted"),
+    [
+        ((1024, 1024), (384, 384)),
+        ((512, 768), (256, 384)),
+        ((2048, 64), (384, 64)),
+        ((1000, 1000), (384, 384)),
+        ((1024, 1016), (384, 376)),
+    ],
+)
+def test_fit_within(size: tuple[int, int], fitted: tuple[int, int]) -> None:
+    assert fit_within(*size, 384, 8) == fitted

@@ -1,0 +1,177 @@
+"""The engine's pictures are those of plain diffusers, pixel for pixel, in fp32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import (
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLPipeline,
+)
+from PIL import Image, ImageChops
+
+from sdtui.core.request import GenerationRequest
+from sdtui.engine.engine import StableDiffusionEngine
+
+_SAMPLERS = {
+    "DPM++ 2M Karras": (DPMSolverMultistepScheduler, {"use_karras_sigmas": True}),
+    "Euler a": (EulerAncestralDiscreteScheduler, {}),
+}
+
+
+def _plain(cls: Any, folder: Path, sampler: str, **arguments: Any) -> Image.Image:
+    """A picture by diffusers alone."""
+    pipeline = cls.from_pretrained(folder, dtype=torch.float32)
+    scheduler, settings = _SAMPLERS[sampler]
+    pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config, **settings)
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator("cpu").manual_seed(42)
+    image = pipeline(num_inference_steps=6, generator=generator, **arguments).images[0]
+    assert isinstance(image, Image.Image)
+    return image
+
+
+def _request(folder: Path, sampler: str, **values: Any) -> GenerationRequest:
+    return GenerationRequest.parse(
+        {
+            "prompt": "a red cat",
+            "model": str(folder),
+            "dtype": "float32",
+            "sampler": sampler,
+            "num_inference_steps": 6,
+            "seed": 42,
+            **values,
+        }
+    )
+
+
+def difference(one: Image.Image, other: Image.Image) -> int:
+    """The largest difference of any channel of any pixel, 0 to 255."""
+    extrema = ImageChops.difference(one, other).getextrema()
+    return max(high for _, high in extrema if isinstance(high, int))
+
+
+@pytest.mark.parametrize("sampler", _SAMPLERS)
+@pytest.mark.parametrize("negative", ["", "blurry"])
+def test_text_to_image_sd1(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, sampler: str, negative: str
+) -> None:
+    arguments = {"guidance_scale": 6.0, "width": 128, "height": 64}
+    plain = _plain(
+        StableDiffusionPipeline,
+        tiny_sd1,
+        sampler,
+        prompt="a red cat",
+        negative_prompt=negative or None,
+        **arguments,
+    )
+    ours = shared_engine.generate(
+        _request(tiny_sd1, sampler, negative_prompt=negative, **arguments)
+    )
+    assert difference(ours.images[0], plain) == 0
+
+
+@pytest.mark.parametrize("negative", ["", "blurry"])
+def test_text_to_image_sdxl(
+    shared_engine: StableDiffusionEngine, tiny_sdxl: Path, negative: str
+) -> None:
+    arguments = {"guidance_scale": 5.0, "width": 64, "height": 128}
+    plain = _plain(
+        StableDiffusionXLPipeline,
+        tiny_sdxl,
+        "Euler a",
+        prompt="a red cat",
+        negative_prompt=negative or None,
+        **arguments,
+    )
+    ours = shared_engine.generate(
+        _request(tiny_sdxl, "Euler a", negative_prompt=negative, **arguments)
+    )
+    assert difference(ours.images[0], plain) == 0
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "fixture"),
+    [
+        (StableDiffusionImg2ImgPipeline, "tiny_sd1"),
+        (StableDiffusionXLImg2ImgPipeline, "tiny_sdxl"),
+    ],
+)
+@pytest.mark.parametrize("sampler", _SAMPLERS)
+def test_image_to_image(
+    shared_engine: StableDiffusionEngine,
+    pipeline: Any,
+    fixture: str,
+    sampler: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+) -> None:
+    folder: Path = request.getfixturevalue(fixture)
+    gradient = Image.linear_gradient("L").resize((128, 64)).convert("RGB")
+    gradient.save(tmp_path / "init.png")
+    plain = _plain(
+        pipeline,
+        folder,
+        sampler,
+        prompt="a red cat",
+        image=gradient,
+        strength=0.6,
+        guidance_scale=6.0,
+    )
+    ours = shared_engine.generate(
+        _request(
+            folder,
+            sampler,
+            init_image=tmp_path / "init.png",
+            strength=0.6,
+            guidance_scale=6.0,
+            width=128,
+            height=64,
+        )
+    )
+    assert difference(ours.images[0], plain) == 0
+
+
+def test_no_guidance(shared_engine: StableDiffusionEngine, tiny_sdxl: Path) -> None:
+    plain = _plain(
+        StableDiffusionXLPipeline, tiny_sdxl, "Euler a", prompt="a red cat", guidance_scale=0.0
+    )
+    ours = shared_engine.generate(_request(tiny_sdxl, "Euler a", guidance_scale=0.0))
+    assert difference(ours.images[0], plain) == 0
+
+
+@pytest.mark.parametrize("fixture", ["tiny_sd1", "tiny_sdxl"])
+def test_same_seed_twice(
+    shared_engine: StableDiffusionEngine, fixture: str, request: pytest.FixtureRequest
+) -> None:
+    wanted = _request(request.getfixturevalue(fixture), "Euler a")
+    first, second = (shared_engine.generate(wanted).images[0] for _ in range(2))
+    assert difference(first, second) == 0
+
+
+@pytest.mark.parametrize("fixture", ["tiny_sd1", "tiny_sdxl"])
+def test_a_picture_of_a_batch_is_the_picture_of_its_seed(
+    shared_engine: StableDiffusionEngine, fixture: str, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(fixture)
+    batch = shared_engine.generate(_request(folder, "Euler a", num_images_per_prompt=3))
+    assert batch.record.settings is not None
+    assert batch.record.settings.batch_size == 3
+    alone = shared_engine.generate(_request(folder, "Euler a", seed=44))
+    assert batch.record.images[2].seed == 44
+    assert difference(batch.images[2], alone.images[0]) <= 1
+
+
+def test_another_seed_is_another_picture(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    one = shared_engine.generate(_request(tiny_sd1, "Euler a", seed=1)).images[0]
+    other = shared_engine.generate(_request(tiny_sd1, "Euler a", seed=2)).images[0]
+    assert difference(one, other) > 20
