@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from logging.handlers import RotatingFileHandler
 
 from sdtui.core import paths
-from sdtui.core.errors import SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.protocol import picture_widget, prepare_colours
@@ -25,7 +23,6 @@ def launch(settings: Settings) -> int:
         return 2
     check_keymap(settings.keys)
     prepare_colours()
-    _log_to_file()
 
     from sdtui.history import History
     from sdtui.jobs import JobQueue, QueueFile
@@ -58,16 +55,3 @@ def launch(settings: Settings) -> int:
         os._exit(code)
     history.close()
     return code
-
-
-def _log_to_file() -> None:
-    try:
-        handler = RotatingFileHandler(
-            paths.log_file(), maxBytes=2_000_000, backupCount=1, encoding="utf-8"
-        )
-    except OSError as error:
-        raise SdtuiError(f"the log can't be written: {error}", "Set XDG_STATE_HOME") from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Every test has state, config and cache folders of its own."""
+"""An app for tests that never sees the terminal of who runs them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from tests.tui.scripted import Bench
 
 
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep away from the person's own files."""
-    for name in ("CONFIG", "STATE", "CACHE", "DATA"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    for name in ("NO_COLOR", "SSH_CONNECTION", "SSH_TTY"):
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the terminal or the connection counts."""
+    for name in ("NO_COLOR", "SSH_CONNECTION", "SSH_TTY", "VISUAL", "EDITOR"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -194,6 +194,19 @@ class Bench:
         """Type into what has the focus."""
         await self.pilot.press(*text)
 
+    def ask_for(self, prompt: str, **fields: str) -> None:
+        """Fill the form."""
+        self.app.main.fill({"prompt": prompt, **fields})
+
+    async def generate(self, prompt: str = "a cat", **fields: str) -> None:
+        """Fill the form and press the key."""
+        self.ask_for(prompt, **fields)
+        await self.pilot.press("ctrl+g")
+
+    async def finished(self) -> None:
+        """Wait until the job is over and its picture is listed."""
+        await self.until(lambda: self.app.main.live.progress.outcome is not None)
+
 
 @asynccontextmanager
 async def running(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncIterator[Bench]:

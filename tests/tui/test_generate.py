@@ -14,18 +14,14 @@ from tests.tui.scripted import Bench, running
 HARD = "[[blurry]], [/red] (cat:1.2)"
 
 
-async def finished(bench: Bench) -> None:
-    await bench.until(lambda: bench.app.main.live.progress.outcome is not None)
-
-
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (200, 60)])
 async def test_a_prompt_becomes_a_picture_at_every_size(
     bench: Bench, size: tuple[int, int]
 ) -> None:
     async with running(bench, size):
-        await bench.write(HARD)
-        await bench.pilot.press("ctrl+g")
-        await finished(bench)
+        await bench.write(HARD[:9])
+        await bench.generate(HARD)
+        await bench.finished()
         main = bench.app.main
         assert bench.generator.requests[0].prompt == HARD
         assert main.live.progress.outcome is Level.GOOD
@@ -37,9 +33,9 @@ async def test_a_prompt_becomes_a_picture_at_every_size(
 
 async def test_the_log_tells_steps_and_the_end(bench: Bench) -> None:
     async with running(bench):
-        await bench.write("a cat")
+        bench.ask_for("a cat")
         await bench.pilot.press("f5")
-        await finished(bench)
+        await bench.finished()
         text = bench.app.main.log_pane.text
         assert "step 4/4" in text
         assert "finished after" in text
@@ -48,11 +44,10 @@ async def test_the_log_tells_steps_and_the_end(bench: Bench) -> None:
 async def test_previews_are_shown_while_the_picture_forms(bench: Bench) -> None:
     async with running(bench):
         bench.generator.step_seconds = 0.05
-        await bench.write("a cat")
-        await bench.pilot.press("ctrl+g")
+        await bench.generate()
         view = bench.app.main.preview.view.pixel_view
         await bench.until(lambda: view.pixels is not None and view.pixels.width == 16)
-        await finished(bench)
+        await bench.finished()
         await bench.until(lambda: view.pixels is not None and view.pixels.width == 64)
 
 
@@ -66,7 +61,7 @@ async def test_an_empty_prompt_says_why_and_takes_the_focus(bench: Bench) -> Non
 
 async def test_a_wrong_value_says_why_and_takes_the_focus(bench: Bench) -> None:
     async with running(bench):
-        await bench.write("a cat")
+        bench.ask_for("a cat")
         width = bench.app.main.parameters.fields["width"]
         width.focus()
         await bench.write("100")
@@ -83,11 +78,10 @@ async def test_a_wrong_value_says_why_and_takes_the_focus(bench: Bench) -> None:
 async def test_cancel_is_not_failure(bench: Bench) -> None:
     async with running(bench):
         bench.generator.hold.set()
-        await bench.write("a cat")
-        await bench.pilot.press("ctrl+g")
+        await bench.generate()
         await bench.until(lambda: bench.app.main.live.progress.is_running)
         await bench.pilot.press("ctrl+x")
-        await finished(bench)
+        await bench.finished()
         assert bench.app.main.live.progress.outcome is Level.WARNING
         assert bench.app.main.live.progress.message == "cancelled"
         assert bench.queue.jobs()[0].state is JobState.CANCELLED
@@ -96,9 +90,8 @@ async def test_cancel_is_not_failure(bench: Bench) -> None:
 async def test_a_failure_is_one_line_with_the_mend(bench: Bench) -> None:
     async with running(bench):
         bench.generator.failure = GenerationError("[/b] broke", "Mend it", stage="decode")
-        await bench.write("a cat")
-        await bench.pilot.press("ctrl+g")
-        await finished(bench)
+        await bench.generate()
+        await bench.finished()
         progress = bench.app.main.live.progress
         assert progress.outcome is Level.ERROR
         assert progress.message == "failed: [/b] broke. Mend it."
@@ -116,22 +109,21 @@ async def test_attempts_are_seen_as_they_happen(bench: Bench) -> None:
             error="out of memory",
         )
         bench.generator.hold.set()
-        await bench.write("a cat")
-        await bench.pilot.press("ctrl+g")
+        await bench.generate()
         main = bench.app.main
         line = "out of memory while decoding: tiling the VAE (attempt 2)"
         await bench.until(lambda: main.live.progress.tried == line)
         assert line in main.log_pane.text
         assert "attempt 2" in str(main.progress_pane.border_title)
         bench.generator.hold.clear()
-        await finished(bench)
+        await bench.finished()
 
 
 async def test_an_escape_sequence_is_never_sent(bench: Bench) -> None:
     async with running(bench):
         bench.app.main.prompt.text = "a \x1b]0;owned\x07 cat"
         await bench.pilot.press("ctrl+g")
-        await finished(bench)
+        await bench.finished()
         await bench.until(lambda: bench.app.main.history_pane.list.count == 1)
         await bench.pilot.pause(0.3)
         strips = bench.app.screen._compositor.render_strips()
@@ -140,10 +132,8 @@ async def test_an_escape_sequence_is_never_sent(bench: Bench) -> None:
 
 async def test_several_pictures_can_be_stepped_through(bench: Bench) -> None:
     async with running(bench):
-        await bench.write("cats")
-        bench.app.main.parameters.fill({"num_images_per_prompt": "3"})
-        await bench.pilot.press("ctrl+g")
-        await finished(bench)
+        await bench.generate("cats", num_images_per_prompt="3")
+        await bench.finished()
         preview = bench.app.main.preview
         await bench.until(lambda: len(preview.paths) == 3)
         assert preview.shown == preview.paths

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -133,7 +134,7 @@ class HistoryPane(Pane):
         self.action_show()
 
     def _settled(self) -> None:
-        self.run_worker(self._tell_selected(), group="selected", exclusive=True)
+        self.run_worker(self._tell_selected, group="selected", exclusive=True)
 
     async def _tell_selected(self) -> None:
         entry = self.list.selected
@@ -148,7 +149,8 @@ class HistoryPane(Pane):
             return None
 
     def _read(self, offset: int, group: str = "search") -> None:
-        self.run_worker(self._load(self.search.value, offset), group=group, exclusive=True)
+        load = partial(self._load, self.search.value, offset)
+        self.run_worker(load, group=group, exclusive=True)
 
     async def _load(self, query: str, offset: int) -> None:
         try:
@@ -182,7 +184,7 @@ class HistoryPane(Pane):
                 self.notify(str(error), severity="error", markup=False)
             self.reload()
 
-        self.run_worker(work(), group="change")
+        self.run_worker(work, group="change")
 
     def _wish(self, wish: Wish) -> None:
         entry = self.list.selected
@@ -195,7 +197,7 @@ class HistoryPane(Pane):
             if record is not None:
                 self.post_message(self.Wished(wish, chosen, record))
 
-        self.run_worker(work(), group="wish")
+        self.run_worker(work, group="wish")
 
     def action_search(self) -> None:
         """To the search."""

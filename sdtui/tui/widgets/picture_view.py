@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ class PictureView(Container):
         """Read and show pictures."""
         self._paths = tuple(paths)
         if self._paths:
-            self.run_worker(self._read(self._paths), exclusive=True)
+            self.run_worker(partial(self._read, self._paths), exclusive=True)
         else:
             self.show_pixels(None)
 
