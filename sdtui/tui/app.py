@@ -52,6 +52,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
             self.register_theme(theme)
         self.set_keymap(desk.settings.keys)
         self.main = MainScreen(desk)
+        self._question: ConfirmScreen | None = None
 
     def on_mount(self) -> None:
         """Take the theme that was left, and listen to the system."""
@@ -81,18 +82,20 @@ class SdtuiApp(App[int], inherit_bindings=False):
 
     async def action_quit(self) -> None:
         """Leave; ask once while a picture is being made."""
-        self._quit()
+        if self.main.live.progress.is_running and self.screen is not self._question:
+            self._ask_to_quit()
+        else:
+            self.leave()
 
-    @work(exclusive=True)
-    async def _quit(self) -> None:
-        if self.main.live.progress.is_running:
-            question = (
-                "A picture is being made; it will be lost. The queue is kept, and the next start "
-                "offers to go on."
-            )
-            if not await self.push_screen_wait(ConfirmScreen("Quit?", question, "Quit", "Stay")):
-                return
-        self.leave()
+    @work
+    async def _ask_to_quit(self) -> None:
+        text = (
+            "A picture is being made; it will be lost. The queue is kept, and the next start "
+            "offers to go on."
+        )
+        self._question = ConfirmScreen("Quit?", text, "Quit", "Stay")
+        if await self.push_screen_wait(self._question):
+            self.leave()
 
     def action_help(self) -> None:
         """Explain the focused pane."""

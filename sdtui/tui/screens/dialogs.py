@@ -25,7 +25,6 @@ class ConfirmScreen(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,y", "answer(True)"),
         Binding("escape,n", "answer(False)"),
-        Binding("ctrl+q", "answer(True)", priority=True),
     ]
 
     def __init__(self, title: str, question: str, yes: str, no: str) -> None:
