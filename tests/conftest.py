@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Tiny models gain nothing from threads, and lose much where the cores are busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -52,13 +52,13 @@ def _text_config(hidden: int, **options: Any) -> CLIPTextConfig:
     )
 
 
-def _vae(channels: int = 32) -> AutoencoderKL:
+def _vae(channels: int = 8) -> AutoencoderKL:
     return AutoencoderKL(
         block_out_channels=[channels] * 4,
         down_block_types=["DownEncoderBlock2D"] * 4,
         up_block_types=["UpDecoderBlock2D"] * 4,
         latent_channels=4,
-        norm_num_groups=8,
+        norm_num_groups=4,
         sample_size=128,
     )
 
@@ -66,7 +66,7 @@ def _vae(channels: int = 32) -> AutoencoderKL:
 _SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
-def make_sd1(folder: Path, seed: int = 0, width: int = 32) -> Path:
+def make_sd1(folder: Path, seed: int = 0, width: int = 16) -> Path:
     """Save a tiny SD 1.x model of 16x16 latents (native size 128 px) to `folder`."""
     torch.manual_seed(seed)
     unet = UNet2DConditionModel(
@@ -76,7 +76,7 @@ def make_sd1(folder: Path, seed: int = 0, width: int = 32) -> Path:
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
         cross_attention_dim=32,
-        norm_num_groups=8,
+        norm_num_groups=4,
         attention_head_dim=4,
     )
     pipeline = StableDiffusionPipeline(
@@ -97,7 +97,7 @@ def make_sdxl(folder: Path, seed: int = 0) -> Path:
     """Save a tiny SDXL model of 16x16 latents to `folder`."""
     torch.manual_seed(seed)
     unet = UNet2DConditionModel(
-        block_out_channels=(32, 64),
+        block_out_channels=(16, 32),
         layers_per_block=1,
         sample_size=16,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
@@ -109,7 +109,7 @@ def make_sdxl(folder: Path, seed: int = 0) -> Path:
         transformer_layers_per_block=(1, 2),
         projection_class_embeddings_input_dim=6 * 8 + 32,
         cross_attention_dim=64,
-        norm_num_groups=8,
+        norm_num_groups=4,
     )
     config = _text_config(32, projection_dim=32)
     pipeline = StableDiffusionXLPipeline(

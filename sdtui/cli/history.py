@@ -165,12 +165,12 @@ def import_pictures(sources: tuple[Path, ...], as_json: bool) -> None:
 def reindex(as_json: bool) -> None:
     """Make the index anew from the JSON files, and say what can't be listed."""
     with _open(refresh=False) as history:
-        changes = history.reindex(lambda read: click.echo(f"\r{read:,} files", err=True, nl=False))
+        changes = history.reindex(_narrate_progress)
         skipped = history.skipped()
     if as_json:
         _print_json({"pictures": changes.added, "skipped": [vars(each) for each in skipped]})
         return
-    click.echo(f"\r{changes.added:,} pictures, {len(skipped):,} files skipped", err=True)
+    click.echo(f"{changes.added:,} pictures, {len(skipped):,} files skipped", err=True)
     _narrate_skipped(skipped)
 
 
@@ -265,6 +265,11 @@ def _print_paths(paths: list[Path], as_json: bool) -> None:
 def _narrate_skipped(skipped: tuple[Skipped, ...]) -> None:
     for each in skipped:
         click.echo(f"skipped {_shown(each.path)}: {one_line(each.reason)}", err=True)
+
+
+def _narrate_progress(read: int) -> None:
+    if read % 10_000 == 0:
+        click.echo(f"{read:,} files read", err=True)
 
 
 def _shown(path: Path) -> str:

@@ -96,9 +96,9 @@ def _read_png(file: BinaryIO) -> Texts:
     texts: dict[str, str] = {}
     left = MAX_ALL_TEXTS
     for kind, length in _png_chunks(file):
-        if kind == b"IHDR" and length >= 8:
-            width, height = struct.unpack(">II", file.read(8))
-            size = width, height
+        if kind == b"IHDR":
+            header = file.read(8)
+            size = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
         elif kind in (b"tEXt", b"zTXt", b"iTXt") and length <= MAX_TEXT:
             found = _png_text(kind, file.read(length))
             if found is not None and len(found[1]) <= left:

@@ -15,7 +15,7 @@ from sdtui.core.record import GenerationRecord
 from sdtui.history import names, trash
 from sdtui.history.entry import SavedPicture
 from sdtui.history.index import Listing
-from sdtui.history.refresh import stamp_of
+from sdtui.history.reading import stamp_of
 from sdtui.history.sidecar import (
     UnreadableError,
     change_marks,
@@ -61,9 +61,9 @@ class PictureFolder:
             stem = names.stem(moment, record.seed, record.prompt)
             wanted = within.expanduser().absolute() / f"{stem}{suffix}"
         with self.changing(wanted), exclusive(self.lock):
-            wanted.parent.mkdir(parents=True, exist_ok=True)
             if file is None and folder is None:
                 self._check_inside(wanted)
+            wanted.parent.mkdir(parents=True, exist_ok=True)
             target = names.free_picture(wanted) if file is None else _replaceable(wanted)
             on_disk = with_file(record, target.name, sha256)
             place(target, data, to_json(on_disk, starred=starred, tags=tags))
@@ -81,7 +81,6 @@ class PictureFolder:
     def move(self, picture: Path, target: Path) -> Path:
         """Move a picture and its JSON to `target`, or to a free name like it; where it is then."""
         with self.changing(picture), exclusive(self.lock):
-            target.parent.mkdir(parents=True, exist_ok=True)
             self._check_inside(picture)
             self._check_inside(target)
             return trash.move(picture, target)

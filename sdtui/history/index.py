@@ -14,9 +14,9 @@ from sdtui.history.search import IDS_A_MILLISECOND, Search, Value, first_id, tim
 from sdtui.history.sidecar import Summary
 
 _COLUMNS = """
-    SELECT entries.id, folders.path AS folder, name, words.prompt, words.negative_prompt,
-           words.model, words.sampler, seed, width, height, steps, guidance, starred, problem
-    FROM entries JOIN folders ON folders.id = entries.folder JOIN words ON words.rowid = entries.id
+    SELECT entries.*, path AS folder, name, problem, prompt, negative_prompt, model, sampler
+    FROM entries JOIN files ON files.entry = entries.id JOIN folders ON folders.id = files.folder
+    JOIN words ON words.rowid = entries.id
 """
 
 
@@ -70,7 +70,7 @@ class Index:
     def stamps(self, folder: str) -> dict[str, str]:
         """Every listed picture of a folder and the stamp of its JSON."""
         rows = self._read(
-            "SELECT name, entries.stamp FROM entries JOIN folders ON folders.id = folder "
+            "SELECT name, files.stamp FROM files JOIN folders ON folders.id = folder "
             "WHERE path = ?",
             folder,
         )
@@ -82,22 +82,27 @@ class Index:
         image = summary.images[0]
         made = summary.settings
         with self.writing():
-            self.remove(folder, [listing.name])
+            number = self._folder(folder)
+            self._forget(number, listing.name)
             entry = self._free_id(summary)
             self._write(
-                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)",
                 entry,
-                self._folder(folder),
+                number,
                 listing.name,
                 listing.stamp,
+                image.sha256,
+                listing.problem,
+            )
+            self._write(
+                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)",
+                entry,
                 summary.seed,
                 image.width,
                 image.height,
                 made.num_inference_steps if made else None,
                 made.guidance_scale if made else None,
                 summary.starred,
-                image.sha256,
-                listing.problem,
             )
             self._write(
                 "INSERT INTO words (rowid, prompt, negative_prompt, model, sampler) "
@@ -114,14 +119,14 @@ class Index:
         """Take over a listed picture's star and tags; its id stays."""
         with self.writing():
             rows = self._write(
-                "UPDATE entries SET starred = ?, stamp = ? WHERE folder = ? AND name = ? "
-                "RETURNING id",
-                listing.summary.starred,
+                "UPDATE files SET stamp = ? WHERE folder = ? AND name = ? RETURNING entry",
                 listing.stamp,
                 self._folder(folder),
                 listing.name,
             )
             for (entry,) in rows:
+                starred = listing.summary.starred
+                self._write("UPDATE entries SET starred = ? WHERE id = ?", starred, entry)
                 self._write("DELETE FROM tags WHERE entry = ?", entry)
                 self._add_tags(entry, listing.summary.tags)
             if not rows:
@@ -132,11 +137,7 @@ class Index:
         with self.writing():
             number = self._folder(folder)
             for name in names:
-                for (entry,) in self._read(
-                    "SELECT id FROM entries WHERE folder = ? AND name = ?", number, name
-                ):
-                    for table, key in (("entries", "id"), ("tags", "entry"), ("words", "rowid")):
-                        self._write(f"DELETE FROM {table} WHERE {key} = ?", entry)
+                self._forget(number, name)
 
     def forget_folder(self, folder: str) -> int:
         """Forget a folder and every picture in it; how many those were."""
@@ -168,19 +169,22 @@ class Index:
     def find(self, search: Search, offset: int, limit: int) -> tuple[tuple[Entry, ...], int]:
         """The entries of one page, newest first, and how many pictures were found in all."""
         values: list[Value] = [value for part in search.conditions for value in part.values]
+        source, key = "entries", "entries.id"
+        tests = ["1"]
         if search.match is not None:
-            source = "words CROSS JOIN entries ON entries.id = words.rowid"
-            tests = ["words MATCH ?", *(f"({part.sql})" for part in search.conditions)]
+            key = "words.rowid"
+            source = (
+                "words"
+                if search.words_only
+                else "words CROSS JOIN entries ON entries.id = words.rowid"
+            )
+            tests = ["words MATCH ?"]
             values.insert(0, search.match)
-            order, counted = "words.rowid", source if search.conditions else "words"
-        else:
-            source = counted = "entries"
-            tests = [f"({part.sql})" for part in search.conditions] or ["1"]
-            order = "entries.id"
+        tests += [f"({part.sql.format(id=key)})" for part in search.conditions]
         where = " AND ".join(tests)
         rows = self._read(
-            f"WITH page AS (SELECT entries.id AS chosen FROM {source} WHERE {where} "
-            f"ORDER BY {order} DESC LIMIT ? OFFSET ?) "
+            f"WITH page AS (SELECT {key} AS chosen FROM {source} WHERE {where} "
+            f"ORDER BY {key} DESC LIMIT ? OFFSET ?) "
             f"{_COLUMNS} WHERE entries.id IN (SELECT chosen FROM page) ORDER BY entries.id DESC",
             *values,
             limit,
@@ -188,7 +192,7 @@ class Index:
         )
         if len(rows) < limit and (rows or offset == 0):
             return self._entries(rows), offset + len(rows)
-        total = self._read(f"SELECT count(*) FROM {counted} WHERE {where}", *values)
+        total = self._read(f"SELECT count(*) FROM {source} WHERE {where}", *values)
         return self._entries(rows), total[0][0]
 
     def by_id(self, entry: int) -> tuple[Entry, ...]:
@@ -202,7 +206,7 @@ class Index:
 
     def has_hash(self, sha256: str) -> bool:
         """Whether a picture file with this SHA-256 is listed."""
-        return bool(self._read("SELECT 1 FROM entries WHERE sha256 = ? LIMIT 1", sha256))
+        return bool(self._read("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1", sha256))
 
     def stats(self, trashed: int) -> Stats:
         """The history in numbers; `trashed` is counted by the caller."""
@@ -256,8 +260,17 @@ class Index:
         )
 
     def _folder(self, path: str) -> int:
-        self._write("INSERT OR IGNORE INTO folders (path, stamp) VALUES (?, 0)", path)
-        return int(self._read("SELECT id FROM folders WHERE path = ?", path)[0][0])
+        rows = self._write("SELECT id FROM folders WHERE path = ?", path) or self._write(
+            "INSERT INTO folders (path, stamp) VALUES (?, 0) RETURNING id", path
+        )
+        return int(rows[0][0])
+
+    def _forget(self, folder: int, name: str) -> None:
+        for (entry,) in self._write(
+            "DELETE FROM files WHERE folder = ? AND name = ? RETURNING entry", folder, name
+        ):
+            for table, key in (("entries", "id"), ("tags", "entry"), ("words", "rowid")):
+                self._write(f"DELETE FROM {table} WHERE {key} = ?", entry)
 
     def _add_tags(self, entry: int, tags: Iterable[str]) -> None:
         for tag in tags:
@@ -277,6 +290,6 @@ class Index:
         return wanted
 
     def _last_id(self, first: int, after: int) -> int | None:
-        rows = self._read("SELECT max(id) FROM entries WHERE id >= ? AND id < ?", first, after)
+        rows = self._write("SELECT max(id) FROM entries WHERE id >= ? AND id < ?", first, after)
         last: int | None = rows[0][0]
         return last

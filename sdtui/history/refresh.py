@@ -6,20 +6,22 @@ in it and is not read again. Hidden files, the trash and symbolic links are left
 
 from __future__ import annotations
 
+import collections
+import itertools
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdtui.core.errors import ImageError
 from sdtui.core.locks import exclusive
 from sdtui.core.text import visible
-from sdtui.history.containers import is_whole
 from sdtui.history.entry import Changes
 from sdtui.history.index import Index, Listing
 from sdtui.history.names import PICTURE_SUFFIXES, TRASH, split
-from sdtui.history.sidecar import UnreadableError, parse_summary, read_bytes
+from sdtui.history.reading import Pair, Skip, read_all
 from sdtui.history.writing import is_leftover, mend, restore_json
 
 Progress = Callable[[int], None]
@@ -28,6 +30,8 @@ Progress = Callable[[int], None]
 _BATCH = 2_000  # files in one transaction: another process waits no longer than these take
 _TOO_FRESH = 2_000_000_000  # ns; a folder changed this lately may change again unseen
 _MAX_DEPTH = 32
+_THREADS = 2
+_END = object()
 
 
 @dataclass
@@ -51,33 +55,42 @@ class Refresh:
         self._progress = progress
         self._read = self._added = self._removed = 0
 
-    def run(self, *, everything: bool = False) -> Changes:
-        """Read the folders that changed; with `everything`, all of them.
+    def run(self) -> Changes:
+        """Read the folders that changed.
 
-        Raises OSError if a file can't be mended, sqlite3.Error if the index can't be written.
+        Raises OSError if a file can't be mended, HistoryError if the index can't be written.
         """
+        with ThreadPoolExecutor(_THREADS) as self._threads:
+            steps = self._steps()
+            while next(steps, _END) is not _END:  # not in a transaction if nothing changed
+                with self._index.writing():
+                    collections.deque(itertools.islice(steps, _BATCH), maxlen=0)
+        return Changes(self._added, self._removed)
+
+    def _steps(self) -> Iterator[None]:
+        """The whole walk, with a pause before each folder that changed and after each file."""
         known = self._index.folders()
         inside_of = _by_parent(known)
         seen: set[str] = set()
         waiting = [""]
         while waiting:
             folder = waiting.pop()
-            path = self._pictures / folder
             try:
-                stamp = path.stat().st_mtime_ns
-                if stamp == known.get(folder) and not everything:
-                    inside = inside_of.get(folder, [])
+                stamp = (self._pictures / folder).stat().st_mtime_ns
+                if stamp == known.get(folder):
+                    waiting += inside_of.get(folder, [])
                 else:
-                    inside = self._folder(folder, stamp)
+                    yield
+                    waiting += yield from self._folder(folder, stamp)
             except (FileNotFoundError, NotADirectoryError, PermissionError):
-                continue  # gone since its parent was read, or closed to us
+                if not (self._pictures / folder).is_dir():
+                    continue  # gone since its parent was read
             seen.add(folder)
-            waiting.extend(inside)
         for folder in known.keys() - seen:
+            yield
             self._removed += self._index.forget_folder(folder)
-        return Changes(self._added, self._removed)
 
-    def _folder(self, folder: str, stamp: int) -> list[str]:
+    def _folder(self, folder: str, stamp: int) -> Generator[None, None, list[str]]:
         """Read one folder; the folders inside it."""
         path = self._pictures / folder
         found = _scan(path, folder)
@@ -90,21 +103,15 @@ class Refresh:
             found = _scan(path, folder)
         pairs = _pairs(found)
         before = self._index.stamps(folder)
-        changed = [
-            (picture, sidecar, after)
-            for picture, sidecar in pairs
-            if (after := _stamp(sidecar, picture)) != before.get(picture.name)
-        ]
-        for start in range(0, len(changed), _BATCH):
-            with self._index.writing():
-                for picture, sidecar, after in changed[start : start + _BATCH]:
-                    self._picture(folder, picture, sidecar, after, found)
-        gone = before.keys() - {picture.name for picture, _ in pairs}
+        changed = [pair for pair in pairs if _stamp(pair) != before.get(pair.picture.name)]
+        for read in read_all(changed, self._threads):
+            self._take(folder, read, found)
+            yield
+        gone = before.keys() - {pair.picture.name for pair in pairs}
         fresh = time.time_ns() - stamp < _TOO_FRESH
-        with self._index.writing():
-            self._index.remove(folder, gone)
-            self._index.set_skipped(folder, found.skipped)
-            self._index.stamp_folder(folder, 0 if fresh else stamp)
+        self._index.remove(folder, gone)
+        self._index.set_skipped(folder, found.skipped)
+        self._index.stamp_folder(folder, 0 if fresh else stamp)
         self._removed += len(gone)
         return found.folders
 
@@ -115,31 +122,16 @@ class Refresh:
         lone = [name for name in found.sidecars if split(name)[0] not in pictured]
         return any((trash / name).exists() for name in lone)
 
-    def _picture(
-        self,
-        folder: str,
-        picture: os.DirEntry[str],
-        sidecar: os.DirEntry[str],
-        stamp: str,
-        found: _Folder,
-    ) -> None:
-        try:
-            summary = parse_summary(read_bytes(Path(sidecar.path)))
-            problem = "" if is_whole(Path(picture.path)) else "the picture file is cut short"
-        except UnreadableError as error:
-            self._skip(folder, picture.name, str(error), found)
-        except OSError as error:
-            self._skip(folder, picture.name, error.strerror or str(error), found)
+    def _take(self, folder: str, read: Listing | Skip, found: _Folder) -> None:
+        if isinstance(read, Skip):
+            self._index.remove(folder, [read.name])
+            found.skipped[read.name] = read.reason
         else:
-            self._index.add(folder, Listing(picture.name, stamp, summary, problem))
+            self._index.add(folder, read)
             self._added += 1
         self._read += 1
         if self._progress is not None and self._read % 100 == 0:
             self._progress(self._read)
-
-    def _skip(self, folder: str, name: str, reason: str, found: _Folder) -> None:
-        self._index.remove(folder, [name])
-        found.skipped[name] = reason
 
     def _restore_json(self, path: Path, found: _Folder) -> bool:
         """Write the JSON of our own pictures that came without it, from the copy inside them."""
@@ -204,7 +196,7 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _pairs(found: _Folder) -> list[tuple[os.DirEntry[str], os.DirEntry[str]]]:
+def _pairs(found: _Folder) -> list[Pair]:
     """Every picture with its JSON; what is alone is skipped with the reason."""
     pairs = []
     alone = set(found.sidecars)
@@ -212,7 +204,7 @@ def _pairs(found: _Folder) -> list[tuple[os.DirEntry[str], os.DirEntry[str]]]:
         sidecar_name = f"{split(name)[0]}.json"
         if sidecar_name in alone:
             alone.remove(sidecar_name)
-            pairs.append((picture, found.sidecars[sidecar_name]))
+            pairs.append(Pair(picture, found.sidecars[sidecar_name]))
         else:
             found.skipped[name] = 'no JSON beside it: "sdtui history import" brings it in'
     for name in alone:
@@ -220,10 +212,8 @@ def _pairs(found: _Folder) -> list[tuple[os.DirEntry[str], os.DirEntry[str]]]:
     return pairs
 
 
-def _stamp(sidecar: os.DirEntry[str], picture: os.DirEntry[str]) -> str:
-    return stamp_of(sidecar.stat(follow_symlinks=False), picture.stat(follow_symlinks=False))
-
-
-def stamp_of(sidecar: os.stat_result, picture: os.stat_result) -> str:
-    """Changes whenever a JSON file is written, and when a picture is cut short."""
-    return f"{sidecar.st_mtime_ns}-{sidecar.st_size}-{picture.st_size}"
+def _stamp(pair: Pair) -> str | None:
+    try:
+        return pair.stamp()
+    except OSError:  # gone, or closed to us: reading it will tell
+        return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sdtui.core.errors import InvalidRequestError, Problem
@@ -31,10 +31,13 @@ _TERM = re.compile(
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on the table `entries` and the values bound to it."""
+    """A condition and the values bound to it."""
 
     sql: str
+    """On the table `entries`; `{id}` stands for its id."""
     values: tuple[Value, ...]
+    is_about_id: bool = False
+    """Whether it needs nothing but the id."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Search:
 
     match: str | None
     conditions: tuple[Condition, ...]
+
+    @property
+    def words_only(self) -> bool:
+        """Whether the table `words` alone can answer it."""
+        return all(condition.is_about_id for condition in self.conditions)
 
 
 _TEXT_COLUMNS = {"model": "model", "sampler": "sampler"}
@@ -65,7 +73,8 @@ def parse_search(text: str) -> Search:
     """
     if len(text) > MAX_LETTERS:
         raise _problem(text[:20] + "...", f"is longer than {MAX_LETTERS} letters")
-    matches: list[str] = []
+    wanted: list[str] = []
+    unwanted: list[str] = []
     conditions: list[Condition] = []
     for number, term in enumerate(_TERM.finditer(text.replace("\0", " "))):
         if number >= MAX_TERMS:
@@ -73,13 +82,15 @@ def parse_search(text: str) -> Search:
         found = _one(term)
         if isinstance(found, Condition):
             conditions.append(_negated(found) if term["minus"] else found)
-        elif found is not None and term["minus"]:
-            conditions.append(
-                Condition("id NOT IN (SELECT rowid FROM words WHERE words MATCH ?)", (found,))
-            )
         elif found is not None:
-            matches.append(found)
-    return Search(" AND ".join(matches) or None, tuple(conditions))
+            (unwanted if term["minus"] else wanted).append(found)
+    match, without = " AND ".join(wanted), " OR ".join(unwanted)
+    if match and without:
+        match = f"({match}) NOT ({without})"
+    elif without:
+        excluded = "{id} NOT IN (SELECT rowid FROM words WHERE words MATCH ?)"
+        conditions.append(Condition(excluded, (without,), is_about_id=True))
+    return Search(match or None, tuple(conditions))
 
 
 def _one(term: re.Match[str]) -> Condition | str | None:
@@ -144,7 +155,8 @@ def _star(value: str) -> Condition:
 
 
 def _tag(value: str) -> Condition:
-    return Condition("id IN (SELECT entry FROM tags WHERE tag = ?)", (value.casefold(),))
+    tagged = "{id} IN (SELECT entry FROM tags WHERE tag = ?)"
+    return Condition(tagged, (value.casefold(),), is_about_id=True)
 
 
 def _date(sign: str, value: str) -> Condition:
@@ -166,14 +178,15 @@ def _date(sign: str, value: str) -> Condition:
             f'date takes a day, month or year like 2026-11-22, 2026-11 or 2026, not "{value}"',
         )
     first, after = first_id(start), first_id(end)
-    conditions = {
-        "=": Condition("(id >= ? AND id < ?)", (first, after)),
-        "<": Condition("id < ?", (first,)),
-        "<=": Condition("id < ?", (after,)),
-        ">": Condition("id >= ?", (after,)),
-        ">=": Condition("id >= ?", (first,)),
+    conditions: dict[str, tuple[str, tuple[int, ...]]] = {
+        "=": ("({id} >= ? AND {id} < ?)", (first, after)),
+        "<": ("{id} < ?", (first,)),
+        "<=": ("{id} < ?", (after,)),
+        ">": ("{id} >= ?", (after,)),
+        ">=": ("{id} >= ?", (first,)),
     }
-    return conditions[sign]
+    sql, values = conditions[sign]
+    return Condition(sql, values, is_about_id=True)
 
 
 def _end(start: datetime, month: int | None, day: int | None) -> datetime:
@@ -210,7 +223,7 @@ the newest entries have the largest ids, and SQLite finds them without sorting."
 
 
 def _negated(condition: Condition) -> Condition:
-    return Condition(f"NOT coalesce({condition.sql}, 0)", condition.values)
+    return replace(condition, sql=f"NOT coalesce({condition.sql}, 0)")
 
 
 def _check_field(name: str) -> None:

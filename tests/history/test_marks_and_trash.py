@@ -1,0 +1,163 @@
+"""Stars, tags, the trash, export and import."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sdtui.core.errors import HistoryError, InvalidRequestError
+from sdtui.history import History
+from tests.history.records import picture, record
+
+
+def save(history: History, prompt: str = "a cat", seed: int = 1) -> Path:
+    return history.save(picture(), record(prompt, seed=seed), 0).path
+
+
+def test_stars_and_tags_are_in_the_json(history: History) -> None:
+    path = save(history)
+    history.star(path)
+    history.tag(path, "Best", "cats")
+    history.untag(path, "CATS")
+    fields = json.loads(path.with_suffix(".json").read_bytes())
+    assert (fields["starred"], fields["tags"]) == (True, ["best"])
+    assert not history.unstar(path.name).starred
+    assert history.get(path).tags == ("best",)
+
+
+@pytest.mark.parametrize(
+    "tag", ["", "two words", "-minus", 'quo"te', "x" * 101, "\x1b[31m", "a\nb"]
+)
+def test_a_tag_is_one_word(history: History, tag: str) -> None:
+    path = save(history)
+    with pytest.raises(InvalidRequestError, match="one word"):
+        history.tag(path, tag)
+
+
+def test_pictures_are_found_by_name_and_path(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(history)
+    monkeypatch.chdir(path.parent)
+    relative = path.relative_to(history.pictures)
+    for which in (path, str(path), relative, path.name, path.stem, f"../{relative}"):
+        assert history.get(which).path == path
+
+
+def test_a_picture_that_is_not_there(history: History) -> None:
+    for which in (5, "nothing.png", "/etc/passwd", "../../x.png", Path("trash/x.png")):
+        with pytest.raises(HistoryError, match="has no picture"):
+            history.get(which)
+
+
+def test_a_name_that_two_pictures_have(history: History) -> None:
+    path = save(history)
+    other = history.pictures / "other"
+    other.mkdir()
+    for file in (path, path.with_suffix(".json")):
+        shutil.copy(file, other)
+    history.refresh()
+    with pytest.raises(HistoryError, match="whole path"):
+        history.get(path.stem)
+
+
+def test_trash_and_restore(history: History) -> None:
+    path = save(history)
+    history.star(path)
+    moved = history.trash(path)
+    assert moved == history.trash_folder / path.relative_to(history.pictures)
+    assert history.trashed() == (moved,)
+    history.refresh()
+    assert history.entries().total == 0
+    assert history.restore(moved.name).starred
+    assert history.trashed() == ()
+
+
+def test_restore_never_replaces_a_picture(history: History) -> None:
+    path = save(history, "first")
+    history.trash(path)
+    moved = history.trashed()[0]
+    (history.pictures / "x").mkdir()
+    for file in (moved, moved.with_suffix(".json")):
+        shutil.copy(file, path.parent)
+    history.refresh()
+    assert history.restore(moved).path == path.with_stem(f"{path.stem}-2")
+    assert history.entries().total == 2
+
+
+def test_emptying_the_trash_deletes_only_the_trash(history: History, tmp_path: Path) -> None:
+    kept, gone = save(history, "kept", 1), save(history, "gone", 2)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").touch()
+    history.trash(gone)
+    (history.trash_folder / "link").symlink_to(outside)
+    assert history.empty_trash() == 1
+    assert not history.trash_folder.exists()
+    assert kept.exists()
+    assert (outside / "file").exists()
+    assert history.empty_trash() == 0
+
+
+def test_a_linked_trash_is_not_followed(history: History, tmp_path: Path) -> None:
+    path = save(history)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file.png").touch()
+    history.trash_folder.symlink_to(outside)
+    with pytest.raises(HistoryError, match="leads out of"):
+        history.trash(path)
+    assert history.empty_trash() == 0
+    assert [file.name for file in outside.iterdir()] == ["file.png"]
+
+
+def test_export_and_import(history: History, tmp_path: Path) -> None:
+    history.star(save(history, "a cat", 1))
+    save(history, "a dog", 2)
+    target = tmp_path / "out.zip"
+    assert history.export(target, "cat") == 1
+    with History(tmp_path / "other", tmp_path / "other.db") as other:
+        brought = other.import_([target])
+        assert (len(brought.pictures), brought.known, brought.skipped) == (1, 0, ())
+        assert other.import_([target, history.pictures]).known == 2
+        (cat,) = other.entries("cat").entries
+        assert cat.starred
+        assert other.entries().total == 2
+        assert cat.path.parent.name == "2026-11-22"
+
+
+def test_a_hostile_archive(history: History, tmp_path: Path) -> None:
+    good = save(history)
+    target = tmp_path / "evil.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("../../../evil.png", good.read_bytes())
+        archive.writestr("/tmp/evil.png", b"no picture")
+        archive.writestr("bomb.png", b"x")
+        archive.writestr("bomb.json", b" " * 50_000_000)
+        archive.writestr("\x1b[31m.png", picture().tobytes())
+    with History(tmp_path / "other", tmp_path / "other.db") as other:
+        brought = other.import_([target])
+        assert [path.parent.parent for path in brought.pictures] == [other.pictures]
+        assert len(brought.skipped) == 3
+    assert not (tmp_path.parent / "evil.png").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"PK\x05\x06" + b"\0" * 17])
+def test_a_broken_archive(history: History, tmp_path: Path, content: bytes) -> None:
+    target = tmp_path / "broken.zip"
+    target.write_bytes(content)
+    assert [each.path for each in history.import_([target]).skipped] == [target]
+
+
+def test_stats(history: History) -> None:
+    history.star(save(history, "a cat", 1))
+    history.tag(save(history, "a dog", 2), "pets")
+    history.trash(save(history, "a cow", 3))
+    stats = history.stats()
+    assert (stats.pictures, stats.starred, stats.trashed, stats.skipped) == (2, 1, 1, 0)
+    assert (dict(stats.models), dict(stats.tags)) == ({"pocket": 2}, {"pets": 1})
+    assert stats.first == stats.last

@@ -1,0 +1,177 @@
+"""The search language."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sdtui.core.errors import InvalidRequestError
+from sdtui.history import History
+from tests.history.records import NOON, picture, record
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """Five pictures, a day apart, oldest first."""
+    folder: Path = tmp_path_factory.mktemp("search")
+    runs = [
+        record("a tiger on a blue background", seed=1, steps=10, sampler="Euler a"),
+        record("a red apple", negative_prompt="blue", seed=2, width=768, height=512),
+        record("Café au lait, tiger's stripes", seed=3, guidance=4, model="stabilityai/sdxl-turbo"),
+        record("猫 🐯 cat AND (dog OR mouse)", seed=4, steps=30),
+        record('says "hello" NEAR the sea*', seed=5),
+    ]
+    with History(folder / "pictures", folder / "index.db") as history:
+        for day, run in enumerate(runs):
+            moment = NOON.replace(month=1, day=10) + timedelta(days=31 * day)
+            saved = history.save(picture(), run.model_copy(update={"timestamp": moment}), 0)
+            if run.seed in (2, 4):
+                history.star(saved.path)
+            if run.seed == 3:
+                history.tag(saved.path, "Coffee", "best")
+        yield history
+
+
+def seeds(history: History, query: str) -> list[int]:
+    return [entry.seed for entry in history.entries(query).entries]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", [5, 4, 3, 2, 1]),
+        ("   ", [5, 4, 3, 2, 1]),
+        ("tig", [3, 1]),
+        ("TIGER", [3, 1]),
+        ("blue", [2, 1]),
+        ("tiger blue", [1]),
+        ('"blue background"', [1]),
+        ('"background blue"', []),
+        ('"blue back"', []),
+        ('"blue back', [1]),
+        ("blue -tiger", [2]),
+        ("-tiger", [5, 4, 2]),
+        ('-"blue background" tiger', [3]),
+        ("cafe", [3]),
+        ("café", [3]),
+        ("猫", [4]),
+        ("🐯", [4]),
+        ("🐱", []),
+        ("model:pocket", [5, 4, 2, 1]),
+        ("model:sdxl", [3]),
+        ("model:stabilityai/sdxl-turbo", [3]),
+        ("-model:pocket", [3]),
+        ("sampler:euler", [1]),
+        ('sampler:"DPM++ 2M"', [5, 4, 3, 2]),
+        ("seed:3", [3]),
+        ("seed>=3", [5, 4, 3]),
+        ("size:768x512", [2]),
+        ("w>=768", [2]),
+        ("width>=768 h<=512", [2]),
+        ("-w>=768", [5, 4, 3, 1]),
+        ("steps<30", [5, 3, 2, 1]),
+        ("steps=30", [4]),
+        ("cfg<6.5", [3]),
+        ("star:yes", [4, 2]),
+        ("star:no", [5, 3, 1]),
+        ("tag:coffee", [3]),
+        ("tag:COFFEE tag:best", [3]),
+        ("-tag:best", [5, 4, 2, 1]),
+        ("date:2026-01", [1]),
+        ("date:2026-02-10", [2]),
+        ("date:2026", [5, 4, 3, 2, 1]),
+        ("date:2025", []),
+        ("date>=2026-03", [5, 4, 3]),
+        ("date<2026-03", [2, 1]),
+        ("date>2026-03", [5, 4]),
+        ("date<=2026-03", [3, 2, 1]),
+        ("model: tiger", [3, 1]),
+        ("w>= tiger", [3, 1]),
+        ("- tiger", [3, 1]),
+        ("!!! tiger", [3, 1]),
+        ("AND", [4]),
+        ("OR", [4]),
+        ("NEAR", [5]),
+        ("NOT", []),
+        ("sea*", [5]),
+        ("(dog", [4]),
+        ("^tiger", [3, 1]),
+        ("tiger's", [3]),
+        ("{prompt}", []),
+        ("'; DROP TABLE entries; --", []),
+    ],
+)
+def test_queries(filled: History, query: str, found: list[int]) -> None:
+    assert seeds(filled, query) == found
+    assert filled.entries(query).total == len(found)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("modell:pocket", 'did you mean "model"'),
+        ("colour:red", "there is no field"),
+        ("steps:many", "takes a number"),
+        ("seed:1e99999", "takes a number"),
+        ("seed:99999999999999999999999", "takes a number"),
+        ("cfg>nan", "takes a number"),
+        ("size:big", "512x768"),
+        ("star:maybe", "yes or no"),
+        ("date:yesterday", "2026-11-22"),
+        ("date:2026-13", "2026-11-22"),
+        ("date:9999", "2026-11-22"),
+        ("date:0000", "2026-11-22"),
+        ("star>yes", "can't be compared"),
+        ("model<x", "can't be compared"),
+        ("a " * 50, "more than"),
+        ("a" * 3000, "longer than"),
+    ],
+)
+def test_wrong_queries_say_what_is_wrong(filled: History, query: str, message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=message):
+        filled.entries(query)
+
+
+def test_every_beginning_of_a_search_can_be_searched(filled: History) -> None:
+    for query in (
+        '"blue background" tiger -cat',
+        "a:-\"'()*^{}+~NEAR/2",
+        '""""',
+        "--",
+        "-",
+        "\0\0",
+    ):
+        for end in range(len(query)):
+            with contextlib.suppress(InvalidRequestError):
+                filled.entries(query[:end])
+
+
+def test_pages(filled: History) -> None:
+    pages = [filled.entries("", offset=offset, limit=2) for offset in (0, 2, 4, 6)]
+    assert [[entry.seed for entry in page.entries] for page in pages] == [[5, 4], [3, 2], [1], []]
+    assert [page.total for page in pages] == [5, 5, 5, 5]
+    assert [entry.seed for entry in filled.every("tiger")] == [3, 1]
+
+
+def test_pictures_of_one_moment_are_told_apart(history: History) -> None:
+    run = record(pictures=3)
+    for index in (1, 0, 2, 1):
+        history.save(picture(), run, index)
+    entries = history.entries().entries
+    assert len({entry.id for entry in entries}) == 4
+    assert [entry.seed for entry in entries][1:] == [44, 43, 42]
+    oldest = entries[-1]
+    assert history.star(oldest.id).id == oldest.id
+
+
+def test_entries_tell_what_a_list_shows(filled: History) -> None:
+    (entry,) = filled.entries("seed:3").entries
+    assert entry.time == datetime(2026, 3, 13, 12, tzinfo=UTC)
+    assert (entry.model, entry.sampler) == ("stabilityai/sdxl-turbo", "DPM++ 2M Karras")
+    assert (entry.width, entry.height, entry.steps, entry.guidance) == (64, 64, 20, 4)
+    assert (entry.starred, entry.tags, entry.problem) == (False, ("best", "coffee"), "")
+    assert filled.get(entry.id) == filled.get(entry.path) == filled.get(entry.path.stem) == entry
