@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sdtui.core import paths
@@ -28,6 +27,8 @@ class _Kept(BaseModel):
     jobs: tuple[Job, ...]
 
     def is_left_behind(self) -> bool:
+        import psutil
+
         try:
             return abs(psutil.Process(self.process).create_time() - self.began) > 2
         except psutil.NoSuchProcess:
@@ -39,15 +40,16 @@ class QueueFile:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or paths.state_folder()
-        self._process = os.getpid()
-        self._began = psutil.Process().create_time()
-        self._file = self._folder / f"queue-{self._process}.json"
+        self._file = self._folder / f"queue-{os.getpid()}.json"
 
     def keep(self, jobs: Iterable[Job]) -> None:
         """Keep the jobs that are not over; without any there is no file. Raises OSError."""
         waiting = tuple(job for job in jobs if not job.state.is_over)
         if waiting:
-            kept = _Kept(process=self._process, began=self._began, jobs=waiting)
+            import psutil  # takes a while, and the app's window shouldn't wait for it
+
+            began = psutil.Process().create_time()
+            kept = _Kept(process=os.getpid(), began=began, jobs=waiting)
             write_whole(self._file, kept.model_dump_json().encode())
         else:
             self._file.unlink(missing_ok=True)

@@ -6,9 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import psutil
-
-from sdtui.monitor.nvidia import Nvidia
 from sdtui.monitor.sample import GpuSample, Sample
 
 OnSample = Callable[[Sample], object]
@@ -21,7 +18,6 @@ class Monitor:
     def __init__(self, interval: float = 1.0) -> None:
         self.interval = interval
         self._stopped = threading.Event()
-        self._process = psutil.Process()
         self._gpus: Callable[[], tuple[GpuSample, ...]] | None = None
 
     def start(self, on_sample: OnSample) -> None:
@@ -36,6 +32,11 @@ class Monitor:
 
     def sample(self) -> Sample:
         """Look once. The CPU's share is that since the last look."""
+        # Imported here, on the monitor's thread, so that the window needn't wait for them.
+        import psutil
+
+        from sdtui.monitor.nvidia import Nvidia
+
         if self._gpus is None:
             self._gpus = Nvidia().sample
         memory = psutil.virtual_memory()
@@ -43,7 +44,7 @@ class Monitor:
             time=time.time(),
             ram_used=memory.total - memory.available,
             ram_total=memory.total,
-            own_ram=self._process.memory_info().rss,
+            own_ram=psutil.Process().memory_info().rss,
             cpu=psutil.cpu_percent(),
             gpus=self._gpus(),
         )

@@ -50,16 +50,17 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.state = load_state()
         for theme in OWN_THEMES:
             self.register_theme(theme)
+        # Before the styles are read: changing it later would read them all again.
+        known = self.state.theme in self.available_themes
+        colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
+        self.theme = self.state.theme if known else default_theme(colours)
         self.set_keymap(desk.settings.keys)
         self.main = MainScreen(desk)
         self._question: ConfirmScreen | None = None
 
     def on_mount(self) -> None:
-        """Take the theme that was left, and listen to the system."""
+        """Open the window, and listen to the system."""
         self.push_screen(self.main)
-        known = self.state.theme in self.available_themes
-        colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
-        self.theme = self.state.theme if known else default_theme(colours)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._told_to_end, number)

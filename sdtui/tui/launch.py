@@ -5,19 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 
 from sdtui.core import paths
 from sdtui.core.settings import Settings
+from sdtui.jobs import JobQueue
+from sdtui.jobs.worker import PictureStore
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.protocol import picture_widget, prepare_colours
+
+MakeQueue = Callable[[Settings, PictureStore], JobQueue]
 
 _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
 _GRACE = 1.5
 """Seconds that the running step gets to end when someone quits."""
 
 
-def launch(settings: Settings) -> int:
-    """Run the app; returns the exit code."""
+def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
+    """Run the app; returns the exit code. Tests put a scripted queue in the real one's place."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
         sys.stderr.write(f"{_NO_TERMINAL}\n")
         return 2
@@ -25,14 +30,14 @@ def launch(settings: Settings) -> int:
     prepare_colours()
 
     from sdtui.history import History
-    from sdtui.jobs import JobQueue, QueueFile
+    from sdtui.jobs import QueueFile
     from sdtui.monitor import Monitor
     from sdtui.tui.app import SdtuiApp
     from sdtui.tui.desk import Desk
 
     over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
     history = History(settings.pictures)
-    queue = JobQueue(settings, history)
+    queue = make_queue(settings, history)
     desk = Desk(
         settings=settings,
         queue=queue,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
@@ -54,10 +54,11 @@ class PictureView(Container):
         """Read and show pictures."""
         self._paths = tuple(paths)
         if self._paths:
-            self.run_worker(partial(self._read, self._paths), exclusive=True)
+            self._read(self._paths)
         else:
             self.show_pixels(None)
 
+    @work(exclusive=True)
     async def _read(self, paths: tuple[Path, ...]) -> None:
         try:
             image, pixels = await asyncio.to_thread(_read, paths)
