@@ -19,7 +19,9 @@ def keys(as_json: bool) -> None:
     check_keymap(changed)
     rows = [(each.id, changed.get(each.id, each.keys), each.help) for each in ACTIONS]
     if as_json:
-        listed = [{"action": name, "keys": key.split(","), "help": told} for name, key, told in rows]
+        listed = [
+            {"action": name, "keys": key.split(","), "help": told} for name, key, told in rows
+        ]
         click.echo(json.dumps(listed, indent=2))
         return
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sdtui.tui.screens.main import MainScreen
 
-_PACE, _PACE_OVER_SSH = 0.1, 0.25
+_PACE, _PACE_OVER_SSH = 0.1, 0.5
 """Seconds between two looks into the mailbox."""
 
 _OF_THE_QUEUE = (

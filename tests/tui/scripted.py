@@ -3,6 +3,7 @@ is, in folders of the test's own."""
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -62,6 +63,10 @@ class ScriptedGenerator:
         self.failure: GenerationError | None = None
         self.requests: list[GenerationRequest] = []
 
+    def step(self) -> None:
+        """One step."""
+        time.sleep(self.step_seconds)
+
     def generate_with_fallback(
         self,
         request: GenerationRequest,
@@ -98,7 +103,7 @@ class ScriptedGenerator:
                 cancellation.check()
                 time.sleep(0.005)
             cancellation.check()
-            time.sleep(self.step_seconds)
+            self.step()
             report(_step(step, total))
             report(_preview(step))
         if self.failure is not None:
@@ -148,8 +153,9 @@ def _step(step: int, total: int) -> events.Step:
 
 
 def _preview(step: int) -> events.Preview:
-    rgb = bytes(v for y in range(16) for x in range(16) for v in (x * 16, y * 16, step))
-    return events.Preview(step=step, image_index=0, width=16, height=16, rgb=rgb)
+    side = 16
+    rgb = random.Random(step).randbytes(side * side * 3)  # noise costs the most
+    return events.Preview(step=step, image_index=0, width=side, height=side, rgb=rgb)
 
 
 class StillMonitor(Monitor):

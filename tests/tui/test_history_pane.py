@@ -44,9 +44,7 @@ async def test_newest_first_with_the_story_of_the_selected(full: Bench) -> None:
         assert main.history_pane.list.selected.prompt == PROMPTS[2]
         await full.pilot.press("j", "j")
         tree = main.selected.tree_of_record
-        await full.until(
-            lambda: any(PROMPTS[0] in str(node.label) for node in tree.root.children)
-        )
+        await full.until(lambda: any(PROMPTS[0] in str(node.label) for node in tree.root.children))
         await full.until(lambda: main.selected.thumbnail.pixel_view.pixels is not None)
 
 

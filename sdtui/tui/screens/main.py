@@ -96,6 +96,10 @@ class MainScreen(WindowScreen):
         self.prompt.editor.focus()
 
     def action_generate(self) -> None:
+        """Queue what the form asks for, once the focused editor has taken in the keys before."""
+        (self.focused or self).call_later(self._generate)
+
+    def _generate(self) -> None:
         """Queue what the form asks for, or go to what is wrong with it."""
         try:
             request = parse_form(self.texts)

@@ -21,7 +21,7 @@ from sdtui.tui.widgets.pane import Pane
 from sdtui.tui.widgets.picture_view import PictureView
 
 _LOCAL = (0.25, 90_000)
-_OVER_SSH = (0.5, 28_000)
+_OVER_SSH = (0.5, 22_000)
 """Seconds between two previews at the least, and bytes a second that they may cost."""
 
 
