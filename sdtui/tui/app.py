@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import work
 from textual.app import App, SuspendNotSupported, SystemCommand
@@ -110,7 +110,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.theme = names[place % len(names)]
         self.notify(f"Theme: {self.theme}", timeout=2, markup=False)
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action that works where the focus is, and Textual's own."""
         active = {each.binding.id: each for each in self.main.active_bindings.values()}
         for action in ACTIONS:

@@ -60,7 +60,7 @@ class LiveEvents:
         self._screen.queue_pane.show(self._queue.jobs(), paused=self._queue.is_paused)
         self._keep_again = True
         if not self._keeping:
-            self._screen.run_worker(self._keep, group="queue-file")
+            self._screen.run_worker(self._keep(), group="queue-file")
 
     async def _keep(self) -> None:
         self._keeping = True

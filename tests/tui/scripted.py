@@ -200,6 +200,11 @@ class Bench:
         """Type into what has the focus."""
         await self.pilot.press(*text)
 
+    @property
+    def at_main(self) -> bool:
+        """Whether nothing lies over the window."""
+        return self.app.screen is self.app.main
+
     def ask_for(self, prompt: str, **fields: str) -> None:
         """Fill the form."""
         self.app.main.fill({"prompt": prompt, **fields})

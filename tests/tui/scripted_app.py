@@ -38,4 +38,6 @@ def make_generator(settings: Settings) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(launch(load_settings(), lambda *parts: JobQueue(*parts, make_generator)))
+    sys.exit(
+        launch(load_settings(), lambda settings, store: JobQueue(settings, store, make_generator))
+    )

@@ -43,7 +43,7 @@ class Terminal:
         self.process = pexpect.spawn(
             sys.executable,
             list(arguments),
-            env={**kept, **own, **(environment or {})},  # type: ignore[arg-type]
+            env={**kept, **own, **(environment or {})},
             dimensions=(rows, columns),
             timeout=30,
         )
@@ -61,13 +61,16 @@ class Terminal:
         """Press keys."""
         self.process.send(keys)
 
+    def press(self, key: str) -> None:
+        """Press a key that moves the focus, and wait a little as a person would."""
+        self.send(key)
+        self.watch(0.5)
+
     def read(self, seconds: float = 0.01) -> bytes:
         """Take in what comes within `seconds`."""
         try:
-            data = bytes(self.process.read_nonblocking(65536, timeout=seconds))
-        except pexpect.TIMEOUT:
-            return b""
-        except pexpect.EOF:
+            data: bytes = self.process.read_nonblocking(65536, timeout=seconds)  # type: ignore[assignment]
+        except (pexpect.TIMEOUT, pexpect.EOF):
             return b""
         self.bytes += len(data)
         self._stream.feed(data)

@@ -41,9 +41,11 @@ def test_a_whole_sitting(program: tuple[str, ...], size: tuple[int, int], tmp_pa
 
     terminal.send(F4)
     terminal.until("History 1")
-    terminal.send("/tiger")
+    terminal.press("/")
+    terminal.send("tiger")
     terminal.until("1 found")
-    terminal.send("\rr")
+    terminal.press("\r")
+    terminal.press("r")
     terminal.until("Parameters")
     record = next((tmp_path / "pictures").rglob("*.json")).read_text()
     seed = record.partition('"seed":')[2].partition(",")[0].strip()
@@ -90,7 +92,7 @@ def test_a_lost_connection_keeps_form_and_queue(number: signal.Signals, tmp_path
     terminal.until("Quit")
     terminal.send("a lost cat" + CTRL_G)
     terminal.until("▶ a lost cat")
-    os.kill(terminal.process.pid, number)
+    terminal.process.kill(number)
     assert terminal.ended() == 128 + number
 
     again = Terminal(SCRIPTED, tmp_path)

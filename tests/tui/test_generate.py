@@ -144,6 +144,6 @@ async def test_several_pictures_can_be_stepped_through(bench: Bench) -> None:
         await bench.pilot.press("g")
         assert preview.shown == preview.paths
         await bench.pilot.press("f6")
-        assert bench.app.screen is not bench.app.main
+        assert not bench.at_main
         await bench.pilot.press("escape")
-        assert bench.app.screen is bench.app.main
+        assert bench.at_main

@@ -103,7 +103,7 @@ def leave_behind(folder: Path, *prompts: str) -> None:
 async def test_after_a_crash_the_next_start_offers_to_go_on(bench: Bench, tmp_path: Path) -> None:
     leave_behind(tmp_path, "one [/b]", "two")
     async with running(bench):
-        await bench.until(lambda: bench.app.screen is not bench.app.main)
+        await bench.until(lambda: not bench.at_main)
         await bench.pilot.press("enter")
         await bench.until(lambda: len(bench.generator.requests) == 2)
         assert not (tmp_path / "queue-1.json").exists()
@@ -112,7 +112,7 @@ async def test_after_a_crash_the_next_start_offers_to_go_on(bench: Bench, tmp_pa
 async def test_what_was_left_can_be_forgotten(bench: Bench, tmp_path: Path) -> None:
     leave_behind(tmp_path, "one")
     async with running(bench):
-        await bench.until(lambda: bench.app.screen is not bench.app.main)
+        await bench.until(lambda: not bench.at_main)
         await bench.pilot.press("n")
         await bench.until(lambda: not (tmp_path / "queue-1.json").exists())
         assert not bench.queue.jobs()

@@ -64,7 +64,7 @@ async def test_help_is_about_the_focused_pane(bench: Bench) -> None:
         assert "kept on disk" in shown
         assert "Move the job forward" in shown
         await bench.pilot.press("escape")
-        assert bench.app.screen is bench.app.main
+        assert bench.at_main
 
 
 async def test_the_palette_has_the_actions_of_the_focus(bench: Bench) -> None:
@@ -106,7 +106,7 @@ async def test_quit_asks_once_while_a_picture_is_made(bench: Bench) -> None:
         await bench.pilot.press("ctrl+q")
         assert isinstance(bench.app.screen, ConfirmScreen)
         await bench.pilot.press("escape")
-        assert bench.app.screen is bench.app.main
+        assert bench.at_main
         await bench.pilot.press("ctrl+q", "ctrl+q")
         assert bench.app.return_code == 0
 

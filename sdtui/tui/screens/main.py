@@ -93,7 +93,7 @@ class MainScreen(WindowScreen):
             texts["seed"] = ""
         self.fill(texts)
         self.go_to_room("create")
-        self.prompt.editor.focus()
+        self.set_focus(self.prompt.editor)
 
     def action_generate(self) -> None:
         """Queue what the form asks for, once the focused editor has taken in the keys before."""
@@ -107,7 +107,7 @@ class MainScreen(WindowScreen):
         except InvalidRequestError as error:
             problems = {problem.field: problem.message for problem in error.problems}
             if not self.parameters.focus_problem(problems):
-                self.prompt.editor.focus()
+                self.set_focus(self.prompt.editor)
             self.notify(str(error), severity="error", markup=False)
             return
         except SdtuiError as error:

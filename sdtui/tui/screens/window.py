@@ -121,7 +121,7 @@ class WindowScreen(Screen[None]):
 
     def go_to(self, pane: Pane) -> None:
         """Give a pane the focus."""
-        pane.focus_target().focus()
+        self.set_focus(pane.focus_target())
 
     def go_to_room(self, room: Room) -> None:
         """To the tab, or where all panes are seen, to its first pane."""
@@ -132,7 +132,10 @@ class WindowScreen(Screen[None]):
             "queue": self.queue_pane,
             "history": self.history_pane,
         }
-        self.call_after_refresh(self.go_to, first[room])
+        if not first[room].focus_target().focusable:
+            # At once: the next key may have been pressed already, and what is hidden can't have it.
+            self.app.stylesheet.update(self)
+        self.go_to(first[room])
 
     @on(TopBar.RoomChosen)
     def _room_chosen(self, event: TopBar.RoomChosen) -> None:

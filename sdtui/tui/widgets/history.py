@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
@@ -117,11 +116,11 @@ class HistoryPane(Pane):
 
     @on(Input.Submitted, "#history-search")
     def _search_done(self) -> None:
-        self.list.focus()
+        self.screen.set_focus(self.list)
 
     @on(HistoryList.PageWanted)
     def _page_wanted(self, event: HistoryList.PageWanted) -> None:
-        self._read(event.offset, group="page")
+        self._read(event.offset)
 
     @on(Lines.Highlighted)
     def _highlighted(self) -> None:
@@ -134,8 +133,9 @@ class HistoryPane(Pane):
         self.action_show()
 
     def _settled(self) -> None:
-        self.run_worker(self._tell_selected, group="selected", exclusive=True)
+        self._tell_selected()
 
+    @work(group="selected", exclusive=True)
     async def _tell_selected(self) -> None:
         entry = self.list.selected
         record = None if entry is None else await self._record(entry)
@@ -148,10 +148,10 @@ class HistoryPane(Pane):
             self.notify(str(error), severity="error", markup=False)
             return None
 
-    def _read(self, offset: int, group: str = "search") -> None:
-        load = partial(self._load, self.search.value, offset)
-        self.run_worker(load, group=group, exclusive=True)
+    def _read(self, offset: int) -> None:
+        self._load(self.search.value, offset)
 
+    @work
     async def _load(self, query: str, offset: int) -> None:
         try:
             page = await asyncio.to_thread(self._history.entries, query, offset=offset, limit=PAGE)
@@ -174,34 +174,25 @@ class HistoryPane(Pane):
         if not page.total:
             self.post_message(self.Selected(None, None))
 
-    def _change(self, change: Callable[[], object]) -> None:
+    @work
+    async def _change(self, change: Callable[[], object]) -> None:
         """Change the history beside the app, then read the list again."""
+        try:
+            await asyncio.to_thread(change)
+        except SdtuiError as error:
+            self.notify(str(error), severity="error", markup=False)
+        self.reload()
 
-        async def work() -> None:
-            try:
-                await asyncio.to_thread(change)
-            except SdtuiError as error:
-                self.notify(str(error), severity="error", markup=False)
-            self.reload()
-
-        self.run_worker(work, group="change")
-
-    def _wish(self, wish: Wish) -> None:
+    @work
+    async def _wish(self, wish: Wish) -> None:
         entry = self.list.selected
-        if entry is None:
-            return
-        chosen = entry
-
-        async def work() -> None:
-            record = await self._record(chosen)
-            if record is not None:
-                self.post_message(self.Wished(wish, chosen, record))
-
-        self.run_worker(work, group="wish")
+        record = None if entry is None else await self._record(entry)
+        if entry is not None and record is not None:
+            self.post_message(self.Wished(wish, entry, record))
 
     def action_search(self) -> None:
         """To the search."""
-        self.search.focus()
+        self.screen.set_focus(self.search)
 
     def action_show(self) -> None:
         """In the preview."""

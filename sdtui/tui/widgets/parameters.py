@@ -102,7 +102,7 @@ class ParametersPane(Pane):
         """Go to the first field that is wrong, if it is one of the form's."""
         wrong = next((self.fields[name] for name in self.fields if name in problems), None)
         if wrong is not None:
-            wrong.focus()
+            self.screen.set_focus(wrong)
         return wrong is not None
 
     @on(FieldChanged)
