@@ -79,7 +79,7 @@ def make_sd1(folder: Path, seed: int = 0, width: int = 16) -> Path:
         norm_num_groups=4,
         attention_head_dim=4,
     )
-    pipeline = StableDiffusionPipeline(
+    pipeline: Any = StableDiffusionPipeline(
         vae=_vae(),
         text_encoder=CLIPTextModel(_text_config(32)),
         tokenizer=make_tokenizer(),
@@ -112,7 +112,7 @@ def make_sdxl(folder: Path, seed: int = 0) -> Path:
         norm_num_groups=4,
     )
     config = _text_config(32, projection_dim=32)
-    pipeline = StableDiffusionXLPipeline(
+    pipeline: Any = StableDiffusionXLPipeline(
         vae=_vae(),
         text_encoder=CLIPTextModel(config),
         text_encoder_2=CLIPTextModelWithProjection(config),

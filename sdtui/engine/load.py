@@ -7,26 +7,23 @@ import inspect
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
-from safetensors import SafetensorError
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
-from sdtui.engine.oom import OOM_CANDIDATES, is_out_of_memory
-from sdtui.models.description import CONFIGS, ModelDescription, describe_components, weight_files
+from sdtui.engine.oom import is_out_of_memory
+from sdtui.models.description import CONFIGS, UNUSED, ModelDescription, weight_files
 
 OnComponent = Callable[[str, int, int], None]
 """Called before a component is loaded: its name, its number (from 1), how many there are."""
 
 _LIBRARIES = ("diffusers", "transformers")
-_UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
-"""Parts that Stable Diffusion pipelines can do without and that sdtui doesn't use."""
 
 
 def load_pipeline(
@@ -45,7 +42,7 @@ def load_pipeline(
     timings: dict[str, float] = {}
     names = list(_loaded_components(description))
     parts: dict[str, Any] = {}
-    with _damage_named(description.path), _folder_of(description) as folder:
+    with _folder_of(description) as folder:
         for number, name in enumerate(names, start=1):
             cancellation.check()
             on_component(name, number, len(names))
@@ -53,7 +50,9 @@ def load_pipeline(
             parts[name] = load_component(description, name, dtype, folder)
             timings[name] = time.perf_counter() - started
         cancellation.check()
-        pipeline = pipeline_class(**parts, **_other_arguments(description, folder, pipeline_class))
+        with _damage_named(description.path):
+            others = _other_arguments(description, folder, pipeline_class)
+            pipeline = pipeline_class(**parts, **others)
     pipeline.set_progress_bar_config(disable=True)
     if description.prediction_type or description.zero_terminal_snr:
         pipeline.scheduler = _corrected_scheduler(pipeline.scheduler, description)
@@ -63,55 +62,83 @@ def load_pipeline(
 def load_component(
     description: ModelDescription, name: str, dtype: torch.dtype, folder: Path | None = None
 ) -> Any:
-    """Load one component of a model. `folder` = where its config is (found if not given)."""
+    """Load one component of a model. `folder` = where its config is (found if not given).
+
+    Raises like `load_pipeline`.
+    """
     if folder is None:
         with _folder_of(description) as found:
             return load_component(description, name, dtype, found)
-    library, class_name = _components(description)[name]
+    library, class_name = description.components[name]
     cls = getattr(importlib.import_module(library), class_name, None)
-    if cls is None:
+    if not isinstance(cls, type):
         raise UnsupportedModelError(
             f"{description.path} needs {library}.{class_name}, which this version doesn't have",
             f"Update {library}",
         )
-    place = folder / name
-    if not issubclass(cls, torch.nn.Module):
-        return cls.from_pretrained(place)
-    if description.single_file:
-        return _from_single_file(cls, description, name, folder, dtype)
-    variant = "fp16" if all(".fp16" in file.name for file in weight_files(place)) else None
-    return cls.from_pretrained(place, dtype=dtype, variant=variant, use_safetensors=True).eval()
+    with _damage_named(description.path):
+        if not issubclass(cls, torch.nn.Module):
+            return _from_folder(cls, library, folder / name)
+        if description.single_file:
+            module, missing = _module_from_file(cls, description, name, folder, dtype)
+        else:
+            module, missing = _module_from_folder(cls, library, folder / name, dtype)
+        if missing:
+            raise ValueError(f"{name} lacks {len(missing)} tensors, {min(missing)} among them")
+        return module.eval()
 
 
-def _from_single_file(
-    cls: type, description: ModelDescription, name: str, folder: Path, dtype: torch.dtype
-) -> torch.nn.Module:
+def _from_folder(cls: Any, library: str, place: Path, **options: Any) -> Any:
+    if not place.is_dir():
+        raise FileNotFoundError(f"there is no folder {place.name}")
+    if library == "transformers":
+        options["trust_remote_code"] = False  # left open, it may ask on the terminal
+    # A relative path could be taken for a hub id: never look there.
+    return cls.from_pretrained(place, local_files_only=True, **options)
+
+
+def _module_from_folder(
+    cls: type, library: str, place: Path, dtype: torch.dtype
+) -> tuple[torch.nn.Module, Collection[str]]:
+    """A component and the names of the tensors that its files lack, which the libraries would
+    fill with random values."""
+    files = weight_files(place)
+    module, told = _from_folder(
+        cls,
+        library,
+        place,
+        dtype=dtype,
+        variant="fp16" if all(".fp16" in file.name for file in files) else None,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    return module, told["missing_keys"]
+
+
+def _module_from_file(
+    cls: Any, description: ModelDescription, name: str, folder: Path, dtype: torch.dtype
+) -> tuple[torch.nn.Module, Collection[str]]:
+    """A component and the names of the tensors that the file lacks."""
+    source: dict[str, Any] = {"config": str(folder), "dtype": dtype, "local_files_only": True}
     if hasattr(cls, "from_single_file"):
-        module = cls.from_single_file(
-            str(description.path), config=str(folder), subfolder=name, dtype=dtype
-        )
+        try:
+            module = cls.from_single_file(str(description.path), subfolder=name, **source)
+        except NotImplementedError as error:
+            # What the file lacks was left without data, which can't be moved.
+            raise ValueError(f"{name} lacks tensors") from error
     else:
         # Text encoders: diffusers converts them only as part of a whole pipeline, so every
         # other part is handed in empty.
-        others = dict.fromkeys(set(_components(description)) - {name})
+        others = dict.fromkeys(set(description.components) - {name})
         pipeline_class = getattr(diffusers, description.pipeline_class)
-        pipeline = pipeline_class.from_single_file(
-            str(description.path), config=str(folder), dtype=dtype, **others
-        )
+        pipeline = pipeline_class.from_single_file(str(description.path), **source, **others)
         module = getattr(pipeline, name)
-    assert isinstance(module, torch.nn.Module)
-    return module.to(dtype).eval()
-
-
-def _components(description: ModelDescription) -> Mapping[str, tuple[str, str]]:
-    if not description.single_file:
-        return description.components
-    return describe_components(CONFIGS / description.family)
+    return module, [name for name, tensor in module.state_dict().items() if tensor.is_meta]
 
 
 def _loaded_components(description: ModelDescription) -> Iterator[str]:
-    for name, (library, class_name) in _components(description).items():
-        if description.is_stable_diffusion and name in _UNUSED:
+    for name, (library, class_name) in description.components.items():
+        if description.is_stable_diffusion and name in UNUSED:
             continue
         if library not in _LIBRARIES:
             raise UnsafeModelError(
@@ -142,8 +169,8 @@ def _other_arguments(
 
 def _text_to_image_class(description: ModelDescription) -> type[Any]:
     name = description.pipeline_class
-    cls: type[Any] | None = getattr(diffusers, name, None)
-    if cls is None:
+    cls = getattr(diffusers, name, None)
+    if not isinstance(cls, type):
         raise UnsupportedModelError(
             f"{description.path} is made for {name or 'no pipeline'}, which diffusers "
             f"{diffusers.__version__} doesn't have",
@@ -173,19 +200,23 @@ def _corrected_scheduler(scheduler: Any, description: ModelDescription) -> Any:
     if description.zero_terminal_snr:
         changes["rescale_betas_zero_snr"] = True
         changes["timestep_spacing"] = "trailing"
-    return type(scheduler).from_config(scheduler.config, **changes)
+    # All in one config, not as arguments: what this class doesn't know is kept for the samplers
+    # that do.
+    defaults = set(scheduler.config.get("_use_default_values", ())) - set(changes)
+    config = {**scheduler.config, **changes, "_use_default_values": list(defaults)}
+    return type(scheduler).from_config(config)
 
 
 @contextmanager
 def _folder_of(description: ModelDescription) -> Iterator[Path]:
-    """The folder that holds a model's configs: its own, or for a single file the family's with
-    the shared tokenizer files laid in."""
+    """The folder that holds a model's configs, for a single file with the shared tokenizer files
+    laid in."""
     if not description.single_file:
-        yield description.path
+        yield description.configs
         return
     with tempfile.TemporaryDirectory(prefix="sdtui-") as name:
-        folder = Path(name) / description.family
-        shutil.copytree(CONFIGS / description.family, folder)
+        folder = Path(name) / "configs"
+        shutil.copytree(description.configs, folder)
         for tokenizer in folder.glob("tokenizer*"):
             for file in ("vocab.json", "merges.txt"):
                 shutil.copyfile(CONFIGS / "tokenizer" / file, tokenizer / file)
@@ -194,11 +225,11 @@ def _folder_of(description: ModelDescription) -> Iterator[Path]:
 
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
-    """Turn the libraries' many errors about unusable files into ModelDamagedError. What is out of
-    memory, or our own, passes."""
+    """Turn the libraries' many errors about unusable files (there is no end to their kinds) into
+    ModelDamagedError. What is out of memory passes."""
     try:
         yield
-    except (*OOM_CANDIDATES, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except Exception as error:
         if is_out_of_memory(error):
             raise
         lines = str(error).strip().splitlines()

@@ -10,8 +10,14 @@ from enum import StrEnum
 from pathlib import Path
 
 from sdtui import pocket
-from sdtui.core.errors import ModelNotFoundError, UnsafeModelError, UnsupportedModelError
+from sdtui.core.errors import (
+    ModelDamagedError,
+    ModelNotFoundError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
 from sdtui.core.nearest import nearest
+from sdtui.models.description import UNUSED, describe_components
 
 POCKET = "pocket"
 
@@ -61,7 +67,7 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     if name == POCKET:
         return ModelSource(POCKET, SourceKind.FOLDER, pocket.MODEL_FOLDER)
     path = Path(name).expanduser()
-    if path.exists():
+    if _exists(path):
         return _at_path(name, path)
     if path.suffix.lower() in _PICKLES:
         raise _unsafe(path)
@@ -106,13 +112,22 @@ def hub_cache_folder() -> Path:
 
 
 def cached_snapshot(hub_id: str) -> Path | None:
-    """The folder of a hub model's files in the cache, if the index of a pipeline is there."""
+    """The folder of a hub model's files in the cache, if the whole of a pipeline is there."""
     repository = hub_cache_folder() / f"models--{hub_id.replace('/', '--')}"
     reference = repository / "refs" / "main"
     if not reference.is_file():
         return None
     snapshot = repository / "snapshots" / reference.read_text().strip()
-    return snapshot if (snapshot / "model_index.json").is_file() else None
+    return snapshot if _is_whole(snapshot) else None
+
+
+def _is_whole(snapshot: Path) -> bool:
+    """Whether every component has a folder: other programs may have fetched a part only."""
+    try:
+        components = describe_components(snapshot)
+    except ModelDamagedError:
+        return False
+    return all((snapshot / name).is_dir() for name in components if name not in UNUSED)
 
 
 def _cached_models() -> Iterator[ModelSource]:
@@ -122,6 +137,13 @@ def _cached_models() -> Iterator[ModelSource]:
         snapshot = cached_snapshot(hub_id)
         if snapshot:
             yield ModelSource(hub_id, SourceKind.HUB, snapshot, hub_id)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long, or a folder that may not be looked into
+        return False
 
 
 def _at_path(name: str, path: Path) -> ModelSource:

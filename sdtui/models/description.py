@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
+from sdtui.core.errors import (
+    InvalidRequestError,
+    ModelDamagedError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
+from sdtui.core.request import GenerationRequest
 from sdtui.core.samplers import DEFAULT_SAMPLER
 from sdtui.models.headers import Header, read_header
 
@@ -19,6 +25,9 @@ CONFIGS = Path(__file__).parent / "configs"
 
 NATIVE_FILE = "sdtui.json"
 """A model folder may bring its native values in a file of this name (see `NativeValues`)."""
+
+UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
+"""Parts that Stable Diffusion pipelines can do without and that sdtui doesn't use."""
 
 WEIGHTS = ".safetensors"
 _OLD_WEIGHTS = (".bin", ".ckpt", ".pt", ".msgpack", ".h5")
@@ -56,7 +65,10 @@ class ModelDescription:
     """Set where the weights tell it and the config that is used does not."""
     zero_terminal_snr: bool = False
     components: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Component → (library, class), for a folder."""
+    """Component → (library, class)."""
+    configs: Path = Path()
+    """The folder with the components' configs: the model's own, or for a single file the one that
+    sdtui brings for its family."""
 
     @property
     def is_stable_diffusion(self) -> bool:
@@ -70,7 +82,15 @@ def describe_model(path: Path) -> ModelDescription:
     Raises ModelDamagedError, UnsafeModelError (weights only as pickles, or code in the folder)
     or UnsupportedModelError.
     """
-    return _describe_folder(path) if path.is_dir() else _describe_file(path)
+    if not path.is_dir():
+        return _describe_file(path)
+    try:
+        return _describe_folder(path)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        problem = str(error)
+    raise ModelDamagedError(
+        f"a config in {path} holds a wrong value: {problem}", "Download or copy the model again"
+    )
 
 
 def describe_components(folder: Path) -> Mapping[str, tuple[str, str]]:
@@ -108,7 +128,7 @@ def _describe_folder(folder: Path) -> ModelDescription:
     parameters = {
         name: _component_parameters(folder / name)
         for name in components
-        if _has_weights(folder, name)
+        if name not in UNUSED and _has_weights(folder, name)
     }
     denoiser = _config(folder, "unet") or _config(folder, "transformer")
     vae = _config(folder, "vae")
@@ -125,6 +145,7 @@ def _describe_folder(folder: Path) -> ModelDescription:
         tiny_vae=tiny,
         denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),
         components=components,
+        configs=folder,
     )
 
 
@@ -153,7 +174,7 @@ def _native_of_folder(
     folder: Path, pipeline_class: str, denoiser: Mapping[str, Any], factor: int
 ) -> NativeValues:
     native = folder / NATIVE_FILE
-    own = read_json(native) if native.is_file() else {}
+    own = _own_values(native) if native.is_file() else {}
     side = denoiser.get("sample_size")
     size = int(side) * factor if isinstance(side, int) else None
     base = _NATIVE.get(pipeline_class, NativeValues())
@@ -164,6 +185,18 @@ def _native_of_folder(
         guidance_scale=own.get("guidance_scale", base.guidance_scale),
         sampler=own.get("sampler", base.sampler),
     )
+
+
+def _own_values(file: Path) -> dict[str, Any]:
+    """The values in a model's own file, within the limits of a request."""
+    values = read_json(file)
+    try:
+        GenerationRequest.parse({"prompt": "-", **values})
+    except InvalidRequestError as error:
+        problem = str(error)
+    else:
+        return values
+    raise ModelDamagedError(f"{file} can't be used: {problem}", "Mend the file or take it away")
 
 
 _NATIVE = {
@@ -235,6 +268,8 @@ def _describe_file(path: Path) -> ModelDescription:
         single_file=True,
         prediction_type=prediction_type,
         zero_terminal_snr="ztsnr" in header.tensors,
+        components=describe_components(CONFIGS / family),
+        configs=CONFIGS / family,
     )
 
 

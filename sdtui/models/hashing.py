@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from sdtui.core import paths
 from sdtui.core.files import write_whole
@@ -13,6 +16,7 @@ from sdtui.models.description import weight_files
 
 _CHUNK = 1 << 22
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_HASHES = TypeAdapter(dict[str, str])
 
 
 def model_hash(path: Path) -> str | None:
@@ -38,11 +42,10 @@ def file_hash(file: Path) -> str:
         return real.name  # the hub's cache names its files by their hash
     status = real.stat()
     key = f"{real}|{status.st_size}|{status.st_mtime_ns}"
-    store = paths.cache_folder() / "hashes.json"
-    known = _read(store)
+    known = _remembered()
     if key not in known:
         known[key] = hash_bytes_of(real)
-        write_whole(store, json.dumps(known, indent=1).encode())
+        _remember(known)
     return known[key]
 
 
@@ -55,9 +58,17 @@ def hash_bytes_of(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _read(store: Path) -> dict[str, str]:
+def _store() -> Path:
+    return paths.cache_folder() / "hashes.json"
+
+
+def _remembered() -> dict[str, str]:
     try:
-        known = json.loads(store.read_text())
+        return _HASHES.validate_json(_store().read_bytes())
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+
+
+def _remember(known: dict[str, str]) -> None:
+    with contextlib.suppress(OSError):  # hashing again is slow, but no harm
+        write_whole(_store(), json.dumps(known, indent=1).encode())

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, NonNegativeInt, TypeAdapter
+
 from sdtui.core.errors import ModelDamagedError, ModelNotFoundError
 
 _LARGEST_HEADER = 100_000_000
@@ -48,6 +50,16 @@ class Header:
         )
 
 
+class _Tensor(BaseModel):
+    dtype: str
+    shape: tuple[NonNegativeInt, ...]
+    data_offsets: tuple[NonNegativeInt, NonNegativeInt]
+
+
+_TENSORS = TypeAdapter(dict[str, _Tensor])
+_METADATA = TypeAdapter(dict[str, str])
+
+
 def read_header(path: Path) -> Header:
     """Read a file's header and check that the file is as long as it says.
 
@@ -71,20 +83,19 @@ def read_header(path: Path) -> Header:
 def _parse(path: Path, text: bytes, data_size: int) -> Header:
     try:
         entries = json.loads(text)
-        metadata = entries.pop("__metadata__", {})
-        tensors = {
-            name: TensorInfo(entry["dtype"], tuple(entry["shape"]))
-            for name, entry in entries.items()
-        }
-        end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        end, tensors, metadata = -1, {}, {}
-    if end < 0:
+        metadata = _METADATA.validate_python(entries.pop("__metadata__", {}))
+        tensors = _TENSORS.validate_python(entries)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        tensors = None
+    if tensors is None:
         raise _damaged(path, "its header can't be read")
+    end = max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
     if end > data_size:
         missing = end - data_size
         raise _damaged(path, f"{missing:,} of {end:,} bytes of weights are missing")
-    return Header(tensors, metadata)
+    return Header(
+        {name: TensorInfo(tensor.dtype, tensor.shape) for name, tensor in tensors.items()}, metadata
+    )
 
 
 def _damaged(path: Path, problem: str) -> ModelDamagedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import Any
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import DownloadError, UnsafeModelError
-from sdtui.models.description import describe_components
+from sdtui.models.description import NATIVE_FILE, UNUSED, describe_components
 
 OnBytes = Callable[[int, int, float], None]
 """Called as bytes arrive: how many are done, how many there are, and bytes a second."""
 
-_SKIPPED = ("safety_checker", "feature_extractor", "image_encoder")
 _SMALL_FILES = (".json", ".txt", ".model")
+_INDEX = "model_index.json"
 _REPORT_EVERY = 0.2
 """Seconds."""
 
@@ -29,36 +30,42 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
     """
     from httpx2 import HTTPError
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+    )
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
+    mend = "Check the network (and HF_HUB_OFFLINE), or give the path of a model on disk"
     try:
-        listing = HfApi().model_info(hub_id, files_metadata=True).siblings or []
-        sizes = {entry.rfilename: entry.size or 0 for entry in listing}
-        if "model_index.json" not in sizes:
+        info = HfApi().model_info(hub_id, files_metadata=True)
+        sizes = {entry.rfilename: entry.size or 0 for entry in info.siblings or []}
+        if _INDEX not in sizes:
             raise DownloadError(
-                f"{hub_id} is no diffusers model: it has no model_index.json",
+                f"{hub_id} is no diffusers model: it has no {_INDEX}",
                 "Name another, or download its single .safetensors file and give the path",
             )
-        index = Path(hf_hub_download(hub_id, "model_index.json"))
-        wanted = wanted_files(hub_id, sizes, describe_components(index.parent))
+        snapshot = Path(hf_hub_download(hub_id, _INDEX, revision=info.sha)).parent
+        wanted = wanted_files(hub_id, sizes, describe_components(snapshot))
         progress = _Progress(sum(sizes[name] for name in wanted), on_bytes, cancellation)
         for name in wanted:
             cancellation.check()
-            hf_hub_download(hub_id, name, tqdm_class=progress.bar_class())
+            hf_hub_download(hub_id, name, revision=info.sha, tqdm_class=progress.bar_class())
             progress.file_done(sizes[name])
+        # Only now the cache learns which snapshot is "main": half a model is never found there.
+        return Path(hf_hub_download(hub_id, _INDEX)).parent
     except GatedRepoError:
         problem = f"{hub_id} asks you to accept its licence first"
         mend = "Accept it on the model's page, then set HF_TOKEN to a token of your account"
-    except RepositoryNotFoundError:
+    except (RepositoryNotFoundError, HFValidationError):
         problem = f"the hub has no model {hub_id}, or you may not see it"
         mend = "Check the name; for a private model set HF_TOKEN"
     except (HTTPError, OSError) as error:
         problem = f"{hub_id} can't be downloaded: {_reason(error)}"
-        mend = "Check the network (and HF_HUB_OFFLINE), or give the path of a model on disk"
-    else:
-        return index.parent
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            mend = "Free some disk space; what has come already is kept"
     raise DownloadError(problem, mend)
 
 
@@ -69,9 +76,9 @@ def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -
     Raises UnsafeModelError if a component's weights exist only as pickles.
     """
     files = list(names)
-    wanted = [name for name in files if name in ("model_index.json", "sdtui.json")]
+    wanted = [name for name in files if name in (_INDEX, NATIVE_FILE)]
     for component in components:
-        if component in _SKIPPED:
+        if component in UNUSED:
             continue
         own = [name for name in files if name.startswith(f"{component}/")]
         wanted += [name for name in own if name.endswith(_SMALL_FILES)]
@@ -107,7 +114,7 @@ class _Progress:
 
         progress = self
 
-        class Bar(tqdm[Any]):
+        class Bar(tqdm):  # type: ignore[type-arg]  # it is generic for type checkers only
             def __init__(self, *args: Any, **options: Any) -> None:
                 options.pop("name", None)
                 super().__init__(*args, **{**options, "disable": True})

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sdtui.core.errors import ModelDamagedError
+from sdtui.core.text import one_line
 from sdtui.models.catalog import ModelSource
 from sdtui.models.description import CONFIGS, read_json
 
@@ -59,8 +60,7 @@ def token_counters(path: Path) -> dict[str, TokenCounter]:
         settings = read_json(config) if config.is_file() else {}
         if str(settings.get("tokenizer_class", "CLIP")).startswith("CLIP"):
             encoder = folder.name.replace("tokenizer", "text_encoder")
-            length = min(int(settings.get("model_max_length", 77)), _LARGEST_LIMIT)
-            counters[encoder] = _counter_in(folder, length)
+            counters[encoder] = _counter_in(folder, settings.get("model_max_length", 77))
     return counters
 
 
@@ -69,24 +69,24 @@ def counters_of(source: ModelSource) -> dict[str, TokenCounter]:
     return token_counters(source.path or CONFIGS / "tokenizer" / "vocab.json")
 
 
-def _counter_in(folder: Path, length: int) -> TokenCounter:
+def _counter_in(folder: Path, length: Any) -> TokenCounter:
     """A counter from the files in `folder`; `length` counts both special tokens."""
     from tokenizers import Tokenizer
 
     try:
+        limit = min(int(length), _LARGEST_LIMIT) - 2
         if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
             tokenizer = _clip_tokenizer(folder)
         else:
             tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
             tokenizer.no_truncation()
             tokenizer.no_padding()
-    except (OSError, ValueError, TypeError) as error:
-        problem = str(error)
-    else:
-        return TokenCounter(tokenizer, length - 2)
-    raise ModelDamagedError(
-        f"the tokenizer in {folder} can't be read: {problem}", "Download or copy the model again"
-    )
+    except Exception as error:  # the library raises nothing narrower
+        raise ModelDamagedError(
+            f"the tokenizer in {folder} can't be read: {one_line(str(error))}",
+            "Download or copy the model again",
+        ) from error
+    return TokenCounter(tokenizer, limit)
 
 
 def _clip_tokenizer(folder: Path) -> Tokenizer:

@@ -15,6 +15,7 @@ from sdtui.core.errors import OutOfMemoryError
 from sdtui.core.record import Stage
 from sdtui.core.request import GenerationRequest
 from sdtui.engine import engine as engine_module
+from sdtui.engine import memory
 from sdtui.engine.engine import StableDiffusionEngine
 from sdtui.engine.generator import RobustStableDiffusionGenerator
 from sdtui.engine.oom import is_out_of_memory
@@ -129,7 +130,7 @@ def test_load_recovers_and_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fault = Fault(1)
-    place = engine_module.apply_mode
+    place = memory.apply_mode
 
     def failing_place(*args: Any) -> None:
         fault()

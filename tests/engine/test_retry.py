@@ -16,9 +16,15 @@ _GPU = (
 )
 
 
-def _plan(modes: tuple[MemoryMode, ...] = _GPU, **values: int) -> Plan:
-    defaults = {"batch_size": 4, "width": 1024, "height": 768, "num_inference_steps": 50}
-    return Plan(memory_mode=MemoryMode.FULL, modes=modes, **{**defaults, **values})
+def _plan(modes: tuple[MemoryMode, ...] = _GPU, batch_size: int = 4) -> Plan:
+    return Plan(
+        batch_size=batch_size,
+        memory_mode=MemoryMode.FULL,
+        modes=modes,
+        width=1024,
+        height=768,
+        num_inference_steps=50,
+    )
 
 
 def _walk(policy: Policy, stage: Stage, plan: Plan) -> list[tuple[str, str]]:

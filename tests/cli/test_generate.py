@@ -1,0 +1,164 @@
+"""`sdtui generate` as a person or script runs it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+def _sdtui(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sdtui", *map(str, arguments)],
+        capture_output=True,
+        check=False,
+        text=True,
+        input=stdin,
+        timeout=120,
+    )
+
+
+_QUICK = ("--steps", "2", "--size", "64x64")
+
+
+def test_stdout_is_paths_and_stderr_narration(tiny_sd1: Path, tmp_path: Path) -> None:
+    done = _sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, "--count", "2", "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    paths = [Path(line) for line in done.stdout.splitlines()]
+    assert len(paths) == 2
+    for path in paths:
+        assert path.parent == tmp_path
+        with Image.open(path) as image:
+            assert image.size == (64, 64)
+        assert path.with_suffix(".json").is_file()
+    assert "step 2/2" in done.stderr
+    assert "\x1b" not in done.stderr  # no bar where there is no terminal
+
+
+def test_many_prompts_as_json(tiny_sd1: Path, tmp_path: Path) -> None:
+    lines = [{"prompt": "one", "seed": 1}, {"prompt": "two", "seed": 2, "num_inference_steps": 1}]
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("\n".join(json.dumps(line) for line in lines))
+    done = _sdtui(
+        "generate", "--from", file, "-m", tiny_sd1, "--size", "64x64", "--json", "-q",
+        "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(record["prompt"], record["seed"]) for record in records] == [("one", 1), ("two", 2)]
+    assert records[1]["settings"]["num_inference_steps"] == 1
+    assert all(Path(record["images"][0]["path"]).is_file() for record in records)
+
+
+def test_prompt_from_stdin_and_a_named_file(tiny_sd1: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "cat.jpg"
+    done = _sdtui(
+        "generate", "-", "-m", tiny_sd1, *_QUICK, "-q", "-o", target, stdin="a\nlong prompt\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(target)]
+    with Image.open(target) as image:
+        assert image.format == "JPEG"
+    record = json.loads(target.with_suffix(".json").read_text())
+    assert record["prompt"] == "a\nlong prompt"
+
+
+def test_like_takes_all_settings_and_flags_override(tiny_sd1: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first.png"
+    flags = ("--seed", "9", "--sampler", "Euler a", "--cfg", "3")
+    assert _sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, *flags, "-o", first).returncode == 0
+    same, other = tmp_path / "same.png", tmp_path / "other.png"
+    assert _sdtui("generate", "--like", first, "-o", same).returncode == 0
+    assert _sdtui("generate", "--like", first, "--seed", "10", "-o", other).returncode == 0
+    with Image.open(first) as one, Image.open(same) as two, Image.open(other) as three:
+        assert one.tobytes() == two.tobytes() != three.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([""], 2, "prompt: must not be empty"),
+        (["x", "-m", "/no/such/model"], 1, "there is no file or folder /no/such/model"),
+        (["x", "-m", "model.ckpt"], 1, "pickle"),
+        (["x", "-m", "pokcet"], 1, 'Did you mean "pocket"?'),
+        (["x", "--size", "100x100"], 2, "width: "),
+        (["x", "--size", "big"], 2, "size: "),
+        (["x", "--steps", "0"], 2, "num_inference_steps: "),
+        (["x", "--sampler", "DPM++ 2M Caras"], 2, 'did you mean "DPM++ 2M Karras"?'),
+        (["x", "--strength", "0.5"], 2, "init_image"),
+        (["x", "-o", "/proc/nowhere"], 1, "can't be written"),
+        (["x", "-o", "picture.gif"], 2, ".png"),
+        (["--from", "/no/such/file"], 1, "/no/such/file"),
+        (["x", "--like", "/etc/hostname"], 1, "/etc/hostname"),
+        ([], 2, "PROMPT"),
+        (["x", "--no-such-flag"], 2, "--no-such-flag"),
+    ],
+)
+def test_bad_input_is_one_line_that_says_how_to_mend_it(
+    arguments: list[str], code: int, words: str
+) -> None:
+    done = _sdtui("generate", *arguments)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 1:
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_network_is_one_line(tmp_path: Path) -> None:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "sdtui", "generate", "x", "-m", "owner/name", "-q"],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=environment,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "HF_HUB_OFFLINE" in done.stderr
+
+
+def test_an_escape_sequence_in_a_prompt_does_not_reach_the_terminal(
+    tiny_sd1: Path, tmp_path: Path
+) -> None:
+    prompt = "cat \x1b]0;title\x07 " + "word " * 40
+    done = _sdtui("generate", prompt, "-m", tiny_sd1, *_QUICK, "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "cut:" in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+
+
+def test_interrupting_ends_with_130_and_nothing_half_written(
+    tiny_sd1: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "sdtui", "generate", "x", "-m", str(tiny_sd1),
+            "--steps", "150", "-s", "Euler", "--size", "512x512", "-o", str(out),
+        ],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(("step", "expected")):
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert list(out.iterdir()) == []

@@ -1,0 +1,309 @@
+"""What the engine tells and does beside making the picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import (
+    BrokenPictureError,
+    CancelledError,
+    ImageError,
+    InvalidRequestError,
+    UnsupportedModelError,
+)
+from sdtui.core.events import Event, Preview, Step
+from sdtui.core.record import Stage
+from sdtui.core.request import GenerationRequest
+from sdtui.core.samplers import sampler_labels
+from sdtui.core.settings import Settings
+from sdtui.engine.engine import StableDiffusionEngine
+from sdtui.engine.generator import RobustStableDiffusionGenerator
+from tests.engine.conftest import Events
+from tests.engine.faults import Fault, failing
+from tests.images import difference
+
+
+def _request(folder: Path, **values: Any) -> GenerationRequest:
+    return GenerationRequest.parse(
+        {
+            "prompt": "a red cat",
+            "model": str(folder),
+            "dtype": "float32",
+            "num_inference_steps": 4,
+            "seed": 7,
+            "width": 64,
+            "height": 64,
+            **values,
+        }
+    )
+
+
+def test_open_values_become_the_models_own_and_are_recorded(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    wanted = GenerationRequest(prompt="a cat", model=str(tiny_sd1), num_inference_steps=1)
+    result = shared_engine.generate(wanted)
+    settings = result.record.settings
+    assert settings is not None
+    assert (settings.width, settings.height) == (128, 128)
+    assert settings.guidance_scale == 7.5
+    assert settings.sampler == "DPM++ 2M Karras"
+    assert 0 <= result.record.seed < 2**32
+    again = shared_engine.generate(wanted.changed(seed=result.record.seed))
+    assert difference(result.images[0], again.images[0]) == 0
+
+
+def test_a_step_event_for_every_step(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
+) -> None:
+    shared_engine.generate(_request(tiny_sd1), report=events)
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [(step.step, step.total) for step in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert all(step.seconds > 0 and step.it_per_second > 0 for step in steps)
+    assert steps[-1].remaining == 0
+    assert all(step.memory_peak >= step.memory_now > 0 for step in steps)
+
+
+def test_stages_are_told_in_order(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
+) -> None:
+    result = shared_engine.generate(_request(tiny_sd1), report=events)
+    stages = [event.stage for event in events if event.kind == "stage"]
+    assert stages == [Stage.LOAD, Stage.ENCODE, Stage.DENOISE, Stage.DECODE]
+    assert set(result.record.timings) == {"load", "encode", "denoise", "decode"}
+
+
+def test_the_same_prompt_with_another_seed_runs_no_text_encoder(
+    shared_engine: StableDiffusionEngine, tiny_sdxl: Path
+) -> None:
+    shared_engine.generate(_request(tiny_sdxl))
+    assert shared_engine.loaded is not None
+    with failing(shared_engine.loaded, Stage.ENCODE, Fault(0)) as encoding:
+        shared_engine.generate(_request(tiny_sdxl, seed=8))
+        assert encoding.passes == 0
+        shared_engine.generate(_request(tiny_sdxl, prompt="a blue cat"))
+        assert encoding.passes > 0
+
+
+def test_words_that_are_cut_are_told_for_both_prompts_and_both_encoders(
+    shared_engine: StableDiffusionEngine, tiny_sdxl: Path
+) -> None:
+    long = "x" * 70 + " tail end"
+    record = shared_engine.generate(_request(tiny_sdxl, prompt=long, negative_prompt=long)).record
+    found = {(cut.field, cut.encoder): cut.cut for cut in record.truncations}
+    assert set(found) == {
+        (field, encoder)
+        for field in ("prompt", "negative_prompt")
+        for encoder in ("text_encoder", "text_encoder_2")
+    }
+    # One character is one token here: 70 + 4 + 1 fit.
+    assert set(found.values()) == {"nd"}
+
+
+@pytest.mark.parametrize("label", sampler_labels())
+def test_every_sampler_makes_a_picture(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, label: str
+) -> None:
+    result = shared_engine.generate(_request(tiny_sd1, sampler=label, num_inference_steps=5))
+    assert result.record.settings is not None
+    assert result.record.settings.sampler == label
+    assert len(set(result.images[0].convert("L").tobytes())) > 10
+
+
+def test_a_sampler_does_not_stick_to_the_next_one(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    fresh = shared_engine.generate(_request(tiny_sd1, sampler="DPM++ 2M")).images[0]
+    shared_engine.generate(_request(tiny_sd1, sampler="DPM++ 2M SDE Karras"))
+    again = shared_engine.generate(_request(tiny_sd1, sampler="DPM++ 2M")).images[0]
+    assert difference(fresh, again) == 0
+
+
+def test_previews_are_small_and_come_to_be_the_picture(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
+) -> None:
+    shared_engine.generate(_request(tiny_sd1, num_inference_steps=6), report=events)
+    previews = [event for event in events if isinstance(event, Preview)]
+    assert [preview.step for preview in previews] == [1, 2, 3, 4, 5, 6]
+    assert all((preview.width, preview.height) == (8, 8) for preview in previews)
+    assert all(len(preview.rgb) == 8 * 8 * 3 for preview in previews)
+
+
+def test_previews_can_be_turned_off(tiny_sd1: Path, events: Events) -> None:
+    with StableDiffusionEngine(Settings(device="cpu", previews=False)) as engine:
+        engine.generate(_request(tiny_sd1), report=events)
+    assert "preview" not in events.kinds()
+
+
+def test_cancel_takes_effect_within_a_step_and_skips_the_decoder(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    cancellation = Cancellation()
+    steps: list[int] = []
+
+    def report(event: Event) -> None:
+        if isinstance(event, Step):
+            steps.append(event.step)
+            if event.step == 2:
+                cancellation.stop_now()
+
+    shared_engine.generate(_request(tiny_sd1))
+    assert shared_engine.loaded is not None
+    with (
+        failing(shared_engine.loaded, Stage.DECODE, Fault(0)) as decoding,
+        pytest.raises(CancelledError),
+    ):
+        shared_engine.generate(
+            _request(tiny_sd1, num_inference_steps=20), report=report, cancellation=cancellation
+        )
+    assert steps == [1, 2]
+    assert decoding.passes == 0
+    shared_engine.generate(_request(tiny_sd1))
+
+
+def test_cancel_while_loading(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+    cancellation = Cancellation()
+    components: list[str] = []
+
+    def report(event: Event) -> None:
+        if event.kind == "loading":
+            components.append(event.component)
+            cancellation.stop_now()
+
+    with pytest.raises(CancelledError):
+        engine.load(str(tiny_sd1), report=report, cancellation=cancellation)
+    assert len(components) == 1
+    assert engine.loaded is None
+
+
+def test_stop_after_this_picture(shared_engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+    cancellation = Cancellation()
+
+    def report(event: Event) -> None:
+        if isinstance(event, Step):
+            cancellation.stop_after_picture()
+
+    generator = RobustStableDiffusionGenerator(shared_engine)
+    wanted = _request(tiny_sd1, num_images_per_prompt=10, num_inference_steps=1)
+    result = generator.generate_with_fallback(wanted, report=report, cancellation=cancellation)
+    assert isinstance(result.error, CancelledError)
+    assert result.record.cancelled
+    assert len(result.images) == 8  # those that were being made at once
+
+
+def _nan(*_: Any) -> torch.Tensor:
+    return torch.full((1, 3, 64, 64), float("nan"))
+
+
+def test_a_broken_decode_is_done_again_in_float32(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
+) -> None:
+    wanted = _request(tiny_sd1, dtype="bfloat16")
+    shared_engine.generate(wanted)
+    assert shared_engine.loaded is not None
+    decoder = shared_engine.loaded.pipeline.vae.decoder
+    handle = decoder.register_forward_hook(lambda *_: _nan())
+    try:
+        result = shared_engine.generate(wanted, report=events)
+    finally:
+        handle.remove()
+    assert "float32" in result.record.notices[0]
+    assert "notice" in events.kinds()
+    sound = shared_engine.generate(wanted)
+    assert difference(result.images[0], sound.images[0]) <= 8  # bfloat16 against float32
+
+
+@pytest.mark.parametrize("value", [float("nan"), -1.0])
+def test_a_picture_that_stays_broken_fails_with_the_reason(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, value: float
+) -> None:
+    shared_engine.generate(_request(tiny_sd1))
+    assert shared_engine.loaded is not None
+    decoder = shared_engine.loaded.pipeline.vae.decoder
+    handle = decoder.register_forward_hook(lambda *_: torch.full((1, 3, 64, 64), value))
+    try:
+        with pytest.raises(BrokenPictureError, match="black or holds NaN"):
+            shared_engine.generate(_request(tiny_sd1))
+    finally:
+        handle.remove()
+
+
+def test_nan_latents_are_told_apart(shared_engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+    shared_engine.generate(_request(tiny_sd1))
+    assert shared_engine.loaded is not None
+    handle = shared_engine.loaded.denoiser.register_forward_hook(
+        lambda _, __, out: (out[0] * float("nan"),)
+    )
+    try:
+        with pytest.raises(BrokenPictureError, match="denoiser") as caught:
+            shared_engine.generate(_request(tiny_sd1))
+    finally:
+        handle.remove()
+    assert caught.value.stage is Stage.DENOISE
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"])
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_init_images_of_every_mode(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path, mode: str, fit: str
+) -> None:
+    path = tmp_path / ("init.tiff" if mode == "CMYK" else "init.png")
+    Image.new(mode, (37, 91)).save(path)
+    result = shared_engine.generate(
+        _request(tiny_sd1, init_image=path, init_image_fit=fit, strength=0.5)
+    )
+    assert result.images[0].size == (64, 64)
+    assert len(result.record.parents[0]) == 64
+
+
+def test_without_strength_the_init_image_comes_back(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "init.png"
+    Image.new("RGB", (64, 64), "red").save(path)
+    nothing, much = (
+        shared_engine.generate(_request(tiny_sd1, init_image=path, strength=strength))
+        for strength in (0.0, 1.0)
+    )
+    assert difference(nothing.images[0], much.images[0]) > 5
+
+
+def test_a_wrong_init_image_is_told_before_loading(
+    engine: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "init.png"
+    path.write_text("no picture")
+    with pytest.raises(ImageError, match="no picture of a known format"):
+        engine.generate(_request(tiny_sd1, init_image=path))
+    assert engine.loaded is None
+
+
+def test_sizes_are_checked_against_the_models_own_vae(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = shared_engine.load(str(tiny_sd1), GenerationRequest(prompt="x").dtype)
+    monkeypatch.setattr(model.pipeline, "vae_scale_factor", 16)
+    with pytest.raises(InvalidRequestError, match="width: must be a multiple of 16"):
+        shared_engine.generate(_request(tiny_sd1, dtype="auto", width=72))
+
+
+def test_offload_modes_need_a_gpu(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+    with pytest.raises(UnsupportedModelError, match="needs a GPU"):
+        engine.generate(_request(tiny_sd1, memory_mode="model_offload"))
+
+
+def test_the_next_model_takes_the_place_of_the_last(
+    engine: StableDiffusionEngine, tiny_sd1: Path, tiny_sdxl: Path
+) -> None:
+    first = engine.generate(_request(tiny_sd1)).images[0]
+    second = engine.generate(_request(tiny_sdxl))
+    assert second.record.model is not None
+    assert second.record.model.family == "sdxl"
+    again = engine.generate(_request(tiny_sd1)).images[0]
+    assert difference(first, again) == 0

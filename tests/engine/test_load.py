@@ -1,0 +1,233 @@
+"""Loading folders: whole ones, and every way in which one can be wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import (
+    CancelledError,
+    ModelDamagedError,
+    SdtuiError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
+from sdtui.engine.load import load_pipeline
+from sdtui.models.description import describe_model
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever looks up a host or connects fails at once, and loudly."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        pytest.fail("loading a model that is on disk went online")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture
+def copy(tiny_sd1: Path, tmp_path: Path) -> Path:
+    """A model folder that a test may break."""
+    return Path(shutil.copytree(tiny_sd1, tmp_path / "copy"))
+
+
+def load(path: Path, dtype: torch.dtype = torch.float32) -> Any:
+    """Load a model without an audience."""
+    return load_pipeline(describe_model(path), dtype, lambda *_: None, Cancellation())[0]
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a JSON file."""
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def refused(path: Path) -> SdtuiError:
+    """The error that loading ends with: one line, whoever wrote it."""
+    with pytest.raises(SdtuiError) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_every_component_is_told_and_of_the_dtype(tiny_sdxl: Path, dtype: torch.dtype) -> None:
+    told: list[tuple[str, int, int]] = []
+    pipeline, timings = load_pipeline(
+        describe_model(tiny_sdxl), dtype, lambda *component: told.append(component), Cancellation()
+    )
+    assert [name for name, _, _ in told] == list(timings)
+    assert [(number, total) for _, number, total in told] == [(n, 7) for n in range(1, 8)]
+    for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
+        assert part.dtype is dtype
+        assert not part.training
+
+
+def test_a_relative_path_is_not_taken_for_a_hub_id(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copy.parent)
+    load(Path("copy"))
+    shutil.rmtree(copy / "tokenizer")
+    assert isinstance(refused(Path("copy")), ModelDamagedError)
+
+
+def test_fp16_variant_alone(tiny_sd1: Path, copy: Path) -> None:
+    for file in copy.glob("*/*.safetensors"):
+        file.rename(file.with_suffix(".fp16.safetensors"))
+    weights = load(copy).unet.state_dict()
+    for name, tensor in load(tiny_sd1).unet.state_dict().items():
+        assert torch.equal(weights[name], tensor)
+
+
+def test_cancelled_between_components(tiny_sd1: Path) -> None:
+    cancellation = Cancellation()
+    begun: list[str] = []
+
+    def on_component(name: str, number: int, _: int) -> None:
+        begun.append(name)
+        if number == 2:
+            cancellation.stop_now()
+
+    with pytest.raises(CancelledError):
+        load_pipeline(describe_model(tiny_sd1), torch.float32, on_component, cancellation)
+    assert len(begun) == 2
+
+
+def test_optional_parts_are_left_out(copy: Path) -> None:
+    edit(
+        copy / "model_index.json",
+        lambda index: index.update(
+            safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"],
+            feature_extractor=["transformers", "CLIPFeatureExtractor"],
+        ),
+    )
+    pipeline = load(copy)
+    assert pipeline.safety_checker is None
+    assert pipeline.feature_extractor is None
+
+
+@pytest.mark.parametrize(
+    ("component", "expected"),
+    [
+        (["diffusers", "UNetOfTomorrow"], UnsupportedModelError),
+        (["diffusers", "utils"], UnsupportedModelError),
+        (["evil", "UNet2DConditionModel"], UnsafeModelError),
+        (["..evil", "UNet2DConditionModel"], UnsafeModelError),
+    ],
+)
+def test_strange_components(copy: Path, component: list[str], expected: type[SdtuiError]) -> None:
+    edit(copy / "model_index.json", lambda index: index.update(unet=component))
+    error = refused(copy)
+    assert isinstance(error, expected)
+    assert f"{component[0]}.{component[1]}" in str(error)
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc", "un et", ""])
+def test_component_names_that_lead_elsewhere_are_no_components(copy: Path, name: str) -> None:
+    edit(
+        copy / "model_index.json",
+        lambda index: index.update({name: ["diffusers", "UNet2DConditionModel"]}),
+    )
+    assert name not in describe_model(copy).components
+
+
+@pytest.mark.parametrize(
+    "pipeline_class",
+    [
+        "StableDiffusionImg2ImgPipeline",
+        "StableDiffusionInpaintPipeline",
+        "StableDiffusionXLInpaintPipeline",
+        "StableDiffusionUpscalePipeline",
+        "StableVideoDiffusionPipeline",
+        "PipelineOfTomorrow",
+        "UNet2DConditionModel",
+        "__version__",
+        "",
+    ],
+)
+def test_pipelines_that_make_no_pictures_from_text(copy: Path, pipeline_class: str) -> None:
+    edit(copy / "model_index.json", lambda index: index.update(_class_name=pipeline_class))
+    error = refused(copy)
+    assert isinstance(error, UnsupportedModelError)
+    assert pipeline_class in str(error)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def _reshape(path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(path)
+    name = max(tensors, key=lambda name: tensors[name].numel())
+    tensors[name] = tensors[name][:-1].clone()
+    save_file(tensors, path, {"format": "pt"})
+
+
+def _lose_one(path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(path)
+    del tensors[max(tensors)]
+    save_file(tensors, path, {"format": "pt"})
+
+
+@pytest.mark.parametrize("damage", [_cut, _reshape, _lose_one, Path.unlink])
+@pytest.mark.parametrize("file", ["unet/diffusion_pytorch_model", "text_encoder/model"])
+def test_damaged_weights(copy: Path, file: str, damage: Callable[[Path], None]) -> None:
+    damage(copy / f"{file}.safetensors")
+    error = refused(copy)
+    assert isinstance(error, ModelDamagedError)
+    assert str(copy) in str(error)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("unet/config.json", "{}"),
+        ("unet/config.json", "{"),
+        ("unet/config.json", '{"block_out_channels": "many"}'),
+        ("vae/config.json", '{"block_out_channels": [-1], "down_block_types": ["DownBlock9D"]}'),
+        ("text_encoder/config.json", '{"hidden_size": 7}'),
+        ("tokenizer/tokenizer.json", "[]"),
+        ("scheduler/scheduler_config.json", '{"beta_schedule": "wavy"}'),
+    ],
+)
+def test_broken_configs(copy: Path, file: str, text: str) -> None:
+    (copy / file).write_text(text)
+    assert isinstance(refused(copy), ModelDamagedError)
+
+
+@pytest.mark.parametrize("folder", ["tokenizer", "scheduler", "unet"])
+def test_missing_folders(copy: Path, folder: str) -> None:
+    shutil.rmtree(copy / folder)
+    error = refused(copy)
+    assert isinstance(error, ModelDamagedError)
+    assert folder in str(error)
+
+
+def test_code_that_the_tokenizer_asks_for_is_not_run(copy: Path) -> None:
+    edit(
+        copy / "tokenizer" / "tokenizer_config.json",
+        lambda config: config.update(
+            auto_map={"AutoTokenizer": ["someone/evil--code.Tokenizer", None]}
+        ),
+    )
+    edit(
+        copy / "model_index.json",
+        lambda index: index.update(tokenizer=["transformers", "AutoTokenizer"]),
+    )
+    assert type(load(copy).tokenizer).__module__.startswith("transformers.")

@@ -1,0 +1,74 @@
+"""Every sampler that people can name is one that diffusers has."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+
+from sdtui.core.errors import InvalidRequestError
+from sdtui.core.samplers import sampler_labels, scheduler_settings
+from sdtui.engine.samplers import label_of, make_scheduler
+
+_CONFIG = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+
+def original(cls: str = "DDIMScheduler", **settings: Any) -> Any:
+    """The scheduler that a model came with."""
+    return getattr(diffusers, cls)(**{**_CONFIG, **settings})
+
+
+# Not ours: diffusers hands tensors to numpy.
+@pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
+@pytest.mark.parametrize("label", sampler_labels())
+def test_every_label_can_be_used(label: str) -> None:
+    name, settings = scheduler_settings(label)
+    known = set(inspect.signature(getattr(diffusers, name)).parameters)
+    if name == "DPMSolverSinglestepScheduler":
+        known.add("timestep_spacing")  # it has the linear one only, and that is what is asked for
+    assert set(settings) <= known
+    scheduler = make_scheduler(original(prediction_type="v_prediction"), label)
+    assert type(scheduler).__name__ == name
+    assert scheduler.config.prediction_type == "v_prediction"
+    assert scheduler.config.beta_end == 0.012
+    for key, value in settings.items():
+        assert scheduler.config.get(key, value) == value
+    scheduler.set_timesteps(4)
+    sample = torch.ones(1, 4, 8, 8) * scheduler.init_noise_sigma
+    for moment in scheduler.timesteps:
+        model_input = scheduler.scale_model_input(sample, moment)
+        sample = scheduler.step(model_input * 0.1, moment, sample).prev_sample
+    assert torch.isfinite(sample).all()
+
+
+def test_settings_do_not_stick() -> None:
+    model = original()
+    make_scheduler(model, "DPM++ 2M Karras")
+    assert not make_scheduler(model, "DPM++ 2M").config.use_karras_sigmas
+    assert type(make_scheduler(model, None)) is type(model)
+    assert make_scheduler(model, None) is not model
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "label"),
+    [
+        (original("DDIMScheduler"), "DDIM"),
+        (original("PNDMScheduler", skip_prk_steps=True), "PLMS"),
+        (original("EulerDiscreteScheduler", use_karras_sigmas=True), "Euler Karras"),
+        (diffusers.FlowMatchEulerDiscreteScheduler(), "Euler"),
+        (original("DDIMInverseScheduler"), "DDIMInverseScheduler"),
+    ],
+)
+def test_names_of_a_models_own(scheduler: Any, label: str) -> None:
+    assert label_of(scheduler) == label
+
+
+def test_flow_models_take_what_they_can() -> None:
+    model = diffusers.FlowMatchEulerDiscreteScheduler()
+    for label in ("Euler", "Heun", "UniPC"):
+        make_scheduler(model, label).set_timesteps(4)
+    with pytest.raises(InvalidRequestError, match="flow kind"):
+        make_scheduler(model, "DPM++ 2M Karras")

@@ -1,0 +1,197 @@
+"""Single-file checkpoints in the original layout give the model that they were made from."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import CancelledError, ModelDamagedError
+from sdtui.engine.load import load_component, load_pipeline
+from sdtui.engine.quiet import quiet_libraries
+from sdtui.engine.samplers import make_scheduler
+from sdtui.models.description import CONFIGS, ModelDescription, NativeValues, describe_components
+from tests.ldm import write_single_file
+from tests.singles import random_pipeline, small_configs
+
+FAMILIES = ("sd1", "sd2", "sdxl")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever looks up a host or connects fails at once, and loudly."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        pytest.fail("loading a model that is on disk went online")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, ModelDescription]]:
+    """Each family's small pipeline, and the description of the single file made from it (the
+    family of a real one shows in the widths that are made smaller here)."""
+    quiet_libraries()
+    made = {}
+    for family in FAMILIES:
+        folder = tmp_path_factory.mktemp(family)
+        configs = small_configs(family, folder / "configs")
+        pipeline = random_pipeline(configs)
+        made[family] = (
+            pipeline,
+            ModelDescription(
+                path=write_single_file(pipeline, folder / "model.safetensors"),
+                family=family,
+                pipeline_class=type(pipeline).__name__,
+                parameters={},
+                native=NativeValues(),
+                single_file=True,
+                components=describe_components(configs),
+                configs=configs,
+            ),
+        )
+    return made
+
+
+def load(description: ModelDescription, dtype: torch.dtype = torch.float32) -> Any:
+    """Load a model without an audience."""
+    return load_pipeline(description, dtype, lambda *_: None, Cancellation())[0]
+
+
+def picture(pipeline: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """A small picture, as numbers."""
+    result = pipeline(
+        "a red cat, on a mat",
+        num_inference_steps=2,
+        height=64,
+        width=64,
+        generator=torch.Generator().manual_seed(1),
+        output_type="np",
+    )
+    image: np.ndarray[Any, np.dtype[np.float32]] = result.images[0]
+    return image
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_and_picture_are_the_original_ones(
+    originals: dict[str, tuple[Any, ModelDescription]], family: str
+) -> None:
+    original, description = originals[family]
+    loaded = load(description)
+    compared = 0
+    for name, part in original.components.items():
+        if isinstance(part, torch.nn.Module):
+            weights = getattr(loaded, name).state_dict()
+            assert list(weights) == list(part.state_dict())
+            for key, tensor in part.state_dict().items():
+                assert torch.equal(weights[key], tensor), f"{name}.{key}"
+            compared += 1
+    assert compared == (4 if family == "sdxl" else 3)
+    # Not bit for bit: weights that lie elsewhere in memory are added up in another order.
+    np.testing.assert_allclose(picture(loaded), picture(original), rtol=0, atol=1e-4)
+
+
+def test_another_dtype(originals: dict[str, tuple[Any, ModelDescription]]) -> None:
+    loaded = load(originals["sd1"][1], torch.bfloat16)
+    for part in (loaded.unet, loaded.vae, loaded.text_encoder):
+        assert {tensor.dtype for tensor in part.parameters()} == {torch.bfloat16}
+        assert not part.training
+
+
+def test_one_component_alone(originals: dict[str, tuple[Any, ModelDescription]]) -> None:
+    original, description = originals["sd1"]
+    vae = load_component(description, "vae", torch.float32)
+    assert torch.equal(vae.decoder.conv_in.weight, original.vae.decoder.conv_in.weight)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_v_prediction_and_zero_terminal_snr_reach_every_sampler(
+    originals: dict[str, tuple[Any, ModelDescription]], family: str
+) -> None:
+    description = replace(
+        originals[family][1], prediction_type="v_prediction", zero_terminal_snr=True
+    )
+    scheduler = load(description).scheduler
+    for label in (None, "DPM++ 2M Karras", "Euler", "Euler a", "DDIM"):
+        config = make_scheduler(scheduler, label).config
+        assert config.prediction_type == "v_prediction"
+        assert config.timestep_spacing == "trailing"
+        assert config.rescale_betas_zero_snr
+
+
+def test_epsilon_of_the_512_px_sd2(originals: dict[str, tuple[Any, ModelDescription]]) -> None:
+    description = originals["sd2"][1]
+    assert load(description).scheduler.config.prediction_type == "v_prediction"
+    epsilon = load(replace(description, prediction_type="epsilon"))
+    assert epsilon.scheduler.config.prediction_type == "epsilon"
+
+
+def test_cancelled_between_components(
+    originals: dict[str, tuple[Any, ModelDescription]],
+) -> None:
+    cancellation = Cancellation()
+    begun: list[str] = []
+
+    def on_component(name: str, _: int, __: int) -> None:
+        begun.append(name)
+        cancellation.stop_now()
+
+    with pytest.raises(CancelledError):
+        load_pipeline(originals["sd1"][1], torch.float32, on_component, cancellation)
+    assert len(begun) == 1
+
+
+def _without(prefix: str) -> Callable[[dict[str, torch.Tensor]], None]:
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        del tensors[next(name for name in tensors if name.startswith(prefix))]
+
+    return change
+
+
+def _cut(prefix: str) -> Callable[[dict[str, torch.Tensor]], None]:
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        name = next(name for name in tensors if name.startswith(prefix))
+        tensors[name] = tensors[name][:-1].clone()
+
+    return change
+
+
+@pytest.mark.parametrize("kind", [_without, _cut])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "model.diffusion_model.input_blocks.1",
+        "first_stage_model.decoder",
+        "cond_stage_model.transformer.text_model.final_layer_norm",
+        "cond_stage_model.transformer.text_model.embeddings.position_embedding",
+    ],
+)
+def test_incomplete_files(
+    originals: dict[str, tuple[Any, ModelDescription]],
+    tmp_path: Path,
+    prefix: str,
+    kind: Callable[[str], Callable[[dict[str, torch.Tensor]], None]],
+) -> None:
+    description = originals["sd1"][1]
+    tensors = load_file(description.path)
+    kind(prefix)(tensors)
+    save_file(tensors, tmp_path / "broken.safetensors")
+    with pytest.raises(ModelDamagedError) as caught:
+        load(replace(description, path=tmp_path / "broken.safetensors"))
+    assert "\n" not in str(caught.value)
+
+
+def test_every_bundled_config_makes_its_components() -> None:
+    for family in FAMILIES:
+        for name, (library, class_name) in describe_components(CONFIGS / family).items():
+            assert library in ("diffusers", "transformers")
+            assert (CONFIGS / family / name).is_dir(), class_name

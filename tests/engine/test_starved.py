@@ -1,0 +1,43 @@
+"""Memory that truly runs out: torch's own allocator fails under an address-space limit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdtui.core.record import GenerationRecord, Stage
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS")
+
+
+def _starve(model: Path, policy: str, megabytes: int) -> GenerationRecord:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.engine.starved", str(model), policy, str(megabytes)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    return GenerationRecord.model_validate_json(done.stdout)
+
+
+def test_the_decoder_recovers_in_tiles(tiny_sd1: Path) -> None:
+    record = _starve(tiny_sd1, "strict", 120)
+    assert record.success
+    assert record.attempts[0].stage is Stage.DECODE
+    assert record.attempts[0].error is not None
+    assert "DefaultCPUAllocator" in record.attempts[0].error
+    assert record.attempts[-1].rung == "VAE tiling"
+    assert record.settings is not None
+    assert record.settings.width == 1024
+
+
+def test_what_can_not_be_helped_tells_its_story(tiny_sd1: Path) -> None:
+    record = _starve(tiny_sd1, "strict", 10)
+    assert not record.success
+    assert record.error is not None
+    assert "memory ran out in the denoise stage" in record.error
+    assert len(record.attempts) == 2

@@ -1,0 +1,224 @@
+"""The queue with a real generator on a tiny model, and with scripted ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from sdtui.core.errors import OutputError
+from sdtui.core.events import Event, JobEvent
+from sdtui.core.record import GenerationRecord
+from sdtui.core.request import GenerationRequest
+from sdtui.core.settings import Settings
+from sdtui.jobs import JobQueue, JobState
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    record: GenerationRecord
+
+
+@dataclass
+class Store:
+    """Keeps pictures in a list; `full` = the disk is full."""
+
+    saved: list[Image.Image] = field(default_factory=list)
+    full: bool = False
+
+    def save(self, image: Image.Image, record: GenerationRecord, index: int, **_: Any) -> _File:
+        if self.full:
+            raise OutputError("no space left", "Make room")
+        self.saved.append(image)
+        path = f"/pictures/{record.seed}.png"
+        images = tuple(one.model_copy(update={"path": path}) for one in record.images)
+        return _File(Path(path), record.model_copy(update={"images": images}))
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def queue(store: Store) -> Iterator[JobQueue]:
+    queue = JobQueue(Settings(device="cpu"), store)
+    yield queue
+    assert queue.close(timeout=20)
+
+
+@pytest.fixture
+def told(queue: JobQueue) -> list[JobEvent]:
+    events: list[JobEvent] = []
+    queue.subscribe(events.append)
+    return events
+
+
+def _request(folder: Path, **values: Any) -> GenerationRequest:
+    return GenerationRequest.parse(
+        {
+            "prompt": "a cat",
+            "model": str(folder),
+            "num_inference_steps": 2,
+            "width": 64,
+            "height": 64,
+            "dtype": "float32",
+            **values,
+        }
+    )
+
+
+def _kinds(events: list[JobEvent], job: str) -> list[str]:
+    return [envelope.event.kind for envelope in events if envelope.job == job]
+
+
+def test_a_job_from_queued_to_done(
+    queue: JobQueue, store: Store, told: list[JobEvent], tiny_sd1: Path
+) -> None:
+    job = queue.submit(_request(tiny_sd1, num_images_per_prompt=2, seed=5))
+    over = queue.wait(job.id, timeout=60)
+    assert over.state is JobState.DONE
+    assert over.pictures == ("/pictures/5.png", "/pictures/6.png")
+    assert over.record is not None
+    assert [image.path for image in over.record.images] == list(over.pictures)
+    assert len(store.saved) == 2
+    kinds = _kinds(told, job.id)
+    assert kinds[:2] == ["queued", "started"]
+    assert kinds[-1] == "finished"
+    for envelope in told:
+        assert JobEvent.model_validate_json(envelope.model_dump_json()) == envelope
+
+
+def test_a_failed_job_does_not_stop_the_next(
+    queue: JobQueue, told: list[JobEvent], tiny_sd1: Path
+) -> None:
+    bad = queue.submit(_request(Path("/no/such/model")))
+    good = queue.submit(_request(tiny_sd1))
+    failed = queue.wait(bad.id, timeout=60)
+    assert failed.state is JobState.FAILED
+    assert failed.error is not None
+    assert "/no/such/model" in failed.error
+    assert queue.wait(good.id, timeout=60).state is JobState.DONE
+    assert _kinds(told, bad.id)[-1] == "failed"
+
+
+def test_cancelling_a_waiting_and_a_running_job(
+    queue: JobQueue, told: list[JobEvent], tiny_sd1: Path
+) -> None:
+    started = threading.Event()
+
+    def on_event(envelope: JobEvent) -> None:
+        if envelope.event.kind == "step":
+            started.set()
+
+    queue.subscribe(on_event)
+    running = queue.submit(_request(tiny_sd1, num_inference_steps=150))
+    waiting = queue.submit(_request(tiny_sd1))
+    queue.cancel(waiting.id)
+    assert queue.job(waiting.id).state is JobState.CANCELLED
+    assert started.wait(60)
+    queue.cancel(running.id)
+    assert queue.wait(running.id, timeout=30).state is JobState.CANCELLED
+    assert _kinds(told, running.id)[-1] == "cancelled"
+    assert "started" not in _kinds(told, waiting.id)
+
+
+def test_pausing_moving_and_resuming(queue: JobQueue, tiny_sd1: Path) -> None:
+    queue.pause()
+    jobs = [queue.submit(_request(tiny_sd1, seed=seed)) for seed in (1, 2, 3)]
+    queue.move(jobs[2].id, 0)
+    assert [job.request.seed for job in queue.jobs()] == [3, 1, 2]
+    time.sleep(0.05)
+    assert all(job.state is JobState.QUEUED for job in queue.jobs())
+    queue.resume()
+    for job in jobs:
+        assert queue.wait(job.id, timeout=60).state is JobState.DONE
+    # Those that are over are listed newest first, as they were submitted.
+    assert {job.state for job in queue.jobs()} == {JobState.DONE}
+
+
+def test_a_picture_that_could_not_be_saved_is_held_and_saved_again(
+    queue: JobQueue, store: Store, tiny_sd1: Path
+) -> None:
+    store.full = True
+    job = queue.submit(_request(tiny_sd1, seed=5))
+    failed = queue.wait(job.id, timeout=60)
+    assert failed.state is JobState.FAILED
+    assert failed.error == "no space left. Make room."
+    with pytest.raises(OutputError):
+        queue.save_again(job.id)
+    store.full = False
+    assert queue.save_again(job.id) == ["/pictures/5.png"]
+    assert queue.job(job.id).pictures == ("/pictures/5.png",)
+    assert queue.save_again(job.id) == []
+
+
+class _Breaking:
+    """A generator with a fault of its own, and one that ends when it is told to."""
+
+    class engine:  # noqa: N801
+        @staticmethod
+        def cleanup() -> None:
+            pass
+
+    def __init__(self, release: threading.Event) -> None:
+        self._release = release
+
+    def generate_with_fallback(self, request: GenerationRequest, **_: Any) -> Any:
+        if request.prompt == "break":
+            raise KeyError("a fault of ours")
+        self._release.wait(10)
+        raise ZeroDivisionError
+
+
+def test_the_worker_outlives_a_fault_of_ours(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = JobQueue(
+        Settings(),
+        store,
+        lambda _: _Breaking(threading.Event()),  # type: ignore[arg-type,return-value]
+    )
+    for _ in range(2):
+        job = queue.submit(GenerationRequest(prompt="break"))
+        over = queue.wait(job.id, timeout=10)
+        assert over.state is JobState.FAILED
+        assert over.error is not None
+        assert "a fault of ours" in over.error
+    assert "Traceback" in caplog.text
+    assert queue.close()
+
+
+def test_closing_waits_a_bounded_time(store: Store) -> None:
+    release = threading.Event()
+    queue = JobQueue(Settings(), store, lambda _: _Breaking(release))  # type: ignore[arg-type,return-value]
+    queue.submit(GenerationRequest(prompt="hang"))
+    time.sleep(0.1)
+    before = time.monotonic()
+    assert not queue.close(timeout=0.3)
+    assert time.monotonic() - before < 1
+    release.set()
+    assert queue.close(timeout=5)
+
+
+def test_a_faulty_subscriber_harms_nobody(
+    queue: JobQueue, tiny_sd1: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: JobEvent) -> None:
+        raise ValueError("subscriber")
+
+    unsubscribe = queue.subscribe(fail)
+    seen: list[Event] = []
+    queue.subscribe(lambda envelope: seen.append(envelope.event))
+    job = queue.submit(_request(tiny_sd1))
+    assert queue.wait(job.id, timeout=60).state is JobState.DONE
+    assert seen[-1].kind == "finished"
+    unsubscribe()
+    assert "subscriber" in caplog.text

@@ -1,0 +1,57 @@
+"""Model files that are all header: the weights are a hole in the file, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SIZES = {"F16": 2, "F32": 4}
+
+
+def safetensors(
+    path: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    metadata: Mapping[str, str] | None = None,
+    dtype: str = "F16",
+) -> Path:
+    """A safetensors file with tensors of these shapes; it takes no room on disk."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for name, shape in shapes.items():
+        start, end = end, end + math.prod(shape) * SIZES[dtype]
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+    return path
+
+
+_WIDTHS = {"sd1": 768, "sd2": 1024, "sdxl": 2048}
+_UNET = "model.diffusion_model."
+
+
+def checkpoint(family: str, channels: int = 4) -> dict[str, tuple[int, ...]]:
+    """The shapes by which a single file of a family is known, and a few more."""
+    block = 4 if family == "sdxl" else 1
+    attention = f"{_UNET}input_blocks.{block}.1.transformer_blocks.0.attn2.to_k.weight"
+    encoder = "conditioner.embedders.0.x" if family == "sdxl" else "cond_stage_model.x"
+    return {
+        f"{_UNET}input_blocks.0.0.weight": (320, channels, 3, 3),
+        attention: (320, _WIDTHS[family]),
+        "first_stage_model.encoder.conv_in.weight": (128, 3, 3, 3),
+        encoder: (10,),
+    }
+
+
+def folder(place: Path, index: Mapping[str, Any], files: Mapping[str, Any]) -> Path:
+    """A model folder: its index, and files by name, objects as JSON."""
+    for name, content in {"model_index.json": index, **files}.items():
+        file = place / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content if isinstance(content, str) else json.dumps(content))
+    return place

@@ -1,0 +1,169 @@
+"""From names to models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdtui.core.errors import (
+    ModelError,
+    ModelNotFoundError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
+from sdtui.models.catalog import (
+    MOVED,
+    SourceKind,
+    cached_snapshot,
+    find_model,
+    hub_cache_folder,
+    installed_models,
+)
+from tests.models.fabricate import folder, safetensors
+
+INDEX = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}
+
+
+def cache(hub_id: str, *, commit: str = "abc", parts: tuple[str, ...] = ("unet",)) -> Path:
+    """Put a model into the hub's cache."""
+    repository = hub_cache_folder() / f"models--{hub_id.replace('/', '--')}"
+    (repository / "refs").mkdir(parents=True, exist_ok=True)
+    (repository / "refs" / "main").write_text(commit)
+    files = {f"{part}/config.json": "{}" for part in parts}
+    return folder(repository / "snapshots" / commit, INDEX, files)
+
+
+def model(place: Path) -> Path:
+    """A model folder, as far as a name needs one."""
+    return folder(place, INDEX, {"unet/config.json": {}})
+
+
+def failure(expected: type[ModelError], name: str, *folders: Path) -> str:
+    """What is said when a name can't be found."""
+    with pytest.raises(expected) as caught:
+        find_model(name, folders)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_pocket_model() -> None:
+    source = find_model("pocket")
+    assert source.kind is SourceKind.FOLDER
+    assert source.path is not None
+    assert source.path.name == "model"
+
+
+def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model(tmp_path / "a-model")
+    safetensors(tmp_path / "B.SafeTensors", {})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_model(str(tmp_path / "a-model")).kind is SourceKind.FOLDER
+    assert find_model("./a-model").path == Path("a-model")
+    assert find_model("~/a-model").path == tmp_path / "a-model"
+    source = find_model("B.SafeTensors")
+    assert (source.kind, source.location) == (SourceKind.FILE, "B.SafeTensors")
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    assert "has no model_index.json" in failure(ModelNotFoundError, str(tmp_path))
+
+
+def test_a_file_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    failure(UnsupportedModelError, str(tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".pt", ".pth", ".bin", ".pkl", ".CKPT"])
+def test_pickles_whether_they_are_there_or_not(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"m{suffix}"
+    assert "pickle" in failure(UnsafeModelError, str(file))
+    file.write_bytes(b"")
+    assert "pickle" in failure(UnsafeModelError, str(file))
+
+
+def test_names_in_the_model_folders(tmp_path: Path) -> None:
+    safetensors(tmp_path / "dream_v8.safetensors", {})
+    model(tmp_path / "tiny")
+    (tmp_path / "notes.txt").write_text("")
+    for name in ("dream_v8", "dream_v8.safetensors"):
+        assert find_model(name, [tmp_path / "none", tmp_path]).path == (
+            tmp_path / "dream_v8.safetensors"
+        )
+    assert find_model("tiny", [tmp_path]).path == tmp_path / "tiny"
+    assert [source.name for source in installed_models([tmp_path])] == [
+        "pocket",
+        "dream_v8",
+        "tiny",
+    ]
+
+
+def test_hub_ids() -> None:
+    source = find_model("some/model-1.5_x")
+    assert (source.kind, source.path) == (SourceKind.HUB, None)
+    assert source.location == "some/model-1.5_x"
+
+
+def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = cache("some/model")
+    assert find_model("some/model").path == snapshot
+    cache("some/newer--name", commit="def")
+    names = [source.name for source in installed_models()]
+    assert names == ["pocket", "some/model", "some/newer--name"]
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
+    assert find_model("some/model").path is None
+    assert len(installed_models()) == 1
+
+
+def test_half_a_model_in_the_cache_is_none() -> None:
+    snapshot = cache("some/model", parts=("vae",))
+    assert cached_snapshot("some/model") is None
+    (snapshot / "model_index.json").write_text("{")
+    assert cached_snapshot("some/model") is None
+    (snapshot / "model_index.json").unlink()
+    assert find_model("some/model").path is None
+
+
+def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert hub_cache_folder() == Path("~/.cache/huggingface/hub").expanduser()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert hub_cache_folder() == tmp_path / "huggingface" / "hub"
+    monkeypatch.setenv("HF_HOME", "~/hf")
+    assert hub_cache_folder() == Path("~/hf/hub").expanduser()
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "c"))
+    assert hub_cache_folder() == tmp_path / "c"
+
+
+def test_the_cache_is_where_the_hubs_library_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    import subprocess
+    import sys
+
+    code = "from huggingface_hub.constants import HF_HUB_CACHE; print(HF_HUB_CACHE)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(hub_cache_folder())
+
+
+def test_models_that_moved() -> None:
+    for old, new in MOVED.items():
+        assert find_model(old).hub_id == new
+    snapshot = cache("stable-diffusion-v1-5/stable-diffusion-v1-5")
+    source = find_model("runwayml/stable-diffusion-v1-5")
+    assert (source.name, source.path) == ("runwayml/stable-diffusion-v1-5", snapshot)
+
+
+def test_the_nearest_name(tmp_path: Path) -> None:
+    safetensors(tmp_path / "dreamshaper.safetensors", {})
+    assert failure(ModelNotFoundError, "pokcet") == 'no model "pokcet". Did you mean "pocket"?'
+    assert 'Did you mean "dreamshaper"?' in failure(ModelNotFoundError, "dreamshapr", tmp_path)
+    assert "Give a path, a hub id" in failure(ModelNotFoundError, "qqqq")
+    said = failure(ModelNotFoundError, "/none/x.safetensors")
+    assert said.startswith("there is no file or folder /none/x.safetensors")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\x00b", "", "/", "a/b/c", "../x", "\ud800"])
+def test_strange_names(name: str) -> None:
+    with pytest.raises(ModelError):
+        find_model(name)

@@ -1,0 +1,288 @@
+"""What a model is, read before it is loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdtui.core.errors import (
+    ModelDamagedError,
+    ModelError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
+from sdtui.core.samplers import DEFAULT_SAMPLER
+from sdtui.models.description import NativeValues, describe_model
+from tests.models.fabricate import checkpoint, folder, safetensors
+
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "safety_checker": [None, None],
+}
+VAE = {"_class_name": "AutoencoderKL", "block_out_channels": [1, 2, 3, 4]}
+TINY_VAE = {"_class_name": "AutoencoderTiny", "encoder_block_out_channels": [64, 64, 64]}
+
+
+def model(place: Path, *, unet: Any = None, vae: Any = None, **more: Any) -> Path:
+    """A folder of SD 1.x, with its weights made of nothing."""
+    made = folder(
+        place,
+        {**INDEX, **more},
+        {
+            "unet/config.json": unet or {"sample_size": 64, "cross_attention_dim": 768},
+            "vae/config.json": vae or VAE,
+            "tokenizer/vocab.json": {},
+        },
+    )
+    safetensors(made / "unet/diffusion_pytorch_model.safetensors", {"a": (10, 3)})
+    safetensors(made / "vae/diffusion_pytorch_model.safetensors", {"a": (7,)})
+    return made
+
+
+def test_tiny_models(tiny_sd1: Path, tiny_sdxl: Path) -> None:
+    sd1, sdxl = describe_model(tiny_sd1), describe_model(tiny_sdxl)
+    assert (sd1.family, sdxl.family) == ("sd1", "sdxl")
+    assert sd1.native == NativeValues(128, 128, 25, 7.5, DEFAULT_SAMPLER)
+    assert sdxl.native == NativeValues(128, 128, 25, 5.0, DEFAULT_SAMPLER)
+    assert set(sd1.parameters) == {"unet", "vae", "text_encoder"}
+    assert set(sdxl.parameters) == {"unet", "vae", "text_encoder", "text_encoder_2"}
+    assert sd1.is_stable_diffusion
+    assert not sd1.single_file
+
+
+def test_parameters_are_those_of_the_weights(tiny_sd1: Path) -> None:
+    from safetensors.torch import load_file
+
+    tensors = load_file(tiny_sd1 / "unet" / "diffusion_pytorch_model.safetensors")
+    expected = sum(tensor.numel() for tensor in tensors.values())
+    assert describe_model(tiny_sd1).parameters["unet"] == expected
+
+
+def test_families_of_folders(tmp_path: Path) -> None:
+    assert describe_model(model(tmp_path / "1")).family == "sd1"
+    sd2 = describe_model(model(tmp_path / "2", unet={"cross_attention_dim": 1024}))
+    assert sd2.family == "sd2"
+    assert sd2.native.width is None
+    small = describe_model(model(tmp_path / "3", vae=TINY_VAE, unet={"sample_size": 32}))
+    assert (small.family, small.tiny_vae, small.vae_factor) == ("pocket", True, 4)
+    assert small.native.width == 128
+    flux = describe_model(model(tmp_path / "4", _class_name="FluxPipeline"))
+    assert (flux.family, flux.is_stable_diffusion) == ("FluxPipeline", False)
+    assert flux.native.sampler is None
+
+
+def test_native_values_of_its_own(tmp_path: Path) -> None:
+    made = model(tmp_path)
+    own = {"width": 256, "num_inference_steps": 12, "guidance_scale": 4, "sampler": "Euler a"}
+    (made / "sdtui.json").write_text(json.dumps(own))
+    assert describe_model(made).native == NativeValues(256, 512, 12, 4, "Euler a")
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"width": "wide"},
+        {"width": 7},
+        {"num_inference_steps": 0},
+        {"sampler": "Oiler"},
+        {"stesp": 3},
+        [],
+        {"guidance_scale": None, "width": [1]},
+    ],
+)
+def test_native_values_that_are_wrong(tmp_path: Path, own: Any) -> None:
+    made = model(tmp_path)
+    (made / "sdtui.json").write_text(json.dumps(own))
+    with pytest.raises(ModelDamagedError, match=r"sdtui\.json"):
+        describe_model(made)
+
+
+def test_fp16_variant_alone_and_beside(tmp_path: Path) -> None:
+    made = model(tmp_path)
+    safetensors(made / "unet/diffusion_pytorch_model.fp16.safetensors", {"a": (5,)})
+    assert describe_model(made).parameters["unet"] == 30
+    (made / "unet/diffusion_pytorch_model.safetensors").unlink()
+    assert describe_model(made).parameters["unet"] == 5
+
+
+def test_shards_are_added_up(tmp_path: Path) -> None:
+    made = model(tmp_path)
+    safetensors(made / "unet/model-00002-of-00002.safetensors", {"b": (4,)})
+    assert describe_model(made).parameters["unet"] == 34
+
+
+def _to_pickle(made: Path) -> None:
+    file = made / "unet/diffusion_pytorch_model.safetensors"
+    file.rename(file.with_suffix(".bin"))
+
+
+def _with_code(made: Path) -> None:
+    (made / "vae" / "vae.py").write_text("import os")
+
+
+def _with_code_in_the_tokenizer(made: Path) -> None:
+    (made / "tokenizer" / "evil.py").write_text("import os")
+
+
+def _no_weights(made: Path) -> None:
+    (made / "unet/diffusion_pytorch_model.safetensors").unlink()
+
+
+def _no_index(made: Path) -> None:
+    (made / "model_index.json").unlink()
+
+
+def _broken_index(made: Path) -> None:
+    (made / "model_index.json").write_text('["unet"')
+
+
+def _index_of_another_kind(made: Path) -> None:
+    (made / "model_index.json").write_text('["unet"]')
+
+
+def _index_bomb(made: Path) -> None:
+    (made / "model_index.json").write_text("[" * 200_000)
+
+
+def _binary_config(made: Path) -> None:
+    (made / "unet" / "config.json").write_bytes(b"\xff\xfe")
+
+
+def _wrong_config(made: Path) -> None:
+    (made / "vae" / "config.json").write_text('{"block_out_channels": 3}')
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (_to_pickle, UnsafeModelError),
+        (_with_code, UnsafeModelError),
+        (_with_code_in_the_tokenizer, UnsafeModelError),
+        (_no_weights, ModelDamagedError),
+        (_no_index, ModelDamagedError),
+        (_broken_index, ModelDamagedError),
+        (_index_of_another_kind, ModelDamagedError),
+        (_index_bomb, ModelDamagedError),
+        (_binary_config, ModelDamagedError),
+        (_wrong_config, ModelDamagedError),
+    ],
+)
+def test_wrong_folders(
+    tmp_path: Path, damage: Callable[[Path], None], expected: type[ModelError]
+) -> None:
+    made = model(tmp_path / "m")
+    damage(made)
+    with pytest.raises(expected) as caught:
+        describe_model(made)
+    assert str(made) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_parts_that_are_not_used_may_be_pickles(tmp_path: Path) -> None:
+    made = model(tmp_path, safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"])
+    shutil.copytree(made / "unet", made / "safety_checker")
+    file = made / "safety_checker/diffusion_pytorch_model.safetensors"
+    file.rename(file.with_suffix(".bin"))
+    assert set(describe_model(made).parameters) == {"unet", "vae"}
+
+
+@pytest.mark.parametrize(
+    ("family", "pipeline", "size"),
+    [
+        ("sd1", "StableDiffusionPipeline", 512),
+        ("sd2", "StableDiffusionPipeline", 768),
+        ("sdxl", "StableDiffusionXLPipeline", 1024),
+    ],
+)
+def test_families_of_single_files(tmp_path: Path, family: str, pipeline: str, size: int) -> None:
+    found = describe_model(safetensors(tmp_path / "m.safetensors", checkpoint(family)))
+    assert (found.family, found.pipeline_class) == (family, pipeline)
+    assert found.single_file
+    assert (found.native.width, found.native.height) == (size, size)
+    assert found.parameters["vae"] == 128 * 3 * 3 * 3
+    assert found.parameters["text_encoder"] == 10
+    assert found.parameters["unet"] > 320 * 768
+    assert (found.configs / "unet" / "config.json").is_file()
+    assert set(found.parameters) <= set(found.components)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "metadata", "expected"),
+    [
+        ("sd1", "m", {}, None),
+        ("sd1", "m", {"modelspec.prediction_type": "v"}, "v_prediction"),
+        ("sdxl", "m", {}, None),
+        ("sdxl", "m", {"modelspec.prediction_type": "v_prediction"}, "v_prediction"),
+        ("sdxl", "m", {"modelspec.prediction_type": "epsilon"}, "epsilon"),
+        ("sd2", "v2-1_768-ema-pruned", {}, "v_prediction"),
+        ("sd2", "v2-1_512-ema-pruned", {}, "epsilon"),
+        ("sd2", "512-base-ema", {}, "epsilon"),
+        ("sd2", "512-base-ema", {"modelspec.prediction_type": "v"}, "v_prediction"),
+    ],
+)
+def test_prediction_type(
+    tmp_path: Path, family: str, name: str, metadata: dict[str, str], expected: str | None
+) -> None:
+    file = safetensors(tmp_path / f"{name}.safetensors", checkpoint(family), metadata)
+    found = describe_model(file)
+    assert found.prediction_type == expected
+    assert not found.zero_terminal_snr
+    if family == "sd2":
+        assert found.native.width == (512 if expected == "epsilon" else 768)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('model:\n  params:\n    parameterization: "v"\n', "v_prediction"),
+        ("model:\n  params:\n    parameterization: v\n", "v_prediction"),
+        ("model:\n  params:\n    parameterization: eps\n", "epsilon"),
+        ("model:\n  params: {}\n", "epsilon"),
+    ],
+)
+def test_prediction_type_in_the_yaml_beside(tmp_path: Path, text: str, expected: str) -> None:
+    file = safetensors(tmp_path / "m.safetensors", checkpoint("sd2"))
+    file.with_suffix(".yaml").write_text(text)
+    assert describe_model(file).prediction_type == expected
+
+
+def test_marks_of_trainers(tmp_path: Path) -> None:
+    marks: dict[str, tuple[int, ...]] = {"v_pred": (0,), "ztsnr": (0,)}
+    found = describe_model(safetensors(tmp_path / "m", {**checkpoint("sdxl"), **marks}))
+    assert found.prediction_type == "v_prediction"
+    assert found.zero_terminal_snr
+
+
+_REFINER = "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "said"),
+    [
+        (checkpoint("sd1", channels=9), "inpainting"),
+        (checkpoint("sdxl", channels=9), "inpainting"),
+        (checkpoint("sd1", channels=8), "editing"),
+        ({**checkpoint("sdxl"), _REFINER: (768, 1280)}, "refiner"),
+        ({"lora_unet_down_blocks_0.lora_up.weight": (4, 4)}, "LoRA"),
+        ({"first_stage_model.encoder.conv_in.weight": (128, 3, 3, 3)}, "VAE"),
+        ({"double_blocks.0.img_attn.norm.key_norm.scale": (128,)}, "another kind"),
+        ({}, "another kind"),
+        ({"model.diffusion_model.input_blocks.0.0.weight": ()}, "text-to-image"),
+    ],
+)
+def test_single_files_of_other_kinds(
+    tmp_path: Path, shapes: dict[str, tuple[int, ...]], said: str
+) -> None:
+    file = safetensors(tmp_path / "m.safetensors", shapes)
+    with pytest.raises(UnsupportedModelError) as caught:
+        describe_model(file)
+    assert said in str(caught.value)
+    assert str(file) in str(caught.value)

@@ -1,0 +1,94 @@
+"""The memory that a run will need, and the mode that it is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdtui.core.request import DType, MemoryMode
+from sdtui.models.description import ModelDescription, NativeValues
+from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
+
+GIB = 2**30
+
+
+def model(tiny_vae: bool = False) -> ModelDescription:
+    """SD 1.5, as far as an estimate goes."""
+    return ModelDescription(
+        path=Path("m"),
+        family="sd1",
+        pipeline_class="StableDiffusionPipeline",
+        parameters={"unet": 860_000_000, "vae": 84_000_000, "text_encoder": 123_000_000},
+        native=NativeValues(),
+        tiny_vae=tiny_vae,
+    )
+
+
+def estimate(
+    width: int = 512, height: int = 512, batch: int = 1, dtype: DType = DType.FLOAT16
+) -> Estimate:
+    """Of a run with SD 1.5."""
+    return estimate_run(model(), dtype, width, height, batch)
+
+
+def test_the_size_of_things() -> None:
+    run = estimate()
+    assert run.weights == 2 * 1_067_000_000
+    assert 2 * GIB < run.peaks[MemoryMode.FULL] < 5 * GIB
+
+
+def test_larger_pictures_need_no_less() -> None:
+    sides = range(64, 2049, 64)
+    for mode in (MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD, MemoryMode.SEQUENTIAL_OFFLOAD):
+        peaks = [estimate(side, side).peaks[mode] for side in sides]
+        assert peaks == sorted(peaks)
+        assert peaks[-1] > peaks[0]
+        batches = [estimate(batch=batch).peaks[mode] for batch in (1, 2, 4, 16, 64)]
+        assert batches == sorted(batches)
+        assert len(set(batches)) == len(batches)
+
+
+def test_leaner_modes_need_no_more() -> None:
+    for side in (64, 512, 2048):
+        peaks = estimate(side, side).peaks
+        assert peaks[MemoryMode.FULL] > peaks[MemoryMode.MODEL_OFFLOAD]
+        assert peaks[MemoryMode.MODEL_OFFLOAD] > peaks[MemoryMode.SEQUENTIAL_OFFLOAD]
+
+
+def test_wider_numbers_need_more() -> None:
+    assert estimate(dtype=DType.FLOAT32).weights == 2 * estimate().weights
+    assert estimate(dtype=DType.BFLOAT16) == estimate()
+
+
+def test_guidance_tiles_and_a_tiny_vae() -> None:
+    with_guidance = estimate_run(model(), DType.FLOAT16, 512, 512)
+    without = estimate_run(model(), DType.FLOAT16, 512, 512, guidance=False)
+    assert with_guidance.denoise == 2 * without.denoise
+    tiled = estimate_run(model(), DType.FLOAT16, 2048, 2048, 4, tile=512)
+    assert tiled.decode == estimate(512, 512).decode
+    assert estimate_run(model(True), DType.FLOAT16, 512, 512).decode < without.decode
+
+
+@pytest.mark.parametrize(
+    ("free", "mode"),
+    [
+        (1000, MemoryMode.FULL),
+        (999, MemoryMode.MODEL_OFFLOAD),
+        (500, MemoryMode.MODEL_OFFLOAD),
+        (499, MemoryMode.GROUP_OFFLOAD),
+        (100, MemoryMode.GROUP_OFFLOAD),
+        (99, MemoryMode.SEQUENTIAL_OFFLOAD),
+        (0, MemoryMode.SEQUENTIAL_OFFLOAD),
+    ],
+)
+def test_the_fastest_mode_that_fits(free: int, mode: MemoryMode) -> None:
+    peaks = {
+        MemoryMode.FULL: 1000,
+        MemoryMode.MODEL_OFFLOAD: 500,
+        MemoryMode.GROUP_OFFLOAD: 100,
+        MemoryMode.SEQUENTIAL_OFFLOAD: 100,
+    }
+    run = Estimate(0, 0, 0, 0, peaks)
+    assert fastest_mode(run, free) is mode
+    assert fastest_mode(run, free, [MemoryMode.FULL]) is MemoryMode.FULL

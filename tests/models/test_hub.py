@@ -1,0 +1,267 @@
+"""Fetching a model from a hub, a real one on this machine."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import CancelledError, DownloadError, SdtuiError, UnsafeModelError
+from sdtui.models import hub as product
+from sdtui.models.catalog import SourceKind, cached_snapshot, find_model, hub_cache_folder
+from sdtui.models.hub import download_model, wanted_files
+from tests.models.hub_server import Hub, running
+
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+}
+FILES = {
+    "model_index.json": json.dumps(INDEX).encode(),
+    "README.md": b"# A model",
+    "v1.safetensors": b"0" * 5000,
+    "unet/config.json": b"{}",
+    "unet/diffusion_pytorch_model.safetensors": b"1" * 900_000,
+    "unet/diffusion_pytorch_model.fp16.safetensors": b"2" * 450_000,
+    "unet/diffusion_pytorch_model.bin": b"3" * 900_000,
+    "vae/config.json": b'{"a": 1}',
+    "vae/diffusion_pytorch_model.safetensors": b"4" * 100_000,
+    "tokenizer/vocab.json": b"{ }",
+    "tokenizer/merges.txt": b"#",
+    "safety_checker/model.safetensors": b"5" * 1000,
+}
+WANTED = {
+    "model_index.json",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.fp16.safetensors",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+    "tokenizer/vocab.json",
+    "tokenizer/merges.txt",
+}
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub that huggingface_hub takes for the one: it reads its variables once, at import."""
+    from huggingface_hub import constants
+
+    with running(Hub(dict(FILES))) as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub_cache_folder()))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1 << 16)
+        monkeypatch.setattr(product, "_REPORT_EVERY", 0)
+        yield hub
+
+
+class Reports(list[tuple[int, int, float]]):
+    """What was told of the bytes."""
+
+    def __call__(self, done: int, total: int, speed: float) -> None:
+        self.append((done, total, speed))
+
+
+def fetch(reports: Reports | None = None, cancellation: Cancellation | None = None) -> Path:
+    """Download the hub's model."""
+    return download_model(
+        "some/model", Reports() if reports is None else reports, cancellation or Cancellation()
+    )
+
+
+def test_what_a_pipeline_needs_and_no_more(hub: Hub) -> None:
+    folder = fetch()
+    assert set(hub.fetched) == WANTED
+    for name in WANTED:
+        assert (folder / name).read_bytes() == FILES[name]
+    assert folder == cached_snapshot("some/model")
+    source = find_model("some/model")
+    assert (source.kind, source.path) == (SourceKind.HUB, folder)
+
+
+def test_bytes_and_speed_are_told(hub: Hub) -> None:
+    reports = Reports()
+    fetch(reports)
+    total = sum(len(FILES[name]) for name in WANTED)
+    assert {told for _, told, _ in reports} == {total}
+    done = [done for done, _, _ in reports]
+    assert done == sorted(done)
+    assert done[-1] == total
+    assert len(set(done)) > len(WANTED), "large files are told piece by piece"
+    assert all(speed >= 0 for _, _, speed in reports)
+    assert reports[-1][2] > 0
+
+
+def test_nothing_is_fetched_twice(hub: Hub) -> None:
+    fetch()
+    hub.fetched.clear()
+    reports = Reports()
+    fetch(reports)
+    assert hub.fetched == []
+    assert reports[-1][0] == reports[-1][1]
+
+
+def test_cancelled_in_the_middle_and_taken_up_again(hub: Hub) -> None:
+    hub.pause = 0.005
+    cancellation = Cancellation()
+
+    def on_bytes(done: int, _: int, __: float) -> None:
+        if done > 200_000:
+            cancellation.stop_now()
+
+    with pytest.raises(CancelledError):
+        download_model("some/model", on_bytes, cancellation)
+    assert find_model("some/model").path is None, "half a model is not taken for a whole one"
+    assert not list(hub_cache_folder().glob("*/refs/*")), "nor by other programs"
+
+    hub.pause = 0
+    reports = Reports()
+    folder = fetch(reports)
+    for name in WANTED:
+        assert (folder / name).read_bytes() == FILES[name]
+    done = [done for done, _, _ in reports]
+    assert done == sorted(done)
+    assert done[-1] == reports[-1][1]
+    assert not list(hub_cache_folder().rglob("*.incomplete"))
+
+
+def test_a_cancel_before_the_start_fetches_no_weights(hub: Hub) -> None:
+    cancellation = Cancellation()
+    cancellation.stop_now()
+    with pytest.raises(CancelledError):
+        fetch(cancellation=cancellation)
+    assert not any(name.endswith(".safetensors") for name in hub.fetched)
+
+
+def failure(expected: type[SdtuiError] = DownloadError, model: str = "some/model") -> str:
+    """What is said when a download fails."""
+    with pytest.raises(expected) as caught:
+        download_model(model, Reports(), Cancellation())
+    said = str(caught.value)
+    assert "\n" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (401, "RepoNotFound", "the hub has no model some/model, or you may not see it"),
+        (404, "RepoNotFound", "the hub has no model some/model, or you may not see it"),
+        (403, "GatedRepo", "some/model asks you to accept its licence first"),
+        (500, "", "some/model can't be downloaded: "),
+        (404, "", "some/model can't be downloaded: "),
+    ],
+)
+def test_refusals(hub: Hub, status: int, code: str, said: str) -> None:
+    hub.refusal = (status, code)
+    assert failure().startswith(said)
+
+
+def test_gated_files(hub: Hub) -> None:
+    hub.gated = True
+    assert "HF_TOKEN" in failure()
+
+
+@pytest.mark.parametrize("name", ["other/model", "a--b/c", "a/b..c", "a/b-"])
+def test_names_that_the_hub_does_not_have(hub: Hub, name: str) -> None:
+    assert failure(model=name).startswith(f"the hub has no model {name}")
+
+
+def test_no_diffusers_model(hub: Hub) -> None:
+    del hub.files["model_index.json"]
+    assert "is no diffusers model" in failure()
+
+
+def test_weights_only_as_pickles(hub: Hub) -> None:
+    for name in [name for name in hub.files if name.startswith("unet/") and "safe" in name]:
+        del hub.files[name]
+    assert "pickle" in failure(UnsafeModelError)
+    assert not any("pytorch_model" in name for name in hub.fetched)
+
+
+def test_a_server_that_is_down(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert "Check the network" in failure()
+
+
+def test_the_token_is_sent(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    fetch()
+    assert hub.tokens == {"Bearer hf_secret"}
+
+
+def test_a_full_disk(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
+    assert "Free some disk space" in failure()
+
+
+_CHILD = """
+import sys
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import DownloadError
+from sdtui.models.hub import download_model
+try:
+    print(download_model("some/model", lambda *_: None, Cancellation()))
+except DownloadError as error:
+    print(error)
+assert "torch" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_the_environment_is_heeded(hub: Hub, tmp_path: Path, offline: str) -> None:
+    variables = {
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_OFFLINE": offline,
+        "HF_HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    if offline == "1":
+        assert "HF_HUB_OFFLINE" in done.stdout
+        assert hub.fetched == []
+    else:
+        assert Path(done.stdout.strip()).is_relative_to(tmp_path / "hub")
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (["unet/a.safetensors", "unet/a.fp16.safetensors"], ["unet/a.fp16.safetensors"]),
+        (["unet/a.safetensors", "unet/a.non_ema.safetensors"], ["unet/a.safetensors"]),
+        (
+            ["unet/a-00001-of-00002.safetensors", "unet/a-00002-of-00002.safetensors"],
+            ["unet/a-00001-of-00002.safetensors", "unet/a-00002-of-00002.safetensors"],
+        ),
+        (["unet/a.safetensors", "unet/a.bin", "other/a.safetensors"], ["unet/a.safetensors"]),
+        (["unet2/a.safetensors", "unet/config.json"], ["unet/config.json"]),
+    ],
+)
+def test_which_files_are_wanted(names: list[str], wanted: list[str]) -> None:
+    assert wanted_files("a/b", names, ["unet"]) == wanted

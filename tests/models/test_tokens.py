@@ -1,0 +1,167 @@
+"""Tokens are counted as transformers' own tokenizer makes them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tokenizers import Tokenizer
+
+from sdtui.core.errors import ModelDamagedError
+from sdtui.models.catalog import ModelSource, SourceKind
+from sdtui.models.description import CONFIGS
+from sdtui.models.tokens import TokenCounter, counters_of, token_counters
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
+FILES = CONFIGS / "tokenizer"
+TEXTS = [
+    "",
+    " ",
+    "a cat",
+    "A CAT, on a mat; (masterpiece:1.2), [blurry]!!! <lora:x:0.8>",
+    "it's they're I'd we've don't 'quoted' ''s",
+    "3000 years, 12.5 % — 4k 8K 1girl",
+    "  many   spaces\n\nand\tlines\r\n ",
+    "日本語のプロンプト、猫",
+    "кошка на ковре ñandú Ünïcödé",
+    "ﬁ ligature, ½, ①, e\u0301 é, İstanbul ß ẞ",
+    "🐈 👩\u200d👩\u200d👧 ❤\ufe0f 🏳\ufe0f\u200d🌈 👍🏽",
+    "עברית العربية हिन्दी ไทย",
+    "zero\u200bwidth \u00a0nbsp\u3000wide \ufeff",
+    "<|startoftext|> inside <|endoftext|> and after",
+    "|<>|<|endof|>",
+    "\x1b[31mred\x00\x07",
+    "supercalifragilisticexpialidocious" * 20,
+    "a" * 3000,
+    "!" * 500,
+    "cat, " * 400,
+    "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𝟙𝟚𝟛",
+]
+
+
+@pytest.fixture(scope="module")
+def theirs() -> CLIPTokenizer:
+    """The tokenizer that a pipeline has, from the same files."""
+    from transformers import CLIPTokenizer
+
+    return CLIPTokenizer(
+        vocab=str(FILES / "vocab.json"), merges=str(FILES / "merges.txt"), model_max_length=77
+    )
+
+
+@pytest.fixture(scope="module")
+def ours() -> TokenCounter:
+    """The counter for single files."""
+    return token_counters(FILES / "vocab.json")["text_encoder"]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text[:30]))
+def test_the_same_tokens(theirs: CLIPTokenizer, ours: TokenCounter, text: str) -> None:
+    expected = theirs(text, add_special_tokens=False, truncation=False)["input_ids"]
+    assert ours.count(text).tokens == len(expected)
+    mine = ours._tokenizer.encode(text, add_special_tokens=False)
+    assert mine.ids == expected
+
+
+def test_what_is_kept_is_what_the_encoder_sees(theirs: CLIPTokenizer, ours: TokenCounter) -> None:
+    text = "cat, " * 400
+    cut_from = ours.count(text).cut_from
+    assert cut_from is not None
+    kept = theirs(text, truncation=True)["input_ids"]
+    assert len(kept) == 77
+    assert theirs(text[:cut_from])["input_ids"] == kept
+
+
+def test_where_the_cut_is(ours: TokenCounter) -> None:
+    words = ["cat"] * 75
+    assert ours.count(" ".join(words)).cut_from is None
+    text = " ".join([*words, "dog", "bird"])
+    count = ours.count(text)
+    assert count.tokens == 77
+    assert count.cut_from is not None
+    assert text[count.cut_from :] == "dog bird"
+
+
+def test_where_the_cut_is_in_a_text_that_changes_its_length(ours: TokenCounter) -> None:
+    text = "\n\n  CAFE\u0301  🐈" + "   cat" * 80 + " dog"
+    count = ours.count(text)
+    assert count.cut_from is not None
+    assert set(text[count.cut_from :].split()) == {"cat", "dog"}
+    assert len(text[count.cut_from :].split()) == count.tokens - 75
+
+
+def test_folders(tiny_sd1: Path, tiny_sdxl: Path) -> None:
+    assert list(token_counters(tiny_sd1)) == ["text_encoder"]
+    counters = token_counters(tiny_sdxl)
+    assert list(counters) == ["text_encoder", "text_encoder_2"]
+    assert {counter.limit for counter in counters.values()} == {75}
+    assert counters["text_encoder"].count("abc").tokens == 3
+
+
+def test_either_form_of_the_files_counts_the_same(
+    theirs: CLIPTokenizer, ours: TokenCounter, tmp_path: Path
+) -> None:
+    """Newer folders have tokenizer.json alone, older ones vocab.json and merges.txt."""
+    theirs.save_pretrained(tmp_path / "tokenizer")
+    file = str(tmp_path / "tokenizer" / "tokenizer.json")
+    saved = Tokenizer.from_file(file)
+    saved.enable_truncation(77)
+    saved.enable_padding(length=77)
+    saved.save(file)
+    assert not (tmp_path / "tokenizer" / "merges.txt").is_file()
+    counter = token_counters(tmp_path)["text_encoder"]
+    for text in TEXTS:
+        assert counter.count(text).tokens == ours.count(text).tokens
+        assert counter.count(text).cut_from == ours.count(text).cut_from
+
+
+def test_other_limits_and_other_kinds(tmp_path: Path) -> None:
+    for name, settings in {
+        "tokenizer": {"model_max_length": 20},
+        "tokenizer_2": {"tokenizer_class": "T5TokenizerFast"},
+        "tokenizer_3": {"model_max_length": 10**30, "tokenizer_class": "CLIPTokenizer"},
+    }.items():
+        folder = tmp_path / name
+        shutil.copytree(FILES, folder)
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    counters = token_counters(tmp_path)
+    assert list(counters) == ["text_encoder", "text_encoder_3"]
+    assert counters["text_encoder"].limit == 18
+    assert counters["text_encoder_3"].count("cat " * 500).cut_from is None
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("tokenizer_config.json", '{"model_max_length": "long"}'),
+        ("tokenizer_config.json", '{"model_max_length": null}'),
+        ("tokenizer_config.json", "["),
+        ("vocab.json", "["),
+        ("vocab.json", "[]"),
+        ("vocab.json", '{"a": "x"}'),
+        ("merges.txt", "one\n"),
+        ("merges.txt", "un known\n"),
+    ],
+)
+def test_broken_files(tmp_path: Path, file: str, text: str) -> None:
+    shutil.copytree(FILES, tmp_path / "tokenizer")
+    (tmp_path / "tokenizer" / file).write_text(text)
+    with pytest.raises(ModelDamagedError) as caught:
+        token_counters(tmp_path)
+    assert "tokenizer" in str(caught.value)
+
+
+def test_no_files_at_all(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer").mkdir()
+    with pytest.raises(ModelDamagedError):
+        token_counters(tmp_path)
+
+
+def test_a_model_that_is_not_downloaded() -> None:
+    source = ModelSource("a/b", SourceKind.HUB, None, "a/b")
+    assert counters_of(source)["text_encoder"].count("a cat").tokens == 2

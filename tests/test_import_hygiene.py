@@ -1,0 +1,49 @@
+"""What is imported when: heavy libraries stay out of start-up. In a child process each, since a
+static look can't prove a deferral."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_HEAVY = ("torch", "diffusers", "transformers", "accelerate", "huggingface_hub")
+
+
+def _imported(code: str) -> set[str]:
+    script = f"{code}\nimport sys; print('\\n'.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sdtui.core.request, sdtui.core.record, sdtui.core.events, sdtui.core.settings",
+        "import sdtui.models.catalog, sdtui.models.tokens, sdtui.models.estimate, sdtui.models.hub",
+        "from sdtui.models.catalog import installed_models; installed_models()",
+        "import sdtui.history, sdtui.history.foreign",
+        "import sdtui.jobs",
+        "import sdtui.pocket",
+        "import sdtui.cli.main, sdtui.cli.generate, sdtui.cli.doctor, sdtui.cli.history",
+    ],
+)
+def test_nothing_heavy(code: str) -> None:
+    assert _imported(code).isdisjoint(_HEAVY)
+
+
+def test_help_needs_neither_torch_nor_textual() -> None:
+    code = (
+        "import sys; sys.argv = ['sdtui', '--help']\n"
+        "from sdtui.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass"
+    )
+    assert _imported(code).isdisjoint({*_HEAVY, "textual", "textual_image", "numpy", "PIL"})
+
+
+def test_the_engine_knows_no_face() -> None:
+    modules = _imported("import sdtui.engine.generator")
+    assert modules.isdisjoint({"textual", "fastapi", "click", "typer"})
