@@ -80,7 +80,7 @@ def _told(event: events.Event) -> tuple[Level, str] | None:
         case events.Attempt():
             return Level.WARNING, attempt_text(event)
         case events.Step(step=step, total=total, seconds=seconds):
-            return Level.STEP, f"step {step}/{total}   {seconds:.2f} s"
+            return Level.STEP, f"step {step}/{total}, {seconds:.2f} s"
         case events.Notice(message=message):
             return Level.WARNING, message
         case events.Saved(path=path):
@@ -105,6 +105,8 @@ class Progress:
     """Where the running job stands."""
 
     job: str = ""
+    loading: str = ""
+    """The id under which a model is loaded that no job needs yet."""
     stage: str = ""
     step: int = 0
     total: int = 0
@@ -126,14 +128,12 @@ class Progress:
             case events.Started():
                 return Progress(job=envelope.job, stage="starting")
             case events.Loading(component=component, number=number, total=total):
-                return replace(
-                    self, stage="loading", step=number, total=total, message=component, outcome=None
-                )
+                changes = {"step": number, "total": total, "message": component}
+                return replace(self._loading(envelope.job), stage="loading", **changes)
             case events.Downloading(done=done, total=total, speed=speed):
                 rate = f"{gibibytes(done)}/{gibibytes(total)} GiB, {speed / 1e6:.1f} MB/s"
-                return replace(
-                    self, stage="downloading", step=done, total=total, message=rate, outcome=None
-                )
+                changes = {"step": done, "total": total, "message": rate}
+                return replace(self._loading(envelope.job), stage="downloading", **changes)
             case events.StageStarted(stage=stage):
                 return replace(self, stage=_STAGES[stage], step=0, total=0, message="")
             case events.Step():
@@ -154,6 +154,10 @@ class Progress:
             case _:
                 return self
 
+    def _loading(self, job: str) -> Progress:
+        """What is loaded, if not for the running job, is for none yet."""
+        return self if job == self.job else Progress(loading=job)
+
     def _ended(
         self,
         event: events.Finished | events.Failed | events.Cancelled | events.Loaded,
@@ -162,8 +166,8 @@ class Progress:
         line = log_line(envelope)
         text = line.text if line else ""
         if isinstance(event, events.Loaded):
-            return replace(self, stage="", step=0, total=0, message=text)
-        if envelope.job != self.job and isinstance(event, events.Cancelled):
+            return replace(self, stage="", step=0, total=0, message=text, loading="")
+        if self.is_running and envelope.job != self.job:
             return self  # a waiting job was taken out; the running one goes on
         return replace(self, outcome=line.level if line else None, message=text)
 

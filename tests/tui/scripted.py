@@ -26,7 +26,7 @@ from sdtui.core.record import (
     ModelRecord,
     Stage,
 )
-from sdtui.core.request import GenerationRequest
+from sdtui.core.request import DType, GenerationRequest, MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.history import History
 from sdtui.jobs import JobQueue, QueueFile
@@ -46,7 +46,37 @@ class Result:
 
 
 class ScriptedEngine:
-    """Nothing to clean up."""
+    """Loads a model in no time, or stands still while `hold` is set."""
+
+    def __init__(self) -> None:
+        self.hold = threading.Event()
+        self.loaded: list[str] = []
+
+    def load(
+        self,
+        model: str,
+        dtype: DType,
+        memory_mode: MemoryMode,
+        *,
+        report: Callable[[events.Event], None],
+        cancellation: Cancellation,
+    ) -> None:
+        """Pretend."""
+        report(events.Loading(model=model, component="unet", number=1, total=2))
+        while self.hold.is_set():
+            cancellation.check()
+            time.sleep(0.005)
+        self.loaded.append(model)
+        report(
+            events.Loaded(
+                model=model,
+                family="pocket",
+                device="cpu",
+                dtype=dtype,
+                memory_mode=memory_mode,
+                seconds=1.0,
+            )
+        )
 
     def cleanup(self) -> None:
         """Nothing."""
@@ -172,11 +202,7 @@ class Bench:
         self.generator = ScriptedGenerator()
         self.settings = Settings(pictures=folder / "pictures", **settings)
         self.history = History(self.settings.pictures, folder / "index.db")
-        self.queue = JobQueue(
-            self.settings,
-            self.history,
-            lambda _: self.generator,  # type: ignore[arg-type, return-value]
-        )
+        self.queue = JobQueue(self.settings, self.history, lambda _: self.make_generator())
         self.queue_file = QueueFile(folder)
         self.app = SdtuiApp(
             Desk(
@@ -188,6 +214,10 @@ class Bench:
             )
         )
         self.pilot: Pilot[int]
+
+    def make_generator(self) -> Any:
+        """What makes the pictures; called on the worker's thread."""
+        return self.generator
 
     async def until(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
         """Wait until something holds."""

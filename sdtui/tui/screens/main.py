@@ -13,7 +13,7 @@ from textual import on, work
 from sdtui.core import paths
 from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.files import write_whole
-from sdtui.core.request import GenerationRequest
+from sdtui.core.request import DType, GenerationRequest, MemoryMode
 from sdtui.core.settings import load_settings
 from sdtui.core.text import one_line
 from sdtui.jobs import JobState
@@ -143,8 +143,14 @@ class MainScreen(WindowScreen):
             pane.use_counters(event.counters)
         if event.description is not None:
             self.parameters.use_native(event.description.native)
+            self._load(event.model)
         if event.problem:
             self.notify(event.problem, severity="warning", markup=False)
+
+    def _load(self, model: str) -> None:
+        """Have the model ready by the time it is needed."""
+        texts = self.parameters.texts
+        self.desk.queue.load(model, DType(texts["dtype"]), MemoryMode(texts["memory_mode"]))
 
     # What comes from other threads
 
@@ -174,11 +180,12 @@ class MainScreen(WindowScreen):
         self._stop(after_picture=True)
 
     def _stop(self, *, after_picture: bool) -> None:
-        running = self.live.progress
-        if not running.is_running:
+        now = self.live.progress
+        target = now.job if now.is_running else now.loading
+        if not target:
             self.notify("Nothing is being made.", timeout=3, markup=False)
             return
-        self.desk.queue.cancel(running.job, after_picture=after_picture)
+        self.desk.queue.cancel(target, after_picture=after_picture)
         self.live.show_queue()
 
     def action_editor(self) -> None:

@@ -108,7 +108,7 @@ class ChoiceField(Widget, can_focus=True):
         width = max(1, self.content_size.width - 2)
         shown = Text(one_line(self.text) or self.placeholder, "" if self.text else "dim")
         shown.truncate(width, overflow="ellipsis", pad=True)
-        return shown.append(" ▾", "dim")
+        return shown.append("▾ ", "dim")
 
     def watch_text(self) -> None:
         """Tell the form."""

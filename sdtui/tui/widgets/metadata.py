@@ -84,7 +84,7 @@ class SelectedPane(Pane):
         "The story of the selected picture as it stands in the JSON beside it. Enter or space "
         "folds and unfolds."
     )
-    DEFAULT_CSS = "SelectedPane > PictureView { height: 9; }"
+    DEFAULT_CSS = "SelectedPane > PictureView { height: 8; }"
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
