@@ -17,7 +17,7 @@ from sdtui.tui.protocol import picture_widget, prepare_colours
 MakeQueue = Callable[[Settings, PictureStore], JobQueue]
 
 _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
-_GRACE = 1.5
+_GRACE = 1.2
 """Seconds that the running step gets to end when someone quits."""
 
 
@@ -53,10 +53,13 @@ def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
     if failed:
         sys.stderr.write(f"sdtui met an error of its own; the log is {paths.log_file()}\n")
     code = 1 if failed else code or 0
-    if not queue.close(_GRACE):
-        # The worker is inside a long step. Torch can't be unloaded under it; the files are whole.
+    ended = queue.close(_GRACE)
+    if ended:
+        history.close()
+    if not ended or "torch" in sys.modules:
+        # The worker is inside a long step, or torch would take a second to be unloaded. Every
+        # file is whole by now.
         logging.shutdown()
         sys.stderr.flush()
         os._exit(code)
-    history.close()
     return code

@@ -128,12 +128,12 @@ class Progress:
             case events.Started():
                 return Progress(job=envelope.job, stage="starting")
             case events.Loading(component=component, number=number, total=total):
-                changes = {"step": number, "total": total, "message": component}
-                return replace(self._loading(envelope.job), stage="loading", **changes)
+                before = self._loading(envelope.job)
+                return replace(before, stage="loading", step=number, total=total, message=component)
             case events.Downloading(done=done, total=total, speed=speed):
                 rate = f"{gibibytes(done)}/{gibibytes(total)} GiB, {speed / 1e6:.1f} MB/s"
-                changes = {"step": done, "total": total, "message": rate}
-                return replace(self._loading(envelope.job), stage="downloading", **changes)
+                before = self._loading(envelope.job)
+                return replace(before, stage="downloading", step=done, total=total, message=rate)
             case events.StageStarted(stage=stage):
                 return replace(self, stage=_STAGES[stage], step=0, total=0, message="")
             case events.Step():

@@ -146,3 +146,10 @@ async def test_the_log_is_filtered_and_saved(bench: Bench) -> None:
         assert "finished" in log.text
         await bench.pilot.press("s")
         await bench.pilot.press("enter")
+
+
+async def test_the_form_begins_with_the_settings(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, model="elsewhere", policy="strict")
+    async with running(bench):
+        assert bench.app.main.texts["model"] == "elsewhere"
+        assert bench.app.main.texts["policy"] == "strict"

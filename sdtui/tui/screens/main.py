@@ -53,6 +53,8 @@ class MainScreen(WindowScreen):
 
     def on_mount(self) -> None:
         """Bring back the form, then look at what lies on disk."""
+        defaults = self.desk.settings.request_defaults()
+        self.fill({name: str(value) for name, value in defaults.items()})
         self.fill(self.app.state.form)
         self.prompt.editor.remember(self.app.state.prompts)
         self._show_welcome()

@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Offset
 from textual.screen import Screen
 
+from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import GLOBAL, bindings_in
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.jump import JumpScreen
@@ -174,7 +175,8 @@ class WindowScreen(Screen[None]):
                 key, told = keys.get(binding.id, ("", binding.tooltip))
                 display = self.app.get_key_display(binding)
                 keys[binding.id] = (f"{key} {display}".strip(), told)
-        own_first = sorted(keys, key=lambda name: name.partition(".")[0] in GLOBAL)
+        listed = [action.id for action in ACTIONS if action.id in keys]
+        own_first = sorted(listed, key=lambda name: name.partition(".")[0] in GLOBAL)
         title = pane.title if pane else "sdtui"
         about = pane.about if pane else "Press a letter after the jump key to go to a pane."
         self.app.push_screen(HelpScreen(title, about, [keys[name] for name in own_first]))

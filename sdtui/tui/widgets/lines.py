@@ -25,6 +25,7 @@ class Lines(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor"}
     DEFAULT_CSS = """
     Lines {
+        width: 100%;
         height: 1fr;
         padding: 0 1;
         overflow-x: hidden;

@@ -37,7 +37,7 @@ class PreviewPane(Pane, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("preview")
     DEFAULT_CSS = """
     PreviewPane {
-        & > #welcome { display: none; width: 1fr; height: 1fr; padding: 1 2; }
+        & > #welcome { display: none; width: 1fr; height: 1fr; padding: 0 1; }
         &.-welcome > #welcome { display: block; }
         &.-welcome > PictureView { display: none; }
     }
