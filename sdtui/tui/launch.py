@@ -17,8 +17,10 @@ from sdtui.tui.protocol import picture_widget, prepare_colours
 MakeQueue = Callable[[Settings, PictureStore], JobQueue]
 
 _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
-_GRACE = 1.2
+_GRACE = 0.8
 """Seconds that the running step gets to end when someone quits."""
+_TURN = 0.0005
+"""Seconds that a thread may hold the interpreter while another waits for it."""
 
 
 def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
@@ -47,6 +49,8 @@ def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
         drawn_by=picture_widget(settings.image_protocol),
         over_ssh=over_ssh,
     )
+    # While the worker imports torch, threads take turns by this clock: keys shouldn't wait long.
+    sys.setswitchinterval(_TURN)
     app = SdtuiApp(desk)
     code = app.run()
     failed = app.return_code not in (0, None) and code is None

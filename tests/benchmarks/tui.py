@@ -39,7 +39,7 @@ def start(times: int = 5) -> float:
     for _ in range(times):
         terminal = _open(_REAL)
         seconds.append(time.monotonic() - terminal.started)
-        terminal.process.close(force=True)
+        terminal.kill()
     return min(seconds)
 
 
@@ -48,7 +48,7 @@ def bare_start() -> float:
     terminal = Terminal(("-c", _BARE), Path(tempfile.mkdtemp()))
     terminal.until(lambda: terminal.bytes > 500)
     seconds = time.monotonic() - terminal.started
-    terminal.process.close(force=True)
+    terminal.kill()
     return seconds
 
 
@@ -70,7 +70,7 @@ def latency(presses: int = 150) -> tuple[float, float]:
         if number % 12 == 11:
             terminal.send("\x7f" * 12)
         terminal.watch(0.1)
-    terminal.process.close(force=True)
+    terminal.kill()
     return statistics.quantiles(seconds, n=20)[-1], max(seconds)
 
 
@@ -83,7 +83,7 @@ def bytes_a_second(environment: Mapping[str, str], seconds: float = 15) -> float
         terminal.watch(0.1)
     terminal.bytes = 0
     terminal.watch(seconds)
-    terminal.process.close(force=True)
+    terminal.kill()
     return terminal.bytes / seconds
 
 
@@ -95,7 +95,7 @@ def idle(seconds: float = 20) -> float:
     before = sum(process.cpu_times()[:2])
     terminal.watch(seconds)
     used = sum(process.cpu_times()[:2]) - before
-    terminal.process.close(force=True)
+    terminal.kill()
     return used / seconds
 
 

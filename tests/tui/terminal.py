@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -93,6 +94,11 @@ class Terminal:
         """Give the window another size."""
         self.screen.resize(rows, columns)
         self.process.setwinsize(rows, columns)
+
+    def kill(self) -> None:
+        """End it without asking."""
+        self.process.kill(signal.SIGKILL)
+        self.ended()
 
     def ended(self, seconds: float = 10) -> int | None:
         """Wait for the end; the exit code."""
