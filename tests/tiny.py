@@ -66,7 +66,9 @@ def _vae(channels: int = 8) -> AutoencoderKL:
 _SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
-def make_sd1(folder: Path, seed: int = 0, width: int = 16) -> Path:
+def make_sd1(
+    folder: Path, seed: int = 0, width: int = 16, time_cond_proj_dim: int | None = None
+) -> Path:
     """Save a tiny SD 1.x model of 16x16 latents (native size 128 px) to `folder`."""
     torch.manual_seed(seed)
     unet = UNet2DConditionModel(
@@ -78,6 +80,7 @@ def make_sd1(folder: Path, seed: int = 0, width: int = 16) -> Path:
         cross_attention_dim=32,
         norm_num_groups=4,
         attention_head_dim=4,
+        time_cond_proj_dim=time_cond_proj_dim,
     )
     pipeline: Any = StableDiffusionPipeline(
         vae=_vae(),

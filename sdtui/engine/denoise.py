@@ -281,9 +281,12 @@ def not_accepted(model: LoadedModel, batch: Batch) -> list[str]:
 
 def _other_image_to_image(model: LoadedModel) -> Any:
     try:
-        return AutoPipelineForImage2Image.from_pipe(model.pipeline)
+        pipeline: Any = AutoPipelineForImage2Image.from_pipe(model.pipeline)
     except ValueError:
-        pass
+        pipeline = None
+    if pipeline is not None:
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
     raise UnsupportedModelError(
         f"{model.source.name} ({model.description.pipeline_class}) makes no pictures from an "
         "init image",

@@ -1,0 +1,89 @@
+"""Families whose pipelines run as a whole: what they accept is given, what they don't is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import FluxPipeline
+from PIL import Image
+
+from sdtui.core.errors import InvalidRequestError
+from sdtui.core.request import GenerationRequest
+from sdtui.engine.engine import StableDiffusionEngine
+from tests.engine.conftest import Events
+from tests.images import difference
+from tests.tiny_others import make_flux, make_latent_consistency
+
+
+@pytest.fixture(scope="module")
+def tiny_flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_flux(tmp_path_factory.mktemp("models") / "flux")
+
+
+def _request(folder: Path, **values: Any) -> GenerationRequest:
+    return GenerationRequest.parse(
+        {
+            "prompt": "a red cat",
+            "model": str(folder),
+            "dtype": "float32",
+            "seed": 1,
+            "num_inference_steps": 3,
+            "width": 64,
+            "height": 64,
+            **values,
+        }
+    )
+
+
+def test_flux_is_the_picture_of_diffusers(
+    shared_engine: StableDiffusionEngine, tiny_flux: Path, events: Events
+) -> None:
+    pipeline: Any = FluxPipeline.from_pretrained(tiny_flux, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    plain = pipeline(
+        "a red cat",
+        num_inference_steps=3,
+        width=64,
+        height=64,
+        generator=torch.Generator().manual_seed(1),
+    ).images[0]
+    result = shared_engine.generate(_request(tiny_flux, num_images_per_prompt=2), report=events)
+    assert difference(result.images[0], plain) <= 1  # in a batch of two
+    assert events.kinds().count("step") == 3
+    assert set(result.record.timings) == {"load", "encode", "denoise", "decode"}
+
+
+def test_flux_from_an_init_image(
+    shared_engine: StableDiffusionEngine, tiny_flux: Path, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    result = shared_engine.generate(
+        _request(tiny_flux, init_image=tmp_path / "red.png", strength=0.7)
+    )
+    assert result.images[0].size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({"sampler": "DPM++ 2M"}, "flow kind"), ({"width": 72}, "multiple of 16")],
+)
+def test_what_flux_can_not_do_is_said(
+    shared_engine: StableDiffusionEngine, tiny_flux: Path, values: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=words):
+        shared_engine.generate(_request(tiny_flux, **values))
+
+
+def test_fields_that_a_pipeline_has_no_place_for_are_said(
+    shared_engine: StableDiffusionEngine, tmp_path: Path, events: Events
+) -> None:
+    folder = make_latent_consistency(tmp_path / "lcm")
+    result = shared_engine.generate(
+        _request(folder, negative_prompt="blurry", num_inference_steps=2), report=events
+    )
+    assert result.images[0].size == (64, 64)
+    assert "doesn't take negative_prompt" in result.record.notices[0]
+    assert "notice" in events.kinds()
