@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -47,6 +47,12 @@ class Settings(BaseModel):
 
     previews: bool = True
     """Whether a small picture is made at every step."""
+
+    image_protocol: Literal["auto", "kitty", "sixel", "halfcell"] = "auto"
+    """How the app draws finished pictures: auto, kitty, sixel or halfcell."""
+
+    keys: Mapping[str, str] = {}
+    """The app's keys by action, as `sdtui keys` lists them."""
 
     def request_defaults(self) -> dict[str, Any]:
         """The fields of a GenerationRequest that the settings fill where a person leaves them

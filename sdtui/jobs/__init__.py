@@ -2,5 +2,6 @@
 
 from sdtui.jobs.job import Job, JobState, Output
 from sdtui.jobs.queue import JobQueue
+from sdtui.jobs.queue_file import QueueFile
 
-__all__ = ["Job", "JobQueue", "JobState", "Output"]
+__all__ = ["Job", "JobQueue", "JobState", "Output", "QueueFile"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from sdtui.core.cancellation import Cancellation
 from sdtui.core.record import GenerationRecord
-from sdtui.core.request import GenerationRequest
+from sdtui.core.request import DType, GenerationRequest, MemoryMode
 
 Format = Literal["png", "jpeg", "webp"]
 
@@ -58,3 +60,14 @@ class Job(BaseModel):
     """Whether the request itself has to be changed."""
     pictures: tuple[str, ...] = ()
     """Paths of what was saved."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """A model that is to be ready before a job needs it."""
+
+    id: str
+    model: str
+    dtype: DType
+    memory_mode: MemoryMode
+    cancellation: Cancellation = field(default_factory=Cancellation)

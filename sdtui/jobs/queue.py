@@ -14,11 +14,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import SdtuiError
+from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.core.events import Cancelled, Event, Failed, JobEvent, Queued
-from sdtui.core.request import GenerationRequest
+from sdtui.core.request import DType, GenerationRequest, MemoryMode
 from sdtui.core.settings import Settings
-from sdtui.jobs.job import Job, JobState, Output
+from sdtui.jobs.job import Job, JobState, Load, Output
 from sdtui.jobs.worker import (
     Outcome,
     PictureStore,
@@ -71,6 +71,8 @@ class JobQueue:
         self._cancellations: dict[str, Cancellation] = {}
         self._unsaved: dict[str, list[UnsavedPicture]] = {}
         self._subscribers: list[Subscriber] = []
+        self._wanted_model: Load | None = None
+        self._loading: Load | None = None
         self._paused = False
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -93,11 +95,32 @@ class JobQueue:
             self._changed.notify_all()
         return job
 
+    def load(
+        self,
+        model: str,
+        dtype: DType = DType.AUTO,
+        memory_mode: MemoryMode = MemoryMode.AUTO,
+    ) -> str:
+        """Have a model ready before a job needs it, once nothing else is to be done; returns the
+        id under which its events come and by which `cancel` ends it. The latest wish counts."""
+        wanted = Load(secrets.token_hex(6), model, dtype, memory_mode)
+        with self._changed:
+            if self._closed:
+                raise SdtuiError("the queue is closed", "Start sdtui again")
+            self._wanted_model = wanted
+            if self._loading is not None:
+                self._loading.cancellation.stop_now()
+            self._start_worker()
+            self._changed.notify_all()
+        return wanted.id
+
     def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
         """Cancel a job: at once, or (a running one) after the picture that is being made. Does
         nothing to a job that is over."""
         with self._changed:
             job = self._jobs.get(job_id)
+            if self._loading is not None and self._loading.id == job_id:
+                self._loading.cancellation.stop_now()
             if job is None or job.state.is_over:
                 return
             if job_id in self._waiting:
@@ -196,6 +219,8 @@ class JobQueue:
             self._closed = True
             if self._running:
                 self._cancellations[self._running].stop_now()
+            if self._loading is not None:
+                self._loading.cancellation.stop_now()
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(timeout)
@@ -210,32 +235,63 @@ class JobQueue:
 
     def _work(self) -> None:
         generator: RobustStableDiffusionGenerator | None = None
-        while (job := self._next_job()) is not None:
+        while (task := self._next()) is not None:
+            outcome: Outcome | None = None
             try:
                 if generator is None:
                     generator = self._make_generator(self._settings)
-                outcome = carry_out(
-                    job,
-                    generator,
-                    self._store,
-                    lambda event, job_id=job.id: self._tell(job_id, event),  # type: ignore[misc]
-                    self._cancellations[job.id],
-                )
+                outcome = self._carry_out(task, generator)
+            except CancelledError:
+                outcome = Outcome(Cancelled())
             except SdtuiError as error:
                 outcome = Outcome(failed_event(error))
             except Exception as error:  # noqa: BLE001 - the worker must outlive any one job
-                _log.exception("job %s failed", job.id)
+                _log.exception("job %s failed", task.id)
                 text = f"{type(error).__name__}: {str(error)[:300]}"
                 outcome = Outcome(Failed(error=text, mend="The log has the whole story"))
-            self._settle(job.id, outcome)
+            if isinstance(task, Load):
+                self._loading = None
+                if outcome is not None:
+                    self._tell(task.id, outcome.event)
+            elif outcome is not None:
+                self._settle(task.id, outcome)
         if generator is not None:
             generator.engine.cleanup()
 
-    def _next_job(self) -> Job | None:
+    def _carry_out(
+        self, task: Job | Load, generator: RobustStableDiffusionGenerator
+    ) -> Outcome | None:
+        """Do a job, or load a model: that has no outcome beyond its events."""
+
+        def report(event: Event) -> None:
+            self._tell(task.id, event)
+
+        if isinstance(task, Job):
+            return carry_out(task, generator, self._store, report, self._cancellations[task.id])
+        generator.engine.load(
+            task.model,
+            task.dtype,
+            task.memory_mode,
+            report=report,
+            cancellation=task.cancellation,
+        )
+        return None
+
+    def _next(self) -> Job | Load | None:
+        """What is to be done next: jobs go before models that are only wanted."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or (self._waiting and not self._paused))
+            self._changed.wait_for(
+                lambda: (
+                    self._closed
+                    or (self._waiting and not self._paused)
+                    or self._wanted_model is not None
+                )
+            )
             if self._closed:
                 return None
+            if not self._waiting or self._paused:
+                self._loading, self._wanted_model = self._wanted_model, None
+                return self._loading
             self._running = self._waiting.pop(0)
             return self._replace(self._running, state=JobState.RUNNING)
 

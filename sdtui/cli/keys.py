@@ -1,0 +1,29 @@
+"""`sdtui keys`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from sdtui.core.settings import load_settings
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def keys(as_json: bool) -> None:
+    """List the app's keys, with the names by which the config file's [keys] table changes them."""
+    from sdtui.tui.actions import ACTIONS, check_keymap
+
+    changed = load_settings().keys
+    check_keymap(changed)
+    rows = [(each.id, changed.get(each.id, each.keys), each.help) for each in ACTIONS]
+    if as_json:
+        listed = [
+            {"action": name, "keys": key.split(","), "help": told} for name, key, told in rows
+        ]
+        click.echo(json.dumps(listed, indent=2))
+        return
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, key, told in rows:
+        click.echo(f"{name:<{widths[0]}}  {key:<{widths[1]}}  {told}")

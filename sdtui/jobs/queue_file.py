@@ -1,0 +1,74 @@
+"""Keeping the queue on disk, so that it survives a crash, a killed terminal or a reboot."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sdtui.core import paths
+from sdtui.core.files import write_whole
+from sdtui.jobs.job import Job
+
+_log = logging.getLogger(__name__)
+
+
+class _Kept(BaseModel):
+    """A process's queue. The process is known by its number and when it began: after a reboot
+    the same number belongs to another."""
+
+    model_config = ConfigDict(frozen=True)
+
+    process: int
+    began: float
+    jobs: tuple[Job, ...]
+
+    def is_left_behind(self) -> bool:
+        import psutil
+
+        try:
+            return abs(psutil.Process(self.process).create_time() - self.began) > 2
+        except psutil.NoSuchProcess:
+            return True
+
+
+class QueueFile:
+    """One file for each process, so that two apps don't take each other's jobs."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or paths.state_folder()
+        self._file = self._folder / f"queue-{os.getpid()}.json"
+
+    def keep(self, jobs: Iterable[Job]) -> None:
+        """Keep the jobs that are not over; without any there is no file. Raises OSError."""
+        waiting = tuple(job for job in jobs if not job.state.is_over)
+        if waiting:
+            import psutil  # takes a while, and the app's window shouldn't wait for it
+
+            began = psutil.Process().create_time()
+            kept = _Kept(process=os.getpid(), began=began, jobs=waiting)
+            write_whole(self._file, kept.model_dump_json().encode())
+        else:
+            self._file.unlink(missing_ok=True)
+
+    def left_behind(self) -> list[Job]:
+        """The jobs of processes that are no more, in their order."""
+        return [job for _, kept in self._others() for job in kept.jobs]
+
+    def forget_left_behind(self) -> None:
+        """Delete what `left_behind` lists: it was taken over, or isn't wanted."""
+        for file, _ in self._others():
+            file.unlink(missing_ok=True)
+
+    def _others(self) -> Iterator[tuple[Path, _Kept]]:
+        for file in sorted(self._folder.glob("queue-*.json")):
+            try:
+                kept = _Kept.model_validate_json(file.read_bytes())
+            except (OSError, ValidationError) as error:
+                _log.warning("%s can't be read: %s", file, error)
+                continue
+            if file != self._file and kept.is_left_behind():
+                yield file, kept

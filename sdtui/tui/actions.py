@@ -1,0 +1,113 @@
+"""Everything that a key can do. The bindings, the help, the command palette, `sdtui keys` and the
+`[keys]` table of the config file are all made from this one list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sdtui.core.errors import SettingsError
+from sdtui.core.nearest import nearest
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that a key does. `id` is the place where the key works, a dot, and the name."""
+
+    id: str
+    keys: str
+    """Separated by commas, as Textual names them."""
+    label: str
+    """For the footer."""
+    help: str
+    shown: bool = False
+    """Whether the footer shows it."""
+
+    @property
+    def scope(self) -> str:
+        """Where the key works: "app" is everywhere, "window" wherever no dialog is open, the others
+        only in the pane of that name."""
+        return self.id.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """What it is called in code: `action_<name>`."""
+        return self.id.partition(".")[2]
+
+
+ACTIONS = (
+    Action("window.generate", "ctrl+g,f5", "Generate", "Queue a picture as the form says", True),
+    Action("window.cancel", "ctrl+x", "Cancel", "Stop the running job now", True),
+    Action("window.stop_after", "f7", "Stop after", "Stop the running job after this picture"),
+    Action("window.jump", "ctrl+o", "Jump", "Show a letter on every pane and go to one", True),
+    Action("app.command_palette", "ctrl+p", "Commands", "Find any action by name", True),
+    Action("window.create_room", "f2", "Create", "Go to prompt, parameters and preview"),
+    Action("window.queue_room", "f3", "Queue", "Go to queue, memory and log"),
+    Action("window.history_room", "f4", "History", "Go to the history"),
+    Action("window.models", "ctrl+l", "Model", "Choose or download a model"),
+    Action("window.full_screen", "f6", "Full screen", "Show the picture on the whole screen"),
+    Action("window.editor", "ctrl+t", "Editor", "Edit the prompt in $EDITOR"),
+    Action("app.next_theme", "f8", "Theme", "Take the next theme"),
+    Action("window.edit_config", "f9", "Config", "Edit the config file in $EDITOR"),
+    Action("app.help", "f1", "Help", "Explain the focused pane and its keys", True),
+    Action("app.quit", "ctrl+q", "Quit", "Leave; the form and the queue are kept", True),
+    Action("form.last_seed", "l", "Last seed", "Take the seed of the last picture", True),
+    Action("form.new_seed", "n", "New seed", "Draw a new seed and keep it"),
+    Action("form.random_seed", "r", "Random", "Leave the seed open: a new one each time"),
+    Action("form.swap_size", "x", "Swap size", "Swap width and height", True),
+    Action("form.next_size", "p", "Size presets", "Take the next of the usual sizes", True),
+    Action("form.clear", "backspace,delete", "Model's own", "Leave the value to the model"),
+    Action("preview.previous", "left,h", "Previous", "Show the previous picture", True),
+    Action("preview.next", "right,l", "Next", "Show the next picture", True),
+    Action("preview.grid", "g", "All", "Show all pictures of the job side by side"),
+    Action("preview.before_after", "b", "Before/after", "Switch to the init image and back"),
+    Action("preview.open", "enter,f", "Full screen", "Show the picture on the whole screen", True),
+    Action("queue.earlier", "K,shift+up", "Earlier", "Move the job forward", True),
+    Action("queue.later", "J,shift+down", "Later", "Move the job back", True),
+    Action("queue.remove", "d,delete", "Remove", "Cancel the job or take it out", True),
+    Action("queue.pause", "p", "Pause", "Begin no more jobs, or go on", True),
+    Action("queue.stop_after", "s", "Stop after", "Stop the running job after this picture"),
+    Action("queue.reuse", "enter,r", "Reuse", "Bring the job's settings into the form", True),
+    Action("log.filter", "f", "Filter", "Show all, warnings and errors, or errors only", True),
+    Action("log.copy", "y", "Copy", "Copy the log to the clipboard", True),
+    Action("log.save", "s", "Save", "Write the log to a file", True),
+    Action("log.details", "enter", "Details", "Show the line whole", True),
+    Action("history.show", "enter", "Show", "Show the picture in the preview", True),
+    Action("history.search", "slash", "Search", "Search the history", True),
+    Action("history.reuse", "r", "Reuse", "Bring all settings into the form", True),
+    Action("history.vary", "R", "New seed", "Bring all settings but the seed into the form"),
+    Action("history.init_image", "i", "Init image", "Start the next picture from this one"),
+    Action("history.compare", "c", "Compare", "Mark a picture, then compare another with it"),
+    Action("history.star", "s", "Star", "Star the picture, or take the star away", True),
+    Action("history.tag", "t", "Tag", "Add tags, or take them away with a minus", True),
+    Action("history.trash", "d,delete", "Trash", "Move the picture into the trash", True),
+    Action("history.undo", "u", "Undo", "Bring the last trashed picture back"),
+    Action("history.copy_path", "y", "Copy path", "Copy the picture's path"),
+    Action("history.copy_prompt", "Y", "Copy prompt", "Copy the prompt"),
+    Action("history.copy_json", "M", "Copy JSON", "Copy the metadata"),
+    Action("list.cursor_up", "up,k", "Up", "Go up"),
+    Action("list.cursor_down", "down,j", "Down", "Go down"),
+    Action("list.page_up", "pageup,ctrl+u", "Page up", "Go up one page"),
+    Action("list.page_down", "pagedown,ctrl+d", "Page down", "Go down one page"),
+    Action("list.first", "home,g", "First", "Go to the first line"),
+    Action("list.last", "end,G", "Last", "Go to the last line"),
+)
+"""`sdtui keys` prints them in this order."""
+
+
+def actions_in(scope: str) -> tuple[Action, ...]:
+    """The actions of one place."""
+    return tuple(action for action in ACTIONS if action.scope == scope)
+
+
+def check_keymap(keymap: Mapping[str, str]) -> None:
+    """Raise SettingsError if the config file's `[keys]` names an action that isn't there, or
+    leaves no key to quit with."""
+    known = {action.id for action in ACTIONS}
+    for name, keys in keymap.items():
+        if name not in known:
+            near = nearest(name, known)
+            mend = f'Did you mean "{near}"?' if near else '"sdtui keys" lists them'
+            raise SettingsError(f'keys: there is no action "{name}"', mend)
+        if not keys.strip():
+            raise SettingsError(f"keys: {name} has no key", "Give a key such as ctrl+g")

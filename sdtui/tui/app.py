@@ -1,0 +1,155 @@
+"""SdtuiApp: the app around the main screen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import work
+from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from sdtui.core import paths
+from sdtui.core.files import write_whole
+from sdtui.tui.actions import ACTIONS
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.desk import Desk
+from sdtui.tui.screens.dialogs import ConfirmScreen
+from sdtui.tui.screens.main import MainScreen
+from sdtui.tui.state import load_state, save_state
+from sdtui.tui.themes import OWN_THEMES, default_theme
+
+_log = logging.getLogger(__name__)
+
+
+class SdtuiApp(App[int], inherit_bindings=False):
+    """Themes, keys, state, and the way out."""
+
+    TITLE = "sdtui"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    CSS = "Toast { max-width: 60; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_in("app"),
+        Binding("ctrl+c", "help_quit", show=False),
+    ]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        self.state = load_state()
+        for theme in OWN_THEMES:
+            self.register_theme(theme)
+        # Before the styles are read: changing it later would read them all again.
+        known = self.state.theme in self.available_themes
+        colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
+        self.theme = self.state.theme if known else default_theme(colours)
+        self.set_keymap(desk.settings.keys)
+        self.main = MainScreen(desk)
+        self._question: ConfirmScreen | None = None
+
+    def on_mount(self) -> None:
+        """Open the window, and listen to the system."""
+        self.push_screen(self.main)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._told_to_end, number)
+
+    def _told_to_end(self, number: int) -> None:
+        _log.warning("ended by signal %s", number)
+        self.leave(128 + number)
+
+    def save(self) -> None:
+        """Keep form, prompts and theme for the next start."""
+        self.state = self.state.model_copy(update={"form": self.main.texts, "theme": self.theme})
+        save_state(self.state)
+
+    def leave(self, code: int = 0) -> None:
+        """Save and end. What runs and waits is on disk already, for the next start."""
+        self.main.live.unsubscribe()
+        self.desk.monitor.stop()
+        self.save()
+        self.exit(code)
+
+    async def action_quit(self) -> None:
+        """Leave; ask once while a picture is being made."""
+        if self.main.live.progress.is_running and self.screen is not self._question:
+            self._ask_to_quit()
+        else:
+            self.leave()
+
+    @work
+    async def _ask_to_quit(self) -> None:
+        text = (
+            "A picture is being made; it will be lost. The queue is kept, and the next start "
+            "offers to go on."
+        )
+        self._question = ConfirmScreen("Quit?", text, "Quit", "Stay")
+        if await self.push_screen_wait(self._question):
+            self.leave()
+
+    def action_help(self) -> None:
+        """Explain the focused pane."""
+        if self.screen is self.main:
+            self.main.show_help()
+
+    def action_next_theme(self) -> None:
+        """The next theme."""
+        names = [theme.name for theme in OWN_THEMES]
+        place = names.index(self.theme) + 1 if self.theme in names else 0
+        self.theme = names[place % len(names)]
+        self.notify(f"Theme: {self.theme}", timeout=2, markup=False)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every action that works where the focus is, and Textual's own."""
+        active = {each.binding.id: each for each in self.main.active_bindings.values()}
+        for action in ACTIONS:
+            found = active.get(action.id)
+            if found is not None and action.name != "command_palette":
+                run = partial(self.run_action, action.name, found.node)
+                yield SystemCommand(action.help, f"{action.label}  ({action.keys})", run)
+        yield SystemCommand(
+            "Choose a theme", "All themes, seen as you go", self.action_change_theme
+        )
+
+    def edit(self, text: str, suffix: str = ".txt") -> str | None:
+        """Let a person edit a text in $EDITOR; None if that can't be."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"prompt{suffix}"
+            file.write_text(text, encoding="utf-8")
+            if not self.edit_file(file):
+                return None
+            return file.read_text(encoding="utf-8").rstrip("\n")
+
+    def edit_file(self, file: Path) -> bool:
+        """Open a file in $EDITOR, with the app out of the way; whether that went well."""
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        try:
+            with self.suspend():
+                done = subprocess.run([*shlex.split(editor), str(file)], check=False)
+        except (OSError, SuspendNotSupported) as error:
+            self.notify(f"{editor} can't be started: {error}", severity="error", markup=False)
+            return False
+        self.refresh(layout=True)
+        return done.returncode == 0
+
+    def copy(self, text: str, what: str) -> None:
+        """Copy over OSC 52. No terminal says whether it worked, so there is a file as well."""
+        self.copy_to_clipboard(text)
+        file = paths.state_folder() / "copied.txt"
+        write_whole(file, text.encode())
+        self.notify(f"{what} sent to the terminal's clipboard, and to {file}", markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        _log.error("the app met an error", exc_info=error)
+        super()._handle_exception(error)

@@ -1,0 +1,47 @@
+"""Work beside the app that may take long: on threads that don't hold up quitting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from textual.message import Message
+from textual.message_pump import MessagePump
+
+from sdtui.core.errors import SdtuiError
+from sdtui.core.settings import Settings
+from sdtui.history import History
+from sdtui.models.catalog import find_model
+from sdtui.models.description import describe_model
+from sdtui.models.tokens import counters_of
+from sdtui.tui.messages import HistoryRead, ModelKnown
+
+
+def beside(target: MessagePump, work: Callable[[], Message]) -> None:
+    """Do `work` on a thread of its own and post what it returns to `target`. The thread ends with
+    the process; Textual's own workers would have to be waited for (textual#3966)."""
+
+    def run() -> None:
+        target.post_message(work())
+
+    threading.Thread(target=run, name="sdtui-beside", daemon=True).start()
+
+
+def look_at_model(model: str, settings: Settings) -> ModelKnown:
+    """What is known of a model before it is loaded."""
+    try:
+        source = find_model(model, settings.model_folders)
+        counters = counters_of(source)
+        description = None if source.path is None else describe_model(source.path)
+    except SdtuiError as error:
+        return ModelKnown(model, problem=str(error))
+    return ModelKnown(model, counters, description)
+
+
+def read_history(history: History) -> HistoryRead:
+    """Notice what was moved, copied in or deleted."""
+    try:
+        history.refresh()
+    except SdtuiError as error:
+        return HistoryRead(str(error))
+    return HistoryRead()

@@ -1,0 +1,137 @@
+"""The form's fields, made from those of GenerationRequest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.request import GenerationRequest, field_label
+from sdtui.core.samplers import sampler_labels
+
+Kind = Literal["text", "model", "choice", "integer", "number", "path"]
+
+_STEPS = {"guidance_scale": 0.5, "width": 64, "height": 64, "strength": 0.05}
+_SHORT = {"strength": "Strength", "policy": "Retry"}
+_OPEN = {"seed": "random", "init_image": "none"}
+_NEEDS_INIT_IMAGE = ("strength", "init_image_fit")
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """One field as the form shows it."""
+
+    name: str
+    label: str
+    kind: Kind
+    help: str
+    choices: tuple[str, ...] = ()
+    """The first is "" where the field may be left open."""
+    default: str = ""
+    minimum: float = 0
+    maximum: float = 0
+    step: float = 1
+    open_text: str = "auto"
+    """Shown while the field is left open."""
+
+    def stepped(self, text: str, by: int) -> str:
+        """The value `by` steps away, within the limits. From an open field it begins at the
+        lower limit, or at the upper one when going down."""
+        try:
+            value = float(text)
+        except ValueError:
+            value = self.minimum - self.step if by > 0 else self.maximum + self.step
+        # On to the next multiple of a step: 60 becomes 64 and not 124.
+        places = round(value / self.step, 6)
+        moved = (math.floor(places) + 1 if by > 0 else math.ceil(places) - 1) * self.step
+        limited = min(self.maximum, max(self.minimum, moved))
+        return str(int(limited)) if self.kind == "integer" else f"{limited:g}"
+
+
+def field_specs() -> tuple[FieldSpec, ...]:
+    """Every field, in the order of GenerationRequest."""
+    schema = GenerationRequest.model_json_schema()
+    return tuple(
+        _spec(name, schema["properties"][name], schema["$defs"])
+        for name in GenerationRequest.model_fields
+    )
+
+
+def _spec(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> FieldSpec:
+    branches = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+    branch = {**schema, **branches[0]}
+    optional = "anyOf" in schema
+    reference = str(branch.get("$ref", ""))
+    default = schema.get("default")
+    choices: tuple[str, ...] = ()
+    kind: Kind = "text"
+    if reference:
+        kind, choices = "choice", tuple(definitions[reference.rpartition("/")[2]]["enum"])
+    elif name == "sampler":
+        kind, choices = "choice", ("", *sampler_labels())
+    elif name == "model":
+        kind = "model"
+    elif branch.get("format") == "path":
+        kind = "path"
+    elif branch.get("type") in ("integer", "number"):
+        kind = branch["type"]
+    return FieldSpec(
+        name=name,
+        label=_SHORT.get(name, field_label(name)),
+        kind=kind,
+        help=GenerationRequest.model_fields[name].description or "",
+        choices=choices,
+        default="" if optional or default is None else str(default),
+        minimum=branch.get("minimum", 0),
+        maximum=branch.get("maximum", 0),
+        step=_STEPS.get(name, 1),
+        open_text=_OPEN.get(name, "auto"),
+    )
+
+
+def request_values(texts: Mapping[str, str]) -> dict[str, Any]:
+    """The texts of a form as GenerationRequest takes them: fields left open are not among them,
+    nor are those that only go with an init image when there is none."""
+    values: dict[str, Any] = {name: text for name, text in texts.items() if text.strip()}
+    if "init_image" not in values:
+        for name in _NEEDS_INIT_IMAGE:
+            values.pop(name, None)
+    else:
+        values["init_image"] = Path(values["init_image"].strip()).expanduser()
+    return values
+
+
+def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
+    """The request that a form asks for. Raises InvalidRequestError."""
+    values = request_values(texts)
+    image = values.get("init_image")
+    problems = []
+    if image is not None and not image.is_file():
+        problems = [Problem("init_image", image, f"there is no file {image}")]
+    try:
+        request = GenerationRequest.parse({"prompt": "", **values})
+    except InvalidRequestError as error:
+        problems += error.problems
+    if problems:
+        raise InvalidRequestError(problems)
+    return request
+
+
+def problems_of(texts: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with a form: field → message. An empty prompt isn't wrong yet."""
+    try:
+        parse_form({**texts, "prompt": texts.get("prompt", "").strip() or "-"})
+    except InvalidRequestError as error:
+        return {problem.field: problem.message for problem in error.problems}
+    return {}
+
+
+def form_texts(request: GenerationRequest) -> dict[str, str]:
+    """What a form holds to ask for `request`."""
+    return {
+        name: "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in request
+    }

@@ -1,0 +1,77 @@
+"""Pictures drawn with half-cells: "▀" shows one pixel in its own colour and one in that of its
+background. Works in every terminal that has colours, and is cheap enough for every step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BYTES_A_CELL = 38
+"""What a cell with two new colours costs on its way to the terminal."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A picture in memory: `width * height * 3` bytes, row by row."""
+
+    width: int
+    height: int
+    rgb: bytes
+
+
+def pixels_of(image: Image) -> Pixels:
+    """The pixels of a PIL image."""
+    flat = image.convert("RGB")
+    return Pixels(flat.width, flat.height, flat.tobytes())
+
+
+def fit(pixels: Pixels, columns: int, rows: int) -> tuple[int, int]:
+    """The largest columns and rows, within these, that keep the picture's shape. A cell is twice
+    as high as wide."""
+    scale = min(columns / pixels.width, rows * 2 / pixels.height)
+    width = max(1, min(columns, round(pixels.width * scale)))
+    height = max(1, min(rows, round(pixels.height * scale / 2)))
+    return width, height
+
+
+def draw(pixels: Pixels, columns: int, rows: int) -> list[Strip]:
+    """The picture as `rows` strips of `columns` cells."""
+    from PIL import Image
+
+    image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.rgb)
+    smaller = columns < pixels.width
+    how = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
+    data = image.resize((columns, rows * 2), how).tobytes()
+    line = columns * 3
+    return [
+        _strip(data[row * 2 * line : (row * 2 + 1) * line], data[(row * 2 + 1) * line :], columns)
+        for row in range(rows)
+    ]
+
+
+def _strip(upper: bytes, lower: bytes, columns: int) -> Strip:
+    segments = []
+    for start in range(0, columns * 3, 3):
+        top = (upper[start] << 16) | (upper[start + 1] << 8) | upper[start + 2]
+        bottom = (lower[start] << 16) | (lower[start + 1] << 8) | lower[start + 2]
+        # The two lowest bits of a channel can't be seen, and without them styles repeat.
+        segments.append(Segment("▀", _style(top & 0xFCFCFC, bottom & 0xFCFCFC)))
+    return Strip(segments, columns).simplify()
+
+
+@lru_cache(maxsize=20_000)
+def _style(top: int, bottom: int) -> Style:
+    return Style(color=_colour(top), bgcolor=_colour(bottom))
+
+
+def _colour(rgb: int) -> Color:
+    return Color.from_rgb(rgb >> 16, (rgb >> 8) & 255, rgb & 255)

@@ -1,0 +1,69 @@
+"""Starting the app, and ending it whatever the worker is doing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+from sdtui.core import paths
+from sdtui.core.settings import Settings
+from sdtui.jobs import JobQueue
+from sdtui.jobs.worker import PictureStore
+from sdtui.tui.actions import check_keymap
+from sdtui.tui.protocol import picture_widget, prepare_colours
+
+MakeQueue = Callable[[Settings, PictureStore], JobQueue]
+
+_NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
+_GRACE = 0.8
+"""Seconds that the running step gets to end when someone quits."""
+_TURN = 0.0005
+"""Seconds that a thread may hold the interpreter while another waits for it."""
+
+
+def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
+    """Run the app; returns the exit code. Tests put a scripted queue in the real one's place."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+        sys.stderr.write(f"{_NO_TERMINAL}\n")
+        return 2
+    check_keymap(settings.keys)
+    prepare_colours()
+
+    from sdtui.history import History
+    from sdtui.jobs import QueueFile
+    from sdtui.monitor import Monitor
+    from sdtui.tui.app import SdtuiApp
+    from sdtui.tui.desk import Desk
+
+    over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
+    history = History(settings.pictures)
+    queue = make_queue(settings, history)
+    desk = Desk(
+        settings=settings,
+        queue=queue,
+        history=history,
+        queue_file=QueueFile(),
+        monitor=Monitor(2.0 if over_ssh else 1.0),
+        drawn_by=picture_widget(settings.image_protocol),
+        over_ssh=over_ssh,
+    )
+    # While the worker imports torch, threads take turns by this clock: keys shouldn't wait long.
+    sys.setswitchinterval(_TURN)
+    app = SdtuiApp(desk)
+    code = app.run()
+    failed = app.return_code not in (0, None) and code is None
+    if failed:
+        sys.stderr.write(f"sdtui met an error of its own; the log is {paths.log_file()}\n")
+    code = 1 if failed else code or 0
+    ended = queue.close(_GRACE)
+    if ended:
+        history.close()
+    if not ended or "torch" in sys.modules:
+        # The worker is inside a long step, or torch would take a second to be unloaded. Every
+        # file is whole by now.
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

@@ -1,0 +1,40 @@
+"""What other threads tell the app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from textual.message import Message
+
+from sdtui.models.description import ModelDescription
+from sdtui.models.tokens import TokenCounter
+from sdtui.monitor import Sample
+
+
+class EventsArrived(Message):
+    """The mailbox is no longer empty."""
+
+
+@dataclass
+class Sampled(Message):
+    """The monitor took a sample."""
+
+    sample: Sample
+
+
+@dataclass
+class HistoryRead(Message):
+    """What was changed among the pictures while sdtui was away is in the index."""
+
+    problem: str = ""
+
+
+@dataclass
+class ModelKnown(Message):
+    """What could be found out about a model without loading it."""
+
+    model: str
+    counters: Mapping[str, TokenCounter] = field(default_factory=dict)
+    description: ModelDescription | None = None
+    problem: str = ""

@@ -1,0 +1,40 @@
+"""Jump mode: a letter on every pane; pressing it goes there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Offset
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+LETTERS = "asdfghjklqwertyuiop"
+
+
+class JumpScreen(ModalScreen[int | None]):
+    """Letters over the places given; the answer is the number of the place."""
+
+    CSS_PATH = "jump.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)")]
+
+    def __init__(self, places: Sequence[Offset]) -> None:
+        super().__init__()
+        self._places = places
+
+    def compose(self) -> ComposeResult:
+        """One letter a place."""
+        for letter, place in zip(LETTERS, self._places, strict=False):
+            label = Static(Content(f" {letter} "))
+            label.styles.offset = (place.x, place.y)
+            yield label
+
+    def on_key(self, event: events.Key) -> None:
+        """Go there."""
+        if event.character and event.character in LETTERS[: len(self._places)]:
+            event.stop()
+            self.dismiss(LETTERS.index(event.character))

@@ -1,0 +1,136 @@
+"""Pictures on the whole screen, and two side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from sdtui.core.record import GenerationRecord
+from sdtui.core.text import one_line
+from sdtui.tui.widgets.picture_view import PictureView
+
+
+class PictureScreen(Screen[None]):
+    """One picture at a time, as large as the terminal."""
+
+    CSS_PATH = "picture.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter,f,f6", "dismiss(None)"),
+        Binding("right,l,space", "step(1)"),
+        Binding("left,h", "step(-1)"),
+        Binding("b", "before_after"),
+    ]
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        init_image: Path | None,
+        drawn_by: type[Widget] | None,
+        index: int = 0,
+    ) -> None:
+        super().__init__()
+        self._paths = tuple(paths)
+        self._init_image = init_image
+        self._index = index
+        self._before = False
+        self._view = PictureView(drawn_by)
+        self._caption = Static(id="caption")
+
+    def compose(self) -> ComposeResult:
+        """The picture, and a line under it."""
+        yield self._view
+        yield self._caption
+
+    def on_mount(self) -> None:
+        """Show the first."""
+        self._show()
+
+    def _show(self) -> None:
+        before = self._init_image if self._before else None
+        path = before or self._paths[self._index]
+        self._view.show_paths((path,))
+        place = f"{self._index + 1} of {len(self._paths)}   " if len(self._paths) > 1 else ""
+        keys = "esc back"
+        if len(self._paths) > 1:
+            keys = f"← → step   {keys}"
+        if self._init_image is not None:
+            keys = f"b {'after' if self._before else 'before'}   {keys}"
+        self._caption.update(Text(f"{place}{one_line(str(path))}   {keys}", no_wrap=True))
+
+    def action_step(self, by: int) -> None:
+        """The next or the one before."""
+        self._index = (self._index + by) % len(self._paths)
+        self._before = False
+        self._show()
+
+    def action_before_after(self) -> None:
+        """The init image, or the picture again."""
+        if self._init_image is not None:
+            self._before = not self._before
+            self._show()
+
+
+def differences(first: GenerationRecord, second: GenerationRecord) -> list[tuple[str, str, str]]:
+    """The settings in which two pictures differ: name, value of the first, of the second."""
+    left, right = _settings(first), _settings(second)
+    names = [*left, *(name for name in right if name not in left)]
+    pairs = [(name, str(left.get(name, "")), str(right.get(name, ""))) for name in names]
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def _settings(record: GenerationRecord) -> dict[str, object]:
+    made = record.settings.model_dump() if record.settings else {}
+    return {
+        "prompt": record.prompt,
+        "negative_prompt": record.negative_prompt,
+        "model": record.model.name if record.model else record.request.model,
+        "seed": record.seed,
+        **made,
+        "init_image": record.request.init_image or "",
+    }
+
+
+class CompareScreen(Screen[None]):
+    """Picture beside picture, and the fields that differ."""
+
+    CSS_PATH = "picture.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss(None)")]
+
+    def __init__(
+        self,
+        first: tuple[Path, GenerationRecord],
+        second: tuple[Path, GenerationRecord],
+        drawn_by: type[Widget] | None,
+    ) -> None:
+        super().__init__()
+        self._pictures = (first, second)
+        self._views = (PictureView(drawn_by), PictureView(drawn_by))
+
+    def compose(self) -> ComposeResult:
+        """Two pictures and a table."""
+        with Horizontal():
+            yield from self._views
+        yield Static(self._table(), id="differences")
+        yield Static(Text("esc back"), id="caption")
+
+    def on_mount(self) -> None:
+        """Show both."""
+        for view, (path, _) in zip(self._views, self._pictures, strict=True):
+            view.show_paths((path,))
+
+    def _table(self) -> Text:
+        rows = differences(self._pictures[0][1], self._pictures[1][1])
+        text = Text(no_wrap=True)
+        for name, first, second in rows:
+            text.append(f"{name:<22}", "dim").append(f"{one_line(first)[:60]:<30}  ")
+            text.append(f"{one_line(second)[:60]}\n")
+        return text if rows else Text("The settings are the same.")

@@ -1,0 +1,182 @@
+"""The window's panes and how one moves between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.geometry import Offset
+from textual.screen import Screen
+
+from sdtui.tui.actions import ACTIONS
+from sdtui.tui.bindings import GLOBAL, bindings_in
+from sdtui.tui.screens.help import HelpScreen
+from sdtui.tui.screens.jump import JumpScreen
+from sdtui.tui.widgets.history import HistoryPane
+from sdtui.tui.widgets.key_bar import KeyBar
+from sdtui.tui.widgets.log import LogPane
+from sdtui.tui.widgets.memory import MemoryPane
+from sdtui.tui.widgets.metadata import SelectedPane
+from sdtui.tui.widgets.pane import Pane
+from sdtui.tui.widgets.parameters import ParametersPane
+from sdtui.tui.widgets.preview import PreviewPane
+from sdtui.tui.widgets.progress import ProgressPane
+from sdtui.tui.widgets.prompt import PromptPane
+from sdtui.tui.widgets.queue import QueuePane
+from sdtui.tui.widgets.top_bar import ROOMS, Room, TopBar
+
+if TYPE_CHECKING:
+    from sdtui.tui.desk import Desk
+
+_WIDE, _HIGH, _TALL = 118, 34, 52
+"""Columns and lines from which all panes are seen at once, and lines from which they grow."""
+
+
+class WindowScreen(Screen[None]):
+    """Puts the panes side by side where there is room, or on tabs."""
+
+    CSS_PATH = "main.tcss"
+    AUTO_FOCUS = "#prompt TextArea"
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("window")
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        self.room: Room = "create"
+        self.prompt = PromptPane(
+            "prompt",
+            "Prompt",
+            "What the picture should show. The number is how many of the model's tokens it takes; "
+            "what is struck out will not be seen. Up on the first line brings back what you wrote "
+            "before.",
+            "What do you want to see?",
+            id="prompt",
+        )
+        self.negative = PromptPane(
+            "negative_prompt",
+            "Negative prompt",
+            "What the picture should not show.",
+            "What should not be in it",
+            id="negative",
+        )
+        self.parameters = ParametersPane(id="parameters")
+        self.queue_pane = QueuePane(id="queue")
+        self.preview = PreviewPane("preview", drawn_by=desk.drawn_by, over_ssh=desk.over_ssh)
+        self.progress_pane = ProgressPane(id="progress")
+        self.memory = MemoryPane(id="memory")
+        self.log_pane = LogPane(id="log")
+        self.history_pane = HistoryPane(desk.history, id="history")
+        self.selected = SelectedPane(id="selected")
+        self.top_bar = TopBar()
+
+    def compose(self) -> ComposeResult:
+        """Three columns between two lines."""
+        yield self.top_bar
+        with Horizontal(id="columns"):
+            with Vertical(id="left"):
+                yield self.prompt
+                yield self.negative
+                yield self.parameters
+                yield self.queue_pane
+            with Vertical(id="middle"):
+                yield self.preview
+                yield self.progress_pane
+                yield self.memory
+                yield self.log_pane
+            with Vertical(id="right"):
+                yield self.history_pane
+                yield self.selected
+        yield KeyBar()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """All panes, or tabs."""
+        self._arrange(event.size.width, event.size.height)
+
+    def _arrange(self, width: int, height: int) -> None:
+        tabs = width < _WIDE or height < _HIGH
+        self.set_class(tabs, "-tabs")
+        self.set_class(height >= _TALL, "-tall")
+        for room in ROOMS:
+            self.set_class(room == self.room, f"-{room}")
+        self.top_bar.room = self.room if tabs else None
+
+    @property
+    def panes(self) -> list[Pane]:
+        """The panes that are seen and take the focus."""
+        return [
+            pane
+            for pane in self.query(Pane)
+            if pane.region and pane.focus_target().focusable and pane.focus_target().region
+        ]
+
+    @property
+    def focused_pane(self) -> Pane | None:
+        """The pane with the focus."""
+        focused = self.focused
+        if focused is None:
+            return None
+        return next((each for each in focused.ancestors_with_self if isinstance(each, Pane)), None)
+
+    def go_to(self, pane: Pane) -> None:
+        """Give a pane the focus."""
+        self.set_focus(pane.focus_target())
+
+    def go_to_room(self, room: Room) -> None:
+        """To the tab, or where all panes are seen, to its first pane."""
+        self.room = room
+        self._arrange(self.size.width, self.size.height)
+        first: dict[Room, Pane] = {
+            "create": self.prompt,
+            "queue": self.queue_pane,
+            "history": self.history_pane,
+        }
+        if not first[room].focus_target().focusable:
+            # At once: the next key may have been pressed already, and what is hidden can't have it.
+            self.app.stylesheet.update(self)
+        self.go_to(first[room])
+
+    @on(TopBar.RoomChosen)
+    def _room_chosen(self, event: TopBar.RoomChosen) -> None:
+        self.go_to_room(event.room)
+
+    def action_create_room(self) -> None:
+        """To prompt, parameters and preview."""
+        self.go_to_room("create")
+
+    def action_queue_room(self) -> None:
+        """To queue, memory and log."""
+        self.go_to_room("queue")
+
+    def action_history_room(self) -> None:
+        """To the history."""
+        self.go_to_room("history")
+
+    def action_jump(self) -> None:
+        """A letter on every pane."""
+        panes = self.panes
+
+        def go(number: int | None) -> None:
+            if number is not None:
+                self.go_to(panes[number])
+
+        places = [pane.region.offset + Offset(2, 0) for pane in panes]
+        self.app.push_screen(JumpScreen(places), go)
+
+    def show_help(self) -> None:
+        """The focused pane, and every key that works now."""
+        pane = self.focused_pane
+        keys: dict[str, tuple[str, str]] = {}
+        for active in self.active_bindings.values():
+            binding = active.binding
+            if binding.id and binding.tooltip:
+                key, told = keys.get(binding.id, ("", binding.tooltip))
+                display = self.app.get_key_display(binding)
+                keys[binding.id] = (f"{key} {display}".strip(), told)
+        listed = [action.id for action in ACTIONS if action.id in keys]
+        own_first = sorted(listed, key=lambda name: name.partition(".")[0] in GLOBAL)
+        title = pane.title if pane else "sdtui"
+        about = pane.about if pane else "Press a letter after the jump key to go to a pane."
+        self.app.push_screen(HelpScreen(title, about, [keys[name] for name in own_first]))

@@ -1,0 +1,266 @@
+"""The history pane: search, list, and what can be done with a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input
+
+from sdtui.core.errors import InvalidRequestError, SdtuiError
+from sdtui.core.record import GenerationRecord
+from sdtui.history import Entry, History, Page
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.widgets.history_list import PAGE, HistoryList
+from sdtui.tui.widgets.lines import Lines
+from sdtui.tui.widgets.pane import Pane
+
+Wish = Literal["show", "reuse", "vary", "init_image", "copy_path", "copy_prompt", "copy_json"]
+
+_SETTLE = 0.12
+"""Seconds that the cursor must rest before the picture under it is read."""
+
+
+class HistoryPane(Pane):
+    """Newest first. Everything that touches disk runs beside the app."""
+
+    TITLE = "History"
+    ABOUT = (
+        'Every picture, newest first. / searches: words, "a phrase", -without, and fields such '
+        "as model:pocket, w>=512, seed:42, star:yes, tag:cat or date:2026-11. Nothing is deleted: "
+        "d moves into the trash, u brings back."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("history")
+    DEFAULT_CSS = """
+    HistoryPane > Input { height: 1; margin: 0 1; background: transparent; padding: 0; }
+    """
+
+    @dataclass
+    class Selected(Message):
+        """The cursor rests on another picture."""
+
+        entry: Entry | None
+        record: GenerationRecord | None
+
+    @dataclass
+    class Wished(Message):
+        """Something is to be done with a picture, outside of the history."""
+
+        wish: Wish
+        entry: Entry
+        record: GenerationRecord
+
+    @dataclass
+    class Compare(Message):
+        """Two pictures are to be seen side by side."""
+
+        first: Entry
+        second: Entry
+
+    @dataclass
+    class TagsWanted(Message):
+        """Someone wants to write tags for a picture."""
+
+        entry: Entry
+
+    def __init__(self, history: History, id: str) -> None:
+        super().__init__(id=id)
+        self._history = history
+        self.search = Input(placeholder="/ search", compact=True, id="history-search")
+        self.list = HistoryList(id="history-list")
+        self.trashed: list[Path] = []
+        self._settling: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """Search above, list below."""
+        yield self.search
+        yield self.list
+
+    def focus_target(self) -> Widget:
+        """The list."""
+        return self.list
+
+    def reload(self) -> None:
+        """Read the list again; the cursor stays in its line."""
+        self.list.forget()
+        self._read(self.list.cursor // PAGE * PAGE)
+
+    def add_tags(self, entry: Entry, text: str) -> None:
+        """Add the tags in `text`, and take away those with a minus."""
+        words = text.split()
+        add = [word for word in words if not word.startswith("-")]
+        remove = [word[1:] for word in words if word.startswith("-") and len(word) > 1]
+
+        def change() -> None:
+            if add:
+                self._history.tag(entry.id, *add)
+            if remove:
+                self._history.untag(entry.id, *remove)
+
+        self._change(change)
+
+    @on(Input.Changed, "#history-search")
+    def _searched(self) -> None:
+        self.list.forget()
+        self.list.cursor = 0
+        self._read(0)
+
+    @on(Input.Submitted, "#history-search")
+    def _search_done(self) -> None:
+        self.screen.set_focus(self.list)
+
+    @on(HistoryList.PageWanted)
+    def _page_wanted(self, event: HistoryList.PageWanted) -> None:
+        self._read(event.offset)
+
+    @on(Lines.Highlighted)
+    def _highlighted(self) -> None:
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(_SETTLE, self._settled)
+
+    @on(Lines.Clicked)
+    def _clicked(self) -> None:
+        self.action_show()
+
+    def _settled(self) -> None:
+        self._tell_selected()
+
+    @work(group="selected", exclusive=True)
+    async def _tell_selected(self) -> None:
+        entry = self.list.selected
+        record = None if entry is None else await self._record(entry)
+        self.post_message(self.Selected(entry, record))
+
+    async def _record(self, entry: Entry) -> GenerationRecord | None:
+        try:
+            return await asyncio.to_thread(self._history.record, entry)
+        except SdtuiError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return None
+
+    def _read(self, offset: int) -> None:
+        self._load(self.search.value, offset)
+
+    @work
+    async def _load(self, query: str, offset: int) -> None:
+        try:
+            page = await asyncio.to_thread(self._history.entries, query, offset=offset, limit=PAGE)
+        except InvalidRequestError as error:
+            self.count_in_title(f"· {error.problems[0].message}")
+            self.search.add_class("-wrong")
+            return
+        except SdtuiError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self._show(page, query)
+
+    def _show(self, page: Page, query: str) -> None:
+        if query != self.search.value:
+            return
+        self.search.remove_class("-wrong")
+        found = " found" if query.strip() else ""
+        self.count_in_title(f"{page.total:,}{found}")
+        self.list.use(page)
+        if not page.total:
+            self.post_message(self.Selected(None, None))
+
+    @work
+    async def _change(self, change: Callable[[], object]) -> None:
+        """Change the history beside the app, then read the list again."""
+        try:
+            await asyncio.to_thread(change)
+        except SdtuiError as error:
+            self.notify(str(error), severity="error", markup=False)
+        self.reload()
+
+    @work
+    async def _wish(self, wish: Wish) -> None:
+        entry = self.list.selected
+        record = None if entry is None else await self._record(entry)
+        if entry is not None and record is not None:
+            self.post_message(self.Wished(wish, entry, record))
+
+    def action_search(self) -> None:
+        """To the search."""
+        self.screen.set_focus(self.search)
+
+    def action_show(self) -> None:
+        """In the preview."""
+        self._wish("show")
+
+    def action_reuse(self) -> None:
+        """All settings into the form."""
+        self._wish("reuse")
+
+    def action_vary(self) -> None:
+        """All but the seed."""
+        self._wish("vary")
+
+    def action_init_image(self) -> None:
+        """Start from this picture."""
+        self._wish("init_image")
+
+    def action_copy_path(self) -> None:
+        """The path."""
+        self._wish("copy_path")
+
+    def action_copy_prompt(self) -> None:
+        """The prompt."""
+        self._wish("copy_prompt")
+
+    def action_copy_json(self) -> None:
+        """The metadata."""
+        self._wish("copy_json")
+
+    def action_compare(self) -> None:
+        """Mark the first; with the second, compare."""
+        entry, marked = self.list.selected, self.list.marked
+        if entry is None:
+            return
+        if marked is None or marked.id == entry.id:
+            self.list.marked = entry if marked is None else None
+            if marked is None:
+                self.notify("Marked. Go to another picture and press c again.", markup=False)
+        else:
+            self.list.marked = None
+            self.post_message(self.Compare(marked, entry))
+        self.list.refresh()
+
+    def action_star(self) -> None:
+        """Star, or no star."""
+        entry = self.list.selected
+        if entry is not None:
+            mark = self._history.unstar if entry.starred else self._history.star
+            which = entry.id
+            self._change(lambda: mark(which))
+
+    def action_tag(self) -> None:
+        """Write tags."""
+        entry = self.list.selected
+        if entry is not None:
+            self.post_message(self.TagsWanted(entry))
+
+    def action_trash(self) -> None:
+        """Into the trash; it can be undone."""
+        entry = self.list.selected
+        if entry is not None:
+            which = entry.id
+            self._change(lambda: self.trashed.append(self._history.trash(which)))
+
+    def action_undo(self) -> None:
+        """The last one back out of the trash."""
+        if self.trashed:
+            path = self.trashed.pop()
+            self._change(lambda: self._history.restore(path))
+        else:
+            self.notify("Nothing was put into the trash since the start.", markup=False)

@@ -1,0 +1,63 @@
+"""The last line: the keys that matter where the focus is."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.screen import Screen
+from textual.widget import Widget
+
+from sdtui.tui.bindings import GLOBAL
+from sdtui.tui.ink import ink
+
+_LAST = ("help", "quit")
+_FIRST = ("generate", "cancel")
+
+
+class KeyBar(Widget):
+    """As many keys as there is room for: what makes pictures first, then the focused pane's, then
+    the rest. Help and quit are always there."""
+
+    DEFAULT_CSS = (
+        "KeyBar { width: 100%; height: 1; dock: bottom; padding: 0 1; background: $surface; }"
+    )
+
+    def on_mount(self) -> None:
+        """Follow the focus."""
+        self.screen.bindings_updated_signal.subscribe(self, self._follow)
+
+    def _follow(self, _: Screen[object]) -> None:
+        self.refresh()
+
+    def render(self) -> Text:
+        """Key and name, key and name."""
+        shown: dict[str, tuple[str, str, bool]] = {}
+        for key in self.screen.active_bindings.values():
+            binding = key.binding
+            if binding.show and binding.id and binding.action not in shown:
+                display = self.app.get_key_display(binding)
+                everywhere = binding.id.partition(".")[0] in GLOBAL
+                shown[binding.action] = (display, binding.description, everywhere)
+        last = [shown.pop(name) for name in _LAST if name in shown]
+        first = [shown.pop(name) for name in _FIRST if name in shown]
+        panes = [each for each in shown.values() if not each[2]]
+        others = [each for each in shown.values() if each[2]]
+        room = self.content_size.width - sum(_width(each) for each in last)
+        text = Text()
+        for each in (*first, *panes, *others):
+            if _width(each) <= room:
+                room -= _width(each)
+                text.append_text(self._told(each))
+        for each in last:
+            text.append_text(self._told(each))
+        return text
+
+    def _told(self, key: tuple[str, str, bool]) -> Text:
+        return (
+            Text()
+            .append(key[0], ink(self.app, "accent"))
+            .append(f" {key[1]}  ", ink(self.app, "muted"))
+        )
+
+
+def _width(key: tuple[str, str, bool]) -> int:
+    return len(key[0]) + len(key[1]) + 3

@@ -1,0 +1,108 @@
+"""The selected picture: small, and its whole story, folded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.widgets import Tree
+from textual.widgets.tree import TreeNode
+
+from sdtui.core.record import GenerationRecord
+from sdtui.core.text import visible
+from sdtui.tui.widgets.pane import Pane
+from sdtui.tui.widgets.picture_view import PictureView
+
+_FIRST = ("prompt", "negative_prompt", "seed", "settings", "model", "generation_time", "attempts")
+_HIDDEN = ("schema_version",)
+_SHORT = {"negative_prompt": "negative", "generation_time": "seconds"}
+
+
+class MetadataTree(Tree[None]):
+    """A record as a tree: plain values in lines of their own, the rest folded."""
+
+    DEFAULT_CSS = """
+    MetadataTree {
+        height: 1fr; padding: 0 1; background: transparent; scrollbar-size-vertical: 1;
+        scrollbar-size-horizontal: 0;
+    }
+    """
+
+    def __init__(self, id: str) -> None:
+        super().__init__(Text(), id=id)
+        self.show_root = False
+        self.show_guides = False
+        self.guide_depth = 2
+
+    def use(self, record: GenerationRecord | None) -> None:
+        """Show a record, or nothing."""
+        self.clear()
+        if record is None:
+            return
+        told = record.model_dump(mode="json", exclude_none=True)
+        order = [*_FIRST, *(name for name in told if name not in _FIRST)]
+        _add(
+            self.root, {name: told[name] for name in order if name in told and name not in _HIDDEN}
+        )
+        for node in self.root.children:
+            if str(node.label).startswith("settings"):
+                node.expand()
+
+
+def _add(node: TreeNode[None], values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        label = Text().append(f"{_SHORT.get(name, name)}  ", "dim")
+        parts = value
+        if isinstance(value, list):
+            parts = {str(number): each for number, each in enumerate(value, 1)}
+        if isinstance(parts, dict):
+            if parts:
+                branch = node.add(label.append(_summary(name, parts)))
+                _add(branch, parts)
+        elif value != "":
+            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            node.add_leaf(label.append(visible(shown, keep="").replace("\\n", " ")))
+
+
+def _summary(name: str, value: Mapping[str, Any]) -> str:
+    if name in ("timings", "load_timings"):
+        return f"{sum(value.values()):.1f} s"
+    if name == "model":
+        return visible(str(value.get("name", "")), keep="")
+    return str(len(value)) if name in ("attempts", "images", "notices", "truncations") else ""
+
+
+class SelectedPane(Pane):
+    """What the history's cursor is on."""
+
+    TITLE = "Metadata"
+    ABOUT = (
+        "The story of the selected picture as it stands in the JSON beside it. Enter or space "
+        "folds and unfolds."
+    )
+    DEFAULT_CSS = "SelectedPane > PictureView { height: 8; }"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        # Always half-cells: it changes with every move of the cursor.
+        self.thumbnail = PictureView()
+        self.tree_of_record = MetadataTree(id="metadata-tree")
+
+    def compose(self) -> ComposeResult:
+        """Picture above, story below."""
+        yield self.thumbnail
+        yield self.tree_of_record
+
+    def show(self, path: Path | None, record: GenerationRecord | None) -> None:
+        """Show a picture and its story, or nothing."""
+        self.thumbnail.show_paths(() if path is None else (path,))
+        self.tree_of_record.use(record)
+
+
+def as_json(record: GenerationRecord) -> str:
+    """A record as people read it."""
+    return json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False)

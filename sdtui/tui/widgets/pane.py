@@ -1,0 +1,55 @@
+"""What all panes of the window have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widget import Widget
+
+
+class Pane(Vertical):
+    """A framed part of the window with a title, an explanation for F1, and a part that takes the
+    focus when someone goes to it."""
+
+    TITLE: ClassVar[str] = ""
+    ABOUT: ClassVar[str] = ""
+    DEFAULT_CSS = """
+    Pane {
+        border: round $border-blurred;
+        border-title-color: $text-muted;
+        border-subtitle-color: $text-muted;
+        &:focus-within {
+            border: round $accent;
+            border-title-color: $accent;
+            border-title-style: bold;
+        }
+    }
+    """
+
+    _in_title = ""
+
+    @property
+    def about(self) -> str:
+        """What F1 says."""
+        return self.ABOUT
+
+    @property
+    def title(self) -> str:
+        """What the pane is called."""
+        return self.TITLE
+
+    def on_mount(self) -> None:
+        """Show the title."""
+        self.border_title = self.title
+
+    def focus_target(self) -> Widget:
+        """The part that takes the focus."""
+        return next((each for each in self.query("*").results(Widget) if each.focusable), self)
+
+    def count_in_title(self, text: str) -> None:
+        """Show a live number at the right of the frame's upper edge."""
+        if text != self._in_title:
+            self._in_title = text
+            self.border_title = Content(f"{self.TITLE} {text}".rstrip())

@@ -1,0 +1,173 @@
+"""The form: everything that can be asked for beside the prompts."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from sdtui.core.request import MAX_SEED
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.fields import FieldSpec, field_specs, problems_of
+from sdtui.tui.widgets.form_fields import ChoiceField, FieldChanged, TextField
+from sdtui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from sdtui.models.description import NativeValues
+
+_ROWS = (
+    ("model",),
+    ("sampler",),
+    ("num_inference_steps", "guidance_scale"),
+    ("width", "height"),
+    ("seed",),
+    ("num_images_per_prompt",),
+    ("init_image",),
+    ("init_image_fit", "strength"),
+    ("policy",),
+    ("memory_mode",),
+    ("dtype",),
+)
+"""Fields that share a line; whatever is not named here gets one of its own below."""
+
+_SIZES = (("", ""), ("512", "512"), ("512", "768"), ("768", "768"), ("832", "1216"), ("1024",) * 2)
+
+
+class ParametersPane(Pane):
+    """One line for a field or two, made from GenerationRequest."""
+
+    TITLE = "Parameters"
+    ABOUT = (
+        "Everything that a picture depends on. A value left open (auto) is the model's own; an "
+        "open seed is drawn anew for each job. Up and down step a number, left and right take the "
+        "next choice, enter shows all of them. Letters are keys here, also inside a number."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("form")
+
+    class Changed(Message):
+        """A value is another."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        specs = {spec.name: spec for spec in field_specs() if spec.kind != "text"}
+        listed = {name for row in _ROWS for name in row}
+        self._rows = [*_ROWS, *((name,) for name in specs if name not in listed)]
+        self.fields: dict[str, TextField | ChoiceField] = {
+            name: _control(spec) for name, spec in specs.items()
+        }
+        self.last_seed: int | None = None
+        self._problems: dict[str, str] = {}
+
+    def compose(self) -> ComposeResult:
+        """Labels and controls in four columns; a field alone in its line takes three."""
+        with VerticalScroll(id="form", can_focus=False):
+            for row in self._rows:
+                for name in row:
+                    field = self.fields[name]
+                    field.set_class(len(row) == 1, "-wide")
+                    yield Static(Content(field.spec.label), classes="label")
+                    yield field
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Field → what is written there."""
+        return {name: field.text for name, field in self.fields.items()}
+
+    def fill(self, texts: Mapping[str, str]) -> None:
+        """Write into fields; those that `texts` doesn't name stay."""
+        for name, field in self.fields.items():
+            if name in texts:
+                field.text = texts[name]
+
+    def use_native(self, native: NativeValues) -> None:
+        """Show what the model takes where a field is left open."""
+        for name in ("width", "height", "num_inference_steps", "guidance_scale", "sampler"):
+            value = getattr(native, name)
+            field = self.fields[name]
+            field.placeholder = field.spec.open_text if value is None else f"{value} (auto)"
+            if name in ("width", "height", "num_inference_steps", "guidance_scale") and value:
+                field.placeholder = f"{value:g}"
+            field.refresh()
+
+    def focus_problem(self, problems: Mapping[str, str]) -> bool:
+        """Go to the first field that is wrong, if it is one of the form's."""
+        wrong = next((self.fields[name] for name in self.fields if name in problems), None)
+        if wrong is not None:
+            self.screen.set_focus(wrong)
+        return wrong is not None
+
+    @on(FieldChanged)
+    def _field_changed(self, event: FieldChanged) -> None:
+        event.stop()
+        self._show_problems()
+        self.post_message(self.Changed())
+
+    def _show_problems(self) -> None:
+        problems = problems_of(self.texts)
+        if problems == self._problems:
+            return
+        self._problems = problems
+        for old in self.query(".problem"):
+            old.remove()
+        form = self.query_one("#form")
+        for row in self._rows:
+            for name in row:
+                wrong = name in problems
+                self.fields[name].set_class(wrong, "-wrong")
+                if wrong:
+                    said = Static(Content(f"↑ {problems[name]}"), classes="problem")
+                    form.mount(said, after=self.fields[row[-1]])
+
+    @property
+    def _focused_field(self) -> Widget | None:
+        return next((field for field in self.fields.values() if field.has_focus), None)
+
+    def action_last_seed(self) -> None:
+        """The last picture's seed."""
+        if self.last_seed is None:
+            self.notify("No picture has been made yet, so there is no last seed.", markup=False)
+        else:
+            self.fields["seed"].text = str(self.last_seed)
+
+    def action_new_seed(self) -> None:
+        """A new seed, written down."""
+        self.fields["seed"].text = str(secrets.randbelow(MAX_SEED + 1))
+
+    def action_random_seed(self) -> None:
+        """A new seed for every job."""
+        self.fields["seed"].text = ""
+
+    def action_swap_size(self) -> None:
+        """Landscape to portrait and back."""
+        width, height = self.fields["width"], self.fields["height"]
+        width.text, height.text = height.text, width.text
+
+    def action_next_size(self) -> None:
+        """The next of the usual sizes."""
+        width, height = self.fields["width"], self.fields["height"]
+        now = (width.text, height.text)
+        place = _SIZES.index(now) + 1 if now in _SIZES else 0
+        width.text, height.text = _SIZES[place % len(_SIZES)]
+
+    def action_clear(self) -> None:
+        """Back to the field's default."""
+        field = self._focused_field
+        if isinstance(field, ChoiceField):
+            field.text = field.spec.default
+
+
+def _control(spec: FieldSpec) -> TextField | ChoiceField:
+    if spec.kind in ("choice", "model"):
+        return ChoiceField(spec)
+    field = TextField(spec)
+    field.set_reactive(TextField.value, spec.default)
+    return field

@@ -1,0 +1,90 @@
+"""Where the running job stands, in two lines."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from rich.text import Text
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from sdtui.core.text import one_line
+from sdtui.tui.ink import Ink, ink
+from sdtui.tui.story import Level, Progress, duration, gibibytes
+from sdtui.tui.widgets.pane import Pane
+
+_SIGNS: dict[Level, tuple[str, Ink]] = {
+    Level.GOOD: ("✓ ", "success"),
+    Level.WARNING: ("■ ", "warning"),
+    Level.ERROR: ("✗ ", "error"),
+}
+
+
+class ProgressBar(Widget):
+    """A bar and the numbers beside it; below, what is going on."""
+
+    DEFAULT_CSS = "ProgressBar { width: 100%; height: 2; padding: 0 1; color: $foreground; }"
+    progress: reactive[Progress] = reactive(Progress())
+
+    def render(self) -> Text:
+        """Two lines."""
+        now = self.progress
+        width = max(10, self.content_size.width)
+        if now.outcome is not None:
+            return self._outcome(now)
+        if now.stage == "":
+            return Text(now.message or "Nothing is being made.", ink(self.app, "muted"))
+        numbers = f" {now.step}/{now.total}" if now.stage in ("denoising", "loading") else ""
+        if now.stage == "denoising" and now.speed:
+            numbers += f"  {_speed(now.speed)}  {duration(now.remaining)} left"
+        line = _bar(
+            now, max(4, width - len(numbers)), ink(self.app, "accent"), ink(self.app, "track")
+        )
+        line.append(numbers)
+        line.append("\n")
+        below = ink(self.app, "warning" if now.tried else "muted")
+        line.append(one_line(now.tried or now.message), below)
+        return line
+
+    def _outcome(self, now: Progress) -> Text:
+        sign, colour = _SIGNS[now.outcome or Level.ERROR]
+        return Text(sign + one_line(now.message), ink(self.app, colour))
+
+
+class ProgressPane(Pane):
+    """Stage, step, speed and time left of the running job."""
+
+    TITLE = "Progress"
+    ABOUT = "Where the running job stands: its stage, step, speed, the time left and the attempts."
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self.bar = ProgressBar()
+
+    def compose(self) -> list[Widget]:
+        """The bar."""
+        return [self.bar]
+
+    def show(self, progress: Progress) -> None:
+        """Show where the job stands."""
+        self.bar.progress = progress
+        state = "" if progress.outcome is not None else progress.stage
+        attempt = f" · attempt {progress.attempt}" if progress.attempt > 1 else ""
+        self.count_in_title(f"· {state}{attempt}" if state else "")
+        peak = progress.memory_peak
+        self.border_subtitle = f"peak {gibibytes(peak)} GiB" if peak else ""
+
+
+def _speed(steps_a_second: float) -> str:
+    if steps_a_second >= 1:
+        return f"{steps_a_second:.1f} it/s"
+    return f"{1 / steps_a_second:.1f} s/it"
+
+
+def _bar(progress: Progress, width: int, colour: Style, rest: Style) -> Text:
+    eighths = round(width * 8 * progress.step / progress.total) if progress.total else 0
+    full, part = divmod(min(eighths, width * 8), 8)
+    line = Text().append("━" * full, colour)
+    if full < width:
+        line.append("╸" if part >= 4 else "━", colour if part >= 4 else rest)
+        line.append("━" * (width - full - 1), rest)
+    return line

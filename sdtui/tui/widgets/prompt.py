@@ -1,0 +1,161 @@
+"""An editor for a prompt, with a token meter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.style import Style
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widgets import TextArea
+
+from sdtui.core.text import visible
+from sdtui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sdtui.models.tokens import TokenCount, TokenCounter
+
+_CUT = Style(strike=True, dim=True)
+
+
+class PromptEditor(TextArea):
+    """A text editor that strikes out the words no text encoder will see, and brings back earlier
+    prompts with up and down at its edges."""
+
+    cut_from: reactive[int | None] = reactive(None)
+
+    def __init__(self, placeholder: str) -> None:
+        super().__init__(
+            tab_behavior="focus", placeholder=placeholder, compact=True, highlight_cursor_line=False
+        )
+        self.earlier: Sequence[str] = ()
+        self._place = 0
+        self._draft = ""
+
+    def watch_cut_from(self) -> None:
+        """Draw anew, forgetting how the lines were drawn before."""
+        self.notify_style_update()
+        self.refresh()
+
+    def get_line(self, line_index: int) -> Text:
+        """A line as it is shown: what a terminal would take as a command is a sign instead, and
+        what will be cut is struck out."""
+        plain = self.document.get_line(line_index)
+        text = Text("".join(_sign(letter) for letter in plain), end="", no_wrap=True)
+        if self.cut_from is not None:
+            above = self.document.lines[:line_index]
+            start = sum(len(line) for line in above) + len(above)
+            text.stylize(_CUT, max(0, self.cut_from - start))
+        return text
+
+    def action_cursor_up(self, select: bool = False) -> None:
+        """Up; on the first line, to the prompt before."""
+        if not select and self.cursor_at_first_line and self._place < len(self.earlier):
+            if self._place == 0:
+                self._draft = self.text
+            self._place += 1
+            self._show(self.earlier[-self._place])
+        else:
+            super().action_cursor_up(select)
+
+    def action_cursor_down(self, select: bool = False) -> None:
+        """Down; on the last line, to the prompt after."""
+        if not select and self.cursor_at_last_line and self._place > 0:
+            self._place -= 1
+            self._show(self.earlier[-self._place] if self._place else self._draft)
+        else:
+            super().action_cursor_down(select)
+
+    def remember(self, prompts: Sequence[str]) -> None:
+        """The prompts to bring back, newest last."""
+        self.earlier = prompts
+        self._place = 0
+
+    def _show(self, text: str) -> None:
+        self.load_text(text)
+        self.move_cursor(self.document.end)
+
+
+def _sign(letter: str) -> str:
+    if ord(letter) < 32 and letter != "\t":
+        return chr(0x2400 + ord(letter))
+    return letter if visible(letter) == letter else "�"
+
+
+class PromptPane(Pane):
+    """A prompt and how much of what the model takes it uses."""
+
+    DEFAULT_CSS = """
+    PromptPane {
+        TextArea { height: 1fr; padding: 0 1; background: transparent; border: none; }
+    }
+    """
+
+    @dataclass
+    class Changed(Message):
+        """The text is another."""
+
+        pane: PromptPane
+
+    def __init__(self, field: str, title: str, about: str, placeholder: str, id: str) -> None:
+        super().__init__(id=id)
+        self.field = field
+        self._title = title
+        self._about = about
+        self.editor = PromptEditor(placeholder)
+        self._counters: Mapping[str, TokenCounter] = {}
+
+    def compose(self) -> ComposeResult:
+        """One editor."""
+        yield self.editor
+
+    @property
+    def about(self) -> str:
+        """What F1 says."""
+        return self._about
+
+    @property
+    def title(self) -> str:
+        """What the pane is called."""
+        return self._title
+
+    @property
+    def text(self) -> str:
+        """What is written."""
+        return self.editor.text
+
+    @text.setter
+    def text(self, text: str) -> None:
+        self.editor.load_text(text)
+        self.editor.move_cursor(self.editor.document.end)
+
+    def use_counters(self, counters: Mapping[str, TokenCounter]) -> None:
+        """Count as this model's text encoders do."""
+        self._counters = counters
+        self._measure()
+
+    @on(TextArea.Changed)
+    def _changed(self) -> None:
+        self._measure()
+        self.post_message(self.Changed(self))
+
+    def _measure(self) -> None:
+        counts: list[TokenCount] = [each.count(self.text) for each in self._counters.values()]
+        if not counts:
+            return
+        tightest = min(counts, key=lambda count: count.limit - count.tokens)
+        # Everything behind this place is unseen by every encoder only if all of them cut.
+        cuts = [count.cut_from for count in counts]
+        self.editor.cut_from = (
+            max(cut for cut in cuts if cut is not None) if None not in cuts else None
+        )
+        over = tightest.tokens > tightest.limit
+        meter = f"{tightest.tokens}/{tightest.limit}"
+        self.border_subtitle = f"{meter} · the end is cut off" if over else meter
+        self.set_class(over, "-over")

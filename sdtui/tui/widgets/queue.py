@@ -1,0 +1,144 @@
+"""The queue: what is being made, what waits, and what came of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+
+from sdtui.core.text import one_line
+from sdtui.jobs import Job, JobState
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.ink import Ink, ink
+from sdtui.tui.story import Progress
+from sdtui.tui.widgets.lines import Lines
+from sdtui.tui.widgets.pane import Pane
+
+Wish = Literal["earlier", "later", "remove", "pause", "stop_after", "reuse"]
+
+_SIGNS: dict[JobState, tuple[str, Ink]] = {
+    JobState.QUEUED: ("  ", "plain"),
+    JobState.RUNNING: ("▶ ", "accent"),
+    JobState.CANCELLING: ("◌ ", "warning"),
+    JobState.DONE: ("✓ ", "success"),
+    JobState.FAILED: ("✗ ", "error"),
+    JobState.CANCELLED: ("■ ", "warning"),
+}
+_WORDS = {
+    JobState.QUEUED: "waits",
+    JobState.CANCELLING: "stopping",
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "cancelled",
+}
+
+
+class QueueLines(Lines):
+    """One job a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: Sequence[Job] = ()
+        self.progress = Progress()
+
+    def line_text(self, index: int, width: int) -> Text:
+        """Sign, prompt, and at the right where it stands."""
+        job = self.jobs[index]
+        sign, colour = _SIGNS[job.state]
+        right = self._state(job)
+        over = job.state.is_over
+        left = Text().append(sign, ink(self.app, colour))
+        left.append(one_line(job.request.prompt), ink(self.app, "muted" if over else "plain"))
+        left.truncate(max(1, width - len(right) - 1), overflow="ellipsis", pad=True)
+        return left.append(f" {right}", ink(self.app, "muted"))
+
+    def _state(self, job: Job) -> str:
+        count = job.request.num_images_per_prompt
+        if job.state is JobState.RUNNING and job.id == self.progress.job:
+            now = self.progress
+            return f"{now.step}/{now.total}" if now.total else now.stage
+        if job.state is JobState.DONE:
+            return f"{len(job.pictures)} pictures" if count > 1 else ""
+        return _WORDS.get(job.state, "")
+
+
+class QueuePane(Pane):
+    """The jobs, with keys to put them in another order."""
+
+    TITLE = "Queue"
+    ABOUT = (
+        "The job that is being made, those that wait, and under them those that are over. The "
+        "queue is kept on disk: after a crash or a lost connection the next start offers to go on."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("queue")
+
+    @dataclass
+    class Wished(Message):
+        """Something is to be done with the queue or with a job."""
+
+        wish: Wish
+        job: Job | None
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self.list = QueueLines()
+
+    def compose(self) -> ComposeResult:
+        """The jobs."""
+        yield self.list
+
+    def show(self, jobs: Sequence[Job], *, paused: bool) -> None:
+        """Show the jobs as they stand; the cursor stays on its job."""
+        kept = self.selected
+        self.list.jobs = jobs
+        self.list.count = len(jobs)
+        if kept is not None:
+            ids = [job.id for job in jobs]
+            if kept.id in ids:
+                self.list.cursor = ids.index(kept.id)
+        open_jobs = sum(not job.state.is_over for job in jobs)
+        parts = [f"{open_jobs}" if open_jobs else "", "· paused" if paused else ""]
+        self.count_in_title(" ".join(part for part in parts if part))
+        self.list.refresh()
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show where the running job stands."""
+        self.list.progress = progress
+        self.list.refresh()
+
+    @property
+    def selected(self) -> Job | None:
+        """The job with the cursor."""
+        jobs = self.list.jobs
+        return jobs[self.list.cursor] if 0 <= self.list.cursor < len(jobs) else None
+
+    def _wish(self, wish: Wish) -> None:
+        self.post_message(self.Wished(wish, self.selected))
+
+    def action_earlier(self) -> None:
+        """Move the job forward."""
+        self._wish("earlier")
+
+    def action_later(self) -> None:
+        """Move the job back."""
+        self._wish("later")
+
+    def action_remove(self) -> None:
+        """Cancel the job or take it out."""
+        self._wish("remove")
+
+    def action_pause(self) -> None:
+        """Hold the queue, or go on."""
+        self._wish("pause")
+
+    def action_stop_after(self) -> None:
+        """Stop after the picture that is being made."""
+        self._wish("stop_after")
+
+    def action_reuse(self) -> None:
+        """Bring the settings into the form."""
+        self._wish("reuse")

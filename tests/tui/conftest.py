@@ -1,0 +1,22 @@
+"""An app for tests that never sees the terminal of who runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tui.scripted import Bench
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the terminal or the connection counts."""
+    for name in ("NO_COLOR", "SSH_CONNECTION", "SSH_TTY", "VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """An app that isn't running yet."""
+    return Bench(tmp_path)

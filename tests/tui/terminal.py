@@ -1,0 +1,110 @@
+"""A real terminal for tests: a pseudo-terminal, and pyte to see what it shows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pexpect
+import pyte
+
+ROOT = Path(__file__).parents[2]
+
+
+class Terminal:
+    """A program on a screen of its own."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        home: Path,
+        size: tuple[int, int] = (120, 36),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Run `python *arguments` with its folders under `home`."""
+        columns, rows = size
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SDTUI_", "SSH_", "XDG_", "NO_COLOR", "TMUX"))
+        }
+        own = {
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            "PYTHONPATH": str(ROOT),
+            "SDTUI_PICTURES": str(home / "pictures"),
+            "SDTUI_IMAGE_PROTOCOL": "halfcell",
+        }
+        own |= {f"XDG_{kind}_HOME": str(home / kind) for kind in ("CONFIG", "STATE", "CACHE")}
+        self.started = time.monotonic()
+        self.process = pexpect.spawn(
+            sys.executable,
+            list(arguments),
+            env={**kept, **own, **(environment or {})},
+            dimensions=(rows, columns),
+            timeout=30,
+        )
+        self.process.delaybeforesend = None
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self.bytes = 0
+
+    @property
+    def text(self) -> str:
+        """What is seen."""
+        return "\n".join(self.screen.display)
+
+    def send(self, keys: str) -> None:
+        """Press keys."""
+        self.process.send(keys)
+
+    def press(self, key: str) -> None:
+        """Press a key that moves the focus, and wait a little as a person would."""
+        self.send(key)
+        self.watch(0.5)
+
+    def read(self, seconds: float = 0.01) -> bytes:
+        """Take in what comes within `seconds`."""
+        try:
+            data: bytes = self.process.read_nonblocking(65536, timeout=seconds)  # type: ignore[assignment]
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return b""
+        self.bytes += len(data)
+        self._stream.feed(data)
+        return data
+
+    def until(self, shown: str | Callable[[], object], seconds: float = 20) -> None:
+        """Wait until something is seen, or holds."""
+        end = time.monotonic() + seconds
+        while not (shown in self.text if isinstance(shown, str) else shown()):
+            assert time.monotonic() < end, f"never seen: {shown}\n{self.text}"
+            self.read()
+
+    def watch(self, seconds: float) -> None:
+        """Take in everything for a while."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.read(0.02)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the window another size."""
+        self.screen.resize(rows, columns)
+        self.process.setwinsize(rows, columns)
+
+    def kill(self) -> None:
+        """End it without asking."""
+        self.process.kill(signal.SIGKILL)
+        self.ended()
+
+    def ended(self, seconds: float = 10) -> int | None:
+        """Wait for the end; the exit code."""
+        end = time.monotonic() + seconds
+        while self.process.isalive():
+            assert time.monotonic() < end, f"it goes on\n{self.text}"
+            self.read()
+        self.process.close()
+        return self.process.exitstatus

@@ -1,0 +1,162 @@
+"""The app in a real terminal: start, type, generate, look, search, reuse, cancel, resize, quit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sdtui import pocket
+from sdtui.core.request import GenerationRequest
+from tests.tui.terminal import ROOT, Terminal
+
+SCRIPTED = ("-m", "tests.tui.scripted_app")
+REAL = (
+    "-c",
+    "from sdtui.core.settings import load_settings\nfrom sdtui.tui import run_app\n"
+    "raise SystemExit(run_app(load_settings()))",
+)
+needs_pocket = pytest.mark.skipif(
+    not (pocket.MODEL_FOLDER / "model_index.json").is_file(), reason="the pocket model isn't here"
+)
+CTRL_G, CTRL_Q, CTRL_X, F2, F4 = "\x07", "\x11", "\x18", "\x1bOQ", "\x1bOS"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+@pytest.mark.parametrize("program", [SCRIPTED, pytest.param(REAL, marks=needs_pocket)])
+def test_a_whole_sitting(program: tuple[str, ...], size: tuple[int, int], tmp_path: Path) -> None:
+    terminal = Terminal(program, tmp_path, size)
+    terminal.until("Quit")
+    terminal.send("a tiger [/red] [[x]]")
+    terminal.until("a tiger [/red] [[x]]")
+    terminal.send(CTRL_G)
+    terminal.until("finished after", 90)
+    terminal.until("▀")
+    assert len(list((tmp_path / "pictures").rglob("*.png"))) == 1
+
+    terminal.send(F4)
+    terminal.until("History 1")
+    terminal.press("/")
+    terminal.send("tiger")
+    terminal.until("1 found")
+    terminal.press("\r")
+    terminal.press("r")
+    terminal.until("Parameters")
+    record = next((tmp_path / "pictures").rglob("*.json")).read_text()
+    seed = record.partition('"seed":')[2].partition(",")[0].strip()
+    terminal.until(seed)
+
+    terminal.resize(100, 30)
+    terminal.until("Create")
+    terminal.send(F2)
+    terminal.send("!" + CTRL_G)
+    terminal.send(CTRL_X)
+    terminal.until(lambda: "cancelled" in terminal.text or "finished after" in terminal.text, 60)
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+def test_cancelling_a_long_run(tmp_path: Path) -> None:
+    terminal = Terminal((*SCRIPTED, "0.5"), tmp_path)
+    terminal.until("Quit")
+    terminal.send("a cat" + CTRL_G)
+    terminal.until("denoising")
+    terminal.send(CTRL_X)
+    terminal.until("■ cancelled")
+    assert not (tmp_path / "pictures").exists()
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+def test_quitting_in_a_long_step_takes_two_seconds_at_most(tmp_path: Path) -> None:
+    terminal = Terminal((*SCRIPTED, "8"), tmp_path)
+    terminal.until("Quit")
+    terminal.send("a cat" + CTRL_G)
+    terminal.until("▶ a cat")
+    terminal.send(CTRL_Q)
+    terminal.until("Quit?")
+    before = time.monotonic()
+    terminal.send("\r")
+    assert terminal.ended() == 0
+    assert time.monotonic() - before < 4  # two, and what a busy machine adds
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_lost_connection_keeps_form_and_queue(number: signal.Signals, tmp_path: Path) -> None:
+    terminal = Terminal((*SCRIPTED, "1"), tmp_path)
+    terminal.until("Quit")
+    terminal.send("a lost cat" + CTRL_G)
+    terminal.until("▶ a lost cat")
+    terminal.process.kill(number)
+    assert terminal.ended() == 128 + number
+
+    again = Terminal(SCRIPTED, tmp_path)
+    again.until("Go on?")
+    again.send("\r")
+    again.until("finished after")
+    assert "a lost cat" in again.text
+    again.send(CTRL_Q)
+    assert again.ended() == 0
+
+
+def test_the_terminal_is_as_it_was_after_quitting(tmp_path: Path) -> None:
+    terminal = Terminal(SCRIPTED, tmp_path)
+    terminal.until("Quit")
+    terminal.process.send(CTRL_Q)
+    seen = b""
+    while terminal.process.isalive():
+        seen += terminal.read()
+    seen += terminal.read(0.2)
+    assert b"\x1b[?1049l" in seen
+    assert b"\x1b[?25h" in seen
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"COLORTERM": "", "TERM": "xterm"}])
+def test_few_colours_are_enough(environment: dict[str, str], tmp_path: Path) -> None:
+    terminal = Terminal(SCRIPTED, tmp_path, environment=environment)
+    terminal.until("Parameters")
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize("environment", [{}, {"TERM": "dumb"}])
+def test_without_a_terminal_one_line_names_the_command(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *REAL],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "sdtui generate" in done.stderr
+
+
+def test_neither_torch_nor_the_engine_is_imported_by_the_app() -> None:
+    code = (
+        "import sys\nimport sdtui.tui.app, sdtui.tui.launch, sdtui.cli.keys\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'sdtui.engine', 'PIL', 'tokenizers'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_requests_survive_the_form() -> None:
+    from sdtui.tui.fields import form_texts, parse_form
+
+    request = GenerationRequest(
+        prompt="a [b]", sampler="Euler a", num_inference_steps=12, guidance_scale=6.5, seed=7
+    )
+    assert parse_form(form_texts(request)) == request

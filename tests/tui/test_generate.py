@@ -1,0 +1,149 @@
+"""From the form to the finished picture."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdtui.core import events
+from sdtui.core.errors import GenerationError
+from sdtui.core.record import Stage
+from sdtui.jobs import JobState
+from sdtui.tui.story import Level
+from tests.tui.scripted import Bench, running
+
+HARD = "[[blurry]], [/red] (cat:1.2)"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (200, 60)])
+async def test_a_prompt_becomes_a_picture_at_every_size(
+    bench: Bench, size: tuple[int, int]
+) -> None:
+    async with running(bench, size):
+        await bench.write(HARD[:9])
+        await bench.generate(HARD)
+        await bench.finished()
+        main = bench.app.main
+        assert bench.generator.requests[0].prompt == HARD
+        assert main.live.progress.outcome is Level.GOOD
+        await bench.until(lambda: main.preview.view.pixel_view.pixels is not None)
+        assert [path.suffix for path in main.preview.paths] == [".png"]
+        await bench.until(lambda: main.history_pane.list.count == 1)
+        assert HARD in bench.app.export_screenshot().replace("&#160;", " ")
+
+
+async def test_the_log_tells_steps_and_the_end(bench: Bench) -> None:
+    async with running(bench):
+        bench.ask_for("a cat")
+        await bench.pilot.press("f5")
+        await bench.finished()
+        text = bench.app.main.log_pane.text
+        assert "step 4/4" in text
+        assert "finished after" in text
+
+
+async def test_previews_are_shown_while_the_picture_forms(bench: Bench) -> None:
+    async with running(bench):
+        bench.generator.step_seconds = 0.05
+        await bench.generate()
+        view = bench.app.main.preview.view.pixel_view
+        await bench.until(lambda: view.pixels is not None and view.pixels.width == 16)
+        await bench.finished()
+        await bench.until(lambda: view.pixels is not None and view.pixels.width == 64)
+
+
+async def test_an_empty_prompt_says_why_and_takes_the_focus(bench: Bench) -> None:
+    async with running(bench):
+        bench.app.main.parameters.fields["seed"].focus()
+        await bench.pilot.press("ctrl+g")
+        assert bench.app.main.prompt.editor.has_focus
+        assert not bench.queue.jobs()
+
+
+async def test_a_wrong_value_says_why_and_takes_the_focus(bench: Bench) -> None:
+    async with running(bench):
+        bench.ask_for("a cat")
+        width = bench.app.main.parameters.fields["width"]
+        width.focus()
+        await bench.write("100")
+        await bench.pilot.pause()
+        assert "multiple of 8" in str(bench.app.main.parameters.query_one(".problem").render())
+        bench.app.main.prompt.editor.focus()
+        await bench.pilot.press("ctrl+g")
+        assert width.has_focus
+        assert not bench.queue.jobs()
+        await bench.pilot.press("backspace", "backspace", "backspace", *"128")
+        assert not bench.app.main.parameters.query(".problem")
+
+
+async def test_cancel_is_not_failure(bench: Bench) -> None:
+    async with running(bench):
+        bench.generator.hold.set()
+        await bench.generate()
+        await bench.until(lambda: bench.app.main.live.progress.is_running)
+        await bench.pilot.press("ctrl+x")
+        await bench.finished()
+        assert bench.app.main.live.progress.outcome is Level.WARNING
+        assert bench.app.main.live.progress.message == "cancelled"
+        assert bench.queue.jobs()[0].state is JobState.CANCELLED
+
+
+async def test_a_failure_is_one_line_with_the_mend(bench: Bench) -> None:
+    async with running(bench):
+        bench.generator.failure = GenerationError("[/b] broke", "Mend it", stage="decode")
+        await bench.generate()
+        await bench.finished()
+        progress = bench.app.main.live.progress
+        assert progress.outcome is Level.ERROR
+        assert progress.message == "failed: [/b] broke. Mend it."
+        assert not bench.app.main.history_pane.list.count
+
+
+async def test_attempts_are_seen_as_they_happen(bench: Bench) -> None:
+    async with running(bench):
+        bench.generator.attempt = events.Attempt(
+            number=2,
+            stage=Stage.DECODE,
+            rung="vae_tiling",
+            changes="tiling the VAE",
+            lossless=True,
+            error="out of memory",
+        )
+        bench.generator.hold.set()
+        await bench.generate()
+        main = bench.app.main
+        line = "out of memory while decoding: tiling the VAE (attempt 2)"
+        await bench.until(lambda: main.live.progress.tried == line)
+        assert line in main.log_pane.text
+        assert "attempt 2" in str(main.progress_pane.border_title)
+        bench.generator.hold.clear()
+        await bench.finished()
+
+
+async def test_an_escape_sequence_is_never_sent(bench: Bench) -> None:
+    async with running(bench):
+        bench.app.main.prompt.text = "a \x1b]0;owned\x07 cat"
+        await bench.pilot.press("ctrl+g")
+        await bench.finished()
+        await bench.until(lambda: bench.app.main.history_pane.list.count == 1)
+        await bench.pilot.pause(0.3)
+        strips = bench.app.screen._compositor.render_strips()
+        assert "\x1b" not in "".join(segment.text for strip in strips for segment in strip)
+
+
+async def test_several_pictures_can_be_stepped_through(bench: Bench) -> None:
+    async with running(bench):
+        await bench.generate("cats", num_images_per_prompt="3")
+        await bench.finished()
+        preview = bench.app.main.preview
+        await bench.until(lambda: len(preview.paths) == 3)
+        assert preview.shown == preview.paths
+        preview.focus()
+        await bench.pilot.press("l", "l")
+        assert preview.shown == (preview.paths[1],)
+        assert "2 of 3" in str(preview.border_title)
+        await bench.pilot.press("g")
+        assert preview.shown == preview.paths
+        await bench.pilot.press("f6")
+        assert not bench.at_main
+        await bench.pilot.press("escape")
+        assert bench.at_main

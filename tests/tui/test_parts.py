@@ -1,0 +1,113 @@
+"""The parts of the window by themselves: meter, fields, graph, half-cells, mailbox."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdtui.core import events
+from sdtui.core.events import JobEvent
+from sdtui.models.catalog import ModelSource, SourceKind
+from sdtui.models.tokens import counters_of
+from sdtui.tui.fields import FieldSpec, field_specs, problems_of
+from sdtui.tui.halfcells import Pixels, draw, fit
+from sdtui.tui.mailbox import Mailbox
+from sdtui.tui.widgets.memory import graph
+from tests.tui.scripted import Bench, running
+
+SPECS = {spec.name: spec for spec in field_specs()}
+
+
+async def test_the_meter_counts_and_strikes_out_what_is_cut(bench: Bench) -> None:
+    async with running(bench):
+        pane = bench.app.main.prompt
+        pane.use_counters(counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y")))
+        pane.text = "a cat"
+        await bench.until(lambda: "2/75" in str(pane.border_subtitle))
+        assert pane.editor.cut_from is None
+        pane.text = "cat\n" + "dog " * 80
+        await bench.until(lambda: "81/75" in str(pane.border_subtitle))
+        cut = pane.editor.cut_from
+        assert cut is not None
+        line = pane.editor.get_line(1)
+        assert line.spans[0].start == cut - len("cat\n")
+        assert not pane.editor.get_line(0).spans
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "by", "expected"),
+    [
+        ("width", "60", 1, "64"),
+        ("width", "512", 1, "576"),
+        ("width", "64", -1, "64"),
+        ("guidance_scale", "6.2", 1, "6.5"),
+        ("num_inference_steps", "", 1, "1"),
+        ("seed", "4294967295", 1, "4294967295"),
+    ],
+)
+def test_arrows_step_by_sensible_amounts(field: str, text: str, by: int, expected: str) -> None:
+    spec: FieldSpec = SPECS[field]
+    assert spec.stepped(text, by) == expected
+
+
+def test_every_wrong_field_is_named() -> None:
+    wrong = problems_of({"width": "100", "num_inference_steps": "x", "init_image": "/nowhere.png"})
+    assert set(wrong) == {"width", "num_inference_steps", "init_image"}
+
+
+async def test_keys_in_the_form(bench: Bench) -> None:
+    async with running(bench):
+        form = bench.app.main.parameters
+        form.fields["width"].focus()
+        await bench.pilot.press(*"256", "tab", *"128", "up")
+        assert (form.texts["width"], form.texts["height"]) == ("256", "192")
+        await bench.pilot.press("x")
+        assert (form.texts["width"], form.texts["height"]) == ("192", "256")
+        form.fields["seed"].focus()
+        await bench.pilot.press("n")
+        assert form.texts["seed"].isdigit()
+        await bench.pilot.press("r")
+        assert form.texts["seed"] == ""
+        form.last_seed = 77
+        await bench.pilot.press("l")
+        assert form.texts["seed"] == "77"
+        form.fields["policy"].focus()
+        await bench.pilot.press("right")
+        assert form.texts["policy"] == "strict"
+        await bench.pilot.press("enter", *"tut", "enter")
+        await bench.until(lambda: form.texts["policy"] == "tutorial")
+
+
+def test_a_picture_keeps_its_shape() -> None:
+    assert fit(Pixels(64, 64, b""), 40, 10) == (20, 10)
+    assert fit(Pixels(128, 64, b""), 40, 40) == (40, 10)
+
+
+def test_half_cells_show_two_pixels_each() -> None:
+    rgb = bytes([255, 0, 0] * 2 + [0, 0, 255] * 2)
+    strip = draw(Pixels(2, 2, rgb), 2, 1)[0]
+    segment = next(iter(strip))
+    assert segment.style is not None
+    assert segment.style.color is not None
+    assert segment.style.bgcolor is not None
+    assert segment.style.color.get_truecolor() == (252, 0, 0)
+    assert segment.style.bgcolor.get_truecolor() == (0, 0, 252)
+
+
+def test_a_graph_is_as_wide_as_its_place() -> None:
+    assert graph([0.0, 0.5, 1.0], 4, 1) == [" ▁▄█"]
+    assert graph([1.0], 1, 2) == ["█", "█"]
+
+
+def test_of_previews_only_the_newest_is_kept_and_one_note_is_sent() -> None:
+    notes: list[None] = []
+    mailbox = Mailbox(lambda: notes.append(None))
+    for step in range(5):
+        preview = events.Preview(step=step, image_index=0, width=1, height=1, rgb=b"123")
+        mailbox.put(JobEvent(job="a", time=0, event=preview))
+        mailbox.put(JobEvent(job="a", time=0, event=events.Started(seed=step)))
+    assert len(notes) == 1
+    assert len(mailbox.take()) == 5
+    newest = mailbox.take_preview()
+    assert newest is not None
+    assert newest.step == 4
+    assert mailbox.take_preview() is None

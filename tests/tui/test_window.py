@@ -1,0 +1,155 @@
+"""Moving about: rooms, jump, help, palette, themes, state, quitting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdtui.core.errors import SettingsError
+from sdtui.tui.actions import ACTIONS, check_keymap
+from sdtui.tui.screens.dialogs import ConfirmScreen
+from sdtui.tui.screens.help import HelpScreen
+from sdtui.tui.state import load_state
+from sdtui.tui.widgets.pane import Pane
+from tests.tui.scripted import Bench, running
+
+
+def seen(bench: Bench) -> set[str]:
+    """The panes that have a place on the screen."""
+    return {str(pane.id) for pane in bench.app.main.query(Pane) if pane.region}
+
+
+async def test_on_a_wide_terminal_everything_is_seen_at_once(bench: Bench) -> None:
+    async with running(bench, (120, 36)):
+        assert len(seen(bench)) == 10
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30)])
+async def test_on_a_small_terminal_every_pane_is_on_a_tab(
+    bench: Bench, size: tuple[int, int]
+) -> None:
+    async with running(bench, size):
+        found: set[str] = set()
+        for key in ("f4", "f3", "f2"):
+            await bench.pilot.press(key)
+            await bench.pilot.pause()
+            here = seen(bench)
+            for pane in bench.app.main.query(Pane):
+                assert not pane.region or bench.app.main.region.contains_region(pane.region)
+            found |= here
+        assert len(found) == 10
+        assert bench.app.main.prompt.editor.has_focus
+
+
+async def test_every_field_of_the_form_is_seen_at_80_by_24(bench: Bench) -> None:
+    async with running(bench, (80, 24)):
+        form = bench.app.main.parameters
+        inside = form.query_one("#form").region
+        assert all(inside.contains_region(field.region) for field in form.fields.values())
+
+
+async def test_jump_goes_to_a_pane(bench: Bench) -> None:
+    async with running(bench):
+        await bench.pilot.press("ctrl+o", "s")
+        assert bench.app.main.negative.editor.has_focus
+
+
+async def test_help_is_about_the_focused_pane(bench: Bench) -> None:
+    async with running(bench):
+        bench.app.main.queue_pane.list.focus()
+        await bench.pilot.press("f1")
+        assert isinstance(bench.app.screen, HelpScreen)
+        shown = bench.app.export_screenshot().replace("&#160;", " ")
+        assert "kept on disk" in shown
+        assert "Move the job forward" in shown
+        await bench.pilot.press("escape")
+        assert bench.at_main
+
+
+async def test_the_palette_has_the_actions_of_the_focus(bench: Bench) -> None:
+    async with running(bench):
+        bench.app.main.log_pane.list.focus()
+        await bench.pilot.pause()
+        titles = [each.title for each in bench.app.get_system_commands(bench.app.main)]
+        assert "Queue a picture as the form says" in titles
+        assert "Write the log to a file" in titles
+
+
+async def test_form_theme_and_prompts_are_there_again(bench: Bench, tmp_path: Path) -> None:
+    async with running(bench):
+        await bench.pilot.press("f8")
+        theme = bench.app.theme
+        await bench.generate("a red apple", seed="7", sampler="Euler a")
+        await bench.finished()
+        bench.ask_for("half written")
+        await bench.pilot.press("ctrl+q")
+    assert load_state().form["prompt"] == "half written"
+    again = Bench(tmp_path)
+    async with running(again):
+        main = again.app.main
+        assert again.app.theme == theme
+        assert main.texts["prompt"] == "half written"
+        assert main.texts["seed"] == "7"
+        assert main.texts["sampler"] == "Euler a"
+        await again.pilot.press("up")
+        assert main.prompt.text == "a red apple"
+        await again.pilot.press("down")
+        assert main.prompt.text == "half written"
+
+
+async def test_quit_asks_once_while_a_picture_is_made(bench: Bench) -> None:
+    async with running(bench):
+        bench.generator.hold.set()
+        await bench.generate()
+        await bench.until(lambda: bench.app.main.live.progress.is_running)
+        await bench.pilot.press("ctrl+q")
+        assert isinstance(bench.app.screen, ConfirmScreen)
+        await bench.pilot.press("escape")
+        assert bench.at_main
+        await bench.pilot.press("ctrl+q", "ctrl+q")
+        assert bench.app.return_code == 0
+
+
+async def test_keys_come_from_the_config(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, keys={"window.generate": "f10"})
+    async with running(bench):
+        bench.ask_for("a cat")
+        await bench.pilot.press("ctrl+g")
+        assert not bench.queue.jobs()
+        await bench.pilot.press("f10")
+        assert len(bench.queue.jobs()) == 1
+
+
+def test_a_wrong_action_in_the_config_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"window\.generat.*Did you mean"):
+        check_keymap({"window.generat": "f10"})
+
+
+def test_no_two_actions_of_a_place_share_a_key() -> None:
+    taken: dict[tuple[str, str], str] = {}
+    for action in ACTIONS:
+        for key in action.keys.split(","):
+            place = "app" if action.scope == "window" else action.scope
+            assert taken.setdefault((place, key), action.id) == action.id
+
+
+async def test_the_log_is_filtered_and_saved(bench: Bench) -> None:
+    async with running(bench):
+        await bench.generate()
+        await bench.finished()
+        log = bench.app.main.log_pane
+        log.list.focus()
+        assert "step" in log.text
+        await bench.pilot.press("f")
+        assert "step" not in log.text
+        assert "finished" in log.text
+        await bench.pilot.press("s")
+        await bench.pilot.press("enter")
+
+
+async def test_the_form_begins_with_the_settings(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, model="elsewhere", policy="strict")
+    async with running(bench):
+        assert bench.app.main.texts["model"] == "elsewhere"
+        assert bench.app.main.texts["policy"] == "strict"
