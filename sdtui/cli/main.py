@@ -17,6 +17,7 @@ _COMMANDS = {
     "history": "Find, mark and move the pictures that were made.",
     "models": "List the models that are on this machine.",
     "samplers": "List the samplers.",
+    "keys": "List the app's keys, and how to change them.",
     "doctor": "Look at this machine and say what doesn't fit.",
 }
 """Name → what `sdtui --help` says. Each is in a module of its name, imported when it is asked
@@ -41,10 +42,23 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="sdtui")
-def sdtui() -> None:
-    """Stable Diffusion from a terminal."""
+@click.pass_context
+def sdtui(context: click.Context) -> int:
+    """Stable Diffusion from a terminal. Without a command it opens the app."""
+    if context.invoked_subcommand is not None:
+        return 0
+    from sdtui.cli.logs import log_to_file
+    from sdtui.core.settings import load_settings
+    from sdtui.tui import run_app
+
+    log_to_file()
+    return run_app(load_settings())
 
 
 def main() -> None:

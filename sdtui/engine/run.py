@@ -228,6 +228,8 @@ class Run:
         )
         for name in not_accepted(model, batch):
             self._notice(f"{model.source.name} doesn't take {name}: it was left out")
+        # An init image is encoded whole: some VAEs can't encode in tiles.
+        set_vae_savings(model.pipeline.vae, slicing=False, tile=None)
         watch = self._engine.settings.previews
         made = denoise(model, batch, self._on_step(model, indices), watch=watch)
         self._cancellation.check()
@@ -253,6 +255,12 @@ class Run:
         if not set_vae_savings(model.pipeline.vae, slicing=plan.vae_slicing, tile=plan.vae_tile):
             self._notice(f"the VAE of {model.source.name} can't work in tiles")
         latents = torch.cat([self._latents[index] for index in indices])
+        pictures = self._decoded(model, latents)
+        for index, image in zip(indices, to_images(model, pictures), strict=True):
+            self._finish(index, image)
+
+    def _decoded(self, model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
+        """Pictures as tensors, looked at and mended."""
         pictures = decode(model, latents)
         wrong = broken(pictures)
         if wrong:
@@ -268,8 +276,7 @@ class Run:
                     "Try another sampler, fewer changes to the model, or another VAE",
                     stage=Stage.DECODE,
                 )
-        for index, image in zip(indices, to_images(model, pictures), strict=True):
-            self._finish(index, image)
+        return pictures
 
     # Telling
 
