@@ -34,7 +34,7 @@ def main(model: str, policy: str, megabytes: str) -> None:
         generator.generate_with_fallback(wanted)
         limit = psutil.Process().memory_info().vms + int(megabytes) * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        result = generator.generate_with_fallback(wanted.changed(width=1024, height=1024))
+        result = generator.generate_with_fallback(wanted.changed(width=1024, height=512))
         print(result.record.model_dump_json())  # noqa: T201
 
 
