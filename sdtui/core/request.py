@@ -5,6 +5,7 @@ The form, the command-line flags and the HTTP schema are all made from this one 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -176,6 +177,12 @@ class GenerationRequest(BaseModel):
     def changed(self, **values: object) -> Self:
         """A copy with some fields changed, validated like a new one."""
         return self.parse({**self.model_dump(), **values})
+
+    def with_seed(self) -> Self:
+        """The request itself if its seed is set, else a copy with one drawn at random."""
+        if self.seed is not None:
+            return self
+        return self.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
 
     def seeds(self) -> tuple[int, ...]:
         """The seed of every picture: picture i has `seed + i`, wrapping round at 2^32.

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import torch
-
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import OutOfMemoryError, UnsupportedModelError
 from sdtui.core.events import Downloading, Event, Loaded, Loading
@@ -243,5 +241,3 @@ class StableDiffusionEngine:
     def cleanup(self) -> None:
         """Let everything go. The engine can be used again afterwards."""
         self.unload()
-        if self.device.torch.type == "cuda":
-            torch.cuda.empty_cache()

@@ -6,7 +6,6 @@ decoded, are kept, so an out-of-memory in the decoder never costs a second denoi
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import BrokenPictureError, SdtuiError
 from sdtui.core.events import Estimated, Notice, Preview, StageStarted, Step, Truncated
 from sdtui.core.record import GenerationRecord, ImageRecord, ImageSettings, Stage
-from sdtui.core.request import MAX_SEED, GenerationRequest
+from sdtui.core.request import GenerationRequest
 from sdtui.engine.budget import choose_batch_size, expected_peak, held_before
 from sdtui.engine.decode import broken, check_latents, decode, decode_in_float32, to_images
 from sdtui.engine.denoise import Batch, denoise, not_accepted
@@ -61,9 +60,8 @@ class Run:
         cancellation: Cancellation,
         on_image: OnImage | None = None,
     ) -> None:
-        seed = request.seed if request.seed is not None else secrets.randbelow(MAX_SEED + 1)
         self.request = request
-        self.seeds = request.model_copy(update={"seed": seed}).seeds()
+        self.seeds = request.with_seed().seeds()
         self.stage = Stage.LOAD
         self.story = Story(request, self.seeds, engine.device.torch.type)
         self.plan = Plan(

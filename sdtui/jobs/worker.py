@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -11,7 +10,6 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
 from sdtui.core.events import Cancelled, Event, Failed, Finished, Saved, Started
 from sdtui.core.record import GenerationRecord, ImageRecord
-from sdtui.core.request import MAX_SEED
 from sdtui.jobs.job import Format, Job, Output
 
 if TYPE_CHECKING:
@@ -91,10 +89,7 @@ def carry_out(
     cancellation: Cancellation,
 ) -> Outcome:
     """Make and save a job's pictures. Every SdtuiError becomes part of the outcome."""
-    seed = job.request.seed
-    request = job.request.model_copy(
-        update={"seed": secrets.randbelow(MAX_SEED + 1) if seed is None else seed}
-    )
+    request = job.request.with_seed()
     report(Started(seed=request.seed or 0))
     saved: dict[int, ImageRecord] = {}
     outcome = Outcome(Cancelled())
