@@ -19,7 +19,7 @@ from sdtui.tui.story import Progress, log_line
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from sdtui.tui.screens.main import MainScreen
+    from sdtui.tui.screens.create import CreateScreen
 
 _PACE, _PACE_OVER_SSH = 0.1, 0.5
 """Seconds between two looks into the mailbox."""
@@ -37,7 +37,7 @@ class LiveEvents:
     """Looks into the mailbox when something has come, and shows it."""
 
     def __init__(
-        self, screen: MainScreen, queue: JobQueue, queue_file: QueueFile, *, over_ssh: bool
+        self, screen: CreateScreen, queue: JobQueue, queue_file: QueueFile, *, over_ssh: bool
     ) -> None:
         self._screen = screen
         self._queue = queue

@@ -1,0 +1,163 @@
+"""The form at work: it is filled, checked, counted by its model, and queued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on, work
+
+from sdtui.core.errors import InvalidRequestError, SdtuiError
+from sdtui.core.request import DType, GenerationRequest, MemoryMode
+from sdtui.tui.beside import beside, look_at_model
+from sdtui.tui.desk import Desk
+from sdtui.tui.fields import form_texts, parse_form
+from sdtui.tui.live import LiveEvents
+from sdtui.tui.messages import ModelKnown
+from sdtui.tui.screens.dialogs import ChooseScreen
+from sdtui.tui.screens.files import FileScreen
+from sdtui.tui.screens.models import ModelScreen
+from sdtui.tui.screens.window import WindowScreen
+from sdtui.tui.widgets.form_fields import ChoiceField, FieldOpened
+from sdtui.tui.widgets.parameters import ParametersPane
+
+if TYPE_CHECKING:
+    from sdtui.tui.app import SdtuiApp
+
+
+class CreateScreen(WindowScreen):
+    """The window with a form that works."""
+
+    app: SdtuiApp
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.live = LiveEvents(self, desk.queue, desk.queue_file, over_ssh=desk.over_ssh)
+        self._model = ""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Everything that is written in the form."""
+        return {
+            "prompt": self.prompt.text,
+            "negative_prompt": self.negative.text,
+            **self.parameters.texts,
+        }
+
+    def fill(self, texts: Mapping[str, str]) -> None:
+        """Write into the form; what `texts` doesn't name stays."""
+        for pane in (self.prompt, self.negative):
+            if pane.field in texts:
+                pane.text = texts[pane.field]
+        self.parameters.fill(texts)
+
+    def use_request(self, request: GenerationRequest, *, keep_seed: bool = True) -> None:
+        """Bring a request's settings into the form."""
+        texts = form_texts(request)
+        if not keep_seed:
+            texts["seed"] = ""
+        self.fill(texts)
+        self.go_to_room("create")
+        self.set_focus(self.prompt.editor)
+
+    def action_generate(self) -> None:
+        """Queue what the form asks for, once the focused editor has taken in the keys before."""
+        (self.focused or self).call_later(self._generate)
+
+    def _generate(self) -> None:
+        """Queue what the form asks for, or go to what is wrong with it."""
+        try:
+            request = parse_form(self.texts)
+            self.desk.queue.submit(request)
+        except InvalidRequestError as error:
+            problems = {problem.field: problem.message for problem in error.problems}
+            if not self.parameters.focus_problem(problems):
+                self.set_focus(self.prompt.editor)
+            self.notify(str(error), severity="error", markup=False)
+            return
+        except SdtuiError as error:
+            self.tell_error(error.what, error.mend)
+            return
+        self.app.state = self.app.state.with_prompt(request.prompt)
+        self.prompt.editor.remember(self.app.state.prompts)
+        self.app.save()
+
+    def action_editor(self) -> None:
+        """The prompt that has the focus, or the first, in $EDITOR."""
+        pane = self.negative if self.focused is self.negative.editor else self.prompt
+        text = self.app.edit(pane.text)
+        if text is not None:
+            pane.text = text
+
+    def tell_error(self, what: str, mend: str) -> None:
+        """One readable line; the log has it too."""
+        self.notify(str(SdtuiError(what, mend)), severity="error", timeout=12, markup=False)
+
+    @on(FieldOpened)
+    def _field_opened(self, event: FieldOpened) -> None:
+        if event.field == "model":
+            self.action_models()
+        else:
+            self._choose(event.field)
+
+    @work
+    async def _choose(self, name: str) -> None:
+        field = self.parameters.fields[name]
+        if isinstance(field, ChoiceField):
+            screen = ChooseScreen(field.spec.label, field.choices, field.text)
+        else:
+            start = (
+                Path(field.text).expanduser().parent if field.text else self.desk.history.pictures
+            )
+            screen = FileScreen(start)
+        chosen = await self.app.push_screen_wait(screen)
+        if chosen is not None:
+            field.text = chosen
+
+    # Models
+
+    @on(ParametersPane.Changed)
+    def _parameters_changed(self) -> None:
+        if self.parameters.texts["model"] != self._model:
+            self._look_at_model()
+
+    def _look_at_model(self) -> None:
+        self._model = model = self.parameters.texts["model"]
+        settings = self.desk.settings
+        if not self.live.progress.is_running:
+            self.top_bar.model = model
+        beside(self, lambda: look_at_model(model, settings))
+
+    @on(ModelKnown)
+    def _model_known(self, event: ModelKnown) -> None:
+        if event.model != self._model:
+            return
+        for pane in (self.prompt, self.negative):
+            pane.use_counters(event.counters)
+        if event.description is not None:
+            self.parameters.use_native(event.description.native)
+            self._load(event.model)
+        if event.problem:
+            self.notify(event.problem, severity="warning", markup=False)
+
+    def _load(self, model: str) -> None:
+        """Have the model ready by the time it is needed."""
+        texts = self.parameters.texts
+        self.desk.queue.load(model, DType(texts["dtype"]), MemoryMode(texts["memory_mode"]))
+
+    @work
+    async def action_models(self) -> None:
+        """Choose a model, or download one."""
+        screen = ModelScreen(self.desk.settings, self.parameters.texts["model"], self._free_memory)
+        chosen = await self.app.push_screen_wait(screen)
+        if chosen is not None:
+            self.parameters.fill({"model": chosen})
+
+    @property
+    def _free_memory(self) -> int:
+        sample = self.top_bar.sample
+        if sample is None:
+            return 0
+        _, used, total, own = sample.memory
+        return total - used + (own or 0)
