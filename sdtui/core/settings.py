@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,10 @@ from sdtui.core.nearest import nearest
 from sdtui.core.request import DType, MemoryMode, Policy
 
 ENVIRONMENT_PREFIX = "SDTUI_"
+
+_HEADING = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
+_NAME = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([\w.-]+))\s*=""")
+"""A table's heading and a key in a TOML file, as people write them."""
 
 
 class Settings(BaseModel):
@@ -64,6 +69,18 @@ class Settings(BaseModel):
     def _expand(cls, folder: Path) -> Path:
         return folder.expanduser()
 
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _names_with_dots(cls, keys: object) -> object:
+        """Without quotes TOML takes `window.generate` for a table in a table."""
+        if not isinstance(keys, Mapping):
+            return keys
+        flat: dict[str, object] = {}
+        for name, value in keys.items():
+            inner = value.items() if isinstance(value, Mapping) else None
+            flat |= {name: value} if inner is None else {f"{name}.{k}": v for k, v in inner}
+        return flat
+
     @field_validator("model_folders")
     @classmethod
     def _expand_all(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -79,25 +96,57 @@ def load_settings(
     """
     path = paths.config_file() if file is None else file
     variables = os.environ if environment is None else environment
-    from_file = _read(path)
-    for key in from_file:
+    values: dict[str, Any] = _read(path)
+    for key in values:
         if key not in Settings.model_fields:
-            raise _unknown_key(key, str(path))
-    origins = {key: str(path) for key in from_file}
-    values: dict[str, Any] = dict(from_file)
+            raise _unknown_key(key, settings_origin(key, file=path, environment={}))
     for key in Settings.model_fields:
         name = ENVIRONMENT_PREFIX + key.upper()
         if name in variables:
             text = variables[name]
             values[key] = text.split(os.pathsep) if key == "model_folders" else text
-            origins[key] = f"the environment variable {name}"
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
     key = str(first["loc"][0])
+    origin = settings_origin(*map(str, first["loc"]), file=path, environment=variables)
     message = first["msg"][0].lower() + first["msg"][1:]
-    raise SettingsError(f"{origins[key]}: {key}: {message}", _help_for(key))
+    raise SettingsError(f"{origin}: {key}: {message}", _help_for(key))
+
+
+def settings_origin(
+    *key: str, file: Path | None = None, environment: Mapping[str, str] | None = None
+) -> str:
+    """Where a setting comes from: the environment variable, or the config file and its line, or
+    "default". A key inside a table is given as both names: `"keys", "window.generate"`."""
+    variables = os.environ if environment is None else environment
+    name = ENVIRONMENT_PREFIX + key[0].upper()
+    if name in variables:
+        return f"the environment variable {name}"
+    path = paths.config_file() if file is None else file
+    try:
+        line = _line_of(key, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return "default"
+    return "default" if line is None else f"{path}, line {line}"
+
+
+def _line_of(key: tuple[str, ...], text: str) -> int | None:
+    """The line that sets a key, 1 for the first; of a key that is written inside its table's own
+    line, that line."""
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if heading := _HEADING.match(line):
+            table = (heading[1],)
+            found = table
+        elif name := _NAME.match(line):
+            found = (*table, name[1] or name[2] or name[3])
+        else:
+            continue
+        if found == key:
+            return number
+    return _line_of(key[:-1], text) if len(key) > 1 else None
 
 
 def _read(path: Path) -> dict[str, Any]:

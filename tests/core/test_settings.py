@@ -9,7 +9,7 @@ import pytest
 
 from sdtui.core.errors import SettingsError
 from sdtui.core.request import DType, Policy
-from sdtui.core.settings import Settings, load_settings
+from sdtui.core.settings import Settings, load_settings, settings_origin
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def failure(file: Path, text: str, variables: dict[str, str] | None = None) -> s
 
 def test_unknown_keys_with_the_nearest(file: Path) -> None:
     said = failure(file, 'modle = "x"')
-    assert said == f'{file}: there is no setting "modle". Did you mean "model"?'
+    assert said == f'{file}, line 1: there is no setting "modle". Did you mean "model"?'
     assert "README" in failure(file, "zzzzqqq = 1")
 
 
@@ -84,8 +84,32 @@ def test_unknown_keys_with_the_nearest(file: Path) -> None:
         ("previews", '"perhaps"'),
     ],
 )
-def test_wrong_values_name_file_and_key(file: Path, key: str, value: str) -> None:
-    assert failure(file, f"{key} = {value}").startswith(f"{file}: {key}: ")
+def test_wrong_values_name_file_line_and_key(file: Path, key: str, value: str) -> None:
+    said = failure(file, f"# mine\n\n{key} = {value}")
+    assert said.startswith(f"{file}, line 3: {key}: ")
+
+
+def test_a_wrong_key_in_a_table_is_named_by_its_line(file: Path) -> None:
+    said = failure(file, 'previews = true\n[keys]\n"app.quit" = "q"\n"app.help" = 3\n')
+    assert said.startswith(f"{file}, line 4: keys: ")
+
+
+def test_where_a_setting_comes_from(file: Path) -> None:
+    file.write_text('device = "cpu"\n[keys]\n"app.quit" = "q"\nwindow.generate = "f10"\n')
+
+    def origin(*key: str) -> str:
+        return settings_origin(*key, file=file, environment={"SDTUI_MODEL": "x"})
+
+    assert origin("device") == f"{file}, line 1"
+    assert origin("keys", "app.quit") == f"{file}, line 3"
+    assert origin("keys", "window.generate") == f"{file}, line 4"
+    assert origin("model") == "the environment variable SDTUI_MODEL"
+    assert origin("dtype") == "default"
+
+
+def test_names_of_actions_need_no_quotes(file: Path) -> None:
+    file.write_text('[keys]\nwindow.generate = "f10"\n"app.quit" = "f12"\n')
+    assert load_settings(file, {}).keys == {"window.generate": "f10", "app.quit": "f12"}
 
 
 def test_wrong_values_name_the_variable(file: Path) -> None:
