@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sdtui.core.errors import SettingsError
 from sdtui.core.nearest import nearest
+from sdtui.core.settings import settings_origin
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Action:
     @property
     def scope(self) -> str:
         """Where the key works: "app" is everywhere, "window" wherever no dialog is open, the others
-        only in the pane of that name."""
+        only in the pane, control or dialog of that name."""
         return self.id.partition(".")[0]
 
     @property
@@ -48,7 +49,13 @@ ACTIONS = (
     Action("window.full_screen", "f6", "Full screen", "Show the picture on the whole screen"),
     Action("window.editor", "ctrl+t", "Editor", "Edit the prompt in $EDITOR"),
     Action("app.next_theme", "f8", "Theme", "Take the next theme"),
-    Action("window.edit_config", "f9", "Config", "Edit the config file in $EDITOR"),
+    Action("window.settings", "f9", "Settings", "Show every setting, its value and its source"),
+    Action("window.details", "f12", "Details", "Show all that is known of the last job"),
+    Action("window.taller", "alt+down", "Taller", "Make the focused pane taller"),
+    Action("window.shorter", "alt+up", "Shorter", "Make the focused pane shorter"),
+    Action("window.wider", "alt+right", "Wider", "Make the focused pane wider"),
+    Action("window.narrower", "alt+left", "Narrower", "Make the focused pane narrower"),
+    Action("window.usual_sizes", "alt+0", "Usual sizes", "Give all panes their usual sizes again"),
     Action("app.help", "f1", "Help", "Explain the focused pane and its keys", True),
     Action("app.quit", "ctrl+q", "Quit", "Leave; the form and the queue are kept", True),
     Action("form.last_seed", "l", "Last seed", "Take the seed of the last picture", True),
@@ -57,6 +64,12 @@ ACTIONS = (
     Action("form.swap_size", "x", "Swap size", "Swap width and height", True),
     Action("form.next_size", "p", "Size presets", "Take the next of the usual sizes", True),
     Action("form.clear", "backspace,delete", "Model's own", "Leave the value to the model"),
+    Action("number.increase", "up", "More", "A step up"),
+    Action("number.decrease", "down", "Less", "A step down"),
+    Action("choice.next", "right,down", "Next", "Take the next choice"),
+    Action("choice.previous", "left,up", "Previous", "Take the choice before"),
+    Action("choice.open", "enter,space", "Choose", "Show all choices", True),
+    Action("path.open", "enter", "Choose", "Choose a file", True),
     Action("preview.previous", "left,h", "Previous", "Show the previous picture", True),
     Action("preview.next", "right,l", "Next", "Show the next picture", True),
     Action("preview.grid", "g", "All", "Show all pictures of the job side by side"),
@@ -67,7 +80,9 @@ ACTIONS = (
     Action("queue.remove", "d,delete", "Remove", "Cancel the job or take it out", True),
     Action("queue.pause", "p", "Pause", "Begin no more jobs, or go on", True),
     Action("queue.stop_after", "s", "Stop after", "Stop the running job after this picture"),
-    Action("queue.reuse", "enter,r", "Reuse", "Bring the job's settings into the form", True),
+    Action("queue.reuse", "r", "Reuse", "Bring the job's settings into the form", True),
+    Action("queue.details", "enter", "Details", "Show all that is known of the job", True),
+    Action("queue.save_again", "w", "Save again", "Save what the disk had no room for"),
     Action("log.filter", "f", "Filter", "Show all, warnings and errors, or errors only", True),
     Action("log.copy", "y", "Copy", "Copy the log to the clipboard", True),
     Action("log.save", "s", "Save", "Write the log to a file", True),
@@ -85,12 +100,34 @@ ACTIONS = (
     Action("history.copy_path", "y", "Copy path", "Copy the picture's path"),
     Action("history.copy_prompt", "Y", "Copy prompt", "Copy the prompt"),
     Action("history.copy_json", "M", "Copy JSON", "Copy the metadata"),
+    Action("search.leave", "escape,down", "Back", "Back to the list"),
+    Action("metadata.toggle_node", "enter,space", "Fold", "Fold or unfold", True),
     Action("list.cursor_up", "up,k", "Up", "Go up"),
     Action("list.cursor_down", "down,j", "Down", "Go down"),
     Action("list.page_up", "pageup,ctrl+u", "Page up", "Go up one page"),
     Action("list.page_down", "pagedown,ctrl+d", "Page down", "Go down one page"),
     Action("list.first", "home,g", "First", "Go to the first line"),
     Action("list.last", "end,G", "Last", "Go to the last line"),
+    Action("viewer.close", "escape,q,enter", "Back", "Back to the window"),
+    Action("picture.next", "right,l,space", "Next", "Show the next picture"),
+    Action("picture.previous", "left,h", "Previous", "Show the previous picture"),
+    Action("picture.before_after", "b", "Before/after", "Switch to the init image and back"),
+    Action("picture.back", "f,f6", "Back", "Back to the window"),
+    Action("compare.reuse_first", "1", "Reuse first", "Bring the left picture's settings back"),
+    Action("compare.reuse_second", "2", "Reuse second", "Bring the right picture's settings back"),
+    Action("settings.edit", "e", "Edit", "Edit the config file in $EDITOR"),
+    Action("question.yes", "enter,y", "Yes", "Say yes"),
+    Action("question.no", "n", "No", "Say no"),
+    Action("question.leave", "escape", "Back", "Leave it open"),
+    Action("choose.up", "up", "Up", "Go up in the choices"),
+    Action("choose.down", "down", "Down", "Go down in the choices"),
+    Action("choose.page_up", "pageup", "Page up", "Go up one page of the choices"),
+    Action("choose.page_down", "pagedown", "Page down", "Go down one page of the choices"),
+    Action("choose.choose", "enter", "Choose", "Take the choice with the cursor"),
+    Action("choose.close", "escape", "Back", "Choose nothing"),
+    Action("models.cancel_download", "ctrl+x", "Cancel", "Cancel the download"),
+    Action("ask.close", "escape", "Back", "Write nothing"),
+    Action("jump.close", "escape", "Back", "Stay where you are"),
 )
 """`sdtui keys` prints them in this order."""
 
@@ -101,13 +138,43 @@ def actions_in(scope: str) -> tuple[Action, ...]:
 
 
 def check_keymap(keymap: Mapping[str, str]) -> None:
-    """Raise SettingsError if the config file's `[keys]` names an action that isn't there, or
-    leaves no key to quit with."""
+    """Raise SettingsError, which says where it stands, if the config file's `[keys]` names an
+    action or a key that isn't there, or gives one key to two actions of a place."""
     known = {action.id for action in ACTIONS}
     for name, keys in keymap.items():
+        origin = settings_origin("keys", name)
         if name not in known:
             near = nearest(name, known)
             mend = f'Did you mean "{near}"?' if near else '"sdtui keys" lists them'
-            raise SettingsError(f'keys: there is no action "{name}"', mend)
-        if not keys.strip():
-            raise SettingsError(f"keys: {name} has no key", "Give a key such as ctrl+g")
+            raise SettingsError(f'{origin}: keys: there is no action "{name}"', mend)
+        for key in keys.split(","):
+            if not _is_key(key.strip()):
+                raise SettingsError(
+                    f'{origin}: keys: {name}: there is no key "{key.strip()}"',
+                    "Give a key such as ctrl+g, f5, alt+up or K; commas part several",
+                )
+    _check_clashes(keymap)
+
+
+def _check_clashes(keymap: Mapping[str, str]) -> None:
+    taken: dict[tuple[str, str], str] = {}
+    for action in ACTIONS:
+        place = "app" if action.scope == "window" else action.scope
+        for key in keymap.get(action.id, action.keys).split(","):
+            other = taken.setdefault((place, key.strip()), action.id)
+            if other != action.id:
+                changed = action.id if action.id in keymap else other
+                raise SettingsError(
+                    f"{settings_origin('keys', changed)}: keys: {other} and {action.id} share the "
+                    f"key {key.strip()}",
+                    "Give one of them another",
+                )
+
+
+def _is_key(name: str) -> bool:
+    from textual.keys import Keys, key_to_character  # only where keys were changed
+
+    *modifiers, key = name.split("+")
+    if not all(each in ("ctrl", "alt", "shift") for each in modifiers):
+        return False
+    return key in list(Keys) or key_to_character(key) is not None

@@ -17,10 +17,12 @@ from typing import Any, ClassVar
 from textual import work
 from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from sdtui.core import paths
 from sdtui.core.files import write_whole
+from sdtui.core.text import visible
 from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.desk import Desk
@@ -70,13 +72,20 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.leave(128 + number)
 
     def save(self) -> None:
-        """Keep form, prompts and theme for the next start."""
-        self.state = self.state.model_copy(update={"form": self.main.texts, "theme": self.theme})
+        """Keep form, prompts, sizes and theme for the next start."""
+        now = {
+            "form": self.main.texts,
+            "last_seed": self.main.parameters.last_seed,
+            "sizes": self.main.sizes.shares,
+            "theme": self.theme,
+        }
+        self.state = self.state.model_copy(update=now)
         save_state(self.state)
 
     def leave(self, code: int = 0) -> None:
         """Save and end. What runs and waits is on disk already, for the next start."""
         self.main.live.unsubscribe()
+        self.main.downloads.cancel()
         self.desk.monitor.stop()
         self.save()
         self.exit(code)
@@ -121,6 +130,20 @@ class SdtuiApp(App[int], inherit_bindings=False):
         yield SystemCommand(
             "Choose a theme", "All themes, seen as you go", self.action_change_theme
         )
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Tell something in a corner. Paths, prompts and errors stand in it, so it is never taken
+        for markup, whatever a caller says: Textual's widgets always say that it is."""
+        shown = visible(message)
+        super().notify(shown, title=title, severity=severity, timeout=timeout, markup=False)
 
     def edit(self, text: str, suffix: str = ".txt") -> str | None:
         """Let a person edit a text in $EDITOR; None if that can't be."""

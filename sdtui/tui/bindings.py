@@ -8,10 +8,12 @@ from sdtui.tui.actions import actions_in
 
 GLOBAL = ("app", "window")
 """Places whose keys work wherever the focus is."""
+_BEFORE_EDITORS = (*GLOBAL, "choose", "models")
+"""Places whose keys come before those of a text editor that has the focus."""
 
 
 def bindings_in(scope: str) -> list[BindingType]:
-    """The bindings of one place. Those that work everywhere come before a text editor's own."""
+    """The bindings of one place."""
     return [
         Binding(
             action.keys,
@@ -19,7 +21,7 @@ def bindings_in(scope: str) -> list[BindingType]:
             action.label,
             show=action.shown,
             tooltip=action.help,
-            priority=scope in GLOBAL,
+            priority=scope in _BEFORE_EDITORS,
             id=action.id,
         )
         for action in actions_in(scope)

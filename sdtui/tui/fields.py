@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.request import GenerationRequest, field_label
+from sdtui.core.request import SIZE_MULTIPLE, GenerationRequest, field_label
 from sdtui.core.samplers import sampler_labels
 
 Kind = Literal["text", "model", "choice", "integer", "number", "path"]
@@ -18,6 +18,13 @@ _STEPS = {"guidance_scale": 0.5, "width": 64, "height": 64, "strength": 0.05}
 _SHORT = {"strength": "Strength", "policy": "Retry"}
 _OPEN = {"seed": "random", "init_image": "none"}
 _NEEDS_INIT_IMAGE = ("strength", "init_image_fit")
+
+_USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {
+    512: ((640, 512), (768, 512)),
+    768: ((1024, 768),),
+    1024: ((1152, 896), (1216, 832), (1344, 768)),
+}
+"""What people ask SD 1.x and 2.x for, and the shapes that SDXL was trained with."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,21 @@ def _spec(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) 
         step=_STEPS.get(name, 1),
         open_text=_OPEN.get(name, "auto"),
     )
+
+
+def usual_sizes(side: int) -> list[tuple[int, int]]:
+    """Widths and heights for a model whose own pictures are squares of `side` pixels: the square,
+    then portrait and landscape. Where no list is usual they have about as many pixels."""
+    sizes = [(side, side)]
+    for long, short in _USUAL_SIZES.get(side, ()) or (_shaped(side, 4 / 3), _shaped(side, 16 / 9)):
+        sizes += [(short, long), (long, short)]
+    return sizes
+
+
+def _shaped(side: int, shape: float) -> tuple[int, int]:
+    root = math.sqrt(shape)
+    long, short = (round(side * f / SIZE_MULTIPLE) * SIZE_MULTIPLE for f in (root, 1 / root))
+    return long, short
 
 
 def request_values(texts: Mapping[str, str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,13 @@ class LiveEvents:
         """Something has come: look a little later, when more may have."""
         if self._timer is None:
             self._timer = self._screen.set_timer(self._pace, self._look)
+
+    def stopping(self, job_id: str, *, after_picture: bool) -> None:
+        """A job was asked to stop: say so until it has."""
+        if job_id in (self.progress.job, self.progress.loading):
+            told = "stops after this picture" if after_picture else "stops after this step"
+            self.progress = replace(self.progress, stopping=told)
+            self._screen.progress_pane.show(self.progress)
 
     def show_queue(self) -> None:
         """Show the queue as it is, and keep it on disk."""

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class SavedState(BaseModel):
-    """The form as it was left, the prompts that were used, and the theme."""
+    """The form as it was left, the prompts that were used, sizes and theme."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,12 +24,25 @@ class SavedState(BaseModel):
     """Field → the text in it."""
     prompts: tuple[str, ...] = ()
     """Newest last."""
+    negative_prompts: tuple[str, ...] = ()
+    last_seed: int | None = None
+    sizes: dict[str, int] = {}
+    """What people gave to panes (see `PaneSizes`)."""
     theme: str = ""
 
-    def with_prompt(self, prompt: str) -> SavedState:
-        """With a prompt added at the end; it stands there only once."""
-        others = tuple(each for each in self.prompts if each != prompt)
-        return self.model_copy(update={"prompts": (*others, prompt)[-MOST_PROMPTS:]})
+    def with_prompts(self, prompt: str, negative_prompt: str) -> SavedState:
+        """With both prompts added at the end; each stands there only once."""
+        changes = {
+            "prompts": _added(self.prompts, prompt),
+            "negative_prompts": _added(self.negative_prompts, negative_prompt),
+        }
+        return self.model_copy(update=changes)
+
+
+def _added(prompts: tuple[str, ...], prompt: str) -> tuple[str, ...]:
+    if not prompt.strip():
+        return prompts
+    return (*(each for each in prompts if each != prompt), prompt)[-MOST_PROMPTS:]
 
 
 def state_file() -> Path:

@@ -47,6 +47,13 @@ def gibibytes(count: float) -> str:
     return f"{count / 2**30:.1f}" if count < 100 * 2**30 else f"{count / 2**30:.0f}"
 
 
+def data_size(count: float) -> str:
+    """Bytes with the unit that suits them."""
+    if count < 100 * 2**20:
+        return f"{count / 2**20:.1f} MiB"
+    return f"{count / 2**20:.0f} MiB" if count < 2**30 else f"{gibibytes(count)} GiB"
+
+
 def duration(seconds: float) -> str:
     """A time span, short."""
     if seconds < 60:
@@ -116,6 +123,10 @@ class Progress:
     tried: str = ""
     """What the last attempt changed."""
     memory_peak: int = 0
+    saved: int = 0
+    """Pictures of the job that are on disk."""
+    stopping: str = ""
+    """What was said of its end, once it was asked to stop."""
     outcome: Level | None = None
     """GOOD, WARNING (cancelled) or ERROR once the job is over."""
     message: str = ""
@@ -131,7 +142,7 @@ class Progress:
                 before = self._loading(envelope.job)
                 return replace(before, stage="loading", step=number, total=total, message=component)
             case events.Downloading(done=done, total=total, speed=speed):
-                rate = f"{gibibytes(done)}/{gibibytes(total)} GiB, {speed / 1e6:.1f} MB/s"
+                rate = f"{data_size(done)} of {data_size(total)}, {data_size(speed)}/s"
                 before = self._loading(envelope.job)
                 return replace(before, stage="downloading", step=done, total=total, message=rate)
             case events.StageStarted(stage=stage):
@@ -147,6 +158,8 @@ class Progress:
                     memory_peak=max(self.memory_peak, event.memory_peak),
                     message="",
                 )
+            case events.Saved():
+                return replace(self, saved=self.saved + 1)
             case events.Attempt():
                 return replace(self, attempt=event.number, tried=attempt_text(event), step=0)
             case events.Finished() | events.Failed() | events.Cancelled() | events.Loaded():
@@ -156,7 +169,7 @@ class Progress:
 
     def _loading(self, job: str) -> Progress:
         """What is loaded, if not for the running job, is for none yet."""
-        return self if job == self.job else Progress(loading=job)
+        return self if job in (self.job, self.loading) else Progress(loading=job)
 
     def _ended(
         self,
@@ -166,9 +179,11 @@ class Progress:
         line = log_line(envelope)
         text = line.text if line else ""
         if isinstance(event, events.Loaded):
-            return replace(self, stage="", step=0, total=0, message=text, loading="")
+            return replace(self, stage="", step=0, total=0, message=text, loading="", stopping="")
         if self.is_running and envelope.job != self.job:
             return self  # a waiting job was taken out; the running one goes on
+        if self.saved and not isinstance(event, events.Finished):
+            text += f" after {self.saved} of its pictures had been saved"
         return replace(self, outcome=line.level if line else None, message=text)
 
     @property

@@ -17,7 +17,7 @@ async def choosing(bench: Bench) -> ModelScreen:
     await bench.until(lambda: isinstance(bench.app.screen, ModelScreen))
     screen = bench.app.screen
     assert isinstance(screen, ModelScreen)
-    await bench.until(lambda: screen.list.count)
+    await bench.until(lambda: screen.choices.count)
     return screen
 
 
@@ -25,7 +25,7 @@ async def test_choosing_fills_the_form(bench: Bench) -> None:
     async with running(bench):
         bench.app.main.parameters.fill({"model": "other"})
         screen = await choosing(bench)
-        assert [offer.name for offer in screen.list.shown] == ["pocket"]
+        assert [offer.name for offer in screen.choices.shown] == ["pocket"]
         await bench.pilot.press("enter")
         await bench.until(lambda: bench.app.main.texts["model"] == "pocket")
 
@@ -39,8 +39,8 @@ async def test_a_hub_id_that_is_not_there_is_offered_for_download(
     monkeypatch.setattr("sdtui.models.hub.download_model", no_network)
     async with running(bench):
         screen = await choosing(bench)
-        screen.search.value = "owner/name"
-        await bench.until(lambda: screen.list.shown[0].name == "owner/name")
+        screen.filter.value = "owner/name"
+        await bench.until(lambda: screen.choices.shown[0].name == "owner/name")
         await bench.pilot.press("enter")
         await bench.until(lambda: "Check the network" in str(screen.status.render()))
         await bench.pilot.press("escape")

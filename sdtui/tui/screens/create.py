@@ -12,9 +12,11 @@ from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.request import DType, GenerationRequest, MemoryMode
 from sdtui.tui.beside import beside, look_at_model
 from sdtui.tui.desk import Desk
+from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.fields import form_texts, parse_form
 from sdtui.tui.live import LiveEvents
 from sdtui.tui.messages import ModelKnown
+from sdtui.tui.room import MemoryRoom
 from sdtui.tui.screens.dialogs import ChooseScreen
 from sdtui.tui.screens.files import FileScreen
 from sdtui.tui.screens.models import ModelScreen
@@ -34,6 +36,8 @@ class CreateScreen(WindowScreen):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.live = LiveEvents(self, desk.queue, desk.queue_file, over_ssh=desk.over_ssh)
+        self.downloads = Downloads(self)
+        self._chooser: ModelScreen | None = None
         self._model = ""
 
     @property
@@ -79,9 +83,14 @@ class CreateScreen(WindowScreen):
         except SdtuiError as error:
             self.tell_error(error.what, error.mend)
             return
-        self.app.state = self.app.state.with_prompt(request.prompt)
-        self.prompt.editor.remember(self.app.state.prompts)
+        self.app.state = self.app.state.with_prompts(request.prompt, request.negative_prompt)
+        self.remember_prompts()
         self.app.save()
+
+    def remember_prompts(self) -> None:
+        """Have both editors bring back what was written before."""
+        self.prompt.editor.remember(self.app.state.prompts)
+        self.negative.editor.remember(self.app.state.negative_prompts)
 
     def action_editor(self) -> None:
         """The prompt that has the focus, or the first, in $EDITOR."""
@@ -149,15 +158,30 @@ class CreateScreen(WindowScreen):
     @work
     async def action_models(self) -> None:
         """Choose a model, or download one."""
-        screen = ModelScreen(self.desk.settings, self.parameters.texts["model"], self._free_memory)
+        texts, sample = self.parameters.texts, self.top_bar.sample
+        room = None if sample is None else MemoryRoom.of(sample)
+        dtype = DType(texts["dtype"])
+        screen = ModelScreen(self.desk.settings, texts["model"], room, dtype, self.downloads)
+        self._chooser = screen
         chosen = await self.app.push_screen_wait(screen)
+        self._chooser = None
         if chosen is not None:
             self.parameters.fill({"model": chosen})
 
-    @property
-    def _free_memory(self) -> int:
-        sample = self.top_bar.sample
-        if sample is None:
-            return 0
-        _, used, total, own = sample.memory
-        return total - used + (own or 0)
+    @on(DownloadProgress)
+    def _downloading(self, event: DownloadProgress) -> None:
+        self.downloads.follow(event)
+        self.top_bar.download = self.downloads.share
+        if self._chooser is not None:
+            self._chooser.show_download()
+
+    @on(DownloadEnded)
+    def _downloaded(self, event: DownloadEnded) -> None:
+        self.downloads.ended()
+        self.top_bar.download = None
+        if self._chooser is not None:
+            self._chooser.download_ended(event)
+        elif event.problem:
+            self.notify(event.problem, severity="error", timeout=12)
+        elif not event.cancelled:
+            self.notify(f"{event.hub_id} is downloaded and can be chosen.")

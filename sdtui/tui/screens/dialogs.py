@@ -1,4 +1,4 @@
-"""Small dialogs: a question, a choice from a list, a line of text."""
+"""Small dialogs: a question, a line of text, a choice from a list, something to read."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from sdtui.core.text import one_line
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.screens.search_dialog import SearchDialog
+from sdtui.tui.widgets.line_input import LineInput
 from sdtui.tui.widgets.lines import Lines
 
 
-class ConfirmScreen(ModalScreen[bool]):
-    """Asks once. Enter or y is yes, escape or n is no."""
+class ConfirmScreen(ModalScreen[bool | None]):
+    """Asks once. The answer is None if someone leaves the question open."""
 
     CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,y", "answer(True)"),
-        Binding("escape,n", "answer(False)"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("question")
 
-    def __init__(self, title: str, question: str, yes: str, no: str) -> None:
+    def __init__(self, title: str, question: str, yes: str, no: str, later: str = "") -> None:
+        """`later` says what leaving it open does; without it that is the same as no."""
         super().__init__()
         self._title = title
         self._question = question
-        self._answers = f"enter  {yes}      esc  {no}"
+        self._answers = f"enter  {yes}      " + (f"n  {no}      esc  {later}" if later else "")
+        if not later:
+            self._answers += f"esc  {no}"
 
     def compose(self) -> ComposeResult:
         """Question, and under it the answers."""
@@ -40,16 +43,24 @@ class ConfirmScreen(ModalScreen[bool]):
             yield Static(Content(self._question))
             yield Static(Content(self._answers), classes="keys")
 
-    def action_answer(self, answer: bool) -> None:
-        """Answer."""
-        self.dismiss(answer)
+    def action_yes(self) -> None:
+        """Yes."""
+        self.dismiss(True)
+
+    def action_no(self) -> None:
+        """No."""
+        self.dismiss(False)
+
+    def action_leave(self) -> None:
+        """Not now."""
+        self.dismiss(None)
 
 
 class AskScreen(ModalScreen[str | None]):
     """Asks for a line of text."""
 
     CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("ask")
 
     def __init__(self, title: str, text: str = "", hint: str = "") -> None:
         super().__init__()
@@ -60,13 +71,40 @@ class AskScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """One line to write in."""
         with Vertical(classes="dialog") as box:
-            box.border_title = self._title
-            yield Input(self._text, placeholder=self._hint, compact=True)
+            box.border_title = Content(one_line(self._title))
+            yield LineInput(self._text, placeholder=self._hint)
             yield Static(Content("enter  take it      esc  leave it"), classes="keys")
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)
+
+    def action_close(self) -> None:
+        """Write nothing."""
+        self.dismiss(None)
+
+
+class TextScreen(ModalScreen[None]):
+    """Something to read, as long as it may be."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("viewer")
+
+    def __init__(self, title: str, text: Text) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Text that scrolls."""
+        with VerticalScroll(classes="dialog") as box:
+            box.border_title = Content(one_line(self._title))
+            box.border_subtitle = "esc"
+            yield Static(self._text)
+
+    def action_close(self) -> None:
+        """Back to the window."""
+        self.dismiss(None)
 
 
 class Choices(Lines):
@@ -88,59 +126,30 @@ class Choices(Lines):
         return Text(one_line(self.shown[index]) or self._empty_name)
 
 
-class ChooseScreen(ModalScreen[str | None]):
-    """A list to choose from; typing narrows it down."""
+class ChooseScreen(SearchDialog):
+    """One of a few names."""
 
-    CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)")]
+    choices: Choices
 
     def __init__(
         self, title: str, names: Sequence[str], current: str = "", empty_name: str = "auto"
     ) -> None:
-        super().__init__()
-        self._title = title
-        self.names = list(names)
+        super().__init__(title, "type to narrow down")
+        self.names = [*names]
         self._current = current
-        self.filter = Input(placeholder="type to narrow down", compact=True)
-        self.list = Choices(empty_name)
-
-    def compose(self) -> ComposeResult:
-        """What narrows down, and what is left."""
-        with Vertical(classes="dialog -list") as box:
-            box.border_title = self._title
-            yield self.filter
-            yield self.list
+        self.choices = Choices(empty_name)
 
     def on_mount(self) -> None:
         """Begin at what is chosen now."""
         self.narrow()
-        if self._current in self.list.shown:
-            self.list.cursor = self.list.shown.index(self._current)
-        self.filter.focus()
+        if self._current in self.choices.shown:
+            self.choices.cursor = self.choices.shown.index(self._current)
 
     def narrow(self) -> None:
         """Show what the filter lets through."""
-        words = self.filter.value.casefold().split()
-        self.list.use(
-            [name for name in self.names if all(word in name.casefold() for word in words)]
-        )
+        self.choices.use([name for name in self.names if self.lets_through(name)])
 
-    @on(Input.Changed)
-    def _filtered(self) -> None:
-        self.narrow()
-
-    def on_key(self, event: events.Key) -> None:
-        """The list is moved through while one types."""
-        moves = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10}
-        if event.key in moves:
-            event.stop()
-            self.list.cursor += moves[event.key]
-        elif event.key == "enter":
-            event.stop()
-            self.choose()
-
-    @on(Lines.Clicked)
-    def choose(self) -> None:
+    def action_choose(self) -> None:
         """Take the line with the cursor."""
-        if self.list.shown:
-            self.dismiss(self.list.shown[self.list.cursor])
+        if self.choices.shown:
+            self.dismiss(self.choices.shown[self.choices.cursor])

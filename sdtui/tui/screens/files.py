@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual import events, on
+from textual import events
 from textual.content import Content
 
 from sdtui.core.text import visible
 from sdtui.tui.screens.dialogs import ChooseScreen
-from sdtui.tui.widgets.lines import Lines
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _UP = "../"
@@ -25,22 +24,18 @@ class FileScreen(ChooseScreen):
     def on_mount(self) -> None:
         """Begin in the first folder."""
         self._enter(self._folder)
-        self.filter.focus()
 
     def on_key(self, event: events.Key) -> None:
         """Backspace in an empty filter goes up."""
         if event.key == "backspace" and not self.filter.value:
             event.stop()
             self._enter(self._folder.parent)
-        else:
-            super().on_key(event)
 
-    @on(Lines.Clicked)
-    def choose(self) -> None:
+    def action_choose(self) -> None:
         """Into the folder, or done."""
-        if not self.list.shown:
+        if not self.choices.shown:
             return
-        name = self.list.shown[self.list.cursor]
+        name = self.choices.shown[self.choices.cursor]
         path = self._folder.parent if name == _UP else self._folder / name
         if path.is_dir():
             self._enter(path)
@@ -61,4 +56,4 @@ class FileScreen(ChooseScreen):
         self.query_one(".dialog").border_title = Content(visible(str(self._folder)))
         self.filter.value = ""
         self.narrow()
-        self.list.cursor = 1 if len(self.names) > 1 else 0
+        self.choices.cursor = 1 if len(self.names) > 1 else 0

@@ -7,11 +7,13 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Offset
 from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from sdtui.tui.bindings import bindings_in
 
 LETTERS = "asdfghjklqwertyuiop"
 
@@ -20,7 +22,7 @@ class JumpScreen(ModalScreen[int | None]):
     """Letters over the places given; the answer is the number of the place."""
 
     CSS_PATH = "jump.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("jump")
 
     def __init__(self, places: Sequence[Offset]) -> None:
         super().__init__()
@@ -32,6 +34,10 @@ class JumpScreen(ModalScreen[int | None]):
             label = Static(Content(f" {letter} "))
             label.styles.offset = (place.x, place.y)
             yield label
+
+    def action_close(self) -> None:
+        """Stay where one is."""
+        self.dismiss(None)
 
     def on_key(self, event: events.Key) -> None:
         """Go there."""

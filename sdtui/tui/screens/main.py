@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 from textual import on, work
 
 from sdtui.core import paths
 from sdtui.core.errors import SdtuiError
 from sdtui.core.files import write_whole
-from sdtui.core.settings import load_settings
+from sdtui.core.record import GenerationRecord
+from sdtui.core.request import GenerationRequest
 from sdtui.core.text import one_line
-from sdtui.jobs import JobState
-from sdtui.tui.actions import check_keymap
+from sdtui.jobs import Job, JobState
 from sdtui.tui.beside import beside, read_history
+from sdtui.tui.details import job_details
 from sdtui.tui.messages import EventsArrived, HistoryRead, Sampled
+from sdtui.tui.room import MemoryRoom
 from sdtui.tui.screens.create import CreateScreen
-from sdtui.tui.screens.dialogs import AskScreen, ConfirmScreen
+from sdtui.tui.screens.dialogs import AskScreen, ConfirmScreen, TextScreen
 from sdtui.tui.screens.picture import CompareScreen, PictureScreen
+from sdtui.tui.screens.settings import SettingsScreen
 from sdtui.tui.welcome import welcome
 from sdtui.tui.widgets.history import HistoryPane
 from sdtui.tui.widgets.log import LogPane
@@ -35,7 +39,9 @@ class MainScreen(CreateScreen):
         defaults = self.desk.settings.request_defaults()
         self.fill({name: str(value) for name, value in defaults.items()})
         self.fill(self.app.state.form)
-        self.prompt.editor.remember(self.app.state.prompts)
+        self.remember_prompts()
+        self.parameters.last_seed = self.app.state.last_seed
+        self.sizes.shares = dict(self.app.state.sizes)
         self._show_welcome()
         self.live.show_queue()
         self.history_pane.reload()
@@ -57,7 +63,10 @@ class MainScreen(CreateScreen):
 
     @on(Sampled)
     def _sampled(self, event: Sampled) -> None:
+        first = self.top_bar.sample is None
         self.top_bar.sample = event.sample
+        if first and self.preview.is_welcoming:
+            self._show_welcome()
         self.memory.show(event.sample)
 
     @on(HistoryRead)
@@ -79,24 +88,31 @@ class MainScreen(CreateScreen):
     def _stop(self, *, after_picture: bool) -> None:
         now = self.live.progress
         target = now.job if now.is_running else now.loading
-        if not target:
+        if target:
+            self.stop(target, after_picture=after_picture)
+        else:
             self.notify("Nothing is being made.", timeout=3, markup=False)
-            return
-        self.desk.queue.cancel(target, after_picture=after_picture)
+
+    def stop(self, job_id: str, *, after_picture: bool) -> None:
+        """Stop a job, and say that it will end."""
+        self.desk.queue.cancel(job_id, after_picture=after_picture)
+        self.live.stopping(job_id, after_picture=after_picture)
         self.live.show_queue()
 
-    def action_edit_config(self) -> None:
-        """The config file in $EDITOR; then say what is wrong with it."""
-        file = paths.config_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
-        if self.app.edit_file(file):
-            try:
-                check_keymap(load_settings(file).keys)
-            except SdtuiError as error:
-                self.tell_error(error.what, error.mend)
-            else:
-                self.notify("The config file is right. It counts from the next start.")
+    def action_settings(self) -> None:
+        """Every setting, its value and its source."""
+        self.app.push_screen(SettingsScreen(self.desk.settings))
+
+    def action_details(self) -> None:
+        """All that is known of the job that runs or ran last."""
+        jobs = [job for job in self.desk.queue.jobs() if job.state is not JobState.QUEUED]
+        if jobs:
+            self._show_job(jobs[0])
+        else:
+            self.notify("No job has begun yet.", timeout=3)
+
+    def _show_job(self, job: Job) -> None:
+        self.app.push_screen(TextScreen(one_line(job.request.prompt), job_details(job)))
 
     def action_full_screen(self) -> None:
         """The picture on the whole screen."""
@@ -122,19 +138,45 @@ class MainScreen(CreateScreen):
         if event.wish == "pause":
             (queue.resume if queue.is_paused else queue.pause)()
         elif job is None:
-            return
+            self.notify("The queue is empty.", timeout=3)
         elif event.wish == "reuse":
             self.use_request(job.request)
+        elif event.wish == "details":
+            self._show_job(job)
+        elif event.wish == "save_again":
+            self._save_again(job)
+        elif job.state.is_over:
+            self.notify("This job is over.", timeout=3)
         elif event.wish == "remove":
-            queue.cancel(job.id)
+            self.stop(job.id, after_picture=False)
         elif event.wish == "stop_after":
-            queue.cancel(job.id, after_picture=True)
+            self.stop(job.id, after_picture=True)
         else:
-            waiting = [each.id for each in queue.jobs() if each.state is JobState.QUEUED]
-            if job.id in waiting:
-                place = waiting.index(job.id) + (-1 if event.wish == "earlier" else 1)
-                queue.move(job.id, place)
+            self._move(job, -1 if event.wish == "earlier" else 1)
         self.live.show_queue()
+
+    def _move(self, job: Job, by: int) -> None:
+        queue = self.desk.queue
+        waiting = [each.id for each in queue.jobs() if each.state is JobState.QUEUED]
+        if job.id in waiting:
+            queue.move(job.id, waiting.index(job.id) + by)
+        else:
+            self.notify("This job is being made; only those that wait can be moved.", timeout=3)
+
+    @work
+    async def _save_again(self, job: Job) -> None:
+        """What there was no room for on the disk is still in memory."""
+        try:
+            saved = await asyncio.to_thread(self.desk.queue.save_again, job.id)
+        except SdtuiError as error:
+            self.tell_error(error.what, error.mend)
+            return
+        if saved:
+            self.preview.show_paths([Path(path) for path in saved])
+            self.history_pane.reload()
+            self.notify(f"Saved: {', '.join(saved)}")
+        else:
+            self.notify("Nothing of this job is left to be saved.", timeout=3)
 
     @on(LogPane.Copy)
     def _copy_log(self) -> None:
@@ -153,14 +195,13 @@ class MainScreen(CreateScreen):
     @on(HistoryPane.Wished)
     def _history_wished(self, event: HistoryPane.Wished) -> None:
         request, entry = event.record.request, event.entry
-        seeded = request.model_copy(update={"seed": event.record.seed, "num_images_per_prompt": 1})
         match event.wish:
             case "show":
                 self.preview.begin(request.init_image)
                 self.preview.show_paths((entry.path,))
                 self.go_to_room("create")
             case "reuse":
-                self.use_request(seeded)
+                self.use_request(seeded_request(event.record))
             case "vary":
                 self.use_request(request, keep_seed=False)
             case "init_image":
@@ -184,7 +225,10 @@ class MainScreen(CreateScreen):
             self.tell_error(error.what, error.mend)
             return
         first, second = ((entry.path, each) for entry, each in zip(pair, records, strict=True))
-        self.app.push_screen(CompareScreen(first, second, self.desk.drawn_by))
+        screen = CompareScreen(first, second, self.desk.drawn_by)
+        chosen = await self.app.push_screen_wait(screen)
+        if chosen is not None:
+            self.use_request(seeded_request(chosen))
 
     @on(HistoryPane.TagsWanted)
     @work
@@ -205,8 +249,10 @@ class MainScreen(CreateScreen):
         question = (
             f"{count} still in the queue when sdtui ended: {one_line(jobs[0].request.prompt)}"
         )
-        screen = ConfirmScreen("Go on?", question, "Go on", "Forget them")
+        screen = ConfirmScreen("Go on?", question, "Go on", "Forget them", "Ask next time")
         wanted = await self.app.push_screen_wait(screen)
+        if wanted is None:
+            return
         self.desk.queue_file.forget_left_behind()
         for job in jobs if wanted else ():
             self.desk.queue.submit(job.request, job.output)
@@ -217,4 +263,13 @@ class MainScreen(CreateScreen):
             for active in reversed(self.active_bindings.values())
         }
         generate, models = keys.get("window.generate", ""), keys.get("window.models", "")
-        self.preview.welcome(welcome(self.parameters.texts["model"], generate, models))
+        sample = self.top_bar.sample
+        room = None if sample is None else MemoryRoom.of(sample)
+        model = self.parameters.texts["model"]
+        self.preview.welcome(welcome(model, room, generate, models))
+
+
+def seeded_request(record: GenerationRecord) -> GenerationRequest:
+    """What to ask for to get this one picture again."""
+    changes = {"seed": record.seed, "num_images_per_prompt": 1}
+    return record.request.model_copy(update=changes)

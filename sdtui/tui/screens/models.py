@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rich.text import Text
-from textual import events, on
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual import on
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
-from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import CancelledError, SdtuiError
-from sdtui.core.request import DType
+from sdtui.core.errors import SdtuiError
+from sdtui.core.request import DType, MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.core.text import one_line
 from sdtui.models.catalog import ModelSource, SourceKind, installed_models
-from sdtui.models.description import describe_model
-from sdtui.models.estimate import estimate_run, fastest_mode
+from sdtui.models.description import ModelDescription, describe_model
 from sdtui.tui.beside import beside
-from sdtui.tui.ink import ink
-from sdtui.tui.story import gibibytes
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.downloads import DownloadEnded, Downloads
+from sdtui.tui.ink import Ink, ink
+from sdtui.tui.room import MemoryRoom, Need, need_of
+from sdtui.tui.screens.search_dialog import SearchDialog
+from sdtui.tui.story import data_size
 from sdtui.tui.widgets.lines import Lines
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_KINDS = {SourceKind.FOLDER: "folder", SourceKind.FILE: "file", SourceKind.HUB: "hub cache"}
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,11 @@ class Offer:
     """A model as the list shows it."""
 
     name: str
-    about: str
-    """Family, size and what it needs."""
+    summary: str
+    """For its line."""
+    details: str
+    """For the place under the list."""
+    verdict: Ink = "muted"
     installed: bool = True
 
 
@@ -50,44 +52,61 @@ class OffersFound(Message):
     offers: tuple[Offer, ...]
 
 
-@dataclass
-class DownloadProgress(Message):
-    """Bytes have come."""
-
-    done: int
-    total: int
-    speed: float
-
-
-@dataclass
-class DownloadEnded(Message):
-    """A download is over."""
-
-    hub_id: str
-    problem: str = ""
-
-
-def find_offers(settings: Settings, free: int) -> OffersFound:
+def find_offers(settings: Settings, room: MemoryRoom | None, dtype: DType) -> OffersFound:
     """Every installed model, with the memory that it needs against what is free."""
     sources = installed_models(settings.model_folders)
-    return OffersFound(tuple(_offer(source, free) for source in sources))
+    return OffersFound(tuple(_offer(source, room, dtype) for source in sources))
 
 
-def _offer(source: ModelSource, free: int) -> Offer:
+def _offer(source: ModelSource, room: MemoryRoom | None, dtype: DType) -> Offer:
     if source.path is None:
-        return Offer(source.name, "not downloaded", installed=False)
+        return _downloadable(source.name)
     try:
         description = describe_model(source.path)
     except SdtuiError as error:
-        return Offer(source.name, error.what)
+        return Offer(source.name, "can't be used", str(error), "error")
+    count = _count(sum(description.parameters.values()))
+    about = f"{_KINDS[source.kind]} {source.path}"
+    facts = f"{description.family}, {count} parameters"
+    if room is None:
+        return Offer(source.name, f"{description.family:<6} {count:>7}", f"{facts}; {about}")
+    return _judged(
+        Offer(source.name, "", about),
+        description,
+        need_of(description, room, room.free, dtype),
+        room,
+    )
+
+
+def _judged(offer: Offer, description: ModelDescription, need: Need, room: MemoryRoom) -> Offer:
+    """An offer with what its memory comes to."""
+    count = _count(sum(description.parameters.values()))
     native = description.native
-    estimate = estimate_run(description, DType.FLOAT16, native.width or 512, native.height or 512)
-    mode = fastest_mode(estimate, free)
-    kinds = {SourceKind.FOLDER: "folder", SourceKind.FILE: "file", SourceKind.HUB: "hub"}
-    needs = f"needs {gibibytes(estimate.peaks[mode])} of {gibibytes(free)} GiB free"
-    parameters = sum(description.parameters.values()) / 1e6
-    about = f"{description.family}  {kinds[source.kind]}  {parameters:,.0f} M  {needs}  {mode}"
-    return Offer(source.name, about if free else about.partition("  needs")[0])
+    size = f"{native.width or 512}×{native.height or 512}"
+    against = f"needs {data_size(need.bytes)} of {data_size(room.free)} free for {size}"
+    words, verdict = _verdict(need, room)
+    return replace(
+        offer,
+        summary=f"{description.family:<6} {count:>7} {data_size(need.bytes):>9} {words[0]}",
+        details=f"{description.family}, {count} parameters; {against}: {words[1]}. {offer.details}",
+        verdict=verdict,
+    )
+
+
+def _verdict(need: Need, room: MemoryRoom) -> tuple[tuple[str, str], Ink]:
+    if not need.fits:
+        return ("✗", "too much, it will be tried in leaner ways"), "error"
+    if need.mode is MemoryMode.FULL:
+        return ("✓", "fits whole" if room.on_gpu else "fits"), "success"
+    return ("~", f"fits with {need.mode.value.replace('_', ' ')}, which is slower"), "warning"
+
+
+def _downloadable(name: str) -> Offer:
+    return Offer(name, "not downloaded", "Enter downloads it from the hub.", installed=False)
+
+
+def _count(parameters: int) -> str:
+    return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:,.0f} M"
 
 
 class OfferLines(Lines):
@@ -104,128 +123,116 @@ class OfferLines(Lines):
         self.refresh()
 
     def line_text(self, index: int, width: int) -> Text:
-        """Name, and what is known of it."""
+        """Name left, what is known of it right. Of a long name the end matters most."""
         offer = self.shown[index]
+        right = one_line(offer.summary)
+        room = max(8, width - len(right) - 2)
         name = one_line(offer.name)
-        if len(name) > 32:
-            name = f"…{name[-31:]}"
-        return Text(f"{name:<32}  ").append(one_line(offer.about), ink(self.app, "muted"))
+        if len(name) > room:
+            name = f"…{name[1 - room :]}"
+        return Text(f"{name:<{room}}  ").append(right, ink(self.app, offer.verdict))
 
 
-class ModelScreen(ModalScreen[str | None]):
-    """Search, choose, download, cancel."""
+class ModelScreen(SearchDialog):
+    """Search, choose, download, cancel. A download goes on when the dialog is left."""
 
-    CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("models")
 
-    def __init__(self, settings: Settings, current: str, free: int) -> None:
-        super().__init__()
+    choices: OfferLines
+
+    def __init__(
+        self,
+        settings: Settings,
+        current: str,
+        room: MemoryRoom | None,
+        dtype: DType,
+        downloads: Downloads,
+    ) -> None:
+        super().__init__("Model", "search, or owner/name to download")
         self._settings = settings
         self._current = current
-        self._free = free
+        self._room = room
+        self._dtype = dtype
+        self._downloads = downloads
         self._offers: tuple[Offer, ...] = ()
-        self._cancellation: Cancellation | None = None
-        self.search = Input(placeholder="search, or owner/name to download", compact=True)
-        self.list = OfferLines()
-        self.status = Static(Content("Looking…"), classes="status")
+        self.choices = OfferLines()
+        self.details = Static(Content("Looking…"), classes="details")
+        self.status = Static("", classes="status")
 
-    def compose(self) -> ComposeResult:
-        """Search, list, and what is going on."""
-        with Vertical(classes="dialog -list -wide") as box:
-            box.border_title = "Model"
-            yield self.search
-            yield self.list
-            yield self.status
+    def below(self) -> tuple[Static, Static]:
+        """What is known of the model with the cursor, and what is going on."""
+        return self.details, self.status
 
     def on_mount(self) -> None:
         """Look at what is installed, beside the app."""
-        settings, free = self._settings, self._free
-        beside(self, lambda: find_offers(settings, free))
-        self.search.focus()
+        self.query_one(".dialog").add_class("-wide")
+        settings, room, dtype = self._settings, self._room, self._dtype
+        beside(self, lambda: find_offers(settings, room, dtype))
+        self.show_download()
 
     @on(OffersFound)
     def _found(self, event: OffersFound) -> None:
         self._offers = event.offers
-        self.status.update(Content("enter  choose      esc  back"))
-        self._narrow()
-        names = [offer.name for offer in self.list.shown]
+        self.narrow()
+        names = [offer.name for offer in self.choices.shown]
         if self._current in names:
-            self.list.cursor = names.index(self._current)
+            self.choices.cursor = names.index(self._current)
 
-    @on(Input.Changed)
-    def _narrow(self) -> None:
-        words = self.search.value.casefold().split()
+    def narrow(self) -> None:
+        """Show what the search lets through, and what could be a model of the hub."""
         shown = [
-            offer
-            for offer in self._offers
-            if all(word in f"{offer.name} {offer.about}".casefold() for word in words)
+            offer for offer in self._offers if self.lets_through(f"{offer.name} {offer.summary}")
         ]
-        asked = self.search.value.strip()
+        asked = self.filter.value.strip()
         if _HUB_ID.fullmatch(asked) and asked not in [offer.name for offer in shown]:
-            shown.append(Offer(asked, "download from the hub", installed=False))
-        self.list.use(shown)
+            shown.append(_downloadable(asked))
+        self.choices.use(shown)
+        self._show_details()
 
-    def on_key(self, event: events.Key) -> None:
-        """The list is moved through while one types."""
-        moves = {"up": -1, "down": 1, "pageup": -10, "pagedown": 10}
-        if event.key in moves:
-            event.stop()
-            self.list.cursor += moves[event.key]
-        elif event.key == "enter":
-            event.stop()
-            self.choose()
+    @on(Lines.Highlighted)
+    def _show_details(self) -> None:
+        offer = self._selected
+        told = "Nothing of that name is installed; owner/name downloads it from the hub."
+        self.details.update(Content(one_line(offer.details if offer else told)))
 
-    @on(Lines.Clicked)
-    def choose(self) -> None:
+    @property
+    def _selected(self) -> Offer | None:
+        shown = self.choices.shown
+        return shown[self.choices.cursor] if shown else None
+
+    def action_choose(self) -> None:
         """Take the model with the cursor; download it first if need be."""
-        if not self.list.shown or self._cancellation is not None:
+        offer = self._selected
+        if offer is None:
             return
-        offer = self.list.shown[self.list.cursor]
         if offer.installed:
             self.dismiss(offer.name)
+        elif self._downloads.hub_id:
+            self.notify(f"{self._downloads.hub_id} is being downloaded; one at a time.")
         else:
-            self._cancellation = Cancellation()
-            self.status.update(Content(f"Asking the hub for {offer.name}…      esc  cancel"))
-            beside(self, _downloader(offer.name, self._cancellation, self.post_message))
+            self._downloads.start(offer.name)
+            self.show_download()
 
-    def action_give_up(self) -> None:
-        """Cancel the download, or go back."""
-        if self._cancellation is None:
-            self.dismiss(None)
+    def action_cancel_download(self) -> None:
+        """Stop the download."""
+        self._downloads.cancel()
+        self.show_download()
+
+    def show_download(self) -> None:
+        """Show how far the download is."""
+        now = self._downloads
+        keys = "enter  choose      esc  back"
+        if now.hub_id:
+            self.status.update(
+                Content(f"↓ {now.hub_id}  {now.told}\nctrl+x  cancel      esc  back, it goes on")
+            )
         else:
-            self._cancellation.stop_now()
-            self.status.update(Content("Cancelling…"))
+            self.status.update(Content(keys))
 
-    @on(DownloadProgress)
-    def _downloading(self, event: DownloadProgress) -> None:
-        done, total = gibibytes(event.done), gibibytes(event.total)
-        speed = f"{event.speed / 1e6:.1f} MB/s"
-        self.status.update(Content(f"{done} of {total} GiB   {speed}      esc  cancel"))
-
-    @on(DownloadEnded)
-    def _downloaded(self, event: DownloadEnded) -> None:
-        self._cancellation = None
-        if event.problem:
-            self.status.update(Content(event.problem))
+    def download_ended(self, event: DownloadEnded) -> None:
+        """Take what was fetched, or say why it wasn't."""
+        if event.problem or event.cancelled:
+            told = event.problem or "The download was cancelled; whole files are kept."
+            self.status.update(Content(one_line(told)))
         else:
             self.dismiss(event.hub_id)
-
-
-def _downloader(
-    hub_id: str, cancellation: Cancellation, post: Callable[[Message], bool]
-) -> Callable[[], Message]:
-    def work() -> Message:
-        from sdtui.models.hub import download_model
-
-        def on_bytes(done: int, total: int, speed: float) -> None:
-            post(DownloadProgress(done, total, speed))
-
-        try:
-            download_model(hub_id, on_bytes, cancellation)
-        except CancelledError:
-            return DownloadEnded(hub_id, "The download was cancelled; what has come is kept.")
-        except SdtuiError as error:
-            return DownloadEnded(hub_id, str(error))
-        return DownloadEnded(hub_id)
-
-    return work

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.binding import BindingType
+from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core.record import GenerationRecord
 from sdtui.core.text import one_line
+from sdtui.tui.bindings import bindings_in
 from sdtui.tui.widgets.picture_view import PictureView
 
 
@@ -23,12 +25,7 @@ class PictureScreen(Screen[None]):
     """One picture at a time, as large as the terminal."""
 
     CSS_PATH = "picture.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter,f,f6", "dismiss(None)"),
-        Binding("right,l,space", "step(1)"),
-        Binding("left,h", "step(-1)"),
-        Binding("b", "before_after"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("picture")]
 
     def __init__(
         self,
@@ -66,8 +63,23 @@ class PictureScreen(Screen[None]):
             keys = f"b {'after' if self._before else 'before'}   {keys}"
         self._caption.update(Text(f"{place}{one_line(str(path))}   {keys}", no_wrap=True))
 
-    def action_step(self, by: int) -> None:
-        """The next or the one before."""
+    def action_close(self) -> None:
+        """Back to the window."""
+        self.dismiss(None)
+
+    def action_back(self) -> None:
+        """Back by the key that led here."""
+        self.dismiss(None)
+
+    def action_next(self) -> None:
+        """The next picture."""
+        self._step(1)
+
+    def action_previous(self) -> None:
+        """The picture before."""
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
         self._index = (self._index + by) % len(self._paths)
         self._before = False
         self._show()
@@ -99,18 +111,17 @@ def _settings(record: GenerationRecord) -> dict[str, object]:
     }
 
 
-class CompareScreen(Screen[None]):
-    """Picture beside picture, and the fields that differ."""
+Compared = tuple[Path, GenerationRecord]
+
+
+class CompareScreen(Screen[GenerationRecord | None]):
+    """Picture beside picture, and the fields that differ. The answer is the record whose settings
+    are to be used again, if one is."""
 
     CSS_PATH = "picture.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss(None)")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("compare")]
 
-    def __init__(
-        self,
-        first: tuple[Path, GenerationRecord],
-        second: tuple[Path, GenerationRecord],
-        drawn_by: type[Widget] | None,
-    ) -> None:
+    def __init__(self, first: Compared, second: Compared, drawn_by: type[Widget] | None) -> None:
         super().__init__()
         self._pictures = (first, second)
         self._views = (PictureView(drawn_by), PictureView(drawn_by))
@@ -119,18 +130,40 @@ class CompareScreen(Screen[None]):
         """Two pictures and a table."""
         with Horizontal():
             yield from self._views
-        yield Static(self._table(), id="differences")
-        yield Static(Text("esc back"), id="caption")
+        with VerticalScroll(id="differences"):
+            yield Static(self._table())
+        yield Static(Text("1 2  reuse the left or right one's settings   esc  back"), id="caption")
 
     def on_mount(self) -> None:
         """Show both."""
         for view, (path, _) in zip(self._views, self._pictures, strict=True):
             view.show_paths((path,))
 
-    def _table(self) -> Text:
-        rows = differences(self._pictures[0][1], self._pictures[1][1])
-        text = Text(no_wrap=True)
-        for name, first, second in rows:
-            text.append(f"{name:<22}", "dim").append(f"{one_line(first)[:60]:<30}  ")
-            text.append(f"{one_line(second)[:60]}\n")
-        return text if rows else Text("The settings are the same.")
+    def action_close(self) -> None:
+        """Back to the window."""
+        self.dismiss(None)
+
+    def action_reuse_first(self) -> None:
+        """The left picture's settings."""
+        self.dismiss(self._pictures[0][1])
+
+    def action_reuse_second(self) -> None:
+        """The right picture's settings."""
+        self.dismiss(self._pictures[1][1])
+
+    def _table(self) -> Table:
+        (left, first), (right, second) = self._pictures
+        table = Table.grid(padding=(0, 2), expand=True)
+        table.add_column(max_width=_NAME, no_wrap=True)
+        table.add_column(ratio=1)
+        table.add_column(ratio=1)
+        table.add_row("", *(Text(one_line(path.name), "bold") for path in (left, right)))
+        for name, *values in differences(first, second):
+            table.add_row(Text(name, "dim"), *(Text(one_line(value)) for value in values))
+        if table.row_count == 1:
+            table.add_row("", Text("The settings are the same."))
+        return table
+
+
+_NAME = 20
+"""Columns for the name of a field."""

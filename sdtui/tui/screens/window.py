@@ -15,6 +15,7 @@ from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import GLOBAL, bindings_in
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.jump import JumpScreen
+from sdtui.tui.sizes import Axis, PaneSizes
 from sdtui.tui.widgets.history import HistoryPane
 from sdtui.tui.widgets.key_bar import KeyBar
 from sdtui.tui.widgets.log import LogPane
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 
 _WIDE, _HIGH, _TALL = 118, 34, 52
 """Columns and lines from which all panes are seen at once, and lines from which they grow."""
+_WORDS = {
+    ("height", 1): "taller",
+    ("height", -1): "shorter",
+    ("width", 1): "wider",
+    ("width", -1): "narrower",
+}
 
 
 class WindowScreen(Screen[None]):
@@ -71,6 +78,7 @@ class WindowScreen(Screen[None]):
         self.history_pane = HistoryPane(desk.history, id="history")
         self.selected = SelectedPane(id="selected")
         self.top_bar = TopBar()
+        self.sizes = PaneSizes(self)
 
     def compose(self) -> ComposeResult:
         """Three columns between two lines."""
@@ -102,6 +110,12 @@ class WindowScreen(Screen[None]):
         for room in ROOMS:
             self.set_class(room == self.room, f"-{room}")
         self.top_bar.room = self.room if tabs else None
+        self.sizes.apply(self._view)
+
+    @property
+    def _view(self) -> str:
+        """What is seen: all panes, or one of the tabs."""
+        return self.top_bar.room or "wide"
 
     @property
     def panes(self) -> list[Pane]:
@@ -164,6 +178,31 @@ class WindowScreen(Screen[None]):
 
         places = [pane.region.offset + Offset(2, 0) for pane in panes]
         self.app.push_screen(JumpScreen(places), go)
+
+    def action_taller(self) -> None:
+        """A line more for the focused pane."""
+        self._resize("height", 1)
+
+    def action_shorter(self) -> None:
+        """A line less for it."""
+        self._resize("height", -1)
+
+    def action_wider(self) -> None:
+        """More columns for it."""
+        self._resize("width", 1)
+
+    def action_narrower(self) -> None:
+        """Fewer columns for it."""
+        self._resize("width", -1)
+
+    def action_usual_sizes(self) -> None:
+        """All panes as they are at first."""
+        self.sizes.forget(self._view)
+
+    def _resize(self, axis: Axis, steps: int) -> None:
+        pane = self.focused_pane
+        if pane is not None and not self.sizes.resize(pane, self._view, axis, steps):
+            self.notify(f"{pane.title} can't be made {_WORDS[axis, steps]} here.", timeout=3)
 
     def show_help(self) -> None:
         """The focused pane, and every key that works now."""

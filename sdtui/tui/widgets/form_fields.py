@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.text import Text
 from textual import events
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
-from textual.widgets import Input
 
 from sdtui.core.text import one_line
+from sdtui.tui.bindings import bindings_in
 from sdtui.tui.fields import FieldSpec
+from sdtui.tui.widgets.line_input import LineInput
 
 
 @dataclass
@@ -31,38 +34,12 @@ class FieldOpened(Message):
     field: str
 
 
-class TextField(Input):
-    """A number or a path."""
+class TextField(LineInput):
+    """A line of the form. Subclasses say what its keys do."""
 
     def __init__(self, spec: FieldSpec) -> None:
-        super().__init__(
-            placeholder=spec.open_text, compact=True, select_on_focus=False, id=f"field-{spec.name}"
-        )
+        super().__init__(placeholder=spec.open_text, id=f"field-{spec.name}")
         self.spec = spec
-
-    def check_consume_key(self, key: str, character: str | None) -> bool:
-        """Letters are keys in a field of numbers, not text."""
-        if self.spec.kind != "path" and character is not None and not _is_of_number(character):
-            return False
-        return super().check_consume_key(key, character)
-
-    async def _on_key(self, event: events.Key) -> None:
-        if self.spec.kind != "path" and event.is_printable:
-            if not _is_of_number(event.character or ""):
-                event.prevent_default()
-                return
-        elif event.key in ("up", "down") and self.spec.kind != "path":
-            event.stop()
-            event.prevent_default()
-            self.value = self.spec.stepped(self.value, 1 if event.key == "up" else -1)
-            self.cursor_position = len(self.value)
-            return
-        elif event.key == "enter" and self.spec.kind == "path":
-            event.stop()
-            event.prevent_default()
-            self.post_message(FieldOpened(self.spec.name))
-            return
-        await super()._on_key(event)
 
     @property
     def text(self) -> str:
@@ -78,8 +55,53 @@ class TextField(Input):
         self.post_message(FieldChanged(self.spec.name))
 
 
-def _is_of_number(letter: str) -> bool:
-    return letter in "0123456789.-"
+class NumberField(TextField):
+    """A number. Letters are keys in it, not text."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("number")
+
+    native: float | None = None
+    """What the model takes while the field is left open."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Leave letters to the form's keys."""
+        if character is not None and character not in _OF_NUMBERS:
+            return False
+        return super().check_consume_key(key, character)
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.is_printable and (event.character or "") not in _OF_NUMBERS:
+            event.prevent_default()
+        else:
+            await super()._on_key(event)
+
+    def action_increase(self) -> None:
+        """A step up."""
+        self._step(1)
+
+    def action_decrease(self) -> None:
+        """A step down."""
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        now = self.value
+        if not now and self.native is not None:
+            now = f"{self.native:g}"
+        self.value = self.spec.stepped(now, by)
+        self.cursor_position = len(self.value)
+
+
+_OF_NUMBERS = "0123456789.-"
+
+
+class PathField(TextField):
+    """A path, written or chosen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("path")
+
+    def action_open(self) -> None:
+        """Show what there is to choose from."""
+        self.post_message(FieldOpened(self.spec.name))
 
 
 class ChoiceField(Widget, can_focus=True):
@@ -89,6 +111,8 @@ class ChoiceField(Widget, can_focus=True):
     ChoiceField { width: 1fr; height: 1; }
     ChoiceField:focus { background: $panel; }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("choice")
 
     text: reactive[str] = reactive("")
 
@@ -114,19 +138,25 @@ class ChoiceField(Widget, can_focus=True):
         """Tell the form."""
         self.post_message(FieldChanged(self.spec.name))
 
-    def on_key(self, event: events.Key) -> None:
-        """Arrows and enter."""
-        if event.key in ("left", "up", "right", "down") and self.choices:
-            event.stop()
-            self._take_next(1 if event.key in ("right", "down") else -1)
-        elif event.key in ("enter", "space") or (event.key in ("left", "right", "up", "down")):
-            event.stop()
-            self.post_message(FieldOpened(self.spec.name))
+    def action_next(self) -> None:
+        """The next choice."""
+        self._take_next(1)
+
+    def action_previous(self) -> None:
+        """The choice before."""
+        self._take_next(-1)
+
+    def action_open(self) -> None:
+        """Show all choices."""
+        self.post_message(FieldOpened(self.spec.name))
 
     def on_click(self) -> None:
         """The same as enter."""
-        self.post_message(FieldOpened(self.spec.name))
+        self.action_open()
 
     def _take_next(self, by: int) -> None:
+        if not self.choices:
+            self.action_open()
+            return
         place = self.choices.index(self.text) if self.text in self.choices else 0
         self.text = self.choices[(place + by) % len(self.choices)]

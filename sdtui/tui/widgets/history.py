@@ -21,6 +21,7 @@ from sdtui.core.record import GenerationRecord
 from sdtui.history import Entry, History, Page
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.widgets.history_list import PAGE, HistoryList
+from sdtui.tui.widgets.line_input import LineInput
 from sdtui.tui.widgets.lines import Lines
 from sdtui.tui.widgets.pane import Pane
 
@@ -28,6 +29,19 @@ Wish = Literal["show", "reuse", "vary", "init_image", "copy_path", "copy_prompt"
 
 _SETTLE = 0.12
 """Seconds that the cursor must rest before the picture under it is read."""
+
+
+class SearchLine(LineInput):
+    """What is searched for."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("search")
+
+    class Left(Message):
+        """Someone wants back to the list."""
+
+    def action_leave(self) -> None:
+        """Back to the list."""
+        self.post_message(self.Left())
 
 
 class HistoryPane(Pane):
@@ -75,7 +89,7 @@ class HistoryPane(Pane):
     def __init__(self, history: History, id: str) -> None:
         super().__init__(id=id)
         self._history = history
-        self.search = Input(placeholder="/ search", compact=True, id="history-search")
+        self.search = SearchLine(placeholder="/ search", id="history-search")
         self.list = HistoryList(id="history-list")
         self.trashed: list[Path] = []
         self._settling: Timer | None = None
@@ -114,6 +128,7 @@ class HistoryPane(Pane):
         self.list.cursor = 0
         self._read(0)
 
+    @on(SearchLine.Left)
     @on(Input.Submitted, "#history-search")
     def _search_done(self) -> None:
         self.screen.set_focus(self.list)

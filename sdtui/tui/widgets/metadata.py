@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
 from sdtui.core.record import GenerationRecord
 from sdtui.core.text import visible
+from sdtui.tui.bindings import bindings_in
 from sdtui.tui.widgets.pane import Pane
 from sdtui.tui.widgets.picture_view import PictureView
 
@@ -22,8 +24,10 @@ _HIDDEN = ("schema_version",)
 _SHORT = {"negative_prompt": "negative", "generation_time": "seconds"}
 
 
-class MetadataTree(Tree[None]):
+class MetadataTree(Tree[None], inherit_bindings=False):
     """A record as a tree: plain values in lines of their own, the rest folded."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("metadata"), *bindings_in("list")]
 
     DEFAULT_CSS = """
     MetadataTree {
@@ -37,6 +41,14 @@ class MetadataTree(Tree[None]):
         self.show_root = False
         self.show_guides = False
         self.guide_depth = 2
+
+    def action_first(self) -> None:
+        """To the first line."""
+        self.cursor_line = 0
+
+    def action_last(self) -> None:
+        """To the last line."""
+        self.cursor_line = self.last_line
 
     def use(self, record: GenerationRecord | None) -> None:
         """Show a record, or nothing."""
@@ -73,7 +85,10 @@ def _summary(name: str, value: Mapping[str, Any]) -> str:
         return f"{sum(value.values()):.1f} s"
     if name == "model":
         return visible(str(value.get("name", "")), keep="")
-    return str(len(value)) if name in ("attempts", "images", "notices", "truncations") else ""
+    if name == "attempts":
+        changes = [str(each["changes"]) for each in value.values() if each.get("changes")]
+        return visible("; ".join([str(len(value)), *changes]), keep="")
+    return str(len(value)) if name in ("images", "notices", "truncations") else ""
 
 
 class SelectedPane(Pane):

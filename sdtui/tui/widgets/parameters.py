@@ -17,8 +17,14 @@ from textual.widgets import Static
 
 from sdtui.core.request import MAX_SEED
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.fields import FieldSpec, field_specs, problems_of
-from sdtui.tui.widgets.form_fields import ChoiceField, FieldChanged, TextField
+from sdtui.tui.fields import FieldSpec, field_specs, problems_of, usual_sizes
+from sdtui.tui.widgets.form_fields import (
+    ChoiceField,
+    FieldChanged,
+    NumberField,
+    PathField,
+    TextField,
+)
 from sdtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -38,8 +44,6 @@ _ROWS = (
     ("dtype",),
 )
 """Fields that share a line; whatever is not named here gets one of its own below."""
-
-_SIZES = (("", ""), ("512", "512"), ("512", "768"), ("768", "768"), ("832", "1216"), ("1024",) * 2)
 
 
 class ParametersPane(Pane):
@@ -94,8 +98,9 @@ class ParametersPane(Pane):
             value = getattr(native, name)
             field = self.fields[name]
             field.placeholder = field.spec.open_text if value is None else f"{value} (auto)"
-            if name in ("width", "height", "num_inference_steps", "guidance_scale") and value:
-                field.placeholder = f"{value:g}"
+            if isinstance(field, NumberField):
+                field.native = value
+                field.placeholder = field.spec.open_text if value is None else f"{value:g}"
             field.refresh()
 
     def focus_problem(self, problems: Mapping[str, str]) -> bool:
@@ -152,11 +157,13 @@ class ParametersPane(Pane):
         width.text, height.text = height.text, width.text
 
     def action_next_size(self) -> None:
-        """The next of the usual sizes."""
+        """The next of the sizes that suit the model."""
         width, height = self.fields["width"], self.fields["height"]
+        native = width.native if isinstance(width, NumberField) else None
+        sizes = [("", ""), *((str(w), str(h)) for w, h in usual_sizes(int(native or 512)))]
         now = (width.text, height.text)
-        place = _SIZES.index(now) + 1 if now in _SIZES else 0
-        width.text, height.text = _SIZES[place % len(_SIZES)]
+        place = sizes.index(now) + 1 if now in sizes else 0
+        width.text, height.text = sizes[place % len(sizes)]
 
     def action_clear(self) -> None:
         """Back to the field's default."""
@@ -168,6 +175,6 @@ class ParametersPane(Pane):
 def _control(spec: FieldSpec) -> TextField | ChoiceField:
     if spec.kind in ("choice", "model"):
         return ChoiceField(spec)
-    field = TextField(spec)
+    field = PathField(spec) if spec.kind == "path" else NumberField(spec)
     field.set_reactive(TextField.value, spec.default)
     return field

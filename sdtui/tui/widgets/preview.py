@@ -72,6 +72,11 @@ class PreviewPane(Pane, can_focus=True):
         self.query_one("#welcome", Static).update(text)
         self.add_class("-welcome")
 
+    @property
+    def is_welcoming(self) -> bool:
+        """Whether there was no picture yet."""
+        return self.has_class("-welcome")
+
     def wants_preview(self) -> bool:
         """Whether enough time has gone by since the last preview."""
         return time.monotonic() >= self._next_preview

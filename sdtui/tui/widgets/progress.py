@@ -41,8 +41,8 @@ class ProgressBar(Widget):
         )
         line.append(numbers)
         line.append("\n")
-        below = ink(self.app, "warning" if now.tried else "muted")
-        line.append(one_line(now.tried or now.message), below)
+        told = now.stopping or now.tried or now.message
+        line.append(one_line(told), ink(self.app, "muted" if told == now.message else "warning"))
         return line
 
     def _outcome(self, now: Progress) -> Text:

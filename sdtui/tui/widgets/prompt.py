@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import TextArea
 
-from sdtui.core.text import visible
+from sdtui.tui.signs import with_signs
 from sdtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class PromptEditor(TextArea):
         """A line as it is shown: what a terminal would take as a command is a sign instead, and
         what will be cut is struck out."""
         plain = self.document.get_line(line_index)
-        text = Text("".join(_sign(letter) for letter in plain), end="", no_wrap=True)
+        text = Text(with_signs(plain), end="", no_wrap=True)
         if self.cut_from is not None:
             above = self.document.lines[:line_index]
             start = sum(len(line) for line in above) + len(above)
@@ -56,7 +56,7 @@ class PromptEditor(TextArea):
 
     def action_cursor_up(self, select: bool = False) -> None:
         """Up; on the first line, to the prompt before."""
-        if not select and self.cursor_at_first_line and self._place < len(self.earlier):
+        if not select and self._at_upper_edge and self._place < len(self.earlier):
             if self._place == 0:
                 self._draft = self.text
             self._place += 1
@@ -66,11 +66,20 @@ class PromptEditor(TextArea):
 
     def action_cursor_down(self, select: bool = False) -> None:
         """Down; on the last line, to the prompt after."""
-        if not select and self.cursor_at_last_line and self._place > 0:
+        if not select and self._at_lower_edge and self._place > 0:
             self._place -= 1
             self._show(self.earlier[-self._place] if self._place else self._draft)
         else:
             super().action_cursor_down(select)
+
+    @property
+    def _at_upper_edge(self) -> bool:
+        """On the first line that is seen: a long one is broken into several."""
+        return self.navigator.is_first_wrapped_line(self.cursor_location)
+
+    @property
+    def _at_lower_edge(self) -> bool:
+        return self.navigator.is_last_wrapped_line(self.cursor_location)
 
     def remember(self, prompts: Sequence[str]) -> None:
         """The prompts to bring back, newest last."""
@@ -80,12 +89,6 @@ class PromptEditor(TextArea):
     def _show(self, text: str) -> None:
         self.load_text(text)
         self.move_cursor(self.document.end)
-
-
-def _sign(letter: str) -> str:
-    if ord(letter) < 32 and letter != "\t":
-        return chr(0x2400 + ord(letter))
-    return letter if visible(letter) == letter else "�"
 
 
 class PromptPane(Pane):

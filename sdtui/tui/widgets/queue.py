@@ -19,7 +19,9 @@ from sdtui.tui.story import Progress
 from sdtui.tui.widgets.lines import Lines
 from sdtui.tui.widgets.pane import Pane
 
-Wish = Literal["earlier", "later", "remove", "pause", "stop_after", "reuse"]
+Wish = Literal[
+    "earlier", "later", "remove", "pause", "stop_after", "reuse", "details", "save_again"
+]
 
 _SIGNS: dict[JobState, tuple[str, Ink]] = {
     JobState.QUEUED: ("  ", "plain"),
@@ -142,3 +144,11 @@ class QueuePane(Pane):
     def action_reuse(self) -> None:
         """Bring the settings into the form."""
         self._wish("reuse")
+
+    def action_details(self) -> None:
+        """Show all that is known of the job."""
+        self._wish("details")
+
+    def action_save_again(self) -> None:
+        """Try once more to save what could not be written."""
+        self._wish("save_again")

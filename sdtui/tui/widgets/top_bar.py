@@ -32,6 +32,8 @@ class TopBar(Widget):
     """The tab that is seen; None where all panes are."""
     model: reactive[str] = reactive("")
     sample: reactive[Sample | None] = reactive(None)
+    download: reactive[float | None] = reactive(None)
+    """How much of a model has come, from 0 to 1; None if none is being downloaded."""
 
     @dataclass
     class RoomChosen(Message):
@@ -48,11 +50,14 @@ class TopBar(Widget):
                 style = ink(self.app, "accent") if here else ink(self.app, "muted")
                 left.append(f"{name}", style + ink(self.app, "plain"))
                 left.append("  ")
-        right = self._memory()
+        right = self._downloading() + self._memory()
         space = self.content_size.width - left.cell_len - len(right) - 1
         left.append(one_line(self.model) if space > 8 else "", ink(self.app, "muted"))
         left.truncate(max(1, self.content_size.width - len(right)), overflow="ellipsis", pad=True)
         return left.append(right)
+
+    def _downloading(self) -> str:
+        return "" if self.download is None else f" ↓ {self.download:.0%} "
 
     def _memory(self) -> str:
         if self.sample is None:

@@ -1,0 +1,164 @@
+"""The settings: every key, its value, and where it comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from sdtui.core import paths
+from sdtui.core.errors import SdtuiError
+from sdtui.core.settings import Settings, load_settings, settings_origin
+from sdtui.core.text import one_line
+from sdtui.tui.actions import check_keymap
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.ink import ink
+from sdtui.tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from sdtui.tui.app import SdtuiApp
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of the list."""
+
+    key: str
+    value: str
+    origin: str
+    """The variable, the file and its line, or "default"."""
+    about: str
+    changed: bool = False
+    """Whether the app still runs with another value."""
+
+
+def all_settings(running: Settings, read: Settings) -> list[Setting]:
+    """Every setting as it stands in file and environment; each changed key of the app has a line
+    of its own."""
+    listed = []
+    for key, field in Settings.model_fields.items():
+        value, now = getattr(read, key), getattr(running, key)
+        about = field.description or ""
+        if isinstance(value, Mapping):
+            summary = f"{len(value)} changed" if value else "none changed"
+            listed.append(Setting(key, summary, settings_origin(key), about, value != now))
+            listed += [
+                Setting(f"  {name}", keys, settings_origin(key, name), about)
+                for name, keys in value.items()
+            ]
+        else:
+            listed.append(Setting(key, _shown(value), settings_origin(key), about, value != now))
+    return listed
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+class SettingLines(Lines):
+    """One setting a line: key, value, source."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[Setting] = []
+
+    def use(self, settings: list[Setting]) -> None:
+        """Show these."""
+        self.shown = settings
+        self.count = len(settings)
+        self.refresh()
+
+    def line_text(self, index: int, width: int) -> Text:
+        """What is set stands out; a path's end tells most."""
+        setting = self.shown[index]
+        is_set = setting.origin != "default"
+        text = Text(f"{one_line(setting.key) if setting.key[0] != ' ' else setting.key:<18}")
+        text.append(one_line(setting.value), ink(self.app, "accent" if is_set else "plain"))
+        room = max(10, width // 3)
+        origin = one_line(setting.origin).removeprefix("the environment variable ")
+        if len(origin) > room:
+            origin = f"…{origin[1 - room :]}"
+        text.truncate(max(20, width - room - 2), overflow="ellipsis", pad=True)
+        return text.append(f"  {origin:>{room}}", ink(self.app, "muted"))
+
+
+class SettingsScreen(ModalScreen[None]):
+    """What is set, what is wrong with the config file, and the way to change it."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("settings")]
+
+    if TYPE_CHECKING:
+        app: SdtuiApp
+
+    def __init__(self, running: Settings) -> None:
+        super().__init__()
+        self._in_use = running
+        self._file: Path = paths.config_file()
+        self.list = SettingLines()
+        self.details = Static("", classes="details")
+        self.status = Static("", classes="status")
+
+    def compose(self) -> ComposeResult:
+        """The list, and under it what the one with the cursor is, and what is wrong."""
+        with Vertical(classes="dialog -list -wide") as box:
+            box.border_title = "Settings"
+            yield self.list
+            yield self.details
+            yield self.status
+
+    def on_mount(self) -> None:
+        """Read them."""
+        self.reload()
+        self.list.focus()
+
+    def reload(self) -> None:
+        """Read file and environment again."""
+        self.status.remove_class("-wrong")
+        told = f"e  edit {self._file}      esc  back"
+        try:
+            read = load_settings()
+            check_keymap(read.keys)
+        except SdtuiError as error:
+            self.status.add_class("-wrong")
+            self.status.update(Content(f"{one_line(str(error))}\ne  edit the file      esc  back"))
+            return
+        self.list.use(all_settings(self._in_use, read))
+        self.status.update(Content(told))
+        self._show_details()
+
+    @on(Lines.Highlighted)
+    def _show_details(self) -> None:
+        if self.list.shown:
+            setting = self.list.shown[self.list.cursor]
+            later = " It counts from the next start." if setting.changed else ""
+            told = f"{setting.key.strip()}: {setting.about}{later} From: {setting.origin}."
+            self.details.update(Content(one_line(told)))
+
+    def action_edit(self) -> None:
+        """The config file in $EDITOR; then see what has become of it."""
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.touch()
+        except OSError as error:
+            self.notify(f"{self._file} can't be made: {error}", severity="error")
+            return
+        if self.app.edit_file(self._file):
+            self.reload()
+
+    def action_close(self) -> None:
+        """Back to the window."""
+        self.dismiss(None)

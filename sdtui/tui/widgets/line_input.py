@@ -1,0 +1,21 @@
+"""A line to write in."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.widgets import Input
+
+from sdtui.tui.signs import with_signs
+
+
+class LineInput(Input):
+    """Textual's, one cell high, and safe to paste anything into: Textual would hand an escape
+    sequence in the value on to the terminal."""
+
+    def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
+        super().__init__(value, placeholder=placeholder, compact=True, select_on_focus=False, id=id)
+
+    @property
+    def _value(self) -> Text:
+        """What is drawn."""
+        return Text(with_signs(self.value), no_wrap=True, overflow="ignore", end="")
