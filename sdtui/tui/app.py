@@ -30,6 +30,7 @@ from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.state import load_state, save_state
 from sdtui.tui.themes import OWN_THEMES, default_theme
+from sdtui.tui.widgets.pane import Pane
 
 _log = logging.getLogger(__name__)
 
@@ -120,16 +121,27 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.notify(f"Theme: {self.theme}", timeout=2, markup=False)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Every action that works where the focus is, and Textual's own."""
+        """Every action: those that work where the focus is, and those of other panes, which get
+        the focus first."""
         active = {each.binding.id: each for each in self.main.active_bindings.values()}
         for action in ACTIONS:
-            found = active.get(action.id)
+            found, pane = active.get(action.id), self.main.pane_of(action.scope)
             if found is not None and action.name != "command_palette":
                 run = partial(self.run_action, action.name, found.node)
-                yield SystemCommand(action.help, f"{action.label}  ({action.keys})", run)
+            elif pane is not None:
+                run = partial(self._run_there, action.name, pane)
+            else:
+                continue
+            keys = self.desk.settings.keys.get(action.id, action.keys)
+            place = f"{pane.title}: " if pane is not None else ""
+            yield SystemCommand(f"{place}{action.help}", f"{action.label}  ({keys})", run)
         yield SystemCommand(
             "Choose a theme", "All themes, seen as you go", self.action_change_theme
         )
+
+    async def _run_there(self, action: str, pane: Pane) -> bool:
+        self.main.show_pane(pane)
+        return await self.run_action(action, pane)
 
     def notify(
         self,

@@ -51,7 +51,7 @@ class PaneSizes:
         ]
         if part not in parts:
             return False
-        lengths = {each: _length(each, axis) for each in parts}
+        lengths = self._lengths(parts, view, axis)
         place = parts.index(part)
         neighbours = [*parts[place + 1 :], *reversed(parts[:place])]
         cells = abs(steps) * _STEP[axis]
@@ -65,6 +65,13 @@ class PaneSizes:
         self.shares |= {f"{view}/{each.id}.{axis}": cells for each, cells in lengths.items()}
         self.apply(view)
         return True
+
+    def _lengths(self, parts: list[Widget], view: str, axis: Axis) -> dict[Widget, int]:
+        """Cells of each part: those that were given last, if the window is as it was then, since
+        what is seen may lag behind a quick row of keys."""
+        seen = {each: _length(each, axis) for each in parts}
+        given = {each: self.shares.get(f"{view}/{each.id}.{axis}", 0) for each in parts}
+        return given if sum(given.values()) == sum(seen.values()) else seen
 
     def forget(self, view: str) -> None:
         """Every pane of a view as the stylesheet says."""
@@ -89,8 +96,9 @@ def _axis(container: str, view: str) -> Axis:
 
 def _give(part: Widget, axis: Axis, share: int | None) -> None:
     styles = part.styles
-    for name in ("width", "max_width", "height", "max_height"):
-        styles.clear_rule(name)
+    cleared = [styles.clear_rule(name) for name in ("width", "max_width", "height", "max_height")]
+    if any(cleared):
+        part.refresh(layout=True)
     if share is None:
         return
     if axis == "width":

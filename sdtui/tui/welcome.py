@@ -20,29 +20,30 @@ def welcome(model: str, room: MemoryRoom | None, generate_key: str, models_key: 
         text.append("a network or a GPU. Try\n\n")
         text.append("  a tiger on a blue background\n\n", "italic")
     text.append("For large ones press ").append(models_key, "bold")
-    text.append(" and write a model's id:\n\n")
-    for name, fits in large_models(room):
-        text.append(f"{name}\n", "bold").append(f"  {fits}\n", "dim")
+    text.append(" and write an id of the hub:\n\n")
+    name, fits = best_large_model(room)
+    text.append(f"{name}\n", "bold").append(f"  {fits}\n", "dim")
     return text
 
 
-def large_models(room: MemoryRoom | None) -> list[tuple[str, str]]:
-    """Models to download, the one that suits the memory best first, and how each fits."""
-    fitting, others = [], []
-    for name, description in LARGE_MODELS.items():
-        size = f"{description.native.width} pixels"
-        if room is None:
-            others.append((name, size))
-            continue
-        need = need_of(description, room, room.total)
-        memory = f"{data_size(need.bytes)} of {data_size(room.total)}"
-        memory += " of VRAM" if room.on_gpu else " of RAM"
-        if not need.fits:
-            others.append((name, f"{size}; too large here: {memory}"))
-        elif not room.on_gpu:
-            others.insert(0, (name, f"{size}; {memory}, but minutes a picture without a GPU"))
-        elif need.mode is MemoryMode.FULL:
-            fitting.append((name, f"{size}; fits whole: {memory}"))
-        else:
-            fitting.append((name, f"{size}; fits in parts, slower: {memory}"))
-    return fitting + others
+def best_large_model(room: MemoryRoom | None) -> tuple[str, str]:
+    """The largest model to download that fits, on a GPU whole or in parts; and how it fits. The
+    smallest where none does, where there is no GPU, and until the memory is known."""
+    needs = {
+        name: None if room is None else need_of(description, room, room.total)
+        for name, description in LARGE_MODELS.items()
+    }
+    smallest = next(reversed(needs))
+    fitting = [name for name, need in needs.items() if room and room.on_gpu and need and need.fits]
+    name = fitting[0] if fitting else smallest
+    size = f"{LARGE_MODELS[name].native.width} pixels"
+    need = needs[name]
+    if room is None or need is None:
+        return name, size
+    kind = "VRAM" if room.on_gpu else "RAM"
+    memory = f"{size}; {data_size(need.bytes)} of {data_size(room.total)} {kind}"
+    if not need.fits:
+        return name, f"{memory}: too little, but it can be tried"
+    if not room.on_gpu:
+        return name, f"{memory}; minutes a picture"
+    return name, memory if need.mode is MemoryMode.FULL else f"{memory}, in parts"

@@ -125,7 +125,7 @@ class OfferLines(Lines):
     def line_text(self, index: int, width: int) -> Text:
         """Name left, what is known of it right. Of a long name the end matters most."""
         offer = self.shown[index]
-        right = one_line(offer.summary)
+        right = offer.summary
         room = max(8, width - len(right) - 2)
         name = one_line(offer.name)
         if len(name) > room:

@@ -134,6 +134,28 @@ class WindowScreen(Screen[None]):
             return None
         return next((each for each in focused.ancestors_with_self if isinstance(each, Pane)), None)
 
+    def pane_of(self, scope: str) -> Pane | None:
+        """The pane in which the actions of a scope work."""
+        panes: dict[str, Pane] = {
+            "form": self.parameters,
+            "preview": self.preview,
+            "queue": self.queue_pane,
+            "log": self.log_pane,
+            "history": self.history_pane,
+        }
+        return panes.get(scope)
+
+    def show_pane(self, pane: Pane) -> None:
+        """Go to a pane, on whichever tab it is."""
+        if not pane.region:
+            rooms: dict[Pane, Room] = {
+                self.queue_pane: "queue",
+                self.log_pane: "queue",
+                self.history_pane: "history",
+            }
+            self.go_to_room(rooms.get(pane, "create"))
+        self.go_to(pane)
+
     def go_to(self, pane: Pane) -> None:
         """Give a pane the focus."""
         self.set_focus(pane.focus_target())

@@ -32,7 +32,7 @@ def graph(shares: list[float], width: int, height: int) -> list[str]:
 def readings(sample: Sample) -> list[str]:
     """Everything that is known, one line for each GPU and one for the machine."""
     lines = [_gpu(gpu) for gpu in sample.gpus]
-    own = f"this app {gibibytes(sample.own_ram)}"
+    own = f"sdtui {gibibytes(sample.own_ram)}"
     ram = f"RAM {gibibytes(sample.ram_used)}/{gibibytes(sample.ram_total)} GiB"
     return [*lines, f"{ram}  {own}  CPU {sample.cpu:.0f} %"]
 
@@ -40,7 +40,7 @@ def readings(sample: Sample) -> list[str]:
 def _gpu(gpu: GpuSample) -> str:
     parts = [f"GPU {gpu.index} {gibibytes(gpu.memory_used)}/{gibibytes(gpu.memory_total)} GiB"]
     if gpu.own_memory is not None:
-        parts.append(f"this app {gibibytes(gpu.own_memory)}")
+        parts.append(f"sdtui {gibibytes(gpu.own_memory)}")
     if gpu.utilisation is not None:
         parts.append(f"{gpu.utilisation} %")
     if gpu.temperature is not None:
