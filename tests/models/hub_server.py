@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
+from sdtui.models.catalog import hub_cache_folder
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -114,3 +118,18 @@ def running(hub: Hub) -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def put_in_place(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have huggingface_hub take it for the real hub: that reads its variables once, at import."""
+    from huggingface_hub import constants
+
+    from sdtui.models import hub as product
+
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub_cache_folder()))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1 << 16)
+    monkeypatch.setattr(product, "_REPORT_EVERY", 0)

@@ -14,10 +14,9 @@ import pytest
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, DownloadError, SdtuiError, UnsafeModelError
-from sdtui.models import hub as product
 from sdtui.models.catalog import SourceKind, cached_snapshot, find_model, hub_cache_folder
 from sdtui.models.hub import download_model, wanted_files
-from tests.models.hub_server import Hub, running
+from tests.models.hub_server import Hub, put_in_place, running
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
@@ -53,20 +52,9 @@ WANTED = {
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub that huggingface_hub takes for the one: it reads its variables once, at import."""
-    from huggingface_hub import constants
-
+    """A hub with a model, in the place of the real one."""
     with running(Hub(dict(FILES))) as hub:
-        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-        monkeypatch.setattr(
-            constants,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            hub.url + "/{repo_id}/resolve/{revision}/{filename}",
-        )
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub_cache_folder()))
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1 << 16)
-        monkeypatch.setattr(product, "_REPORT_EVERY", 0)
+        put_in_place(hub, monkeypatch)
         yield hub
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
-from sdtui.core.errors import DownloadError
+from sdtui.core.request import MemoryMode
+from sdtui.models.catalog import cached_snapshot
+from sdtui.models.description import ModelDescription
+from sdtui.monitor import GpuSample, Sample
+from sdtui.tui.messages import Sampled
+from sdtui.tui.room import LARGE_MODELS, MemoryRoom, Need, need_of
 from sdtui.tui.screens.models import ModelScreen
+from sdtui.tui.welcome import best_large_model
+from tests.models.hub_server import Hub, put_in_place
+from tests.models.hub_server import running as serving
 from tests.tui.scripted import Bench, running
 
 
@@ -30,21 +40,146 @@ async def test_choosing_fills_the_form(bench: Bench) -> None:
         await bench.until(lambda: bench.app.main.texts["model"] == "pocket")
 
 
-async def test_a_hub_id_that_is_not_there_is_offered_for_download(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_network(*_: object) -> Path:
-        raise DownloadError("owner/name can't be downloaded", "Check the network")
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> Iterator[Hub]:
+    """A hub that has one small model."""
+    files = {
+        str(path.relative_to(tiny_sd1)): path.read_bytes()
+        for path in tiny_sd1.rglob("*")
+        if path.is_file()
+    }
+    with serving(Hub(files)) as hub:
+        put_in_place(hub, monkeypatch)
+        yield hub
 
-    monkeypatch.setattr("sdtui.models.hub.download_model", no_network)
+
+async def downloading(bench: Bench, name: str = "some/model") -> ModelScreen:
+    """Write an id into the chooser and take it."""
+    screen = await choosing(bench)
+    screen.filter.value = name
+    await bench.until(lambda: screen.choices.shown and screen.choices.shown[0].name == name)
+    await bench.pilot.press("enter")
+    return screen
+
+
+async def test_a_download_tells_bytes_and_speed_and_is_then_chosen(bench: Bench, hub: Hub) -> None:
+    hub.pause = 0.02
     async with running(bench):
+        main = bench.app.main
+        screen = await downloading(bench)
+        await bench.until(lambda: "MiB/s" in main.downloads.told, 10)
+        assert "left" in main.downloads.told
+        assert "some/model" in str(screen.status.render())
+        assert "↓" in str(main.top_bar.render())
+        await bench.until(lambda: main.texts["model"] == "some/model", 20)
+        assert bench.at_main
+        assert "↓" not in str(main.top_bar.render())
         screen = await choosing(bench)
-        screen.filter.value = "owner/name"
-        await bench.until(lambda: screen.choices.shown[0].name == "owner/name")
-        await bench.pilot.press("enter")
-        await bench.until(lambda: "Check the network" in str(screen.status.render()))
+        offer = next(each for each in screen.choices.shown if each.name == "some/model")
+        assert offer.installed
+
+
+async def test_a_download_can_be_cancelled(bench: Bench, hub: Hub) -> None:
+    hub.pause = 0.05
+    async with running(bench):
+        main = bench.app.main
+        screen = await downloading(bench)
+        await bench.until(lambda: main.downloads.share > 0, 10)
+        await bench.pilot.press("ctrl+x")
+        await bench.until(lambda: "was cancelled" in str(screen.status.render()), 10)
+        assert main.downloads.hub_id == ""
+        await bench.pilot.press("escape")
+        assert main.texts["model"] == "pocket"
+
+
+async def test_a_download_goes_on_when_the_chooser_is_left(bench: Bench, hub: Hub) -> None:
+    hub.pause = 0.02
+    async with running(bench):
+        main = bench.app.main
+        await downloading(bench)
+        await bench.until(lambda: main.downloads.share > 0, 10)
         await bench.pilot.press("escape")
         assert bench.at_main
+        await bench.generate("made meanwhile")
+        await bench.finished()
+        await bench.until(lambda: main.downloads.hub_id == "", 20)
+        assert main.texts["model"] == "pocket"
+        assert cached_snapshot("some/model") is not None
+
+
+async def test_a_download_that_fails_says_why(bench: Bench, hub: Hub) -> None:
+    async with running(bench):
+        screen = await downloading(bench, "no/such")
+        await bench.until(lambda: "the hub has no model no/such" in str(screen.status.render()), 10)
+        await bench.pilot.press("escape")
+        assert bench.at_main
+
+
+GIB = 2**30
+SD1 = LARGE_MODELS["stable-diffusion-v1-5/stable-diffusion-v1-5"]
+SDXL = LARGE_MODELS["stabilityai/stable-diffusion-xl-base-1.0"]
+
+
+@pytest.mark.parametrize(
+    ("description", "free", "mode", "fits"),
+    [
+        (SD1, 4, MemoryMode.FULL, True),
+        (SDXL, 24, MemoryMode.FULL, True),
+        (SDXL, 8, MemoryMode.MODEL_OFFLOAD, True),
+        (SDXL, 2, MemoryMode.SEQUENTIAL_OFFLOAD, False),
+    ],
+)
+def test_what_a_model_needs_of_a_gpu(
+    description: ModelDescription, free: int, mode: MemoryMode, fits: bool
+) -> None:
+    room = MemoryRoom(on_gpu=True, free=free * GIB, total=24 * GIB)
+    need = need_of(description, room, room.free)
+    assert (need.mode, need.fits) == (mode, fits)
+
+
+def test_without_a_gpu_a_model_is_whole_and_in_full_precision() -> None:
+    gpu, cpu = (MemoryRoom(on_gpu, 64 * GIB, 64 * GIB) for on_gpu in (True, False))
+    assert need_of(SD1, cpu, cpu.free).bytes == pytest.approx(
+        2 * need_of(SD1, gpu, gpu.free).bytes, rel=0.1
+    )
+    assert need_of(SDXL, cpu, GIB) == Need(MemoryMode.FULL, need_of(SDXL, cpu, 0).bytes, False)
+
+
+@pytest.mark.parametrize(
+    ("on_gpu", "gibibytes", "expected"),
+    [
+        (True, 24, ("stable-diffusion-xl", "of 24.0 GiB VRAM")),
+        (True, 8, ("stable-diffusion-xl", "in parts")),
+        (True, 4, ("stable-diffusion-v1-5", "of 4.0 GiB VRAM")),
+        (False, 64, ("stable-diffusion-v1-5", "minutes a picture")),
+        (False, 2, ("stable-diffusion-v1-5", "too little")),
+    ],
+)
+def test_the_welcome_names_the_model_for_the_memory(
+    on_gpu: bool, gibibytes: int, expected: tuple[str, str]
+) -> None:
+    name, fits = best_large_model(MemoryRoom(on_gpu, 0, gibibytes * GIB))
+    assert expected[0] in name
+    assert expected[1] in fits
+
+
+async def test_the_welcome_waits_for_the_first_sample(bench: Bench) -> None:
+    async with running(bench, (80, 24)):
+        gpu = GpuSample(0, "a", GIB, 24 * GIB, own_memory=0)
+        bench.app.main.post_message(Sampled(Sample(0.0, GIB, 64 * GIB, 1, 5.0, (gpu,))))
+        await bench.pilot.pause()
+        welcome = bench.app.main.preview.query_one("#welcome", Static)
+        assert "24.0 GiB VRAM" in str(welcome.render())
+        assert welcome.virtual_size.height <= welcome.size.height
+
+
+async def test_the_chooser_tells_what_fits(bench: Bench) -> None:
+    async with running(bench, (80, 24)):
+        bench.app.main.post_message(Sampled(Sample(0.0, GIB, 20 * GIB, 1, 5.0)))
+        await bench.pilot.pause()
+        screen = await choosing(bench)
+        assert screen.choices.shown[0].summary.endswith("✓")
+        assert "of 19.0 GiB free for 128×128: fits" in str(screen.details.render())
 
 
 async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(bench: Bench) -> None:
