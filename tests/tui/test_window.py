@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sdtui.core.errors import SettingsError
-from sdtui.tui.actions import ACTIONS, check_keymap
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.state import load_state
@@ -119,19 +117,6 @@ async def test_keys_come_from_the_config(tmp_path: Path) -> None:
         assert not bench.queue.jobs()
         await bench.pilot.press("f10")
         assert len(bench.queue.jobs()) == 1
-
-
-def test_a_wrong_action_in_the_config_is_named() -> None:
-    with pytest.raises(SettingsError, match=r"window\.generat.*Did you mean"):
-        check_keymap({"window.generat": "f10"})
-
-
-def test_no_two_actions_of_a_place_share_a_key() -> None:
-    taken: dict[tuple[str, str], str] = {}
-    for action in ACTIONS:
-        for key in action.keys.split(","):
-            place = "app" if action.scope == "window" else action.scope
-            assert taken.setdefault((place, key), action.id) == action.id
 
 
 async def test_the_log_is_filtered_and_saved(bench: Bench) -> None:

@@ -1,0 +1,114 @@
+"""Every key is listed, and can be changed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+import sdtui.tui
+from sdtui.cli.keys import keys
+from sdtui.core.errors import SettingsError
+from sdtui.tui.actions import ACTIONS, check_keymap
+from sdtui.tui.screens.dialogs import ConfirmScreen
+from tests.tui.scripted import Bench, running
+
+_NOT_TO_CHANGE = ("ctrl+c",)
+"""Says how to quit, as people expect of a terminal."""
+
+
+def own_classes() -> Iterator[type[DOMNode]]:
+    """Every widget, screen and app of ours."""
+    for module in pkgutil.walk_packages(sdtui.tui.__path__, "sdtui.tui."):
+        importlib.import_module(module.name)
+    yield from (kind for kind in made_of(DOMNode) if kind.__module__.startswith("sdtui.tui"))
+
+
+def made_of(kind: type[DOMNode]) -> list[type[DOMNode]]:
+    """A class and all that inherit from it."""
+    return [kind, *(below for each in kind.__subclasses__() for below in made_of(each))]
+
+
+def test_every_binding_is_an_action_with_code_behind_it() -> None:
+    known = {action.id: action for action in ACTIONS}
+    bound = set()
+    for kind in own_classes():
+        for binding in kind.__dict__.get("BINDINGS", ()):
+            assert isinstance(binding, Binding)
+            if binding.key in _NOT_TO_CHANGE:
+                continue
+            assert binding.id in known, f"{kind.__name__}: {binding.key} is not in the list"
+            # A screen's keys may be for what those that are made of it do.
+            able = [hasattr(each, f"action_{binding.action}") for each in made_of(kind)]
+            assert any(able), f"{kind.__name__}.{binding.action}"
+            bound.add(binding.id)
+    assert bound == set(known)
+
+
+def test_all_are_listed_with_what_the_config_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[keys]\nwindow.generate = "f10"\n"list.last" = "end,z"\n')
+    monkeypatch.setenv("SDTUI_CONFIG", str(file))
+    done = CliRunner().invoke(keys, ["--json"])
+    assert done.exit_code == 0
+    listed = {row["action"]: row["keys"] for row in json.loads(done.output)}
+    assert set(listed) == {action.id for action in ACTIONS}
+    assert listed["window.generate"] == ["f10"]
+    assert listed["list.last"] == ["end", "z"]
+    assert listed["app.quit"] == ["ctrl+q"]
+
+
+async def test_keys_of_panes_controls_and_dialogs_can_be_changed(tmp_path: Path) -> None:
+    changed = {"log.filter": "z", "number.increase": "plus", "question.leave": "x"}
+    bench = Bench(tmp_path, keys=changed)
+    async with running(bench):
+        main = bench.app.main
+        main.log_pane.list.focus()
+        await bench.pilot.press("f")
+        assert "steps" not in str(main.log_pane.border_title)
+        await bench.pilot.press("z")
+        assert "without steps" in str(main.log_pane.border_title)
+        main.parameters.fields["num_inference_steps"].focus()
+        main.parameters.fill({"num_inference_steps": "7"})
+        await bench.pilot.press("up", "plus")
+        assert main.texts["num_inference_steps"] == "8"
+        bench.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
+        await bench.pilot.press("escape")
+        assert not bench.at_main
+        await bench.pilot.press("x")
+        assert bench.at_main
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('"window.generat" = "f10"', r'line 3: keys: .*"window.generat".*"window.generate"'),
+        ('"window.generate" = "ctrl+nothing"', r"line 3: keys: window.generate: .*ctrl\+nothing"),
+        ('"window.generate" = ""', r"line 3: keys: window.generate: there is no key"),
+        ('"window.generate" = "ctrl+q"', r"line 3: keys: .*app.quit.*share the key ctrl\+q"),
+        ('"history.star" = "d"', r"line 3: keys: .*history.trash share the key d"),
+    ],
+)
+def test_wrong_keys_name_the_line(
+    line: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"# my keys\n[keys]\n{line}\n")
+    monkeypatch.setenv("SDTUI_CONFIG", str(file))
+    assert isinstance(CliRunner().invoke(keys).exception, SettingsError)
+    name, _, key = line.partition(" = ")
+    with pytest.raises(SettingsError, match=said):
+        check_keymap({name.strip('"'): key.strip('"')})
+
+
+def test_no_two_actions_of_a_place_share_a_key() -> None:
+    check_keymap({})
