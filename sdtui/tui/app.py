@@ -171,12 +171,13 @@ class SdtuiApp(App[int], inherit_bindings=False):
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
         try:
             with self.suspend():
-                done = subprocess.run([*shlex.split(editor), str(file)], check=False)
-        except (OSError, SuspendNotSupported) as error:
-            self.notify(f"{editor} can't be started: {error}", severity="error", markup=False)
-            return False
+                problem = _run_editor(editor, file)
+        except SuspendNotSupported as error:
+            problem = f"{editor} can't be started: {error}"
         self.refresh(layout=True)
-        return done.returncode == 0
+        if problem:
+            self.notify(problem, severity="error")
+        return not problem
 
     def copy(self, text: str, what: str) -> None:
         """Copy over OSC 52. No terminal says whether it worked, so there is a file as well."""
@@ -188,3 +189,13 @@ class SdtuiApp(App[int], inherit_bindings=False):
     def _handle_exception(self, error: Exception) -> None:
         _log.error("the app met an error", exc_info=error)
         super()._handle_exception(error)
+
+
+def _run_editor(editor: str, file: Path) -> str:
+    """What went wrong, or "". Nothing may be raised while the app is out of the way: Textual
+    would not come back."""
+    try:
+        done = subprocess.run([*shlex.split(editor), str(file)], check=False)
+    except (OSError, ValueError) as error:
+        return f"{editor} can't be started: {error}"
+    return f"{editor} ended with an error, so nothing was taken over." if done.returncode else ""

@@ -1,0 +1,74 @@
+"""$EDITOR on the prompt and on the config file, in a real terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tui.terminal import Terminal
+from tests.tui.test_end_to_end import CTRL_Q, SCRIPTED
+
+CTRL_T, TAB, F9 = "\x14", "\t", "\x1b[20~"
+
+
+def editor(folder: Path, command: str) -> dict[str, str]:
+    """An editor that does one thing to the file and ends."""
+    file = folder / "an editor"
+    file.write_text(f"#!/bin/sh\n{command}\n")
+    file.chmod(0o755)
+    return {"VISUAL": "", "EDITOR": f"'{file}' -w"}
+
+
+def test_the_focused_prompt_is_edited(tmp_path: Path) -> None:
+    does = 'printf "%s [/red]\\nsecond line\\n" "$(cat "$2")" > "$2"'
+    terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
+    terminal.until("Quit")
+    terminal.send("a cat")
+    terminal.until("a cat")
+    terminal.send(CTRL_T)
+    terminal.until("a cat [/red]")
+    terminal.until("second line")
+    terminal.press(TAB)
+    terminal.send("fog")
+    terminal.until("fog")
+    terminal.send(CTRL_T)
+    terminal.until("fog [/red]")
+    terminal.send("!")
+    terminal.until("second line!")
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+def test_an_editor_that_gives_up_changes_nothing(tmp_path: Path) -> None:
+    does = 'echo gone > "$2"; exit 1'
+    terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
+    terminal.until("Quit")
+    terminal.send("a cat")
+    terminal.until("a cat")
+    terminal.send(CTRL_T)
+    terminal.until("ended with an error")
+    assert "a cat" in terminal.text
+    assert "gone" not in terminal.text
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+def test_no_such_editor(tmp_path: Path) -> None:
+    terminal = Terminal(SCRIPTED, tmp_path, environment={"VISUAL": "", "EDITOR": "/no/such [/b]"})
+    terminal.until("Quit")
+    terminal.send(CTRL_T)
+    terminal.until("can't be started")
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+def test_a_wrong_config_file_is_told_with_key_and_line(tmp_path: Path) -> None:
+    does = 'printf "# mine\\ndevice = \\"tpu\\"\\n" > "$2"'
+    terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
+    terminal.until("Quit")
+    terminal.send(F9)
+    terminal.until("image_protocol")
+    terminal.until("SDTUI_PICTURES")
+    terminal.send("e")
+    terminal.until("line 2: device:")
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
