@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import sys
@@ -53,6 +54,7 @@ def sdtui(context: click.Context) -> int:
     """Stable Diffusion from a terminal. Without a command it opens the app."""
     if context.invoked_subcommand is not None:
         return 0
+    gc.disable()  # nothing made at start is garbage; the app turns it on when it is seen
     from sdtui.cli.logs import log_to_file
     from sdtui.core.settings import load_settings
     from sdtui.tui import run_app

@@ -41,6 +41,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
     TITLE = "sdtui"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    CSS_PATH = "screens/main.tcss"
     CSS = "Toast { max-width: 60; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_in("app"),
@@ -62,11 +63,15 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self._question: ConfirmScreen | None = None
 
     def on_mount(self) -> None:
-        """Open the window, and listen to the system."""
-        self.push_screen(self.main)
+        """Listen to the system."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._told_to_end, number)
+
+    def on_ready(self) -> None:
+        """Open the window. Earlier, while Textual holds back what is drawn, it would be laid out
+        and drawn in vain, and then once more."""
+        self.push_screen(self.main)
 
     def _told_to_end(self, number: int) -> None:
         _log.warning("ended by signal %s", number)

@@ -61,7 +61,9 @@ class ScriptedEngine:
         report: Callable[[events.Event], None],
         cancellation: Cancellation,
     ) -> None:
-        """Pretend."""
+        """Pretend; a model that is there is not loaded again, and nothing is told."""
+        if self.loaded[-1:] == [model]:
+            return
         report(events.Loading(model=model, component="unet", number=1, total=2))
         while self.hold.is_set():
             cancellation.check()
@@ -124,6 +126,7 @@ class ScriptedGenerator:
         cancellation: Cancellation,
         on_image: Callable[[int, Image.Image, GenerationRecord], None],
     ) -> None:
+        self.engine.loaded.append(request.model)
         report(events.StageStarted(stage=Stage.DENOISE))
         if self.attempt is not None:
             report(self.attempt)

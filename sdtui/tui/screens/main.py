@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from pathlib import Path
 
@@ -49,6 +50,9 @@ class MainScreen(CreateScreen):
 
     def _look_around(self) -> None:
         """What may take a while, once the window is seen."""
+        if not gc.isenabled():  # turned off for the start; what is there now stays
+            gc.freeze()
+            gc.enable()
         self._look_at_model()
         history = self.desk.history
         beside(self, lambda: read_history(history))

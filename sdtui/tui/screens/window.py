@@ -45,7 +45,6 @@ _WORDS = {
 class WindowScreen(Screen[None]):
     """Puts the panes side by side where there is room, or on tabs."""
 
-    CSS_PATH = "main.tcss"
     AUTO_FOCUS = "#prompt TextArea"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("window")
 
@@ -82,6 +81,7 @@ class WindowScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Three columns between two lines."""
+        self._arrange(*self.app.size)  # now there is nothing yet that would be styled again
         yield self.top_bar
         with Horizontal(id="columns"):
             with Vertical(id="left"):
