@@ -135,13 +135,13 @@ def settings_origin(
 def _line_of(key: tuple[str, ...], text: str) -> int | None:
     """The line that sets a key, 1 for the first; of a key that is written inside its table's own
     line, that line."""
+    found: tuple[str, ...]
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         if heading := _HEADING.match(line):
-            table = (heading[1],)
-            found = table
+            found = table = (heading[1],)
         elif name := _NAME.match(line):
-            found = (*table, name[1] or name[2] or name[3])
+            found = (*table, str(name[1] or name[2] or name[3]))
         else:
             continue
         if found == key:

@@ -81,7 +81,7 @@ class WindowScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Three columns between two lines."""
-        self._arrange(*self.app.size)  # now there is nothing yet that would be styled again
+        self._set_classes(*self.app.size)  # now there is nothing yet that would be styled again
         yield self.top_bar
         with Horizontal(id="columns"):
             with Vertical(id="left"):
@@ -104,13 +104,16 @@ class WindowScreen(Screen[None]):
         self._arrange(event.size.width, event.size.height)
 
     def _arrange(self, width: int, height: int) -> None:
+        self._set_classes(width, height)
+        self.sizes.apply(self._view)
+
+    def _set_classes(self, width: int, height: int) -> None:
         tabs = width < _WIDE or height < _HIGH
         self.set_class(tabs, "-tabs")
         self.set_class(height >= _TALL, "-tall")
         for room in ROOMS:
             self.set_class(room == self.room, f"-{room}")
         self.top_bar.room = self.room if tabs else None
-        self.sizes.apply(self._view)
 
     @property
     def _view(self) -> str:
