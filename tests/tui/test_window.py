@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -65,13 +66,19 @@ async def test_help_is_about_the_focused_pane(bench: Bench) -> None:
         assert bench.at_main
 
 
-async def test_the_palette_has_the_actions_of_the_focus(bench: Bench) -> None:
-    async with running(bench):
-        bench.app.main.log_pane.list.focus()
+async def test_the_palette_has_the_actions_of_every_pane(bench: Bench) -> None:
+    async with running(bench, (80, 24)):
+        commands = {
+            each.title: each.callback for each in bench.app.get_system_commands(bench.app.main)
+        }
+        assert "Queue a picture as the form says" in commands
+        found = commands["Log: Show all, warnings and errors, or errors only"]()
+        assert isinstance(found, Awaitable)
+        await found
         await bench.pilot.pause()
-        titles = [each.title for each in bench.app.get_system_commands(bench.app.main)]
-        assert "Queue a picture as the form says" in titles
-        assert "Write the log to a file" in titles
+        log = bench.app.main.log_pane
+        assert log.list.has_focus
+        assert "without steps" in str(log.border_title)
 
 
 async def test_form_theme_and_prompts_are_there_again(bench: Bench, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from textual.widgets import Input
 
 from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.record import GenerationRecord
+from sdtui.core.text import one_line
 from sdtui.history import Entry, History, Page
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.widgets.history_list import PAGE, HistoryList
@@ -171,7 +172,7 @@ class HistoryPane(Pane):
         try:
             page = await asyncio.to_thread(self._history.entries, query, offset=offset, limit=PAGE)
         except InvalidRequestError as error:
-            self.count_in_title(f"· {error.problems[0].message}")
+            self.count_in_title(f"· {one_line(error.problems[0].message)}")
             self.search.add_class("-wrong")
             return
         except SdtuiError as error:

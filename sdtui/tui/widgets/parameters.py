@@ -16,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core.request import MAX_SEED
+from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.fields import FieldSpec, field_specs, problems_of, usual_sizes
 from sdtui.tui.widgets.form_fields import (
@@ -129,7 +130,7 @@ class ParametersPane(Pane):
                 wrong = name in problems
                 self.fields[name].set_class(wrong, "-wrong")
                 if wrong:
-                    said = Static(Content(f"↑ {problems[name]}"), classes="problem")
+                    said = Static(Content(f"↑ {one_line(problems[name])}"), classes="problem")
                     form.mount(said, after=self.fields[row[-1]])
 
     @property

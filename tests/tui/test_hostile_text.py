@@ -1,0 +1,130 @@
+"""Markup and escape sequences in prompts, metadata, names and errors show as text everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from sdtui.core.errors import GenerationError
+from sdtui.tui.screens.dialogs import AskScreen, ConfirmScreen
+from sdtui.tui.screens.picture import CompareScreen
+from tests.history.records import picture, record
+from tests.tui.scripted import Bench, running
+
+MARKUP = "[[blurry]], [/red] [b"
+EVIL = f"evil \x1b[2J\x1b]0;owned\x07 \x9b2J \u202e {MARKUP}"
+
+
+def drawn(bench: Bench) -> str:
+    """Every letter that goes to the terminal."""
+    strips = bench.app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+def is_harmless(bench: Bench) -> bool:
+    """Whether none of them is a command or turns the line round."""
+    bad = {*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u202e"}
+    return not any(bad & set(line) for line in drawn(bench).splitlines())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+async def test_in_a_job_from_form_to_history(bench: Bench, size: tuple[int, int]) -> None:
+    async with running(bench, size):
+        bench.ask_for(EVIL, negative_prompt=EVIL)
+        await bench.pilot.press("ctrl+g")
+        await bench.finished()
+        main = bench.app.main
+        await bench.until(lambda: main.history_pane.list.count == 1)
+        for key in ("f3", "f12", "escape", "f4", "f6", "escape", "f2"):
+            await bench.pilot.press(key)
+            await bench.pilot.pause(0.2)
+            assert is_harmless(bench), key
+        assert main.prompt.text == EVIL
+        assert bench.generator.requests[0].prompt == EVIL
+
+
+async def test_in_an_error(bench: Bench) -> None:
+    async with running(bench):
+        bench.generator.failure = GenerationError(EVIL, EVIL, stage="decode")
+        await bench.generate()
+        await bench.finished()
+        await bench.pilot.pause(0.3)
+        assert is_harmless(bench)
+        assert MARKUP in drawn(bench)
+        await bench.pilot.press("f12")
+        await bench.pilot.pause()
+        assert is_harmless(bench)
+        assert MARKUP in drawn(bench)
+
+
+async def test_in_what_is_pasted_into_a_line(bench: Bench) -> None:
+    async with running(bench):
+        main = bench.app.main
+        main.parameters.fill({"init_image": EVIL, "model": EVIL})
+        main.history_pane.search.value = EVIL
+        await bench.pilot.pause(0.5)
+        assert is_harmless(bench)
+        await bench.pilot.press("ctrl+l")
+        await bench.pilot.press(*"some")
+        bench.app.push_screen(AskScreen(EVIL, EVIL))
+        await bench.pilot.pause()
+        assert is_harmless(bench)
+        bench.app.push_screen(ConfirmScreen("Go on?", "?", "yes", "no"))
+        bench.app.notify(EVIL)
+        main.notify(EVIL, title="x")
+        await bench.pilot.pause()
+        assert is_harmless(bench)
+
+
+async def test_in_a_foreign_picture(bench: Bench, tmp_path: Path) -> None:
+    info = PngInfo()
+    told = f"{EVIL}\nNegative prompt: {EVIL}\nSteps: 5, Sampler: Euler, CFG scale: 7, Seed: 3, "
+    info.add_text("parameters", told + "Size: 64x64, Model: \x1b[31m[/b]")
+    file = tmp_path / "foreign.png"
+    Image.new("RGB", (64, 64)).save(file, pnginfo=info)
+    bench.history.import_([file])
+    async with running(bench):
+        main = bench.app.main
+        await bench.pilot.press("f4")
+        await bench.until(lambda: main.history_pane.list.selected)
+        await bench.until(lambda: "evil" in drawn(bench))
+        assert is_harmless(bench)
+        await bench.pilot.press("r")
+        await bench.until(lambda: MARKUP in main.prompt.text)
+        await bench.pilot.pause()
+        assert is_harmless(bench)
+
+
+async def test_in_tags_and_comparisons(bench: Bench) -> None:
+    for seed in (1, 2):
+        saved = bench.history.save(picture(), record(f"{EVIL} {seed}", seed=seed), 0)
+        bench.history.tag(saved.path, "[/b]")
+    async with running(bench):
+        main = bench.app.main
+        await bench.pilot.press("f4")
+        await bench.until(lambda: main.history_pane.list.has_focus and main.history_pane.list.count)
+        await bench.pilot.press("t")
+        await bench.until(lambda: isinstance(bench.app.screen, AskScreen))
+        await bench.pilot.pause()
+        assert "now: [/b]" in drawn(bench)
+        await bench.pilot.press("escape", "c", "j", "c")
+        await bench.until(lambda: isinstance(bench.app.screen, CompareScreen))
+        await bench.pilot.pause(0.3)
+        assert is_harmless(bench)
+        assert MARKUP in drawn(bench)
+
+
+async def test_in_the_names_of_files(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "a \x1b[2J [b].png").touch()
+    async with running(bench):
+        main = bench.app.main
+        main.parameters.fill({"init_image": str(tmp_path / "x.png")})
+        main.parameters.fields["init_image"].focus()
+        await bench.pilot.press("enter")
+        await bench.until(lambda: not bench.at_main)
+        await bench.pilot.pause()
+        assert is_harmless(bench)
+        assert "[b].png" in drawn(bench)
