@@ -1,132 +1,240 @@
-"""How quick and how quiet the app is: start, key presses while a picture is made, bytes to the
-terminal, CPU while idle, quitting. `python -m tests.benchmarks.tui` prints a table.
+"""How quick and how quiet the app is: start, key presses while torch is imported and while the
+pocket model makes a picture on all cores, bytes to the terminal, CPU while idle, quitting, and the
+history with many entries.
 
-The picture is made by a stand-in that imports torch and diffusers and keeps all cores busy.
+    python -m tests.benchmarks.tui [--entries 100000] [--folder FOLDER]
+
+Prints a table. A folder that holds entries already (see history_speed) is used again; without
+`--entries` and `--folder` the history is left out.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from tests.benchmarks.history_speed import QUERIES, make
 from tests.tui.terminal import Terminal
 
-_APP = ("-m", "tests.tui.scripted_app")
-_REAL = (
-    "-c",
-    "from sdtui.core.settings import load_settings\nfrom sdtui.tui import run_app\n"
-    "run_app(load_settings())",
-)
+REAL = ("-m", "sdtui")
+SCRIPTED = ("-m", "tests.tui.scripted_app")
 _BARE = "from textual.app import App\nApp(watch_css=False).run()"
 _SSH = {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}
+_PANES = (
+    *("Prompt", "Negative prompt", "Parameters", "Queue", "Preview"),
+    *("Progress", "Memory", "Log", "History", "Metadata", "Quit"),
+)
+_LONG = {"prompt": "a tiger on a blue background", "num_inference_steps": "150"}
+_LONG |= {"num_images_per_prompt": "12"}
+_CTRL_G, _CTRL_Q, _CTRL_U, _F4 = "\x07", "\x11", "\x15", "\x1bOS"
+_CURSOR = b"48;2;122;162;247"
+"""The colour of the line with the cursor, as it goes to the terminal."""
 
 
-def _open(arguments: tuple[str, ...], environment: Mapping[str, str] | None = None) -> Terminal:
-    terminal = Terminal(arguments, Path(tempfile.mkdtemp()), environment=environment)
-    terminal.until("Quit")
-    return terminal
-
-
-def start(times: int = 5) -> float:
-    """Seconds to the first frame with all panes, the best of a few starts."""
-    seconds = []
-    for _ in range(times):
-        terminal = _open(_REAL)
-        seconds.append(time.monotonic() - terminal.started)
+@contextmanager
+def opened(
+    arguments: tuple[str, ...] = REAL,
+    environment: Mapping[str, str] | None = None,
+    home: Path | None = None,
+) -> Iterator[Terminal]:
+    """The app at 120×36 with a form that asks for a picture of many steps; ended afterwards."""
+    home = home or Path(tempfile.mkdtemp())
+    state = home / "STATE" / "sdtui" / "tui.json"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_text(json.dumps({"form": _LONG}))
+    terminal = Terminal(arguments, home, environment=environment)
+    try:
+        yield terminal
+    finally:
         terminal.kill()
-    return min(seconds)
+
+
+def start(times: int = 7) -> float:
+    """Seconds to the first frame with all panes, the best of a few starts."""
+    return min(_first_frame(Path(tempfile.mkdtemp())) for _ in range(times))
+
+
+def _first_frame(home: Path) -> float:
+    with opened(home=home) as terminal:
+        arrived: list[tuple[float, bytes]] = []
+        while not arrived or b"Quit" not in b"".join(data for _, data in arrived[-8:]):
+            if data := terminal.read():
+                arrived.append((time.monotonic(), data))
+        maps = Path(f"/proc/{terminal.process.pid}/maps").read_text()
+        assert "libtorch" not in maps, "torch was imported before the first frame"
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            if data := terminal.read():
+                arrived.append((time.monotonic(), data))
+        return _when_all_are_seen(arrived) - terminal.started
+
+
+def _when_all_are_seen(arrived: list[tuple[float, bytes]]) -> float:
+    import pyte
+
+    screen = pyte.Screen(120, 36)
+    stream = pyte.ByteStream(screen)
+    for moment, data in arrived:
+        stream.feed(data)
+        seen = "\n".join(screen.display)
+        if all(name in seen for name in _PANES):
+            return moment
+    raise AssertionError("not every pane was seen\n" + "\n".join(screen.display))
 
 
 def bare_start() -> float:
     """Seconds until an empty Textual app has drawn something, for comparison."""
-    terminal = Terminal(("-c", _BARE), Path(tempfile.mkdtemp()))
-    terminal.until(lambda: terminal.bytes > 500)
-    seconds = time.monotonic() - terminal.started
-    terminal.kill()
+    with opened(("-c", _BARE)) as terminal:
+        terminal.until(lambda: terminal.bytes > 500)
+        return time.monotonic() - terminal.started
+
+
+def _answer(terminal: Terminal, keys: str, wanted: bytes) -> float:
+    """Seconds from a key press until the terminal is sent `wanted`."""
+    before = time.monotonic()
+    terminal.send(keys)
+    seen = b""
+    while wanted not in seen:
+        seen += terminal.read(0.002)
+        assert time.monotonic() - before < 20, f"{keys!r}: {seen!r}\n{terminal.text}"
+    return time.monotonic() - before
+
+
+def _type(terminal: Terminal, number: int) -> float:
+    """Seconds until a letter stands in the prompt; a new one each time."""
+    letter = chr(0x100 + number)
+    seconds = _answer(terminal, letter, letter.encode())
+    if number % 12 == 11:
+        terminal.send("\x7f" * 12)
+    terminal.watch(0.05)
     return seconds
 
 
-def latency(presses: int = 150) -> tuple[float, float]:
-    """Seconds from a key press to the changed screen while torch is imported and a picture is
-    made on all cores: the 95th of a hundred, and the worst."""
-    terminal = _open((*_APP, "0.5", "--busy"))
-    terminal.watch(1)
-    terminal.send("a cat\x07")
-    seconds = []
-    for number in range(presses):
-        letter = chr(0x100 + number)
-        before = time.monotonic()
-        terminal.send(letter)
-        wanted = letter.encode()
-        while wanted not in terminal.read(0.002):
-            assert time.monotonic() - before < 20, terminal.text
-        seconds.append(time.monotonic() - before)
-        if number % 12 == 11:
-            terminal.send("\x7f" * 12)
-        terminal.watch(0.1)
-    terminal.kill()
-    return statistics.quantiles(seconds, n=20)[-1], max(seconds)
+def latency(presses: int = 150) -> tuple[list[float], list[float]]:
+    """Seconds from key presses to the changed screen: while torch is imported and the model is
+    loaded, and while a picture is made."""
+    with opened() as terminal:
+        terminal.until("Quit")
+        importing: list[float] = []
+        while "is ready on" not in terminal.text:
+            importing.append(_type(terminal, len(importing)))
+        terminal.send(_CTRL_G)
+        terminal.until("denoising", 60)
+        making = [_type(terminal, 300 + number) for number in range(presses)]
+        assert "denoising" in terminal.text, terminal.text
+    return importing, making
 
 
 def bytes_a_second(environment: Mapping[str, str], seconds: float = 15) -> float:
     """What goes to the terminal while a picture is made."""
-    terminal = _open((*_APP, "0.2"), environment)
-    terminal.watch(2)
-    for number in range(30):  # jobs of a few steps each, one after the other
-        terminal.send("a cat\x07" if number == 0 else "\x07")
-        terminal.watch(0.1)
-    terminal.bytes = 0
-    terminal.watch(seconds)
-    terminal.kill()
-    return terminal.bytes / seconds
+    with opened(environment=environment) as terminal:
+        terminal.until("is ready on", 60)
+        terminal.send(_CTRL_G)
+        terminal.until("denoising", 60)
+        terminal.bytes = 0
+        terminal.watch(seconds)
+        sent = terminal.bytes
+        assert "denoising" in terminal.text, terminal.text
+    return sent / seconds
 
 
 def idle(seconds: float = 20) -> float:
-    """The share of one core that the app takes while nothing happens."""
-    terminal = _open(_APP)
-    terminal.watch(5)
-    process = psutil.Process(terminal.process.pid)
-    before = sum(process.cpu_times()[:2])
-    terminal.watch(seconds)
-    used = sum(process.cpu_times()[:2]) - before
-    terminal.kill()
-    return used / seconds
+    """The share of one core that the app takes while nothing happens, with the model loaded."""
+    with opened() as terminal:
+        terminal.until("is ready on", 60)
+        terminal.watch(5)
+        process = psutil.Process(terminal.process.pid)
+        before = sum(process.cpu_times()[:2])
+        terminal.watch(seconds)
+        return (sum(process.cpu_times()[:2]) - before) / seconds
 
 
 def quit_in_step() -> float:
     """Seconds from the second key press to the end of the process, in a step of five."""
-    terminal = _open((*_APP, "5"))
-    terminal.send("a cat\x07")
-    terminal.until("denoising")
-    terminal.send("\x11")
-    terminal.until("Quit?")
-    before = time.monotonic()
-    terminal.send("\x11")
-    terminal.ended()
-    return time.monotonic() - before
+    with opened((*SCRIPTED, "5")) as terminal:
+        terminal.until("Quit")
+        terminal.send(_CTRL_G)
+        terminal.until("denoising")
+        terminal.send(_CTRL_Q)
+        terminal.until("Quit?")
+        before = time.monotonic()
+        terminal.send(_CTRL_Q)
+        terminal.ended()
+        return time.monotonic() - before
+
+
+def history(folder: Path, entries: int) -> tuple[list[float], list[float]]:
+    """Seconds from keys that move the cursor to the changed screen, and from a search to its
+    result."""
+    if not folder.is_dir():
+        make(folder, entries)
+    environment = {"SDTUI_PICTURES": str(folder)}
+    with opened(SCRIPTED, environment) as terminal:
+        terminal.until("Quit")
+        terminal.send(_F4)
+        terminal.until(f"History {entries:,}", 300)
+        terminal.watch(3)
+        moves = []
+        for key in ("j" * 40) + ("\x06" * 0) + "G" + ("k" * 20) + "g":
+            moves.append(_answer(terminal, key, _CURSOR))
+            terminal.watch(0.1)
+        for key in ("\x1b[6~",) * 40:
+            moves.append(_answer(terminal, key, _CURSOR))
+            terminal.watch(0.1)
+        searches = []
+        for query in QUERIES:
+            terminal.send("g/")
+            terminal.watch(0.5)
+            searches.append(_answer(terminal, query, b"found"))
+            terminal.watch(1)
+            terminal.send(_CTRL_U + "\r")
+            terminal.until(f"History {entries:,} ", 20)
+            terminal.watch(0.5)
+        return moves, searches
+
+
+def _rows(what: str, seconds: list[float], p95: str, worst: str) -> list[tuple[str, str, str]]:
+    quantile = statistics.quantiles(seconds, n=20)[-1]
+    return [
+        (f"{what}, p95", f"{quantile * 1000:.0f} ms", p95),
+        (f"{what}, worst", f"{max(seconds) * 1000:.0f} ms", worst),
+    ]
 
 
 def main() -> None:
     """Measure and print."""
-    p95, worst = latency()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--entries", type=int)
+    parser.add_argument("--folder", type=Path)
+    asked = parser.parse_args()
+    importing, making = latency()
     rows = [
         ("start to first frame", f"{start():.2f} s", "0.7 s"),
         ("  an empty Textual app", f"{bare_start():.2f} s", ""),
-        ("key press to screen, p95", f"{p95 * 1000:.0f} ms", "50 ms"),
-        ("key press to screen, worst", f"{worst * 1000:.0f} ms", "300 ms"),
+        *_rows("key press while making", making, "50 ms", "300 ms"),
+        *_rows("key press while importing", importing, "", "300 ms"),
         ("bytes a second, default", f"{bytes_a_second({}) / 1000:.0f} KB", "120 KB"),
         ("bytes a second, over SSH", f"{bytes_a_second(_SSH) / 1000:.0f} KB", "40 KB"),
         ("CPU while idle", f"{idle() * 100:.1f} %", "2 %"),
         ("quit in a step of 5 s", f"{quit_in_step():.2f} s", "2 s"),
     ]
+    if asked.entries or asked.folder:
+        entries = asked.entries or 100_000
+        folder = asked.folder or Path(tempfile.mkdtemp()) / "pictures"
+        moves, searches = history(folder, entries)
+        rows += _rows(f"moving in {entries:,}", moves, "50 ms", "300 ms")
+        rows.append((f"searching {entries:,}", f"{max(searches) * 1000:.0f} ms", ""))
     for what, measured, bar in rows:
-        sys.stdout.write(f"{what:<28}{measured:>10}{bar:>10}\n")
+        sys.stdout.write(f"{what:<32}{measured:>10}{bar:>10}\n")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,18 @@ import pyte
 
 ROOT = Path(__file__).parents[2]
 
+_OF_THE_PERSON = (
+    "SDTUI_",
+    "SSH_",
+    "XDG_",
+    "NO_COLOR",
+    "TMUX",
+    "TEXTUAL_",
+    "TERM_PROGRAM",
+    "PYTHONDONTWRITEBYTECODE",  # what is installed has its bytecode
+)
+"""How names of variables begin that must not decide what a test sees."""
+
 
 class Terminal:
     """A program on a screen of its own."""
@@ -28,9 +40,7 @@ class Terminal:
         """Run `python *arguments` with its folders under `home`."""
         columns, rows = size
         kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("SDTUI_", "SSH_", "XDG_", "NO_COLOR", "TMUX"))
+            name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_PERSON)
         }
         own = {
             "TERM": "xterm-256color",
@@ -51,11 +61,13 @@ class Terminal:
         self.process.delaybeforesend = None
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
+        self._undrawn = bytearray()
         self.bytes = 0
 
     @property
     def text(self) -> str:
         """What is seen."""
+        self.draw()
         return "\n".join(self.screen.display)
 
     def send(self, keys: str) -> None:
@@ -74,8 +86,14 @@ class Terminal:
         except (pexpect.TIMEOUT, pexpect.EOF):
             return b""
         self.bytes += len(data)
-        self._stream.feed(data)
+        self._undrawn += data
         return data
+
+    def draw(self) -> None:
+        """Bring the screen up to date. Only when someone looks: it takes longer than the program
+        under test needs to send it."""
+        self._stream.feed(bytes(self._undrawn))
+        self._undrawn.clear()
 
     def until(self, shown: str | Callable[[], object], seconds: float = 20) -> None:
         """Wait until something is seen, or holds."""
@@ -92,6 +110,7 @@ class Terminal:
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the window another size."""
+        self.draw()
         self.screen.resize(rows, columns)
         self.process.setwinsize(rows, columns)
 
