@@ -68,13 +68,12 @@ class Job(BaseModel):
         makes the pictures that are missing. None if there is nothing left to do."""
         if self.state in (JobState.DONE, JobState.FAILED):
             return None
-        request, record = self.request, self.record
-        if record is not None and record.images:
-            done = len(record.images)
-            if done >= request.num_images_per_prompt:
-                return None
+        request, done = self.request, len(self.pictures)
+        if done >= request.num_images_per_prompt:
+            return None
+        if self.record is not None:
             request = request.changed(
-                seed=(record.seed + done) % (MAX_SEED + 1),
+                seed=(self.record.seed + done) % (MAX_SEED + 1),
                 num_images_per_prompt=request.num_images_per_prompt - done,
             )
         return Job(id=self.id, request=request, output=self.output)

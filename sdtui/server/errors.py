@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
@@ -92,8 +93,9 @@ class OpenAIError(BaseModel):
     error: OpenAIErrorDetail
 
 
-class ApiError(Exception):
-    """An answer that is an error. Raised by handlers; `respond` makes the answer."""
+class ApiError(HTTPException):
+    """An answer that is an error. Raised by handlers; `respond` makes the answer. An HTTPException,
+    since FastAPI turns every other error that comes up while a body is read into one of its own."""
 
     def __init__(
         self,
@@ -106,12 +108,10 @@ class ApiError(Exception):
         job: str | None = None,
         attempts: Sequence[AttemptRecord] = (),
     ) -> None:
-        super().__init__(message)
-        self.status = status
+        super().__init__(status, message, dict(headers or {}))
         self.kind = kind
         self.message = message
         self.problems = tuple(problems)
-        self.headers = dict(headers or {})
         self.job = job
         self.attempts = tuple(attempts)
 
@@ -140,11 +140,13 @@ def from_failed(job: str, event: Failed) -> ApiError:
 def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
     """An error in the shape of an API."""
     body: BaseModel
+    status = error.status_code
     attempts = list(error.attempts)
     if shape == "openai":
+        status = 400 if status == 422 else status  # OpenAI has no 422
         detail = OpenAIErrorDetail(
             message=error.message,
-            type=_openai_type(error.status),
+            type=_openai_type(status),
             param=error.problems[0].field if error.problems else None,
             code=_OPENAI_CODES.get(error.kind, error.kind),
             id=request_id,
@@ -166,7 +168,7 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
             attempts=attempts,
         )
         body = OwnError(error=answer)
-    return JSONResponse(body.model_dump(mode="json"), error.status, error.headers)
+    return JSONResponse(body.model_dump(mode="json"), status, error.headers)
 
 
 def shape_of(path: str) -> Shape:
