@@ -75,9 +75,12 @@ async def prepare(
 def _check_limits(desk: Desk, request: GenerationRequest) -> None:
     options = desk.options
     problems = []
-    pixels = (request.width or 0) * (request.height or 0)
-    if pixels > options.max_pixels:
-        size = f"{request.width}x{request.height}"
+    width, height = request.width, request.height
+    if (width is None) != (height is None):
+        native_width, native_height = desk.models.native_size(request.model)
+        width, height = width or native_width, height or native_height
+    if width and height and width * height > options.max_pixels:
+        size = f"{width}x{height}"
         message = f"{size} is more than this server's {options.max_pixels:,} pixels"
         problems.append(Problem("width", size, message))
     if request.num_images_per_prompt > options.max_pictures:

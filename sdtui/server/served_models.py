@@ -9,7 +9,10 @@ from sdtui.core.errors import ModelNotFoundError
 from sdtui.core.nearest import nearest
 from sdtui.core.settings import Settings
 from sdtui.models.catalog import ModelSource, find_model, installed_models
+from sdtui.models.description import describe_model
 
+_LARGE = 1024
+"""Pixels of a side that a model not yet described is taken to have."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
@@ -45,3 +48,12 @@ class ServedModels:
             f'there is no model "{name[:200]}" here',
             f'Did you mean "{near}"?' if near else "The list of models has the names",
         )
+
+    def native_size(self, name: str) -> tuple[int, int]:
+        """The width and height that a served model makes where a request leaves them open. Reads
+        the model's configs. Raises ModelError for one that is damaged."""
+        source = find_model(name, self._settings.model_folders)
+        if source.path is None:
+            return _LARGE, _LARGE
+        native = describe_model(source.path).native
+        return native.width or _LARGE, native.height or _LARGE

@@ -99,6 +99,7 @@ def test_an_init_image_comes_along_and_is_gone_afterwards(
         ({"prompt": ""}, 422, "prompt: must not be empty"),
         ({"width": 100}, 422, "width: "),
         ({"width": 256, "height": 256}, 422, "16,384 pixels"),
+        ({"width": 136, "height": None}, 422, "136x128 is more"),
         ({"num_images_per_prompt": 5}, 422, "at most 4"),
         ({"sampler": "DPM++ 2M Caras"}, 422, 'did you mean "DPM++ 2M Karras"?'),
         ({"no_such_field": 1}, 422, "no_such_field"),
