@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -19,6 +21,7 @@ from sdtui.server.guard import Guard
 from sdtui.server.openai.routes import ROUTERS as OPENAI
 from sdtui.server.ours.routes import ROUTERS as OURS
 
+_log = logging.getLogger(__name__)
 _ABOUT = (
     "Pictures from prompts: the API of sdtui, and those of AUTOMATIC1111 and OpenAI for clients "
     "that know these. Pictures in requests are base64; URLs and paths are never opened."
@@ -51,7 +54,11 @@ def make_app(desk: Desk) -> FastAPI:
 
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
-    return respond(_as_answer(error), shape_of(request.url.path), request.state.request_id)
+    answer = _as_answer(error)
+    request_id = request.state.request_id
+    if answer.status_code >= 500:
+        _log.warning("request %s, job %s: %s", request_id, answer.job, answer.message)
+    return respond(answer, shape_of(request.url.path), request_id)
 
 
 def _as_answer(error: Exception) -> ApiError:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
 from sdtui.core.events import Failed
 from sdtui.core.record import AttemptRecord
+from sdtui.jobs import Job
 
 Shape = Literal["sdtui", "a1111", "openai"]
 
@@ -123,18 +124,26 @@ def from_sdtui(error: SdtuiError, headers: Mapping[str, str] | None = None) -> A
     return ApiError(_STATUSES.get(name, 500), name, str(error), problems=problems, headers=headers)
 
 
-def from_failed(job: str, event: Failed) -> ApiError:
+def from_failed(job: Job, event: Failed) -> ApiError:
     """The answer to a job that failed, with the story of its attempts."""
     record = event.record
     return ApiError(
         _STATUSES.get(event.error_type, 500),
         event.error_type or "InternalError",
-        str(SdtuiError(event.error, event.mend)),
-        job=job,
+        told_of(job, str(SdtuiError(event.error, event.mend)), event.error_type),
+        job=job.id,
         attempts=record.attempts if record is not None else (),
         # It has been tried in every way already: clients that try again by themselves shouldn't.
         headers={"x-should-retry": "false"},
     )
+
+
+def told_of(job: Job, error: str, error_type: str) -> str:
+    """What a client is told of a job's error: nothing of faults of our own, which are in the log,
+    and not where its picture was kept."""
+    if not error_type:
+        return f"sdtui met a fault of its own. The log tells of it under job {job.id}."
+    return error.replace(str(job.request.init_image), "that was sent")
 
 
 def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:

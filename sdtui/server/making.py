@@ -119,7 +119,7 @@ async def wait_for(desk: Desk, http: Request, job: Job) -> Made:
     Raises ApiError for a job that failed, and for one that is kept because the server ends.
     """
     with desk.board.following(job.id) as follower:
-        over = asyncio.ensure_future(_until_over(job.id, follower))
+        over = asyncio.ensure_future(_until_over(job, follower))
         gone = asyncio.ensure_future(_until_gone(http))
         closing = asyncio.ensure_future(_until_kept(desk, job.id))
         tasks = (over, gone, closing)
@@ -158,7 +158,7 @@ def kept(job: str) -> ApiError:
     )
 
 
-async def _until_over(job: str, follower: Follower) -> Made:
+async def _until_over(job: Job, follower: Follower) -> Made:
     pictures: list[Picture] = []
     async for envelope in follower:
         event = envelope.event
@@ -167,7 +167,7 @@ async def _until_over(job: str, follower: Follower) -> Made:
         elif isinstance(event, Failed):
             raise from_failed(job, event)
         elif isinstance(event, Finished | Cancelled):
-            return Made(job, event, tuple(sorted(pictures, key=lambda each: each.index)))
+            return Made(job.id, event, tuple(sorted(pictures, key=lambda each: each.index)))
     raise AssertionError("a job's last event tells how it ended")
 
 

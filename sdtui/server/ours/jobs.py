@@ -16,7 +16,7 @@ from sdtui.core.record import GenerationRecord
 from sdtui.jobs import Job, JobState
 from sdtui.server.board import Follower
 from sdtui.server.desk import Desk, TheDesk
-from sdtui.server.errors import ApiError, documented
+from sdtui.server.errors import ApiError, documented, told_of
 from sdtui.server.making import prepare, submit
 from sdtui.server.ours.bodies import GenerateBody
 from sdtui.server.streaming import EVENT_STREAM, as_lines
@@ -152,7 +152,7 @@ def _answer(desk: Desk, http: Request, job: Job) -> JobAnswer:
         step=step.step if step else None,
         total_steps=step.total if step else None,
         pictures=[f"{url}/pictures/{n}" for n in range(len(_pictures(desk, job.id)))],
-        error=job.error,
+        error=told_of(job, job.error, job.error_type) if job.error else None,
         error_type=job.error_type or None,
         record=job.record,
     )
