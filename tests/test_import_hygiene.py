@@ -29,6 +29,7 @@ def _imported(code: str) -> set[str]:
         "import sdtui.jobs",
         "import sdtui.pocket",
         "import sdtui.cli.main, sdtui.cli.generate, sdtui.cli.doctor, sdtui.cli.history",
+        "import sdtui.cli.serve, sdtui.server.run",
     ],
 )
 def test_nothing_heavy(code: str) -> None:

@@ -16,6 +16,7 @@ from sdtui.core.text import one_line
 _COMMANDS = {
     "generate": "Make pictures from prompts.",
     "history": "Find, mark and move the pictures that were made.",
+    "serve": "Serve pictures over HTTP.",
     "models": "List the models that are on this machine.",
     "samplers": "List the samplers.",
     "keys": "List the app's keys, and how to change them.",

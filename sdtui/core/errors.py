@@ -92,6 +92,14 @@ class HistoryError(SdtuiError):
     """The history doesn't hold what was asked for, or can't do it; `exit_code` is 1."""
 
 
+class QueueFullError(SdtuiError):
+    """As many jobs wait as the queue may hold; later there is room again."""
+
+
+class QueueClosedError(SdtuiError):
+    """The queue takes no more jobs."""
+
+
 class GenerationError(SdtuiError):
     """A stage of a run failed; `stage` says which one."""
 

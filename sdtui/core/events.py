@@ -167,6 +167,8 @@ class Failed(_Event):
     mend: str = ""
     asked_wrongly: bool = False
     """Whether the request itself has to be changed, and trying again is of no use."""
+    error_type: str = ""
+    """The class of our error, e.g. "OutOfMemoryError"; empty for a fault of sdtui's own."""
     stage: Stage | None = None
     record: GenerationRecord | None = None
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.record import GenerationRecord
-from sdtui.core.request import DType, GenerationRequest, MemoryMode
+from sdtui.core.request import MAX_SEED, DType, GenerationRequest, MemoryMode
 
 Format = Literal["png", "jpeg", "webp"]
 
@@ -58,8 +58,25 @@ class Job(BaseModel):
     """What went wrong and how to mend it."""
     asked_wrongly: bool = False
     """Whether the request itself has to be changed."""
+    error_type: str = ""
+    """The class of our error, as in `Failed`."""
     pictures: tuple[str, ...] = ()
     """Paths of what was saved."""
+
+    def rest(self) -> Job | None:
+        """What is still to be made of a job that was not finished, as a job of the same id: it
+        makes the pictures that are missing. None if there is nothing left to do."""
+        if self.state in (JobState.DONE, JobState.FAILED):
+            return None
+        request, done = self.request, len(self.pictures)
+        if done >= request.num_images_per_prompt:
+            return None
+        if self.record is not None:
+            request = request.changed(
+                seed=(self.record.seed + done) % (MAX_SEED + 1),
+                num_images_per_prompt=request.num_images_per_prompt - done,
+            )
+        return Job(id=self.id, request=request, output=self.output)
 
 
 @dataclass(frozen=True)

@@ -9,47 +9,36 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import CancelledError, SdtuiError
-from sdtui.core.events import Cancelled, Event, Failed, JobEvent, Queued
+from sdtui.core.errors import CancelledError, QueueClosedError, QueueFullError, SdtuiError
+from sdtui.core.events import Cancelled, Event, Failed, Queued
 from sdtui.core.request import DType, GenerationRequest, MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.jobs.job import Job, JobState, Load, Output
+from sdtui.jobs.subscribers import Subscriber, Subscribers
 from sdtui.jobs.worker import (
+    MakeGenerator,
     Outcome,
     PictureStore,
     UnsavedPicture,
     carry_out,
     failed_event,
+    make_generator,
+    over,
     save_picture,
 )
 
 if TYPE_CHECKING:
     from sdtui.engine.generator import RobustStableDiffusionGenerator
 
-Subscriber = Callable[[JobEvent], None]
-MakeGenerator = Callable[[Settings], "RobustStableDiffusionGenerator"]
-
 _log = logging.getLogger(__name__)
-_STATE_AFTER = {
-    "finished": JobState.DONE,
-    "failed": JobState.FAILED,
-    "cancelled": JobState.CANCELLED,
-}
 _REMEMBERED = 200
 """Finished jobs that `jobs` still lists."""
-
-
-def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
-    """The engine behind its retry policy. Imports torch: for the worker thread only."""
-    from sdtui.engine.engine import StableDiffusionEngine
-    from sdtui.engine.generator import RobustStableDiffusionGenerator
-
-    return RobustStableDiffusionGenerator(StableDiffusionEngine(settings))
+_HELD = 20
+"""Jobs whose unsaved pictures are held for `save_again`."""
 
 
 class JobQueue:
@@ -60,17 +49,20 @@ class JobQueue:
         settings: Settings,
         store: PictureStore,
         make_generator: MakeGenerator = make_generator,
+        limit: int | None = None,
     ) -> None:
+        """`limit` is how many jobs may wait; none = as many as there are."""
         self._settings = settings
         self._store = store
         self._make_generator = make_generator
+        self._limit = limit
         self._changed = threading.Condition()
         self._jobs: dict[str, Job] = {}
         self._waiting: list[str] = []
         self._running: str | None = None
         self._cancellations: dict[str, Cancellation] = {}
         self._unsaved: dict[str, list[UnsavedPicture]] = {}
-        self._subscribers: list[Subscriber] = []
+        self._subscribers = Subscribers()
         self._wanted_model: Load | None = None
         self._loading: Load | None = None
         self._paused = False
@@ -79,21 +71,41 @@ class JobQueue:
 
     # Asking
 
-    def submit(self, request: GenerationRequest, output: Output | None = None) -> Job:
-        """Put a request at the end of the queue."""
+    def submit(
+        self, request: GenerationRequest, output: Output | None = None, *, ahead: bool = False
+    ) -> Job:
+        """Put a request at the end of the queue, or `ahead` of those that wait and whatever the
+        limit: for one that goes on where another was stopped.
+
+        Raises QueueFullError or QueueClosedError.
+        """
         job = Job(id=secrets.token_hex(6), request=request, output=output or Output())
         with self._changed:
-            if self._closed:
-                raise SdtuiError("the queue is closed", "Start sdtui again")
-            self._jobs[job.id] = job
-            self._cancellations[job.id] = Cancellation()
-            self._waiting.append(job.id)
-            position = len(self._waiting) - 1 + (self._running is not None)
-            self._start_worker()
-            # Told before the worker can take it up, so that "queued" comes first.
-            self._tell(job.id, Queued(position=position))
-            self._changed.notify_all()
+            if self._limit is not None and len(self._waiting) >= self._limit and not ahead:
+                raise QueueFullError(
+                    f"the queue is full: {len(self._waiting)} jobs are waiting", "Try again later"
+                )
+            self._add(job, 0 if ahead else len(self._waiting))
         return job
+
+    def restore(self, jobs: Iterable[Job]) -> None:
+        """Put jobs that another process left behind at the end of the queue, under their ids and
+        whatever the limit. Raises QueueClosedError."""
+        with self._changed:
+            for job in jobs:
+                self._add(job, len(self._waiting))
+
+    def _add(self, job: Job, position: int) -> None:
+        if self._closed:
+            raise QueueClosedError("the queue is closed", "Start sdtui again")
+        self._jobs[job.id] = job
+        self._cancellations[job.id] = Cancellation()
+        self._waiting.insert(position, job.id)
+        self._start_worker()
+        # Told before the worker can take it up, so that "queued" comes first.
+        before = position + (self._running is not None)
+        self._subscribers.tell(job.id, Queued(position=before))
+        self._changed.notify_all()
 
     def load(
         self,
@@ -106,7 +118,7 @@ class JobQueue:
         wanted = Load(secrets.token_hex(6), model, dtype, memory_mode)
         with self._changed:
             if self._closed:
-                raise SdtuiError("the queue is closed", "Start sdtui again")
+                raise QueueClosedError("the queue is closed", "Start sdtui again")
             self._wanted_model = wanted
             if self._loading is not None:
                 self._loading.cancellation.stop_now()
@@ -125,8 +137,10 @@ class JobQueue:
                 return
             if job_id in self._waiting:
                 self._waiting.remove(job_id)
+                self._cancellations.pop(job_id)
                 self._replace(job_id, state=JobState.CANCELLED)
-                self._tell(job_id, Cancelled())
+                self._forget_old()
+                self._subscribers.tell(job_id, Cancelled())
             elif after_picture:
                 self._cancellations[job_id].stop_after_picture()
             else:
@@ -199,15 +213,18 @@ class JobQueue:
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Have every event handed to `subscriber`, mostly on the worker's thread: it must be
         quick, and must not call the queue. Returns what ends the subscription."""
+        return self._subscribers.add(subscriber)
+
+    def finish(self) -> None:
+        """Take no more jobs and begin none of those that wait; the running one ends after the
+        picture that is being made. Doesn't wait: `close` does."""
         with self._changed:
-            self._subscribers.append(subscriber)
-
-        def unsubscribe() -> None:
-            with self._changed:
-                if subscriber in self._subscribers:
-                    self._subscribers.remove(subscriber)
-
-        return unsubscribe
+            self._closed = True
+            if self._running:
+                self._cancellations[self._running].stop_after_picture()
+            if self._loading is not None:
+                self._loading.cancellation.stop_now()
+            self._changed.notify_all()
 
     def close(self, timeout: float = 2.0) -> bool:
         """Stop the running job, begin no other, and wait at most `timeout` seconds for the worker.
@@ -252,7 +269,7 @@ class JobQueue:
             if isinstance(task, Load):
                 self._loading = None
                 if outcome is not None:
-                    self._tell(task.id, outcome.event)
+                    self._subscribers.tell(task.id, outcome.event)
             elif outcome is not None:
                 self._settle(task.id, outcome)
         if generator is not None:
@@ -264,7 +281,7 @@ class JobQueue:
         """Do a job, or load a model: that has no outcome beyond its events."""
 
         def report(event: Event) -> None:
-            self._tell(task.id, event)
+            self._subscribers.tell(task.id, event)
 
         if isinstance(task, Job):
             return carry_out(task, generator, self._store, report, self._cancellations[task.id])
@@ -296,40 +313,25 @@ class JobQueue:
             return self._replace(self._running, state=JobState.RUNNING)
 
     def _settle(self, job_id: str, outcome: Outcome) -> None:
-        event = outcome.event
         with self._changed:
             self._running = None
             self._cancellations.pop(job_id)
             if outcome.unsaved:
                 self._unsaved[job_id] = outcome.unsaved
-            self._replace(
-                job_id,
-                state=_STATE_AFTER[event.kind],
-                record=event.record,
-                error=_sentence(event),
-                asked_wrongly=isinstance(event, Failed) and event.asked_wrongly,
-                pictures=tuple(outcome.pictures),
-            )
-            over = [job.id for job in self._jobs.values() if job.state.is_over]
-            for old in over[:-_REMEMBERED]:
-                self._jobs.pop(old)
-                self._unsaved.pop(old, None)
-            self._tell(job_id, event)
+            self._jobs[job_id] = over(self._jobs[job_id], outcome)
+            self._forget_old()
+            self._subscribers.tell(job_id, outcome.event)
             self._changed.notify_all()
+
+    def _forget_old(self) -> None:
+        finished = [job.id for job in self._jobs.values() if job.state.is_over]
+        for old in finished[:-_REMEMBERED]:
+            self._jobs.pop(old)
+            self._unsaved.pop(old, None)
+        for old in list(self._unsaved)[:-_HELD]:
+            self._unsaved.pop(old)
 
     def _replace(self, job_id: str, **changes: object) -> Job:
         job = self._jobs[job_id].model_copy(update=changes)
         self._jobs[job_id] = job
         return job
-
-    def _tell(self, job_id: str, event: Event) -> None:
-        envelope = JobEvent(job=job_id, time=time.time(), event=event)
-        for subscriber in tuple(self._subscribers):
-            try:
-                subscriber(envelope)
-            except Exception:  # noqa: BLE001 - one face's fault must not end the job
-                _log.exception("a subscriber failed on %s", event.kind)
-
-
-def _sentence(event: Event) -> str | None:
-    return str(SdtuiError(event.error, event.mend)) if isinstance(event, Failed) else None

@@ -70,5 +70,6 @@ class QueueFile:
             except (OSError, ValidationError) as error:
                 _log.warning("%s can't be read: %s", file, error)
                 continue
-            if file != self._file and kept.is_left_behind():
+            # Even the own name may be another's: in a container every process has the same number.
+            if kept.is_left_behind():
                 yield file, kept

@@ -10,7 +10,8 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
 from sdtui.core.events import Cancelled, Event, Failed, Finished, Saved, Started
 from sdtui.core.record import GenerationRecord, ImageRecord
-from sdtui.jobs.job import Format, Job, Output
+from sdtui.core.settings import Settings
+from sdtui.jobs.job import Format, Job, JobState, Output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from sdtui.engine.generator import RobustStableDiffusionGenerator
 
 Report = Callable[[Event], None]
+MakeGenerator = Callable[[Settings], "RobustStableDiffusionGenerator"]
+
+_STATE_AFTER = {
+    "finished": JobState.DONE,
+    "failed": JobState.FAILED,
+    "cancelled": JobState.CANCELLED,
+}
 
 
 class SavedFile(Protocol):
@@ -81,6 +89,14 @@ class Outcome:
     unsaved: list[UnsavedPicture] = field(default_factory=list)
 
 
+def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
+    """The engine behind its retry policy. Imports torch: for the worker thread only."""
+    from sdtui.engine.engine import StableDiffusionEngine
+    from sdtui.engine.generator import RobustStableDiffusionGenerator
+
+    return RobustStableDiffusionGenerator(StableDiffusionEngine(settings))
+
+
 def carry_out(
     job: Job,
     generator: RobustStableDiffusionGenerator,
@@ -113,6 +129,22 @@ def carry_out(
     return outcome
 
 
+def over(job: Job, outcome: Outcome) -> Job:
+    """A job as it stands when it is over."""
+    event = outcome.event
+    failed = event if isinstance(event, Failed) else None
+    return job.model_copy(
+        update={
+            "state": _STATE_AFTER[event.kind],
+            "record": event.record,
+            "error": str(SdtuiError(failed.error, failed.mend)) if failed else None,
+            "asked_wrongly": failed is not None and failed.asked_wrongly,
+            "error_type": failed.error_type if failed else "",
+            "pictures": tuple(outcome.pictures),
+        }
+    )
+
+
 def _closing_event(
     error: SdtuiError | None, record: GenerationRecord
 ) -> Finished | Failed | Cancelled:
@@ -129,6 +161,7 @@ def failed_event(error: SdtuiError, record: GenerationRecord | None = None) -> F
         error=error.what,
         mend=error.mend,
         asked_wrongly=isinstance(error, InvalidRequestError),
+        error_type=type(error).__name__,
         stage=error.stage if isinstance(error, GenerationError) else None,
         record=record,
     )

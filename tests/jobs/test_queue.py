@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sdtui.core.errors import OutputError
+from sdtui.core.errors import OutputError, QueueClosedError, QueueFullError
 from sdtui.core.events import Event, JobEvent
 from sdtui.core.record import GenerationRecord
 from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
-from sdtui.jobs import JobQueue, JobState
+from sdtui.jobs import Job, JobQueue, JobState
+from tests.history.records import record
 
 
 @dataclass(frozen=True)
@@ -222,3 +223,57 @@ def test_a_faulty_subscriber_harms_nobody(
     assert seen[-1].kind == "finished"
     unsubscribe()
     assert "subscriber" in caplog.text
+
+
+def _holding(store: Store, limit: int) -> tuple[JobQueue, threading.Event]:
+    release = threading.Event()
+    queue = JobQueue(
+        Settings(),
+        store,
+        lambda _: _Breaking(release),  # type: ignore[arg-type,return-value]
+        limit,
+    )
+    running = queue.submit(GenerationRequest(prompt="hang"))
+    while queue.job(running.id).state is not JobState.RUNNING:
+        time.sleep(0.005)
+    return queue, release
+
+
+def test_a_bounded_queue_refuses_what_is_too_much(store: Store) -> None:
+    queue, release = _holding(store, 1)
+    waiting = queue.submit(GenerationRequest(prompt="waits"))
+    with pytest.raises(QueueFullError):
+        queue.submit(GenerationRequest(prompt="too much"))
+    first = queue.submit(GenerationRequest(prompt="goes on"), ahead=True)
+    assert [job.id for job in queue.jobs()[1:]] == [first.id, waiting.id]
+    release.set()
+    assert queue.close(timeout=5)
+
+
+def test_finishing_begins_no_other_job_and_leaves_the_rest(store: Store) -> None:
+    queue, release = _holding(store, 5)
+    waiting = queue.submit(GenerationRequest(prompt="waits"))
+    queue.finish()
+    with pytest.raises(QueueClosedError):
+        queue.submit(GenerationRequest(prompt="late"))
+    release.set()
+    assert queue.close(timeout=5)
+    left = queue.job(waiting.id)
+    assert left.state is JobState.QUEUED
+    assert left.rest() == left
+
+    other = JobQueue(Settings(), store, lambda _: _Breaking(release))  # type: ignore[arg-type,return-value]
+    other.restore([left])
+    assert other.wait(waiting.id, timeout=10).state.is_over
+    assert other.close(timeout=5)
+
+
+def test_what_is_left_of_a_job_that_was_stopped() -> None:
+    request = GenerationRequest(prompt="x", seed=2**32 - 1, num_images_per_prompt=3)
+    job = Job(id="1", request=request, state=JobState.CANCELLED, record=record(seed=2**32 - 1))
+    rest = job.model_copy(update={"pictures": ("/one.png",)}).rest()
+    assert rest is not None
+    assert (rest.id, rest.state) == ("1", JobState.QUEUED)
+    assert (rest.request.seed, rest.request.num_images_per_prompt) == (0, 2)
+    for state in (JobState.DONE, JobState.FAILED):
+        assert job.model_copy(update={"state": state}).rest() is None

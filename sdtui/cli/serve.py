@@ -1,0 +1,141 @@
+"""`sdtui serve`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sdtui.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sdtui.server.options import ServerOptions
+
+_KEY = "SDTUI_API_KEY"
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=7860,
+    show_default=True,
+    help="Port; 0 = any that is free.",
+)
+@click.option("--model", "-m", help="The model to use where a request names none.")
+@click.option(
+    "--api-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=f"A file that holds the API key. [else the variable {_KEY}]",
+)
+@click.option("--no-auth", is_flag=True, help="Serve without a key on an address others reach.")
+@click.option("--cors", multiple=True, metavar="ORIGIN", help="Let pages of ORIGIN call. * = all.")
+@click.option(
+    "--queue",
+    type=click.IntRange(1, 10_000),
+    default=16,
+    show_default=True,
+    help="Jobs that may wait.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(0, 3600),
+    default=30,
+    show_default=True,
+    help="Seconds that the running picture gets to end on SIGTERM.",
+)
+@click.option(
+    "--max-body",
+    type=click.IntRange(1, 1024),
+    default=32,
+    show_default=True,
+    help="MiB of a request's body.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(64 * 64),
+    default=2048 * 2048,
+    show_default=True,
+    help="Width times height that may be asked for.",
+)
+@click.option(
+    "--max-pictures",
+    type=click.IntRange(1, 64),
+    default=16,
+    show_default=True,
+    help="Pictures of one job.",
+)
+@click.option(
+    "--allow-downloads",
+    is_flag=True,
+    help="Let requests name any model of the hub; it is fetched then.",
+)
+def serve(
+    host: str,
+    port: int,
+    model: str | None,
+    api_key_file: Path | None,
+    no_auth: bool,
+    cors: tuple[str, ...],
+    queue: int,
+    grace: float,
+    max_body: int,
+    max_pixels: int,
+    max_pictures: int,
+    allow_downloads: bool,
+) -> int:
+    """Serve pictures over HTTP: our own API, A1111's and OpenAI's, and metrics.
+
+    /docs describes every route. Listens on this machine alone unless --host says otherwise.
+    """
+    from sdtui.cli.logs import log_to_file
+    from sdtui.core.settings import load_settings
+    from sdtui.models.catalog import find_model
+
+    run, options_class = _import_server()
+    log_to_file()
+    settings = load_settings()
+    if model is not None:
+        settings = settings.model_copy(update={"model": model})
+    find_model(settings.model, settings.model_folders)  # a wrong name is told at once
+    options = options_class(
+        host=host,
+        port=port,
+        api_key=_read_key(api_key_file),
+        no_auth=no_auth,
+        cors=cors,
+        queue_limit=queue,
+        grace=grace,
+        max_body=max_body * 2**20,
+        max_pixels=max_pixels,
+        max_pictures=max_pictures,
+        allow_downloads=allow_downloads,
+    )
+    return run(settings, options, lambda address: click.echo(f"sdtui serves {address}", err=True))
+
+
+def _import_server() -> tuple[Callable[..., int], type[ServerOptions]]:
+    try:
+        from sdtui.server.options import ServerOptions
+        from sdtui.server.run import serve as run
+    except ModuleNotFoundError as error:
+        missing = error.name
+    else:
+        return run, ServerOptions
+    raise SettingsError(
+        f"the server needs {missing}, which is not installed", "pip install 'sdtui[server]'"
+    )
+
+
+def _read_key(file: Path | None) -> str | None:
+    """The API key, from the file if there is one; an empty one counts as none."""
+    if file is None:
+        return os.environ.get(_KEY) or None
+    key = file.read_text(encoding="utf-8").strip()
+    if not key:
+        raise SettingsError(f"{file} holds no API key", "Write the key into it, on one line")
+    return key

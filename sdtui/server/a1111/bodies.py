@@ -1,0 +1,124 @@
+"""The bodies of txt2img and img2img. Fields that sdtui doesn't know are ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sdtui.core.request import SIZE_MULTIPLE
+from sdtui.history.foreign.samplers import our_sampler
+from sdtui.server.errors import ApiError
+
+_MOST = 64
+
+
+class Txt2ImgBody(BaseModel):
+    """What to make. What is left open takes the model's own value."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    prompt: str = Field("", max_length=20_000)
+    negative_prompt: str = Field("", max_length=20_000)
+    seed: int | None = Field(-1, ge=-1, le=2**32 - 1)
+    """-1 = random."""
+    subseed_strength: float = Field(0, ge=0, le=1, allow_inf_nan=False)
+    sampler_name: str | None = Field(None, max_length=100)
+    sampler_index: str | None = Field(None, max_length=100)
+    """The old name of sampler_name."""
+    scheduler: str | None = Field(None, max_length=100)
+    batch_size: int = Field(1, ge=1, le=_MOST)
+    n_iter: int = Field(1, ge=1, le=_MOST)
+    steps: int | None = Field(None, ge=1, le=150)
+    cfg_scale: float | None = Field(None, ge=0, le=30, allow_inf_nan=False)
+    width: int | None = Field(None, ge=64, le=2048)
+    height: int | None = Field(None, ge=64, le=2048)
+    """Sizes are rounded down to a multiple of 8."""
+    denoising_strength: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    enable_hr: bool | None = False
+    """Only false: sdtui has no hires fix."""
+    styles: list[str] | None = Field(None, max_length=100)
+    script_name: str | None = Field(None, max_length=200)
+    """Only empty: sdtui has no scripts."""
+    override_settings: dict[str, Any] | None = None
+    """`sd_model_checkpoint` is heeded, for this request alone."""
+    send_images: bool = True
+
+    def check(self) -> None:
+        """Raises ApiError for what would change the picture and can't be had here."""
+        if self.enable_hr:
+            raise ApiError(
+                400, "Unsupported", "There is no hires fix here. Ask for the size itself."
+            )
+        if self.script_name:
+            raise ApiError(422, "Script not found", f"Script '{self.script_name}' not found.")
+
+    def checkpoint(self) -> str | None:
+        """The model that the request names for itself."""
+        name = (self.override_settings or {}).get("sd_model_checkpoint")
+        if name is not None and not isinstance(name, str):
+            raise ApiError(422, "InvalidRequestError", "sd_model_checkpoint must be a name.")
+        return name or None
+
+    def values(self) -> dict[str, Any]:
+        """The fields of a GenerationRequest. Raises ApiError (400) for an unknown sampler."""
+        wanted: dict[str, Any] = {
+            "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
+            "sampler": self._sampler(),
+            "seed": None if self.seed in (None, -1) else self.seed,
+            "num_images_per_prompt": self.batch_size * self.n_iter,
+            "num_inference_steps": self.steps,
+            "guidance_scale": self.cfg_scale,
+            "width": _floor(self.width),
+            "height": _floor(self.height),
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def not_applied(self) -> list[str]:
+        """What was asked for besides, that had no effect."""
+        found = []
+        if self.styles:
+            found.append("styles")
+        if self.subseed_strength:
+            found.append("subseed_strength")
+        return found
+
+    def _sampler(self) -> str | None:
+        name = self.sampler_name or self.sampler_index
+        if not name:
+            return None
+        label, unknown = our_sampler(name, self.scheduler)
+        if label is None:
+            raise ApiError(400, "Sampler not found", f'There is no sampler "{unknown}" here.')
+        return label
+
+
+class Img2ImgBody(Txt2ImgBody):
+    """What to make of a picture."""
+
+    init_images: list[str] = Field(min_length=1, max_length=1)
+    """One picture, as base64 or a data URL."""
+    mask: str | None = None
+    """Only empty: sdtui has no inpainting."""
+    resize_mode: int = Field(1, ge=0, le=3)
+    """2 pads a picture of another shape; all others crop it."""
+    include_init_images: bool = False
+
+    def check(self) -> None:
+        """As for txt2img."""
+        super().check()
+        if self.mask:
+            raise ApiError(400, "Unsupported", "There is no inpainting here. Leave the mask out.")
+
+    def values(self) -> dict[str, Any]:
+        """As for txt2img."""
+        fit = "pad" if self.resize_mode == 2 else "crop"
+        values = {**super().values(), "init_image_fit": fit}
+        if self.denoising_strength is not None:
+            values["strength"] = self.denoising_strength
+        return values
+
+
+def _floor(size: int | None) -> int | None:
+    return None if size is None else size // SIZE_MULTIPLE * SIZE_MULTIPLE

@@ -1,0 +1,48 @@
+"""Models under A1111's names."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.core.errors import SdtuiError
+from sdtui.models.catalog import ModelSource
+from sdtui.server.desk import Desk
+from sdtui.server.errors import from_sdtui
+
+
+class CheckpointAnswer(BaseModel):
+    """A model; its title is its name, so that it never changes."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    title: str
+    model_name: str
+    hash: str | None = None
+    sha256: str | None = None
+    filename: str
+    config: str | None = None
+
+
+async def list_checkpoints(desk: Desk) -> list[CheckpointAnswer]:
+    """Every model that a request may name."""
+    return [_answer(each) for each in await asyncio.to_thread(desk.models.sources)]
+
+
+async def find_checkpoint(desk: Desk, title: str | None) -> str:
+    """The model's name for a title, with or without a hash behind it; none = the chosen one.
+    Raises ApiError for one that isn't there."""
+    if title is None or title == desk.a1111.checkpoint:
+        return desk.a1111.checkpoint
+    name = title.rpartition(" [")[0] if title.endswith("]") else title
+    try:
+        return await asyncio.to_thread(desk.models.resolve, name.removesuffix(".safetensors"))
+    except SdtuiError as error:
+        problem = from_sdtui(error)
+    raise problem
+
+
+def _answer(source: ModelSource) -> CheckpointAnswer:
+    filename = source.path.name if source.path and not source.hub_id else source.name
+    return CheckpointAnswer(title=source.name, model_name=source.name, filename=filename)

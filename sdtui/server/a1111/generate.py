@@ -1,0 +1,183 @@
+"""txt2img and img2img."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from sdtui import __version__
+from sdtui.core.record import GenerationRecord
+from sdtui.core.request import MAX_SEED, GenerationRequest
+from sdtui.history.pnginfo import parse_parameters, write_parameters
+from sdtui.server.a1111.bodies import Img2ImgBody, Txt2ImgBody
+from sdtui.server.a1111.checkpoints import find_checkpoint
+from sdtui.server.a1111.progress import address_of
+from sdtui.server.desk import Desk, TheDesk
+from sdtui.server.errors import documented
+from sdtui.server.making import Made, Picture, all_made, prepare, submit, wait_for
+from sdtui.server.ours.generate import read_base64
+
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
+_ERRORS = documented("a1111", 404, 408, 429, 503, 507)
+
+
+class ImagesAnswer(BaseModel):
+    """The pictures."""
+
+    images: list[str]
+    """PNG files as base64."""
+    parameters: dict[str, Any]
+    """What was asked for."""
+    info: str
+    """How they were made, as JSON in a string."""
+
+
+@router.post("/txt2img", response_model=ImagesAnswer, responses=_ERRORS)
+async def txt2img(body: Txt2ImgBody, desk: TheDesk, http: Request) -> Response:
+    """Make pictures from a prompt, and wait for them."""
+    return await _answer(body, None, desk, http)
+
+
+@router.post("/img2img", response_model=ImagesAnswer, responses=_ERRORS)
+async def img2img(body: Img2ImgBody, desk: TheDesk, http: Request) -> Response:
+    """Make pictures from a picture and a prompt, and wait for them."""
+    return await _answer(body, body.init_images[0], desk, http)
+
+
+async def _answer(body: Txt2ImgBody, init_image: str | None, desk: Desk, http: Request) -> Response:
+    body.check()
+    values = body.values()
+    values["model"] = await find_checkpoint(desk, body.checkpoint())
+    parts = await _make(desk, http, await prepare(desk, values, init_image))
+    text = await asyncio.to_thread(_as_json, body, parts)
+    return Response(text, media_type="application/json")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some of the pictures that were asked for, with the record of the job that made them."""
+
+    record: GenerationRecord
+    pictures: tuple[Picture, ...]
+
+
+async def _make(desk: Desk, http: Request, request: GenerationRequest) -> list[_Part]:
+    """Carry out a request. Where a client skips, a new job goes on with the pictures behind the
+    skipped ones; where one interrupts, what was made until then is the answer."""
+    parts: list[_Part] = []
+    rest: GenerationRequest | None = request.with_seed()
+    ahead = False
+    while rest is not None:
+        job = submit(desk, rest, ahead=ahead)
+        ahead = True
+        with _asked_by(desk, http, job.id):
+            made = await wait_for(desk, http, job)
+            if made.record is not None and made.pictures:
+                parts.append(_Part(made.record, made.pictures))
+            was_skipped = job.id in desk.a1111.skipped
+            if not was_skipped and job.id not in desk.a1111.interrupted:
+                all_made(desk, made)
+            rest = _behind_skipped(rest, made) if was_skipped else None
+    return parts
+
+
+@contextmanager
+def _asked_by(desk: Desk, http: Request, job: str) -> Iterator[None]:
+    """Remember who asked for a job while it isn't over."""
+    state = desk.a1111
+    state.clients[job] = address_of(http)
+    try:
+        yield
+    finally:
+        del state.clients[job]
+        state.interrupted.discard(job)
+        state.skipped.discard(job)
+
+
+def _behind_skipped(request: GenerationRequest, made: Made) -> GenerationRequest | None:
+    settings = made.record.settings if made.record else None
+    done = len(made.pictures) + (settings.batch_size if settings else 1)
+    if made.event.kind == "finished" or done >= request.num_images_per_prompt:
+        return None
+    assert request.seed is not None
+    return request.model_copy(
+        update={
+            "seed": (request.seed + done) % (MAX_SEED + 1),
+            "num_images_per_prompt": request.num_images_per_prompt - done,
+        }
+    )
+
+
+def _as_json(body: Txt2ImgBody, parts: list[_Part]) -> str:
+    pictures = [each for part in parts for each in part.pictures]
+    return ImagesAnswer(
+        images=[read_base64(each.path) for each in pictures] if body.send_images else [],
+        parameters=body.model_dump(mode="json", exclude={"init_images", "mask"}),
+        info=json.dumps(_info(body, parts), ensure_ascii=False),
+    ).model_dump_json()
+
+
+def _info(body: Txt2ImgBody, parts: list[_Part]) -> dict[str, Any]:
+    """How the pictures were made, under A1111's names."""
+    pictures = [each for part in parts for each in part.pictures]
+    seeds = [each.seed for each in pictures]
+    info: dict[str, Any] = {
+        "prompt": body.prompt,
+        "all_prompts": [body.prompt] * len(pictures),
+        "negative_prompt": body.negative_prompt,
+        "all_negative_prompts": [body.negative_prompt] * len(pictures),
+        "seed": seeds[0] if seeds else body.seed,
+        "all_seeds": seeds,
+        "subseed": seeds[0] if seeds else -1,
+        "all_subseeds": seeds,
+        "subseed_strength": 0,
+        "batch_size": body.batch_size,
+        "restore_faces": False,
+        "face_restoration_model": None,
+        "seed_resize_from_w": -1,
+        "seed_resize_from_h": -1,
+        "extra_generation_params": {},
+        "index_of_first_image": 0,
+        "styles": [],
+        "clip_skip": 1,
+        "is_using_inpainting_conditioning": False,
+        "not_applied": body.not_applied(),
+        "infotexts": [
+            write_parameters(part.record.of_image(each.index))
+            for part in parts
+            for each in part.pictures
+        ],
+    }
+    return info | (_info_of_record(parts[0].record) if parts else {})
+
+
+def _info_of_record(record: GenerationRecord) -> dict[str, Any]:
+    made, model = record.settings, record.model
+    assert made is not None
+    assert model is not None
+    pairs = parse_parameters(write_parameters(record.of_image(record.images[0].index))).pairs
+    schedule = pairs.get("Schedule type")
+    return {
+        "width": made.width,
+        "height": made.height,
+        "sampler_name": pairs["Sampler"],
+        "cfg_scale": made.guidance_scale,
+        "steps": made.num_inference_steps,
+        "sd_model_name": model.name,
+        "sd_model_hash": (model.hash or "")[:10],
+        "sd_vae_name": None,
+        "sd_vae_hash": None,
+        "denoising_strength": made.strength or 0,
+        "extra_generation_params": {"Schedule type": schedule} if schedule else {},
+        "job_timestamp": record.timestamp.astimezone().strftime("%Y%m%d%H%M%S"),
+        "version": f"sdtui {__version__}",
+        "generation_time": record.generation_time,
+        "attempts": [each.model_dump(mode="json") for each in record.attempts],
+    }

@@ -1,0 +1,132 @@
+"""How far the running job is, and stopping it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from PIL import Image
+from pydantic import BaseModel
+
+from sdtui.core.events import Preview, Step
+from sdtui.server.desk import Desk, TheDesk
+from sdtui.server.errors import documented
+
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
+_PREVIEW_SIDE = 512
+"""Pixels of a preview's longer side: latents are too small to look at."""
+
+
+class StateAnswer(BaseModel):
+    """Where the running job is."""
+
+    skipped: bool = False
+    interrupted: bool = False
+    stopping_generation: bool = False
+    job: str = ""
+    job_count: int = 0
+    """Pictures of the running job; 0 = nothing runs."""
+    job_timestamp: str = "0"
+    job_no: int = 0
+    sampling_step: int = 0
+    sampling_steps: int = 0
+
+
+class ProgressAnswer(BaseModel):
+    """How far the running job is, from 0 to 1, and what forms."""
+
+    progress: float = 0.0
+    eta_relative: float = 0.0
+    """Seconds."""
+    state: StateAnswer
+    current_image: str | None = None
+    """A PNG as base64."""
+    textinfo: str | None = None
+
+
+class EmptyAnswer(BaseModel):
+    """It was done."""
+
+
+@router.get("/progress", responses=documented("a1111"))
+async def progress(
+    desk: TheDesk, skip_current_image: Annotated[bool, Query()] = False
+) -> ProgressAnswer:
+    """How far the running job is, whoever asked for it."""
+    job = desk.board.running
+    if job is None:
+        loading = desk.board.is_loading
+        return ProgressAnswer(
+            state=StateAnswer(job_count=int(loading)),
+            textinfo="loading a model" if loading else None,
+        )
+    pictures = desk.queue.job(job).request.num_images_per_prompt
+    step, preview = desk.board.step(job), desk.board.preview(job)
+    shown = None
+    if preview is not None and not skip_current_image:
+        shown = await asyncio.to_thread(_as_png, preview)
+    return ProgressAnswer(
+        progress=_share(step, pictures),
+        eta_relative=step.remaining if step else 0.0,
+        state=StateAnswer(
+            skipped=job in desk.a1111.skipped,
+            interrupted=job in desk.a1111.interrupted,
+            job=job,
+            job_count=pictures,
+            job_no=step.first_image if step else 0,
+            sampling_step=step.step if step else 0,
+            sampling_steps=step.total if step else 0,
+        ),
+        current_image=shown,
+    )
+
+
+@router.post("/interrupt", responses=documented("a1111"))
+async def interrupt(desk: TheDesk, http: Request) -> EmptyAnswer:
+    """Stop the running job if this client asked for it; what is finished of it is its answer."""
+    job = _own_running(desk, http)
+    if job is not None:
+        desk.a1111.interrupted.add(job)
+        desk.queue.cancel(job)
+    return EmptyAnswer()
+
+
+@router.post("/skip", responses=documented("a1111"))
+async def skip(desk: TheDesk, http: Request) -> EmptyAnswer:
+    """Stop the picture that is being made if this client asked for it, and go on with the next."""
+    job = _own_running(desk, http)
+    if job is not None:
+        desk.a1111.skipped.add(job)
+        desk.queue.cancel(job)
+    return EmptyAnswer()
+
+
+def address_of(http: Request) -> str:
+    """By what a client is known, since A1111's requests have no name of their own."""
+    return http.client.host if http.client else ""
+
+
+def _own_running(desk: Desk, http: Request) -> str | None:
+    job = desk.board.running
+    return job if job and desk.a1111.clients.get(job) == address_of(http) else None
+
+
+def _share(step: Step | None, pictures: int) -> float:
+    if step is None:
+        return 0.0
+    done = step.first_image + step.batch_size * step.step / step.total
+    # Decoding and saving are still to come: only what is over is 1.
+    return min(0.99, done / pictures)
+
+
+def _as_png(preview: Preview) -> str:
+    image = Image.frombytes("RGB", (preview.width, preview.height), preview.rgb)
+    scale = max(1, _PREVIEW_SIDE // max(image.size))
+    buffer = io.BytesIO()
+    image.resize((image.width * scale, image.height * scale), Image.Resampling.BILINEAR).save(
+        buffer, "PNG", compress_level=1
+    )
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,20 @@
+"""What A1111's API remembers between requests: which model is chosen, and who asked for which
+job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class A1111State:
+    """Used on the server's loop only."""
+
+    checkpoint: str
+    """The chosen model."""
+    clients: dict[str, str] = field(default_factory=dict)
+    """The address that asked for a job, by the job's id; for those that are not over."""
+    interrupted: set[str] = field(default_factory=set)
+    """Jobs that a client interrupted, until their request is answered."""
+    skipped: set[str] = field(default_factory=set)
+    """Jobs that a client stopped to go on with the pictures behind, until it does."""

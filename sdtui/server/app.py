@@ -1,0 +1,84 @@
+"""The FastAPI application: routes, middleware, and errors as answers."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from sdtui import __version__
+from sdtui.core.errors import Problem, SdtuiError
+from sdtui.server.a1111.routes import ROUTERS as A1111
+from sdtui.server.body import BodyLimit
+from sdtui.server.desk import Desk
+from sdtui.server.errors import ApiError, from_sdtui, respond, shape_of
+from sdtui.server.frame import Frame
+from sdtui.server.guard import Guard
+from sdtui.server.openai.routes import ROUTERS as OPENAI
+from sdtui.server.ours.routes import ROUTERS as OURS
+
+_log = logging.getLogger(__name__)
+_ABOUT = (
+    "Pictures from prompts: the API of sdtui, and those of AUTOMATIC1111 and OpenAI for clients "
+    "that know these. Pictures in requests are base64; URLs and paths are never opened."
+)
+
+
+def make_app(desk: Desk) -> FastAPI:
+    """The application over a desk's parts."""
+    app = FastAPI(title="sdtui", version=__version__, description=_ABOUT)
+    app.state.desk = desk
+    for router in (*OURS, *A1111, *OPENAI):
+        app.include_router(router)
+    app.add_exception_handler(ApiError, _on_error)
+    app.add_exception_handler(SdtuiError, _on_error)
+    app.add_exception_handler(HTTPException, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_error)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, limit=desk.options.max_body)
+    app.add_middleware(Guard, options=desk.options)
+    if desk.options.cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(desk.options.cors),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After", "X-Seed", "X-Job"],
+        )
+    app.add_middleware(Frame, metrics=desk.metrics)
+    return app
+
+
+async def _on_error(request: Request, error: Exception) -> JSONResponse:
+    answer = _as_answer(error)
+    request_id = request.state.request_id
+    if answer.status_code >= 500:
+        _log.warning("request %s, job %s: %s", request_id, answer.job, answer.message)
+    return respond(answer, shape_of(request.url.path), request_id)
+
+
+def _as_answer(error: Exception) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, SdtuiError):
+        return from_sdtui(error)
+    if isinstance(error, RequestValidationError):
+        problems = [
+            Problem(".".join(map(str, each["loc"][1:])) or "body", None, _lowered(each["msg"]))
+            for each in error.errors()
+        ]
+        return ApiError(
+            422, "InvalidRequestError", "; ".join(map(str, problems)) + ".", problems=problems
+        )
+    assert isinstance(error, HTTPException)
+    kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "BadRequest")
+    return ApiError(error.status_code, kind, f"{error.detail}.", headers=error.headers)
+
+
+def _lowered(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,187 @@
+"""JobBoard: what is known of jobs from their events, and a way for coroutines to follow one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sdtui.core.events import JobEvent, Loaded, Preview, Step
+
+_FLEETING = {"step", "preview"}
+_CLOSING = {"finished", "failed", "cancelled"}
+_REMEMBERED = 200
+"""Jobs that are over and can still be followed, as many as the queue lists."""
+_FIRST_GUESS = 10.0
+"""Seconds that a job takes, before one is over."""
+_WEIGHT = 0.3
+"""Of the newest job in the mean of their times."""
+
+
+class Follower:
+    """The events of one job, for one coroutine. Of steps and previews only the newest waits."""
+
+    def __init__(self, past: list[JobEvent], *, fleeting: bool) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._fleeting = fleeting
+        self._lock = threading.Lock()
+        self._waiting = deque(past)
+        self._wake = asyncio.Event()
+        if past:
+            self._wake.set()
+
+    def put(self, event: JobEvent) -> None:
+        """Hand over an event, on any thread."""
+        kind = event.event.kind
+        if kind in _FLEETING:
+            if not self._fleeting:
+                return
+            with self._lock:
+                older = [each for each in self._waiting if each.event.kind == kind]
+                for each in older:
+                    self._waiting.remove(each)
+        with self._lock:
+            self._waiting.append(event)
+        self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def __aiter__(self) -> AsyncIterator[JobEvent]:
+        """Every event until the job is over, the past ones first."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            with self._lock:
+                arrived = list(self._waiting)
+                self._waiting.clear()
+            for event in arrived:
+                yield event
+                if event.event.kind in _CLOSING:
+                    return
+
+
+@dataclass
+class _Story:
+    """What has happened to a job."""
+
+    queued_at: float
+    started_at: float | None = None
+    is_over: bool = False
+    lasting: list[JobEvent] = field(default_factory=list)
+    step: JobEvent | None = None
+    preview: JobEvent | None = None
+    followers: list[Follower] = field(default_factory=list)
+
+    def past(self) -> list[JobEvent]:
+        fleeting = [each for each in (self.step, self.preview) if each is not None]
+        if self.is_over:
+            return self.lasting[:-1] + fleeting + self.lasting[-1:]
+        return self.lasting + fleeting
+
+
+class JobBoard:
+    """Subscribed to the queue. May be used by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stories: dict[str, _Story] = {}
+        self._mean: float | None = None
+        self.running: str | None = None
+        """The id of the job that is being carried out."""
+        self.model: Loaded | None = None
+        """The model that is in memory."""
+        self.is_loading = False
+        """Whether a model is being read."""
+        self.is_warm = False
+        """Whether the first model was read, or couldn't be."""
+
+    def put(self, event: JobEvent) -> None:
+        """Take note of an event. Called by the queue, on any thread."""
+        with self._lock:
+            self._note_model(event)
+            story = self._stories.get(event.job)
+            if event.event.kind == "queued":
+                story = self._stories[event.job] = _Story(queued_at=event.time)
+            if story is None:
+                return  # a model that was loaded for no job
+            self._note(story, event)
+            followers = tuple(story.followers)
+        for follower in followers:
+            follower.put(event)
+
+    @contextmanager
+    def following(self, job: str, *, fleeting: bool = False) -> Iterator[Follower]:
+        """Follow a job from its beginning; `fleeting` = steps and previews too. Raises KeyError
+        if it isn't known (any more)."""
+        with self._lock:
+            story = self._stories[job]
+            past = story.past() if fleeting else list(story.lasting)
+            follower = Follower(past, fleeting=fleeting)
+            story.followers.append(follower)
+        try:
+            yield follower
+        finally:
+            with self._lock:
+                story.followers.remove(follower)
+
+    def step(self, job: str | None) -> Step | None:
+        """The newest step of a job."""
+        story = self._stories.get(job or "")
+        event = story.step.event if story and story.step else None
+        return event if isinstance(event, Step) else None
+
+    def preview(self, job: str | None) -> Preview | None:
+        """The newest preview of a job."""
+        story = self._stories.get(job or "")
+        event = story.preview.event if story and story.preview else None
+        return event if isinstance(event, Preview) else None
+
+    def events(self, job: str) -> list[JobEvent]:
+        """What has happened to a job so far, of steps and previews the newest."""
+        with self._lock:
+            story = self._stories.get(job)
+            return story.past() if story else []
+
+    def seconds_per_job(self) -> float:
+        """How long a job takes, newer ones counting more."""
+        return _FIRST_GUESS if self._mean is None else self._mean
+
+    def _note_model(self, event: JobEvent) -> None:
+        told = event.event
+        if told.kind == "loading":
+            self.is_loading, self.model = True, None
+        elif isinstance(told, Loaded):
+            self.is_loading, self.model, self.is_warm = False, told, True
+        elif told.kind in _CLOSING and (
+            event.job == self.running or event.job not in self._stories
+        ):
+            self.is_loading, self.is_warm = False, True
+
+    def _note(self, story: _Story, event: JobEvent) -> None:
+        kind = event.event.kind
+        if kind == "step":
+            story.step = event
+            return
+        if kind == "preview":
+            story.preview = event
+            return
+        story.lasting.append(event)
+        if kind == "started":
+            self.running, story.started_at = event.job, event.time
+        elif kind in _CLOSING:
+            story.is_over = True
+            if self.running == event.job:
+                self.running = None
+            if kind == "finished" and story.started_at is not None:
+                self._note_seconds(event.time - story.started_at)
+            self._forget_old()
+
+    def _note_seconds(self, seconds: float) -> None:
+        mean = seconds if self._mean is None else self._mean
+        self._mean = mean + _WEIGHT * (seconds - mean)
+
+    def _forget_old(self) -> None:
+        over = [job for job, story in self._stories.items() if story.is_over]
+        for job in over[:-_REMEMBERED]:
+            del self._stories[job]

@@ -1,0 +1,60 @@
+"""Bodies are counted while they arrive, so that none fills the memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sdtui.server.errors import ApiError
+
+_PATIENCE = 30.0
+"""Seconds that a part of a body may take to arrive."""
+
+
+class BodyLimit:
+    """ASGI middleware: a body that is announced or grows beyond `limit` bytes is a 413, one that
+    stops arriving a 408."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        too_large = announced.isdigit() and int(announced) > self._limit
+        arrived = 0
+        is_whole = False
+
+        async def receive_counted() -> Message:
+            nonlocal arrived, is_whole
+            if is_whole:
+                return await receive()  # only that the client goes away can still come
+            if too_large:
+                raise self._too_large()
+            try:
+                message = await asyncio.wait_for(receive(), _PATIENCE)
+            except TimeoutError:
+                message = {"type": "late"}
+            if message["type"] == "late":
+                raise ApiError(408, "RequestTimeout", "The request's body came too slowly.")
+            arrived += len(message.get("body", b""))
+            if arrived > self._limit:
+                raise self._too_large()
+            is_whole = not message.get("more_body", False)
+            return message
+
+        await self._app(scope, receive_counted, send)
+
+    def _too_large(self) -> ApiError:
+        return ApiError(
+            413,
+            "ContentTooLarge",
+            f"The request's body is larger than {self._limit:,} bytes. Send a smaller picture.",
+            headers={"Connection": "close"},
+        )

@@ -1,0 +1,72 @@
+"""What the handlers work with."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from sdtui.core import paths
+from sdtui.core.settings import Settings
+from sdtui.history import History
+from sdtui.jobs import JobQueue, QueueFile
+from sdtui.server.a1111.state import A1111State
+from sdtui.server.board import JobBoard
+from sdtui.server.hardware import Hardware
+from sdtui.server.links import Links
+from sdtui.server.metrics import Metrics
+from sdtui.server.options import ServerOptions
+from sdtui.server.served_models import ServedModels
+from sdtui.server.uploads import Uploads
+
+
+@dataclass
+class Desk:
+    """The parts of one server."""
+
+    options: ServerOptions
+    settings: Settings
+    queue: JobQueue
+    history: History
+    queue_file: QueueFile
+    models: ServedModels
+    uploads: Uploads
+    metrics: Metrics
+    board: JobBoard
+    hardware: Hardware
+    a1111: A1111State
+    links: Links = field(default_factory=Links)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is told to end."""
+
+
+def set_up(settings: Settings, options: ServerOptions, history: History, queue: JobQueue) -> Desk:
+    """Put a server's parts together."""
+    folder = paths.state_folder() / "server"
+    folder.mkdir(parents=True, exist_ok=True)
+    hardware = Hardware()
+    return Desk(
+        options=options,
+        settings=settings,
+        queue=queue,
+        history=history,
+        # Apart from the app's: it would offer a person to go on with the server's jobs.
+        queue_file=QueueFile(folder),
+        models=ServedModels(settings, allow_downloads=options.allow_downloads),
+        uploads=Uploads(folder / "uploads", options.max_upload_pixels),
+        metrics=Metrics(queue, options.queue_limit, hardware),
+        board=JobBoard(),
+        hardware=hardware,
+        a1111=A1111State(checkpoint=settings.model),
+    )
+
+
+async def _desk(request: Request) -> Desk:
+    desk = request.app.state.desk
+    assert isinstance(desk, Desk)
+    return desk
+
+
+TheDesk = Annotated[Desk, Depends(_desk)]

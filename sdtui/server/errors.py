@@ -1,0 +1,229 @@
+"""Errors as answers: an id, a sentence, and the shape that each API's clients expect. The traceback
+stays in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from fastapi import HTTPException
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
+from sdtui.core.events import Failed
+from sdtui.core.record import AttemptRecord
+from sdtui.jobs import Job
+
+Shape = Literal["sdtui", "a1111", "openai"]
+
+_STATUSES: Mapping[str, int] = {
+    "InvalidRequestError": 422,
+    "ModelNotFoundError": 404,
+    "HistoryError": 404,
+    "UnsafeModelError": 400,
+    "UnsupportedModelError": 400,
+    "ImageError": 400,
+    "QueueFullError": 429,
+    "DownloadError": 502,
+    "OutOfMemoryError": 503,
+    "QueueClosedError": 503,
+    "OutputError": 507,
+}
+"""By the class of our error; every other one is a 500."""
+
+GONE = 499
+"""What the log and the metrics say of a client that went away; nobody receives it."""
+
+
+class FieldProblem(BaseModel):
+    """One wrong value."""
+
+    field: str
+    message: str
+
+
+class ErrorAnswer(BaseModel):
+    """What is wrong, in the shape of our own API."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: str
+    """Also in the log, beside the traceback, if there is one."""
+    type: str
+    message: str
+    problems: list[FieldProblem] = []
+    job: str | None = None
+    attempts: list[AttemptRecord] = []
+    """What was tried before memory ran out for good."""
+
+
+class OwnError(BaseModel):
+    """The body of an error of our own API."""
+
+    error: ErrorAnswer
+
+
+class A1111Error(BaseModel):
+    """The body of an error as A1111's clients know it."""
+
+    error: str
+    detail: str
+    body: str = ""
+    errors: str = ""
+    id: str
+    job: str | None = None
+    attempts: list[AttemptRecord] = []
+
+
+class OpenAIErrorDetail(BaseModel):
+    """What is wrong, as OpenAI's clients know it."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+    id: str
+    job: str | None = None
+    attempts: list[AttemptRecord] = []
+
+
+class OpenAIError(BaseModel):
+    """The body of an error as OpenAI's clients know it."""
+
+    error: OpenAIErrorDetail
+
+
+class ApiError(HTTPException):
+    """An answer that is an error. Raised by handlers; `respond` makes the answer. An HTTPException,
+    since FastAPI turns every other error that comes up while a body is read into one of its own."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        *,
+        problems: Sequence[Problem] = (),
+        headers: Mapping[str, str] | None = None,
+        job: str | None = None,
+        attempts: Sequence[AttemptRecord] = (),
+    ) -> None:
+        super().__init__(status, message, dict(headers or {}))
+        self.kind = kind
+        self.message = message
+        self.problems = tuple(problems)
+        self.job = job
+        self.attempts = tuple(attempts)
+
+
+def from_sdtui(error: SdtuiError, headers: Mapping[str, str] | None = None) -> ApiError:
+    """The answer to one of our own errors."""
+    name = type(error).__name__
+    problems = error.problems if isinstance(error, InvalidRequestError) else ()
+    return ApiError(_STATUSES.get(name, 500), name, str(error), problems=problems, headers=headers)
+
+
+def from_failed(job: Job, event: Failed) -> ApiError:
+    """The answer to a job that failed, with the story of its attempts."""
+    record = event.record
+    return ApiError(
+        _STATUSES.get(event.error_type, 500),
+        event.error_type or "InternalError",
+        told_of(job, str(SdtuiError(event.error, event.mend)), event.error_type),
+        job=job.id,
+        attempts=record.attempts if record is not None else (),
+        # It has been tried in every way already: clients that try again by themselves shouldn't.
+        headers={"x-should-retry": "false"},
+    )
+
+
+def told_of(job: Job, error: str, error_type: str) -> str:
+    """What a client is told of a job's error: nothing of faults of our own, which are in the log,
+    and not where its picture was kept."""
+    if not error_type:
+        return f"sdtui met a fault of its own. The log tells of it under job {job.id}."
+    return error.replace(str(job.request.init_image), "that was sent")
+
+
+def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
+    """An error in the shape of an API."""
+    body: BaseModel
+    status = error.status_code
+    attempts = list(error.attempts)
+    if shape == "openai":
+        status = 400 if status == 422 else status  # OpenAI has no 422
+        detail = OpenAIErrorDetail(
+            message=error.message,
+            type=_openai_type(status),
+            param=error.problems[0].field if error.problems else None,
+            code=_OPENAI_CODES.get(error.kind, error.kind),
+            id=request_id,
+            job=error.job,
+            attempts=attempts,
+        )
+        body = OpenAIError(error=detail)
+    elif shape == "a1111":
+        body = A1111Error(
+            error=error.kind, detail=error.message, id=request_id, job=error.job, attempts=attempts
+        )
+    else:
+        answer = ErrorAnswer(
+            id=request_id,
+            type=error.kind,
+            message=error.message,
+            problems=[FieldProblem(field=p.field, message=p.message) for p in error.problems],
+            job=error.job,
+            attempts=attempts,
+        )
+        body = OwnError(error=answer)
+    return JSONResponse(body.model_dump(mode="json"), status, error.headers)
+
+
+def shape_of(path: str) -> Shape:
+    """The API that a path belongs to."""
+    if path.startswith("/sdapi/"):
+        return "a1111"
+    return "openai" if path.startswith("/v1/") else "sdtui"
+
+
+def documented(shape: Shape, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route, for the OpenAPI document: these, and those that any may have."""
+    model = {"sdtui": OwnError, "a1111": A1111Error, "openai": OpenAIError}[shape]
+    every = {400, 401, 403, 413, 422, 500, *statuses}
+    return {status: {"model": model, "description": _MEANINGS[status]} for status in sorted(every)}
+
+
+_MEANINGS: Mapping[int, str] = {
+    400: "It can't be done as asked",
+    401: "The API key is missing or wrong",
+    403: "A web page of another origin asked",
+    404: "There is no such thing",
+    406: "It can't be had in this form",
+    408: "The request's body came too slowly",
+    409: "The job is over already",
+    410: "The job was cancelled by someone else",
+    413: "The request's body is too large",
+    422: "A value is wrong; the message names the field and its limit",
+    429: "The queue is full; Retry-After says when to try again",
+    500: "A fault of sdtui's own; the log has it under the id",
+    502: "The model can't be fetched from the hub",
+    503: "Memory ran out (with the attempts), or the server is shutting down",
+    507: "The picture can't be saved",
+}
+
+_OPENAI_CODES: Mapping[str, str] = {
+    "Unauthorized": "invalid_api_key",
+    "InvalidRequestError": "invalid_value",
+    "ModelNotFoundError": "model_not_found",
+    "QueueFullError": "rate_limit_exceeded",
+    "OutOfMemoryError": "out_of_memory",
+}
+
+
+def _openai_type(status: int) -> str:
+    if status == 401:
+        return "authentication_error"
+    if status == 429:
+        return "rate_limit_error"
+    return "server_error" if status >= 500 else "invalid_request_error"

@@ -1,0 +1,52 @@
+"""Around every request: its id, its time, and the last resort for faults of our own."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sdtui.server.errors import ApiError, respond, shape_of
+from sdtui.server.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+
+class Frame:
+    """ASGI middleware; the outermost of ours."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        began = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            _log.exception("request %s: %s %s", request_id, scope["method"], scope["path"])
+            if status:
+                raise  # half an answer is out: the connection has to be broken
+            fault = ApiError(500, "InternalError", f"sdtui met a fault of its own ({request_id}).")
+            await respond(fault, shape_of(scope["path"]), request_id)(scope, receive, send_with_id)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            self._metrics.note_request(scope["method"], route, status, time.perf_counter() - began)

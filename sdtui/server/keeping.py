@@ -1,0 +1,61 @@
+"""The queue on disk, so that it outlives the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from sdtui.core.events import JobEvent
+from sdtui.jobs import Job, JobState
+from sdtui.server.desk import Desk
+
+_log = logging.getLogger(__name__)
+_OF_THE_QUEUE = {"queued", "started", "finished", "failed", "cancelled"}
+
+
+class Keeper:
+    """Writes the jobs that are not over to the queue file whenever they change, and deletes the
+    pictures that came with those that are."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._uploads: set[Path] = set()
+
+    def take_over(self) -> None:
+        """Go on with the jobs that an earlier server left. One that was running when a process
+        died is left out: it may be what the process died of."""
+        left = self._desk.queue_file.left_behind()
+        jobs = [job for job in left if job.state is JobState.QUEUED]
+        self._desk.queue.restore(jobs)
+        self._desk.queue_file.keep(self._desk.queue.jobs())
+        self._desk.queue_file.forget_left_behind()
+        self._desk.uploads.forget_old(job.request.init_image for job in jobs)
+        for job in left:
+            happens = "goes on" if job in jobs else "was running when sdtui died, and is left out"
+            _log.info("job %s of the last time %s", job.id, happens)
+
+    def put(self, event: JobEvent) -> None:
+        """Take note of an event. Called by the queue, on any thread."""
+        if event.event.kind in _OF_THE_QUEUE:
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def run(self) -> None:
+        """Keep the file in step with the queue, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await asyncio.to_thread(self.keep, self._desk.queue.jobs())
+
+    def keep(self, jobs: list[Job]) -> None:
+        """Write the jobs that are not over."""
+        try:
+            self._desk.queue_file.keep(jobs)
+        except OSError as error:
+            _log.warning("the queue can't be kept on disk: %s", error)
+        needed = {job.request.init_image for job in jobs if not job.state.is_over}
+        for path in self._uploads - needed:
+            self._desk.uploads.forget(path)
+        self._uploads = {path for path in needed if path is not None}

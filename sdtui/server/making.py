@@ -1,0 +1,182 @@
+"""From a request to pictures: one way for all three APIs."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+
+from sdtui.core.errors import InvalidRequestError, Problem, QueueFullError, SdtuiError
+from sdtui.core.events import Cancelled, Failed, Finished
+from sdtui.core.record import GenerationRecord
+from sdtui.core.request import GenerationRequest
+from sdtui.jobs import Job, JobState, Output
+from sdtui.server.board import Follower
+from sdtui.server.desk import Desk
+from sdtui.server.errors import GONE, ApiError, from_failed, from_sdtui
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that was saved."""
+
+    index: int
+    seed: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a job."""
+
+    job: str
+    event: Finished | Cancelled
+    pictures: tuple[Picture, ...]
+
+    @property
+    def record(self) -> GenerationRecord | None:
+        """The story; none if the job was cancelled before it began."""
+        return self.event.record
+
+
+async def prepare(
+    desk: Desk, values: Mapping[str, Any], init_image: bytes | str | None = None
+) -> GenerationRequest:
+    """A request from values whose names are GenerationRequest's. What they leave open is filled
+    from the settings, `init_image` (bytes or base64) is kept as a file until the job is over.
+
+    Raises ApiError.
+    """
+
+    def work() -> GenerationRequest:
+        wanted = {**desk.settings.request_defaults(), **values}
+        wanted["model"] = desk.models.resolve(values.get("model"))
+        # Checked with a stand-in first, so that nothing is written for a wrong request.
+        stand_in = {} if init_image is None else {"init_image": Path("-")}
+        checked = GenerationRequest.parse({**wanted, **stand_in})
+        _check_limits(desk, checked)
+        if init_image is None:
+            return checked
+        keep = desk.uploads.keep if isinstance(init_image, bytes) else desk.uploads.keep_base64
+        return checked.model_copy(update={"init_image": keep(init_image)})  # type: ignore[arg-type]
+
+    try:
+        return await asyncio.to_thread(work)
+    except SdtuiError as error:
+        problem = from_sdtui(error)
+    raise problem
+
+
+def _check_limits(desk: Desk, request: GenerationRequest) -> None:
+    options = desk.options
+    problems = []
+    width, height = request.width, request.height
+    if (width is None) != (height is None):
+        native_width, native_height = desk.models.native_size(request.model)
+        width, height = width or native_width, height or native_height
+    if width and height and width * height > options.max_pixels:
+        size = f"{width}x{height}"
+        message = f"{size} is more than this server's {options.max_pixels:,} pixels"
+        problems.append(Problem("width", size, message))
+    if request.num_images_per_prompt > options.max_pictures:
+        count = request.num_images_per_prompt
+        message = f"must be at most {options.max_pictures} on this server, not {count}"
+        problems.append(Problem("num_images_per_prompt", count, message))
+    if problems:
+        raise InvalidRequestError(problems)
+
+
+def submit(
+    desk: Desk, request: GenerationRequest, output: Output | None = None, *, ahead: bool = False
+) -> Job:
+    """Put a request into the queue. Raises ApiError: 429 if it is full, 503 at the end."""
+    headers: dict[str, str] = {}
+    try:
+        return desk.queue.submit(request, output, ahead=ahead)
+    except SdtuiError as error:
+        if isinstance(error, QueueFullError):
+            headers["Retry-After"] = str(max(1, math.ceil(desk.board.seconds_per_job())))
+        problem = from_sdtui(error, headers)
+    desk.uploads.forget(request.init_image)
+    raise problem
+
+
+async def make(
+    desk: Desk, http: Request, request: GenerationRequest, output: Output | None = None
+) -> Made:
+    """Carry out a request and wait for it, as `wait_for` does."""
+    return await wait_for(desk, http, submit(desk, request, output))
+
+
+async def wait_for(desk: Desk, http: Request, job: Job) -> Made:
+    """Wait for a job. If the client goes away it is cancelled.
+
+    Raises ApiError for a job that failed, and for one that is kept because the server ends.
+    """
+    with desk.board.following(job.id) as follower:
+        over = asyncio.ensure_future(_until_over(job, follower))
+        gone = asyncio.ensure_future(_until_gone(http))
+        closing = asyncio.ensure_future(_until_kept(desk, job.id))
+        tasks = (over, gone, closing)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if over.done():
+                return over.result()
+            if gone.done():
+                raise ApiError(GONE, "ClientGone", "The client went away.", job=job.id)
+            raise kept(job.id)
+        finally:
+            if not over.done() and not closing.done():
+                desk.queue.cancel(job.id)
+            for task in tasks:
+                task.cancel()
+
+
+def all_made(desk: Desk, made: Made) -> Made:
+    """What was made, if the job was done. Raises ApiError if it was cancelled, or stopped because
+    the server ends."""
+    if isinstance(made.event, Cancelled):
+        if desk.closing.is_set():
+            raise kept(made.job)
+        raise ApiError(410, "Cancelled", "The job was cancelled.", job=made.job)
+    return made
+
+
+def kept(job: str) -> ApiError:
+    """The answer to a client whose job is kept for the next start."""
+    return ApiError(
+        503,
+        "ShuttingDown",
+        f"The server is ending; the job is kept, and goes on at the next start as /jobs/{job}.",
+        headers={"Retry-After": "10", "x-should-retry": "false"},
+        job=job,
+    )
+
+
+async def _until_over(job: Job, follower: Follower) -> Made:
+    pictures: list[Picture] = []
+    async for envelope in follower:
+        event = envelope.event
+        if event.kind == "saved":
+            pictures.append(Picture(event.image_index, event.seed, Path(event.path)))
+        elif isinstance(event, Failed):
+            raise from_failed(job, event)
+        elif isinstance(event, Finished | Cancelled):
+            return Made(job.id, event, tuple(sorted(pictures, key=lambda each: each.index)))
+    raise AssertionError("a job's last event tells how it ended")
+
+
+async def _until_gone(http: Request) -> None:
+    while (await http.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _until_kept(desk: Desk, job: str) -> None:
+    await desk.closing.wait()
+    if desk.queue.job(job).state is not JobState.QUEUED:
+        await asyncio.Event().wait()  # it is being made: that decides

@@ -1,0 +1,151 @@
+"""What Prometheus is told. Labels never hold prompts, and have few values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from sdtui.core.events import JobEvent
+from sdtui.core.record import GenerationRecord
+from sdtui.jobs import JobQueue, JobState
+from sdtui.server.hardware import Hardware
+
+_REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_STAGE_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The metrics of one server, fed by the queue's events and by every request."""
+
+    def __init__(self, queue: JobQueue, queue_limit: int, hardware: Hardware) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._queued_at: dict[str, float] = {}
+        ProcessCollector(registry=registry)
+        registry.register(_Vram(hardware))
+        self._requests = Histogram(
+            "sdtui_http_request_seconds",
+            "Requests and how long they took.",
+            ("method", "route", "status"),
+            buckets=_REQUEST_SECONDS,
+            registry=registry,
+        )
+        self._jobs = Counter(
+            "sdtui_jobs", "Jobs that are over, by how they ended.", ("state",), registry=registry
+        )
+        self._pictures = Counter("sdtui_pictures", "Pictures made and saved.", registry=registry)
+        self._steps = Counter("sdtui_steps", "Denoising steps.", registry=registry)
+        self._step_seconds = Histogram(
+            "sdtui_step_seconds", "One step.", buckets=_STEP_SECONDS, registry=registry
+        )
+        self._stages = Histogram(
+            "sdtui_stage_seconds",
+            "A job's time in a stage, all attempts together.",
+            ("stage",),
+            buckets=_STAGE_SECONDS,
+            registry=registry,
+        )
+        self._retries = Counter(
+            "sdtui_retries",
+            "New attempts after memory ran out, by what was changed and the stage that failed.",
+            ("rung", "stage"),
+            registry=registry,
+        )
+        self._out_of_memory = Counter(
+            "sdtui_out_of_memory", "How often memory ran out.", ("stage",), registry=registry
+        )
+        self._loads = Counter("sdtui_model_loads", "Models read.", ("model",), registry=registry)
+        self._load_seconds = Histogram(
+            "sdtui_model_load_seconds",
+            "Reading a model.",
+            buckets=_STAGE_SECONDS,
+            registry=registry,
+        )
+        self._wait = Histogram(
+            "sdtui_queue_wait_seconds",
+            "How long jobs waited in the queue.",
+            buckets=_REQUEST_SECONDS,
+            registry=registry,
+        )
+        self._gauge("sdtui_queue_limit", "Jobs that may wait.").set(queue_limit)
+        self._gauge("sdtui_queue_length", "Jobs that wait.").set_function(
+            lambda: _count(queue, JobState.QUEUED)
+        )
+        self._gauge("sdtui_jobs_running", "Jobs being carried out.").set_function(
+            lambda: _count(queue, JobState.RUNNING) + _count(queue, JobState.CANCELLING)
+        )
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, registry=self._registry)
+
+    def expose(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def note_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request. `route` is the pattern, not the path."""
+        self._requests.labels(method, route, str(status)).observe(seconds)
+
+    def put(self, envelope: JobEvent) -> None:
+        """Count an event. Called by the queue, on any thread."""
+        event = envelope.event
+        match event.kind:
+            case "queued":
+                self._queued_at[envelope.job] = envelope.time
+            case "started":
+                self._note_wait(envelope)
+            case "step":
+                self._steps.inc()
+                self._step_seconds.observe(event.seconds)
+            case "loaded":
+                self._loads.labels(event.model).inc()
+                self._load_seconds.observe(event.seconds)
+            case "attempt":
+                self._retries.labels(event.rung, event.stage).inc()
+                self._out_of_memory.labels(event.stage).inc()
+            case "saved":
+                self._pictures.inc()
+            case "finished" | "failed" | "cancelled":
+                if event.kind == "failed" and event.error_type == "OutOfMemoryError":
+                    self._out_of_memory.labels(event.stage).inc()
+                self._queued_at.pop(envelope.job, None)
+                self._jobs.labels(event.kind).inc()
+                self._note_stages(event.record)
+
+    def _note_wait(self, envelope: JobEvent) -> None:
+        queued_at = self._queued_at.pop(envelope.job, None)
+        if queued_at is not None:
+            self._wait.observe(max(0.0, envelope.time - queued_at))
+
+    def _note_stages(self, record: GenerationRecord | None) -> None:
+        for stage, seconds in (record.timings if record else {}).items():
+            self._stages.labels(stage).observe(seconds)
+
+
+class _Vram(Collector):
+    """The memory of every GPU at the monitor's last look."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        self._hardware = hardware
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """A metric for what is used, and one for what there is."""
+        sample = self._hardware.sample
+        gpus = sample.gpus if sample else ()
+        values: Iterable[tuple[str, str, list[int]]] = (
+            ("sdtui_vram_used_bytes", "VRAM in use.", [gpu.memory_used for gpu in gpus]),
+            ("sdtui_vram_total_bytes", "VRAM of the card.", [gpu.memory_total for gpu in gpus]),
+        )
+        for name, text, bytes_of in values:
+            family = GaugeMetricFamily(name, text, labels=("gpu", "name"))
+            for gpu, value in zip(gpus, bytes_of, strict=True):
+                family.add_metric((str(gpu.index), gpu.name), value)
+            yield family
+
+
+def _count(queue: JobQueue, state: JobState) -> int:
+    return sum(job.state is state for job in queue.jobs())

@@ -1,0 +1,1 @@
+"""OpenAI's images API, as far as it has a meaning here."""

@@ -1,0 +1,77 @@
+"""The fields of a request for pictures. Those that mean nothing here are ignored."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sdtui.core.errors import Problem
+from sdtui.server.errors import ApiError
+
+_OPENAIS_OWN = re.compile(r"(dall-e-|gpt-image-|chatgpt-image-)[\w.-]*", re.ASCII)
+_SIZE = re.compile(r"([1-9]\d{1,3})x([1-9]\d{1,3})", re.ASCII)
+
+
+class ImagesBody(BaseModel):
+    """What to make; seed, steps and the like are sdtui's own."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    prompt: str = Field(max_length=20_000)
+    model: str | None = Field(None, max_length=300)
+    """A name that /v1/models lists; none, or a name of OpenAI's own = the server's model."""
+    n: int | None = Field(1, ge=1, le=10)
+    size: str | None = Field(None, max_length=20)
+    """WIDTHxHEIGHT, or "auto" = the model's native size."""
+    response_format: Literal["b64_json", "url"] | None = None
+    output_format: Literal["png", "jpeg", "webp"] | None = None
+    output_compression: int | None = Field(None, ge=0, le=100)
+    """Quality of JPEG and WebP, in percent."""
+    background: Literal["auto", "opaque"] | None = None
+    stream: Literal[False] | None = None
+    """Only false."""
+    seed: int | None = Field(None, ge=0, le=2**32 - 1)
+    steps: int | None = Field(None, ge=1, le=150)
+    guidance_scale: float | None = Field(None, ge=0, le=30, allow_inf_nan=False)
+    sampler: str | None = Field(None, max_length=100)
+    negative_prompt: str | None = Field(None, max_length=20_000)
+
+    def values(self) -> dict[str, Any]:
+        """The fields of a GenerationRequest. Raises ApiError (400) for a size that is none."""
+        width, height = self._size()
+        wanted: dict[str, Any] = {
+            "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
+            "model": None if self.model and _OPENAIS_OWN.fullmatch(self.model) else self.model,
+            "num_images_per_prompt": self.n,
+            "width": width,
+            "height": height,
+            "seed": self.seed,
+            "num_inference_steps": self.steps,
+            "guidance_scale": self.guidance_scale,
+            "sampler": self.sampler,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def _size(self) -> tuple[int | None, int | None]:
+        if self.size is None or self.size == "auto":
+            return None, None
+        found = _SIZE.fullmatch(self.size)
+        if found is None:
+            problem = Problem("size", self.size, 'must be WIDTHxHEIGHT, e.g. 512x768, or "auto"')
+            raise ApiError(400, "InvalidRequestError", f"{problem}.", problems=[problem])
+        return int(found[1]), int(found[2])
+
+
+class EditBody(ImagesBody):
+    """What to make of a picture."""
+
+    strength: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    """How much of the picture is made anew."""
+
+    def values(self) -> dict[str, Any]:
+        """As for a picture from words alone."""
+        values = super().values()
+        return values if self.strength is None else {**values, "strength": self.strength}

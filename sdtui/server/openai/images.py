@@ -1,0 +1,112 @@
+"""Pictures from words, and from a picture and words."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from PIL import Image
+from pydantic import BaseModel
+
+from sdtui.core.request import GenerationRequest
+from sdtui.jobs import Output
+from sdtui.server.desk import Desk, TheDesk
+from sdtui.server.errors import ApiError, documented
+from sdtui.server.guard import LINKS
+from sdtui.server.making import Made, Picture, all_made, make, prepare
+from sdtui.server.openai.bodies import EditBody, ImagesBody
+
+router = APIRouter(prefix="/v1/images", tags=["OpenAI"])
+_ERRORS = documented("openai", 404, 408, 410, 429, 503, 507)
+
+
+class ImageAnswer(BaseModel):
+    """One picture, as base64 or as a link."""
+
+    b64_json: str | None = None
+    url: str | None = None
+    revised_prompt: str | None = None
+    seed: int
+
+
+class ImagesAnswer(BaseModel):
+    """The pictures."""
+
+    created: int
+    data: list[ImageAnswer]
+    output_format: str
+    size: str
+    background: str = "opaque"
+
+
+@router.post("/generations", response_model=ImagesAnswer, responses=_ERRORS)
+async def generations(body: ImagesBody, desk: TheDesk, http: Request) -> Response:
+    """Make pictures from a prompt, and wait for them."""
+    return await _answer(body, await prepare(desk, body.values()), desk, http)
+
+
+@router.post("/edits", response_model=ImagesAnswer, responses=_ERRORS)
+async def edits(
+    body: Annotated[EditBody, Form()],
+    desk: TheDesk,
+    http: Request,
+    image: Annotated[list[UploadFile], File()] = [],  # noqa: B006
+    images: Annotated[list[UploadFile], File(alias="image[]")] = [],  # noqa: B006
+    mask: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    """Make pictures from a picture and a prompt (image-to-image), and wait for them."""
+    files = [*image, *images]
+    if len(files) != 1:
+        raise ApiError(400, "InvalidRequestError", f"image: must be one picture, not {len(files)}.")
+    if mask is not None:
+        raise ApiError(400, "Unsupported", "There is no inpainting here. Leave the mask out.")
+    request = await prepare(desk, body.values(), await files[0].read())
+    return await _answer(body, request, desk, http)
+
+
+async def _answer(
+    body: ImagesBody, request: GenerationRequest, desk: Desk, http: Request
+) -> Response:
+    picture_format = body.output_format or "png"
+    made = all_made(desk, await make(desk, http, request, Output(format=picture_format)))
+    links = [_link(desk, http, each) for each in made.pictures]
+    text = await asyncio.to_thread(_as_json, body, made, links)
+    return Response(text, media_type="application/json")
+
+
+def _link(desk: Desk, http: Request, picture: Picture) -> str:
+    token = desk.links.make(picture.path)
+    return f"{str(http.base_url).rstrip('/')}{LINKS}{token}{picture.path.suffix}"
+
+
+def _as_json(body: ImagesBody, made: Made, links: list[str]) -> str:
+    assert made.record is not None
+    first = made.record.images[0]
+    data = [
+        ImageAnswer(url=link, seed=picture.seed)
+        if body.response_format == "url"
+        else ImageAnswer(b64_json=_read(picture, body.output_compression), seed=picture.seed)
+        for picture, link in zip(made.pictures, links, strict=True)
+    ]
+    return ImagesAnswer(
+        created=int(time.time()),
+        data=data,
+        output_format=body.output_format or "png",
+        size=f"{first.width}x{first.height}",
+    ).model_dump_json(exclude_none=True)
+
+
+def _read(picture: Picture, quality: int | None) -> str:
+    """A picture file as base64, made smaller if a quality is asked for (PNG has none)."""
+    data = picture.path.read_bytes()
+    if quality is not None and picture.path.suffix != ".png":
+        with Image.open(io.BytesIO(data)) as image:
+            buffer = io.BytesIO()
+            exif = image.info.get("exif", b"")
+            image.save(buffer, image.format, quality=quality, exif=exif)
+            data = buffer.getvalue()
+    return base64.b64encode(data).decode()

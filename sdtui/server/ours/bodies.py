@@ -1,0 +1,20 @@
+"""The body of a request: a GenerationRequest whose picture comes along instead of its path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from sdtui.core.request import GenerationRequest
+
+
+class GenerateBody(GenerationRequest):
+    """What to make. Fields that are left open take the server's or the model's own values."""
+
+    init_image: str | None = Field(None)  # type: ignore[assignment]  # never a path here
+    """A picture to start from, as base64 or a data URL."""
+
+    def values(self) -> dict[str, Any]:
+        """What was sent, without the picture."""
+        return self.model_dump(include=self.model_fields_set - {"init_image"})

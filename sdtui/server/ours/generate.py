@@ -1,0 +1,96 @@
+"""POST /generate: a request in, the picture out."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.core.record import GenerationRecord
+from sdtui.server.desk import TheDesk
+from sdtui.server.errors import ApiError, documented
+from sdtui.server.making import Made, Picture, all_made, make, prepare
+from sdtui.server.ours.bodies import GenerateBody
+
+router = APIRouter(tags=["sdtui"])
+
+
+class PictureAnswer(BaseModel):
+    """A finished picture."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    image_base64: str
+    """The PNG file, with its settings in it."""
+    seed: int
+    path: str
+    """Where it was saved."""
+
+
+class GenerateAnswer(PictureAnswer):
+    """The first picture, and how it was made."""
+
+    job: str
+    generation_time: float
+    """Seconds, loading included; waiting in the queue is not."""
+    record: GenerationRecord
+    more: list[PictureAnswer]
+    """The other pictures, if several were asked for."""
+
+
+@router.post(
+    "/generate",
+    response_model=GenerateAnswer,
+    responses={
+        200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+        **documented("sdtui", 404, 406, 408, 410, 429, 503, 507),
+    },
+)
+async def generate(
+    body: GenerateBody,
+    desk: TheDesk,
+    http: Request,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """Make pictures and wait for them. With `Accept: image/png` the answer is the PNG itself.
+
+    If the client goes away the job is cancelled.
+    """
+    as_png = "image/png" in accept
+    if as_png and body.num_images_per_prompt > 1:
+        raise ApiError(406, "NotAcceptable", "One PNG holds one picture: ask for JSON, or for one.")
+    request = await prepare(desk, body.values(), body.init_image)
+    made = all_made(desk, await make(desk, http, request))
+    if as_png:
+        first = made.pictures[0]
+        headers = {"X-Seed": str(first.seed), "X-Job": made.job}
+        data = await asyncio.to_thread(first.path.read_bytes)
+        return Response(data, media_type="image/png", headers=headers)
+    return Response(await asyncio.to_thread(_as_json, made), media_type="application/json")
+
+
+def _as_json(made: Made) -> str:
+    assert made.record is not None
+    first, *more = map(_answer, made.pictures)
+    return GenerateAnswer(
+        **first.model_dump(),
+        job=made.job,
+        generation_time=made.record.generation_time,
+        record=made.record,
+        more=more,
+    ).model_dump_json()
+
+
+def _answer(picture: Picture) -> PictureAnswer:
+    return PictureAnswer(
+        image_base64=read_base64(picture.path), seed=picture.seed, path=str(picture.path)
+    )
+
+
+def read_base64(path: Path) -> str:
+    """A file as base64."""
+    return base64.b64encode(path.read_bytes()).decode()

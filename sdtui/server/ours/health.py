@@ -1,0 +1,155 @@
+"""How the server is, what it serves, and its metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, ConfigDict
+
+from sdtui import __version__
+from sdtui.core.errors import ModelError
+from sdtui.core.samplers import sampler_labels
+from sdtui.jobs import JobState
+from sdtui.models.catalog import ModelSource
+from sdtui.models.description import describe_model
+from sdtui.server.desk import TheDesk
+from sdtui.server.errors import documented
+
+router = APIRouter(tags=["sdtui"])
+
+
+class HealthAnswer(BaseModel):
+    """How the server is."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
+
+    status: Literal["ok", "loading", "ending"]
+    model_loaded: bool
+    model: str | None
+    """The model in memory."""
+    device: str | None
+    """Where it is; not known before a model was loaded."""
+    dtype: str | None
+    queue_length: int
+    queue_limit: int
+    running: str | None
+    """The id of the job that is being carried out."""
+    version: str
+
+
+class ModelAnswer(BaseModel):
+    """A model that a request may name."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    is_default: bool
+    is_loaded: bool
+    family: str | None = None
+    parameters: int | None = None
+    width: int | None = None
+    """Native size, in pixels."""
+    height: int | None = None
+    problem: str | None = None
+    """Why it can't be used."""
+
+
+@router.get("/health", responses=documented("sdtui"))
+async def health(desk: TheDesk) -> HealthAnswer:
+    """Status, model and device."""
+    board = desk.board
+    loaded = board.model
+    working = "loading" if board.is_loading else "ok"
+    return HealthAnswer(
+        status="ending" if desk.closing.is_set() else working,
+        model_loaded=loaded is not None,
+        model=loaded.model if loaded else None,
+        device=loaded.device if loaded else None,
+        dtype=loaded.dtype if loaded else None,
+        queue_length=sum(job.state is JobState.QUEUED for job in desk.queue.jobs()),
+        queue_limit=desk.options.queue_limit,
+        running=board.running,
+        version=__version__,
+    )
+
+
+@router.get("/livez", response_class=PlainTextResponse, responses=documented("sdtui"))
+async def livez() -> str:
+    """Whether the process answers. Needs no key."""
+    return "ok"
+
+
+@router.get(
+    "/readyz",
+    response_class=PlainTextResponse,
+    responses={
+        **documented("sdtui"),
+        503: {
+            "description": "Not ready",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+    },
+)
+async def readyz(desk: TheDesk) -> PlainTextResponse:
+    """Whether to send jobs: not before the first model is read, nor while the server ends. Needs
+    no key."""
+    if desk.closing.is_set():
+        return PlainTextResponse("ending", 503)
+    if not desk.board.is_warm:
+        return PlainTextResponse("reading the first model", 503)
+    return PlainTextResponse("ok")
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **documented("sdtui"),
+    },
+)
+async def metrics(desk: TheDesk) -> Response:
+    """For Prometheus."""
+    return Response(desk.metrics.expose(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/models", responses=documented("sdtui"))
+async def models(desk: TheDesk) -> list[ModelAnswer]:
+    """The models that a request may name, the default one first."""
+    loaded = desk.board.model.model if desk.board.model else None
+
+    def look() -> list[ModelAnswer]:
+        default = desk.models.default
+        return [_answer(each, default=default, loaded=loaded) for each in desk.models.sources()]
+
+    return await asyncio.to_thread(look)
+
+
+@router.get("/samplers", responses=documented("sdtui"))
+async def samplers() -> list[str]:
+    """The samplers that a request may name."""
+    return list(sampler_labels())
+
+
+def _answer(source: ModelSource, *, default: str, loaded: str | None) -> ModelAnswer:
+    answer = ModelAnswer(
+        name=source.name, is_default=source.name == default, is_loaded=source.name == loaded
+    )
+    if source.path is None:
+        return answer  # it will be fetched from the hub
+    try:
+        described = describe_model(source.path)
+    except ModelError as error:
+        return answer.model_copy(update={"problem": str(error)})
+    return answer.model_copy(
+        update={
+            "family": described.family,
+            "parameters": sum(described.parameters.values()),
+            "width": described.native.width,
+            "height": described.native.height,
+        }
+    )

@@ -1,0 +1,158 @@
+"""Jobs that nobody waits for: asked for, looked at, followed, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from fastapi import Path as PathValue
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.core.events import Event
+from sdtui.core.record import GenerationRecord
+from sdtui.jobs import Job, JobState
+from sdtui.server.board import Follower
+from sdtui.server.desk import Desk, TheDesk
+from sdtui.server.errors import ApiError, documented, told_of
+from sdtui.server.making import prepare, submit
+from sdtui.server.ours.bodies import GenerateBody
+from sdtui.server.streaming import EVENT_STREAM, as_lines
+
+router = APIRouter(tags=["sdtui"])
+
+JobId = Annotated[str, PathValue(max_length=64)]
+
+
+class JobAnswer(BaseModel):
+    """A job as it stands."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: str
+    url: str
+    """Of this answer; with /events behind it, of the job's events."""
+    state: JobState
+    prompt: str
+    position: int | None = None
+    """Jobs that go before it, while it waits."""
+    step: int | None = None
+    total_steps: int | None = None
+    pictures: list[str] = []
+    """URLs of the pictures that are ready."""
+    error: str | None = None
+    error_type: str | None = None
+    record: GenerationRecord | None = None
+    """The whole story, once the job is over."""
+
+
+@router.post(
+    "/jobs",
+    status_code=202,
+    responses=documented("sdtui", 404, 408, 429, 503),
+)
+async def begin(body: GenerateBody, desk: TheDesk, http: Request, response: Response) -> JobAnswer:
+    """Put a job into the queue, and don't wait for it."""
+    request = await prepare(desk, body.values(), body.init_image)
+    answer = _answer(desk, http, submit(desk, request))
+    response.headers["Location"] = answer.url
+    return answer
+
+
+@router.get("/jobs", responses=documented("sdtui"))
+async def jobs(desk: TheDesk, http: Request) -> list[JobAnswer]:
+    """The running job, the waiting ones in their order, then those that are over, newest first;
+    without their records."""
+    answers = (_answer(desk, http, job) for job in desk.queue.jobs())
+    return [each.model_copy(update={"record": None}) for each in answers]
+
+
+@router.get("/jobs/{job_id}", responses=documented("sdtui", 404))
+async def job(job_id: JobId, desk: TheDesk, http: Request) -> JobAnswer:
+    """One job as it stands. The last 200 that are over are remembered."""
+    return _answer(desk, http, _find(desk, job_id))
+
+
+@router.delete("/jobs/{job_id}", responses=documented("sdtui", 404, 409))
+async def cancel(job_id: JobId, desk: TheDesk, http: Request) -> JobAnswer:
+    """Cancel a job: a waiting one at once, a running one within a step."""
+    if _find(desk, job_id).state.is_over:
+        raise ApiError(409, "AlreadyOver", "The job is over already.", job=job_id)
+    desk.queue.cancel(job_id)
+    return _answer(desk, http, _find(desk, job_id))
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={200: EVENT_STREAM, **documented("sdtui", 404)},
+)
+async def events(job_id: JobId, desk: TheDesk) -> StreamingResponse:
+    """What happens to a job, as server-sent events: first what has happened, then what does, until
+    it is over. The event's name is its kind; its data is JSON."""
+    _find(desk, job_id)
+    return StreamingResponse(_follow(desk, job_id), media_type="text/event-stream")
+
+
+@router.get(
+    "/jobs/{job_id}/pictures/{index}",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+        **documented("sdtui", 404),
+    },
+)
+async def picture(job_id: JobId, index: int, desk: TheDesk) -> FileResponse:
+    """A picture of a job, as soon as it is saved."""
+    _find(desk, job_id)
+    ready = _pictures(desk, job_id)
+    if not 0 <= index < len(ready) or not ready[index].is_file():
+        raise ApiError(404, "NotFound", f"The job has no picture {index} (yet).", job=job_id)
+    return FileResponse(ready[index])
+
+
+async def _follow(desk: Desk, job_id: str) -> AsyncIterator[str]:
+    with desk.board.following(job_id, fleeting=True) as follower:
+        async for text in as_lines(_told(follower), desk.closing):
+            yield text
+
+
+async def _told(follower: Follower) -> AsyncIterator[Event]:
+    async for envelope in follower:
+        yield envelope.event
+
+
+def _find(desk: Desk, job_id: str) -> Job:
+    try:
+        return desk.queue.job(job_id)
+    except KeyError:
+        problem = ApiError(404, "NotFound", "There is no such job (any more).")
+    raise problem
+
+
+def _pictures(desk: Desk, job_id: str) -> list[Path]:
+    events = (envelope.event for envelope in desk.board.events(job_id))
+    return [Path(event.path) for event in events if event.kind == "saved"]
+
+
+def _answer(desk: Desk, http: Request, job: Job) -> JobAnswer:
+    step = desk.board.step(job.id)
+    url = f"{http.scope.get('root_path', '')}/jobs/{job.id}"
+    waiting = [each.id for each in desk.queue.jobs() if not each.state.is_over]
+    return JobAnswer(
+        id=job.id,
+        url=url,
+        state=job.state,
+        prompt=job.request.prompt,
+        position=waiting.index(job.id)
+        if job.state is JobState.QUEUED and job.id in waiting
+        else None,
+        step=step.step if step else None,
+        total_steps=step.total if step else None,
+        pictures=[f"{url}/pictures/{n}" for n in range(len(_pictures(desk, job.id)))],
+        error=told_of(job, job.error, job.error_type) if job.error else None,
+        error_type=job.error_type or None,
+        record=job.record,
+    )

@@ -1,0 +1,167 @@
+"""Running a server from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from sdtui.core.errors import SettingsError
+from sdtui.core.settings import Settings
+from sdtui.history import History
+from sdtui.jobs import Job, JobQueue, JobState
+from sdtui.server.app import make_app
+from sdtui.server.desk import Desk, set_up
+from sdtui.server.keeping import Keeper
+from sdtui.server.options import ServerOptions
+
+_log = logging.getLogger(__name__)
+_LAST_SECONDS = 3.0
+"""For a job that is stopped at the end of the grace, and for the last answers."""
+_TURN = 0.0005
+"""Seconds that a thread may hold the interpreter while another waits for it: health and metrics
+shouldn't wait for the worker."""
+
+MakeQueue = Callable[[Settings, History, ServerOptions], JobQueue]
+
+
+def make_queue(settings: Settings, history: History, options: ServerOptions) -> JobQueue:
+    """The queue of a server: bounded."""
+    return JobQueue(settings, history, limit=options.queue_limit)
+
+
+def serve(
+    settings: Settings,
+    options: ServerOptions,
+    on_start: Callable[[str], object],
+    make_queue: MakeQueue = make_queue,
+) -> int:
+    """Serve until told to end; returns the exit code. `on_start` is told the address.
+
+    Raises SettingsError if the options are not safe or the address can't be used.
+    """
+    options.check()
+    listener = listen(options)
+    sys.setswitchinterval(_TURN)
+    history = History(settings.pictures)
+    queue = make_queue(settings, history, options)
+    desk = set_up(settings, options, history, queue)
+    server = Server(desk, lambda: on_start(address_of(listener)))
+    server.run(sockets=[listener])
+    if not queue.close(_LAST_SECONDS) or "torch" in sys.modules:
+        # The worker is inside a long step, or torch would take a second to be unloaded. Every
+        # file is whole by now.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    history.close()
+    return 0
+
+
+class Server(uvicorn.Server):
+    """uvicorn, and what has to be done before it hangs up."""
+
+    def __init__(self, desk: Desk, on_start: Callable[[], object]) -> None:
+        app = make_app(desk)
+        app.router.lifespan_context = self._lifespan
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="on",
+                timeout_graceful_shutdown=int(desk.options.grace + 2 * _LAST_SECONDS) + 1,
+            )
+        )
+        self._desk = desk
+        self._on_start = on_start
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Task[str | None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins the end; at the second the running picture is given up."""
+        del frame
+        _log.info("told to end by signal %s", signal.Signals(sig).name)
+        # Not uvicorn's own way: after the end it would raise the signal again, and the process
+        # would seem to have been killed.
+        if self.should_exit:
+            self._desk.queue.close(0)
+        elif self._loop is not None:
+            self._loop.call_soon_threadsafe(self._begin_end)
+        self.should_exit = True
+
+    def _begin_end(self) -> None:
+        self._end = asyncio.ensure_future(_finish(self._desk))
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        desk = self._desk
+        self._loop = asyncio.get_running_loop()
+        keeper = Keeper(desk)
+        for subscriber in (desk.board.put, desk.metrics.put, keeper.put):
+            desk.queue.subscribe(subscriber)
+        keeping = asyncio.ensure_future(keeper.run())
+        desk.hardware.start()
+        await asyncio.to_thread(keeper.take_over)
+        desk.queue.load(desk.settings.model, desk.settings.dtype, desk.settings.memory_mode)
+        self._on_start()
+        yield
+        stopped = await self._end if self._end is not None else None
+        keeping.cancel()
+        desk.hardware.stop()
+        left = [job.rest() for job in desk.queue.jobs() if job.id == stopped or _waits(job)]
+        await asyncio.to_thread(keeper.keep, [job for job in left if job is not None])
+
+
+def _waits(job: Job) -> bool:
+    return job.state is JobState.QUEUED
+
+
+async def _finish(desk: Desk) -> str | None:
+    """No new jobs; the running picture gets its time; the rest waits for the next start. Returns
+    the id of the job that was running."""
+    desk.queue.finish()
+    desk.closing.set()
+    running = desk.board.running
+    if running is None:
+        return None
+    over = await asyncio.to_thread(desk.queue.wait, running, desk.options.grace)
+    if not over.state.is_over:
+        _log.warning("job %s didn't end in %s s and is stopped", running, desk.options.grace)
+        await asyncio.to_thread(desk.queue.close, _LAST_SECONDS)
+    return running
+
+
+def listen(options: ServerOptions) -> socket.socket:
+    """A socket at the address. Raises SettingsError if it can't be used."""
+    try:
+        family, *_, address = socket.getaddrinfo(
+            options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        # With the protocol named, asyncio turns Nagle's algorithm off: it would hold back the
+        # second part of an answer for 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        problem = f"{options.host} port {options.port} can't be used: {error.strerror or error}"
+    else:
+        return listener
+    raise SettingsError(problem, "Give another with --host or --port")
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL of what listens there."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,94 @@
+"""Pictures that come with a request: looked at before anything is decoded, and kept as files until
+their job is over."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+import secrets
+import time
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from sdtui.core.errors import ImageError
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+_DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.ASCII)
+_A_DAY = 86_400.0
+
+
+class Uploads:
+    """A folder of pictures under names of our own."""
+
+    def __init__(self, folder: Path, max_pixels: int) -> None:
+        """`max_pixels` is the largest width times height that is taken."""
+        self._folder = folder
+        self._max_pixels = max_pixels
+
+    def keep_base64(self, text: str) -> Path:
+        """Keep a picture that came as base64 or as a data URL. Raises ImageError."""
+        return self.keep(self.decode_base64(text))
+
+    def decode_base64(self, text: str) -> bytes:
+        """The checked bytes of a picture that came as base64 or as a data URL; other URLs are
+        never fetched. Raises ImageError."""
+        start = text[:100]
+        match = _DATA_URL.match(start)
+        if match is None and ":" in start:
+            raise ImageError(
+                "a picture must come as base64: URLs and paths are never opened",
+                "Send the picture itself",
+            )
+        try:
+            data = base64.b64decode(text[match.end() if match else 0 :], validate=True)
+        except (binascii.Error, ValueError):
+            data = b""
+        if not data:
+            raise ImageError("the picture is not valid base64", "Send PNG, JPEG or WebP as base64")
+        self.check(data)
+        return data
+
+    def keep(self, data: bytes) -> Path:
+        """Keep a picture; where it is. Raises ImageError for what is none, or is too large."""
+        self.check(data)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self._folder / f"{secrets.token_hex(12)}.picture"
+        path.write_bytes(data)
+        return path
+
+    def check(self, data: bytes) -> None:
+        """Look at the header alone. Raises ImageError."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+                    width, height = opened.size
+        except UnidentifiedImageError:
+            problem = "it is no picture of a known format"
+        except Image.DecompressionBombError:
+            problem = "it has far too many pixels"
+        except (OSError, ValueError, SyntaxError, EOFError) as error:
+            problem = f"it is damaged ({error})"
+        else:
+            if width * height <= self._max_pixels:
+                return
+            problem = f"{width}×{height} pixels are more than {self._max_pixels:,}"
+        raise ImageError(f"the picture can't be used: {problem}", "Send a PNG, JPEG or WebP")
+
+    def forget(self, path: Path | None) -> None:
+        """Delete a kept picture; anything else is left alone."""
+        if path is not None and path.parent == self._folder:
+            path.unlink(missing_ok=True)
+
+    def forget_old(self, in_use: Iterable[Path | None]) -> None:
+        """Delete what was left behind a day ago and no job needs."""
+        needed = set(in_use)
+        files = self._folder.iterdir() if self._folder.is_dir() else ()
+        for path in files:
+            if path not in needed and time.time() - path.stat().st_mtime > _A_DAY:
+                path.unlink(missing_ok=True)

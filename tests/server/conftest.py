@@ -1,0 +1,40 @@
+"""Servers to ask: one with the pocket model for all tests, and one that follows a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server.live import Live, live
+from tests.tui.scripted import ScriptedGenerator
+
+
+@pytest.fixture(scope="session")
+def pocket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server with the pocket model."""
+    with live(tmp_path_factory.mktemp("pocket"), max_pixels=128 * 128, max_pictures=4) as running:
+        yield running
+
+
+@pytest.fixture
+def ask(pocket: Live) -> Iterator[httpx.Client]:
+    """A client of it."""
+    with pocket.client() as client:
+        yield client
+
+
+@pytest.fixture
+def generator() -> ScriptedGenerator:
+    """The script of `scripted`."""
+    return ScriptedGenerator()
+
+
+@pytest.fixture
+def scripted(tmp_path: Path, generator: ScriptedGenerator) -> Iterator[Live]:
+    """A server whose queue holds two jobs, and whose pictures follow a script."""
+    with live(tmp_path, lambda _: generator, queue_limit=2, grace=5) as running:
+        yield running
+        generator.hold.clear()

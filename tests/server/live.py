@@ -1,0 +1,107 @@
+"""A real uvicorn on loopback, in a thread of the test's process so that faults can be put into its
+engine."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sdtui.core.settings import Settings
+from sdtui.history import History
+from sdtui.jobs import JobQueue
+from sdtui.jobs.worker import make_generator as real_generator
+from sdtui.server.desk import Desk, set_up
+from sdtui.server.options import ServerOptions
+from sdtui.server.run import Server, address_of, listen
+
+QUICK: dict[str, Any] = {
+    "prompt": "a red apple",
+    "num_inference_steps": 2,
+    "width": 64,
+    "height": 64,
+}
+
+
+@dataclass
+class Live:
+    """A server that runs."""
+
+    url: str
+    desk: Desk
+    server: Server
+    generators: list[Any] = field(default_factory=list)
+    """The generator that the worker made, once it has."""
+
+    def client(self, **options: Any) -> httpx.Client:
+        """A client for it, to be closed."""
+        return httpx.Client(base_url=self.url, timeout=60, **options)
+
+    def end(self) -> None:
+        """What a SIGTERM does."""
+        self.server.handle_exit(15, None)
+
+    def until(self, holds: Callable[[], bool], seconds: float = 20) -> None:
+        """Wait until something holds."""
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, "waited too long"
+            time.sleep(0.01)
+
+
+@contextmanager
+def live(
+    folder: Path,
+    make_generator: Callable[[Settings], Any] = real_generator,
+    *,
+    settings: Settings | None = None,
+    **options: Any,
+) -> Iterator[Live]:
+    """Run a server whose folders are below `folder`; options as in ServerOptions."""
+    settings = settings or Settings(device="cpu")
+    settings = settings.model_copy(update={"pictures": folder / "pictures"})
+    chosen = replace(ServerOptions(port=0), **options)
+    generators: list[Any] = []
+
+    def remembered(of: Settings) -> Any:
+        generators.append(make_generator(of))
+        return generators[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("STATE", "CACHE", "CONFIG"):
+            patch.setenv(f"XDG_{kind}_HOME", str(folder / kind.lower()))
+        patch.setenv("HF_HOME", str(folder / "huggingface"))
+        history = History(settings.pictures)
+        queue = JobQueue(settings, history, remembered, limit=chosen.queue_limit)
+        desk = set_up(settings, chosen, history, queue)
+        listener = listen(chosen)
+        started = threading.Event()
+        server = Server(desk, started.set)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        assert started.wait(30)
+        running = Live(address_of(listener), desk, server, generators)
+        running.until(lambda: desk.board.is_warm, 60)
+    try:
+        yield running
+    finally:
+        running.end()
+        thread.join(30)
+        assert not thread.is_alive()
+        assert queue.close(20)
+        history.close()
+
+
+def as_if_ended(folder: Path) -> None:
+    """Have the queue file of this process look like one of a process that is no more."""
+    (file,) = (folder / "state" / "sdtui" / "server").glob("queue-*.json")
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps({**kept, "began": kept["began"] - 100}))

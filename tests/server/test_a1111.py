@@ -1,0 +1,231 @@
+"""A1111's API: the package webuiapi as it is, and what SillyTavern and Open WebUI call."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import webuiapi
+from PIL import Image
+
+from tests.server.live import Live, live
+from tests.server.test_ours import open_base64, png_base64
+from tests.tui.scripted import ScriptedGenerator
+
+SMALL: dict[str, Any] = {"steps": 2, "width": 64, "height": 64}
+
+
+@pytest.fixture(scope="module")
+def api(pocket: Live) -> Any:
+    return webuiapi.WebUIApi(baseurl=f"{pocket.url}/sdapi/v1")
+
+
+def test_webuiapi_txt2img(api: Any) -> None:
+    result = api.txt2img(prompt="a red apple", seed=9, cfg_scale=4, batch_size=2, n_iter=1, **SMALL)
+    assert [image.size for image in result.images] == [(64, 64)] * 2
+    info = result.info
+    assert info["all_seeds"] == [9, 10]
+    assert (info["seed"], info["steps"], info["cfg_scale"]) == (9, 2, 4)
+    assert (info["width"], info["height"]) == (64, 64)
+    assert info["sampler_name"] == "Euler a"
+    assert info["sd_model_name"] == "pocket"
+    assert len(info["sd_model_hash"]) == 10
+    assert "Seed: 10" in info["infotexts"][1]
+    assert result.image.info["parameters"] == info["infotexts"][0]
+    assert result.parameters["prompt"] == "a red apple"
+
+
+def test_webuiapi_img2img(api: Any) -> None:
+    result = api.img2img(
+        images=[Image.new("RGB", (96, 64), "red")],
+        prompt="a red apple",
+        seed=3,
+        denoising_strength=0.5,
+        **SMALL,
+    )
+    assert result.image.size == (64, 64)
+    assert result.info["denoising_strength"] == 0.5
+    assert "Denoising strength: 0.5" in result.info["infotexts"][0]
+
+
+def test_webuiapi_everything_else(api: Any) -> None:
+    models = api.get_sd_models()
+    assert models[0]["title"] == "pocket"
+    options = api.get_options()
+    assert options["sd_model_checkpoint"] == "pocket"
+    api.set_options(options)
+    api.util_set_model("pocket")
+    assert api.util_get_current_model() == "pocket"
+    assert "Euler a" in api.util_get_sampler_names()
+    assert {"automatic", "karras"} <= set(api.util_get_scheduler_names())
+    api.util_wait_for_ready()
+    progress = api.get_progress()
+    assert (progress["progress"], progress["state"]["job_count"]) == (0, 0)
+    assert progress["current_image"] is None
+    assert api.interrupt() == api.skip() == {}
+    assert api.get_memory()["ram"]["total"] > 0
+    assert api.get_scripts() == {"txt2img": [], "img2img": []}
+    assert api.get_embeddings()["loaded"] == {}
+    assert api.get_upscalers()[0]["name"] == "None"
+    assert api.get_latent_upscale_modes()
+    assert api.refresh_checkpoints() is None
+    assert api.get_cmd_flags() == {}
+    for listed in (
+        api.get_sd_vae,
+        api.get_loras,
+        api.get_hypernetworks,
+        api.get_face_restorers,
+        api.get_realesrgan_models,
+        api.get_prompt_styles,
+    ):
+        assert listed() == []
+
+
+def test_webuiapi_png_info(api: Any) -> None:
+    made = api.txt2img(prompt="a red apple", seed=9, **SMALL)
+    found = api.png_info(made.image)
+    assert found.info == made.info["infotexts"][0]
+    assert found.parameters["Seed"] == "9"
+    assert found.parameters["Prompt"] == "a red apple"
+    assert api.png_info(Image.new("RGB", (8, 8))).info == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("txt2img", {"prompt": "x", "sampler_name": "No such"}, 400, "No such"),
+        ("txt2img", {"prompt": "x", "steps": 0}, 422, "steps"),
+        ("txt2img", {"prompt": "x", "enable_hr": True}, 400, "hires"),
+        ("txt2img", {"prompt": "x", "script_name": "x/y/z plot"}, 422, "Script"),
+        ("txt2img", {"prompt": "x", "batch_size": 3, "n_iter": 2}, 422, "at most 4"),
+        ("img2img", {"prompt": "x", "init_images": ["http://a/b.png"]}, 400, "base64"),
+        ("img2img", {"prompt": "x", "init_images": ["AAAA"]}, 400, "no picture"),
+        ("img2img", {"prompt": "x", "init_images": [png_base64()], "mask": "x"}, 400, "inpainting"),
+        ("options", {"sd_model_checkpoint": "none"}, 404, "no model"),
+        ("png-info", {"image": "not base64"}, 400, "base64"),
+    ],
+)
+def test_bad_input(
+    ask: httpx.Client, path: str, body: dict[str, Any], status: int, words: str
+) -> None:
+    answer = ask.post(f"/sdapi/v1/{path}", json=body)
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["detail"]
+
+
+def test_unknown_fields_are_ignored_and_old_names_known(ask: httpx.Client) -> None:
+    body = {
+        "prompt": "x",
+        **SMALL,
+        "width": 70,
+        "sampler_index": "DDIM",
+        "tiling": True,
+        "s_tmax": 0,
+    }
+    answer = ask.post("/sdapi/v1/txt2img", json={**body, "send_images": False, "styles": ["a"]})
+    assert answer.status_code == 200, answer.text
+    info = json.loads(answer.json()["info"])
+    assert answer.json()["images"] == []
+    assert (info["width"], info["sampler_name"]) == (64, "DDIM")
+    assert info["not_applied"] == ["styles"]
+
+
+def test_the_calls_of_open_webui(ask: httpx.Client) -> None:
+    options = ask.get("/sdapi/v1/options").json()
+    options["sd_model_checkpoint"] = ask.get("/sdapi/v1/sd-models").json()[0]["title"]
+    assert ask.post("/sdapi/v1/options", json=options).status_code == 200
+    wanted = {"prompt": "a cat", "batch_size": 1, **SMALL, "negative_prompt": "blurry"}
+    answer = ask.post("/sdapi/v1/txt2img", json=wanted).json()
+    assert open_base64(answer["images"][0]).size == (64, 64)
+
+
+def test_the_calls_of_sillytavern(ask: httpx.Client) -> None:
+    for name in ("upscalers", "latent-upscale-modes", "sd-vae", "sd-modules", "schedulers"):
+        assert isinstance(ask.get(f"/sdapi/v1/{name}").json(), list)
+    ask.post("/sdapi/v1/options", json={"sd_model_checkpoint": "pocket"})
+    wanted = {
+        **SMALL,
+        "prompt": "a cat",
+        "negative_prompt": "",
+        "sampler_name": "DPM++ 2M",
+        "scheduler": "karras",
+        "cfg_scale": 3,
+        "seed": -1,
+        "override_settings": {"CLIP_stop_at_last_layers": 1, "sd_vae": "Automatic"},
+        "override_settings_restore_afterwards": True,
+        "clip_skip": 1,
+        "save_images": True,
+        "send_images": True,
+        "do_not_save_grid": False,
+        "do_not_save_samples": False,
+        "enable_hr": False,
+        "hr_upscaler": "Latent",
+        "restore_faces": False,
+    }
+    answer = ask.post("/sdapi/v1/txt2img", json=wanted)
+    assert "Schedule type: Karras" in json.loads(answer.json()["info"])["infotexts"][0]
+
+
+def test_the_model_is_chosen_and_read(tmp_path: Path, generator: ScriptedGenerator) -> None:
+    from sdtui.core.settings import Settings
+
+    models = tmp_path / "models"
+    for name in ("one", "two"):
+        (models / name).mkdir(parents=True)
+        (models / name / "model_index.json").write_text("{}")
+    settings = Settings(device="cpu", model_folders=(models,))
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        ask.post("/sdapi/v1/options", json={"sd_model_checkpoint": "two [abcdef1234]"})
+        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "two"
+        running.until(lambda: generator.engine.loaded == ["pocket", "two"])
+        ask.post("/sdapi/v1/txt2img", json={"prompt": "x"})
+        override = {"sd_model_checkpoint": "one.safetensors"}
+        ask.post("/sdapi/v1/txt2img", json={"prompt": "x", "override_settings": override})
+        assert [request.model for request in generator.requests] == ["two", "one"]
+
+
+def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerator) -> None:
+    import threading
+
+    answers: dict[str, Any] = {}
+
+    def make(name: str, count: int) -> threading.Thread:
+        def call() -> None:
+            with scripted.client() as client:
+                body = {"prompt": name, "n_iter": count, "seed": 1}
+                answers[name] = client.post("/sdapi/v1/txt2img", json=body).json()
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        return thread
+
+    with scripted.client() as ask:
+        generator.step_seconds = 0.05
+        thread = make("interrupted", 1)
+        scripted.until(lambda: scripted.desk.board.preview(scripted.desk.board.running) is not None)
+        generator.hold.set()
+        progress = ask.get("/sdapi/v1/progress").json()
+        assert 0 < progress["progress"] < 1
+        assert progress["state"]["job_count"] == 1
+        assert progress["state"]["sampling_steps"] == 4
+        assert open_base64(progress["current_image"]).size == (512, 512)
+        assert ask.post("/sdapi/v1/interrupt").json() == {}
+        thread.join(20)
+        assert answers["interrupted"]["images"] == []
+        thread = make("skipped", 3)
+        scripted.until(lambda: scripted.desk.board.running is not None)
+        ask.post("/sdapi/v1/skip")
+        generator.hold.clear()
+        thread.join(20)
+        # The script makes its pictures at its end, so the first one alone is missing.
+        assert json.loads(answers["skipped"]["info"])["all_seeds"] == [2, 3]
+        # Somebody else's job is left alone.
+        generator.hold.set()
+        other = ask.post("/jobs", json={"prompt": "other"}).json()
+        scripted.until(lambda: scripted.desk.board.running == other["id"])
+        ask.post("/sdapi/v1/interrupt")
+        generator.hold.clear()
+        scripted.until(lambda: ask.get(other["url"]).json()["state"] == "done")

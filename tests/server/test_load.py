@@ -1,0 +1,220 @@
+"""Many clients, a full queue, clients that go away, and the end of the server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sdtui.jobs import JobState
+from tests.server.live import Live, as_if_ended, live
+from tests.server.test_ours import events_of
+from tests.tui.scripted import ScriptedGenerator
+
+BODY = {"prompt": "x"}
+
+
+def state(running: Live, job: dict[str, Any]) -> JobState:
+    return running.desk.queue.job(job["id"]).state
+
+
+def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: ScriptedGenerator) -> None:
+    generator.hold.set()
+    with scripted.client() as ask:
+        first = ask.post("/jobs", json=BODY).json()
+        scripted.until(lambda: state(scripted, first) is JobState.RUNNING)
+        waiting = [ask.post("/jobs", json=BODY).json() for _ in range(2)]
+        assert [each["position"] for each in waiting] == [1, 2]
+        for path, body in (
+            ("/jobs", BODY),
+            ("/generate", BODY),
+            ("/sdapi/v1/txt2img", BODY),
+            ("/v1/images/generations", BODY),
+        ):
+            full = ask.post(path, json=body)
+            assert full.status_code == 429
+            assert int(full.headers["retry-after"]) >= 1
+        assert "sdtui_queue_length 2.0" in ask.get("/metrics").text
+        # A waiting one that is cancelled makes room.
+        assert ask.delete(waiting[0]["url"]).json()["state"] == "cancelled"
+        assert ask.post("/jobs", json=BODY).status_code == 202
+        generator.hold.clear()
+        scripted.until(lambda: state(scripted, first) is JobState.DONE)
+
+
+def test_a_client_that_goes_away_cancels_its_own_job(
+    scripted: Live, generator: ScriptedGenerator
+) -> None:
+    generator.hold.set()
+    queue = scripted.desk.queue
+    with scripted.client() as ask:
+        mine = ask.post("/jobs", json=BODY).json()
+        scripted.until(lambda: state(scripted, mine) is JobState.RUNNING)
+        with pytest.raises(httpx.ReadTimeout):
+            ask.post("/generate", json={"prompt": "waiting"}, timeout=0.3)
+        scripted.until(lambda: queue.jobs()[-1].state is JobState.CANCELLED)
+        assert state(scripted, mine) is JobState.RUNNING
+        generator.hold.clear()
+        scripted.until(lambda: state(scripted, mine) is JobState.DONE)
+        generator.hold.set()
+        with pytest.raises(httpx.ReadTimeout):
+            ask.post("/v1/images/generations", json={"prompt": "running"}, timeout=0.3)
+        scripted.until(lambda: queue.jobs()[0].state is JobState.CANCELLED)
+        assert queue.jobs()[0].request.prompt == "running"
+        generator.hold.clear()
+        assert ask.post("/generate", json=BODY).status_code == 200
+
+
+def test_every_one_of_many_clients_is_answered(
+    scripted: Live, generator: ScriptedGenerator
+) -> None:
+    generator.step_seconds = 0.001
+
+    def one(number: int) -> str:
+        timeout = 0.02 if number % 5 == 0 else 30
+        try:
+            with scripted.client() as ask:
+                return str(ask.post("/generate", json=BODY, timeout=timeout).status_code)
+        except httpx.TimeoutException:
+            return "left"
+
+    with ThreadPoolExecutor(40) as threads:
+        answers = list(threads.map(one, range(200)))
+    assert set(answers) <= {"200", "429", "left"}
+    assert answers.count("200") > 3
+    scripted.until(lambda: all(job.state.is_over for job in scripted.desk.queue.jobs()))
+    done = sum(job.state is JobState.DONE for job in scripted.desk.queue.jobs())
+    assert done >= answers.count("200")
+    # Nothing is remembered of those that are over but what `jobs` lists.
+    assert not scripted.desk.queue._cancellations
+
+
+def test_following_a_job_while_it_runs(scripted: Live, generator: ScriptedGenerator) -> None:
+    generator.hold.set()
+    with scripted.client() as ask:
+        job = ask.post("/jobs", json=BODY).json()
+        seen = []
+        with ask.stream("GET", job["url"] + "/events") as stream:
+            for line in stream.iter_lines():
+                if line.startswith("event: "):
+                    seen.append(line.removeprefix("event: "))
+                    if seen[-1] == "stage":
+                        generator.hold.clear()
+        assert seen[:3] == ["queued", "started", "stage"]
+        assert seen[-1] == "finished"
+        # Whoever follows and leaves stops nothing.
+        generator.hold.set()
+        job = ask.post("/jobs", json=BODY).json()
+        with ask.stream("GET", job["url"] + "/events") as stream:
+            next(stream.iter_lines())
+        generator.hold.clear()
+        assert events_of(ask.get(job["url"] + "/events").text)[-1][0] == "finished"
+
+
+def test_the_end_lets_the_running_picture_finish_and_keeps_the_rest(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    answers: dict[str, httpx.Response] = {}
+
+    def call(name: str, running: Live) -> None:
+        with running.client() as client:
+            answers[name] = client.post("/generate", json={"prompt": name})
+
+    with live(tmp_path, lambda _: generator, grace=10) as running:
+        generator.hold.set()
+        threads = []
+        for number, name in enumerate(("running", "waiting")):
+            thread = threading.Thread(target=call, args=(name, running))
+            thread.start()
+            threads.append(thread)
+            running.until(lambda: len(running.desk.queue.jobs()) == number + 1)  # noqa: B023
+        with running.client() as ask:
+            last = ask.post("/jobs", json={"prompt": "last"}).json()
+        running.end()
+        running.until(lambda: "waiting" in answers)
+        generator.hold.clear()
+        for thread in threads:
+            thread.join(20)
+    assert answers["running"].status_code == 200
+    assert answers["waiting"].status_code == 503
+    kept = answers["waiting"].json()["error"]
+    assert kept["type"] == "ShuttingDown"
+
+    as_if_ended(tmp_path)
+    with live(tmp_path, lambda _: generator) as again, again.client() as ask:
+        for job in (kept["job"], last["id"]):
+            again.until(lambda: ask.get(f"/jobs/{job}").json()["state"] == "done")  # noqa: B023
+    assert [request.prompt for request in generator.requests] == ["running", "waiting", "last"]
+
+
+def test_what_is_not_finished_in_time_is_kept_too(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
+        generator.hold.set()
+        job = ask.post("/jobs", json={"prompt": "long"}).json()
+        running.until(lambda: state(running, job) is JobState.RUNNING)
+    generator.hold.clear()
+    as_if_ended(tmp_path)
+    with live(tmp_path, lambda _: generator) as again, again.client() as ask:
+        again.until(lambda: ask.get(job["url"]).json()["state"] == "done")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _begin(tmp_path: Path, port: int) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "SDTUI_PICTURES": str(tmp_path / "pictures"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sdtui", "serve", "--port", str(port), "--grace", "60"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"sdtui serves http://127.0.0.1:{port}\n"
+    return process
+
+
+def test_sigterm_ends_the_command_with_0_and_sigkill_loses_no_waiting_job(tmp_path: Path) -> None:
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    process = _begin(tmp_path, port)
+    body = {"prompt": "x", "num_inference_steps": 40, "width": 64, "height": 64}
+    jobs = [httpx.post(f"{url}/jobs", json=body).json() for _ in range(2)]
+    file = tmp_path / "state" / "sdtui" / "server" / f"queue-{process.pid}.json"
+    end = time.monotonic() + 60
+    while not (
+        file.exists()
+        and [job["state"] for job in json.loads(file.read_text())["jobs"]] == ["running", "queued"]
+    ):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    process = _begin(tmp_path, port)
+    # The one that ran may be what killed it.
+    assert httpx.get(f"{url}{jobs[0]['url']}").status_code == 404
+    assert httpx.get(f"{url}{jobs[1]['url']}").status_code == 200
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert told == ""

@@ -1,0 +1,119 @@
+"""OpenAI's API: the package openai as it is."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from PIL import Image
+
+from sdtui.core.record import Stage
+from tests.engine.faults import Fault, failing
+from tests.server.live import QUICK, Live
+from tests.server.test_ours import open_base64, png_base64
+
+SMALL: Any = {"size": "64x64"}
+STEPS = {"steps": 2, "seed": 4}
+
+
+@pytest.fixture
+def api(pocket: Live) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{pocket.url}/v1", api_key="unused", max_retries=0) as client:
+        yield client
+
+
+def test_generate(api: openai.OpenAI) -> None:
+    made = api.images.generate(prompt="a red apple", model="pocket", n=2, extra_body=STEPS, **SMALL)
+    assert made.data is not None
+    assert [open_base64(each.b64_json or "").size for each in made.data] == [(64, 64)] * 2
+    assert (made.size, made.output_format) == ("64x64", "png")
+    assert made.created > 1_700_000_000
+
+
+def test_a_link_that_needs_no_key(api: openai.OpenAI, ask: httpx.Client) -> None:
+    made = api.images.generate(
+        prompt="a red apple", response_format="url", extra_body=STEPS, **SMALL
+    )
+    assert made.data is not None
+    url = made.data[0].url or ""
+    assert ask.get(url).headers["content-type"] == "image/png"
+    assert ask.get("/pictures/guessed.png").status_code == 404
+
+
+@pytest.mark.parametrize("wanted", ["jpeg", "webp"])
+def test_output_formats(api: openai.OpenAI, wanted: Any) -> None:
+    sizes = []
+    for quality in (100, 5):
+        made = api.images.generate(
+            prompt="a red apple",
+            model="gpt-image-2",  # a name of OpenAI's own means the server's model
+            output_format=wanted,
+            output_compression=quality,
+            extra_body=STEPS,
+            **SMALL,
+        )
+        assert made.data is not None
+        data = base64.b64decode(made.data[0].b64_json or "")
+        assert Image.open(io.BytesIO(data)).format == wanted.upper()
+        sizes.append(len(data))
+    assert sizes[0] > sizes[1]
+
+
+def test_edit(api: openai.OpenAI) -> None:
+    picture = ("in.png", base64.b64decode(png_base64()), "image/png")
+    extra = {**STEPS, "strength": 0.5}
+    made = api.images.edit(image=picture, prompt="a red apple", extra_body=extra, **SMALL)
+    assert made.data is not None
+    assert open_base64(made.data[0].b64_json or "").size == (64, 64)
+    as_list = api.images.edit(image=[picture], prompt="a red apple", extra_body=extra, **SMALL)
+    assert as_list.data is not None
+    pictures = [open_base64(each.data[0].b64_json or "") for each in (made, as_list)]
+    assert pictures[0].tobytes() == pictures[1].tobytes()
+    with pytest.raises(openai.BadRequestError, match="inpainting"):
+        api.images.edit(image=picture, mask=picture, prompt="x", **SMALL)
+    with pytest.raises(openai.BadRequestError, match="no picture"):
+        api.images.edit(image=("x.png", b"nonsense", "image/png"), prompt="x", **SMALL)
+
+
+def test_models(api: openai.OpenAI) -> None:
+    assert [each.id for each in api.models.list()] == ["pocket"]
+    assert api.models.retrieve("pocket").object == "model"
+    with pytest.raises(openai.NotFoundError):
+        api.models.retrieve("other")
+
+
+def test_errors_have_their_shape(api: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as unknown:
+        api.images.generate(prompt="x", model="no-such-model")
+    assert unknown.value.code == "model_not_found"
+    with pytest.raises(openai.BadRequestError) as size:
+        api.images.generate(prompt="x", size="huge")
+    assert size.value.param == "size"
+    with pytest.raises(openai.BadRequestError) as steps:
+        api.images.generate(prompt="x", extra_body={"steps": 0}, **SMALL)
+    assert steps.value.type == "invalid_request_error"
+    assert steps.value.param == "steps"
+
+
+def test_out_of_memory_is_told_and_not_tried_again(
+    pocket: Live, ask: httpx.Client, api: openai.OpenAI
+) -> None:
+    ask.post("/generate", json=QUICK)
+    fault = Fault(times=1000)
+    patient = api.with_options(max_retries=3)
+    with (
+        failing(pocket.generators[0].engine.loaded, Stage.ENCODE, fault),
+        pytest.raises(openai.InternalServerError, match="memory ran out") as told,
+    ):
+        patient.images.generate(prompt="something new", extra_body=STEPS, **SMALL)
+    assert told.value.status_code == 503
+    body: Any = told.value.body
+    assert body["attempts"]
+    passes = fault.passes
+    assert passes == len(body["attempts"])
+    assert api.images.generate(prompt="x", extra_body=STEPS, **SMALL).data

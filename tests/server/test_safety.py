@@ -1,0 +1,207 @@
+"""Who may ask, how much, and what is never opened."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+import webuiapi
+
+from sdtui.core.errors import SettingsError
+from sdtui.server.options import ServerOptions
+from tests.server.live import Live, live
+from tests.tui.scripted import ScriptedGenerator
+
+KEY = "a-key-of-ours"
+
+
+@pytest.fixture
+def locked(tmp_path: Path, generator: ScriptedGenerator) -> Iterator[Live]:
+    """A server with a key and one welcome origin."""
+    with live(
+        tmp_path,
+        lambda _: generator,
+        api_key=KEY,
+        cors=("http://front.example",),
+        max_body=100_000,
+        max_upload_pixels=10_000,
+    ) as running:
+        yield running
+
+
+def test_the_key_in_each_of_its_forms(locked: Live) -> None:
+    basic = base64.b64encode(f"anyone:{KEY}".encode()).decode()
+    with locked.client() as ask:
+        for headers in (
+            {"Authorization": f"Bearer {KEY}"},
+            {"X-API-Key": KEY},
+            {"Authorization": f"Basic {basic}"},
+        ):
+            assert ask.get("/health", headers=headers).status_code == 200
+        wrong: tuple[tuple[bytes, bytes], ...] = (
+            (b"Accept", b"*/*"),
+            (b"Authorization", f"Bearer {KEY}x".encode()),
+            (b"X-API-Key", b""),
+            (b"X-API-Key", "ключ".encode()),
+            (b"Authorization", b"Basic nonsense"),
+            (b"Authorization", b"Basic " + base64.b64encode(b"\xff\xfe")),
+        )
+        for header in wrong:
+            refused = ask.get("/health", headers=[header])
+            assert refused.status_code == 401
+            assert "Basic" in refused.headers["www-authenticate"]
+        assert ask.get("/sdapi/v1/options").json()["error"] == "Unauthorized"
+        assert ask.get("/v1/models").json()["error"]["code"] == "invalid_api_key"
+        for path in ("/docs", "/openapi.json", "/metrics", "/history"):
+            assert ask.get(path).status_code == 401
+        for path in ("/livez", "/readyz"):
+            assert ask.get(path).status_code == 200
+
+
+def test_basic_auth_of_an_a1111_client(locked: Live) -> None:
+    api = webuiapi.WebUIApi(baseurl=f"{locked.url}/sdapi/v1", username="me", password=KEY)
+    assert api.get_options()["sd_model_checkpoint"] == "pocket"
+
+
+def test_pages_of_other_origins(locked: Live) -> None:
+    headers = {"X-API-Key": KEY}
+    with locked.client() as ask:
+        welcome = ask.get("/health", headers={**headers, "Origin": "http://front.example"})
+        assert welcome.headers["access-control-allow-origin"] == "http://front.example"
+        preflight = ask.options(
+            "/generate",
+            headers={"Origin": "http://front.example", "Access-Control-Request-Method": "POST"},
+        )
+        assert preflight.status_code == 200
+        other = ask.get("/health", headers={**headers, "Origin": "http://evil.example"})
+        assert other.status_code == 403
+        assert "access-control-allow-origin" not in other.headers
+        assert ask.get("/health", headers={**headers, "Origin": locked.url}).status_code == 200
+
+
+def test_without_a_key_only_this_machine_by_its_name(scripted: Live) -> None:
+    with scripted.client() as ask:
+        assert ask.get("/health", headers={"Host": "localhost:1234"}).status_code == 200
+        assert ask.get("/health", headers={"Host": "evil.example"}).status_code == 403
+        assert ask.post("/sdapi/v1/interrupt", headers={"Origin": "null"}).status_code == 403
+
+
+def test_a_body_is_limited_while_it_arrives(locked: Live) -> None:
+    headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
+    sent = 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(10_000):
+            sent += 10_000
+            yield b" " * 10_000
+
+    with locked.client() as ask:
+        announced = ask.post("/generate", headers=headers, content=b" " * 100_001)
+        assert announced.status_code == 413
+        assert announced.json()["error"]["type"] == "ContentTooLarge"
+    # Where the server hangs up before all was sent, that is as good.
+    with locked.client() as ask, suppress(httpx.WriteError, httpx.ReadError):
+        assert ask.post("/generate", headers=headers, content=chunks()).status_code == 413
+    assert sent < 100_000_000
+    with locked.client() as ask:
+        nested = ask.post("/generate", headers=headers, content=b"[" * 90_000)
+        assert nested.status_code in (400, 422)
+        assert ask.get("/livez").text == "ok"
+
+
+def _png_of(width: int, height: int) -> str:
+    """A PNG that says to be so large; its pixels are few."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + (chunk(b"IEND", b""))
+    )
+    return base64.b64encode(data).decode()
+
+
+def test_a_picture_is_measured_before_it_is_decoded(locked: Live) -> None:
+    with locked.client(headers={"X-API-Key": KEY}) as ask:
+        for width, height in ((101, 100), (50_000, 50_000), (2**31 - 1, 2**31 - 1)):
+            body = {"prompt": "x", "init_image": _png_of(width, height)}
+            assert ask.post("/generate", json=body).status_code == 400
+        files = {"image": ("a.png", base64.b64decode(_png_of(50_000, 50_000)))}
+        edit = ask.post("/v1/images/edits", data={"prompt": "x"}, files=files)
+        assert edit.status_code == 400
+    assert not list(locked.desk.uploads._folder.glob("*"))
+
+
+def test_no_path_leads_out(scripted: Live, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"secret")
+    with scripted.client() as ask:
+        for path in (
+            "/pictures/..%2f..%2fsecret.png",
+            "/pictures/%2e%2e/secret.png",
+            f"/jobs/..%2f..%2f{secret.name}/pictures/0",
+            f"/v1/models/{secret}",
+            "/history/..%2fsecret",
+        ):
+            answer = ask.get(path)
+            assert answer.status_code in (404, 422), path
+            assert b"secret" not in answer.content.replace(secret.name.encode(), b"")
+
+
+def test_other_addresses_need_a_key() -> None:
+    for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
+        with pytest.raises(SettingsError, match="API key"):
+            ServerOptions(host=host).check()
+        ServerOptions(host=host, api_key="x").check()
+        ServerOptions(host=host, no_auth=True).check()
+    for host in ("127.0.0.1", "::1", "localhost", "127.0.0.5"):
+        ServerOptions(host=host).check()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--host", "0.0.0.0"], 2, "--no-auth"),
+        (["--host", "no.such.host.invalid", "--no-auth"], 2, "can't be used"),
+        (["-m", "pokcet"], 1, 'Did you mean "pocket"?'),
+        (["--api-key-file", "/dev/null"], 2, "no API key"),
+        (["--queue", "0"], 2, "--queue"),
+    ],
+)
+def test_the_command_refuses_what_is_not_safe(arguments: list[str], code: int, words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sdtui", "serve", *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_uploads_of_other_kinds_are_refused(locked: Live) -> None:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "TIFF")
+    body = {"prompt": "x", "init_image": base64.b64encode(buffer.getvalue()).decode()}
+    with locked.client(headers={"X-API-Key": KEY}) as ask:
+        assert ask.post("/generate", json=body).status_code == 400
