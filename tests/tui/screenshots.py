@@ -34,7 +34,7 @@ class RealBench(Bench):
     """With the engine itself."""
 
     def make_generator(self) -> Any:
-        from sdtui.jobs.queue import make_generator
+        from sdtui.jobs.worker import make_generator
 
         return make_generator(self.settings)
 
