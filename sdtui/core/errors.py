@@ -92,6 +92,10 @@ class HistoryError(SdtuiError):
     """The history doesn't hold what was asked for, or can't do it; `exit_code` is 1."""
 
 
+class BenchError(SdtuiError):
+    """A benchmark that can't be made, read or compared."""
+
+
 class GenerationError(SdtuiError):
     """A stage of a run failed; `stage` says which one."""
 

@@ -11,7 +11,7 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import OutOfMemoryError, UnsupportedModelError
 from sdtui.core.events import Downloading, Event, Loaded, Loading
 from sdtui.core.record import ModelRecord
-from sdtui.core.request import DType, GenerationRequest, MemoryMode
+from sdtui.core.request import DType, GenerationRequest, MemoryMode, Speed
 from sdtui.core.settings import Settings
 from sdtui.engine.device import TORCH_DTYPES, Device, PeakMeter, choose_device, choose_dtype
 from sdtui.engine.load import load_pipeline
@@ -19,6 +19,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory import apply_mode, can_change, modes_for
 from sdtui.engine.preview import latent_to_rgb
 from sdtui.engine.run import GenerationResult, OnImage, Run
+from sdtui.engine.speed import apply_speed
 from sdtui.models.catalog import ModelSource, find_model
 from sdtui.models.description import ModelDescription, describe_model
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
@@ -115,6 +116,7 @@ class StableDiffusionEngine:
         model: str,
         dtype: DType = DType.AUTO,
         memory_mode: MemoryMode = MemoryMode.AUTO,
+        speed: Speed = Speed.QUALITY,
         *,
         report: Report = report_nothing,
         cancellation: Cancellation | None = None,
@@ -132,7 +134,8 @@ class StableDiffusionEngine:
         loaded = self.loaded
         if (
             loaded
-            and (loaded.source.location, loaded.dtype) == (source.location, settled)
+            and (loaded.source.location, loaded.dtype, loaded.speed)
+            == (source.location, settled, speed)
             and (loaded.memory_mode is mode or can_change(loaded.memory_mode))
         ):
             if loaded.memory_mode is not mode:
@@ -144,7 +147,7 @@ class StableDiffusionEngine:
             return loaded
         loaded = None
         self.unload()
-        self.loaded = self._load(source, description, settled, mode, report, cancellation)
+        self.loaded = self._load(source, description, settled, mode, speed, report, cancellation)
         return self.loaded
 
     def _load(
@@ -153,6 +156,7 @@ class StableDiffusionEngine:
         description: ModelDescription,
         dtype: DType,
         mode: MemoryMode,
+        speed: Speed,
         report: Report,
         cancellation: Cancellation,
     ) -> LoadedModel:
@@ -167,6 +171,9 @@ class StableDiffusionEngine:
         vae = getattr(pipeline, "vae", None)
         channels = int(getattr(vae.config, "latent_channels", 4)) if vae is not None else 0
         to_rgb = latent_to_rgb(description.family, vae, channels)
+        before = time.perf_counter()
+        speedups = apply_speed(pipeline, speed, self.device)
+        timings["speed"] = time.perf_counter() - before
         before = time.perf_counter()
         apply_mode(pipeline, mode, self.device)
         timings["to device"] = time.perf_counter() - before
@@ -190,6 +197,8 @@ class StableDiffusionEngine:
             device=self.device,
             dtype=dtype,
             memory_mode=mode,
+            speed=speed,
+            speedups=speedups,
             own_scheduler=pipeline.scheduler,
             counters=token_counters(description.path),
             to_rgb=to_rgb,

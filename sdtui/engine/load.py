@@ -18,7 +18,7 @@ import torch
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
 from sdtui.engine.oom import is_out_of_memory
-from sdtui.models.description import CONFIGS, UNUSED, ModelDescription, weight_files
+from sdtui.models.description import CONFIGS, UNUSED, ModelDescription, weight_variant
 
 OnComponent = Callable[[str, int, int], None]
 """Called before a component is loaded: its name, its number (from 1), how many there are."""
@@ -102,13 +102,12 @@ def _module_from_folder(
 ) -> tuple[torch.nn.Module, Collection[str]]:
     """A component and the names of the tensors that its files lack, which the libraries would
     fill with random values."""
-    files = weight_files(place)
     module, told = _from_folder(
         cls,
         library,
         place,
         dtype=dtype,
-        variant="fp16" if all(".fp16" in file.name for file in files) else None,
+        variant=weight_variant(place),
         use_safetensors=True,
         output_loading_info=True,
     )

@@ -121,6 +121,12 @@ def weight_files(folder: Path) -> list[Path]:
     return plain or [file for file in files if ".fp16" in file.name]
 
 
+def weight_variant(place: Path) -> str | None:
+    """ "fp16" if a component's folder has its weights in that variant alone."""
+    files = weight_files(place)
+    return "fp16" if files and all(".fp16" in file.name for file in files) else None
+
+
 def _describe_folder(folder: Path) -> ModelDescription:
     index = read_json(folder / "model_index.json")
     components = _components_in(index)
