@@ -28,7 +28,9 @@ def _imported(code: str) -> set[str]:
         "import sdtui.history, sdtui.history.foreign",
         "import sdtui.jobs",
         "import sdtui.pocket",
+        "import sdtui.bench.plan, sdtui.bench.report, sdtui.bench.compare, sdtui.bench.tables",
         "import sdtui.cli.main, sdtui.cli.generate, sdtui.cli.doctor, sdtui.cli.history",
+        "import sdtui.cli.bench",
     ],
 )
 def test_nothing_heavy(code: str) -> None:

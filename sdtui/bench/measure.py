@@ -154,6 +154,7 @@ class Bench:
                     done += _steps(cell)
             except GenerationError as error:
                 result.error = str(error)
+        self._tell(f"measured {len(cells)} of {len(cells)}", total, total)
 
     def _stepper(self, cell: Cell, run: str, done: int, total: int) -> Callable[[], None]:
         text = f"{cell.width}×{cell.height}, {cell.num_inference_steps} steps, {run}"

@@ -13,7 +13,14 @@ from sdtui.core.events import Downloading, Event, Loaded, Loading
 from sdtui.core.record import ModelRecord
 from sdtui.core.request import DType, GenerationRequest, MemoryMode, Speed
 from sdtui.core.settings import Settings
-from sdtui.engine.device import TORCH_DTYPES, Device, PeakMeter, choose_device, choose_dtype
+from sdtui.engine.device import (
+    TORCH_DTYPES,
+    Device,
+    PeakMeter,
+    choose_device,
+    choose_dtype,
+    use_physical_cores,
+)
 from sdtui.engine.load import load_pipeline
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory import apply_mode, can_change, modes_for
@@ -44,6 +51,8 @@ class StableDiffusionEngine:
         """Raises SettingsError if the device that the settings name isn't there."""
         self.settings = settings or Settings()
         self.device: Device = choose_device(self.settings.device)
+        if not self.device.is_accelerator:
+            use_physical_cores()
         self.meter = PeakMeter(self.device)
         self.loaded: LoadedModel | None = None
 

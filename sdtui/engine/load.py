@@ -54,7 +54,7 @@ def load_pipeline(
             others = _other_arguments(description, folder, pipeline_class)
             pipeline = pipeline_class(**parts, **others)
     pipeline.set_progress_bar_config(disable=True)
-    if description.prediction_type or description.zero_terminal_snr:
+    if description.prediction_type or description.zero_terminal_snr or description.timestep_spacing:
         pipeline.scheduler = _corrected_scheduler(pipeline.scheduler, description)
     return pipeline, timings
 
@@ -194,6 +194,8 @@ def _text_to_image_class(description: ModelDescription) -> type[Any]:
 
 def _corrected_scheduler(scheduler: Any, description: ModelDescription) -> Any:
     changes: dict[str, object] = {}
+    if description.timestep_spacing:
+        changes["timestep_spacing"] = description.timestep_spacing
     if description.prediction_type:
         changes["prediction_type"] = description.prediction_type
     if description.zero_terminal_snr:

@@ -6,7 +6,7 @@ Nothing here is on in the preset `quality`, so that its pictures are the model's
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -42,13 +42,19 @@ class SpeedUps:
     """To be restarted around each run."""
 
 
-_Part = Callable[[Any, Device], Outcome]
+Part = Callable[[Any, Device], Outcome]
+"""Turns one thing on in a pipeline, if it can."""
 
 
 def apply_speed(pipeline: Any, speed: Speed, device: Device) -> SpeedUps:
     """Turn on what a preset has, in a pipeline whose weights were just read. It can't be turned
     off again: the model is then loaded anew."""
-    outcomes = [part(pipeline, device) for part in PRESETS[speed]]
+    return turn_on(pipeline, PRESETS[speed], device)
+
+
+def turn_on(pipeline: Any, parts: Iterable[Part], device: Device) -> SpeedUps:
+    """Turn on some parts, in this order."""
+    outcomes = [part(pipeline, device) for part in parts]
     return SpeedUps(
         names=tuple(outcome.name for outcome in outcomes if outcome.why_not is None),
         notices=tuple(
@@ -63,7 +69,8 @@ def denoiser_of(pipeline: Any) -> Any:
     return getattr(pipeline, "unet", None) or pipeline.transformer
 
 
-def _channels_last(pipeline: Any, _: Device) -> Outcome:
+def channels_last(pipeline: Any, _: Device) -> Outcome:
+    """Keep the UNet's and the VAE's weights in the order that convolutions are fastest in."""
     name = "channels last"
     if not hasattr(pipeline, "unet"):
         return Outcome(name, "a transformer has no convolutions to gain from it")
@@ -72,7 +79,8 @@ def _channels_last(pipeline: Any, _: Device) -> Outcome:
     return Outcome(name)
 
 
-def _fused_projections(pipeline: Any, _: Device) -> Outcome:
+def fused_projections(pipeline: Any, _: Device) -> Outcome:
+    """One matrix for query, key and value in place of three."""
     name = "fused projections"
     denoiser = denoiser_of(pipeline)
     if not hasattr(denoiser, "fuse_qkv_projections"):
@@ -84,7 +92,7 @@ def _fused_projections(pipeline: Any, _: Device) -> Outcome:
     return Outcome(name)
 
 
-def _cached_features(pipeline: Any, _: Device, *, interval: int, threshold: float) -> Outcome:
+def cached_features(pipeline: Any, _: Device, *, interval: int, threshold: float) -> Outcome:
     """UNets: deep features for `interval` steps. Transformers: all that follows the first block
     is left out while that one's output changes by less than `threshold`, relative to itself."""
     denoiser = denoiser_of(pipeline)
@@ -98,7 +106,8 @@ def _cached_features(pipeline: Any, _: Device, *, interval: int, threshold: floa
     return Outcome(name)
 
 
-def _compiled_blocks(pipeline: Any, device: Device) -> Outcome:
+def compiled_blocks(pipeline: Any, device: Device) -> Outcome:
+    """torch.compile of the blocks that repeat; the first pass at each size compiles."""
     name = "compiled blocks"
     denoiser = denoiser_of(pipeline)
     if not getattr(denoiser, "_repeated_blocks", None):
@@ -125,15 +134,15 @@ def _double(values: torch.Tensor) -> torch.Tensor:
     return values * 2 + 1
 
 
-_SAME_BUT_ROUNDING: tuple[_Part, ...] = (_channels_last, _fused_projections)
+_SAME_BUT_ROUNDING: tuple[Part, ...] = (channels_last, fused_projections)
 
-PRESETS: Mapping[Speed, tuple[_Part, ...]] = {
+PRESETS: Mapping[Speed, tuple[Part, ...]] = {
     Speed.QUALITY: (),
     # 0.05 is diffusers' default; 0.12 is what ParaAttention takes for Flux at its fastest.
-    Speed.FAST: (*_SAME_BUT_ROUNDING, partial(_cached_features, interval=2, threshold=0.05)),
+    Speed.FAST: (*_SAME_BUT_ROUNDING, partial(cached_features, interval=2, threshold=0.05)),
     Speed.MAX: (
         *_SAME_BUT_ROUNDING,
-        partial(_cached_features, interval=3, threshold=0.12),
-        _compiled_blocks,
+        partial(cached_features, interval=3, threshold=0.12),
+        compiled_blocks,
     ),
 }
