@@ -125,18 +125,20 @@ class StableDiffusionEngine:
         model: str,
         dtype: DType = DType.AUTO,
         memory_mode: MemoryMode = MemoryMode.AUTO,
-        speed: Speed = Speed.QUALITY,
+        speed: Speed | None = None,
         *,
         report: Report = report_nothing,
         cancellation: Cancellation | None = None,
     ) -> LoadedModel:
-        """Have `model` ready in this number format and memory mode; another one goes first.
+        """Have `model` ready in this number format, memory mode and speed preset (None = that of
+        the settings); another one goes first.
 
         Raises the ModelErrors, SettingsError, CancelledError, or the libraries' own error when
         memory runs out (nothing of the model stays behind then).
         """
         cancellation = cancellation or Cancellation()
         settled = self.dtype_for(dtype)
+        speed = speed or self.settings.speed
         source, description = self.find(model, report, cancellation)
         request = GenerationRequest(prompt="-", model=model, dtype=settled)
         mode = self.choose_mode(memory_mode, self.estimate(description, request), model)
