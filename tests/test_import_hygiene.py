@@ -28,8 +28,10 @@ def _imported(code: str) -> set[str]:
         "import sdtui.history, sdtui.history.foreign",
         "import sdtui.jobs",
         "import sdtui.pocket",
+        "import sdtui.bench.plan, sdtui.bench.report, sdtui.bench.compare, sdtui.bench.tables",
         "import sdtui.cli.main, sdtui.cli.generate, sdtui.cli.doctor, sdtui.cli.history",
         "import sdtui.cli.serve, sdtui.server.run",
+        "import sdtui.cli.bench",
     ],
 )
 def test_nothing_heavy(code: str) -> None:

@@ -15,6 +15,7 @@ from sdtui.core.text import one_line
 
 _COMMANDS = {
     "generate": "Make pictures from prompts.",
+    "bench": "Measure how fast pictures are made, and compare.",
     "history": "Find, mark and move the pictures that were made.",
     "serve": "Serve pictures over HTTP.",
     "models": "List the models that are on this machine.",

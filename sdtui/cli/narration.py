@@ -49,14 +49,14 @@ class Narrator:
         if self._quiet or event.kind == "failed":  # the command itself says what failed
             return
         if event.kind == "step":
-            self._advance(
+            self.advance(
                 f"step {event.step}/{event.total}  {event.it_per_second:.2f} it/s  "
                 f"{event.remaining:.0f} s left",
                 event.step,
                 event.total,
             )
         elif event.kind == "downloading":
-            self._advance(
+            self.advance(
                 f"{event.done / 1e6:,.0f} of {event.total / 1e6:,.0f} MB, "
                 f"{event.speed / 1e6:.1f} MB/s",
                 event.done,
@@ -67,10 +67,13 @@ class Narrator:
             if line:
                 self._say(line)
 
-    def _advance(self, text: str, done: int, total: int) -> None:
+    def advance(self, text: str, done: int, total: int) -> None:
+        """Tell how far something is; `total` 0 = that isn't known."""
+        if self._quiet:
+            return
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=text, completed=done, total=total)
-        elif done == total or time.monotonic() - self._spoke >= _EVERY:
+            self._bar.update(self._task, description=text, completed=done, total=total or None)
+        elif (done == total > 0) or time.monotonic() - self._spoke >= _EVERY:
             self._spoke = time.monotonic()
             self._say(text)
 

@@ -31,18 +31,21 @@ _SIZE = re.compile(r"(\d{1,5})\s*[xX×*]\s*(\d{1,5})")
 
 def request_options(command: _Command) -> _Command:
     """Give a command one flag for every field of a request but the prompt, and `--size`."""
-    options = [
-        _option(name)
-        for name in GenerationRequest.model_fields
-        if name not in ("prompt", "sampler")
-    ]
-    options.append(_sampler_option())
-    options.append(
-        click.option("--size", metavar="WxH", help="Width and height in one, e.g. 512x768.")
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    size = click.option("--size", metavar="WxH", help="Width and height in one, e.g. 512x768.")
+    names = [name for name in GenerationRequest.model_fields if name not in ("prompt", "sampler")]
+    return options_for(*names, "sampler")(size(command))
+
+
+def options_for(*names: str) -> Callable[[_Command], _Command]:
+    """Give a command a flag for each of these fields of a request."""
+
+    def decorate(command: _Command) -> _Command:
+        for name in reversed(names):
+            option = _sampler_option() if name == "sampler" else _option(name)
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def request_values(flags: dict[str, Any]) -> dict[str, Any]:
@@ -53,13 +56,18 @@ def request_values(flags: dict[str, Any]) -> dict[str, Any]:
     values = {name: value for name, value in flags.items() if value is not None}
     size = values.pop("size", None)
     if size is not None:
-        found = _SIZE.fullmatch(size.strip())
-        if found is None:
-            raise InvalidRequestError(
-                [Problem("size", size, f'is width and height such as 512x768, not "{size}"')]
-            )
-        values |= {"width": int(found[1]), "height": int(found[2])}
+        values["width"], values["height"] = parse_size(size)
     return values
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height from e.g. "512x768". Raises InvalidRequestError."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise InvalidRequestError(
+            [Problem("size", text, f'is width and height such as 512x768, not "{text}"')]
+        )
+    return int(found[1]), int(found[2])
 
 
 def _option(name: str) -> Callable[[_Command], _Command]:

@@ -100,6 +100,10 @@ class QueueClosedError(SdtuiError):
     """The queue takes no more jobs."""
 
 
+class BenchError(SdtuiError):
+    """A benchmark that can't be made, read or compared."""
+
+
 class GenerationError(SdtuiError):
     """A stage of a run failed; `stage` says which one."""
 

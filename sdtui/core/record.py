@@ -73,6 +73,8 @@ class ImageSettings(_Record):
     batch_size: int = 1
     vae_slicing: bool = False
     vae_tiling: bool = False
+    speedups: tuple[str, ...] = ()
+    """What the speed preset turned on for this model."""
 
 
 class ModelRecord(_Record):

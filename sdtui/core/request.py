@@ -54,6 +54,14 @@ class DType(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Speed(StrEnum):
+    """What may be given up for speed."""
+
+    QUALITY = "quality"
+    FAST = "fast"
+    MAX = "max"
+
+
 class InitImageFit(StrEnum):
     """How an init image of another shape is brought to the asked size."""
 
@@ -132,6 +140,10 @@ class GenerationRequest(BaseModel):
 
     dtype: DType = Field(DType.AUTO, json_schema_extra=_label("Precision"))
     """Number format of the weights; auto = what suits the device."""
+
+    speed: Speed = Field(Speed.QUALITY, json_schema_extra=_label("Speed"))
+    """What may be given up for speed: quality = nothing, the picture stays as it is; fast =
+    nearly the same picture; max = all there is, and a minute of compiling at the start."""
 
     @field_validator("prompt")
     @classmethod

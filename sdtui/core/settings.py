@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sdtui.core import paths
 from sdtui.core.errors import SettingsError
 from sdtui.core.nearest import nearest
-from sdtui.core.request import DType, MemoryMode, Policy
+from sdtui.core.request import DType, MemoryMode, Policy, Speed
 
 ENVIRONMENT_PREFIX = "SDTUI_"
 
@@ -50,6 +50,9 @@ class Settings(BaseModel):
     policy: Policy = Policy.KEEP
     """keep, strict or tutorial."""
 
+    speed: Speed = Speed.QUALITY
+    """quality, fast or max."""
+
     previews: bool = True
     """Whether a small picture is made at every step."""
 
@@ -62,7 +65,8 @@ class Settings(BaseModel):
     def request_defaults(self) -> dict[str, Any]:
         """The fields of a GenerationRequest that the settings fill where a person leaves them
         open."""
-        return {name: getattr(self, name) for name in ("model", "dtype", "memory_mode", "policy")}
+        filled = ("model", "dtype", "memory_mode", "policy", "speed")
+        return {name: getattr(self, name) for name in filled}
 
     @field_validator("pictures")
     @classmethod

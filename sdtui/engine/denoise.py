@@ -57,6 +57,19 @@ def denoise(
 
     `watch` = whether x0 is worked out for previews.
     """
+    reuse = model.speedups.reuse
+    if reuse is None:
+        return _denoise(model, batch, on_step, watch=watch)
+    reuse.restart()
+    try:
+        return _denoise(model, batch, on_step, watch=watch)
+    finally:
+        reuse.restart()
+
+
+def _denoise(
+    model: LoadedModel, batch: Batch, on_step: OnStep, *, watch: bool
+) -> torch.Tensor | list[Image.Image]:
     model.pipeline.scheduler = make_scheduler(model.own_scheduler, batch.sampler)
     generators = [torch.Generator("cpu").manual_seed(seed) for seed in batch.seeds]
     if not model.description.is_stable_diffusion:

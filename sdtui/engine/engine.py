@@ -11,14 +11,22 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import OutOfMemoryError, UnsupportedModelError
 from sdtui.core.events import Downloading, Event, Loaded, Loading
 from sdtui.core.record import ModelRecord
-from sdtui.core.request import DType, GenerationRequest, MemoryMode
+from sdtui.core.request import DType, GenerationRequest, MemoryMode, Speed
 from sdtui.core.settings import Settings
-from sdtui.engine.device import TORCH_DTYPES, Device, PeakMeter, choose_device, choose_dtype
+from sdtui.engine.device import (
+    TORCH_DTYPES,
+    Device,
+    PeakMeter,
+    choose_device,
+    choose_dtype,
+    use_physical_cores,
+)
 from sdtui.engine.load import load_pipeline
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory import apply_mode, can_change, modes_for
 from sdtui.engine.preview import latent_to_rgb
 from sdtui.engine.run import GenerationResult, OnImage, Run
+from sdtui.engine.speed import apply_speed
 from sdtui.models.catalog import ModelSource, find_model
 from sdtui.models.description import ModelDescription, describe_model
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
@@ -43,6 +51,8 @@ class StableDiffusionEngine:
         """Raises SettingsError if the device that the settings name isn't there."""
         self.settings = settings or Settings()
         self.device: Device = choose_device(self.settings.device)
+        if not self.device.is_accelerator:
+            use_physical_cores()
         self.meter = PeakMeter(self.device)
         self.loaded: LoadedModel | None = None
 
@@ -115,24 +125,28 @@ class StableDiffusionEngine:
         model: str,
         dtype: DType = DType.AUTO,
         memory_mode: MemoryMode = MemoryMode.AUTO,
+        speed: Speed | None = None,
         *,
         report: Report = report_nothing,
         cancellation: Cancellation | None = None,
     ) -> LoadedModel:
-        """Have `model` ready in this number format and memory mode; another one goes first.
+        """Have `model` ready in this number format, memory mode and speed preset (None = that of
+        the settings); another one goes first.
 
         Raises the ModelErrors, SettingsError, CancelledError, or the libraries' own error when
         memory runs out (nothing of the model stays behind then).
         """
         cancellation = cancellation or Cancellation()
         settled = self.dtype_for(dtype)
+        speed = speed or self.settings.speed
         source, description = self.find(model, report, cancellation)
         request = GenerationRequest(prompt="-", model=model, dtype=settled)
         mode = self.choose_mode(memory_mode, self.estimate(description, request), model)
         loaded = self.loaded
         if (
             loaded
-            and (loaded.source.location, loaded.dtype) == (source.location, settled)
+            and (loaded.source.location, loaded.dtype, loaded.speed)
+            == (source.location, settled, speed)
             and (loaded.memory_mode is mode or can_change(loaded.memory_mode))
         ):
             if loaded.memory_mode is not mode:
@@ -144,7 +158,7 @@ class StableDiffusionEngine:
             return loaded
         loaded = None
         self.unload()
-        self.loaded = self._load(source, description, settled, mode, report, cancellation)
+        self.loaded = self._load(source, description, settled, mode, speed, report, cancellation)
         return self.loaded
 
     def _load(
@@ -153,6 +167,7 @@ class StableDiffusionEngine:
         description: ModelDescription,
         dtype: DType,
         mode: MemoryMode,
+        speed: Speed,
         report: Report,
         cancellation: Cancellation,
     ) -> LoadedModel:
@@ -167,6 +182,9 @@ class StableDiffusionEngine:
         vae = getattr(pipeline, "vae", None)
         channels = int(getattr(vae.config, "latent_channels", 4)) if vae is not None else 0
         to_rgb = latent_to_rgb(description.family, vae, channels)
+        before = time.perf_counter()
+        speedups = apply_speed(pipeline, speed, self.device)
+        timings["speed"] = time.perf_counter() - before
         before = time.perf_counter()
         apply_mode(pipeline, mode, self.device)
         timings["to device"] = time.perf_counter() - before
@@ -190,6 +208,8 @@ class StableDiffusionEngine:
             device=self.device,
             dtype=dtype,
             memory_mode=mode,
+            speed=speed,
+            speedups=speedups,
             own_scheduler=pipeline.scheduler,
             counters=token_counters(description.path),
             to_rgb=to_rgb,

@@ -18,7 +18,7 @@ import torch
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
 from sdtui.engine.oom import is_out_of_memory
-from sdtui.models.description import CONFIGS, UNUSED, ModelDescription, weight_files
+from sdtui.models.description import CONFIGS, UNUSED, ModelDescription, weight_variant
 
 OnComponent = Callable[[str, int, int], None]
 """Called before a component is loaded: its name, its number (from 1), how many there are."""
@@ -54,7 +54,7 @@ def load_pipeline(
             others = _other_arguments(description, folder, pipeline_class)
             pipeline = pipeline_class(**parts, **others)
     pipeline.set_progress_bar_config(disable=True)
-    if description.prediction_type or description.zero_terminal_snr:
+    if description.prediction_type or description.zero_terminal_snr or description.timestep_spacing:
         pipeline.scheduler = _corrected_scheduler(pipeline.scheduler, description)
     return pipeline, timings
 
@@ -102,13 +102,12 @@ def _module_from_folder(
 ) -> tuple[torch.nn.Module, Collection[str]]:
     """A component and the names of the tensors that its files lack, which the libraries would
     fill with random values."""
-    files = weight_files(place)
     module, told = _from_folder(
         cls,
         library,
         place,
         dtype=dtype,
-        variant="fp16" if all(".fp16" in file.name for file in files) else None,
+        variant=weight_variant(place),
         use_safetensors=True,
         output_loading_info=True,
     )
@@ -195,6 +194,8 @@ def _text_to_image_class(description: ModelDescription) -> type[Any]:
 
 def _corrected_scheduler(scheduler: Any, description: ModelDescription) -> Any:
     changes: dict[str, object] = {}
+    if description.timestep_spacing:
+        changes["timestep_spacing"] = description.timestep_spacing
     if description.prediction_type:
         changes["prediction_type"] = description.prediction_type
     if description.zero_terminal_snr:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sdtui.core.record import ModelRecord
-from sdtui.core.request import DType, MemoryMode
+from sdtui.core.request import DType, MemoryMode, Speed
 from sdtui.engine.device import Device
 from sdtui.engine.preview import LatentToRGB
 from sdtui.engine.prompts import PromptEncoder
+from sdtui.engine.speed import SpeedUps, denoiser_of
 from sdtui.models.catalog import ModelSource
 from sdtui.models.description import ModelDescription
 from sdtui.models.tokens import TokenCounter
@@ -26,6 +27,8 @@ class LoadedModel:
     device: Device
     dtype: DType
     memory_mode: MemoryMode
+    speed: Speed
+    speedups: SpeedUps
     own_scheduler: Any
     """The scheduler that the model came with; its config is never changed."""
     counters: dict[str, TokenCounter]
@@ -43,4 +46,4 @@ class LoadedModel:
     @property
     def denoiser(self) -> Any:
         """The UNet or the transformer."""
-        return getattr(self.pipeline, "unet", None) or self.pipeline.transformer
+        return denoiser_of(self.pipeline)

@@ -139,12 +139,15 @@ class Run:
             self.request.model,
             self.request.dtype,
             self.plan.memory_mode,
+            self.request.speed,
             report=self._report,
             cancellation=self._cancellation,
         )
         if model is not before:
             self.story.load_timings = model.load_timings
         self.story.model, self.story.dtype = model.record, model.dtype
+        for notice in model.speedups.notices:
+            self._notice(notice)
         self._settle(model)
         return model
 
@@ -188,6 +191,7 @@ class Run:
                 "batch_size": self.plan.batch_size,
                 "vae_slicing": self.plan.vae_slicing,
                 "vae_tiling": self.plan.vae_tile is not None,
+                "speedups": model.speedups.names,
             }
         )
 

@@ -91,10 +91,14 @@ class Outcome:
 
 def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
     """The engine behind its retry policy. Imports torch: for the worker thread only."""
+    from sdtui.engine.device import give_way_to_others
     from sdtui.engine.engine import StableDiffusionEngine
     from sdtui.engine.generator import RobustStableDiffusionGenerator
 
-    return RobustStableDiffusionGenerator(StableDiffusionEngine(settings))
+    engine = StableDiffusionEngine(settings)
+    if not engine.device.is_accelerator:
+        give_way_to_others()
+    return RobustStableDiffusionGenerator(engine)
 
 
 def carry_out(

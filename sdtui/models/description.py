@@ -18,6 +18,7 @@ from sdtui.core.errors import (
 )
 from sdtui.core.request import GenerationRequest
 from sdtui.core.samplers import DEFAULT_SAMPLER
+from sdtui.models.distilled import Distilled, distilled_values, model_name
 from sdtui.models.headers import Header, read_header
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -64,6 +65,8 @@ class ModelDescription:
     prediction_type: str | None = None
     """Set where the weights tell it and the config that is used does not."""
     zero_terminal_snr: bool = False
+    timestep_spacing: str | None = None
+    """Set where the model needs another than its scheduler's config says."""
     components: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Component → (library, class)."""
     configs: Path = Path()
@@ -121,6 +124,12 @@ def weight_files(folder: Path) -> list[Path]:
     return plain or [file for file in files if ".fp16" in file.name]
 
 
+def weight_variant(place: Path) -> str | None:
+    """ "fp16" if a component's folder has its weights in that variant alone."""
+    files = weight_files(place)
+    return "fp16" if files and all(".fp16" in file.name for file in files) else None
+
+
 def _describe_folder(folder: Path) -> ModelDescription:
     index = read_json(folder / "model_index.json")
     components = _components_in(index)
@@ -135,15 +144,20 @@ def _describe_folder(folder: Path) -> ModelDescription:
     tiny = vae.get("_class_name") == "AutoencoderTiny"
     blocks = vae.get("encoder_block_out_channels" if tiny else "block_out_channels") or [0] * 4
     factor = 2 ** (len(blocks) - 1)
+    family = _family(pipeline_class, denoiser, tiny)
+    scheduler_file = folder / "scheduler" / "scheduler_config.json"
+    scheduler = read_json(scheduler_file) if scheduler_file.is_file() else {}
+    distilled = distilled_values(model_name(folder), denoiser, scheduler, family)
     return ModelDescription(
         path=folder,
-        family=_family(pipeline_class, denoiser, tiny),
+        family=family,
         pipeline_class=pipeline_class,
         parameters=parameters,
-        native=_native_of_folder(folder, pipeline_class, denoiser, factor),
+        native=_native_of_folder(folder, _base_values(pipeline_class, distilled), denoiser, factor),
         vae_factor=factor,
         tiny_vae=tiny,
         denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),
+        timestep_spacing=distilled.timestep_spacing if distilled else None,
         components=components,
         configs=folder,
     )
@@ -171,13 +185,12 @@ def _family(pipeline_class: str, denoiser: Mapping[str, Any], tiny: bool) -> str
 
 
 def _native_of_folder(
-    folder: Path, pipeline_class: str, denoiser: Mapping[str, Any], factor: int
+    folder: Path, base: NativeValues, denoiser: Mapping[str, Any], factor: int
 ) -> NativeValues:
     native = folder / NATIVE_FILE
     own = _own_values(native) if native.is_file() else {}
     side = denoiser.get("sample_size")
     size = int(side) * factor if isinstance(side, int) else None
-    base = _NATIVE.get(pipeline_class, NativeValues())
     return NativeValues(
         width=own.get("width", size),
         height=own.get("height", size),
@@ -204,6 +217,17 @@ _NATIVE = {
     "StableDiffusionPipeline": NativeValues(None, None, 25, 7.5, DEFAULT_SAMPLER),
     "StableDiffusionXLPipeline": NativeValues(None, None, 25, 5.0, DEFAULT_SAMPLER),
 }
+
+
+def _base_values(pipeline_class: str, distilled: Distilled | None) -> NativeValues:
+    """Steps, guidance and sampler of a family, or of a model that was distilled to few steps."""
+    if distilled is None:
+        return _NATIVE.get(pipeline_class, NativeValues())
+    return NativeValues(
+        num_inference_steps=distilled.num_inference_steps,
+        guidance_scale=distilled.guidance_scale,
+        sampler=distilled.sampler,
+    )
 
 
 def _config(folder: Path, component: str) -> dict[str, Any]:
@@ -256,7 +280,8 @@ def _describe_file(path: Path) -> ModelDescription:
         native_size = 512 if prediction_type == "epsilon" else 768
     xl = family == "sdxl"
     pipeline_class = "StableDiffusionXLPipeline" if xl else "StableDiffusionPipeline"
-    base = _NATIVE[pipeline_class]
+    distilled = distilled_values(model_name(path), {}, {}, family)
+    base = _base_values(pipeline_class, distilled)
     return ModelDescription(
         path=path,
         family=family,
@@ -268,6 +293,7 @@ def _describe_file(path: Path) -> ModelDescription:
         single_file=True,
         prediction_type=prediction_type,
         zero_terminal_snr="ztsnr" in header.tensors,
+        timestep_spacing=distilled.timestep_spacing if distilled else None,
         components=describe_components(CONFIGS / family),
         configs=CONFIGS / family,
     )

@@ -1,5 +1,6 @@
 """How much time the engine adds to plain diffusers: the same pictures in turn (A B A B), previews
-off and on at every step, and the ratio pair by pair.
+off and on at every step, and the ratio pair by pair. `sdtui bench --against diffusers` is the same
+without previews, for any model.
 
 python -m tests.benchmarks.overhead [--pairs 9] [--steps 20]
 """
@@ -8,18 +9,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
-from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
-
+from sdtui.bench.measure import Bench
+from sdtui.bench.plan import Plan
 from sdtui.core.request import DType, GenerationRequest
 from sdtui.core.settings import Settings
-from sdtui.engine.engine import StableDiffusionEngine
 from sdtui.engine.quiet import quiet_libraries
 from tests.tiny import make_sd1
 
@@ -33,66 +30,28 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     options = parser.parse_args()
     quiet_libraries()
+    kept = frozenset({"prompts", "steps", "sizes", "runs"})
+    plan = Plan(("a red cat",), (options.steps,), ((_SIZE, _SIZE),), options.pairs, kept=kept)
     with tempfile.TemporaryDirectory() as name:
         # Wide enough for steps of at least 50 ms.
-        folder = make_sd1(Path(name), width=96)
-        plain = _plain(folder, options.steps)
+        model = make_sd1(Path(name), width=96)
+        request = GenerationRequest(prompt="-", model=str(model), dtype=DType.FLOAT32, seed=1)
         for previews in (False, True):
-            with StableDiffusionEngine(Settings(device="cpu", previews=previews)) as engine:
-                request = GenerationRequest(
-                    prompt="a red cat",
-                    model=str(folder),
-                    dtype=DType.FLOAT32,
-                    num_inference_steps=options.steps,
-                    width=_SIZE,
-                    height=_SIZE,
-                    seed=1,
-                )
-                events: list[Any] = []
-                ours = _timed(lambda: engine.generate(request, report=events.append))  # noqa: B023
-                _report("on every step" if previews else "off", plain, ours, options)
+            settings = Settings(device="cpu", previews=previews)
+            bench = Bench(settings, request, plan, seconds=3600, against="diffusers", tell=_nothing)
+            bench.run()
+            (cell,) = bench.report().cells
+            ratios = cell.ratios
+            step = statistics.median(sample.seconds for sample in cell.against) / options.steps
+            sys.stdout.write(
+                f"previews {'on every step' if previews else 'off':14} "
+                f"ratio median {statistics.median(ratios):.3f} (min {min(ratios):.3f}, "
+                f"max {max(ratios):.3f}); a step of diffusers {step * 1000:.0f} ms\n"
+            )
 
 
-def _plain(folder: Path, steps: int) -> Callable[[], float]:
-    pipeline: Any = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
-    pipeline.scheduler = DPMSolverMultistepScheduler.from_config(
-        pipeline.scheduler.config, use_karras_sigmas=True
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    return _timed(
-        lambda: pipeline(
-            "a red cat",
-            num_inference_steps=steps,
-            width=_SIZE,
-            height=_SIZE,
-            generator=torch.Generator("cpu").manual_seed(1),
-        )
-    )
-
-
-def _timed(make: Callable[[], object]) -> Callable[[], float]:
-    def run() -> float:
-        before = time.perf_counter()
-        make()
-        return time.perf_counter() - before
-
-    return run
-
-
-def _report(
-    previews: str,
-    plain: Callable[[], float],
-    ours: Callable[[], float],
-    options: argparse.Namespace,
-) -> None:
-    plain(), ours()  # warm-up
-    pairs = [(ours(), plain()) for _ in range(options.pairs)]
-    ratios = sorted(one / other for one, other in pairs)
-    step = statistics.median(other for _, other in pairs) / options.steps
-    print(  # noqa: T201
-        f"previews {previews:14} ratio median {statistics.median(ratios):.3f} "
-        f"(min {ratios[0]:.3f}, max {ratios[-1]:.3f}); a step of diffusers {step * 1000:.0f} ms"
-    )
+def _nothing(*_: object) -> None:
+    return None
 
 
 if __name__ == "__main__":

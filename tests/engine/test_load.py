@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import (
@@ -20,7 +22,7 @@ from sdtui.core.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from sdtui.engine.load import load_pipeline
+from sdtui.engine.load import load_component, load_pipeline
 from sdtui.models.description import describe_model
 
 
@@ -231,3 +233,29 @@ def test_code_that_the_tokenizer_asks_for_is_not_run(copy: Path) -> None:
         lambda index: index.update(tokenizer=["transformers", "AutoTokenizer"]),
     )
     assert type(load(copy).tokenizer).__module__.startswith("transformers.")
+
+
+class _LargestOf(TorchDispatchMode):
+    """Watches the tensors that torch makes with data, and remembers the largest in fp32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor) and tensor.dtype is torch.float32:
+                self.values = max(self.values, 0 if tensor.is_meta else tensor.numel())
+        return made
+
+
+@pytest.mark.parametrize("name", ["unet", "vae", "text_encoder"])
+def test_fp16_weights_never_pass_through_fp32(tiny_sd1: Path, tmp_path: Path, name: str) -> None:
+    halved = load(tiny_sd1).to(torch.float16)
+    halved.save_pretrained(tmp_path)
+    largest = max(tensor.numel() for tensor in getattr(halved, name).state_dict().values())
+    with _LargestOf() as watched:
+        loaded = load_component(describe_model(tmp_path), name, torch.float16)
+    assert loaded.dtype is torch.float16
+    assert watched.values < largest / 4

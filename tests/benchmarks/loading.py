@@ -1,7 +1,8 @@
-"""Load single-file checkpoints of full size, without a network: random fp16 weights of the real
-architectures, written in the original layout by one process and loaded by another.
+"""Load models of full size, without a network: random fp16 weights of the real architectures,
+written by one process, as a single file in the original layout or as a diffusers folder, and
+loaded by another.
 
-    python -m tests.benchmarks.single_file sd1 sd2 sdxl --folder /somewhere/with/room
+    python -m tests.benchmarks.loading sd1 sd2 sdxl [--layout folder] [--folder /with/room]
 
 Needs, for SDXL, 7 GB of disk and 16 GB of memory.
 """
@@ -16,6 +17,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,16 +36,18 @@ FAMILIES = ("sd1", "sd2", "sdxl")
 
 
 def main() -> None:
-    """Write and load a checkpoint of each family, and print a line of JSON about it."""
+    """Write and load a model of each family, and print a line of JSON about it."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("families", nargs="*", default=["sd1"], choices=FAMILIES)
     arguments.add_argument("--folder", type=Path, help="where the files go for a while")
+    arguments.add_argument("--layout", default="file", choices=_WRITERS)
     asked = arguments.parse_args()
     for family in asked.families:
         with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-            file = Path(folder) / f"{family}.safetensors"
-            written = _in_own_process(_write, family, file)
-            told = _in_own_process(_load, file)
+            ending = ".safetensors" if asked.layout == "file" else ""
+            place = Path(folder) / f"{family}{ending}"
+            written = _in_own_process(_write, family, asked.layout, place)
+            told = _in_own_process(_load, place)
         same = told.pop("digests") == written
         sys.stdout.write(json.dumps({"same weights": same, **told}) + "\n")
         if not same or told["family"] != family:
@@ -56,14 +60,24 @@ def _in_own_process(work: Any, *arguments: Any) -> Any:
         return pool.submit(work, *arguments).result()
 
 
-def _write(family: str, file: Path) -> dict[str, str]:
+def _write(family: str, layout: str, place: Path) -> dict[str, str]:
     quiet_libraries()
     pipeline = random_pipeline(CONFIGS / family, torch.float16)
-    write_single_file(pipeline, file)
+    _WRITERS[layout](pipeline, place)
     return _digests(pipeline)
 
 
-def _load(file: Path) -> dict[str, Any]:
+def _write_folder(pipeline: Any, place: Path) -> None:
+    pipeline.save_pretrained(place)
+
+
+_WRITERS: Mapping[str, Callable[[Any, Path], object]] = {
+    "file": write_single_file,
+    "folder": _write_folder,
+}
+
+
+def _load(place: Path) -> dict[str, Any]:
     quiet_libraries()
     socket.socket.connect = _refuse  # type: ignore[method-assign]
     socket.getaddrinfo = _refuse
@@ -71,7 +85,7 @@ def _load(file: Path) -> dict[str, Any]:
     meter.start()
     before = meter.now()
     started = time.perf_counter()
-    description = describe_model(file)
+    description = describe_model(place)
     pipeline, timings = load_pipeline(description, torch.float16, lambda *_: None, Cancellation())
     seconds = time.perf_counter() - started
     digests = _digests(pipeline)  # reads every weight: until then the file is only mapped

@@ -1,0 +1,181 @@
+"""What a benchmark found: plain data, written as JSON or CSV and read again for comparing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from sdtui.core.errors import BenchError
+
+SCHEMA_VERSION = 1
+"""Raised when a change makes older readers wrong."""
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class Sample(_Data):
+    """One timed run, from prompt to finished pictures; the model was loaded before."""
+
+    seconds: float
+    stages: dict[str, float] = {}
+    """Seconds by stage; empty where they can't be told apart (plain diffusers)."""
+    it_per_second: float | None = None
+    """Denoising steps a second."""
+    peak: int | None = None
+    """Bytes: of the GPU's allocator, or resident memory on a CPU."""
+    batch_size: int | None = None
+    """Pictures that were made at once."""
+
+
+class CellResult(_Data):
+    """What one cell of the grid gave."""
+
+    prompt: str
+    num_inference_steps: int
+    width: int
+    height: int
+    count: int = 1
+    samples: tuple[Sample, ...] = ()
+    against: tuple[Sample, ...] = ()
+    """The other contender's run beside each sample."""
+    difference: float | None = None
+    """Mean difference between both contenders' pictures, in levels of 0 to 255."""
+    estimate: int | None = None
+    """Bytes: the peak that was expected."""
+    error: str | None = None
+
+    @property
+    def key(self) -> tuple[str, int, int, int, int]:
+        """What makes it the same cell in another report."""
+        return self.prompt, self.num_inference_steps, self.width, self.height, self.count
+
+    @property
+    def mean(self) -> float:
+        """Seconds; there must be samples."""
+        return statistics.fmean(sample.seconds for sample in self.samples)
+
+    @property
+    def fastest(self) -> float:
+        """Seconds."""
+        return min(sample.seconds for sample in self.samples)
+
+    @property
+    def slowest(self) -> float:
+        """Seconds."""
+        return max(sample.seconds for sample in self.samples)
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Seconds over the other contender's, pair by pair."""
+        return tuple(
+            ours.seconds / theirs.seconds
+            for ours, theirs in zip(self.samples, self.against, strict=False)
+        )
+
+
+class Machine(_Data):
+    """Where it was measured."""
+
+    device: str
+    """"cpu", "cuda:0", "mps"."""
+    name: str
+    """Of the GPU or CPU."""
+    cores: int
+    """Physical ones."""
+    threads: int
+    """That torch computes with on the CPU."""
+    memory: int
+    """Bytes: of the GPU, or of the machine."""
+    system: str
+
+
+class BenchReport(_Data):
+    """A whole benchmark."""
+
+    schema_version: int = SCHEMA_VERSION
+    timestamp: AwareDatetime
+    machine: Machine
+    versions: dict[str, str]
+    model: str
+    model_hash: str | None = None
+    sampler: str = ""
+    guidance_scale: float | None = None
+    dtype: str = ""
+    memory_mode: str = ""
+    speed: str = "quality"
+    speedups: tuple[str, ...] = ()
+    """What the speed preset turned on for this model."""
+    load_timings: dict[str, float] = {}
+    """Seconds by component."""
+    warm_up: float = 0.0
+    """Seconds of the runs that were not counted, loading and compiling included."""
+    runs: int
+    against: str | None = None
+    cells: tuple[CellResult, ...] = ()
+    complete: bool = True
+    notes: tuple[str, ...] = ()
+    """What else a reader should know: what was left out, what the model couldn't do."""
+
+    @property
+    def measured(self) -> tuple[CellResult, ...]:
+        """The cells that have figures."""
+        return tuple(cell for cell in self.cells if cell.samples)
+
+
+def read_report(path: Path) -> BenchReport:
+    """A report that was written as JSON. Raises BenchError."""
+    try:
+        return BenchReport.model_validate_json(path.read_bytes())
+    except OSError as error:
+        problem = error.strerror or str(error)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        problem = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}".strip(": ")
+    raise BenchError(
+        f"{path} is no benchmark that can be read: {problem}",
+        'Give a file that "sdtui bench --out FILE.json" wrote',
+    )
+
+
+_COLUMNS = [
+    "prompt",
+    "num_inference_steps",
+    "width",
+    "height",
+    "count",
+    "contender",
+    "run",
+    "seconds",
+    "encode",
+    "denoise",
+    "decode",
+    "it_per_second",
+    "batch_size",
+    "peak",
+    "estimate",
+    "difference",
+    "error",
+]
+
+
+def to_csv(report: BenchReport) -> str:
+    """A row for every timed run, with a head line; a cell that failed has one row."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    table.writeheader()
+    for cell in report.cells:
+        common = cell.model_dump(exclude={"samples", "against"})
+        for contender, samples in (("sdtui", cell.samples), (report.against, cell.against)):
+            for run, sample in enumerate(samples, start=1):
+                figures = sample.model_dump(exclude={"stages"})
+                stages = {n: s for n, s in sample.stages.items() if n in _COLUMNS}
+                table.writerow({**common, **figures, **stages, "contender": contender, "run": run})
+        if not cell.samples:
+            table.writerow(common)
+    return text.getvalue()

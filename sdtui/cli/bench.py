@@ -1,0 +1,191 @@
+"""`sdtui bench`: how fast pictures are made here. stdout is data, stderr narration."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sdtui.cli.request_options import options_for, parse_size
+
+if TYPE_CHECKING:
+    from sdtui.bench.plan import Plan
+    from sdtui.bench.report import BenchReport
+    from sdtui.core.request import GenerationRequest
+    from sdtui.core.settings import Settings
+
+_INTERRUPTED = 130
+_ENDINGS = (".json", ".csv")
+
+
+@click.command()
+@click.argument("prompts", nargs=-1)
+@click.option("--steps", metavar="N,N…", help="Numbers of steps to measure. [20,50,100]")
+@click.option(
+    "--size", "sizes", metavar="WxH,…", help="Sizes to measure. [512x512,768x768, or the model's]"
+)
+@click.option("--runs", type=click.IntRange(1, 100), help="Timed runs of each. [3]")
+@click.option("--count", type=click.IntRange(1, 64), default=1, help="Pictures a run. [1]")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.1, 10_000),
+    default=10,
+    help="The time to fit into; what isn't given by a flag is sized down. [10]",
+)
+@click.option(
+    "--against",
+    type=click.Choice(["diffusers", "diffusers-defaults", "quality", "one-by-one"]),
+    help="Measure in turn with: plain diffusers with the same settings; plain diffusers loaded as "
+    "it does by default; no speed preset; each of --count pictures alone.",
+)
+@click.option(
+    "--compare",
+    "compared",
+    type=(Path, Path),
+    metavar="A.json B.json",
+    help="Compare two benchmarks that were written before, instead of measuring.",
+)
+@options_for("model", "sampler", "guidance_scale", "seed", "dtype", "memory_mode", "speed")
+@click.option(
+    "--out",
+    "-o",
+    "files",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Also write the figures to a file ending in .json or .csv. May be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a row a run.")
+@click.option("--quiet", "-q", is_flag=True, help="No narration on stderr, only errors.")
+def bench(
+    prompts: tuple[str, ...],
+    steps: str | None,
+    sizes: str | None,
+    runs: int | None,
+    count: int,
+    minutes: float,
+    against: str | None,
+    compared: tuple[Path, Path] | None,
+    files: tuple[Path, ...],
+    as_json: bool,
+    as_csv: bool,
+    quiet: bool,
+    **flags: Any,
+) -> int:
+    """Measure how fast pictures are made: PROMPTS × steps × sizes, warm-up left out."""
+    from sdtui.cli.logs import log_to_file
+    from sdtui.core.request import GenerationRequest
+    from sdtui.core.settings import load_settings
+    from sdtui.models.catalog import find_model
+
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    if compared is not None:
+        return _compare(*compared, as_json=as_json)
+    for file in files:
+        if file.suffix not in _ENDINGS or not file.expanduser().parent.is_dir():
+            raise click.UsageError(
+                f"--out {file}: give a .json or .csv file in a folder that is there"
+            )
+    log_to_file()
+    settings = load_settings()
+    plan = _plan(prompts, steps, sizes, runs, count)
+    given = {name: value for name, value in flags.items() if value is not None}
+    request = GenerationRequest.parse(
+        {"prompt": "-", "seed": 0, **settings.request_defaults(), **given}
+    )
+    for cell in plan.cells():
+        request.changed(
+            prompt=cell.prompt,
+            num_inference_steps=cell.num_inference_steps,
+            width=cell.width,
+            height=cell.height,
+        )
+    find_model(request.model, settings.model_folders)  # a wrong name is told before torch is loaded
+    report, code = _measure(settings, request, plan, minutes * 60, against, quiet)
+    for file in files:
+        _write(file.expanduser(), report)
+    _print(report, as_json=as_json, as_csv=as_csv)
+    return code
+
+
+def _plan(
+    prompts: tuple[str, ...], steps: str | None, sizes: str | None, runs: int | None, count: int
+) -> Plan:
+    from sdtui.bench.plan import Plan
+
+    given: dict[str, Any] = {"prompts": prompts, "runs": runs}
+    if steps is not None:
+        try:
+            given["steps"] = tuple(int(part) for part in steps.split(","))
+        except ValueError:
+            raise click.BadParameter(
+                f'"{steps}" is no list such as 20,50', param_hint="--steps"
+            ) from None
+    if sizes is not None:
+        given["sizes"] = tuple(parse_size(part) for part in sizes.split(","))
+    given = {name: value for name, value in given.items() if value}
+    return Plan(**given, count=count, kept=frozenset(given))
+
+
+def _measure(
+    settings: Settings,
+    request: GenerationRequest,
+    plan: Plan,
+    seconds: float,
+    against: str | None,
+    quiet: bool,
+) -> tuple[BenchReport, int]:
+    """The report, whole or as far as it got before an interrupt, and the exit code."""
+    from sdtui.bench.measure import Bench
+    from sdtui.cli.narration import Narrator
+
+    # Previews cost each machine and terminal something else.
+    settings = settings.model_copy(update={"previews": False})
+    with Narrator(quiet=quiet, bar=sys.stderr.isatty()) as narrator:
+        measuring = Bench(
+            settings, request, plan, seconds=seconds, against=against, tell=narrator.advance
+        )
+        try:
+            measuring.run()
+        except KeyboardInterrupt:
+            click.echo("sdtui: interrupted.", err=True)
+            return measuring.report(), _INTERRUPTED
+        report = measuring.report()
+    return report, 1 if any(cell.error for cell in report.cells) else 0
+
+
+def _compare(first: Path, second: Path, *, as_json: bool) -> int:
+    from sdtui.bench.compare import compare
+    from sdtui.bench.report import read_report
+    from sdtui.bench.tables import comparison_lines
+
+    comparison = compare(read_report(first), read_report(second))
+    if as_json:
+        click.echo(comparison.model_dump_json(indent=2))
+    else:
+        click.echo("\n".join(comparison_lines(comparison)))
+    return 0
+
+
+def _write(file: Path, report: BenchReport) -> None:
+    from sdtui.bench.report import to_csv
+    from sdtui.core.files import write_whole
+
+    text = to_csv(report) if file.suffix == ".csv" else report.model_dump_json(indent=2)
+    write_whole(file, text.encode())
+
+
+def _print(report: BenchReport, *, as_json: bool, as_csv: bool) -> None:
+    from sdtui.bench.report import to_csv
+    from sdtui.bench.tables import report_lines
+
+    if as_json:
+        click.echo(json.dumps(report.model_dump(mode="json"), indent=2))
+    elif as_csv:
+        click.echo(to_csv(report), nl=False)
+    else:
+        click.echo("\n".join(report_lines(report)))

@@ -1,0 +1,148 @@
+"""Speed presets: what each turns on, and what a model has no way of.
+
+Nothing here is on in the preset `quality`, so that its pictures are the model's own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import torch
+from diffusers import FirstBlockCacheConfig
+from torch._dynamo.exc import TorchDynamoException
+
+from sdtui.core import paths
+from sdtui.core.request import Speed
+from sdtui.engine.device import Device
+from sdtui.engine.reuse import DeepReuse, has_deep_blocks
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one part of a preset."""
+
+    name: str
+    why_not: str | None = None
+    """Why this model or machine can't; None if it is on."""
+    reuse: DeepReuse | None = None
+
+
+@dataclass(frozen=True)
+class SpeedUps:
+    """What is on in a loaded pipeline."""
+
+    names: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    """What isn't, and why."""
+    reuse: DeepReuse | None = None
+    """To be restarted around each run."""
+
+
+Part = Callable[[Any, Device], Outcome]
+"""Turns one thing on in a pipeline, if it can."""
+
+
+def apply_speed(pipeline: Any, speed: Speed, device: Device) -> SpeedUps:
+    """Turn on what a preset has, in a pipeline whose weights were just read. It can't be turned
+    off again: the model is then loaded anew."""
+    return turn_on(pipeline, PRESETS[speed], device)
+
+
+def turn_on(pipeline: Any, parts: Iterable[Part], device: Device) -> SpeedUps:
+    """Turn on some parts, in this order."""
+    outcomes = [part(pipeline, device) for part in parts]
+    return SpeedUps(
+        names=tuple(outcome.name for outcome in outcomes if outcome.why_not is None),
+        notices=tuple(
+            f"without {outcome.name}: {outcome.why_not}" for outcome in outcomes if outcome.why_not
+        ),
+        reuse=next((outcome.reuse for outcome in outcomes if outcome.reuse), None),
+    )
+
+
+def denoiser_of(pipeline: Any) -> Any:
+    """The UNet or the transformer."""
+    return getattr(pipeline, "unet", None) or pipeline.transformer
+
+
+def channels_last(pipeline: Any, _: Device) -> Outcome:
+    """Keep the UNet's and the VAE's weights in the order that convolutions are fastest in."""
+    name = "channels last"
+    if not hasattr(pipeline, "unet"):
+        return Outcome(name, "a transformer has no convolutions to gain from it")
+    for part in (pipeline.unet, pipeline.vae):
+        part.to(memory_format=torch.channels_last)
+    return Outcome(name)
+
+
+def fused_projections(pipeline: Any, _: Device) -> Outcome:
+    """One matrix for query, key and value in place of three."""
+    name = "fused projections"
+    denoiser = denoiser_of(pipeline)
+    if not hasattr(denoiser, "fuse_qkv_projections"):
+        return Outcome(name, f"{type(denoiser).__name__} has no such thing")
+    try:
+        denoiser.fuse_qkv_projections()
+    except ValueError as error:
+        return Outcome(name, str(error))
+    return Outcome(name)
+
+
+def cached_features(pipeline: Any, _: Device, *, interval: int, threshold: float) -> Outcome:
+    """UNets: deep features for `interval` steps. Transformers: all that follows the first block
+    is left out while that one's output changes by less than `threshold`, relative to itself."""
+    denoiser = denoiser_of(pipeline)
+    if has_deep_blocks(denoiser):
+        name = f"deep features for {interval} steps"
+        return Outcome(name, reuse=DeepReuse(denoiser, interval))
+    name = f"first-block cache {threshold:g}"
+    if not hasattr(denoiser, "enable_cache"):
+        return Outcome(name, f"{type(denoiser).__name__} has no feature cache")
+    denoiser.enable_cache(FirstBlockCacheConfig(threshold=threshold))
+    return Outcome(name)
+
+
+def compiled_blocks(pipeline: Any, device: Device) -> Outcome:
+    """torch.compile of the blocks that repeat; the first pass at each size compiles."""
+    name = "compiled blocks"
+    denoiser = denoiser_of(pipeline)
+    if not getattr(denoiser, "_repeated_blocks", None):
+        return Outcome(name, f"{type(denoiser).__name__} names no repeated blocks")
+    why_not = _why_no_compiler(device.torch.type)
+    if why_not is None:
+        denoiser.compile_repeated_blocks()
+    return Outcome(name, why_not)
+
+
+@cache
+def _why_no_compiler(device_type: str) -> str | None:
+    """Compile something small, since only that tells whether a compiler is there and works.
+    What is compiled is kept on disk for the next start."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(paths.cache_folder() / "compiled"))
+    try:
+        torch.compile(_double)(torch.ones(8, device=device_type))
+    except TorchDynamoException as error:
+        return f"torch.compile doesn't work here ({str(error).splitlines()[0]})"
+    return None
+
+
+def _double(values: torch.Tensor) -> torch.Tensor:
+    return values * 2 + 1
+
+
+_SAME_BUT_ROUNDING: tuple[Part, ...] = (channels_last, fused_projections)
+
+PRESETS: Mapping[Speed, tuple[Part, ...]] = {
+    Speed.QUALITY: (),
+    # 0.05 is diffusers' default; 0.12 is what ParaAttention takes for Flux at its fastest.
+    Speed.FAST: (*_SAME_BUT_ROUNDING, partial(cached_features, interval=2, threshold=0.05)),
+    Speed.MAX: (
+        *_SAME_BUT_ROUNDING,
+        partial(cached_features, interval=3, threshold=0.12),
+        compiled_blocks,
+    ),
+}

@@ -1,0 +1,96 @@
+"""Reports: written and read again, compared, and as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from sdtui.bench.compare import compare
+from sdtui.bench.report import Sample, read_report, to_csv
+from sdtui.bench.tables import comparison_lines, report_lines
+from sdtui.core.errors import BenchError
+from tests.bench.reports import cell, report
+
+
+def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+    made = report(cell([1.0, 2.0]), against="diffusers", notes=("one prompt only",))
+    file = tmp_path / "a.json"
+    file.write_text(made.model_dump_json())
+    assert read_report(file) == made
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"runs": 1}', "\x00"])
+def test_a_file_that_is_no_report_is_told(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(text)
+    with pytest.raises(BenchError, match=r"a\.json is no benchmark"):
+        read_report(file)
+
+
+def test_csv_has_a_row_for_every_run_and_for_a_failed_cell() -> None:
+    against = (Sample(seconds=4.0), Sample(seconds=5.0))
+    made = report(
+        cell([1.0, 2.0], prompt='a "cat", sitting', against=against),
+        cell([], steps=50, error="memory ran out"),
+        against="diffusers",
+    )
+    rows = list(csv.DictReader(io.StringIO(to_csv(made))))
+    assert [(row["contender"], row["seconds"]) for row in rows] == [
+        ("sdtui", "1.0"),
+        ("sdtui", "2.0"),
+        ("diffusers", "4.0"),
+        ("diffusers", "5.0"),
+        ("", ""),
+    ]
+    assert rows[0]["prompt"] == 'a "cat", sitting'
+    assert float(rows[0]["denoise"]) == pytest.approx(0.8)
+    assert rows[-1]["error"] == "memory ran out"
+
+
+def test_ratios_go_pair_by_pair() -> None:
+    against = (Sample(seconds=2.0), Sample(seconds=1.0))
+    assert cell([1.0, 2.0], against=against).ratios == (0.5, 2.0)
+
+
+def test_comparing_matches_cells_and_tells_what_differs() -> None:
+    first = report(cell([1.0, 3.0]), cell([5.0], steps=50))
+    second = report(cell([4.0, 4.0]), cell([9.0], steps=100), dtype="bfloat16")
+    found = compare(first, second)
+    (only,) = found.cells
+    assert (only.first, only.second, only.ratio) == (2.0, 4.0, 2.0)
+    assert (only.lowest, only.highest) == pytest.approx((4 / 3, 4.0))
+    assert found.unmatched == 2
+    assert found.differing == {"dtype": ("float32", "bfloat16")}
+    text = "\n".join(comparison_lines(found))
+    assert "2.000" in text
+    assert "dtype: A float32, B bfloat16" in text
+
+
+def test_nothing_in_common_is_told() -> None:
+    with pytest.raises(BenchError, match="in common"):
+        compare(report(cell([1.0])), report(cell([1.0], steps=50)))
+
+
+def test_the_table_tells_all_and_its_columns_stand_in_line() -> None:
+    made = report(
+        cell([1.0, 2.0], estimate=2**31),
+        cell([10.0], steps=100, prompt="a much longer prompt than fits into the column"),
+        cell([], steps=50, error="memory ran out"),
+        complete=False,
+    )
+    lines = report_lines(made)
+    text = "\n".join(lines)
+    for words in ("A CPU, 2 cores", "1.50", "1.00", "2.00", "1.50      2.00", "memory ran out"):
+        assert words in text
+    assert "interrupted" in lines[-1]
+    head = next(index for index, line in enumerate(lines) if "it/s" in line)
+    assert len({len(line) for line in lines[head : head + 3]}) == 1
+    bars = [line.count("█") for line in lines if "█" in line]
+    assert bars == [6, 40]
+
+
+def test_an_empty_report_is_no_error() -> None:
+    assert report_lines(report(complete=False))[-1].startswith("note: interrupted")

@@ -1,0 +1,128 @@
+"""`sdtui bench` as a person or script runs it: in a process of its own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bench.reports import cell, report
+
+_SMALL = ("--steps", "2", "--size", "64x64", "--runs", "2")
+
+
+def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sdtui", "bench", *map(str, arguments)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_against_plain_diffusers_the_pictures_are_the_same(tiny_sd1: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    done = _bench(
+        "a cat", "-m", tiny_sd1, *_SMALL, "--against", "diffusers", "--json", "--out", file
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    (only,) = found["cells"]
+    assert len(only["samples"]) == len(only["against"]) == 2
+    assert all(0 < sample["seconds"] < 60 for sample in only["samples"] + only["against"])
+    assert only["difference"] == 0
+    for sample in only["samples"]:
+        assert {"encode", "denoise", "decode"} <= set(sample["stages"])
+        assert sum(sample["stages"].values()) <= sample["seconds"]
+        # Every run encodes its prompt, as plain diffusers does.
+        assert sample["stages"]["encode"] > 1e-4
+    assert {"unet", "vae", "text_encoder"} <= set(found["load_timings"])
+    assert found["complete"]
+    assert "measured 1 of 1" in done.stderr
+    rows = list(csv.DictReader(io.StringIO(file.read_text())))
+    assert [row["contender"] for row in rows] == ["sdtui"] * 2 + ["diffusers"] * 2
+
+
+def test_a_batch_against_one_by_one(tiny_sd1: Path) -> None:
+    done = _bench(
+        "a cat", "-m", tiny_sd1, *_SMALL, "--count", "3", "--against", "one-by-one", "--json", "-q"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    (only,) = json.loads(done.stdout)["cells"]
+    assert {sample["batch_size"] for sample in only["samples"]} == {3}
+    assert {sample["batch_size"] for sample in only["against"]} == {1}
+    assert only["difference"] < 1
+
+
+def test_the_grid_is_sized_down_to_the_time(tiny_sd1: Path) -> None:
+    done = _bench("-m", tiny_sd1, "--size", "256x256", "--minutes", "0.1")
+    assert done.returncode == 0, done.stderr
+    assert "note: one prompt only" in done.stdout
+    assert "256×256" in done.stdout
+
+
+def test_an_interrupt_prints_what_is_finished(tiny_sd1: Path) -> None:
+    arguments = ("a cat", "a dog", "-m", str(tiny_sd1), "--steps", "20", "--size", "64x64")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "sdtui", "bench", *arguments, "--runs", "100", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "run " in line and "run 1/" not in line:
+            running.send_signal(signal.SIGINT)
+            break
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert stderr.endswith("sdtui: interrupted.\n")
+    found = json.loads(stdout)
+    assert not found["complete"]
+    assert found["cells"][0]["samples"]
+
+
+def test_compare(tmp_path: Path) -> None:
+    for name, seconds in (("a", 1.0), ("b", 3.0)):
+        (tmp_path / f"{name}.json").write_text(report(cell([seconds])).model_dump_json())
+    files = (tmp_path / "a.json", tmp_path / "b.json")
+    done = _bench("--compare", *files)
+    assert done.returncode == 0, done.stderr
+    assert "3.000" in done.stdout
+    assert json.loads(_bench("--compare", *files, "--json").stdout)["cells"][0]["ratio"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--steps", "many"), "--steps"),
+        (("--steps", "0"), "num_inference_steps"),
+        (("--size", "63x64"), "width"),
+        (("--size", "big"), "size"),
+        (("--out", "a.txt"), "--out"),
+        (("--against", "comfy"), "--against"),
+        (("--json", "--csv"), "exclude"),
+        (("--runs", "0"), "--runs"),
+        (("--speed", "warp"), "--speed"),
+        ((" ",), "prompt"),
+    ],
+)
+def test_wrong_usage_is_told_at_once(arguments: tuple[str, ...], words: str) -> None:
+    done = _bench(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_missing_report_is_told(tmp_path: Path) -> None:
+    done = _bench("--compare", tmp_path / "a.json", tmp_path / "b.json")
+    assert done.returncode == 1
+    assert "is no benchmark that can be read" in done.stderr

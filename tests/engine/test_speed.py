@@ -1,0 +1,158 @@
+"""Speed presets: what they turn on, and that what a model or machine lacks is no error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from sdtui.core.request import GenerationRequest, Speed
+from sdtui.core.settings import Settings
+from sdtui.engine import speed as presets
+from sdtui.engine.engine import StableDiffusionEngine
+from sdtui.engine.reuse import DeepReuse, has_deep_blocks
+from tests.images import difference
+from tests.tiny_others import make_flux
+
+
+@pytest.fixture
+def without_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes a minute; what happens where it can't be done is tested by itself."""
+    monkeypatch.setattr(presets, "_why_no_compiler", lambda _: "not in this test")
+
+
+@pytest.fixture
+def engine() -> Iterator[StableDiffusionEngine]:
+    with StableDiffusionEngine(Settings(device="cpu", previews=False)) as engine:
+        yield engine
+
+
+def _request(model: Path, speed: Speed, **values: Any) -> GenerationRequest:
+    asked = {
+        "prompt": "a red cat",
+        "model": str(model),
+        "speed": speed,
+        "num_inference_steps": 8,
+        "seed": 7,
+        **values,
+    }
+    return GenerationRequest.parse(asked)
+
+
+@pytest.mark.usefixtures("without_compiling")
+def test_presets_say_what_is_on_and_what_is_not(
+    engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    records = {
+        speed: engine.generate(_request(tiny_sd1, speed, num_inference_steps=1)).record
+        for speed in Speed
+    }
+    parts = {
+        speed: record.settings and record.settings.speedups for speed, record in records.items()
+    }
+    assert parts == {
+        Speed.QUALITY: (),
+        Speed.FAST: ("channels last", "deep features for 2 steps"),
+        Speed.MAX: ("channels last", "deep features for 3 steps"),
+    }
+    assert records[Speed.QUALITY].notices == records[Speed.FAST].notices == ()
+    assert records[Speed.MAX].notices == ("without compiled blocks: not in this test",)
+
+
+@pytest.mark.usefixtures("without_compiling")
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_preset_begins_each_run_anew(
+    engine: StableDiffusionEngine, tiny_sd1: Path, count: int
+) -> None:
+    request = _request(tiny_sd1, Speed.MAX, num_images_per_prompt=count)
+    first, second = engine.generate(request).images, engine.generate(request).images
+    assert all(difference(one, other) == 0 for one, other in zip(first, second, strict=True))
+
+
+def test_quality_after_fast_is_the_models_own_picture_again(
+    engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    quality, fast = _request(tiny_sd1, Speed.QUALITY), _request(tiny_sd1, Speed.FAST)
+    before = engine.generate(quality).images[0]
+    changed = engine.generate(fast).images[0]
+    after = engine.generate(quality).images[0]
+    assert difference(before, after) == 0
+    assert difference(before, changed) > 0
+
+
+def test_deep_features_are_reused_in_every_other_pass_only() -> None:
+    unet = _CountingUNet()
+    reuse = DeepReuse(unet, interval=2)
+    for number in range(4):
+        unet(torch.full((1,), float(number)))
+    assert [block.calls for block in unet.down_blocks] == [4, 2]
+    assert [block.calls for block in unet.up_blocks] == [2, 4]
+    assert unet.mid_block.calls == 2
+    reuse.restart()
+    unet(torch.zeros(1))
+    assert unet.mid_block.calls == 3
+
+
+def test_one_block_is_too_shallow_for_reuse() -> None:
+    shallow = nn.Module()
+    shallow.down_blocks, shallow.up_blocks = nn.ModuleList([nn.Identity()]), nn.ModuleList()
+    assert not has_deep_blocks(shallow)
+
+
+def test_transformers_have_a_first_block_cache(
+    engine: StableDiffusionEngine, tmp_path: Path
+) -> None:
+    model = make_flux(tmp_path)
+    result = engine.generate(_request(model, Speed.FAST, width=64, height=64))
+    assert result.record.settings is not None
+    assert "first-block cache 0.05" in result.record.settings.speedups
+    assert any(notice.startswith("without channels last:") for notice in result.record.notices)
+
+
+def test_without_a_compiler_the_picture_is_made_all_the_same(tiny_sd1: Path) -> None:
+    code = (
+        "import os; os.environ['CXX'] = '/nonexistent/c++'\n"
+        "from sdtui.core.request import GenerationRequest\n"
+        "from sdtui.core.settings import Settings\n"
+        "from sdtui.engine.engine import StableDiffusionEngine\n"
+        "with StableDiffusionEngine(Settings(device='cpu')) as engine:\n"
+        f"    request = GenerationRequest(prompt='a', model={str(tiny_sd1)!r}, speed='max',\n"
+        "                                num_inference_steps=1)\n"
+        "    print(engine.generate(request).record.model_dump_json())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert '"success":true' in done.stdout
+    assert "without compiled blocks: torch.compile doesn't work here" in done.stdout
+
+
+class _Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return values + 1
+
+
+class _CountingUNet(nn.Module):
+    """Blocks in the order of a UNet, without what they compute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down_blocks = nn.ModuleList([_Block(), _Block()])
+        self.mid_block = _Block()
+        self.up_blocks = nn.ModuleList([_Block(), _Block()])
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        for block in (*self.down_blocks, self.mid_block, *self.up_blocks):
+            values = block(values)
+        return values

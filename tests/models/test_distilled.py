@@ -1,0 +1,75 @@
+"""Models that were distilled to few steps are told by name and config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdtui.models.description import describe_model
+from sdtui.models.distilled import distilled_values, model_name
+from tests.models.test_description import model
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "steps", "guidance", "sampler"),
+    [
+        ("stabilityai/sdxl-turbo", "sdxl", 1, 0.0, "Euler a"),
+        ("sd_xl_turbo_1.0_fp16", "sdxl", 1, 0.0, "Euler a"),
+        ("stabilityai/sd-turbo", "sd2", 1, 0.0, "Euler a"),
+        ("DreamShaperXL_Turbo_v2_1", "sdxl", 6, 2.0, "DPM++ SDE Karras"),
+        ("sdxl_lightning_8step", "sdxl", 8, 0.0, "Euler"),
+        ("juggernautXL_v9Rdphoto2Lightning", "sdxl", 4, 0.0, "Euler"),
+        ("dreamshaper-8-lcm", "sd1", 4, 1.5, "LCM"),
+    ],
+)
+def test_by_name(name: str, family: str, steps: int, guidance: float, sampler: str) -> None:
+    found = distilled_values(name, {}, {}, family)
+    assert found is not None
+    assert (found.num_inference_steps, found.guidance_scale, found.sampler) == (
+        steps,
+        guidance,
+        sampler,
+    )
+    assert (found.timestep_spacing == "trailing") == (guidance == 0)
+
+
+@pytest.mark.parametrize(
+    ("denoiser", "scheduler", "family", "steps", "guidance"),
+    [
+        ({"time_cond_proj_dim": 256}, {}, "sd1", 4, 8.0),
+        ({}, {"_class_name": "LCMScheduler"}, "sd1", 4, 1.5),
+        ({"guidance_embeds": False}, {}, "FluxPipeline", 4, 0.0),
+    ],
+)
+def test_by_config(
+    denoiser: dict[str, Any], scheduler: dict[str, Any], family: str, steps: int, guidance: float
+) -> None:
+    found = distilled_values("model", denoiser, scheduler, family)
+    assert found is not None
+    assert (found.num_inference_steps, found.guidance_scale) == (steps, guidance)
+
+
+@pytest.mark.parametrize("name", ["stable-diffusion-v1-5", "sd_xl_base_1.0", "filmcmpl", "pocket"])
+def test_others_are_not(name: str) -> None:
+    assert distilled_values(name, {"time_cond_proj_dim": None}, {}, "sdxl") is None
+
+
+def test_a_flux_with_guidance_is_not() -> None:
+    assert distilled_values("dev", {"guidance_embeds": True}, {}, "FluxPipeline") is None
+
+
+def test_a_folder_in_the_hubs_cache_is_known_by_its_hub_id(tmp_path: Path) -> None:
+    place = tmp_path / "models--stabilityai--sd-turbo" / "snapshots" / "0a1b"
+    described = describe_model(model(place))
+    assert model_name(place) == "stabilityai/sd-turbo"
+    assert (described.native.num_inference_steps, described.native.guidance_scale) == (1, 0.0)
+    assert described.timestep_spacing == "trailing"
+
+
+def test_a_models_own_values_go_first(tmp_path: Path) -> None:
+    place = model(tmp_path / "my-turbo")
+    (place / "sdtui.json").write_text('{"num_inference_steps": 3}')
+    native = describe_model(place).native
+    assert (native.num_inference_steps, native.guidance_scale) == (3, 2.0)
