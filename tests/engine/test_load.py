@@ -239,7 +239,7 @@ class _LargestOf(TorchDispatchMode):
     """Watches the tensors that torch makes with data, and remembers the largest in fp32."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.values = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
