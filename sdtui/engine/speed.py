@@ -134,14 +134,14 @@ def _double(values: torch.Tensor) -> torch.Tensor:
     return values * 2 + 1
 
 
-_SAME_BUT_ROUNDING: tuple[Part, ...] = (channels_last, fused_projections)
-
 PRESETS: Mapping[Speed, tuple[Part, ...]] = {
     Speed.QUALITY: (),
     # 0.05 is diffusers' default; 0.12 is what ParaAttention takes for Flux at its fastest.
-    Speed.FAST: (*_SAME_BUT_ROUNDING, partial(cached_features, interval=2, threshold=0.05)),
+    Speed.FAST: (channels_last, partial(cached_features, interval=2, threshold=0.05)),
+    # Fused projections hold the attention's weights twice: not for `fast`.
     Speed.MAX: (
-        *_SAME_BUT_ROUNDING,
+        channels_last,
+        fused_projections,
         partial(cached_features, interval=3, threshold=0.12),
         compiled_blocks,
     ),

@@ -59,7 +59,7 @@ def test_presets_say_what_is_on_and_what_is_not(
     assert parts == {
         Speed.QUALITY: (),
         Speed.FAST: ("channels last", "deep features for 2 steps"),
-        Speed.MAX: ("channels last", "deep features for 3 steps"),
+        Speed.MAX: ("channels last", "fused projections", "deep features for 3 steps"),
     }
     assert records[Speed.QUALITY].notices == records[Speed.FAST].notices == ()
     assert records[Speed.MAX].notices == ("without compiled blocks: not in this test",)
