@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.color import Color
 from rich.segment import Segment
@@ -34,12 +34,26 @@ def pixels_of(image: Image) -> Pixels:
     return Pixels(flat.width, flat.height, flat.tobytes())
 
 
-def fit(pixels: Pixels, columns: int, rows: int) -> tuple[int, int]:
-    """The largest columns and rows, within these, that keep the picture's shape. A cell is twice
-    as high as wide."""
-    scale = min(columns / pixels.width, rows * 2 / pixels.height)
-    width = max(1, min(columns, round(pixels.width * scale)))
-    height = max(1, min(rows, round(pixels.height * scale / 2)))
+class Sized(Protocol):
+    """A picture of so many pixels."""
+
+    @property
+    def width(self) -> int:
+        """Pixels in a row."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        ...
+
+
+def fit(picture: Sized, columns: int, rows: int, cell_shape: float = 2.0) -> tuple[int, int]:
+    """The largest columns and rows, within these, that keep the picture's shape. A cell is
+    `cell_shape` times as high as wide."""
+    scale = min(columns / picture.width, rows * cell_shape / picture.height)
+    width = max(1, min(columns, round(picture.width * scale)))
+    height = max(1, min(rows, round(picture.height * scale / cell_shape)))
     return width, height
 
 

@@ -13,10 +13,14 @@ from sdtui.jobs import JobQueue
 from sdtui.jobs.worker import PictureStore
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.protocol import picture_widget, prepare_colours
+from sdtui.tui.terminal_question import Abilities, TerminalQuestion
 
 MakeQueue = Callable[[Settings, PictureStore], JobQueue]
 
 _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
+_PATIENCE, _PATIENCE_OVER_SSH = 0.3, 1.0
+"""Seconds in which a terminal may say what it can draw. Most go by while modules are imported; an
+answer that comes later still would be taken for keys."""
 _GRACE = 0.8
 """Seconds that the running step gets to end when someone quits."""
 _TURN = 0.0005
@@ -30,14 +34,18 @@ def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
         return 2
     check_keymap(settings.keys)
     prepare_colours()
-
-    from sdtui.history import History
-    from sdtui.jobs import QueueFile
-    from sdtui.monitor import Monitor
-    from sdtui.tui.app import SdtuiApp
-    from sdtui.tui.desk import Desk
-
     over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
+    question = None if settings.image_protocol == "halfcell" else TerminalQuestion()
+    try:
+        from sdtui.history import History
+        from sdtui.jobs import QueueFile
+        from sdtui.monitor import Monitor
+        from sdtui.tui.app import SdtuiApp
+        from sdtui.tui.desk import Desk
+    finally:
+        patience = _PATIENCE_OVER_SSH if over_ssh else _PATIENCE
+        abilities = question.answers(patience) if question else Abilities()
+
     history = History(settings.pictures)
     queue = make_queue(settings, history)
     desk = Desk(
@@ -46,7 +54,7 @@ def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
         history=history,
         queue_file=QueueFile(),
         monitor=Monitor(2.0 if over_ssh else 1.0),
-        drawn_by=picture_widget(settings.image_protocol),
+        drawn_by=picture_widget(settings.image_protocol, abilities),
         over_ssh=over_ssh,
     )
     # While the worker imports torch, threads take turns by this clock: keys shouldn't wait long.

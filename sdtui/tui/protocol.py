@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
+from sdtui.tui.terminal_question import Abilities
+
 if TYPE_CHECKING:
     from textual.widget import Widget
 
@@ -22,22 +24,33 @@ def prepare_colours() -> None:
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "truecolor")
 
 
-def picture_widget(protocol: ImageProtocol) -> type[Widget] | None:
-    """The widget class that draws finished pictures, or None for our own half-cells. Asks the
-    terminal, so it must be called before the app runs."""
-    if protocol == "halfcell":
-        return None
-    from textual_image.widget import AutoImage, SixelImage, TGPImage
-    from textual_image.widget import Image as Best
+_FALSE_PROMISES = ("WarpTerminal",)
+"""Terminals that answer Kitty's question with yes, but know no placeholders."""
 
-    if protocol == "kitty":
-        return TGPImage
-    if protocol == "sixel":
+
+def picture_widget(protocol: ImageProtocol, abilities: Abilities) -> type[Widget] | None:
+    """The widget class that draws finished pictures, or None for our own half-cells. To be called
+    before the app runs: for Sixel, a library asks the terminal once more."""
+    if protocol == "sixel" or (protocol == "auto" and abilities.sixel):
+        # First, since WezTerm and Konsole know Sixel, and Kitty's protocol without placeholders.
+        from textual_image.widget import SixelImage
+
         return SixelImage
-    # What is left of "auto" are half-cells again, and Unicode where there are no colours.
-    from textual_image.renderable import Image as Renderable
-    from textual_image.renderable import TGPImage as TGPRenderable
+    if protocol == "kitty" or (protocol == "auto" and abilities.kitty and _has_kitty_pictures()):
+        from sdtui.tui.widgets.kitty_picture import KittyPicture
 
-    if Best is SixelImage or (Best is AutoImage and Renderable is TGPRenderable):
-        return Best
+        class PictureHere(KittyPicture):
+            cell = abilities.cell
+
+        return PictureHere
     return None
+
+
+def _has_kitty_pictures() -> bool:
+    """Whether placeholders will reach the terminal as they are: their colour is a number of 24
+    bits, and tmux swallows what it doesn't know unless someone has told it not to."""
+    from textual.constants import COLOR_SYSTEM
+
+    full = os.environ.get("COLORTERM") in ("truecolor", "24bit") or COLOR_SYSTEM == "truecolor"
+    odd = os.environ.get("TERM_PROGRAM") in _FALSE_PROMISES
+    return full and not odd and not {"NO_COLOR", "TMUX"} & set(os.environ)

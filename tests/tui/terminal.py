@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -25,6 +26,11 @@ _OF_THE_PERSON = (
     "PYTHONDONTWRITEBYTECODE",  # what is installed has its bytecode
 )
 """How names of variables begin that must not decide what a test sees."""
+_QUESTION = b"\x1b[c"
+_COMMANDS = re.compile(rb"\x1b[_P].*?\x1b\\", re.DOTALL)
+"""Kitty's and Sixel's, of which pyte knows nothing."""
+_BEGUN = re.compile(rb"\x1b(?:[_P]|$)")
+"""A command of which the end has not come yet."""
 
 
 class Terminal:
@@ -36,8 +42,10 @@ class Terminal:
         home: Path,
         size: tuple[int, int] = (120, 36),
         environment: Mapping[str, str] | None = None,
+        answer: bytes = b"",
     ) -> None:
-        """Run `python *arguments` with its folders under `home`."""
+        """Run `python *arguments` with its folders under `home`. `answer` is what the terminal
+        says when it is asked what it can do (DA1, and what is asked with it)."""
         columns, rows = size
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_PERSON)
@@ -62,7 +70,9 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._undrawn = bytearray()
+        self._answer = answer
         self.bytes = 0
+        self.sent = bytearray()
 
     @property
     def text(self) -> str:
@@ -87,13 +97,19 @@ class Terminal:
             return b""
         self.bytes += len(data)
         self._undrawn += data
+        self.sent += data
+        if self._answer and _QUESTION in data:
+            self.process.send(self._answer)
         return data
 
     def draw(self) -> None:
         """Bring the screen up to date. Only when someone looks: it takes longer than the program
         under test needs to send it."""
-        self._stream.feed(bytes(self._undrawn))
-        self._undrawn.clear()
+        data = _COMMANDS.sub(b"", bytes(self._undrawn))
+        begun = _BEGUN.search(data)
+        whole = data[: begun.start()] if begun else data
+        self._stream.feed(whole)
+        self._undrawn = bytearray(data[len(whole) :])
 
     def until(self, shown: str | Callable[[], object], seconds: float = 20) -> None:
         """Wait until something is seen, or holds."""

@@ -41,6 +41,20 @@ async def test_on_a_small_terminal_every_pane_is_on_a_tab(
         assert bench.app.main.prompt.editor.has_focus
 
 
+async def test_a_tiny_terminal_says_so_until_it_is_larger(bench: Bench) -> None:
+    async with running(bench, (40, 10)):
+        over = bench.app.main.query_one("#too-small")
+        assert over.region == bench.app.main.region
+        await bench.pilot.resize_terminal(80, 24)
+        await bench.pilot.pause()
+        assert "prompt" in seen(bench)
+        assert not over.region
+        await bench.pilot.resize_terminal(40, 10)
+        await bench.pilot.resize_terminal(80, 24)
+        await bench.pilot.press("x")
+        assert bench.app.main.prompt.text == "x"
+
+
 async def test_every_field_of_the_form_is_seen_at_80_by_24(bench: Bench) -> None:
     async with running(bench, (80, 24)):
         form = bench.app.main.parameters

@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Offset
 from textual.screen import Screen
+from textual.widgets import Static
 
 from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import GLOBAL, bindings_in
@@ -40,6 +41,12 @@ _WORDS = {
     ("width", 1): "wider",
     ("width", -1): "narrower",
 }
+_LEAST_WIDE, _LEAST_HIGH = 60, 16
+"""What it takes for tabs."""
+_TOO_SMALL = (
+    f"This window is too small for sdtui: it takes {_LEAST_WIDE} columns and {_LEAST_HIGH} lines. "
+    "What runs goes on."
+)
 
 
 class WindowScreen(Screen[None]):
@@ -97,6 +104,7 @@ class WindowScreen(Screen[None]):
             with Vertical(id="right"):
                 yield self.history_pane
                 yield self.selected
+        yield Static(_TOO_SMALL, id="too-small")
         yield KeyBar()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -111,6 +119,7 @@ class WindowScreen(Screen[None]):
         tabs = width < _WIDE or height < _HIGH
         self.set_class(tabs, "-tabs")
         self.set_class(height >= _TALL, "-tall")
+        self.set_class(width < _LEAST_WIDE or height < _LEAST_HIGH, "-tiny")
         for room in ROOMS:
             self.set_class(room == self.room, f"-{room}")
         self.top_bar.room = self.room if tabs else None

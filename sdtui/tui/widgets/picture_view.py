@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.screen import Screen
 from textual.widget import Widget
 
 from sdtui.core.errors import ImageError
@@ -31,6 +32,8 @@ class PictureView(Container):
         & > .finished { width: auto; height: 100%; display: none; }
         &.-finished > .finished { display: block; }
         &.-finished > PixelView { display: none; }
+        &.-behind > .finished { display: none; }
+        &.-behind > PixelView { display: block; }
     }
     """
 
@@ -43,6 +46,15 @@ class PictureView(Container):
     def compose(self) -> ComposeResult:
         """Half-cells; the terminal's own picture is mounted when there is one."""
         yield self.pixel_view
+
+    def on_mount(self) -> None:
+        """Follow what lies over the window."""
+        self.app.screen_change_signal.subscribe(self, self._step_back)
+
+    def _step_back(self, _: Screen[Any]) -> None:
+        """Half-cells while something lies over the window: it is tinted then, and what holds the
+        place of the terminal's own picture would name another one."""
+        self.set_class(self.app.screen is not self.screen, "-behind")
 
     def show_pixels(self, pixels: Pixels | None) -> None:
         """Show a picture that is in memory, or none."""

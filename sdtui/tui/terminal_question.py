@@ -1,0 +1,66 @@
+"""Asking the terminal what it can draw, while the app is still being imported."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import sys
+import termios
+import time
+import tty
+from dataclasses import dataclass
+
+_QUESTIONS = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
+"""Kitty's protocol? How large is a cell? And what every terminal answers (DA1), so that its answer
+says that no other will come."""
+_LAST = re.compile(rb"\x1b\[\?([\d;]*)c")
+_CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
+_SIXEL = b"4"
+"""The attribute in DA1 (VT220 and later: sixel graphics)."""
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a terminal says of itself."""
+
+    kitty: bool = False
+    sixel: bool = False
+    cell: tuple[int, int] = (10, 20)
+    """Width and height of a cell in pixels; without an answer, those of a VT340."""
+
+
+def abilities_in(answers: bytes) -> Abilities:
+    """What the answers say. Keys that were pressed meanwhile may stand between them."""
+    last, cell = _LAST.search(answers), _CELL.search(answers)
+    height, width = map(int, cell.groups()) if cell else (0, 0)
+    return Abilities(
+        kitty=b"\x1b_Gi=31;OK" in answers,
+        sixel=last is not None and _SIXEL in last.group(1).split(b";"),
+        cell=(width, height) if width and height else Abilities.cell,
+    )
+
+
+class TerminalQuestion:
+    """Asks when it is made; to be followed by `answers`, which puts the terminal back as it was."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdin.fileno()
+        self._before = termios.tcgetattr(self._terminal)
+        tty.setcbreak(self._terminal)  # or the answers would be echoed, and held back for a newline
+        sys.stdout.write(_QUESTIONS)
+        sys.stdout.flush()
+        self._asked = time.monotonic()
+
+    def answers(self, patience: float) -> Abilities:
+        """What the terminal has said by now, or says within `patience` seconds of the question."""
+        said = b""
+        try:
+            while not _LAST.search(said):
+                left = self._asked + patience - time.monotonic()
+                if not select.select([self._terminal], [], [], max(0.0, left))[0]:
+                    break
+                said += os.read(self._terminal, 4096)
+        finally:
+            termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
+        return abilities_in(said)

@@ -1,0 +1,97 @@
+"""Finished pictures drawn by the terminal itself: what goes to it, and when."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sdtui.tui.protocol import picture_widget
+from sdtui.tui.terminal_question import Abilities, abilities_in
+from tests.tui.terminal import Terminal
+
+SCRIPTED = ("-m", "tests.tui.scripted_app")
+KITTY = b"\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[?62c"
+SIXEL = b"\x1b[6;20;10t\x1b[?62;4;22c"
+AUTO = {"SDTUI_IMAGE_PROTOCOL": "auto", "TERM": "xterm-kitty"}
+PLACEHOLDER = "\U0010eeee"
+CTRL_G, CTRL_Q, F1, F3 = "\x07", "\x11", "\x1bOP", "\x1bOR"
+_SENT = re.compile(
+    rb"\x1b_Ga=T,U=1,f=100,q=2,i=(\d+),c=(\d+),r=(\d+),m=(\d);(.*?)\x1b\\", re.DOTALL
+)
+_SIXELS = re.compile(rb"\x1bP[\d;]*q.*?\x1b\\", re.DOTALL)
+
+
+def test_kitty_gets_a_picture_once_and_never_sees_it_under_a_dialog(tmp_path: Path) -> None:
+    terminal = Terminal(SCRIPTED, tmp_path, (80, 24), AUTO, KITTY)
+    terminal.until("Quit")
+    terminal.send("a cat" + CTRL_G)
+    terminal.until(PLACEHOLDER)
+    terminal.watch(0.5)  # the rest of the frame
+    sent = _SENT.findall(bytes(terminal.sent))
+    assert len(sent) == 1
+    number, columns, rows, more, data = sent[0]
+    assert more == b"0"
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert picture.convert("RGB").getpixel((0, 0)) == (0, 0, 128)  # navy
+    lines = [line for line in terminal.text.splitlines() if PLACEHOLDER in line]
+    assert len(lines) == int(rows)
+    assert {line.count(PLACEHOLDER) for line in lines} == {int(columns)}
+    red, green, blue = int(number).to_bytes(3, "big")
+    assert b"38;2;%d;%d;%d" % (red, green, blue) in terminal.sent
+
+    terminal.send(F1)
+    terminal.until(lambda: PLACEHOLDER not in terminal.text and "▀" in terminal.text)
+    terminal.send("\x1b")
+    terminal.until(lambda: PLACEHOLDER in terminal.text and "▀" not in terminal.text)
+    terminal.send(F3)
+    terminal.until(lambda: PLACEHOLDER not in terminal.text)
+    assert len(_SENT.findall(bytes(terminal.sent))) == 1
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+    assert b"\x1b_Ga=d,d=I,q=2,i=%d;" % int(number) in terminal.sent
+
+
+def test_sixels_are_not_sent_under_a_dialog(tmp_path: Path) -> None:
+    terminal = Terminal(SCRIPTED, tmp_path, (80, 24), AUTO, SIXEL)
+    terminal.until("Quit")
+    terminal.send("a cat" + CTRL_G)
+    terminal.until(lambda: _SIXELS.search(bytes(terminal.sent)))
+    terminal.watch(1)
+    terminal.sent.clear()
+    terminal.send(F1)
+    terminal.until("▀")
+    terminal.watch(0.5)
+    assert not _SIXELS.search(bytes(terminal.sent))
+    terminal.send("\x1b")
+    terminal.until(lambda: _SIXELS.search(bytes(terminal.sent)))
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+def test_keys_between_the_answers_do_no_harm() -> None:
+    assert abilities_in(b"ab" + KITTY + b"\r") == Abilities(kitty=True, cell=(10, 20))
+    assert abilities_in(SIXEL).sixel
+    assert abilities_in(b"\x1b[?64;42c") == Abilities()
+    assert abilities_in(b"") == Abilities()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"TMUX": "/tmp/tmux"}, {"NO_COLOR": "1"}, {"TERM_PROGRAM": "WarpTerminal"}, {"COLORTERM": ""}],
+)
+def test_kitty_only_where_placeholders_arrive(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TMUX", "NO_COLOR", "TERM_PROGRAM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    assert picture_widget("auto", Abilities(kitty=True)) is not None
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert picture_widget("auto", Abilities(kitty=True)) is None
+    assert picture_widget("kitty", Abilities()) is not None
