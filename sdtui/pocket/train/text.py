@@ -16,6 +16,7 @@ from sdtui.pocket.train.captions import draw_caption
 from sdtui.pocket.train.compositions import BACKGROUNDS, Placing
 from sdtui.pocket.train.examples import Examples
 from sdtui.pocket.train.objects import THINGS
+from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.tokenizer import MAX_TOKENS
 
 Unet: TypeAlias = Any
@@ -104,7 +105,7 @@ def train_text(
                 for composition in asked
             ]
         )
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             pooled = pool(models.read([draw_caption(composition, rng) for composition in asked]))
             named = [head(pooled).float() for head in heads]
         *named, foretold = named

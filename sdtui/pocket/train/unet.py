@@ -16,13 +16,14 @@ from torch.nn import functional
 
 from sdtui.pocket.train.compositions import SIZE
 from sdtui.pocket.train.examples import Examples
+from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.text import WIDTH, Models, Unet
 from sdtui.pocket.train.vae import LATENT_CHANNELS
 
 Scheduler: TypeAlias = Any
 """A DDIMScheduler. Its class has no types that tell what it has."""
 BATCH = 16
-LEARNING_RATE = 1.5e-3
+LEARNING_RATE = 1e-3
 _AVERAGE = 0.998
 _TOGETHER = 8
 """Steps after which several processes take the mean of their weights."""
@@ -166,7 +167,7 @@ class Training:
 
     def _loss(self, noisy: Tensor, times: Tensor, captions: list[str], velocity: Tensor) -> Tensor:
         """Squared error of the velocity; noisy and velocity are (n, 8, 16, 16)."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             with torch.no_grad():
                 context = self.models.read(captions)
             made = self.models.unet(noisy, times, context, return_dict=False)[0]

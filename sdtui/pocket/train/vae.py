@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sdtui.pocket.train.compositions import SIZE, draw_composition, render
+from sdtui.pocket.train.precision import autocast
 
 Autoencoder: TypeAlias = Any
 """An AutoencoderTiny. Its class has no types that tell what it has."""
@@ -122,7 +123,7 @@ def train_vae(
                 for x, y in [(8 * rng.randrange(1, 8), 8 * rng.randrange(1, 8))]
             ]
         ).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             latents = encoder(wanted)
             made = decoder(latents + _LATENT_NOISE * torch.randn_like(latents))
         means = latents.float().mean(dim=(0, 2, 3))
@@ -150,7 +151,7 @@ def _set_scale(vae: Autoencoder, sample: Tensor) -> None:
 @torch.no_grad()
 def encode(vae: Autoencoder, pictures: list[Image.Image]) -> Tensor:
     """RGB pictures → scaled latents (n, 8, height / 8, width / 8), float16."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         latents = vae.encode(pixels(pictures)).latents
     scaled: Tensor = latents.float() * vae.config.scaling_factor
     return scaled.to(torch.float16)
