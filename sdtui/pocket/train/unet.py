@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from sdtui.pocket.train.compositions import SIZE
 from sdtui.pocket.train.examples import Examples
+from sdtui.pocket.train.places import Places
 from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.text import WIDTH, Models, Unet
 from sdtui.pocket.train.vae import LATENT_CHANNELS
@@ -27,6 +28,8 @@ LEARNING_RATE = 1e-3
 _AVERAGE = 0.998
 _TOGETHER = 8
 """Steps after which several processes take the mean of their weights."""
+_PLACES = 0.3
+"""Weight of the error of places beside that of the velocity."""
 _WARM_UP = 200
 """Steps over which the learning rate rises."""
 
@@ -82,8 +85,10 @@ class Training:
         self.path = path
         self.weights: list[Tensor] = list(models.unet.parameters())
         self.average = [weight.detach().clone() for weight in self.weights]
+        self.places = Places(models.unet)
+        self.trained = [*self.weights, *self.places.parameters()]
         self.optimizer = torch.optim.AdamW(
-            self.weights, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+            self.trained, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
         self.step = 0
         self.seconds = 0.0
@@ -106,7 +111,7 @@ class Training:
         rng = random.Random(self.step + rank)
         noise_schedule = new_scheduler().alphas_cumprod
         saved = self.seconds
-        losses = 0.0
+        losses = off = 0.0
         for latents, captions in examples.batches(BATCH, rng):
             began = time.monotonic()
             progress = self.seconds / seconds
@@ -128,19 +133,22 @@ class Training:
                 captions,
                 signal * noise - spread * latents,
             )
+            misplaced = self.places.loss()
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            (loss + _PLACES * misplaced).backward()
             nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
             self.optimizer.step()
             self._follow()
             self.step += 1
             losses += loss.item()
+            off += misplaced.item()
             self.seconds += time.monotonic() - began
             if dist.is_initialized() and self.step % _TOGETHER == 0:
                 self._meet()
             if self.step % 100 == 0 and rank == 0:
-                report(f"step {self.step} loss {losses / 100:.4f} {self.seconds / 60:.1f} min")
-                losses = 0.0
+                means = f"loss {losses / 100:.4f} places {off / 100:.4f}"
+                report(f"step {self.step} {means} {self.seconds / 60:.1f} min")
+                losses = off = 0.0
             if self.seconds - saved > 420 and rank == 0:
                 saved = self.seconds
                 self.save()
@@ -155,11 +163,11 @@ class Training:
         On cores that others use as well, processes of one thread that meet now and then lose less
         than threads that wait for each other within every operation.
         """
-        flat = torch.cat([weight.flatten() for weight in self.weights])
+        flat = torch.cat([weight.flatten() for weight in self.trained])
         dist.all_reduce(flat)
         flat /= dist.get_world_size()
-        parts = flat.split([weight.numel() for weight in self.weights])
-        for weight, part in zip(self.weights, parts, strict=True):
+        parts = flat.split([weight.numel() for weight in self.trained])
+        for weight, part in zip(self.trained, parts, strict=True):
             weight.copy_(part.view_as(weight))
         clock = torch.tensor(self.seconds)
         dist.broadcast(clock, 0)
@@ -190,6 +198,7 @@ class Training:
         """Write the checkpoint whole: first beside it, then over it."""
         state = {
             "unet": self.models.unet.state_dict(),
+            "places": self.places.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
@@ -202,6 +211,7 @@ class Training:
     def _load(self) -> None:
         state: dict[str, Any] = torch.load(self.path, weights_only=True)
         self.models.unet.load_state_dict(state["unet"])
+        self.places.load_state_dict(state["places"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
