@@ -19,7 +19,7 @@ import pytest
 
 from sdtui.jobs import JobState
 from tests.server.live import Live, as_if_ended, live
-from tests.server.test_ours import events_of
+from tests.server.test_ours import events_of, png_base64
 from tests.tui.scripted import ScriptedGenerator
 
 BODY = {"prompt": "x"}
@@ -169,6 +169,57 @@ def test_what_is_not_finished_in_time_is_kept_too(
     as_if_ended(tmp_path)
     with live(tmp_path, lambda _: generator) as again, again.client() as ask:
         again.until(lambda: ask.get(job["url"]).json()["state"] == "done")
+
+
+class _Looking(ScriptedGenerator):
+    """Notes whether each job's picture is there when the job begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there: list[bool] = []
+
+    def generate_with_fallback(self, request: Any, **options: Any) -> Any:
+        self.there.append(request.init_image.is_file())
+        return super().generate_with_fallback(request, **options)
+
+
+def test_a_picture_that_was_sent_outlives_the_server_with_its_job(tmp_path: Path) -> None:
+    generator = _Looking()
+    uploads = tmp_path / "state" / "sdtui" / "server" / "uploads"
+    with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
+        generator.hold.set()
+        jobs = [
+            ask.post("/jobs", json={"prompt": "x", "init_image": png_base64()}).json()
+            for _ in range(3)
+        ]
+        running.until(lambda: state(running, jobs[0]) is JobState.RUNNING)
+        ask.delete(jobs[2]["url"])
+        running.until(lambda: len(list(uploads.iterdir())) == 2)
+    assert len(list(uploads.iterdir())) == 2
+    generator.hold.clear()
+    as_if_ended(tmp_path)
+    with live(tmp_path, lambda _: generator) as again, again.client() as ask:
+        for job in jobs[:2]:
+            again.until(lambda: ask.get(job["url"]).json()["state"] == "done")  # noqa: B023
+    assert generator.there == [True, True, True]
+    assert not list(uploads.iterdir())
+
+
+def test_a_picture_that_was_sent_is_there_for_those_behind_a_skipped_one(tmp_path: Path) -> None:
+    generator = _Looking()
+    body = {"prompt": "x", "n_iter": 3, "init_images": [png_base64()]}
+    with live(tmp_path, lambda _: generator) as running, running.client() as ask:
+        generator.hold.set()
+        with ThreadPoolExecutor(1) as thread:
+            waiting = thread.submit(ask.post, "/sdapi/v1/img2img", json=body)
+            running.until(lambda: len(generator.there) == 1)
+            with running.client() as other:
+                other.post("/sdapi/v1/skip")
+            running.until(lambda: len(generator.there) == 2)
+            time.sleep(0.2)  # the queue's file is written meanwhile, and pictures are cleared away
+            generator.hold.clear()
+            assert len(waiting.result().json()["images"]) == 2
+    assert generator.there == [True, True]
 
 
 def _free_port() -> int:

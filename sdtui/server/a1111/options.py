@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from sdtui.server.a1111.checkpoints import find_checkpoint
 from sdtui.server.desk import TheDesk
 from sdtui.server.errors import ApiError, documented
+from sdtui.server.json_body import JsonRoute
 
-router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
 
 
 class OptionsAnswer(BaseModel):

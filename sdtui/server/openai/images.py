@@ -17,10 +17,11 @@ from sdtui.jobs import Output
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented
 from sdtui.server.guard import LINKS
+from sdtui.server.json_body import JsonRoute
 from sdtui.server.making import Made, Picture, all_made, make, prepare
 from sdtui.server.openai.bodies import EditBody, ImagesBody
 
-router = APIRouter(prefix="/v1/images", tags=["OpenAI"])
+router = APIRouter(prefix="/v1/images", tags=["OpenAI"], route_class=JsonRoute)
 _ERRORS = documented("openai", 404, 408, 410, 429, 503, 507)
 
 

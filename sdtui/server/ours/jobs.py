@@ -17,11 +17,12 @@ from sdtui.jobs import Job, JobState
 from sdtui.server.board import Follower
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented, told_of
+from sdtui.server.json_body import JsonRoute
 from sdtui.server.making import prepare, submit
 from sdtui.server.ours.bodies import GenerateBody
 from sdtui.server.streaming import EVENT_STREAM, as_lines
 
-router = APIRouter(tags=["sdtui"])
+router = APIRouter(tags=["sdtui"], route_class=JsonRoute)
 
 JobId = Annotated[str, PathValue(max_length=64)]
 
@@ -65,7 +66,8 @@ async def begin(body: GenerateBody, desk: TheDesk, http: Request, response: Resp
 async def jobs(desk: TheDesk, http: Request) -> list[JobAnswer]:
     """The running job, the waiting ones in their order, then those that are over, newest first;
     without their records."""
-    answers = (_answer(desk, http, job) for job in desk.queue.jobs())
+    jobs = desk.queue.jobs()
+    answers = (_answer(desk, http, job, jobs) for job in jobs)
     return [each.model_copy(update={"record": None}) for each in answers]
 
 
@@ -137,10 +139,12 @@ def _pictures(desk: Desk, job_id: str) -> list[Path]:
     return [Path(event.path) for event in events if event.kind == "saved"]
 
 
-def _answer(desk: Desk, http: Request, job: Job) -> JobAnswer:
+def _answer(desk: Desk, http: Request, job: Job, jobs: list[Job] | None = None) -> JobAnswer:
+    """`jobs` is the queue, for those who have asked it already."""
     step = desk.board.step(job.id)
     url = f"{http.scope.get('root_path', '')}/jobs/{job.id}"
-    waiting = [each.id for each in desk.queue.jobs() if not each.state.is_over]
+    jobs = desk.queue.jobs() if jobs is None else jobs
+    waiting = [each.id for each in jobs if not each.state.is_over]
     return JobAnswer(
         id=job.id,
         url=url,
