@@ -116,7 +116,7 @@ def test_errors_have_their_shape(api: openai.OpenAI) -> None:
     assert steps.value.param == "steps"
     for wrong in ("100x100", "99999x99999", "64x0"):
         with pytest.raises(openai.BadRequestError) as odd:
-            api.images.generate(prompt="x", size=wrong)  # type: ignore[call-overload]
+            api.images.generate(prompt="x", size=wrong)
         assert odd.value.param == "size"
     with pytest.raises(openai.BadRequestError, match="at most 4") as many:
         api.images.generate(prompt="x", n=5, **SMALL)
