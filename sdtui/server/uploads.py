@@ -47,7 +47,8 @@ class Uploads:
                 "Send the picture itself",
             )
         try:
-            data = base64.b64decode(text[match.end() if match else 0 :], validate=True)
+            encoded = "".join(text[match.end() if match else 0 :].split())  # lines are allowed
+            data = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             data = b""
         if not data:

@@ -40,7 +40,11 @@ def test_a_link_that_needs_no_key(api: openai.OpenAI, ask: httpx.Client) -> None
         prompt="a red apple", response_format="url", extra_body=STEPS, **SMALL
     )
     assert made.data is not None
+    as_openai = api.images.generate(prompt="x", model="dall-e-3", extra_body=STEPS, **SMALL)
+    assert as_openai.data is not None
+    assert as_openai.data[0].url
     url = made.data[0].url or ""
+    assert made.data[0].b64_json is None
     assert ask.get(url).headers["content-type"] == "image/png"
     assert ask.get("/pictures/guessed.png").status_code == 404
 

@@ -21,11 +21,11 @@ from sdtui.server.a1111.checkpoints import find_checkpoint
 from sdtui.server.a1111.progress import address_of
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import documented
-from sdtui.server.json_body import JsonRoute
 from sdtui.server.making import Made, Picture, all_made, prepare, submit, wait_for
 from sdtui.server.ours.generate import read_base64
+from sdtui.server.route import MakingRoute
 
-router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=MakingRoute)
 _ERRORS = documented("a1111", 404, 408, 410, 429, 503, 507)
 
 

@@ -26,6 +26,7 @@ class ImagesBody(BaseModel):
     size: str | None = Field(None, max_length=20)
     """WIDTHxHEIGHT, or "auto" = the model's native size."""
     response_format: Literal["b64_json", "url"] | None = None
+    """Left open: b64_json; url where the model's name is one of DALL-E's, as at OpenAI."""
     output_format: Literal["png", "jpeg", "webp"] | None = None
     output_compression: int | None = Field(None, ge=0, le=100)
     """Quality of JPEG and WebP, in percent."""
@@ -58,6 +59,13 @@ class ImagesBody(BaseModel):
             "sampler": self.sampler,
         }
         return {name: value for name, value in wanted.items() if value is not None}
+
+    @property
+    def wants_links(self) -> bool:
+        """Whether the answer holds URLs in place of the pictures."""
+        if self.response_format is None:
+            return (self.model or "").startswith("dall-e-")
+        return self.response_format == "url"
 
     def _model(self) -> str | None:
         name = self.model or ""

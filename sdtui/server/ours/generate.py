@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict
 from sdtui.core.record import GenerationRecord
 from sdtui.server.desk import TheDesk
 from sdtui.server.errors import ApiError, documented
-from sdtui.server.json_body import JsonRoute
 from sdtui.server.making import Made, Picture, all_made, make, prepare
 from sdtui.server.ours.bodies import GenerateBody
+from sdtui.server.route import MakingRoute
 
-router = APIRouter(tags=["sdtui"], route_class=JsonRoute)
+router = APIRouter(tags=["sdtui"], route_class=MakingRoute)
 
 
 class PictureAnswer(BaseModel):

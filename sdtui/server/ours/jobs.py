@@ -17,12 +17,12 @@ from sdtui.jobs import Job, JobState
 from sdtui.server.board import Follower
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented, told_of
-from sdtui.server.json_body import JsonRoute
 from sdtui.server.making import prepare, submit
 from sdtui.server.ours.bodies import GenerateBody
-from sdtui.server.streaming import EVENT_STREAM, as_lines
+from sdtui.server.route import MakingRoute
+from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, as_lines
 
-router = APIRouter(tags=["sdtui"], route_class=JsonRoute)
+router = APIRouter(tags=["sdtui"], route_class=MakingRoute)
 
 JobId = Annotated[str, PathValue(max_length=64)]
 
@@ -95,7 +95,9 @@ async def events(job_id: JobId, desk: TheDesk) -> StreamingResponse:
     """What happens to a job, as server-sent events: first what has happened, then what does, until
     it is over. The event's name is its kind; its data is JSON."""
     _find(desk, job_id)
-    return StreamingResponse(_follow(desk, job_id), media_type="text/event-stream")
+    return StreamingResponse(
+        _follow(desk, job_id), media_type="text/event-stream", headers=UNBUFFERED
+    )
 
 
 @router.get(
