@@ -75,34 +75,39 @@ def _overhead(pairs: int, seconds: float, threads: int) -> list[str]:
         request = GenerationRequest.parse(values)
         with running.client() as ask:
 
-            def direct() -> float:
-                before = time.perf_counter()
+            def direct() -> tuple[float, float]:
+                before, cpu = time.perf_counter(), time.process_time()
                 engine.generate(request)
-                return time.perf_counter() - before
+                return time.perf_counter() - before, time.process_time() - cpu
 
-            def over_http() -> tuple[float, float]:
-                before = time.perf_counter()
+            def over_http() -> tuple[float, float, float]:
+                before, cpu = time.perf_counter(), time.process_time()
                 answer = ask.post("/generate", json=values)
+                whole, cpu = time.perf_counter() - before, time.process_time() - cpu
                 assert answer.status_code == 200, answer.text
-                whole = time.perf_counter() - before
-                return whole, whole - sum(answer.json()["record"]["timings"].values())
+                return whole, cpu, whole - sum(answer.json()["record"]["timings"].values())
 
             direct(), over_http()
-            ratios, arounds, plains = [], [], []
+            ratios, cpu_ratios, arounds, plains = [], [], [], []
             for pair in range(pairs):
                 if pair % 2:
-                    whole, around = over_http()
-                    plain = direct()
+                    whole, whole_cpu, around = over_http()
+                    plain, plain_cpu = direct()
                 else:
-                    plain = direct()
-                    whole, around = over_http()
+                    plain, plain_cpu = direct()
+                    whole, whole_cpu, around = over_http()
                 ratios.append(whole / plain)
+                cpu_ratios.append(whole_cpu / plain_cpu)
                 arounds.append(around)
                 plains.append(plain)
                 _say(f"engine {plain:.3f} s, over HTTP {whole:.3f} s, ratio {whole / plain:.4f}")
     around, plain = statistics.median(arounds), statistics.median(plains)
     added = statistics.median(ratios) - 1
     _say(f"added over {pairs} pairs, median: {added * 100:+.2f} % of {plain:.2f} s")
+    _say(
+        f"CPU time, the client's with it: {(statistics.median(cpu_ratios) - 1) * 100:+.2f} % "
+        "(the figure to look at where other programs run)"
+    )
     _say(
         f"outside the engine's stages: {around * 1000:.1f} ms ({around / plain * 100:.2f} %), "
         "for HTTP, queue, PNG, saving and base64"
