@@ -122,7 +122,9 @@ class Server(uvicorn.Server):
         keeper.stop()
         await keeping
         desk.hardware.stop()
-        left = [job.rest() for job in desk.queue.jobs() if job.id == stopped or _waits(job)]
+        # The stopped one was first, and is again.
+        jobs = sorted(desk.queue.jobs(), key=lambda job: job.id != stopped)
+        left = [job.rest() for job in jobs if job.id == stopped or _waits(job)]
         await asyncio.to_thread(keeper.keep, [job for job in left if job is not None])
         for end in ends:
             end()

@@ -185,17 +185,20 @@ def test_the_end_lets_the_running_picture_finish_and_keeps_the_rest(
     assert [request.prompt for request in generator.requests] == ["running", "waiting", "last"]
 
 
-def test_what_is_not_finished_in_time_is_kept_too(
+def test_what_is_not_finished_in_time_is_kept_too_and_goes_first(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
         generator.hold.set()
-        job = ask.post("/jobs", json={"prompt": "long"}).json()
-        running.until(lambda: state(running, job) is JobState.RUNNING)
+        jobs = [ask.post("/jobs", json={"prompt": name}).json() for name in ("long", "next")]
+        running.until(lambda: state(running, jobs[0]) is JobState.RUNNING)
     generator.hold.clear()
+    generator.requests.clear()
     as_if_ended(tmp_path)
     with live(tmp_path, lambda _: generator) as again, again.client() as ask:
-        again.until(lambda: ask.get(job["url"]).json()["state"] == "done")
+        for job in jobs:
+            again.until(lambda: ask.get(job["url"]).json()["state"] == "done")  # noqa: B023
+    assert [request.prompt for request in generator.requests] == ["long", "next"]
 
 
 class _Looking(ScriptedGenerator):
