@@ -7,6 +7,7 @@ from logging.handlers import RotatingFileHandler
 
 from sdtui.core import paths
 
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LARGEST = 2_000_000
 """Bytes; one older file is kept."""
 
@@ -21,6 +22,14 @@ def log_to_file() -> None:
         )
     except OSError:
         handler = logging.NullHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(logging.Formatter(_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.captureWarnings(True)
+
+
+def warn_on_stderr() -> None:
+    """Send our own warnings and errors to stderr too, where systemd and containers look."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    logging.getLogger("sdtui").addHandler(handler)

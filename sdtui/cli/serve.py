@@ -92,12 +92,13 @@ def serve(
 
     /docs describes every route. Listens on this machine alone unless --host says otherwise.
     """
-    from sdtui.cli.logs import log_to_file
+    from sdtui.cli.logs import log_to_file, warn_on_stderr
     from sdtui.core.settings import load_settings
     from sdtui.models.catalog import find_model
 
     run, options_class = _import_server()
     log_to_file()
+    warn_on_stderr()
     settings = load_settings()
     if model is not None:
         settings = settings.model_copy(update={"model": model})
@@ -135,7 +136,10 @@ def _read_key(file: Path | None) -> str | None:
     """The API key, from the file if there is one; an empty one counts as none."""
     if file is None:
         return os.environ.get(_KEY) or None
-    key = file.read_text(encoding="utf-8").strip()
-    if not key:
+    try:
+        key = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        key = ""
+    if not key or len(key.splitlines()) > 1:
         raise SettingsError(f"{file} holds no API key", "Write the key into it, on one line")
     return key

@@ -81,12 +81,18 @@ class JobQueue:
         """
         job = Job(id=secrets.token_hex(6), request=request, output=output or Output())
         with self._changed:
-            if self._limit is not None and len(self._waiting) >= self._limit and not ahead:
-                raise QueueFullError(
-                    f"the queue is full: {len(self._waiting)} jobs are waiting", "Try again later"
-                )
+            if not ahead:
+                self.check_room()
             self._add(job, 0 if ahead else len(self._waiting))
         return job
+
+    def check_room(self) -> None:
+        """Raises QueueFullError if as many jobs wait as may."""
+        waiting = len(self._waiting)
+        if self._limit is not None and waiting >= self._limit:
+            raise QueueFullError(
+                f"the queue is full: {waiting} jobs are waiting", "Try again later"
+            )
 
     def restore(self, jobs: Iterable[Job]) -> None:
         """Put jobs that another process left behind at the end of the queue, under their ids and

@@ -15,6 +15,7 @@ from sdtui.core.errors import Problem, SdtuiError
 from sdtui.server.a1111.routes import ROUTERS as A1111
 from sdtui.server.body import BodyLimit
 from sdtui.server.desk import Desk
+from sdtui.server.document import KeyedApp
 from sdtui.server.errors import ApiError, from_sdtui, respond, shape_of
 from sdtui.server.frame import Frame
 from sdtui.server.guard import Guard
@@ -30,7 +31,8 @@ _ABOUT = (
 
 def make_app(desk: Desk) -> FastAPI:
     """The application over a desk's parts."""
-    app = FastAPI(title="sdtui", version=__version__, description=_ABOUT)
+    kind = FastAPI if desk.options.api_key is None else KeyedApp
+    app = kind(title="sdtui", version=__version__, description=_ABOUT)
     app.state.desk = desk
     for router in (*OURS, *A1111, *OPENAI):
         app.include_router(router)
@@ -67,6 +69,9 @@ def _as_answer(error: Exception) -> ApiError:
     if isinstance(error, SdtuiError):
         return from_sdtui(error)
     if isinstance(error, RequestValidationError):
+        if isinstance(error.body, bytes):
+            message = "The body must be JSON, with the header Content-Type: application/json."
+            return ApiError(422, "InvalidRequestError", message)
         problems = [
             Problem(".".join(map(str, each["loc"][1:])) or "body", None, _lowered(each["msg"]))
             for each in error.errors()
@@ -76,7 +81,8 @@ def _as_answer(error: Exception) -> ApiError:
         )
     assert isinstance(error, HTTPException)
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "BadRequest")
-    return ApiError(error.status_code, kind, f"{error.detail}.", headers=error.headers)
+    message = f"{error.detail.rstrip('.')}."
+    return ApiError(error.status_code, kind, message, headers=error.headers)
 
 
 def _lowered(message: str) -> str:

@@ -125,6 +125,11 @@ class JobBoard:
             with self._lock:
                 story.followers.remove(follower)
 
+    def started_at(self, job: str) -> float:
+        """When the worker took a job up, in seconds since the epoch; 0 if it hasn't."""
+        story = self._stories.get(job)
+        return (story.started_at if story else None) or 0.0
+
     def step(self, job: str | None) -> Step | None:
         """The newest step of a job."""
         story = self._stories.get(job or "")

@@ -27,7 +27,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
-        too_large = announced.isdigit() and int(announced) > self._limit
+        too_large = announced.isdecimal() and int(announced) > self._limit
         arrived = 0
         is_whole = False
 

@@ -156,7 +156,7 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
         detail = OpenAIErrorDetail(
             message=error.message,
             type=_openai_type(status),
-            param=error.problems[0].field if error.problems else None,
+            param=_openai_param(error.problems[0].field) if error.problems else None,
             code=_OPENAI_CODES.get(error.kind, error.kind),
             id=request_id,
             job=error.job,
@@ -219,6 +219,20 @@ _OPENAI_CODES: Mapping[str, str] = {
     "QueueFullError": "rate_limit_exceeded",
     "OutOfMemoryError": "out_of_memory",
 }
+
+
+_OPENAI_PARAMS: Mapping[str, str] = {
+    "width": "size",
+    "height": "size",
+    "num_images_per_prompt": "n",
+    "num_inference_steps": "steps",
+    "init_image": "image",
+}
+
+
+def _openai_param(field: str) -> str:
+    name = field.partition(".")[0]
+    return _OPENAI_PARAMS.get(name, name)
 
 
 def _openai_type(status: int) -> str:

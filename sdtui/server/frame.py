@@ -42,7 +42,7 @@ class Frame:
         try:
             await self._app(scope, receive, send_with_id)
         except Exception:
-            _log.exception("request %s: %s %s", request_id, scope["method"], scope["path"])
+            _log.exception("request %s: %s %r", request_id, scope["method"], scope["path"])
             if status:
                 raise  # half an answer is out: the connection has to be broken
             fault = ApiError(500, "InternalError", f"sdtui met a fault of its own ({request_id}).")

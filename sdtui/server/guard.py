@@ -23,6 +23,11 @@ LINKS = "/pictures/"
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
+def is_open(path: str) -> bool:
+    """Whether a path needs no key."""
+    return path in _OPEN or path.startswith(LINKS)
+
+
 class Guard:
     """ASGI middleware that lets through only who may ask.
 
@@ -50,7 +55,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and not self._is_welcome(origin, headers.get("host", "")):
             return ApiError(403, "Forbidden", "Pages of this origin may not use the server.")
-        if scope["path"] in _OPEN or scope["path"].startswith(LINKS):
+        if is_open(scope["path"]):
             return None
         if self._options.api_key is not None:
             return None if self._has_key(headers, self._options.api_key) else _unauthorized()
@@ -64,11 +69,10 @@ class Guard:
         return None
 
     def _is_welcome(self, origin: str, host: str) -> bool:
-        return (
-            "*" in self._options.cors
-            or origin in self._options.cors
-            or (urlsplit(origin).netloc.lower() == host.lower())
-        )
+        if "*" in self._options.cors or origin in self._options.cors:
+            return True
+        _, _, authority = origin.partition("://")
+        return authority != "" and authority.lower() == host.lower()
 
     def _names_this_machine(self, host: str) -> bool:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 
 from sdtui.core.events import JobEvent
 from sdtui.jobs import Job, JobState
@@ -22,7 +21,7 @@ class Keeper:
         self._desk = desk
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        self._uploads: set[Path] = set()
+        self._ending = False
 
     def take_over(self) -> None:
         """Go on with the jobs that an earlier server left. One that was running when a process
@@ -43,11 +42,18 @@ class Keeper:
             self._loop.call_soon_threadsafe(self._changed.set)
 
     async def run(self) -> None:
-        """Keep the file in step with the queue, until cancelled."""
-        while True:
+        """Keep the file in step with the queue, until `stop`."""
+        while not self._ending:
             await self._changed.wait()
             self._changed.clear()
-            await asyncio.to_thread(self.keep, self._desk.queue.jobs())
+            # What is stopped because the server ends goes on at the next start.
+            if not self._desk.closing.is_set():
+                await asyncio.to_thread(self.keep, self._desk.queue.jobs())
+
+    def stop(self) -> None:
+        """Have `run` return, once nothing is being written any more."""
+        self._ending = True
+        self._changed.set()
 
     def keep(self, jobs: list[Job]) -> None:
         """Write the jobs that are not over."""
@@ -56,6 +62,6 @@ class Keeper:
         except OSError as error:
             _log.warning("the queue can't be kept on disk: %s", error)
         needed = {job.request.init_image for job in jobs if not job.state.is_over}
-        for path in self._uploads - needed:
+        over = {job.request.init_image for job in self._desk.queue.jobs() if job.state.is_over}
+        for path in over - needed:
             self._desk.uploads.forget(path)
-        self._uploads = {path for path in needed if path is not None}

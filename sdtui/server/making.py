@@ -95,15 +95,30 @@ def submit(
     desk: Desk, request: GenerationRequest, output: Output | None = None, *, ahead: bool = False
 ) -> Job:
     """Put a request into the queue. Raises ApiError: 429 if it is full, 503 at the end."""
-    headers: dict[str, str] = {}
     try:
         return desk.queue.submit(request, output, ahead=ahead)
     except SdtuiError as error:
-        if isinstance(error, QueueFullError):
-            headers["Retry-After"] = str(max(1, math.ceil(desk.board.seconds_per_job())))
-        problem = from_sdtui(error, headers)
+        problem = _not_taken(desk, error)
     desk.uploads.forget(request.init_image)
     raise problem
+
+
+def refuse_if_full(desk: Desk) -> None:
+    """Raises ApiError (429) if the queue takes no more."""
+    try:
+        desk.queue.check_room()
+    except QueueFullError as error:
+        problem = _not_taken(desk, error)
+    else:
+        return
+    raise problem
+
+
+def _not_taken(desk: Desk, error: SdtuiError) -> ApiError:
+    headers: dict[str, str] = {}
+    if isinstance(error, QueueFullError):
+        headers["Retry-After"] = str(max(1, math.ceil(desk.board.seconds_per_job())))
+    return from_sdtui(error, headers)
 
 
 async def make(

@@ -14,6 +14,7 @@ from sdtui.core.record import GenerationRecord
 from sdtui.jobs import JobQueue, JobState
 from sdtui.server.hardware import Hardware
 
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _STAGE_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -88,7 +89,8 @@ class Metrics:
 
     def note_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request. `route` is the pattern, not the path."""
-        self._requests.labels(method, route, str(status)).observe(seconds)
+        known = method if method in _METHODS else "other"  # clients may make up any
+        self._requests.labels(known, route, str(status)).observe(seconds)
 
     def put(self, envelope: JobEvent) -> None:
         """Count an event. Called by the queue, on any thread."""

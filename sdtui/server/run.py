@@ -80,6 +80,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                ws="none",
                 lifespan="on",
                 timeout_graceful_shutdown=int(desk.options.grace + 2 * _LAST_SECONDS) + 1,
             )
@@ -109,8 +110,8 @@ class Server(uvicorn.Server):
         desk = self._desk
         self._loop = asyncio.get_running_loop()
         keeper = Keeper(desk)
-        for subscriber in (desk.board.put, desk.metrics.put, keeper.put):
-            desk.queue.subscribe(subscriber)
+        subscribers = (desk.board.put, desk.metrics.put, keeper.put)
+        ends = [desk.queue.subscribe(each) for each in subscribers]
         keeping = asyncio.ensure_future(keeper.run())
         desk.hardware.start()
         await asyncio.to_thread(keeper.take_over)
@@ -118,10 +119,15 @@ class Server(uvicorn.Server):
         self._on_start()
         yield
         stopped = await self._end if self._end is not None else None
-        keeping.cancel()
+        keeper.stop()
+        await keeping
         desk.hardware.stop()
-        left = [job.rest() for job in desk.queue.jobs() if job.id == stopped or _waits(job)]
+        # The stopped one was first, and is again.
+        jobs = sorted(desk.queue.jobs(), key=lambda job: job.id != stopped)
+        left = [job.rest() for job in jobs if job.id == stopped or _waits(job)]
         await asyncio.to_thread(keeper.keep, [job for job in left if job is not None])
+        for end in ends:
+            end()
 
 
 def _waits(job: Job) -> bool:

@@ -14,6 +14,9 @@ EVENT_STREAM: dict[str, Any] = {
 }
 """Of an answer, for the OpenAPI document."""
 
+UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""Headers that have proxies (the second one: nginx) hand every event on at once."""
+
 _KEEP_ALIVE = 15.0
 """Seconds without an event after which a comment is sent, so that no proxy hangs up."""
 

@@ -10,7 +10,8 @@ import re
 import secrets
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -29,6 +30,7 @@ class Uploads:
         """`max_pixels` is the largest width times height that is taken."""
         self._folder = folder
         self._max_pixels = max_pixels
+        self._held: set[Path] = set()
 
     def keep_base64(self, text: str) -> Path:
         """Keep a picture that came as base64 or as a data URL. Raises ImageError."""
@@ -45,7 +47,8 @@ class Uploads:
                 "Send the picture itself",
             )
         try:
-            data = base64.b64decode(text[match.end() if match else 0 :], validate=True)
+            encoded = "".join(text[match.end() if match else 0 :].split())  # lines are allowed
+            data = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             data = b""
         if not data:
@@ -80,9 +83,19 @@ class Uploads:
             problem = f"{width}×{height} pixels are more than {self._max_pixels:,}"
         raise ImageError(f"the picture can't be used: {problem}", "Send a PNG, JPEG or WebP")
 
+    @contextmanager
+    def holding(self, path: Path | None) -> Iterator[None]:
+        """Have a picture outlive its job, since another may need it."""
+        held = set() if path is None else {path}
+        self._held |= held
+        try:
+            yield
+        finally:
+            self._held -= held
+
     def forget(self, path: Path | None) -> None:
-        """Delete a kept picture; anything else is left alone."""
-        if path is not None and path.parent == self._folder:
+        """Delete a kept picture that isn't held; anything else is left alone."""
+        if path is not None and path.parent == self._folder and path not in self._held:
             path.unlink(missing_ok=True)
 
     def forget_old(self, in_use: Iterable[Path | None]) -> None:

@@ -130,7 +130,32 @@ def test_unknown_fields_are_ignored_and_old_names_known(ask: httpx.Client) -> No
     info = json.loads(answer.json()["info"])
     assert answer.json()["images"] == []
     assert (info["width"], info["sampler_name"]) == (64, "DDIM")
-    assert info["not_applied"] == ["styles"]
+    assert info["not_applied"] == ["styles", "tiling"]
+
+
+def test_null_is_as_if_it_was_left_out(ask: httpx.Client) -> None:
+    names = ("negative_prompt", "seed", "batch_size", "n_iter", "send_images", "sampler_name")
+    answer = ask.post(
+        "/sdapi/v1/txt2img", json={"prompt": "x", **SMALL, **dict.fromkeys(names), "styles": None}
+    )
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["images"]) == 1
+    assert json.loads(answer.json()["info"])["not_applied"] == []
+
+
+def test_what_had_no_effect_is_told(ask: httpx.Client) -> None:
+    body = {
+        "prompt": "x",
+        **SMALL,
+        "sampler_name": "Euler a",
+        "scheduler": "karras",
+        "restore_faces": True,
+        "tiling": False,
+        "alwayson_scripts": {"ControlNet": {"args": []}},
+    }
+    answer = ask.post("/sdapi/v1/txt2img", json=body)
+    told = json.loads(answer.json()["info"])["not_applied"]
+    assert told == ["restore_faces", "alwayson_scripts", "scheduler"]
 
 
 def test_the_calls_of_open_webui(ask: httpx.Client) -> None:
@@ -210,6 +235,7 @@ def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerato
         progress = ask.get("/sdapi/v1/progress").json()
         assert 0 < progress["progress"] < 1
         assert progress["state"]["job_count"] == 1
+        assert progress["state"]["job_timestamp"][:2] == "20"
         assert progress["state"]["sampling_steps"] == 4
         assert open_base64(progress["current_image"]).size == (512, 512)
         assert ask.post("/sdapi/v1/interrupt").json() == {}

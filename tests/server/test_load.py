@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from sdtui.jobs import JobState
 from tests.server.live import Live, as_if_ended, live
-from tests.server.test_ours import events_of
+from tests.server.test_ours import events_of, png_base64
 from tests.tui.scripted import ScriptedGenerator
 
 BODY = {"prompt": "x"}
@@ -45,6 +44,14 @@ def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: Scripte
             full = ask.post(path, json=body)
             assert full.status_code == 429
             assert int(full.headers["retry-after"]) >= 1
+        # The body isn't waited for.
+        with socket.create_connection(address(scripted)) as raw:
+            raw.sendall(
+                b"POST /sdapi/v1/img2img HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Type: application/json\r\nContent-Length: 30000000\r\n\r\n"
+            )
+            raw.settimeout(10)
+            assert raw.recv(100).startswith(b"HTTP/1.1 429 ")
         assert "sdtui_queue_length 2.0" in ask.get("/metrics").text
         # A waiting one that is cancelled makes room.
         assert ask.delete(waiting[0]["url"]).json()["state"] == "cancelled"
@@ -53,25 +60,45 @@ def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: Scripte
         scripted.until(lambda: state(scripted, first) is JobState.DONE)
 
 
+def address(running: Live) -> tuple[str, int]:
+    host, port = running.url.removeprefix("http://").split(":")
+    return host, int(port)
+
+
+def leave(running: Live, path: str, prompt: str, when: JobState) -> None:
+    """Ask, and go away once the job is in this state."""
+
+    def job_is_there() -> bool:
+        jobs = running.desk.queue.jobs()
+        return any(job.request.prompt == prompt and job.state is when for job in jobs)
+
+    body = json.dumps({"prompt": prompt})
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(address(running)) as client:
+        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        running.until(job_is_there)
+
+
 def test_a_client_that_goes_away_cancels_its_own_job(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:
+    def states() -> dict[str, JobState]:
+        return {job.request.prompt: job.state for job in scripted.desk.queue.jobs()}
+
     generator.hold.set()
-    queue = scripted.desk.queue
     with scripted.client() as ask:
-        mine = ask.post("/jobs", json=BODY).json()
+        mine = ask.post("/jobs", json={"prompt": "mine"}).json()
         scripted.until(lambda: state(scripted, mine) is JobState.RUNNING)
-        with pytest.raises(httpx.ReadTimeout):
-            ask.post("/generate", json={"prompt": "waiting"}, timeout=0.3)
-        scripted.until(lambda: queue.jobs()[-1].state is JobState.CANCELLED)
+        for path in ("/generate", "/sdapi/v1/txt2img", "/v1/images/generations"):
+            leave(scripted, path, f"waiting {path}", JobState.QUEUED)
+            scripted.until(lambda: states()[f"waiting {path}"] is JobState.CANCELLED)  # noqa: B023
         assert state(scripted, mine) is JobState.RUNNING
         generator.hold.clear()
         scripted.until(lambda: state(scripted, mine) is JobState.DONE)
         generator.hold.set()
-        with pytest.raises(httpx.ReadTimeout):
-            ask.post("/v1/images/generations", json={"prompt": "running"}, timeout=0.3)
-        scripted.until(lambda: queue.jobs()[0].state is JobState.CANCELLED)
-        assert queue.jobs()[0].request.prompt == "running"
+        for path in ("/generate", "/sdapi/v1/txt2img", "/v1/images/generations"):
+            leave(scripted, path, f"running {path}", JobState.RUNNING)
+            scripted.until(lambda: states()[f"running {path}"] is JobState.CANCELLED)  # noqa: B023
         generator.hold.clear()
         assert ask.post("/generate", json=BODY).status_code == 200
 
@@ -158,17 +185,71 @@ def test_the_end_lets_the_running_picture_finish_and_keeps_the_rest(
     assert [request.prompt for request in generator.requests] == ["running", "waiting", "last"]
 
 
-def test_what_is_not_finished_in_time_is_kept_too(
+def test_what_is_not_finished_in_time_is_kept_too_and_goes_first(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
         generator.hold.set()
-        job = ask.post("/jobs", json={"prompt": "long"}).json()
-        running.until(lambda: state(running, job) is JobState.RUNNING)
+        jobs = [ask.post("/jobs", json={"prompt": name}).json() for name in ("long", "next")]
+        running.until(lambda: state(running, jobs[0]) is JobState.RUNNING)
+    generator.hold.clear()
+    generator.requests.clear()
+    as_if_ended(tmp_path)
+    with live(tmp_path, lambda _: generator) as again, again.client() as ask:
+        for job in jobs:
+            again.until(lambda: ask.get(job["url"]).json()["state"] == "done")  # noqa: B023
+    assert [request.prompt for request in generator.requests] == ["long", "next"]
+
+
+class _Looking(ScriptedGenerator):
+    """Notes whether each job's picture is there when the job begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there: list[bool] = []
+
+    def generate_with_fallback(self, request: Any, **options: Any) -> Any:
+        self.there.append(request.init_image.is_file())
+        return super().generate_with_fallback(request, **options)
+
+
+def test_a_picture_that_was_sent_outlives_the_server_with_its_job(tmp_path: Path) -> None:
+    generator = _Looking()
+    uploads = tmp_path / "state" / "sdtui" / "server" / "uploads"
+    with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
+        generator.hold.set()
+        jobs = [
+            ask.post("/jobs", json={"prompt": "x", "init_image": png_base64()}).json()
+            for _ in range(3)
+        ]
+        running.until(lambda: state(running, jobs[0]) is JobState.RUNNING)
+        ask.delete(jobs[2]["url"])
+        running.until(lambda: len(list(uploads.iterdir())) == 2)
+    assert len(list(uploads.iterdir())) == 2
     generator.hold.clear()
     as_if_ended(tmp_path)
     with live(tmp_path, lambda _: generator) as again, again.client() as ask:
-        again.until(lambda: ask.get(job["url"]).json()["state"] == "done")
+        for job in jobs[:2]:
+            again.until(lambda: ask.get(job["url"]).json()["state"] == "done")  # noqa: B023
+    assert generator.there == [True, True, True]
+    assert not list(uploads.iterdir())
+
+
+def test_a_picture_that_was_sent_is_there_for_those_behind_a_skipped_one(tmp_path: Path) -> None:
+    generator = _Looking()
+    body = {"prompt": "x", "n_iter": 3, "init_images": [png_base64()]}
+    with live(tmp_path, lambda _: generator) as running, running.client() as ask:
+        generator.hold.set()
+        with ThreadPoolExecutor(1) as thread:
+            waiting = thread.submit(ask.post, "/sdapi/v1/img2img", json=body)
+            running.until(lambda: len(generator.there) == 1)
+            with running.client() as other:
+                other.post("/sdapi/v1/skip")
+            running.until(lambda: len(generator.there) == 2)
+            time.sleep(0.2)  # the queue's file is written meanwhile, and pictures are cleared away
+            generator.hold.clear()
+            assert len(waiting.result().json()["images"]) == 2
+    assert generator.there == [True, True]
 
 
 def _free_port() -> int:

@@ -40,7 +40,11 @@ def test_a_link_that_needs_no_key(api: openai.OpenAI, ask: httpx.Client) -> None
         prompt="a red apple", response_format="url", extra_body=STEPS, **SMALL
     )
     assert made.data is not None
+    as_openai = api.images.generate(prompt="x", model="dall-e-3", extra_body=STEPS, **SMALL)
+    assert as_openai.data is not None
+    assert as_openai.data[0].url
     url = made.data[0].url or ""
+    assert made.data[0].b64_json is None
     assert ask.get(url).headers["content-type"] == "image/png"
     assert ask.get("/pictures/guessed.png").status_code == 404
 
@@ -80,6 +84,22 @@ def test_edit(api: openai.OpenAI) -> None:
         api.images.edit(image=("x.png", b"nonsense", "image/png"), prompt="x", **SMALL)
 
 
+def test_what_clients_send_empty_or_false(api: openai.OpenAI) -> None:
+    picture = ("in.png", base64.b64decode(png_base64()), "image/png")
+    extra = {**STEPS, "strength": 0.5}
+    edited = api.images.edit(
+        image=picture, prompt="x", model="", n=1, stream=False, extra_body=extra, **SMALL
+    )
+    assert edited.data
+    made = api.images.generate(
+        prompt="x", model="", quality="hd", style="vivid", user="me", extra_body=STEPS, **SMALL
+    )
+    assert made.data
+    with pytest.raises(openai.BadRequestError, match="pictures come whole") as stream:
+        api.images.generate(prompt="x", stream=True, **SMALL)
+    assert stream.value.param == "stream"
+
+
 def test_models(api: openai.OpenAI) -> None:
     assert [each.id for each in api.models.list()] == ["pocket"]
     assert api.models.retrieve("pocket").object == "model"
@@ -98,6 +118,13 @@ def test_errors_have_their_shape(api: openai.OpenAI) -> None:
         api.images.generate(prompt="x", extra_body={"steps": 0}, **SMALL)
     assert steps.value.type == "invalid_request_error"
     assert steps.value.param == "steps"
+    for wrong in ("100x100", "99999x99999", "64x0"):
+        with pytest.raises(openai.BadRequestError) as odd:
+            api.images.generate(prompt="x", size=wrong)
+        assert odd.value.param == "size"
+    with pytest.raises(openai.BadRequestError, match="at most 4") as many:
+        api.images.generate(prompt="x", n=5, **SMALL)
+    assert many.value.param == "n"
 
 
 def test_out_of_memory_is_told_and_not_tried_again(

@@ -76,7 +76,8 @@ def test_the_png_itself(ask: httpx.Client) -> None:
 def test_an_init_image_comes_along_and_is_gone_afterwards(
     ask: httpx.Client, pocket: Live, tmp_path: Path
 ) -> None:
-    body = {**QUICK, "init_image": png_base64(80), "strength": 0.5}
+    in_lines = base64.encodebytes(base64.b64decode(png_base64(80))).decode()
+    body = {**QUICK, "init_image": in_lines, "strength": 0.5}
     answer = ask.post("/generate", json=body)
     assert answer.status_code == 200, answer.text
     record = answer.json()["record"]
@@ -127,7 +128,10 @@ def test_a_job_that_nobody_waits_for(ask: httpx.Client) -> None:
     assert accepted.status_code == 202
     job = accepted.json()
     assert accepted.headers["location"] == job["url"]
-    told = events_of(ask.get(job["url"] + "/events").text)
+    stream = ask.get(job["url"] + "/events")
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    assert stream.headers["cache-control"] == "no-store"
+    told = events_of(stream.text)
     kinds = [kind for kind, _ in told]
     assert kinds[0] == "queued"
     assert kinds[-1] == "finished"

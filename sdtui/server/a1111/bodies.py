@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sdtui.core.request import SIZE_MULTIPLE
 from sdtui.history.foreign.samplers import our_sampler
@@ -14,7 +14,7 @@ _MOST = 64
 
 
 class Txt2ImgBody(BaseModel):
-    """What to make. What is left open takes the model's own value."""
+    """What to make. What is left open, or null, takes the model's own value."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -43,6 +43,16 @@ class Txt2ImgBody(BaseModel):
     override_settings: dict[str, Any] | None = None
     """`sd_model_checkpoint` is heeded, for this request alone."""
     send_images: bool = True
+    restore_faces: bool | None = None
+    tiling: bool | None = None
+    alwayson_scripts: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_open(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value is not None}
 
     def check(self) -> None:
         """Raises ApiError for what would change the picture and can't be had here."""
@@ -77,15 +87,23 @@ class Txt2ImgBody(BaseModel):
 
     def not_applied(self) -> list[str]:
         """What was asked for besides, that had no effect."""
-        found = []
-        if self.styles:
-            found.append("styles")
-        if self.subseed_strength:
-            found.append("subseed_strength")
+        names = ("styles", "subseed_strength", "restore_faces", "tiling", "alwayson_scripts")
+        found = [name for name in names if getattr(self, name)]
+        if not self._scheduler_is_known():
+            found.append("scheduler")
         return found
 
+    def _scheduler_is_known(self) -> bool:
+        name = self._sampler_name()
+        if not name:
+            return (self.scheduler or "automatic").lower() == "automatic"
+        return our_sampler(name, self.scheduler)[1] is None
+
+    def _sampler_name(self) -> str:
+        return self.sampler_name or self.sampler_index or ""
+
     def _sampler(self) -> str | None:
-        name = self.sampler_name or self.sampler_index
+        name = self._sampler_name()
         if not name:
             return None
         label, unknown = our_sampler(name, self.scheduler)

@@ -23,9 +23,10 @@ from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import documented
 from sdtui.server.making import Made, Picture, all_made, prepare, submit, wait_for
 from sdtui.server.ours.generate import read_base64
+from sdtui.server.route import MakingRoute
 
-router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
-_ERRORS = documented("a1111", 404, 408, 429, 503, 507)
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=MakingRoute)
+_ERRORS = documented("a1111", 404, 408, 410, 429, 503, 507)
 
 
 class ImagesAnswer(BaseModel):
@@ -74,17 +75,18 @@ async def _make(desk: Desk, http: Request, request: GenerationRequest) -> list[_
     parts: list[_Part] = []
     rest: GenerationRequest | None = request.with_seed()
     ahead = False
-    while rest is not None:
-        job = submit(desk, rest, ahead=ahead)
-        ahead = True
-        with _asked_by(desk, http, job.id):
-            made = await wait_for(desk, http, job)
-            if made.record is not None and made.pictures:
-                parts.append(_Part(made.record, made.pictures))
-            was_skipped = job.id in desk.a1111.skipped
-            if not was_skipped and job.id not in desk.a1111.interrupted:
-                all_made(desk, made)
-            rest = _behind_skipped(rest, made) if was_skipped else None
+    with desk.uploads.holding(request.init_image):
+        while rest is not None:
+            job = submit(desk, rest, ahead=ahead)
+            ahead = True
+            with _asked_by(desk, http, job.id):
+                made = await wait_for(desk, http, job)
+                if made.record is not None and made.pictures:
+                    parts.append(_Part(made.record, made.pictures))
+                was_skipped = job.id in desk.a1111.skipped
+                if not was_skipped and job.id not in desk.a1111.interrupted:
+                    all_made(desk, made)
+                rest = _behind_skipped(rest, made) if was_skipped else None
     return parts
 
 

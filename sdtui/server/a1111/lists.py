@@ -15,8 +15,9 @@ from sdtui.history.pnginfo import PARAMETERS, parse_parameters
 from sdtui.server.a1111.checkpoints import CheckpointAnswer, list_checkpoints
 from sdtui.server.desk import TheDesk
 from sdtui.server.errors import documented
+from sdtui.server.route import JsonRoute
 
-router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
 _ERRORS = documented("a1111")
 
 

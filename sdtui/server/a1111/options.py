@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from sdtui.server.a1111.checkpoints import find_checkpoint
 from sdtui.server.desk import TheDesk
 from sdtui.server.errors import ApiError, documented
+from sdtui.server.route import JsonRoute
 
-router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
 
 
 class OptionsAnswer(BaseModel):
@@ -39,7 +40,7 @@ async def options(desk: TheDesk) -> OptionsAnswer:
     return OptionsAnswer(sd_model_checkpoint=desk.a1111.checkpoint)
 
 
-@router.post("/options", responses=documented("a1111", 404))
+@router.post("/options", responses=documented("a1111", 404, 503))
 async def set_options(desk: TheDesk, body: Annotated[dict[str, Any], Body()]) -> None:
     """Choose a model by `sd_model_checkpoint`: it is read at once. Everything else is taken and
     changes nothing, so that the whole object can be posted back."""

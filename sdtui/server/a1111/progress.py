@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -76,6 +77,7 @@ async def progress(
             interrupted=job in desk.a1111.interrupted,
             job=job,
             job_count=pictures,
+            job_timestamp=_timestamp(desk.board.started_at(job)),
             job_no=step.first_image if step else 0,
             sampling_step=step.step if step else 0,
             sampling_steps=step.total if step else 0,
@@ -120,6 +122,10 @@ def _share(step: Step | None, pictures: int) -> float:
     done = step.first_image + step.batch_size * step.step / step.total
     # Decoding and saving are still to come: only what is over is 1.
     return min(0.99, done / pictures)
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).strftime("%Y%m%d%H%M%S")
 
 
 def _as_png(preview: Preview) -> str:

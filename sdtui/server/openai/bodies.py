@@ -11,7 +11,7 @@ from sdtui.core.errors import Problem
 from sdtui.server.errors import ApiError
 
 _OPENAIS_OWN = re.compile(r"(dall-e-|gpt-image-|chatgpt-image-)[\w.-]*", re.ASCII)
-_SIZE = re.compile(r"([1-9]\d{1,3})x([1-9]\d{1,3})", re.ASCII)
+_SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
 
 
 class ImagesBody(BaseModel):
@@ -26,11 +26,12 @@ class ImagesBody(BaseModel):
     size: str | None = Field(None, max_length=20)
     """WIDTHxHEIGHT, or "auto" = the model's native size."""
     response_format: Literal["b64_json", "url"] | None = None
+    """Left open: b64_json; url where the model's name is one of DALL-E's, as at OpenAI."""
     output_format: Literal["png", "jpeg", "webp"] | None = None
     output_compression: int | None = Field(None, ge=0, le=100)
     """Quality of JPEG and WebP, in percent."""
     background: Literal["auto", "opaque"] | None = None
-    stream: Literal[False] | None = None
+    stream: bool | None = None
     """Only false."""
     seed: int | None = Field(None, ge=0, le=2**32 - 1)
     steps: int | None = Field(None, ge=1, le=150)
@@ -39,12 +40,16 @@ class ImagesBody(BaseModel):
     negative_prompt: str | None = Field(None, max_length=20_000)
 
     def values(self) -> dict[str, Any]:
-        """The fields of a GenerationRequest. Raises ApiError (400) for a size that is none."""
+        """The fields of a GenerationRequest. Raises ApiError (400) for a size that is none, and
+        for a stream."""
+        if self.stream:
+            problem = Problem("stream", True, "must be false: pictures come whole")
+            raise ApiError(400, "Unsupported", f"{problem}.", problems=[problem])
         width, height = self._size()
         wanted: dict[str, Any] = {
             "prompt": self.prompt,
             "negative_prompt": self.negative_prompt,
-            "model": None if self.model and _OPENAIS_OWN.fullmatch(self.model) else self.model,
+            "model": self._model(),
             "num_images_per_prompt": self.n,
             "width": width,
             "height": height,
@@ -55,8 +60,19 @@ class ImagesBody(BaseModel):
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
+    @property
+    def wants_links(self) -> bool:
+        """Whether the answer holds URLs in place of the pictures."""
+        if self.response_format is None:
+            return (self.model or "").startswith("dall-e-")
+        return self.response_format == "url"
+
+    def _model(self) -> str | None:
+        name = self.model or ""
+        return None if not name or _OPENAIS_OWN.fullmatch(name) else name
+
     def _size(self) -> tuple[int | None, int | None]:
-        if self.size is None or self.size == "auto":
+        if not self.size or self.size == "auto":
             return None, None
         found = _SIZE.fullmatch(self.size)
         if found is None:

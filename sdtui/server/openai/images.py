@@ -19,8 +19,9 @@ from sdtui.server.errors import ApiError, documented
 from sdtui.server.guard import LINKS
 from sdtui.server.making import Made, Picture, all_made, make, prepare
 from sdtui.server.openai.bodies import EditBody, ImagesBody
+from sdtui.server.route import MakingRoute
 
-router = APIRouter(prefix="/v1/images", tags=["OpenAI"])
+router = APIRouter(prefix="/v1/images", tags=["OpenAI"], route_class=MakingRoute)
 _ERRORS = documented("openai", 404, 408, 410, 429, 503, 507)
 
 
@@ -73,8 +74,11 @@ async def _answer(
 ) -> Response:
     picture_format = body.output_format or "png"
     made = all_made(desk, await make(desk, http, request, Output(format=picture_format)))
-    links = [_link(desk, http, each) for each in made.pictures]
-    text = await asyncio.to_thread(_as_json, body, made, links)
+    if body.wants_links:
+        data = [ImageAnswer(url=_link(desk, http, each), seed=each.seed) for each in made.pictures]
+    else:
+        data = await asyncio.to_thread(_read_all, made, body.output_compression)
+    text = await asyncio.to_thread(_as_json, body, made, data)
     return Response(text, media_type="application/json")
 
 
@@ -83,21 +87,22 @@ def _link(desk: Desk, http: Request, picture: Picture) -> str:
     return f"{str(http.base_url).rstrip('/')}{LINKS}{token}{picture.path.suffix}"
 
 
-def _as_json(body: ImagesBody, made: Made, links: list[str]) -> str:
+def _as_json(body: ImagesBody, made: Made, data: list[ImageAnswer]) -> str:
     assert made.record is not None
     first = made.record.images[0]
-    data = [
-        ImageAnswer(url=link, seed=picture.seed)
-        if body.response_format == "url"
-        else ImageAnswer(b64_json=_read(picture, body.output_compression), seed=picture.seed)
-        for picture, link in zip(made.pictures, links, strict=True)
-    ]
     return ImagesAnswer(
         created=int(time.time()),
         data=data,
         output_format=body.output_format or "png",
         size=f"{first.width}x{first.height}",
     ).model_dump_json(exclude_none=True)
+
+
+def _read_all(made: Made, quality: int | None) -> list[ImageAnswer]:
+    return [
+        ImageAnswer(b64_json=_read(picture, quality), seed=picture.seed)
+        for picture in made.pictures
+    ]
 
 
 def _read(picture: Picture, quality: int | None) -> str:

@@ -15,8 +15,9 @@ from sdtui.server.desk import TheDesk
 from sdtui.server.errors import ApiError, documented
 from sdtui.server.making import Made, Picture, all_made, make, prepare
 from sdtui.server.ours.bodies import GenerateBody
+from sdtui.server.route import MakingRoute
 
-router = APIRouter(tags=["sdtui"])
+router = APIRouter(tags=["sdtui"], route_class=MakingRoute)
 
 
 class PictureAnswer(BaseModel):

@@ -19,9 +19,10 @@ from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented, told_of
 from sdtui.server.making import prepare, submit
 from sdtui.server.ours.bodies import GenerateBody
-from sdtui.server.streaming import EVENT_STREAM, as_lines
+from sdtui.server.route import MakingRoute
+from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, as_lines
 
-router = APIRouter(tags=["sdtui"])
+router = APIRouter(tags=["sdtui"], route_class=MakingRoute)
 
 JobId = Annotated[str, PathValue(max_length=64)]
 
@@ -65,7 +66,8 @@ async def begin(body: GenerateBody, desk: TheDesk, http: Request, response: Resp
 async def jobs(desk: TheDesk, http: Request) -> list[JobAnswer]:
     """The running job, the waiting ones in their order, then those that are over, newest first;
     without their records."""
-    answers = (_answer(desk, http, job) for job in desk.queue.jobs())
+    jobs = desk.queue.jobs()
+    answers = (_answer(desk, http, job, jobs) for job in jobs)
     return [each.model_copy(update={"record": None}) for each in answers]
 
 
@@ -93,7 +95,9 @@ async def events(job_id: JobId, desk: TheDesk) -> StreamingResponse:
     """What happens to a job, as server-sent events: first what has happened, then what does, until
     it is over. The event's name is its kind; its data is JSON."""
     _find(desk, job_id)
-    return StreamingResponse(_follow(desk, job_id), media_type="text/event-stream")
+    return StreamingResponse(
+        _follow(desk, job_id), media_type="text/event-stream", headers=UNBUFFERED
+    )
 
 
 @router.get(
@@ -137,10 +141,12 @@ def _pictures(desk: Desk, job_id: str) -> list[Path]:
     return [Path(event.path) for event in events if event.kind == "saved"]
 
 
-def _answer(desk: Desk, http: Request, job: Job) -> JobAnswer:
+def _answer(desk: Desk, http: Request, job: Job, jobs: list[Job] | None = None) -> JobAnswer:
+    """`jobs` is the queue, for those who have asked it already."""
     step = desk.board.step(job.id)
     url = f"{http.scope.get('root_path', '')}/jobs/{job.id}"
-    waiting = [each.id for each in desk.queue.jobs() if not each.state.is_over]
+    jobs = desk.queue.jobs() if jobs is None else jobs
+    waiting = [each.id for each in jobs if not each.state.is_over]
     return JobAnswer(
         id=job.id,
         url=url,

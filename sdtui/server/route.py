@@ -1,0 +1,57 @@
+"""Routes that do more than FastAPI's own before a handler is called."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic_core import from_json
+
+from sdtui.server.errors import ApiError
+from sdtui.server.making import refuse_if_full
+
+_Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class JsonRoute(APIRoute):
+    """JSON bodies are read strictly: text that is no valid Unicode (a lone surrogate) can't be
+    written into an answer or a picture, and endless nesting can't be gone through."""
+
+    def get_route_handler(self) -> _Handle:
+        """What FastAPI calls with a request."""
+        handle = super().get_route_handler()
+
+        async def read_strictly(request: Request) -> Response:
+            return await handle(_StrictRequest(request.scope, request.receive))
+
+        return read_strictly
+
+
+class MakingRoute(JsonRoute):
+    """Where the queue is full, a POST is refused before its body is read: many large ones at once
+    would fill the memory, and a crowd should cost little."""
+
+    def get_route_handler(self) -> _Handle:
+        """What FastAPI calls with a request."""
+        handle = super().get_route_handler()
+        if "POST" not in (self.methods or ()):
+            return handle
+
+        async def refuse_or_handle(request: Request) -> Response:
+            refuse_if_full(request.app.state.desk)
+            return await handle(request)
+
+        return refuse_or_handle
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            return from_json(body.removeprefix(codecs.BOM_UTF8))
+        except ValueError as error:
+            problem = str(error)
+        raise ApiError(400, "BadRequest", f"The body is not valid JSON: {problem}.")
