@@ -14,7 +14,7 @@ from PIL import Image
 from sdtui.bench.plan import Cell
 from sdtui.bench.report import Sample
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import BenchError
+from sdtui.core.errors import BenchError, OutOfMemoryError
 from sdtui.core.events import Event
 from sdtui.core.record import GenerationRecord, Stage
 from sdtui.core.request import GenerationRequest, Speed
@@ -24,6 +24,7 @@ from sdtui.engine.engine import Report, StableDiffusionEngine, report_nothing
 from sdtui.engine.load import load_pipeline
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.native import settle
+from sdtui.engine.oom import OOM_CANDIDATES, is_out_of_memory
 from sdtui.engine.samplers import make_scheduler
 from sdtui.models.description import ModelDescription, weight_variant
 
@@ -160,17 +161,31 @@ class PlainDiffusers:
         self._pipeline.scheduler = make_scheduler(self._own_scheduler, settled.sampler)
         device = self._engine.engine.device
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds()]
+        arguments = {
+            "prompt": cell.prompt,
+            "width": cell.width,
+            "height": cell.height,
+            "num_inference_steps": cell.num_inference_steps,
+            "guidance_scale": settled.settings.guidance_scale,
+            "num_images_per_prompt": cell.count,
+            "generator": generators,
+        }
+        failure = None
         device.synchronize()
         before = time.perf_counter()
-        images: list[Image.Image] = self._pipeline(
-            prompt=cell.prompt,
-            width=cell.width,
-            height=cell.height,
-            num_inference_steps=cell.num_inference_steps,
-            guidance_scale=settled.settings.guidance_scale,
-            num_images_per_prompt=cell.count,
-            generator=generators,
-        ).images
+        try:
+            images: list[Image.Image] = self._pipeline(**arguments).images
+        except OOM_CANDIDATES as error:
+            if not is_out_of_memory(error):
+                raise
+            failure = str(error).strip().split("\n")[0]
+        if failure is not None:
+            device.release()
+            raise OutOfMemoryError(
+                f"memory ran out in plain diffusers: {failure}",
+                "Measure smaller sizes, or fewer pictures at once",
+                stage=Stage.DENOISE,
+            )
         device.synchronize()
         return Made(Sample(seconds=time.perf_counter() - before), images)
 

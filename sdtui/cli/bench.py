@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _ENDINGS = (".json", ".csv")
+_WIDE = 160
 
 
 @click.command()
@@ -84,7 +86,13 @@ def bench(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     if compared is not None:
+        if prompts or as_csv or files or against:
+            raise click.UsageError(
+                "--compare reads two files, and takes no other option but --json"
+            )
         return _compare(*compared, as_json=as_json)
+    if against == "one-by-one" and count == 1:
+        raise click.UsageError("--against one-by-one needs a --count of more than 1")
     for file in files:
         if file.suffix not in _ENDINGS or not file.expanduser().parent.is_dir():
             raise click.UsageError(
@@ -167,7 +175,7 @@ def _compare(first: Path, second: Path, *, as_json: bool) -> int:
     if as_json:
         click.echo(comparison.model_dump_json(indent=2))
     else:
-        click.echo("\n".join(comparison_lines(comparison)))
+        click.echo("\n".join(comparison_lines(comparison, _width())))
     return 0
 
 
@@ -188,4 +196,9 @@ def _print(report: BenchReport, *, as_json: bool, as_csv: bool) -> None:
     elif as_csv:
         click.echo(to_csv(report), nl=False)
     else:
-        click.echo("\n".join(report_lines(report)))
+        click.echo("\n".join(report_lines(report, _width())))
+
+
+def _width() -> int:
+    """Columns for tables: those of the terminal, or enough for all in a file or pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE

@@ -110,6 +110,8 @@ def test_compare(tmp_path: Path) -> None:
         (("--out", "a.txt"), "--out"),
         (("--against", "comfy"), "--against"),
         (("--json", "--csv"), "exclude"),
+        (("--compare", "a.json", "b.json", "--csv"), "--compare"),
+        (("--against", "one-by-one"), "--count"),
         (("--runs", "0"), "--runs"),
         (("--speed", "warp"), "--speed"),
         ((" ",), "prompt"),
