@@ -61,5 +61,5 @@ def _estimate(model: LoadedModel, settings: ImageSettings, batch_size: int) -> E
         settings.width,
         settings.height,
         batch_size,
-        guidance=settings.guidance_scale > 1,
+        guidance=model.guides(settings.guidance_scale),
     )
