@@ -153,6 +153,7 @@ def _measure(
 
     # Previews cost each machine and terminal something else.
     settings = settings.model_copy(update={"previews": False})
+    interrupted = False
     with Narrator(quiet=quiet, bar=sys.stderr.isatty()) as narrator:
         measuring = Bench(
             settings, request, plan, seconds=seconds, against=against, tell=narrator.advance
@@ -160,9 +161,11 @@ def _measure(
         try:
             measuring.run()
         except KeyboardInterrupt:
-            click.echo("sdtui: interrupted.", err=True)
-            return measuring.report(), _INTERRUPTED
-        report = measuring.report()
+            interrupted = True
+    report = measuring.report()
+    if interrupted:
+        click.echo("sdtui: interrupted.", err=True)
+        return report, _INTERRUPTED
     return report, 1 if any(cell.error for cell in report.cells) else 0
 
 
