@@ -137,8 +137,8 @@ class PlainDiffusers:
     """diffusers' own pipeline, called as its documentation does: a prompt in, pictures out."""
 
     def __init__(self, engine: EngineContender, *, defaults: bool = False) -> None:
-        """`engine` tells model, settings and device. `defaults` = the pipeline is loaded as
-        diffusers does it when it is told nothing, else in the engine's number format."""
+        """`engine` tells model, settings and device. `defaults` = the pipeline is in fp32, as
+        diffusers loads it when it is told nothing, else in the engine's number format."""
         self._engine = engine
         loaded = engine.load()
         description = loaded.description
@@ -148,7 +148,8 @@ class PlainDiffusers:
                 "the model doesn't fit into memory twice, once for each contender",
                 'Measure sdtui alone, and compare two benchmarks with "--compare"',
             )
-        dtype = None if defaults else TORCH_DTYPES[loaded.dtype]
+        # Told nothing at all, parts whose files are fp16 would not go together with the others.
+        dtype = torch.float32 if defaults else TORCH_DTYPES[loaded.dtype]
         self._pipeline: Any = _load_plainly(description, dtype)
         self._own_scheduler = self._pipeline.scheduler
         self._pipeline.to(loaded.device.torch)
@@ -199,19 +200,18 @@ def _denoiser_of(description: ModelDescription) -> str:
     return "unet" if "unet" in description.components else "transformer"
 
 
-def _load_plainly(description: ModelDescription, dtype: torch.dtype | None) -> Any:
+def _load_plainly(description: ModelDescription, dtype: torch.dtype) -> Any:
     """A pipeline as diffusers itself loads it; single files with the configs that sdtui brings,
     since diffusers would fetch them. The safety checker, which sdtui has none of, is left out."""
     if description.single_file:
-        pipeline, _ = load_pipeline(
-            description, dtype or torch.float32, lambda *_: None, Cancellation()
-        )
+        pipeline, _ = load_pipeline(description, dtype, lambda *_: None, Cancellation())
         return pipeline
-    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
+    options: dict[str, Any] = {}
     if "safety_checker" in description.components:
         options |= {"safety_checker": None, "requires_safety_checker": False}
     return DiffusionPipeline.from_pretrained(
         description.path,
+        dtype=dtype,
         local_files_only=True,
         use_safetensors=True,
         variant=weight_variant(description.path / _denoiser_of(description)),
@@ -219,15 +219,10 @@ def _load_plainly(description: ModelDescription, dtype: torch.dtype | None) -> A
     )
 
 
-OPPONENTS = ("diffusers", "diffusers-defaults", "quality", "one-by-one")
-"""Plain diffusers with the same settings; loaded as it does it by default (fp32); our engine
-without a speed preset; our engine, asked for each picture of `count` alone."""
-
-
 def make_opponent(
     name: str, settings: Settings, request: GenerationRequest, engine: EngineContender
 ) -> Contender:
-    """The contender of a name in `OPPONENTS`. Raises BenchError or what loading raises."""
+    """The contender of a name in `plan.OPPONENTS`. Raises BenchError or what loading raises."""
     if name == "quality":
         return EngineContender(settings, request.changed(speed=Speed.QUALITY))
     if name == "one-by-one":

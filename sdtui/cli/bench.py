@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdtui.bench.plan import OPPONENTS
 from sdtui.cli.request_options import options_for, parse_size
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _WIDE = 160
 )
 @click.option(
     "--against",
-    type=click.Choice(["diffusers", "diffusers-defaults", "quality", "one-by-one"]),
+    type=click.Choice(OPPONENTS),
     help="Measure in turn with: plain diffusers with the same settings; plain diffusers loaded as "
     "it does by default; no speed preset; each of --count pictures alone.",
 )

@@ -32,10 +32,9 @@ from sdtui.engine.device import PeakMeter, choose_device
 from sdtui.engine.load import load_pipeline
 from sdtui.engine.quiet import quiet_libraries
 from sdtui.models.description import CONFIGS, describe_model
+from tests.benchmarks.random_model import FAMILIES
 from tests.ldm import write_single_file
 from tests.singles import random_pipeline
-
-FAMILIES = ("sd1", "sd2", "sdxl")
 
 
 def main() -> None:
