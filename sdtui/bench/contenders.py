@@ -14,7 +14,7 @@ from PIL import Image
 from sdtui.bench.plan import Cell
 from sdtui.bench.report import Sample
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import BenchError
+from sdtui.core.errors import BenchError, OutOfMemoryError
 from sdtui.core.events import Event
 from sdtui.core.record import GenerationRecord, Stage
 from sdtui.core.request import GenerationRequest, Speed
@@ -24,6 +24,7 @@ from sdtui.engine.engine import Report, StableDiffusionEngine, report_nothing
 from sdtui.engine.load import load_pipeline
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.native import settle
+from sdtui.engine.oom import OOM_CANDIDATES, is_out_of_memory
 from sdtui.engine.samplers import make_scheduler
 from sdtui.models.description import ModelDescription, weight_variant
 
@@ -136,8 +137,8 @@ class PlainDiffusers:
     """diffusers' own pipeline, called as its documentation does: a prompt in, pictures out."""
 
     def __init__(self, engine: EngineContender, *, defaults: bool = False) -> None:
-        """`engine` tells model, settings and device. `defaults` = the pipeline is loaded as
-        diffusers does it when it is told nothing, else in the engine's number format."""
+        """`engine` tells model, settings and device. `defaults` = the pipeline is in fp32, as
+        diffusers loads it when it is told nothing, else in the engine's number format."""
         self._engine = engine
         loaded = engine.load()
         description = loaded.description
@@ -147,7 +148,8 @@ class PlainDiffusers:
                 "the model doesn't fit into memory twice, once for each contender",
                 'Measure sdtui alone, and compare two benchmarks with "--compare"',
             )
-        dtype = None if defaults else TORCH_DTYPES[loaded.dtype]
+        # Told nothing at all, parts whose files are fp16 would not go together with the others.
+        dtype = torch.float32 if defaults else TORCH_DTYPES[loaded.dtype]
         self._pipeline: Any = _load_plainly(description, dtype)
         self._own_scheduler = self._pipeline.scheduler
         self._pipeline.to(loaded.device.torch)
@@ -160,17 +162,31 @@ class PlainDiffusers:
         self._pipeline.scheduler = make_scheduler(self._own_scheduler, settled.sampler)
         device = self._engine.engine.device
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds()]
+        arguments = {
+            "prompt": cell.prompt,
+            "width": cell.width,
+            "height": cell.height,
+            "num_inference_steps": cell.num_inference_steps,
+            "guidance_scale": settled.settings.guidance_scale,
+            "num_images_per_prompt": cell.count,
+            "generator": generators,
+        }
+        failure = None
         device.synchronize()
         before = time.perf_counter()
-        images: list[Image.Image] = self._pipeline(
-            prompt=cell.prompt,
-            width=cell.width,
-            height=cell.height,
-            num_inference_steps=cell.num_inference_steps,
-            guidance_scale=settled.settings.guidance_scale,
-            num_images_per_prompt=cell.count,
-            generator=generators,
-        ).images
+        try:
+            images: list[Image.Image] = self._pipeline(**arguments).images
+        except OOM_CANDIDATES as error:
+            if not is_out_of_memory(error):
+                raise
+            failure = str(error).strip().split("\n")[0]
+        if failure is not None:
+            device.release()
+            raise OutOfMemoryError(
+                f"memory ran out in plain diffusers: {failure}",
+                "Measure smaller sizes, or fewer pictures at once",
+                stage=Stage.DENOISE,
+            )
         device.synchronize()
         return Made(Sample(seconds=time.perf_counter() - before), images)
 
@@ -184,19 +200,18 @@ def _denoiser_of(description: ModelDescription) -> str:
     return "unet" if "unet" in description.components else "transformer"
 
 
-def _load_plainly(description: ModelDescription, dtype: torch.dtype | None) -> Any:
+def _load_plainly(description: ModelDescription, dtype: torch.dtype) -> Any:
     """A pipeline as diffusers itself loads it; single files with the configs that sdtui brings,
     since diffusers would fetch them. The safety checker, which sdtui has none of, is left out."""
     if description.single_file:
-        pipeline, _ = load_pipeline(
-            description, dtype or torch.float32, lambda *_: None, Cancellation()
-        )
+        pipeline, _ = load_pipeline(description, dtype, lambda *_: None, Cancellation())
         return pipeline
-    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
+    options: dict[str, Any] = {}
     if "safety_checker" in description.components:
         options |= {"safety_checker": None, "requires_safety_checker": False}
     return DiffusionPipeline.from_pretrained(
         description.path,
+        dtype=dtype,
         local_files_only=True,
         use_safetensors=True,
         variant=weight_variant(description.path / _denoiser_of(description)),
@@ -204,15 +219,10 @@ def _load_plainly(description: ModelDescription, dtype: torch.dtype | None) -> A
     )
 
 
-OPPONENTS = ("diffusers", "diffusers-defaults", "quality", "one-by-one")
-"""Plain diffusers with the same settings; loaded as it does it by default (fp32); our engine
-without a speed preset; our engine, asked for each picture of `count` alone."""
-
-
 def make_opponent(
     name: str, settings: Settings, request: GenerationRequest, engine: EngineContender
 ) -> Contender:
-    """The contender of a name in `OPPONENTS`. Raises BenchError or what loading raises."""
+    """The contender of a name in `plan.OPPONENTS`. Raises BenchError or what loading raises."""
     if name == "quality":
         return EngineContender(settings, request.changed(speed=Speed.QUALITY))
     if name == "one-by-one":

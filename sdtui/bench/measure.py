@@ -89,6 +89,7 @@ class Bench:
             model_hash=record.model.hash if record and record.model else None,
             sampler=settled.sampler if settled else "",
             guidance_scale=settled.guidance_scale if settled else None,
+            seed=self._request.seed,
             dtype=(record.dtype or "") if record else "",
             memory_mode=(record.memory_mode or "") if record else "",
             speed=self._request.speed,
@@ -110,12 +111,20 @@ class Bench:
 
     def _warmed_up(self, plan: Plan, contenders: list[Contender]) -> Plan:
         """Run every size once in each contender, and size the plan down by what that took. Sizes
-        that can't fit into the time are left out before they are run."""
+        that can't fit into the time are left out before they are run, and those that can't be
+        made at all (too large for the memory) unless they were asked for or are the last."""
         costs: dict[Size, Cost] = {}
         for size in sorted(plan.sizes, key=_pixels):
             if size not in plan.sizes:
                 continue
-            costs[size] = self._cost(plan, size, contenders)
+            try:
+                costs[size] = self._cost(plan, size, contenders)
+            except GenerationError as error:
+                if "sizes" not in plan.kept and len(plan.sizes) > 1:
+                    plan = replace(plan, sizes=tuple(each for each in plan.sizes if each != size))
+                    self._notes.append(f"without {size[0]}×{size[1]}: {error}")
+                    continue
+                costs[size] = Cost(0.0, 0.0)  # why is told when the cell itself is measured
             smallest = min(costs, key=_pixels)
             expected = {
                 other: costs[smallest].scaled(_pixels(other) / _pixels(smallest))
@@ -126,14 +135,12 @@ class Bench:
         return plan
 
     def _cost(self, plan: Plan, size: Size, contenders: list[Contender]) -> Cost:
+        """Of the engine. Raises what a run raises."""
         cell = Cell(plan.prompts[0], _WARM_UP_STEPS, *size, count=plan.count)
         self._tell(f"warming up at {size[0]}×{size[1]}", 0, 0)
-        try:
-            for contender in contenders[1:]:
-                contender.make(cell, _nothing)
-            made = self._engine.make(cell, _nothing)
-        except GenerationError:
-            return Cost(0.0, 0.0)  # why it fails is told when the cell itself is measured
+        for contender in contenders[1:]:
+            contender.make(cell, _nothing)
+        made = self._engine.make(cell, _nothing)
         batches = -(-cell.count // (made.sample.batch_size or 1))
         others = made.sample.seconds - made.sample.stages.get(Stage.DENOISE, 0.0)
         return Cost(step=made.step_seconds * batches, fixed=max(others, 0.0))

@@ -18,6 +18,11 @@ STEPS = (20, 50, 100)
 SIZES: tuple[Size, ...] = ((512, 512), (768, 768))
 RUNS = 3
 
+OPPONENTS = ("diffusers", "diffusers-defaults", "quality", "one-by-one")
+"""What our engine can be measured against: plain diffusers with the same settings; loaded as it
+does it by default (fp32); our engine without a speed preset; asked for each picture of `count`
+alone."""
+
 _LARGEST_SIDE = 2048
 """Of a request."""
 

@@ -106,6 +106,8 @@ class BenchReport(_Data):
     model_hash: str | None = None
     sampler: str = ""
     guidance_scale: float | None = None
+    seed: int | None = None
+    """Of the first picture of every run."""
     dtype: str = ""
     memory_mode: str = ""
     speed: str = "quality"
@@ -143,38 +145,31 @@ def read_report(path: Path) -> BenchReport:
     )
 
 
-_COLUMNS = [
-    "prompt",
-    "num_inference_steps",
-    "width",
-    "height",
-    "count",
-    "contender",
-    "run",
-    "seconds",
-    "encode",
-    "denoise",
-    "decode",
-    "it_per_second",
-    "batch_size",
-    "peak",
-    "estimate",
-    "difference",
-    "error",
-]
+_STAGES = ("encode", "denoise", "decode")
+_CELL = ("prompt", "num_inference_steps", "width", "height", "count")
+_RUN = ("contender", "run", "seconds", *_STAGES, "it_per_second", "batch_size", "peak")
+_OUTCOME = ("estimate", "difference", "error")
+_SETTINGS = ("model", "model_hash", "sampler", "guidance_scale", "seed", "dtype", "memory_mode")
+_WHOLE = ("timestamp", *_SETTINGS, "speed", "speedups")
 
 
 def to_csv(report: BenchReport) -> str:
-    """A row for every timed run, with a head line; a cell that failed has one row."""
+    """A row for every timed run, with a head line; a cell that failed has one row. Each row tells
+    settings, machine and versions as well, so that rows of several reports can be put together."""
+    whole = report.model_dump(mode="json", include=set(_WHOLE))
+    whole["speedups"] = "; ".join(report.speedups)
+    machine = {f"machine_{name}": value for name, value in report.machine.model_dump().items()}
+    versions = {f"{name}_version": value for name, value in report.versions.items()}
     text = io.StringIO()
-    table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    columns = [*_CELL, *_RUN, *_OUTCOME, *_WHOLE, *machine, *versions]
+    table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     for cell in report.cells:
-        common = cell.model_dump(exclude={"samples", "against"})
+        common = cell.model_dump(include={*_CELL, *_OUTCOME}) | whole | machine | versions
         for contender, samples in (("sdtui", cell.samples), (report.against, cell.against)):
             for run, sample in enumerate(samples, start=1):
                 figures = sample.model_dump(exclude={"stages"})
-                stages = {n: s for n, s in sample.stages.items() if n in _COLUMNS}
+                stages = {name: sample.stages.get(name) for name in _STAGES}
                 table.writerow({**common, **figures, **stages, "contender": contender, "run": run})
         if not cell.samples:
             table.writerow(common)

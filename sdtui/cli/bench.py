@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdtui.bench.plan import OPPONENTS
 from sdtui.cli.request_options import options_for, parse_size
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _ENDINGS = (".json", ".csv")
+_WIDE = 160
 
 
 @click.command()
@@ -37,7 +40,7 @@ _ENDINGS = (".json", ".csv")
 )
 @click.option(
     "--against",
-    type=click.Choice(["diffusers", "diffusers-defaults", "quality", "one-by-one"]),
+    type=click.Choice(OPPONENTS),
     help="Measure in turn with: plain diffusers with the same settings; plain diffusers loaded as "
     "it does by default; no speed preset; each of --count pictures alone.",
 )
@@ -84,7 +87,13 @@ def bench(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     if compared is not None:
+        if prompts or as_csv or files or against:
+            raise click.UsageError(
+                "--compare reads two files, and takes no other option but --json"
+            )
         return _compare(*compared, as_json=as_json)
+    if against == "one-by-one" and count == 1:
+        raise click.UsageError("--against one-by-one needs a --count of more than 1")
     for file in files:
         if file.suffix not in _ENDINGS or not file.expanduser().parent.is_dir():
             raise click.UsageError(
@@ -145,6 +154,7 @@ def _measure(
 
     # Previews cost each machine and terminal something else.
     settings = settings.model_copy(update={"previews": False})
+    interrupted = False
     with Narrator(quiet=quiet, bar=sys.stderr.isatty()) as narrator:
         measuring = Bench(
             settings, request, plan, seconds=seconds, against=against, tell=narrator.advance
@@ -152,9 +162,11 @@ def _measure(
         try:
             measuring.run()
         except KeyboardInterrupt:
-            click.echo("sdtui: interrupted.", err=True)
-            return measuring.report(), _INTERRUPTED
-        report = measuring.report()
+            interrupted = True
+    report = measuring.report()
+    if interrupted:
+        click.echo("sdtui: interrupted.", err=True)
+        return report, _INTERRUPTED
     return report, 1 if any(cell.error for cell in report.cells) else 0
 
 
@@ -167,7 +179,7 @@ def _compare(first: Path, second: Path, *, as_json: bool) -> int:
     if as_json:
         click.echo(comparison.model_dump_json(indent=2))
     else:
-        click.echo("\n".join(comparison_lines(comparison)))
+        click.echo("\n".join(comparison_lines(comparison, _width())))
     return 0
 
 
@@ -188,4 +200,9 @@ def _print(report: BenchReport, *, as_json: bool, as_csv: bool) -> None:
     elif as_csv:
         click.echo(to_csv(report), nl=False)
     else:
-        click.echo("\n".join(report_lines(report)))
+        click.echo("\n".join(report_lines(report, _width())))
+
+
+def _width() -> int:
+    """Columns for tables: those of the terminal, or enough for all in a file or pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sdtui.core.record import ImageSettings
+from sdtui.core.request import MemoryMode
 from sdtui.engine.device import Device
 from sdtui.engine.loaded import LoadedModel
 from sdtui.models.estimate import Estimate, estimate_run
@@ -26,19 +28,25 @@ class Held:
 
 
 def choose_batch_size(model: LoadedModel, settings: ImageSettings, count: int) -> int:
-    """The largest number of pictures at once that fits into the memory that is free and that the
-    device gains from, at most `count`."""
+    """How many of `count` pictures are made at once: as many as fit into the memory that is free
+    and as the device gains from, in batches of about the same size."""
     largest = min(count, LARGEST_BATCH)
     if not model.device.is_accelerator:
         factor = model.description.vae_factor
         latents = (settings.width // factor) * (settings.height // factor)
         largest = min(largest, max(1, CPU_BATCH_LATENTS // latents))
     free = model.device.memory().free
-    for size in range(largest, 1, -1):
-        estimate = _estimate(model, settings, size)
-        if max(estimate.encode, estimate.denoise, estimate.decode) <= free:
-            return size
-    return 1
+    fitting = (size for size in range(largest, 1, -1) if _needed(model, settings, size) <= free)
+    batches = math.ceil(count / next(fitting, 1))
+    return math.ceil(count / batches)
+
+
+def _needed(model: LoadedModel, settings: ImageSettings, batch_size: int) -> int:
+    """Bytes beyond what the model holds on its device between runs: all its weights in full
+    mode, in the others none."""
+    estimate = _estimate(model, settings, batch_size)
+    held = estimate.weights if model.memory_mode is MemoryMode.FULL else 0
+    return estimate.peaks[model.memory_mode] - held
 
 
 def expected_peak(model: LoadedModel, settings: ImageSettings, batch_size: int, held: Held) -> int:
@@ -61,5 +69,5 @@ def _estimate(model: LoadedModel, settings: ImageSettings, batch_size: int) -> E
         settings.width,
         settings.height,
         batch_size,
-        guidance=settings.guidance_scale > 1,
+        guidance=model.guides(settings.guidance_scale),
     )

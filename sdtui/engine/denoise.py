@@ -108,7 +108,9 @@ def _call(
         if watch and model.to_rgb and hasattr(scheduler, "alphas_cumprod")
         else None
     )
-    handle = watcher.watch(model.denoiser, batch.guidance_scale or 0.0) if watcher else None
+    guidance = batch.guidance_scale or 0.0
+    guided = guidance if model.guides(guidance) else 1.0
+    handle = watcher.watch(model.denoiser, guided) if watcher else None
     try:
         latents = pipeline(
             num_inference_steps=batch.num_inference_steps,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,29 +96,6 @@ def choose_device(asked: str = "auto") -> Device:
     return Device(device)
 
 
-def use_physical_cores() -> None:
-    """Let torch compute on the CPU with one thread for each physical core that this process may
-    use: two on one core only wait for each other. OMP_NUM_THREADS says otherwise."""
-    if "OMP_NUM_THREADS" in os.environ:
-        return
-    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    torch.set_num_threads(max(1, min(cores, allowed)))
-
-
-NICENESS = 5
-"""Of a thread that computes on the CPU beside an event loop. With both of two cores busy it took
-the loop's lag at the 95th of a hundred from 19-23 ms to 7-13 ms and cost no work; one thread
-less helped as little as that and costs a core."""
-
-
-def give_way_to_others() -> None:
-    """Let the system prefer other threads of this process, the event loop's above all, to this
-    one and those it starts. Linux knows a priority for each thread; elsewhere nothing happens."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
 def choose_dtype(device: Device, asked: DType = DType.AUTO) -> DType:
     """The number format for a device: fp16 on CUDA (bf16 where fp16 is slow or missing) and MPS,
     bf16 on a CPU that computes in it, fp32 otherwise."""
@@ -131,10 +106,13 @@ def choose_dtype(device: Device, asked: DType = DType.AUTO) -> DType:
     return DType.BFLOAT16 if cpu_computes_bfloat16() else DType.FLOAT32
 
 
-def cpu_computes_bfloat16() -> bool:
+CPU_INFORMATION = Path("/proc/cpuinfo")
+"""Where Linux lists what the CPU can do."""
+
+
+def cpu_computes_bfloat16(information: Path = CPU_INFORMATION) -> bool:
     """Whether the CPU has instructions for bfloat16 (AVX512-BF16, AMX, or Arm's BF16). Emulated,
     it is slower than fp32."""
-    information = Path("/proc/cpuinfo")
     if not information.is_file():
         return False
     words = set(information.read_text(errors="replace").split())

@@ -19,7 +19,6 @@ from sdtui.engine.device import (
     PeakMeter,
     choose_device,
     choose_dtype,
-    use_physical_cores,
 )
 from sdtui.engine.load import load_pipeline
 from sdtui.engine.loaded import LoadedModel
@@ -27,6 +26,7 @@ from sdtui.engine.memory import apply_mode, can_change, modes_for
 from sdtui.engine.preview import latent_to_rgb
 from sdtui.engine.run import GenerationResult, OnImage, Run
 from sdtui.engine.speed import apply_speed
+from sdtui.engine.threads import ThreadCount
 from sdtui.models.catalog import ModelSource, find_model
 from sdtui.models.description import ModelDescription, describe_model
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
@@ -51,8 +51,7 @@ class StableDiffusionEngine:
         """Raises SettingsError if the device that the settings name isn't there."""
         self.settings = settings or Settings()
         self.device: Device = choose_device(self.settings.device)
-        if not self.device.is_accelerator:
-            use_physical_cores()
+        self.threads = None if self.device.is_accelerator else ThreadCount()
         self.meter = PeakMeter(self.device)
         self.loaded: LoadedModel | None = None
 

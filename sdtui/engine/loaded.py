@@ -47,3 +47,9 @@ class LoadedModel:
     def denoiser(self) -> Any:
         """The UNet or the transformer."""
         return denoiser_of(self.pipeline)
+
+    def guides(self, guidance_scale: float) -> bool:
+        """Whether every pass computes the picture without the prompt too, which guidance is made
+        from. LCM models take guidance as an embedding instead."""
+        config = getattr(self.denoiser, "config", {})
+        return guidance_scale > 1 and getattr(config, "time_cond_proj_dim", None) is None

@@ -78,6 +78,8 @@ class Run:
         self._images: dict[int, Image.Image] = {}
         self._latents: dict[int, torch.Tensor] = {}
         engine.meter.start()
+        if engine.threads:
+            engine.threads.begin()
         self._held = held_before(engine.device, loaded=engine.loaded, model=request.model)
 
     def try_advance(self) -> str | None:
@@ -206,7 +208,7 @@ class Run:
         self.story.truncations = truncations
         if not model.description.is_stable_diffusion:
             return None
-        guidance = settings.guidance_scale > 1
+        guidance = model.guides(settings.guidance_scale)
         return model.encoder.encode(model.pipeline, *prompts, guidance=guidance)
 
     def _denoise(
@@ -297,6 +299,8 @@ class Run:
         def on_step(step: int, total: int, x0: torch.Tensor | None) -> None:
             nonlocal last
             self._cancellation.check()
+            if self._engine.threads:
+                self._engine.threads.adapt()
             now = time.perf_counter()
             mean = (now - began) / step
             self._report(

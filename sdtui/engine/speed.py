@@ -79,9 +79,12 @@ def channels_last(pipeline: Any, _: Device) -> Outcome:
     return Outcome(name)
 
 
-def fused_projections(pipeline: Any, _: Device) -> Outcome:
-    """One matrix for query, key and value in place of three."""
+def fused_projections(pipeline: Any, device: Device) -> Outcome:
+    """One matrix for query, key and value in place of three. Spares a GPU two launches of three;
+    a CPU took 1.2 to 1.5 times as long with it."""
     name = "fused projections"
+    if not device.is_accelerator:
+        return Outcome(name, "a CPU is slower with them")
     denoiser = denoiser_of(pipeline)
     if not hasattr(denoiser, "fuse_qkv_projections"):
         return Outcome(name, f"{type(denoiser).__name__} has no such thing")

@@ -91,9 +91,9 @@ class Outcome:
 
 def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
     """The engine behind its retry policy. Imports torch: for the worker thread only."""
-    from sdtui.engine.device import give_way_to_others
     from sdtui.engine.engine import StableDiffusionEngine
     from sdtui.engine.generator import RobustStableDiffusionGenerator
+    from sdtui.engine.threads import give_way_to_others
 
     engine = StableDiffusionEngine(settings)
     if not engine.device.is_accelerator:

@@ -36,6 +36,7 @@ def test_csv_has_a_row_for_every_run_and_for_a_failed_cell() -> None:
         cell([1.0, 2.0], prompt='a "cat", sitting', against=against),
         cell([], steps=50, error="memory ran out"),
         against="diffusers",
+        seed=7,
     )
     rows = list(csv.DictReader(io.StringIO(to_csv(made))))
     assert [(row["contender"], row["seconds"]) for row in rows] == [
@@ -48,6 +49,11 @@ def test_csv_has_a_row_for_every_run_and_for_a_failed_cell() -> None:
     assert rows[0]["prompt"] == 'a "cat", sitting'
     assert float(rows[0]["denoise"]) == pytest.approx(0.8)
     assert rows[-1]["error"] == "memory ran out"
+    # Every row tells what it was measured on, and how.
+    for row in rows:
+        assert row["machine_name"] == "A CPU"
+        assert row["torch_version"] == "2"
+        assert (row["model"], row["dtype"], row["seed"]) == ("pocket", "float32", "7")
 
 
 def test_ratios_go_pair_by_pair() -> None:
@@ -64,7 +70,7 @@ def test_comparing_matches_cells_and_tells_what_differs() -> None:
     assert (only.lowest, only.highest) == pytest.approx((4 / 3, 4.0))
     assert found.unmatched == 2
     assert found.differing == {"dtype": ("float32", "bfloat16")}
-    text = "\n".join(comparison_lines(found))
+    text = "\n".join(comparison_lines(found, 80))
     assert "2.000" in text
     assert "dtype: A float32, B bfloat16" in text
 
@@ -81,7 +87,7 @@ def test_the_table_tells_all_and_its_columns_stand_in_line() -> None:
         cell([], steps=50, error="memory ran out"),
         complete=False,
     )
-    lines = report_lines(made)
+    lines = report_lines(made, 160)
     text = "\n".join(lines)
     for words in ("A CPU, 2 cores", "1.50", "1.00", "2.00", "1.50      2.00", "memory ran out"):
         assert words in text
@@ -92,5 +98,29 @@ def test_the_table_tells_all_and_its_columns_stand_in_line() -> None:
     assert bars == [6, 40]
 
 
+def test_everything_fits_into_a_small_terminal() -> None:
+    against = (Sample(seconds=4.0), Sample(seconds=5.0))
+    prompts = ("a much longer prompt than fits", "a prompt\nof two \x1b[31mlines")
+    cells = [
+        cell([1000.0, 2000.0], steps=100, prompt=prompt, against=against, difference=0.25)
+        for prompt in prompts
+    ]
+    failed = cell([], steps=50, error="memory ran out in the denoise stage: " + "no " * 40)
+    first = report(
+        *cells,
+        failed,
+        against="diffusers",
+        load_timings={f"component_{number}": 1.0 for number in range(9)},
+        notes=("what else there is to know, at some length, as it is with most of the notes",),
+    )
+    lines = report_lines(first, 80)
+    compared = comparison_lines(compare(first, report(*cells, model="another " * 15)), 80)
+    assert max(map(len, lines + compared)) <= 80
+    text = "\n".join(lines)
+    for words in ("mean s", "denoise", "peak GiB", "ratio", "250.000", "█", "1500.00"):
+        assert words in text
+    assert "\x1b" not in text
+
+
 def test_an_empty_report_is_no_error() -> None:
-    assert report_lines(report(complete=False))[-1].startswith("note: interrupted")
+    assert report_lines(report(complete=False), 80)[-1].startswith("note: interrupted")

@@ -50,6 +50,15 @@ def test_against_plain_diffusers_the_pictures_are_the_same(tiny_sd1: Path, tmp_p
     assert [row["contender"] for row in rows] == ["sdtui"] * 2 + ["diffusers"] * 2
 
 
+def test_against_diffusers_defaults_it_is_float32() -> None:
+    """The pocket model's files are fp16."""
+    arguments = ("a cat", "--dtype", "bfloat16", "--steps", "1", "--size", "64x64", "--runs", "1")
+    done = _bench(*arguments, "--against", "diffusers-defaults", "--json", "-q")
+    assert done.returncode == 0, done.stderr
+    (only,) = json.loads(done.stdout)["cells"]
+    assert 0 < only["difference"] < 10  # bfloat16 against float32
+
+
 def test_a_batch_against_one_by_one(tiny_sd1: Path) -> None:
     done = _bench(
         "a cat", "-m", tiny_sd1, *_SMALL, "--count", "3", "--against", "one-by-one", "--json", "-q"
@@ -110,6 +119,8 @@ def test_compare(tmp_path: Path) -> None:
         (("--out", "a.txt"), "--out"),
         (("--against", "comfy"), "--against"),
         (("--json", "--csv"), "exclude"),
+        (("--compare", "a.json", "b.json", "--csv"), "--compare"),
+        (("--against", "one-by-one"), "--count"),
         (("--runs", "0"), "--runs"),
         (("--speed", "warp"), "--speed"),
         ((" ",), "prompt"),

@@ -15,6 +15,7 @@ from torch import nn
 from sdtui.core.request import GenerationRequest, Speed
 from sdtui.core.settings import Settings
 from sdtui.engine import speed as presets
+from sdtui.engine.device import Device
 from sdtui.engine.engine import StableDiffusionEngine
 from sdtui.engine.reuse import DeepReuse, has_deep_blocks
 from tests.images import difference
@@ -59,10 +60,24 @@ def test_presets_say_what_is_on_and_what_is_not(
     assert parts == {
         Speed.QUALITY: (),
         Speed.FAST: ("channels last", "deep features for 2 steps"),
-        Speed.MAX: ("channels last", "fused projections", "deep features for 3 steps"),
+        Speed.MAX: ("channels last", "deep features for 3 steps"),
     }
     assert records[Speed.QUALITY].notices == records[Speed.FAST].notices == ()
-    assert records[Speed.MAX].notices == ("without compiled blocks: not in this test",)
+    assert records[Speed.MAX].notices == (
+        "without fused projections: a CPU is slower with them",
+        "without compiled blocks: not in this test",
+    )
+
+
+def test_fused_projections_on_a_gpu(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+    request = _request(tiny_sd1, Speed.QUALITY)
+    before = engine.generate(request).images[0]
+    assert engine.loaded is not None
+    # The CPU stands where a GPU would: fusing doesn't depend on it.
+    gpu = Device(torch.device("cuda", 0))
+    found = presets.turn_on(engine.loaded.pipeline, [presets.fused_projections], gpu)
+    assert (found.names, found.notices) == (("fused projections",), ())
+    assert difference(before, engine.generate(request).images[0]) <= 1
 
 
 @pytest.mark.usefixtures("without_compiling")

@@ -1,0 +1,87 @@
+"""Benchmarks in which something goes wrong, with contenders that only say what they would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from sdtui.bench import measure
+from sdtui.bench.contenders import EngineContender, Made, OnStep
+from sdtui.bench.measure import Bench
+from sdtui.bench.plan import Cell, Plan
+from sdtui.bench.report import BenchReport, Sample
+from sdtui.core.errors import OutOfMemoryError
+from sdtui.core.record import Stage
+from sdtui.core.request import GenerationRequest
+from sdtui.core.settings import Settings
+
+_SMALL, _LARGE = (64, 64), (128, 128)
+
+
+class _Contender(EngineContender):
+    """Knows a model, but takes no time; `too_large` runs out of memory."""
+
+    too_large: tuple[int, int] | None = None
+    interrupted_after: int | None = None
+    runs = 0
+
+    def make(self, cell: Cell, on_step: OnStep) -> Made:
+        self.runs += 1
+        if (cell.width, cell.height) == self.too_large:
+            raise OutOfMemoryError("memory ran out in the denoise stage", stage=Stage.DENOISE)
+        if self.runs == self.interrupted_after:
+            raise KeyboardInterrupt
+        on_step()
+        sample = Sample(seconds=1.0, stages={"denoise": 0.5}, batch_size=cell.count)
+        return Made(sample, [Image.new("RGB", (8, 8))], step_seconds=0.1)
+
+
+def _bench(monkeypatch: pytest.MonkeyPatch, model: Path, plan: Plan, **traits: Any) -> Bench:
+    monkeypatch.setattr(measure, "EngineContender", type("_Trait", (_Contender,), traits))
+    request = GenerationRequest(prompt="-", model=str(model))
+    return Bench(Settings(device="cpu"), request, plan, seconds=600, tell=lambda *_: None)
+
+
+def _sizes(report: BenchReport) -> list[tuple[int, int]]:
+    return [(cell.width, cell.height) for cell in report.cells]
+
+
+def test_a_size_that_memory_has_no_room_for_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
+) -> None:
+    # Sizes that are the model's own: 128 and 192 pixels.
+    bench = _bench(monkeypatch, tiny_sd1, Plan(("a",), (2,), runs=1), too_large=(192, 192))
+    bench.run()
+    report = bench.report()
+    assert _sizes(report) == [_LARGE]
+    assert all(cell.samples for cell in report.cells)
+    assert any("without 192×192: memory ran out" in note for note in report.notes)
+
+
+def test_a_size_that_was_asked_for_is_told_as_failed(
+    monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
+) -> None:
+    plan = Plan(("a",), (2,), (_SMALL, _LARGE), runs=1, kept=frozenset({"sizes"}))
+    bench = _bench(monkeypatch, tiny_sd1, plan, too_large=_LARGE)
+    bench.run()
+    small, large = bench.report().cells
+    assert small.error is None
+    assert small.samples
+    assert large.error == "memory ran out in the denoise stage."
+    assert not large.samples
+
+
+def test_warm_up_is_not_counted_and_an_interrupt_keeps_what_is_finished(
+    monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
+) -> None:
+    plan = Plan(("a", "b"), (2,), (_SMALL,), runs=2, kept=frozenset({"sizes"}))
+    # One run for warming up, two of the first cell, one of the second.
+    bench = _bench(monkeypatch, tiny_sd1, plan, interrupted_after=5)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run()
+    report = bench.report()
+    assert [len(cell.samples) for cell in report.cells] == [2, 1]
+    assert not report.complete

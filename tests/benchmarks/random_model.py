@@ -1,0 +1,35 @@
+"""Write a model of full size with random weights, for measuring speed and memory without a network:
+
+    python -m tests.benchmarks.random_model sd1 FOLDER [--dtype float32]
+
+fp32 as in the model's own repository; its pictures mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sdtui.core.request import DType
+from sdtui.engine.device import TORCH_DTYPES
+from sdtui.engine.quiet import quiet_libraries
+from sdtui.models.description import CONFIGS
+from tests.singles import random_pipeline
+
+FAMILIES = ("sd1", "sd2", "sdxl")
+
+
+def main() -> None:
+    """Write it as a diffusers folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("family", choices=FAMILIES)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--dtype", type=DType, choices=list(TORCH_DTYPES), default=DType.FLOAT32)
+    asked = parser.parse_args()
+    quiet_libraries()
+    pipeline = random_pipeline(CONFIGS / asked.family, TORCH_DTYPES[asked.dtype])
+    pipeline.save_pretrained(asked.folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Distilled models are run with their own steps, sampler and guidance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import LCMScheduler, StableDiffusionPipeline
+
+from sdtui.core.events import Event
+from sdtui.core.request import GenerationRequest
+from sdtui.engine.engine import StableDiffusionEngine
+from tests.images import difference
+from tests.tiny import make_sd1
+
+
+@pytest.fixture(scope="module")
+def lcm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that takes its guidance as an embedding."""
+    return make_sd1(tmp_path_factory.mktemp("models") / "lcm", time_cond_proj_dim=8)
+
+
+def test_an_lcm_model_is_run_as_diffusers_runs_it(
+    shared_engine: StableDiffusionEngine, lcm: Path
+) -> None:
+    ours = shared_engine.generate(GenerationRequest(prompt="a red cat", model=str(lcm), seed=42))
+    settings = ours.record.settings
+    assert settings is not None
+    assert (settings.sampler, settings.num_inference_steps, settings.guidance_scale) == (
+        "LCM",
+        4,
+        8.0,
+    )
+    pipeline = StableDiffusionPipeline.from_pretrained(lcm, dtype=torch.float32)
+    pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    plain = pipeline(
+        "a red cat",
+        num_inference_steps=4,
+        guidance_scale=8.0,
+        generator=torch.Generator("cpu").manual_seed(42),
+    )
+    assert difference(ours.images[0], plain.images[0]) == 0
+
+
+def test_previews_of_an_lcm_batch_are_those_of_its_first_picture(
+    shared_engine: StableDiffusionEngine, lcm: Path
+) -> None:
+    previews: list[list[bytes]] = []
+    for count in (1, 2):
+        seen: list[Event] = []
+        request = GenerationRequest(
+            prompt="a red cat", model=str(lcm), seed=42, num_images_per_prompt=count
+        )
+        shared_engine.generate(request, report=seen.append)
+        previews.append([event.rgb for event in seen if event.kind == "preview"])
+    alone, first = previews
+    assert len(alone) == 4
+    for one, other in zip(alone, first, strict=True):
+        assert max(abs(a - b) for a, b in zip(one, other, strict=True)) <= 1

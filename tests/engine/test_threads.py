@@ -1,0 +1,99 @@
+"""How many threads compute on the CPU while others keep cores busy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import torch
+
+from sdtui.engine import threads
+from sdtui.engine.threads import WINDOW, ThreadCount, Used, most_threads
+
+CPUS = 4
+
+
+@pytest.fixture
+def several_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    before = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "allowed_cpus", lambda: range(CPUS))
+    yield
+    torch.set_num_threads(before)
+
+
+class _Machine:
+    """Others keep `busy` cores busy; this process uses two."""
+
+    def __init__(self) -> None:
+        self.now = Used(clock=-1000.0, own=0.0, all=0.0)
+
+    def __call__(self) -> Used:
+        return self.now
+
+    def spend(self, seconds: float, busy: float) -> None:
+        clock, own, everyone = self.now
+        self.now = Used(clock + seconds, own + 2 * seconds, everyone + (2 + busy) * seconds)
+
+
+@pytest.mark.usefixtures("several_cores")
+@pytest.mark.parametrize(
+    ("busy", "expected"), [(0.0, 4), (0.3, 4), (1.0, 3), (2.0, 2), (2.9, 1), (4.0, 1), (-0.1, 4)]
+)
+def test_there_are_as_many_threads_as_others_leave_cores(busy: float, expected: int) -> None:
+    machine = _Machine()
+    count = ThreadCount(most=CPUS, measure=machine)
+    assert torch.get_num_threads() == CPUS
+    machine.spend(1.0, busy)
+    count.adapt()
+    assert torch.get_num_threads() == expected
+    machine.spend(1.0, 0.0)
+    count.adapt()
+    assert torch.get_num_threads() == CPUS
+
+
+@pytest.mark.usefixtures("several_cores")
+def test_what_others_did_before_a_run_does_not_count() -> None:
+    machine = _Machine()
+    count = ThreadCount(most=CPUS, measure=machine)
+    machine.spend(100.0, 4.0)
+    count.begin()
+    machine.spend(WINDOW, 0.0)
+    count.adapt()
+    assert torch.get_num_threads() == CPUS
+
+
+@pytest.mark.usefixtures("several_cores")
+def test_a_moment_is_too_short_to_tell() -> None:
+    count = ThreadCount(most=CPUS)
+    torch.set_num_threads(1)
+    count.adapt()
+    assert torch.get_num_threads() == 1
+
+
+@pytest.mark.usefixtures("several_cores")
+def test_a_number_that_a_person_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    machine = _Machine()
+    count = ThreadCount(most=CPUS, measure=machine)
+    machine.spend(1.0, 0.0)
+    count.adapt()
+    assert torch.get_num_threads() == 1
+
+
+def test_threads_are_physical_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "allowed_cpus", lambda: range(16))
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical: 16 if logical else 8)
+    assert most_threads() == 8
+    monkeypatch.setattr(threads, "allowed_cpus", lambda: range(3))
+    assert most_threads() == 3
+
+
+def test_what_is_used_grows_with_the_work_that_is_done() -> None:
+    before = threads.measure_use()
+    sum(range(3_000_000))
+    after = threads.measure_use()
+    assert after.own > before.own
+    assert after.all > before.all
