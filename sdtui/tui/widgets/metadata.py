@@ -78,6 +78,7 @@ class MetadataTree(Tree[str], inherit_bindings=False):
 
     def use(self, record: GenerationRecord | None) -> None:
         """Show a record, or nothing."""
+        line = max(0, self.cursor_line)
         self.clear()
         if record is None:
             return
@@ -89,6 +90,7 @@ class MetadataTree(Tree[str], inherit_bindings=False):
         for node in self.root.children:
             if str(node.label).startswith("settings"):
                 node.expand()
+        self.cursor_line = line  # the same value of another picture
 
 
 def _depth(node: TreeNode[str]) -> int:
