@@ -101,7 +101,7 @@ ACTIONS = (
     Action("history.copy_prompt", "Y", "Copy prompt", "Copy the prompt"),
     Action("history.copy_json", "M", "Copy JSON", "Copy the metadata"),
     Action("search.leave", "escape,down", "Back", "Back to the list"),
-    Action("metadata.toggle_node", "enter,space", "Fold", "Fold or unfold", True),
+    Action("metadata.toggle_node", "enter,space", "Open", "Fold, unfold, or show a value", True),
     Action("list.cursor_up", "up,k", "Up", "Go up"),
     Action("list.cursor_down", "down,j", "Down", "Go down"),
     Action("list.page_up", "pageup,ctrl+u", "Page up", "Go up one page"),

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _PACE, _PACE_OVER_SSH = 0.1, 0.5
 """Seconds between two looks into the mailbox."""
 
+_SHORT = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+"""Precisions as people write them."""
+
 _OF_THE_QUEUE = (
     events.Queued,
     events.Started,
@@ -106,7 +109,8 @@ class LiveEvents:
                 screen.preview.add(Path(path))
                 screen.history_pane.reload()
             case events.Loaded(model=model, device=device, dtype=dtype, memory_mode=mode):
-                screen.top_bar.model = f"{model} · {device} {dtype} · {mode} memory"
+                numbers, memory = _SHORT.get(dtype, dtype), mode.replace("_", " ")
+                screen.top_bar.model = f"{model} · {device} {numbers} · {memory} memory"
             case events.Finished(record=record):
                 self._tell_changes(record)
             case events.Failed(error=error, mend=mend):

@@ -112,6 +112,7 @@ class Choices(Lines):
 
     def __init__(self, empty_name: str) -> None:
         super().__init__()
+        self.empty = "Nothing was found."
         self._empty_name = empty_name
         self.shown: list[str] = []
 

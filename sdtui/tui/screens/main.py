@@ -7,6 +7,7 @@ import gc
 import time
 from pathlib import Path
 
+from rich.text import Text
 from textual import on, work
 
 from sdtui.core import paths
@@ -27,7 +28,7 @@ from sdtui.tui.screens.settings import SettingsScreen
 from sdtui.tui.welcome import welcome
 from sdtui.tui.widgets.history import HistoryPane
 from sdtui.tui.widgets.log import LogPane
-from sdtui.tui.widgets.metadata import as_json
+from sdtui.tui.widgets.metadata import MetadataTree, as_json
 from sdtui.tui.widgets.preview import PreviewPane
 from sdtui.tui.widgets.queue import QueuePane
 
@@ -195,6 +196,10 @@ class MainScreen(CreateScreen):
     @on(HistoryPane.Selected)
     def _history_selected(self, event: HistoryPane.Selected) -> None:
         self.selected.show(event.entry.path if event.entry else None, event.record)
+
+    @on(MetadataTree.Opened)
+    def _value_opened(self, event: MetadataTree.Opened) -> None:
+        self.app.push_screen(TextScreen("Metadata", Text(event.value)))
 
     @on(HistoryPane.Wished)
     def _history_wished(self, event: HistoryPane.Wished) -> None:

@@ -58,10 +58,11 @@ class PictureScreen(Screen[None]):
         place = f"{self._index + 1} of {len(self._paths)}   " if len(self._paths) > 1 else ""
         keys = "esc back"
         if len(self._paths) > 1:
-            keys = f"← → step   {keys}"
+            keys += "   ← → step"
         if self._init_image is not None:
-            keys = f"b {'after' if self._before else 'before'}   {keys}"
-        self._caption.update(Text(f"{place}{one_line(str(path))}   {keys}", no_wrap=True))
+            keys += f"   b {'after' if self._before else 'before'}"
+        told = f"{keys}   {place}{one_line(str(path))}"
+        self._caption.update(Text(told, no_wrap=True, overflow="ellipsis"))
 
     def action_close(self) -> None:
         """Back to the window."""
@@ -132,7 +133,7 @@ class CompareScreen(Screen[GenerationRecord | None]):
             yield from self._views
         with VerticalScroll(id="differences"):
             yield Static(self._table())
-        yield Static(Text("1 2  reuse the left or right one's settings   esc  back"), id="caption")
+        yield Static(Text("esc back   1 2 reuse the left or right one's settings"), id="caption")
 
     def on_mount(self) -> None:
         """Show both."""

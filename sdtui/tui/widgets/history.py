@@ -186,6 +186,7 @@ class HistoryPane(Pane):
         self.search.remove_class("-wrong")
         found = " found" if query.strip() else ""
         self.count_in_title(f"{page.total:,}{found}")
+        self.list.empty = "Nothing was found." if found else "No pictures yet."
         self.list.use(page)
         if not page.total:
             self.post_message(self.Selected(None, None))

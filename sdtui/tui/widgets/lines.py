@@ -38,6 +38,8 @@ class Lines(ScrollView, can_focus=True):
 
     count: reactive[int] = reactive(0)
     cursor: reactive[int] = reactive(0)
+    empty: reactive[str] = reactive("")
+    """What is said where there is no line."""
 
     @dataclass
     class Highlighted(Message):
@@ -93,18 +95,19 @@ class Lines(ScrollView, can_focus=True):
         self.show_cursor_line()
 
     def _measure(self) -> None:
-        self.virtual_size = Size(self.content_size.width, self.count)
+        self.virtual_size = Size(self.scrollable_content_region.width, self.count)
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the widget."""
         index = y + round(self.scroll_offset.y)
-        width = self.content_size.width
+        width = self.scrollable_content_region.width
         base = self.rich_style
-        if index >= self.count or width <= 0:
+        if width <= 0 or (index >= self.count and y > 0):
             return Strip.blank(width, base)
-        text = self.line_text(index, width)
+        text = self.line_text(index, width) if index < self.count else self.faint(self.empty)
         text.truncate(width, overflow="ellipsis", pad=True)
-        if index == self.cursor and (self.has_focus or self.marks_cursor_without_focus):
+        marked = self.has_focus or self.marks_cursor_without_focus
+        if marked and index == self.cursor < self.count:
             style = self.get_component_rich_style("lines--cursor")
             if self.has_focus:
                 text = Text(text.plain)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.message import Message
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
 from sdtui.core.record import GenerationRecord
-from sdtui.core.text import visible
+from sdtui.core.text import one_line, visible
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.widgets.pane import Pane
 from sdtui.tui.widgets.picture_view import PictureView
@@ -24,10 +27,17 @@ _HIDDEN = ("schema_version",)
 _SHORT = {"negative_prompt": "negative", "generation_time": "seconds"}
 
 
-class MetadataTree(Tree[None], inherit_bindings=False):
-    """A record as a tree: plain values in lines of their own, the rest folded."""
+class MetadataTree(Tree[str], inherit_bindings=False):
+    """A record as a tree: plain values in lines of their own, the rest folded. A line's data is the
+    whole value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("metadata"), *bindings_in("list")]
+
+    @dataclass
+    class Opened(Message):
+        """A value is to be seen whole."""
+
+        value: str
 
     DEFAULT_CSS = """
     MetadataTree {
@@ -42,6 +52,22 @@ class MetadataTree(Tree[None], inherit_bindings=False):
         self.show_guides = False
         self.guide_depth = 2
 
+    def render_label(self, node: TreeNode[str], base_style: Style, style: Style) -> Text:
+        """A label that is too long ends in dots."""
+        label = super().render_label(node, base_style, style)
+        width = self.scrollable_content_region.width - self.guide_depth * _depth(node)
+        if width > 0:
+            label.truncate(width, overflow="ellipsis")
+        return label
+
+    def action_toggle_node(self) -> None:
+        """Fold or unfold; of a value that stands alone, show all."""
+        node = self.cursor_node
+        if node is None or node.allow_expand:
+            super().action_toggle_node()
+        else:
+            self.post_message(self.Opened(node.data or ""))
+
     def action_first(self) -> None:
         """To the first line."""
         self.cursor_line = 0
@@ -52,6 +78,7 @@ class MetadataTree(Tree[None], inherit_bindings=False):
 
     def use(self, record: GenerationRecord | None) -> None:
         """Show a record, or nothing."""
+        line = max(0, self.cursor_line)
         self.clear()
         if record is None:
             return
@@ -63,9 +90,15 @@ class MetadataTree(Tree[None], inherit_bindings=False):
         for node in self.root.children:
             if str(node.label).startswith("settings"):
                 node.expand()
+        self.cursor_line = line  # the same value of another picture
 
 
-def _add(node: TreeNode[None], values: Mapping[str, Any]) -> None:
+def _depth(node: TreeNode[str]) -> int:
+    """How many nodes it is folded into; the root is not seen."""
+    return 0 if node.parent is None or node.parent.is_root else 1 + _depth(node.parent)
+
+
+def _add(node: TreeNode[str], values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         label = Text().append(f"{_SHORT.get(name, name)}  ", "dim")
         parts = value
@@ -77,7 +110,7 @@ def _add(node: TreeNode[None], values: Mapping[str, Any]) -> None:
                 _add(branch, parts)
         elif value != "":
             shown = f"{value:g}" if isinstance(value, float) else str(value)
-            node.add_leaf(label.append(visible(shown, keep="").replace("\\n", " ")))
+            node.add_leaf(label.append(one_line(shown)), data=visible(shown))
 
 
 def _summary(name: str, value: Mapping[str, Any]) -> str:
@@ -97,7 +130,7 @@ class SelectedPane(Pane):
     TITLE = "Metadata"
     ABOUT = (
         "The story of the selected picture as it stands in the JSON beside it. Enter or space "
-        "folds and unfolds."
+        "folds and unfolds, and shows a long value whole."
     )
     DEFAULT_CSS = "SelectedPane > PictureView { height: 8; }"
 

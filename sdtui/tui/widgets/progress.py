@@ -33,7 +33,8 @@ class ProgressBar(Widget):
             return self._outcome(now)
         if now.stage == "":
             return Text(now.message or "Nothing is being made.", ink(self.app, "muted"))
-        numbers = f" {now.step}/{now.total}" if now.stage in ("denoising", "loading") else ""
+        counted = now.total and now.stage in ("denoising", "loading")
+        numbers = f" {now.step}/{now.total}" if counted else ""
         if now.stage == "denoising" and now.speed:
             numbers += f"  {_speed(now.speed)}  {duration(now.remaining)} left"
         line = _bar(

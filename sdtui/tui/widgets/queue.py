@@ -44,6 +44,7 @@ class QueueLines(Lines):
 
     def __init__(self) -> None:
         super().__init__()
+        self.empty = "Nothing waits."
         self.jobs: Sequence[Job] = ()
         self.progress = Progress()
 

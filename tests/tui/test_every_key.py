@@ -1,0 +1,214 @@
+"""Every key of every action, pressed where it works, changes what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input, TextArea
+
+from sdtui.jobs import JobState
+from sdtui.tui.actions import ACTIONS, actions_in
+from sdtui.tui.screens.dialogs import AskScreen, ChooseScreen, ConfirmScreen, TextScreen
+from sdtui.tui.screens.picture import CompareScreen, PictureScreen
+from tests.history.records import NOON, picture, record
+from tests.tui.scripted import Bench, running
+
+PRESSED_ELSEWHERE = {"models.cancel_download": "test_models: it takes a download"}
+UNBOUND = "f11"
+
+
+def paths_of(bench: Bench) -> list[Path]:
+    """The pictures that the history begins with."""
+    return sorted(bench.settings.pictures.rglob("*.png"))
+
+
+async def at_form(bench: Bench) -> None:
+    form = bench.app.main.parameters
+    form.last_seed = 7
+    form.fill({"seed": "5", "width": "64", "height": "128", "policy": "strict"})
+    form.fields["policy"].focus()
+
+
+async def at_number(bench: Bench) -> None:
+    form = bench.app.main.parameters
+    form.fill({"num_inference_steps": "7"})
+    form.fields["num_inference_steps"].focus()
+
+
+async def at_choice(bench: Bench) -> None:
+    bench.app.main.parameters.fields["policy"].focus()
+
+
+async def at_path(bench: Bench) -> None:
+    bench.app.main.parameters.fields["init_image"].focus()
+
+
+async def at_preview(bench: Bench) -> None:
+    preview = bench.app.main.preview
+    preview.show_paths(paths_of(bench), paths_of(bench)[0])
+    preview.index = 1
+    preview.focus()
+
+
+async def at_queue(bench: Bench) -> None:
+    """One job runs and stands still, three wait, and the second of these has the cursor."""
+    main = bench.app.main
+    bench.generator.hold.set()
+    while sum(not job.state.is_over for job in bench.queue.jobs()) < 4:
+        await bench.generate()
+    await bench.until(lambda: main.live.progress.is_running)
+    await bench.until(lambda: main.queue_pane.list.jobs == bench.queue.jobs())
+    waiting = [n for n, job in enumerate(bench.queue.jobs()) if job.state is JobState.QUEUED]
+    main.queue_pane.list.cursor = waiting[1]
+    main.queue_pane.list.focus()
+
+
+async def at_log(bench: Bench) -> None:
+    main = bench.app.main
+    bench.generator.hold.set()
+    if not main.live.progress.is_running:
+        await bench.generate()
+    await bench.until(lambda: main.live.progress.is_running)
+    main.log_pane.list.focus()
+
+
+async def at_window(bench: Bench) -> None:
+    """In the log, since f2 to f4 go elsewhere; a pane has another size than usual."""
+    await at_log(bench)
+    await bench.pilot.press("alt+down")
+
+
+async def at_history(bench: Bench) -> None:
+    """In the middle of the list."""
+    pane = bench.app.main.history_pane
+    await bench.until(lambda: pane.list.count >= 3)
+    pane.list.cursor = 1
+    pane.list.marked = None
+    pane.list.focus()
+
+
+async def at_search(bench: Bench) -> None:
+    bench.app.main.history_pane.search.focus()
+
+
+async def at_metadata(bench: Bench) -> None:
+    await at_history(bench)
+    tree = bench.app.main.selected.tree_of_record
+    await bench.until(lambda: tree.root.children)
+    tree.focus()
+
+
+async def at_viewer(bench: Bench) -> None:
+    bench.app.push_screen(TextScreen("something", bench.app.main.top_bar.render()))
+
+
+async def at_picture(bench: Bench) -> None:
+    bench.app.push_screen(PictureScreen(paths_of(bench), paths_of(bench)[0], None, 1))
+
+
+async def at_compare(bench: Bench) -> None:
+    first, second = ((path, record()) for path in paths_of(bench)[:2])
+    bench.app.push_screen(CompareScreen(first, second, None))
+
+
+async def at_settings(bench: Bench) -> None:
+    bench.app.main.action_settings()
+
+
+async def at_question(bench: Bench) -> None:
+    bench.app.push_screen(ConfirmScreen("?", "?", "yes", "no", "later"))
+
+
+async def at_choices(bench: Bench) -> None:
+    """In the middle of three."""
+    screen = ChooseScreen("?", ["a", "b", "c"], "b")
+    await bench.app.push_screen(screen)
+
+
+async def at_ask(bench: Bench) -> None:
+    bench.app.push_screen(AskScreen("?"))
+
+
+async def at_jump(bench: Bench) -> None:
+    bench.app.main.action_jump()
+
+
+PLACES: dict[str, Callable[[Bench], Awaitable[None]]] = {
+    "window": at_window,
+    "app": at_window,
+    "form": at_form,
+    "number": at_number,
+    "choice": at_choice,
+    "path": at_path,
+    "preview": at_preview,
+    "queue": at_queue,
+    "log": at_log,
+    "history": at_history,
+    "search": at_search,
+    "metadata": at_metadata,
+    "list": at_history,
+    "viewer": at_viewer,
+    "picture": at_picture,
+    "compare": at_compare,
+    "settings": at_settings,
+    "question": at_question,
+    "choose": at_choices,
+    "ask": at_ask,
+    "jump": at_jump,
+}
+
+
+def seen(bench: Bench) -> list[object]:
+    """Everything on the screen, with its colours."""
+    return [list(strip) for strip in bench.app.screen._compositor.render_strips()]
+
+
+async def still(bench: Bench, seconds: float = 0.1) -> list[object]:
+    """What is seen once nothing has changed for a while."""
+    for editor in bench.app.screen.query("TextArea, Input"):
+        assert isinstance(editor, TextArea | Input)
+        editor.cursor_blink = False
+    before = None
+    while (now := seen(bench)) != before:
+        before = now
+        await bench.pilot.pause(seconds)
+    return now
+
+
+async def changes(bench: Bench, before: list[object]) -> bool:
+    """Whether something else is seen within a while."""
+    for _ in range(100):
+        if seen(bench) != before:
+            return True
+        await bench.pilot.pause(0.02)
+    return False
+
+
+def test_every_place_is_gone_to() -> None:
+    scopes = {action.scope for action in ACTIONS if action.id not in PRESSED_ELSEWHERE}
+    assert scopes == set(PLACES)
+
+
+@pytest.mark.parametrize("scope", PLACES)
+async def test_every_key_does_something(scope: str, bench: Bench) -> None:
+    for number, prompt in enumerate(("one", "two", "three")):
+        moment = NOON + timedelta(minutes=number)
+        bench.history.save(picture(), record(prompt, seed=number, moment=moment), 0)
+    async with running(bench):
+        keys = [key for action in actions_in(scope) for key in action.keys.split(",")]
+        await PLACES[scope](bench)
+        before = await still(bench, 0.3)
+        await bench.pilot.press(UNBOUND)
+        assert await still(bench, 0.1) == before, "what is seen changes without a key"
+        for key in keys:
+            while not bench.at_main:
+                bench.app.pop_screen()
+            bench.app.clear_notifications()
+            await PLACES[scope](bench)
+            before = await still(bench)
+            await bench.pilot.press(key)
+            assert await changes(bench, before), f"{key} does nothing"
+        bench.generator.hold.clear()
