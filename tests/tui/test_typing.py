@@ -12,5 +12,5 @@ async def test_keys_count_in_the_order_in_which_they_are_pressed(bench: Bench) -
         editor = bench.app.main.prompt.editor
         for key, character in (("a", "a"), ("b", "b"), ("backspace", "\x7f"), ("c", "c")) * 3:
             editor.post_message(events.Key(key, character))
-        await bench.pilot.pause()
+        await bench.settled()
         assert editor.text == "acacac"
