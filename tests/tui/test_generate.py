@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from sdtui.core import events
@@ -145,3 +147,17 @@ async def test_several_pictures_can_be_stepped_through(bench: Bench) -> None:
         assert not bench.at_main
         await bench.press("escape")
         assert bench.at_main
+
+
+async def test_that_torch_is_being_started_is_said(bench: Bench) -> None:
+    started = threading.Event()
+    make = bench.make_generator
+    bench.make_generator = lambda: started.wait(30) and make()  # type: ignore[method-assign]
+    async with running(bench):
+        progress = bench.app.main.live
+        await bench.until(lambda: progress.progress.stage == "starting")
+        await bench.generate()
+        assert progress.progress.message == "torch"
+        started.set()
+        await bench.finished()
+        assert "starting torch" in bench.app.main.log_pane.text
