@@ -120,17 +120,22 @@ class MainScreen(CreateScreen):
     def _show_job(self, job: Job) -> None:
         self.app.push_screen(TextScreen(one_line(job.request.prompt), job_details(job)))
 
-    def action_full_screen(self) -> None:
-        """The picture on the whole screen."""
-        preview = self.preview
-        if preview.paths:
-            self.app.push_screen(
-                PictureScreen(
-                    preview.paths, preview.init_image, self.desk.drawn_by, preview.index or 0
-                )
-            )
-        else:
-            self.notify("There is no finished picture to show yet.", timeout=3, markup=False)
+    @work
+    async def action_full_screen(self) -> None:
+        """The picture on the whole screen, also while it forms."""
+        preview, follows = self.preview, self.live.progress.is_running
+        if not preview.paths and not follows:
+            self.notify("There is no picture to show yet.", timeout=3, markup=False)
+            return
+        preview.viewer = PictureScreen(
+            preview.paths,
+            preview.init_image,
+            self.desk.drawn_by,
+            preview.index or 0,
+            follows=follows,
+        )
+        await self.app.push_screen_wait(preview.viewer)
+        preview.viewer = None
 
     # What panes ask for
 
