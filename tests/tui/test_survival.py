@@ -9,6 +9,7 @@ import termios
 import time
 import tty
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -51,11 +52,12 @@ def state_folder(home: Path) -> Path:
     return home / "STATE" / "sdtui"
 
 
-def in_the_queue_file(home: Path) -> int:
-    """How many pictures it says are saved."""
+def kept_jobs(home: Path) -> list[dict[str, Any]]:
+    """What the queue file holds."""
     for file in state_folder(home).glob("queue-*.json"):
-        return len(json.loads(file.read_text())["jobs"][0]["pictures"])
-    return 0
+        jobs: list[dict[str, Any]] = json.loads(file.read_text())["jobs"]
+        return jobs
+    return []
 
 
 def generating(home: Path, shell: tuple[str, ...] = ()) -> Terminal:
@@ -67,7 +69,7 @@ def generating(home: Path, shell: tuple[str, ...] = ()) -> Terminal:
     terminal.until("Quit")
     terminal.send("four cats" + CTRL_G)
     terminal.until("all of 2")
-    terminal.until(lambda: in_the_queue_file(home) == 2)
+    terminal.until(lambda: [len(job["pictures"]) for job in kept_jobs(home)] == [2])
     return terminal
 
 
@@ -126,7 +128,10 @@ def test_told_to_end(number: signal.Signals, tmp_path: Path) -> None:
     for end in ENDS:
         assert end in terminal.sent
     assert b"sdtui was killed" not in terminal.sent
-    goes_on(tmp_path)
+    (job,) = kept_jobs(tmp_path)
+    assert job["request"]["num_images_per_prompt"] == 2
+    assert job["request"]["seed"] == seeds(tmp_path)[0] + 2
+    assert "four cats" in (state_folder(tmp_path) / "tui.json").read_text()
 
 
 def test_a_fault_of_ours(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Watched:
 
 
 def _gpu_parts(gpu: GpuSample, peak: int) -> list[str]:
-    memory = f"{gibibytes(gpu.memory_used)}/{gibibytes(gpu.memory_total)} GiB"
+    memory = f"{gibibytes(gpu.memory_used)}/{gibibytes(gpu.memory_total)}"
     parts = [f"GPU {gpu.index} {memory}"]
     if gpu.utilisation is not None:
         parts.append(f"{gpu.utilisation} %")
@@ -77,7 +77,7 @@ def _gpu_parts(gpu: GpuSample, peak: int) -> list[str]:
 
 
 def _machine_parts(sample: Sample, peak: int) -> list[str]:
-    memory = f"RAM {gibibytes(sample.ram_used)}/{gibibytes(sample.ram_total)} GiB"
+    memory = f"RAM {gibibytes(sample.ram_used)}/{gibibytes(sample.ram_total)}"
     return [memory, f"CPU {sample.cpu:.0f} %", _own(sample.own_ram, peak)]
 
 
@@ -86,8 +86,9 @@ def _own(now: int, peak: int) -> str:
 
 
 class MemoryGraph(Widget):
-    """The readings of every GPU, then those of the machine. There is always a graph of what sdtui
-    uses, which comes first; other GPUs have theirs where readings leave lines for it."""
+    """The readings of every GPU (memory in GiB), then those of the machine. There is always a
+    graph of what sdtui uses, which comes first; other GPUs have theirs where readings leave lines
+    for it."""
 
     DEFAULT_CSS = """
     MemoryGraph { width: 100%; height: auto; min-height: 100%; color: $text-muted; }
