@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
+import os
 import sys
 
 import click
@@ -56,6 +57,8 @@ def sdtui(context: click.Context) -> int:
     """Stable Diffusion from a terminal. Without a command it opens the app."""
     if context.invoked_subcommand is not None:
         return 0
+    # pydantic's plugins: looking for them reads the metadata of every package that is installed.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.disable()  # nothing made at start is garbage; the app turns it on when it is seen
     from sdtui.cli.logs import log_to_file
     from sdtui.core.settings import load_settings

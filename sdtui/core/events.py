@@ -13,7 +13,7 @@ from sdtui.core.record import GenerationRecord, Stage, Truncation
 class _Event(BaseModel):
     model_config = ConfigDict(
         frozen=True,
-        use_attribute_docstrings=True,
+        defer_build=True,
         ser_json_bytes="base64",
         val_json_bytes="base64",
     )

@@ -12,6 +12,7 @@ import torch
 
 from sdtui.core.errors import SettingsError
 from sdtui.core.request import DType
+from sdtui.models.precision import automatic_dtype
 
 TORCH_DTYPES = {
     DType.FLOAT32: torch.float32,
@@ -97,26 +98,10 @@ def choose_device(asked: str = "auto") -> Device:
 
 
 def choose_dtype(device: Device, asked: DType = DType.AUTO) -> DType:
-    """The number format for a device: fp16 on CUDA (bf16 where fp16 is slow or missing) and MPS,
-    bf16 on a CPU that computes in it, fp32 otherwise."""
+    """The number format for a device: what was asked for, or what suits it."""
     if asked is not DType.AUTO:
         return asked
-    if device.is_accelerator:
-        return DType.FLOAT16
-    return DType.BFLOAT16 if cpu_computes_bfloat16() else DType.FLOAT32
-
-
-CPU_INFORMATION = Path("/proc/cpuinfo")
-"""Where Linux lists what the CPU can do."""
-
-
-def cpu_computes_bfloat16(information: Path = CPU_INFORMATION) -> bool:
-    """Whether the CPU has instructions for bfloat16 (AVX512-BF16, AMX, or Arm's BF16). Emulated,
-    it is slower than fp32."""
-    if not information.is_file():
-        return False
-    words = set(information.read_text(errors="replace").split())
-    return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+    return automatic_dtype(accelerator=device.is_accelerator)
 
 
 class PeakMeter:

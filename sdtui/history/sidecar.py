@@ -39,7 +39,7 @@ class UnreadableError(Exception):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class _Model(_Part):

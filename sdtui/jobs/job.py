@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.events import Event, Saved, Started
 from sdtui.core.record import GenerationRecord
 from sdtui.core.request import MAX_SEED, DType, GenerationRequest, MemoryMode
 
@@ -31,11 +32,16 @@ class JobState(StrEnum):
         """Whether nothing more will happen to it."""
         return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is to be made, or to go on: nobody has cancelled it."""
+        return self in (JobState.QUEUED, JobState.RUNNING)
+
 
 class Output(BaseModel):
     """Where a job's pictures go, if not into the pictures folder."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     folder: Path | None = None
     file: Path | None = None
@@ -46,12 +52,14 @@ class Output(BaseModel):
 class Job(BaseModel):
     """A snapshot of a job."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     request: GenerationRequest
     output: Output = Output()
     state: JobState = JobState.QUEUED
+    seed: int | None = None
+    """Of the first picture, once the job has begun."""
     record: GenerationRecord | None = None
     """Set when the job is over, if it had begun."""
     error: str | None = None
@@ -63,6 +71,16 @@ class Job(BaseModel):
     pictures: tuple[str, ...] = ()
     """Paths of what was saved."""
 
+    def after(self, event: Event) -> Job:
+        """The job as it stands after one more event of its run."""
+        match event:
+            case Started(seed=seed):
+                return self.model_copy(update={"seed": seed})
+            case Saved(path=path):
+                return self.model_copy(update={"pictures": (*self.pictures, path)})
+            case _:
+                return self
+
     def rest(self) -> Job | None:
         """What is still to be made of a job that was not finished, as a job of the same id: it
         makes the pictures that are missing. None if there is nothing left to do."""
@@ -71,9 +89,9 @@ class Job(BaseModel):
         request, done = self.request, len(self.pictures)
         if done >= request.num_images_per_prompt:
             return None
-        if self.record is not None:
+        if self.seed is not None:
             request = request.changed(
-                seed=(self.record.seed + done) % (MAX_SEED + 1),
+                seed=(self.seed + done) % (MAX_SEED + 1),
                 num_images_per_prompt=request.num_images_per_prompt - done,
             )
         return Job(id=self.id, request=request, output=self.output)

@@ -288,6 +288,9 @@ class JobQueue:
         """Do a job, or load a model: that has no outcome beyond its events."""
 
         def report(event: Event) -> None:
+            if isinstance(task, Job):
+                with self._changed:
+                    self._jobs[task.id] = self._jobs[task.id].after(event)
             self._subscribers.tell(task.id, event)
 
         if isinstance(task, Job):

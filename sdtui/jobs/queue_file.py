@@ -20,7 +20,7 @@ class _Kept(BaseModel):
     """A process's queue. The process is known by its number and when it began: after a reboot
     the same number belongs to another."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     process: int
     began: float
@@ -43,13 +43,13 @@ class QueueFile:
         self._file = self._folder / f"queue-{os.getpid()}.json"
 
     def keep(self, jobs: Iterable[Job]) -> None:
-        """Keep the jobs that are not over; without any there is no file. Raises OSError."""
-        waiting = tuple(job for job in jobs if not job.state.is_over)
-        if waiting:
+        """Keep the jobs that are wanted; without any there is no file. Raises OSError."""
+        wanted = tuple(job for job in jobs if job.state.is_wanted)
+        if wanted:
             import psutil  # takes a while, and the app's window shouldn't wait for it
 
             began = psutil.Process().create_time()
-            kept = _Kept(process=os.getpid(), began=began, jobs=waiting)
+            kept = _Kept(process=os.getpid(), began=began, jobs=wanted)
             write_whole(self._file, kept.model_dump_json().encode())
         else:
             self._file.unlink(missing_ok=True)

@@ -85,7 +85,6 @@ class Outcome:
     """What came of a job."""
 
     event: Finished | Failed | Cancelled
-    pictures: list[str] = field(default_factory=list)
     unsaved: list[UnsavedPicture] = field(default_factory=list)
 
 
@@ -121,7 +120,6 @@ def carry_out(
             outcome.unsaved.append(UnsavedPicture(image, record, index))
             raise
         saved[index] = file.record.images[0]
-        outcome.pictures.append(str(file.path))
         report(Saved(image_index=index, seed=file.record.seed, path=str(file.path)))
 
     result = generator.generate_with_fallback(
@@ -144,7 +142,6 @@ def over(job: Job, outcome: Outcome) -> Job:
             "error": str(SdtuiError(failed.error, failed.mend)) if failed else None,
             "asked_wrongly": failed is not None and failed.asked_wrongly,
             "error_type": failed.error_type if failed else "",
-            "pictures": tuple(outcome.pictures),
         }
     )
 

@@ -37,10 +37,15 @@ class Sample:
     gpus: tuple[GpuSample, ...] = ()
 
     @property
+    def gpu(self) -> GpuSample | None:
+        """The GPU that a person watches: that which this process uses most, or the first."""
+        return max(self.gpus, key=lambda each: each.own_memory or 0, default=None)
+
+    @property
     def memory(self) -> tuple[str, int, int, int | None]:
-        """What a person watches: "VRAM" of the GPU that this process uses most (or the first),
-        else "RAM"; then used, total and this process's share of it."""
-        if not self.gpus:
+        """What a person watches: "VRAM" of that GPU, else "RAM"; then used, total and this
+        process's share of it."""
+        gpu = self.gpu
+        if gpu is None:
             return "RAM", self.ram_used, self.ram_total, self.own_ram
-        gpu = max(self.gpus, key=lambda each: each.own_memory or 0)
         return "VRAM", gpu.memory_used, gpu.memory_total, gpu.own_memory

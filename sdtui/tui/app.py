@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.timer import Timer
 
 from sdtui.core import paths
 from sdtui.core.files import write_whole
@@ -34,6 +36,8 @@ from sdtui.tui.typed import TypedLine
 from sdtui.tui.widgets.pane import Pane
 
 _log = logging.getLogger(__name__)
+_SAVE_EVERY = 2.0
+"""Seconds: what a killed process has lost of the form at most."""
 
 
 class SdtuiApp(App[int], inherit_bindings=False):
@@ -63,11 +67,14 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.main = MainScreen(desk)
         self._question: ConfirmScreen | None = None
         self._typed = TypedLine(self, super().on_event)
+        # One thread, so that what is written last is what was last.
+        self._disk = ThreadPoolExecutor(1, "sdtui-state")
+        self._saving: Timer | None = None
 
     def on_mount(self) -> None:
         """Listen to the system."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._told_to_end, number)
 
     async def on_event(self, event: events.Event) -> None:
@@ -86,23 +93,39 @@ class SdtuiApp(App[int], inherit_bindings=False):
         _log.warning("ended by signal %s", number)
         self.leave(128 + number)
 
-    def save(self) -> None:
-        """Keep form, prompts, sizes and theme for the next start."""
+    def keep_saving(self) -> None:
+        """From now on, save the state whenever it has changed. To be called once the form is as it
+        was left: ended before that, the app saves nothing of it."""
+        self._saving = self.set_interval(_SAVE_EVERY, self._save_changes)
+
+    def _save_changes(self) -> None:
+        before = self.state
+        self._take_in_state()
+        if self.state != before:
+            self.save()
+
+    def save(self) -> Future[None]:
+        """Keep form, prompts, sizes and theme for the next start, beside the app."""
+        self._take_in_state()
+        return self._disk.submit(save_state, self.state)
+
+    def _take_in_state(self) -> None:
+        if self._saving is None:
+            return
         now = {
             "form": self.main.texts,
             "last_seed": self.main.parameters.last_seed,
-            "sizes": self.main.sizes.shares,
+            "sizes": dict(self.main.sizes.shares),
             "theme": self.theme,
         }
         self.state = self.state.model_copy(update=now)
-        save_state(self.state)
 
     def leave(self, code: int = 0) -> None:
         """Save and end. What runs and waits is on disk already, for the next start."""
         self.main.live.unsubscribe()
         self.main.downloads.cancel()
         self.desk.monitor.stop()
-        self.save()
+        self.save().result()
         self.exit(code)
 
     async def action_quit(self) -> None:

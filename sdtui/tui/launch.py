@@ -9,15 +9,19 @@ from collections.abc import Callable
 
 from sdtui.core import paths
 from sdtui.core.settings import Settings
-from sdtui.jobs import JobQueue
+from sdtui.jobs import JobQueue, QueueFile
 from sdtui.jobs.worker import PictureStore
 from sdtui.tui.actions import check_keymap
+from sdtui.tui.guard import TerminalGuard
 from sdtui.tui.protocol import picture_widget, prepare_colours
 from sdtui.tui.terminal_question import Abilities, TerminalQuestion
+
+_log = logging.getLogger(__name__)
 
 MakeQueue = Callable[[Settings, PictureStore], JobQueue]
 
 _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
+_KILLED = "sdtui was killed. The next start has the form, and offers to go on with the queue."
 _PATIENCE, _PATIENCE_OVER_SSH = 0.3, 1.0
 """Seconds in which a terminal may say what it can draw. Most go by while modules are imported; an
 answer that comes later still would be taken for keys."""
@@ -34,11 +38,25 @@ def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
         return 2
     check_keymap(settings.keys)
     prepare_colours()
+    # While the worker imports torch, threads take turns by this clock: keys shouldn't wait long.
+    sys.setswitchinterval(_TURN)
+    with TerminalGuard(_KILLED):
+        code, ended = _run(settings, make_queue)
+    if not ended or "torch" in sys.modules:
+        # The worker is inside a long step, or torch would take a second to be unloaded. Every
+        # file is whole by now.
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _run(settings: Settings, make_queue: MakeQueue) -> tuple[int, bool]:
+    """The app's exit code, and whether the worker has ended."""
     over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
     question = None if settings.image_protocol == "halfcell" else TerminalQuestion()
     try:
         from sdtui.history import History
-        from sdtui.jobs import QueueFile
         from sdtui.monitor import Monitor
         from sdtui.tui.app import SdtuiApp
         from sdtui.tui.desk import Desk
@@ -57,21 +75,25 @@ def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
         drawn_by=picture_widget(settings.image_protocol, abilities),
         over_ssh=over_ssh,
     )
-    # While the worker imports torch, threads take turns by this clock: keys shouldn't wait long.
-    sys.setswitchinterval(_TURN)
     app = SdtuiApp(desk)
     code = app.run()
     failed = app.return_code not in (0, None) and code is None
-    if failed:
-        sys.stderr.write(f"sdtui met an error of its own; the log is {paths.log_file()}\n")
-    code = 1 if failed else code or 0
-    ended = queue.close(_GRACE)
+    ended = _close(queue, desk.queue_file)
     if ended:
         history.close()
-    if not ended or "torch" in sys.modules:
-        # The worker is inside a long step, or torch would take a second to be unloaded. Every
-        # file is whole by now.
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+    if failed:
+        sys.stderr.write(f"sdtui met an error of its own; the log is {paths.log_file()}\n")
+    return (1 if failed else code or 0), ended
+
+
+def _close(queue: JobQueue, queue_file: QueueFile) -> bool:
+    """Stop what runs, and keep what is left of it, and what waits, for the next start. Returns
+    whether the worker has ended."""
+    before = queue.jobs()
+    ended = queue.close(_GRACE)
+    left = [queue.job(job.id).rest() for job in before if job.state.is_wanted]
+    try:
+        queue_file.keep(job for job in left if job is not None)
+    except OSError as error:
+        _log.warning("the queue can't be kept on disk: %s", error)
+    return ended

@@ -31,6 +31,7 @@ _SHORT = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 _OF_THE_QUEUE = (
     events.Queued,
     events.Started,
+    events.Saved,
     events.Finished,
     events.Failed,
     events.Cancelled,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdtui.core.request import DType, MemoryMode
 from sdtui.models.description import ModelDescription, NativeValues
 from sdtui.models.estimate import estimate_run, fastest_mode
+from sdtui.models.precision import automatic_dtype
 from sdtui.monitor import Sample
 
 
@@ -21,8 +22,10 @@ class MemoryRoom:
     total: int
 
     @classmethod
-    def of(cls, sample: Sample) -> MemoryRoom:
-        """What a sample of the monitor says."""
+    def of(cls, sample: Sample, device: str = "auto") -> MemoryRoom:
+        """What a sample of the monitor says of a device, named as in the settings."""
+        if device == "cpu":
+            sample = replace(sample, gpus=())
         _, used, total, own = sample.memory
         return cls(bool(sample.gpus), total - used + (own or 0), total)
 
@@ -39,10 +42,10 @@ class Need:
 def need_of(
     description: ModelDescription, room: MemoryRoom, memory: int, dtype: DType = DType.AUTO
 ) -> Need:
-    """What a model needs of `memory` bytes of this room, as the engine will choose it: fp16 on a
-    GPU; whole and in fp32 on a CPU, where there is nowhere to move weights to."""
+    """What a model needs of `memory` bytes of this room, as the engine will choose it; on a CPU
+    whole, where there is nowhere to move weights to."""
     if dtype is DType.AUTO:
-        dtype = DType.FLOAT16 if room.on_gpu else DType.FLOAT32
+        dtype = automatic_dtype(accelerator=room.on_gpu)
     native = description.native
     estimate = estimate_run(description, dtype, native.width or 512, native.height or 512)
     modes = tuple(MemoryMode) if room.on_gpu else (MemoryMode.FULL,)

@@ -18,7 +18,6 @@ from sdtui.core.record import GenerationRecord
 from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.jobs import Job, JobQueue, JobState
-from tests.history.records import record
 
 
 @dataclass(frozen=True)
@@ -270,7 +269,7 @@ def test_finishing_begins_no_other_job_and_leaves_the_rest(store: Store) -> None
 
 def test_what_is_left_of_a_job_that_was_stopped() -> None:
     request = GenerationRequest(prompt="x", seed=2**32 - 1, num_images_per_prompt=3)
-    job = Job(id="1", request=request, state=JobState.CANCELLED, record=record(seed=2**32 - 1))
+    job = Job(id="1", request=request, state=JobState.CANCELLED, seed=2**32 - 1)
     rest = job.model_copy(update={"pictures": ("/one.png",)}).rest()
     assert rest is not None
     assert (rest.id, rest.state) == ("1", JobState.QUEUED)

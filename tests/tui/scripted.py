@@ -93,6 +93,8 @@ class ScriptedGenerator:
         self.engine = ScriptedEngine()
         self.step_seconds = step_seconds
         self.hold = threading.Event()
+        self.hold_at_picture: int | None = None
+        """The index of a picture before which it stands still."""
         self.attempt: events.Attempt | None = None
         self.failure: GenerationError | None = None
         self.requests: list[GenerationRequest] = []
@@ -145,6 +147,9 @@ class ScriptedGenerator:
             raise self.failure
         report(events.StageStarted(stage=Stage.DECODE))
         for image in record.images:
+            while image.index == self.hold_at_picture:
+                cancellation.check()
+                time.sleep(0.005)
             on_image(image.index, Image.new("RGB", (64, 64), "navy"), record)
 
     def _record(self, request: GenerationRequest) -> GenerationRecord:

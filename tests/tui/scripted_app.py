@@ -1,5 +1,5 @@
 """The whole app in a real terminal, with a scripted generator in place of the engine:
-`python -m tests.tui.scripted_app [seconds a step] [--busy]`."""
+`python -m tests.tui.scripted_app [seconds a step] [--busy] [--hold-at-picture=INDEX]`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ def make_generator(settings: Settings) -> Any:
     """On the worker's thread."""
     seconds = [float(each) for each in sys.argv[1:] if not each.startswith("-")]
     kind = BusyGenerator if "--busy" in sys.argv else ScriptedGenerator
-    return kind(seconds[0] if seconds else 0.02)
+    generator = kind(seconds[0] if seconds else 0.02)
+    for each in sys.argv[1:]:
+        if each.startswith("--hold-at-picture="):
+            generator.hold_at_picture = int(each.partition("=")[2])
+    return generator
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -84,24 +83,6 @@ def test_quitting_in_a_long_step_takes_two_seconds_at_most(tmp_path: Path) -> No
     terminal.send("\r")
     assert terminal.ended() == 0
     assert time.monotonic() - before < 4  # two, and what a busy machine adds
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_lost_connection_keeps_form_and_queue(number: signal.Signals, tmp_path: Path) -> None:
-    terminal = Terminal((*SCRIPTED, "1"), tmp_path)
-    terminal.until("Quit")
-    terminal.send("a lost cat" + CTRL_G)
-    terminal.until("▶ a lost cat")
-    terminal.process.kill(number)
-    assert terminal.ended() == 128 + number
-
-    again = Terminal(SCRIPTED, tmp_path)
-    again.until("Go on?")
-    again.send("\r")
-    again.until("finished after")
-    assert "a lost cat" in again.text
-    again.send(CTRL_Q)
-    assert again.ended() == 0
 
 
 def test_the_terminal_is_as_it_was_after_quitting(tmp_path: Path) -> None:

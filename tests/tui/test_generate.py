@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 
 import pytest
+from textual.widgets import Static
 
 from sdtui.core import events
 from sdtui.core.errors import GenerationError
 from sdtui.core.record import Stage
 from sdtui.jobs import JobState
 from sdtui.tui.story import Level
+from sdtui.tui.widgets.pixel_view import PixelView
 from tests.tui.scripted import Bench, running
 
 HARD = "[[blurry]], [/red] (cat:1.2)"
@@ -161,3 +163,29 @@ async def test_that_torch_is_being_started_is_said(bench: Bench) -> None:
         started.set()
         await bench.finished()
         assert "starting torch" in bench.app.main.log_pane.text
+
+
+async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: Bench) -> None:
+    async with running(bench):
+        live = bench.app.main.live
+        bench.generator.hold_at_picture = 1
+        bench.generator.step_seconds = 0.3
+        bench.generator.hold.set()
+        await bench.generate("cats", num_images_per_prompt="2")
+        await bench.until(lambda: live.progress.is_running)
+        await bench.pilot.press("f6")
+        await bench.until(lambda: not bench.at_main)
+        view = bench.app.screen.query_one(PixelView)
+        bench.generator.hold.clear()
+        await bench.until(lambda: live.progress.step)
+        bench.generator.hold.set()
+        await bench.until(lambda: view.pixels is not None and view.pixels.width == 16)
+        bench.generator.hold.clear()
+        await bench.until(lambda: view.pixels is not None and view.pixels.width == 64)
+        bench.generator.hold_at_picture = None
+        caption = bench.app.screen.query_one("#caption", Static)
+        await bench.until(lambda: "2 of 2" in str(caption.render()))
+        await bench.pilot.press("h")
+        assert "1 of 2" in str(caption.render())
+        await bench.pilot.press("escape")
+        assert bench.at_main

@@ -9,6 +9,7 @@ import pytest
 from textual.widgets import Static
 
 from sdtui.core.request import MemoryMode
+from sdtui.models import precision
 from sdtui.models.catalog import cached_snapshot
 from sdtui.models.description import ModelDescription
 from sdtui.monitor import GpuSample, Sample
@@ -137,12 +138,23 @@ def test_what_a_model_needs_of_a_gpu(
     assert (need.mode, need.fits) == (mode, fits)
 
 
-def test_without_a_gpu_a_model_is_whole_and_in_full_precision() -> None:
+@pytest.mark.parametrize(("native", "times"), [(False, 2.0), (True, 1.0)])
+def test_without_a_gpu_a_model_is_whole_and_in_what_the_cpu_computes_in(
+    native: bool, times: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "cpu_computes_bfloat16", lambda: native)
     gpu, cpu = (MemoryRoom(on_gpu, 64 * GIB, 64 * GIB) for on_gpu in (True, False))
     assert need_of(SD1, cpu, cpu.free).bytes == pytest.approx(
-        2 * need_of(SD1, gpu, gpu.free).bytes, rel=0.1
+        times * need_of(SD1, gpu, gpu.free).bytes, rel=0.1
     )
     assert need_of(SDXL, cpu, GIB) == Need(MemoryMode.FULL, need_of(SDXL, cpu, 0).bytes, False)
+
+
+def test_the_memory_is_that_of_the_device_in_the_settings() -> None:
+    gpus = (GpuSample(0, "a", GIB, 8 * GIB), GpuSample(1, "b", GIB, 24 * GIB, own_memory=GIB))
+    sample = Sample(0.0, 2 * GIB, 64 * GIB, GIB, 5.0, gpus)
+    assert MemoryRoom.of(sample) == MemoryRoom(True, 24 * GIB, 24 * GIB)
+    assert MemoryRoom.of(sample, "cpu") == MemoryRoom(False, 63 * GIB, 64 * GIB)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ KITTY = b"\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[?62c"
 SIXEL = b"\x1b[6;20;10t\x1b[?62;4;22c"
 AUTO = {"SDTUI_IMAGE_PROTOCOL": "auto", "TERM": "xterm-kitty"}
 PLACEHOLDER = "\U0010eeee"
-CTRL_G, CTRL_Q, F1, F3 = "\x07", "\x11", "\x1bOP", "\x1bOR"
+CTRL_G, CTRL_Q, F1, F2, F3 = "\x07", "\x11", "\x1bOP", "\x1bOQ", "\x1bOR"
 _SENT = re.compile(
     rb"\x1b_Ga=T,U=1,f=100,q=2,i=(\d+),c=(\d+),r=(\d+),m=(\d);(.*?)\x1b\\", re.DOTALL
 )
@@ -51,6 +51,13 @@ def test_kitty_gets_a_picture_once_and_never_sees_it_under_a_dialog(tmp_path: Pa
     terminal.send(F3)
     terminal.until(lambda: PLACEHOLDER not in terminal.text)
     assert len(_SENT.findall(bytes(terminal.sent))) == 1
+
+    terminal.send(F2)
+    terminal.resize(100, 30)
+    terminal.until(lambda: len(_SENT.findall(bytes(terminal.sent))) == 2)
+    assert b"\x1b_Ga=d,d=I,q=2,i=%s;" % number in terminal.sent
+    number, columns, rows, _, _ = _SENT.findall(bytes(terminal.sent))[1]
+    terminal.until(lambda: terminal.text.count(PLACEHOLDER) == int(columns) * int(rows))
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
     assert b"\x1b_Ga=d,d=I,q=2,i=%d;" % int(number) in terminal.sent

@@ -155,7 +155,7 @@ class CreateScreen(WindowScreen):
     async def action_models(self) -> None:
         """Choose a model, or download one."""
         texts, sample = self.parameters.texts, self.top_bar.sample
-        room = None if sample is None else MemoryRoom.of(sample)
+        room = None if sample is None else MemoryRoom.of(sample, self.desk.settings.device)
         dtype = DType(texts["dtype"])
         screen = ModelScreen(self.desk.settings, texts["model"], room, dtype, self.downloads)
         self._chooser = screen

@@ -54,6 +54,7 @@ class MainScreen(CreateScreen):
         if not gc.isenabled():  # turned off for the start; what is there now stays
             gc.freeze()
             gc.enable()
+        self.app.keep_saving()
         self._look_at_model()
         history = self.desk.history
         beside(self, lambda: read_history(history))
@@ -119,17 +120,22 @@ class MainScreen(CreateScreen):
     def _show_job(self, job: Job) -> None:
         self.app.push_screen(TextScreen(one_line(job.request.prompt), job_details(job)))
 
-    def action_full_screen(self) -> None:
-        """The picture on the whole screen."""
-        preview = self.preview
-        if preview.paths:
-            self.app.push_screen(
-                PictureScreen(
-                    preview.paths, preview.init_image, self.desk.drawn_by, preview.index or 0
-                )
-            )
-        else:
-            self.notify("There is no finished picture to show yet.", timeout=3, markup=False)
+    @work
+    async def action_full_screen(self) -> None:
+        """The picture on the whole screen, also while it forms."""
+        preview, follows = self.preview, self.live.progress.is_running
+        if not preview.paths and not follows:
+            self.notify("There is no picture to show yet.", timeout=3, markup=False)
+            return
+        preview.viewer = PictureScreen(
+            preview.paths,
+            preview.init_image,
+            self.desk.drawn_by,
+            preview.index or 0,
+            follows=follows,
+        )
+        await self.app.push_screen_wait(preview.viewer)
+        preview.viewer = None
 
     # What panes ask for
 
@@ -251,20 +257,26 @@ class MainScreen(CreateScreen):
     @work
     async def offer_left_behind(self) -> None:
         """After a crash or a lost connection: go on with what was in the queue?"""
-        jobs = self.desk.queue_file.left_behind()
+        left = [job.rest() for job in self.desk.queue_file.left_behind()]
+        jobs = [job for job in left if job is not None]
         if not jobs:
+            self.desk.queue_file.forget_left_behind()
             return
-        count = f"{len(jobs)} pictures were" if len(jobs) > 1 else "A picture was"
-        question = (
-            f"{count} still in the queue when sdtui ended: {one_line(jobs[0].request.prompt)}"
-        )
+        pictures = sum(job.request.num_images_per_prompt for job in jobs)
+        count = f"{pictures} pictures were" if pictures > 1 else "A picture was"
+        prompts = one_line(jobs[0].request.prompt)
+        if len(jobs) > 1:
+            prompts += f" … and {len(jobs) - 1} more"
+        question = f"{count} still in the queue when sdtui ended: {prompts}"
         screen = ConfirmScreen("Go on?", question, "Go on", "Forget them", "Ask next time")
         wanted = await self.app.push_screen_wait(screen)
         if wanted is None:
             return
+        if wanted:
+            self.desk.queue.restore(jobs)
+            await asyncio.to_thread(self.desk.queue_file.keep, self.desk.queue.jobs())
+        # Last: until now a new crash would have found them there.
         self.desk.queue_file.forget_left_behind()
-        for job in jobs if wanted else ():
-            self.desk.queue.submit(job.request, job.output)
 
     def _show_welcome(self) -> None:
         keys = {
@@ -273,7 +285,7 @@ class MainScreen(CreateScreen):
         }
         generate, models = keys.get("window.generate", ""), keys.get("window.models", "")
         sample = self.top_bar.sample
-        room = None if sample is None else MemoryRoom.of(sample)
+        room = None if sample is None else MemoryRoom.of(sample, self.desk.settings.device)
         model = self.parameters.texts["model"]
         self.preview.welcome(welcome(model, room, generate, models))
 

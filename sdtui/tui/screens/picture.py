@@ -18,11 +18,13 @@ from textual.widgets import Static
 from sdtui.core.record import GenerationRecord
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.halfcells import Pixels
 from sdtui.tui.widgets.picture_view import PictureView
 
 
 class PictureScreen(Screen[None]):
-    """One picture at a time, as large as the terminal."""
+    """One picture at a time, as large as the terminal. `follows` shows what a running job makes as
+    it comes, until someone steps through the finished pictures."""
 
     CSS_PATH = "picture.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("picture")]
@@ -33,11 +35,14 @@ class PictureScreen(Screen[None]):
         init_image: Path | None,
         drawn_by: type[Widget] | None,
         index: int = 0,
+        *,
+        follows: bool = False,
     ) -> None:
         super().__init__()
         self._paths = tuple(paths)
         self._init_image = init_image
-        self._index = index
+        self._index = len(self._paths) - 1 if follows and self._paths else index
+        self._follows = follows
         self._before = False
         self._view = PictureView(drawn_by)
         self._caption = Static(id="caption")
@@ -51,18 +56,50 @@ class PictureScreen(Screen[None]):
         """Show the first."""
         self._show()
 
+    @property
+    def cells(self) -> int:
+        """How many cells a preview takes."""
+        return self._view.pixel_view.cells
+
+    def begin(self, init_image: Path | None) -> None:
+        """The next job begins."""
+        if self._follows:
+            self._paths = ()
+            self._init_image = init_image
+            self._tell("")
+
+    def show_forming(self, pixels: Pixels) -> None:
+        """Show the picture that is forming."""
+        if self._follows:
+            self._view.show_pixels(pixels)
+            self._tell("forming   ")
+
+    def add(self, path: Path) -> None:
+        """One more picture of the job is finished."""
+        if self._follows:
+            self._paths = (*self._paths, path)
+            self._index = len(self._paths) - 1
+            self._before = False
+            self._show()
+
     def _show(self) -> None:
+        if not self._paths:
+            self._tell("")
+            return
         before = self._init_image if self._before else None
         path = before or self._paths[self._index]
         self._view.show_paths((path,))
         place = f"{self._index + 1} of {len(self._paths)}   " if len(self._paths) > 1 else ""
+        self._tell(f"{place}{one_line(str(path))}")
+
+    def _tell(self, what: str) -> None:
+        """What is seen, in the line under it, behind the keys."""
         keys = "esc back"
         if len(self._paths) > 1:
             keys += "   ← → step"
         if self._init_image is not None:
             keys += f"   b {'after' if self._before else 'before'}"
-        told = f"{keys}   {place}{one_line(str(path))}"
-        self._caption.update(Text(told, no_wrap=True, overflow="ellipsis"))
+        self._caption.update(Text(f"{keys}   {what}", no_wrap=True, overflow="ellipsis"))
 
     def action_close(self) -> None:
         """Back to the window."""
@@ -81,13 +118,17 @@ class PictureScreen(Screen[None]):
         self._step(-1)
 
     def _step(self, by: int) -> None:
+        if not self._paths:
+            return
+        self._follows = False
         self._index = (self._index + by) % len(self._paths)
         self._before = False
         self._show()
 
     def action_before_after(self) -> None:
         """The init image, or the picture again."""
-        if self._init_image is not None:
+        if self._init_image is not None and self._paths:
+            self._follows = False
             self._before = not self._before
             self._show()
 

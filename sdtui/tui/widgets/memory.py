@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from rich.text import Text
-from textual.reactive import reactive
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.geometry import Size
 from textual.widget import Widget
 
 from sdtui.monitor import GpuSample, Sample
+from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import ink
 from sdtui.tui.story import gibibytes
 from sdtui.tui.widgets.pane import Pane
@@ -29,46 +35,142 @@ def graph(shares: list[float], width: int, height: int) -> list[str]:
     ]
 
 
-def readings(sample: Sample) -> list[str]:
-    """Everything that is known, one line for each GPU and one for the machine."""
-    lines = [_gpu(gpu) for gpu in sample.gpus]
-    own = f"sdtui {gibibytes(sample.own_ram)}"
-    ram = f"RAM {gibibytes(sample.ram_used)}/{gibibytes(sample.ram_total)} GiB"
-    return [*lines, f"{ram}  {own}  CPU {sample.cpu:.0f} %"]
+def wrapped(parts: list[str], width: int) -> list[str]:
+    """Parts side by side, two blanks between them, in lines of at most `width` columns."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        longer = f"{lines[-1]}  {part}"
+        if len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(f"  {part}")
+    return lines
 
 
-def _gpu(gpu: GpuSample) -> str:
-    parts = [f"GPU {gpu.index} {gibibytes(gpu.memory_used)}/{gibibytes(gpu.memory_total)} GiB"]
-    if gpu.own_memory is not None:
-        parts.append(f"sdtui {gibibytes(gpu.own_memory)}")
+@dataclass
+class Watched:
+    """The memory of a GPU, or of the machine, over time."""
+
+    shares: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    """What is used of all, oldest first."""
+    peak: int = 0
+    """The most that this process has held, in bytes."""
+
+    def add(self, used: int, total: int, own: int | None) -> None:
+        """Take in a sample."""
+        self.shares.append(used / total if total else 0)
+        self.peak = max(self.peak, own or 0)
+
+
+def _gpu_parts(gpu: GpuSample, peak: int) -> list[str]:
+    memory = f"{gibibytes(gpu.memory_used)}/{gibibytes(gpu.memory_total)}"
+    parts = [f"GPU {gpu.index} {memory}"]
     if gpu.utilisation is not None:
         parts.append(f"{gpu.utilisation} %")
     if gpu.temperature is not None:
         parts.append(f"{gpu.temperature} °C")
     if gpu.power is not None:
         parts.append(f"{gpu.power:.0f} W")
-    return "  ".join(parts)
+    if gpu.own_memory is not None:
+        parts.append(_own(gpu.own_memory, peak))
+    return parts
+
+
+def _machine_parts(sample: Sample, peak: int) -> list[str]:
+    memory = f"RAM {gibibytes(sample.ram_used)}/{gibibytes(sample.ram_total)}"
+    return [memory, f"CPU {sample.cpu:.0f} %", _own(sample.own_ram, peak)]
+
+
+def _own(now: int, peak: int) -> str:
+    return f"sdtui {gibibytes(now)}, peak {gibibytes(peak)}"
 
 
 class MemoryGraph(Widget):
-    """The graph, and the readings under it."""
+    """The readings of every GPU (memory in GiB), then those of the machine. There is always a
+    graph of what sdtui uses, which comes first; other GPUs have theirs where readings leave lines
+    for it."""
 
-    DEFAULT_CSS = "MemoryGraph { width: 100%; height: 1fr; padding: 0 1; color: $text-muted; }"
-    sample: reactive[Sample | None] = reactive(None)
+    DEFAULT_CSS = """
+    MemoryGraph { width: 100%; height: auto; min-height: 100%; color: $text-muted; }
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.shares: deque[float] = deque(maxlen=_REMEMBERED)
+        self._sample: Sample | None = None
+        self._gpus: defaultdict[int, Watched] = defaultdict(Watched)
+        self._machine = Watched()
+
+    def add(self, sample: Sample) -> None:
+        """Take in a sample, and show it."""
+        for gpu in sample.gpus:
+            self._gpus[gpu.index].add(gpu.memory_used, gpu.memory_total, gpu.own_memory)
+        self._machine.add(sample.ram_used, sample.ram_total, sample.own_ram)
+        before = self._height(self.content_size.width)
+        self._sample = sample
+        self.refresh(layout=self._height(self.content_size.width) != before)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Every reading, and a line for the graph."""
+        return self._height(width)
+
+    def _height(self, width: int) -> int:
+        return sum(len(lines) for _, lines in self._readings(width)) + 1
+
+    def _readings(self, width: int) -> list[tuple[Watched, list[str]]]:
+        sample = self._sample
+        if sample is None:
+            return []
+        found = []
+        for gpu in sorted(sample.gpus, key=lambda each: each is not sample.gpu):
+            watched = self._gpus[gpu.index]
+            found.append((watched, wrapped(_gpu_parts(gpu, watched.peak), width)))
+        machine = wrapped(_machine_parts(sample, self._machine.peak), width)
+        return [*found, (self._machine, machine)]
 
     def render(self) -> Text:
-        """As many lines as there is room for: the readings come first."""
-        if self.sample is None:
-            return Text("…")
-        below = readings(self.sample)
+        """Graphs and readings."""
         width, height = self.content_size
-        lines = graph(list(self.shares), width, max(1, height - len(below)))
-        text = Text().append("\n".join(lines) + "\n", ink(self.app, "accent"))
-        return text.append("\n".join(below), ink(self.app, "muted"))
+        readings = self._readings(width)
+        graphs = max(1, len(readings) - 1)
+        left = max(1, height - sum(len(lines) for _, lines in readings))
+        accent, muted = ink(self.app, "accent"), ink(self.app, "muted")
+        parts: list[Text] = []
+        for number, (watched, lines) in enumerate(readings):
+            rows = 0 if number >= graphs else left // graphs + (number < left % graphs)
+            parts += [Text(line, accent) for line in graph(list(watched.shares), width, rows)]
+            parts += [Text(line, muted) for line in lines]
+        return Text("\n").join(parts)
+
+
+class Readings(VerticalScroll, can_focus=True, inherit_bindings=False):
+    """Scrolls where there are more GPUs than lines."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")
+    DEFAULT_CSS = "Readings { padding: 0 1; scrollbar-size-vertical: 1; }"
+
+    def action_cursor_up(self) -> None:
+        """One line up."""
+        self.scroll_up(animate=False)
+
+    def action_cursor_down(self) -> None:
+        """One line down."""
+        self.scroll_down(animate=False)
+
+    def action_page_up(self) -> None:
+        """One page up."""
+        self.scroll_page_up(animate=False)
+
+    def action_page_down(self) -> None:
+        """One page down."""
+        self.scroll_page_down(animate=False)
+
+    def action_first(self) -> None:
+        """To the first line."""
+        self.scroll_home(animate=False)
+
+    def action_last(self) -> None:
+        """To the last line."""
+        self.scroll_end(animate=False)
 
 
 class MemoryPane(Pane):
@@ -76,21 +178,23 @@ class MemoryPane(Pane):
 
     TITLE = "Memory"
     ABOUT = (
-        "Memory in use over the last minutes, what this app holds of it, and how busy, warm and "
-        "hungry every GPU is. Without a GPU it is the machine's memory and CPU."
+        "Memory in use over the last minutes, what this app holds of it now and held at its peak, "
+        "and how busy, warm and hungry every GPU is. Without a GPU it is the machine's memory and "
+        "CPU."
     )
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.graph = MemoryGraph()
+        self.readings = Readings()
 
-    def compose(self) -> list[Widget]:
-        """The graph."""
-        return [self.graph]
+    def compose(self) -> ComposeResult:
+        """The readings."""
+        with self.readings:
+            yield self.graph
 
     def show(self, sample: Sample) -> None:
         """Show one more sample."""
+        self.graph.add(sample)
         kind, used, total, _ = sample.memory
-        self.graph.shares.append(used / total if total else 0)
-        self.graph.sample = sample
         self.count_in_title(f"· {kind} {gibibytes(used)}/{gibibytes(total)} GiB")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -19,6 +19,9 @@ from sdtui.tui.bindings import bindings_in
 from sdtui.tui.halfcells import BYTES_A_CELL, Pixels
 from sdtui.tui.widgets.pane import Pane
 from sdtui.tui.widgets.picture_view import PictureView
+
+if TYPE_CHECKING:
+    from sdtui.tui.screens.picture import PictureScreen
 
 _LOCAL = (0.25, 90_000)
 _OVER_SSH = (0.5, 22_000)
@@ -54,6 +57,8 @@ class PreviewPane(Pane, can_focus=True):
         self.view = PictureView(drawn_by)
         self.paths: tuple[Path, ...] = ()
         self.init_image: Path | None = None
+        self.viewer: PictureScreen | None = None
+        """What shows the same on the whole screen, while it is open."""
         self._before = False
         self._interval, self._budget = _OVER_SSH if over_ssh else _LOCAL
         self._next_preview = 0.0
@@ -85,7 +90,11 @@ class PreviewPane(Pane, can_focus=True):
         """Show the picture that is forming."""
         self.remove_class("-welcome")
         self.view.show_pixels(pixels)
-        cost = self.view.pixel_view.cells * BYTES_A_CELL / self._budget
+        cells = self.view.pixel_view.cells
+        if self.viewer is not None:
+            self.viewer.show_forming(pixels)
+            cells = self.viewer.cells
+        cost = cells * BYTES_A_CELL / self._budget
         self._next_preview = time.monotonic() + max(self._interval, cost)
 
     def begin(self, init_image: Path | None) -> None:
@@ -93,10 +102,14 @@ class PreviewPane(Pane, can_focus=True):
         self.paths = ()
         self.init_image = init_image
         self.count_in_title("")
+        if self.viewer is not None:
+            self.viewer.begin(init_image)
 
     def add(self, path: Path) -> None:
         """One more picture of the job is finished."""
         self.show_paths((*self.paths, path))
+        if self.viewer is not None:
+            self.viewer.add(path)
 
     def show_paths(self, paths: Sequence[Path], init_image: Path | None = None) -> None:
         """Show finished pictures: all of them, until someone steps through."""

@@ -63,8 +63,9 @@ class TopBar(Widget):
         if self.sample is None:
             return ""
         kind, used, total, _ = self.sample.memory
-        busy = self.sample.gpus[0].utilisation if self.sample.gpus else self.sample.cpu
-        unit = "GPU" if self.sample.gpus else "CPU"
+        gpu = self.sample.gpu
+        busy = self.sample.cpu if gpu is None else gpu.utilisation
+        unit = "CPU" if gpu is None else "GPU"
         share = f"  {unit} {busy:3.0f} %" if busy is not None else ""
         return f" {kind} {gibibytes(used)}/{gibibytes(total)} GiB{share}"
 

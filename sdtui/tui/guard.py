@@ -1,0 +1,66 @@
+"""Putting the terminal back when the app can't: killed because memory ran out, or crashed in a
+driver."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import termios
+import tty
+from types import TracebackType
+from typing import Any, Self
+
+_RESTORE = (
+    "\x1b[?2026l"  # draw at once
+    "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1016l\x1b[?1006l\x1b[?1004l"  # no mouse, no focus
+    "\x1b[?2004l\x1b[?2048l\x1b[<u"  # plain pastes and keys, no reports of the size
+    "\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[0m"  # the screen from before, cursor, line wrap, colours
+)
+_CLEAN = b"."
+
+
+class TerminalGuard:
+    """While it is open, a second process waits for this one to end. If that happens without the
+    guard having been closed, it puts the terminal back and says `told`."""
+
+    def __init__(self, told: str) -> None:
+        self._told = told
+
+    def __enter__(self) -> Self:
+        """Begin to watch. To be called while the process has only one thread."""
+        terminal = sys.stdin.fileno()
+        before = termios.tcgetattr(terminal)
+        reading, self._writing = os.pipe()
+        if os.fork() == 0:
+            os.close(self._writing)
+            self._watch(reading, terminal, before)
+        os.close(reading)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """The terminal is as it was: let the other process go."""
+        os.write(self._writing, _CLEAN)
+        os.close(self._writing)
+
+    def _watch(self, reading: int, terminal: int, before: list[Any]) -> None:
+        """In the second process; doesn't return."""
+        try:
+            if os.read(reading, 1) != _CLEAN:  # the kernel closed the other end
+                os.write(terminal, f"{_RESTORE}\r\n{self._told}\r\n".encode())
+                _restore_modes(terminal, before)
+        finally:
+            os._exit(0)
+
+
+def _restore_modes(terminal: int, before: list[Any]) -> None:
+    """Put the terminal's modes back, unless the shell has set its own already: only the app takes
+    ^C as a plain key."""
+    if not termios.tcgetattr(terminal)[tty.LFLAG] & termios.ISIG:
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # it may be the shell's terminal again
+        termios.tcsetattr(terminal, termios.TCSANOW, before)

@@ -1,0 +1,153 @@
+"""Ended from outside: what is there at the next start, and how the terminal is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import termios
+import time
+import tty
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.tui.terminal import Terminal
+
+CRASHING = (
+    "-c",
+    "from sdtui.cli.logs import log_to_file\n"
+    "from sdtui.core.settings import load_settings\n"
+    "from sdtui.jobs import JobQueue\n"
+    "from sdtui.tui.launch import launch\n"
+    "class Queue(JobQueue):\n"
+    "    def submit(self, *_, **__):\n"
+    "        raise RuntimeError('a fault of ours')\n"
+    "log_to_file()\n"
+    "raise SystemExit(launch(load_settings(), Queue))",
+)
+SCRIPTED = ("-m", "tests.tui.scripted_app", "0")
+HOLDING = (*SCRIPTED, "--hold-at-picture=2")
+SHELL = (
+    "-c",
+    "import subprocess, sys\n"
+    "print('ended with', subprocess.call([sys.executable, *sys.argv[1:]]))\n"
+    "input('shell> ')",
+)
+"""What the app is started from, and what is there after it."""
+CTRL_G, CTRL_Q = "\x07", "\x11"
+ENDS = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[<u")
+"""The other screen, hidden cursor, mouse, pastes and keys are given up."""
+
+
+def seeds(home: Path) -> list[int]:
+    """Of the pictures that are on disk."""
+    records = (home / "pictures").rglob("*.json")
+    return sorted(json.loads(file.read_text())["seed"] for file in records)
+
+
+def state_folder(home: Path) -> Path:
+    return home / "STATE" / "sdtui"
+
+
+def kept_jobs(home: Path) -> list[dict[str, Any]]:
+    """What the queue file holds."""
+    for file in state_folder(home).glob("queue-*.json"):
+        jobs: list[dict[str, Any]] = json.loads(file.read_text())["jobs"]
+        return jobs
+    return []
+
+
+def generating(home: Path, shell: tuple[str, ...] = ()) -> Terminal:
+    """The app with a job of four pictures, of which two are saved."""
+    state_folder(home).mkdir(parents=True)
+    form = {"form": {"num_images_per_prompt": "4"}}
+    (state_folder(home) / "tui.json").write_text(json.dumps(form))
+    terminal = Terminal((*shell, *HOLDING), home)
+    terminal.until("Quit")
+    terminal.send("four cats" + CTRL_G)
+    terminal.until("all of 2")
+    terminal.until(lambda: [len(job["pictures"]) for job in kept_jobs(home)] == [2])
+    return terminal
+
+
+def goes_on(home: Path) -> None:
+    """The next start offers the two that are left, and makes just these."""
+    before = seeds(home)
+    assert len(before) == 2
+    terminal = Terminal(SCRIPTED, home)
+    terminal.until("Go on?")
+    terminal.until("2 pictures were")
+    terminal.send("\r")
+    terminal.until("✓ finished after")
+    terminal.until("History 4")
+    assert "four cats" in terminal.text.partition("Negative prompt")[0]
+    made = seeds(home)
+    assert made == list(range(made[0], made[0] + 4))
+    assert made[:2] == before
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+    assert not list(state_folder(home).glob("queue-*.json"))
+
+
+def test_killed_half_way(tmp_path: Path) -> None:
+    terminal = generating(tmp_path, SHELL)
+    terminal.sent.clear()
+    psutil.Process(terminal.process.pid).children()[0].kill()
+    terminal.until("ended with -9")
+    terminal.until("sdtui was killed")
+    for end in ENDS:
+        assert end in terminal.sent
+    modes = termios.tcgetattr(terminal.process.child_fd)[tty.LFLAG]
+    for mode in (termios.ECHO, termios.ICANON, termios.ISIG):
+        assert modes & mode
+    terminal.kill()
+    goes_on(tmp_path)
+
+
+def test_the_terminal_is_gone(tmp_path: Path) -> None:
+    terminal = generating(tmp_path)
+    process = psutil.Process(terminal.process.pid).pid
+    os.close(terminal.process.child_fd)
+    end = time.monotonic() + 10
+    while (ended := os.waitpid(process, os.WNOHANG))[0] == 0:
+        assert time.monotonic() < end, "it goes on without a terminal"
+        time.sleep(0.05)
+    assert os.waitstatus_to_exitcode(ended[1]) == 128 + signal.SIGHUP
+    goes_on(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end(number: signal.Signals, tmp_path: Path) -> None:
+    terminal = generating(tmp_path)
+    terminal.sent.clear()
+    terminal.process.kill(number)
+    assert terminal.ended() == 128 + number
+    for end in ENDS:
+        assert end in terminal.sent
+    assert b"sdtui was killed" not in terminal.sent
+    (job,) = kept_jobs(tmp_path)
+    assert job["request"]["num_images_per_prompt"] == 2
+    assert job["request"]["seed"] == seeds(tmp_path)[0] + 2
+    assert "four cats" in (state_folder(tmp_path) / "tui.json").read_text()
+
+
+def test_a_fault_of_ours(tmp_path: Path) -> None:
+    terminal = Terminal(CRASHING, tmp_path)
+    terminal.until("Quit")
+    terminal.send("a half written prompt")
+    state = state_folder(tmp_path) / "tui.json"
+    terminal.until(lambda: state.is_file() and "half written prompt" in state.read_text())
+    terminal.send(CTRL_G)
+    assert terminal.ended() == 1
+    for end in ENDS:
+        assert end in terminal.sent
+    terminal.until(str(state_folder(tmp_path) / "sdtui.log"))
+    assert "a fault of ours" in (state_folder(tmp_path) / "sdtui.log").read_text()
+
+    again = Terminal(SCRIPTED, tmp_path)
+    again.until("a half written prompt")
+    again.send(CTRL_Q)
+    assert again.ended() == 0
