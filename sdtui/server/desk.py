@@ -40,6 +40,8 @@ class Desk:
     links: Links = field(default_factory=Links)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is told to end."""
+    grace_over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the running job's time to end is over, and it was stopped."""
 
 
 def set_up(settings: Settings, options: ServerOptions, history: History, queue: JobQueue) -> Desk:

@@ -153,16 +153,7 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
     attempts = list(error.attempts)
     if shape == "openai":
         status = 400 if status == 422 else status  # OpenAI has no 422
-        detail = OpenAIErrorDetail(
-            message=error.message,
-            type=_openai_type(status),
-            param=_openai_param(error.problems[0].field) if error.problems else None,
-            code=_OPENAI_CODES.get(error.kind, error.kind),
-            id=request_id,
-            job=error.job,
-            attempts=attempts,
-        )
-        body = OpenAIError(error=detail)
+        body = openai_error(error, request_id)
     elif shape == "a1111":
         body = A1111Error(
             error=error.kind, detail=error.message, id=request_id, job=error.job, attempts=attempts
@@ -178,6 +169,20 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
         )
         body = OwnError(error=answer)
     return JSONResponse(body.model_dump(mode="json"), status, error.headers)
+
+
+def openai_error(error: ApiError, request_id: str) -> OpenAIError:
+    """The body of an error as OpenAI's clients know it."""
+    detail = OpenAIErrorDetail(
+        message=error.message,
+        type=_openai_type(error.status_code),
+        param=_openai_param(error.problems[0].field) if error.problems else None,
+        code=_OPENAI_CODES.get(error.kind, error.kind),
+        id=request_id,
+        job=error.job,
+        attempts=list(error.attempts),
+    )
+    return OpenAIError(error=detail)
 
 
 def shape_of(path: str) -> Shape:

@@ -136,7 +136,7 @@ async def wait_for(desk: Desk, http: Request, job: Job) -> Made:
     with desk.board.following(job.id) as follower:
         over = asyncio.ensure_future(_until_over(job, follower))
         gone = asyncio.ensure_future(_until_gone(http))
-        closing = asyncio.ensure_future(_until_kept(desk, job.id))
+        closing = asyncio.ensure_future(until_kept(desk, job.id))
         tasks = (over, gone, closing)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -156,10 +156,15 @@ def all_made(desk: Desk, made: Made) -> Made:
     """What was made, if the job was done. Raises ApiError if it was cancelled, or stopped because
     the server ends."""
     if isinstance(made.event, Cancelled):
-        if desk.closing.is_set():
-            raise kept(made.job)
-        raise ApiError(410, "Cancelled", "The job was cancelled.", job=made.job)
+        raise was_cancelled(desk, made.job)
     return made
+
+
+def was_cancelled(desk: Desk, job: str) -> ApiError:
+    """The answer to a client whose job was cancelled, by someone else or by the server's end."""
+    if desk.closing.is_set():
+        return kept(job)
+    return ApiError(410, "Cancelled", "The job was cancelled.", job=job)
 
 
 def kept(job: str) -> ApiError:
@@ -191,7 +196,8 @@ async def _until_gone(http: Request) -> None:
         pass
 
 
-async def _until_kept(desk: Desk, job: str) -> None:
+async def until_kept(desk: Desk, job: str) -> None:
+    """Wait until the server ends and won't finish a job: it is kept for the next start."""
     await desk.closing.wait()
     if desk.queue.job(job).state is not JobState.QUEUED:
-        await asyncio.Event().wait()  # it is being made: that decides
+        await desk.grace_over.wait()  # it is being made until then

@@ -136,16 +136,18 @@ def _waits(job: Job) -> bool:
 
 async def _finish(desk: Desk) -> str | None:
     """No new jobs; the running picture gets its time; the rest waits for the next start. Returns
-    the id of the job that was running."""
+    the id of the job that was running, unless someone had cancelled it."""
     desk.queue.finish()
     desk.closing.set()
-    running = desk.board.running
+    # Not the board's: a job that waits for the engine to be imported is taken, but not begun.
+    running = next((job.id for job in desk.queue.jobs() if job.state is JobState.RUNNING), None)
     if running is None:
         return None
     over = await asyncio.to_thread(desk.queue.wait, running, desk.options.grace)
     if not over.state.is_over:
         _log.warning("job %s didn't end in %s s and is stopped", running, desk.options.grace)
         await asyncio.to_thread(desk.queue.close, _LAST_SECONDS)
+        desk.grace_over.set()
     return running
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,24 +22,40 @@ _KEEP_ALIVE = 15.0
 """Seconds without an event after which a comment is sent, so that no proxy hangs up."""
 
 
-async def as_lines(events: AsyncIterator[Any], closing: asyncio.Event) -> AsyncIterator[str]:
-    """Events (models with a `kind`) in the format of the HTML standard, and comments where
-    nothing happens; until they end, or `closing` is set and nothing more happens for a while."""
+@dataclass(frozen=True)
+class ServerSentEvent:
+    """An event's name and its data."""
+
+    name: str
+    data: BaseModel
+
+    def lines(self) -> str:
+        """The event in the format of the HTML standard."""
+        return f"event: {self.name}\ndata: {self.data.model_dump_json()}\n\n"
+
+
+async def as_lines(
+    events: AsyncIterator[ServerSentEvent], end: Coroutine[Any, Any, None]
+) -> AsyncIterator[str]:
+    """Events as lines, and comments where nothing happens; until there are no more, or `end` has
+    returned."""
     upcoming = asyncio.ensure_future(anext(events, None))
+    ending = asyncio.ensure_future(end)
     try:
         while True:
-            wait = 1.0 if closing.is_set() else _KEEP_ALIVE
-            done, _ = await asyncio.wait([upcoming], timeout=wait)
-            if not done:
-                if closing.is_set():
+            await asyncio.wait(
+                (upcoming, ending), timeout=_KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED
+            )
+            if upcoming.done():
+                event = upcoming.result()
+                if event is None:
                     return
-                yield ": still here\n\n"
-                continue
-            event = upcoming.result()
-            if event is None:
+                yield event.lines()
+                upcoming = asyncio.ensure_future(anext(events, None))
+            elif ending.done():
                 return
-            assert isinstance(event, BaseModel)
-            yield f"event: {event.kind}\ndata: {event.model_dump_json()}\n\n"  # type: ignore[attr-defined]
-            upcoming = asyncio.ensure_future(anext(events, None))
+            else:
+                yield ": still here\n\n"
     finally:
         upcoming.cancel()
+        ending.cancel()

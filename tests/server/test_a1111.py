@@ -11,7 +11,7 @@ import pytest
 import webuiapi
 from PIL import Image
 
-from tests.server.live import Live, live
+from tests.server.live import PATIENCE, Live, live
 from tests.server.test_ours import open_base64, png_base64
 from tests.tui.scripted import ScriptedGenerator
 
@@ -106,6 +106,10 @@ def test_webuiapi_png_info(api: Any) -> None:
         ("img2img", {"prompt": "x", "init_images": [png_base64()], "mask": "x"}, 400, "inpainting"),
         ("options", {"sd_model_checkpoint": "none"}, 404, "no model"),
         ("png-info", {"image": "not base64"}, 400, "base64"),
+        ("txt2img", {"prompt": "x", "infotext": "no settings"}, 400, "A1111's text"),
+        ("txt2img", {"prompt": "x", "override_settings": {"samples_format": "bmp"}}, 422, "webp"),
+        ("extra-single-image", {"image": "x"}, 400, "upscalers"),
+        ("interrogate", {"image": "x"}, 400, "describes"),
     ],
 )
 def test_bad_input(
@@ -156,6 +160,28 @@ def test_what_had_no_effect_is_told(ask: httpx.Client) -> None:
     answer = ask.post("/sdapi/v1/txt2img", json=body)
     told = json.loads(answer.json()["info"])["not_applied"]
     assert told == ["restore_faces", "alwayson_scripts", "scheduler"]
+
+
+def test_an_infotext_fills_what_is_left_open(ask: httpx.Client) -> None:
+    settings = "Steps: 40, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 2, Seed: 5"
+    text = f"a cat\nNegative prompt: dog\n{settings}, Size: 72x64, Clip skip: 2, Model: x"
+    answer = ask.post("/sdapi/v1/txt2img", json={"infotext": text, "steps": 2, "width": 64})
+    info = json.loads(answer.json()["info"])
+    assert (info["prompt"], info["negative_prompt"]) == ("a cat", "dog")
+    assert (info["steps"], info["seed"], info["cfg_scale"]) == (2, 5, 2)
+    assert (info["width"], info["height"]) == (64, 64)
+    assert "Schedule type: Karras" in info["infotexts"][0]
+    told = " | ".join(info["not_applied"])
+    assert "infotext: Clip skip 2" in told
+    assert "infotext: Model x" in told
+
+
+def test_which_options_of_a_request_count(ask: httpx.Client) -> None:
+    options = {"samples_format": "webp", "sd_vae": "other", "CLIP_stop_at_last_layers": 1}
+    body = {"prompt": "x", **SMALL, "override_settings": options}
+    answer = ask.post("/sdapi/v1/txt2img", json=body).json()
+    assert open_base64(answer["images"][0]).format == "WEBP"
+    assert json.loads(answer["info"])["not_applied"] == ["override_settings.sd_vae"]
 
 
 def test_the_calls_of_open_webui(ask: httpx.Client) -> None:
@@ -210,6 +236,13 @@ def test_the_model_is_chosen_and_read(tmp_path: Path, generator: ScriptedGenerat
         override = {"sd_model_checkpoint": "one.safetensors"}
         ask.post("/sdapi/v1/txt2img", json={"prompt": "x", "override_settings": override})
         assert [request.model for request in generator.requests] == ["two", "one"]
+        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "two"
+        lasting = {"override_settings": override, "override_settings_restore_afterwards": False}
+        ask.post("/sdapi/v1/txt2img", json={"prompt": "x", **lasting})
+        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "one"
+        named = {"infotext": "a cat\nSteps: 2, Sampler: Euler, Model: two"}
+        ask.post("/sdapi/v1/txt2img", json=named)
+        assert [request.model for request in generator.requests[2:]] == ["one", "two"]
 
 
 def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerator) -> None:
@@ -239,13 +272,13 @@ def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerato
         assert progress["state"]["sampling_steps"] == 4
         assert open_base64(progress["current_image"]).size == (512, 512)
         assert ask.post("/sdapi/v1/interrupt").json() == {}
-        thread.join(20)
+        thread.join(PATIENCE)
         assert answers["interrupted"]["images"] == []
         thread = make("skipped", 3)
         scripted.until(lambda: scripted.desk.board.running is not None)
         ask.post("/sdapi/v1/skip")
         generator.hold.clear()
-        thread.join(20)
+        thread.join(PATIENCE)
         # The script makes its pictures at its end, so the first one alone is missing.
         assert json.loads(answers["skipped"]["info"])["all_seeds"] == [2, 3]
         # Somebody else's job is left alone.

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
+from sdtui.core.settings import Settings
 from sdtui.jobs import JobState
-from tests.server.live import Live, as_if_ended, live
+from tests.server.live import PATIENCE, Live, as_if_ended, live
 from tests.server.test_ours import events_of, png_base64
 from tests.tui.scripted import ScriptedGenerator
 
@@ -65,17 +67,17 @@ def address(running: Live) -> tuple[str, int]:
     return host, int(port)
 
 
-def leave(running: Live, path: str, prompt: str, when: JobState) -> None:
+def leave(running: Live, path: str, prompt: str, when: JobState, **body: Any) -> None:
     """Ask, and go away once the job is in this state."""
 
     def job_is_there() -> bool:
         jobs = running.desk.queue.jobs()
         return any(job.request.prompt == prompt and job.state is when for job in jobs)
 
-    body = json.dumps({"prompt": prompt})
+    text = json.dumps({"prompt": prompt, **body})
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with socket.create_connection(address(running)) as client:
-        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        client.sendall(f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode())
         running.until(job_is_there)
 
 
@@ -99,6 +101,8 @@ def test_a_client_that_goes_away_cancels_its_own_job(
         for path in ("/generate", "/sdapi/v1/txt2img", "/v1/images/generations"):
             leave(scripted, path, f"running {path}", JobState.RUNNING)
             scripted.until(lambda: states()[f"running {path}"] is JobState.CANCELLED)  # noqa: B023
+        leave(scripted, "/v1/images/generations", "streamed", JobState.RUNNING, stream=True)
+        scripted.until(lambda: states()["streamed"] is JobState.CANCELLED)
         generator.hold.clear()
         assert ask.post("/generate", json=BODY).status_code == 200
 
@@ -109,7 +113,7 @@ def test_every_one_of_many_clients_is_answered(
     generator.step_seconds = 0.001
 
     def one(number: int) -> str:
-        timeout = 0.02 if number % 5 == 0 else 30
+        timeout = 0.02 if number % 5 == 0 else PATIENCE
         try:
             with scripted.client() as ask:
                 return str(ask.post("/generate", json=BODY, timeout=timeout).status_code)
@@ -155,13 +159,17 @@ def test_the_end_lets_the_running_picture_finish_and_keeps_the_rest(
     answers: dict[str, httpx.Response] = {}
 
     def call(name: str, running: Live) -> None:
+        body: dict[str, Any]
+        path, body = "/generate", {"prompt": name}
+        if name == "streamed":
+            path, body = "/v1/images/generations", {"prompt": name, "stream": True}
         with running.client() as client:
-            answers[name] = client.post("/generate", json={"prompt": name})
+            answers[name] = client.post(path, json=body)
 
-    with live(tmp_path, lambda _: generator, grace=10) as running:
+    with live(tmp_path, lambda _: generator, grace=PATIENCE) as running:
         generator.hold.set()
         threads = []
-        for number, name in enumerate(("running", "waiting")):
+        for number, name in enumerate(("running", "waiting", "streamed")):
             thread = threading.Thread(target=call, args=(name, running))
             thread.start()
             threads.append(thread)
@@ -172,17 +180,20 @@ def test_the_end_lets_the_running_picture_finish_and_keeps_the_rest(
         running.until(lambda: "waiting" in answers)
         generator.hold.clear()
         for thread in threads:
-            thread.join(20)
+            thread.join(PATIENCE)
     assert answers["running"].status_code == 200
     assert answers["waiting"].status_code == 503
     kept = answers["waiting"].json()["error"]
     assert kept["type"] == "ShuttingDown"
+    ((event, streamed),) = events_of(answers["streamed"].text)
+    assert (event, streamed["error"]["code"]) == ("error", "ShuttingDown")
 
     as_if_ended(tmp_path)
     with live(tmp_path, lambda _: generator) as again, again.client() as ask:
         for job in (kept["job"], last["id"]):
             again.until(lambda: ask.get(f"/jobs/{job}").json()["state"] == "done")  # noqa: B023
-    assert [request.prompt for request in generator.requests] == ["running", "waiting", "last"]
+    made = [request.prompt for request in generator.requests]
+    assert made == ["running", "waiting", "streamed", "last"]
 
 
 def test_what_is_not_finished_in_time_is_kept_too_and_goes_first(
@@ -199,6 +210,46 @@ def test_what_is_not_finished_in_time_is_kept_too_and_goes_first(
         for job in jobs:
             again.until(lambda: ask.get(job["url"]).json()["state"] == "done")  # noqa: B023
     assert [request.prompt for request in generator.requests] == ["long", "next"]
+
+
+def test_a_job_that_waits_for_the_engine_is_kept_too(
+    tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdtui.server.run._LAST_SECONDS", 0.1)
+    with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
+        generator.hold.set()
+        job = ask.post("/jobs", json=BODY).json()
+        running.until(lambda: state(running, job) is JobState.RUNNING)
+    generator.hold.clear()
+    as_if_ended(tmp_path)
+    imported = threading.Event()
+
+    def made_late(_: Settings) -> ScriptedGenerator:
+        imported.wait(PATIENCE)
+        return generator
+
+    with live(tmp_path, made_late, grace=0, warm=False) as again:
+        again.until(lambda: state(again, job) is JobState.RUNNING)
+        assert again.desk.board.running is None  # taken, but not begun
+        again.end()
+        again.thread.join(PATIENCE)
+        imported.set()
+    as_if_ended(tmp_path)
+    with live(tmp_path, lambda _: generator) as third, third.client() as ask:
+        third.until(lambda: ask.get(job["url"]).json()["state"] == "done")
+
+
+def test_a_cancelled_job_does_not_come_back(tmp_path: Path) -> None:
+    class _Slow(ScriptedGenerator):
+        def step(self) -> None:
+            time.sleep(0.5)  # no step looks for the cancellation meanwhile
+
+    with live(tmp_path, lambda _: _Slow()) as running, running.client() as ask:
+        job = ask.post("/jobs", json=BODY).json()
+        running.until(lambda: state(running, job) is JobState.RUNNING)
+        ask.delete(job["url"])
+        running.end()
+    assert not list((tmp_path / "state" / "sdtui" / "server").glob("queue-*.json"))
 
 
 class _Looking(ScriptedGenerator):
@@ -279,10 +330,10 @@ def test_sigterm_ends_the_command_with_0_and_sigkill_loses_no_waiting_job(tmp_pa
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     process = _begin(tmp_path, port)
-    body = {"prompt": "x", "num_inference_steps": 40, "width": 64, "height": 64}
-    jobs = [httpx.post(f"{url}/jobs", json=body).json() for _ in range(2)]
+    body = {"prompt": "x", "num_inference_steps": 4, "width": 64, "height": 64}
+    jobs = [httpx.post(f"{url}/jobs", json=body, timeout=PATIENCE).json() for _ in range(2)]
     file = tmp_path / "state" / "sdtui" / "server" / f"queue-{process.pid}.json"
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not (
         file.exists()
         and [job["state"] for job in json.loads(file.read_text())["jobs"]] == ["running", "queued"]
@@ -293,9 +344,9 @@ def test_sigterm_ends_the_command_with_0_and_sigkill_loses_no_waiting_job(tmp_pa
     process.communicate()
     process = _begin(tmp_path, port)
     # The one that ran may be what killed it.
-    assert httpx.get(f"{url}{jobs[0]['url']}").status_code == 404
-    assert httpx.get(f"{url}{jobs[1]['url']}").status_code == 200
+    assert httpx.get(f"{url}{jobs[0]['url']}", timeout=PATIENCE).status_code == 404
+    assert httpx.get(f"{url}{jobs[1]['url']}", timeout=PATIENCE).status_code == 200
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert told == ""

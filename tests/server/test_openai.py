@@ -95,9 +95,43 @@ def test_what_clients_send_empty_or_false(api: openai.OpenAI) -> None:
         prompt="x", model="", quality="hd", style="vivid", user="me", extra_body=STEPS, **SMALL
     )
     assert made.data
-    with pytest.raises(openai.BadRequestError, match="pictures come whole") as stream:
-        api.images.generate(prompt="x", stream=True, **SMALL)
-    assert stream.value.param == "stream"
+
+
+def test_a_picture_is_streamed_while_it_forms(api: openai.OpenAI) -> None:
+    extra = {"steps": 4, "seed": 4}
+    told = list(
+        api.images.generate(
+            prompt="a red apple", stream=True, partial_images=2, n=2, extra_body=extra, **SMALL
+        )
+    )
+    partial = [each for each in told if each.type == "image_generation.partial_image"]
+    whole = [each for each in told if each.type == "image_generation.completed"]
+    assert [each.partial_image_index for each in partial] == [0, 1]
+    assert [each.type for each in told[2:]] == ["image_generation.completed"] * 2
+    sizes = [open_base64(each.b64_json).size for each in told]
+    assert sizes == [(512, 512)] * 2 + [(64, 64)] * 2
+    assert {each.size for each in whole} == {"64x64"}
+    made = api.images.generate(prompt="a red apple", n=2, extra_body=extra, **SMALL)
+    pictures = [open_base64(each.b64_json or "") for each in (whole[0], (made.data or [])[0])]
+    assert pictures[0].tobytes() == pictures[1].tobytes()
+
+
+def test_a_streamed_edit_and_what_goes_wrong_in_it(api: openai.OpenAI) -> None:
+    picture = ("in.png", base64.b64decode(png_base64()), "image/png")
+    options: Any = {**SMALL, "extra_body": {**STEPS, "strength": 0.5}, "stream": True}
+    told = list(api.images.edit(image=picture, prompt="x", output_format="jpeg", **options))
+    assert [each.type for each in told] == ["image_edit.completed"]
+    assert open_base64(told[0].b64_json).format == "JPEG"
+    with pytest.raises(openai.BadRequestError) as size:
+        api.images.edit(image=picture, prompt="x", **{**options, "size": "5x5"})
+    assert size.value.param == "size"
+    # What is only seen when the job runs comes as an event.
+    noise = io.BytesIO()
+    Image.effect_noise((200, 200), 50).save(noise, "JPEG")
+    cut = ("in.jpg", noise.getvalue()[:-2000], "image/jpeg")
+    with pytest.raises(openai.APIError, match="the init image that was sent") as damaged:
+        list(api.images.edit(image=cut, prompt="x", **options))
+    assert damaged.value.type == "invalid_request_error"
 
 
 def test_models(api: openai.OpenAI) -> None:

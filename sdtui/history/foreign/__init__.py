@@ -2,6 +2,6 @@
 NovelAI and SwarmUI."""
 
 from sdtui.history.foreign.carry import ImportedSettings
-from sdtui.history.foreign.read import read_picture_settings
+from sdtui.history.foreign.read import read_infotext, read_picture_settings
 
-__all__ = ["ImportedSettings", "read_picture_settings"]
+__all__ = ["ImportedSettings", "read_infotext", "read_picture_settings"]

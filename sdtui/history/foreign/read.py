@@ -29,6 +29,12 @@ def read_picture_settings(path: Path) -> ImportedSettings:
     return carry(_with_size(_find(path, texts.texts), texts))
 
 
+def read_infotext(text: str) -> ImportedSettings:
+    """The settings in a text of A1111's form that comes without a picture. Raises ImageError if
+    it holds none."""
+    return carry(tools.a1111(Path("infotext"), text))
+
+
 def from_record(record: GenerationRecord) -> ImportedSettings:
     """The settings that one of our own pictures was really made with."""
     values = record.request.model_dump(exclude_none=True)

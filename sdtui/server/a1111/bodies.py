@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sdtui.core.errors import SdtuiError
 from sdtui.core.request import SIZE_MULTIPLE
+from sdtui.history.foreign import ImportedSettings, read_infotext
 from sdtui.history.foreign.samplers import our_sampler
-from sdtui.server.errors import ApiError
+from sdtui.jobs import Output
+from sdtui.server.a1111.options import OptionsAnswer
+from sdtui.server.errors import ApiError, from_sdtui
 
 _MOST = 64
+_HEEDED = {"sd_model_checkpoint", "samples_format"}
+_FORMATS: Mapping[object, Output] = {
+    "png": Output(format="png"),
+    "jpg": Output(format="jpeg"),
+    "jpeg": Output(format="jpeg"),
+    "webp": Output(format="webp"),
+}
+_NAMES: Mapping[str, str] = {
+    "prompt": "prompt",
+    "negative_prompt": "negative_prompt",
+    "sampler": "sampler_name",
+    "num_inference_steps": "steps",
+    "guidance_scale": "cfg_scale",
+    "width": "width",
+    "height": "height",
+    "seed": "seed",
+}
+"""What an infotext may fill, and A1111's names for it."""
 
 
 class Txt2ImgBody(BaseModel):
@@ -41,7 +65,11 @@ class Txt2ImgBody(BaseModel):
     script_name: str | None = Field(None, max_length=200)
     """Only empty: sdtui has no scripts."""
     override_settings: dict[str, Any] | None = None
-    """`sd_model_checkpoint` is heeded, for this request alone."""
+    """`sd_model_checkpoint` and `samples_format` (png, jpg, webp) are heeded."""
+    override_settings_restore_afterwards: bool = True
+    """Whether the model of `override_settings` is for this request alone."""
+    infotext: str | None = Field(None, max_length=100_000)
+    """Settings as A1111's text, for what the request itself leaves open."""
     send_images: bool = True
     restore_faces: bool | None = None
     tiling: bool | None = None
@@ -70,6 +98,25 @@ class Txt2ImgBody(BaseModel):
             raise ApiError(422, "InvalidRequestError", "sd_model_checkpoint must be a name.")
         return name or None
 
+    def output(self) -> Output:
+        """The format of the pictures. Raises ApiError for one that isn't known."""
+        name = (self.override_settings or {}).get("samples_format", "png")
+        if not isinstance(name, str) or name.lower() not in _FORMATS:
+            known = ", ".join(map(str, _FORMATS))
+            raise ApiError(422, "InvalidRequestError", f"samples_format must be one of {known}.")
+        return _FORMATS[name.lower()]
+
+    @cached_property
+    def imported(self) -> ImportedSettings:
+        """What the infotext says. Raises ApiError (400) for a text that holds no settings."""
+        if not self.infotext:
+            return ImportedSettings({}, "")
+        try:
+            return read_infotext(self.infotext)
+        except SdtuiError as error:
+            problem = from_sdtui(error)
+        raise problem
+
     def values(self) -> dict[str, Any]:
         """The fields of a GenerationRequest. Raises ApiError (400) for an unknown sampler."""
         wanted: dict[str, Any] = {
@@ -83,7 +130,13 @@ class Txt2ImgBody(BaseModel):
             "width": _floor(self.width),
             "height": _floor(self.height),
         }
-        return {name: value for name, value in wanted.items() if value is not None}
+        found = self.imported.values
+        filled = {
+            name: found[name]
+            for name, theirs in _NAMES.items()
+            if name in found and theirs not in self.model_fields_set
+        }
+        return {name: value for name, value in wanted.items() if value is not None} | filled
 
     def not_applied(self) -> list[str]:
         """What was asked for besides, that had no effect."""
@@ -91,7 +144,20 @@ class Txt2ImgBody(BaseModel):
         found = [name for name in names if getattr(self, name)]
         if not self._scheduler_is_known():
             found.append("scheduler")
+        found += [f"override_settings.{name}" for name in self._overridden_in_vain()]
+        found += [f"infotext: {each}" for each in self.imported.not_carried]
         return found
+
+    def _overridden_in_vain(self) -> list[str]:
+        """Options that nothing here stands for, unless they are asked for as they are."""
+        as_it_is = OptionsAnswer.model_fields
+        return [
+            name[:100]
+            for name, value in (self.override_settings or {}).items()
+            if name not in _HEEDED
+            and value
+            and not (name in as_it_is and value == as_it_is[name].default)
+        ]
 
     def _scheduler_is_known(self) -> bool:
         name = self._sampler_name()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,12 @@ from sdtui import __version__
 from sdtui.core.record import GenerationRecord
 from sdtui.core.request import MAX_SEED, GenerationRequest
 from sdtui.history.pnginfo import parse_parameters, write_parameters
+from sdtui.jobs import Output
 from sdtui.server.a1111.bodies import Img2ImgBody, Txt2ImgBody
 from sdtui.server.a1111.checkpoints import find_checkpoint
 from sdtui.server.a1111.progress import address_of
 from sdtui.server.desk import Desk, TheDesk
-from sdtui.server.errors import documented
+from sdtui.server.errors import ApiError, documented
 from sdtui.server.making import Made, Picture, all_made, prepare, submit, wait_for
 from sdtui.server.ours.generate import read_base64
 from sdtui.server.route import MakingRoute
@@ -33,7 +34,7 @@ class ImagesAnswer(BaseModel):
     """The pictures."""
 
     images: list[str]
-    """PNG files as base64."""
+    """PNG files (or what `samples_format` says) as base64."""
     parameters: dict[str, Any]
     """What was asked for."""
     info: str
@@ -55,10 +56,24 @@ async def img2img(body: Img2ImgBody, desk: TheDesk, http: Request) -> Response:
 async def _answer(body: Txt2ImgBody, init_image: str | None, desk: Desk, http: Request) -> Response:
     body.check()
     values = body.values()
-    values["model"] = await find_checkpoint(desk, body.checkpoint())
-    parts = await _make(desk, http, await prepare(desk, values, init_image))
+    values["model"] = await _model(desk, body)
+    output = body.output()
+    parts = await _make(desk, http, await prepare(desk, values, init_image), output)
+    if not body.override_settings_restore_afterwards:
+        desk.a1111.checkpoint = values["model"]
     text = await asyncio.to_thread(_as_json, body, parts)
     return Response(text, media_type="application/json")
+
+
+async def _model(desk: Desk, body: Txt2ImgBody) -> str:
+    """The model that the options of this request name, else the infotext's where it is served
+    here, else the chosen one."""
+    title = body.checkpoint()
+    named = body.imported.values.get("model")
+    if title is None and named is not None:
+        with suppress(ApiError):
+            return await find_checkpoint(desk, named)
+    return await find_checkpoint(desk, title)
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,9 @@ class _Part:
     pictures: tuple[Picture, ...]
 
 
-async def _make(desk: Desk, http: Request, request: GenerationRequest) -> list[_Part]:
+async def _make(
+    desk: Desk, http: Request, request: GenerationRequest, output: Output
+) -> list[_Part]:
     """Carry out a request. Where a client skips, a new job goes on with the pictures behind the
     skipped ones; where one interrupts, what was made until then is the answer."""
     parts: list[_Part] = []
@@ -77,7 +94,7 @@ async def _make(desk: Desk, http: Request, request: GenerationRequest) -> list[_
     ahead = False
     with desk.uploads.holding(request.init_image):
         while rest is not None:
-            job = submit(desk, rest, ahead=ahead)
+            job = submit(desk, rest, output, ahead=ahead)
             ahead = True
             with _asked_by(desk, http, job.id):
                 made = await wait_for(desk, http, job)
@@ -130,11 +147,12 @@ def _info(body: Txt2ImgBody, parts: list[_Part]) -> dict[str, Any]:
     """How the pictures were made, under A1111's names."""
     pictures = [each for part in parts for each in part.pictures]
     seeds = [each.seed for each in pictures]
+    asked = parts[0].record.request if parts else body
     info: dict[str, Any] = {
-        "prompt": body.prompt,
-        "all_prompts": [body.prompt] * len(pictures),
-        "negative_prompt": body.negative_prompt,
-        "all_negative_prompts": [body.negative_prompt] * len(pictures),
+        "prompt": asked.prompt,
+        "all_prompts": [asked.prompt] * len(pictures),
+        "negative_prompt": asked.negative_prompt,
+        "all_negative_prompts": [asked.negative_prompt] * len(pictures),
         "seed": seeds[0] if seeds else body.seed,
         "all_seeds": seeds,
         "subseed": seeds[0] if seeds else -1,
@@ -157,7 +175,13 @@ def _info(body: Txt2ImgBody, parts: list[_Part]) -> dict[str, Any]:
             for each in part.pictures
         ],
     }
-    return info | (_info_of_record(parts[0].record) if parts else {})
+    if not parts:
+        return info
+    info |= _info_of_record(parts[0].record)
+    named = body.imported.values.get("model")
+    if named not in (None, info["sd_model_name"]):
+        info["not_applied"].append(f"infotext: Model {named}")
+    return info
 
 
 def _info_of_record(record: GenerationRecord) -> dict[str, Any]:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from PIL import Image
 from pydantic import BaseModel
 
-from sdtui.core.events import Preview, Step
+from sdtui.core.events import Step
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import documented
+from sdtui.server.previews import preview_base64
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
 _PREVIEW_SIDE = 512
-"""Pixels of a preview's longer side: latents are too small to look at."""
+"""Pixels of a preview's longer side."""
 
 
 class StateAnswer(BaseModel):
@@ -68,7 +66,7 @@ async def progress(
     step, preview = desk.board.step(job), desk.board.preview(job)
     shown = None
     if preview is not None and not skip_current_image:
-        shown = await asyncio.to_thread(_as_png, preview)
+        shown = await asyncio.to_thread(preview_base64, preview, _PREVIEW_SIDE)
     return ProgressAnswer(
         progress=_share(step, pictures),
         eta_relative=step.remaining if step else 0.0,
@@ -126,13 +124,3 @@ def _share(step: Step | None, pictures: int) -> float:
 
 def _timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y%m%d%H%M%S")
-
-
-def _as_png(preview: Preview) -> str:
-    image = Image.frombytes("RGB", (preview.width, preview.height), preview.rgb)
-    scale = max(1, _PREVIEW_SIDE // max(image.size))
-    buffer = io.BytesIO()
-    image.resize((image.width * scale, image.height * scale), Image.Resampling.BILINEAR).save(
-        buffer, "PNG", compress_level=1
-    )
-    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,5 +1,5 @@
 """All routes of this API."""
 
-from sdtui.server.a1111 import generate, lists, options, progress
+from sdtui.server.a1111 import absent, generate, lists, options, progress
 
-ROUTERS = (generate.router, progress.router, options.router, lists.router)
+ROUTERS = (absent.router, generate.router, progress.router, options.router, lists.router)

@@ -32,7 +32,9 @@ class ImagesBody(BaseModel):
     """Quality of JPEG and WebP, in percent."""
     background: Literal["auto", "opaque"] | None = None
     stream: bool | None = None
-    """Only false."""
+    """Whether the answer is server-sent events: partial pictures, then each whole one."""
+    partial_images: int | None = Field(None, ge=0, le=3)
+    """How often a streamed picture is sent while it forms."""
     seed: int | None = Field(None, ge=0, le=2**32 - 1)
     steps: int | None = Field(None, ge=1, le=150)
     guidance_scale: float | None = Field(None, ge=0, le=30, allow_inf_nan=False)
@@ -40,11 +42,7 @@ class ImagesBody(BaseModel):
     negative_prompt: str | None = Field(None, max_length=20_000)
 
     def values(self) -> dict[str, Any]:
-        """The fields of a GenerationRequest. Raises ApiError (400) for a size that is none, and
-        for a stream."""
-        if self.stream:
-            problem = Problem("stream", True, "must be false: pictures come whole")
-            raise ApiError(400, "Unsupported", f"{problem}.", problems=[problem])
+        """The fields of a GenerationRequest. Raises ApiError (400) for a size that is none."""
         width, height = self._size()
         wanted: dict[str, Any] = {
             "prompt": self.prompt,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
-from PIL import Image
 from pydantic import BaseModel
 
 from sdtui.core.request import GenerationRequest
@@ -17,12 +14,18 @@ from sdtui.jobs import Output
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented
 from sdtui.server.guard import LINKS
-from sdtui.server.making import Made, Picture, all_made, make, prepare
+from sdtui.server.making import Made, Picture, all_made, make, prepare, submit
 from sdtui.server.openai.bodies import EditBody, ImagesBody
+from sdtui.server.openai.files import picture_base64
+from sdtui.server.openai.stream import PictureStream
 from sdtui.server.route import MakingRoute
+from sdtui.server.streaming import EVENT_STREAM
 
 router = APIRouter(prefix="/v1/images", tags=["OpenAI"], route_class=MakingRoute)
-_ERRORS = documented("openai", 404, 408, 410, 429, 503, 507)
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": EVENT_STREAM["content"]},
+    **documented("openai", 404, 408, 410, 429, 503, 507),
+}
 
 
 class ImageAnswer(BaseModel):
@@ -44,13 +47,13 @@ class ImagesAnswer(BaseModel):
     background: str = "opaque"
 
 
-@router.post("/generations", response_model=ImagesAnswer, responses=_ERRORS)
+@router.post("/generations", response_model=ImagesAnswer, responses=_ANSWERS)
 async def generations(body: ImagesBody, desk: TheDesk, http: Request) -> Response:
-    """Make pictures from a prompt, and wait for them."""
+    """Make pictures from a prompt, and wait for them; with `stream` they are sent as events."""
     return await _answer(body, await prepare(desk, body.values()), desk, http)
 
 
-@router.post("/edits", response_model=ImagesAnswer, responses=_ERRORS)
+@router.post("/edits", response_model=ImagesAnswer, responses=_ANSWERS)
 async def edits(
     body: Annotated[EditBody, Form()],
     desk: TheDesk,
@@ -59,7 +62,8 @@ async def edits(
     images: Annotated[list[UploadFile], File(alias="image[]")] = [],  # noqa: B006
     mask: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
-    """Make pictures from a picture and a prompt (image-to-image), and wait for them."""
+    """Make pictures from a picture and a prompt (image-to-image), and wait for them; with `stream`
+    they are sent as events."""
     files = [*image, *images]
     if len(files) != 1:
         raise ApiError(400, "InvalidRequestError", f"image: must be one picture, not {len(files)}.")
@@ -72,8 +76,12 @@ async def edits(
 async def _answer(
     body: ImagesBody, request: GenerationRequest, desk: Desk, http: Request
 ) -> Response:
-    picture_format = body.output_format or "png"
-    made = all_made(desk, await make(desk, http, request, Output(format=picture_format)))
+    output = Output(format=body.output_format or "png")
+    if body.stream:
+        kind = "image_edit" if isinstance(body, EditBody) else "image_generation"
+        job = submit(desk, request, output)
+        return PictureStream(desk, job, body, kind, http.state.request_id)
+    made = all_made(desk, await make(desk, http, request, output))
     if body.wants_links:
         data = [ImageAnswer(url=_link(desk, http, each), seed=each.seed) for each in made.pictures]
     else:
@@ -100,18 +108,6 @@ def _as_json(body: ImagesBody, made: Made, data: list[ImageAnswer]) -> str:
 
 def _read_all(made: Made, quality: int | None) -> list[ImageAnswer]:
     return [
-        ImageAnswer(b64_json=_read(picture, quality), seed=picture.seed)
+        ImageAnswer(b64_json=picture_base64(picture.path, quality), seed=picture.seed)
         for picture in made.pictures
     ]
-
-
-def _read(picture: Picture, quality: int | None) -> str:
-    """A picture file as base64, made smaller if a quality is asked for (PNG has none)."""
-    data = picture.path.read_bytes()
-    if quality is not None and picture.path.suffix != ".png":
-        with Image.open(io.BytesIO(data)) as image:
-            buffer = io.BytesIO()
-            exif = image.info.get("exif", b"")
-            image.save(buffer, image.format, quality=quality, exif=exif)
-            data = buffer.getvalue()
-    return base64.b64encode(data).decode()

@@ -11,16 +11,15 @@ from fastapi import Path as PathValue
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
-from sdtui.core.events import Event
 from sdtui.core.record import GenerationRecord
 from sdtui.jobs import Job, JobState
 from sdtui.server.board import Follower
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented, told_of
-from sdtui.server.making import prepare, submit
+from sdtui.server.making import prepare, submit, until_kept
 from sdtui.server.ours.bodies import GenerateBody
 from sdtui.server.route import MakingRoute
-from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, as_lines
+from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as_lines
 
 router = APIRouter(tags=["sdtui"], route_class=MakingRoute)
 
@@ -119,13 +118,13 @@ async def picture(job_id: JobId, index: int, desk: TheDesk) -> FileResponse:
 
 async def _follow(desk: Desk, job_id: str) -> AsyncIterator[str]:
     with desk.board.following(job_id, fleeting=True) as follower:
-        async for text in as_lines(_told(follower), desk.closing):
+        async for text in as_lines(_told(follower), until_kept(desk, job_id)):
             yield text
 
 
-async def _told(follower: Follower) -> AsyncIterator[Event]:
+async def _told(follower: Follower) -> AsyncIterator[ServerSentEvent]:
     async for envelope in follower:
-        yield envelope.event
+        yield ServerSentEvent(envelope.event.kind, envelope.event)
 
 
 def _find(desk: Desk, job_id: str) -> Job:

@@ -1,0 +1,136 @@
+"""Pictures as they form, as server-sent events: `stream` of OpenAI's API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+from fastapi.responses import StreamingResponse
+from PIL import Image
+from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
+
+from sdtui.core.events import Cancelled, Failed, Preview, Saved
+from sdtui.jobs import Job
+from sdtui.server.desk import Desk
+from sdtui.server.errors import ApiError, from_failed, openai_error
+from sdtui.server.making import kept, until_kept, was_cancelled
+from sdtui.server.openai.bodies import ImagesBody
+from sdtui.server.openai.files import picture_base64
+from sdtui.server.previews import preview_base64
+from sdtui.server.streaming import UNBUFFERED, ServerSentEvent, as_lines
+
+_SIDE = 512
+"""Pixels of a partial picture's longer side."""
+
+
+class PictureEvent(BaseModel):
+    """A picture that forms, or is whole."""
+
+    type: str
+    b64_json: str
+    created_at: int
+    size: str
+    quality: Literal["auto"] = "auto"
+    background: Literal["opaque"] = "opaque"
+    output_format: str
+
+
+class PartialEvent(PictureEvent):
+    """What a picture looks like so far."""
+
+    partial_image_index: int
+    """The how manieth of this picture, from 0."""
+
+
+class CompletedEvent(PictureEvent):
+    """A picture that is whole."""
+
+    seed: int
+    usage: None = None
+
+
+class PictureStream(StreamingResponse):
+    """The events of a job. If the client goes away the job is cancelled."""
+
+    def __init__(self, desk: Desk, job: Job, body: ImagesBody, kind: str, request_id: str) -> None:
+        """`kind` is what the events' names begin with: image_generation or image_edit."""
+        self._desk = desk
+        self._job = job
+        self._body = body
+        self._kind = kind
+        self._request_id = request_id
+        super().__init__(self._lines(), media_type="text/event-stream", headers=UNBUFFERED)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if not self._desk.closing.is_set():
+                self._desk.queue.cancel(self._job.id)
+
+    async def _lines(self) -> AsyncIterator[str]:
+        until = until_kept(self._desk, self._job.id)
+        async for lines in as_lines(self._events(), until):
+            yield lines
+        if not self._desk.queue.job(self._job.id).state.is_over:
+            yield self._error(kept(self._job.id)).lines()
+
+    async def _events(self) -> AsyncIterator[ServerSentEvent]:
+        sent: dict[int, int] = {}  # partial pictures, by the picture's index
+        with self._desk.board.following(self._job.id, fleeting=True) as follower:
+            async for envelope in follower:
+                event = envelope.event
+                if isinstance(event, Preview):
+                    index = sent.get(event.image_index, 0)
+                    if self._is_due(event, index):
+                        sent[event.image_index] = index + 1
+                        yield await self._partial(event, index)
+                elif isinstance(event, Saved):
+                    yield await asyncio.to_thread(self._completed, event)
+                elif isinstance(event, Failed):
+                    yield self._error(from_failed(self._job, event))
+                elif isinstance(event, Cancelled):
+                    yield self._error(was_cancelled(self._desk, self._job.id))
+
+    def _is_due(self, preview: Preview, index: int) -> bool:
+        """Whether partial picture `index` is to be sent: they are spread over the steps."""
+        wanted, step = self._body.partial_images or 0, self._desk.board.step(self._job.id)
+        if index >= wanted or step is None:
+            return False
+        return preview.step * (wanted + 1) >= step.total * (index + 1)
+
+    async def _partial(self, preview: Preview, index: int) -> ServerSentEvent:
+        name = f"{self._kind}.partial_image"
+        picture_format = self._body.output_format or "png"
+        data = PartialEvent(
+            type=name,
+            b64_json=await asyncio.to_thread(preview_base64, preview, _SIDE, picture_format),
+            created_at=int(time.time()),
+            size=self._body.size or "auto",
+            output_format=picture_format,
+            partial_image_index=index,
+        )
+        return ServerSentEvent(name, data)
+
+    def _completed(self, saved: Saved) -> ServerSentEvent:
+        name = f"{self._kind}.completed"
+        path = Path(saved.path)
+        with Image.open(path) as image:
+            width, height = image.size
+        data = CompletedEvent(
+            type=name,
+            b64_json=picture_base64(path, self._body.output_compression),
+            created_at=int(time.time()),
+            size=f"{width}x{height}",
+            output_format=self._body.output_format or "png",
+            seed=saved.seed,
+        )
+        return ServerSentEvent(name, data)
+
+    def _error(self, error: ApiError) -> ServerSentEvent:
+        return ServerSentEvent("error", openai_error(error, self._request_id))
