@@ -145,6 +145,8 @@ class ScriptedGenerator:
             raise self.failure
         report(events.StageStarted(stage=Stage.DECODE))
         for image in record.images:
+            if image.index:
+                cancellation.check_between_pictures()
             on_image(image.index, Image.new("RGB", (64, 64), "navy"), record)
 
     def _record(self, request: GenerationRequest) -> GenerationRecord:
@@ -256,7 +258,7 @@ class Bench:
     async def generate(self, prompt: str = "a cat", **fields: str) -> None:
         """Fill the form and press the key."""
         self.ask_for(prompt, **fields)
-        await self.press("ctrl+g")
+        await self.press(self.settings.keys.get("window.generate", "ctrl+g"))
 
     async def finished(self) -> None:
         """Wait until the job is over and its picture is listed."""

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core.record import GenerationRecord
-from sdtui.core.text import one_line
+from sdtui.core.text import end_of, one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.widgets.picture_view import PictureView
 
@@ -47,8 +47,8 @@ class PictureScreen(Screen[None]):
         yield self._view
         yield self._caption
 
-    def on_mount(self) -> None:
-        """Show the first."""
+    def on_resize(self) -> None:
+        """Show the first, and what there is room to say."""
         self._show()
 
     def _show(self) -> None:
@@ -61,8 +61,9 @@ class PictureScreen(Screen[None]):
             keys += "   ← → step"
         if self._init_image is not None:
             keys += f"   b {'after' if self._before else 'before'}"
-        told = f"{keys}   {place}{one_line(str(path))}"
-        self._caption.update(Text(told, no_wrap=True, overflow="ellipsis"))
+        told = f"{keys}   {place}"
+        room = max(8, self.size.width - len(told) - 2)
+        self._caption.update(Text(told + end_of(one_line(str(path)), room)))
 
     def action_close(self) -> None:
         """Back to the window."""
