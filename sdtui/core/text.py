@@ -24,3 +24,9 @@ def visible(text: str, *, keep: str = "\n\t") -> str:
 def one_line(text: str) -> str:
     """`text` on one line, safe to show."""
     return visible(" ".join(text.split()), keep="")
+
+
+def end_of(text: str, width: int) -> str:
+    """`text`, or where it has more than `width` letters, dots and its end: of a path or a model's
+    name that tells most."""
+    return text if len(text) <= width else f"…{text[1 - width :]}"

@@ -40,7 +40,9 @@ ACTIONS = (
     Action("window.generate", "ctrl+g,f5", "Generate", "Queue a picture as the form says", True),
     Action("window.cancel", "ctrl+x", "Cancel", "Stop the running job now", True),
     Action("window.stop_after", "f7", "Stop after", "Stop the running job after this picture"),
-    Action("window.jump", "ctrl+o", "Jump", "Show a letter on every pane and go to one", True),
+    Action(
+        "window.jump", "ctrl+o", "Jump", "Show a letter on every pane and tab, and go to one", True
+    ),
     Action("app.command_palette", "ctrl+p", "Commands", "Find any action by name", True),
     Action("window.create_room", "f2", "Create", "Go to prompt, parameters and preview"),
     Action("window.queue_room", "f3", "Queue", "Go to queue, memory and log"),

@@ -25,6 +25,7 @@ from textual.timer import Timer
 from sdtui.core import paths
 from sdtui.core.files import write_whole
 from sdtui.core.text import visible
+from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.desk import Desk
@@ -130,7 +131,8 @@ class SdtuiApp(App[int], inherit_bindings=False):
 
     async def action_quit(self) -> None:
         """Leave; ask once while a picture is being made."""
-        if self.main.live.progress.is_running and self.screen is not self._question:
+        running = any(job.state is JobState.RUNNING for job in self.desk.queue.jobs())
+        if running and self.screen is not self._question:
             self._ask_to_quit()
         else:
             self.leave()

@@ -147,6 +147,8 @@ class ScriptedGenerator:
             raise self.failure
         report(events.StageStarted(stage=Stage.DECODE))
         for image in record.images:
+            if image.index:
+                cancellation.check_between_pictures()
             while image.index == self.hold_at_picture:
                 cancellation.check()
                 time.sleep(0.005)
@@ -261,7 +263,7 @@ class Bench:
     async def generate(self, prompt: str = "a cat", **fields: str) -> None:
         """Fill the form and press the key."""
         self.ask_for(prompt, **fields)
-        await self.press("ctrl+g")
+        await self.press(self.settings.keys.get("window.generate", "ctrl+g"))
 
     async def finished(self) -> None:
         """Wait until the job is over and its picture is listed."""

@@ -84,11 +84,6 @@ class Terminal:
         """Press keys."""
         self.process.send(keys)
 
-    def press(self, key: str) -> None:
-        """Press a key that moves the focus, and wait a little as a person would."""
-        self.send(key)
-        self.watch(0.5)
-
     def read(self, seconds: float = 0.01) -> bytes:
         """Take in what comes within `seconds`."""
         try:
@@ -111,7 +106,7 @@ class Terminal:
         self._stream.feed(whole)
         self._undrawn = bytearray(data[len(whole) :])
 
-    def until(self, shown: str | Callable[[], object], seconds: float = 20) -> None:
+    def until(self, shown: str | Callable[[], object], seconds: float = 60) -> None:
         """Wait until something is seen, or holds."""
         end = time.monotonic() + seconds
         while not (shown in self.text if isinstance(shown, str) else shown()):
@@ -135,7 +130,7 @@ class Terminal:
         self.process.kill(signal.SIGKILL)
         self.ended()
 
-    def ended(self, seconds: float = 10) -> int | None:
+    def ended(self, seconds: float = 30) -> int | None:
         """Wait for the end; the exit code."""
         end = time.monotonic() + seconds
         while self.process.isalive():

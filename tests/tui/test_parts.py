@@ -7,6 +7,7 @@ import pytest
 from sdtui.core import events
 from sdtui.core.events import JobEvent
 from sdtui.models.catalog import ModelSource, SourceKind
+from sdtui.models.description import NativeValues
 from sdtui.models.tokens import counters_of
 from sdtui.tui.fields import FieldSpec, field_specs, problems_of
 from sdtui.tui.halfcells import Pixels, draw, fit
@@ -47,6 +48,26 @@ async def test_the_meter_counts_and_strikes_out_what_is_cut(bench: Bench) -> Non
 def test_arrows_step_by_sensible_amounts(field: str, text: str, by: int, expected: str) -> None:
     spec: FieldSpec = SPECS[field]
     assert spec.stepped(text, by) == expected
+
+
+@pytest.mark.parametrize(
+    ("side", "some"),
+    [(512, (768, 512)), (768, (1024, 768)), (1024, (832, 1216)), (128, (144, 112))],
+)
+async def test_the_usual_sizes_are_those_of_the_model(
+    bench: Bench, side: int, some: tuple[int, int]
+) -> None:
+    async with running(bench):
+        form = bench.app.main.parameters
+        form.use_native(NativeValues(width=side, height=side))
+        form.fields["policy"].focus()
+        seen = []
+        while (form.texts["width"], form.texts["height"]) not in seen:
+            seen.append((form.texts["width"], form.texts["height"]))
+            await bench.press("p")
+        assert seen[:2] == [("", ""), (str(side), str(side))]
+        assert tuple(map(str, some)) in seen
+        assert not problems_of({"width": str(some[0]), "height": str(some[1])})
 
 
 def test_every_wrong_field_is_named() -> None:

@@ -6,6 +6,9 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
+from sdtui.core.errors import OutputError
 from sdtui.core.request import GenerationRequest
 from sdtui.jobs import Job, JobState, QueueFile
 from tests.tui.scripted import Bench, running
@@ -66,6 +69,43 @@ async def test_stop_after_lets_the_picture_be_finished(bench: Bench) -> None:
         assert bench.queue.jobs()[-1].state is JobState.DONE
 
 
+async def test_stop_after_says_how_many_were_made(bench: Bench) -> None:
+    async with running(bench):
+        bench.generator.hold.set()
+        await bench.generate("cats", num_images_per_prompt="3")
+        progress = bench.app.main.live
+        await bench.until(lambda: progress.progress.is_running)
+        await bench.press("f7")
+        assert progress.progress.stopping == "stops after this picture"
+        bench.generator.hold.clear()
+        await bench.finished()
+        assert progress.progress.message == "cancelled after 1 of its pictures had been saved"
+        assert len(bench.app.main.preview.paths) == 1
+        assert "finished" not in bench.app.main.log_pane.text
+
+
+async def test_what_the_disk_had_no_room_for_is_saved_by_a_key(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputError("the disk is full", "Make room")
+
+    async with running(bench):
+        main = bench.app.main
+        monkeypatch.setattr(bench.history, "save", full)
+        await bench.generate("a cat")
+        await bench.finished()
+        assert main.live.progress.message == "failed: the disk is full. Make room."
+        await bench.press("f3", "w")
+        await bench.until(lambda: len(bench.app._notifications) > 1)
+        assert not main.preview.paths
+        monkeypatch.undo()
+        await bench.press("w")
+        await bench.until(lambda: main.preview.paths)
+        await bench.until(lambda: main.history_pane.list.count == 1)
+        assert main.preview.paths[0].is_file()
+
+
 async def test_reuse_brings_a_jobs_settings_back(bench: Bench) -> None:
     async with running(bench):
         await three_jobs(bench)
@@ -107,6 +147,20 @@ async def test_after_a_crash_the_next_start_offers_to_go_on(bench: Bench, tmp_pa
         await bench.press("enter")
         await bench.until(lambda: len(bench.generator.requests) == 2)
         assert not (tmp_path / "queue-1.json").exists()
+
+
+async def test_what_was_left_can_be_left_for_the_next_start(bench: Bench, tmp_path: Path) -> None:
+    leave_behind(tmp_path, "one")
+    async with running(bench):
+        await bench.until(lambda: not bench.at_main)
+        assert "Ask next time" in bench.app.export_screenshot().replace("&#160;", " ")
+        await bench.press("escape")
+        assert not bench.queue.jobs()
+    again = Bench(tmp_path)
+    async with running(again):
+        await again.until(lambda: not again.at_main)
+        await again.press("enter")
+        await again.until(lambda: [each.prompt for each in again.generator.requests] == ["one"])
 
 
 async def test_what_was_left_can_be_forgotten(bench: Bench, tmp_path: Path) -> None:

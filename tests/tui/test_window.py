@@ -6,9 +6,11 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
+from sdtui.tui.screens.jump import LETTERS
 from sdtui.tui.state import load_state
 from sdtui.tui.widgets.pane import Pane
 from tests.tui.scripted import Bench, running
@@ -61,10 +63,32 @@ async def test_every_field_of_the_form_is_seen_at_80_by_24(bench: Bench) -> None
         assert all(inside.contains_region(field.region) for field in form.fields.values())
 
 
-async def test_jump_goes_to_a_pane(bench: Bench) -> None:
-    async with running(bench):
-        await bench.press("ctrl+o", "s")
-        assert bench.app.main.negative.editor.has_focus
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (200, 60)])
+async def test_jump_goes_to_every_pane(bench: Bench, size: tuple[int, int]) -> None:
+    async with running(bench, size):
+        main = bench.app.main
+        reached = set()
+        for room in ("f2", "f3", "f4") if main.top_bar.room else ("f2",):
+            await bench.press(room)
+            for pane, letter in zip(main.panes, LETTERS, strict=False):
+                await bench.press("ctrl+o", letter)
+                assert main.focused_pane is pane
+                reached.add(pane.id)
+        assert reached == {str(pane.id) for pane in main.query(Pane)} - {"progress", "memory"}
+
+
+async def test_jump_goes_to_another_tab(bench: Bench) -> None:
+    async with running(bench, (80, 24)):
+        main = bench.app.main
+        await bench.press("ctrl+o")
+        first_tab = LETTERS[len(main.panes)]
+        label = list(bench.app.screen.query(Static))[-2]
+        assert label.region.offset == main.top_bar.offset_of("queue")
+        await bench.press(first_tab)
+        assert main.queue_pane.list.has_focus
+        await bench.press("ctrl+o", "escape")
+        assert bench.at_main
+        assert main.queue_pane.list.has_focus
 
 
 async def test_help_is_about_the_focused_pane(bench: Bench) -> None:

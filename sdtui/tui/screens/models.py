@@ -16,7 +16,7 @@ from textual.widgets import Static
 from sdtui.core.errors import SdtuiError
 from sdtui.core.request import DType, MemoryMode
 from sdtui.core.settings import Settings
-from sdtui.core.text import one_line
+from sdtui.core.text import end_of, one_line
 from sdtui.models.catalog import ModelSource, SourceKind, installed_models
 from sdtui.models.description import ModelDescription, describe_model
 from sdtui.tui.beside import beside
@@ -127,9 +127,7 @@ class OfferLines(Lines):
         offer = self.shown[index]
         right = offer.summary
         room = max(8, width - len(right) - 2)
-        name = one_line(offer.name)
-        if len(name) > room:
-            name = f"…{name[1 - room :]}"
+        name = end_of(one_line(offer.name), room)
         return Text(f"{name:<{room}}  ").append(right, ink(self.app, offer.verdict))
 
 

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core.record import GenerationRecord
-from sdtui.core.text import one_line
+from sdtui.core.text import end_of, one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.halfcells import Pixels
 from sdtui.tui.widgets.picture_view import PictureView
@@ -52,8 +52,8 @@ class PictureScreen(Screen[None]):
         yield self._view
         yield self._caption
 
-    def on_mount(self) -> None:
-        """Show the first."""
+    def on_resize(self) -> None:
+        """Show the first, and what there is room to say."""
         self._show()
 
     @property
@@ -90,16 +90,18 @@ class PictureScreen(Screen[None]):
         path = before or self._paths[self._index]
         self._view.show_paths((path,))
         place = f"{self._index + 1} of {len(self._paths)}   " if len(self._paths) > 1 else ""
-        self._tell(f"{place}{one_line(str(path))}")
+        self._tell(place, one_line(str(path)))
 
-    def _tell(self, what: str) -> None:
+    def _tell(self, place: str, path: str = "") -> None:
         """What is seen, in the line under it, behind the keys."""
         keys = "esc back"
         if len(self._paths) > 1:
             keys += "   ← → step"
         if self._init_image is not None:
             keys += f"   b {'after' if self._before else 'before'}"
-        self._caption.update(Text(f"{keys}   {what}", no_wrap=True, overflow="ellipsis"))
+        told = f"{keys}   {place}"
+        room = max(8, self.size.width - len(told) - 2)
+        self._caption.update(Text(told + end_of(path, room), no_wrap=True, overflow="ellipsis"))
 
     def action_close(self) -> None:
         """Back to the window."""

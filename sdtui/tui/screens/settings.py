@@ -20,7 +20,7 @@ from textual.widgets import Static
 from sdtui.core import paths
 from sdtui.core.errors import SdtuiError
 from sdtui.core.settings import Settings, load_settings, settings_origin
-from sdtui.core.text import one_line
+from sdtui.core.text import end_of, one_line
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import ink
@@ -89,8 +89,7 @@ class SettingLines(Lines):
         text.append(one_line(setting.value), ink(self.app, "accent" if is_set else "plain"))
         room = max(10, width // 3)
         origin = one_line(setting.origin).removeprefix("the environment variable ")
-        if len(origin) > room:
-            origin = f"…{origin[1 - room :]}"
+        origin = end_of(origin, room)
         text.truncate(max(20, width - room - 2), overflow="ellipsis", pad=True)
         return text.append(f"  {origin:>{room}}", ink(self.app, "muted"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -203,15 +204,21 @@ class WindowScreen(Screen[None]):
         self.go_to_room("history")
 
     def action_jump(self) -> None:
-        """A letter on every pane."""
-        panes = self.panes
+        """A letter on every pane, and on every tab that isn't seen."""
+        places = [
+            (pane.region.offset + Offset(2, 0), partial(self.go_to, pane)) for pane in self.panes
+        ]
+        places += [
+            (self.top_bar.offset_of(room), partial(self.go_to_room, room))
+            for room in (ROOMS if self.top_bar.room else ())
+            if room != self.room
+        ]
 
         def go(number: int | None) -> None:
             if number is not None:
-                self.go_to(panes[number])
+                places[number][1]()
 
-        places = [pane.region.offset + Offset(2, 0) for pane in panes]
-        self.app.push_screen(JumpScreen(places), go)
+        self.app.push_screen(JumpScreen([offset for offset, _ in places]), go)
 
     def action_taller(self) -> None:
         """A line more for the focused pane."""

@@ -99,6 +99,22 @@ class PathField(TextField):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("path")
 
+    def watch_value(self, value: str) -> None:
+        """Of a path that is brought in the end is seen: it tells most."""
+        super().watch_value(value)
+        self._show_end()
+
+    def on_resize(self) -> None:
+        """Its place is known."""
+        self._show_end()
+
+    def _show_end(self) -> None:
+        if not self.has_focus:
+            self.cursor_position = len(self.value)
+            self.call_after_refresh(
+                lambda: self.scroll_to(x=self.max_scroll_x, animate=False, force=True)
+            )
+
     def action_open(self) -> None:
         """Show what there is to choose from."""
         self.post_message(FieldOpened(self.spec.name))

@@ -12,6 +12,8 @@ class LineInput(Input):
     """Textual's, one cell high, and safe to paste anything into: Textual would hand an escape
     sequence in the value on to the terminal."""
 
+    DEFAULT_CSS = "LineInput:ansi > .input--placeholder { color: ansi_default; text-style: dim; }"
+
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
         super().__init__(value, placeholder=placeholder, compact=True, select_on_focus=False, id=id)
 

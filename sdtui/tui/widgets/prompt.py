@@ -28,6 +28,10 @@ class PromptEditor(TextArea):
     """A text editor that strikes out the words no text encoder will see, and brings back earlier
     prompts with up and down at its edges."""
 
+    DEFAULT_CSS = """
+    PromptEditor:ansi .text-area--placeholder { color: ansi_default; text-style: dim; }
+    """
+
     cut_from: reactive[int | None] = reactive(None)
 
     def __init__(self, placeholder: str) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from rich.text import Text
 from textual import events
+from textual.geometry import Offset
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -69,10 +70,15 @@ class TopBar(Widget):
         share = f"  {unit} {busy:3.0f} %" if busy is not None else ""
         return f" {kind} {gibibytes(used)}/{gibibytes(total)} GiB{share}"
 
+    def offset_of(self, room: Room) -> Offset:
+        """Where a tab's name begins."""
+        names = [*ROOMS.values()]
+        before = ["sdtui", *names[: names.index(ROOMS[room])], ""]
+        return self.region.offset + Offset(1 + len("  ".join(before)), 0)
+
     def on_click(self, event: events.Click) -> None:
         """A click on a tab."""
-        place = 1 + len("sdtui  ")
         for room, name in ROOMS.items() if self.room is not None else ():
+            place = self.offset_of(room).x
             if place <= event.x < place + len(name):
                 self.post_message(self.RoomChosen(room))
-            place += len(name) + 2

@@ -1,0 +1,122 @@
+"""Starting from a picture: choosing it, and seeing it beside what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdtui.tui.screens.files import FileScreen
+from sdtui.tui.screens.picture import PictureScreen
+from sdtui.tui.state import SavedState
+from tests.history.records import picture
+from tests.tui.scripted import Bench, running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two pictures, a text, and another folder with one."""
+    folder = tmp_path / "mine"
+    (folder / "more").mkdir(parents=True)
+    for name in ("blue.png", "red.PNG", "more/green.webp"):
+        picture().save(folder / name)
+    (folder / "notes.txt").touch()
+    (folder / ".hidden.png").touch()
+    return folder
+
+
+async def choosing(bench: Bench, folder: Path) -> FileScreen:
+    """Open the picker in a folder."""
+    field = bench.app.main.parameters.fields["init_image"]
+    field.text = str(folder / "another.png")
+    field.focus()
+    await bench.press("enter")
+    screen = bench.app.screen
+    assert isinstance(screen, FileScreen)
+    return screen
+
+
+async def test_the_picker_shows_folders_and_pictures_and_takes_one(
+    bench: Bench, folder: Path
+) -> None:
+    async with running(bench, (80, 24)):
+        screen = await choosing(bench, folder)
+        assert screen.choices.shown == ["../", "more/", "blue.png", "red.PNG"]
+        await bench.write("red")
+        assert screen.choices.shown == ["red.PNG"]
+        await bench.press("enter")
+        assert bench.at_main
+        assert bench.app.main.texts["init_image"] == str(folder / "red.PNG")
+
+
+async def test_the_picker_goes_into_folders_and_back(bench: Bench, folder: Path) -> None:
+    async with running(bench, (80, 24)):
+        screen = await choosing(bench, folder)
+        await bench.press("enter")
+        assert screen.choices.shown == ["../", "green.webp"]
+        await bench.press("backspace")
+        assert "more/" in screen.choices.shown
+        await bench.write("more")
+        await bench.press("enter", "down", "enter")
+        assert bench.app.main.texts["init_image"] == str(folder / "more/green.webp")
+
+
+async def test_leaving_the_picker_changes_nothing(bench: Bench, folder: Path) -> None:
+    async with running(bench):
+        await choosing(bench, folder)
+        await bench.press("down", "escape")
+        assert bench.app.main.texts["init_image"] == str(folder / "another.png")
+
+
+async def test_the_end_of_a_long_path_is_seen(bench: Bench, folder: Path) -> None:
+    bench.app.state = SavedState(form={"init_image": f"{folder}/{'long ' * 20}/first"})
+    async with running(bench, (80, 24)):
+        field = bench.app.main.parameters.fields["init_image"]
+        assert field.render_line(0).text.rstrip().endswith("/first")
+        field.text = field.text.replace("first", "second")
+        await bench.settled()
+        assert field.render_line(0).text.rstrip().endswith("/second")
+
+
+async def test_before_and_after(bench: Bench, folder: Path) -> None:
+    before = folder / "blue.png"
+    async with running(bench):
+        await bench.generate("a cat", init_image=str(before), strength="0.4")
+        await bench.finished()
+        assert bench.generator.requests[0].init_image == before
+        assert bench.generator.requests[0].strength == 0.4
+        preview = bench.app.main.preview
+        await bench.until(lambda: preview.paths)
+        preview.focus()
+        await bench.press("b")
+        assert preview.shown == (before,)
+        assert "before" in str(preview.border_title)
+        await bench.press("b")
+        assert preview.shown == preview.paths
+        await bench.press("f", "b")
+        assert isinstance(bench.app.screen, PictureScreen)
+        caption = bench.app.screen.query_one("#caption").render()
+        assert "b after" in str(caption)
+        assert str(caption).endswith("blue.png")
+        await bench.press("b")
+        assert "b before" in str(bench.app.screen.query_one("#caption").render())
+
+
+async def test_without_an_init_image_there_is_no_before(bench: Bench) -> None:
+    async with running(bench):
+        await bench.generate("a cat", strength="0.4")
+        await bench.finished()
+        preview = bench.app.main.preview
+        await bench.until(lambda: preview.paths)
+        preview.focus()
+        await bench.press("b")
+        assert preview.shown == preview.paths
+        assert bench.generator.requests[0].strength is None
+
+
+async def test_an_init_image_that_is_gone_is_told_beside_the_field(bench: Bench) -> None:
+    async with running(bench):
+        bench.ask_for("a cat", init_image="/no/such.png")
+        await bench.press("ctrl+g")
+        assert bench.app.main.parameters.fields["init_image"].has_focus
+        assert "there is no file" in str(bench.app.main.query_one(".problem").render())

@@ -1,0 +1,56 @@
+"""The keys of vim, and the usual ones, move through every list."""
+
+from __future__ import annotations
+
+from textual.widget import Widget
+
+from sdtui.tui.actions import actions_in
+from sdtui.tui.screens.settings import SettingsScreen
+from sdtui.tui.story import Level, LogLine
+from tests.tui.scripted import Bench, running
+
+LINES = 100
+
+
+async def test_keys_move_the_cursor(bench: Bench) -> None:
+    async with running(bench):
+        log = bench.app.main.log_pane
+        await bench.until(lambda: "is ready" in log.text)
+        log.add([LogLine(0.0, Level.NEWS, f"line {number}") for number in range(LINES)])
+        log.list.focus()
+        await bench.press("g")
+        assert log.list.cursor == 0
+        page = log.list.content_size.height - 1
+        last = log.list.count - 1
+        there = (("j", 1), ("down", 2), ("k", 1), ("up", 0), ("k", 0), ("G", last), ("j", last))
+        pages = (("home", 0), ("ctrl+d", page), ("pagedown", 2 * page), ("ctrl+u", page))
+        for key, line in (*there, *pages, ("pageup", 0), ("end", last)):
+            await bench.press(key)
+            assert log.list.cursor == line, key
+            assert log.list.shown[line].text in seen(log.list)
+
+
+def seen(widget: Widget) -> str:
+    """What a widget shows."""
+    return "\n".join(widget.render_line(y).text for y in range(widget.size.height))
+
+
+async def test_every_list_has_them(bench: Bench) -> None:
+    keys = {key for action in actions_in("list") for key in action.keys.split(",")}
+    async with running(bench):
+        main = bench.app.main
+        lists = (main.queue_pane.list, main.log_pane.list, main.history_pane.list)
+        for each in (*lists, main.selected.tree_of_record):
+            each.focus()
+            await bench.settled()
+            of_lists = {
+                key
+                for key, active in main.active_bindings.items()
+                if (active.binding.id or "").startswith("list.")
+            }
+            assert of_lists == keys, each
+        await bench.press("f9")
+        screen = bench.app.screen
+        assert isinstance(screen, SettingsScreen)
+        await bench.press("j", "j", "k")
+        assert screen.list.cursor == 1

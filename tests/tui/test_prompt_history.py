@@ -1,0 +1,65 @@
+"""Earlier prompts come back with up and down at the edges of the text."""
+
+from __future__ import annotations
+
+from sdtui.tui.widgets.prompt import PromptEditor
+from tests.tui.scripted import Bench, running
+
+LONG = "a very long prompt that does not fit into one line of the editor " * 2
+
+
+async def used(bench: Bench, *prompts: str) -> PromptEditor:
+    """Make a picture of each, then empty the editor."""
+    for prompt in prompts:
+        await bench.generate(prompt)
+    bench.ask_for("")
+    editor = bench.app.main.prompt.editor
+    editor.focus()
+    await bench.settled()
+    return editor
+
+
+async def test_up_and_down_go_through_what_was_written(bench: Bench) -> None:
+    async with running(bench):
+        editor = await used(bench, "one", "two", "one")
+        await bench.write("new")
+        seen = []
+        for key in ("up", "up", "up", "down", "down", "down"):
+            await bench.press(key)
+            seen.append(editor.text)
+        assert seen == ["one", "two", "two", "one", "new", "new"]
+
+
+async def test_the_negative_prompt_has_its_own(bench: Bench) -> None:
+    async with running(bench):
+        for negative in ("fog", "rain"):
+            await bench.generate("a cat", negative_prompt=negative)
+        bench.ask_for("", negative_prompt="")
+        await bench.press("tab", "up", "up")
+        assert bench.app.main.texts["negative_prompt"] == "fog"
+        assert bench.app.main.texts["prompt"] == ""
+
+
+async def test_within_a_broken_line_up_and_down_move(bench: Bench) -> None:
+    async with running(bench, (80, 24)):
+        editor = await used(bench, "one")
+        bench.ask_for(LONG)
+        await bench.press("ctrl+end")
+        await bench.press("up")
+        assert editor.text == LONG
+        assert 0 < editor.cursor_location[1] < len(LONG)
+        for _ in range(10):
+            await bench.press("up")
+        assert editor.text == "one"
+        await bench.press("down")
+        assert editor.text == LONG
+
+
+async def test_between_two_lines_up_and_down_move(bench: Bench) -> None:
+    async with running(bench):
+        editor = await used(bench, "one")
+        await bench.press(*"ab", "enter", *"cd", "up")
+        assert editor.text == "ab\ncd"
+        assert editor.cursor_location == (0, 2)
+        await bench.press("up")
+        assert editor.text == "one"
