@@ -12,6 +12,8 @@ import schemathesis
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks as of_openapi
 
+from tests.server.live import PATIENCE
+
 _CHECKS = [
     schemathesis.checks.not_a_server_error,
     of_openapi.status_code_conformance,
@@ -45,7 +47,7 @@ def fuzz(operation: Any, examples: int, *, repeatable: bool = True) -> int:
         def one(case: Any) -> None:
             nonlocal made
             made += 1
-            case.call_and_validate(checks=_CHECKS)
+            case.call_and_validate(checks=_CHECKS, timeout=PATIENCE)
 
         # Where there is nothing to send, nothing can be wrong.
         with suppress(hypothesis.errors.Unsatisfiable):
