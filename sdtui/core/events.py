@@ -27,6 +27,12 @@ class Queued(_Event):
     """How many jobs go before it."""
 
 
+class EngineStarting(_Event):
+    """The worker imports torch and diffusers, which takes seconds: once, before its first task."""
+
+    kind: Literal["engine_starting"] = "engine_starting"
+
+
 class Started(_Event):
     """The worker has taken the job up; the seed is settled."""
 
@@ -182,6 +188,7 @@ class Cancelled(_Event):
 
 Event = Annotated[
     Queued
+    | EngineStarting
     | Started
     | Loading
     | Downloading

@@ -11,6 +11,10 @@ OOM_CANDIDATES = (RuntimeError, MemoryError, OSError)
 
 _CUDA_MEMORY_ALLOCATION = 2  # cudaErrorMemoryAllocation
 
+# oneDNN passes no reason on; nearly always it lacks memory for its scratch pad or generated code.
+# Where that isn't so, the attempts end with this message of its own.
+_ONEDNN_WITHOUT_REASON = ("could not create a primitive", "could not execute a primitive")
+
 # cuBLAS and cuDNN allocate outside torch's allocator and say so in a plain RuntimeError
 # (pytorch#128601); the CPU allocator does the same.
 _MESSAGES = (
@@ -22,6 +26,7 @@ _MESSAGES = (
     "cannot allocate memory",
     "std::bad_alloc",
     "could not create a memory object",
+    *_ONEDNN_WITHOUT_REASON,
     "unable to mmap",
 )
 

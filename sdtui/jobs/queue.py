@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, QueueClosedError, QueueFullError, SdtuiError
-from sdtui.core.events import Cancelled, Event, Failed, Queued
+from sdtui.core.events import Cancelled, EngineStarting, Event, Failed, Queued
 from sdtui.core.request import DType, GenerationRequest, MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.jobs.job import Job, JobState, Load, Output
@@ -262,6 +262,7 @@ class JobQueue:
             outcome: Outcome | None = None
             try:
                 if generator is None:
+                    self._subscribers.tell(task.id, EngineStarting())
                     generator = self._make_generator(self._settings)
                 outcome = self._carry_out(task, generator)
             except CancelledError:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
@@ -32,6 +32,7 @@ from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.state import load_state, save_state
 from sdtui.tui.themes import OWN_THEMES, default_theme
+from sdtui.tui.typed import TypedLine
 from sdtui.tui.widgets.pane import Pane
 
 _log = logging.getLogger(__name__)
@@ -68,12 +69,20 @@ class SdtuiApp(App[int], inherit_bindings=False):
         # One thread, so that what is written last is what was last.
         self._disk = ThreadPoolExecutor(1, "sdtui-state")
         self._saving: Timer | None = None
+        self._typed = TypedLine(self, super().on_event)
 
     def on_mount(self) -> None:
         """Listen to the system."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._told_to_end, number)
+
+    async def on_event(self, event: events.Event) -> None:
+        """What is typed waits for its turn."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._typed.put(event)
+        else:
+            await super().on_event(event)
 
     def on_ready(self) -> None:
         """Open the window. Earlier, while Textual holds back what is drawn, it would be laid out

@@ -70,6 +70,8 @@ def log_line(envelope: events.JobEvent) -> LogLine | None:
 
 def _told(event: events.Event) -> tuple[Level, str] | None:
     match event:
+        case events.EngineStarting():
+            return Level.STEP, "starting torch"
         case events.Loading(component=component, number=number, total=total):
             return Level.STEP, f"loading {component} ({number} of {total})"
         case events.Loaded(model=model, device=device, dtype=dtype, seconds=seconds):
@@ -138,6 +140,8 @@ class Progress:
         match event:
             case events.Started():
                 return Progress(job=envelope.job, stage="starting")
+            case events.EngineStarting():
+                return replace(self._loading(envelope.job), stage="starting", message="torch")
             case events.Loading(component=component, number=number, total=total):
                 before = self._loading(envelope.job)
                 return replace(before, stage="loading", step=number, total=total, message=component)

@@ -18,6 +18,7 @@ TRUNCATION = Truncation(
 )
 EVENTS: list[Event] = [
     kinds.Queued(position=2),
+    kinds.EngineStarting(),
     kinds.Started(seed=2**32 - 1),
     kinds.Loading(model="pocket", component="unet", number=1, total=3),
     kinds.Downloading(model="a/b", done=5, total=2**40, speed=1.5),

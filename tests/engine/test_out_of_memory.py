@@ -218,6 +218,7 @@ def test_finished_pictures_survive_a_failure(
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         RuntimeError("MPS backend out of memory (MPS allocated: 5 GB)"),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("could not create a primitive"),
         MemoryError(),
         OSError(12, "Cannot allocate memory"),
     ],

@@ -90,7 +90,7 @@ def test_a_job_from_queued_to_done(
     assert [image.path for image in over.record.images] == list(over.pictures)
     assert len(store.saved) == 2
     kinds = _kinds(told, job.id)
-    assert kinds[:2] == ["queued", "started"]
+    assert kinds[:3] == ["queued", "engine_starting", "started"]
     assert kinds[-1] == "finished"
     for envelope in told:
         assert JobEvent.model_validate_json(envelope.model_dump_json()) == envelope

@@ -16,8 +16,11 @@ from sdtui.pocket.train.compositions import (
     render,
 )
 from sdtui.pocket.train.objects import THINGS
+from sdtui.pocket.train.places import Places, place_codes
+from sdtui.pocket.train.text import WIDTH
 from sdtui.pocket.train.tokenizer import new_tokenizer
-from sdtui.pocket.train.vae import new_vae
+from sdtui.pocket.train.unet import new_unet
+from sdtui.pocket.train.vae import LATENT_CHANNELS, new_vae
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +90,27 @@ def test_evaluation_finds_what_was_rendered(pictures: dict[str, Image.Image]) ->
         assert composition.background is not None
         assert named_background(picture) == composition.background
         assert nearest.name(picture, composition.background) == composition.things[0].name
+
+
+def test_every_cell_has_its_own_place() -> None:
+    codes = place_codes(8)[0].flatten(1).T
+    assert codes.shape == (64, 6)
+    assert len({tuple(code) for code in codes.tolist()}) == 64
+
+
+def test_a_unet_can_be_taught_where_a_cell_lies() -> None:
+    torch.manual_seed(0)
+    unet = new_unet()
+    places = Places(unet)
+    trained = [*unet.parameters(), *places.parameters()]
+    optimizer = torch.optim.AdamW(trained, lr=1e-3)
+    losses = []
+    for _ in range(12):
+        text = {"encoder_hidden_states": torch.randn(2, 5, WIDTH)}
+        unet(torch.randn(2, LATENT_CHANNELS, 16, 16), torch.tensor([500, 900]), **text)
+        losses.append(places.loss())
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < 0.9 * losses[0]
+    assert any(weight.grad is not None and weight.grad.any() for weight in unet.parameters())

@@ -14,6 +14,8 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the terminal or the connection counts."""
     for name in ("NO_COLOR", "SSH_CONNECTION", "SSH_TTY", "VISUAL", "EDITOR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
 
 
 @pytest.fixture

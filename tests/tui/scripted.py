@@ -3,6 +3,7 @@ is, in folders of the test's own."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 import time
@@ -33,6 +34,7 @@ from sdtui.jobs import JobQueue, QueueFile
 from sdtui.monitor import Monitor
 from sdtui.tui.app import SdtuiApp
 from sdtui.tui.desk import Desk
+from tests.tui.keyboard import press, settled
 
 STEPS = 4
 
@@ -227,16 +229,25 @@ class Bench:
         """What makes the pictures; called on the worker's thread."""
         return self.generator
 
-    async def until(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
-        """Wait until something holds."""
+    async def until(self, condition: Callable[[], object], seconds: float = 30.0) -> None:
+        """Wait until something holds that another thread or the clock brings about."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "it never came"
-            await self.pilot.pause(0.02)
+            await asyncio.sleep(0.005)
+            await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until all that keys and messages set off has happened and is seen."""
+        await settled(self.app)
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other."""
+        await press(self.app, *keys)
 
     async def write(self, text: str) -> None:
         """Type into what has the focus."""
-        await self.pilot.press(*text)
+        await self.press(*text)
 
     @property
     def at_main(self) -> bool:
@@ -250,7 +261,7 @@ class Bench:
     async def generate(self, prompt: str = "a cat", **fields: str) -> None:
         """Fill the form and press the key."""
         self.ask_for(prompt, **fields)
-        await self.pilot.press("ctrl+g")
+        await self.press("ctrl+g")
 
     async def finished(self) -> None:
         """Wait until the job is over and its picture is listed."""
@@ -262,7 +273,7 @@ async def running(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncItera
     """Run the app of `bench` without a terminal."""
     async with bench.app.run_test(size=size, notifications=True) as pilot:
         bench.pilot = pilot
-        await pilot.pause()
+        await bench.settled()
         yield bench
     bench.queue.close(5)
     bench.history.close()

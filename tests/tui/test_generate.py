@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from textual.widgets import Static
 
@@ -36,7 +38,7 @@ async def test_a_prompt_becomes_a_picture_at_every_size(
 async def test_the_log_tells_steps_and_the_end(bench: Bench) -> None:
     async with running(bench):
         bench.ask_for("a cat")
-        await bench.pilot.press("f5")
+        await bench.press("f5")
         await bench.finished()
         text = bench.app.main.log_pane.text
         assert "step 4/4" in text
@@ -56,7 +58,7 @@ async def test_previews_are_shown_while_the_picture_forms(bench: Bench) -> None:
 async def test_an_empty_prompt_says_why_and_takes_the_focus(bench: Bench) -> None:
     async with running(bench):
         bench.app.main.parameters.fields["seed"].focus()
-        await bench.pilot.press("ctrl+g")
+        await bench.press("ctrl+g")
         assert bench.app.main.prompt.editor.has_focus
         assert not bench.queue.jobs()
 
@@ -67,13 +69,12 @@ async def test_a_wrong_value_says_why_and_takes_the_focus(bench: Bench) -> None:
         width = bench.app.main.parameters.fields["width"]
         width.focus()
         await bench.write("100")
-        await bench.pilot.pause()
         assert "multiple of 8" in str(bench.app.main.parameters.query_one(".problem").render())
         bench.app.main.prompt.editor.focus()
-        await bench.pilot.press("ctrl+g")
+        await bench.press("ctrl+g")
         assert width.has_focus
         assert not bench.queue.jobs()
-        await bench.pilot.press("backspace", "backspace", "backspace", *"128")
+        await bench.press("backspace", "backspace", "backspace", *"128")
         assert not bench.app.main.parameters.query(".problem")
 
 
@@ -82,7 +83,7 @@ async def test_cancel_is_not_failure(bench: Bench) -> None:
         bench.generator.hold.set()
         await bench.generate()
         await bench.until(lambda: bench.app.main.live.progress.is_running)
-        await bench.pilot.press("ctrl+x")
+        await bench.press("ctrl+x")
         await bench.finished()
         assert bench.app.main.live.progress.outcome is Level.WARNING
         assert bench.app.main.live.progress.message == "cancelled"
@@ -124,10 +125,9 @@ async def test_attempts_are_seen_as_they_happen(bench: Bench) -> None:
 async def test_an_escape_sequence_is_never_sent(bench: Bench) -> None:
     async with running(bench):
         bench.app.main.prompt.text = "a \x1b]0;owned\x07 cat"
-        await bench.pilot.press("ctrl+g")
+        await bench.press("ctrl+g")
         await bench.finished()
         await bench.until(lambda: bench.app.main.history_pane.list.count == 1)
-        await bench.pilot.pause(0.3)
         strips = bench.app.screen._compositor.render_strips()
         assert "\x1b" not in "".join(segment.text for strip in strips for segment in strip)
 
@@ -140,14 +140,14 @@ async def test_several_pictures_can_be_stepped_through(bench: Bench) -> None:
         await bench.until(lambda: len(preview.paths) == 3)
         assert preview.shown == preview.paths
         preview.focus()
-        await bench.pilot.press("l", "l")
+        await bench.press("l", "l")
         assert preview.shown == (preview.paths[1],)
         assert "2 of 3" in str(preview.border_title)
-        await bench.pilot.press("g")
+        await bench.press("g")
         assert preview.shown == preview.paths
-        await bench.pilot.press("f6")
+        await bench.press("f6")
         assert not bench.at_main
-        await bench.pilot.press("escape")
+        await bench.press("escape")
         assert bench.at_main
 
 
@@ -159,7 +159,7 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: Bench) -> N
         bench.generator.hold.set()
         await bench.generate("cats", num_images_per_prompt="2")
         await bench.until(lambda: live.progress.is_running)
-        await bench.pilot.press("f6")
+        await bench.press("f6")
         await bench.until(lambda: not bench.at_main)
         view = bench.app.screen.query_one(PixelView)
         bench.generator.hold.clear()
@@ -171,7 +171,21 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: Bench) -> N
         bench.generator.hold_at_picture = None
         caption = bench.app.screen.query_one("#caption", Static)
         await bench.until(lambda: "2 of 2" in str(caption.render()))
-        await bench.pilot.press("h")
+        await bench.press("h")
         assert "1 of 2" in str(caption.render())
-        await bench.pilot.press("escape")
+        await bench.press("escape")
         assert bench.at_main
+
+
+async def test_that_torch_is_being_started_is_said(bench: Bench) -> None:
+    started = threading.Event()
+    make = bench.make_generator
+    bench.make_generator = lambda: started.wait(30) and make()  # type: ignore[method-assign]
+    async with running(bench):
+        progress = bench.app.main.live
+        await bench.until(lambda: progress.progress.stage == "starting")
+        await bench.generate()
+        assert progress.progress.message == "torch"
+        started.set()
+        await bench.finished()
+        assert "starting torch" in bench.app.main.log_pane.text

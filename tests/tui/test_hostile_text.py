@@ -34,13 +34,12 @@ def is_harmless(bench: Bench) -> bool:
 async def test_in_a_job_from_form_to_history(bench: Bench, size: tuple[int, int]) -> None:
     async with running(bench, size):
         bench.ask_for(EVIL, negative_prompt=EVIL)
-        await bench.pilot.press("ctrl+g")
+        await bench.press("ctrl+g")
         await bench.finished()
         main = bench.app.main
         await bench.until(lambda: main.history_pane.list.count == 1)
         for key in ("f3", "f12", "escape", "f4", "f6", "escape", "f2"):
-            await bench.pilot.press(key)
-            await bench.pilot.pause(0.2)
+            await bench.press(key)
             assert is_harmless(bench), key
         assert main.prompt.text == EVIL
         assert bench.generator.requests[0].prompt == EVIL
@@ -51,11 +50,9 @@ async def test_in_an_error(bench: Bench) -> None:
         bench.generator.failure = GenerationError(EVIL, EVIL, stage="decode")
         await bench.generate()
         await bench.finished()
-        await bench.pilot.pause(0.3)
+        await bench.until(lambda: MARKUP in drawn(bench))
         assert is_harmless(bench)
-        assert MARKUP in drawn(bench)
-        await bench.pilot.press("f12")
-        await bench.pilot.pause()
+        await bench.press("f12")
         assert is_harmless(bench)
         assert MARKUP in drawn(bench)
 
@@ -65,17 +62,17 @@ async def test_in_what_is_pasted_into_a_line(bench: Bench) -> None:
         main = bench.app.main
         main.parameters.fill({"init_image": EVIL, "model": EVIL})
         main.history_pane.search.value = EVIL
-        await bench.pilot.pause(0.5)
+        await bench.settled()
         assert is_harmless(bench)
-        await bench.pilot.press("ctrl+l")
-        await bench.pilot.press(*"some")
+        await bench.press("ctrl+l")
+        await bench.press(*"some")
         bench.app.push_screen(AskScreen(EVIL, EVIL))
-        await bench.pilot.pause()
+        await bench.settled()
         assert is_harmless(bench)
         bench.app.push_screen(ConfirmScreen("Go on?", "?", "yes", "no"))
         bench.app.notify(EVIL)
         main.notify(EVIL, title="x")
-        await bench.pilot.pause()
+        await bench.settled()
         assert is_harmless(bench)
 
 
@@ -88,13 +85,13 @@ async def test_in_a_foreign_picture(bench: Bench, tmp_path: Path) -> None:
     bench.history.import_([file])
     async with running(bench):
         main = bench.app.main
-        await bench.pilot.press("f4")
+        await bench.press("f4")
         await bench.until(lambda: main.history_pane.list.selected)
         await bench.until(lambda: "evil" in drawn(bench))
         assert is_harmless(bench)
-        await bench.pilot.press("r")
+        await bench.press("r")
         await bench.until(lambda: MARKUP in main.prompt.text)
-        await bench.pilot.pause()
+        await bench.settled()
         assert is_harmless(bench)
 
 
@@ -104,17 +101,16 @@ async def test_in_tags_and_comparisons(bench: Bench) -> None:
         bench.history.tag(saved.path, "[/b]")
     async with running(bench):
         main = bench.app.main
-        await bench.pilot.press("f4")
+        await bench.press("f4")
         await bench.until(lambda: main.history_pane.list.has_focus and main.history_pane.list.count)
-        await bench.pilot.press("t")
+        await bench.press("t")
         await bench.until(lambda: isinstance(bench.app.screen, AskScreen))
-        await bench.pilot.pause()
+        await bench.settled()
         assert "now: [/b]" in drawn(bench)
-        await bench.pilot.press("escape", "c", "j", "c")
+        await bench.press("escape", "c", "j", "c")
         await bench.until(lambda: isinstance(bench.app.screen, CompareScreen))
-        await bench.pilot.pause(0.3)
+        await bench.until(lambda: MARKUP in drawn(bench))
         assert is_harmless(bench)
-        assert MARKUP in drawn(bench)
 
 
 async def test_in_the_names_of_files(bench: Bench, tmp_path: Path) -> None:
@@ -123,8 +119,8 @@ async def test_in_the_names_of_files(bench: Bench, tmp_path: Path) -> None:
         main = bench.app.main
         main.parameters.fill({"init_image": str(tmp_path / "x.png")})
         main.parameters.fields["init_image"].focus()
-        await bench.pilot.press("enter")
+        await bench.press("enter")
         await bench.until(lambda: not bench.at_main)
-        await bench.pilot.pause()
+        await bench.settled()
         assert is_harmless(bench)
         assert "[b].png" in drawn(bench)

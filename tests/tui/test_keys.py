@@ -73,18 +73,18 @@ async def test_keys_of_panes_controls_and_dialogs_can_be_changed(tmp_path: Path)
     async with running(bench):
         main = bench.app.main
         main.log_pane.list.focus()
-        await bench.pilot.press("f")
+        await bench.press("f")
         assert "steps" not in str(main.log_pane.border_title)
-        await bench.pilot.press("z")
+        await bench.press("z")
         assert "without steps" in str(main.log_pane.border_title)
         main.parameters.fields["num_inference_steps"].focus()
         main.parameters.fill({"num_inference_steps": "7"})
-        await bench.pilot.press("up", "plus")
+        await bench.press("up", "plus")
         assert main.texts["num_inference_steps"] == "8"
         bench.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
-        await bench.pilot.press("escape")
+        await bench.press("escape")
         assert not bench.at_main
-        await bench.pilot.press("x")
+        await bench.press("x")
         assert bench.at_main
 
 

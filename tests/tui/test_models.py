@@ -24,7 +24,7 @@ from tests.tui.scripted import Bench, running
 
 async def choosing(bench: Bench) -> ModelScreen:
     """Open the chooser and wait until it knows what is installed."""
-    await bench.pilot.press("ctrl+l")
+    await bench.press("ctrl+l")
     await bench.until(lambda: isinstance(bench.app.screen, ModelScreen))
     screen = bench.app.screen
     assert isinstance(screen, ModelScreen)
@@ -37,7 +37,7 @@ async def test_choosing_fills_the_form(bench: Bench) -> None:
         bench.app.main.parameters.fill({"model": "other"})
         screen = await choosing(bench)
         assert [offer.name for offer in screen.choices.shown] == ["pocket"]
-        await bench.pilot.press("enter")
+        await bench.press("enter")
         await bench.until(lambda: bench.app.main.texts["model"] == "pocket")
 
 
@@ -59,7 +59,7 @@ async def downloading(bench: Bench, name: str = "some/model") -> ModelScreen:
     screen = await choosing(bench)
     screen.filter.value = name
     await bench.until(lambda: screen.choices.shown and screen.choices.shown[0].name == name)
-    await bench.pilot.press("enter")
+    await bench.press("enter")
     return screen
 
 
@@ -86,10 +86,10 @@ async def test_a_download_can_be_cancelled(bench: Bench, hub: Hub) -> None:
         main = bench.app.main
         screen = await downloading(bench)
         await bench.until(lambda: main.downloads.share > 0, 10)
-        await bench.pilot.press("ctrl+x")
+        await bench.press("ctrl+x")
         await bench.until(lambda: "was cancelled" in str(screen.status.render()), 10)
         assert main.downloads.hub_id == ""
-        await bench.pilot.press("escape")
+        await bench.press("escape")
         assert main.texts["model"] == "pocket"
 
 
@@ -99,7 +99,7 @@ async def test_a_download_goes_on_when_the_chooser_is_left(bench: Bench, hub: Hu
         main = bench.app.main
         await downloading(bench)
         await bench.until(lambda: main.downloads.share > 0, 10)
-        await bench.pilot.press("escape")
+        await bench.press("escape")
         assert bench.at_main
         await bench.generate("made meanwhile")
         await bench.finished()
@@ -112,7 +112,7 @@ async def test_a_download_that_fails_says_why(bench: Bench, hub: Hub) -> None:
     async with running(bench):
         screen = await downloading(bench, "no/such")
         await bench.until(lambda: "the hub has no model no/such" in str(screen.status.render()), 10)
-        await bench.pilot.press("escape")
+        await bench.press("escape")
         assert bench.at_main
 
 
@@ -179,7 +179,7 @@ async def test_the_welcome_waits_for_the_first_sample(bench: Bench) -> None:
     async with running(bench, (80, 24)):
         gpu = GpuSample(0, "a", GIB, 24 * GIB, own_memory=0)
         bench.app.main.post_message(Sampled(Sample(0.0, GIB, 64 * GIB, 1, 5.0, (gpu,))))
-        await bench.pilot.pause()
+        await bench.settled()
         welcome = bench.app.main.preview.query_one("#welcome", Static)
         assert "24.0 GiB VRAM" in str(welcome.render())
         assert welcome.virtual_size.height <= welcome.size.height
@@ -188,7 +188,7 @@ async def test_the_welcome_waits_for_the_first_sample(bench: Bench) -> None:
 async def test_the_chooser_tells_what_fits(bench: Bench) -> None:
     async with running(bench, (80, 24)):
         bench.app.main.post_message(Sampled(Sample(0.0, GIB, 20 * GIB, 1, 5.0)))
-        await bench.pilot.pause()
+        await bench.settled()
         screen = await choosing(bench)
         assert screen.choices.shown[0].summary.endswith("✓")
         assert "of 19.0 GiB free for 128×128: fits" in str(screen.details.render())
@@ -202,7 +202,7 @@ async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(bench: B
         bench.queue.load("big")
         await bench.until(lambda: progress.progress.stage == "loading")
         assert not progress.progress.is_running
-        await bench.pilot.press("ctrl+x")
+        await bench.press("ctrl+x")
         await bench.until(lambda: progress.progress.message == "cancelled")
         engine.hold.clear()
         bench.queue.load("small")

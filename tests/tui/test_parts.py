@@ -58,22 +58,22 @@ async def test_keys_in_the_form(bench: Bench) -> None:
     async with running(bench):
         form = bench.app.main.parameters
         form.fields["width"].focus()
-        await bench.pilot.press(*"256", "tab", *"128", "up")
+        await bench.press(*"256", "tab", *"128", "up")
         assert (form.texts["width"], form.texts["height"]) == ("256", "192")
-        await bench.pilot.press("x")
+        await bench.press("x")
         assert (form.texts["width"], form.texts["height"]) == ("192", "256")
         form.fields["seed"].focus()
-        await bench.pilot.press("n")
+        await bench.press("n")
         assert form.texts["seed"].isdigit()
-        await bench.pilot.press("r")
+        await bench.press("r")
         assert form.texts["seed"] == ""
         form.last_seed = 77
-        await bench.pilot.press("l")
+        await bench.press("l")
         assert form.texts["seed"] == "77"
         form.fields["policy"].focus()
-        await bench.pilot.press("right")
+        await bench.press("right")
         assert form.texts["policy"] == "strict"
-        await bench.pilot.press("enter", *"tut", "enter")
+        await bench.press("enter", *"tut", "enter")
         await bench.until(lambda: form.texts["policy"] == "tutorial")
 
 

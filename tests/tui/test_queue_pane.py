@@ -23,25 +23,25 @@ async def three_jobs(bench: Bench) -> None:
         await bench.generate(prompt)
     main = bench.app.main
     await bench.until(lambda: main.live.progress.is_running and main.queue_pane.list.count == 3)
-    await bench.pilot.press("f3")
+    await bench.press("f3")
     await bench.until(lambda: main.queue_pane.list.has_focus)
-    await bench.pilot.press("j")
+    await bench.press("j")
 
 
 async def test_reorder_remove_and_pause(bench: Bench) -> None:
     async with running(bench):
         await three_jobs(bench)
         assert "3" in str(bench.app.main.queue_pane.border_title)
-        await bench.pilot.press("J")
+        await bench.press("J")
         assert waiting(bench) == ["third", "second"]
-        await bench.pilot.press("K")
+        await bench.press("K")
         assert waiting(bench) == ["second", "third"]
-        await bench.pilot.press("d")
+        await bench.press("d")
         assert waiting(bench) == ["third"]
-        await bench.pilot.press("p")
+        await bench.press("p")
         assert bench.queue.is_paused
         assert "paused" in str(bench.app.main.queue_pane.border_title)
-        await bench.pilot.press("p")
+        await bench.press("p")
         assert not bench.queue.is_paused
         bench.generator.hold.clear()
         await bench.until(lambda: all(job.state.is_over for job in bench.queue.jobs()))
@@ -51,7 +51,7 @@ async def test_reorder_remove_and_pause(bench: Bench) -> None:
 async def test_taking_a_waiting_job_out_leaves_the_running_one(bench: Bench) -> None:
     async with running(bench):
         await three_jobs(bench)
-        await bench.pilot.press("d")
+        await bench.press("d")
         await bench.pilot.pause(0.2)
         assert bench.app.main.live.progress.is_running
         bench.generator.hold.clear()
@@ -60,7 +60,7 @@ async def test_taking_a_waiting_job_out_leaves_the_running_one(bench: Bench) -> 
 async def test_stop_after_lets_the_picture_be_finished(bench: Bench) -> None:
     async with running(bench):
         await three_jobs(bench)
-        await bench.pilot.press("f7")
+        await bench.press("f7")
         bench.generator.hold.clear()
         await bench.until(lambda: all(job.state.is_over for job in bench.queue.jobs()))
         assert bench.queue.jobs()[-1].state is JobState.DONE
@@ -70,7 +70,7 @@ async def test_reuse_brings_a_jobs_settings_back(bench: Bench) -> None:
     async with running(bench):
         await three_jobs(bench)
         bench.ask_for("another")
-        await bench.pilot.press("r")
+        await bench.press("r")
         assert bench.app.main.prompt.text == "second"
         bench.generator.hold.clear()
 
@@ -104,7 +104,7 @@ async def test_after_a_crash_the_next_start_offers_to_go_on(bench: Bench, tmp_pa
     leave_behind(tmp_path, "one [/b]", "two")
     async with running(bench):
         await bench.until(lambda: not bench.at_main)
-        await bench.pilot.press("enter")
+        await bench.press("enter")
         await bench.until(lambda: len(bench.generator.requests) == 2)
         assert not (tmp_path / "queue-1.json").exists()
 
@@ -113,7 +113,7 @@ async def test_what_was_left_can_be_forgotten(bench: Bench, tmp_path: Path) -> N
     leave_behind(tmp_path, "one")
     async with running(bench):
         await bench.until(lambda: not bench.at_main)
-        await bench.pilot.press("n")
+        await bench.press("n")
         await bench.until(lambda: not (tmp_path / "queue-1.json").exists())
         assert not bench.queue.jobs()
 

@@ -20,17 +20,14 @@ async def test_a_pane_grows_at_the_cost_of_its_neighbours(bench: Bench) -> None:
         log = bench.app.main.log_pane
         log.list.focus()
         before = heights(bench)
-        await bench.pilot.press("alt+down", "alt+down", "alt+down")
-        await bench.pilot.pause()
+        await bench.press("alt+down", "alt+down", "alt+down")
         after = heights(bench)
         assert after["log"] == before["log"] + 3
         assert sum(after.values()) == sum(before.values())
         assert after["progress"] == before["progress"]
-        await bench.pilot.press("alt+up")
-        await bench.pilot.pause()
+        await bench.press("alt+up")
         assert heights(bench)["log"] == before["log"] + 2
-        await bench.pilot.press("alt+0")
-        await bench.pilot.pause()
+        await bench.press("alt+0")
         assert heights(bench) == before
 
 
@@ -39,8 +36,8 @@ async def test_a_pane_never_takes_all(bench: Bench, size: tuple[int, int]) -> No
     async with running(bench, size):
         main = bench.app.main
         for key in ("alt+down", "alt+right"):
-            await bench.pilot.press(*[key] * 40)
-        await bench.pilot.pause()
+            await bench.press(*[key] * 40)
+        await bench.settled()
         for pane in main.query(Pane):
             assert not pane.region or main.region.contains_region(pane.region)
         assert main.negative.region.height >= 3
@@ -51,37 +48,32 @@ async def test_a_column_grows_with_its_pane(bench: Bench) -> None:
     async with running(bench):
         main = bench.app.main
         before = main.prompt.region.width
-        await bench.pilot.press("alt+right", "alt+right")
-        await bench.pilot.pause()
+        await bench.press("alt+right", "alt+right")
         assert main.prompt.region.width == main.parameters.region.width == before + 4
 
 
 async def test_sizes_are_there_again_and_each_tab_has_its_own(bench: Bench, tmp_path: Path) -> None:
     async with running(bench):
         bench.app.main.log_pane.list.focus()
-        await bench.pilot.press(*["alt+down"] * 4)
-        await bench.pilot.pause()
+        await bench.press(*["alt+down"] * 4)
         wanted = heights(bench)
-        await bench.pilot.press("ctrl+q")
+        await bench.press("ctrl+q")
     again = Bench(tmp_path)
     async with running(again):
         assert heights(again) == wanted
     small = Bench(tmp_path)
     async with running(small, (80, 24)):
         for key in ("f3", "f4", "f2"):
-            await small.pilot.press(key)
-            await small.pilot.pause()
+            await small.press(key)
             for pane in small.app.main.query(Pane):
                 assert not pane.region or small.app.main.region.contains_region(pane.region)
 
 
 async def test_history_and_metadata_share_their_tab(bench: Bench) -> None:
     async with running(bench, (80, 24)):
-        await bench.pilot.press("f4")
-        await bench.pilot.pause()
+        await bench.press("f4")
         main = bench.app.main
         before = main.history_pane.region.width
-        await bench.pilot.press("alt+right", "alt+right")
-        await bench.pilot.pause()
+        await bench.press("alt+right", "alt+right")
         assert main.history_pane.region.width == before + 4
         assert main.history_pane.region.height == main.selected.region.height

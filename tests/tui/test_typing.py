@@ -1,16 +1,49 @@
-"""Fast typing: letters and bound keys come one after the other."""
+"""Fast typing: keys take effect in the order in which they were pressed, whatever they do."""
 
 from __future__ import annotations
 
-from textual import events
-
+from tests.tui.keyboard import key_event
 from tests.tui.scripted import Bench, running
 
 
-async def test_keys_count_in_the_order_in_which_they_are_pressed(bench: Bench) -> None:
+async def type_at_once(bench: Bench, *keys: str) -> None:
+    """All keys arrive before the first has been dealt with, as on a busy machine."""
+    for key in keys:
+        bench.app.post_message(key_event(key))
+    await bench.settled()
+
+
+async def test_letters_wait_for_backspace(bench: Bench) -> None:
     async with running(bench):
-        editor = bench.app.main.prompt.editor
-        for key, character in (("a", "a"), ("b", "b"), ("backspace", "\x7f"), ("c", "c")) * 3:
-            editor.post_message(events.Key(key, character))
-        await bench.pilot.pause()
-        assert editor.text == "acacac"
+        await type_at_once(bench, *["a", "b", "backspace", "c"] * 3)
+        assert bench.app.main.prompt.text == "acacac"
+
+
+async def test_letters_go_where_tab_led(bench: Bench) -> None:
+    async with running(bench):
+        await type_at_once(bench, *"a cat", "tab", *"fog", "shift+tab", "!")
+        assert bench.app.main.texts["prompt"] == "a cat!"
+        assert bench.app.main.texts["negative_prompt"] == "fog"
+
+
+async def test_a_picture_is_asked_for_with_all_that_was_typed_before(bench: Bench) -> None:
+    async with running(bench):
+        await type_at_once(bench, *"a cat", "ctrl+g", *"s", "ctrl+g")
+        await bench.until(lambda: len(bench.generator.requests) == 2)
+        assert [each.prompt for each in bench.generator.requests] == ["a cat", "a cats"]
+
+
+async def test_letters_go_into_the_dialog_that_a_key_opened(bench: Bench) -> None:
+    async with running(bench):
+        form = bench.app.main.parameters
+        form.fields["policy"].focus()
+        await type_at_once(bench, "enter", *"tut", "enter", "right")
+        assert bench.at_main
+        assert form.texts["policy"] == "keep"
+
+
+async def test_a_jump_is_done_before_the_next_key(bench: Bench) -> None:
+    async with running(bench):
+        await type_at_once(bench, "ctrl+o", "s", *"fog", "f4", "/", *"cat")
+        assert bench.app.main.texts["negative_prompt"] == "fog"
+        assert bench.app.main.history_pane.search.value == "cat"

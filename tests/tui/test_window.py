@@ -31,8 +31,7 @@ async def test_on_a_small_terminal_every_pane_is_on_a_tab(
     async with running(bench, size):
         found: set[str] = set()
         for key in ("f4", "f3", "f2"):
-            await bench.pilot.press(key)
-            await bench.pilot.pause()
+            await bench.press(key)
             here = seen(bench)
             for pane in bench.app.main.query(Pane):
                 assert not pane.region or bench.app.main.region.contains_region(pane.region)
@@ -46,12 +45,12 @@ async def test_a_tiny_terminal_says_so_until_it_is_larger(bench: Bench) -> None:
         over = bench.app.main.query_one("#too-small")
         assert over.region == bench.app.main.region
         await bench.pilot.resize_terminal(80, 24)
-        await bench.pilot.pause()
+        await bench.settled()
         assert "prompt" in seen(bench)
         assert not over.region
         await bench.pilot.resize_terminal(40, 10)
         await bench.pilot.resize_terminal(80, 24)
-        await bench.pilot.press("x")
+        await bench.press("x")
         assert bench.app.main.prompt.text == "x"
 
 
@@ -64,19 +63,19 @@ async def test_every_field_of_the_form_is_seen_at_80_by_24(bench: Bench) -> None
 
 async def test_jump_goes_to_a_pane(bench: Bench) -> None:
     async with running(bench):
-        await bench.pilot.press("ctrl+o", "s")
+        await bench.press("ctrl+o", "s")
         assert bench.app.main.negative.editor.has_focus
 
 
 async def test_help_is_about_the_focused_pane(bench: Bench) -> None:
     async with running(bench):
         bench.app.main.queue_pane.list.focus()
-        await bench.pilot.press("f1")
+        await bench.press("f1")
         assert isinstance(bench.app.screen, HelpScreen)
         shown = bench.app.export_screenshot().replace("&#160;", " ")
         assert "kept on disk" in shown
         assert "Move the job forward" in shown
-        await bench.pilot.press("escape")
+        await bench.press("escape")
         assert bench.at_main
 
 
@@ -89,7 +88,7 @@ async def test_the_palette_has_the_actions_of_every_pane(bench: Bench) -> None:
         found = commands["Log: Show all, warnings and errors, or errors only"]()
         assert isinstance(found, Awaitable)
         await found
-        await bench.pilot.pause()
+        await bench.settled()
         log = bench.app.main.log_pane
         assert log.list.has_focus
         assert "without steps" in str(log.border_title)
@@ -97,12 +96,12 @@ async def test_the_palette_has_the_actions_of_every_pane(bench: Bench) -> None:
 
 async def test_form_theme_and_prompts_are_there_again(bench: Bench, tmp_path: Path) -> None:
     async with running(bench):
-        await bench.pilot.press("f8")
+        await bench.press("f8")
         theme = bench.app.theme
         await bench.generate("a red apple", seed="7", sampler="Euler a")
         await bench.finished()
         bench.ask_for("half written")
-        await bench.pilot.press("ctrl+q")
+        await bench.press("ctrl+q")
     assert load_state().form["prompt"] == "half written"
     again = Bench(tmp_path)
     async with running(again):
@@ -111,9 +110,9 @@ async def test_form_theme_and_prompts_are_there_again(bench: Bench, tmp_path: Pa
         assert main.texts["prompt"] == "half written"
         assert main.texts["seed"] == "7"
         assert main.texts["sampler"] == "Euler a"
-        await again.pilot.press("up")
+        await again.press("up")
         assert main.prompt.text == "a red apple"
-        await again.pilot.press("down")
+        await again.press("down")
         assert main.prompt.text == "half written"
 
 
@@ -122,11 +121,11 @@ async def test_quit_asks_once_while_a_picture_is_made(bench: Bench) -> None:
         bench.generator.hold.set()
         await bench.generate()
         await bench.until(lambda: bench.app.main.live.progress.is_running)
-        await bench.pilot.press("ctrl+q")
+        await bench.press("ctrl+q")
         assert isinstance(bench.app.screen, ConfirmScreen)
-        await bench.pilot.press("escape")
+        await bench.press("escape")
         assert bench.at_main
-        await bench.pilot.press("ctrl+q", "ctrl+q")
+        await bench.press("ctrl+q", "ctrl+q")
         assert bench.app.return_code == 0
 
 
@@ -134,9 +133,9 @@ async def test_keys_come_from_the_config(tmp_path: Path) -> None:
     bench = Bench(tmp_path, keys={"window.generate": "f10"})
     async with running(bench):
         bench.ask_for("a cat")
-        await bench.pilot.press("ctrl+g")
+        await bench.press("ctrl+g")
         assert not bench.queue.jobs()
-        await bench.pilot.press("f10")
+        await bench.press("f10")
         assert len(bench.queue.jobs()) == 1
 
 
@@ -147,11 +146,11 @@ async def test_the_log_is_filtered_and_saved(bench: Bench) -> None:
         log = bench.app.main.log_pane
         log.list.focus()
         assert "step" in log.text
-        await bench.pilot.press("f")
+        await bench.press("f")
         assert "step" not in log.text
         assert "finished" in log.text
-        await bench.pilot.press("s")
-        await bench.pilot.press("enter")
+        await bench.press("s")
+        await bench.press("enter")
 
 
 async def test_the_form_begins_with_the_settings(tmp_path: Path) -> None:

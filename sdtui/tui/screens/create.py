@@ -66,10 +66,6 @@ class CreateScreen(WindowScreen):
         self.set_focus(self.prompt.editor)
 
     def action_generate(self) -> None:
-        """Queue what the form asks for, once the focused editor has taken in the keys before."""
-        (self.focused or self).call_later(self._generate)
-
-    def _generate(self) -> None:
         """Queue what the form asks for, or go to what is wrong with it."""
         try:
             request = parse_form(self.texts)

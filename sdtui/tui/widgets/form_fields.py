@@ -110,6 +110,7 @@ class ChoiceField(Widget, can_focus=True):
     DEFAULT_CSS = """
     ChoiceField { width: 1fr; height: 1; }
     ChoiceField:focus { background: $panel; }
+    ChoiceField:ansi:focus { text-style: reverse; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("choice")

@@ -33,6 +33,12 @@ class Lines(ScrollView, can_focus=True):
         background: transparent;
         & > .lines--cursor { background: $panel; }
         &:focus > .lines--cursor { background: $accent; color: $background; }
+        &:ansi > .lines--cursor {
+            background: ansi_default;
+            color: ansi_default;
+            text-style: bold underline;
+        }
+        &:ansi:focus > .lines--cursor { text-style: reverse; }
     }
     """
 

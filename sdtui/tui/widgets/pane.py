@@ -25,6 +25,7 @@ class Pane(Vertical):
             border-title-color: $accent;
             border-title-style: bold;
         }
+        &:ansi:focus-within { border: heavy $accent; }
     }
     """
 

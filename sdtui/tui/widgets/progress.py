@@ -86,6 +86,6 @@ def _bar(progress: Progress, width: int, colour: Style, rest: Style) -> Text:
     full, part = divmod(min(eighths, width * 8), 8)
     line = Text().append("━" * full, colour)
     if full < width:
-        line.append("╸" if part >= 4 else "━", colour if part >= 4 else rest)
-        line.append("━" * (width - full - 1), rest)
+        line.append("╸" if part >= 4 else "─", colour if part >= 4 else rest)
+        line.append("─" * (width - full - 1), rest)
     return line

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import TextArea
 
-from sdtui.tui.own_keys import do_own_key
 from sdtui.tui.signs import with_signs
 from sdtui.tui.widgets.pane import Pane
 
@@ -54,9 +53,6 @@ class PromptEditor(TextArea):
             start = sum(len(line) for line in above) + len(above)
             text.stylize(_CUT, max(0, self.cut_from - start))
         return text
-
-    async def _on_key(self, event: events.Key) -> None:
-        await do_own_key(self, event)
 
     def action_cursor_up(self, select: bool = False) -> None:
         """Up; on the first line, to the prompt before."""

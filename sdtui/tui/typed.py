@@ -1,0 +1,65 @@
+"""Keys take effect in the order in which they were pressed."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from textual import events
+from textual.app import App
+from textual.dom import DOMNode
+
+_PATIENCE = 5.0
+"""Seconds after which a key is taken for lost, should a widget have gone away with it."""
+
+Typed = events.Key | events.Paste
+
+
+class TypedLine:
+    """Where what is typed waits until all is done that the key before set off.
+
+    Textual hands a key to the widget that has the focus when the key arrives, and carries out what
+    it is bound to only after it has gone up through all that lies around that widget. Letters typed
+    behind tab, enter or backspace would overtake them there, and on a busy machine they do.
+    """
+
+    def __init__(self, app: App[int], take: Callable[[Typed], Awaitable[None]]) -> None:
+        """`take` hands something typed to the app, as Textual would do it at once."""
+        self._app = app
+        self._take = take
+        self._waiting: deque[Typed] = deque()
+        self._since = 0.0
+
+    async def put(self, typed: Typed) -> None:
+        """Take it now, or when its turn comes."""
+        self._waiting.append(typed)
+        first = self._waiting[0]
+        if first is typed:
+            await self._take_first()
+        elif time.monotonic() - self._since > _PATIENCE:
+            await self._done(first)
+
+    async def _take_first(self) -> None:
+        self._since = time.monotonic()
+        first, before = self._waiting[0], self._app.screen
+        target = self._app.focused or before
+        await self._take(first)
+        self._follow(first, [*target.ancestors_with_self], before)
+
+    async def _done(self, typed: Typed) -> None:
+        """On to the next, unless that was done already."""
+        if self._waiting and self._waiting[0] is typed:
+            self._waiting.popleft()
+            if self._waiting:
+                await self._take_first()
+
+    def _follow(self, typed: Typed, way: Sequence[DOMNode], before: DOMNode) -> None:
+        """Go the way that the key goes, always behind it. Where it opened another screen, wait
+        until that one can take keys."""
+        for place, node in enumerate(way, 1):
+            if node.call_later(self._follow, typed, way[place:], before):
+                return
+        now = self._app.screen
+        if now is before or not now.call_later(self._app.call_later, self._done, typed):
+            self._app.call_later(self._done, typed)

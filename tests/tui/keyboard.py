@@ -1,0 +1,49 @@
+"""Keys for an app that has no terminal, and a way to know that all they set off has happened."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from typing import Any
+
+from textual import events
+from textual.app import App
+from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_from_key
+
+
+def key_event(name: str) -> events.Key:
+    """A key as a terminal sends it. `name` is a letter or Textual's name for the key."""
+    if len(name) == 1:
+        return events.Key(name if name.isalnum() else _character_to_key(name), name)
+    try:
+        named = REPLACED_KEYS.get(name, name)
+        return events.Key(name, unicodedata.lookup(_get_unicode_name_from_key(named)))
+    except KeyError:
+        return events.Key(name, None)
+
+
+async def settled(app: App[Any]) -> None:
+    """Wait until nothing is left to do but what the clock or another thread begins, and draw it.
+
+    Textual's own pilot takes an app to be ready when the process uses little time, which is also so
+    when others keep the cores busy.
+    """
+    await _all_done()
+    app.screen._on_timer_update()
+    await _all_done()
+
+
+async def _all_done() -> None:
+    ready = vars(asyncio.get_running_loop())["_ready"]
+    await asyncio.sleep(0)
+    while ready:
+        await asyncio.sleep(0)
+
+
+async def press(app: App[Any], *names: str) -> None:
+    """Press keys one after the other, each when all is done that the one before set off."""
+    for name in names:
+        event = key_event(name)
+        event.set_sender(app)
+        app.post_message(event)
+        await settled(app)
