@@ -67,10 +67,10 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.set_keymap(desk.settings.keys)
         self.main = MainScreen(desk)
         self._question: ConfirmScreen | None = None
-        self._typed = TypedLine(self, super().on_event)
         # One thread, so that what is written last is what was last.
         self._disk = ThreadPoolExecutor(1, "sdtui-state")
         self._saving: Timer | None = None
+        self._typed = TypedLine(self, super().on_event)
 
     def on_mount(self) -> None:
         """Listen to the system."""

@@ -177,7 +177,7 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: Bench) -> N
         bench.generator.hold.set()
         await bench.generate("cats", num_images_per_prompt="2")
         await bench.until(lambda: live.progress.is_running)
-        await bench.pilot.press("f6")
+        await bench.press("f6")
         await bench.until(lambda: not bench.at_main)
         view = bench.app.screen.query_one(PixelView)
         bench.generator.hold.clear()
@@ -189,7 +189,7 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: Bench) -> N
         bench.generator.hold_at_picture = None
         caption = bench.app.screen.query_one("#caption", Static)
         await bench.until(lambda: "2 of 2" in str(caption.render()))
-        await bench.pilot.press("h")
+        await bench.press("h")
         assert "1 of 2" in str(caption.render())
-        await bench.pilot.press("escape")
+        await bench.press("escape")
         assert bench.at_main

@@ -36,7 +36,7 @@ def sample(count: int, used: int = 12, own: int = 8) -> Sampled:
 
 async def seen(bench: Bench) -> str:
     """The lines of the pane."""
-    await bench.pilot.pause()
+    await bench.settled()
     place = bench.app.main.memory.region
     lines = bench.app.screen._compositor.render_strips()[place.y : place.bottom]
     return "\n".join(line.crop(place.x, place.right).text for line in lines)
@@ -62,21 +62,21 @@ async def test_the_peak_is_remembered(bench: Bench) -> None:
 async def test_the_first_line_is_about_the_gpu_that_sdtui_is_on(bench: Bench) -> None:
     async with running(bench):
         bench.app.main.post_message(sample(2))
-        await bench.pilot.pause()
+        await bench.settled()
         assert "GPU  91 %" in str(bench.app.main.top_bar.render())
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_of_many_gpus_every_one_can_be_reached(bench: Bench, size: tuple[int, int]) -> None:
     async with running(bench, size):
-        await bench.pilot.press("f3")
+        await bench.press("f3")
         bench.app.main.post_message(sample(8))
         bench.app.main.go_to(bench.app.main.memory)
         text = await seen(bench)
         assert "▄" in text
         assert "GPU 1 12.0/24.0  91 %  61 °C" in text
         for _ in range(7):
-            await bench.pilot.press("pagedown")
+            await bench.press("pagedown")
             text += await seen(bench)
         for index in range(8):
             assert f"GPU {index} 12.0/24.0" in text
