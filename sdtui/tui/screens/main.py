@@ -92,8 +92,9 @@ class MainScreen(CreateScreen):
         self._stop(after_picture=True)
 
     def _stop(self, *, after_picture: bool) -> None:
-        now = self.live.progress
-        target = now.job if now.is_running else now.loading
+        begun = (JobState.RUNNING, JobState.CANCELLING)
+        running = [job.id for job in self.desk.queue.jobs() if job.state in begun]
+        target = running[0] if running else self.live.progress.loading
         if target:
             self.stop(target, after_picture=after_picture)
         else:
