@@ -13,6 +13,7 @@ from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.screens.dialogs import AskScreen, ChooseScreen, ConfirmScreen, TextScreen
 from sdtui.tui.screens.picture import CompareScreen, PictureScreen
+from sdtui.tui.widgets.pixel_view import PixelView
 from tests.history.records import NOON, picture, record
 from tests.tui.scripted import Bench, running
 
@@ -118,13 +119,19 @@ async def at_viewer(bench: Bench) -> None:
     bench.app.push_screen(TextScreen("something", bench.app.main.top_bar.render()))
 
 
+async def pictures_are_read(bench: Bench) -> None:
+    await bench.until(lambda: all(view.pixels for view in bench.app.screen.query(PixelView)))
+
+
 async def at_picture(bench: Bench) -> None:
-    bench.app.push_screen(PictureScreen(paths_of(bench), paths_of(bench)[0], None, 1))
+    await bench.app.push_screen(PictureScreen(paths_of(bench), paths_of(bench)[0], None, 1))
+    await pictures_are_read(bench)
 
 
 async def at_compare(bench: Bench) -> None:
     first, second = ((path, record()) for path in paths_of(bench)[:2])
-    bench.app.push_screen(CompareScreen(first, second, None))
+    await bench.app.push_screen(CompareScreen(first, second, None))
+    await pictures_are_read(bench)
 
 
 async def at_settings(bench: Bench) -> None:
