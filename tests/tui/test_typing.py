@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdtui.jobs import JobState
 from tests.tui.keyboard import key_event
 from tests.tui.scripted import Bench, running
 
@@ -31,6 +32,13 @@ async def test_a_picture_is_asked_for_with_all_that_was_typed_before(bench: Benc
         await type_at_once(bench, *"a cat", "ctrl+g", *"s", "ctrl+g")
         await bench.until(lambda: len(bench.generator.requests) == 2)
         assert [each.prompt for each in bench.generator.requests] == ["a cat", "a cats"]
+
+
+async def test_what_was_just_asked_for_can_be_cancelled(bench: Bench) -> None:
+    async with running(bench):
+        bench.generator.hold.set()
+        await type_at_once(bench, "a", "ctrl+g", "ctrl+x")
+        await bench.until(lambda: bench.queue.jobs()[0].state is JobState.CANCELLED)
 
 
 async def test_letters_go_into_the_dialog_that_a_key_opened(bench: Bench) -> None:
