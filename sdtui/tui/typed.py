@@ -43,9 +43,10 @@ class TypedLine:
     async def _take_first(self) -> None:
         self._since = time.monotonic()
         first, before = self._waiting[0], self._app.screen
-        target = self._app.focused or before
+        way = (self._app.focused or before).ancestors_with_self
         await self._take(first)
-        self._follow(first, [*target.ancestors_with_self], before)
+        # Twice: once for the key, and once for the message that says what it did.
+        self._follow(first, [*way, *way], before)
 
     async def _done(self, typed: Typed) -> None:
         """On to the next, unless that was done already."""

@@ -130,7 +130,7 @@ class Terminal:
         self.process.kill(signal.SIGKILL)
         self.ended()
 
-    def ended(self, seconds: float = 30) -> int | None:
+    def ended(self, seconds: float = 60) -> int | None:
         """Wait for the end; the exit code."""
         end = time.monotonic() + seconds
         while self.process.isalive():

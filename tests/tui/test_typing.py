@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdtui.jobs import JobState
 from tests.tui.keyboard import key_event
 from tests.tui.scripted import Bench, running
 
@@ -33,6 +34,13 @@ async def test_a_picture_is_asked_for_with_all_that_was_typed_before(bench: Benc
         assert [each.prompt for each in bench.generator.requests] == ["a cat", "a cats"]
 
 
+async def test_what_was_just_asked_for_can_be_cancelled(bench: Bench) -> None:
+    async with running(bench):
+        bench.generator.hold.set()
+        await type_at_once(bench, "a", "ctrl+g", "ctrl+x")
+        await bench.until(lambda: bench.queue.jobs()[0].state is JobState.CANCELLED)
+
+
 async def test_letters_go_into_the_dialog_that_a_key_opened(bench: Bench) -> None:
     async with running(bench):
         form = bench.app.main.parameters
@@ -40,6 +48,13 @@ async def test_letters_go_into_the_dialog_that_a_key_opened(bench: Bench) -> Non
         await type_at_once(bench, "enter", *"tut", "enter", "right")
         assert bench.at_main
         assert form.texts["policy"] == "keep"
+
+
+async def test_keys_of_the_list_wait_until_the_search_is_left(bench: Bench) -> None:
+    async with running(bench):
+        await type_at_once(bench, "f4", "/", *"cat", "enter", "u")
+        assert bench.app.main.history_pane.search.value == "cat"
+        assert bench.app.main.history_pane.list.has_focus
 
 
 async def test_a_jump_is_done_before_the_next_key(bench: Bench) -> None:

@@ -92,8 +92,10 @@ class MainScreen(CreateScreen):
         self._stop(after_picture=True)
 
     def _stop(self, *, after_picture: bool) -> None:
-        begun = (JobState.RUNNING, JobState.CANCELLING)
-        running = [job.id for job in self.desk.queue.jobs() if job.state in begun]
+        queue, begun = self.desk.queue, {JobState.RUNNING, JobState.CANCELLING}
+        if not (after_picture or queue.is_paused):
+            begun.add(JobState.QUEUED)  # it is about to begin
+        running = [job.id for job in queue.jobs() if job.state in begun]
         target = running[0] if running else self.live.progress.loading
         if target:
             self.stop(target, after_picture=after_picture)
