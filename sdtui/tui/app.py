@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar
 
 from textual import events, work
@@ -29,6 +30,7 @@ from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.desk import Desk
+from sdtui.tui.guard import terminal_is_gone
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.state import load_state, save_state
@@ -75,8 +77,10 @@ class SdtuiApp(App[int], inherit_bindings=False):
     def on_mount(self) -> None:
         """Listen to the system."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._told_to_end, number)
+        # Not by the loop: it may be waiting to write to a terminal that is gone.
+        signal.signal(signal.SIGHUP, self._hung_up)
 
     async def on_event(self, event: events.Event) -> None:
         """What is typed waits for its turn."""
@@ -93,6 +97,18 @@ class SdtuiApp(App[int], inherit_bindings=False):
     def _told_to_end(self, number: int) -> None:
         _log.warning("ended by signal %s", number)
         self.leave(128 + number)
+
+    def _hung_up(self, number: int, _: FrameType | None) -> None:
+        """The line was dropped. Without a terminal Textual's way out doesn't end: it waits until
+        everything is written. There is nothing to restore, so all is saved and that is it."""
+        if not terminal_is_gone():
+            self.call_later(self._told_to_end, number)
+            return
+        _log.warning("the terminal is gone")
+        self.save().result()
+        self.desk.close()
+        logging.shutdown()
+        os._exit(128 + number)
 
     def keep_saving(self) -> None:
         """From now on, save the state whenever it has changed. To be called once the form is as it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from textual.widget import Widget
@@ -10,6 +11,10 @@ from sdtui.core.settings import Settings
 from sdtui.history import History
 from sdtui.jobs import JobQueue, QueueFile
 from sdtui.monitor import Monitor
+
+_log = logging.getLogger(__name__)
+_GRACE = 0.8
+"""Seconds that the running step gets to end when someone quits."""
 
 
 @dataclass(frozen=True)
@@ -24,3 +29,17 @@ class Desk:
     drawn_by: type[Widget] | None = None
     """Draws finished pictures; None means half-cells."""
     over_ssh: bool = False
+
+    def close(self) -> bool:
+        """Stop what runs, and keep what is left of it, and what waits, for the next start. Returns
+        whether the worker has ended."""
+        before = self.queue.jobs()
+        ended = self.queue.close(_GRACE)
+        left = [self.queue.job(job.id).rest() for job in before if job.state.is_wanted]
+        try:
+            self.queue_file.keep(job for job in left if job is not None)
+        except OSError as error:
+            _log.warning("the queue can't be kept on disk: %s", error)
+        if ended:
+            self.history.close()
+        return ended

@@ -20,6 +20,15 @@ _RESTORE = (
 _CLEAN = b"."
 
 
+def terminal_is_gone() -> bool:
+    """Whether the terminal that the process was started in has hung up."""
+    try:
+        termios.tcgetattr(sys.__stdin__.fileno() if sys.__stdin__ else 0)
+    except termios.error:
+        return True
+    return False
+
+
 class TerminalGuard:
     """While it is open, a second process waits for this one to end. If that happens without the
     guard having been closed, it puts the terminal back and says `told`."""

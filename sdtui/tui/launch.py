@@ -9,14 +9,12 @@ from collections.abc import Callable
 
 from sdtui.core import paths
 from sdtui.core.settings import Settings
-from sdtui.jobs import JobQueue, QueueFile
+from sdtui.jobs import JobQueue
 from sdtui.jobs.worker import PictureStore
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.guard import TerminalGuard
 from sdtui.tui.protocol import picture_widget, prepare_colours
 from sdtui.tui.terminal_question import Abilities, TerminalQuestion
-
-_log = logging.getLogger(__name__)
 
 MakeQueue = Callable[[Settings, PictureStore], JobQueue]
 
@@ -25,8 +23,6 @@ _KILLED = "sdtui was killed. The next start has the form, and offers to go on wi
 _PATIENCE, _PATIENCE_OVER_SSH = 0.3, 1.0
 """Seconds in which a terminal may say what it can draw. Most go by while modules are imported; an
 answer that comes later still would be taken for keys."""
-_GRACE = 0.8
-"""Seconds that the running step gets to end when someone quits."""
 _TURN = 0.0005
 """Seconds that a thread may hold the interpreter while another waits for it."""
 
@@ -57,6 +53,7 @@ def _run(settings: Settings, make_queue: MakeQueue) -> tuple[int, bool]:
     question = None if settings.image_protocol == "halfcell" else TerminalQuestion()
     try:
         from sdtui.history import History
+        from sdtui.jobs import QueueFile
         from sdtui.monitor import Monitor
         from sdtui.tui.app import SdtuiApp
         from sdtui.tui.desk import Desk
@@ -78,22 +75,7 @@ def _run(settings: Settings, make_queue: MakeQueue) -> tuple[int, bool]:
     app = SdtuiApp(desk)
     code = app.run()
     failed = app.return_code not in (0, None) and code is None
-    ended = _close(queue, desk.queue_file)
-    if ended:
-        history.close()
+    ended = desk.close()
     if failed:
         sys.stderr.write(f"sdtui met an error of its own; the log is {paths.log_file()}\n")
     return (1 if failed else code or 0), ended
-
-
-def _close(queue: JobQueue, queue_file: QueueFile) -> bool:
-    """Stop what runs, and keep what is left of it, and what waits, for the next start. Returns
-    whether the worker has ended."""
-    before = queue.jobs()
-    ended = queue.close(_GRACE)
-    left = [queue.job(job.id).rest() for job in before if job.state.is_wanted]
-    try:
-        queue_file.keep(job for job in left if job is not None)
-    except OSError as error:
-        _log.warning("the queue can't be kept on disk: %s", error)
-    return ended

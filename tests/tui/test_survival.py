@@ -107,16 +107,32 @@ def test_killed_half_way(tmp_path: Path) -> None:
     goes_on(tmp_path)
 
 
-def test_the_terminal_is_gone(tmp_path: Path) -> None:
-    terminal = generating(tmp_path)
+def hang_up(terminal: Terminal) -> int:
+    """Close the terminal; the exit code of the app."""
     process = psutil.Process(terminal.process.pid).pid
     os.close(terminal.process.child_fd)
     end = time.monotonic() + 10
     while (ended := os.waitpid(process, os.WNOHANG))[0] == 0:
         assert time.monotonic() < end, "it goes on without a terminal"
         time.sleep(0.05)
-    assert os.waitstatus_to_exitcode(ended[1]) == 128 + signal.SIGHUP
+    return os.waitstatus_to_exitcode(ended[1])
+
+
+def test_the_terminal_is_gone(tmp_path: Path) -> None:
+    assert hang_up(generating(tmp_path)) == 128 + signal.SIGHUP
     goes_on(tmp_path)
+
+
+def test_the_terminal_is_gone_while_much_is_drawn(tmp_path: Path) -> None:
+    state_folder(tmp_path).mkdir(parents=True)
+    form = {"form": {"prompt": "a cat", "num_inference_steps": "150"}}
+    (state_folder(tmp_path) / "tui.json").write_text(json.dumps(form))
+    terminal = Terminal((*SCRIPTED[:2], "0.05"), tmp_path)
+    terminal.until("Quit")
+    terminal.send(CTRL_G)
+    terminal.until("/150")
+    assert hang_up(terminal) == 128 + signal.SIGHUP
+    assert [job["request"]["prompt"] for job in kept_jobs(tmp_path)] == ["a cat"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

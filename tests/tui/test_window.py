@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
+from sdtui.core import paths
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.jump import LETTERS
 from sdtui.tui.state import load_state
+from sdtui.tui.story import Level, LogLine
 from sdtui.tui.widgets.pane import Pane
 from tests.tui.scripted import Bench, running
 
@@ -163,7 +165,7 @@ async def test_keys_come_from_the_config(tmp_path: Path) -> None:
         assert len(bench.queue.jobs()) == 1
 
 
-async def test_the_log_is_filtered_and_saved(bench: Bench) -> None:
+async def test_the_log_is_filtered_saved_and_copied(bench: Bench) -> None:
     async with running(bench):
         await bench.generate()
         await bench.finished()
@@ -173,8 +175,23 @@ async def test_the_log_is_filtered_and_saved(bench: Bench) -> None:
         await bench.press("f")
         assert "step" not in log.text
         assert "finished" in log.text
-        await bench.press("s")
-        await bench.press("enter")
+        await bench.press("s", "y")
+        (saved,) = paths.state_folder().glob("log-*.txt")
+        assert saved.read_text() == log.text
+        assert (paths.state_folder() / "copied.txt").read_text() == log.text
+        assert bench.app.clipboard == log.text
+        await bench.press("f", "f")
+        assert log.text == ""
+        await bench.press("f")
+        assert "step" in log.text
+
+
+async def test_the_log_keeps_its_newest_lines(bench: Bench) -> None:
+    async with running(bench):
+        log = bench.app.main.log_pane
+        log.add([LogLine(0.0, Level.NEWS, f"line {number}") for number in range(3000)])
+        assert log.list.count == 2000
+        assert log.text.endswith("line 2999\n")
 
 
 async def test_the_form_begins_with_the_settings(tmp_path: Path) -> None:
