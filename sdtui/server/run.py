@@ -20,6 +20,7 @@ from sdtui.core.settings import Settings
 from sdtui.history import History
 from sdtui.jobs import Job, JobQueue, JobState
 from sdtui.server.app import make_app
+from sdtui.server.connection import Connection
 from sdtui.server.desk import Desk, set_up
 from sdtui.server.keeping import Keeper
 from sdtui.server.options import ServerOptions
@@ -80,6 +81,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                http=Connection,
                 ws="none",
                 lifespan="on",
                 timeout_graceful_shutdown=int(desk.options.grace + 2 * _LAST_SECONDS) + 1,

@@ -107,6 +107,22 @@ def test_a_client_that_goes_away_cancels_its_own_job(
         assert ask.post("/generate", json=BODY).status_code == 200
 
 
+def test_clients_that_never_say_what_they_want_are_hung_up_on(
+    tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdtui.server.connection._PATIENCE", 0.2)
+    head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+    with live(tmp_path, lambda _: generator) as running, running.client() as ask:
+        for said in (b"", head, head + b"\r\n" + head):
+            with socket.create_connection(address(running), PATIENCE) as slow:
+                slow.sendall(said)
+                while slow.recv(10_000):
+                    pass
+        # One that waits for its picture is no such client.
+        generator.step_seconds = 0.2
+        assert ask.post("/generate", json=BODY).status_code == 200
+
+
 def test_every_one_of_many_clients_is_answered(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:

@@ -1,0 +1,43 @@
+"""Connections whose client doesn't say what it wants are closed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.h11_impl import H11Protocol as _Protocol
+else:
+    _Protocol = AutoHTTPProtocol
+
+_BUSY = object()
+_PATIENCE = 30.0
+"""Seconds that the head of a request may take to arrive."""
+
+
+class Connection(_Protocol):
+    """uvicorn's own, which waits without end for the first byte and between any two of a head: a
+    few hundred such clients, whom no key keeps out, would use up the files of the process."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to look."""
+        super().connection_made(transport)
+        self._answered: object = None
+        self._next_look = self.loop.call_later(_PATIENCE, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Look no more."""
+        self._next_look.cancel()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """Close if no request has begun since the last look. uvicorn itself closes those that
+        wait in silence after an answer."""
+        waits = self.cycle is None or self.cycle.response_complete
+        if waits and self.cycle is self._answered:
+            self.transport.close()
+            return
+        self._answered = self.cycle if waits else _BUSY
+        self._next_look = self.loop.call_later(_PATIENCE, self._look)
