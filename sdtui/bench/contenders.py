@@ -19,7 +19,7 @@ from sdtui.core.events import Event
 from sdtui.core.record import GenerationRecord, Stage
 from sdtui.core.request import GenerationRequest, Speed
 from sdtui.core.settings import Settings
-from sdtui.engine.device import TORCH_DTYPES
+from sdtui.engine.device import TORCH_DTYPES, Device
 from sdtui.engine.engine import Report, StableDiffusionEngine, report_nothing
 from sdtui.engine.load import load_pipeline
 from sdtui.engine.loaded import LoadedModel
@@ -30,6 +30,24 @@ from sdtui.models.description import ModelDescription, weight_variant
 
 OnStep = Callable[[], None]
 """Called after every denoising step."""
+
+
+class Watch:
+    """Takes the time from when it is made, with all work of the device that was begun."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        device.synchronize()
+        self._cpu = time.process_time()
+        self._started = time.perf_counter()
+
+    def sample(self) -> Sample:
+        """The seconds until now."""
+        self._device.synchronize()
+        return Sample(
+            seconds=time.perf_counter() - self._started,
+            cpu_seconds=time.process_time() - self._cpu,
+        )
 
 
 @dataclass(frozen=True)
@@ -94,22 +112,19 @@ class EngineContender:
                 steps.append(event.seconds)
                 on_step()
 
-        device = self.engine.device
-        device.synchronize()
-        before = time.perf_counter()
+        watch = Watch(self.engine.device)
         result = self.engine.generate(request, report=report)
-        device.synchronize()
-        seconds = time.perf_counter() - before
+        sample = watch.sample()
         record = result.record
         stages = {stage: spent for stage, spent in record.timings.items() if stage != Stage.LOAD}
         denoise = stages.get(Stage.DENOISE, 0.0)
-        sample = Sample(
-            seconds=seconds,
-            stages=stages,
-            it_per_second=len(steps) / denoise if denoise else None,
-            peak=record.memory.peak if record.memory else None,
-            batch_size=record.settings.batch_size if record.settings else None,
-        )
+        told = {
+            "stages": stages,
+            "it_per_second": len(steps) / denoise if denoise else None,
+            "peak": record.memory.peak if record.memory else None,
+            "batch_size": record.settings.batch_size if record.settings else None,
+        }
+        sample = sample.model_copy(update=told)
         return Made(sample, result.images, steps[-1] if steps else 0.0, record)
 
     def close(self) -> None:
@@ -125,12 +140,17 @@ class OneByOne(EngineContender):
         self.load().encoder.forget()
         request = self.request_for(replace(cell, count=1))
         images: list[Image.Image] = []
-        seconds = 0.0
+        samples: list[Sample] = []
         for seed in self.request_for(cell).seeds():
             made = self._make(request.changed(seed=seed), on_step)
-            seconds += made.sample.seconds
+            samples.append(made.sample)
             images += made.images
-        return Made(Sample(seconds=seconds, batch_size=1), images)
+        together = Sample(
+            seconds=sum(sample.seconds for sample in samples),
+            cpu_seconds=sum(sample.cpu_seconds for sample in samples),
+            batch_size=1,
+        )
+        return Made(together, images)
 
 
 class PlainDiffusers:
@@ -172,8 +192,7 @@ class PlainDiffusers:
             "generator": generators,
         }
         failure = None
-        device.synchronize()
-        before = time.perf_counter()
+        watch = Watch(device)
         try:
             images: list[Image.Image] = self._pipeline(**arguments).images
         except OOM_CANDIDATES as error:
@@ -187,8 +206,7 @@ class PlainDiffusers:
                 "Measure smaller sizes, or fewer pictures at once",
                 stage=Stage.DENOISE,
             )
-        device.synchronize()
-        return Made(Sample(seconds=time.perf_counter() - before), images)
+        return Made(watch.sample(), images)
 
     def close(self) -> None:
         """See Contender."""

@@ -23,6 +23,8 @@ class Sample(_Data):
     """One timed run, from prompt to finished pictures; the model was loaded before."""
 
     seconds: float
+    cpu_seconds: float = 0.0
+    """Computed by this process; other programs disturb it less. 0 where it isn't known."""
     stages: dict[str, float] = {}
     """Seconds by stage; empty where they can't be told apart (plain diffusers)."""
     it_per_second: float | None = None
@@ -73,10 +75,20 @@ class CellResult(_Data):
     @property
     def ratios(self) -> tuple[float, ...]:
         """Seconds over the other contender's, pair by pair."""
+        return tuple(ours.seconds / theirs.seconds for ours, theirs in self._pairs)
+
+    @property
+    def cpu_ratios(self) -> tuple[float, ...]:
+        """The same of the seconds that were computed, as far as they are known."""
         return tuple(
-            ours.seconds / theirs.seconds
-            for ours, theirs in zip(self.samples, self.against, strict=False)
+            ours.cpu_seconds / theirs.cpu_seconds
+            for ours, theirs in self._pairs
+            if theirs.cpu_seconds
         )
+
+    @property
+    def _pairs(self) -> tuple[tuple[Sample, Sample], ...]:
+        return tuple(zip(self.samples, self.against, strict=False))
 
 
 class Machine(_Data):
@@ -147,7 +159,16 @@ def read_report(path: Path) -> BenchReport:
 
 _STAGES = ("encode", "denoise", "decode")
 _CELL = ("prompt", "num_inference_steps", "width", "height", "count")
-_RUN = ("contender", "run", "seconds", *_STAGES, "it_per_second", "batch_size", "peak")
+_RUN = (
+    "contender",
+    "run",
+    "seconds",
+    "cpu_seconds",
+    *_STAGES,
+    "it_per_second",
+    "batch_size",
+    "peak",
+)
 _OUTCOME = ("estimate", "difference", "error")
 _SETTINGS = ("model", "model_hash", "sampler", "guidance_scale", "seed", "dtype", "memory_mode")
 _WHOLE = ("timestamp", *_SETTINGS, "speed", "speedups")

@@ -36,6 +36,11 @@ def report_lines(report: BenchReport, width: int) -> list[str]:
         lines += _table(_RATIO_HEADINGS, [_ratio_row(cell) for cell in compared], width)
         ratios = [ratio for cell in compared for ratio in cell.ratios]
         lines.append(f"all: median {statistics.median(ratios):.3f}, {_spread(ratios)}")
+        computed = [ratio for cell in compared for ratio in cell.cpu_ratios]
+        if computed and report.machine.device == "cpu":
+            lines.append(
+                f"CPU seconds: median {statistics.median(computed):.3f}, {_spread(computed)}"
+            )
     if measured:
         bars = _bars([(_name(cell), cell.mean) for cell in measured], width)
         lines += ["", "seconds a run", *bars]

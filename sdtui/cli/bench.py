@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130
 _ENDINGS = (".json", ".csv")
 _WIDE = 160
+_TYPED = click.core.ParameterSource.COMMANDLINE
 
 
 @click.command()
@@ -87,10 +88,7 @@ def bench(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     if compared is not None:
-        if prompts or as_csv or files or against:
-            raise click.UsageError(
-                "--compare reads two files, and takes no other option but --json"
-            )
+        _refuse_others_than("compared", "as_json", "quiet")
         return _compare(*compared, as_json=as_json)
     if against == "one-by-one" and count == 1:
         raise click.UsageError("--against one-by-one needs a --count of more than 1")
@@ -121,6 +119,13 @@ def bench(
     return code
 
 
+def _refuse_others_than(*names: str) -> None:
+    context = click.get_current_context()
+    given = (name for name in context.params if context.get_parameter_source(name) == _TYPED)
+    if set(given) - set(names):
+        raise click.UsageError("--compare reads two files, and takes no other option but --json")
+
+
 def _plan(
     prompts: tuple[str, ...], steps: str | None, sizes: str | None, runs: int | None, count: int
 ) -> Plan:
@@ -136,7 +141,11 @@ def _plan(
             ) from None
     if sizes is not None:
         given["sizes"] = tuple(parse_size(part) for part in sizes.split(","))
-    given = {name: value for name, value in given.items() if value}
+    given = {
+        name: tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
+        for name, value in given.items()
+        if value
+    }
     return Plan(**given, count=count, kept=frozenset(given))
 
 

@@ -11,11 +11,11 @@ from PIL import Image
 from sdtui.bench import measure
 from sdtui.bench.contenders import EngineContender, Made, OnStep
 from sdtui.bench.measure import Bench
-from sdtui.bench.plan import Cell, Plan
-from sdtui.bench.report import BenchReport, Sample
+from sdtui.bench.plan import PROMPTS, STEPS, Cell, Plan
+from sdtui.bench.report import BenchReport, CellResult, Sample
 from sdtui.core.errors import OutOfMemoryError
 from sdtui.core.record import Stage
-from sdtui.core.request import GenerationRequest
+from sdtui.core.request import DType, GenerationRequest
 from sdtui.core.settings import Settings
 
 _SMALL, _LARGE = (64, 64), (128, 128)
@@ -39,10 +39,12 @@ class _Contender(EngineContender):
         return Made(sample, [Image.new("RGB", (8, 8))], step_seconds=0.1)
 
 
-def _bench(monkeypatch: pytest.MonkeyPatch, model: Path, plan: Plan, **traits: Any) -> Bench:
+def _bench(
+    monkeypatch: pytest.MonkeyPatch, model: Path, plan: Plan, *, seconds: float = 600, **traits: Any
+) -> Bench:
     monkeypatch.setattr(measure, "EngineContender", type("_Trait", (_Contender,), traits))
     request = GenerationRequest(prompt="-", model=str(model))
-    return Bench(Settings(device="cpu"), request, plan, seconds=600, tell=lambda *_: None)
+    return Bench(Settings(device="cpu"), request, plan, seconds=seconds, tell=lambda *_: None)
 
 
 def _sizes(report: BenchReport) -> list[tuple[int, int]]:
@@ -85,3 +87,42 @@ def test_warm_up_is_not_counted_and_an_interrupt_keeps_what_is_finished(
     report = bench.report()
     assert [len(cell.samples) for cell in report.cells] == [2, 1]
     assert not report.complete
+
+
+def test_against_diffusers_defaults_it_is_float32() -> None:
+    """The pocket model's files are fp16."""
+    plan = Plan(("a cat",), (1,), (_SMALL,), runs=1, kept=frozenset({"sizes"}))
+    only = _measured("pocket", plan, "diffusers-defaults", dtype=DType.BFLOAT16)
+    assert only.difference is not None
+    assert 0 < only.difference < 10  # bfloat16 against float32
+
+
+def test_a_batch_against_one_by_one(tiny_sd1: Path) -> None:
+    plan = Plan(("a cat",), (2,), (_SMALL,), runs=2, count=3, kept=frozenset({"sizes"}))
+    only = _measured(str(tiny_sd1), plan, "one-by-one")
+    assert {sample.batch_size for sample in only.samples} == {3}
+    assert {sample.batch_size for sample in only.against} == {1}
+    assert only.difference is not None
+    assert only.difference < 1
+
+
+def test_the_grid_is_sized_down_to_the_time(
+    monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
+) -> None:
+    plan = Plan(sizes=(_SMALL,), kept=frozenset({"sizes"}))
+    # The classic steps and prompts, three runs each, would take 166 s by what the warm-up tells.
+    bench = _bench(monkeypatch, tiny_sd1, plan, seconds=60)
+    bench.run()
+    report = bench.report()
+    assert "one prompt only" in report.notes
+    assert {cell.prompt for cell in report.cells} == {PROMPTS[0]}
+    assert [cell.num_inference_steps for cell in report.cells] == list(STEPS)
+
+
+def _measured(model: str, plan: Plan, against: str, **values: Any) -> CellResult:
+    request = GenerationRequest(prompt="-", model=model, **values)
+    settings = Settings(device="cpu", previews=False)
+    bench = Bench(settings, request, plan, seconds=600, against=against, tell=lambda *_: None)
+    bench.run()
+    (only,) = bench.report().cells
+    return only

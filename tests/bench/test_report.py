@@ -61,6 +61,15 @@ def test_ratios_go_pair_by_pair() -> None:
     assert cell([1.0, 2.0], against=against).ratios == (0.5, 2.0)
 
 
+def test_computed_seconds_have_ratios_of_their_own() -> None:
+    samples = tuple(Sample(seconds=9.0, cpu_seconds=each) for each in (1.0, 2.0, 3.0))
+    against = (*(Sample(seconds=1.0, cpu_seconds=4.0) for _ in range(2)), Sample(seconds=1.0))
+    compared = cell([], samples=samples, against=against)
+    assert compared.cpu_ratios == (0.25, 0.5)
+    text = "\n".join(report_lines(report(compared, against="diffusers"), 80))
+    assert "CPU seconds: median 0.375, 0.250 to 0.500" in text
+
+
 def test_comparing_matches_cells_and_tells_what_differs() -> None:
     first = report(cell([1.0, 3.0]), cell([5.0], steps=50))
     second = report(cell([4.0, 4.0]), cell([9.0], steps=100), dtype="bfloat16")

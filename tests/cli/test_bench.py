@@ -36,7 +36,8 @@ def test_against_plain_diffusers_the_pictures_are_the_same(tiny_sd1: Path, tmp_p
     found = json.loads(done.stdout)
     (only,) = found["cells"]
     assert len(only["samples"]) == len(only["against"]) == 2
-    assert all(0 < sample["seconds"] < 60 for sample in only["samples"] + only["against"])
+    assert all(sample["seconds"] > 0 for sample in only["samples"] + only["against"])
+    assert all(sample["cpu_seconds"] > 0 for sample in only["samples"] + only["against"])
     assert only["difference"] == 0
     for sample in only["samples"]:
         assert {"encode", "denoise", "decode"} <= set(sample["stages"])
@@ -48,34 +49,6 @@ def test_against_plain_diffusers_the_pictures_are_the_same(tiny_sd1: Path, tmp_p
     assert "measured 1 of 1" in done.stderr
     rows = list(csv.DictReader(io.StringIO(file.read_text())))
     assert [row["contender"] for row in rows] == ["sdtui"] * 2 + ["diffusers"] * 2
-
-
-def test_against_diffusers_defaults_it_is_float32() -> None:
-    """The pocket model's files are fp16."""
-    arguments = ("a cat", "--dtype", "bfloat16", "--steps", "1", "--size", "64x64", "--runs", "1")
-    done = _bench(*arguments, "--against", "diffusers-defaults", "--json", "-q")
-    assert done.returncode == 0, done.stderr
-    (only,) = json.loads(done.stdout)["cells"]
-    assert 0 < only["difference"] < 10  # bfloat16 against float32
-
-
-def test_a_batch_against_one_by_one(tiny_sd1: Path) -> None:
-    done = _bench(
-        "a cat", "-m", tiny_sd1, *_SMALL, "--count", "3", "--against", "one-by-one", "--json", "-q"
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    (only,) = json.loads(done.stdout)["cells"]
-    assert {sample["batch_size"] for sample in only["samples"]} == {3}
-    assert {sample["batch_size"] for sample in only["against"]} == {1}
-    assert only["difference"] < 1
-
-
-def test_the_grid_is_sized_down_to_the_time(tiny_sd1: Path) -> None:
-    done = _bench("-m", tiny_sd1, "--size", "256x256", "--minutes", "0.1")
-    assert done.returncode == 0, done.stderr
-    assert "note: one prompt only" in done.stdout
-    assert "256×256" in done.stdout
 
 
 def test_an_interrupt_prints_what_is_finished(tiny_sd1: Path) -> None:
@@ -120,6 +93,7 @@ def test_compare(tmp_path: Path) -> None:
         (("--against", "comfy"), "--against"),
         (("--json", "--csv"), "exclude"),
         (("--compare", "a.json", "b.json", "--csv"), "--compare"),
+        (("--compare", "a.json", "b.json", "--steps", "20"), "--compare"),
         (("--against", "one-by-one"), "--count"),
         (("--runs", "0"), "--runs"),
         (("--speed", "warp"), "--speed"),

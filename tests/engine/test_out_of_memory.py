@@ -189,8 +189,10 @@ def test_other_errors_are_not_tried_again(
 def test_finished_pictures_survive_a_failure(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
-    # 384 px fill a CPU, so the pictures are made one by one.
-    wanted = _request(tiny_sd1, width=512, height=512, num_images_per_prompt=2)
+    # More than half of what fills a CPU, so the pictures are made one by one.
+    wanted = _request(
+        tiny_sd1, width=512, height=264, num_images_per_prompt=2, num_inference_steps=1
+    )
     model = generator.engine.load(wanted.model, wanted.dtype)
     finished: list[int] = []
     fault = Fault(0)
