@@ -164,6 +164,7 @@ def listen(options: ServerOptions) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen()  # from here on clients may come, and wait until the server is ready
     except OSError as error:
         problem = f"{options.host} port {options.port} can't be used: {error.strerror or error}"
     else:

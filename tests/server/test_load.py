@@ -345,7 +345,7 @@ def test_sigterm_ends_the_command_with_0_and_sigkill_loses_no_waiting_job(tmp_pa
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     process = _begin(tmp_path, port)
-    body = {"prompt": "x", "num_inference_steps": 4, "width": 64, "height": 64}
+    body = {"prompt": "x", "num_inference_steps": 150, "width": 64, "height": 64}
     jobs = [httpx.post(f"{url}/jobs", json=body, timeout=PATIENCE).json() for _ in range(2)]
     file = tmp_path / "state" / "sdtui" / "server" / f"queue-{process.pid}.json"
     end = time.monotonic() + PATIENCE
