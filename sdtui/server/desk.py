@@ -41,7 +41,7 @@ class Desk:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is told to end."""
     grace_over: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the running job's time to end is over, and it was stopped."""
+    """Set when what the queue still holds won't be finished by this server."""
 
 
 def set_up(settings: Settings, options: ServerOptions, history: History, queue: JobQueue) -> Desk:

@@ -141,15 +141,15 @@ async def _finish(desk: Desk) -> str | None:
     the id of the job that was running, unless someone had cancelled it."""
     desk.queue.finish()
     desk.closing.set()
-    # Not the board's: a job that waits for the engine to be imported is taken, but not begun.
     running = next((job.id for job in desk.queue.jobs() if job.state is JobState.RUNNING), None)
-    if running is None:
-        return None
-    over = await asyncio.to_thread(desk.queue.wait, running, desk.options.grace)
-    if not over.state.is_over:
+    # A job that waits for the engine to be imported is taken, but not begun: nothing to wait for.
+    if running is not None and running == desk.board.running:
+        over = await asyncio.to_thread(desk.queue.wait, running, desk.options.grace)
+        if over.state.is_over:
+            return running
         _log.warning("job %s didn't end in %s s and is stopped", running, desk.options.grace)
         await asyncio.to_thread(desk.queue.close, _LAST_SECONDS)
-        desk.grace_over.set()
+    desk.grace_over.set()
     return running
 
 
@@ -164,6 +164,7 @@ def listen(options: ServerOptions) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen()  # from here on clients may come, and wait until the server is ready
     except OSError as error:
         problem = f"{options.host} port {options.port} can't be used: {error.strerror or error}"
     else:

@@ -229,9 +229,8 @@ def test_what_is_not_finished_in_time_is_kept_too_and_goes_first(
 
 
 def test_a_job_that_waits_for_the_engine_is_kept_too(
-    tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
-    monkeypatch.setattr("sdtui.server.run._LAST_SECONDS", 0.1)
     with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
         generator.hold.set()
         job = ask.post("/jobs", json=BODY).json()
@@ -244,7 +243,7 @@ def test_a_job_that_waits_for_the_engine_is_kept_too(
         imported.wait(PATIENCE)
         return generator
 
-    with live(tmp_path, made_late, grace=0, warm=False) as again:
+    with live(tmp_path, made_late, grace=PATIENCE, warm=False) as again:
         again.until(lambda: state(again, job) is JobState.RUNNING)
         assert again.desk.board.running is None  # taken, but not begun
         again.end()
@@ -332,7 +331,7 @@ def _begin(tmp_path: Path, port: int) -> subprocess.Popen[str]:
         "XDG_STATE_HOME": str(tmp_path / "state"),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "sdtui", "serve", "--port", str(port), "--grace", "60"],
+        [sys.executable, "-m", "sdtui", "serve", "--port", str(port), "--grace", "600"],
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
@@ -346,7 +345,7 @@ def test_sigterm_ends_the_command_with_0_and_sigkill_loses_no_waiting_job(tmp_pa
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     process = _begin(tmp_path, port)
-    body = {"prompt": "x", "num_inference_steps": 4, "width": 64, "height": 64}
+    body = {"prompt": "x", "num_inference_steps": 150, "width": 64, "height": 64}
     jobs = [httpx.post(f"{url}/jobs", json=body, timeout=PATIENCE).json() for _ in range(2)]
     file = tmp_path / "state" / "sdtui" / "server" / f"queue-{process.pid}.json"
     end = time.monotonic() + PATIENCE
