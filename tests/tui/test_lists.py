@@ -27,7 +27,7 @@ async def test_keys_move_the_cursor(bench: Bench) -> None:
         for key, line in (*there, *pages, ("pageup", 0), ("end", last)):
             await bench.press(key)
             assert log.list.cursor == line, key
-            assert log.list.shown[line].text in seen(log.list)
+            assert log.list.shown[line].text[:9] in seen(log.list)
 
 
 def seen(widget: Widget) -> str:

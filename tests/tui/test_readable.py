@@ -74,21 +74,3 @@ async def test_where_the_frame_of_the_focus_is_without_colours(bench: Bench) -> 
 def test_few_colours_mean_the_terminals_own() -> None:
     assert default_theme(16) == DARK_16.name
     assert default_theme(256) == DARK.name
-
-
-async def test_what_is_left_open_does_not_look_written(bench: Bench) -> None:
-    async with running(bench):
-        main = bench.app.main
-        main.parameters.fill({"num_inference_steps": "7"})
-        for theme in OWN_THEMES:
-            bench.app.theme = theme.name
-            await bench.settled()
-            left_open, written = (
-                next(each.style for each in field.render_line(0) if each.text.strip())
-                for field in map(main.parameters.fields.get, ("seed", "num_inference_steps"))
-                if field is not None
-            )
-            assert left_open != written, theme.name
-            assert (
-                main.negative.editor.render_line(0)._segments[1].style != main.negative.rich_style
-            )
