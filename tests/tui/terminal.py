@@ -111,7 +111,7 @@ class Terminal:
         self._stream.feed(whole)
         self._undrawn = bytearray(data[len(whole) :])
 
-    def until(self, shown: str | Callable[[], object], seconds: float = 20) -> None:
+    def until(self, shown: str | Callable[[], object], seconds: float = 120) -> None:
         """Wait until something is seen, or holds."""
         end = time.monotonic() + seconds
         while not (shown in self.text if isinstance(shown, str) else shown()):
@@ -135,7 +135,7 @@ class Terminal:
         self.process.kill(signal.SIGKILL)
         self.ended()
 
-    def ended(self, seconds: float = 10) -> int | None:
+    def ended(self, seconds: float = 60) -> int | None:
         """Wait for the end; the exit code."""
         end = time.monotonic() + seconds
         while self.process.isalive():
