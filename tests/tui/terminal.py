@@ -106,7 +106,7 @@ class Terminal:
         self._stream.feed(whole)
         self._undrawn = bytearray(data[len(whole) :])
 
-    def until(self, shown: str | Callable[[], object], seconds: float = 60) -> None:
+    def until(self, shown: str | Callable[[], object], seconds: float = 120) -> None:
         """Wait until something is seen, or holds."""
         end = time.monotonic() + seconds
         while not (shown in self.text if isinstance(shown, str) else shown()):

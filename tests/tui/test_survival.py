@@ -111,7 +111,7 @@ def hang_up(terminal: Terminal) -> int:
     """Close the terminal; the exit code of the app."""
     process = psutil.Process(terminal.process.pid).pid
     os.close(terminal.process.child_fd)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while (ended := os.waitpid(process, os.WNOHANG))[0] == 0:
         assert time.monotonic() < end, "it goes on without a terminal"
         time.sleep(0.05)
