@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from diffusers import DiffusionPipeline
 from PIL import Image
 
 from sdtui.bench import measure
@@ -89,10 +91,13 @@ def test_warm_up_is_not_counted_and_an_interrupt_keeps_what_is_finished(
     assert not report.complete
 
 
-def test_against_diffusers_defaults_it_is_float32() -> None:
-    """The pocket model's files are fp16."""
+def test_against_diffusers_defaults_it_is_float32_whatever_the_files_are(
+    tiny_sd1: Path, tmp_path: Path
+) -> None:
+    halves: Any = DiffusionPipeline.from_pretrained(tiny_sd1, dtype=torch.float16)
+    halves.save_pretrained(tmp_path)
     plan = Plan(("a cat",), (1,), (_SMALL,), runs=1, kept=frozenset({"sizes"}))
-    only = _measured("pocket", plan, "diffusers-defaults", dtype=DType.BFLOAT16)
+    only = _measured(str(tmp_path), plan, "diffusers-defaults", dtype=DType.BFLOAT16)
     assert only.difference is not None
     assert 0 < only.difference < 10  # bfloat16 against float32
 
