@@ -61,8 +61,8 @@ class TerminalGuard:
         """In the second process; doesn't return."""
         try:
             if os.read(reading, 1) != _CLEAN:  # the kernel closed the other end
-                os.write(terminal, f"{_RESTORE}\r\n{self._told}\r\n".encode())
                 _restore_modes(terminal, before)
+                os.write(terminal, f"{_RESTORE}\r\n{self._told}\r\n".encode())
         finally:
             os._exit(0)
 

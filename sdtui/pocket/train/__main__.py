@@ -133,11 +133,13 @@ def the_pipeline(models: Models, vae: Autoencoder) -> Pipeline:
 def export(pipeline: Pipeline, folder: Path) -> None:
     """Write the model folder in float16."""
     pipeline.to(torch.float16).save_pretrained(folder)
-    # AutoencoderTiny writes this key, then warns about it when it reads it back.
-    config = folder / "vae" / "config.json"
-    kept = json.loads(config.read_text())
-    kept.pop("block_out_channels", None)
-    config.write_text(json.dumps(kept, indent=2) + "\n")
+    for part in ("unet", "vae"):
+        config = folder / part / "config.json"
+        kept = json.loads(config.read_text())
+        kept.pop("_name_or_path", None)  # a folder of this machine
+        if part == "vae":  # AutoencoderTiny writes this key, then warns when it reads it back.
+            kept.pop("block_out_channels", None)
+        config.write_text(json.dumps(kept, indent=2) + "\n")
 
 
 if __name__ == "__main__":
