@@ -104,6 +104,15 @@ class NearestObject:
         return self.references[background]
 
 
+def blind_captions(seed: int) -> list[str]:
+    """Of sixteen different objects, each centred on a held-out background, as the seed picks."""
+    asked = held_out([Placing.NORMAL])
+    random.Random(seed).shuffle(asked)
+    first_of_each = {composition.things[0].name: composition for composition in reversed(asked)}
+    picked = [c for c in asked if first_of_each[c.things[0].name] is c]
+    return [plain_caption(composition) for composition in picked[:16]]
+
+
 def drawn(
     pipeline: Pipeline, compositions: Sequence[Composition], seeds: Sequence[int]
 ) -> Iterator[tuple[Composition, Image.Image]]:
@@ -154,10 +163,17 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".pocket"), help="the npm package")
     parser.add_argument("--rounds", type=int, default=10, help="pictures for each composition")
     parser.add_argument("--sheet", type=Path, help="only write the sixteen samples there")
+    parser.add_argument(
+        "--blind", type=int, metavar="SEED", help="the sheet: held-out objects, told afterwards"
+    )
     arguments = parser.parse_args()
     pipeline = load(arguments.model)
     if arguments.sheet:
-        sheet(draw(pipeline, PROMPTS, range(len(PROMPTS)))).save(arguments.sheet)
+        prompts = PROMPTS if arguments.blind is None else blind_captions(arguments.blind)
+        sheet(draw(pipeline, prompts, range(len(prompts)))).save(arguments.sheet)
+        if arguments.blind is not None:
+            click.pause("Look at the sheet, name what you see, then press any key …")
+            click.echo("\n".join(prompts))
         return
     click.echo(f"{STEPS} steps, guidance {GUIDANCE}, {pipeline.scheduler.__class__.__name__}")
     measure(pipeline, load_pictures(fetch_assets(arguments.work), THINGS), arguments.rounds)

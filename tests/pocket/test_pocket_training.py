@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sdtui.pocket.evaluate import NearestObject, held_out, named_background
+from sdtui.pocket.evaluate import NearestObject, blind_captions, held_out, named_background
 from sdtui.pocket.train.captions import draw_caption, plain_caption, vocabulary_texts
 from sdtui.pocket.train.compositions import (
     BACKGROUNDS,
@@ -48,6 +48,14 @@ def test_training_never_sees_what_is_held_out() -> None:
     assert 0.05 < len(kept_back) / (len(THINGS) * len(BACKGROUNDS) * len(Placing)) < 0.12
     rng = random.Random(3)
     assert not kept_back & {draw_composition(rng) for _ in range(3000)}
+
+
+def test_a_blind_sheet_has_sixteen_objects_that_are_held_out() -> None:
+    captions = blind_captions(5)
+    known = {plain_caption(composition) for composition in held_out([Placing.NORMAL])}
+    assert len(captions) == len(set(captions)) == 16
+    assert set(captions) <= known
+    assert captions != blind_captions(6)
 
 
 def test_captions_hold_only_words_of_the_vocabulary() -> None:
