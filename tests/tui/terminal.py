@@ -23,6 +23,8 @@ _OF_THE_PERSON = (
     "TMUX",
     "TEXTUAL_",
     "TERM_PROGRAM",
+    "COLUMNS",  # pytest-xdist sets it
+    "LINES",
     "PYTHONDONTWRITEBYTECODE",  # what is installed has its bytecode
 )
 """How names of variables begin that must not decide what a test sees."""

@@ -34,6 +34,7 @@ async def at_history(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncIt
         pane = bench.app.main.history_pane
         await bench.press("f4")
         await bench.until(lambda: pane.list.has_focus and pane.list.selected)
+        await bench.settled()
         yield bench
 
 

@@ -76,7 +76,7 @@ async def test_jump_goes_to_every_pane(bench: Bench, size: tuple[int, int]) -> N
                 await bench.press("ctrl+o", letter)
                 assert main.focused_pane is pane
                 reached.add(pane.id)
-        assert reached == {str(pane.id) for pane in main.query(Pane)} - {"progress", "memory"}
+        assert reached == {str(pane.id) for pane in main.query(Pane)} - {"progress"}
 
 
 async def test_jump_goes_to_another_tab(bench: Bench) -> None:

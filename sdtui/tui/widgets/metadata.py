@@ -51,6 +51,7 @@ class MetadataTree(Tree[str], inherit_bindings=False):
         self.show_root = False
         self.show_guides = False
         self.guide_depth = 2
+        self._record: GenerationRecord | None = None
 
     def render_label(self, node: TreeNode[str], base_style: Style, style: Style) -> Text:
         """A label that is too long ends in dots."""
@@ -78,6 +79,9 @@ class MetadataTree(Tree[str], inherit_bindings=False):
 
     def use(self, record: GenerationRecord | None) -> None:
         """Show a record, or nothing."""
+        if record == self._record:
+            return
+        self._record = record
         line = max(0, self.cursor_line)
         self.clear()
         if record is None:
