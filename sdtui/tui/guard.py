@@ -8,6 +8,7 @@ import signal
 import sys
 import termios
 import tty
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -53,8 +54,9 @@ class TerminalGuard:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """The terminal is as it was: let the other process go."""
-        os.write(self._writing, _CLEAN)
+        """The terminal is as it was: let the other process go, if nobody has killed it."""
+        with suppress(BrokenPipeError):
+            os.write(self._writing, _CLEAN)
         os.close(self._writing)
 
     def _watch(self, reading: int, terminal: int, before: list[Any]) -> None:

@@ -150,6 +150,16 @@ def test_told_to_end(number: signal.Signals, tmp_path: Path) -> None:
     assert "four cats" in (state_folder(tmp_path) / "tui.json").read_text()
 
 
+def test_quitting_after_the_watcher_was_killed(tmp_path: Path) -> None:
+    terminal = Terminal(SCRIPTED, tmp_path)
+    terminal.until("Quit")
+    (watcher,) = psutil.Process(terminal.process.pid).children()
+    watcher.kill()
+    terminal.until(lambda: watcher.status() == psutil.STATUS_ZOMBIE)
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
 def test_a_fault_of_ours(tmp_path: Path) -> None:
     terminal = Terminal(CRASHING, tmp_path)
     terminal.until("Quit")
