@@ -12,6 +12,7 @@ from sdtui.models.tokens import counters_of
 from sdtui.tui.fields import FieldSpec, field_specs, problems_of
 from sdtui.tui.halfcells import Pixels, draw, fit
 from sdtui.tui.mailbox import Mailbox
+from sdtui.tui.widgets.form_fields import NumberField
 from sdtui.tui.widgets.memory import graph
 from tests.tui.scripted import Bench, running
 
@@ -59,6 +60,9 @@ async def test_the_usual_sizes_are_those_of_the_model(
 ) -> None:
     async with running(bench):
         form = bench.app.main.parameters
+        width = form.fields["width"]
+        assert isinstance(width, NumberField)
+        await bench.until(lambda: width.native)  # of the app's own model, which is looked at first
         form.use_native(NativeValues(width=side, height=side))
         form.fields["policy"].focus()
         seen = []

@@ -33,7 +33,8 @@ HOLDING = (*SCRIPTED, "--hold-at-picture=2")
 SHELL = (
     "-c",
     "import subprocess, sys\n"
-    "print('ended with', subprocess.call([sys.executable, *sys.argv[1:]]))\n"
+    "code = subprocess.call([sys.executable, *sys.argv[1:]])\n"
+    "print(f'ended with {code}')\n"  # at once: the watcher writes there as well
     "input('shell> ')",
 )
 """What the app is started from, and what is there after it."""
