@@ -105,9 +105,8 @@ class HistoryPane(Pane):
         return self.list
 
     def reload(self) -> None:
-        """Read the list again; the cursor stays in its line."""
-        self.list.forget()
-        self._read(self.list.cursor // PAGE * PAGE)
+        """Read the list again; the cursor stays in its line, and keys go on with what is there."""
+        self._load(self.search.value, self.list.cursor // PAGE * PAGE, anew=True)
 
     def add_tags(self, entry: Entry, text: str) -> None:
         """Add the tags in `text`, and take away those with a minus."""
@@ -127,7 +126,7 @@ class HistoryPane(Pane):
     def _searched(self) -> None:
         self.list.forget()
         self.list.cursor = 0
-        self._read(0)
+        self._load(self.search.value, 0, anew=True)
 
     @on(SearchLine.Left)
     @on(Input.Submitted, "#history-search")
@@ -136,7 +135,7 @@ class HistoryPane(Pane):
 
     @on(HistoryList.PageWanted)
     def _page_wanted(self, event: HistoryList.PageWanted) -> None:
-        self._read(event.offset)
+        self._load(self.search.value, event.offset, anew=False)
 
     @on(Lines.Highlighted)
     def _highlighted(self) -> None:
@@ -164,11 +163,8 @@ class HistoryPane(Pane):
             self.notify(str(error), severity="error", markup=False)
             return None
 
-    def _read(self, offset: int) -> None:
-        self._load(self.search.value, offset)
-
     @work
-    async def _load(self, query: str, offset: int) -> None:
+    async def _load(self, query: str, offset: int, *, anew: bool) -> None:
         try:
             page = await asyncio.to_thread(self._history.entries, query, offset=offset, limit=PAGE)
         except InvalidRequestError as error:
@@ -178,16 +174,15 @@ class HistoryPane(Pane):
         except SdtuiError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        self._show(page, query)
+        if query == self.search.value:
+            self._show(page, anew)
 
-    def _show(self, page: Page, query: str) -> None:
-        if query != self.search.value:
-            return
+    def _show(self, page: Page, anew: bool) -> None:
         self.search.remove_class("-wrong")
-        found = " found" if query.strip() else ""
+        found = " found" if self.search.value.strip() else ""
         self.count_in_title(f"{page.total:,}{found}")
         self.list.empty = "Nothing was found." if found else "No pictures yet."
-        self.list.use(page)
+        self.list.use(page, anew=anew)
         if not page.total:
             self.post_message(self.Selected(None, None))
 

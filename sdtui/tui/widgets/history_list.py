@@ -31,8 +31,13 @@ class HistoryList(Lines):
         self._wanted: set[int] = set()
         self.marked: Entry | None = None
 
-    def use(self, page: Page) -> None:
-        """Take in a page of the present search."""
+    def use(self, page: Page, *, anew: bool = False) -> None:
+        """Take in a page of the present search. `anew`: it takes the place of all that was read
+        before, which served until now."""
+        if anew:
+            self.forget()
+        elif page.offset not in self._wanted:
+            return
         self._pages[page.offset] = page.entries
         self._wanted.discard(page.offset)
         while len(self._pages) > _PAGES_KEPT:
@@ -44,7 +49,7 @@ class HistoryList(Lines):
             self.post_message(self.Highlighted(self, self.cursor))
 
     def forget(self) -> None:
-        """The search or the history is another: nothing that was read still holds."""
+        """Nothing that was read still holds."""
         self._pages.clear()
         self._wanted.clear()
 
