@@ -19,16 +19,15 @@ from sdtui.core.request import DType, GenerationRequest, MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.jobs.job import Job, JobState, Load, Output
 from sdtui.jobs.subscribers import Subscriber, Subscribers
+from sdtui.jobs.unsaved import UnsavedPictures
 from sdtui.jobs.worker import (
     MakeGenerator,
     Outcome,
     PictureStore,
-    UnsavedPicture,
     carry_out,
     failed_event,
     make_generator,
     over,
-    save_picture,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _REMEMBERED = 200
 """Finished jobs that `jobs` still lists."""
-_HELD = 20
-"""Jobs whose unsaved pictures are held for `save_again`."""
 
 
 class JobQueue:
@@ -61,7 +58,7 @@ class JobQueue:
         self._waiting: list[str] = []
         self._running: str | None = None
         self._cancellations: dict[str, Cancellation] = {}
-        self._unsaved: dict[str, list[UnsavedPicture]] = {}
+        self._unsaved = UnsavedPictures(store)
         self._subscribers = Subscribers()
         self._wanted_model: Load | None = None
         self._loading: Load | None = None
@@ -181,17 +178,10 @@ class JobQueue:
         """Try again to save the pictures of a job that could not be written; returns their paths.
         Raises OutputError, and still holds them then."""
         saved = []
-        job = self._jobs[job_id]
-        unsaved = self._unsaved.get(job_id, [])
-        while unsaved:
-            picture = unsaved[0]
-            file = save_picture(
-                self._store, picture.image, picture.record, picture.index, job.output
-            )
-            unsaved.pop(0)
-            saved.append(str(file.path))
-        with self._changed:
-            self._replace(job_id, pictures=(*self._jobs[job_id].pictures, *saved))
+        for path in self._unsaved.save(self.job(job_id)):
+            saved.append(path)
+            with self._changed:
+                self._replace(job_id, pictures=(*self._jobs[job_id].pictures, path))
         return saved
 
     # Looking
@@ -327,7 +317,7 @@ class JobQueue:
             self._running = None
             self._cancellations.pop(job_id)
             if outcome.unsaved:
-                self._unsaved[job_id] = outcome.unsaved
+                self._unsaved.hold(job_id, outcome.unsaved)
             self._jobs[job_id] = over(self._jobs[job_id], outcome)
             self._forget_old()
             self._subscribers.tell(job_id, outcome.event)
@@ -337,9 +327,7 @@ class JobQueue:
         finished = [job.id for job in self._jobs.values() if job.state.is_over]
         for old in finished[:-_REMEMBERED]:
             self._jobs.pop(old)
-            self._unsaved.pop(old, None)
-        for old in list(self._unsaved)[:-_HELD]:
-            self._unsaved.pop(old)
+            self._unsaved.forget(old)
 
     def _replace(self, job_id: str, **changes: object) -> Job:
         job = self._jobs[job_id].model_copy(update=changes)

@@ -1,0 +1,55 @@
+"""Pictures that could not be written, held in memory for another try."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from sdtui.core.errors import OutputError
+from sdtui.jobs.job import Job
+from sdtui.jobs.worker import PictureStore, UnsavedPicture, save_picture
+
+_HELD = 20
+"""Jobs whose pictures are held; older ones are let go."""
+
+
+class UnsavedPictures:
+    """By job. All methods may be called from any thread."""
+
+    def __init__(self, store: PictureStore) -> None:
+        self._store = store
+        self._pictures: dict[str, list[UnsavedPicture]] = {}
+        self._lock = threading.Lock()
+
+    def hold(self, job_id: str, pictures: list[UnsavedPicture]) -> None:
+        """Keep what a job could not write."""
+        with self._lock:
+            self._pictures[job_id] = pictures
+            for old in list(self._pictures)[:-_HELD]:
+                self._pictures.pop(old)
+
+    def forget(self, job_id: str) -> None:
+        """Let go of what a job could not write."""
+        with self._lock:
+            self._pictures.pop(job_id, None)
+
+    def save(self, job: Job) -> Iterator[str]:
+        """Write them now, one by one; yields the path of each. Raises OutputError, and still holds
+        what is left."""
+        while (picture := self._take(job.id)) is not None:
+            try:
+                file = save_picture(
+                    self._store, picture.image, picture.record, picture.index, job.output
+                )
+            except OutputError:
+                with self._lock:
+                    self._pictures.setdefault(job.id, []).insert(0, picture)
+                raise
+            yield str(file.path)
+
+    def _take(self, job_id: str) -> UnsavedPicture | None:
+        with self._lock:
+            if not self._pictures.get(job_id):
+                self._pictures.pop(job_id, None)
+                return None
+            return self._pictures[job_id].pop(0)
