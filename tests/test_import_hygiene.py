@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,14 @@ _HEAVY = ("torch", "diffusers", "transformers", "accelerate", "huggingface_hub")
 
 
 def _imported(code: str) -> set[str]:
-    script = f"{code}\nimport sys; print('\\n'.join(sys.modules))"
+    return set(_printed(f"{code}\nimport sys; print('\\n'.join(sys.modules))"))
+
+
+def _printed(script: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
-    return set(done.stdout.split())
+    return done.stdout.split()
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,24 @@ def test_help_needs_neither_torch_nor_textual() -> None:
 def test_the_engine_knows_no_face() -> None:
     modules = _imported("import sdtui.engine.generator")
     assert modules.isdisjoint({"textual", "fastapi", "click", "typer"})
+
+
+@pytest.mark.parametrize("wish", [None, "/somewhere/else"])
+def test_what_torch_compiles_outlives_a_reboot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wish: str | None
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    if wish:
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", wish)
+    code = "import sdtui.engine.compiled, os\nprint(os.environ['TORCHINDUCTOR_CACHE_DIR'])"
+    assert _printed(code)[0] == (wish or str(tmp_path / "sdtui" / "compiled"))
+
+
+def test_a_home_that_cannot_be_written_is_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    assert _printed("import sdtui.engine; print('imported')")[0] == "imported"

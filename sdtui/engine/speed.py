@@ -5,7 +5,6 @@ Nothing here is on in the preset `quality`, so that its pictures are the model's
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -15,7 +14,6 @@ import torch
 from diffusers import FirstBlockCacheConfig
 from torch._dynamo.exc import TorchDynamoException
 
-from sdtui.core import paths
 from sdtui.core.request import Speed
 from sdtui.engine.device import Device
 from sdtui.engine.reuse import DeepReuse, has_deep_blocks
@@ -123,9 +121,7 @@ def compiled_blocks(pipeline: Any, device: Device) -> Outcome:
 
 @cache
 def _why_no_compiler(device_type: str) -> str | None:
-    """Compile something small, since only that tells whether a compiler is there and works.
-    What is compiled is kept on disk for the next start."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(paths.cache_folder() / "compiled"))
+    """Compile something small, since only that tells whether a compiler is there and works."""
     try:
         torch.compile(_double)(torch.ones(8, device=device_type))
     except TorchDynamoException as error:
