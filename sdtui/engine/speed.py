@@ -39,7 +39,13 @@ class SpeedUps:
     reuse: DeepReuse | None = None
     """To be restarted around each run."""
 
+    @property
+    def compiled(self) -> bool:
+        """Whether some of it is compiled."""
+        return COMPILED in self.names
 
+
+COMPILED = "compiled blocks"
 Part = Callable[[Any, Device], Outcome]
 """Turns one thing on in a pipeline, if it can."""
 
@@ -109,14 +115,13 @@ def cached_features(pipeline: Any, _: Device, *, interval: int, threshold: float
 
 def compiled_blocks(pipeline: Any, device: Device) -> Outcome:
     """torch.compile of the blocks that repeat; the first pass at each size compiles."""
-    name = "compiled blocks"
     denoiser = denoiser_of(pipeline)
     if not getattr(denoiser, "_repeated_blocks", None):
-        return Outcome(name, f"{type(denoiser).__name__} names no repeated blocks")
+        return Outcome(COMPILED, f"{type(denoiser).__name__} names no repeated blocks")
     why_not = _why_no_compiler(device.torch.type)
     if why_not is None:
         denoiser.compile_repeated_blocks()
-    return Outcome(name, why_not)
+    return Outcome(COMPILED, why_not)
 
 
 @cache

@@ -77,12 +77,17 @@ class ThreadCount:
         self._most = most or most_threads()
         self._measure = measure
         self._last = measure()
-        if not self._fixed:
-            torch.set_num_threads(self._most)
+        self.take_all()
 
     def begin(self) -> None:
         """Look from now on: what others used while nothing was computed here doesn't count."""
         self._last = self._measure()
+
+    def take_all(self) -> None:
+        """Take as many as when nothing else runs, whatever others do: for a compiled model, since
+        torch compiles anew for each number."""
+        if not self._fixed:
+            torch.set_num_threads(self._most)
 
     def adapt(self) -> None:
         """Take as many threads as others left free since the last look. Call it after every step:

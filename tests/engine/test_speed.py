@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from torch import nn
 from torch._inductor import config as inductor
 
 from sdtui.core.request import GenerationRequest, Speed
 from sdtui.core.settings import Settings
 from sdtui.engine import speed as presets
+from sdtui.engine import threads
 from sdtui.engine.device import Device
 from sdtui.engine.engine import StableDiffusionEngine
 from sdtui.engine.reuse import DeepReuse, has_deep_blocks
+from sdtui.engine.threads import ThreadCount, Used
 from tests.images import difference
 from tests.tiny_others import make_flux
 
@@ -145,6 +149,34 @@ def test_without_a_compiler_the_picture_is_made_all_the_same(
         notice.startswith("without compiled blocks: torch.compile doesn't work here")
         for notice in record.notices
     )
+
+
+@pytest.mark.parametrize(("speed", "left"), [(Speed.QUALITY, 1), (Speed.MAX, 2)])
+def test_others_take_no_threads_from_compiled_blocks(
+    engine: StableDiffusionEngine,
+    tiny_sd1: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    speed: Speed,
+    left: int,
+) -> None:
+    """torch compiles anew for each number of threads."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "WINDOW", 0.0)
+    monkeypatch.setattr(presets, "_why_no_compiler", lambda _: None)
+    monkeypatch.setattr(UNet2DConditionModel, "compile_repeated_blocks", lambda _: None)
+    clock = itertools.count()
+    before = torch.get_num_threads()
+    engine.threads = ThreadCount(most=2, measure=lambda: _all_busy(next(clock)))
+    torch.set_num_threads(1)
+    try:
+        engine.generate(_request(tiny_sd1, speed, num_inference_steps=2))
+        assert torch.get_num_threads() == left
+    finally:
+        torch.set_num_threads(before)
+
+
+def _all_busy(second: float) -> Used:
+    return Used(clock=second, own=second, all=second * 100)
 
 
 class _Block(nn.Module):
