@@ -293,17 +293,14 @@ class Run:
     def _on_step(
         self, model: LoadedModel, indices: list[int]
     ) -> Callable[[int, int, torch.Tensor | None], None]:
-        threads, adapts = self._engine.threads, not model.speedups.compiled
-        if threads and not adapts:
-            threads.take_all()
         began = time.perf_counter()
         last = began
 
         def on_step(step: int, total: int, x0: torch.Tensor | None) -> None:
             nonlocal last
             self._cancellation.check()
-            if threads and adapts:
-                threads.adapt()
+            if self._engine.threads:
+                self._engine.threads.adapt(compiled=model.speedups.compiled)
             now = time.perf_counter()
             mean = (now - began) / step
             self._report(

@@ -77,21 +77,20 @@ class ThreadCount:
         self._most = most or most_threads()
         self._measure = measure
         self._last = measure()
-        self.take_all()
+        if not self._fixed:
+            torch.set_num_threads(self._most)
 
     def begin(self) -> None:
         """Look from now on: what others used while nothing was computed here doesn't count."""
         self._last = self._measure()
 
-    def take_all(self) -> None:
-        """Take as many as when nothing else runs, whatever others do: for a compiled model, since
-        torch compiles anew for each number."""
-        if not self._fixed:
-            torch.set_num_threads(self._most)
-
-    def adapt(self) -> None:
+    def adapt(self, *, compiled: bool = False) -> None:
         """Take as many threads as others left free since the last look. Call it after every step:
-        it does nothing before `WINDOW` seconds have passed."""
+        it does nothing before `WINDOW` seconds have passed.
+
+        A `compiled` model gets all of them, or one where others hold half of the cores: torch
+        compiles anew for each number, and gives up after a few.
+        """
         if self._fixed or time.perf_counter() - self._last.clock < WINDOW:
             return
         now = self._measure()
@@ -99,5 +98,7 @@ class ThreadCount:
         busy = max(0.0, others / (now.clock - self._last.clock))
         self._last = now
         wanted = max(1, min(self._most, round(len(allowed_cpus()) - busy)))
+        if compiled:
+            wanted = self._most if 2 * wanted > self._most else 1
         if wanted != torch.get_num_threads():
             torch.set_num_threads(wanted)

@@ -54,6 +54,16 @@ def test_there_are_as_many_threads_as_others_leave_cores(busy: float, expected: 
 
 
 @pytest.mark.usefixtures("several_cores")
+@pytest.mark.parametrize(("busy", "expected"), [(0.0, 4), (1.0, 4), (2.0, 1), (4.0, 1)])
+def test_a_compiled_model_gets_all_or_one(busy: float, expected: int) -> None:
+    machine = _Machine()
+    count = ThreadCount(most=CPUS, measure=machine)
+    machine.spend(1.0, busy)
+    count.adapt(compiled=True)
+    assert torch.get_num_threads() == expected
+
+
+@pytest.mark.usefixtures("several_cores")
 def test_what_others_did_before_a_run_does_not_count() -> None:
     machine = _Machine()
     count = ThreadCount(most=CPUS, measure=machine)
