@@ -49,6 +49,7 @@ class PromptEditor(TextArea):
         super().__init__(
             tab_behavior="focus", placeholder=placeholder, compact=True, highlight_cursor_line=False
         )
+        self.cursor_blink = False  # drawn twice a second, it was half of what an idle app takes
         self.earlier: Sequence[str] = ()
         self._place = 0
         self._draft = ""
