@@ -11,6 +11,7 @@ from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestErr
 from sdtui.core.events import Cancelled, Event, Failed, Finished, Saved, Started
 from sdtui.core.record import GenerationRecord, ImageRecord
 from sdtui.core.settings import Settings
+from sdtui.jobs.importing import beside_an_event_loop
 from sdtui.jobs.job import Format, Job, JobState, Output
 
 if TYPE_CHECKING:
@@ -90,9 +91,10 @@ class Outcome:
 
 def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
     """The engine behind its retry policy. Imports torch: for the worker thread only."""
-    from sdtui.engine.engine import StableDiffusionEngine
-    from sdtui.engine.generator import RobustStableDiffusionGenerator
-    from sdtui.engine.threads import give_way_to_others
+    with beside_an_event_loop():
+        from sdtui.engine.engine import StableDiffusionEngine
+        from sdtui.engine.generator import RobustStableDiffusionGenerator
+        from sdtui.engine.threads import give_way_to_others
 
     engine = StableDiffusionEngine(settings)
     if not engine.device.is_accelerator:

@@ -17,6 +17,8 @@ class Monitor:
 
     def __init__(self, interval: float = 1.0) -> None:
         self.interval = interval
+        self.has_looked = threading.Event()
+        """Set after the first look: the libraries that it takes are loaded then."""
         self._stopped = threading.Event()
         self._gpus: Callable[[], tuple[GpuSample, ...]] | None = None
 
@@ -52,4 +54,5 @@ class Monitor:
     def _run(self, on_sample: OnSample) -> None:
         while not self._stopped.is_set():
             on_sample(self.sample())
+            self.has_looked.set()
             self._stopped.wait(self.interval)

@@ -205,6 +205,7 @@ class StillMonitor(Monitor):
 
     def start(self, on_sample: Callable[..., object]) -> None:
         """Nothing."""
+        self.has_looked.set()
 
 
 class Bench:

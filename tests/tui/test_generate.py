@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 
 import pytest
+from textual.strip import Strip
 from textual.widgets import Static
 
 from sdtui.core import events
 from sdtui.core.errors import GenerationError
 from sdtui.core.record import Stage
 from sdtui.jobs import JobState
+from sdtui.tui.halfcells import Pixels, draw
 from sdtui.tui.story import Level
+from sdtui.tui.widgets import pixel_view
 from sdtui.tui.widgets.pixel_view import PixelView
 from tests.tui.scripted import Bench, running
 
@@ -189,3 +192,26 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: Bench) -> N
         assert "1 of 2" in str(caption.render())
         await bench.press("escape")
         assert bench.at_main
+
+
+async def test_pictures_are_drawn_beside_the_event_loop(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn_on: list[threading.Thread] = []
+
+    def noted(pixels: Pixels, columns: int, rows: int) -> list[Strip]:
+        drawn_on.append(threading.current_thread())
+        return draw(pixels, columns, rows)
+
+    monkeypatch.setattr(pixel_view, "draw", noted)
+    async with running(bench):
+        preview = bench.app.main.preview
+        view = preview.view.pixel_view
+        preview.show_preview(Pixels(1, 1, bytes(3)))
+        await bench.until(lambda: view.size)  # the welcome was there
+        drawn_on.clear()
+        preview.show_preview(newest := Pixels(16, 16, bytes(16 * 16 * 3)))
+        await bench.until(lambda: view.pixels is newest)
+        assert "▀" in view.render_line(view.size.height // 2).text
+        assert drawn_on
+        assert threading.main_thread() not in drawn_on

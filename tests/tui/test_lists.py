@@ -30,6 +30,25 @@ async def test_keys_move_the_cursor(bench: Bench) -> None:
             assert log.list.shown[line].text[:9] in seen(log.list)
 
 
+async def test_one_line_more_does_not_lay_out_the_window(bench: Bench) -> None:
+    async with running(bench):
+        log = bench.app.main.log_pane
+        layouts: list[object] = []
+        await bench.until(lambda: "is ready" in log.text)
+        log.add([LogLine(0.0, Level.NEWS, f"line {number}") for number in range(LINES)])
+        await bench.settled()
+        log.add([LogLine(0.0, Level.NEWS, "with the scrollbar the lines are shorter")])
+        await bench.settled()
+        bench.app.main.screen_layout_refresh_signal.subscribe(log, layouts.append)
+        log.add([LogLine(0.0, Level.NEWS, "one more")])
+        await bench.settled()
+        assert "one more" in seen(log.list)
+        assert not layouts
+        scrollbar = log.list.vertical_scrollbar
+        assert scrollbar.window_virtual_size == log.list.count
+        assert scrollbar.position == log.list.max_scroll_y
+
+
 def seen(widget: Widget) -> str:
     """What a widget shows."""
     return "\n".join(widget.render_line(y).text for y in range(widget.size.height))

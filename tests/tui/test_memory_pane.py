@@ -37,6 +37,9 @@ def sample(count: int, used: int = 12, own: int = 8) -> Sampled:
 async def seen(bench: Bench) -> str:
     """The lines of the pane."""
     await bench.settled()
+    main = bench.app.main
+    await bench.until(lambda: main.memory.graph.sample is main.top_bar.sample)
+    await bench.settled()
     place = bench.app.main.memory.region
     lines = bench.app.screen._compositor.render_strips()[place.y : place.bottom]
     return "\n".join(line.crop(place.x, place.right).text for line in lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sdtui.jobs import JobState
 from tests.tui.keyboard import key_event
 from tests.tui.scripted import Bench, running
@@ -18,6 +20,20 @@ async def test_letters_wait_for_backspace(bench: Bench) -> None:
     async with running(bench):
         await type_at_once(bench, *["a", "b", "backspace", "c"] * 3)
         assert bench.app.main.prompt.text == "acacac"
+
+
+async def test_what_a_prompt_does_itself_waits_for_nothing_around_it(bench: Bench) -> None:
+    async with running(bench):
+        pane, free = bench.app.main.prompt, asyncio.Event()
+        pane.call_later(free.wait)
+        for key in [*"a bat", "home", "right", "right", "delete", "c", "end", "s", "backspace"]:
+            bench.app.post_message(key_event(key))
+        await bench.until(lambda: pane.text == "a cat")
+        bench.app.post_message(key_event("tab"))
+        bench.app.post_message(key_event("x"))
+        free.set()
+        await bench.until(lambda: bench.app.main.negative.text == "x")
+        assert pane.text == "a cat"
 
 
 async def test_letters_go_where_tab_led(bench: Bench) -> None:

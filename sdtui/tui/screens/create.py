@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from sdtui.tui.app import SdtuiApp
 
 
+_HEAD_START = 1.0
+"""Seconds that the monitor gets at most for its first look before a model is loaded."""
+
+
 class CreateScreen(WindowScreen):
     """The window with a form that works."""
 
@@ -129,10 +133,18 @@ class CreateScreen(WindowScreen):
 
     def _look_at_model(self) -> None:
         self._model = model = self.parameters.texts["model"]
-        settings = self.desk.settings
+        settings, monitor = self.desk.settings, self.desk.monitor
         if not self.live.progress.is_running:
             self.top_bar.model = model
-        beside(self, lambda: look_at_model(model, settings))
+
+        def look() -> ModelKnown:
+            known = look_at_model(model, settings)
+            # Then torch is loaded. While the system loads two libraries at a time, the thread that
+            # waits for the other keeps Python's lock, and no key does anything.
+            monitor.has_looked.wait(_HEAD_START)
+            return known
+
+        beside(self, look)
 
     @on(ModelKnown)
     def _model_known(self, event: ModelKnown) -> None:

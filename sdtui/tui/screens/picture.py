@@ -56,10 +56,9 @@ class PictureScreen(Screen[None]):
         """Show the first, and what there is room to say."""
         self._show()
 
-    @property
-    def cells(self) -> int:
+    def cells(self, preview: Pixels) -> int:
         """How many cells a preview takes."""
-        return self._view.pixel_view.cells
+        return self._view.pixel_view.cells(preview)
 
     def begin(self, init_image: Path | None) -> None:
         """The next job begins."""

@@ -101,13 +101,22 @@ class Lines(ScrollView, can_focus=True):
         self.show_cursor_line()
 
     def _measure(self) -> None:
-        self.virtual_size = Size(self.scrollable_content_region.width, self.count)
+        size = Size(self.scrollable_content_region.width, self.count)
+        overflows = self.count > self.container_size.height
+        if size.width == self.virtual_size.width and overflows == self.show_vertical_scrollbar:
+            # Nothing moves but the scrollbar: lay out nothing, or every line that is added costs as
+            # much as a new window.
+            self.set_reactive(Lines.virtual_size, size)
+            if overflows:
+                self.vertical_scrollbar.window_virtual_size = self.count
+        else:
+            self.virtual_size = size
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the widget."""
         index = y + round(self.scroll_offset.y)
         width = self.scrollable_content_region.width
-        base = self.rich_style
+        base = self.visual_style.rich_style
         if width <= 0 or (index >= self.count and y > 0):
             return Strip.blank(width, base)
         text = self.line_text(index, width) if index < self.count else self.faint(self.empty)

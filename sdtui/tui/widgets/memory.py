@@ -96,7 +96,7 @@ class MemoryGraph(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sample: Sample | None = None
+        self.sample: Sample | None = None
         self._gpus: defaultdict[int, Watched] = defaultdict(Watched)
         self._machine = Watched()
 
@@ -106,7 +106,7 @@ class MemoryGraph(Widget):
             self._gpus[gpu.index].add(gpu.memory_used, gpu.memory_total, gpu.own_memory)
         self._machine.add(sample.ram_used, sample.ram_total, sample.own_ram)
         before = self._height(self.content_size.width)
-        self._sample = sample
+        self.sample = sample
         self.refresh(layout=self._height(self.content_size.width) != before)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -117,7 +117,7 @@ class MemoryGraph(Widget):
         return sum(len(lines) for _, lines in self._readings(width)) + 1
 
     def _readings(self, width: int) -> list[tuple[Watched, list[str]]]:
-        sample = self._sample
+        sample = self.sample
         if sample is None:
             return []
         found = []

@@ -60,7 +60,14 @@ class PictureView(Container):
         """Show a picture that is in memory, or none."""
         self._paths = ()
         self.remove_class("-finished")
-        self.pixel_view.pixels = pixels
+        self._draw(pixels)
+
+    @work(exclusive=True)
+    async def _draw(self, pixels: Pixels | None) -> None:
+        if pixels is None:
+            self.pixel_view.pixels = None
+        else:
+            await self.pixel_view.show(pixels)
 
     def show_paths(self, paths: Sequence[Path]) -> None:
         """Read and show pictures."""
@@ -79,7 +86,7 @@ class PictureView(Container):
             self.notify(str(error), severity="error", markup=False)
             return
         if paths == self._paths:
-            self.pixel_view.pixels = pixels
+            await self.pixel_view.show(pixels)
             if self._drawn_by is not None:
                 await self._draw_finished(self._drawn_by, image)
 

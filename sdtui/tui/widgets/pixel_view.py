@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from rich.style import Style
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -19,29 +22,40 @@ class PixelView(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._drawn: tuple[Pixels, Size, list[Strip]] | None = None
+        self._drawn: tuple[Pixels | None, Size, Style, list[Strip]] | None = None
 
-    @property
-    def cells(self) -> int:
-        """How many cells the picture takes."""
-        if self.pixels is None or not self.size:
+    def cells(self, pixels: Pixels) -> int:
+        """How many cells a picture takes here."""
+        if not self.size:
             return 0
-        columns, rows = fit(self.pixels, self.size.width, self.size.height)
+        columns, rows = fit(pixels, self.size.width, self.size.height)
         return columns * rows
+
+    async def show(self, pixels: Pixels) -> None:
+        """Show a picture once it is drawn, beside the event loop: a large one takes longer than a
+        key press may wait."""
+        size, style = self.size, self.visual_style.rich_style
+        strips = await asyncio.to_thread(_lines, pixels, size, style)
+        self._drawn = (pixels, size, style, strips)
+        self.pixels = pixels
 
     def render_line(self, y: int) -> Strip:
         """One line of cells."""
-        width, height = self.size
-        blank = Strip.blank(width, self.rich_style)
-        if self.pixels is None or not width or not height:
-            return blank
-        columns, rows = fit(self.pixels, width, height)
-        top = (height - rows) // 2
-        if not top <= y < top + rows:
-            return blank
-        if self._drawn is None or self._drawn[0] is not self.pixels or self._drawn[1] != self.size:
-            self._drawn = (self.pixels, self.size, draw(self.pixels, columns, rows))
-        left = (width - columns) // 2
-        before = Strip.blank(left, self.rich_style)
-        after = Strip.blank(width - left - columns, self.rich_style)
-        return Strip.join([before, self._drawn[2][y - top], after])
+        shown = (self.pixels, self.size, self.visual_style.rich_style)
+        if self._drawn is None or self._drawn[:3] != shown:
+            self._drawn = (*shown, _lines(*shown))
+        strips = self._drawn[3]
+        return strips[y] if y < len(strips) else Strip.blank(self.size.width, shown[2])
+
+
+def _lines(pixels: Pixels | None, size: Size, style: Style) -> list[Strip]:
+    """Every line of a place of this size, with the picture in its middle."""
+    width, height = size
+    blank = Strip.blank(width, style)
+    if pixels is None or not size:
+        return [blank] * height
+    columns, rows = fit(pixels, width, height)
+    left, top = (width - columns) // 2, (height - rows) // 2
+    before, after = Strip.blank(left, style), Strip.blank(width - left - columns, style)
+    picture = [Strip.join([before, line, after]) for line in draw(pixels, columns, rows)]
+    return [*[blank] * top, *picture, *[blank] * (height - top - rows)]

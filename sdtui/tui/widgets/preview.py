@@ -90,10 +90,10 @@ class PreviewPane(Pane, can_focus=True):
         """Show the picture that is forming."""
         self.remove_class("-welcome")
         self.view.show_pixels(pixels)
-        cells = self.view.pixel_view.cells
+        cells = self.view.pixel_view.cells(pixels)
         if self.viewer is not None:
             self.viewer.show_forming(pixels)
-            cells = self.viewer.cells
+            cells = self.viewer.cells(pixels)
         cost = cells * BYTES_A_CELL / self._budget
         self._next_preview = time.monotonic() + max(self._interval, cost)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.reactive import reactive
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from sdtui.models.tokens import TokenCount, TokenCounter
 
 _CUT = Style(strike=True, dim=True)
+_OWN_KEYS = {
+    "backspace": "delete_left",
+    "delete": "delete_right",
+    "left": "cursor_left",
+    "right": "cursor_right",
+    "up": "cursor_up",
+    "down": "cursor_down",
+    "home": "cursor_line_start",
+    "end": "cursor_line_end",
+}
+"""Key → Textual's action, of the keys that come as quickly as letters do."""
 
 
 class PromptEditor(TextArea):
@@ -38,6 +49,7 @@ class PromptEditor(TextArea):
         super().__init__(
             tab_behavior="focus", placeholder=placeholder, compact=True, highlight_cursor_line=False
         )
+        self.cursor_blink = False  # drawn twice a second, it was half of what an idle app takes
         self.earlier: Sequence[str] = ()
         self._place = 0
         self._draft = ""
@@ -57,6 +69,19 @@ class PromptEditor(TextArea):
             start = sum(len(line) for line in above) + len(above)
             text.stylize(_CUT, max(0, self.cut_from - start))
         return text
+
+    def does_itself(self, typed: events.Key | events.Paste) -> bool:
+        """Whether this key is carried out here, in the order in which it comes."""
+        if isinstance(typed, events.Paste):
+            return False
+        return typed.is_printable or typed.key == "enter" or typed.key in _OWN_KEYS
+
+    async def _on_key(self, event: events.Key) -> None:
+        await super()._on_key(event)
+        if event.key in _OWN_KEYS:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(_OWN_KEYS[event.key])
 
     def action_cursor_up(self, select: bool = False) -> None:
         """Up; on the first line, to the prompt before."""

@@ -111,7 +111,9 @@ class QueuePane(Pane):
     def show_progress(self, progress: Progress) -> None:
         """Show where the running job stands."""
         self.list.progress = progress
-        self.list.refresh()
+        for index, job in enumerate(self.list.jobs):
+            if job.id == progress.job:
+                self.list.refresh_line(index)
 
     @property
     def selected(self) -> Job | None:
