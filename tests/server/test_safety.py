@@ -135,6 +135,19 @@ def test_text_that_is_no_json_is_told_of_its_header(scripted: Live) -> None:
         assert form.status_code == 400
 
 
+def test_head_is_answered_as_get_is(locked: Live) -> None:
+    with locked.client() as ask:
+        for path in ("/livez", "/readyz", "/health", "/metrics", "/v1/models", "/generate", "/no"):
+            for headers in ({"X-API-Key": KEY}, {}):
+                told, whole = ask.head(path, headers=headers), ask.get(path, headers=headers)
+                assert told.status_code == whole.status_code, path
+                assert told.headers["content-type"] == whole.headers["content-type"]
+                assert int(told.headers["content-length"]) > 0
+                assert told.content == b""
+        metrics = ask.get("/metrics", headers={"X-API-Key": KEY}).text
+    assert 'method="HEAD",route="/health",status="200"' in metrics
+
+
 def test_made_up_methods_are_one_in_the_metrics(scripted: Live) -> None:
     with scripted.client() as ask:
         for method in ("BREW", "A-PROMPT"):
