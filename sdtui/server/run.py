@@ -82,6 +82,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 http=Connection,
+                loop="asyncio",
                 ws="none",
                 lifespan="on",
                 timeout_graceful_shutdown=int(desk.options.grace + 2 * _LAST_SECONDS) + 1,

@@ -16,9 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sdtui.core.settings import Settings
 from sdtui.jobs import JobState
+from sdtui.server.connection import Connection
 from tests.server.live import PATIENCE, Live, as_if_ended, live
 from tests.server.test_ours import events_of, png_base64
 from tests.tui.scripted import ScriptedGenerator
@@ -121,6 +123,13 @@ def test_clients_that_never_say_what_they_want_are_hung_up_on(
         # One that waits for its picture is no such client.
         generator.step_seconds = 0.2
         assert ask.post("/generate", json=BODY).status_code == 200
+
+
+def test_what_else_is_installed_changes_nothing(scripted: Live) -> None:
+    """uvicorn by itself would take httptools and uvloop wherever it finds them."""
+    assert issubclass(Connection, H11Protocol)
+    assert scripted.server.config.http_protocol_class is Connection
+    assert scripted.server.config.loop == "asyncio"
 
 
 def test_every_one_of_many_clients_is_answered(
