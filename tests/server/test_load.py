@@ -132,6 +132,11 @@ def test_what_else_is_installed_changes_nothing(scripted: Live) -> None:
     assert scripted.server.config.loop == "asyncio"
 
 
+def test_clients_hang_up_before_the_server_does(scripted: Live) -> None:
+    """uvicorn's own 5 s are httpx's too: a POST after 5 s of silence was sometimes not answered."""
+    assert scripted.server.config.timeout_keep_alive > 15
+
+
 def test_every_one_of_many_clients_is_answered(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:
