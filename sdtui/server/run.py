@@ -32,7 +32,7 @@ _KEPT_OPEN = 60
 """Seconds that a connection stays open after an answer: longer than clients keep it (httpx and with
 it openai 5, aiohttp 15), so that it is they who hang up. Otherwise a request may cross with the
 hanging up, and a POST isn't sent again by itself."""
-_TURN = 0.0005
+TURN = 0.0005
 """Seconds that a thread may hold the interpreter while another waits for it: health and metrics
 shouldn't wait for the worker."""
 
@@ -56,7 +56,7 @@ def serve(
     """
     options.check()
     listener = listen(options)
-    sys.setswitchinterval(_TURN)
+    sys.setswitchinterval(TURN)
     history = History(settings.pictures)
     queue = make_queue(settings, history, options)
     desk = set_up(settings, options, history, queue)

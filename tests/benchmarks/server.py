@@ -1,7 +1,7 @@
 """How the server does: what it adds to the engine's time, how quickly it answers while a picture is
 made, and two hundred clients at once. Each ends with 1 if its bar is missed.
 
-python -m tests.benchmarks.server overhead [--pairs 15] [--seconds 3] [--threads 1]
+python -m tests.benchmarks.server overhead [--rounds 15] [--seconds 3] [--threads 1]
 python -m tests.benchmarks.server latency [--seconds 20]
 python -m tests.benchmarks.server crowd [--seconds 120] [--clients 200]
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import random
 import re
@@ -19,11 +20,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import psutil
@@ -32,6 +33,7 @@ import torch
 from sdtui.core.request import GenerationRequest
 from sdtui.engine.engine import StableDiffusionEngine
 from sdtui.engine.quiet import quiet_libraries
+from sdtui.server.run import TURN
 from tests.server.live import live
 
 _MOST_ADDED = 0.01
@@ -48,13 +50,13 @@ def main() -> None:
     """Run one of the measurements; ends with 1 if its bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("overhead", "latency", "crowd"))
-    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--clients", type=int, default=200)
     options = parser.parse_args()
     if options.what == "overhead":
-        missed = _overhead(options.pairs, options.seconds or 3, options.threads)
+        missed = _overhead(options.rounds, options.seconds or 3, options.threads)
     elif options.what == "latency":
         missed = _latency(options.seconds or 20)
     else:
@@ -64,58 +66,85 @@ def main() -> None:
     sys.exit(1 if missed else 0)
 
 
-def _overhead(pairs: int, seconds: float, threads: int) -> list[str]:
-    """The engine called directly, and over HTTP in the same process, in turn (A B, B A), for a
-    picture of so many seconds. Where torch's own threads wait for each other on few cores, the
-    times spread by a tenth: with one thread a hundredth can be seen."""
+def _overhead(number: int, seconds: float, threads: int) -> list[str]:
+    """The engine called directly (A) and over HTTP in the same process (B), for a picture of so
+    many seconds: A B B A in each round, so that what makes a machine slower or quicker meanwhile
+    counts for both. A over A says how much of a difference is mere chance. With one thread:
+    torch's own wait for each other on few cores, and the times spread by a tenth."""
     quiet_libraries()
     os.environ["OMP_NUM_THREADS"] = str(threads)  # or the engine would choose by itself
     torch.set_num_threads(threads)
+    sys.setswitchinterval(TURN)  # as `sdtui serve` does
     values: dict[str, Any] = {"prompt": "a red apple", "seed": 1, "width": 128, "height": 128}
-    with tempfile.TemporaryDirectory() as name, live(Path(name)) as running:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        live(Path(name)) as running,
+        running.client() as ask,
+    ):
         engine = running.generators[0].engine
         values["num_inference_steps"] = _steps_of(engine, values, seconds)
         request = GenerationRequest.parse(values)
-        with running.client() as ask:
+        inside: list[float] = []
 
-            def direct() -> tuple[float, float]:
-                before, cpu = time.perf_counter(), time.process_time()
-                engine.generate(request)
-                return time.perf_counter() - before, time.process_time() - cpu
+        def direct() -> None:
+            engine.generate(request)
 
-            def over_http() -> tuple[float, float, float]:
-                before, cpu = time.perf_counter(), time.process_time()
-                answer = ask.post("/generate", json=values)
-                whole, cpu = time.perf_counter() - before, time.process_time() - cpu
-                assert answer.status_code == 200, answer.text
-                return whole, cpu, whole - sum(answer.json()["record"]["timings"].values())
+        def over_http() -> None:
+            answer = ask.post("/generate", json=values)
+            assert answer.status_code == 200, answer.text
+            inside.append(sum(answer.json()["record"]["timings"].values()))
 
-            direct(), over_http()
-            ratios, cpu_ratios, arounds, plains = [], [], [], []
-            for pair in range(pairs):
-                if pair % 2:
-                    whole, whole_cpu, around = over_http()
-                    plain, plain_cpu = direct()
-                else:
-                    plain, plain_cpu = direct()
-                    whole, whole_cpu, around = over_http()
-                ratios.append(whole / plain)
-                cpu_ratios.append(whole_cpu / plain_cpu)
-                arounds.append(around)
-                plains.append(plain)
-                _say(f"engine {plain:.3f} s, over HTTP {whole:.3f} s, ratio {whole / plain:.4f}")
-    around, plain = statistics.median(arounds), statistics.median(plains)
-    added = statistics.median(ratios) - 1
-    _say(f"added over {pairs} pairs, median: {added * 100:+.2f} % of {plain:.2f} s")
-    _say(
-        f"CPU time, the client's with it: {(statistics.median(cpu_ratios) - 1) * 100:+.2f} % "
-        "(the figure to look at where other programs run)"
-    )
-    _say(
-        f"outside the engine's stages: {around * 1000:.1f} ms ({around / plain * 100:.2f} %), "
-        "for HTTP, queue, PNG, saving and base64"
-    )
+        _taken(direct), _taken(over_http)
+        inside.clear()
+        rounds: list[list[_Taken]] = []
+        for _ in range(number):
+            rounds.append([_taken(work) for work in (direct, over_http, over_http, direct)])
+            first, once, again, last = (each.wall for each in rounds[-1])
+            _say(f"engine {first:.3f} and {last:.3f} s, over HTTP {once:.3f} and {again:.3f} s")
+    added = _sum_up(rounds, inside)
     return [] if added <= _MOST_ADDED else [f"added time {added:.2%} > {_MOST_ADDED:.0%}"]
+
+
+class _Taken(NamedTuple):
+    """Seconds."""
+
+    wall: float
+    cpu: float
+
+
+def _taken(work: Callable[[], object]) -> _Taken:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return _Taken(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def _sum_up(rounds: Sequence[Sequence[_Taken]], inside: Sequence[float]) -> float:
+    """Print what the rounds say; returns the added share of wall time. `inside` = the seconds of
+    the engine's stages in every picture over HTTP."""
+    plain = statistics.median(each.wall for four in rounds for each in (four[0], four[3]))
+    served = [each.wall for four in rounds for each in four[1:3]]
+    around = statistics.median(wall - stages for wall, stages in zip(served, inside, strict=True))
+    _say(f"{len(rounds)} rounds of a picture of {plain:.2f} s; medians, their 95 % intervals")
+    medians = []
+    for clock, name in enumerate(("wall time", "CPU time, the client's with it")):
+        columns = [[taken[clock] for taken in four] for four in rounds]
+        added = [(once + again) / (first + last) - 1 for first, once, again, last in columns]
+        chance = [last / first - 1 for first, _, _, last in columns]
+        _say(f"{name}: added {_shares(added)}; engine over engine {_shares(chance)}")
+        medians.append(statistics.median(added))
+    _say(
+        f"outside the engine's stages: {around * 1000:.1f} ms ({around / plain:.2%}), for HTTP, "
+        "queue, PNG, saving and base64"
+    )
+    return medians[0]
+
+
+def _shares(values: Sequence[float]) -> str:
+    """The median, and where it lies with 95 % confidence (by ranks, as of the sign test)."""
+    ordered = sorted(values)
+    rank = max(0, math.floor(len(ordered) / 2 - 0.98 * math.sqrt(len(ordered))))
+    low, high = ordered[rank], ordered[-1 - rank]
+    return f"{statistics.median(ordered):+.2%} ({low:+.2%} to {high:+.2%})"
 
 
 def _steps_of(engine: StableDiffusionEngine, values: Mapping[str, Any], seconds: float) -> int:
