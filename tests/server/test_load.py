@@ -49,7 +49,7 @@ def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: Scripte
             assert full.status_code == 429
             assert int(full.headers["retry-after"]) >= 1
         # The body isn't waited for.
-        with socket.create_connection(address(scripted)) as raw:
+        with socket.create_connection(scripted.address) as raw:
             raw.sendall(
                 b"POST /sdapi/v1/img2img HTTP/1.1\r\nHost: localhost\r\n"
                 b"Content-Type: application/json\r\nContent-Length: 30000000\r\n\r\n"
@@ -64,11 +64,6 @@ def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: Scripte
         scripted.until(lambda: state(scripted, first) is JobState.DONE)
 
 
-def address(running: Live) -> tuple[str, int]:
-    host, port = running.url.removeprefix("http://").split(":")
-    return host, int(port)
-
-
 def leave(running: Live, path: str, prompt: str, when: JobState, **body: Any) -> None:
     """Ask, and go away once the job is in this state."""
 
@@ -78,7 +73,7 @@ def leave(running: Live, path: str, prompt: str, when: JobState, **body: Any) ->
 
     text = json.dumps({"prompt": prompt, **body})
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(address(running)) as client:
+    with socket.create_connection(running.address) as client:
         client.sendall(f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode())
         running.until(job_is_there)
 
@@ -116,7 +111,7 @@ def test_clients_that_never_say_what_they_want_are_hung_up_on(
     head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
     with live(tmp_path, lambda _: generator) as running, running.client() as ask:
         for said in (b"", head, head + b"\r\n" + head):
-            with socket.create_connection(address(running), PATIENCE) as slow:
+            with socket.create_connection(running.address, PATIENCE) as slow:
                 slow.sendall(said)
                 while slow.recv(10_000):
                     pass

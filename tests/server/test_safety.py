@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import socket
 import struct
 import sys
 import zlib
@@ -18,7 +19,7 @@ import webuiapi
 from sdtui.cli.main import main
 from sdtui.core.errors import SettingsError
 from sdtui.server.options import ServerOptions
-from tests.server.live import Live, live
+from tests.server.live import PATIENCE, Live, live
 from tests.tui.scripted import ScriptedGenerator
 
 KEY = "a-key-of-ours"
@@ -146,6 +147,28 @@ def test_head_is_answered_as_get_is(locked: Live) -> None:
                 assert told.content == b""
         metrics = ask.get("/metrics", headers={"X-API-Key": KEY}).text
     assert 'method="HEAD",route="/health",status="200"' in metrics
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        "Content-Length: 5\r\nContent-Length: 61",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Content-Length: -5",
+    ],
+)
+def test_nothing_is_smuggled_behind_a_length(scripted: Live, lengths: str) -> None:
+    head = f"POST /sdapi/v1/interrupt HTTP/1.1\r\nHost: localhost\r\n{lengths}\r\n\r\n"
+    behind = "0\r\n\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(scripted.address, PATIENCE) as raw:
+        raw.sendall((head + behind).encode())
+        answers = b""
+        with suppress(ConnectionResetError):
+            while part := raw.recv(10_000):
+                answers += part
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert answers.count(b"HTTP/1.1 ") == 1
 
 
 def test_made_up_methods_are_one_in_the_metrics(scripted: Live) -> None:
