@@ -1,7 +1,6 @@
-"""How the server does: what it adds to the engine's time, how quickly it answers while a picture is
-made, and two hundred clients at once. Each ends with 1 if its bar is missed.
+"""How the server does: how quickly it answers while a picture is made, and two hundred clients at
+once. Each ends with 1 if its bar is missed. What it adds to the engine's time: server_overhead.
 
-python -m tests.benchmarks.server overhead [--rounds 15] [--seconds 3] [--threads 1]
 python -m tests.benchmarks.server latency [--seconds 20]
 python -m tests.benchmarks.server crowd [--seconds 120] [--clients 200]
 """
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import math
 import os
 import random
 import re
@@ -20,24 +18,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import httpx
 import psutil
-import torch
 
-from sdtui.core.request import GenerationRequest
-from sdtui.engine.engine import StableDiffusionEngine
-from sdtui.engine.quiet import quiet_libraries
-from sdtui.server.run import TURN
-from tests.server.live import live
-
-_MOST_ADDED = 0.01
-"""Of the engine's own time."""
 _LONGEST = 0.050
 """Seconds of /health and /metrics, p99."""
 _PATIENCE = 600.0
@@ -49,111 +36,17 @@ _MOST_GROWTH = 1.05
 def main() -> None:
     """Run one of the measurements; ends with 1 if its bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("overhead", "latency", "crowd"))
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("what", choices=("latency", "crowd"))
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--clients", type=int, default=200)
     options = parser.parse_args()
-    if options.what == "overhead":
-        missed = _overhead(options.rounds, options.seconds or 3, options.threads)
-    elif options.what == "latency":
+    if options.what == "latency":
         missed = _latency(options.seconds or 20)
     else:
         missed = asyncio.run(_crowd(options.seconds or 120, options.clients))
     for line in missed:
         _say(f"MISSED: {line}")
     sys.exit(1 if missed else 0)
-
-
-def _overhead(number: int, seconds: float, threads: int) -> list[str]:
-    """The engine called directly (A) and over HTTP in the same process (B), for a picture of so
-    many seconds: A B B A in each round, so that what makes a machine slower or quicker meanwhile
-    counts for both. A over A says how much of a difference is mere chance. With one thread:
-    torch's own wait for each other on few cores, and the times spread by a tenth."""
-    quiet_libraries()
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # or the engine would choose by itself
-    torch.set_num_threads(threads)
-    sys.setswitchinterval(TURN)  # as `sdtui serve` does
-    values: dict[str, Any] = {"prompt": "a red apple", "seed": 1, "width": 128, "height": 128}
-    with (
-        tempfile.TemporaryDirectory() as name,
-        live(Path(name)) as running,
-        running.client() as ask,
-    ):
-        engine = running.generators[0].engine
-        values["num_inference_steps"] = _steps_of(engine, values, seconds)
-        request = GenerationRequest.parse(values)
-        inside: list[float] = []
-
-        def direct() -> None:
-            engine.generate(request)
-
-        def over_http() -> None:
-            answer = ask.post("/generate", json=values)
-            assert answer.status_code == 200, answer.text
-            inside.append(sum(answer.json()["record"]["timings"].values()))
-
-        _taken(direct), _taken(over_http)
-        inside.clear()
-        rounds: list[list[_Taken]] = []
-        for _ in range(number):
-            rounds.append([_taken(work) for work in (direct, over_http, over_http, direct)])
-            first, once, again, last = (each.wall for each in rounds[-1])
-            _say(f"engine {first:.3f} and {last:.3f} s, over HTTP {once:.3f} and {again:.3f} s")
-    added = _sum_up(rounds, inside)
-    return [] if added <= _MOST_ADDED else [f"added time {added:.2%} > {_MOST_ADDED:.0%}"]
-
-
-class _Taken(NamedTuple):
-    """Seconds."""
-
-    wall: float
-    cpu: float
-
-
-def _taken(work: Callable[[], object]) -> _Taken:
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return _Taken(time.perf_counter() - wall, time.process_time() - cpu)
-
-
-def _sum_up(rounds: Sequence[Sequence[_Taken]], inside: Sequence[float]) -> float:
-    """Print what the rounds say; returns the added share of wall time. `inside` = the seconds of
-    the engine's stages in every picture over HTTP."""
-    plain = statistics.median(each.wall for four in rounds for each in (four[0], four[3]))
-    served = [each.wall for four in rounds for each in four[1:3]]
-    around = statistics.median(wall - stages for wall, stages in zip(served, inside, strict=True))
-    _say(f"{len(rounds)} rounds of a picture of {plain:.2f} s; medians, their 95 % intervals")
-    medians = []
-    for clock, name in enumerate(("wall time", "CPU time, the client's with it")):
-        columns = [[taken[clock] for taken in four] for four in rounds]
-        added = [(once + again) / (first + last) - 1 for first, once, again, last in columns]
-        chance = [last / first - 1 for first, _, _, last in columns]
-        _say(f"{name}: added {_shares(added)}; engine over engine {_shares(chance)}")
-        medians.append(statistics.median(added))
-    _say(
-        f"outside the engine's stages: {around * 1000:.1f} ms ({around / plain:.2%}), for HTTP, "
-        "queue, PNG, saving and base64"
-    )
-    return medians[0]
-
-
-def _shares(values: Sequence[float]) -> str:
-    """The median, and where it lies with 95 % confidence (by ranks, as of the sign test)."""
-    ordered = sorted(values)
-    rank = max(0, math.floor(len(ordered) / 2 - 0.98 * math.sqrt(len(ordered))))
-    low, high = ordered[rank], ordered[-1 - rank]
-    return f"{statistics.median(ordered):+.2%} ({low:+.2%} to {high:+.2%})"
-
-
-def _steps_of(engine: StableDiffusionEngine, values: Mapping[str, Any], seconds: float) -> int:
-    """How many steps take so long."""
-    request = GenerationRequest.parse({**values, "num_inference_steps": 20})
-    engine.generate(request)
-    before = time.perf_counter()
-    engine.generate(request)
-    return min(150, max(1, round(20 * seconds / (time.perf_counter() - before))))
 
 
 @dataclass
