@@ -29,6 +29,8 @@ class Frame:
             return
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
+        # HEAD is answered as GET is; uvicorn, which still knows it as HEAD, leaves the body out.
+        within = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         began = time.perf_counter()
         status = 0
 
@@ -40,7 +42,7 @@ class Frame:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(within, receive, send_with_id)
         except Exception:
             _log.exception("request %s: %s %r", request_id, scope["method"], scope["path"])
             if status:
@@ -48,5 +50,5 @@ class Frame:
             fault = ApiError(500, "InternalError", f"sdtui met a fault of its own ({request_id}).")
             await respond(fault, shape_of(scope["path"]), request_id)(scope, receive, send_with_id)
         finally:
-            route = getattr(scope.get("route"), "path", "none")
+            route = getattr(within.get("route"), "path", "none")
             self._metrics.note_request(scope["method"], route, status, time.perf_counter() - began)

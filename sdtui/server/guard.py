@@ -34,7 +34,8 @@ class Guard:
     The key comes as `Authorization: Bearer`, `X-API-Key`, or as the password of Basic, whatever
     the user's name. Without a key the server is for this machine alone, and then the Host header
     must name it: a web page that points its own name here is turned away. A page of another
-    origin is let through only if the options name it.
+    origin is let through only if the options name it. A request whose length is told in two ways
+    is turned away: a proxy before us may take what follows it for part of it, or the reverse.
     """
 
     def __init__(self, app: ASGIApp, options: ServerOptions) -> None:
@@ -52,6 +53,8 @@ class Guard:
 
     def _problem(self, scope: Scope) -> ApiError | None:
         headers = Headers(scope=scope)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            return _two_lengths()
         origin = headers.get("origin")
         if origin is not None and not self._is_welcome(origin, headers.get("host", "")):
             return ApiError(403, "Forbidden", "Pages of this origin may not use the server.")
@@ -97,6 +100,15 @@ def _offered(headers: Headers) -> Iterator[bytes]:
         except (binascii.Error, ValueError):
             return
         yield decoded.partition(b":")[2]
+
+
+def _two_lengths() -> ApiError:
+    return ApiError(
+        400,
+        "BadRequest",
+        "Content-Length and Transfer-Encoding can't both be there.",
+        headers={"Connection": "close"},
+    )
 
 
 def _unauthorized() -> ApiError:

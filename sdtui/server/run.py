@@ -28,7 +28,11 @@ from sdtui.server.options import ServerOptions
 _log = logging.getLogger(__name__)
 _LAST_SECONDS = 3.0
 """For a job that is stopped at the end of the grace, and for the last answers."""
-_TURN = 0.0005
+_KEPT_OPEN = 60
+"""Seconds that a connection stays open after an answer: longer than clients keep it (httpx and with
+it openai 5, aiohttp 15), so that it is they who hang up. Otherwise a request may cross with the
+hanging up, and a POST isn't sent again by itself."""
+TURN = 0.0005
 """Seconds that a thread may hold the interpreter while another waits for it: health and metrics
 shouldn't wait for the worker."""
 
@@ -52,7 +56,7 @@ def serve(
     """
     options.check()
     listener = listen(options)
-    sys.setswitchinterval(_TURN)
+    sys.setswitchinterval(TURN)
     history = History(settings.pictures)
     queue = make_queue(settings, history, options)
     desk = set_up(settings, options, history, queue)
@@ -82,7 +86,9 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 http=Connection,
+                loop="asyncio",
                 ws="none",
+                timeout_keep_alive=_KEPT_OPEN,
                 lifespan="on",
                 timeout_graceful_shutdown=int(desk.options.grace + 2 * _LAST_SECONDS) + 1,
             )

@@ -11,7 +11,15 @@ from pydantic import BaseModel
 
 EVENT_STREAM: dict[str, Any] = {
     "description": "Server-sent events",
-    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    "content": {
+        "text/event-stream": {
+            "schema": {
+                "type": "object",  # each event
+                "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+                "required": ["event", "data"],
+            }
+        }
+    },
 }
 """Of an answer, for the OpenAPI document."""
 

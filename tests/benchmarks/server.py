@@ -1,7 +1,6 @@
-"""How the server does: what it adds to the engine's time, how quickly it answers while a picture is
-made, and two hundred clients at once. Each ends with 1 if its bar is missed.
+"""How the server does: how quickly it answers while a picture is made, and two hundred clients at
+once. Each ends with 1 if its bar is missed. What it adds to the engine's time: server_overhead.
 
-python -m tests.benchmarks.server overhead [--pairs 15] [--seconds 3] [--threads 1]
 python -m tests.benchmarks.server latency [--seconds 20]
 python -m tests.benchmarks.server crowd [--seconds 120] [--clients 200]
 """
@@ -19,23 +18,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
-import torch
 
-from sdtui.core.request import GenerationRequest
-from sdtui.engine.engine import StableDiffusionEngine
-from sdtui.engine.quiet import quiet_libraries
-from tests.server.live import live
-
-_MOST_ADDED = 0.01
-"""Of the engine's own time."""
 _LONGEST = 0.050
 """Seconds of /health and /metrics, p99."""
 _PATIENCE = 600.0
@@ -47,84 +36,17 @@ _MOST_GROWTH = 1.05
 def main() -> None:
     """Run one of the measurements; ends with 1 if its bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("overhead", "latency", "crowd"))
-    parser.add_argument("--pairs", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("what", choices=("latency", "crowd"))
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--clients", type=int, default=200)
     options = parser.parse_args()
-    if options.what == "overhead":
-        missed = _overhead(options.pairs, options.seconds or 3, options.threads)
-    elif options.what == "latency":
+    if options.what == "latency":
         missed = _latency(options.seconds or 20)
     else:
         missed = asyncio.run(_crowd(options.seconds or 120, options.clients))
     for line in missed:
         _say(f"MISSED: {line}")
     sys.exit(1 if missed else 0)
-
-
-def _overhead(pairs: int, seconds: float, threads: int) -> list[str]:
-    """The engine called directly, and over HTTP in the same process, in turn (A B, B A), for a
-    picture of so many seconds. Where torch's own threads wait for each other on few cores, the
-    times spread by a tenth: with one thread a hundredth can be seen."""
-    quiet_libraries()
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # or the engine would choose by itself
-    torch.set_num_threads(threads)
-    values: dict[str, Any] = {"prompt": "a red apple", "seed": 1, "width": 128, "height": 128}
-    with tempfile.TemporaryDirectory() as name, live(Path(name)) as running:
-        engine = running.generators[0].engine
-        values["num_inference_steps"] = _steps_of(engine, values, seconds)
-        request = GenerationRequest.parse(values)
-        with running.client() as ask:
-
-            def direct() -> tuple[float, float]:
-                before, cpu = time.perf_counter(), time.process_time()
-                engine.generate(request)
-                return time.perf_counter() - before, time.process_time() - cpu
-
-            def over_http() -> tuple[float, float, float]:
-                before, cpu = time.perf_counter(), time.process_time()
-                answer = ask.post("/generate", json=values)
-                whole, cpu = time.perf_counter() - before, time.process_time() - cpu
-                assert answer.status_code == 200, answer.text
-                return whole, cpu, whole - sum(answer.json()["record"]["timings"].values())
-
-            direct(), over_http()
-            ratios, cpu_ratios, arounds, plains = [], [], [], []
-            for pair in range(pairs):
-                if pair % 2:
-                    whole, whole_cpu, around = over_http()
-                    plain, plain_cpu = direct()
-                else:
-                    plain, plain_cpu = direct()
-                    whole, whole_cpu, around = over_http()
-                ratios.append(whole / plain)
-                cpu_ratios.append(whole_cpu / plain_cpu)
-                arounds.append(around)
-                plains.append(plain)
-                _say(f"engine {plain:.3f} s, over HTTP {whole:.3f} s, ratio {whole / plain:.4f}")
-    around, plain = statistics.median(arounds), statistics.median(plains)
-    added = statistics.median(ratios) - 1
-    _say(f"added over {pairs} pairs, median: {added * 100:+.2f} % of {plain:.2f} s")
-    _say(
-        f"CPU time, the client's with it: {(statistics.median(cpu_ratios) - 1) * 100:+.2f} % "
-        "(the figure to look at where other programs run)"
-    )
-    _say(
-        f"outside the engine's stages: {around * 1000:.1f} ms ({around / plain * 100:.2f} %), "
-        "for HTTP, queue, PNG, saving and base64"
-    )
-    return [] if added <= _MOST_ADDED else [f"added time {added:.2%} > {_MOST_ADDED:.0%}"]
-
-
-def _steps_of(engine: StableDiffusionEngine, values: Mapping[str, Any], seconds: float) -> int:
-    """How many steps take so long."""
-    request = GenerationRequest.parse({**values, "num_inference_steps": 20})
-    engine.generate(request)
-    before = time.perf_counter()
-    engine.generate(request)
-    return min(150, max(1, round(20 * seconds / (time.perf_counter() - before))))
 
 
 @dataclass

@@ -45,6 +45,12 @@ class Live:
     generators: list[Any] = field(default_factory=list)
     """The generator that the worker made, once it has."""
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
     def client(self, **options: Any) -> httpx.Client:
         """A client for it, to be closed."""
         # Without certificates, which take a while to be read.

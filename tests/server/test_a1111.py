@@ -176,6 +176,25 @@ def test_an_infotext_fills_what_is_left_open(ask: httpx.Client) -> None:
     assert "infotext: Model x" in told
 
 
+def test_the_strength_of_an_infotext_counts_where_there_is_a_picture(ask: httpx.Client) -> None:
+    text = "x\nSteps: 2, Sampler: DDIM, Seed: 5, Size: 64x64, Denoising strength: 0.5"
+    told = "infotext: Denoising strength 0.5"
+
+    def info_of(path: str, **body: Any) -> dict[str, Any]:
+        answer = ask.post(f"/sdapi/v1/{path}", json={"infotext": text, **body})
+        info: dict[str, Any] = json.loads(answer.json()["info"])
+        return info
+
+    picture = {"init_images": [png_base64()]}
+    info = info_of("img2img", **picture)
+    assert info["denoising_strength"] == 0.5
+    assert told not in str(info["not_applied"])
+    assert info_of("img2img", **picture, denoising_strength=1)["denoising_strength"] == 1
+    assert told in str(info_of("txt2img")["not_applied"])
+    beyond = {"infotext": text.replace("0.5", "7"), **picture}
+    assert "Denoising strength input" in str(info_of("img2img", **beyond)["not_applied"])
+
+
 def test_which_options_of_a_request_count(ask: httpx.Client) -> None:
     options = {"samples_format": "webp", "sd_vae": "other", "CLIP_stop_at_last_layers": 1}
     body = {"prompt": "x", **SMALL, "override_settings": options}

@@ -16,9 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sdtui.core.settings import Settings
 from sdtui.jobs import JobState
+from sdtui.server.connection import Connection
 from tests.server.live import PATIENCE, Live, as_if_ended, live
 from tests.server.test_ours import events_of, png_base64
 from tests.tui.scripted import ScriptedGenerator
@@ -47,7 +49,7 @@ def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: Scripte
             assert full.status_code == 429
             assert int(full.headers["retry-after"]) >= 1
         # The body isn't waited for.
-        with socket.create_connection(address(scripted)) as raw:
+        with socket.create_connection(scripted.address) as raw:
             raw.sendall(
                 b"POST /sdapi/v1/img2img HTTP/1.1\r\nHost: localhost\r\n"
                 b"Content-Type: application/json\r\nContent-Length: 30000000\r\n\r\n"
@@ -62,11 +64,6 @@ def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: Scripte
         scripted.until(lambda: state(scripted, first) is JobState.DONE)
 
 
-def address(running: Live) -> tuple[str, int]:
-    host, port = running.url.removeprefix("http://").split(":")
-    return host, int(port)
-
-
 def leave(running: Live, path: str, prompt: str, when: JobState, **body: Any) -> None:
     """Ask, and go away once the job is in this state."""
 
@@ -76,7 +73,7 @@ def leave(running: Live, path: str, prompt: str, when: JobState, **body: Any) ->
 
     text = json.dumps({"prompt": prompt, **body})
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(address(running)) as client:
+    with socket.create_connection(running.address) as client:
         client.sendall(f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode())
         running.until(job_is_there)
 
@@ -114,13 +111,25 @@ def test_clients_that_never_say_what_they_want_are_hung_up_on(
     head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
     with live(tmp_path, lambda _: generator) as running, running.client() as ask:
         for said in (b"", head, head + b"\r\n" + head):
-            with socket.create_connection(address(running), PATIENCE) as slow:
+            with socket.create_connection(running.address, PATIENCE) as slow:
                 slow.sendall(said)
                 while slow.recv(10_000):
                     pass
         # One that waits for its picture is no such client.
         generator.step_seconds = 0.2
         assert ask.post("/generate", json=BODY).status_code == 200
+
+
+def test_what_else_is_installed_changes_nothing(scripted: Live) -> None:
+    """uvicorn by itself would take httptools and uvloop wherever it finds them."""
+    assert issubclass(Connection, H11Protocol)
+    assert scripted.server.config.http_protocol_class is Connection
+    assert scripted.server.config.loop == "asyncio"
+
+
+def test_clients_hang_up_before_the_server_does(scripted: Live) -> None:
+    """uvicorn's own 5 s are httpx's too: a POST after 5 s of silence was sometimes not answered."""
+    assert scripted.server.config.timeout_keep_alive > 15
 
 
 def test_every_one_of_many_clients_is_answered(

@@ -178,3 +178,11 @@ def test_out_of_memory_is_told_and_not_tried_again(
     passes = fault.passes
     assert passes == len(body["attempts"])
     assert api.images.generate(prompt="x", extra_body=STEPS, **SMALL).data
+
+
+def test_the_document_tells_what_an_event_of_a_stream_holds(ask: httpx.Client) -> None:
+    paths = ask.get("/openapi.json").json()["paths"]
+    for path, method in (("/v1/images/generations", "post"), ("/jobs/{job_id}/events", "get")):
+        content = paths[path][method]["responses"]["200"]["content"]
+        event = content["text/event-stream"]["schema"]
+        assert (event["type"], event["required"]) == ("object", ["event", "data"])

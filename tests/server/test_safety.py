@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import socket
 import struct
 import sys
 import zlib
@@ -18,7 +19,7 @@ import webuiapi
 from sdtui.cli.main import main
 from sdtui.core.errors import SettingsError
 from sdtui.server.options import ServerOptions
-from tests.server.live import Live, live
+from tests.server.live import PATIENCE, Live, live
 from tests.tui.scripted import ScriptedGenerator
 
 KEY = "a-key-of-ours"
@@ -133,6 +134,41 @@ def test_text_that_is_no_json_is_told_of_its_header(scripted: Live) -> None:
             headers={"Content-Type": "multipart/form-data; boundary=a; charset=unicode_escape"},
         )
         assert form.status_code == 400
+
+
+def test_head_is_answered_as_get_is(locked: Live) -> None:
+    with locked.client() as ask:
+        for path in ("/livez", "/readyz", "/health", "/metrics", "/v1/models", "/generate", "/no"):
+            for headers in ({"X-API-Key": KEY}, {}):
+                told, whole = ask.head(path, headers=headers), ask.get(path, headers=headers)
+                assert told.status_code == whole.status_code, path
+                assert told.headers["content-type"] == whole.headers["content-type"]
+                assert int(told.headers["content-length"]) > 0
+                assert told.content == b""
+        metrics = ask.get("/metrics", headers={"X-API-Key": KEY}).text
+    assert 'method="HEAD",route="/health",status="200"' in metrics
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        "Content-Length: 5\r\nContent-Length: 61",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Content-Length: -5",
+    ],
+)
+def test_nothing_is_smuggled_behind_a_length(scripted: Live, lengths: str) -> None:
+    head = f"POST /sdapi/v1/interrupt HTTP/1.1\r\nHost: localhost\r\n{lengths}\r\n\r\n"
+    behind = "0\r\n\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(scripted.address, PATIENCE) as raw:
+        raw.sendall((head + behind).encode())
+        answers = b""
+        with suppress(ConnectionResetError):
+            while part := raw.recv(10_000):
+                answers += part
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert answers.count(b"HTTP/1.1 ") == 1
 
 
 def test_made_up_methods_are_one_in_the_metrics(scripted: Live) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError
@@ -52,8 +52,9 @@ class Found:
     """What the tool did besides, that nothing here stands for."""
 
 
-def carry(found: Found) -> ImportedSettings:
-    """Take over what a request can hold."""
+def carry(found: Found, *, for_init_image: bool = False) -> ImportedSettings:
+    """Take over what a request can hold; the strength only where an init image comes from
+    elsewhere, for it is not in the picture."""
     values: dict[str, Any] = {}
     lost: list[str] = []
     wanted = {
@@ -67,14 +68,16 @@ def carry(found: Found) -> ImportedSettings:
         "height": _whole(found.height),
         "seed": _whole(found.seed),
     }
+    if for_init_image:
+        wanted["strength"] = _number(found.strength)
+    elif found.strength is not None:
+        lost.append(f"Denoising strength {found.strength}: the init image is not in the picture")
     for name, value in wanted.items():
         problem = None if value is None else _problem(name, value)
         if problem is not None:
             lost.append(f"{field_label(name)} {problem}")
         elif value not in (None, ""):
             values[name] = value
-    if found.strength is not None:
-        lost.append(f"Denoising strength {found.strength}: the init image is not in the picture")
     lost += [
         f"{kind} {name}: not applied"
         for kind, name in _IN_PROMPT.findall(_text(found.prompt) or "")
@@ -86,8 +89,9 @@ def carry(found: Found) -> ImportedSettings:
 
 
 def _problem(name: str, value: object) -> str | None:
+    init_image = {"init_image": Path("-")} if name == "strength" else {}
     try:
-        GenerationRequest.parse({"prompt": "-", name: value})
+        GenerationRequest.parse({"prompt": "-", name: value, **init_image})
     except InvalidRequestError as error:
         return error.problems[0].message
     return None

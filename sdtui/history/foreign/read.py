@@ -29,10 +29,10 @@ def read_picture_settings(path: Path) -> ImportedSettings:
     return carry(_with_size(_find(path, texts.texts), texts))
 
 
-def read_infotext(text: str) -> ImportedSettings:
-    """The settings in a text of A1111's form that comes without a picture. Raises ImageError if
-    it holds none."""
-    return carry(tools.a1111(Path("infotext"), text))
+def read_infotext(text: str, *, for_init_image: bool = False) -> ImportedSettings:
+    """The settings in a text of A1111's form that comes without a picture; with the strength if
+    they are `for_init_image`. Raises ImageError if it holds none."""
+    return carry(tools.a1111(Path("infotext"), text), for_init_image=for_init_image)
 
 
 def from_record(record: GenerationRecord) -> ImportedSettings:

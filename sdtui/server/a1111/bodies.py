@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -33,6 +33,7 @@ _NAMES: Mapping[str, str] = {
     "width": "width",
     "height": "height",
     "seed": "seed",
+    "strength": "denoising_strength",
 }
 """What an infotext may fill, and A1111's names for it."""
 
@@ -75,6 +76,8 @@ class Txt2ImgBody(BaseModel):
     tiling: bool | None = None
     alwayson_scripts: dict[str, Any] | None = None
 
+    _has_init_image: ClassVar = False
+
     @model_validator(mode="before")
     @classmethod
     def _null_is_open(cls, values: Any) -> Any:
@@ -112,7 +115,7 @@ class Txt2ImgBody(BaseModel):
         if not self.infotext:
             return ImportedSettings({}, "")
         try:
-            return read_infotext(self.infotext)
+            return read_infotext(self.infotext, for_init_image=self._has_init_image)
         except SdtuiError as error:
             problem = from_sdtui(error)
         raise problem
@@ -188,6 +191,8 @@ class Img2ImgBody(Txt2ImgBody):
     resize_mode: int = Field(1, ge=0, le=3)
     """2 pads a picture of another shape; all others crop it."""
     include_init_images: bool = False
+
+    _has_init_image: ClassVar = True
 
     def check(self) -> None:
         """As for txt2img."""

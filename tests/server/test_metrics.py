@@ -1,0 +1,111 @@
+"""What Prometheus reads, after a day of all kinds."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import httpx
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from sdtui.core.record import Stage
+from sdtui.jobs import JobState
+from sdtui.monitor import GpuSample, Sample
+from tests.engine.faults import Fault, failing
+from tests.server.live import QUICK, Live, live
+
+LONG = {**QUICK, "num_inference_steps": 150, "width": 256, "height": 256}
+
+
+def read(ask: httpx.Client) -> dict[str, float]:
+    """Every sample by its name and labels, as Prometheus shows them."""
+    return {
+        sample.name + "".join(f" {key}={value}" for key, value in sorted(sample.labels.items())): (
+            sample.value
+        )
+        for family in families(ask)
+        for sample in family.samples
+    }
+
+
+def families(ask: httpx.Client) -> Iterable[Metric]:
+    answer = ask.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return list(text_string_to_metric_families(answer.text))
+
+
+def a_day(running: Live, ask: httpx.Client) -> None:
+    """Two pictures, one of them after a retry, an out-of-memory for good, a full queue, a job
+    cancelled while it waits and one while it runs, and paths that nobody knows."""
+    model = running.generators[0].engine.loaded
+    assert ask.post("/generate", json=QUICK).status_code == 200
+    with failing(model, Stage.DENOISE, Fault(times=1)):
+        assert ask.post("/generate", json=QUICK).status_code == 200
+    with failing(model, Stage.DECODE, Fault(times=1000)):
+        strict = {**QUICK, "policy": "strict"}
+        assert ask.post("/generate", json=strict).status_code == 503
+    runs = ask.post("/jobs", json=LONG).json()["id"]
+    running.until(lambda: running.desk.queue.job(runs).state is JobState.RUNNING)
+    waits = ask.post("/jobs", json=QUICK).json()["id"]
+    assert ask.post("/generate", json=QUICK).status_code == 429
+    assert read(ask)["sdtui_queue_length"] == read(ask)["sdtui_jobs_running"] == 1
+    for job in (waits, runs):
+        ask.delete(f"/jobs/{job}")
+    running.until(lambda: running.desk.queue.job(runs).state.is_over)
+    for number in range(50):
+        assert ask.get(f"/made/up/{number}").status_code == 404
+        assert ask.get(f"/jobs/{number}").status_code == 404
+
+
+def test_what_the_readme_lists_is_there_with_what_happened(tmp_path: Path) -> None:
+    with live(tmp_path, queue_limit=1) as running, running.client() as ask:
+        a_day(running, ask)
+        card = GpuSample(index=0, name="A card", memory_used=3 * 2**30, memory_total=8 * 2**30)
+        running.desk.hardware.sample = Sample(time.time(), 1, 2, 1, 0.5, gpus=(card,))
+        found = read(ask)
+        names = {sample.name for family in families(ask) for sample in family.samples}
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    rows = [line.split("|") for line in readme.splitlines() if line.startswith("| `sdtui_")]
+    for _, listed, *_ in rows:
+        for name in re.findall(r"`(sdtui_\w+)`", listed):
+            suffix = "_count" if name.endswith("_seconds") else ""
+            assert name + suffix in names, name
+    assert len(rows) > 8
+    expected = {
+        "sdtui_jobs_total state=finished": 2,
+        "sdtui_jobs_total state=failed": 1,
+        "sdtui_jobs_total state=cancelled": 2,
+        "sdtui_pictures_total": 2,
+        "sdtui_retries_total rung=free caches stage=denoise": 1,
+        "sdtui_out_of_memory_total stage=denoise": 1,
+        "sdtui_model_loads_total model=pocket": 1,
+        "sdtui_model_load_seconds_count": 1,
+        "sdtui_queue_limit": 1,
+        "sdtui_queue_length": 0,
+        "sdtui_jobs_running": 0,
+        "sdtui_queue_wait_seconds_count": 4,
+        "sdtui_stage_seconds_count stage=decode": 3,
+        "sdtui_vram_used_bytes gpu=0 name=A card": 3 * 2**30,
+        "sdtui_vram_total_bytes gpu=0 name=A card": 8 * 2**30,
+    }
+    assert {name: found[name] for name in expected} == expected
+    # Every attempt that ran out, the last one too.
+    retries = sum(value for name, value in found.items() if name.startswith("sdtui_retries_total"))
+    ran_out = [value for name, value in found.items() if name.startswith("sdtui_out_of_memory_to")]
+    assert sum(ran_out) == retries + 1
+    assert 6 <= found["sdtui_steps_total"] == found["sdtui_step_seconds_count"] < 6 + 150
+    assert found["sdtui_step_seconds_sum"] > 0
+    requests = Counter[str]()
+    for name, value in found.items():
+        if name.startswith("sdtui_http_request_seconds_count"):
+            requests[name.partition(" ")[2]] += int(value)
+    assert requests["method=GET route=none status=404"] == 50
+    assert requests["method=GET route=/jobs/{job_id} status=404"] == 50
+    assert requests["method=POST route=/generate status=200"] == 2
+    assert requests["method=POST route=/generate status=429"] == 1
+    assert requests["method=POST route=/generate status=503"] == 1
+    assert len(requests) < 12
