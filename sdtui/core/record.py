@@ -23,41 +23,36 @@ class Stage(StrEnum):
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Truncation(_Record):
     """Words of a prompt that a text encoder did not see."""
 
-    field: str
-    """"prompt" or "negative_prompt"."""
-    encoder: str
-    """Which text encoder, e.g. "text_encoder" or "text_encoder_2"."""
-    tokens: int
-    """Tokens that the whole text has, without the two special ones."""
-    limit: int
-    """Tokens that the encoder takes, without the two special ones."""
-    start: int
-    """Where in the text the cut part begins, in characters."""
-    cut: str
-    """The words that were cut."""
+    field: str = Field(description='"prompt" or "negative_prompt".')
+    encoder: str = Field(description='Which text encoder, e.g. "text_encoder" or "text_encoder_2".')
+    tokens: int = Field(description="Tokens that the whole text has, without the two special ones.")
+    limit: int = Field(description="Tokens that the encoder takes, without the two special ones.")
+    start: int = Field(description="Where in the text the cut part begins, in characters.")
+    cut: str = Field(description="The words that were cut.")
 
 
 class AttemptRecord(_Record):
     """One try of a run."""
 
-    number: int
-    """1 for the first."""
-    rung: str | None = None
-    """The rung of the retry ladder that this attempt added; none for the first."""
-    changes: str = ""
-    """What the rung changed, in words."""
-    lossless: bool = True
-    """Whether the rung leaves the picture as it was asked for."""
-    stage: Stage | None = None
-    """The stage that failed; none if the attempt succeeded."""
-    error: str | None = None
-    """Why it failed; none if the attempt succeeded."""
+    number: int = Field(description="1 for the first.")
+    rung: str | None = Field(
+        None,
+        description="The rung of the retry ladder that this attempt added; none for the first.",
+    )
+    changes: str = Field("", description="What the rung changed, in words.")
+    lossless: bool = Field(
+        True, description="Whether the rung leaves the picture as it was asked for."
+    )
+    stage: Stage | None = Field(
+        None, description="The stage that failed; none if the attempt succeeded."
+    )
+    error: str | None = Field(None, description="Why it failed; none if the attempt succeeded.")
     seconds: float = 0.0
 
 
@@ -73,33 +68,34 @@ class ImageSettings(_Record):
     batch_size: int = 1
     vae_slicing: bool = False
     vae_tiling: bool = False
-    speedups: tuple[str, ...] = ()
-    """What the speed preset turned on for this model."""
+    speedups: tuple[str, ...] = Field(
+        (), description="What the speed preset turned on for this model."
+    )
 
 
 class ModelRecord(_Record):
     """Which model made a picture."""
 
-    name: str
-    """As it was asked for."""
-    source: str
-    """Hub id, or the path it was loaded from."""
-    family: str
-    """"sd1", "sd2", "sdxl", … or the pipeline's class name."""
-    hash: str | None = None
-    """SHA-256 of the denoiser's weights (of the whole file for a single-file checkpoint)."""
+    name: str = Field(description="As it was asked for.")
+    source: str = Field(description="Hub id, or the path it was loaded from.")
+    family: str = Field(description='"sd1", "sd2", "sdxl", … or the pipeline\'s class name.')
+    hash: str | None = Field(
+        None,
+        description=(
+            "SHA-256 of the denoiser's weights (of the whole file for a single-file checkpoint)."
+        ),
+    )
     prediction_type: str | None = None
 
 
 class MemoryRecord(_Record):
     """Memory of a run, in bytes."""
 
-    device: str
-    """"cuda", "mps" or "cpu"."""
-    estimate: int | None = None
-    """The peak that was expected before the run."""
-    peak: int | None = None
-    """The peak that was measured; on a CPU, of the process's resident memory."""
+    device: str = Field(description='"cuda", "mps" or "cpu".')
+    estimate: int | None = Field(None, description="The peak that was expected before the run.")
+    peak: int | None = Field(
+        None, description="The peak that was measured; on a CPU, of the process's resident memory."
+    )
     total: int | None = None
 
 
@@ -111,8 +107,7 @@ class ImageRecord(_Record):
     width: int
     height: int
     path: str | None = None
-    sha256: str | None = None
-    """Of the picture file as it was written."""
+    sha256: str | None = Field(None, description="Of the picture file as it was written.")
 
 
 class GenerationRecord(_Record):
@@ -121,33 +116,34 @@ class GenerationRecord(_Record):
     schema_version: int = SCHEMA_VERSION
     prompt: str
     negative_prompt: str = ""
-    timestamp: AwareDatetime
-    """When the run began, with its time zone."""
+    timestamp: AwareDatetime = Field(description="When the run began, with its time zone.")
     success: bool
     cancelled: bool = False
     error: str | None = None
-    seed: int
-    """Of the first picture; in a picture's own record, that picture's."""
-    generation_time: float
-    """Seconds from start to end, loading included."""
+    seed: int = Field(
+        description="Of the first picture; in a picture's own record, that picture's."
+    )
+    generation_time: float = Field(description="Seconds from start to end, loading included.")
     request: GenerationRequest
-    settings: ImageSettings | None = None
-    """None if the run failed before the model was loaded."""
+    settings: ImageSettings | None = Field(
+        None, description="None if the run failed before the model was loaded."
+    )
     model: ModelRecord | None = None
     device: str = ""
     dtype: DType | None = None
     memory_mode: MemoryMode | None = None
     attempts: tuple[AttemptRecord, ...] = ()
-    timings: dict[str, float] = Field(default_factory=dict)
-    """Seconds by stage."""
-    load_timings: dict[str, float] = Field(default_factory=dict)
-    """Seconds by component, if the model was loaded for this run."""
+    timings: dict[str, float] = Field(default_factory=dict, description="Seconds by stage.")
+    load_timings: dict[str, float] = Field(
+        default_factory=dict,
+        description="Seconds by component, if the model was loaded for this run.",
+    )
     memory: MemoryRecord | None = None
     truncations: tuple[Truncation, ...] = ()
-    notices: tuple[str, ...] = ()
-    """What else a person should know about this run."""
-    parents: tuple[str, ...] = ()
-    """SHA-256 of the files of the init images."""
+    notices: tuple[str, ...] = Field(
+        (), description="What else a person should know about this run."
+    )
+    parents: tuple[str, ...] = Field((), description="SHA-256 of the files of the init images.")
     images: tuple[ImageRecord, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
 

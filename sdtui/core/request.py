@@ -82,68 +82,139 @@ class GenerationRequest(BaseModel):
     from a person or a program: it raises InvalidRequestError instead of pydantic's error.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt: str = Field(max_length=20_000, json_schema_extra=_label("Prompt"))
-    """What the picture should show."""
+    prompt: str = Field(
+        max_length=20_000,
+        json_schema_extra=_label("Prompt"),
+        description="What the picture should show.",
+    )
 
-    negative_prompt: str = Field("", max_length=20_000, json_schema_extra=_label("Negative prompt"))
-    """What it should not show."""
+    negative_prompt: str = Field(
+        "",
+        max_length=20_000,
+        json_schema_extra=_label("Negative prompt"),
+        description="What it should not show.",
+    )
 
-    model: str = Field("pocket", min_length=1, json_schema_extra=_label("Model"))
-    """A hub id, a model folder, a .safetensors file, or "pocket"."""
+    model: str = Field(
+        "pocket",
+        min_length=1,
+        json_schema_extra=_label("Model"),
+        description='A hub id, a model folder, a .safetensors file, or "pocket".',
+    )
 
-    sampler: str | None = Field(None, json_schema_extra=_label("Sampler"))
-    """How noise is taken away, e.g. "DPM++ 2M Karras"; none = the model's own choice."""
+    sampler: str | None = Field(
+        None,
+        json_schema_extra=_label("Sampler"),
+        description=(
+            'How noise is taken away, e.g. "DPM++ 2M Karras"; none = the model\'s own choice.'
+        ),
+    )
 
-    num_inference_steps: int | None = Field(None, ge=1, le=150, json_schema_extra=_label("Steps"))
-    """Denoising steps; none = the model's own number."""
+    num_inference_steps: int | None = Field(
+        None,
+        ge=1,
+        le=150,
+        json_schema_extra=_label("Steps"),
+        description="Denoising steps; none = the model's own number.",
+    )
 
     guidance_scale: float | None = Field(
-        None, ge=0, le=30, allow_inf_nan=False, json_schema_extra=_label("CFG scale")
+        None,
+        ge=0,
+        le=30,
+        allow_inf_nan=False,
+        json_schema_extra=_label("CFG scale"),
+        description="How closely the prompt is followed; none = the model's own value.",
     )
-    """How closely the prompt is followed; none = the model's own value."""
 
     width: int | None = Field(
-        None, ge=64, le=2048, multiple_of=SIZE_MULTIPLE, json_schema_extra=_label("Width")
+        None,
+        ge=64,
+        le=2048,
+        multiple_of=SIZE_MULTIPLE,
+        json_schema_extra=_label("Width"),
+        description="Width in pixels; none = the model's native size.",
     )
-    """Width in pixels; none = the model's native size."""
 
     height: int | None = Field(
-        None, ge=64, le=2048, multiple_of=SIZE_MULTIPLE, json_schema_extra=_label("Height")
+        None,
+        ge=64,
+        le=2048,
+        multiple_of=SIZE_MULTIPLE,
+        json_schema_extra=_label("Height"),
+        description="Height in pixels; none = the model's native size.",
     )
-    """Height in pixels; none = the model's native size."""
 
-    seed: int | None = Field(None, ge=0, le=MAX_SEED, json_schema_extra=_label("Seed"))
-    """Where the noise starts; none = random. Picture i of a batch has seed + i."""
+    seed: int | None = Field(
+        None,
+        ge=0,
+        le=MAX_SEED,
+        json_schema_extra=_label("Seed"),
+        description="Where the noise starts; none = random. Picture i of a batch has seed + i.",
+    )
 
-    num_images_per_prompt: int = Field(1, ge=1, le=64, json_schema_extra=_label("Pictures"))
-    """How many pictures to make."""
+    num_images_per_prompt: int = Field(
+        1,
+        ge=1,
+        le=64,
+        json_schema_extra=_label("Pictures"),
+        description="How many pictures to make.",
+    )
 
-    init_image: Path | None = Field(None, json_schema_extra=_label("Init image"))
-    """A picture to start from (image-to-image)."""
+    init_image: Path | None = Field(
+        None,
+        json_schema_extra=_label("Init image"),
+        description="A picture to start from (image-to-image).",
+    )
 
-    init_image_fit: InitImageFit = Field(InitImageFit.CROP, json_schema_extra=_label("Fit"))
-    """Crop or pad an init image of another shape."""
+    init_image_fit: InitImageFit = Field(
+        InitImageFit.CROP,
+        json_schema_extra=_label("Fit"),
+        description="Crop or pad an init image of another shape.",
+    )
 
     strength: float | None = Field(
-        None, ge=0, le=1, allow_inf_nan=False, json_schema_extra=_label("Denoising strength")
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        json_schema_extra=_label("Denoising strength"),
+        description="How much of the init image is made anew, 0 to 1 (0.75 where it is left open).",
     )
-    """How much of the init image is made anew, 0 to 1 (0.75 where it is left open)."""
 
-    policy: Policy = Field(Policy.KEEP, json_schema_extra=_label("Retry policy"))
-    """What may be done when memory runs out: keep = all means, those that keep the picture
-    first; strict = never change what was asked; tutorial = 384 px, then 25 steps."""
+    policy: Policy = Field(
+        Policy.KEEP,
+        json_schema_extra=_label("Retry policy"),
+        description=(
+            "What may be done when memory runs out: keep = all means, those that keep the "
+            "picture first; strict = never change what was asked; tutorial = 384 px, then "
+            "25 steps."
+        ),
+    )
 
-    memory_mode: MemoryMode = Field(MemoryMode.AUTO, json_schema_extra=_label("Memory mode"))
-    """Where the weights are during a run; auto = the fastest mode that fits."""
+    memory_mode: MemoryMode = Field(
+        MemoryMode.AUTO,
+        json_schema_extra=_label("Memory mode"),
+        description="Where the weights are during a run; auto = the fastest mode that fits.",
+    )
 
-    dtype: DType = Field(DType.AUTO, json_schema_extra=_label("Precision"))
-    """Number format of the weights; auto = what suits the device."""
+    dtype: DType = Field(
+        DType.AUTO,
+        json_schema_extra=_label("Precision"),
+        description="Number format of the weights; auto = what suits the device.",
+    )
 
-    speed: Speed = Field(Speed.QUALITY, json_schema_extra=_label("Speed"))
-    """What may be given up for speed: quality = nothing, the picture stays as it is; fast =
-    nearly the same picture; max = all there is, and a minute of compiling at the start."""
+    speed: Speed = Field(
+        Speed.QUALITY,
+        json_schema_extra=_label("Speed"),
+        description=(
+            "What may be given up for speed: quality = nothing, the picture stays as it is;"
+            " fast = nearly the same picture; max = all there is, and a minute of compiling"
+            " at the start."
+        ),
+    )
 
     @field_validator("prompt")
     @classmethod

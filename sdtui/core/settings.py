@@ -27,40 +27,44 @@ class Settings(BaseModel):
     """What a person can set once for every run. Each key is also an environment variable:
     `SDTUI_` and the key in capitals; lists of folders are parted there by `os.pathsep`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = Field("pocket", min_length=1)
-    """The model to use when none is named."""
+    model: str = Field("pocket", min_length=1, description="The model to use when none is named.")
 
-    pictures: Path = Field(default_factory=paths.pictures_folder)
-    """The folder that pictures are saved in."""
+    pictures: Path = Field(
+        default_factory=paths.pictures_folder, description="The folder that pictures are saved in."
+    )
 
-    model_folders: tuple[Path, ...] = ()
-    """Folders that hold models: diffusers folders and .safetensors files."""
+    model_folders: tuple[Path, ...] = Field(
+        (), description="Folders that hold models: diffusers folders and .safetensors files."
+    )
 
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
-    """auto, cpu, mps, cuda or cuda:N."""
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="auto, cpu, mps, cuda or cuda:N.",
+    )
 
-    dtype: DType = DType.AUTO
-    """auto, float32, float16 or bfloat16."""
+    dtype: DType = Field(DType.AUTO, description="auto, float32, float16 or bfloat16.")
 
-    memory_mode: MemoryMode = MemoryMode.AUTO
-    """auto, full, model_offload, group_offload or sequential_offload."""
+    memory_mode: MemoryMode = Field(
+        MemoryMode.AUTO,
+        description="auto, full, model_offload, group_offload or sequential_offload.",
+    )
 
-    policy: Policy = Policy.KEEP
-    """keep, strict or tutorial."""
+    policy: Policy = Field(Policy.KEEP, description="keep, strict or tutorial.")
 
-    speed: Speed = Speed.QUALITY
-    """quality, fast or max."""
+    speed: Speed = Field(Speed.QUALITY, description="quality, fast or max.")
 
-    previews: bool = True
-    """Whether a small picture is made at every step."""
+    previews: bool = Field(True, description="Whether a small picture is made at every step.")
 
-    image_protocol: Literal["auto", "kitty", "sixel", "halfcell"] = "auto"
-    """How the app draws finished pictures: auto, kitty, sixel or halfcell."""
+    image_protocol: Literal["auto", "kitty", "sixel", "halfcell"] = Field(
+        "auto", description="How the app draws finished pictures: auto, kitty, sixel or halfcell."
+    )
 
-    keys: Mapping[str, str] = {}
-    """The app's keys by action, as `sdtui keys` lists them."""
+    keys: Mapping[str, str] = Field(
+        {}, description="The app's keys by action, as `sdtui keys` lists them."
+    )
 
     def request_defaults(self) -> dict[str, Any]:
         """The fields of a GenerationRequest that the settings fill where a person leaves them
