@@ -242,7 +242,8 @@ class HistoryPane(Pane):
         if marked is None or marked.id == entry.id:
             self.list.marked = entry if marked is None else None
             if marked is None:
-                self.notify("Marked. Go to another picture and press c again.", markup=False)
+                # Short: it would lie over what the two pictures differ in.
+                self.notify("Marked. Press c on another picture to compare.", timeout=2)
         else:
             self.list.marked = None
             self.post_message(self.Compare(marked, entry))
