@@ -15,6 +15,7 @@ from sdtui.jobs import JobQueue, QueueFile
 from sdtui.tui.halfcells import Pixels
 from sdtui.tui.mailbox import Mailbox
 from sdtui.tui.messages import EventsArrived
+from sdtui.tui.moments import one_by_one
 from sdtui.tui.story import Progress, log_line
 
 if TYPE_CHECKING:
@@ -92,12 +93,21 @@ class LiveEvents:
         arrived = self._mailbox.take()
         for envelope in arrived:
             self._follow(envelope)
-        self._screen.log_pane.add([line for line in map(log_line, arrived) if line])
-        self._screen.progress_pane.show(self.progress)
+        saved = any(isinstance(each.event, events.Saved) for each in arrived)
+        if saved or not self.progress.is_running:
+            self._mailbox.take_preview()  # it shows less than what was saved
+        one_by_one(
+            self._screen,
+            lambda: self._screen.log_pane.add([line for line in map(log_line, arrived) if line]),
+            lambda: self._screen.progress_pane.show(self.progress),
+            lambda: self._show_in_queue(arrived),
+            self._show_preview,
+        )
+
+    def _show_in_queue(self, arrived: Iterable[JobEvent]) -> None:
         if any(isinstance(each.event, _OF_THE_QUEUE) for each in arrived):
             self.show_queue()
         self._screen.queue_pane.show_progress(self.progress)
-        self._show_preview(arrived)
 
     def _follow(self, envelope: JobEvent) -> None:
         self.progress = self.progress.after(envelope)
@@ -126,13 +136,11 @@ class LiveEvents:
                 markup=False,
             )
 
-    def _show_preview(self, arrived: Iterable[JobEvent]) -> None:
+    def _show_preview(self) -> None:
         pane = self._screen.preview
-        if not self.progress.is_running or any(
-            isinstance(each.event, events.Saved) for each in arrived
-        ):
-            self._mailbox.take_preview()  # it shows less than what was saved
-        elif not pane.wants_preview():
+        if not self.progress.is_running:
+            return
+        if not pane.wants_preview():
             self.arrived()
         elif preview := self._mailbox.take_preview():
             pane.show_preview(Pixels(preview.width, preview.height, preview.rgb))

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
-from textual.widgets import Input, TextArea
-
 from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.screens.dialogs import AskScreen, ChooseScreen, ConfirmScreen, TextScreen
@@ -193,8 +191,6 @@ async def go_to(scope: str, bench: Bench) -> None:
     bench.app.clear_notifications()
     await PLACES[scope](bench)
     await bench.settled()
-    for editor in (*bench.app.screen.query(TextArea), *bench.app.screen.query(Input)):
-        editor.cursor_blink = False
 
 
 async def still(bench: Bench) -> list[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdtui.core import paths
+from sdtui.history import Page
 from sdtui.tui.screens.dialogs import TextScreen
 from sdtui.tui.screens.picture import CompareScreen, differences
 from tests.history.records import NOON, picture, record
@@ -62,6 +64,30 @@ async def test_search_narrows_and_says_what_is_wrong(full: Bench) -> None:
         await full.until(lambda: "there is no field" in str(pane.border_title))
         pane.search.value = "[/red"
         await full.until(lambda: "1 found" in str(pane.border_title))
+
+
+async def test_keys_behind_a_search_act_on_what_it_finds(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries, free = full.history.entries, threading.Event()
+
+    def held_back(query: str, *, offset: int, limit: int) -> Page:
+        if query == "apple":
+            free.wait(30)
+        return entries(query, offset=offset, limit=limit)
+
+    monkeypatch.setattr(full.history, "entries", held_back)
+    async with at_history(full):
+        pane = full.app.main.history_pane
+        await full.press("slash", *"apple", "enter", "s")
+        assert not pane.list.has_focus
+        assert pane.search.value == "apple"
+        free.set()
+        await full.until(lambda: pane.list.selected and pane.list.selected.starred)
+        assert pane.list.has_focus
+        assert pane.list.selected is not None
+        assert pane.list.selected.prompt == PROMPTS[0]
+        assert [entry.prompt for entry in entries("star:yes").entries] == [PROMPTS[0]]
 
 
 async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: Bench) -> None:

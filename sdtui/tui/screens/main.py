@@ -18,9 +18,11 @@ from sdtui.core.record import GenerationRecord
 from sdtui.core.request import GenerationRequest
 from sdtui.core.text import one_line
 from sdtui.jobs import Job, JobState
+from sdtui.monitor import Sample
 from sdtui.tui.beside import beside, read_history
 from sdtui.tui.details import job_details
 from sdtui.tui.messages import EventsArrived, HistoryRead, Sampled
+from sdtui.tui.moments import one_by_one
 from sdtui.tui.room import MemoryRoom
 from sdtui.tui.screens.create import CreateScreen
 from sdtui.tui.screens.dialogs import AskScreen, ConfirmScreen, TextScreen
@@ -32,11 +34,6 @@ from sdtui.tui.widgets.log import LogPane
 from sdtui.tui.widgets.metadata import MetadataTree, as_json
 from sdtui.tui.widgets.preview import PreviewPane
 from sdtui.tui.widgets.queue import QueuePane
-
-_APART = 0.05
-"""Seconds between what a sample changes at the top and in the memory pane. Textual draws all that
-lies between two changes of the same moment, and between these lies nearly everything: it took 14 ms
-of every second, and takes 6 so."""
 
 
 class MainScreen(CreateScreen):
@@ -75,11 +72,15 @@ class MainScreen(CreateScreen):
 
     @on(Sampled)
     def _sampled(self, event: Sampled) -> None:
+        one_by_one(
+            self, partial(self._show_room, event.sample), partial(self.memory.show, event.sample)
+        )
+
+    def _show_room(self, sample: Sample) -> None:
         first = self.top_bar.sample is None
-        self.top_bar.sample = event.sample
+        self.top_bar.sample = sample
         if first and self.preview.is_welcoming:
             self._show_welcome()
-        self.set_timer(_APART, partial(self.memory.show, event.sample))
 
     @on(HistoryRead)
     def _history_read(self, event: HistoryRead) -> None:

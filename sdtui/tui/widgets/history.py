@@ -94,6 +94,9 @@ class HistoryPane(Pane):
         self.list = HistoryList(id="history-list")
         self.trashed: list[Path] = []
         self._settling: Timer | None = None
+        self._found = asyncio.Event()
+        """Set once what the search asks for is in the list."""
+        self._found.set()
 
     def compose(self) -> ComposeResult:
         """Search above, list below."""
@@ -124,14 +127,18 @@ class HistoryPane(Pane):
 
     @on(Input.Changed, "#history-search")
     def _searched(self) -> None:
+        self._found.clear()
         self.list.forget()
         self.list.cursor = 0
         self._load(self.search.value, 0, anew=True)
 
     @on(SearchLine.Left)
     @on(Input.Submitted, "#history-search")
-    def _search_done(self) -> None:
-        self.screen.set_focus(self.list)
+    async def _search_done(self) -> None:
+        """To the list, once there is something that the next key can act on."""
+        await self._found.wait()
+        if self.screen.focused is self.search:
+            self.screen.set_focus(self.list)
 
     @on(HistoryList.PageWanted)
     def _page_wanted(self, event: HistoryList.PageWanted) -> None:
@@ -174,6 +181,9 @@ class HistoryPane(Pane):
         except SdtuiError as error:
             self.notify(str(error), severity="error", markup=False)
             return
+        finally:
+            if anew and query == self.search.value:
+                self._found.set()
         if query == self.search.value:
             self._show(page, anew)
 

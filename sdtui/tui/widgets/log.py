@@ -48,6 +48,8 @@ class LogLines(Lines):
 
     def use(self, shown: list[LogLine]) -> None:
         """Show these lines; stay at the end if that is where one was."""
+        if shown == self.shown:
+            return
         follow = self.cursor >= self.count - 1
         self.shown = shown
         self.count = len(shown)

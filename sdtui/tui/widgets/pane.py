@@ -30,6 +30,7 @@ class Pane(Vertical):
     """
 
     _in_title = ""
+    _below = ""
 
     @property
     def about(self) -> str:
@@ -54,3 +55,9 @@ class Pane(Vertical):
         if text != self._in_title:
             self._in_title = text
             self.border_title = Content(f"{self.TITLE} {text}".rstrip())
+
+    def say_below(self, text: str) -> None:
+        """Show something in the frame's lower edge."""
+        if text != self._below:
+            self._below = text
+            self.border_subtitle = Content(text)

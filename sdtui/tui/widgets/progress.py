@@ -72,7 +72,7 @@ class ProgressPane(Pane):
         attempt = f" · attempt {progress.attempt}" if progress.attempt > 1 else ""
         self.count_in_title(f"· {state}{attempt}" if state else "")
         peak = progress.memory_peak
-        self.border_subtitle = f"peak {gibibytes(peak)} GiB" if peak else ""
+        self.say_below(f"peak {gibibytes(peak)} GiB" if peak else "")
 
 
 def _speed(steps_a_second: float) -> str:

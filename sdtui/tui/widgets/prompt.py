@@ -189,5 +189,5 @@ class PromptPane(Pane):
         )
         over = tightest.tokens > tightest.limit
         meter = f"{tightest.tokens}/{tightest.limit}"
-        self.border_subtitle = f"{meter} · the end is cut off" if over else meter
+        self.say_below(f"{meter} · the end is cut off" if over else meter)
         self.set_class(over, "-over")

@@ -52,14 +52,15 @@ class QueueLines(Lines):
         """Sign, prompt, and at the right where it stands."""
         job = self.jobs[index]
         sign, colour = _SIGNS[job.state]
-        right = self._state(job)
+        right = self.state(job)
         over = job.state.is_over
         left = Text().append(sign, ink(self.app, colour))
         left.append(one_line(job.request.prompt), ink(self.app, "muted" if over else "plain"))
         left.truncate(max(1, width - len(right) - 1), overflow="ellipsis", pad=True)
         return left.append(f" {right}", ink(self.app, "muted"))
 
-    def _state(self, job: Job) -> str:
+    def state(self, job: Job) -> str:
+        """Where a job stands."""
         count = job.request.num_images_per_prompt
         if job.state is JobState.RUNNING and job.id == self.progress.job:
             now = self.progress
@@ -110,9 +111,10 @@ class QueuePane(Pane):
 
     def show_progress(self, progress: Progress) -> None:
         """Show where the running job stands."""
+        before = [self.list.state(job) for job in self.list.jobs]
         self.list.progress = progress
         for index, job in enumerate(self.list.jobs):
-            if job.id == progress.job:
+            if self.list.state(job) != before[index]:
                 self.list.refresh_line(index)
 
     @property

@@ -1,0 +1,22 @@
+"""Changes in several panes, each at a moment of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.screen import Screen
+
+_APART = 0.025
+"""Seconds between two moments. Textual draws 60 times a second at most, at once after a pause."""
+
+
+def one_by_one(screen: Screen[Any], *changes: Callable[[], object]) -> None:
+    """Make changes in different places of the screen, the first now and each of the others a
+    little after the one before. Textual draws all that lies between two changes of the same moment,
+    which is soon the whole window, and a key that is pressed meanwhile waits for it."""
+    for place, change in enumerate(changes):
+        if place:
+            screen.set_timer(place * _APART, change)
+        else:
+            change()
