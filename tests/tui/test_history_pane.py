@@ -66,28 +66,49 @@ async def test_search_narrows_and_says_what_is_wrong(full: Bench) -> None:
         await full.until(lambda: "1 found" in str(pane.border_title))
 
 
+class HeldBack:
+    """A history whose search for one text waits until it may go on."""
+
+    def __init__(self, bench: Bench, query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.query = query
+        self.free = threading.Event()
+        self.entries = bench.history.entries
+        monkeypatch.setattr(bench.history, "entries", self._held_back)
+
+    def _held_back(self, query: str, *, offset: int, limit: int) -> Page:
+        if query == self.query:
+            self.free.wait(30)
+        return self.entries(query, offset=offset, limit=limit)
+
+
 async def test_keys_behind_a_search_act_on_what_it_finds(
     full: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entries, free = full.history.entries, threading.Event()
-
-    def held_back(query: str, *, offset: int, limit: int) -> Page:
-        if query == "apple":
-            free.wait(30)
-        return entries(query, offset=offset, limit=limit)
-
-    monkeypatch.setattr(full.history, "entries", held_back)
+    held = HeldBack(full, "apple", monkeypatch)
     async with at_history(full):
         pane = full.app.main.history_pane
         await full.press("slash", *"apple", "enter", "s")
         assert not pane.list.has_focus
         assert pane.search.value == "apple"
-        free.set()
+        held.free.set()
         await full.until(lambda: pane.list.selected and pane.list.selected.starred)
         assert pane.list.has_focus
         assert pane.list.selected is not None
         assert pane.list.selected.prompt == PROMPTS[0]
-        assert [entry.prompt for entry in entries("star:yes").entries] == [PROMPTS[0]]
+        assert [entry.prompt for entry in held.entries("star:yes").entries] == [PROMPTS[0]]
+
+
+async def test_a_search_that_changes_while_the_list_waits_for_it_is_made_as_well(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = HeldBack(full, "apple", monkeypatch)
+    async with at_history(full):
+        pane = full.app.main.history_pane
+        await full.press("slash", *"apple", "enter")
+        pane.search.value = "pizza"
+        await full.settled()
+        held.free.set()
+        await full.until(lambda: pane.list.selected and pane.list.selected.prompt == PROMPTS[1])
 
 
 async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: Bench) -> None:

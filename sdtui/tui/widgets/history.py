@@ -94,8 +94,10 @@ class HistoryPane(Pane):
         self.list = HistoryList(id="history-list")
         self.trashed: list[Path] = []
         self._settling: Timer | None = None
+        self._sought = ""
         self._found = asyncio.Event()
-        """Set once what the search asks for is in the list."""
+        """Set once what is `_sought` is in the list. That may lag behind what stands in the search
+        line: this pane takes in no change of it while it waits."""
         self._found.set()
 
     def compose(self) -> ComposeResult:
@@ -127,10 +129,11 @@ class HistoryPane(Pane):
 
     @on(Input.Changed, "#history-search")
     def _searched(self) -> None:
+        self._sought = self.search.value
         self._found.clear()
         self.list.forget()
         self.list.cursor = 0
-        self._load(self.search.value, 0, anew=True)
+        self._load(self._sought, 0, anew=True)
 
     @on(SearchLine.Left)
     @on(Input.Submitted, "#history-search")
@@ -182,7 +185,7 @@ class HistoryPane(Pane):
             self.notify(str(error), severity="error", markup=False)
             return
         finally:
-            if anew and query == self.search.value:
+            if anew and query == self._sought:
                 self._found.set()
         if query == self.search.value:
             self._show(page, anew)
