@@ -33,7 +33,7 @@ def _printed(script: str) -> list[str]:
         "import sdtui.jobs",
         "import sdtui.pocket",
         "import sdtui.bench.plan, sdtui.bench.report, sdtui.bench.compare, sdtui.bench.tables",
-        "import sdtui.cli.main, sdtui.cli.generate, sdtui.cli.doctor, sdtui.cli.history",
+        "import sdtui.cli.commands, sdtui.cli.generate, sdtui.cli.doctor, sdtui.cli.history",
         "import sdtui.cli.serve, sdtui.server.run",
         "import sdtui.cli.bench",
     ],

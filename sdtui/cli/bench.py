@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdtui.bench.plan import OPPONENTS
+from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.request_options import options_for, parse_size
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from sdtui.core.request import GenerationRequest
     from sdtui.core.settings import Settings
 
-_INTERRUPTED = 130
 _ENDINGS = (".json", ".csv")
 _WIDE = 160
 _TYPED = click.core.ParameterSource.COMMANDLINE
@@ -175,7 +175,7 @@ def _measure(
     report = measuring.report()
     if interrupted:
         click.echo("sdtui: interrupted.", err=True)
-        return report, _INTERRUPTED
+        return report, INTERRUPTED
     return report, 1 if any(cell.error for cell in report.cells) else 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.request_options import request_options, request_values
 from sdtui.core.errors import InvalidRequestError, OutputError, Problem
 from sdtui.core.text import one_line
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from sdtui.core.settings import Settings
     from sdtui.jobs import Job, JobQueue, Output
 
-_INTERRUPTED = 130
 _PICTURE_ENDINGS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
@@ -100,9 +100,9 @@ def _run(
             for job in jobs:
                 code = max(code, _report(queue.wait(job.id), as_json))
         except KeyboardInterrupt:
-            code = _INTERRUPTED
+            code = INTERRUPTED
             _interrupt(queue, jobs, as_json)
-        ended = queue.close(timeout=30 if code == _INTERRUPTED else 5)
+        ended = queue.close(timeout=30 if code == INTERRUPTED else 5)
     if not ended:
         sys.stdout.flush()
         os._exit(code)
@@ -119,7 +119,7 @@ def _report(job: Job, as_json: bool) -> int:
     if job.error is not None:
         click.echo(f"sdtui: {one_line(job.error)}", err=True)
         return 2 if job.asked_wrongly else 1
-    return _INTERRUPTED if job.state == "cancelled" else 0
+    return INTERRUPTED if job.state == "cancelled" else 0
 
 
 def _interrupt(queue: JobQueue, jobs: list[Job], as_json: bool) -> None:

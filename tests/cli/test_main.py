@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from sdtui import __version__
-from sdtui.cli.main import main, sdtui
+from sdtui.cli.commands import sdtui
+from sdtui.cli.main import main
 from sdtui.core.samplers import sampler_labels
 
 

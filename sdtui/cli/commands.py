@@ -1,0 +1,68 @@
+"""`sdtui COMMAND`: finds the asked command's module, and turns click's errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from sdtui import __version__
+from sdtui.cli.app import open_app
+from sdtui.cli.codes import INTERRUPTED
+
+_COMMANDS = {
+    "generate": "Make pictures from prompts.",
+    "bench": "Measure how fast pictures are made, and compare.",
+    "history": "Find, mark and move the pictures that were made.",
+    "serve": "Serve pictures over HTTP.",
+    "models": "List the models that are on this machine.",
+    "samplers": "List the samplers.",
+    "keys": "List the app's keys, and how to change them.",
+    "doctor": "Look at this machine and say what doesn't fit.",
+}
+"""Name → what `sdtui --help` says. Each is in a module of its name, imported when it is asked
+for, so that `--help` is there at once."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"sdtui.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="sdtui")
+@click.pass_context
+def sdtui(context: click.Context) -> int:
+    """Stable Diffusion from a terminal. Without a command it opens the app."""
+    if context.invoked_subcommand is not None:
+        return 0
+    return open_app()
+
+
+def run_command() -> int:
+    """Run what the command line asks for; returns the exit code."""
+    try:
+        result = sdtui(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return result if isinstance(result, int) else 0
