@@ -17,6 +17,9 @@ from pydantic.config import JsonDict
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.samplers import canonical_label
 
+POCKET = "pocket"
+"""The name of the model that ships with sdtui."""
+
 SIZE_MULTIPLE = 8
 """Sizes are multiples of this: the factor of the VAEs of SD 1.x, 2.x and SDXL."""
 
@@ -98,7 +101,7 @@ class GenerationRequest(BaseModel):
     )
 
     model: str = Field(
-        "pocket",
+        POCKET,
         min_length=1,
         json_schema_extra=_label("Model"),
         description='A hub id, a model folder, a .safetensors file, or "pocket".',

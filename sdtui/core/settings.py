@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sdtui.core import paths
 from sdtui.core.errors import SettingsError
 from sdtui.core.nearest import nearest
-from sdtui.core.request import DType, MemoryMode, Policy, Speed
+from sdtui.core.request import POCKET, DType, MemoryMode, Policy, Speed
 
 ENVIRONMENT_PREFIX = "SDTUI_"
 
@@ -29,7 +29,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = Field("pocket", min_length=1, description="The model to use when none is named.")
+    model: str = Field(POCKET, min_length=1, description="The model to use when none is named.")
 
     pictures: Path = Field(
         default_factory=paths.pictures_folder, description="The folder that pictures are saved in."

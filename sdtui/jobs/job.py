@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -11,31 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.events import Event, Saved, Started
+from sdtui.core.job_state import JobState
 from sdtui.core.record import GenerationRecord
 from sdtui.core.request import MAX_SEED, DType, GenerationRequest, MemoryMode
 
 Format = Literal["png", "jpeg", "webp"]
-
-
-class JobState(StrEnum):
-    """Where a job is in its life."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether it is to be made, or to go on: nobody has cancelled it."""
-        return self in (JobState.QUEUED, JobState.RUNNING)
 
 
 class Output(BaseModel):

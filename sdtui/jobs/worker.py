@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
 from sdtui.core.events import Cancelled, Event, Failed, Finished, Saved, Started
+from sdtui.core.job_state import JobState
 from sdtui.core.record import GenerationRecord, ImageRecord
 from sdtui.core.settings import Settings
 from sdtui.jobs.importing import beside_an_event_loop
-from sdtui.jobs.job import Format, Job, JobState, Output
+from sdtui.jobs.job import Format, Job, Output
 
 if TYPE_CHECKING:
     from pathlib import Path

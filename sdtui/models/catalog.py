@@ -17,9 +17,8 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.core.nearest import nearest
+from sdtui.core.request import POCKET
 from sdtui.models.description import UNUSED, describe_components
-
-POCKET = "pocket"
 
 MOVED: Mapping[str, str] = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",

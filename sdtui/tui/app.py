@@ -9,12 +9,12 @@ import shlex
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, work
 from textual.app import App, SuspendNotSupported, SystemCommand
@@ -22,21 +22,24 @@ from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 
 from sdtui.core import paths
 from sdtui.core.files import write_whole
+from sdtui.core.job_state import JobState
 from sdtui.core.text import visible
-from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.desk import Desk
 from sdtui.tui.guard import terminal_is_gone
-from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.state import load_state, save_state
 from sdtui.tui.themes import OWN_THEMES, default_theme
 from sdtui.tui.typed import TypedLine
 from sdtui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from sdtui.core.settings import Settings
+    from sdtui.tui.desk import Desk
 
 _log = logging.getLogger(__name__)
 _SAVE_EVERY = 2.0
@@ -56,9 +59,21 @@ class SdtuiApp(App[int], inherit_bindings=False):
         Binding("ctrl+c", "help_quit", show=False),
     ]
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        open_desk: Callable[[], Desk],
+        *,
+        drawn_by: type[Widget] | None = None,
+        over_ssh: bool = False,
+    ) -> None:
+        """`drawn_by` draws finished pictures; None means half-cells."""
         super().__init__()
-        self.desk = desk
+        self.settings = settings
+        self.over_ssh = over_ssh
+        self.drawn_by = drawn_by
+        self._open_desk = open_desk
+        self._desk: Desk | None = None
         self.state = load_state()
         for theme in OWN_THEMES:
             self.register_theme(theme)
@@ -66,13 +81,21 @@ class SdtuiApp(App[int], inherit_bindings=False):
         known = self.state.theme in self.available_themes
         colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
         self.theme = self.state.theme if known else default_theme(colours)
-        self.set_keymap(desk.settings.keys)
-        self.main = MainScreen(desk)
-        self._question: ConfirmScreen | None = None
+        self.set_keymap(settings.keys)
+        self.main = MainScreen(settings, drawn_by=drawn_by, over_ssh=over_ssh)
+        self._question: Screen[bool | None] | None = None
         # One thread, so that what is written last is what was last.
         self._disk = ThreadPoolExecutor(1, "sdtui-state")
         self._saving: Timer | None = None
         self._typed = TypedLine(self, super().on_event)
+
+    @property
+    def desk(self) -> Desk:
+        """What the app works with, opened when it is first asked for: by a key, or once the window
+        is seen."""
+        if self._desk is None:
+            self._desk = self._open_desk()
+        return self._desk
 
     def on_mount(self) -> None:
         """Listen to the system."""
@@ -106,7 +129,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
             return
         _log.warning("the terminal is gone")
         self.save().result()
-        self.desk.close()
+        self.close_desk()
         logging.shutdown()
         os._exit(128 + number)
 
@@ -139,15 +162,21 @@ class SdtuiApp(App[int], inherit_bindings=False):
 
     def leave(self, code: int = 0) -> None:
         """Save and end. What runs and waits is on disk already, for the next start."""
-        self.main.live.unsubscribe()
         self.main.downloads.cancel()
-        self.desk.monitor.stop()
+        if self._desk is not None:
+            self.main.live.unsubscribe()
+            self._desk.monitor.stop()
         self.save().result()
         self.exit(code)
 
+    def close_desk(self) -> bool:
+        """Keep what waits for the next start. Returns whether nothing works any more."""
+        return self._desk is None or self._desk.close()
+
     async def action_quit(self) -> None:
         """Leave; ask once while a picture is being made."""
-        running = any(job.state is JobState.RUNNING for job in self.desk.queue.jobs())
+        jobs = () if self._desk is None else self._desk.queue.jobs()
+        running = any(job.state is JobState.RUNNING for job in jobs)
         if running and self.screen is not self._question:
             self._ask_to_quit()
         else:
@@ -159,6 +188,8 @@ class SdtuiApp(App[int], inherit_bindings=False):
             "A picture is being made; it will be lost. The queue is kept, and the next start "
             "offers to go on."
         )
+        from sdtui.tui.screens.dialogs import ConfirmScreen
+
         self._question = ConfirmScreen("Quit?", text, "Quit", "Stay")
         if await self.push_screen_wait(self._question):
             self.leave()
@@ -187,7 +218,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
                 run = partial(self._run_there, action.name, pane)
             else:
                 continue
-            keys = self.desk.settings.keys.get(action.id, action.keys)
+            keys = self.settings.keys.get(action.id, action.keys)
             place = f"{pane.title}: " if pane is not None else ""
             yield SystemCommand(f"{place}{action.help}", f"{action.label}  ({keys})", run)
         yield SystemCommand(

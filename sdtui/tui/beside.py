@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 from textual.message_pump import MessagePump
 
 from sdtui.core.errors import SdtuiError
-from sdtui.core.settings import Settings
-from sdtui.history import History
-from sdtui.models.catalog import find_model
-from sdtui.models.description import describe_model
-from sdtui.models.tokens import counters_of
-from sdtui.tui.messages import HistoryRead, ModelKnown
+from sdtui.tui.messages import HistoryRead, ModelKnown, PartsImported
+
+if TYPE_CHECKING:
+    from sdtui.core.settings import Settings
+    from sdtui.history import History
 
 
 def beside(target: MessagePump, work: Callable[[], Message]) -> None:
@@ -27,8 +27,27 @@ def beside(target: MessagePump, work: Callable[[], Message]) -> None:
     threading.Thread(target=run, name="sdtui-beside", daemon=True).start()
 
 
+def import_parts() -> PartsImported:
+    """Import what the window can do without until it is seen, so that no key has to wait for it."""
+    import sdtui.models.tokens
+    import sdtui.tui.desk
+    import sdtui.tui.live
+    import sdtui.tui.screens.files
+    import sdtui.tui.screens.help
+    import sdtui.tui.screens.jump
+    import sdtui.tui.screens.models
+    import sdtui.tui.screens.picture
+    import sdtui.tui.screens.settings  # noqa: F401
+
+    return PartsImported()
+
+
 def look_at_model(model: str, settings: Settings) -> ModelKnown:
     """What is known of a model before it is loaded."""
+    from sdtui.models.catalog import find_model
+    from sdtui.models.description import describe_model
+    from sdtui.models.tokens import counters_of
+
     try:
         source = find_model(model, settings.model_folders)
         counters = counters_of(source)

@@ -1,13 +1,13 @@
-"""What the app works with. Tests put scripted parts in their place."""
+"""What the app works with. Tests put scripted parts in their place.
+
+The window is seen before any of it is imported (see `SdtuiApp.desk`).
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
 
-from textual.widget import Widget
-
-from sdtui.core.settings import Settings
 from sdtui.history import History
 from sdtui.jobs import JobQueue, QueueFile
 from sdtui.monitor import Monitor
@@ -19,16 +19,12 @@ _GRACE = 0.8
 
 @dataclass(frozen=True)
 class Desk:
-    """Queue, history, monitor and what is known of the terminal."""
+    """Queue, history and monitor."""
 
-    settings: Settings
     queue: JobQueue
     history: History
     queue_file: QueueFile
     monitor: Monitor
-    drawn_by: type[Widget] | None = None
-    """Draws finished pictures; None means half-cells."""
-    over_ssh: bool = False
 
     def close(self) -> bool:
         """Stop what runs, and keep what is left of it, and what waits, for the next start. Returns

@@ -7,7 +7,7 @@ from rich.text import Text
 from sdtui.core import paths
 from sdtui.core.text import one_line, visible
 from sdtui.jobs import Job, JobState
-from sdtui.tui.story import duration
+from sdtui.tui.quantities import duration
 
 _STATES = {
     JobState.QUEUED: "waits",

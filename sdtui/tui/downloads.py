@@ -11,7 +11,7 @@ from textual.message_pump import MessagePump
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.tui.beside import beside
-from sdtui.tui.story import data_size, duration
+from sdtui.tui.quantities import data_size, duration
 
 
 @dataclass

@@ -6,17 +6,21 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sdtui.core import paths
 from sdtui.core.settings import Settings
-from sdtui.jobs import JobQueue
-from sdtui.jobs.worker import PictureStore
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.guard import TerminalGuard
 from sdtui.tui.protocol import picture_widget, prepare_colours
 from sdtui.tui.terminal_question import Abilities, TerminalQuestion
 
-MakeQueue = Callable[[Settings, PictureStore], JobQueue]
+if TYPE_CHECKING:
+    from sdtui.jobs import JobQueue
+    from sdtui.jobs.worker import PictureStore
+    from sdtui.tui.desk import Desk
+
+    MakeQueue = Callable[[Settings, PictureStore], JobQueue]
 
 _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
 _KILLED = "sdtui was killed. The next start has the form, and offers to go on with the queue."
@@ -27,7 +31,7 @@ _TURN = 0.0005
 """Seconds that a thread may hold the interpreter while another waits for it."""
 
 
-def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
+def launch(settings: Settings, make_queue: MakeQueue | None = None) -> int:
     """Run the app; returns the exit code. Tests put a scripted queue in the real one's place."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
         sys.stderr.write(f"{_NO_TERMINAL}\n")
@@ -47,35 +51,35 @@ def launch(settings: Settings, make_queue: MakeQueue = JobQueue) -> int:
     return code
 
 
-def _run(settings: Settings, make_queue: MakeQueue) -> tuple[int, bool]:
+def _run(settings: Settings, make_queue: MakeQueue | None) -> tuple[int, bool]:
     """The app's exit code, and whether the worker has ended."""
     over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
     question = None if settings.image_protocol == "halfcell" else TerminalQuestion()
     try:
-        from sdtui.history import History
-        from sdtui.jobs import QueueFile
-        from sdtui.monitor import Monitor
         from sdtui.tui.app import SdtuiApp
-        from sdtui.tui.desk import Desk
     finally:
         patience = _PATIENCE_OVER_SSH if over_ssh else _PATIENCE
         abilities = question.answers(patience) if question else Abilities()
 
-    history = History(settings.pictures)
-    queue = make_queue(settings, history)
-    desk = Desk(
-        settings=settings,
-        queue=queue,
-        history=history,
-        queue_file=QueueFile(),
-        monitor=Monitor(2.0 if over_ssh else 1.0),
-        drawn_by=picture_widget(settings.image_protocol, abilities),
-        over_ssh=over_ssh,
-    )
-    app = SdtuiApp(desk)
+    def open_desk() -> Desk:
+        from sdtui.history import History
+        from sdtui.jobs import JobQueue, QueueFile
+        from sdtui.monitor import Monitor
+        from sdtui.tui.desk import Desk
+
+        history = History(settings.pictures)
+        return Desk(
+            queue=(make_queue or JobQueue)(settings, history),
+            history=history,
+            queue_file=QueueFile(),
+            monitor=Monitor(2.0 if over_ssh else 1.0),
+        )
+
+    drawn_by = picture_widget(settings.image_protocol, abilities)
+    app = SdtuiApp(settings, open_desk, drawn_by=drawn_by, over_ssh=over_ssh)
     code = app.run()
     failed = app.return_code not in (0, None) and code is None
-    ended = desk.close()
+    ended = app.close_desk()
     if failed:
         sys.stderr.write(f"sdtui met an error of its own; the log is {paths.log_file()}\n")
     return (1 if failed else code or 0), ended

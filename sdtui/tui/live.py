@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from sdtui.core import events
 from sdtui.core.events import JobEvent
 from sdtui.core.record import GenerationRecord
+from sdtui.core.request import GenerationRequest
 from sdtui.jobs import JobQueue, QueueFile
 from sdtui.tui.halfcells import Pixels
 from sdtui.tui.mailbox import Mailbox
 from sdtui.tui.messages import EventsArrived
 from sdtui.tui.moments import one_by_one
-from sdtui.tui.story import Progress, log_line
+from sdtui.tui.progress import Progress
+from sdtui.tui.story import log_line, progress_after
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -55,6 +57,11 @@ class LiveEvents:
         self._keep_again = False
         self.progress = Progress()
         self.unsubscribe = queue.subscribe(self._mailbox.put)
+
+    def submit(self, request: GenerationRequest) -> None:
+        """Queue a request; what becomes of it is shown. Raises QueueFullError or
+        QueueClosedError."""
+        self._queue.submit(request)
 
     def arrived(self) -> None:
         """Something has come: look a little later, when more may have."""
@@ -110,7 +117,7 @@ class LiveEvents:
         self._screen.queue_pane.show_progress(self.progress)
 
     def _follow(self, envelope: JobEvent) -> None:
-        self.progress = self.progress.after(envelope)
+        self.progress = progress_after(self.progress, envelope)
         screen = self._screen
         match envelope.event:
             case events.Started(seed=seed):

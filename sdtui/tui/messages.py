@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from sdtui.models.description import ModelDescription
-from sdtui.models.tokens import TokenCounter
-from sdtui.monitor import Sample
+if TYPE_CHECKING:
+    from sdtui.models.description import ModelDescription
+    from sdtui.models.tokens import TokenCounter
+    from sdtui.monitor import Sample
+
+
+class PartsImported(Message):
+    """Everything that works behind the window can be asked for."""
 
 
 class EventsArrived(Message):

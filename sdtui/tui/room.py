@@ -10,6 +10,7 @@ from sdtui.models.description import ModelDescription, NativeValues
 from sdtui.models.estimate import estimate_run, fastest_mode
 from sdtui.models.precision import automatic_dtype
 from sdtui.monitor import Sample
+from sdtui.tui.quantities import data_size
 
 
 @dataclass(frozen=True)
@@ -77,3 +78,20 @@ LARGE_MODELS = {
 }
 """Models of the hub that a newcomer may want, largest first. The numbers of parameters are those
 of diffusers' classes with these models' configs."""
+
+
+def best_large_model(room: MemoryRoom) -> tuple[str, str]:
+    """The largest model to download that fits, on a GPU whole or in parts; and how it fits. The
+    smallest where none does and where there is no GPU."""
+    needs = {name: need_of(each, room, room.total) for name, each in LARGE_MODELS.items()}
+    smallest = next(reversed(needs))
+    name = next((name for name, each in needs.items() if room.on_gpu and each.fits), smallest)
+    need = needs[name]
+    kind = "VRAM" if room.on_gpu else "RAM"
+    size = f"{LARGE_MODELS[name].native.width} pixels"
+    memory = f"{size}; {data_size(need.bytes)} of {data_size(room.total)} {kind}"
+    if not need.fits:
+        return name, f"{memory}: too little, but it can be tried"
+    if not room.on_gpu:
+        return name, f"{memory}; minutes a picture"
+    return name, memory if need.mode is MemoryMode.FULL else f"{memory}, in parts"

@@ -217,15 +217,8 @@ class Bench:
         self.history = History(self.settings.pictures, folder / "index.db")
         self.queue = JobQueue(self.settings, self.history, lambda _: self.make_generator())
         self.queue_file = QueueFile(folder)
-        self.app = SdtuiApp(
-            Desk(
-                settings=self.settings,
-                queue=self.queue,
-                history=self.history,
-                queue_file=self.queue_file,
-                monitor=StillMonitor(),
-            )
-        )
+        desk = Desk(self.queue, self.history, self.queue_file, StillMonitor())
+        self.app = SdtuiApp(self.settings, lambda: desk)
         self.pilot: Pilot[int]
 
     def make_generator(self) -> Any:
@@ -276,7 +269,7 @@ async def running(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncItera
     """Run the app of `bench` without a terminal."""
     async with bench.app.run_test(size=size, notifications=True) as pilot:
         bench.pilot = pilot
-        await bench.settled()
+        await bench.until(lambda: bench.app.main.is_working)
         yield bench
     bench.queue.close(5)
     bench.history.close()

@@ -13,7 +13,7 @@ from sdtui.core.errors import GenerationError
 from sdtui.core.record import Stage
 from sdtui.jobs import JobState
 from sdtui.tui.halfcells import Pixels, draw
-from sdtui.tui.story import Level
+from sdtui.tui.progress import Level
 from sdtui.tui.widgets import pixel_view
 from sdtui.tui.widgets.pixel_view import PixelView
 from tests.tui.scripted import Bench, running

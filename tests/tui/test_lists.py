@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.widget import Widget
 
 from sdtui.tui.actions import actions_in
+from sdtui.tui.progress import Level, LogLine
 from sdtui.tui.screens.settings import SettingsScreen
-from sdtui.tui.story import Level, LogLine
 from tests.tui.scripted import Bench, running
 
 LINES = 100

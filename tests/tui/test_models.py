@@ -14,9 +14,8 @@ from sdtui.models.catalog import cached_snapshot
 from sdtui.models.description import ModelDescription
 from sdtui.monitor import GpuSample, Sample
 from sdtui.tui.messages import Sampled
-from sdtui.tui.room import LARGE_MODELS, MemoryRoom, Need, need_of
+from sdtui.tui.room import LARGE_MODELS, MemoryRoom, Need, best_large_model, need_of
 from sdtui.tui.screens.models import ModelScreen
-from sdtui.tui.welcome import best_large_model
 from tests.models.hub_server import Hub, put_in_place
 from tests.models.hub_server import running as serving
 from tests.tui.scripted import Bench, running

@@ -9,11 +9,11 @@ import pytest
 from textual.widgets import Static
 
 from sdtui.core import paths
+from sdtui.tui.progress import Level, LogLine
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.jump import LETTERS
 from sdtui.tui.state import load_state
-from sdtui.tui.story import Level, LogLine
 from sdtui.tui.widgets.pane import Pane
 from tests.tui.scripted import Bench, running
 

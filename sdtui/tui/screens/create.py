@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,21 +12,21 @@ from textual import on, work
 from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.request import DType, GenerationRequest, MemoryMode
 from sdtui.tui.beside import beside, look_at_model
-from sdtui.tui.desk import Desk
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.fields import form_texts, parse_form
-from sdtui.tui.live import LiveEvents
 from sdtui.tui.messages import ModelKnown
-from sdtui.tui.room import MemoryRoom
-from sdtui.tui.screens.dialogs import ChooseScreen
-from sdtui.tui.screens.files import FileScreen
-from sdtui.tui.screens.models import ModelScreen
 from sdtui.tui.screens.window import WindowScreen
 from sdtui.tui.widgets.form_fields import ChoiceField, FieldOpened
 from sdtui.tui.widgets.parameters import ParametersPane
 
 if TYPE_CHECKING:
+    from textual.widget import Widget
+
+    from sdtui.core.settings import Settings
     from sdtui.tui.app import SdtuiApp
+    from sdtui.tui.desk import Desk
+    from sdtui.tui.live import LiveEvents
+    from sdtui.tui.screens.models import ModelScreen
 
 
 _HEAD_START = 1.0
@@ -37,12 +38,28 @@ class CreateScreen(WindowScreen):
 
     app: SdtuiApp
 
-    def __init__(self, desk: Desk) -> None:
-        super().__init__(desk)
-        self.live = LiveEvents(self, desk.queue, desk.queue_file, over_ssh=desk.over_ssh)
+    def __init__(
+        self, settings: Settings, *, drawn_by: type[Widget] | None, over_ssh: bool
+    ) -> None:
+        super().__init__(drawn_by=drawn_by, over_ssh=over_ssh)
+        self.settings = settings
         self.downloads = Downloads(self)
         self._chooser: ModelScreen | None = None
-        self._model = ""
+        self._model: str | None = None
+        """What was looked at last; nothing before the window is seen."""
+
+    @property
+    def desk(self) -> Desk:
+        """What the app works with."""
+        return self.app.desk
+
+    @cached_property
+    def live(self) -> LiveEvents:
+        """Shows what happens in the queue."""
+        from sdtui.tui.live import LiveEvents
+
+        desk = self.desk
+        return LiveEvents(self, desk.queue, desk.queue_file, over_ssh=self.app.over_ssh)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -73,7 +90,7 @@ class CreateScreen(WindowScreen):
         """Queue what the form asks for, or go to what is wrong with it."""
         try:
             request = parse_form(self.texts)
-            self.desk.queue.submit(request)
+            self.live.submit(request)
         except InvalidRequestError as error:
             problems = {problem.field: problem.message for problem in error.problems}
             if not self.parameters.focus_problem(problems):
@@ -112,6 +129,9 @@ class CreateScreen(WindowScreen):
 
     @work
     async def _choose(self, name: str) -> None:
+        from sdtui.tui.screens.dialogs import ChooseScreen
+        from sdtui.tui.screens.files import FileScreen
+
         field = self.parameters.fields[name]
         if isinstance(field, ChoiceField):
             screen = ChooseScreen(field.spec.label, field.choices, field.text)
@@ -128,12 +148,12 @@ class CreateScreen(WindowScreen):
 
     @on(ParametersPane.Changed)
     def _parameters_changed(self) -> None:
-        if self.parameters.texts["model"] != self._model:
+        if self._model not in (None, self.parameters.texts["model"]):
             self._look_at_model()
 
     def _look_at_model(self) -> None:
         self._model = model = self.parameters.texts["model"]
-        settings, monitor = self.desk.settings, self.desk.monitor
+        settings, monitor = self.settings, self.desk.monitor
         if not self.live.progress.is_running:
             self.top_bar.model = model
 
@@ -166,10 +186,13 @@ class CreateScreen(WindowScreen):
     @work
     async def action_models(self) -> None:
         """Choose a model, or download one."""
+        from sdtui.tui.room import MemoryRoom
+        from sdtui.tui.screens.models import ModelScreen
+
         texts, sample = self.parameters.texts, self.top_bar.sample
-        room = None if sample is None else MemoryRoom.of(sample, self.desk.settings.device)
+        room = None if sample is None else MemoryRoom.of(sample, self.settings.device)
         dtype = DType(texts["dtype"])
-        screen = ModelScreen(self.desk.settings, texts["model"], room, dtype, self.downloads)
+        screen = ModelScreen(self.settings, texts["model"], room, dtype, self.downloads)
         self._chooser = screen
         chosen = await self.app.push_screen_wait(screen)
         self._chooser = None

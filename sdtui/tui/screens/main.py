@@ -7,6 +7,7 @@ import gc
 import time
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import on, work
@@ -14,20 +15,12 @@ from textual import on, work
 from sdtui.core import paths
 from sdtui.core.errors import SdtuiError
 from sdtui.core.files import write_whole
-from sdtui.core.record import GenerationRecord
-from sdtui.core.request import GenerationRequest
+from sdtui.core.job_state import JobState
 from sdtui.core.text import one_line
-from sdtui.jobs import Job, JobState
-from sdtui.monitor import Sample
-from sdtui.tui.beside import beside, read_history
-from sdtui.tui.details import job_details
-from sdtui.tui.messages import EventsArrived, HistoryRead, Sampled
+from sdtui.tui.beside import beside, import_parts, read_history
+from sdtui.tui.messages import EventsArrived, HistoryRead, PartsImported, Sampled
 from sdtui.tui.moments import one_by_one
-from sdtui.tui.room import MemoryRoom
 from sdtui.tui.screens.create import CreateScreen
-from sdtui.tui.screens.dialogs import AskScreen, ConfirmScreen, TextScreen
-from sdtui.tui.screens.picture import CompareScreen, PictureScreen
-from sdtui.tui.screens.settings import SettingsScreen
 from sdtui.tui.welcome import welcome
 from sdtui.tui.widgets.history import HistoryPane
 from sdtui.tui.widgets.log import LogPane
@@ -35,34 +28,46 @@ from sdtui.tui.widgets.metadata import MetadataTree, as_json
 from sdtui.tui.widgets.preview import PreviewPane
 from sdtui.tui.widgets.queue import QueuePane
 
+if TYPE_CHECKING:
+    from sdtui.core.record import GenerationRecord
+    from sdtui.core.request import GenerationRequest
+    from sdtui.jobs import Job
+    from sdtui.monitor import Sample
+
 
 class MainScreen(CreateScreen):
     """The window at work."""
 
+    is_working = False
+    """Whether what works behind the window is there."""
+
     def on_mount(self) -> None:
         """Bring back the form, then look at what lies on disk."""
-        defaults = self.desk.settings.request_defaults()
+        defaults = self.settings.request_defaults()
         self.fill({name: str(value) for name, value in defaults.items()})
         self.fill(self.app.state.form)
         self.remember_prompts()
         self.parameters.last_seed = self.app.state.last_seed
         self.sizes.shares = dict(self.app.state.sizes)
         self._show_welcome()
-        self.live.show_queue()
-        self.history_pane.reload()
-        self.call_after_refresh(self._look_around)
+        self.call_after_refresh(lambda: beside(self, import_parts))
 
-    def _look_around(self) -> None:
-        """What may take a while, once the window is seen."""
+    @on(PartsImported)
+    def _begin(self) -> None:
+        """The window is seen: open the desk and look what lies on disk."""
         if not gc.isenabled():  # turned off for the start; what is there now stays
             gc.freeze()
             gc.enable()
         self.app.keep_saving()
+        self.live.show_queue()
         self._look_at_model()
+        self.history_pane.reload()
         history = self.desk.history
         beside(self, lambda: read_history(history))
         self.desk.monitor.start(lambda sample: self.post_message(Sampled(sample)))
         self.offer_left_behind()
+
+        self.is_working = True
 
     # What comes from other threads
 
@@ -117,7 +122,9 @@ class MainScreen(CreateScreen):
 
     def action_settings(self) -> None:
         """Every setting, its value and its source."""
-        self.app.push_screen(SettingsScreen(self.desk.settings))
+        from sdtui.tui.screens.settings import SettingsScreen
+
+        self.app.push_screen(SettingsScreen(self.settings))
 
     def action_details(self) -> None:
         """All that is known of the job that runs or ran last."""
@@ -128,11 +135,16 @@ class MainScreen(CreateScreen):
             self.notify("No job has begun yet.", timeout=3)
 
     def _show_job(self, job: Job) -> None:
+        from sdtui.tui.details import job_details
+        from sdtui.tui.screens.dialogs import TextScreen
+
         self.app.push_screen(TextScreen(one_line(job.request.prompt), job_details(job)))
 
     @work
     async def action_full_screen(self) -> None:
         """The picture on the whole screen, also while it forms."""
+        from sdtui.tui.screens.picture import PictureScreen
+
         preview, follows = self.preview, self.live.progress.is_running
         if not preview.paths and not follows:
             self.notify("There is no picture to show yet.", timeout=3, markup=False)
@@ -140,7 +152,7 @@ class MainScreen(CreateScreen):
         preview.viewer = PictureScreen(
             preview.paths,
             preview.init_image,
-            self.desk.drawn_by,
+            self.app.drawn_by,
             preview.index or 0,
             follows=follows,
         )
@@ -215,6 +227,8 @@ class MainScreen(CreateScreen):
 
     @on(MetadataTree.Opened)
     def _value_opened(self, event: MetadataTree.Opened) -> None:
+        from sdtui.tui.screens.dialogs import TextScreen
+
         self.app.push_screen(TextScreen("Metadata", Text(event.value)))
 
     @on(HistoryPane.Wished)
@@ -242,6 +256,8 @@ class MainScreen(CreateScreen):
     @on(HistoryPane.Compare)
     @work
     async def _compare(self, event: HistoryPane.Compare) -> None:
+        from sdtui.tui.screens.picture import CompareScreen
+
         history = self.desk.history
         pair = (event.first, event.second)
         try:
@@ -250,7 +266,7 @@ class MainScreen(CreateScreen):
             self.tell_error(error.what, error.mend)
             return
         first, second = ((entry.path, each) for entry, each in zip(pair, records, strict=True))
-        screen = CompareScreen(first, second, self.desk.drawn_by)
+        screen = CompareScreen(first, second, self.app.drawn_by)
         chosen = await self.app.push_screen_wait(screen)
         if chosen is not None:
             self.use_request(seeded_request(chosen))
@@ -258,6 +274,8 @@ class MainScreen(CreateScreen):
     @on(HistoryPane.TagsWanted)
     @work
     async def _ask_tags(self, event: HistoryPane.TagsWanted) -> None:
+        from sdtui.tui.screens.dialogs import AskScreen
+
         now = " ".join(event.entry.tags)
         title = "Tags" + (f" (now: {now})" if now else "")
         text = await self.app.push_screen_wait(AskScreen(title, hint="cat garden -dog"))
@@ -267,6 +285,8 @@ class MainScreen(CreateScreen):
     @work
     async def offer_left_behind(self) -> None:
         """After a crash or a lost connection: go on with what was in the queue?"""
+        from sdtui.tui.screens.dialogs import ConfirmScreen
+
         left = [job.rest() for job in self.desk.queue_file.left_behind()]
         jobs = [job for job in left if job is not None]
         if not jobs:
@@ -295,9 +315,13 @@ class MainScreen(CreateScreen):
         }
         generate, models = keys.get("window.generate", ""), keys.get("window.models", "")
         sample = self.top_bar.sample
-        room = None if sample is None else MemoryRoom.of(sample, self.desk.settings.device)
+        large = None
+        if sample is not None:
+            from sdtui.tui.room import MemoryRoom, best_large_model
+
+            large = best_large_model(MemoryRoom.of(sample, self.settings.device))
         model = self.parameters.texts["model"]
-        self.preview.welcome(welcome(model, room, generate, models))
+        self.preview.welcome(welcome(model, generate, models, large))
 
 
 def seeded_request(record: GenerationRecord) -> GenerationRequest:

@@ -23,9 +23,9 @@ from sdtui.tui.beside import beside
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.downloads import DownloadEnded, Downloads
 from sdtui.tui.ink import Ink, ink
+from sdtui.tui.quantities import data_size
 from sdtui.tui.room import MemoryRoom, Need, need_of
 from sdtui.tui.screens.search_dialog import SearchDialog
-from sdtui.tui.story import data_size
 from sdtui.tui.widgets.lines import Lines
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -11,12 +11,11 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Offset
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import GLOBAL, bindings_in
-from sdtui.tui.screens.help import HelpScreen
-from sdtui.tui.screens.jump import JumpScreen
 from sdtui.tui.sizes import Axis, PaneSizes
 from sdtui.tui.widgets.history import HistoryPane
 from sdtui.tui.widgets.key_bar import KeyBar
@@ -30,9 +29,6 @@ from sdtui.tui.widgets.progress import ProgressPane
 from sdtui.tui.widgets.prompt import PromptPane
 from sdtui.tui.widgets.queue import QueuePane
 from sdtui.tui.widgets.top_bar import ROOMS, Room, TopBar
-
-if TYPE_CHECKING:
-    from sdtui.tui.desk import Desk
 
 _WIDE, _HIGH, _TALL = 118, 34, 52
 """Columns and lines from which all panes are seen at once, and lines from which they grow."""
@@ -56,9 +52,8 @@ class WindowScreen(Screen[None]):
     AUTO_FOCUS = "#prompt TextArea"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("window")
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, *, drawn_by: type[Widget] | None, over_ssh: bool) -> None:
         super().__init__()
-        self.desk = desk
         self.room: Room = "create"
         self.prompt = PromptPane(
             "prompt",
@@ -78,11 +73,11 @@ class WindowScreen(Screen[None]):
         )
         self.parameters = ParametersPane(id="parameters")
         self.queue_pane = QueuePane(id="queue")
-        self.preview = PreviewPane("preview", drawn_by=desk.drawn_by, over_ssh=desk.over_ssh)
+        self.preview = PreviewPane("preview", drawn_by=drawn_by, over_ssh=over_ssh)
         self.progress_pane = ProgressPane(id="progress")
         self.memory = MemoryPane(id="memory")
         self.log_pane = LogPane(id="log")
-        self.history_pane = HistoryPane(desk.history, id="history")
+        self.history_pane = HistoryPane(id="history")
         self.selected = SelectedPane(id="selected")
         self.top_bar = TopBar()
         self.sizes = PaneSizes(self)
@@ -107,6 +102,11 @@ class WindowScreen(Screen[None]):
                 yield self.selected
         yield Static(_TOO_SMALL, id="too-small")
         yield KeyBar()
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """The first time every pane has just got its styles; once more would take a while."""
+        if self.stack_updates == 0:
+            event.refresh_styles = False
 
     def on_resize(self, event: events.Resize) -> None:
         """All panes, or tabs."""
@@ -205,6 +205,8 @@ class WindowScreen(Screen[None]):
 
     def action_jump(self) -> None:
         """A letter on every pane, and on every tab that isn't seen."""
+        from sdtui.tui.screens.jump import JumpScreen
+
         places = [
             (pane.region.offset + Offset(2, 0), partial(self.go_to, pane)) for pane in self.panes
         ]
@@ -247,6 +249,8 @@ class WindowScreen(Screen[None]):
 
     def show_help(self) -> None:
         """The focused pane, and every key that works now."""
+        from sdtui.tui.screens.help import HelpScreen
+
         pane = self.focused_pane
         keys: dict[str, tuple[str, str]] = {}
         for active in self.active_bindings.values():

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -17,14 +17,17 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from sdtui.core.errors import InvalidRequestError, SdtuiError
-from sdtui.core.record import GenerationRecord
 from sdtui.core.text import one_line
-from sdtui.history import Entry, History, Page
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.widgets.history_list import PAGE, HistoryList
 from sdtui.tui.widgets.line_input import LineInput
 from sdtui.tui.widgets.lines import Lines
 from sdtui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from sdtui.core.record import GenerationRecord
+    from sdtui.history import Entry, History, Page
+    from sdtui.tui.app import SdtuiApp
 
 Wish = Literal["show", "reuse", "vary", "init_image", "copy_path", "copy_prompt", "copy_json"]
 
@@ -87,9 +90,10 @@ class HistoryPane(Pane):
 
         entry: Entry
 
-    def __init__(self, history: History, id: str) -> None:
+    app: SdtuiApp
+
+    def __init__(self, id: str) -> None:
         super().__init__(id=id)
-        self._history = history
         self.search = SearchLine(placeholder="/ search", id="history-search")
         self.list = HistoryList(id="history-list")
         self.trashed: list[Path] = []
@@ -99,6 +103,10 @@ class HistoryPane(Pane):
         """Set once what is `_sought` is in the list. That may lag behind what stands in the search
         line: this pane takes in no change of it while it waits."""
         self._found.set()
+
+    @property
+    def _history(self) -> History:
+        return self.app.desk.history
 
     def compose(self) -> ComposeResult:
         """Search above, list below."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.message import Message
 
 from sdtui.core.text import one_line
-from sdtui.history import Entry, Page
 from sdtui.tui.ink import ink
 from sdtui.tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from sdtui.history import Entry, Page
 
 PAGE = 100
 _PAGES_KEPT = 12

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import Ink, ink
-from sdtui.tui.story import Level, LogLine
+from sdtui.tui.progress import Level, LogLine
 from sdtui.tui.widgets.lines import Lines
 from sdtui.tui.widgets.pane import Pane
 

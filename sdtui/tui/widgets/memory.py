@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -13,11 +13,13 @@ from textual.containers import VerticalScroll
 from textual.geometry import Size
 from textual.widget import Widget
 
-from sdtui.monitor import GpuSample, Sample
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import ink
-from sdtui.tui.story import gibibytes
+from sdtui.tui.quantities import gibibytes
 from sdtui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from sdtui.monitor import GpuSample, Sample
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _REMEMBERED = 600

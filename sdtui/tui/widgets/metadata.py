@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -16,11 +16,13 @@ from textual.message import Message
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
-from sdtui.core.record import GenerationRecord
 from sdtui.core.text import one_line, visible
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.widgets.pane import Pane
 from sdtui.tui.widgets.picture_view import PictureView
+
+if TYPE_CHECKING:
+    from sdtui.core.record import GenerationRecord
 
 _FIRST = ("prompt", "negative_prompt", "seed", "settings", "model", "generation_time", "attempts")
 _HIDDEN = ("schema_version",)

@@ -69,6 +69,8 @@ class ParametersPane(Pane):
         self.fields: dict[str, TextField | ChoiceField] = {
             name: _control(spec) for name, spec in specs.items()
         }
+        for name, *others in self._rows:
+            self.fields[name].set_class(not others, "-wide")
         self.last_seed: int | None = None
         self._problems: dict[str, str] = {}
 
@@ -77,10 +79,8 @@ class ParametersPane(Pane):
         with VerticalScroll(id="form", can_focus=False):
             for row in self._rows:
                 for name in row:
-                    field = self.fields[name]
-                    field.set_class(len(row) == 1, "-wide")
-                    yield Static(Content(field.spec.label), classes="label")
-                    yield field
+                    yield Static(Content(self.fields[name].spec.label), classes="label")
+                    yield self.fields[name]
 
     @property
     def texts(self) -> dict[str, str]:

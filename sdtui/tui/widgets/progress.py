@@ -9,7 +9,8 @@ from textual.widget import Widget
 
 from sdtui.core.text import one_line
 from sdtui.tui.ink import Ink, ink
-from sdtui.tui.story import Level, Progress, duration, gibibytes
+from sdtui.tui.progress import Level, Progress
+from sdtui.tui.quantities import duration, gibibytes
 from sdtui.tui.widgets.pane import Pane
 
 _SIGNS: dict[Level, tuple[str, Ink]] = {

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 
+from sdtui.core.job_state import JobState
 from sdtui.core.text import one_line
-from sdtui.jobs import Job, JobState
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import Ink, ink
-from sdtui.tui.story import Progress
+from sdtui.tui.progress import Progress
 from sdtui.tui.widgets.lines import Lines
 from sdtui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from sdtui.jobs import Job
 
 Wish = Literal[
     "earlier", "later", "remove", "pause", "stop_after", "reuse", "details", "save_again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
 from textual import events
@@ -13,9 +13,11 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from sdtui.core.text import one_line
-from sdtui.monitor import Sample
 from sdtui.tui.ink import ink
-from sdtui.tui.story import gibibytes
+from sdtui.tui.quantities import gibibytes
+
+if TYPE_CHECKING:
+    from sdtui.monitor import Sample
 
 Room = Literal["create", "queue", "history"]
 
