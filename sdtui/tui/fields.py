@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.request import SIZE_MULTIPLE, GenerationRequest, field_label
 from sdtui.core.samplers import sampler_labels
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Kind = Literal["text", "model", "choice", "integer", "number", "path"]
 
@@ -60,43 +64,39 @@ class FieldSpec:
 
 def field_specs() -> tuple[FieldSpec, ...]:
     """Every field, in the order of GenerationRequest."""
-    schema = GenerationRequest.model_json_schema()
-    return tuple(
-        _spec(name, schema["properties"][name], schema["$defs"])
-        for name in GenerationRequest.model_fields
-    )
+    return tuple(_spec(name, field) for name, field in GenerationRequest.model_fields.items())
 
 
-def _spec(name: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> FieldSpec:
-    branches = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
-    branch = {**schema, **branches[0]}
-    optional = "anyOf" in schema
-    reference = str(branch.get("$ref", ""))
-    default = schema.get("default")
+def _spec(name: str, field: FieldInfo) -> FieldSpec:
+    value = (get_args(field.annotation) or (field.annotation,))[0]  # int of `int | None`
     choices: tuple[str, ...] = ()
     kind: Kind = "text"
-    if reference:
-        kind, choices = "choice", tuple(definitions[reference.rpartition("/")[2]]["enum"])
-    elif name == "sampler":
+    if name == "sampler":
         kind, choices = "choice", ("", *sampler_labels())
     elif name == "model":
         kind = "model"
-    elif branch.get("format") == "path":
+    elif issubclass(value, StrEnum):
+        kind, choices = "choice", tuple(str(each) for each in value)
+    elif issubclass(value, Path):
         kind = "path"
-    elif branch.get("type") in ("integer", "number"):
-        kind = branch["type"]
+    elif issubclass(value, int | float):
+        kind = "integer" if value is int else "number"
     return FieldSpec(
         name=name,
         label=_SHORT.get(name, field_label(name)),
         kind=kind,
-        help=GenerationRequest.model_fields[name].description or "",
+        help=field.description or "",
         choices=choices,
-        default="" if optional or default is None else str(default),
-        minimum=branch.get("minimum", 0),
-        maximum=branch.get("maximum", 0),
+        default="" if field.is_required() or field.default is None else str(field.default),
+        minimum=_limit(field, "ge"),
+        maximum=_limit(field, "le"),
         step=_STEPS.get(name, 1),
         open_text=_OPEN.get(name, "auto"),
     )
+
+
+def _limit(field: FieldInfo, name: str) -> float:
+    return next((getattr(each, name) for each in field.metadata if hasattr(each, name)), 0)
 
 
 def usual_sizes(side: int) -> list[tuple[int, int]]:
