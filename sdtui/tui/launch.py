@@ -27,6 +27,10 @@ _KILLED = "sdtui was killed. The next start has the form, and offers to go on wi
 _PATIENCE, _PATIENCE_OVER_SSH = 0.3, 1.0
 """Seconds in which a terminal may say what it can draw. Most go by while modules are imported; an
 answer that comes later still would be taken for keys."""
+_DRAWN = "240"
+"""Times a second that Textual may draw. It draws only what has changed, so more often is not more;
+but what changes right after something was drawn waits for up to two such turns, and that may be
+what a key did."""
 _TURN = 0.0005
 """Seconds that a thread may hold the interpreter while another waits for it."""
 
@@ -40,6 +44,7 @@ def launch(settings: Settings, make_queue: MakeQueue | None = None) -> int:
     prepare_colours()
     # While the worker imports torch, threads take turns by this clock: keys shouldn't wait long.
     sys.setswitchinterval(_TURN)
+    os.environ.setdefault("TEXTUAL_FPS", _DRAWN)
     with TerminalGuard(_KILLED):
         code, ended = _run(settings, make_queue)
     if not ended or "torch" in sys.modules:

@@ -8,7 +8,7 @@ from typing import Any
 from textual.screen import Screen
 
 _APART = 0.025
-"""Seconds between two moments. Textual draws 60 times a second at most, at once after a pause."""
+"""Seconds between two moments: more than lie between two drawings, in which a key may be seen."""
 
 
 def one_by_one(screen: Screen[Any], *changes: Callable[[], object]) -> None:
