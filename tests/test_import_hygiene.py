@@ -51,6 +51,12 @@ def test_help_needs_neither_torch_nor_textual() -> None:
     assert _imported(code).isdisjoint({*_HEAVY, "textual", "textual_image", "numpy", "PIL"})
 
 
+def test_the_window_needs_nothing_that_works_behind_it() -> None:
+    code = "import sdtui.cli.main, sdtui.cli.app, sdtui.tui.launch, sdtui.tui.app"
+    behind = {"click", "sqlite3", "sdtui.jobs", "sdtui.history", "sdtui.monitor", "sdtui.models"}
+    assert _imported(code).isdisjoint({*_HEAVY, *behind, "sdtui.tui.screens.dialogs"})
+
+
 def test_the_engine_knows_no_face() -> None:
     modules = _imported("import sdtui.engine.generator")
     assert modules.isdisjoint({"textual", "fastapi", "click", "typer"})

@@ -225,6 +225,11 @@ class Bench:
         """What makes the pictures; called on the worker's thread."""
         return self.generator
 
+    def close(self) -> None:
+        """End what works behind the app."""
+        self.queue.close(5)
+        self.history.close()
+
     async def until(self, condition: Callable[[], object], seconds: float = 30.0) -> None:
         """Wait until something holds that another thread or the clock brings about."""
         end = time.monotonic() + seconds
@@ -271,5 +276,4 @@ async def running(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncItera
         bench.pilot = pilot
         await bench.until(lambda: bench.app.main.is_working)
         yield bench
-    bench.queue.close(5)
-    bench.history.close()
+    bench.close()

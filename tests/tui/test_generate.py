@@ -13,7 +13,9 @@ from sdtui.core.errors import GenerationError
 from sdtui.core.record import Stage
 from sdtui.jobs import JobState
 from sdtui.tui.halfcells import Pixels, draw
+from sdtui.tui.messages import PartsImported
 from sdtui.tui.progress import Level
+from sdtui.tui.screens import main as screens_main
 from sdtui.tui.widgets import pixel_view
 from sdtui.tui.widgets.pixel_view import PixelView
 from tests.tui.scripted import Bench, running
@@ -36,6 +38,30 @@ async def test_a_prompt_becomes_a_picture_at_every_size(
         assert [path.suffix for path in main.preview.paths] == [".png"]
         await bench.until(lambda: main.history_pane.list.count == 1)
         assert HARD in bench.app.export_screenshot().replace("&#160;", " ")
+
+
+async def test_a_picture_can_be_asked_for_before_all_is_imported(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = threading.Event()
+
+    def import_parts() -> PartsImported:
+        imported.wait(30)
+        return PartsImported()
+
+    monkeypatch.setattr(screens_main, "import_parts", import_parts)
+    try:
+        async with bench.app.run_test(size=(120, 36)) as bench.pilot:
+            await bench.write("a cat")
+            await bench.press("ctrl+g")
+            await bench.finished()
+            assert "finished after" in bench.app.main.log_pane.text
+            assert not bench.app.main.is_working
+            imported.set()
+            await bench.until(lambda: bench.app.main.history_pane.list.count == 1)
+    finally:
+        imported.set()
+        bench.close()
 
 
 async def test_the_log_tells_steps_and_the_end(bench: Bench) -> None:

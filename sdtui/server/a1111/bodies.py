@@ -76,7 +76,7 @@ class Txt2ImgBody(BaseModel):
     tiling: bool | None = None
     alwayson_scripts: dict[str, Any] | None = None
 
-    _has_init_image: ClassVar = False
+    _has_init_image: ClassVar[bool] = False
 
     @model_validator(mode="before")
     @classmethod
@@ -192,7 +192,7 @@ class Img2ImgBody(Txt2ImgBody):
     """2 pads a picture of another shape; all others crop it."""
     include_init_images: bool = False
 
-    _has_init_image: ClassVar = True
+    _has_init_image: ClassVar[bool] = True
 
     def check(self) -> None:
         """As for txt2img."""

@@ -114,10 +114,15 @@ class QueuePane(Pane):
 
     def show_progress(self, progress: Progress) -> None:
         """Show where the running job stands."""
-        before = [self.list.state(job) for job in self.list.jobs]
+        concerned = (self.list.progress.job, progress.job)
+        before = {
+            index: self.list.state(job)
+            for index, job in enumerate(self.list.jobs)
+            if job.id in concerned
+        }
         self.list.progress = progress
-        for index, job in enumerate(self.list.jobs):
-            if self.list.state(job) != before[index]:
+        for index, state in before.items():
+            if self.list.state(self.list.jobs[index]) != state:
                 self.list.refresh_line(index)
 
     @property
