@@ -66,8 +66,10 @@ class SdtuiApp(App[int], inherit_bindings=False):
         *,
         drawn_by: type[Widget] | None = None,
         over_ssh: bool = False,
+        early: str = "",
     ) -> None:
-        """`drawn_by` draws finished pictures; None means half-cells."""
+        """`drawn_by` draws finished pictures; None means half-cells. `early` is what was typed
+        before this."""
         super().__init__()
         self.settings = settings
         self.over_ssh = over_ssh
@@ -87,7 +89,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
         # One thread, so that what is written last is what was last.
         self._disk = ThreadPoolExecutor(1, "sdtui-state")
         self._saving: Timer | None = None
-        self._typed = TypedLine(self, super().on_event)
+        self._typed = TypedLine(self, super().on_event, early)
 
     @property
     def desk(self) -> Desk:
@@ -116,6 +118,10 @@ class SdtuiApp(App[int], inherit_bindings=False):
         """Open the window. Earlier, while Textual holds back what is drawn, it would be laid out
         and drawn in vain, and then once more."""
         self.push_screen(self.main)
+
+    async def take_keys(self) -> None:
+        """The window is there: what was typed before that comes first."""
+        await self._typed.begin()
 
     def _told_to_end(self, number: int) -> None:
         _log.warning("ended by signal %s", number)

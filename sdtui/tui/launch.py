@@ -64,7 +64,7 @@ def _run(settings: Settings, make_queue: MakeQueue | None) -> tuple[int, bool]:
         from sdtui.tui.app import SdtuiApp
     finally:
         patience = _PATIENCE_OVER_SSH if over_ssh else _PATIENCE
-        abilities = question.answers(patience) if question else Abilities()
+        abilities, early = question.answers(patience) if question else (Abilities(), "")
 
     def open_desk() -> Desk:
         from sdtui.history import History
@@ -81,7 +81,7 @@ def _run(settings: Settings, make_queue: MakeQueue | None) -> tuple[int, bool]:
         )
 
     drawn_by = picture_widget(settings.image_protocol, abilities)
-    app = SdtuiApp(settings, open_desk, drawn_by=drawn_by, over_ssh=over_ssh)
+    app = SdtuiApp(settings, open_desk, drawn_by=drawn_by, over_ssh=over_ssh, early=early)
     code = app.run()
     failed = app.return_code not in (0, None) and code is None
     ended = app.close_desk()

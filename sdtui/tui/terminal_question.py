@@ -16,6 +16,7 @@ _QUESTIONS = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
 says that no other will come."""
 _LAST = re.compile(rb"\x1b\[\?([\d;]*)c")
 _CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
+_ANSWER = re.compile(rb"\x1b_G.*?\x1b\\|\x1b\[[?\d;]+[ct]", re.DOTALL)
 _SIXEL = b"4"
 """The attribute in DA1 (VT220 and later: sixel graphics)."""
 
@@ -41,19 +42,26 @@ def abilities_in(answers: bytes) -> Abilities:
     )
 
 
+def typed_in(answers: bytes) -> str:
+    """What stands between the answers: keys."""
+    return _ANSWER.sub(b"", answers).decode(errors="ignore")
+
+
 class TerminalQuestion:
     """Asks when it is made; to be followed by `answers`, which puts the terminal back as it was."""
 
     def __init__(self) -> None:
         self._terminal = sys.stdin.fileno()
         self._before = termios.tcgetattr(self._terminal)
-        tty.setcbreak(self._terminal)  # or the answers would be echoed, and held back for a newline
+        # Or the answers would be echoed, and held back for a newline. Keys that wait are kept.
+        tty.setcbreak(self._terminal, termios.TCSANOW)
         sys.stdout.write(_QUESTIONS)
         sys.stdout.flush()
         self._asked = time.monotonic()
 
-    def answers(self, patience: float) -> Abilities:
-        """What the terminal has said by now, or says within `patience` seconds of the question."""
+    def answers(self, patience: float) -> tuple[Abilities, str]:
+        """What the terminal has said by now, or says within `patience` seconds of the question;
+        and what was typed meanwhile."""
         said = b""
         try:
             while not _LAST.search(said):
@@ -63,4 +71,4 @@ class TerminalQuestion:
                 said += os.read(self._terminal, 4096)
         finally:
             termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
-        return abilities_in(said)
+        return abilities_in(said), typed_in(said)

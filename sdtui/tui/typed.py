@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from textual import events
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.dom import DOMNode
 
@@ -38,11 +39,14 @@ class TypedLine:
     the next is looked at. Other keys wait until the editor has done all of them.
     """
 
-    def __init__(self, app: App[int], take: Then) -> None:
-        """`take` hands something typed to the app, as Textual would do it at once."""
+    def __init__(self, app: App[int], take: Then, early: str = "") -> None:
+        """`take` hands something typed to the app, as Textual would do it at once. `early` is what
+        the terminal sent before the app was there."""
         self._app = app
         self._take = take
-        self._waiting: deque[Typed] = deque()
+        sent = XTermParser().feed(early)
+        self._waiting = deque(each for each in sent if isinstance(each, Typed))
+        self._begun = False
         self._busy: DOMNode | None = None
         """The editor that may not have done yet all that it was given."""
         self._since = 0.0
@@ -51,10 +55,18 @@ class TypedLine:
         """Take it now, or when its turn comes."""
         self._waiting.append(typed)
         first = self._waiting[0]
+        if not self._begun:
+            return
         if first is typed:
             await self._take_first()
         elif time.monotonic() - self._since > _PATIENCE:
             await self._done(first)
+
+    async def begin(self) -> None:
+        """The window is there: take what was typed while it was not."""
+        self._begun = True
+        if self._waiting:
+            await self._take_first()
 
     async def _take_first(self) -> None:
         self._since = time.monotonic()

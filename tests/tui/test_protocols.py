@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from sdtui.tui.protocol import picture_widget
-from sdtui.tui.terminal_question import Abilities, abilities_in
+from sdtui.tui.terminal_question import Abilities, abilities_in, typed_in
 from tests.tui.terminal import Terminal
 
 SCRIPTED = ("-m", "tests.tui.scripted_app")
@@ -80,7 +80,26 @@ def test_sixels_are_not_sent_under_a_dialog(tmp_path: Path) -> None:
     assert terminal.ended() == 0
 
 
+@pytest.mark.parametrize("protocol", ["auto", "halfcell"])
+def test_what_is_typed_while_the_app_starts_is_in_the_prompt(tmp_path: Path, protocol: str) -> None:
+    terminal = Terminal(
+        ("-m", "tests.tui.scripted_app"),
+        tmp_path,
+        environment={"SDTUI_IMAGE_PROTOCOL": protocol},
+        answer=KITTY,
+    )
+    typed = "a cat, sitting at a window"
+    for letter in typed:
+        terminal.send(letter)
+        terminal.watch(0.04)
+    terminal.until("Quit")
+    terminal.until(lambda: f"│ {typed} " in terminal.text)
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
 def test_keys_between_the_answers_do_no_harm() -> None:
+    assert typed_in(b"ab" + KITTY + b"\r") == "ab\r"
     assert abilities_in(b"ab" + KITTY + b"\r") == Abilities(kitty=True, cell=(10, 20))
     assert abilities_in(SIXEL).sixel
     assert abilities_in(b"\x1b[?64;42c") == Abilities()

@@ -50,6 +50,7 @@ class MainScreen(CreateScreen):
         self.parameters.last_seed = self.app.state.last_seed
         self.sizes.shares = dict(self.app.state.sizes)
         self._show_welcome()
+        self.app.call_later(self.app.take_keys)
         self.call_after_refresh(lambda: beside(self, import_parts))
 
     @on(PartsImported)
