@@ -38,6 +38,7 @@ from sdtui.tui.typed import TypedLine
 from sdtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
+    from sdtui.core.errors import SdtuiError
     from sdtui.core.settings import Settings
     from sdtui.tui.desk import Desk
 
@@ -76,6 +77,8 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.drawn_by = drawn_by
         self._open_desk = open_desk
         self._desk: Desk | None = None
+        self.failure: SdtuiError | None = None
+        """Why it had to end."""
         self.state = load_state()
         for theme in OWN_THEMES:
             self.register_theme(theme)
@@ -174,6 +177,11 @@ class SdtuiApp(App[int], inherit_bindings=False):
             self._desk.monitor.stop()
         self.save().result()
         self.exit(code)
+
+    def give_up(self, failure: SdtuiError) -> None:
+        """End, because there is nothing to work with."""
+        self.failure = failure
+        self.leave()
 
     def close_desk(self) -> bool:
         """Keep what waits for the next start. Returns whether nothing works any more."""

@@ -36,7 +36,10 @@ _TURN = 0.0005
 
 
 def launch(settings: Settings, make_queue: MakeQueue | None = None) -> int:
-    """Run the app; returns the exit code. Tests put a scripted queue in the real one's place."""
+    """Run the app; returns the exit code. Tests put a scripted queue in the real one's place.
+
+    Raises SdtuiError if the history can't be opened.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
         sys.stderr.write(f"{_NO_TERMINAL}\n")
         return 2
@@ -85,6 +88,8 @@ def _run(settings: Settings, make_queue: MakeQueue | None) -> tuple[int, bool]:
     code = app.run()
     failed = app.return_code not in (0, None) and code is None
     ended = app.close_desk()
+    if app.failure is not None:
+        raise app.failure
     if failed:
         sys.stderr.write(f"sdtui met an error of its own; the log is {paths.log_file()}\n")
     return (1 if failed else code or 0), ended

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from sdtui.history import History
 from tests.tui.terminal import Terminal
 
 CRASHING = (
@@ -179,3 +180,18 @@ def test_a_fault_of_ours(tmp_path: Path) -> None:
     again.until("a half written prompt")
     again.send(CTRL_Q)
     assert again.ended() == 0
+
+
+def test_without_a_history_it_says_why_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "STATE"))
+    History(tmp_path / "pictures").close()
+    (index,) = state_folder(tmp_path).glob("history-*.db")
+    index.unlink()
+    index.mkdir()
+    terminal = Terminal((*SHELL, "-m", "sdtui"), tmp_path)
+    terminal.until("shell>")
+    assert "ended with 1" in terminal.text
+    assert "sdtui: the history's index" in terminal.text
+    assert b"\x1b[?1049l" in terminal.sent

@@ -60,14 +60,17 @@ class MainScreen(CreateScreen):
             gc.freeze()
             gc.enable()
         self.app.keep_saving()
-        self.live.show_queue()
+        try:
+            self.live.show_queue()
+        except SdtuiError as error:
+            self.app.give_up(error)
+            return
         self._look_at_model()
         self.history_pane.reload()
         history = self.desk.history
         beside(self, lambda: read_history(history))
         self.desk.monitor.start(lambda sample: self.post_message(Sampled(sample)))
         self.offer_left_behind()
-
         self.is_working = True
 
     # What comes from other threads
