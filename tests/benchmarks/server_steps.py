@@ -1,0 +1,122 @@
+"""Whether what the server does meanwhile slows the engine's own steps.
+
+In each picture over HTTP every other step's events, previews among them, go to the server; the
+others are kept from it. A step after told events is compared with the two around it, so that what
+makes a machine slower or quicker for seconds falls out. All on one core, where there is a way to
+stay on it: whatever the server does is taken from the engine there.
+
+python -m tests.benchmarks.server_steps [--pictures 30] [--steps 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import statistics
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.events import Event, Preview, Step
+from sdtui.core.request import GenerationRequest
+from sdtui.core.settings import Settings
+from sdtui.engine.engine import Report, report_nothing
+from sdtui.engine.generator import RobustStableDiffusionGenerator
+from sdtui.engine.quiet import quiet_libraries
+from sdtui.engine.run import GenerationResult, OnImage
+from sdtui.jobs.worker import make_generator
+from sdtui.server.run import TURN
+from tests.server.live import live
+
+
+class _EveryOther(RobustStableDiffusionGenerator):
+    """Tells the events of every other step, and looks at the clock at each."""
+
+    pictures: list[list[tuple[float, bool]]]
+    """When each step ended, and whether its events were told."""
+
+    @classmethod
+    def make(cls, settings: Settings) -> _EveryOther:
+        """As the worker makes its own."""
+        made = cls(make_generator(settings).engine)
+        made.pictures = []
+        return made
+
+    def generate_with_fallback(
+        self,
+        request: GenerationRequest,
+        *,
+        report: Report = report_nothing,
+        cancellation: Cancellation | None = None,
+        on_image: OnImage | None = None,
+    ) -> GenerationResult:
+        """As the product's."""
+        ends: list[tuple[float, bool]] = []
+        first_is_told = len(self.pictures) % 2 == 0
+        self.pictures.append(ends)
+
+        def tell(event: Event) -> None:
+            if isinstance(event, Step):
+                ends.append((time.perf_counter(), (len(ends) % 2 == 0) == first_is_told))
+            if not isinstance(event, Step | Preview) or ends[-1][1]:
+                report(event)
+
+        return super().generate_with_fallback(
+            request, report=tell, cancellation=cancellation, on_image=on_image
+        )
+
+
+def main() -> None:
+    """Measure and tell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=60)
+    options = parser.parse_args()
+    quiet_libraries()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.environ["OMP_NUM_THREADS"] = "1"  # or the engine would choose by itself
+    torch.set_num_threads(1)
+    sys.setswitchinterval(TURN)  # as `sdtui serve` does
+    values = {"prompt": "a red apple", "width": 128, "height": 128, "seed": 1}
+    values["num_inference_steps"] = options.steps
+    with (
+        tempfile.TemporaryDirectory() as name,
+        live(Path(name), _EveryOther.make) as running,
+        running.client() as ask,
+    ):
+        for _ in range(options.pictures + 1):
+            answer = ask.post("/generate", json=values)
+            assert answer.status_code == 200, answer.text
+        pictures = running.generators[0].pictures[1:]  # the first warms up
+    _sum_up([step for ends in pictures for step in _compared(ends)])
+
+
+def _compared(ends: list[tuple[float, bool]]) -> list[tuple[float, float]]:
+    """Of each step: its seconds, and how many more it took with told events than without."""
+    steps = [(end - begin, told) for (begin, told), (end, _) in pairwise(ends)]
+    compared = []
+    for (before, _), (seconds, told), (after, _) in zip(steps, steps[1:], steps[2:], strict=False):
+        more = seconds - (before + after) / 2
+        compared.append((seconds, more if told else -more))
+    return compared
+
+
+def _sum_up(compared: list[tuple[float, float]]) -> None:
+    step = statistics.median(seconds for seconds, _ in compared)
+    added = sorted(more / step for _, more in compared)
+    rank = math.floor(len(added) / 2 - 0.98 * math.sqrt(len(added)))
+    print(  # noqa: T201
+        f"{len(added)} steps of {step * 1000:.1f} ms: told events add "
+        f"{statistics.median(added):+.2%} ({added[rank]:+.2%} to {added[-1 - rank]:+.2%})"
+    )
+
+
+if __name__ == "__main__":
+    main()
