@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sdtui.core import paths
@@ -27,8 +28,6 @@ class _Kept(BaseModel):
     jobs: tuple[Job, ...]
 
     def is_left_behind(self) -> bool:
-        import psutil
-
         try:
             return abs(psutil.Process(self.process).create_time() - self.began) > 2
         except psutil.NoSuchProcess:
@@ -46,8 +45,6 @@ class QueueFile:
         """Keep the jobs that are wanted; without any there is no file. Raises OSError."""
         wanted = tuple(job for job in jobs if job.state.is_wanted)
         if wanted:
-            import psutil  # takes a while, and the app's window shouldn't wait for it
-
             began = psutil.Process().create_time()
             kept = _Kept(process=os.getpid(), began=began, jobs=wanted)
             write_whole(self._file, kept.model_dump_json().encode())

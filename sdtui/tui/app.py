@@ -87,7 +87,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
         colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
         self.theme = self.state.theme if known else default_theme(colours)
         self.set_keymap(settings.keys)
-        self.main = MainScreen(settings, drawn_by=drawn_by, over_ssh=over_ssh)
+        self.main = MainScreen(drawn_by=drawn_by, over_ssh=over_ssh)
         self._question: Screen[bool | None] | None = None
         # One thread, so that what is written last is what was last.
         self._disk = ThreadPoolExecutor(1, "sdtui-state")

@@ -13,8 +13,6 @@ python -m tests.benchmarks.server_overhead [--rounds 15] [--seconds 3]
 from __future__ import annotations
 
 import argparse
-import math
-import os
 import statistics
 import sys
 import tempfile
@@ -23,20 +21,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from PIL import Image
 
-from sdtui.core.cancellation import Cancellation
 from sdtui.core.events import Event
 from sdtui.core.record import GenerationRecord
 from sdtui.core.request import GenerationRequest
-from sdtui.core.settings import Settings
-from sdtui.engine.engine import Report, StableDiffusionEngine, report_nothing
-from sdtui.engine.generator import RobustStableDiffusionGenerator
-from sdtui.engine.quiet import quiet_libraries
-from sdtui.engine.run import GenerationResult, OnImage
-from sdtui.jobs.worker import make_generator
-from sdtui.server.run import TURN
+from sdtui.engine.engine import Report, StableDiffusionEngine
+from sdtui.engine.run import OnImage
+from tests.benchmarks.served import Middle, Overheard, as_served_on_one_core
 from tests.server.live import live
 
 _MOST_ADDED = 0.01
@@ -57,12 +49,7 @@ def main() -> None:
 
 def _measure(number: int, seconds: float) -> list[str]:
     """Measure; returns what is missed."""
-    quiet_libraries()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    os.environ["OMP_NUM_THREADS"] = "1"  # or the engine would choose by itself
-    torch.set_num_threads(1)
-    sys.setswitchinterval(TURN)  # as `sdtui serve` does
+    as_served_on_one_core()
     values: dict[str, Any] = {"prompt": "a red apple", "seed": 1, "width": 128, "height": 128}
     beside: list[float] = []
     with (
@@ -95,26 +82,14 @@ def _measure(number: int, seconds: float) -> list[str]:
     return _sum_up(rounds, beside)
 
 
-class _Watched(RobustStableDiffusionGenerator):
+class _Watched(Overheard):
     """Looks at the clock while events are told and pictures saved, both within the stages."""
 
     told = 0.0
     """Seconds of the last picture."""
 
-    @classmethod
-    def make(cls, settings: Settings) -> _Watched:
-        """As the worker makes its own."""
-        return cls(make_generator(settings).engine)
-
-    def generate_with_fallback(
-        self,
-        request: GenerationRequest,
-        *,
-        report: Report = report_nothing,
-        cancellation: Cancellation | None = None,
-        on_image: OnImage | None = None,
-    ) -> GenerationResult:
-        """As the product's."""
+    def between(self, report: Report, on_image: OnImage | None) -> tuple[Report, OnImage | None]:
+        """Both, timed."""
         self.told = 0.0
 
         def told(event: Event) -> None:
@@ -128,9 +103,7 @@ class _Watched(RobustStableDiffusionGenerator):
                 on_image(index, image, record)
             self.told += time.perf_counter() - before
 
-        return super().generate_with_fallback(
-            request, report=told, cancellation=cancellation, on_image=saved
-        )
+        return told, saved
 
 
 class _Taken(NamedTuple):
@@ -150,9 +123,9 @@ def _sum_up(rounds: Sequence[Sequence[_Taken]], beside: Sequence[float]) -> list
     """Print what the rounds say; returns what is missed."""
     plain = statistics.median(each.wall for four in rounds for each in (four[0], four[3]))
     _say(f"{len(rounds)} rounds of a picture of {plain:.2f} s; medians, their 95 % intervals")
-    parts = _middle([each / plain for each in beside])
+    parts = Middle.of([each / plain for each in beside])
     _say(
-        f"by parts (HTTP, queue, events, PNG, saving, base64): {_shown(parts)}, "
+        f"by parts (HTTP, queue, events, PNG, saving, base64): {parts}, "
         f"{statistics.median(beside) * 1000:.1f} ms, at most {max(beside) * 1000:.1f} ms"
     )
     wholes = []
@@ -160,32 +133,14 @@ def _sum_up(rounds: Sequence[Sequence[_Taken]], beside: Sequence[float]) -> list
         columns = [[taken[clock] for taken in four] for four in rounds]
         added = [(once + again) / (first + last) - 1 for first, once, again, last in columns]
         chance = [last / first - 1 for first, _, _, last in columns]
-        wholes.append(_middle(added))
-        _say(f"{name}: {_shown(wholes[-1])}; engine over engine {_shown(_middle(chance))}")
+        wholes.append(Middle.of(added))
+        _say(f"{name}: {wholes[-1]}; engine over engine {Middle.of(chance)}")
     missed = []
     if parts.median > _MOST_ADDED:
         missed.append(f"added time by parts {parts.median:.2%} > {_MOST_ADDED:.0%}")
     if wholes[0].low > _MOST_ADDED:
         missed.append(f"added time is surely more than {_MOST_ADDED:.0%}")
     return missed
-
-
-class _Middle(NamedTuple):
-    """A median, and where it lies with 95 % confidence (by ranks, as of the sign test)."""
-
-    median: float
-    low: float
-    high: float
-
-
-def _middle(values: Sequence[float]) -> _Middle:
-    ordered = sorted(values)
-    rank = max(0, math.floor(len(ordered) / 2 - 0.98 * math.sqrt(len(ordered))))
-    return _Middle(statistics.median(ordered), ordered[rank], ordered[-1 - rank])
-
-
-def _shown(middle: _Middle) -> str:
-    return f"{middle.median:+.2%} ({middle.low:+.2%} to {middle.high:+.2%})"
 
 
 def _steps_of(engine: StableDiffusionEngine, values: Mapping[str, Any], seconds: float) -> int:

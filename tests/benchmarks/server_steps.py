@@ -11,52 +11,29 @@ python -m tests.benchmarks.server_steps [--pictures 30] [--steps 60]
 from __future__ import annotations
 
 import argparse
-import math
-import os
 import statistics
-import sys
 import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
 
-import torch
-
-from sdtui.core.cancellation import Cancellation
 from sdtui.core.events import Event, Preview, Step
-from sdtui.core.request import GenerationRequest
-from sdtui.core.settings import Settings
-from sdtui.engine.engine import Report, report_nothing
-from sdtui.engine.generator import RobustStableDiffusionGenerator
-from sdtui.engine.quiet import quiet_libraries
-from sdtui.engine.run import GenerationResult, OnImage
-from sdtui.jobs.worker import make_generator
-from sdtui.server.run import TURN
+from sdtui.engine.engine import Report, StableDiffusionEngine
+from sdtui.engine.run import OnImage
+from tests.benchmarks.served import Middle, Overheard, as_served_on_one_core
 from tests.server.live import live
 
 
-class _EveryOther(RobustStableDiffusionGenerator):
+class _EveryOther(Overheard):
     """Tells the events of every other step, and looks at the clock at each."""
 
-    pictures: list[list[tuple[float, bool]]]
-    """When each step ended, and whether its events were told."""
+    def __init__(self, engine: StableDiffusionEngine) -> None:
+        super().__init__(engine)
+        self.pictures: list[list[tuple[float, bool]]] = []
+        """When each step ended, and whether its events were told."""
 
-    @classmethod
-    def make(cls, settings: Settings) -> _EveryOther:
-        """As the worker makes its own."""
-        made = cls(make_generator(settings).engine)
-        made.pictures = []
-        return made
-
-    def generate_with_fallback(
-        self,
-        request: GenerationRequest,
-        *,
-        report: Report = report_nothing,
-        cancellation: Cancellation | None = None,
-        on_image: OnImage | None = None,
-    ) -> GenerationResult:
-        """As the product's."""
+    def between(self, report: Report, on_image: OnImage | None) -> tuple[Report, OnImage | None]:
+        """Every other step's events, beginning with the first in every other picture."""
         ends: list[tuple[float, bool]] = []
         first_is_told = len(self.pictures) % 2 == 0
         self.pictures.append(ends)
@@ -67,9 +44,7 @@ class _EveryOther(RobustStableDiffusionGenerator):
             if not isinstance(event, Step | Preview) or ends[-1][1]:
                 report(event)
 
-        return super().generate_with_fallback(
-            request, report=tell, cancellation=cancellation, on_image=on_image
-        )
+        return tell, on_image
 
 
 def main() -> None:
@@ -78,12 +53,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=30)
     parser.add_argument("--steps", type=int, default=60)
     options = parser.parse_args()
-    quiet_libraries()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    os.environ["OMP_NUM_THREADS"] = "1"  # or the engine would choose by itself
-    torch.set_num_threads(1)
-    sys.setswitchinterval(TURN)  # as `sdtui serve` does
+    as_served_on_one_core()
     values = {"prompt": "a red apple", "width": 128, "height": 128, "seed": 1}
     values["num_inference_steps"] = options.steps
     with (
@@ -110,12 +80,8 @@ def _compared(ends: list[tuple[float, bool]]) -> list[tuple[float, float]]:
 
 def _sum_up(compared: list[tuple[float, float]]) -> None:
     step = statistics.median(seconds for seconds, _ in compared)
-    added = sorted(more / step for _, more in compared)
-    rank = math.floor(len(added) / 2 - 0.98 * math.sqrt(len(added)))
-    print(  # noqa: T201
-        f"{len(added)} steps of {step * 1000:.1f} ms: told events add "
-        f"{statistics.median(added):+.2%} ({added[rank]:+.2%} to {added[-1 - rank]:+.2%})"
-    )
+    added = Middle.of([more / step for _, more in compared])
+    print(f"{len(compared)} steps of {step * 1000:.1f} ms: told events add {added}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -217,7 +217,8 @@ class Bench:
         self.history = History(self.settings.pictures, folder / "index.db")
         self.queue = JobQueue(self.settings, self.history, lambda _: self.make_generator())
         self.queue_file = QueueFile(folder)
-        desk = Desk(self.queue, self.history, self.queue_file, StillMonitor())
+        self.monitor = StillMonitor()
+        desk = Desk(self.queue, self.history, self.queue_file, self.monitor)
         self.app = SdtuiApp(self.settings, lambda: desk)
         self.pilot: Pilot[int]
 
@@ -274,6 +275,7 @@ async def running(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncItera
     """Run the app of `bench` without a terminal."""
     async with bench.app.run_test(size=size, notifications=True) as pilot:
         bench.pilot = pilot
-        await bench.until(lambda: bench.app.main.is_working)
+        await bench.until(bench.monitor.has_looked.is_set)
+        await bench.settled()
         yield bench
     bench.close()

@@ -56,7 +56,7 @@ async def test_a_picture_can_be_asked_for_before_all_is_imported(
             await bench.press("ctrl+g")
             await bench.finished()
             assert "finished after" in bench.app.main.log_pane.text
-            assert not bench.app.main.is_working
+            assert not bench.monitor.has_looked.is_set()
             imported.set()
             await bench.until(lambda: bench.app.main.history_pane.list.count == 1)
     finally:

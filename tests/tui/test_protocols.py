@@ -82,12 +82,8 @@ def test_sixels_are_not_sent_under_a_dialog(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", ["auto", "halfcell"])
 def test_what_is_typed_while_the_app_starts_is_in_the_prompt(tmp_path: Path, protocol: str) -> None:
-    terminal = Terminal(
-        ("-m", "tests.tui.scripted_app"),
-        tmp_path,
-        environment={"SDTUI_IMAGE_PROTOCOL": protocol},
-        answer=KITTY,
-    )
+    environment = {"SDTUI_IMAGE_PROTOCOL": protocol}
+    terminal = Terminal(SCRIPTED, tmp_path, environment=environment, answer=KITTY)
     typed = "a cat, sitting at a window"
     for letter in typed:
         terminal.send(letter)

@@ -22,10 +22,10 @@ from sdtui.tui.widgets.parameters import ParametersPane
 if TYPE_CHECKING:
     from textual.widget import Widget
 
-    from sdtui.core.settings import Settings
     from sdtui.tui.app import SdtuiApp
     from sdtui.tui.desk import Desk
     from sdtui.tui.live import LiveEvents
+    from sdtui.tui.room import MemoryRoom
     from sdtui.tui.screens.models import ModelScreen
 
 
@@ -38,11 +38,8 @@ class CreateScreen(WindowScreen):
 
     app: SdtuiApp
 
-    def __init__(
-        self, settings: Settings, *, drawn_by: type[Widget] | None, over_ssh: bool
-    ) -> None:
+    def __init__(self, *, drawn_by: type[Widget] | None, over_ssh: bool) -> None:
         super().__init__(drawn_by=drawn_by, over_ssh=over_ssh)
-        self.settings = settings
         self.downloads = Downloads(self)
         self._chooser: ModelScreen | None = None
         self._model: str | None = None
@@ -60,6 +57,14 @@ class CreateScreen(WindowScreen):
 
         desk = self.desk
         return LiveEvents(self, desk.queue, desk.queue_file, over_ssh=self.app.over_ssh)
+
+    @property
+    def room_for_models(self) -> MemoryRoom | None:
+        """The memory that a model can have; None until the monitor has looked."""
+        from sdtui.tui.room import MemoryRoom
+
+        sample = self.top_bar.sample
+        return None if sample is None else MemoryRoom.of(sample, self.app.settings.device)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -153,7 +158,7 @@ class CreateScreen(WindowScreen):
 
     def _look_at_model(self) -> None:
         self._model = model = self.parameters.texts["model"]
-        settings, monitor = self.settings, self.desk.monitor
+        settings, monitor = self.app.settings, self.desk.monitor
         if not self.live.progress.is_running:
             self.top_bar.model = model
 
@@ -186,13 +191,11 @@ class CreateScreen(WindowScreen):
     @work
     async def action_models(self) -> None:
         """Choose a model, or download one."""
-        from sdtui.tui.room import MemoryRoom
         from sdtui.tui.screens.models import ModelScreen
 
-        texts, sample = self.parameters.texts, self.top_bar.sample
-        room = None if sample is None else MemoryRoom.of(sample, self.settings.device)
+        texts, room = self.parameters.texts, self.room_for_models
         dtype = DType(texts["dtype"])
-        screen = ModelScreen(self.settings, texts["model"], room, dtype, self.downloads)
+        screen = ModelScreen(self.app.settings, texts["model"], room, dtype, self.downloads)
         self._chooser = screen
         chosen = await self.app.push_screen_wait(screen)
         self._chooser = None

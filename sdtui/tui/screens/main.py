@@ -38,12 +38,9 @@ if TYPE_CHECKING:
 class MainScreen(CreateScreen):
     """The window at work."""
 
-    is_working = False
-    """Whether what works behind the window is there."""
-
     def on_mount(self) -> None:
-        """Bring back the form, then look at what lies on disk."""
-        defaults = self.settings.request_defaults()
+        """Bring back the form; all else waits until the window is seen."""
+        defaults = self.app.settings.request_defaults()
         self.fill({name: str(value) for name, value in defaults.items()})
         self.fill(self.app.state.form)
         self.remember_prompts()
@@ -71,7 +68,6 @@ class MainScreen(CreateScreen):
         beside(self, lambda: read_history(history))
         self.desk.monitor.start(lambda sample: self.post_message(Sampled(sample)))
         self.offer_left_behind()
-        self.is_working = True
 
     # What comes from other threads
 
@@ -128,7 +124,7 @@ class MainScreen(CreateScreen):
         """Every setting, its value and its source."""
         from sdtui.tui.screens.settings import SettingsScreen
 
-        self.app.push_screen(SettingsScreen(self.settings))
+        self.app.push_screen(SettingsScreen(self.app.settings))
 
     def action_details(self) -> None:
         """All that is known of the job that runs or ran last."""
@@ -318,12 +314,11 @@ class MainScreen(CreateScreen):
             for active in reversed(self.active_bindings.values())
         }
         generate, models = keys.get("window.generate", ""), keys.get("window.models", "")
-        sample = self.top_bar.sample
-        large = None
-        if sample is not None:
-            from sdtui.tui.room import MemoryRoom, best_large_model
+        room, large = self.room_for_models, None
+        if room is not None:
+            from sdtui.tui.room import best_large_model
 
-            large = best_large_model(MemoryRoom.of(sample, self.settings.device))
+            large = best_large_model(room)
         model = self.parameters.texts["model"]
         self.preview.welcome(welcome(model, generate, models, large))
 

@@ -1,0 +1,79 @@
+"""What the benchmarks of the server's cost share: one core, a generator that can be listened to,
+and how sure a median is."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import torch
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.request import GenerationRequest
+from sdtui.core.settings import Settings
+from sdtui.engine.engine import Report, report_nothing
+from sdtui.engine.generator import RobustStableDiffusionGenerator
+from sdtui.engine.quiet import quiet_libraries
+from sdtui.engine.run import GenerationResult, OnImage
+from sdtui.jobs.worker import make_generator
+from sdtui.server.run import TURN
+
+
+def as_served_on_one_core() -> None:
+    """From now on compute on one core, where there is a way to stay on it, and take turns as
+    `sdtui serve` does: whatever the server does is taken from the engine there."""
+    quiet_libraries()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.environ["OMP_NUM_THREADS"] = "1"  # or the engine would choose by itself
+    torch.set_num_threads(1)
+    sys.setswitchinterval(TURN)
+
+
+class Overheard(RobustStableDiffusionGenerator):
+    """The product's generator, with something between it and those it tells."""
+
+    @classmethod
+    def make(cls, settings: Settings) -> Self:
+        """As the worker makes its own."""
+        return cls(make_generator(settings).engine)
+
+    def between(self, report: Report, on_image: OnImage | None) -> tuple[Report, OnImage | None]:
+        """What takes the place of both while one request is carried out."""
+        return report, on_image
+
+    def generate_with_fallback(
+        self,
+        request: GenerationRequest,
+        *,
+        report: Report = report_nothing,
+        cancellation: Cancellation | None = None,
+        on_image: OnImage | None = None,
+    ) -> GenerationResult:
+        """As the product's."""
+        report, on_image = self.between(report, on_image)
+        return super().generate_with_fallback(
+            request, report=report, cancellation=cancellation, on_image=on_image
+        )
+
+
+class Middle(NamedTuple):
+    """A median, and where it lies with 95 % confidence (by ranks, as of the sign test)."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Middle:
+        """Of some ratios."""
+        ordered = sorted(values)
+        rank = max(0, math.floor(len(ordered) / 2 - 0.98 * math.sqrt(len(ordered))))
+        return cls(statistics.median(ordered), ordered[rank], ordered[-1 - rank])
+
+    def __str__(self) -> str:
+        return f"{self.median:+.2%} ({self.low:+.2%} to {self.high:+.2%})"
