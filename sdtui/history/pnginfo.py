@@ -36,6 +36,7 @@ _NEGATIVE = "Negative prompt:"
 _PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _FEWEST_PAIRS = 3
 _QUALITY = 95  # of JPEG and WebP, in percent
+_PNG_EFFORT = 4  # of 9; Pillow's 6 takes twice as long for a file that is some 2 to 8 % smaller
 _MAX_EXIF = 65_000  # bytes; a JPEG segment ends at 65,535
 _USER_COMMENT, _EXIF_IFD = 0x9286, 0x8769
 
@@ -137,7 +138,7 @@ def encode(image: Image, record: GenerationRecord, picture_format: str) -> bytes
         info = PngInfo()
         info.add_text(PARAMETERS, text)
         info.add_itxt(OWN, record.model_dump_json())
-        image.save(buffer, "PNG", pnginfo=info)
+        image.save(buffer, "PNG", pnginfo=info, compress_level=_PNG_EFFORT)
         return buffer.getvalue()
     comment = b"UNICODE\0" + text.encode("utf-16-be")
     exif = Pillow.Exif()

@@ -1,11 +1,15 @@
-"""What the server adds to the engine's time for a picture of so many seconds, called directly (A)
-and over HTTP (B) in the same process.
+"""What the server adds to the engine's time for a picture of so many seconds: the engine called
+directly (A), and what a client waits for the same over HTTP (B), in one process and on one thread,
+the worker's: another thread's memory lies elsewhere, which can make the same computation a tenth
+slower or quicker for as long as the process lives.
 
-By parts: what there is beside the engine's own work, each picture. By the whole: A B B A in each
-round, so that what makes a machine slower or quicker meanwhile counts for both; A over A says how
-much of a difference is mere chance. All on one core where there is a way to stay on it, since those
-of a virtual machine differ by a tenth: what the server does beside the engine then counts in full.
-So torch has one thread. Ends with 1 if more than a hundredth is added.
+By parts: what there is beside the engine's stages, each picture, less what there is beside them in
+A. By the whole: A B B A in each round, so that what makes a machine slower or quicker meanwhile
+counts for both; A over A says how much of a difference is mere chance. What disturbs a picture only
+ever makes it slower, so the quickest quarter of B over that of A is told too. All on one core where
+there is a way to stay on it, since those of a virtual machine differ by a tenth: what the server
+does beside the engine then counts in full. So torch has one thread. Ends with 1 if more than a
+hundredth is added.
 
 python -m tests.benchmarks.server_overhead [--rounds 15] [--seconds 3]
 """
@@ -17,17 +21,18 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from PIL import Image
 
+from sdtui.core.cancellation import Cancellation
 from sdtui.core.events import Event
 from sdtui.core.record import GenerationRecord
 from sdtui.core.request import GenerationRequest
-from sdtui.engine.engine import Report, StableDiffusionEngine
-from sdtui.engine.run import OnImage
+from sdtui.engine.engine import Report, StableDiffusionEngine, report_nothing
+from sdtui.engine.run import GenerationResult, OnImage
 from tests.benchmarks.served import Middle, Overheard, as_served_on_one_core
 from tests.server.live import live
 
@@ -51,6 +56,7 @@ def _measure(number: int, seconds: float) -> list[str]:
     """Measure; returns what is missed."""
     as_served_on_one_core()
     values: dict[str, Any] = {"prompt": "a red apple", "seed": 1, "width": 128, "height": 128}
+    own: list[float] = []
     beside: list[float] = []
     with (
         tempfile.TemporaryDirectory() as name,
@@ -59,34 +65,83 @@ def _measure(number: int, seconds: float) -> list[str]:
     ):
         generator: _Watched = running.generators[0]
         values["num_inference_steps"] = _steps_of(generator.engine, values, seconds)
-        request = GenerationRequest.parse(values)
 
-        def direct() -> None:
-            generator.engine.generate(request)
-
-        def over_http() -> None:
-            before = time.perf_counter()
+        def both(direct_first: bool) -> tuple[_Taken, _Taken]:
+            """What the engine takes, and what it takes over HTTP."""
+            generator.direct_first = direct_first
+            before = _Taken.now()
             answer = ask.post("/generate", json=values)
-            whole = time.perf_counter() - before
+            over_http = _Taken.now().less(before).less(generator.direct)
             assert answer.status_code == 200, answer.text
             stages = sum(answer.json()["record"]["timings"].values())
-            beside.append(whole - stages + generator.told)
+            own.append(generator.direct.wall - generator.direct_stages)
+            beside.append(over_http.wall - stages + generator.told)
+            return generator.direct, over_http
 
-        _taken(direct), _taken(over_http)
+        both(direct_first=True)
+        own.clear()
         beside.clear()
         rounds: list[list[_Taken]] = []
         for _ in range(number):
-            rounds.append([_taken(work) for work in (direct, over_http, over_http, direct)])
-            first, once, again, last = (each.wall for each in rounds[-1])
-            _say(f"engine {first:.3f} and {last:.3f} s, over HTTP {once:.3f} and {again:.3f} s")
-    return _sum_up(rounds, beside)
+            (first, once), (last, again) = both(direct_first=True), both(direct_first=False)
+            rounds.append([first, once, again, last])
+            _say(
+                f"engine {first.wall:.3f} and {last.wall:.3f} s, "
+                f"over HTTP {once.wall:.3f} and {again.wall:.3f} s"
+            )
+    return _sum_up(rounds, [each - statistics.median(own) for each in beside])
+
+
+class _Taken(NamedTuple):
+    """Seconds."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Self:
+        """Both clocks."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def less(self, other: _Taken) -> _Taken:
+        """What is between two times, or what is left of one."""
+        return _Taken(self.wall - other.wall, self.cpu - other.cpu)
 
 
 class _Watched(Overheard):
-    """Looks at the clock while events are told and pictures saved, both within the stages."""
+    """Calls the engine directly too, and looks at the clock while events are told and pictures
+    saved, both within the stages."""
 
+    direct_first = True
+    direct = _Taken(0.0, 0.0)
+    """Of the last picture made directly."""
+    direct_stages = 0.0
     told = 0.0
     """Seconds of the last picture."""
+
+    def generate_with_fallback(
+        self,
+        request: GenerationRequest,
+        *,
+        report: Report = report_nothing,
+        cancellation: Cancellation | None = None,
+        on_image: OnImage | None = None,
+    ) -> GenerationResult:
+        """As the product's, before or after the same done directly."""
+        if self.direct_first:
+            self._call_directly(request)
+        result = super().generate_with_fallback(
+            request, report=report, cancellation=cancellation, on_image=on_image
+        )
+        if not self.direct_first:
+            self._call_directly(request)
+        return result
+
+    def _call_directly(self, request: GenerationRequest) -> None:
+        before = _Taken.now()
+        result = self.engine.generate(request)
+        self.direct = _Taken.now().less(before)
+        self.direct_stages = sum(result.record.timings.values())
 
     def between(self, report: Report, on_image: OnImage | None) -> tuple[Report, OnImage | None]:
         """Both, timed."""
@@ -106,19 +161,6 @@ class _Watched(Overheard):
         return told, saved
 
 
-class _Taken(NamedTuple):
-    """Seconds."""
-
-    wall: float
-    cpu: float
-
-
-def _taken(work: Callable[[], object]) -> _Taken:
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return _Taken(time.perf_counter() - wall, time.process_time() - cpu)
-
-
 def _sum_up(rounds: Sequence[Sequence[_Taken]], beside: Sequence[float]) -> list[str]:
     """Print what the rounds say; returns what is missed."""
     plain = statistics.median(each.wall for four in rounds for each in (four[0], four[3]))
@@ -135,6 +177,9 @@ def _sum_up(rounds: Sequence[Sequence[_Taken]], beside: Sequence[float]) -> list
         chance = [last / first - 1 for first, _, _, last in columns]
         wholes.append(Middle.of(added))
         _say(f"{name}: {wholes[-1]}; engine over engine {Middle.of(chance)}")
+        added_to_quick = Middle.of_quickest([(four[1:3], four[::3]) for four in columns])
+        alike = Middle.of_quickest([(four[3:], four[:1]) for four in columns])
+        _say(f"  quickest quarters: {added_to_quick}; engine over engine {alike}")
     missed = []
     if parts.median > _MOST_ADDED:
         missed.append(f"added time by parts {parts.median:.2%} > {_MOST_ADDED:.0%}")
