@@ -52,8 +52,23 @@ def test_help_needs_neither_torch_nor_textual() -> None:
 
 
 def test_the_window_needs_nothing_that_works_behind_it() -> None:
-    code = "import sdtui.cli.main, sdtui.cli.app, sdtui.tui.launch, sdtui.tui.app"
-    behind = {"click", "sqlite3", "sdtui.jobs", "sdtui.history", "sdtui.monitor", "sdtui.models"}
+    code = """
+import asyncio, sys, sdtui.cli.main, sdtui.cli.app, sdtui.tui.launch
+from sdtui.core.settings import load_settings
+from sdtui.tui.app import SdtuiApp
+from sdtui.tui.screens import main
+
+async def open_the_window():
+    seen = asyncio.Event()
+    main.beside = lambda *_: seen.set()
+    async with SdtuiApp(load_settings(), open_desk=None).run_test():
+        await seen.wait()
+        print(*sys.modules)
+
+asyncio.run(open_the_window())
+"""
+    ours = {f"sdtui.{part}" for part in ("jobs", "history", "monitor", "models", "core.request")}
+    behind = {*ours, "pydantic", "click", "sqlite3"}
     assert _imported(code).isdisjoint({*_HEAVY, *behind, "sdtui.tui.screens.dialogs"})
 
 

@@ -14,10 +14,11 @@ from PIL import Image
 from sdtui.bench.plan import Cell
 from sdtui.bench.report import Sample
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.choices import Speed
 from sdtui.core.errors import BenchError, OutOfMemoryError
 from sdtui.core.events import Event
 from sdtui.core.record import GenerationRecord, Stage
-from sdtui.core.request import GenerationRequest, Speed
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.engine.device import TORCH_DTYPES, Device
 from sdtui.engine.engine import Report, StableDiffusionEngine, report_nothing

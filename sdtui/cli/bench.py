@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,7 +163,7 @@ def _measure(
     from sdtui.cli.narration import Narrator
 
     # Previews cost each machine and terminal something else.
-    settings = settings.model_copy(update={"previews": False})
+    settings = replace(settings, previews=False)
     interrupted = False
     with Narrator(quiet=quiet, bar=sys.stderr.isatty()) as narrator:
         measuring = Bench(

@@ -1,18 +1,17 @@
-"""Command-line flags made from the fields of GenerationRequest."""
+"""Command-line flags made from the fields of a request."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import click
-from annotated_types import Ge, Le
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.request import GenerationRequest
+from sdtui.core.request_fields import REQUEST_FIELDS
 
 _FLAGS = {
     "negative_prompt": ("--negative", "-n"),
@@ -32,7 +31,7 @@ _SIZE = re.compile(r"(\d{1,5})\s*[xX×*]\s*(\d{1,5})")
 def request_options(command: _Command) -> _Command:
     """Give a command one flag for every field of a request but the prompt, and `--size`."""
     size = click.option("--size", metavar="WxH", help="Width and height in one, e.g. 512x768.")
-    names = [name for name in GenerationRequest.model_fields if name not in ("prompt", "sampler")]
+    names = [name for name in REQUEST_FIELDS if name not in ("prompt", "sampler")]
     return options_for(*names, "sampler")(size(command))
 
 
@@ -71,39 +70,26 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def _option(name: str) -> Callable[[_Command], _Command]:
-    field = GenerationRequest.model_fields[name]
+    field = REQUEST_FIELDS[name]
     flags = _FLAGS.get(name, (f"--{name.replace('_', '-')}",))
-    kind = _plain_type(field.annotation)
-    choices = [member.value for member in kind] if issubclass(kind, StrEnum) else None
+    choices = [str(each) for each in field.type] if issubclass(field.type, StrEnum) else None
     return click.option(
         *flags,
         name,
-        type=click.Choice(choices) if choices else _CLICK_TYPES.get(kind, str),
-        metavar=None if choices else _METAVARS.get(kind, "TEXT"),
-        help=" ".join((field.description or "").split()) + _limits(field.metadata),
+        type=click.Choice(choices) if choices else _CLICK_TYPES.get(field.type, str),
+        metavar=None if choices else _METAVARS.get(field.type, "TEXT"),
+        help=field.help + _limits(field.limits),
     )
 
 
 def _sampler_option() -> Callable[[_Command], _Command]:
-    description = GenerationRequest.model_fields["sampler"].description or ""
-    return click.option(
-        "--sampler", "-s", metavar="NAME", help=f'{description} "sdtui samplers" lists them.'
-    )
+    told = f'{REQUEST_FIELDS["sampler"].help} "sdtui samplers" lists them.'
+    return click.option("--sampler", "-s", metavar="NAME", help=told)
 
 
 _CLICK_TYPES: dict[type, Any] = {int: int, float: float, Path: click.Path(path_type=Path)}
 _METAVARS = {int: "N", float: "X", Path: "PATH"}
 
 
-def _plain_type(annotation: Any) -> type:
-    """The type of a field behind `| None`."""
-    choices = [part for part in get_args(annotation) if part is not type(None)]
-    plain = choices[0] if choices else annotation
-    assert isinstance(plain, type)
-    return plain
-
-
-def _limits(metadata: Iterable[Any]) -> str:
-    lowest = next((limit.ge for limit in metadata if isinstance(limit, Ge)), None)
-    highest = next((limit.le for limit in metadata if isinstance(limit, Le)), None)
-    return "" if lowest is None or highest is None else f" [{lowest}..{highest}]"
+def _limits(limits: Mapping[str, Any]) -> str:
+    return f" [{limits['ge']}..{limits['le']}]" if "ge" in limits else ""

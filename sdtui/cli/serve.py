@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,7 @@ def serve(
     warn_on_stderr()
     settings = load_settings()
     if model is not None:
-        settings = settings.model_copy(update={"model": model})
+        settings = replace(settings, model=model)
     find_model(settings.model, settings.model_folders)  # a wrong name is told at once
     options = options_class(
         host=host,

@@ -7,7 +7,8 @@ from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from sdtui.core.request import DType, GenerationRequest, MemoryMode
+from sdtui.core.choices import DType, MemoryMode
+from sdtui.core.request import GenerationRequest
 
 SCHEMA_VERSION = 1
 """Raised when a change to the record makes older readers wrong."""

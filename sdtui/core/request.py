@@ -1,223 +1,59 @@
-"""GenerationRequest: every field that can be asked for, its default, its limits and its help.
-
-The form, the command-line flags and the HTTP schema are all made from this one definition.
-"""
+"""GenerationRequest: what is asked for, checked."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic.config import JsonDict
 
+from sdtui.core.choices import DType, InitImageFit, MemoryMode, Policy, Speed
 from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.request_fields import MAX_SEED, REQUEST_FIELDS
 from sdtui.core.samplers import canonical_label
 
-POCKET = "pocket"
-"""The name of the model that ships with sdtui."""
 
-SIZE_MULTIPLE = 8
-"""Sizes are multiples of this: the factor of the VAEs of SD 1.x, 2.x and SDXL."""
-
-MAX_SEED = 2**32 - 1
-"""The largest seed that other front ends also take."""
-
-DEFAULT_STRENGTH = 0.75
-"""Denoising strength when an init image comes without one; the value of A1111."""
-
-
-class Policy(StrEnum):
-    """What may be done when memory runs out."""
-
-    KEEP = "keep"
-    STRICT = "strict"
-    TUTORIAL = "tutorial"
-
-
-class MemoryMode(StrEnum):
-    """Where the weights are during a run, fastest first."""
-
-    AUTO = "auto"
-    FULL = "full"
-    MODEL_OFFLOAD = "model_offload"
-    GROUP_OFFLOAD = "group_offload"
-    SEQUENTIAL_OFFLOAD = "sequential_offload"
-
-
-class DType(StrEnum):
-    """The number format of the weights."""
-
-    AUTO = "auto"
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-    BFLOAT16 = "bfloat16"
-
-
-class Speed(StrEnum):
-    """What may be given up for speed."""
-
-    QUALITY = "quality"
-    FAST = "fast"
-    MAX = "max"
-
-
-class InitImageFit(StrEnum):
-    """How an init image of another shape is brought to the asked size."""
-
-    CROP = "crop"
-    PAD = "pad"
-
-
-def _label(text: str) -> JsonDict:
-    return {"label": text}
+def _as_defined(name: str) -> Any:
+    """A field whose default, limits and texts are those of `REQUEST_FIELDS`."""
+    field = REQUEST_FIELDS[name]
+    return Field(
+        field.default,
+        description=field.help,
+        json_schema_extra={"label": field.label},
+        **field.limits,
+    )
 
 
 class GenerationRequest(BaseModel):
     """What a person asks for. Fields left `None` take the model's own native value when it is
     loaded (size, steps, guidance, sampler) or are drawn at random (seed), and are recorded.
 
-    Field names are those of diffusers; the labels that people know stand in
-    `json_schema_extra["label"]`. Make one with `GenerationRequest.parse` where the values come
+    Field names are those of diffusers; all else that there is to know of a field stands in
+    `REQUEST_FIELDS`. Make one with `GenerationRequest.parse` where the values come
     from a person or a program: it raises InvalidRequestError instead of pydantic's error.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt: str = Field(
-        max_length=20_000,
-        json_schema_extra=_label("Prompt"),
-        description="What the picture should show.",
-    )
-
-    negative_prompt: str = Field(
-        "",
-        max_length=20_000,
-        json_schema_extra=_label("Negative prompt"),
-        description="What it should not show.",
-    )
-
-    model: str = Field(
-        POCKET,
-        min_length=1,
-        json_schema_extra=_label("Model"),
-        description='A hub id, a model folder, a .safetensors file, or "pocket".',
-    )
-
-    sampler: str | None = Field(
-        None,
-        json_schema_extra=_label("Sampler"),
-        description=(
-            'How noise is taken away, e.g. "DPM++ 2M Karras"; none = the model\'s own choice.'
-        ),
-    )
-
-    num_inference_steps: int | None = Field(
-        None,
-        ge=1,
-        le=150,
-        json_schema_extra=_label("Steps"),
-        description="Denoising steps; none = the model's own number.",
-    )
-
-    guidance_scale: float | None = Field(
-        None,
-        ge=0,
-        le=30,
-        allow_inf_nan=False,
-        json_schema_extra=_label("CFG scale"),
-        description="How closely the prompt is followed; none = the model's own value.",
-    )
-
-    width: int | None = Field(
-        None,
-        ge=64,
-        le=2048,
-        multiple_of=SIZE_MULTIPLE,
-        json_schema_extra=_label("Width"),
-        description="Width in pixels; none = the model's native size.",
-    )
-
-    height: int | None = Field(
-        None,
-        ge=64,
-        le=2048,
-        multiple_of=SIZE_MULTIPLE,
-        json_schema_extra=_label("Height"),
-        description="Height in pixels; none = the model's native size.",
-    )
-
-    seed: int | None = Field(
-        None,
-        ge=0,
-        le=MAX_SEED,
-        json_schema_extra=_label("Seed"),
-        description="Where the noise starts; none = random. Picture i of a batch has seed + i.",
-    )
-
-    num_images_per_prompt: int = Field(
-        1,
-        ge=1,
-        le=64,
-        json_schema_extra=_label("Pictures"),
-        description="How many pictures to make.",
-    )
-
-    init_image: Path | None = Field(
-        None,
-        json_schema_extra=_label("Init image"),
-        description="A picture to start from (image-to-image).",
-    )
-
-    init_image_fit: InitImageFit = Field(
-        InitImageFit.CROP,
-        json_schema_extra=_label("Fit"),
-        description="Crop or pad an init image of another shape.",
-    )
-
-    strength: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        json_schema_extra=_label("Denoising strength"),
-        description="How much of the init image is made anew, 0 to 1 (0.75 where it is left open).",
-    )
-
-    policy: Policy = Field(
-        Policy.KEEP,
-        json_schema_extra=_label("Retry policy"),
-        description=(
-            "What may be done when memory runs out: keep = all means, those that keep the "
-            "picture first; strict = never change what was asked; tutorial = 384 px, then "
-            "25 steps."
-        ),
-    )
-
-    memory_mode: MemoryMode = Field(
-        MemoryMode.AUTO,
-        json_schema_extra=_label("Memory mode"),
-        description="Where the weights are during a run; auto = the fastest mode that fits.",
-    )
-
-    dtype: DType = Field(
-        DType.AUTO,
-        json_schema_extra=_label("Precision"),
-        description="Number format of the weights; auto = what suits the device.",
-    )
-
-    speed: Speed = Field(
-        Speed.QUALITY,
-        json_schema_extra=_label("Speed"),
-        description=(
-            "What may be given up for speed: quality = nothing, the picture stays as it is;"
-            " fast = nearly the same picture; max = all there is, and a minute of compiling"
-            " at the start."
-        ),
-    )
+    prompt: Annotated[str, _as_defined("prompt")]
+    negative_prompt: str = _as_defined("negative_prompt")
+    model: str = _as_defined("model")
+    sampler: str | None = _as_defined("sampler")
+    num_inference_steps: int | None = _as_defined("num_inference_steps")
+    guidance_scale: float | None = _as_defined("guidance_scale")
+    width: int | None = _as_defined("width")
+    height: int | None = _as_defined("height")
+    seed: int | None = _as_defined("seed")
+    num_images_per_prompt: int = _as_defined("num_images_per_prompt")
+    init_image: Path | None = _as_defined("init_image")
+    init_image_fit: InitImageFit = _as_defined("init_image_fit")
+    strength: float | None = _as_defined("strength")
+    policy: Policy = _as_defined("policy")
+    memory_mode: MemoryMode = _as_defined("memory_mode")
+    dtype: DType = _as_defined("dtype")
+    speed: Speed = _as_defined("speed")
 
     @field_validator("prompt")
     @classmethod
@@ -280,12 +116,6 @@ class GenerationRequest(BaseModel):
         return tuple(
             (self.seed + index) % (MAX_SEED + 1) for index in range(self.num_images_per_prompt)
         )
-
-
-def field_label(name: str) -> str:
-    """The label that people know for a field, e.g. "CFG scale" for `guidance_scale`."""
-    extra = GenerationRequest.model_fields[name].json_schema_extra
-    return str(extra["label"]) if isinstance(extra, dict) else name
 
 
 def _explain(kind: str, message: str, value: object) -> str:

@@ -4,66 +4,85 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from typing import Any
 
 from sdtui.core import paths
+from sdtui.core import setting_values as read
+from sdtui.core.choices import POCKET, DType, ImageProtocol, MemoryMode, Policy, Speed
 from sdtui.core.errors import SettingsError
 from sdtui.core.nearest import nearest
-from sdtui.core.request import POCKET, DType, MemoryMode, Policy, Speed
 
 ENVIRONMENT_PREFIX = "SDTUI_"
+
+_MEND_FILE = "Mend the file or move it away"
 
 _HEADING = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _NAME = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([\w.-]+))\s*=""")
 """A table's heading and a key in a TOML file, as people write them."""
 
 
-class Settings(BaseModel):
+def _takes(read: Callable[[object], object], about: str) -> Mapping[str, Any]:
+    """What reads a key's value, and what it takes."""
+    return {"read": read, "about": about}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
     """What a person can set once for every run. Each key is also an environment variable:
     `SDTUI_` and the key in capitals; lists of folders are parted there by `os.pathsep`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str = Field(POCKET, min_length=1, description="The model to use when none is named.")
-
-    pictures: Path = Field(
-        default_factory=paths.pictures_folder, description="The folder that pictures are saved in."
+    model: str = field(
+        default=POCKET, metadata=_takes(read.text, "The model to use when none is named.")
     )
-
-    model_folders: tuple[Path, ...] = Field(
-        (), description="Folders that hold models: diffusers folders and .safetensors files."
+    pictures: Path = field(
+        default_factory=paths.pictures_folder,
+        metadata=_takes(read.folder, "The folder that pictures are saved in."),
     )
-
-    device: str = Field(
-        "auto",
-        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
-        description="auto, cpu, mps, cuda or cuda:N.",
+    model_folders: tuple[Path, ...] = field(
+        default=(),
+        metadata=_takes(
+            read.folders, "Folders that hold models: diffusers folders and .safetensors files."
+        ),
     )
-
-    dtype: DType = Field(DType.AUTO, description="auto, float32, float16 or bfloat16.")
-
-    memory_mode: MemoryMode = Field(
-        MemoryMode.AUTO,
-        description="auto, full, model_offload, group_offload or sequential_offload.",
+    device: str = field(
+        default="auto", metadata=_takes(read.device, "auto, cpu, mps, cuda or cuda:N.")
     )
-
-    policy: Policy = Field(Policy.KEEP, description="keep, strict or tutorial.")
-
-    speed: Speed = Field(Speed.QUALITY, description="quality, fast or max.")
-
-    previews: bool = Field(True, description="Whether a small picture is made at every step.")
-
-    image_protocol: Literal["auto", "kitty", "sixel", "halfcell"] = Field(
-        "auto", description="How the app draws finished pictures: auto, kitty, sixel or halfcell."
+    dtype: DType = field(
+        default=DType.AUTO,
+        metadata=_takes(read.one_of(DType), "auto, float32, float16 or bfloat16."),
     )
-
-    keys: Mapping[str, str] = Field(
-        {}, description="The app's keys by action, as `sdtui keys` lists them."
+    memory_mode: MemoryMode = field(
+        default=MemoryMode.AUTO,
+        metadata=_takes(
+            read.one_of(MemoryMode),
+            "auto, full, model_offload, group_offload or sequential_offload.",
+        ),
+    )
+    policy: Policy = field(
+        default=Policy.KEEP, metadata=_takes(read.one_of(Policy), "keep, strict or tutorial.")
+    )
+    speed: Speed = field(
+        default=Speed.QUALITY, metadata=_takes(read.one_of(Speed), "quality, fast or max.")
+    )
+    previews: bool = field(
+        default=True,
+        metadata=_takes(
+            read.switch, "Whether a small picture is made at every step: true or false."
+        ),
+    )
+    image_protocol: ImageProtocol = field(
+        default=ImageProtocol.AUTO,
+        metadata=_takes(
+            read.one_of(ImageProtocol),
+            "How the app draws finished pictures: auto, kitty, sixel or halfcell.",
+        ),
+    )
+    keys: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=_takes(read.keys, "The app's keys by action, as `sdtui keys` lists them."),
     )
 
     def request_defaults(self) -> dict[str, Any]:
@@ -72,27 +91,9 @@ class Settings(BaseModel):
         filled = ("model", "dtype", "memory_mode", "policy", "speed")
         return {name: getattr(self, name) for name in filled}
 
-    @field_validator("pictures")
-    @classmethod
-    def _expand(cls, folder: Path) -> Path:
-        return folder.expanduser()
 
-    @field_validator("keys", mode="before")
-    @classmethod
-    def _names_with_dots(cls, keys: object) -> object:
-        """Without quotes TOML takes `window.generate` for a table in a table."""
-        if not isinstance(keys, Mapping):
-            return keys
-        flat: dict[str, object] = {}
-        for name, value in keys.items():
-            inner = value.items() if isinstance(value, Mapping) else None
-            flat |= {name: value} if inner is None else {f"{name}.{k}": v for k, v in inner}
-        return flat
-
-    @field_validator("model_folders")
-    @classmethod
-    def _expand_all(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
-        return tuple(folder.expanduser() for folder in folders)
+ABOUT_SETTINGS: Mapping[str, str] = {each.name: each.metadata["about"] for each in fields(Settings)}
+"""Every key, and what it takes."""
 
 
 def load_settings(
@@ -104,23 +105,28 @@ def load_settings(
     """
     path = paths.config_file() if file is None else file
     variables = os.environ if environment is None else environment
-    values: dict[str, Any] = _read(path)
+    values: dict[str, Any] = _read_file(path)
     for key in values:
-        if key not in Settings.model_fields:
+        if key not in ABOUT_SETTINGS:
             raise _unknown_key(key, settings_origin(key, file=path, environment={}))
-    for key in Settings.model_fields:
+    for key in ABOUT_SETTINGS:
         name = ENVIRONMENT_PREFIX + key.upper()
         if name in variables:
             text = variables[name]
             values[key] = text.split(os.pathsep) if key == "model_folders" else text
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-    key = str(first["loc"][0])
-    origin = settings_origin(*map(str, first["loc"]), file=path, environment=variables)
-    message = first["msg"][0].lower() + first["msg"][1:]
-    raise SettingsError(f"{origin}: {key}: {message}", _help_for(key))
+    for each in fields(Settings):
+        if each.name in values:
+            try:
+                values[each.name] = each.metadata["read"](values[each.name])
+            except read.WrongValueError as error:
+                wrong = error
+            else:
+                continue
+            where = (each.name, *wrong.within)
+            origin = settings_origin(*where, file=path, environment=variables)
+            takes = ABOUT_SETTINGS[each.name].rstrip(".")
+            raise SettingsError(f"{origin}: {each.name}: {wrong}", f"It takes: {takes}")
+    return Settings(**values)
 
 
 def settings_origin(
@@ -157,25 +163,24 @@ def _line_of(key: tuple[str, ...], text: str) -> int | None:
     return _line_of(key[:-1], text) if len(key) > 1 else None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_file(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        text = path.read_bytes().decode()
     except FileNotFoundError:
         return {}
-    except tomllib.TOMLDecodeError as error:
-        problem = f"{path} is not valid TOML: {error}"
     except (OSError, UnicodeDecodeError) as error:
         problem = f"{path} can't be read: {error}"
-    raise SettingsError(problem, "Mend the file or move it away")
+        raise SettingsError(problem, _MEND_FILE) from None
+    import tomllib  # most people have no config file, and the app waits for this
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        problem = f"{path} is not valid TOML: {error}"
+    raise SettingsError(problem, _MEND_FILE)
 
 
 def _unknown_key(key: str, origin: str) -> SettingsError:
-    near = nearest(key, Settings.model_fields)
+    near = nearest(key, ABOUT_SETTINGS)
     mend = f'Did you mean "{near}"?' if near else "See the README's list of settings"
     return SettingsError(f'{origin}: there is no setting "{key}"', mend)
-
-
-def _help_for(key: str) -> str:
-    description = Settings.model_fields[key].description or ""
-    return f"It takes: {description.rstrip('.')}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sdtui.core.choices import MemoryMode
 from sdtui.core.record import ImageSettings
-from sdtui.core.request import MemoryMode
 from sdtui.engine.device import Device
 from sdtui.engine.loaded import LoadedModel
 from sdtui.models.estimate import Estimate, estimate_run

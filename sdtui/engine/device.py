@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import torch
 
+from sdtui.core.choices import DType
 from sdtui.core.errors import SettingsError
-from sdtui.core.request import DType
 from sdtui.models.precision import automatic_dtype
 
 TORCH_DTYPES = {

@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import Self
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.choices import DType, MemoryMode, Speed
 from sdtui.core.errors import OutOfMemoryError, UnsupportedModelError
 from sdtui.core.events import Downloading, Event, Loaded, Loading
 from sdtui.core.record import ModelRecord
-from sdtui.core.request import DType, GenerationRequest, MemoryMode, Speed
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.engine.device import (
     TORCH_DTYPES,

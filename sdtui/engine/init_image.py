@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from sdtui.core.choices import InitImageFit
 from sdtui.core.errors import ImageError
-from sdtui.core.request import InitImageFit
 
 LARGEST_PIXELS = 100_000_000
 """A picture of more than this is refused before it is decoded."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sdtui.core.choices import DType, MemoryMode, Speed
 from sdtui.core.record import ModelRecord
-from sdtui.core.request import DType, MemoryMode, Speed
 from sdtui.engine.device import Device
 from sdtui.engine.preview import LatentToRGB
 from sdtui.engine.prompts import PromptEncoder

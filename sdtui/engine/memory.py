@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sdtui.core.request import MemoryMode
+from sdtui.core.choices import MemoryMode
 from sdtui.engine.device import Device
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.record import ImageSettings
-from sdtui.core.request import DEFAULT_STRENGTH, GenerationRequest
+from sdtui.core.request import GenerationRequest
+from sdtui.core.request_fields import DEFAULT_STRENGTH
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.samplers import label_of
 

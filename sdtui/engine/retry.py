@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+from sdtui.core.choices import MemoryMode, Policy
 from sdtui.core.record import Stage
-from sdtui.core.request import MemoryMode, Policy
 
 FIT_SIDE = 384
 """Pixels: pictures are made to fit within this when all else has failed."""

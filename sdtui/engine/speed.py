@@ -14,7 +14,7 @@ import torch
 from diffusers import FirstBlockCacheConfig
 from torch._dynamo.exc import TorchDynamoException
 
-from sdtui.core.request import Speed
+from sdtui.core.choices import Speed
 from sdtui.engine.device import Device
 from sdtui.engine.reuse import DeepReuse, has_deep_blocks
 

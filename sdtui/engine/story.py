@@ -12,6 +12,7 @@ from functools import cache
 from importlib.metadata import version
 
 from sdtui import __version__
+from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.core.record import (
     AttemptRecord,
@@ -23,7 +24,7 @@ from sdtui.core.record import (
     Stage,
     Truncation,
 )
-from sdtui.core.request import DType, GenerationRequest, MemoryMode
+from sdtui.core.request import GenerationRequest
 
 
 @dataclass

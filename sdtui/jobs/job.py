@@ -9,10 +9,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.events import Event, Saved, Started
 from sdtui.core.job_state import JobState
 from sdtui.core.record import GenerationRecord
-from sdtui.core.request import MAX_SEED, DType, GenerationRequest, MemoryMode
+from sdtui.core.request import GenerationRequest
+from sdtui.core.request_fields import MAX_SEED
 
 Format = Literal["png", "jpeg", "webp"]
 

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.errors import CancelledError, QueueClosedError, QueueFullError, SdtuiError
 from sdtui.core.events import Cancelled, EngineStarting, Event, Failed, Queued
 from sdtui.core.job_state import JobState
-from sdtui.core.request import DType, GenerationRequest, MemoryMode
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.jobs.job import Job, Load, Output
 from sdtui.jobs.subscribers import Subscriber, Subscribers

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from sdtui import pocket
+from sdtui.core.choices import POCKET
 from sdtui.core.errors import (
     ModelDamagedError,
     ModelNotFoundError,
@@ -17,7 +18,6 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.core.nearest import nearest
-from sdtui.core.request import POCKET
 from sdtui.models.description import UNUSED, describe_components
 
 MOVED: Mapping[str, str] = {

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -161,13 +162,13 @@ class SdtuiApp(App[int], inherit_bindings=False):
     def _take_in_state(self) -> None:
         if self._saving is None:
             return
-        now = {
-            "form": self.main.texts,
-            "last_seed": self.main.parameters.last_seed,
-            "sizes": dict(self.main.sizes.shares),
-            "theme": self.theme,
-        }
-        self.state = self.state.model_copy(update=now)
+        self.state = replace(
+            self.state,
+            form=self.main.texts,
+            last_seed=self.main.parameters.last_seed,
+            sizes=dict(self.main.sizes.shares),
+            theme=self.theme,
+        )
 
     def leave(self, code: int = 0) -> None:
         """Save and end. What runs and waits is on disk already, for the next start."""

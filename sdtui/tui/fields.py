@@ -1,4 +1,4 @@
-"""The form's fields, made from those of GenerationRequest."""
+"""The form's fields, made from those of a request."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.request import SIZE_MULTIPLE, GenerationRequest, field_label
+from sdtui.core.request_fields import REQUEST_FIELDS, SIZE_MULTIPLE, RequestField
 from sdtui.core.samplers import sampler_labels
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+    from sdtui.core.request import GenerationRequest
 
 Kind = Literal["text", "model", "choice", "integer", "number", "path"]
 
@@ -63,12 +63,12 @@ class FieldSpec:
 
 
 def field_specs() -> tuple[FieldSpec, ...]:
-    """Every field, in the order of GenerationRequest."""
-    return tuple(_spec(name, field) for name, field in GenerationRequest.model_fields.items())
+    """Every field, in the order of the request."""
+    return tuple(_spec(name, field) for name, field in REQUEST_FIELDS.items())
 
 
-def _spec(name: str, field: FieldInfo) -> FieldSpec:
-    value = (get_args(field.annotation) or (field.annotation,))[0]  # int of `int | None`
+def _spec(name: str, field: RequestField) -> FieldSpec:
+    value = field.type
     choices: tuple[str, ...] = ()
     kind: Kind = "text"
     if name == "sampler":
@@ -83,20 +83,16 @@ def _spec(name: str, field: FieldInfo) -> FieldSpec:
         kind = "integer" if value is int else "number"
     return FieldSpec(
         name=name,
-        label=_SHORT.get(name, field_label(name)),
+        label=_SHORT.get(name, field.label),
         kind=kind,
-        help=field.description or "",
+        help=field.help,
         choices=choices,
-        default="" if field.is_required() or field.default is None else str(field.default),
-        minimum=_limit(field, "ge"),
-        maximum=_limit(field, "le"),
+        default="" if field.default in (None, ...) else str(field.default),
+        minimum=field.limits.get("ge", 0),
+        maximum=field.limits.get("le", 0),
         step=_STEPS.get(name, 1),
         open_text=_OPEN.get(name, "auto"),
     )
-
-
-def _limit(field: FieldInfo, name: str) -> float:
-    return next((getattr(each, name) for each in field.metadata if hasattr(each, name)), 0)
 
 
 def usual_sizes(side: int) -> list[tuple[int, int]]:
@@ -128,6 +124,8 @@ def request_values(texts: Mapping[str, str]) -> dict[str, Any]:
 
 def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
     """The request that a form asks for. Raises InvalidRequestError."""
+    from sdtui.core.request import GenerationRequest
+
     values = request_values(texts)
     image = values.get("init_image")
     problems = []

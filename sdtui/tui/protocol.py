@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from sdtui.core.choices import ImageProtocol
 from sdtui.tui.terminal_question import Abilities
 
 if TYPE_CHECKING:
     from textual.widget import Widget
-
-ImageProtocol = Literal["auto", "kitty", "sixel", "halfcell"]
 
 _TRUE_COLOUR_TERMINALS = ("kitty", "ghostty", "foot", "wezterm", "alacritty", "iterm2")
 

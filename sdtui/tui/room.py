@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdtui.core.request import DType, MemoryMode
+from sdtui.core.choices import DType, MemoryMode
 from sdtui.models.description import ModelDescription, NativeValues
 from sdtui.models.estimate import estimate_run, fastest_mode
 from sdtui.models.precision import automatic_dtype

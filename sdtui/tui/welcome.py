@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from sdtui.core.request import POCKET
+from sdtui.core.choices import POCKET
 
 
 def welcome(model: str, generate_key: str, models_key: str, large: tuple[str, str] | None) -> Text:

@@ -15,9 +15,10 @@ from sdtui.bench.contenders import EngineContender, Made, OnStep
 from sdtui.bench.measure import Bench
 from sdtui.bench.plan import PROMPTS, STEPS, Cell, Plan
 from sdtui.bench.report import BenchReport, CellResult, Sample
+from sdtui.core.choices import DType
 from sdtui.core.errors import OutOfMemoryError
 from sdtui.core.record import Stage
-from sdtui.core.request import DType, GenerationRequest
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 
 _SMALL, _LARGE = (64, 64), (128, 128)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from sdtui.bench.measure import Bench
 from sdtui.bench.plan import Plan
-from sdtui.core.request import DType, GenerationRequest
+from sdtui.core.choices import DType
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.engine.quiet import quiet_libraries
 from tests.tiny import make_sd1

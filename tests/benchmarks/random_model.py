@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sdtui.core.request import DType
+from sdtui.core.choices import DType
 from sdtui.engine.device import TORCH_DTYPES
 from sdtui.engine.quiet import quiet_libraries
 from sdtui.models.description import CONFIGS

@@ -18,7 +18,8 @@ from functools import partial
 from sdtui.bench.contenders import EngineContender
 from sdtui.bench.measure import picture_difference
 from sdtui.bench.plan import PROMPTS, Cell
-from sdtui.core.request import GenerationRequest, Speed
+from sdtui.core.choices import Speed
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.engine.quiet import quiet_libraries
 from sdtui.engine.speed import (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.request import MAX_SEED, GenerationRequest, field_label
+from sdtui.core.request import GenerationRequest
+from sdtui.core.request_fields import MAX_SEED, REQUEST_FIELDS
 
 
 def ask(**values: Any) -> GenerationRequest:
@@ -161,5 +162,15 @@ def test_changed_is_checked_again() -> None:
 
 def test_every_field_has_a_label_and_help() -> None:
     for name, field in GenerationRequest.model_fields.items():
-        assert field_label(name) != name
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict)
+        assert extra["label"] not in ("", name)
         assert field.description
+
+
+def test_fields_are_of_the_types_that_are_defined() -> None:
+    hints = get_type_hints(GenerationRequest)
+    assert list(REQUEST_FIELDS) == list(GenerationRequest.model_fields)
+    for name, field in REQUEST_FIELDS.items():
+        is_open = field.default is None
+        assert hints[name] == (field.type | None if is_open else field.type), name

@@ -10,7 +10,8 @@ import sys
 
 import psutil
 
-from sdtui.core.request import GenerationRequest, Policy
+from sdtui.core.choices import Policy
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.engine.engine import StableDiffusionEngine
 from sdtui.engine.generator import RobustStableDiffusionGenerator

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.record import ImageSettings
-from sdtui.core.request import DType, MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.engine.budget import LARGEST_BATCH, choose_batch_size
 from sdtui.engine.device import Device, Memory

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdtui.core.request import DType, GenerationRequest
+from sdtui.core.choices import DType
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device, choose_dtype
 from sdtui.engine.engine import StableDiffusionEngine

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from sdtui.core.choices import MemoryMode
 from sdtui.core.record import Stage
-from sdtui.core.request import GenerationRequest, MemoryMode
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.engine import engine as engine_module
 from sdtui.engine import run as run_module

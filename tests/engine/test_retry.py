@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sdtui.core.choices import MemoryMode, Policy
 from sdtui.core.record import Stage
-from sdtui.core.request import MemoryMode, Policy
 from sdtui.engine.retry import LADDERS, Plan, fit_within, next_step
 
 _GPU = (

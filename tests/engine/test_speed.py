@@ -13,7 +13,8 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 from torch._inductor import config as inductor
 
-from sdtui.core.request import GenerationRequest, Speed
+from sdtui.core.choices import Speed
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.engine import speed as presets
 from sdtui.engine import threads

@@ -80,7 +80,7 @@ def live(
     """Run a server whose folders are below `folder`, once its first model was read or, if not
     `warm`, at once; options as in ServerOptions."""
     settings = settings or Settings(device="cpu")
-    settings = settings.model_copy(update={"pictures": folder / "pictures"})
+    settings = replace(settings, pictures=folder / "pictures")
     chosen = replace(ServerOptions(port=0), **options)
     generators: list[Any] = []
 

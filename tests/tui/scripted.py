@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 
 from sdtui.core import events
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.errors import CancelledError, GenerationError, SdtuiError
 from sdtui.core.record import (
     AttemptRecord,
@@ -27,7 +28,7 @@ from sdtui.core.record import (
     ModelRecord,
     Stage,
 )
-from sdtui.core.request import DType, GenerationRequest, MemoryMode
+from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.history import History
 from sdtui.jobs import JobQueue, QueueFile

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
-from sdtui.core.request import MemoryMode
+from sdtui.core.choices import MemoryMode
 from sdtui.models import precision
 from sdtui.models.catalog import cached_snapshot
 from sdtui.models.description import ModelDescription

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdtui.core.choices import ImageProtocol
 from sdtui.tui.protocol import picture_widget
 from sdtui.tui.terminal_question import Abilities, abilities_in, typed_in
 from tests.tui.terminal import Terminal
@@ -112,8 +113,8 @@ def test_kitty_only_where_placeholders_arrive(
     for name in ("TMUX", "NO_COLOR", "TERM_PROGRAM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLORTERM", "truecolor")
-    assert picture_widget("auto", Abilities(kitty=True)) is not None
+    assert picture_widget(ImageProtocol.AUTO, Abilities(kitty=True)) is not None
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert picture_widget("auto", Abilities(kitty=True)) is None
-    assert picture_widget("kitty", Abilities()) is not None
+    assert picture_widget(ImageProtocol.AUTO, Abilities(kitty=True)) is None
+    assert picture_widget(ImageProtocol.KITTY, Abilities()) is not None

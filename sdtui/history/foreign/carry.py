@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError
-from sdtui.core.request import GenerationRequest, field_label
+from sdtui.core.request import GenerationRequest
+from sdtui.core.request_fields import REQUEST_FIELDS
 from sdtui.core.text import one_line
 from sdtui.history.foreign.samplers import our_sampler
 
@@ -75,7 +76,7 @@ def carry(found: Found, *, for_init_image: bool = False) -> ImportedSettings:
     for name, value in wanted.items():
         problem = None if value is None else _problem(name, value)
         if problem is not None:
-            lost.append(f"{field_label(name)} {problem}")
+            lost.append(f"{REQUEST_FIELDS[name].label} {problem}")
         elif value not in (None, ""):
             values[name] = value
     lost += [

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sdtui.core.errors import SdtuiError
-from sdtui.core.request import SIZE_MULTIPLE
+from sdtui.core.request_fields import SIZE_MULTIPLE
 from sdtui.history.foreign import ImportedSettings, read_infotext
 from sdtui.history.foreign.samplers import our_sampler
 from sdtui.jobs import Output

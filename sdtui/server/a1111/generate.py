@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from sdtui import __version__
 from sdtui.core.record import GenerationRecord
-from sdtui.core.request import MAX_SEED, GenerationRequest
+from sdtui.core.request import GenerationRequest
+from sdtui.core.request_fields import MAX_SEED
 from sdtui.history.pnginfo import parse_parameters, write_parameters
 from sdtui.jobs import Output
 from sdtui.server.a1111.bodies import Img2ImgBody, Txt2ImgBody

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from textual import on, work
 
+from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.errors import InvalidRequestError, SdtuiError
-from sdtui.core.request import DType, GenerationRequest, MemoryMode
 from sdtui.tui.beside import beside, look_at_model
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.fields import form_texts, parse_form
@@ -22,6 +22,7 @@ from sdtui.tui.widgets.parameters import ParametersPane
 if TYPE_CHECKING:
     from textual.widget import Widget
 
+    from sdtui.core.request import GenerationRequest
     from sdtui.tui.app import SdtuiApp
     from sdtui.tui.desk import Desk
     from sdtui.tui.live import LiveEvents
@@ -61,10 +62,12 @@ class CreateScreen(WindowScreen):
     @property
     def room_for_models(self) -> MemoryRoom | None:
         """The memory that a model can have; None until the monitor has looked."""
+        sample = self.top_bar.sample
+        if sample is None:
+            return None
         from sdtui.tui.room import MemoryRoom
 
-        sample = self.top_bar.sample
-        return None if sample is None else MemoryRoom.of(sample, self.app.settings.device)
+        return MemoryRoom.of(sample, self.app.settings.device)
 
     @property
     def texts(self) -> dict[str, str]:

@@ -57,6 +57,7 @@ class MainScreen(CreateScreen):
             gc.freeze()
             gc.enable()
         self.app.keep_saving()
+        self.parameters.check()
         try:
             self.live.show_queue()
         except SdtuiError as error:

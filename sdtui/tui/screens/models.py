@@ -13,8 +13,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.errors import SdtuiError
-from sdtui.core.request import DType, MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.core.text import end_of, one_line
 from sdtui.models.catalog import ModelSource, SourceKind, installed_models

@@ -19,7 +19,7 @@ from textual.widgets import Static
 
 from sdtui.core import paths
 from sdtui.core.errors import SdtuiError
-from sdtui.core.settings import Settings, load_settings, settings_origin
+from sdtui.core.settings import ABOUT_SETTINGS, Settings, load_settings, settings_origin
 from sdtui.core.text import end_of, one_line
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.bindings import bindings_in
@@ -47,9 +47,8 @@ def all_settings(running: Settings, read: Settings) -> list[Setting]:
     """Every setting as it stands in file and environment; each changed key of the app has a line
     of its own."""
     listed = []
-    for key, field in Settings.model_fields.items():
+    for key, about in ABOUT_SETTINGS.items():
         value, now = getattr(read, key), getattr(running, key)
-        about = field.description or ""
         if isinstance(value, Mapping):
             summary = f"{len(value)} changed" if value else "none changed"
             listed.append(Setting(key, summary, settings_origin(key), about, value != now))

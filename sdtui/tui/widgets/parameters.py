@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from sdtui.core.request import MAX_SEED
+from sdtui.core.request_fields import MAX_SEED
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.fields import FieldSpec, field_specs, problems_of, usual_sizes
@@ -48,7 +48,7 @@ _ROWS = (
 
 
 class ParametersPane(Pane):
-    """One line for a field or two, made from GenerationRequest."""
+    """One line for a field or two, made from the fields of a request."""
 
     TITLE = "Parameters"
     ABOUT = (
@@ -73,6 +73,7 @@ class ParametersPane(Pane):
             self.fields[name].set_class(not others, "-wide")
         self.last_seed: int | None = None
         self._problems: dict[str, str] = {}
+        self._is_checked = False
 
     def compose(self) -> ComposeResult:
         """Labels and controls in four columns; a field alone in its line takes three."""
@@ -104,6 +105,12 @@ class ParametersPane(Pane):
                 field.placeholder = field.spec.open_text if value is None else f"{value:g}"
             field.refresh()
 
+    def check(self) -> None:
+        """Say what is wrong, from now on whenever a value changes. What checks is a large library:
+        not to be called before the window is seen."""
+        self._is_checked = True
+        self._show_problems()
+
     def focus_problem(self, problems: Mapping[str, str]) -> bool:
         """Go to the first field that is wrong, if it is one of the form's."""
         wrong = next((self.fields[name] for name in self.fields if name in problems), None)
@@ -114,7 +121,8 @@ class ParametersPane(Pane):
     @on(FieldChanged)
     def _field_changed(self, event: FieldChanged) -> None:
         event.stop()
-        self._show_problems()
+        if self._is_checked:
+            self._show_problems()
         self.post_message(self.Changed())
 
     def _show_problems(self) -> None:

@@ -1,0 +1,59 @@
+"""What there is to choose from in a request and in the settings."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+POCKET = "pocket"
+"""The name of the model that ships with sdtui."""
+
+
+class Policy(StrEnum):
+    """What may be done when memory runs out."""
+
+    KEEP = "keep"
+    STRICT = "strict"
+    TUTORIAL = "tutorial"
+
+
+class MemoryMode(StrEnum):
+    """Where the weights are during a run, fastest first."""
+
+    AUTO = "auto"
+    FULL = "full"
+    MODEL_OFFLOAD = "model_offload"
+    GROUP_OFFLOAD = "group_offload"
+    SEQUENTIAL_OFFLOAD = "sequential_offload"
+
+
+class DType(StrEnum):
+    """The number format of the weights."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+class Speed(StrEnum):
+    """What may be given up for speed."""
+
+    QUALITY = "quality"
+    FAST = "fast"
+    MAX = "max"
+
+
+class ImageProtocol(StrEnum):
+    """How a terminal draws pictures."""
+
+    AUTO = "auto"
+    KITTY = "kitty"
+    SIXEL = "sixel"
+    HALFCELL = "halfcell"
+
+
+class InitImageFit(StrEnum):
+    """How an init image of another shape is brought to the asked size."""
+
+    CROP = "crop"
+    PAD = "pad"
