@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
+from _thread import start_new_thread  # threading's own needs a lock
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -132,11 +133,16 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.leave(128 + number)
 
     def _hung_up(self, number: int, _: FrameType | None) -> None:
-        """The line was dropped. Without a terminal Textual's way out doesn't end: it waits until
-        everything is written. There is nothing to restore, so all is saved and that is it."""
-        if not terminal_is_gone():
+        """The line was dropped. On a thread: what was interrupted for this may hold a lock that is
+        needed to save, and goes on only when this has returned."""
+        if terminal_is_gone():
+            start_new_thread(self._end_without_terminal, (number,))
+        else:
             self.call_later(self._told_to_end, number)
-            return
+
+    def _end_without_terminal(self, number: int) -> None:
+        """Textual's way out doesn't end: it waits until everything is written. There is nothing to
+        restore, so all is saved and that is it."""
         _log.warning("the terminal is gone")
         self.save().result()
         self.close_desk()
