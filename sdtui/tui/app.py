@@ -55,7 +55,6 @@ class SdtuiApp(App[int], inherit_bindings=False):
     TITLE = "sdtui"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    CSS_PATH = "screens/main.tcss"
     CSS = "Toast { max-width: 60; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_in("app"),
@@ -121,7 +120,9 @@ class SdtuiApp(App[int], inherit_bindings=False):
 
     def on_ready(self) -> None:
         """Open the window. Earlier, while Textual holds back what is drawn, it would be laid out
-        and drawn in vain, and then once more."""
+        and drawn in vain, and then once more; and its styles, as the app's own, be read twice."""
+        styles = Path(__file__).parent / "screens" / "main.tcss"
+        self.stylesheet.add_source(styles.read_text(encoding="utf-8"), (str(styles), ""))
         self.push_screen(self.main)
 
     async def take_keys(self) -> None:

@@ -64,6 +64,7 @@ class MainScreen(CreateScreen):
             self.app.give_up(error)
             return
         self._look_at_model()
+        self.selected.open()
         self.history_pane.reload()
         history = self.desk.history
         beside(self, lambda: read_history(history))

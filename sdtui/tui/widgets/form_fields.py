@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.segment import Segment
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
-from textual.geometry import Size
+from textual.containers import VerticalScroll
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
+from textual.strip import Strip
 from textual.widget import Widget
 
 from sdtui.core.text import one_line
@@ -34,7 +37,30 @@ class FieldOpened(Message):
     field: str
 
 
-class TextField(LineInput):
+class Form(VerticalScroll, can_focus=False):
+    """What the fields stand in."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"form--label"}
+
+
+class Field(Widget):
+    """Draws its label in the padding on its left: a widget for each would be seen later."""
+
+    spec: FieldSpec
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """What is in the field, behind its label."""
+        lines = super().render_lines(crop)
+        form, room = self.parent, self.styles.padding.left
+        if not isinstance(form, Form) or not lines:
+            return lines
+        style = form.get_component_rich_style("form--label")
+        label = Strip([Segment(self.spec.label, style)]).adjust_cell_length(room, style)
+        seen = label.crop(crop.x, crop.right)
+        return [Strip.join([seen, lines[0].crop(seen.cell_length)]), *lines[1:]]
+
+
+class TextField(LineInput, Field):
     """A line of the form. Subclasses say what its keys do."""
 
     def __init__(self, spec: FieldSpec) -> None:
@@ -120,7 +146,7 @@ class PathField(TextField):
         self.post_message(FieldOpened(self.spec.name))
 
 
-class ChoiceField(Widget, can_focus=True):
+class ChoiceField(Field, can_focus=True):
     """One of a few names: left and right take the next, enter shows them all."""
 
     DEFAULT_CSS = """

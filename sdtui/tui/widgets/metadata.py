@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Tree
@@ -146,10 +145,10 @@ class SelectedPane(Pane):
         self.thumbnail = PictureView()
         self.tree_of_record = MetadataTree(id="metadata-tree")
 
-    def compose(self) -> ComposeResult:
-        """Picture above, story below."""
-        yield self.thumbnail
-        yield self.tree_of_record
+    def open(self) -> None:
+        """Have place for a picture above and its story below. The window is seen before that: it
+        begins with no picture."""
+        self.mount(self.thumbnail, self.tree_of_record)
 
     def show(self, path: Path | None, record: GenerationRecord | None) -> None:
         """Show a picture and its story, or nothing."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
@@ -22,6 +20,7 @@ from sdtui.tui.fields import FieldSpec, field_specs, problems_of, usual_sizes
 from sdtui.tui.widgets.form_fields import (
     ChoiceField,
     FieldChanged,
+    Form,
     NumberField,
     PathField,
     TextField,
@@ -71,16 +70,17 @@ class ParametersPane(Pane):
         }
         for name, *others in self._rows:
             self.fields[name].set_class(not others, "-wide")
+            for other in others:
+                self.fields[other].add_class("-second")
         self.last_seed: int | None = None
         self._problems: dict[str, str] = {}
         self._is_checked = False
 
     def compose(self) -> ComposeResult:
-        """Labels and controls in four columns; a field alone in its line takes three."""
-        with VerticalScroll(id="form", can_focus=False):
+        """Fields in two columns; one alone in its line takes both."""
+        with Form(id="form"):
             for row in self._rows:
                 for name in row:
-                    yield Static(Content(self.fields[name].spec.label), classes="label")
                     yield self.fields[name]
 
     @property
@@ -154,6 +154,8 @@ class ParametersPane(Pane):
 
     def action_new_seed(self) -> None:
         """A new seed, written down."""
+        import secrets
+
         self.fields["seed"].text = str(secrets.randbelow(MAX_SEED + 1))
 
     def action_random_seed(self) -> None:
