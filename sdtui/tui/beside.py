@@ -37,7 +37,8 @@ def import_parts() -> PartsImported:
     import sdtui.tui.screens.jump
     import sdtui.tui.screens.models
     import sdtui.tui.screens.picture
-    import sdtui.tui.screens.settings  # noqa: F401
+    import sdtui.tui.screens.settings
+    import sdtui.tui.widgets.metadata  # noqa: F401
 
     return PartsImported()
 

@@ -23,6 +23,13 @@ class EventsArrived(Message):
 
 
 @dataclass
+class ValueOpened(Message):
+    """A value of a picture's story is to be seen whole."""
+
+    value: str
+
+
+@dataclass
 class Sampled(Message):
     """The monitor took a sample."""
 

@@ -136,3 +136,18 @@ def test_a_folder_in_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("device", ["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:11"])
 def test_devices(file: Path, device: str) -> None:
     assert load_settings(file, {"SDTUI_DEVICE": device}).device == device
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("device = 3", "should be a text, not 3"),
+        ('dtype = "half"', "'half' is none of auto, float32, float16, bfloat16"),
+        ("model_folders = [1]", "should be a text, not 1"),
+        ("previews = 2", "should be true or false, not 2"),
+        ('keys = "q"', "should be a table of actions and their keys"),
+        ("[keys]\nwindow.generate = 5", "window.generate should be a text, not 5"),
+    ],
+)
+def test_what_is_wrong_is_said(file: Path, text: str, said: str) -> None:
+    assert said in failure(file, text)

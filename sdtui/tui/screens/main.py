@@ -18,13 +18,12 @@ from sdtui.core.files import write_whole
 from sdtui.core.job_state import JobState
 from sdtui.core.text import one_line
 from sdtui.tui.beside import beside, import_parts, read_history
-from sdtui.tui.messages import EventsArrived, HistoryRead, PartsImported, Sampled
+from sdtui.tui.messages import EventsArrived, HistoryRead, PartsImported, Sampled, ValueOpened
 from sdtui.tui.moments import one_by_one
 from sdtui.tui.screens.create import CreateScreen
 from sdtui.tui.welcome import welcome
 from sdtui.tui.widgets.history import HistoryPane
 from sdtui.tui.widgets.log import LogPane
-from sdtui.tui.widgets.metadata import MetadataTree, as_json
 from sdtui.tui.widgets.preview import PreviewPane
 from sdtui.tui.widgets.queue import QueuePane
 
@@ -64,6 +63,7 @@ class MainScreen(CreateScreen):
             self.app.give_up(error)
             return
         self._look_at_model()
+        self.preview.open()
         self.selected.open()
         self.history_pane.reload()
         history = self.desk.history
@@ -227,8 +227,8 @@ class MainScreen(CreateScreen):
     def _history_selected(self, event: HistoryPane.Selected) -> None:
         self.selected.show(event.entry.path if event.entry else None, event.record)
 
-    @on(MetadataTree.Opened)
-    def _value_opened(self, event: MetadataTree.Opened) -> None:
+    @on(ValueOpened)
+    def _value_opened(self, event: ValueOpened) -> None:
         from sdtui.tui.screens.dialogs import TextScreen
 
         self.app.push_screen(TextScreen("Metadata", Text(event.value)))
@@ -253,6 +253,8 @@ class MainScreen(CreateScreen):
             case "copy_prompt":
                 self.app.copy(entry.prompt, "The prompt")
             case "copy_json":
+                from sdtui.tui.widgets.metadata import as_json
+
                 self.app.copy(as_json(event.record), "The metadata")
 
     @on(HistoryPane.Compare)

@@ -21,13 +21,13 @@ from sdtui.tui.widgets.history import HistoryPane
 from sdtui.tui.widgets.key_bar import KeyBar
 from sdtui.tui.widgets.log import LogPane
 from sdtui.tui.widgets.memory import MemoryPane
-from sdtui.tui.widgets.metadata import SelectedPane
 from sdtui.tui.widgets.pane import Pane
 from sdtui.tui.widgets.parameters import ParametersPane
 from sdtui.tui.widgets.preview import PreviewPane
 from sdtui.tui.widgets.progress import ProgressPane
 from sdtui.tui.widgets.prompt import PromptPane
 from sdtui.tui.widgets.queue import QueuePane
+from sdtui.tui.widgets.selected import SelectedPane
 from sdtui.tui.widgets.top_bar import ROOMS, Room, TopBar
 
 _WIDE, _HIGH, _TALL = 118, 34, 52

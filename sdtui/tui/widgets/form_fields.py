@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.text import Text
 from textual import events
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -170,12 +170,11 @@ class ChoiceField(Field, can_focus=True):
         """One line, however long the value."""
         return 1
 
-    def render(self) -> Text:
+    def render(self) -> Content:
         """The value, and a sign that there are others."""
         width = max(1, self.content_size.width - 2)
-        shown = Text(one_line(self.text) or self.placeholder, "" if self.text else "dim")
-        shown.truncate(width, overflow="ellipsis", pad=True)
-        return shown.append("▾ ", "dim")
+        shown = Content.styled(one_line(self.text) or self.placeholder, "" if self.text else "dim")
+        return shown.truncate(width, ellipsis=True, pad=True) + Content.styled("▾ ", "dim")
 
     def watch_text(self) -> None:
         """Tell the form."""

@@ -1,24 +1,20 @@
-"""The selected picture: small, and its whole story, folded."""
+"""A record as people read it: a folded tree, and JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
 from textual.binding import BindingType
-from textual.message import Message
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
 from sdtui.core.text import one_line, visible
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.widgets.pane import Pane
-from sdtui.tui.widgets.picture_view import PictureView
+from sdtui.tui.messages import ValueOpened
 
 if TYPE_CHECKING:
     from sdtui.core.record import GenerationRecord
@@ -33,12 +29,6 @@ class MetadataTree(Tree[str], inherit_bindings=False):
     whole value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("metadata"), *bindings_in("list")]
-
-    @dataclass
-    class Opened(Message):
-        """A value is to be seen whole."""
-
-        value: str
 
     DEFAULT_CSS = """
     MetadataTree {
@@ -68,7 +58,7 @@ class MetadataTree(Tree[str], inherit_bindings=False):
         if node is None or node.allow_expand:
             super().action_toggle_node()
         else:
-            self.post_message(self.Opened(node.data or ""))
+            self.post_message(ValueOpened(node.data or ""))
 
     def action_first(self) -> None:
         """To the first line."""
@@ -127,33 +117,6 @@ def _summary(name: str, value: Mapping[str, Any]) -> str:
         changes = [str(each["changes"]) for each in value.values() if each.get("changes")]
         return visible("; ".join([str(len(value)), *changes]), keep="")
     return str(len(value)) if name in ("images", "notices", "truncations") else ""
-
-
-class SelectedPane(Pane):
-    """What the history's cursor is on."""
-
-    TITLE = "Metadata"
-    ABOUT = (
-        "The story of the selected picture as it stands in the JSON beside it. Enter or space "
-        "folds and unfolds, and shows a long value whole."
-    )
-    DEFAULT_CSS = "SelectedPane > PictureView { height: 8; }"
-
-    def __init__(self, id: str) -> None:
-        super().__init__(id=id)
-        # Always half-cells: it changes with every move of the cursor.
-        self.thumbnail = PictureView()
-        self.tree_of_record = MetadataTree(id="metadata-tree")
-
-    def open(self) -> None:
-        """Have place for a picture above and its story below. The window is seen before that: it
-        begins with no picture."""
-        self.mount(self.thumbnail, self.tree_of_record)
-
-    def show(self, path: Path | None, record: GenerationRecord | None) -> None:
-        """Show a picture and its story, or nothing."""
-        self.thumbnail.show_paths(() if path is None else (path,))
-        self.tree_of_record.use(record)
 
 
 def as_json(record: GenerationRecord) -> str:

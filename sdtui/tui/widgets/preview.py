@@ -64,9 +64,12 @@ class PreviewPane(Pane, can_focus=True):
         self._next_preview = 0.0
 
     def compose(self) -> ComposeResult:
-        """The picture, and under it the welcome."""
-        yield self.view
+        """The welcome; the picture's place is made by `open`."""
         yield Static(id="welcome")
+
+    def open(self) -> None:
+        """Have place for a picture. The window is seen before that: it begins with none."""
+        self.mount(self.view, before="#welcome")
 
     def focus_target(self) -> Widget:
         """The pane itself."""

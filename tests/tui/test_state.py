@@ -1,0 +1,45 @@
+"""What the app remembers, and what becomes of a file that is damaged."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sdtui.tui.state import SavedState, load_state, save_state, state_file
+
+
+def test_there_and_back(own_folders: object) -> None:
+    state = SavedState(
+        form={"prompt": "a cat"}, prompts=("a", "b"), last_seed=3, sizes={"left": 4}, theme="nord"
+    )
+    save_state(state)
+    assert load_state() == state
+
+
+def test_nothing_is_there(own_folders: object) -> None:
+    assert load_state() == SavedState()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\xff", '"x"', "[" * 100_000])
+def test_damaged(own_folders: object, text: str) -> None:
+    state_file().parent.mkdir(parents=True, exist_ok=True)
+    state_file().write_bytes(text.encode("latin-1"))
+    assert load_state() == SavedState()
+
+
+def test_what_is_of_another_kind_is_left_out(own_folders: object) -> None:
+    saved = {
+        "form": {"prompt": "a cat", "seed": 3},
+        "prompts": ["a", 1, None, "b"],
+        "negative_prompts": "none",
+        "last_seed": "4",
+        "sizes": {"left": 4, "right": "x"},
+        "theme": 5,
+        "of a later version": {},
+    }
+    state_file().parent.mkdir(parents=True, exist_ok=True)
+    state_file().write_text(json.dumps(saved))
+    assert load_state() == SavedState(
+        form={"prompt": "a cat"}, prompts=("a", "b"), sizes={"left": 4}
+    )
