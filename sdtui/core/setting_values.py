@@ -40,7 +40,11 @@ def text(value: object) -> str:
 
 def folder(value: object) -> Path:
     """A folder; `~` is the home folder."""
-    return Path(text(value)).expanduser()
+    try:
+        return Path(text(value)).expanduser()
+    except RuntimeError as error:
+        problem = WrongValueError(f"{_shown(value)}: {error}")
+    raise problem
 
 
 def folders(value: object) -> tuple[Path, ...]:

@@ -113,7 +113,8 @@ def load_settings(
         name = ENVIRONMENT_PREFIX + key.upper()
         if name in variables:
             text = variables[name]
-            values[key] = text.split(os.pathsep) if key == "model_folders" else text
+            listed = [part for part in text.split(os.pathsep) if part]
+            values[key] = listed if key == "model_folders" else text
     for each in fields(Settings):
         if each.name in values:
             try:

@@ -46,6 +46,10 @@ def test_the_environment_goes_before_the_file(file: Path) -> None:
     assert settings.model_folders == (Path("/one"), Path("~/two").expanduser())
 
 
+def test_an_empty_list_in_the_environment(file: Path) -> None:
+    assert load_settings(file, {"SDTUI_MODEL_FOLDERS": ""}).model_folders == ()
+
+
 def test_where_the_file_is(own_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = own_folders / "config" / "sdtui"
     place.mkdir(parents=True)
@@ -141,6 +145,7 @@ def test_devices(file: Path, device: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ('pictures = "~nobody-here/p"', "'~nobody-here/p': Could not determine home"),
         ("device = 3", "should be a text, not 3"),
         ('dtype = "half"', "'half' is none of auto, float32, float16, bfloat16"),
         ("model_folders = [1]", "should be a text, not 1"),
