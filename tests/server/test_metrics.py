@@ -41,8 +41,8 @@ def families(ask: httpx.Client) -> Iterable[Metric]:
 def a_day(running: Live, ask: httpx.Client) -> None:
     """Two pictures, one of them after a retry, an out-of-memory for good, a full queue, a job
     cancelled while it waits and one while it runs, and paths that nobody knows."""
-    model = running.generators[0].engine.loaded
     assert ask.post("/generate", json=QUICK).status_code == 200
+    model = running.generators[0].engine.loaded
     with failing(model, Stage.DENOISE, Fault(times=1)):
         assert ask.post("/generate", json=QUICK).status_code == 200
     with failing(model, Stage.DECODE, Fault(times=1000)):
