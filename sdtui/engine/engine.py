@@ -158,8 +158,7 @@ class StableDiffusionEngine:
             return loaded
         loaded = None
         self.unload()
-        self.loaded = self._load(source, description, settled, mode, speed, report, cancellation)
-        return self.loaded
+        return self._load(source, description, settled, mode, speed, report, cancellation)
 
     def _load(
         self,
@@ -191,17 +190,7 @@ class StableDiffusionEngine:
         before = time.perf_counter()
         digest = model_hash(description.path)
         timings["hash"] = time.perf_counter() - before
-        report(
-            Loaded(
-                model=source.name,
-                family=description.family,
-                device=str(self.device.torch),
-                dtype=dtype,
-                memory_mode=mode,
-                seconds=time.perf_counter() - started,
-            )
-        )
-        return LoadedModel(
+        self.loaded = LoadedModel(
             source=source,
             description=description,
             pipeline=pipeline,
@@ -222,6 +211,17 @@ class StableDiffusionEngine:
             ),
             load_timings=timings,
         )
+        report(
+            Loaded(
+                model=source.name,
+                family=description.family,
+                device=str(self.device.torch),
+                dtype=dtype,
+                memory_mode=mode,
+                seconds=time.perf_counter() - started,
+            )
+        )
+        return self.loaded
 
     def generate(
         self,
