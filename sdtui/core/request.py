@@ -13,6 +13,7 @@ from sdtui.core.choices import DType, InitImageFit, MemoryMode, Policy, Speed
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.request_fields import MAX_SEED, REQUEST_FIELDS
 from sdtui.core.samplers import canonical_label
+from sdtui.core.text import shortened
 
 
 def _as_defined(name: str) -> Any:
@@ -126,5 +127,4 @@ def _explain(kind: str, message: str, value: object) -> str:
     text = message.removeprefix("Value error, ")
     if kind == "value_error":
         return text
-    shown = str(value)
-    return f"{text[0].lower()}{text[1:]}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"
+    return f"{text[0].lower()}{text[1:]}, not {shortened(str(value))}"

@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from sdtui.core.text import shortened
+
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
@@ -97,5 +99,4 @@ def keys(value: object) -> Mapping[str, str]:
 
 
 def _shown(value: object) -> str:
-    written = repr(value)
-    return written if len(written) <= 60 else f"{written[:57]}..."
+    return shortened(repr(value))

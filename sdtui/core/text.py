@@ -30,3 +30,8 @@ def end_of(text: str, width: int) -> str:
     """`text`, or where it has more than `width` letters, dots and its end: of a path or a model's
     name that tells most."""
     return text if len(text) <= width else f"…{text[1 - width :]}"
+
+
+def shortened(text: str) -> str:
+    """A value as a message quotes it: at most 60 characters, ending in dots if some are missing."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
