@@ -87,6 +87,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
         known = self.state.theme in self.available_themes
         colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
         self.theme = self.state.theme if known else default_theme(colours)
+        self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(settings.keys)
         self.main = MainScreen(drawn_by=drawn_by, over_ssh=over_ssh)
         self._question: Screen[bool | None] | None = None
@@ -124,6 +125,12 @@ class SdtuiApp(App[int], inherit_bindings=False):
         styles = Path(__file__).parent / "screens" / "main.tcss"
         self.stylesheet.add_source(styles.read_text(encoding="utf-8"), (str(styles), ""))
         self.push_screen(self.main)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Work out all styles anew, for another theme. Textual asks for it at its start too, where
+        nothing has any yet."""
+        if self.screen_stack:
+            super().refresh_css(animate)
 
     async def take_keys(self) -> None:
         """The window is there: what was typed before that comes first."""
