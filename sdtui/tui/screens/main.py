@@ -24,6 +24,7 @@ from sdtui.tui.screens.create import CreateScreen
 from sdtui.tui.welcome import welcome
 from sdtui.tui.widgets.history import HistoryPane
 from sdtui.tui.widgets.log import LogPane
+from sdtui.tui.widgets.pane import Pane
 from sdtui.tui.widgets.preview import PreviewPane
 from sdtui.tui.widgets.queue import QueuePane
 
@@ -46,8 +47,12 @@ class MainScreen(CreateScreen):
         self.parameters.last_seed = self.app.state.last_seed
         self.sizes.shares = dict(self.app.state.sizes)
         self._show_welcome()
+        self.call_after_refresh(self._open_panes)
+
+    async def _open_panes(self) -> None:
+        await asyncio.gather(*(pane.open() for pane in self.query(Pane)))
         self.app.call_later(self.app.take_keys)
-        self.call_after_refresh(lambda: beside(self, import_parts))
+        beside(self, import_parts)
 
     @on(PartsImported)
     def _begin(self) -> None:
@@ -63,8 +68,7 @@ class MainScreen(CreateScreen):
             self.app.give_up(error)
             return
         self._look_at_model()
-        self.preview.open()
-        self.selected.open()
+        self.selected.have_record()
         self.history_pane.reload()
         history = self.desk.history
         beside(self, lambda: read_history(history))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 from textual.timer import Timer
@@ -108,10 +107,9 @@ class HistoryPane(Pane):
     def _history(self) -> History:
         return self.app.desk.history
 
-    def compose(self) -> ComposeResult:
+    def contents(self) -> Sequence[Widget]:
         """Search above, list below."""
-        yield self.search
-        yield self.list
+        return (self.search, self.list)
 
     def focus_target(self) -> Widget:
         """The list."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
+from textual.widget import Widget
 
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import Ink, ink
@@ -80,9 +81,9 @@ class LogPane(Pane):
         self.kept: deque[LogLine] = deque(maxlen=_MOST)
         self._filter = 0
 
-    def compose(self) -> ComposeResult:
+    def contents(self) -> Sequence[Widget]:
         """The lines."""
-        yield self.list
+        return (self.list,)
 
     def add(self, lines: list[LogLine]) -> None:
         """Add lines at the end."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.geometry import Size
@@ -188,12 +188,11 @@ class MemoryPane(Pane):
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.graph = MemoryGraph()
-        self.readings = Readings()
+        self.readings = Readings(self.graph)
 
-    def compose(self) -> ComposeResult:
+    def contents(self) -> Sequence[Widget]:
         """The readings."""
-        with self.readings:
-            yield self.graph
+        return (self.readings,)
 
     def show(self, sample: Sample) -> None:
         """Show one more sample."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widget import Widget
+from textual.widget import AwaitMount, Widget
 
 
 class Pane(Vertical):
@@ -45,6 +46,15 @@ class Pane(Vertical):
     def on_mount(self) -> None:
         """Show the title."""
         self.border_title = self.title
+
+    def contents(self) -> Sequence[Widget]:
+        """What stands in the pane as soon as the window was seen. Nothing is in it before that, so
+        the window needn't wait for its styles and its place."""
+        return ()
+
+    def open(self) -> AwaitMount:
+        """Have the contents from now on."""
+        return self.mount(*self.contents())
 
     def focus_target(self) -> Widget:
         """The part that takes the focus."""

@@ -64,12 +64,12 @@ class PreviewPane(Pane, can_focus=True):
         self._next_preview = 0.0
 
     def compose(self) -> ComposeResult:
-        """The welcome; the picture's place is made by `open`."""
+        """The welcome."""
         yield Static(id="welcome")
 
-    def open(self) -> None:
-        """Have place for a picture. The window is seen before that: it begins with none."""
-        self.mount(self.view, before="#welcome")
+    def contents(self) -> Sequence[Widget]:
+        """A place for pictures."""
+        return (self.view,)
 
     def focus_target(self) -> Widget:
         """The pane itself."""

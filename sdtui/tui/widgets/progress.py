@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.style import Style
 from rich.text import Text
 from textual.reactive import reactive
@@ -62,9 +64,9 @@ class ProgressPane(Pane):
         super().__init__(id=id)
         self.bar = ProgressBar()
 
-    def compose(self) -> list[Widget]:
+    def contents(self) -> Sequence[Widget]:
         """The bar."""
-        return [self.bar]
+        return (self.bar,)
 
     def show(self, progress: Progress) -> None:
         """Show where the job stands."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
+from textual.widget import Widget
 
 from sdtui.core.job_state import JobState
 from sdtui.core.text import one_line
@@ -94,9 +94,9 @@ class QueuePane(Pane):
         super().__init__(id=id)
         self.list = QueueLines()
 
-    def compose(self) -> ComposeResult:
+    def contents(self) -> Sequence[Widget]:
         """The jobs."""
-        yield self.list
+        return (self.list,)
 
     def show(self, jobs: Sequence[Job], *, paused: bool) -> None:
         """Show the jobs as they stand; the cursor stays on its job."""

@@ -36,9 +36,9 @@ class SelectedPane(Pane):
 
         return MetadataTree(id="metadata-tree")
 
-    def open(self) -> None:
-        """Have place for a picture above and its story below. The window is seen before that: it
-        begins with no picture."""
+    def have_record(self) -> None:
+        """Have place for a picture above and its story below. Later than the contents of other
+        panes: the story's tree is imported beside the window."""
         self.mount(self.thumbnail, self.tree_of_record)
 
     def show(self, path: Path | None, record: GenerationRecord | None) -> None:
