@@ -6,9 +6,12 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
+from textual.events import ScreenResume
+from textual.message import Message
 from textual.widgets import Static
 
 from sdtui.core import paths
+from sdtui.tui.messages import PartsImported
 from sdtui.tui.progress import Level, LogLine
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
@@ -199,3 +202,15 @@ async def test_the_form_begins_with_the_settings(tmp_path: Path) -> None:
     async with running(bench):
         assert bench.app.main.texts["model"] == "elsewhere"
         assert bench.app.main.texts["policy"] == "strict"
+
+
+@pytest.mark.parametrize("moment", [ScreenResume, PartsImported])
+async def test_ended_while_it_opens(bench: Bench, moment: type[Message]) -> None:
+    def end(message: Message) -> None:
+        if isinstance(message, moment) and bench.app.screen is bench.app.main:
+            bench.app.exit(3)
+
+    async with bench.app.run_test(message_hook=end):
+        await bench.until(lambda: not bench.app.is_running)
+    assert bench.app.return_value == 3
+    bench.close()

@@ -47,9 +47,11 @@ class MainScreen(CreateScreen):
         self.parameters.last_seed = self.app.state.last_seed
         self.sizes.shares = dict(self.app.state.sizes)
         self._show_welcome()
-        self.call_after_refresh(self._open_panes)
+        self.call_later(self._open_panes)
 
     async def _open_panes(self) -> None:
+        if not self.is_attached:  # the app is ending already
+            return
         await asyncio.gather(*(pane.open() for pane in self.query(Pane)))
         self.app.call_later(self.app.take_keys)
         beside(self, import_parts)
@@ -57,6 +59,8 @@ class MainScreen(CreateScreen):
     @on(PartsImported)
     def _begin(self) -> None:
         """The window is seen: open the desk and look what lies on disk."""
+        if not self.is_attached:
+            return
         if not gc.isenabled():  # turned off for the start; what is there now stays
             gc.freeze()
             gc.enable()

@@ -127,7 +127,7 @@ class ParametersPane(Pane):
 
     def _show_problems(self) -> None:
         problems = problems_of(self.texts)
-        if problems == self._problems:
+        if problems == self._problems or not self.is_attached:  # or the app is ending
             return
         self._problems = problems
         for old in self.query(".problem"):

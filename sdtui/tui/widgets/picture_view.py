@@ -92,9 +92,10 @@ class PictureView(Container):
 
     async def _draw_finished(self, drawn_by: type[Widget], image: Image) -> None:
         await self.query(".finished").remove()
-        widget: Any = drawn_by
-        await self.mount(widget(image, classes="finished"))
-        self.add_class("-finished")
+        if self.is_attached:  # or the app is ending
+            widget: Any = drawn_by
+            await self.mount(widget(image, classes="finished"))
+            self.add_class("-finished")
 
 
 def _read(paths: tuple[Path, ...]) -> tuple[Image, Pixels]:
