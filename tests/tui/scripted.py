@@ -271,12 +271,18 @@ class Bench:
         await self.until(lambda: self.app.main.live.progress.outcome is not None)
 
 
+def nothing_is_read() -> bool:
+    """Whether no thread reads models or the history beside a window."""
+    return all(thread.name != "sdtui-beside" for thread in threading.enumerate())
+
+
 @asynccontextmanager
 async def running(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncIterator[Bench]:
     """Run the app of `bench` without a terminal."""
     async with bench.app.run_test(size=size, notifications=True) as pilot:
         bench.pilot = pilot
         await bench.until(bench.monitor.has_looked.is_set)
+        await bench.until(nothing_is_read)
         await bench.settled()
         yield bench
     bench.close()

@@ -52,6 +52,20 @@ async def test_newest_first_with_the_story_of_the_selected(full: Bench) -> None:
         await full.until(lambda: main.selected.thumbnail.pixel_view.pixels is not None)
 
 
+async def test_a_line_tells_more_where_there_is_room(full: Bench) -> None:
+    async with at_history(full, (80, 24)):
+        entries = full.app.main.history_pane.list
+        line = entries.line_text(0, entries.size.width).plain
+        assert line.startswith("  a tiger on a blue b")
+        assert line.endswith("64×64")
+        await full.press("s")
+        await full.until(lambda: entries.selected is not None and entries.selected.starred)
+        line = entries.line_text(0, 70).plain
+        assert line.startswith("★ a tiger on a blue b")
+        for told in ("64×64", "42", full.history.entries().entries[0].model):
+            assert f" {told}" in line
+
+
 async def test_search_narrows_and_says_what_is_wrong(full: Bench) -> None:
     async with at_history(full):
         pane = full.app.main.history_pane

@@ -82,7 +82,7 @@ class HistoryList(Lines):
         sign = "◆ " if marked else "★ " if entry.starred else "  "
         line = Text().append(sign, ink(self.app, "accent"))
         line.append(one_line(entry.prompt) or "(no prompt)")
-        if width < 44:
+        if width < 36:
             return line
         right = f"{entry.width}×{entry.height}"
         if width >= 60:
