@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
+import time
 from _thread import start_new_thread  # threading's own needs a lock
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +22,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events, work
 from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
@@ -35,6 +38,7 @@ from sdtui.tui.bindings import bindings_in
 from sdtui.tui.guard import terminal_is_gone
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.state import load_state, save_state
+from sdtui.tui.terminal_input import TerminalDriver
 from sdtui.tui.themes import OWN_THEMES, default_theme
 from sdtui.tui.typed import TypedLine
 from sdtui.tui.widgets.pane import Pane
@@ -112,6 +116,11 @@ class SdtuiApp(App[int], inherit_bindings=False):
         # Not by the loop: it may be waiting to write to a terminal that is gone.
         signal.signal(signal.SIGHUP, self._hung_up)
 
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's choice, but for a terminal our own."""
+        chosen = super().get_driver_class()
+        return TerminalDriver if chosen is LinuxDriver else chosen
+
     async def on_event(self, event: events.Event) -> None:
         """What is typed waits for its turn."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
@@ -131,6 +140,11 @@ class SdtuiApp(App[int], inherit_bindings=False):
         nothing has any yet."""
         if self.screen_stack:
             super().refresh_css(animate)
+
+    @property
+    def silence(self) -> float:
+        """Seconds since something was typed."""
+        return time.monotonic() - self._typed.last
 
     async def take_keys(self) -> None:
         """The window is there: what was typed before that comes first."""
@@ -176,9 +190,15 @@ class SdtuiApp(App[int], inherit_bindings=False):
     def _take_in_state(self) -> None:
         if self._saving is None:
             return
+        settings = self.settings.request_defaults()
         self.state = replace(
             self.state,
-            form=self.main.texts,
+            # What is as the settings say follows them, should they change.
+            form={
+                name: text
+                for name, text in self.main.texts.items()
+                if name not in settings or text != str(settings[name])
+            },
             last_seed=self.main.parameters.last_seed,
             sizes=dict(self.main.sizes.shares),
             theme=self.theme,
@@ -234,6 +254,14 @@ class SdtuiApp(App[int], inherit_bindings=False):
         place = names.index(self.theme) + 1 if self.theme in names else 0
         self.theme = names[place % len(names)]
         self.notify(f"Theme: {self.theme}", timeout=2, markup=False)
+
+    def action_help_quit(self) -> None:
+        """Say how to quit, to those who press what ends other programs."""
+        for active in self.main.active_bindings.values():
+            if active.binding.id == "app.quit":
+                key = self.get_key_display(active.binding)
+                self.notify(f"Press {key} to quit.", timeout=3)
+                return
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action: those that work where the focus is, and those of other panes, which get

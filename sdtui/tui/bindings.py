@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.binding import Binding, BindingType
 
-from sdtui.tui.actions import actions_in
+from sdtui.tui.actions import ACTIONS, Action, actions_in
 
 GLOBAL = ("app", "window")
 """Places whose keys work wherever the focus is."""
@@ -14,15 +14,21 @@ _BEFORE_EDITORS = (*GLOBAL, "choose", "models")
 
 def bindings_in(scope: str) -> list[BindingType]:
     """The bindings of one place."""
-    return [
-        Binding(
-            action.keys,
-            action.name,
-            action.label,
-            show=action.shown,
-            tooltip=action.help,
-            priority=scope in _BEFORE_EDITORS,
-            id=action.id,
-        )
-        for action in actions_in(scope)
-    ]
+    return [_binding(action) for action in actions_in(scope)]
+
+
+def bindings_of(*names: str) -> list[BindingType]:
+    """Some bindings of another place, by the actions' ids."""
+    return [_binding(action) for action in ACTIONS if action.id in names]
+
+
+def _binding(action: Action) -> Binding:
+    return Binding(
+        action.keys,
+        action.name,
+        action.label,
+        show=action.shown,
+        tooltip=action.help,
+        priority=action.scope in _BEFORE_EDITORS,
+        id=action.id,
+    )

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from textual import events
-from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.dom import DOMNode
+
+from sdtui.tui.terminal_input import InputParser
 
 _PATIENCE = 5.0
 """Seconds after which a key is taken for lost, should a widget have gone away with it."""
@@ -44,15 +45,18 @@ class TypedLine:
         the terminal sent before the app was there."""
         self._app = app
         self._take = take
-        sent = XTermParser().feed(early)
+        sent = InputParser().feed(early)
         self._waiting = deque(each for each in sent if isinstance(each, Typed))
         self._begun = False
         self._busy: DOMNode | None = None
         """The editor that may not have done yet all that it was given."""
         self._since = 0.0
+        self.last = 0.0
+        """When something was typed last, by `time.monotonic`; 0 before anything was."""
 
     async def put(self, typed: Typed) -> None:
         """Take it now, or when its turn comes."""
+        self.last = time.monotonic()
         self._waiting.append(typed)
         first = self._waiting[0]
         if not self._begun:

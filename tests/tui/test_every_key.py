@@ -9,7 +9,13 @@ from pathlib import Path
 
 from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS, actions_in
-from sdtui.tui.screens.dialogs import AskScreen, ChooseScreen, ConfirmScreen, TextScreen
+from sdtui.tui.screens.dialogs import (
+    AskScreen,
+    ChooseScreen,
+    ConfirmScreen,
+    LeftBehindScreen,
+    TextScreen,
+)
 from sdtui.tui.screens.picture import CompareScreen, PictureScreen
 from sdtui.tui.widgets.pixel_view import PixelView
 from tests.history.records import NOON, picture, record
@@ -87,6 +93,11 @@ async def at_window(bench: Bench) -> None:
     bench.app.main.action_taller()
 
 
+async def at_prompt(bench: Bench) -> None:
+    bench.ask_for("a cat")
+    bench.app.main.prompt.editor.focus()
+
+
 async def at_history(bench: Bench) -> None:
     """In the middle of the list, and the picture there is shown."""
     main = bench.app.main
@@ -137,7 +148,11 @@ async def at_settings(bench: Bench) -> None:
 
 
 async def at_question(bench: Bench) -> None:
-    bench.app.push_screen(ConfirmScreen("?", "?", "yes", "no", "later"))
+    bench.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
+
+
+async def at_left_behind(bench: Bench) -> None:
+    bench.app.push_screen(LeftBehindScreen("?"))
 
 
 async def at_choices(bench: Bench) -> None:
@@ -173,6 +188,8 @@ PLACES: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "compare": at_compare,
     "settings": at_settings,
     "question": at_question,
+    "left_behind": at_left_behind,
+    "prompt": at_prompt,
     "choose": at_choices,
     "ask": at_ask,
     "jump": at_jump,

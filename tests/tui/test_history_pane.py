@@ -75,9 +75,17 @@ async def test_search_narrows_and_says_what_is_wrong(full: Bench) -> None:
         await full.press("enter")
         assert pane.list.has_focus
         pane.search.value = "colour:red"
-        await full.until(lambda: "there is no field" in str(pane.border_title))
+        await full.until(lambda: pane.problem.region)
+        assert "there is no field" in str(pane.problem.render())
+        assert [pane.list.line_text(0, 30).plain.strip()] == [PROMPTS[0]]
+        await full.press("s")
+        await full.until(lambda: pane.list.selected and pane.list.selected.starred)
+        pane.search.value = "tiger"
+        await full.until(lambda: pane.list.selected and pane.list.selected.prompt == PROMPTS[2])
+        assert not pane.problem.display
         pane.search.value = "[/red"
-        await full.until(lambda: "1 found" in str(pane.border_title))
+        await full.until(lambda: pane.list.selected and pane.list.selected.prompt == PROMPTS[0])
+        assert "1 found" in str(pane.border_title)
 
 
 class HeldBack:

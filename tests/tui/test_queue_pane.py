@@ -167,8 +167,20 @@ async def test_what_was_left_can_be_forgotten(bench: Bench, tmp_path: Path) -> N
     leave_behind(tmp_path, "one")
     async with running(bench):
         await bench.until(lambda: not bench.at_main)
-        await bench.press("n")
+        await bench.write("many onions y n")
+        assert (tmp_path / "queue-1.json").exists()
+        await bench.press("delete")
         await bench.until(lambda: not (tmp_path / "queue-1.json").exists())
+        assert not bench.queue.jobs()
+
+
+async def test_only_one_of_two_apps_goes_on(bench: Bench, tmp_path: Path) -> None:
+    leave_behind(tmp_path, "one")
+    async with running(bench):
+        await bench.until(lambda: not bench.at_main)
+        bench.queue_file.forget_left_behind()  # as the other does when it has taken them over
+        await bench.press("enter")
+        await bench.until(lambda: bench.at_main)
         assert not bench.queue.jobs()
 
 

@@ -204,6 +204,33 @@ async def test_the_form_begins_with_the_settings(tmp_path: Path) -> None:
         assert bench.app.main.texts["policy"] == "strict"
 
 
+async def test_what_is_as_the_settings_say_follows_them(tmp_path: Path) -> None:
+    before = Bench(tmp_path, speed="fast")
+    async with running(before):
+        before.app.main.fill({"policy": "strict"})
+        await before.press("ctrl+q")
+    after = Bench(tmp_path, speed="max")
+    async with running(after):
+        texts = after.app.main.texts
+        assert (texts["speed"], texts["policy"]) == ("max", "strict")
+
+
+async def test_ctrl_c_says_how_to_quit(bench: Bench) -> None:
+    async with running(bench):
+        await bench.press("f2", "f4", "ctrl+c")
+        assert [each.message for each in bench.app._notifications] == ["Press ^q to quit."]
+
+
+async def test_what_is_typed_takes_the_place_of_a_number(bench: Bench) -> None:
+    async with running(bench):
+        pictures = bench.app.main.parameters.fields["num_images_per_prompt"]
+        pictures.focus()
+        await bench.press("3")
+        assert pictures.text == "3"
+        await bench.press("2")
+        assert pictures.text == "32"
+
+
 @pytest.mark.parametrize("moment", [ScreenResume, PartsImported])
 async def test_ended_while_it_opens(bench: Bench, moment: type[Message]) -> None:
     def end(message: Message) -> None:

@@ -27,14 +27,12 @@ class ConfirmScreen(ModalScreen[bool | None]):
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("question")
 
-    def __init__(self, title: str, question: str, yes: str, no: str, later: str = "") -> None:
-        """`later` says what leaving it open does; without it that is the same as no."""
+    def __init__(self, title: str, question: str, yes: str, no: str) -> None:
+        """Leaving it open is the same as no."""
         super().__init__()
         self._title = title
         self._question = question
-        self._answers = f"enter  {yes}      " + (f"n  {no}      esc  {later}" if later else "")
-        if not later:
-            self._answers += f"esc  {no}"
+        self._answers = f"enter  {yes}      esc  {no}"
 
     def compose(self) -> ComposeResult:
         """Question, and under it the answers."""
@@ -54,6 +52,17 @@ class ConfirmScreen(ModalScreen[bool | None]):
     def action_leave(self) -> None:
         """Not now."""
         self.dismiss(None)
+
+
+class LeftBehindScreen(ConfirmScreen, inherit_bindings=False):
+    """Asks what becomes of a queue that was left behind. It opens by itself, maybe while someone
+    writes: no letter answers it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("left_behind")
+
+    def __init__(self, question: str) -> None:
+        super().__init__("Go on?", question, "Go on", "Ask next time")
+        self._answers += "      del  Forget them"
 
 
 class AskScreen(ModalScreen[str | None]):

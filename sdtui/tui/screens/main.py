@@ -28,6 +28,9 @@ from sdtui.tui.widgets.pane import Pane
 from sdtui.tui.widgets.preview import PreviewPane
 from sdtui.tui.widgets.queue import QueuePane
 
+_UNDISTURBED = 1.5
+"""Seconds without a key after which a question may come up by itself."""
+
 if TYPE_CHECKING:
     from sdtui.core.record import GenerationRecord
     from sdtui.core.request import GenerationRequest
@@ -297,28 +300,35 @@ class MainScreen(CreateScreen):
     @work
     async def offer_left_behind(self) -> None:
         """After a crash or a lost connection: go on with what was in the queue?"""
-        from sdtui.tui.screens.dialogs import ConfirmScreen
+        from sdtui.tui.screens.dialogs import LeftBehindScreen
 
-        left = [job.rest() for job in self.desk.queue_file.left_behind()]
-        jobs = [job for job in left if job is not None]
+        jobs = self._left_behind()
         if not jobs:
             self.desk.queue_file.forget_left_behind()
             return
+        while (pause := _UNDISTURBED - self.app.silence) > 0:
+            await asyncio.sleep(pause)
         pictures = sum(job.request.num_images_per_prompt for job in jobs)
         count = f"{pictures} pictures were" if pictures > 1 else "A picture was"
         prompts = one_line(jobs[0].request.prompt)
         if len(jobs) > 1:
             prompts += f" … and {len(jobs) - 1} more"
         question = f"{count} still in the queue when sdtui ended: {prompts}"
-        screen = ConfirmScreen("Go on?", question, "Go on", "Forget them", "Ask next time")
-        wanted = await self.app.push_screen_wait(screen)
+        wanted = await self.app.push_screen_wait(LeftBehindScreen(question))
         if wanted is None:
             return
         if wanted:
+            jobs = self._left_behind()
+            if not jobs:
+                self.notify("Another sdtui has gone on with it already.")
             self.desk.queue.restore(jobs)
             await asyncio.to_thread(self.desk.queue_file.keep, self.desk.queue.jobs())
         # Last: until now a new crash would have found them there.
         self.desk.queue_file.forget_left_behind()
+
+    def _left_behind(self) -> list[Job]:
+        left = [job.rest() for job in self.desk.queue_file.left_behind()]
+        return [job for job in left if job is not None]
 
     def _show_welcome(self) -> None:
         keys = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.table import Table
 from rich.text import Text
@@ -17,9 +17,12 @@ from textual.widgets import Static
 
 from sdtui.core.record import GenerationRecord
 from sdtui.core.text import end_of, one_line
-from sdtui.tui.bindings import bindings_in
+from sdtui.tui.bindings import bindings_in, bindings_of
 from sdtui.tui.halfcells import Pixels
 from sdtui.tui.widgets.picture_view import PictureView
+
+if TYPE_CHECKING:
+    from sdtui.tui.app import SdtuiApp
 
 
 class PictureScreen(Screen[None]):
@@ -27,7 +30,12 @@ class PictureScreen(Screen[None]):
     it comes, until someone steps through the finished pictures."""
 
     CSS_PATH = "picture.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("picture")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_in("viewer"),
+        *bindings_in("picture"),
+        *bindings_of("window.cancel", "window.stop_after"),
+    ]
+    app: SdtuiApp
 
     def __init__(
         self,
@@ -59,6 +67,14 @@ class PictureScreen(Screen[None]):
     def cells(self, preview: Pixels) -> int:
         """How many cells a preview takes."""
         return self._view.pixel_view.cells(preview)
+
+    def action_cancel(self) -> None:
+        """Stop the running job now."""
+        self.app.main.action_cancel()
+
+    def action_stop_after(self) -> None:
+        """Stop the running job after the picture that is being made."""
+        self.app.main.action_stop_after()
 
     def begin(self, init_image: Path | None) -> None:
         """The next job begins."""

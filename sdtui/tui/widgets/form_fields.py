@@ -89,6 +89,10 @@ class NumberField(TextField):
     native: float | None = None
     """What the model takes while the field is left open."""
 
+    def __init__(self, spec: FieldSpec) -> None:
+        super().__init__(spec)
+        self.select_on_focus = True  # what is typed takes the old number's place
+
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Leave letters to the form's keys."""
         if character is not None and character not in _OF_NUMBERS:

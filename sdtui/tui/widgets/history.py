@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on, work
 from textual.binding import BindingType
+from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.text import one_line
@@ -94,10 +95,13 @@ class HistoryPane(Pane):
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.search = SearchLine(placeholder="/ search", id="history-search")
+        self.problem = Static(id="search-problem")
         self.list = HistoryList(id="history-list")
         self.trashed: list[Path] = []
         self._settling: Timer | None = None
         self._sought = ""
+        self._shown = ""
+        """The search of which the list shows what it found: the last that made sense."""
         self._found = asyncio.Event()
         """Set once what is `_sought` is in the list. That may lag behind what stands in the search
         line: this pane takes in no change of it while it waits."""
@@ -109,7 +113,7 @@ class HistoryPane(Pane):
 
     def contents(self) -> Sequence[Widget]:
         """Search above, list below."""
-        return (self.search, self.list)
+        return (self.search, self.problem, self.list)
 
     def focus_target(self) -> Widget:
         """The list."""
@@ -117,7 +121,7 @@ class HistoryPane(Pane):
 
     def reload(self) -> None:
         """Read the list again; the cursor stays in its line, and keys go on with what is there."""
-        self._load(self.search.value, self.list.cursor // PAGE * PAGE, anew=True)
+        self._load(self._shown, self.list.cursor // PAGE * PAGE, anew=True)
 
     def add_tags(self, entry: Entry, text: str) -> None:
         """Add the tags in `text`, and take away those with a minus."""
@@ -137,8 +141,6 @@ class HistoryPane(Pane):
     def _searched(self) -> None:
         self._sought = self.search.value
         self._found.clear()
-        self.list.forget()
-        self.list.cursor = 0
         self._load(self._sought, 0, anew=True)
 
     @on(SearchLine.Left)
@@ -151,7 +153,7 @@ class HistoryPane(Pane):
 
     @on(HistoryList.PageWanted)
     def _page_wanted(self, event: HistoryList.PageWanted) -> None:
-        self._load(self.search.value, event.offset, anew=False)
+        self._load(self._shown, event.offset, anew=False)
 
     @on(Lines.Highlighted)
     def _highlighted(self) -> None:
@@ -184,8 +186,7 @@ class HistoryPane(Pane):
         try:
             page = await asyncio.to_thread(self._history.entries, query, offset=offset, limit=PAGE)
         except InvalidRequestError as error:
-            self.count_in_title(f"· {one_line(error.problems[0].message)}")
-            self.search.add_class("-wrong")
+            self._tell_problem(one_line(error.problems[0].message))
             return
         except SdtuiError as error:
             self.notify(str(error), severity="error", markup=False)
@@ -193,12 +194,21 @@ class HistoryPane(Pane):
         finally:
             if anew and query == self._sought:
                 self._found.set()
-        if query == self.search.value:
+        if query == self._sought and anew:
+            self._tell_problem("")
+            if query != self._shown:
+                self._shown = query
+                self.list.cursor = 0
+        if query == self._shown:
             self._show(page, anew)
 
+    def _tell_problem(self, problem: str) -> None:
+        self.search.set_class(bool(problem), "-wrong")
+        self.problem.display = bool(problem)
+        self.problem.update(Content(f"↑ {problem}"))
+
     def _show(self, page: Page, anew: bool) -> None:
-        self.search.remove_class("-wrong")
-        found = " found" if self.search.value.strip() else ""
+        found = " found" if self._shown.strip() else ""
         self.count_in_title(f"{page.total:,}{found}")
         self.list.empty = "Nothing was found." if found else "No pictures yet."
         self.list.use(page, anew=anew)

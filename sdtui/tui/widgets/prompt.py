@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import TextArea
 
+from sdtui.tui.bindings import bindings_in
 from sdtui.tui.signs import with_signs
 from sdtui.tui.widgets.pane import Pane
 
@@ -42,6 +44,8 @@ class PromptEditor(TextArea):
     DEFAULT_CSS = """
     PromptEditor:ansi .text-area--placeholder { color: ansi_default; text-style: dim; }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("prompt")
 
     cut_from: reactive[int | None] = reactive(None)
 

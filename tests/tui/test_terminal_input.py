@@ -1,0 +1,65 @@
+"""What the terminal sends: keys, and texts that are pasted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual import events
+
+from sdtui.tui.terminal_input import InputParser
+from tests.tui.terminal import Terminal
+
+BEGIN, END = "\x1b[200~", "\x1b[201~"
+EVIL = [
+    "\x1b[31mred\x1b[0m \x1b]0;owned\x07 [[blurry]], [/red] (cat:1.2)",
+    "\x1b]2;x ddd nice picture that is far longer than any sequence of the terminal",
+    "\x1b[31m d",
+    "\x1b",
+    "ends in \x1b[20",
+    "\x1b[201 \x1b[200~\x11",
+    "é 猫 \x1b\x1b\x1b",
+]
+
+
+def messages(text: str, length: int) -> list[object]:
+    """What comes of a text that arrives so many characters at a time."""
+    parser = InputParser()
+    pieces = [text[at : at + length] for at in range(0, len(text), length)]
+    return [message for piece in pieces for message in parser.feed(piece)]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 7, 1000])
+@pytest.mark.parametrize("text", EVIL)
+def test_what_is_pasted_is_one_text(text: str, length: int) -> None:
+    before, pasted, after = messages(f"a{BEGIN}{text}{END}b", length)
+    assert isinstance(pasted, events.Paste)
+    assert pasted.text == text
+    assert isinstance(before, events.Key)
+    assert isinstance(after, events.Key)
+    assert (before.key, after.key) == ("a", "b")
+
+
+@pytest.mark.parametrize("length", [1, 4, 1000])
+def test_keys_stay_keys(length: int) -> None:
+    sent = messages("x\x1b[A\x1b[3~\x1bOQ\x07", length)
+    keys = [message.key for message in sent if isinstance(message, events.Key)]
+    assert keys == ["x", "up", "delete", "f2", "ctrl+g"]
+
+
+def test_two_pastes_with_nothing_between() -> None:
+    sent = messages(f"{BEGIN}one{END}{BEGIN}two{END}z", 4)
+    texts = [message.text for message in sent if isinstance(message, events.Paste)]
+    assert texts == ["one", "two"]
+
+
+def test_a_real_terminal_pastes_text_and_no_keys(tmp_path: Path) -> None:
+    terminal = Terminal(("-m", "tests.tui.scripted_app"), tmp_path)
+    terminal.until("Quit")
+    terminal.send(f"{BEGIN}{EVIL[0]}{END} and more \xff")
+    terminal.process.send(b"\xff\xfe still")
+    terminal.until("still")
+    for part in ("[31mred", "owned", "[[blurry]]", "[/red]", "(cat:1.2)"):
+        assert part in terminal.text
+    assert "Nothing waits." in terminal.text
+    terminal.kill()
