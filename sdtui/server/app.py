@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from sdtui import __version__
 from sdtui.core.errors import Problem, SdtuiError
+from sdtui.core.text import shortened
 from sdtui.server.a1111.routes import ROUTERS as A1111
 from sdtui.server.body import BodyLimit
 from sdtui.server.desk import Desk
@@ -23,6 +24,8 @@ from sdtui.server.openai.routes import ROUTERS as OPENAI
 from sdtui.server.ours.routes import ROUTERS as OURS
 
 _log = logging.getLogger(__name__)
+_MOST_PROBLEMS = 20
+"""More are not told of: a body may have a million."""
 _ABOUT = (
     "Pictures from prompts: the API of sdtui, and those of AUTOMATIC1111 and OpenAI for clients "
     "that know these. Pictures in requests are base64; URLs and paths are never opened."
@@ -73,8 +76,12 @@ def _as_answer(error: Exception) -> ApiError:
             message = "The body must be JSON, with the header Content-Type: application/json."
             return ApiError(422, "InvalidRequestError", message)
         problems = [
-            Problem(".".join(map(str, each["loc"][1:])) or "body", None, _lowered(each["msg"]))
-            for each in error.errors()
+            Problem(
+                ".".join(shortened(str(part)) for part in each["loc"][1:]) or "body",
+                None,
+                _lowered(each["msg"]),
+            )
+            for each in error.errors()[:_MOST_PROBLEMS]
         ]
         return ApiError(
             422, "InvalidRequestError", "; ".join(map(str, problems)) + ".", problems=problems

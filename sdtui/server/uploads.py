@@ -19,7 +19,8 @@ from PIL import Image, UnidentifiedImageError
 from sdtui.core.errors import ImageError
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-_DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.ASCII)
+_DATA_URL = re.compile(r"data:[\w.+/-]*(;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII | re.IGNORECASE)
+"""RFC 2397. What it says of the kind doesn't matter: the picture itself is looked at."""
 _A_DAY = 86_400.0
 
 
@@ -39,7 +40,7 @@ class Uploads:
     def decode_base64(self, text: str) -> bytes:
         """The checked bytes of a picture that came as base64 or as a data URL; other URLs are
         never fetched. Raises ImageError."""
-        start = text[:100]
+        start = text[:200]
         match = _DATA_URL.match(start)
         if match is None and ":" in start:
             raise ImageError(

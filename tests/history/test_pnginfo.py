@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,13 @@ def test_negative_prompt_over_several_lines() -> None:
 @pytest.mark.parametrize("text", ["", "\n", ":", ",,,", '"', "Negative prompt:", 'a: "' * 5000])
 def test_any_text_is_taken_apart(text: str) -> None:
     parse_parameters(text)
+
+
+@pytest.mark.parametrize("piece", ["a", "a ", " ", "a:", 'a: "', "- /", '\\"', 'ab:"x,', "ab: x "])
+def test_a_long_line_takes_no_longer_than_it_is(piece: str) -> None:
+    began = time.process_time()
+    parse_parameters(f"a\n{piece * 200_000}x")
+    assert time.process_time() - began < 5  # minutes, where parts of it are looked at again
 
 
 def test_a_png_carries_its_whole_record(history: History) -> None:

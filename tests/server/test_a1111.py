@@ -122,19 +122,21 @@ def test_bad_input(
 
 def test_unknown_fields_are_ignored_and_old_names_known(ask: httpx.Client) -> None:
     body = {
-        "prompt": "x",
+        "prompt": "x <lora:some one:0.8>",
         **SMALL,
         "width": 70,
         "sampler_index": "DDIM",
         "tiling": True,
         "s_tmax": 0,
+        "eta": 0.5,
+        "refiner_checkpoint": None,
     }
     answer = ask.post("/sdapi/v1/txt2img", json={**body, "send_images": False, "styles": ["a"]})
     assert answer.status_code == 200, answer.text
     info = json.loads(answer.json()["info"])
     assert answer.json()["images"] == []
     assert (info["width"], info["sampler_name"]) == (64, "DDIM")
-    assert info["not_applied"] == ["styles", "tiling"]
+    assert info["not_applied"] == ["styles", "tiling", "eta", "<lora:some one:0.8>"]
 
 
 def test_null_is_as_if_it_was_left_out(ask: httpx.Client) -> None:

@@ -78,8 +78,9 @@ def test_edit(api: openai.OpenAI) -> None:
     assert as_list.data is not None
     pictures = [open_base64(each.data[0].b64_json or "") for each in (made, as_list)]
     assert pictures[0].tobytes() == pictures[1].tobytes()
-    with pytest.raises(openai.BadRequestError, match="inpainting"):
+    with pytest.raises(openai.BadRequestError, match="inpainting") as refused:
         api.images.edit(image=picture, mask=picture, prompt="x", **SMALL)
+    assert refused.value.param == "mask"
     with pytest.raises(openai.BadRequestError, match="no picture"):
         api.images.edit(image=("x.png", b"nonsense", "image/png"), prompt="x", **SMALL)
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from sdtui.core.record import Stage
+from sdtui.server.ours.generate import prefers_png
 from tests.engine.faults import Fault, failing
 from tests.images import difference
 from tests.server.live import QUICK, Live
@@ -104,6 +105,9 @@ def test_an_init_image_comes_along_and_is_gone_afterwards(
         ({"num_images_per_prompt": 5}, 422, "at most 4"),
         ({"sampler": "DPM++ 2M Caras"}, 422, 'did you mean "DPM++ 2M Karras"?'),
         ({"no_such_field": 1}, 422, "no_such_field"),
+        ({f"no_such_field_{number}": 1 for number in range(90)}, 422, "no_such_field_7"),
+        ({f"no_such_field_{number}": 1 for number in range(200_000)}, 422, "has 200004 fields"),
+        ({"no_such_field" * 1000: 1}, 422, "no_such_field"),
         ({"strength": 0.5}, 422, "init_image"),
         ({"model": "pokcet"}, 404, 'Did you mean "pocket"?'),
         ({"model": "/etc/passwd"}, 404, "there is no model"),
@@ -121,6 +125,28 @@ def test_bad_input_is_a_sentence_with_an_id(
     assert words in error["message"]
     assert error["id"] == answer.headers["x-request-id"]
     assert "Traceback" not in answer.text
+    assert len(answer.content) < 5000
+
+
+@pytest.mark.parametrize(
+    ("accept", "png"),
+    [
+        ("image/png", True),
+        ("IMAGE/PNG", True),
+        ("image/*", True),
+        ("image/png, */*", True),
+        ("text/html, image/png;q=0.9, application/json;q=0.2", True),
+        ("", False),
+        ("*/*", False),
+        ("application/json, image/png", False),
+        ("application/json, image/png;q=0", False),
+        ("image/png;q=0.1, application/json", False),
+        ("image/png;q=x", False),
+        ("image/jpeg", False),
+    ],
+)
+def test_what_an_accept_header_prefers(accept: str, png: bool) -> None:
+    assert prefers_png(accept) == png
 
 
 def test_a_job_that_nobody_waits_for(ask: httpx.Client) -> None:

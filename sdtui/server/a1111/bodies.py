@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
@@ -36,6 +37,15 @@ _NAMES: Mapping[str, str] = {
     "strength": "denoising_strength",
 }
 """What an infotext may fill, and A1111's names for it."""
+
+
+_IN_VAIN = (
+    *("styles", "subseed_strength", "restore_faces", "tiling", "alwayson_scripts", "eta"),
+    "refiner_checkpoint",
+)
+"""What is taken, but has no effect here."""
+_NETWORK = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
+"""Prompts of A1111 name networks like this."""
 
 
 class Txt2ImgBody(BaseModel):
@@ -74,6 +84,8 @@ class Txt2ImgBody(BaseModel):
     send_images: bool = True
     restore_faces: bool | None = None
     tiling: bool | None = None
+    eta: Any = None
+    refiner_checkpoint: Any = None
     alwayson_scripts: dict[str, Any] | None = None
 
     _has_init_image: ClassVar[bool] = False
@@ -143,8 +155,10 @@ class Txt2ImgBody(BaseModel):
 
     def not_applied(self) -> list[str]:
         """What was asked for besides, that had no effect."""
-        names = ("styles", "subseed_strength", "restore_faces", "tiling", "alwayson_scripts")
-        found = [name for name in names if getattr(self, name)]
+        found = [name for name in _IN_VAIN if getattr(self, name)]
+        found += [
+            tag for text in (self.prompt, self.negative_prompt) for tag in _NETWORK.findall(text)
+        ]
         if not self._scheduler_is_known():
             found.append("scheduler")
         found += [f"override_settings.{name}" for name in self._overridden_in_vain()]

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from pydantic import BaseModel
 
+from sdtui.core.errors import Problem
 from sdtui.core.request import GenerationRequest
 from sdtui.jobs import Output
 from sdtui.server.desk import Desk, TheDesk
@@ -66,9 +67,11 @@ async def edits(
     they are sent as events."""
     files = [*image, *images]
     if len(files) != 1:
-        raise ApiError(400, "InvalidRequestError", f"image: must be one picture, not {len(files)}.")
+        problem = Problem("image", None, f"must be one picture, not {len(files)}")
+        raise ApiError(400, "InvalidRequestError", f"{problem}.", problems=[problem])
     if mask is not None:
-        raise ApiError(400, "Unsupported", "There is no inpainting here. Leave the mask out.")
+        problem = Problem("mask", None, "there is no inpainting here. Leave it out")
+        raise ApiError(400, "Unsupported", f"{problem}.", problems=[problem])
     request = await prepare(desk, body.values(), await files[0].read())
     return await _answer(body, request, desk, http)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sdtui.core.request import GenerationRequest
+
+_MOST_FIELDS = 100
 
 
 class GenerateBody(GenerationRequest):
@@ -14,6 +16,14 @@ class GenerateBody(GenerationRequest):
 
     init_image: str | None = Field(None)  # type: ignore[assignment]  # never a path here
     """A picture to start from, as base64 or a data URL."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, values: Any) -> Any:
+        """Each unknown field is an error of its own, and a body may hold a million."""
+        if isinstance(values, dict) and len(values) > _MOST_FIELDS:
+            raise ValueError(f"has {len(values)} fields; there are {len(cls.model_fields)}")
+        return values
 
     def values(self) -> dict[str, Any]:
         """What was sent, without the picture."""

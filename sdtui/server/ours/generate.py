@@ -61,7 +61,7 @@ async def generate(
 
     If the client goes away the job is cancelled.
     """
-    as_png = "image/png" in accept
+    as_png = prefers_png(accept)
     if as_png and body.num_images_per_prompt > 1:
         raise ApiError(406, "NotAcceptable", "One PNG holds one picture: ask for JSON, or for one.")
     request = await prepare(desk, body.values(), body.init_image)
@@ -72,6 +72,27 @@ async def generate(
         data = await asyncio.to_thread(first.path.read_bytes)
         return Response(data, media_type="image/png", headers=headers)
     return Response(await asyncio.to_thread(_as_json, made), media_type="application/json")
+
+
+def prefers_png(accept: str) -> bool:
+    """Whether an Accept header asks for PNG rather than JSON: by its weights, then by what it names
+    more exactly (RFC 9110, 12.5.1)."""
+    weights: dict[str, float] = {}
+    for named in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in named.split(";"))
+        weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+        try:
+            weights[kind] = float(weight)
+        except ValueError:
+            weights[kind] = 0.0
+    png = _rank(weights, "image/png", "image/*", "*/*")
+    return png[0] > 0 and png > _rank(weights, "application/json", "application/*", "*/*")
+
+
+def _rank(weights: dict[str, float], *kinds: str) -> tuple[float, int]:
+    """The weight of the first kind that is named, and how exactly that names it."""
+    found = ((weights[kind], -place) for place, kind in enumerate(kinds) if kind in weights)
+    return next(found, (0.0, 0))
 
 
 def _as_json(made: Made) -> str:
