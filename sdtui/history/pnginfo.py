@@ -34,7 +34,7 @@ OWN = "sdtui"
 
 _NEGATIVE = "Negative prompt:"
 _PAIR = re.compile(r'(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):\s*("(?:\\.|[^\\"])++"|[^,]*)(?:,|$)')
-"""A1111's, but nothing in it is tried twice: by its own a long line without a pair takes minutes."""
+"""A1111's, but nothing is tried twice: by its own a long line without a pair takes minutes."""
 _FEWEST_PAIRS = 3
 _QUALITY = 95  # of JPEG and WebP, in percent
 _PNG_EFFORT = 4  # of 9; Pillow's 6 takes twice as long for a file that is some 2 to 8 % smaller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.widget import Widget
 
 from sdtui.monitor import GpuSample, Sample
 from sdtui.tui.messages import Sampled
@@ -85,6 +86,31 @@ async def test_of_many_gpus_every_one_can_be_reached(bench: Bench, size: tuple[i
             assert f"GPU {index} 12.0/24.0" in text
         assert "sdtui 8.0, peak 8.0" in text
         assert "RAM 20.0/64.0  CPU" in text
+
+
+async def test_unseen_nothing_is_drawn_and_then_the_newest_is_seen(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(bench, (80, 24)):
+        main = bench.app.main
+        await bench.press("f3")
+        main.post_message(sample(1, used=6))
+        await seen(bench)
+        await bench.press("f4")
+        drawn: set[Widget] = set()
+        update = main._compositor.update_widgets
+
+        def noted(widgets: set[Widget]) -> None:
+            drawn.update(widgets)
+            update(widgets)
+
+        monkeypatch.setattr(main._compositor, "update_widgets", noted)
+        main.memory.show(sample(1, used=20).sample)
+        main.top_bar.sample = main.memory.graph.sample
+        await bench.settled()
+        assert drawn == {main.top_bar}
+        await bench.press("f3")
+        assert "GPU 0 20.0/24.0" in await seen(bench)
 
 
 async def test_a_gpu_that_goes_away_is_no_longer_shown(bench: Bench) -> None:

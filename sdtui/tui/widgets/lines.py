@@ -16,9 +16,10 @@ from textual.strip import Strip
 
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import ink
+from sdtui.tui.widgets.hidden import OnTab
 
 
-class Lines(ScrollView, can_focus=True):
+class Lines(ScrollView, OnTab, can_focus=True):
     """Subclasses say what stands in a line (`line_text`) and set `count`."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")

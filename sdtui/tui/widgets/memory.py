@@ -16,6 +16,7 @@ from textual.widget import Widget
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import ink
 from sdtui.tui.quantities import gibibytes
+from sdtui.tui.widgets.hidden import OnTab
 from sdtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _own(now: int, peak: int) -> str:
     return f"sdtui {gibibytes(now)}, peak {gibibytes(peak)}"
 
 
-class MemoryGraph(Widget):
+class MemoryGraph(OnTab):
     """The readings of every GPU (memory in GiB), then those of the machine. There is always a
     graph of what sdtui uses, which comes first; other GPUs have theirs where readings leave lines
     for it."""
@@ -144,7 +145,7 @@ class MemoryGraph(Widget):
         return Text("\n").join(parts)
 
 
-class Readings(VerticalScroll, can_focus=True, inherit_bindings=False):
+class Readings(VerticalScroll, OnTab, can_focus=True, inherit_bindings=False):
     """Scrolls where there are more GPUs than lines."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")

@@ -9,8 +9,10 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import AwaitMount, Widget
 
+from sdtui.tui.widgets.hidden import OnTab
 
-class Pane(Vertical):
+
+class Pane(Vertical, OnTab):
     """A framed part of the window with a title, an explanation for F1, and a part that takes the
     focus when someone goes to it."""
 

@@ -8,12 +8,12 @@ from rich.style import Style
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from sdtui.tui.halfcells import Pixels, draw, fit
+from sdtui.tui.widgets.hidden import OnTab
 
 
-class PixelView(Widget):
+class PixelView(OnTab):
     """Draws a picture in the middle of its place, as large as fits."""
 
     DEFAULT_CSS = "PixelView { width: 1fr; height: 1fr; }"

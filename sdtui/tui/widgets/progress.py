@@ -13,6 +13,7 @@ from sdtui.core.text import one_line
 from sdtui.tui.ink import Ink, ink
 from sdtui.tui.progress import Level, Progress
 from sdtui.tui.quantities import duration, gibibytes
+from sdtui.tui.widgets.hidden import OnTab
 from sdtui.tui.widgets.pane import Pane
 
 _SIGNS: dict[Level, tuple[str, Ink]] = {
@@ -22,7 +23,7 @@ _SIGNS: dict[Level, tuple[str, Ink]] = {
 }
 
 
-class ProgressBar(Widget):
+class ProgressBar(OnTab):
     """A bar and the numbers beside it; below, what is going on."""
 
     DEFAULT_CSS = "ProgressBar { width: 100%; height: 2; padding: 0 1; color: $foreground; }"
