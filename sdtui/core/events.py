@@ -124,7 +124,7 @@ class Step(_Event):
     seconds: float
     it_per_second: float
     remaining: float
-    """Seconds, for the steps of this batch."""
+    """Seconds, for the steps of this batch and of those behind it."""
     memory_now: int
     memory_peak: int
     """Bytes: of the GPU's allocator, or resident memory on a CPU."""

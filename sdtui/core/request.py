@@ -127,4 +127,7 @@ def _explain(kind: str, message: str, value: object) -> str:
     text = message.removeprefix("Value error, ")
     if kind == "value_error":
         return text
+    if kind.startswith(("int_", "float_")):
+        wanted = "whole number" if kind.startswith("int_") else "number"
+        return f"must be a {wanted}, not {shortened(str(value))}"
     return f"{text[0].lower()}{text[1:]}, not {shortened(str(value))}"

@@ -6,6 +6,7 @@ decoded, are kept, so an out-of-memory in the decoder never costs a second denoi
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -295,6 +296,8 @@ class Run:
     ) -> Callable[[int, int, torch.Tensor | None], None]:
         began = time.perf_counter()
         last = began
+        begun = {*indices, *self._latents, *self._images}
+        batches = math.ceil((len(self.seeds) - len(begun)) / len(indices))
 
         def on_step(step: int, total: int, x0: torch.Tensor | None) -> None:
             nonlocal last
@@ -311,7 +314,7 @@ class Run:
                     batch_size=len(indices),
                     seconds=now - last,
                     it_per_second=1 / mean,
-                    remaining=mean * (total - step),
+                    remaining=mean * (total - step + total * batches),
                     memory_now=self._engine.meter.now(),
                     memory_peak=self._engine.meter.peak(),
                 )

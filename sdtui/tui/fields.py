@@ -122,6 +122,11 @@ def request_values(texts: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+def label_of(name: str) -> str:
+    """A field's name as people know it."""
+    return REQUEST_FIELDS[name].label if name in REQUEST_FIELDS else name
+
+
 def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
     """The request that a form asks for. Raises InvalidRequestError."""
     from sdtui.core.request import GenerationRequest
@@ -130,7 +135,8 @@ def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
     image = values.get("init_image")
     problems = []
     if image is not None and not image.is_file():
-        problems = [Problem("init_image", image, f"there is no file {image}")]
+        what = "is no picture but a folder" if image.is_dir() else "isn't there"
+        problems = [Problem("init_image", image, f"{image} {what}")]
     try:
         request = GenerationRequest.parse({"prompt": "", **values})
     except InvalidRequestError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,18 @@ def test_open_values_become_the_models_own_and_are_recorded(
     assert 0 <= result.record.seed < 2**32
     again = shared_engine.generate(wanted.changed(seed=result.record.seed))
     assert difference(result.images[0], again.images[0]) == 0
+
+
+def test_the_time_that_is_left_is_that_of_all_batches(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
+) -> None:
+    shared_engine.generate(_request(tiny_sd1, num_images_per_prompt=9), report=events)
+    steps = [event for event in events if isinstance(event, Step)]
+    assert len({step.first_image for step in steps}) > 1
+    for step in steps:
+        behind = math.ceil((9 - step.first_image - step.batch_size) / step.batch_size)
+        left = step.total - step.step + step.total * behind
+        assert step.remaining == pytest.approx(left / step.it_per_second)
 
 
 def test_a_step_event_for_every_step(

@@ -66,6 +66,20 @@ async def test_a_line_tells_more_where_there_is_room(full: Bench) -> None:
             assert f" {told}" in line
 
 
+@pytest.mark.parametrize("key", ["enter", "s", "d", "r"])
+async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(full: Bench, key: str) -> None:
+    async with at_history(full):
+        entries = full.app.main.history_pane.list
+        assert entries.selected is not None
+        gone = entries.selected.path
+        gone.unlink()
+        gone.with_suffix(".json").unlink()
+        await full.press(key)
+        await full.until(lambda: entries.count == 2)
+        told = [each.message for each in full.app._notifications]
+        assert told == [f"{gone.name} is no longer there."]
+
+
 async def test_search_narrows_and_says_what_is_wrong(full: Bench) -> None:
     async with at_history(full):
         pane = full.app.main.history_pane

@@ -119,4 +119,4 @@ async def test_an_init_image_that_is_gone_is_told_beside_the_field(bench: Bench)
         bench.ask_for("a cat", init_image="/no/such.png")
         await bench.press("ctrl+g")
         assert bench.app.main.parameters.fields["init_image"].has_focus
-        assert "there is no file" in str(bench.app.main.query_one(".problem").render())
+        assert "isn't there" in str(bench.app.main.query_one(".problem").render())

@@ -221,6 +221,17 @@ async def test_ctrl_c_says_how_to_quit(bench: Bench) -> None:
         assert [each.message for each in bench.app._notifications] == ["Press ^q to quit."]
 
 
+async def test_a_problem_is_as_high_as_its_text(bench: Bench) -> None:
+    async with running(bench, (80, 24)):
+        bench.app.main.fill({"num_inference_steps": ".1", "seed": "-5000000000"})
+        await bench.settled()
+        heights = {
+            str(said.render()): said.region.height for said in bench.app.main.query(".problem")
+        }
+        assert heights.pop("↑ must be a whole number, not .1") == 1
+        assert list(heights.values()) == [2]
+
+
 async def test_what_is_typed_takes_the_place_of_a_number(bench: Bench) -> None:
     async with running(bench):
         pictures = bench.app.main.parameters.fields["num_images_per_prompt"]

@@ -13,7 +13,7 @@ from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.tui.beside import beside, look_at_model
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
-from sdtui.tui.fields import form_texts, parse_form
+from sdtui.tui.fields import form_texts, label_of, parse_form
 from sdtui.tui.messages import ModelKnown
 from sdtui.tui.screens.window import WindowScreen
 from sdtui.tui.widgets.form_fields import ChoiceField, FieldOpened
@@ -103,7 +103,8 @@ class CreateScreen(WindowScreen):
             problems = {problem.field: problem.message for problem in error.problems}
             if not self.parameters.focus_problem(problems):
                 self.set_focus(self.prompt.editor)
-            self.notify(str(error), severity="error", markup=False)
+            told = [f"{label_of(each.field)}: {each.message}" for each in error.problems]
+            self.notify("; ".join(told), severity="error", markup=False)
             return
         except SdtuiError as error:
             self.tell_error(error.what, error.mend)

@@ -178,8 +178,20 @@ class HistoryPane(Pane):
         try:
             return await asyncio.to_thread(self._history.record, entry)
         except SdtuiError as error:
-            self.notify(str(error), severity="error", markup=False)
+            await self._tell(error, entry)
             return None
+
+    async def _tell(self, error: SdtuiError, entry: Entry | None) -> None:
+        """What went wrong with a picture. Often it is gone: people may delete them at any time."""
+        if entry is None or await asyncio.to_thread(entry.path.exists):
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.notify(f"{entry.path.name} is no longer there.", severity="warning", markup=False)
+        try:
+            await asyncio.to_thread(self._history.refresh)
+        except SdtuiError as problem:
+            self.notify(str(problem), severity="error", markup=False)
+        self.reload()
 
     @work
     async def _load(self, query: str, offset: int, *, anew: bool) -> None:
@@ -218,10 +230,11 @@ class HistoryPane(Pane):
     @work
     async def _change(self, change: Callable[[], object]) -> None:
         """Change the history beside the app, then read the list again."""
+        entry = self.list.selected
         try:
             await asyncio.to_thread(change)
         except SdtuiError as error:
-            self.notify(str(error), severity="error", markup=False)
+            await self._tell(error, entry)
         self.reload()
 
     @work

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -138,7 +139,10 @@ class ParametersPane(Pane):
                 wrong = name in problems
                 self.fields[name].set_class(wrong, "-wrong")
                 if wrong:
-                    said = Static(Content(f"↑ {one_line(problems[name])}"), classes="problem")
+                    told = f"↑ {one_line(problems[name])}"
+                    said = Static(Content(told), classes="problem")
+                    # By itself it would be as high as it is in one of the two columns.
+                    said.styles.height = len(wrap(told, max(1, form.content_size.width - 1)))
                     form.mount(said, after=self.fields[row[-1]])
 
     @property
