@@ -27,7 +27,9 @@ def job_details(job: Job) -> Text:
         _part(text, "error", visible(job.error))
     record = job.record
     for attempt in record.attempts if record else ():
-        why = f"failed while in {attempt.stage}: {attempt.error}" if attempt.error else "went well"
+        why = "went well"
+        if attempt.error:
+            why = f"failed while in {attempt.stage}: {attempt.error.rstrip('.')}"
         changes = f"{attempt.changes}: " if attempt.changes else ""
         told = f"{changes}{why}, after {duration(attempt.seconds)}"
         _part(text, f"attempt {attempt.number}", one_line(told))

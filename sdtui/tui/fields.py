@@ -20,7 +20,7 @@ Kind = Literal["text", "model", "choice", "integer", "number", "path"]
 
 _STEPS = {"guidance_scale": 0.5, "width": 64, "height": 64, "strength": 0.05}
 _SHORT = {"strength": "Strength", "policy": "Retry"}
-_OPEN = {"seed": "random", "init_image": "none"}
+_OPEN = {"seed": "random", "init_image": "none", "num_images_per_prompt": "1"}
 _NEEDS_INIT_IMAGE = ("strength", "init_image_fit")
 
 _USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {

@@ -295,6 +295,9 @@ def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerato
         assert ask.post("/sdapi/v1/interrupt").json() == {}
         thread.join(PATIENCE)
         assert answers["interrupted"]["images"] == []
+        info = json.loads(answers["interrupted"]["info"])
+        assert (info["prompt"], info["seed"], info["all_seeds"]) == ("interrupted", 1, [])
+        assert {"width", "steps", "sampler_name", "cfg_scale", "sd_model_name"} <= set(info)
         thread = make("skipped", 3)
         scripted.until(lambda: scripted.desk.board.running is not None)
         ask.post("/sdapi/v1/skip")

@@ -59,10 +59,11 @@ async def _answer(body: Txt2ImgBody, init_image: str | None, desk: Desk, http: R
     values = body.values()
     values["model"] = await _model(desk, body)
     output = body.output()
-    parts = await _make(desk, http, await prepare(desk, values, init_image), output)
+    request = (await prepare(desk, values, init_image)).with_seed()
+    parts = await _make(desk, http, request, output)
     if not body.override_settings_restore_afterwards:
         desk.a1111.checkpoint = values["model"]
-    text = await asyncio.to_thread(_as_json, body, parts)
+    text = await asyncio.to_thread(_as_json, body, request, parts)
     return Response(text, media_type="application/json")
 
 
@@ -91,7 +92,7 @@ async def _make(
     """Carry out a request. Where a client skips, a new job goes on with the pictures behind the
     skipped ones; where one interrupts, what was made until then is the answer."""
     parts: list[_Part] = []
-    rest: GenerationRequest | None = request.with_seed()
+    rest: GenerationRequest | None = request
     ahead = False
     with desk.uploads.holding(request.init_image):
         while rest is not None:
@@ -135,26 +136,26 @@ def _behind_skipped(request: GenerationRequest, made: Made) -> GenerationRequest
     )
 
 
-def _as_json(body: Txt2ImgBody, parts: list[_Part]) -> str:
+def _as_json(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> str:
     pictures = [each for part in parts for each in part.pictures]
     return ImagesAnswer(
         images=[read_base64(each.path) for each in pictures] if body.send_images else [],
         parameters=body.model_dump(mode="json", exclude={"init_images", "mask"}),
-        info=json.dumps(_info(body, parts), ensure_ascii=False),
+        info=json.dumps(_info(body, request, parts), ensure_ascii=False),
     ).model_dump_json()
 
 
-def _info(body: Txt2ImgBody, parts: list[_Part]) -> dict[str, Any]:
+def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> dict[str, Any]:
     """How the pictures were made, under A1111's names."""
     pictures = [each for part in parts for each in part.pictures]
     seeds = [each.seed for each in pictures]
-    asked = parts[0].record.request if parts else body
+    asked = parts[0].record.request if parts else request
     info: dict[str, Any] = {
         "prompt": asked.prompt,
         "all_prompts": [asked.prompt] * len(pictures),
         "negative_prompt": asked.negative_prompt,
         "all_negative_prompts": [asked.negative_prompt] * len(pictures),
-        "seed": seeds[0] if seeds else body.seed,
+        "seed": seeds[0] if seeds else request.seed,
         "all_seeds": seeds,
         "subseed": seeds[0] if seeds else -1,
         "all_subseeds": seeds,
@@ -176,13 +177,26 @@ def _info(body: Txt2ImgBody, parts: list[_Part]) -> dict[str, Any]:
             for each in part.pictures
         ],
     }
-    if not parts:
-        return info
+    if not parts:  # someone interrupted before the first was finished
+        return info | _info_of_request(request)
     info |= _info_of_record(parts[0].record)
     named = body.imported.values.get("model")
     if named not in (None, info["sd_model_name"]):
         info["not_applied"].append(f"infotext: Model {named}")
     return info
+
+
+def _info_of_request(request: GenerationRequest) -> dict[str, Any]:
+    return {
+        "width": request.width,
+        "height": request.height,
+        "sampler_name": request.sampler,
+        "cfg_scale": request.guidance_scale,
+        "steps": request.num_inference_steps,
+        "sd_model_name": request.model,
+        "denoising_strength": request.strength or 0,
+        "version": f"sdtui {__version__}",
+    }
 
 
 def _info_of_record(record: GenerationRecord) -> dict[str, Any]:
