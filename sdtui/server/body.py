@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,11 +12,15 @@ from sdtui.server.errors import ApiError
 
 _PATIENCE = 30.0
 """Seconds that a part of a body may take to arrive."""
+_SLOWEST = 1000
+"""Bytes a second that it must have brought by then: one that trickles would stay for days."""
+_A_MOMENT = 0.05
+"""Seconds that a part always has, as it may be here already and the server was busy."""
 
 
 class BodyLimit:
     """ASGI middleware: a body that is announced or grows beyond `limit` bytes is a 413, one that
-    stops arriving a 408."""
+    stops arriving or trickles a 408."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -30,6 +35,7 @@ class BodyLimit:
         too_large = announced.isdecimal() and int(announced) > self._limit
         arrived = 0
         is_whole = False
+        began = time.monotonic()
 
         async def receive_counted() -> Message:
             nonlocal arrived, is_whole
@@ -37,8 +43,9 @@ class BodyLimit:
                 return await receive()  # only that the client goes away can still come
             if too_large:
                 raise self._too_large()
+            left = began + _PATIENCE + arrived / _SLOWEST - time.monotonic()
             try:
-                message = await asyncio.wait_for(receive(), _PATIENCE)
+                message = await asyncio.wait_for(receive(), max(_A_MOMENT, min(left, _PATIENCE)))
             except TimeoutError:
                 message = {"type": "late"}
             if message["type"] == "late":

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,23 @@ def test_clients_that_never_say_what_they_want_are_hung_up_on(
         # One that waits for its picture is no such client.
         generator.step_seconds = 0.2
         assert ask.post("/generate", json=BODY).status_code == 200
+
+
+def test_a_body_that_trickles_is_ended(
+    tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdtui.server.body._PATIENCE", 0.5)
+    head = b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with live(tmp_path, lambda _: generator) as running:
+        with socket.create_connection(running.address, 0.2) as slow:
+            slow.sendall(head + b"Content-Length: 1000\r\n\r\n")
+            answer = b""
+            for _ in range(30):
+                slow.sendall(b" ")
+                with suppress(TimeoutError):
+                    answer = slow.recv(10_000)
+                    break
+        assert answer.startswith(b"HTTP/1.1 408")
 
 
 def test_what_else_is_installed_changes_nothing(scripted: Live) -> None:
