@@ -114,7 +114,7 @@ async def test_the_palette_has_the_actions_of_every_pane(bench: Bench) -> None:
             each.title: each.callback for each in bench.app.get_system_commands(bench.app.main)
         }
         assert "Queue a picture as the form says" in commands
-        found = commands["Log: Show all, warnings and errors, or errors only"]()
+        found = commands["Log: Leave out steps, all but warnings and errors, or all but errors"]()
         assert isinstance(found, Awaitable)
         await found
         await bench.settled()

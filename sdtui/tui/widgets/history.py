@@ -99,6 +99,8 @@ class HistoryPane(Pane):
         self.list = HistoryList(id="history-list")
         self.trashed: list[Path] = []
         self._settling: Timer | None = None
+        self._gone: Path | None = None
+        """The picture that was last found missing."""
         self._sought = ""
         self._shown = ""
         """The search of which the list shows what it found: the last that made sense."""
@@ -186,6 +188,9 @@ class HistoryPane(Pane):
         if entry is None or await asyncio.to_thread(entry.path.exists):
             self.notify(str(error), severity="error", markup=False)
             return
+        if entry.path == self._gone:  # several things may be done with it at once
+            return
+        self._gone = entry.path
         self.notify(f"{entry.path.name} is no longer there.", severity="warning", markup=False)
         try:
             await asyncio.to_thread(self._history.refresh)
