@@ -257,11 +257,8 @@ class SdtuiApp(App[int], inherit_bindings=False):
 
     def action_help_quit(self) -> None:
         """Say how to quit, to those who press what ends other programs."""
-        for active in self.main.active_bindings.values():
-            if active.binding.id == "app.quit":
-                key = self.get_key_display(active.binding)
-                self.notify(f"Press {key} to quit.", timeout=3)
-                return
+        if key := self.main.keys_shown.get("app.quit"):
+            self.notify(f"Press {key} to quit.", timeout=3)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action: those that work where the focus is, and those of other panes, which get

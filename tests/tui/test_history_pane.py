@@ -78,6 +78,8 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(full: Bench,
         await full.until(lambda: entries.count == 2)
         told = [each.message for each in full.app._notifications]
         assert told.count(f"{gone.name} is no longer there.") == 1
+        await full.settled()
+        assert full.app.main.history_pane._gone is None
 
 
 async def test_search_narrows_and_says_what_is_wrong(full: Bench) -> None:

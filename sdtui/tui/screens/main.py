@@ -331,10 +331,7 @@ class MainScreen(CreateScreen):
         return [job for job in left if job is not None]
 
     def _show_welcome(self) -> None:
-        keys = {
-            active.binding.id: self.app.get_key_display(active.binding)
-            for active in reversed(self.active_bindings.values())
-        }
+        keys = self.keys_shown
         generate, models = keys.get("window.generate", ""), keys.get("window.models", "")
         room, large = self.room_for_models, None
         if room is not None:

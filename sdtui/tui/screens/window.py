@@ -131,6 +131,15 @@ class WindowScreen(Screen[None]):
         return self.top_bar.room or "wide"
 
     @property
+    def keys_shown(self) -> dict[str, str]:
+        """The first key of every action that works now, by the action's id, as people know it."""
+        return {
+            active.binding.id: self.app.get_key_display(active.binding)
+            for active in reversed(self.active_bindings.values())
+            if active.binding.id
+        }
+
+    @property
     def panes(self) -> list[Pane]:
         """The panes that are seen and take the focus."""
         return [

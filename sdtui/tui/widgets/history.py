@@ -100,7 +100,7 @@ class HistoryPane(Pane):
         self.trashed: list[Path] = []
         self._settling: Timer | None = None
         self._gone: Path | None = None
-        """The picture that was last found missing."""
+        """The picture that was last found missing, while it is still listed."""
         self._sought = ""
         self._shown = ""
         """The search of which the list shows what it found: the last that made sense."""
@@ -225,6 +225,8 @@ class HistoryPane(Pane):
         self.problem.update(Content(f"↑ {problem}"))
 
     def _show(self, page: Page, anew: bool) -> None:
+        if all(entry.path != self._gone for entry in page.entries):
+            self._gone = None
         found = " found" if self._shown.strip() else ""
         self.count_in_title(f"{page.total:,}{found}")
         self.list.empty = "Nothing was found." if found else "No pictures yet."

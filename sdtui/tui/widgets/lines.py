@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import ink
-from sdtui.tui.widgets.hidden import OnTab
+from sdtui.tui.widgets.on_tab import OnTab
 
 
 class Lines(ScrollView, OnTab, can_focus=True):

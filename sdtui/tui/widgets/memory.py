@@ -16,7 +16,7 @@ from textual.widget import Widget
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import ink
 from sdtui.tui.quantities import gibibytes
-from sdtui.tui.widgets.hidden import OnTab
+from sdtui.tui.widgets.on_tab import OnTab
 from sdtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import AwaitMount, Widget
 
-from sdtui.tui.widgets.hidden import OnTab
+from sdtui.tui.widgets.on_tab import OnTab
 
 
 class Pane(Vertical, OnTab):

@@ -10,7 +10,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from sdtui.tui.halfcells import Pixels, draw, fit
-from sdtui.tui.widgets.hidden import OnTab
+from sdtui.tui.widgets.on_tab import OnTab
 
 
 class PixelView(OnTab):

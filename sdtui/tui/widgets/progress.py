@@ -13,7 +13,7 @@ from sdtui.core.text import one_line
 from sdtui.tui.ink import Ink, ink
 from sdtui.tui.progress import Level, Progress
 from sdtui.tui.quantities import duration, gibibytes
-from sdtui.tui.widgets.hidden import OnTab
+from sdtui.tui.widgets.on_tab import OnTab
 from sdtui.tui.widgets.pane import Pane
 
 _SIGNS: dict[Level, tuple[str, Ink]] = {
