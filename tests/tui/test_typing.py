@@ -69,8 +69,12 @@ async def test_letters_go_into_the_dialog_that_a_key_opened(bench: Bench) -> Non
 async def test_keys_of_the_list_wait_until_the_search_is_left(bench: Bench) -> None:
     async with running(bench):
         await type_at_once(bench, "f4", "/", *"cat", "enter", "u")
-        assert bench.app.main.history_pane.search.value == "cat"
-        assert bench.app.main.history_pane.list.has_focus
+        pane = bench.app.main.history_pane
+        await bench.until(lambda: pane.list.has_focus)  # the search runs on another thread
+        await bench.settled()
+        assert pane.search.value == "cat"
+        told = [each.message for each in bench.app._notifications]
+        assert told == ["Nothing was put into the trash since the start."]
 
 
 async def test_a_jump_is_done_before_the_next_key(bench: Bench) -> None:
