@@ -252,6 +252,10 @@ class Bench:
         """Type into what has the focus."""
         await self.press(*text)
 
+    def list_is_read(self) -> bool:
+        """Whether the history pane waits for nothing from the disk."""
+        return all(worker.node is not self.app.main.history_pane for worker in self.app.workers)
+
     @property
     def at_main(self) -> bool:
         """Whether nothing lies over the window."""
@@ -283,6 +287,7 @@ async def running(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncItera
         bench.pilot = pilot
         await bench.until(bench.monitor.has_looked.is_set)
         await bench.until(nothing_is_read)
+        await bench.until(bench.list_is_read)
         await bench.settled()
         yield bench
     bench.close()

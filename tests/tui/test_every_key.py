@@ -214,7 +214,7 @@ async def still(bench: Bench) -> list[object]:
     """What is seen once all that is read beside the app has come."""
     now = seen(bench)
     while True:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
         await bench.settled()
         before, now = now, seen(bench)
         if before == now:

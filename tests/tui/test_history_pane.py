@@ -136,6 +136,28 @@ async def test_keys_behind_a_search_act_on_what_it_finds(
         assert [entry.prompt for entry in held.entries("star:yes").entries] == [PROMPTS[0]]
 
 
+async def test_what_was_read_earlier_takes_no_place_of_what_was_read_later(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at_history(full):
+        pane, free, read = full.app.main.history_pane, threading.Event(), full.history.entries
+
+        def early(query: str, *, offset: int, limit: int) -> Page:
+            page = read(query, offset=offset, limit=limit)
+            free.wait(30)
+            return page
+
+        monkeypatch.setattr(full.history, "entries", early)
+        pane.reload()
+        await full.settled()
+        monkeypatch.setattr(full.history, "entries", read)
+        await full.press("d")
+        await full.until(lambda: pane.list.count == 2)
+        free.set()
+        await full.until(full.list_is_read)
+        assert pane.list.count == 2
+
+
 async def test_a_search_that_changes_while_the_list_waits_for_it_is_made_as_well(
     full: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,7 +146,7 @@ async def test_after_a_crash_the_next_start_offers_to_go_on(bench: Bench, tmp_pa
         await bench.until(lambda: not bench.at_main)
         await bench.press("enter")
         await bench.until(lambda: len(bench.generator.requests) == 2)
-        assert not (tmp_path / "queue-1.json").exists()
+        await bench.until(lambda: not (tmp_path / "queue-1.json").exists())
 
 
 async def test_what_was_left_can_be_left_for_the_next_start(bench: Bench, tmp_path: Path) -> None:

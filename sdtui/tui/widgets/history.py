@@ -101,6 +101,10 @@ class HistoryPane(Pane):
         self._settling: Timer | None = None
         self._gone: Path | None = None
         """The picture that was last found missing, while it is still listed."""
+        self._loads = 0
+        self._seen_load = 0
+        """The number of the load that the list was last read anew with. What was asked for before
+        that and arrives behind it is out of date."""
         self._sought = ""
         self._shown = ""
         """The search of which the list shows what it found: the last that made sense."""
@@ -188,8 +192,8 @@ class HistoryPane(Pane):
         if entry is None or await asyncio.to_thread(entry.path.exists):
             self.notify(str(error), severity="error", markup=False)
             return
-        if entry.path == self._gone:  # several things may be done with it at once
-            return
+        if entry.path == self._gone or not self.list.holds(entry):
+            return  # several things may be done with it at once
         self._gone = entry.path
         self.notify(f"{entry.path.name} is no longer there.", severity="warning", markup=False)
         try:
@@ -200,10 +204,13 @@ class HistoryPane(Pane):
 
     @work
     async def _load(self, query: str, offset: int, *, anew: bool) -> None:
+        self._loads += 1
+        number = self._loads
         try:
             page = await asyncio.to_thread(self._history.entries, query, offset=offset, limit=PAGE)
         except InvalidRequestError as error:
-            self._tell_problem(one_line(error.problems[0].message))
+            if query == self._sought:
+                self._tell_problem(one_line(error.problems[0].message))
             return
         except SdtuiError as error:
             self.notify(str(error), severity="error", markup=False)
@@ -211,12 +218,16 @@ class HistoryPane(Pane):
         finally:
             if anew and query == self._sought:
                 self._found.set()
+        if number < self._seen_load:
+            return
         if query == self._sought and anew:
             self._tell_problem("")
             if query != self._shown:
                 self._shown = query
                 self.list.cursor = 0
         if query == self._shown:
+            if anew:
+                self._seen_load = number
             self._show(page, anew)
 
     def _tell_problem(self, problem: str) -> None:

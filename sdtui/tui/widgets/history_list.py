@@ -68,6 +68,10 @@ class HistoryList(Lines):
         place = index - offset
         return page[place] if place < len(page) else None
 
+    def holds(self, entry: Entry) -> bool:
+        """Whether a picture is in what was read last."""
+        return any(each.path == entry.path for page in self._pages.values() for each in page)
+
     @property
     def selected(self) -> Entry | None:
         """The picture with the cursor."""
