@@ -91,7 +91,7 @@ class GenerationRequest(BaseModel):
                 Problem(
                     field=".".join(str(part) for part in entry["loc"]) or "strength",
                     value=entry.get("input"),
-                    message=_explain(entry["type"], entry["msg"], entry.get("input")),
+                    message=explain(entry["type"], entry["msg"], entry.get("input")),
                 )
                 for entry in error.errors(include_url=False)
             ]
@@ -119,7 +119,9 @@ class GenerationRequest(BaseModel):
         )
 
 
-def _explain(kind: str, message: str, value: object) -> str:
+def explain(kind: str, message: str, value: object) -> str:
+    """What is wrong with a value, from an entry of pydantic's `ValidationError.errors()`: its type,
+    message and input."""
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":

@@ -33,5 +33,6 @@ def end_of(text: str, width: int) -> str:
 
 
 def shortened(text: str) -> str:
-    """A value as a message quotes it: at most 60 characters, ending in dots if some are missing."""
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    """A value as a message quotes it: at most 60 of its characters, ending in dots if some are
+    missing, and what is invisible as escapes."""
+    return visible(text if len(text) <= 60 else f"{text[:57]}...", keep="")

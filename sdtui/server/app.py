@@ -12,16 +12,18 @@ from starlette.middleware.cors import CORSMiddleware
 
 from sdtui import __version__
 from sdtui.core.errors import Problem, SdtuiError
+from sdtui.core.request import explain
 from sdtui.core.text import shortened
 from sdtui.server.a1111.routes import ROUTERS as A1111
 from sdtui.server.body import BodyLimit
 from sdtui.server.desk import Desk
-from sdtui.server.document import KeyedApp
+from sdtui.server.document import documented_app
 from sdtui.server.errors import ApiError, from_sdtui, respond, shape_of
 from sdtui.server.frame import Frame
 from sdtui.server.guard import Guard
 from sdtui.server.openai.routes import ROUTERS as OPENAI
 from sdtui.server.ours.routes import ROUTERS as OURS
+from sdtui.server.route import methods_at
 
 _log = logging.getLogger(__name__)
 _MOST_PROBLEMS = 20
@@ -34,10 +36,16 @@ _ABOUT = (
 
 def make_app(desk: Desk) -> FastAPI:
     """The application over a desk's parts."""
-    kind = FastAPI if desk.options.api_key is None else KeyedApp
-    app = kind(title="sdtui", version=__version__, description=_ABOUT)
+    app = documented_app(
+        keyed=desk.options.api_key is not None,
+        title="sdtui",
+        version=__version__,
+        description=_ABOUT,
+    )
     app.state.desk = desk
-    for router in (*OURS, *A1111, *OPENAI):
+    routers = (*OURS, *A1111, *OPENAI)
+    app.state.routes = [*app.routes, *(route for router in routers for route in router.routes)]
+    for router in routers:
         app.include_router(router)
     app.add_exception_handler(ApiError, _on_error)
     app.add_exception_handler(SdtuiError, _on_error)
@@ -60,6 +68,8 @@ def make_app(desk: Desk) -> FastAPI:
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
     answer = _as_answer(error)
+    if answer.status_code == 405:
+        answer.headers = {"Allow": ", ".join(methods_at(request.scope))}
     request_id = request.state.request_id
     if answer.status_code >= 500:
         _log.warning("request %s, job %s: %s", request_id, answer.job, answer.message)
@@ -79,7 +89,7 @@ def _as_answer(error: Exception) -> ApiError:
             Problem(
                 ".".join(shortened(str(part)) for part in each["loc"][1:]) or "body",
                 None,
-                _lowered(each["msg"]),
+                explain(each["type"], each["msg"], each.get("input")),
             )
             for each in error.errors()[:_MOST_PROBLEMS]
         ]
@@ -90,8 +100,3 @@ def _as_answer(error: Exception) -> ApiError:
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "BadRequest")
     message = f"{error.detail.rstrip('.')}."
     return ApiError(error.status_code, kind, message, headers=error.headers)
-
-
-def _lowered(message: str) -> str:
-    message = message.removeprefix("Value error, ")
-    return message[:1].lower() + message[1:]

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from sdtui.core.events import JobEvent, Loaded, Preview, Step
 
-_FLEETING = {"step", "preview"}
+FLEETING = {"step", "preview"}
+"""Events of which only the newest counts."""
 _CLOSING = {"finished", "failed", "cancelled"}
 _REMEMBERED = 200
 """Jobs that are over and can still be followed, as many as the queue lists."""
@@ -36,7 +37,7 @@ class Follower:
     def put(self, event: JobEvent) -> None:
         """Hand over an event, on any thread."""
         kind = event.event.kind
-        if kind in _FLEETING:
+        if kind in FLEETING:
             if not self._fleeting:
                 return
             with self._lock:

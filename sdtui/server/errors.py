@@ -4,6 +4,7 @@ stays in the log."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from fastapi import HTTPException
@@ -173,10 +174,11 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
 
 def openai_error(error: ApiError, request_id: str) -> OpenAIError:
     """The body of an error as OpenAI's clients know it."""
+    problems = [replace(each, field=_openai_param(each.field)) for each in error.problems]
     detail = OpenAIErrorDetail(
-        message=error.message,
+        message=f"{'; '.join(map(str, problems))}." if problems else error.message,
         type=_openai_type(error.status_code),
-        param=_openai_param(error.problems[0].field) if error.problems else None,
+        param=problems[0].field if problems else None,
         code=_OPENAI_CODES.get(error.kind, error.kind),
         id=request_id,
         job=error.job,
@@ -209,6 +211,7 @@ _MEANINGS: Mapping[int, str] = {
     409: "The job is over already",
     410: "The job was cancelled by someone else",
     413: "The request's body is too large",
+    415: "The request's body is of a kind that isn't read here",
     422: "A value is wrong; the message names the field and its limit",
     429: "The queue is full; Retry-After says when to try again",
     500: "A fault of sdtui's own; the log has it under the id",

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sdtui.server.errors import ApiError, respond, shape_of
 from sdtui.server.metrics import Metrics
+from sdtui.server.route import routes_at
 
 _log = logging.getLogger(__name__)
 
@@ -50,5 +51,12 @@ class Frame:
             fault = ApiError(500, "InternalError", f"sdtui met a fault of its own ({request_id}).")
             await respond(fault, shape_of(scope["path"]), request_id)(scope, receive, send_with_id)
         finally:
-            route = getattr(within.get("route"), "path", "none")
-            self._metrics.note_request(scope["method"], route, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self._metrics.note_request(scope["method"], _pattern(within), status, seconds)
+
+
+def _pattern(scope: Scope) -> str:
+    """The pattern of a request's path; "none" if there is no such path. A request that was turned
+    away never came to its route."""
+    routes = [scope["route"]] if "route" in scope else routes_at(scope)
+    return getattr(routes[0], "path", "none") if routes else "none"

@@ -1,4 +1,4 @@
-"""Routes that do more than FastAPI's own before a handler is called."""
+"""Routes that do more than FastAPI's own before a handler is called, and what lies at a path."""
 
 from __future__ import annotations
 
@@ -9,11 +9,25 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from sdtui.server.errors import ApiError
 from sdtui.server.making import refuse_if_full
 
 _Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def routes_at(scope: Scope) -> list[BaseRoute]:
+    """The routes of a request's path, whatever its method."""
+    routes = scope["app"].state.routes
+    return [route for route in routes if route.matches(scope)[0] is not Match.NONE]
+
+
+def methods_at(scope: Scope) -> list[str]:
+    """The methods that a request's path knows."""
+    found = {method for route in routes_at(scope) for method in getattr(route, "methods", ())}
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 class JsonRoute(APIRoute):

@@ -32,14 +32,17 @@ _KEEP_ALIVE = 15.0
 
 @dataclass(frozen=True)
 class ServerSentEvent:
-    """An event's name and its data."""
+    """An event's name and its data. With a number, a client that was cut off says behind which
+    event it wants to go on."""
 
     name: str
     data: BaseModel
+    number: int | None = None
 
     def lines(self) -> str:
         """The event in the format of the HTML standard."""
-        return f"event: {self.name}\ndata: {self.data.model_dump_json()}\n\n"
+        number = "" if self.number is None else f"id: {self.number}\n"
+        return f"{number}event: {self.name}\ndata: {self.data.model_dump_json()}\n\n"
 
 
 async def as_lines(

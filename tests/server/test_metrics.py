@@ -59,6 +59,7 @@ def a_day(running: Live, ask: httpx.Client) -> None:
     for number in range(50):
         assert ask.get(f"/made/up/{number}").status_code == 404
         assert ask.get(f"/jobs/{number}").status_code == 404
+    assert ask.get("/health", headers={"Host": "elsewhere.org"}).status_code == 403
 
 
 def test_what_the_readme_lists_is_there_with_what_happened(tmp_path: Path) -> None:
@@ -105,7 +106,8 @@ def test_what_the_readme_lists_is_there_with_what_happened(tmp_path: Path) -> No
             requests[name.partition(" ")[2]] += int(value)
     assert requests["method=GET route=none status=404"] == 50
     assert requests["method=GET route=/jobs/{job_id} status=404"] == 50
+    assert requests["method=GET route=/health status=403"] == 1
     assert requests["method=POST route=/generate status=200"] == 2
     assert requests["method=POST route=/generate status=429"] == 1
     assert requests["method=POST route=/generate status=503"] == 1
-    assert len(requests) < 12
+    assert len(requests) < 13

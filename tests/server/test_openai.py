@@ -50,7 +50,7 @@ def test_a_link_that_needs_no_key(api: openai.OpenAI, ask: httpx.Client) -> None
 
 
 @pytest.mark.parametrize("wanted", ["jpeg", "webp"])
-def test_output_formats(api: openai.OpenAI, wanted: Any) -> None:
+def test_output_formats(api: openai.OpenAI, ask: httpx.Client, wanted: Any) -> None:
     sizes = []
     for quality in (100, 5):
         made = api.images.generate(
@@ -58,7 +58,7 @@ def test_output_formats(api: openai.OpenAI, wanted: Any) -> None:
             model="gpt-image-2",  # a name of OpenAI's own means the server's model
             output_format=wanted,
             output_compression=quality,
-            extra_body=STEPS,
+            extra_body={**STEPS, "seed": 1},
             **SMALL,
         )
         assert made.data is not None
@@ -66,6 +66,18 @@ def test_output_formats(api: openai.OpenAI, wanted: Any) -> None:
         assert Image.open(io.BytesIO(data)).format == wanted.upper()
         sizes.append(len(data))
     assert sizes[0] > sizes[1]
+    linked = api.images.generate(
+        prompt="a red apple",
+        response_format="url",
+        output_format=wanted,
+        output_compression=5,
+        extra_body={**STEPS, "seed": 1},
+        **SMALL,
+    )
+    assert linked.data is not None
+    answer = ask.get(linked.data[0].url or "")
+    assert answer.headers["content-type"] == f"image/{wanted}"
+    assert len(answer.content) == sizes[1]
 
 
 def test_edit(api: openai.OpenAI) -> None:
@@ -157,6 +169,7 @@ def test_errors_have_their_shape(api: openai.OpenAI) -> None:
         with pytest.raises(openai.BadRequestError) as odd:
             api.images.generate(prompt="x", size=wrong)
         assert odd.value.param == "size"
+        assert "width" not in odd.value.message
     with pytest.raises(openai.BadRequestError, match="at most 4") as many:
         api.images.generate(prompt="x", n=5, **SMALL)
     assert many.value.param == "n"

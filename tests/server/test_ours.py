@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +169,18 @@ def test_a_job_that_nobody_waits_for(ask: httpx.Client) -> None:
     assert ask.get(over["pictures"][0]).content[:4] == b"\x89PNG"
     assert ask.get(job["url"] + "/pictures/1").status_code == 404
     assert ask.delete(job["url"]).status_code == 409
-    # A latecomer is told the same end.
-    assert events_of(ask.get(job["url"] + "/events").text)[-1][0] == "finished"
+    # A latecomer is told the same end, and one that was cut off no more than it needs.
+    again = ask.get(job["url"] + "/events").text
+    assert events_of(again)[-1][0] == "finished"
+    last, before = re.findall(r"^id: (\d+)$", again, re.MULTILINE)[-1:-3:-1]
+    rest = ask.get(job["url"] + "/events", headers={"Last-Event-ID": before})
+    lasting = [kind for kind, _ in events_of(rest.text) if kind not in ("step", "preview")]
+    assert lasting == ["finished"]
+    over_and_out = ask.get(job["url"] + "/events", headers={"Last-Event-ID": last})
+    assert (over_and_out.status_code, over_and_out.content) == (204, b"")
+    for wrong in ("-1", "x", "", "9" * 5000):
+        whole = ask.get(job["url"] + "/events", headers={"Last-Event-ID": wrong})
+        assert events_of(whole.text)[0][0] == "queued"
     assert job["id"] in [each["id"] for each in ask.get("/jobs").json()]
     assert ask.get("/jobs/none").status_code == 404
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import socket
 import struct
 import sys
@@ -134,6 +135,26 @@ def test_text_that_is_no_json_is_told_of_its_header(scripted: Live) -> None:
             headers={"Content-Type": "multipart/form-data; boundary=a; charset=unicode_escape"},
         )
         assert form.status_code == 400
+        as_json = ask.post("/v1/images/edits", json={"prompt": "x"})
+        assert as_json.status_code == 415
+        assert "must be a form" in as_json.json()["error"]["message"]
+
+
+def test_a_wrong_method_is_told_which_are_right(scripted: Live) -> None:
+    with scripted.client() as ask:
+        for path, methods in (("/jobs/1", "DELETE, GET, HEAD"), ("/generate", "POST")):
+            answer = ask.put(path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(locked: Live) -> None:
+    with locked.client(headers={"X-API-Key": KEY}) as ask:
+        for path in ("/docs", "/redoc"):
+            named = re.findall(r"""(?:href|src)=["']([^"']+)""", ask.get(path).text)
+            assert named
+            for each in named:
+                assert each.startswith("/"), each
+                assert ask.get(each).status_code == 200, each
 
 
 def test_head_is_answered_as_get_is(locked: Live) -> None:

@@ -23,8 +23,8 @@ from sdtui.server.a1111.checkpoints import find_checkpoint
 from sdtui.server.a1111.progress import address_of
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented
+from sdtui.server.files import picture_base64
 from sdtui.server.making import Made, Picture, all_made, prepare, submit, wait_for
-from sdtui.server.ours.generate import read_base64
 from sdtui.server.route import MakingRoute
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=MakingRoute)
@@ -139,7 +139,7 @@ def _behind_skipped(request: GenerationRequest, made: Made) -> GenerationRequest
 def _as_json(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> str:
     pictures = [each for part in parts for each in part.pictures]
     return ImagesAnswer(
-        images=[read_base64(each.path) for each in pictures] if body.send_images else [],
+        images=[picture_base64(each.path) for each in pictures] if body.send_images else [],
         parameters=body.model_dump(mode="json", exclude={"init_images", "mask"}),
         info=json.dumps(_info(body, request, parts), ensure_ascii=False),
     ).model_dump_json()

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 from pydantic import BaseModel
 
 from sdtui.core.errors import Problem
@@ -14,10 +14,10 @@ from sdtui.core.request import GenerationRequest
 from sdtui.jobs import Output
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented
+from sdtui.server.files import picture_base64
 from sdtui.server.guard import LINKS
 from sdtui.server.making import Made, Picture, all_made, make, prepare, submit
 from sdtui.server.openai.bodies import EditBody, ImagesBody
-from sdtui.server.openai.files import picture_base64
 from sdtui.server.openai.stream import PictureStream
 from sdtui.server.route import MakingRoute
 from sdtui.server.streaming import EVENT_STREAM
@@ -54,7 +54,20 @@ async def generations(body: ImagesBody, desk: TheDesk, http: Request) -> Respons
     return await _answer(body, await prepare(desk, body.values()), desk, http)
 
 
-@router.post("/edits", response_model=ImagesAnswer, responses=_ANSWERS)
+def _only_forms(http: Request) -> None:
+    """Without this, JSON would be told that everything is missing."""
+    kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        message = "The body must be a form with the picture in it (multipart/form-data)."
+        raise ApiError(415, "UnsupportedMediaType", message)
+
+
+@router.post(
+    "/edits",
+    response_model=ImagesAnswer,
+    responses={**_ANSWERS, **documented("openai", 415)},
+    dependencies=[Depends(_only_forms)],
+)
 async def edits(
     body: Annotated[EditBody, Form()],
     desk: TheDesk,
@@ -86,15 +99,19 @@ async def _answer(
         return PictureStream(desk, job, body, kind, http.state.request_id)
     made = all_made(desk, await make(desk, http, request, output))
     if body.wants_links:
-        data = [ImageAnswer(url=_link(desk, http, each), seed=each.seed) for each in made.pictures]
+        quality = body.output_compression
+        data = [
+            ImageAnswer(url=_link(desk, http, each, quality), seed=each.seed)
+            for each in made.pictures
+        ]
     else:
         data = await asyncio.to_thread(_read_all, made, body.output_compression)
     text = await asyncio.to_thread(_as_json, body, made, data)
     return Response(text, media_type="application/json")
 
 
-def _link(desk: Desk, http: Request, picture: Picture) -> str:
-    token = desk.links.make(picture.path)
+def _link(desk: Desk, http: Request, picture: Picture, quality: int | None) -> str:
+    token = desk.links.make(picture.path, quality)
     return f"{str(http.base_url).rstrip('/')}{LINKS}{token}{picture.path.suffix}"
 
 

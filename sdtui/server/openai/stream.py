@@ -17,9 +17,9 @@ from sdtui.core.events import Cancelled, Failed, Preview, Saved
 from sdtui.jobs import Job
 from sdtui.server.desk import Desk
 from sdtui.server.errors import ApiError, from_failed, openai_error
+from sdtui.server.files import picture_base64
 from sdtui.server.making import kept, until_kept, was_cancelled
 from sdtui.server.openai.bodies import ImagesBody
-from sdtui.server.openai.files import picture_base64
 from sdtui.server.previews import preview_base64
 from sdtui.server.streaming import UNBUFFERED, ServerSentEvent, as_lines
 

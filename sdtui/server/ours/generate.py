@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
@@ -13,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sdtui.core.record import GenerationRecord
 from sdtui.server.desk import TheDesk
 from sdtui.server.errors import ApiError, documented
+from sdtui.server.files import picture_base64
 from sdtui.server.making import Made, Picture, all_made, make, prepare
 from sdtui.server.ours.bodies import GenerateBody
 from sdtui.server.route import MakingRoute
@@ -109,10 +108,5 @@ def _as_json(made: Made) -> str:
 
 def _answer(picture: Picture) -> PictureAnswer:
     return PictureAnswer(
-        image_base64=read_base64(picture.path), seed=picture.seed, path=str(picture.path)
+        image_base64=picture_base64(picture.path), seed=picture.seed, path=str(picture.path)
     )
-
-
-def read_base64(path: Path) -> str:
-    """A file as base64."""
-    return base64.b64encode(path.read_bytes()).decode()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi import Path as PathValue
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.record import GenerationRecord
 from sdtui.jobs import Job, JobState
-from sdtui.server.board import Follower
+from sdtui.server.board import FLEETING, Follower
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented, told_of
 from sdtui.server.making import prepare, submit, until_kept
@@ -23,6 +24,7 @@ from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as
 
 router = APIRouter(tags=["sdtui"], route_class=MakingRoute)
 
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 JobId = Annotated[str, PathValue(max_length=64)]
 
 
@@ -88,14 +90,30 @@ async def cancel(job_id: JobId, desk: TheDesk, http: Request) -> JobAnswer:
 @router.get(
     "/jobs/{job_id}/events",
     response_class=StreamingResponse,
-    responses={200: EVENT_STREAM, **documented("sdtui", 404)},
+    responses={
+        200: EVENT_STREAM,
+        204: {"description": "The job is over, and all of it has been told"},
+        **documented("sdtui", 404),
+    },
 )
-async def events(job_id: JobId, desk: TheDesk) -> StreamingResponse:
+async def events(
+    job_id: JobId,
+    desk: TheDesk,
+    last_event_id: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
     """What happens to a job, as server-sent events: first what has happened, then what does, until
-    it is over. The event's name is its kind; its data is JSON."""
-    _find(desk, job_id)
+    it is over. The event's name is its kind; its data is JSON.
+
+    With `Last-Event-ID`, as a browser sends it when it comes back, only what came behind that
+    event; where nothing will, 204, which has a browser stay away.
+    """
+    job = _find(desk, job_id)
+    after = int(last_event_id) if _NUMBER.fullmatch(last_event_id) else 0
+    lasting = [each for each in desk.board.events(job_id) if each.event.kind not in FLEETING]
+    if job.state.is_over and after >= len(lasting):
+        return Response(status_code=204)
     return StreamingResponse(
-        _follow(desk, job_id), media_type="text/event-stream", headers=UNBUFFERED
+        _follow(desk, job_id, after), media_type="text/event-stream", headers=UNBUFFERED
     )
 
 
@@ -116,15 +134,23 @@ async def picture(job_id: JobId, index: int, desk: TheDesk) -> FileResponse:
     return FileResponse(ready[index])
 
 
-async def _follow(desk: Desk, job_id: str) -> AsyncIterator[str]:
+async def _follow(desk: Desk, job_id: str, after: int) -> AsyncIterator[str]:
     with desk.board.following(job_id, fleeting=True) as follower:
-        async for text in as_lines(_told(follower), until_kept(desk, job_id)):
+        async for text in as_lines(_told(follower, after), until_kept(desk, job_id)):
             yield text
 
 
-async def _told(follower: Follower) -> AsyncIterator[ServerSentEvent]:
+async def _told(follower: Follower, after: int) -> AsyncIterator[ServerSentEvent]:
+    """Events behind number `after`. Steps and previews have none: they aren't told twice."""
+    count = 0
     async for envelope in follower:
-        yield ServerSentEvent(envelope.event.kind, envelope.event)
+        event = envelope.event
+        if event.kind in FLEETING:
+            yield ServerSentEvent(event.kind, event)
+            continue
+        count += 1
+        if count > after:
+            yield ServerSentEvent(event.kind, event, count)
 
 
 def _find(desk: Desk, job_id: str) -> Job:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from fastapi.responses import FileResponse
 
 from sdtui.server.desk import TheDesk
 from sdtui.server.errors import ApiError, documented
+from sdtui.server.files import picture_bytes
 from sdtui.server.guard import LINKS
 
 router = APIRouter(tags=["sdtui"])
@@ -22,9 +24,13 @@ router = APIRouter(tags=["sdtui"])
         **documented("sdtui", 404),
     },
 )
-async def linked(token: Annotated[str, Path(max_length=64)], desk: TheDesk) -> FileResponse:
+async def linked(token: Annotated[str, Path(max_length=64)], desk: TheDesk) -> Response:
     """A picture by the link that an answer gave; for an hour."""
-    path = desk.links.find(token.partition(".")[0])
-    if path is None or not path.is_file():
+    linked = desk.links.find(token.partition(".")[0])
+    if linked is None or not linked.picture.is_file():
         raise ApiError(404, "NotFound", "There is no such link (any more).")
-    return FileResponse(path)
+    file = FileResponse(linked.picture)
+    if linked.quality is None:
+        return file
+    data = await asyncio.to_thread(picture_bytes, linked.picture, linked.quality)
+    return Response(data, media_type=file.media_type)
