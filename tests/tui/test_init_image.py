@@ -61,6 +61,36 @@ async def test_the_picker_goes_into_folders_and_back(bench: Bench, folder: Path)
         assert bench.app.main.texts["init_image"] == str(folder / "more/green.webp")
 
 
+async def test_a_written_path_leads_there(bench: Bench, folder: Path) -> None:
+    async with running(bench, (80, 24)):
+        screen = await choosing(bench, Path("/"))
+        await bench.write(f"{folder}/mo")
+        assert screen.choices.shown == ["more/"]
+        await bench.write("re/")
+        assert (screen.choices.shown, screen.filter.value) == (["../", "green.webp"], "")
+        await bench.write("../red")
+        assert screen.choices.shown == ["red.PNG"]
+        await bench.write("/no such folder/x")
+        assert screen.choices.shown == []
+        screen.filter.value = f"{folder}/more/green.webp"  # as a paste is
+        await bench.settled()
+        await bench.press("enter")
+        assert bench.app.main.texts["init_image"] == str(folder / "more/green.webp")
+
+
+async def test_a_path_at_home_may_begin_with_a_tilde(
+    bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    async with running(bench, (80, 24)):
+        screen = await choosing(bench, Path("/"))
+        await bench.write("~nobody-of-that-name/")
+        assert screen.choices.shown == []
+        screen.filter.value = ""
+        await bench.write("~/blue")
+        assert screen.choices.shown == ["blue.png"]
+
+
 async def test_leaving_the_picker_changes_nothing(bench: Bench, folder: Path) -> None:
     async with running(bench):
         await choosing(bench, folder)

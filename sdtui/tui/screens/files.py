@@ -6,6 +6,7 @@ from pathlib import Path
 
 from textual import events
 from textual.content import Content
+from textual.widgets import Input
 
 from sdtui.core.text import visible
 from sdtui.tui.screens.dialogs import ChooseScreen
@@ -15,7 +16,7 @@ _UP = "../"
 
 
 class FileScreen(ChooseScreen):
-    """Folders and pictures; enter goes into a folder."""
+    """Folders and pictures; enter goes into a folder, and so does writing its path and a slash."""
 
     def __init__(self, start: Path) -> None:
         super().__init__("", ())
@@ -42,7 +43,17 @@ class FileScreen(ChooseScreen):
         else:
             self.dismiss(str(path))
 
-    def _enter(self, folder: Path) -> None:
+    def narrow(self) -> None:
+        """Show what the filter lets through, in the folder that it names."""
+        head, slash, name = self.filter.value.rpartition("/")
+        if slash:
+            folder = self._folder / _expanded(f"{head}/")
+            if folder.is_dir():
+                self._enter(folder, name)
+                return
+        super().narrow()
+
+    def _enter(self, folder: Path, name: str = "") -> None:
         try:
             entries = sorted(folder.iterdir(), key=lambda path: path.name.casefold())
         except OSError as error:
@@ -54,6 +65,15 @@ class FileScreen(ChooseScreen):
         files = [entry.name for entry in seen if entry.suffix.lower() in _PICTURES]
         self.names = [_UP, *folders, *files]
         self.query_one(".dialog").border_title = Content(visible(str(self._folder)))
-        self.filter.value = ""
-        self.narrow()
-        self.choices.cursor = 1 if len(self.names) > 1 else 0
+        with self.filter.prevent(Input.Changed):
+            self.filter.value = name
+        self.filter.cursor_position = len(name)
+        super().narrow()
+        self.choices.cursor = 1 if len(self.choices.shown) > 1 and not name else 0
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody has that name
+        return Path(path)
