@@ -244,9 +244,13 @@ class SdtuiApp(App[int], inherit_bindings=False):
             self.leave()
 
     def action_help(self) -> None:
-        """Explain the focused pane."""
+        """Explain the focused pane, or the keys of what lies over the window."""
+        from sdtui.tui.screens.help import HelpScreen
+
         if self.screen is self.main:
             self.main.show_help()
+        elif not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen("Keys here", "", self.screen))
 
     def action_next_theme(self) -> None:
         """The next theme."""

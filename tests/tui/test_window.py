@@ -13,10 +13,11 @@ from textual.widgets import Static
 from sdtui.core import paths
 from sdtui.tui.messages import PartsImported
 from sdtui.tui.progress import Level, LogLine
-from sdtui.tui.screens.dialogs import ConfirmScreen
+from sdtui.tui.screens.dialogs import ChooseScreen, ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.jump import LETTERS
 from sdtui.tui.state import load_state
+from sdtui.tui.widgets.key_bar import KeyBar
 from sdtui.tui.widgets.pane import Pane
 from tests.tui.scripted import Bench, running
 
@@ -106,6 +107,26 @@ async def test_help_is_about_the_focused_pane(bench: Bench) -> None:
         assert "Move the job forward" in shown
         await bench.press("escape")
         assert bench.at_main
+
+
+async def test_help_and_footer_tell_the_keys_of_a_dialog(bench: Bench) -> None:
+    async with running(bench, (120, 36)):
+        bar = bench.app.main.query_one(KeyBar)
+        assert "Generate" in bar.render().plain
+        bench.app.main.parameters.fields["policy"].focus()
+        await bench.press("enter")
+        assert isinstance(bench.app.screen, ChooseScreen)
+        assert "Generate" not in bar.render().plain
+        assert "Quit" in bar.render().plain
+        await bench.press("f1")
+        assert isinstance(bench.app.screen, HelpScreen)
+        shown = bench.app.export_screenshot().replace("&#160;", " ")
+        assert "Take the choice with the cursor" in shown
+        assert "Queue a picture" not in shown
+        await bench.press("f1", "escape")
+        assert isinstance(bench.app.screen, ChooseScreen)
+        await bench.press("escape")
+        assert "Generate" in bar.render().plain
 
 
 async def test_the_palette_has_the_actions_of_every_pane(bench: Bench) -> None:

@@ -14,8 +14,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from sdtui.tui.actions import ACTIONS
-from sdtui.tui.bindings import GLOBAL, bindings_in
+from sdtui.tui.bindings import bindings_in
 from sdtui.tui.sizes import Axis, PaneSizes
 from sdtui.tui.widgets.history import HistoryPane
 from sdtui.tui.widgets.key_bar import KeyBar
@@ -261,15 +260,6 @@ class WindowScreen(Screen[None]):
         from sdtui.tui.screens.help import HelpScreen
 
         pane = self.focused_pane
-        keys: dict[str, tuple[str, str]] = {}
-        for active in self.active_bindings.values():
-            binding = active.binding
-            if binding.id and binding.tooltip:
-                key, told = keys.get(binding.id, ("", binding.tooltip))
-                display = self.app.get_key_display(binding)
-                keys[binding.id] = (f"{key} {display}".strip(), told)
-        listed = [action.id for action in ACTIONS if action.id in keys]
-        own_first = sorted(listed, key=lambda name: name.partition(".")[0] in GLOBAL)
         title = pane.title if pane else "sdtui"
         about = pane.about if pane else "Press a letter after the jump key to go to a pane."
-        self.app.push_screen(HelpScreen(title, about, [keys[name] for name in own_first]))
+        self.app.push_screen(HelpScreen(title, about, self))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.text import Text
+from textual.binding import Binding
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -15,7 +16,7 @@ _FIRST = ("generate", "cancel")
 
 class KeyBar(Widget):
     """As many keys as there is room for: what makes pictures first, then the focused pane's, then
-    the rest. Help and quit are always there."""
+    the rest. Help and quit are always there. Under a dialog it shows what works in the dialog."""
 
     DEFAULT_CSS = (
         "KeyBar { width: 100%; height: 1; dock: bottom; padding: 0 1; background: $surface; }"
@@ -24,6 +25,7 @@ class KeyBar(Widget):
     def on_mount(self) -> None:
         """Follow the focus."""
         self.screen.bindings_updated_signal.subscribe(self, self._follow)
+        self.app.screen_change_signal.subscribe(self, self._follow)
 
     def _follow(self, _: Screen[object]) -> None:
         self.refresh()
@@ -31,8 +33,7 @@ class KeyBar(Widget):
     def render(self) -> Text:
         """Key and name, key and name."""
         shown: dict[str, tuple[str, str, bool]] = {}
-        for key in self.screen.active_bindings.values():
-            binding = key.binding
+        for binding in self._that_work():
             if binding.show and binding.id and binding.action not in shown:
                 display = self.app.get_key_display(binding)
                 everywhere = binding.id.partition(".")[0] in GLOBAL
@@ -50,6 +51,14 @@ class KeyBar(Widget):
         for each in last:
             text.append_text(self._told(each))
         return text
+
+    def _that_work(self) -> list[Binding]:
+        here = [key.binding for key in self.screen.active_bindings.values()]
+        above = self.app.screen
+        if above is self.screen:
+            return here
+        everywhere = [each for each in here if (each.id or "").startswith("app.")]
+        return [*(key.binding for key in above.active_bindings.values()), *everywhere]
 
     def _told(self, key: tuple[str, str, bool]) -> Text:
         return (
