@@ -121,8 +121,10 @@ class LiveEvents:
         screen = self._screen
         match envelope.event:
             case events.Started(seed=seed):
+                request = self._queue.job(envelope.job).request
+                self.progress = replace(self.progress, pictures=request.num_images_per_prompt)
                 screen.parameters.last_seed = seed
-                screen.preview.begin(self._queue.job(envelope.job).request.init_image)
+                screen.preview.begin(request.init_image)
             case events.Saved(path=path):
                 screen.preview.add(Path(path))
                 screen.history_pane.reload()

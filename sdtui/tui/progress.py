@@ -47,6 +47,11 @@ class Progress:
     tried: str = ""
     """What the last attempt changed."""
     memory_peak: int = 0
+    pictures: int = 1
+    """How many the job makes."""
+    first_image: int = 0
+    """Index of the first picture of the batch that is being made."""
+    batch_size: int = 1
     saved: int = 0
     """Pictures of the job that are on disk."""
     stopping: str = ""
@@ -60,3 +65,12 @@ class Progress:
     def is_running(self) -> bool:
         """Whether a job is under way."""
         return bool(self.job) and self.outcome is None
+
+    @property
+    def which(self) -> str:
+        """Which of the job's pictures are being made; "" if it makes one only."""
+        if self.pictures == 1:
+            return ""
+        first, last = self.first_image + 1, self.first_image + self.batch_size
+        which = f"picture {first}" if first == last else f"pictures {first}-{last}"
+        return f"{which} of {self.pictures}"

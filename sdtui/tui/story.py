@@ -88,6 +88,8 @@ def progress_after(before: Progress, envelope: events.JobEvent) -> Progress:
                 stage=_STAGES["denoise"],
                 step=event.step,
                 total=event.total,
+                first_image=event.first_image,
+                batch_size=event.batch_size,
                 speed=event.it_per_second,
                 remaining=event.remaining,
                 memory_peak=max(before.memory_peak, event.memory_peak),

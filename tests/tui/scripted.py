@@ -287,6 +287,7 @@ async def running(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncItera
         bench.pilot = pilot
         await bench.until(bench.monitor.has_looked.is_set)
         await bench.until(nothing_is_read)
+        await bench.settled()
         await bench.until(bench.list_is_read)
         await bench.settled()
         yield bench

@@ -14,7 +14,7 @@ from sdtui.core.record import Stage
 from sdtui.jobs import JobState
 from sdtui.tui.halfcells import Pixels, draw
 from sdtui.tui.messages import PartsImported
-from sdtui.tui.progress import Level
+from sdtui.tui.progress import Level, Progress
 from sdtui.tui.screens import main as screens_main
 from sdtui.tui.widgets import pixel_view
 from sdtui.tui.widgets.pixel_view import PixelView
@@ -195,6 +195,12 @@ async def test_that_torch_is_being_started_is_said(bench: Bench) -> None:
         assert "starting torch" in bench.app.main.log_pane.text
 
 
+def test_which_of_a_jobs_pictures_are_made() -> None:
+    assert Progress(pictures=1).which == ""
+    assert Progress(pictures=5, first_image=2).which == "picture 3 of 5"
+    assert Progress(pictures=5, first_image=2, batch_size=2).which == "pictures 3-4 of 5"
+
+
 async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: Bench) -> None:
     async with running(bench):
         live = bench.app.main.live
@@ -208,6 +214,8 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: Bench) -> N
         view = bench.app.screen.query_one(PixelView)
         bench.generator.hold.clear()
         await bench.until(lambda: live.progress.step)
+        title = str(bench.app.main.progress_pane.border_title)
+        assert "denoising · picture 1 of 2" in title
         bench.generator.hold.set()
         await bench.until(lambda: view.pixels is not None and view.pixels.width == 16)
         bench.generator.hold.clear()

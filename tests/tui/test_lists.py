@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.widget import Widget
 
 from sdtui.tui.actions import actions_in
@@ -39,6 +40,7 @@ async def test_one_line_more_does_not_lay_out_the_window(bench: Bench) -> None:
         await bench.settled()
         log.add([LogLine(0.0, Level.NEWS, "with the scrollbar the lines are shorter")])
         await bench.settled()
+        await bench.settled()  # the scrollbar, now that it is there, is laid out once more
         bench.app.main.screen_layout_refresh_signal.subscribe(log, layouts.append)
         log.add([LogLine(0.0, Level.NEWS, "one more")])
         await bench.settled()
@@ -73,3 +75,14 @@ async def test_every_list_has_them(bench: Bench) -> None:
         assert isinstance(screen, SettingsScreen)
         await bench.press("j", "j", "k")
         assert screen.list.cursor == 1
+
+
+@pytest.mark.parametrize("key", ["y", "s"])
+async def test_an_empty_log_is_neither_copied_nor_saved(bench: Bench, key: str) -> None:
+    async with running(bench):
+        log = bench.app.main.log_pane
+        log.kept.clear()
+        log.list.use([])
+        log.list.focus()
+        await bench.press(key)
+        assert [each.message for each in bench.app._notifications] == ["The log shows nothing yet."]

@@ -108,11 +108,17 @@ class LogPane(Pane):
 
     def action_copy(self) -> None:
         """Copy what is shown."""
-        self.post_message(self.Copy())
+        self._ask_for(self.Copy())
 
     def action_save(self) -> None:
         """Save what is shown."""
-        self.post_message(self.Save())
+        self._ask_for(self.Save())
+
+    def _ask_for(self, message: Message) -> None:
+        if self.list.shown:
+            self.post_message(message)
+        else:
+            self.notify("The log shows nothing yet.", timeout=3)
 
     def action_details(self) -> None:
         """The line with the cursor, whole."""

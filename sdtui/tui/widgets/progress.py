@@ -73,8 +73,9 @@ class ProgressPane(Pane):
         """Show where the job stands."""
         self.bar.progress = progress
         state = "" if progress.outcome is not None else progress.stage
-        attempt = f" · attempt {progress.attempt}" if progress.attempt > 1 else ""
-        self.count_in_title(f"· {state}{attempt}" if state else "")
+        attempt = f"attempt {progress.attempt}" if progress.attempt > 1 else ""
+        told = [each for each in (state, progress.which, attempt) if each]
+        self.count_in_title(f"· {' · '.join(told)}" if state else "")
         peak = progress.memory_peak
         self.say_below(f"peak {gibibytes(peak)} GiB" if peak else "")
 
