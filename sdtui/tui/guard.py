@@ -38,13 +38,15 @@ class TerminalGuard:
         self._told = told
 
     def __enter__(self) -> Self:
-        """Begin to watch. To be called while the process has only one thread."""
+        """Begin to watch, and have ^Q and ^S be keys from now on. To be called while the process
+        has only one thread."""
         terminal = sys.stdin.fileno()
-        before = termios.tcgetattr(terminal)
+        self._terminal, self._before = terminal, termios.tcgetattr(terminal)
+        _without_flow_control(terminal, self._before)
         reading, self._writing = os.pipe()
         if os.fork() == 0:
             os.close(self._writing)
-            self._watch(reading, terminal, before)
+            self._watch(reading, terminal, self._before)
         os.close(reading)
         return self
 
@@ -55,6 +57,8 @@ class TerminalGuard:
         traceback: TracebackType | None,
     ) -> None:
         """The terminal is as it was: let the other process go, if nobody has killed it."""
+        with suppress(termios.error):  # it may have hung up
+            termios.tcsetattr(self._terminal, termios.TCSANOW, self._before)
         with suppress(BrokenPipeError):
             os.write(self._writing, _CLEAN)
         os.close(self._writing)
@@ -67,6 +71,12 @@ class TerminalGuard:
                 os.write(terminal, f"{_RESTORE}\r\n{self._told}\r\n".encode())
         finally:
             os._exit(0)
+
+
+def _without_flow_control(terminal: int, modes: list[Any]) -> None:
+    modes = [*modes]
+    modes[tty.IFLAG] &= ~termios.IXON
+    termios.tcsetattr(terminal, termios.TCSANOW, modes)
 
 
 def _restore_modes(terminal: int, before: list[Any]) -> None:

@@ -44,6 +44,23 @@ ENDS = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?20
 """The other screen, hidden cursor, mouse, pastes and keys are given up."""
 
 
+def test_flow_control_swallows_no_key_while_the_app_is_imported(tmp_path: Path) -> None:
+    script = (
+        "import time\nfrom sdtui.tui.guard import TerminalGuard\n"
+        "with TerminalGuard(''):\n    print('within', flush=True)\n    input()\n"
+        "print('after', flush=True)\ninput()\n"
+    )
+    terminal = Terminal(("-c", script), tmp_path)
+    try:
+        for told, on in (("within", False), ("after", True)):
+            terminal.until(lambda told=told: told in terminal.text)  # type: ignore[misc]
+            modes = termios.tcgetattr(terminal.process.fileno())
+            assert bool(modes[tty.IFLAG] & termios.IXON) == on
+            terminal.send("\r")
+    finally:
+        terminal.kill()
+
+
 def seeds(home: Path) -> list[int]:
     """Of the pictures that are on disk."""
     records = (home / "pictures").rglob("*.json")
@@ -112,7 +129,8 @@ def test_killed_half_way(tmp_path: Path) -> None:
 def hang_up(terminal: Terminal) -> int:
     """Close the terminal; the exit code of the app."""
     process = psutil.Process(terminal.process.pid).pid
-    os.close(terminal.process.child_fd)
+    # By its owner: else it closes the number once more, which by then may be another terminal's.
+    terminal.process.ptyproc.fileobj.close()  # type: ignore[attr-defined]
     end = time.monotonic() + 60
     while (ended := os.waitpid(process, os.WNOHANG))[0] == 0:
         if time.monotonic() >= end:
