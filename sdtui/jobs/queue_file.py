@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -35,14 +36,29 @@ class _Kept(BaseModel):
 
 
 class QueueFile:
-    """One file for each process, so that two apps don't take each other's jobs."""
+    """One file for each process, so that two apps don't take each other's jobs. May be used by
+    several threads."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or paths.state_folder()
         self._file = self._folder / f"queue-{os.getpid()}.json"
+        self._lock = threading.Lock()
+        self._is_final = False
 
     def keep(self, jobs: Iterable[Job]) -> None:
         """Keep the jobs that are wanted; without any there is no file. Raises OSError."""
+        with self._lock:
+            if not self._is_final:
+                self._write(jobs)
+
+    def keep_for_good(self, jobs: Iterable[Job]) -> None:
+        """Keep what the next start is to find. What others still have kept after that, who see jobs
+        stopped because the process ends, changes nothing. Raises OSError."""
+        with self._lock:
+            self._is_final = True
+            self._write(jobs)
+
+    def _write(self, jobs: Iterable[Job]) -> None:
         wanted = tuple(job for job in jobs if job.state.is_wanted)
         if wanted:
             began = psutil.Process().create_time()

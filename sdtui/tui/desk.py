@@ -33,7 +33,7 @@ class Desk:
         ended = self.queue.close(_GRACE)
         left = [self.queue.job(job.id).rest() for job in before if job.state.is_wanted]
         try:
-            self.queue_file.keep(job for job in left if job is not None)
+            self.queue_file.keep_for_good(job for job in left if job is not None)
         except OSError as error:
             _log.warning("the queue can't be kept on disk: %s", error)
         if ended:
