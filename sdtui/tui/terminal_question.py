@@ -11,9 +11,9 @@ import time
 import tty
 from dataclasses import dataclass
 
-_QUESTIONS = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
-"""Kitty's protocol? How large is a cell? And what every terminal answers (DA1), so that its answer
-says that no other will come."""
+_QUESTIONS = "\x1b_Gi=31,s=1,v=1,a=q,U=1,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
+"""Kitty's protocol, with placeholders (U; Kitty itself has them since 0.28)? How large is a cell?
+And what every terminal answers (DA1), so that its answer says that no other will come."""
 _LAST = re.compile(rb"\x1b\[\?([\d;]*)c")
 _CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
 _ANSWER = re.compile(rb"\x1b_G.*?\x1b\\|\x1b\[[?\d;]+[ct]", re.DOTALL)
