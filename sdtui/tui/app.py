@@ -116,6 +116,14 @@ class SdtuiApp(App[int], inherit_bindings=False):
         # Not by the loop: it may be waiting to write to a terminal that is gone.
         signal.signal(signal.SIGHUP, self._hung_up)
 
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """Screens that are seen through the upper one. Textual counts the next one always: whatever
+        changes there, the picture on the whole screen would be drawn and sent to the terminal
+        again."""
+        covers = self.screen_stack and self.screen.styles.background.a == 1
+        return [] if covers else super()._background_screens
+
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, but for a terminal our own."""
         chosen = super().get_driver_class()
