@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from sdtui.core.choices import ImageProtocol
@@ -32,6 +33,10 @@ def picture_widget(protocol: ImageProtocol, abilities: Abilities) -> type[Widget
     before the app runs: for Sixel, a library asks the terminal once more."""
     if protocol == "sixel" or (protocol == "auto" and abilities.sixel):
         # First, since WezTerm and Konsole know Sixel, and Kitty's protocol without placeholders.
+        if sys.version_info < (3, 12):
+            from sdtui.tui.widgets.sixel_picture import SixelPicture
+
+            return SixelPicture
         from textual_image.widget import SixelImage
 
         return SixelImage

@@ -89,7 +89,7 @@ async def test_search_narrows_and_says_what_is_wrong(full: Bench) -> None:
         await full.until(lambda: pane.list.count == 1)
         assert "1 found" in str(pane.border_title)
         await full.press("enter")
-        assert pane.list.has_focus
+        await full.until(lambda: pane.list.has_focus)
         pane.search.value = "colour:red"
         await full.until(lambda: pane.problem.region)
         assert "there is no field" in str(pane.problem.render())

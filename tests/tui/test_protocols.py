@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import re
+import sys
 from pathlib import Path
 
+import pyte
 import pytest
 from PIL import Image
 
@@ -20,7 +22,7 @@ KITTY = b"\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[?62c"
 SIXEL = b"\x1b[6;20;10t\x1b[?62;4;22c"
 AUTO = {"SDTUI_IMAGE_PROTOCOL": "auto", "TERM": "xterm-kitty"}
 PLACEHOLDER = "\U0010eeee"
-CTRL_G, CTRL_Q, F1, F2, F3 = "\x07", "\x11", "\x1bOP", "\x1bOQ", "\x1bOR"
+CTRL_G, CTRL_Q, F1, F2, F3, F6 = "\x07", "\x11", "\x1bOP", "\x1bOQ", "\x1bOR", "\x1b[17~"
 _SENT = re.compile(
     rb"\x1b_Ga=T,U=1,f=100,q=2,i=(\d+),c=(\d+),r=(\d+),m=(\d);(.*?)\x1b\\", re.DOTALL
 )
@@ -79,6 +81,50 @@ def test_sixels_are_not_sent_under_a_dialog(tmp_path: Path) -> None:
     terminal.until(lambda: _SIXELS.search(bytes(terminal.sent)))
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
+
+
+class Rows(pyte.Screen):
+    """Counts how often everything moves up."""
+
+    moved = 0
+
+    def index(self) -> None:
+        """A line further down."""
+        self.moved += self.cursor.y == self.lines - 1
+        super().index()
+
+
+def test_sixels_on_the_whole_screen_are_sent_once_and_move_nothing(tmp_path: Path) -> None:
+    terminal = Terminal(SCRIPTED, tmp_path, (80, 24), AUTO, SIXEL)
+    terminal.until("Quit")
+    terminal.send("a cat" + CTRL_G)
+    terminal.until(lambda: _SIXELS.search(bytes(terminal.sent)))
+    terminal.watch(1)
+    terminal.sent.clear()
+    terminal.send(F6)
+    terminal.until("esc back")
+    terminal.until(lambda: _SIXELS.search(bytes(terminal.sent)))
+    terminal.watch(1)
+    rows = Rows(80, 24)
+    pyte.ByteStream(rows).feed(_SIXELS.sub(b"", bytes(terminal.sent)))
+    assert rows.moved == 0
+    terminal.sent.clear()
+    terminal.watch(2.5)  # the monitor looks twice
+    assert not _SIXELS.search(bytes(terminal.sent))
+    terminal.send("\x1b")
+    terminal.until("Negative prompt")
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="textual-image does so itself there")
+def test_all_colours_of_a_picture_are_told_before_the_first_is_used() -> None:
+    from sdtui.tui.widgets.sixel_picture import with_colours_first
+
+    mixed = '\x1bP0;0;0q"1;1;9;6#1;2;85;96;97!9~$#0;2;9;8;7@@#1A-\x1b\\'
+    assert with_colours_first(mixed) == (
+        '\x1bP0;0;0q"1;1;9;6#1;2;85;96;97#0;2;9;8;7#1!9~$#0@@#1A-\x1b\\'
+    )
 
 
 @pytest.mark.parametrize("protocol", ["auto", "halfcell"])
