@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -11,10 +10,11 @@ from textual.message_pump import MessagePump
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.tui.beside import beside
+from sdtui.tui.messages import message
 from sdtui.tui.quantities import data_size, duration
 
 
-@dataclass
+@message
 class DownloadProgress(Message):
     """Bytes have come."""
 
@@ -24,7 +24,7 @@ class DownloadProgress(Message):
     """Bytes a second."""
 
 
-@dataclass
+@message
 class DownloadEnded(Message):
     """A download is over."""
 

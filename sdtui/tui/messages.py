@@ -1,10 +1,10 @@
-"""What other threads tell the app."""
+"""What other threads tell the app, and how a message is made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, dataclass_transform
 
 from textual.message import Message
 
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from sdtui.models.description import ModelDescription
     from sdtui.models.tokens import TokenCounter
     from sdtui.monitor import Sample
+
+
+Class = TypeVar("Class", bound=Message)
+
+
+@dataclass_transform(eq_default=False)
+def message(kind: type[Class]) -> type[Class]:
+    """A dataclass of a message. Nobody compares or prints any, and what would do so takes half of
+    the time to make one: some two dozen are made before the window is seen."""
+    return dataclass(eq=False, repr=False)(kind)
 
 
 class PartsImported(Message):
@@ -22,28 +32,28 @@ class EventsArrived(Message):
     """The mailbox is no longer empty."""
 
 
-@dataclass
+@message
 class ValueOpened(Message):
     """A value of a picture's story is to be seen whole."""
 
     value: str
 
 
-@dataclass
+@message
 class Sampled(Message):
     """The monitor took a sample."""
 
     sample: Sample
 
 
-@dataclass
+@message
 class HistoryRead(Message):
     """What was changed among the pictures while sdtui was away is in the index."""
 
     problem: str = ""
 
 
-@dataclass
+@message
 class ModelKnown(Message):
     """What could be found out about a model without loading it."""
 

@@ -278,7 +278,7 @@ def _seed_seen(terminal: Terminal) -> str:
 
 
 def _rows(what: str, seconds: list[float], p95: str, worst: str) -> list[tuple[str, str, str]]:
-    quantile = statistics.quantiles(seconds, n=20)[-1]
+    quantile = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
     return [
         (f"{what}, p95", f"{quantile * 1000:.0f} ms", p95),
         (f"{what}, worst", f"{max(seconds) * 1000:.0f} ms", worst),

@@ -23,6 +23,7 @@ from sdtui.tui.beside import beside
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.downloads import DownloadEnded, Downloads
 from sdtui.tui.ink import Ink, ink
+from sdtui.tui.messages import message
 from sdtui.tui.quantities import data_size
 from sdtui.tui.room import MemoryRoom, Need, need_of
 from sdtui.tui.screens.search_dialog import SearchDialog
@@ -45,7 +46,7 @@ class Offer:
     installed: bool = True
 
 
-@dataclass
+@message
 class OffersFound(Message):
     """What is installed, described."""
 

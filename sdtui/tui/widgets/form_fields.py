@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -20,17 +19,18 @@ from textual.widget import Widget
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.fields import FieldSpec
+from sdtui.tui.messages import message
 from sdtui.tui.widgets.line_input import LineInput
 
 
-@dataclass
+@message
 class FieldChanged(Message):
     """A field of the form has another value."""
 
     field: str
 
 
-@dataclass
+@message
 class FieldOpened(Message):
     """Someone wants to see what a field can be."""
 

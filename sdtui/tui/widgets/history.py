@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -19,6 +18,7 @@ from textual.widgets import Input, Static
 from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.messages import message
 from sdtui.tui.widgets.history_list import PAGE, HistoryList
 from sdtui.tui.widgets.line_input import LineInput
 from sdtui.tui.widgets.lines import Lines
@@ -62,14 +62,14 @@ class HistoryPane(Pane):
     HistoryPane > Input { height: 1; margin: 0 1; background: transparent; padding: 0; }
     """
 
-    @dataclass
+    @message
     class Selected(Message):
         """The cursor rests on another picture."""
 
         entry: Entry | None
         record: GenerationRecord | None
 
-    @dataclass
+    @message
     class Wished(Message):
         """Something is to be done with a picture, outside of the history."""
 
@@ -77,14 +77,14 @@ class HistoryPane(Pane):
         entry: Entry
         record: GenerationRecord
 
-    @dataclass
+    @message
     class Compare(Message):
         """Two pictures are to be seen side by side."""
 
         first: Entry
         second: Entry
 
-    @dataclass
+    @message
     class TagsWanted(Message):
         """Someone wants to write tags for a picture."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -10,6 +9,7 @@ from textual.message import Message
 
 from sdtui.core.text import one_line
 from sdtui.tui.ink import ink
+from sdtui.tui.messages import message
 from sdtui.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _PAGES_KEPT = 12
 class HistoryList(Lines):
     """One picture a line. Asks for the pages that it needs and shows blanks until they come."""
 
-    @dataclass
+    @message
     class PageWanted(Message):
         """Entries from `offset` on are needed."""
 

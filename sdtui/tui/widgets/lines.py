@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
@@ -16,6 +15,7 @@ from textual.strip import Strip
 
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import ink
+from sdtui.tui.messages import message
 from sdtui.tui.widgets.on_tab import OnTab
 
 
@@ -48,7 +48,7 @@ class Lines(ScrollView, OnTab, can_focus=True):
     empty: reactive[str] = reactive("")
     """What is said where there is no line."""
 
-    @dataclass
+    @message
     class Highlighted(Message):
         """The cursor came to another line, or there is another thing in it."""
 
@@ -60,7 +60,7 @@ class Lines(ScrollView, OnTab, can_focus=True):
             """Whose it is."""
             return self.lines
 
-    @dataclass
+    @message
     class Clicked(Message):
         """The line with the cursor was clicked once more."""
 

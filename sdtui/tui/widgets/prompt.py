@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
@@ -15,6 +14,7 @@ from textual.reactive import reactive
 from textual.widgets import TextArea
 
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.messages import message
 from sdtui.tui.signs import with_signs
 from sdtui.tui.widgets.pane import Pane
 
@@ -133,7 +133,7 @@ class PromptPane(Pane):
     }
     """
 
-    @dataclass
+    @message
     class Changed(Message):
         """The text is another."""
 

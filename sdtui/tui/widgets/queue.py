@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
@@ -15,6 +14,7 @@ from sdtui.core.job_state import JobState
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import Ink, ink
+from sdtui.tui.messages import message
 from sdtui.tui.progress import Progress
 from sdtui.tui.widgets.lines import Lines
 from sdtui.tui.widgets.pane import Pane
@@ -83,7 +83,7 @@ class QueuePane(Pane):
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("queue")
 
-    @dataclass
+    @message
     class Wished(Message):
         """Something is to be done with the queue or with a job."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
@@ -14,6 +13,7 @@ from textual.widget import Widget
 
 from sdtui.core.text import one_line
 from sdtui.tui.ink import ink
+from sdtui.tui.messages import message
 from sdtui.tui.quantities import gibibytes
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class TopBar(Widget):
     download: reactive[float | None] = reactive(None)
     """How much of a model has come, from 0 to 1; None if none is being downloaded."""
 
-    @dataclass
+    @message
     class RoomChosen(Message):
         """A tab was clicked."""
 
