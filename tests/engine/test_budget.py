@@ -35,7 +35,7 @@ Choose = Callable[..., int]
 @pytest.fixture(scope="module")
 def model(tiny_sd1: Path) -> Iterator[LoadedModel]:
     with StableDiffusionEngine(Settings(device="cpu")) as engine:
-        yield engine.load(str(tiny_sd1))
+        yield engine.load(str(tiny_sd1), DType.FLOAT32)
 
 
 def _settings(side: int) -> ImageSettings:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline
 
+from sdtui.core.choices import DType
 from sdtui.core.events import Event
 from sdtui.core.request import GenerationRequest
 from sdtui.engine.engine import StableDiffusionEngine
@@ -24,7 +25,10 @@ def lcm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_lcm_model_is_run_as_diffusers_runs_it(
     shared_engine: StableDiffusionEngine, lcm: Path
 ) -> None:
-    ours = shared_engine.generate(GenerationRequest(prompt="a red cat", model=str(lcm), seed=42))
+    request = GenerationRequest(
+        prompt="a red cat", model=str(lcm), seed=42, dtype=DType.FLOAT32
+    )  # some CPUs would take bfloat16
+    ours = shared_engine.generate(request)
     settings = ours.record.settings
     assert settings is not None
     assert (settings.sampler, settings.num_inference_steps, settings.guidance_scale) == (
