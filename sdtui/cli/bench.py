@@ -14,6 +14,7 @@ import click
 from sdtui.bench.plan import OPPONENTS
 from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.request_options import options_for, parse_size
+from sdtui.core.paths import expanded
 
 if TYPE_CHECKING:
     from sdtui.bench.plan import Plan
@@ -94,7 +95,7 @@ def bench(
     if against == "one-by-one" and count == 1:
         raise click.UsageError("--against one-by-one needs a --count of more than 1")
     for file in files:
-        if file.suffix not in _ENDINGS or not file.expanduser().parent.is_dir():
+        if file.suffix not in _ENDINGS or not expanded(file).parent.is_dir():
             raise click.UsageError(
                 f"--out {file}: give a .json or .csv file in a folder that is there"
             )
@@ -115,7 +116,7 @@ def bench(
     find_model(request.model, settings.model_folders)  # a wrong name is told before torch is loaded
     report, code = _measure(settings, request, plan, minutes * 60, against, quiet)
     for file in files:
-        _write(file.expanduser(), report)
+        _write(expanded(file), report)
     _print(report, as_json=as_json, as_csv=as_csv)
     return code
 

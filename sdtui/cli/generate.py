@@ -12,6 +12,7 @@ import click
 from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.request_options import request_options, request_values
 from sdtui.core.errors import InvalidRequestError, OutputError, Problem
+from sdtui.core.paths import expanded
 from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _output(out: Path | None, requests: list[GenerationRequest]) -> Output:
 
     if out is None:
         return Output()
-    out = out.expanduser()
+    out = expanded(out)
     ending = _PICTURE_ENDINGS.get(out.suffix.lower())
     if ending is not None and not out.is_dir():
         if len(requests) > 1:

@@ -39,3 +39,29 @@ def pictures_folder() -> Path:
 def log_file() -> Path:
     """Where tracebacks and the libraries' messages go."""
     return state_folder() / "sdtui.log"
+
+
+def expanded(path: str | Path) -> Path:
+    """A path that someone wrote, with ~ or ~name in place of a home. Where nobody has that name
+    it is taken as it stands."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there. One that can't be looked at, as its path is too long or forbidden,
+    is not, where Path's own method would raise OSError."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, likewise."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

@@ -18,6 +18,7 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.core.nearest import nearest
+from sdtui.core.paths import expanded
 from sdtui.models.description import UNUSED, describe_components
 
 MOVED: Mapping[str, str] = {
@@ -65,7 +66,7 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     """
     if name == POCKET:
         return ModelSource(POCKET, SourceKind.FOLDER, pocket.MODEL_FOLDER)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if _exists(path):
         return _at_path(name, path)
     if path.suffix.lower() in _PICKLES:

@@ -13,7 +13,8 @@ from sdtui.core.events import JobEvent, Loaded, Preview, Step
 
 FLEETING = {"step", "preview"}
 """Events of which only the newest counts."""
-_CLOSING = {"finished", "failed", "cancelled"}
+CLOSING = {"finished", "failed", "cancelled"}
+"""The last event of a job is one of these."""
 _REMEMBERED = 200
 """Jobs that are over and can still be followed, as many as the queue lists."""
 _FIRST_GUESS = 10.0
@@ -58,7 +59,7 @@ class Follower:
                 self._waiting.clear()
             for event in arrived:
                 yield event
-                if event.event.kind in _CLOSING:
+                if event.event.kind in CLOSING:
                     return
 
 
@@ -159,9 +160,7 @@ class JobBoard:
             self.is_loading, self.model = True, None
         elif isinstance(told, Loaded):
             self.is_loading, self.model, self.is_warm = False, told, True
-        elif told.kind in _CLOSING and (
-            event.job == self.running or event.job not in self._stories
-        ):
+        elif told.kind in CLOSING and (event.job == self.running or event.job not in self._stories):
             self.is_loading, self.is_warm = False, True
 
     def _note(self, story: _Story, event: JobEvent) -> None:
@@ -175,7 +174,7 @@ class JobBoard:
         story.lasting.append(event)
         if kind == "started":
             self.running, story.started_at = event.job, event.time
-        elif kind in _CLOSING:
+        elif kind in CLOSING:
             story.is_over = True
             if self.running == event.job:
                 self.running = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.paths import expanded, is_file, is_folder
 from sdtui.core.request_fields import REQUEST_FIELDS, SIZE_MULTIPLE, RequestField
 from sdtui.core.samplers import sampler_labels
 
@@ -118,7 +119,7 @@ def request_values(texts: Mapping[str, str]) -> dict[str, Any]:
         for name in _NEEDS_INIT_IMAGE:
             values.pop(name, None)
     else:
-        values["init_image"] = Path(values["init_image"].strip()).expanduser()
+        values["init_image"] = expanded(values["init_image"].strip())
     return values
 
 
@@ -134,8 +135,8 @@ def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
     values = request_values(texts)
     image = values.get("init_image")
     problems = []
-    if image is not None and not image.is_file():
-        what = "is no picture but a folder" if image.is_dir() else "isn't there"
+    if image is not None and not is_file(image):
+        what = "is no picture but a folder" if is_folder(image) else "isn't there"
         problems = [Problem("init_image", image, f"{image} {what}")]
     try:
         request = GenerationRequest.parse({"prompt": "", **values})

@@ -72,10 +72,27 @@ async def test_a_written_path_leads_there(bench: Bench, folder: Path) -> None:
         assert screen.choices.shown == ["red.PNG"]
         await bench.write("/no such folder/x")
         assert screen.choices.shown == []
+        screen.filter.value = f"/{'long' * 1000}/x"
+        await bench.settled()
+        assert screen.choices.shown == []
         screen.filter.value = f"{folder}/more/green.webp"  # as a paste is
         await bench.settled()
         await bench.press("enter")
         assert bench.app.main.texts["init_image"] == str(folder / "more/green.webp")
+
+
+@pytest.mark.parametrize("odd", ["~nobody-of-that-name/x.png", f"/{'long' * 1000}/x.png"])
+async def test_an_odd_path_is_told_beside_the_field(bench: Bench, odd: str) -> None:
+    async with running(bench):
+        field = bench.app.main.parameters.fields["init_image"]
+        bench.ask_for("a cat")
+        field.text = odd
+        await bench.press("ctrl+g")
+        assert not bench.generator.requests
+        assert "isn't there" in str(bench.app.main.query_one(".problem").render())
+        field.focus()
+        await bench.press("enter")
+        assert isinstance(bench.app.screen, FileScreen)
 
 
 async def test_a_path_at_home_may_begin_with_a_tilde(

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.record import GenerationRecord
 from sdtui.jobs import Job, JobState
-from sdtui.server.board import FLEETING, Follower
+from sdtui.server.board import CLOSING, FLEETING, Follower
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented, told_of
 from sdtui.server.making import prepare, submit, until_kept
@@ -107,10 +107,11 @@ async def events(
     With `Last-Event-ID`, as a browser sends it when it comes back, only what came behind that
     event; where nothing will, 204, which has a browser stay away.
     """
-    job = _find(desk, job_id)
+    _find(desk, job_id)
     after = int(last_event_id) if _NUMBER.fullmatch(last_event_id) else 0
     lasting = [each for each in desk.board.events(job_id) if each.event.kind not in FLEETING]
-    if job.state.is_over and after >= len(lasting):
+    is_whole = bool(lasting) and lasting[-1].event.kind in CLOSING
+    if is_whole and after >= len(lasting):
         return Response(status_code=204)
     return StreamingResponse(
         _follow(desk, job_id, after), media_type="text/event-stream", headers=UNBUFFERED

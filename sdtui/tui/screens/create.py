@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on, work
 
 from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.errors import InvalidRequestError, SdtuiError
+from sdtui.core.paths import expanded
 from sdtui.tui.beside import beside, look_at_model
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.fields import form_texts, label_of, parse_form
@@ -145,9 +145,7 @@ class CreateScreen(WindowScreen):
         if isinstance(field, ChoiceField):
             screen = ChooseScreen(field.spec.label, field.choices, field.text)
         else:
-            start = (
-                Path(field.text).expanduser().parent if field.text else self.desk.history.pictures
-            )
+            start = expanded(field.text).parent if field.text else self.desk.history.pictures
             screen = FileScreen(start)
         chosen = await self.app.push_screen_wait(screen)
         if chosen is not None:

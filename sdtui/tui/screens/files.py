@@ -8,6 +8,7 @@ from textual import events
 from textual.content import Content
 from textual.widgets import Input
 
+from sdtui.core.paths import expanded, is_folder
 from sdtui.core.text import visible
 from sdtui.tui.screens.dialogs import ChooseScreen
 
@@ -20,7 +21,7 @@ class FileScreen(ChooseScreen):
 
     def __init__(self, start: Path) -> None:
         super().__init__("", ())
-        self._folder = start if start.is_dir() else Path.home()
+        self._folder = start if is_folder(start) else Path.home()
 
     def on_mount(self) -> None:
         """Begin in the first folder."""
@@ -38,7 +39,7 @@ class FileScreen(ChooseScreen):
             return
         name = self.choices.shown[self.choices.cursor]
         path = self._folder.parent if name == _UP else self._folder / name
-        if path.is_dir():
+        if is_folder(path):
             self._enter(path)
         else:
             self.dismiss(str(path))
@@ -47,8 +48,8 @@ class FileScreen(ChooseScreen):
         """Show what the filter lets through, in the folder that it names."""
         head, slash, name = self.filter.value.rpartition("/")
         if slash:
-            folder = self._folder / _expanded(f"{head}/")
-            if folder.is_dir():
+            folder = self._folder / expanded(f"{head}/")
+            if is_folder(folder):
                 self._enter(folder, name)
                 return
         super().narrow()
@@ -61,7 +62,7 @@ class FileScreen(ChooseScreen):
             return
         self._folder = folder.resolve()
         seen = [entry for entry in entries if not entry.name.startswith(".")]
-        folders = [f"{entry.name}/" for entry in seen if entry.is_dir()]
+        folders = [f"{entry.name}/" for entry in seen if is_folder(entry)]
         files = [entry.name for entry in seen if entry.suffix.lower() in _PICTURES]
         self.names = [_UP, *folders, *files]
         self.query_one(".dialog").border_title = Content(visible(str(self._folder)))
@@ -70,10 +71,3 @@ class FileScreen(ChooseScreen):
         self.filter.cursor_position = len(name)
         super().narrow()
         self.choices.cursor = 1 if len(self.choices.shown) > 1 and not name else 0
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # nobody has that name
-        return Path(path)
