@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 
 from textual import events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
@@ -18,14 +20,23 @@ _STAND_IN = "\U0010fffe"
 """In the place of an escape in what is pasted; no text holds this character (Unicode 23.7)."""
 
 
+_WITH_ALT = re.compile(r"\x1b[^\x1b\[\]OPX^_\\]")
+"""A letter with alt, as every terminal sends it: what else begins with an escape has one of these
+behind it (ECMA-48, 5.3)."""
+
+
 class InputParser(XTermParser):
     """Makes keys and pastes of what the terminal sends. What is pasted stays one text, whatever
     stands in it: by itself Textual takes an escape sequence in it that it doesn't know, or one that
-    is cut short, for keys that were pressed."""
+    is cut short, for keys that were pressed. And it knows a letter with alt only if a tenth of a
+    second goes by behind it: what is typed more quickly, or arrives at once over a slow line, would
+    become "^" and letters."""
 
     def __init__(self) -> None:
         super().__init__()
         self._pasting = False
+        self._escape = ""
+        """An escape, if that is what was fed last."""
         self._last = ""
         """What may be the beginning of _BEGIN; or of _END, and then it has not been looked at."""
 
@@ -34,10 +45,29 @@ class InputParser(XTermParser):
         shielded = self._shielded(data)
         if data and not shielded:
             return
-        for message in super().feed(shielded):
+        for message in self._fed(shielded):
             if isinstance(message, events.Paste):
                 message.text = message.text.replace(_STAND_IN, _ESCAPE)
             yield message
+
+    def _fed(self, text: str) -> Iterator[Message]:
+        begin, before = 0, len(self._escape)
+        for letter in _WITH_ALT.finditer(self._escape + text):
+            end = letter.end() - before
+            yield from super().feed(text[begin:end])
+            if self._timeout_time is not None:  # it waits for more of a sequence
+                self._timeout_time = 0.0
+                yield from self.tick()
+            begin = end
+        if begin < len(text) or not text:
+            yield from super().feed(text[begin:])
+        self._escape = _ESCAPE if text.endswith(_ESCAPE) else ""
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        """Textual's, but alt with a digit is that, and not the letter that a Mac writes with it."""
+        if len(sequence) == 2 and isinstance(ANSI_SEQUENCES_KEYS.get(sequence), str):
+            sequence, alt = sequence[1], True
+        return super()._sequence_to_key_events(sequence, alt)
 
     def _shielded(self, data: str) -> str:
         shielded = ""

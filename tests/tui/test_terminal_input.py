@@ -47,6 +47,14 @@ def test_keys_stay_keys(length: int) -> None:
     assert keys == ["x", "up", "delete", "f2", "ctrl+g"]
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 1000])
+def test_a_letter_with_alt_is_known_however_quickly_more_is_typed(length: int) -> None:
+    sent = messages(f"\x1baa \x1b0\x1b[1;3C\x1b\x7fx\x1b\x1bbz{BEGIN}\x1by{END}\x1by", length)
+    keys = [message.key for message in sent if isinstance(message, events.Key)]
+    assert keys[:4] == ["alt+a", "a", "space", "alt+0"]
+    assert keys[4:] == ["alt+right", "ctrl+w", "x", "escape", "ctrl+left", "z", "alt+y"]
+
+
 def test_two_pastes_with_nothing_between() -> None:
     sent = messages(f"{BEGIN}one{END}{BEGIN}two{END}z", 4)
     texts = [message.text for message in sent if isinstance(message, events.Paste)]
