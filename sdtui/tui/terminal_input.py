@@ -48,6 +48,8 @@ class InputParser(XTermParser):
         for message in self._fed(shielded):
             if isinstance(message, events.Paste):
                 message.text = message.text.replace(_STAND_IN, _ESCAPE)
+            elif isinstance(message, events.Key) and message.key.startswith("alt+"):
+                message.character = None  # or editors would write the letter
             yield message
 
     def _fed(self, text: str) -> Iterator[Message]:

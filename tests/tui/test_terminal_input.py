@@ -55,6 +55,18 @@ def test_a_letter_with_alt_is_known_however_quickly_more_is_typed(length: int) -
     assert keys[4:] == ["alt+right", "ctrl+w", "x", "escape", "ctrl+left", "z", "alt+y"]
 
 
+def test_alt_a_takes_the_whole_prompt(tmp_path: Path) -> None:
+    terminal = Terminal(("-m", "tests.tui.scripted_app"), tmp_path)
+    terminal.until("Quit")
+    terminal.send("a dog")
+    terminal.until("│ a dog ")
+    terminal.send("\x1baa cat\x1b5\x1bz")
+    terminal.until("│ a cat ")
+    terminal.watch(0.3)
+    assert "│ a cat  " in terminal.text
+    terminal.kill()
+
+
 def test_two_pastes_with_nothing_between() -> None:
     sent = messages(f"{BEGIN}one{END}{BEGIN}two{END}z", 4)
     texts = [message.text for message in sent if isinstance(message, events.Paste)]
