@@ -158,6 +158,23 @@ async def test_what_was_read_earlier_takes_no_place_of_what_was_read_later(
         assert pane.list.count == 2
 
 
+async def test_a_search_that_is_overtaken_by_a_reload_is_still_shown(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = HeldBack(full, "apple", monkeypatch)
+    async with at_history(full):
+        pane = full.app.main.history_pane
+        await full.press("slash", *"apple", "enter")
+        full.history.trash(held.entries("pizza", offset=0, limit=1).entries[0].id)
+        pane.reload()
+        await full.until(lambda: pane.list.count == 2)
+        held.free.set()
+        await full.until(lambda: pane.list.count == 1)
+        await full.until(full.list_is_read)
+        assert pane.list.selected is not None
+        assert pane.list.selected.prompt == PROMPTS[0]
+
+
 async def test_a_search_that_changes_while_the_list_waits_for_it_is_made_as_well(
     full: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,8 +103,8 @@ class HistoryPane(Pane):
         """The picture that was last found missing, while it is still listed."""
         self._loads = 0
         self._seen_load = 0
-        """The number of the load that the list was last read anew with. What was asked for before
-        that and arrives behind it is out of date."""
+        """The number of the load that the list was last read anew with. What was asked for of the
+        same search before that and arrives behind it is out of date."""
         self._sought = ""
         self._shown = ""
         """The search of which the list shows what it found: the last that made sense."""
@@ -126,8 +126,11 @@ class HistoryPane(Pane):
         return self.list
 
     def reload(self) -> None:
-        """Read the list again; the cursor stays in its line, and keys go on with what is there."""
+        """Read the list again; the cursor stays in its line, and keys go on with what is there. A
+        search that is under way is made again too: it may have missed what changed."""
         self._load(self._shown, self.list.cursor // PAGE * PAGE, anew=True)
+        if not self._found.is_set() and self._sought != self._shown:
+            self._load(self._sought, 0, anew=True)
 
     def add_tags(self, entry: Entry, text: str) -> None:
         """Add the tags in `text`, and take away those with a minus."""
@@ -218,7 +221,7 @@ class HistoryPane(Pane):
         finally:
             if anew and query == self._sought:
                 self._found.set()
-        if number < self._seen_load:
+        if query == self._shown and number < self._seen_load:
             return
         if query == self._sought and anew:
             self._tell_problem("")
