@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -13,7 +14,7 @@ _APP = "sdtui"
 def config_file() -> Path:
     """The config file; `SDTUI_CONFIG` names another."""
     named = os.environ.get("SDTUI_CONFIG")
-    return Path(named).expanduser() if named else config_folder() / "config.toml"
+    return expanded(named) if named else config_folder() / "config.toml"
 
 
 def config_folder() -> Path:
@@ -42,26 +43,32 @@ def log_file() -> Path:
 
 
 def expanded(path: str | Path) -> Path:
-    """A path that someone wrote, with ~ or ~name in place of a home. Where nobody has that name
-    it is taken as it stands."""
+    """A path that someone wrote, with ~ or ~name in place of a home. Where nobody has that name,
+    or can have it, it is taken as it stands."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         return Path(path)
 
 
 def is_file(path: Path) -> bool:
     """Whether a file is there. One that can't be looked at, as its path is too long or forbidden,
     is not, where Path's own method would raise OSError."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
+    return _can_be_seen(path.is_file)
 
 
 def is_folder(path: Path) -> bool:
     """Whether a folder is there, likewise."""
+    return _can_be_seen(path.is_dir)
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is there, likewise."""
+    return _can_be_seen(path.exists)
+
+
+def _can_be_seen(look: Callable[[], bool]) -> bool:
     try:
-        return path.is_dir()
+        return look()
     except OSError:
         return False

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sdtui.core.errors import HistoryError, OutputError
 from sdtui.core.locks import exclusive
+from sdtui.core.paths import expanded
 from sdtui.core.record import GenerationRecord
 from sdtui.history import names, trash
 from sdtui.history.entry import SavedPicture
@@ -34,7 +35,7 @@ class PictureFolder:
 
     def __init__(self, path: Path, lock: Path) -> None:
         """The folder `path`, made when the first picture is saved; `lock` is its lock file."""
-        self.path = path.expanduser().resolve()
+        self.path = expanded(path).resolve()
         self.trash = self.path / names.TRASH
         self.lock = lock
 
@@ -55,11 +56,11 @@ class PictureFolder:
         moment = moment or datetime.now().astimezone()
         sha256 = hashlib.sha256(data).hexdigest()
         if file is not None:
-            wanted = _numbered(file.expanduser().absolute(), record)
+            wanted = _numbered(expanded(file).absolute(), record)
         else:
             within = self.path / names.day_folder(moment) if folder is None else folder
             stem = names.stem(moment, record.seed, record.prompt)
-            wanted = within.expanduser().absolute() / f"{stem}{suffix}"
+            wanted = expanded(within).absolute() / f"{stem}{suffix}"
         with self.changing(wanted), exclusive(self.lock):
             if file is None and folder is None:
                 self._check_inside(wanted)

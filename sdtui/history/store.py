@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from sdtui.core import paths
 from sdtui.core.errors import HistoryError, ImageError, InvalidRequestError, OutputError, Problem
+from sdtui.core.paths import expanded
 from sdtui.core.record import GenerationRecord
 from sdtui.history import names
 from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Skipped, Stats
@@ -41,7 +42,7 @@ class History:
     def __init__(self, pictures: Path, index_file: Path | None = None) -> None:
         """Open the history of the folder `pictures`, which is made when the first picture is
         saved. The index lies in the state folder unless `index_file` names another place."""
-        self.pictures = pictures.expanduser().resolve()
+        self.pictures = expanded(pictures).resolve()
         if index_file is None:
             digest = hashlib.sha256(str(self.pictures).encode("utf-8", "surrogateescape"))
             index_file = paths.state_folder() / f"history-{digest.hexdigest()[:12]}.db"

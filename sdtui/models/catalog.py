@@ -18,7 +18,7 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.core.nearest import nearest
-from sdtui.core.paths import expanded
+from sdtui.core.paths import exists, expanded
 from sdtui.models.description import UNUSED, describe_components
 
 MOVED: Mapping[str, str] = {
@@ -67,7 +67,7 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     if name == POCKET:
         return ModelSource(POCKET, SourceKind.FOLDER, pocket.MODEL_FOLDER)
     path = expanded(name)
-    if _exists(path):
+    if exists(path):
         return _at_path(name, path)
     if path.suffix.lower() in _PICKLES:
         raise _unsafe(path)
@@ -137,13 +137,6 @@ def _cached_models() -> Iterator[ModelSource]:
         snapshot = cached_snapshot(hub_id)
         if snapshot:
             yield ModelSource(hub_id, SourceKind.HUB, snapshot, hub_id)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name too long, or a folder that may not be looked into
-        return False
 
 
 def _at_path(name: str, path: Path) -> ModelSource:

@@ -36,6 +36,15 @@ def test_a_saved_picture_lies_by_day_with_its_json_beside_it(history: History) -
     assert sorted(saved.path.parent.iterdir()) == [saved.json_path, saved.path]
 
 
+def test_a_home_that_nobody_has_is_a_folder_of_that_name(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved = history.save(picture(), record(), 0, file=Path("~nobody-of-that-name/a.png"))
+    assert saved.path == tmp_path / "~nobody-of-that-name" / "a.png"
+    assert saved.path.is_file()
+
+
 def test_each_picture_of_a_run_has_its_own_record(history: History) -> None:
     run = record(seed=7, pictures=3)
     saved = [history.save(picture(), run, index) for index in range(3)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,9 @@ async def test_a_written_path_leads_there(bench: Bench, folder: Path) -> None:
         assert bench.app.main.texts["init_image"] == str(folder / "more/green.webp")
 
 
-@pytest.mark.parametrize("odd", ["~nobody-of-that-name/x.png", f"/{'long' * 1000}/x.png"])
+@pytest.mark.parametrize(
+    "odd", ["~nobody-of-that-name/x.png", f"/{'long' * 1000}/x.png", "~\0/x.png", "~\ud800/x.png"]
+)
 async def test_an_odd_path_is_told_beside_the_field(bench: Bench, odd: str) -> None:
     async with running(bench):
         field = bench.app.main.parameters.fields["init_image"]
@@ -93,6 +96,38 @@ async def test_an_odd_path_is_told_beside_the_field(bench: Bench, odd: str) -> N
         field.focus()
         await bench.press("enter")
         assert isinstance(bench.app.screen, FileScreen)
+
+
+async def test_a_written_name_comes_before_longer_ones(bench: Bench, folder: Path) -> None:
+    for name in ("bobcat.png", "cat.png"):
+        picture().save(folder / name)
+    (folder / "some more").mkdir()
+    async with running(bench, (80, 24)):
+        screen = await choosing(bench, folder)
+        await bench.write("more")
+        assert screen.choices.shown[screen.choices.cursor] == "more/"
+        screen.filter.value = f"{folder}/cat.png"  # as a paste is
+        await bench.settled()
+        await bench.press("enter")
+        assert bench.app.main.texts["init_image"] == str(folder / "cat.png")
+
+
+async def test_a_folder_that_cannot_be_read_is_told_of_once(
+    bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.iterdir
+
+    def forbidden(path: Path) -> Iterator[Path]:
+        if path.name == "more":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    async with running(bench, (80, 24)):
+        screen = await choosing(bench, folder)
+        await bench.write("more/gr")
+        assert len(bench.app._notifications) == 1
+        assert screen.choices.shown == []
 
 
 async def test_a_path_at_home_may_begin_with_a_tilde(

@@ -22,6 +22,8 @@ class FileScreen(ChooseScreen):
     def __init__(self, start: Path) -> None:
         super().__init__("", ())
         self._folder = start if is_folder(start) else Path.home()
+        self._unreadable: Path | None = None
+        """A folder of which that was told already, or each letter behind it would tell it again."""
 
     def on_mount(self) -> None:
         """Begin in the first folder."""
@@ -47,20 +49,27 @@ class FileScreen(ChooseScreen):
     def narrow(self) -> None:
         """Show what the filter lets through, in the folder that it names."""
         head, slash, name = self.filter.value.rpartition("/")
-        if slash:
-            folder = self._folder / expanded(f"{head}/")
-            if is_folder(folder):
-                self._enter(folder, name)
-                return
-        super().narrow()
+        folder = self._folder / expanded(f"{head}/")
+        leads = slash and folder != self._unreadable and is_folder(folder)
+        if not (leads and self._enter(folder, name)):
+            self._narrow_to(self.filter.value)
 
-    def _enter(self, folder: Path, name: str = "") -> None:
+    def _narrow_to(self, name: str) -> None:
+        """What is called just so comes before what is called so in part."""
+        super().narrow()
+        for index, shown in enumerate(self.choices.shown):
+            if shown in (name, f"{name}/"):
+                self.choices.cursor = index
+
+    def _enter(self, folder: Path, name: str = "") -> bool:
+        """Whether the folder can be read."""
         try:
             entries = sorted(folder.iterdir(), key=lambda path: path.name.casefold())
         except OSError as error:
             self.notify(f"{folder} can't be read: {error}", severity="error", markup=False)
-            return
-        self._folder = folder.resolve()
+            self._unreadable = folder
+            return False
+        self._folder, self._unreadable = folder.resolve(), None
         seen = [entry for entry in entries if not entry.name.startswith(".")]
         folders = [f"{entry.name}/" for entry in seen if is_folder(entry)]
         files = [entry.name for entry in seen if entry.suffix.lower() in _PICTURES]
@@ -69,5 +78,8 @@ class FileScreen(ChooseScreen):
         with self.filter.prevent(Input.Changed):
             self.filter.value = name
         self.filter.cursor_position = len(name)
-        super().narrow()
-        self.choices.cursor = 1 if len(self.choices.shown) > 1 and not name else 0
+        self.choices.cursor = 0
+        self._narrow_to(name)
+        if not name and len(self.names) > 1:
+            self.choices.cursor = 1
+        return True
