@@ -52,11 +52,12 @@ class QueueFile:
                 self._write(jobs)
 
     def keep_for_good(self, jobs: Iterable[Job]) -> None:
-        """Keep what the next start is to find. What others still have kept after that, who see jobs
-        stopped because the process ends, changes nothing. Raises OSError."""
+        """Keep what the next start is to find. What is to be kept after that changes nothing: it is
+        from those who see jobs stopped because the process ends. Raises OSError."""
         with self._lock:
-            self._is_final = True
-            self._write(jobs)
+            if not self._is_final:
+                self._write(jobs)
+                self._is_final = True
 
     def _write(self, jobs: Iterable[Job]) -> None:
         wanted = tuple(job for job in jobs if job.state.is_wanted)

@@ -6,7 +6,8 @@ The window is seen before any of it is imported (see `SdtuiApp.desk`).
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from sdtui.history import History
 from sdtui.jobs import JobQueue, QueueFile
@@ -25,10 +26,16 @@ class Desk:
     history: History
     queue_file: QueueFile
     monitor: Monitor
+    _closing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def close(self) -> bool:
         """Stop what runs, and keep what is left of it, and what waits, for the next start. Returns
-        whether the worker has ended."""
+        whether the worker has ended. Someone may quit and the line drop right behind that: who
+        comes second, on any thread, waits for the first and changes nothing."""
+        with self._closing:
+            return self._close()
+
+    def _close(self) -> bool:
         before = self.queue.jobs()
         ended = self.queue.close(_GRACE)
         left = [self.queue.job(job.id).rest() for job in before if job.state.is_wanted]

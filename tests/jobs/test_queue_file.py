@@ -36,3 +36,5 @@ def test_what_is_kept_for_good_outlives_what_other_threads_keep(tmp_path: Path) 
     file.keep_for_good([job("a cat")])
     file.keep([job("a cat", JobState.CANCELLED)])
     assert prompts(tmp_path) == ["a cat"]
+    file.keep_for_good([job("a cat", JobState.CANCELLED), job("a fox")])
+    assert prompts(tmp_path) == ["a cat"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,23 @@ async def test_the_queue_is_on_disk_until_it_is_empty(bench: Bench, tmp_path: Pa
         ]
         bench.generator.hold.clear()
         await bench.until(lambda: not file.exists())
+
+
+async def test_the_queue_is_kept_by_whoever_ends_the_app_first(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Someone quits, and the line drops right behind that."""
+    async with running(bench):
+        await three_jobs(bench)
+        desk = bench.app.desk
+        ends = [threading.Thread(target=desk.close) for _ in range(2)]
+        for end in ends:
+            end.start()
+        for end in ends:
+            await asyncio.to_thread(end.join)
+        bench.generator.hold.clear()
+        kept = json.loads((tmp_path / f"queue-{os.getpid()}.json").read_text())["jobs"]
+        assert [job["request"]["prompt"] for job in kept] == ["first", "second", "third"]
 
 
 def leave_behind(folder: Path, *prompts: str) -> None:
