@@ -42,12 +42,12 @@ class TerminalGuard:
         has only one thread."""
         terminal = sys.stdin.fileno()
         self._terminal, self._before = terminal, termios.tcgetattr(terminal)
-        _without_flow_control(terminal, self._before)
         reading, self._writing = os.pipe()
         if os.fork() == 0:
             os.close(self._writing)
             self._watch(reading, terminal, self._before)
         os.close(reading)
+        _without_flow_control(terminal, self._before)
         return self
 
     def __exit__(
@@ -81,7 +81,9 @@ def _without_flow_control(terminal: int, modes: list[Any]) -> None:
 
 def _restore_modes(terminal: int, before: list[Any]) -> None:
     """Put the terminal's modes back, unless the shell has set its own already: only the app takes
-    ^C as a plain key."""
-    if not termios.tcgetattr(terminal)[tty.LFLAG] & termios.ISIG:
+    ^C as a plain key, and before it is imported nothing but flow control differs."""
+    now = termios.tcgetattr(terminal)
+    flow_only = now[tty.LFLAG] == before[tty.LFLAG] and now[tty.IFLAG] != before[tty.IFLAG]
+    if flow_only or not now[tty.LFLAG] & termios.ISIG:
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # it may be the shell's terminal again
         termios.tcsetattr(terminal, termios.TCSANOW, before)

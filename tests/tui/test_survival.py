@@ -44,23 +44,6 @@ ENDS = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?20
 """The other screen, hidden cursor, mouse, pastes and keys are given up."""
 
 
-def test_flow_control_swallows_no_key_while_the_app_is_imported(tmp_path: Path) -> None:
-    script = (
-        "import time\nfrom sdtui.tui.guard import TerminalGuard\n"
-        "with TerminalGuard(''):\n    print('within', flush=True)\n    input()\n"
-        "print('after', flush=True)\ninput()\n"
-    )
-    terminal = Terminal(("-c", script), tmp_path)
-    try:
-        for told, on in (("within", False), ("after", True)):
-            terminal.until(lambda told=told: told in terminal.text)  # type: ignore[misc]
-            modes = termios.tcgetattr(terminal.process.fileno())
-            assert bool(modes[tty.IFLAG] & termios.IXON) == on
-            terminal.send("\r")
-    finally:
-        terminal.kill()
-
-
 def seeds(home: Path) -> list[int]:
     """Of the pictures that are on disk."""
     records = (home / "pictures").rglob("*.json")
@@ -124,6 +107,40 @@ def test_killed_half_way(tmp_path: Path) -> None:
         assert modes & mode
     terminal.kill()
     goes_on(tmp_path)
+
+
+GUARDED = (
+    "import os\nfrom sdtui.tui.guard import TerminalGuard\n"
+    "with TerminalGuard('the guard was here'):\n    print('within', flush=True)\n"
+    "    if input():\n        os.kill(os.getpid(), 9)\n"
+    "print('after', flush=True)\ninput()\n"
+)
+"""The app before it is imported: an empty line ends it, another kills it."""
+
+
+def has_flow_control(terminal: Terminal) -> bool:
+    """Whether ^Q and ^S are no keys."""
+    modes = termios.tcgetattr(terminal.process.child_fd)
+    return bool(modes[tty.IFLAG] & termios.IXON)
+
+
+def test_flow_control_swallows_no_key_while_the_app_is_imported(tmp_path: Path) -> None:
+    terminal = Terminal(("-c", GUARDED), tmp_path)
+    terminal.until("within")
+    assert not has_flow_control(terminal)
+    terminal.send("\r")
+    terminal.until("after")
+    assert has_flow_control(terminal)
+    terminal.kill()
+
+
+def test_flow_control_is_back_after_a_kill(tmp_path: Path) -> None:
+    terminal = Terminal((*SHELL, "-c", GUARDED), tmp_path)
+    terminal.until("within")
+    terminal.send("kill\r")
+    terminal.until("the guard was here")
+    assert has_flow_control(terminal)
+    terminal.kill()
 
 
 def hang_up(terminal: Terminal) -> int:
