@@ -253,12 +253,12 @@ class SdtuiApp(App[int], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Explain the focused pane, or the keys of what lies over the window."""
-        from sdtui.tui.screens.help import HelpScreen
+        from sdtui.tui.screens.help import HelpScreen, told_keys
 
         if self.screen is self.main:
             self.main.show_help()
         elif not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen("Keys here", "", self.screen))
+            self.push_screen(HelpScreen("Keys here", "", told_keys(self.main)))
 
     def action_next_theme(self) -> None:
         """The next theme."""

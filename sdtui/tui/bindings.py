@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from textual.binding import Binding, BindingType
 
 from sdtui.tui.actions import ACTIONS, Action, actions_in
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
 
 GLOBAL = ("app", "window")
 """Places whose keys work wherever the focus is."""
@@ -20,6 +25,17 @@ def bindings_in(scope: str) -> list[BindingType]:
 def bindings_of(*names: str) -> list[BindingType]:
     """Some bindings of another place, by the actions' ids."""
     return [_binding(action) for action in ACTIONS if action.id in names]
+
+
+def bindings_that_work(window: Screen[Any]) -> list[Binding]:
+    """Those that work in the window now; where something lies over it, those that work there, and
+    those that work everywhere."""
+    above = window.app.screen
+    here = [active.binding for active in window.active_bindings.values()]
+    if above is window:
+        return here
+    everywhere = [each for each in here if (each.id or "").startswith("app.")]
+    return [*(active.binding for active in above.active_bindings.values()), *everywhere]
 
 
 def _binding(action: Action) -> Binding:

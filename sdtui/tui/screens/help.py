@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.text import Text
 from textual.screen import Screen
 
 from sdtui.tui.actions import ACTIONS
-from sdtui.tui.bindings import GLOBAL
+from sdtui.tui.bindings import GLOBAL, bindings_that_work
 from sdtui.tui.screens.dialogs import TextScreen
 
 
 class HelpScreen(TextScreen):
     """An explanation and a table of keys."""
 
-    def __init__(self, title: str, about: str, where: Screen[Any]) -> None:
-        """`where`: the screen whose keys are told, as they are now."""
+    def __init__(self, title: str, about: str, keys: Sequence[tuple[str, str]]) -> None:
         text = Text(f"{about}\n\n" if about else "")
-        keys = _told_keys(where)
         width = max((len(key) for key, _ in keys), default=0)
         for key, help_text in keys:
             text.append(f"{key:>{width}}  ", "bold").append(f"{help_text}\n")
         super().__init__(title, text)
 
 
-def _told_keys(where: Screen[Any]) -> list[tuple[str, str]]:
-    """The keys that work in a screen now and what they do, those of the place with the focus
-    first."""
+def told_keys(window: Screen[Any]) -> list[tuple[str, str]]:
+    """The keys that work now and what they do, those of the place with the focus first."""
     keys: dict[str, tuple[str, str]] = {}
-    for active in where.active_bindings.values():
-        binding = active.binding
+    for binding in bindings_that_work(window):
         if binding.id and binding.tooltip:
             key, told = keys.get(binding.id, ("", binding.tooltip))
-            keys[binding.id] = (f"{key} {where.app.get_key_display(binding)}".strip(), told)
+            keys[binding.id] = (f"{key} {window.app.get_key_display(binding)}".strip(), told)
     listed = [action.id for action in ACTIONS if action.id in keys]
     own_first = sorted(listed, key=lambda name: name.partition(".")[0] in GLOBAL)
     return [keys[name] for name in own_first]

@@ -257,9 +257,9 @@ class WindowScreen(Screen[None]):
 
     def show_help(self) -> None:
         """The focused pane, and every key that works now."""
-        from sdtui.tui.screens.help import HelpScreen
+        from sdtui.tui.screens.help import HelpScreen, told_keys
 
         pane = self.focused_pane
         title = pane.title if pane else "sdtui"
         about = pane.about if pane else "Press a letter after the jump key to go to a pane."
-        self.app.push_screen(HelpScreen(title, about, self))
+        self.app.push_screen(HelpScreen(title, about, told_keys(self)))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from rich.text import Text
-from textual.binding import Binding
 from textual.screen import Screen
 from textual.widget import Widget
 
-from sdtui.tui.bindings import GLOBAL
+from sdtui.tui.bindings import GLOBAL, bindings_that_work
 from sdtui.tui.ink import ink
 
 _LAST = ("help", "quit")
@@ -33,7 +32,7 @@ class KeyBar(Widget):
     def render(self) -> Text:
         """Key and name, key and name."""
         shown: dict[str, tuple[str, str, bool]] = {}
-        for binding in self._that_work():
+        for binding in bindings_that_work(self.screen):
             if binding.show and binding.id and binding.action not in shown:
                 display = self.app.get_key_display(binding)
                 everywhere = binding.id.partition(".")[0] in GLOBAL
@@ -51,14 +50,6 @@ class KeyBar(Widget):
         for each in last:
             text.append_text(self._told(each))
         return text
-
-    def _that_work(self) -> list[Binding]:
-        here = [key.binding for key in self.screen.active_bindings.values()]
-        above = self.app.screen
-        if above is self.screen:
-            return here
-        everywhere = [each for each in here if (each.id or "").startswith("app.")]
-        return [*(key.binding for key in above.active_bindings.values()), *everywhere]
 
     def _told(self, key: tuple[str, str, bool]) -> Text:
         return (
