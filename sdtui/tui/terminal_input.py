@@ -48,8 +48,6 @@ class InputParser(XTermParser):
         for message in self._fed(shielded):
             if isinstance(message, events.Paste):
                 message.text = message.text.replace(_STAND_IN, _ESCAPE)
-            elif isinstance(message, events.Key) and message.key.startswith("alt+"):
-                message.character = None  # or editors would write the letter
             yield message
 
     def _fed(self, text: str) -> Iterator[Message]:
@@ -65,11 +63,15 @@ class InputParser(XTermParser):
             yield from super().feed(text[begin:])
         self._escape = _ESCAPE if text.endswith(_ESCAPE) else ""
 
-    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
-        """Textual's, but alt with a digit is that, and not the letter that a Mac writes with it."""
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterator[events.Key]:
+        """Textual's, but alt with a digit is that, and not the letter that a Mac writes with it;
+        and what is pressed with alt is no text, or editors would write the letter."""
         if len(sequence) == 2 and isinstance(ANSI_SEQUENCES_KEYS.get(sequence), str):
             sequence, alt = sequence[1], True
-        return super()._sequence_to_key_events(sequence, alt)
+        for event in super()._sequence_to_key_events(sequence, alt):
+            if event.key.startswith("alt+"):
+                event.character = None
+            yield event
 
     def _shielded(self, data: str) -> str:
         shielded = ""

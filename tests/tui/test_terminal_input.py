@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,15 @@ def test_a_letter_with_alt_is_known_however_quickly_more_is_typed(length: int) -
     keys = [message.key for message in sent if isinstance(message, events.Key)]
     assert keys[:4] == ["alt+a", "a", "space", "alt+0"]
     assert keys[4:] == ["alt+right", "ctrl+w", "x", "escape", "ctrl+left", "z", "alt+y"]
+
+
+def test_what_is_pressed_with_alt_is_no_text() -> None:
+    parser = InputParser()
+    assert not list(parser.feed("\x1bO"))  # more may come, as of F1
+    time.sleep(0.15)
+    (late,) = parser.tick()
+    assert isinstance(late, events.Key)
+    assert (late.key, late.is_printable) == ("alt+shift+o", False)
 
 
 def test_alt_a_takes_the_whole_prompt(tmp_path: Path) -> None:
