@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from sdtui.monitor import Sample
 
 
-Class = TypeVar("Class", bound=Message)
+_Kind = TypeVar("_Kind", bound=Message)
 
 
 @dataclass_transform(eq_default=False)
-def message(kind: type[Class]) -> type[Class]:
+def message(kind: type[_Kind]) -> type[_Kind]:
     """A dataclass of a message. Nobody compares or prints any, and what would do so takes half of
     the time to make one: some two dozen are made before the window is seen."""
     return dataclass(eq=False, repr=False)(kind)

@@ -25,9 +25,8 @@ def lcm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_lcm_model_is_run_as_diffusers_runs_it(
     shared_engine: StableDiffusionEngine, lcm: Path
 ) -> None:
-    request = GenerationRequest(
-        prompt="a red cat", model=str(lcm), seed=42, dtype=DType.FLOAT32
-    )  # some CPUs would take bfloat16
+    # By itself a CPU may take bfloat16.
+    request = GenerationRequest(prompt="a red cat", model=str(lcm), seed=42, dtype=DType.FLOAT32)
     ours = shared_engine.generate(request)
     settings = ours.record.settings
     assert settings is not None

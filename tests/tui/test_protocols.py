@@ -66,13 +66,19 @@ def test_kitty_gets_a_picture_once_and_never_sees_it_under_a_dialog(tmp_path: Pa
     assert b"\x1b_Ga=d,d=I,q=2,i=%d;" % int(number) in terminal.sent
 
 
-def test_sixels_are_not_sent_under_a_dialog(tmp_path: Path) -> None:
-    terminal = Terminal(SCRIPTED, tmp_path, (80, 24), AUTO, SIXEL)
+def with_sixels(home: Path) -> Terminal:
+    """The app with a picture that was sent as Sixels."""
+    terminal = Terminal(SCRIPTED, home, (80, 24), AUTO, SIXEL)
     terminal.until("Quit")
     terminal.send("a cat" + CTRL_G)
     terminal.until(lambda: _SIXELS.search(bytes(terminal.sent)))
     terminal.watch(1)
     terminal.sent.clear()
+    return terminal
+
+
+def test_sixels_are_not_sent_under_a_dialog(tmp_path: Path) -> None:
+    terminal = with_sixels(tmp_path)
     terminal.send(F1)
     terminal.until("▀")
     terminal.watch(0.5)
@@ -95,12 +101,7 @@ class Rows(pyte.Screen):
 
 
 def test_sixels_on_the_whole_screen_are_sent_once_and_move_nothing(tmp_path: Path) -> None:
-    terminal = Terminal(SCRIPTED, tmp_path, (80, 24), AUTO, SIXEL)
-    terminal.until("Quit")
-    terminal.send("a cat" + CTRL_G)
-    terminal.until(lambda: _SIXELS.search(bytes(terminal.sent)))
-    terminal.watch(1)
-    terminal.sent.clear()
+    terminal = with_sixels(tmp_path)
     terminal.send(F6)
     terminal.until("esc back")
     terminal.until(lambda: _SIXELS.search(bytes(terminal.sent)))
