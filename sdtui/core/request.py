@@ -131,5 +131,15 @@ def explain(kind: str, message: str, value: object) -> str:
         return text
     if kind.startswith(("int_", "float_")):
         wanted = "whole number" if kind.startswith("int_") else "number"
-        return f"must be a {wanted}, not {shortened(str(value))}"
-    return f"{text[0].lower()}{text[1:]}, not {shortened(str(value))}"
+        return f"must be a {wanted}, not {_quoted(value)}"
+    return f"{text[0].lower()}{text[1:]}, not {_quoted(value)}"
+
+
+def _quoted(value: object) -> str:
+    """A value as a message names it. Lists and objects may be as large as a request's body, and no
+    one who sent one by mistake needs to be told what is in it."""
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return shortened(str(value))

@@ -68,8 +68,8 @@ def make_app(desk: Desk) -> FastAPI:
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
     answer = _as_answer(error)
-    if answer.status_code == 405 and (methods := methods_at(request.scope)):
-        answer.headers = {"Allow": ", ".join(methods)}
+    if answer.status_code == 405:
+        answer.headers = {"Allow": ", ".join(methods_at(request.scope))}
     request_id = request.state.request_id
     if answer.status_code >= 500:
         _log.warning("request %s, job %s: %s", request_id, answer.job, answer.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -86,6 +87,8 @@ class JobBoard:
     """Subscribed to the queue. May be used by several threads."""
 
     def __init__(self) -> None:
+        self.run = secrets.token_hex(4)
+        """Of this board alone: after a restart a job has the same id, and its events begin anew."""
         self._lock = threading.Lock()
         self._stories: dict[str, _Story] = {}
         self._mean: float | None = None

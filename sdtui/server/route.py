@@ -19,14 +19,19 @@ _Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def routes_at(scope: Scope) -> list[BaseRoute]:
-    """The routes of a request's path, whatever its method."""
+    """The routes and mounts of a request's path, whatever its method."""
+    # What is mounted takes its own path for part of the root, in this very scope.
+    root_path = scope.get("app_root_path", scope.get("root_path", ""))
+    asked = {**scope, "root_path": root_path}
     routes = scope["app"].state.routes
-    return [route for route in routes if route.matches(scope)[0] is not Match.NONE]
+    return [route for route in routes if route.matches(asked)[0] is not Match.NONE]
 
 
 def methods_at(scope: Scope) -> list[str]:
     """The methods that a request's path knows."""
-    found = {method for route in routes_at(scope) for method in getattr(route, "methods", ())}
+    of_files = ("GET",)  # mounts have none of their own
+    routes = routes_at(scope)
+    found = {method for route in routes for method in getattr(route, "methods", of_files)}
     return sorted(found | {"HEAD"} if "GET" in found else found)
 
 

@@ -32,17 +32,17 @@ _KEEP_ALIVE = 15.0
 
 @dataclass(frozen=True)
 class ServerSentEvent:
-    """An event's name and its data. With a number, a client that was cut off says behind which
-    event it wants to go on."""
+    """An event's name and its data. By its id a client that was cut off says behind which event it
+    wants to go on."""
 
     name: str
     data: BaseModel
-    number: int | None = None
+    id: str = ""
 
     def lines(self) -> str:
         """The event in the format of the HTML standard."""
-        number = "" if self.number is None else f"id: {self.number}\n"
-        return f"{number}event: {self.name}\ndata: {self.data.model_dump_json()}\n\n"
+        id_line = f"id: {self.id}\n" if self.id else ""
+        return f"{id_line}event: {self.name}\ndata: {self.data.model_dump_json()}\n\n"
 
 
 async def as_lines(

@@ -59,7 +59,6 @@ def a_day(running: Live, ask: httpx.Client) -> None:
     for number in range(50):
         assert ask.get(f"/made/up/{number}").status_code == 404
         assert ask.get(f"/jobs/{number}").status_code == 404
-    assert ask.get("/health", headers={"Host": "elsewhere.org"}).status_code == 403
 
 
 def test_what_the_readme_lists_is_there_with_what_happened(tmp_path: Path) -> None:
@@ -106,8 +105,22 @@ def test_what_the_readme_lists_is_there_with_what_happened(tmp_path: Path) -> No
             requests[name.partition(" ")[2]] += int(value)
     assert requests["method=GET route=none status=404"] == 50
     assert requests["method=GET route=/jobs/{job_id} status=404"] == 50
-    assert requests["method=GET route=/health status=403"] == 1
     assert requests["method=POST route=/generate status=200"] == 2
     assert requests["method=POST route=/generate status=429"] == 1
     assert requests["method=POST route=/generate status=503"] == 1
-    assert len(requests) < 13
+    assert len(requests) < 12
+
+
+def test_what_is_turned_away_counts_for_its_route(scripted: Live) -> None:
+    with scripted.client() as ask:
+        assert ask.get("/health", headers={"Host": "elsewhere.org"}).status_code == 403
+        assert ask.get("/made/up", headers={"Host": "elsewhere.org"}).status_code == 403
+        assert ask.get("/static-offline-docs/health").status_code == 404
+        assert ask.get("/static-offline-docs/swagger-ui.css").status_code == 200
+        counted = "sdtui_http_request_seconds_count method=GET route="
+        file = f"{counted}/static-offline-docs status=200"
+        scripted.until(lambda: file in read(ask))  # it is closed after its last byte was sent
+        found = read(ask)
+    for route in ("/health status=403", "none status=403", "/static-offline-docs status=404"):
+        assert found[counted + route] == 1
+    assert f"{counted}/health status=404" not in found

@@ -109,6 +109,8 @@ def test_an_init_image_comes_along_and_is_gone_afterwards(
         ({f"no_such_field_{number}": 1 for number in range(90)}, 422, "no_such_field_7"),
         ({f"no_such_field_{number}": 1 for number in range(200_000)}, 422, "has 200004 fields"),
         ({"no_such_field" * 1000: 1}, 422, "no_such_field"),
+        ({"width": [[]] * 100_000}, 422, "width: must be a whole number, not a list"),
+        ({"prompt": {"a": 1}}, 422, "not an object"),
         ({"strength": 0.5}, 422, "init_image"),
         ({"model": "pokcet"}, 404, 'Did you mean "pocket"?'),
         ({"model": "/etc/passwd"}, 404, "there is no model"),
@@ -172,13 +174,15 @@ def test_a_job_that_nobody_waits_for(ask: httpx.Client) -> None:
     # A latecomer is told the same end, and one that was cut off no more than it needs.
     again = ask.get(job["url"] + "/events").text
     assert events_of(again)[-1][0] == "finished"
-    last, before = re.findall(r"^id: (\d+)$", again, re.MULTILINE)[-1:-3:-1]
+    last, before = re.findall(r"^id: (\S+)$", again, re.MULTILINE)[-1:-3:-1]
     rest = ask.get(job["url"] + "/events", headers={"Last-Event-ID": before})
     lasting = [kind for kind, _ in events_of(rest.text) if kind not in ("step", "preview")]
     assert lasting == ["finished"]
     over_and_out = ask.get(job["url"] + "/events", headers={"Last-Event-ID": last})
     assert (over_and_out.status_code, over_and_out.content) == (204, b"")
-    for wrong in ("-1", "x", "", "9" * 5000):
+    run, _, number = last.partition("-")
+    of_another_run = f"{'0' * len(run)}-{number}"
+    for wrong in ("-1", "x", "", "9" * 5000, number, of_another_run, f"{run}-{int(number) + 1}"):
         whole = ask.get(job["url"] + "/events", headers={"Last-Event-ID": wrong})
         assert events_of(whole.text)[0][0] == "queued"
     assert job["id"] in [each["id"] for each in ask.get("/jobs").json()]

@@ -142,7 +142,11 @@ def test_text_that_is_no_json_is_told_of_its_header(scripted: Live) -> None:
 
 def test_a_wrong_method_is_told_which_are_right(scripted: Live) -> None:
     with scripted.client() as ask:
-        for path, methods in (("/jobs/1", "DELETE, GET, HEAD"), ("/generate", "POST")):
+        for path, methods in (
+            ("/jobs/1", "DELETE, GET, HEAD"),
+            ("/generate", "POST"),
+            ("/static-offline-docs/generate", "GET, HEAD"),
+        ):
             answer = ask.put(path)
             assert (answer.status_code, answer.headers["allow"]) == (405, methods)
 

@@ -24,7 +24,8 @@ from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as
 
 router = APIRouter(tags=["sdtui"], route_class=MakingRoute)
 
-_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+_EVENT_ID = re.compile(r"([0-9a-f]+)-(\d{1,9})", re.ASCII)
+"""The run of the server, and the number among the job's lasting events, from 1."""
 JobId = Annotated[str, PathValue(max_length=64)]
 
 
@@ -104,14 +105,16 @@ async def events(
     """What happens to a job, as server-sent events: first what has happened, then what does, until
     it is over. The event's name is its kind; its data is JSON.
 
-    With `Last-Event-ID`, as a browser sends it when it comes back, only what came behind that
-    event; where nothing will, 204, which has a browser stay away.
+    With `Last-Event-ID`, as a browser sends it when it comes back, what came behind that event, and
+    the newest step and preview; where nothing will come, 204, which has a browser stay away. The
+    ids of another run of the server, or those that were never given, tell nothing.
     """
     _find(desk, job_id)
-    after = int(last_event_id) if _NUMBER.fullmatch(last_event_id) else 0
     lasting = [each for each in desk.board.events(job_id) if each.event.kind not in FLEETING]
-    is_whole = bool(lasting) and lasting[-1].event.kind in CLOSING
-    if is_whole and after >= len(lasting):
+    after = _number(desk, last_event_id)
+    if after > len(lasting):
+        after = 0
+    if after and after == len(lasting) and lasting[-1].event.kind in CLOSING:
         return Response(status_code=204)
     return StreamingResponse(
         _follow(desk, job_id, after), media_type="text/event-stream", headers=UNBUFFERED
@@ -137,12 +140,19 @@ async def picture(job_id: JobId, index: int, desk: TheDesk) -> FileResponse:
 
 async def _follow(desk: Desk, job_id: str, after: int) -> AsyncIterator[str]:
     with desk.board.following(job_id, fleeting=True) as follower:
-        async for text in as_lines(_told(follower, after), until_kept(desk, job_id)):
+        told = _told(follower, desk.board.run, after)
+        async for text in as_lines(told, until_kept(desk, job_id)):
             yield text
 
 
-async def _told(follower: Follower, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Events behind number `after`. Steps and previews have none: they aren't told twice."""
+def _number(desk: Desk, event_id: str) -> int:
+    """Of an event of this run; 0 for any other id."""
+    found = _EVENT_ID.fullmatch(event_id)
+    return int(found[2]) if found and found[1] == desk.board.run else 0
+
+
+async def _told(follower: Follower, run: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    """Lasting events behind number `after`, and steps and previews, which have no ids."""
     count = 0
     async for envelope in follower:
         event = envelope.event
@@ -151,7 +161,7 @@ async def _told(follower: Follower, after: int) -> AsyncIterator[ServerSentEvent
             continue
         count += 1
         if count > after:
-            yield ServerSentEvent(event.kind, event, count)
+            yield ServerSentEvent(event.kind, event, f"{run}-{count}")
 
 
 def _find(desk: Desk, job_id: str) -> Job:
