@@ -105,24 +105,25 @@ async def test_search_narrows_and_says_what_is_wrong(full: Bench) -> None:
 
 
 class HeldBack:
-    """A history whose search for one text waits until it may go on."""
+    """A history whose search for `apple` waits until it may go on."""
 
-    def __init__(self, bench: Bench, query: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.query = query
+    def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         self.free = threading.Event()
         self.entries = bench.history.entries
         monkeypatch.setattr(bench.history, "entries", self._held_back)
 
     def _held_back(self, query: str, *, offset: int, limit: int) -> Page:
-        if query == self.query:
+        if query == "apple":
             self.free.wait(30)
         return self.entries(query, offset=offset, limit=limit)
 
 
-async def test_keys_behind_a_search_act_on_what_it_finds(
-    full: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = HeldBack(full, "apple", monkeypatch)
+@pytest.fixture
+def held(full: Bench, monkeypatch: pytest.MonkeyPatch) -> HeldBack:
+    return HeldBack(full, monkeypatch)
+
+
+async def test_keys_behind_a_search_act_on_what_it_finds(full: Bench, held: HeldBack) -> None:
     async with at_history(full):
         pane = full.app.main.history_pane
         await full.press("slash", *"apple", "enter", "s")
@@ -159,12 +160,12 @@ async def test_what_was_read_earlier_takes_no_place_of_what_was_read_later(
 
 
 async def test_a_search_that_is_overtaken_by_a_reload_is_still_shown(
-    full: Bench, monkeypatch: pytest.MonkeyPatch
+    full: Bench, held: HeldBack
 ) -> None:
-    held = HeldBack(full, "apple", monkeypatch)
     async with at_history(full):
         pane = full.app.main.history_pane
-        await full.press("slash", *"apple", "enter")
+        pane.search.value = "apple"  # at once: nothing is found for its beginnings
+        await full.settled()
         full.history.trash(held.entries("pizza", offset=0, limit=1).entries[0].id)
         pane.reload()
         await full.until(lambda: pane.list.count == 2)
@@ -176,9 +177,8 @@ async def test_a_search_that_is_overtaken_by_a_reload_is_still_shown(
 
 
 async def test_a_search_that_changes_while_the_list_waits_for_it_is_made_as_well(
-    full: Bench, monkeypatch: pytest.MonkeyPatch
+    full: Bench, held: HeldBack
 ) -> None:
-    held = HeldBack(full, "apple", monkeypatch)
     async with at_history(full):
         pane = full.app.main.history_pane
         await full.press("slash", *"apple", "enter")
