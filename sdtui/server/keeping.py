@@ -26,11 +26,10 @@ class Keeper:
     def take_over(self) -> None:
         """Go on with the jobs that an earlier server left. One that was running when a process
         died is left out: it may be what the process died of."""
-        left = self._desk.queue_file.left_behind()
+        left = self._desk.queue_file.take_over([])
         jobs = [job for job in left if job.state is JobState.QUEUED]
         self._desk.queue.restore(jobs)
-        self._desk.queue_file.keep(self._desk.queue.jobs())
-        self._desk.queue_file.forget_left_behind()
+        self._desk.queue_file.keep(jobs)
         self._desk.uploads.forget_old(job.request.init_image for job in jobs)
         for job in left:
             happens = "goes on" if job in jobs else "was running when sdtui died, and is left out"

@@ -374,12 +374,13 @@ def test_sigterm_ends_the_command_with_0_and_sigkill_loses_no_waiting_job(tmp_pa
     process = _begin(tmp_path, port)
     body = {"prompt": "x", "num_inference_steps": 150, "width": 64, "height": 64}
     jobs = [httpx.post(f"{url}/jobs", json=body, timeout=PATIENCE).json() for _ in range(2)]
-    file = tmp_path / "state" / "sdtui" / "server" / f"queue-{process.pid}.json"
+    folder = tmp_path / "state" / "sdtui" / "server"
     end = time.monotonic() + PATIENCE
-    while not (
-        file.exists()
-        and [job["state"] for job in json.loads(file.read_text())["jobs"]] == ["running", "queued"]
-    ):
+    while [
+        job["state"]
+        for file in folder.glob(f"queue-{process.pid}-*.json")
+        for job in json.loads(file.read_text())["jobs"]
+    ] != ["running", "queued"]:
         assert time.monotonic() < end
         time.sleep(0.01)
     process.kill()

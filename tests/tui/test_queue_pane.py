@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 from pathlib import Path
 
@@ -118,7 +117,7 @@ async def test_reuse_brings_a_jobs_settings_back(bench: Bench) -> None:
 
 
 async def test_the_queue_is_on_disk_until_it_is_empty(bench: Bench, tmp_path: Path) -> None:
-    file = tmp_path / f"queue-{os.getpid()}.json"
+    file = bench.queue_file.path
     async with running(bench):
         await three_jobs(bench)
         await bench.until(file.exists)
@@ -144,15 +143,16 @@ async def test_the_queue_is_kept_by_whoever_ends_the_app_first(
         for end in ends:
             await asyncio.to_thread(end.join)
         bench.generator.hold.clear()
-        kept = json.loads((tmp_path / f"queue-{os.getpid()}.json").read_text())["jobs"]
+        kept = json.loads(bench.queue_file.path.read_text())["jobs"]
         assert [job["request"]["prompt"] for job in kept] == ["first", "second", "third"]
 
 
 def leave_behind(folder: Path, *prompts: str) -> None:
     """What a process that was killed would leave."""
     jobs = [Job(id=str(n), request=GenerationRequest(prompt=p)) for n, p in enumerate(prompts)]
-    QueueFile(folder).keep(jobs)
-    own = folder / f"queue-{os.getpid()}.json"
+    file = QueueFile(folder)
+    file.keep(jobs)
+    own = file.path
     kept = json.loads(own.read_text())
     own.unlink()
     kept["began"] -= 100
@@ -204,7 +204,7 @@ async def test_only_one_of_two_apps_goes_on(bench: Bench, tmp_path: Path) -> Non
 
 
 def test_a_living_process_keeps_its_queue(tmp_path: Path) -> None:
-    QueueFile(tmp_path).keep([Job(id="1", request=GenerationRequest(prompt="mine"))])
-    own = tmp_path / f"queue-{os.getpid()}.json"
-    own.rename(tmp_path / "queue-7.json")
+    file = QueueFile(tmp_path)
+    file.keep([Job(id="1", request=GenerationRequest(prompt="mine"))])
+    file.path.rename(tmp_path / "queue-7.json")
     assert QueueFile(tmp_path).left_behind() == []

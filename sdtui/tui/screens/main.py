@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ _UNDISTURBED = 1.5
 if TYPE_CHECKING:
     from sdtui.core.record import GenerationRecord
     from sdtui.core.request import GenerationRequest
-    from sdtui.jobs import Job
+    from sdtui.jobs import Job, QueueFile
     from sdtui.monitor import Sample
 
 
@@ -302,9 +303,10 @@ class MainScreen(CreateScreen):
         """After a crash or a lost connection: go on with what was in the queue?"""
         from sdtui.tui.screens.dialogs import LeftBehindScreen
 
-        jobs = self._left_behind()
+        queue_file = self.desk.queue_file
+        jobs = _unfinished(queue_file.left_behind())
         if not jobs:
-            self.desk.queue_file.forget_left_behind()
+            queue_file.forget_left_behind()
             return
         while (pause := _UNDISTURBED - self.app.silence) > 0:
             await asyncio.sleep(pause)
@@ -315,20 +317,22 @@ class MainScreen(CreateScreen):
             prompts += f" … and {len(jobs) - 1} more"
         question = f"{count} still in the queue when sdtui ended: {prompts}"
         wanted = await self.app.push_screen_wait(LeftBehindScreen(question))
-        if wanted is None:
-            return
         if wanted:
-            jobs = self._left_behind()
-            if not jobs:
-                self.notify("Another sdtui has gone on with it already.")
-            self.desk.queue.restore(jobs)
-            await asyncio.to_thread(self.desk.queue_file.keep, self.desk.queue.jobs())
-        # Last: until now a new crash would have found them there.
-        self.desk.queue_file.forget_left_behind()
+            await self._go_on(queue_file)
+        elif wanted is not None:
+            queue_file.forget_left_behind()
 
-    def _left_behind(self) -> list[Job]:
-        left = [job.rest() for job in self.desk.queue_file.left_behind()]
-        return [job for job in left if job is not None]
+    async def _go_on(self, queue_file: QueueFile) -> None:
+        try:
+            left = await asyncio.to_thread(queue_file.take_over, self.desk.queue.jobs())
+        except OSError as error:
+            told = f"What was left behind can't be taken over: {error}"
+            self.notify(told, severity="error", markup=False)
+            return
+        jobs = _unfinished(left)
+        if not jobs:
+            self.notify("Another sdtui has gone on with it already.")
+        self.desk.queue.restore(jobs)
 
     def _show_welcome(self) -> None:
         keys = self.keys_shown
@@ -340,6 +344,12 @@ class MainScreen(CreateScreen):
             large = best_large_model(room)
         model = self.parameters.texts["model"]
         self.preview.welcome(welcome(model, generate, models, large))
+
+
+def _unfinished(jobs: Iterable[Job]) -> list[Job]:
+    """What is still to be made of jobs that were left behind."""
+    left = [job.rest() for job in jobs]
+    return [job for job in left if job is not None]
 
 
 def seeded_request(record: GenerationRecord) -> GenerationRequest:
