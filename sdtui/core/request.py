@@ -7,13 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from sdtui.core.choices import DType, InitImageFit, MemoryMode, Policy, Speed
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.request_fields import MAX_SEED, REQUEST_FIELDS
 from sdtui.core.samplers import canonical_label
 from sdtui.core.text import shortened
+
+_PROMPT_NEEDED = "prompt needed"
 
 
 def _as_defined(name: str) -> Any:
@@ -58,8 +68,8 @@ class GenerationRequest(BaseModel):
 
     @field_validator("prompt")
     @classmethod
-    def _prompt_not_empty(cls, value: str) -> str:
-        if not value.strip():
+    def _prompt_not_empty(cls, value: str, info: ValidationInfo) -> str:
+        if info.context == _PROMPT_NEEDED and not value.strip():
             raise ValueError("must not be empty: say what the picture should show")
         return value
 
@@ -79,13 +89,15 @@ class GenerationRequest(BaseModel):
         return self
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Make a request from loose values.
+    def parse(cls, values: Mapping[str, Any], *, prompt_needed: bool = True) -> Self:
+        """Make a request from loose values. An empty prompt is a prompt for a model, but hardly
+        ever what a person means: it is one only where none is needed.
 
         Raises InvalidRequestError that names every wrong field, its value and its limit.
         """
+        context = _PROMPT_NEEDED if prompt_needed else None
         try:
-            return cls.model_validate(dict(values))
+            return cls.model_validate(dict(values), context=context)
         except ValidationError as error:
             problems = [
                 Problem(
@@ -98,8 +110,10 @@ class GenerationRequest(BaseModel):
         raise InvalidRequestError(problems)
 
     def changed(self, **values: object) -> Self:
-        """A copy with some fields changed, validated like a new one."""
-        return self.parse({**self.model_dump(), **values})
+        """A copy with some fields changed, validated like a new one. A prompt is needed unless it
+        does without one."""
+        needed = bool(self.prompt.strip())
+        return self.parse({**self.model_dump(), **values}, prompt_needed=needed)
 
     def with_seed(self) -> Self:
         """The request itself if its seed is set, else a copy with one drawn at random."""

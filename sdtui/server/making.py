@@ -45,10 +45,15 @@ class Made:
 
 
 async def prepare(
-    desk: Desk, values: Mapping[str, Any], init_image: bytes | str | None = None
+    desk: Desk,
+    values: Mapping[str, Any],
+    init_image: bytes | str | None = None,
+    *,
+    prompt_needed: bool = True,
 ) -> GenerationRequest:
     """A request from values whose names are GenerationRequest's. What they leave open is filled
     from the settings, `init_image` (bytes or base64) is kept as a file until the job is over.
+    Whether the prompt may be empty is the API's own rule.
 
     Raises ApiError.
     """
@@ -58,7 +63,8 @@ async def prepare(
         wanted["model"] = desk.models.resolve(values.get("model"))
         # Checked with a stand-in first, so that nothing is written for a wrong request.
         stand_in = {} if init_image is None else {"init_image": Path("-")}
-        checked = GenerationRequest.parse({**wanted, **stand_in})
+        asked = {**wanted, **stand_in}
+        checked = GenerationRequest.parse(asked, prompt_needed=prompt_needed)
         _check_limits(desk, checked)
         if init_image is None:
             return checked

@@ -72,6 +72,14 @@ def test_a_prompt_is_needed(prompt: str) -> None:
     assert str(problem) == "prompt: must not be empty: say what the picture should show"
 
 
+def test_an_empty_prompt_where_none_is_needed() -> None:
+    request = GenerationRequest.parse({"prompt": ""}, prompt_needed=False)
+    again = GenerationRequest.model_validate_json(request.model_dump_json())
+    assert again.changed(seed=3).prompt == ""
+    with pytest.raises(InvalidRequestError, match=r"prompt: is missing"):
+        GenerationRequest.parse({}, prompt_needed=False)
+
+
 def test_a_missing_prompt() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt: is missing"):
         GenerationRequest.parse({})

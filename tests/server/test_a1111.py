@@ -84,6 +84,14 @@ def test_webuiapi_everything_else(api: Any) -> None:
         assert listed() == []
 
 
+def test_webuiapi_needs_no_prompt(api: Any) -> None:
+    drawn = api.txt2img(seed=3, **SMALL)
+    assert drawn.info["prompt"] == ""
+    assert api.png_info(drawn.image).parameters["Seed"] == "3"
+    redrawn = api.img2img(images=[drawn.image], seed=3, **SMALL)
+    assert redrawn.image.size == drawn.image.size
+
+
 def test_webuiapi_png_info(api: Any) -> None:
     made = api.txt2img(prompt="a red apple", seed=9, **SMALL)
     found = api.png_info(made.image)

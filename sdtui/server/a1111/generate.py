@@ -59,7 +59,8 @@ async def _answer(body: Txt2ImgBody, init_image: str | None, desk: Desk, http: R
     values = body.values()
     values["model"] = await _model(desk, body)
     output = body.output()
-    request = (await prepare(desk, values, init_image)).with_seed()
+    # Clients leave the prompt empty, with img2img above all: it is their default.
+    request = (await prepare(desk, values, init_image, prompt_needed=False)).with_seed()
     parts = await _make(desk, http, request, output)
     if not body.override_settings_restore_afterwards:
         desk.a1111.checkpoint = values["model"]
