@@ -39,7 +39,7 @@ from sdtui.tui.guard import terminal_is_gone
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.state import load_state, save_state
 from sdtui.tui.terminal_input import TerminalDriver
-from sdtui.tui.themes import OWN_THEMES, default_theme
+from sdtui.tui.themes import OWN_THEMES, first_theme
 from sdtui.tui.typed import TypedLine
 from sdtui.tui.widgets.pane import Pane
 
@@ -88,9 +88,9 @@ class SdtuiApp(App[int], inherit_bindings=False):
         for theme in OWN_THEMES:
             self.register_theme(theme)
         # Before the styles are read: changing it later would read them all again.
-        known = self.state.theme in self.available_themes
         colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
-        self.theme = self.state.theme if known else default_theme(colours)
+        self._first_theme = first_theme(self.state.theme, colours)
+        self.theme = self._first_theme
         self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(settings.keys)
         self.main = MainScreen(drawn_by=drawn_by, over_ssh=over_ssh)
@@ -209,7 +209,8 @@ class SdtuiApp(App[int], inherit_bindings=False):
             },
             last_seed=self.main.parameters.last_seed,
             sizes=dict(self.main.sizes.shares),
-            theme=self.theme,
+            # Another terminal may have more colours.
+            theme=self.state.theme if self.theme == self._first_theme else self.theme,
         )
 
     def leave(self, code: int = 0) -> None:

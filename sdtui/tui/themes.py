@@ -68,6 +68,11 @@ OWN_THEMES = (DARK, LIGHT, CONTRAST, DARK_16, LIGHT_16)
 """In the order in which a key takes them."""
 
 
-def default_theme(colours: int) -> str:
-    """The theme for a terminal of so many colours."""
-    return DARK_16.name if colours <= 16 else DARK.name
+def first_theme(chosen: str, colours: int) -> str:
+    """The theme to begin with in a terminal of so many colours, where `chosen` was chosen before,
+    there or in another terminal. Most themes' greys fall together in 16 colours: the terminal's
+    own, dark or light, take their place."""
+    theme = {**BUILTIN_THEMES, **{own.name: own for own in OWN_THEMES}}.get(chosen, DARK)
+    if colours > 16 or theme.ansi or theme is CONTRAST:
+        return theme.name
+    return DARK_16.name if theme.dark else LIGHT_16.name

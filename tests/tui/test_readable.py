@@ -9,7 +9,8 @@ import pytest
 from rich.style import Style
 
 from sdtui.tui.screens.dialogs import ChooseScreen
-from sdtui.tui.themes import DARK, DARK_16, LIGHT_16, OWN_THEMES, default_theme
+from sdtui.tui.state import load_state
+from sdtui.tui.themes import DARK_16, LIGHT_16, OWN_THEMES, first_theme
 from tests.tui.scripted import Bench, running
 
 
@@ -71,6 +72,35 @@ async def test_where_the_frame_of_the_focus_is_without_colours(bench: Bench) -> 
             assert main.log_pane.styles.border.top[0] != main.queue_pane.styles.border.top[0]
 
 
-def test_few_colours_mean_the_terminals_own() -> None:
-    assert default_theme(16) == DARK_16.name
-    assert default_theme(256) == DARK.name
+@pytest.mark.parametrize(
+    ("chosen", "with_few", "with_many"),
+    [
+        ("", "sdtui-16-dark", "sdtui-dark"),
+        ("sdtui-light", "sdtui-16-light", "sdtui-light"),
+        ("nord", "sdtui-16-dark", "nord"),
+        ("sdtui-contrast", "sdtui-contrast", "sdtui-contrast"),
+        ("ansi-light", "ansi-light", "ansi-light"),
+        ("sdtui-16-light", "sdtui-16-light", "sdtui-16-light"),
+        ("a theme of another version", "sdtui-16-dark", "sdtui-dark"),
+    ],
+)
+def test_few_colours_mean_the_terminals_own(chosen: str, with_few: str, with_many: str) -> None:
+    assert first_theme(chosen, 16) == with_few
+    assert first_theme(chosen, 256) == with_many
+
+
+async def test_a_terminal_of_few_colours_changes_no_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(bench := Bench(tmp_path)):
+        bench.app.theme = "sdtui-light"
+        await bench.press("ctrl+q")
+    monkeypatch.setattr("textual.constants.COLOR_SYSTEM", "standard")
+    async with running(few := Bench(tmp_path)):
+        assert few.app.theme == "sdtui-16-light"
+        await few.press("ctrl+q")
+    assert load_state().theme == "sdtui-light"
+    async with running(chosen := Bench(tmp_path)):
+        chosen.app.theme = "sdtui-contrast"
+        await chosen.press("ctrl+q")
+    assert load_state().theme == "sdtui-contrast"
