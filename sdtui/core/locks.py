@@ -13,11 +13,26 @@ if sys.platform == "win32":
 
     def _lock(handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+
+    def _is_free(handle: int) -> bool:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
 else:
     import fcntl
 
     def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX)
+
+    def _is_free(handle: int) -> bool:
+        try:
+            # Shared: two that ask at the same time don't stand in each other's way.
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 @contextmanager
@@ -31,5 +46,33 @@ def exclusive(path: Path) -> Iterator[None]:
     try:
         _lock(handle)
         yield
+    finally:
+        os.close(handle)
+
+
+def hold(path: Path) -> int:
+    """Hold the new lock file `path` until the handle that is returned is closed, at the latest when
+    the process ends, however it ends.
+
+    Raises OSError if the file can't be made or locked.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        _lock(handle)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def is_held(path: Path) -> bool:
+    """Whether someone holds the lock file `path`: a process of this machine or, where both see the
+    same folder, of another. Nobody holds what isn't there. Raises OSError."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _is_free(handle)
     finally:
         os.close(handle)

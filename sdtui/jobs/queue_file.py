@@ -5,49 +5,38 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sdtui.core import paths
 from sdtui.core.files import write_whole
-from sdtui.core.locks import exclusive
+from sdtui.core.locks import exclusive, hold, is_held
 from sdtui.jobs.job import Job
 
 _log = logging.getLogger(__name__)
 
 
 class _Kept(BaseModel):
-    """A process's queue. The process is known by its number and when it began: after a reboot
-    the same number belongs to another."""
-
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    process: int
-    began: float
     jobs: tuple[Job, ...]
-
-    def is_left_behind(self) -> bool:
-        """Whether the process is no more."""
-        try:
-            return abs(psutil.Process(self.process).create_time() - self.began) > 2
-        except psutil.NoSuchProcess:
-            return True
 
 
 class QueueFile:
     """One file for each process, so that two apps don't take each other's jobs. May be used by
-    several threads."""
+    several threads.
 
-    path: Path
-    """Where it is. No other process's, though in a container each may have the same number."""
+    Whose process is no more is told by a lock beside it: in containers every process has the same
+    number, and a home folder may belong to several machines.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or paths.state_folder()
-        self._began = psutil.Process().create_time()
-        self.path = self._folder / f"queue-{os.getpid()}-{self._began:.0f}.json"
+        self._path: Path | None = None
+        self._held = -1
         self._lock = threading.Lock()
         self._is_final = False
 
@@ -58,20 +47,35 @@ class QueueFile:
                 self._write(jobs)
 
     def keep_for_good(self, jobs: Iterable[Job]) -> None:
-        """Keep what the next start is to find. What is to be kept after that changes nothing: it is
-        from those who see jobs stopped because the process ends. Raises OSError."""
+        """Leave behind what the next start is to find. What is to be kept after that changes
+        nothing: it is from those who see jobs stopped because the process ends. Raises OSError."""
         with self._lock:
             if not self._is_final:
                 self._write(jobs)
                 self._is_final = True
+                self._let_go()
 
     def _write(self, jobs: Iterable[Job]) -> None:
         wanted = tuple(job for job in jobs if job.state.is_wanted)
         if wanted:
-            kept = _Kept(process=os.getpid(), began=self._began, jobs=wanted)
-            write_whole(self.path, kept.model_dump_json().encode())
-        else:
-            self.path.unlink(missing_ok=True)
+            path = self._path or self._begin()
+            write_whole(path, _Kept(jobs=wanted).model_dump_json().encode())
+        elif self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._let_go()
+
+    def _begin(self) -> Path:
+        # A new name each time: who has found a lock free knows that it will never be held again.
+        path = self._folder / f"queue-{time.time_ns()}-{os.urandom(4).hex()}.json"
+        self._held = hold(_lock_of(path))
+        self._path = path
+        return path
+
+    def _let_go(self) -> None:
+        if self._path is not None:
+            lock, self._path = _lock_of(self._path), None
+            os.close(self._held)
+            lock.unlink(missing_ok=True)
 
     def left_behind(self) -> list[Job]:
         """The jobs of processes that are no more, in their order."""
@@ -88,24 +92,30 @@ class QueueFile:
             left = [job for _, kept in others for job in kept.jobs]
             self._write([*jobs, *left])
             for file, _ in others:
-                if file != self.path:
-                    file.unlink(missing_ok=True)
+                _delete(file)
         return left
 
     def forget_left_behind(self) -> None:
         """Delete what `left_behind` lists, as far as that is allowed: it isn't wanted."""
         for file, _ in self._others():
             try:
-                file.unlink(missing_ok=True)
+                _delete(file)
             except OSError as error:
                 _log.warning("%s can't be deleted: %s", file, error)
 
     def _others(self) -> Iterator[tuple[Path, _Kept]]:
         for file in sorted(self._folder.glob("queue-*.json")):
             try:
-                kept = _Kept.model_validate_json(file.read_bytes())
+                if not is_held(_lock_of(file)):
+                    yield file, _Kept.model_validate_json(file.read_bytes())
             except (OSError, ValidationError) as error:
                 _log.warning("%s can't be read: %s", file, error)
-                continue
-            if kept.is_left_behind():
-                yield file, kept
+
+
+def _lock_of(file: Path) -> Path:
+    return file.with_suffix(".lock")
+
+
+def _delete(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    _lock_of(file).unlink(missing_ok=True)

@@ -116,18 +116,21 @@ async def test_reuse_brings_a_jobs_settings_back(bench: Bench) -> None:
         bench.generator.hold.clear()
 
 
+def kept_prompts(folder: Path) -> list[str]:
+    """What the queue's file holds."""
+    return [
+        job["request"]["prompt"]
+        for file in folder.glob("queue-*.json")
+        for job in json.loads(file.read_text())["jobs"]
+    ]
+
+
 async def test_the_queue_is_on_disk_until_it_is_empty(bench: Bench, tmp_path: Path) -> None:
-    file = bench.queue_file.path
     async with running(bench):
         await three_jobs(bench)
-        await bench.until(file.exists)
-        assert [job["request"]["prompt"] for job in json.loads(file.read_text())["jobs"]] == [
-            "first",
-            "second",
-            "third",
-        ]
+        await bench.until(lambda: kept_prompts(tmp_path) == ["first", "second", "third"])
         bench.generator.hold.clear()
-        await bench.until(lambda: not file.exists())
+        await bench.until(lambda: not list(tmp_path.glob("queue-*")))
 
 
 async def test_the_queue_is_kept_by_whoever_ends_the_app_first(
@@ -143,20 +146,13 @@ async def test_the_queue_is_kept_by_whoever_ends_the_app_first(
         for end in ends:
             await asyncio.to_thread(end.join)
         bench.generator.hold.clear()
-        kept = json.loads(bench.queue_file.path.read_text())["jobs"]
-        assert [job["request"]["prompt"] for job in kept] == ["first", "second", "third"]
+        assert kept_prompts(tmp_path) == ["first", "second", "third"]
 
 
 def leave_behind(folder: Path, *prompts: str) -> None:
     """What a process that was killed would leave."""
     jobs = [Job(id=str(n), request=GenerationRequest(prompt=p)) for n, p in enumerate(prompts)]
-    file = QueueFile(folder)
-    file.keep(jobs)
-    own = file.path
-    kept = json.loads(own.read_text())
-    own.unlink()
-    kept["began"] -= 100
-    (folder / "queue-1.json").write_text(json.dumps(kept))
+    QueueFile(folder).keep_for_good(jobs)
 
 
 async def test_after_a_crash_the_next_start_offers_to_go_on(bench: Bench, tmp_path: Path) -> None:
@@ -165,7 +161,7 @@ async def test_after_a_crash_the_next_start_offers_to_go_on(bench: Bench, tmp_pa
         await bench.until(lambda: not bench.at_main)
         await bench.press("enter")
         await bench.until(lambda: len(bench.generator.requests) == 2)
-        await bench.until(lambda: not (tmp_path / "queue-1.json").exists())
+        await bench.until(lambda: not kept_prompts(tmp_path))
 
 
 async def test_what_was_left_can_be_left_for_the_next_start(bench: Bench, tmp_path: Path) -> None:
@@ -187,9 +183,9 @@ async def test_what_was_left_can_be_forgotten(bench: Bench, tmp_path: Path) -> N
     async with running(bench):
         await bench.until(lambda: not bench.at_main)
         await bench.write("many onions y n")
-        assert (tmp_path / "queue-1.json").exists()
+        assert kept_prompts(tmp_path) == ["one"]
         await bench.press("delete")
-        await bench.until(lambda: not (tmp_path / "queue-1.json").exists())
+        await bench.until(lambda: not kept_prompts(tmp_path))
         assert not bench.queue.jobs()
 
 
@@ -197,14 +193,8 @@ async def test_only_one_of_two_apps_goes_on(bench: Bench, tmp_path: Path) -> Non
     leave_behind(tmp_path, "one")
     async with running(bench):
         await bench.until(lambda: not bench.at_main)
-        bench.queue_file.forget_left_behind()  # as the other does when it has taken them over
+        QueueFile(tmp_path).take_over([])
         await bench.press("enter")
-        await bench.until(lambda: bench.at_main)
+        await bench.until(lambda: bench.app._notifications)
         assert not bench.queue.jobs()
-
-
-def test_a_living_process_keeps_its_queue(tmp_path: Path) -> None:
-    file = QueueFile(tmp_path)
-    file.keep([Job(id="1", request=GenerationRequest(prompt="mine"))])
-    file.path.rename(tmp_path / "queue-7.json")
-    assert QueueFile(tmp_path).left_behind() == []
+        assert kept_prompts(tmp_path) == ["one"]

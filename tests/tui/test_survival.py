@@ -91,7 +91,7 @@ def goes_on(home: Path) -> None:
     assert made[:2] == before
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
-    assert not list(state_folder(home).glob("queue-*.json"))
+    assert not list(state_folder(home).glob("queue-*"))
 
 
 def test_killed_half_way(tmp_path: Path) -> None:
