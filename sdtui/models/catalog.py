@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.core.nearest import nearest
-from sdtui.core.paths import exists, expanded
+from sdtui.core.paths import exists, expanded, is_file, is_folder
 from sdtui.models.description import UNUSED, describe_components
 
 MOVED: Mapping[str, str] = {
@@ -30,6 +31,7 @@ MOVED: Mapping[str, str] = {
 }
 """Hub ids whose repositories were taken down, and where the same weights are now."""
 
+_log = logging.getLogger(__name__)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 
@@ -94,12 +96,17 @@ def installed_models(model_folders: Iterable[Path] = ()) -> list[ModelSource]:
 def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
     """The models that lie directly in `folders`: diffusers folders and .safetensors files."""
     for folder in folders:
-        if not folder.is_dir():
+        if not is_folder(folder):
             continue
-        for entry in sorted(folder.iterdir()):
-            if (entry / "model_index.json").is_file():
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            _log.warning("no model is looked for in %s: %s", folder, error)
+            continue
+        for entry in entries:
+            if is_file(entry / "model_index.json"):
                 yield ModelSource(entry.name, SourceKind.FOLDER, entry)
-            elif entry.suffix.lower() == ".safetensors" and entry.is_file():
+            elif entry.suffix.lower() == ".safetensors" and is_file(entry):
                 yield ModelSource(entry.stem, SourceKind.FILE, entry)
 
 

@@ -10,12 +10,14 @@ from textual.widgets import Static
 
 from sdtui.core.choices import MemoryMode
 from sdtui.models import precision
-from sdtui.models.catalog import cached_snapshot
+from sdtui.models.catalog import cached_snapshot, models_in
 from sdtui.models.description import ModelDescription
 from sdtui.monitor import GpuSample, Sample
 from sdtui.tui.messages import Sampled
 from sdtui.tui.room import LARGE_MODELS, MemoryRoom, Need, best_large_model, need_of
+from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.models import ModelScreen
+from sdtui.tui.widgets.lines import Lines
 from tests.models.hub_server import Hub, put_in_place
 from tests.models.hub_server import running as serving
 from tests.tui.scripted import Bench, running
@@ -77,6 +79,50 @@ async def test_a_download_tells_bytes_and_speed_and_is_then_chosen(bench: Bench,
         screen = await choosing(bench)
         offer = next(each for each in screen.choices.shown if each.name == "some/model")
         assert offer.installed
+
+
+async def test_a_download_that_ends_below_another_dialog(bench: Bench, hub: Hub) -> None:
+    hub.pause = 0.02
+    async with running(bench):
+        main = bench.app.main
+        screen = await downloading(bench)
+        await bench.press("f1")
+        await bench.until(lambda: main.downloads.hub_id == "", 20)
+        assert isinstance(bench.app.screen, HelpScreen)
+        await bench.press("escape")
+        assert isinstance(bench.app.screen, ModelScreen)
+        assert "some/model is downloaded" in str(screen.status.render())
+        offers = screen.choices
+        await bench.until(lambda: [each.installed for each in offers.shown] == [True])
+        await bench.press("enter")
+        await bench.until(lambda: main.texts["model"] == "some/model")
+        assert bench.at_main
+
+
+def test_a_folder_that_cannot_be_read_hides_no_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folders = (tmp_path / "closed", tmp_path)
+    folders[0].mkdir()
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder == folders[0]:
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    (tmp_path / "mine.safetensors").touch()
+    assert [source.name for source in models_in(folders)] == ["mine"]
+
+
+async def test_two_clicks_at_once_choose_once(bench: Bench) -> None:
+    async with running(bench):
+        screen = await choosing(bench)
+        for _ in range(2):
+            screen.choices.post_message(Lines.Clicked(screen.choices, 0))
+        await bench.settled()
+        assert bench.at_main
 
 
 async def test_a_download_can_be_cancelled(bench: Bench, hub: Hub) -> None:

@@ -11,17 +11,17 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.screens.dialog import Dialog
 from sdtui.tui.screens.search_dialog import SearchDialog
 from sdtui.tui.widgets.line_input import LineInput
 from sdtui.tui.widgets.lines import Lines
 
 
-class ConfirmScreen(ModalScreen[bool | None]):
+class ConfirmScreen(Dialog[bool | None]):
     """Asks once. The answer is None if someone leaves the question open."""
 
     CSS_PATH = "dialogs.tcss"
@@ -43,15 +43,15 @@ class ConfirmScreen(ModalScreen[bool | None]):
 
     def action_yes(self) -> None:
         """Yes."""
-        self.dismiss(True)
+        self.answer(True)
 
     def action_no(self) -> None:
         """No."""
-        self.dismiss(False)
+        self.answer(False)
 
     def action_leave(self) -> None:
         """Not now."""
-        self.dismiss(None)
+        self.answer(None)
 
 
 class LeftBehindScreen(ConfirmScreen, inherit_bindings=False):
@@ -65,7 +65,7 @@ class LeftBehindScreen(ConfirmScreen, inherit_bindings=False):
         self._answers += "      del  Forget them"
 
 
-class AskScreen(ModalScreen[str | None]):
+class AskScreen(Dialog[str | None]):
     """Asks for a line of text."""
 
     CSS_PATH = "dialogs.tcss"
@@ -86,14 +86,14 @@ class AskScreen(ModalScreen[str | None]):
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
+        self.answer(event.value)
 
     def action_close(self) -> None:
         """Write nothing."""
-        self.dismiss(None)
+        self.answer(None)
 
 
-class TextScreen(ModalScreen[None]):
+class TextScreen(Dialog[None]):
     """Something to read, as long as it may be."""
 
     CSS_PATH = "dialogs.tcss"
@@ -113,7 +113,7 @@ class TextScreen(ModalScreen[None]):
 
     def action_close(self) -> None:
         """Back to the window."""
-        self.dismiss(None)
+        self.answer(None)
 
 
 class Choices(Lines):
@@ -162,4 +162,4 @@ class ChooseScreen(SearchDialog):
     def action_choose(self) -> None:
         """Take the line with the cursor."""
         if self.choices.shown:
-            self.dismiss(self.choices.shown[self.choices.cursor])
+            self.answer(self.choices.shown[self.choices.cursor])

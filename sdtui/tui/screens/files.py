@@ -44,7 +44,7 @@ class FileScreen(ChooseScreen):
         if is_folder(path):
             self._enter(path)
         else:
-            self.dismiss(str(path))
+            self.answer(str(path))
 
     def narrow(self) -> None:
         """Show what the filter lets through, in the folder that it names."""

@@ -10,15 +10,15 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Offset
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.screens.dialog import Dialog
 
 LETTERS = "asdfghjklqwertyuiop"
 
 
-class JumpScreen(ModalScreen[int | None]):
+class JumpScreen(Dialog[int | None]):
     """Letters over the places given; the answer is the number of the place."""
 
     CSS_PATH = "jump.tcss"
@@ -37,10 +37,10 @@ class JumpScreen(ModalScreen[int | None]):
 
     def action_close(self) -> None:
         """Stay where one is."""
-        self.dismiss(None)
+        self.answer(None)
 
     def on_key(self, event: events.Key) -> None:
         """Go there."""
         if event.character and event.character in LETTERS[: len(self._places)]:
             event.stop()
-            self.dismiss(LETTERS.index(event.character))
+            self.answer(LETTERS.index(event.character))

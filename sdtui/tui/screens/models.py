@@ -165,9 +165,12 @@ class ModelScreen(SearchDialog):
     def on_mount(self) -> None:
         """Look at what is installed, beside the app."""
         self.query_one(".dialog").add_class("-wide")
+        self._look()
+        self.show_download()
+
+    def _look(self) -> None:
         settings, room, dtype = self._settings, self._room, self._dtype
         beside(self, lambda: find_offers(settings, room, dtype))
-        self.show_download()
 
     @on(OffersFound)
     def _found(self, event: OffersFound) -> None:
@@ -205,7 +208,7 @@ class ModelScreen(SearchDialog):
         if offer is None:
             return
         if offer.installed:
-            self.dismiss(offer.name)
+            self.answer(offer.name)
         elif self._downloads.hub_id:
             self.notify(f"{self._downloads.hub_id} is being downloaded; one at a time.")
         else:
@@ -233,5 +236,7 @@ class ModelScreen(SearchDialog):
         if event.problem or event.cancelled:
             told = event.problem or "The download was cancelled; whole files are kept."
             self.status.update(Content(one_line(told)))
-        else:
-            self.dismiss(event.hub_id)
+        elif not self.answer(event.hub_id):
+            # Something lies over the dialog.
+            self.status.update(Content(f"{event.hub_id} is downloaded and can be chosen."))
+            self._look()

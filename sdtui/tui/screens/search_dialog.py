@@ -9,17 +9,17 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input
 
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.screens.dialog import Dialog
 from sdtui.tui.widgets.line_input import LineInput
 from sdtui.tui.widgets.lines import Lines
 
 
-class SearchDialog(ModalScreen[str | None]):
+class SearchDialog(Dialog[str | None]):
     """Subclasses say what is left in the list (`narrow`) and what choosing does."""
 
     CSS_PATH = "dialogs.tcss"
@@ -70,7 +70,7 @@ class SearchDialog(ModalScreen[str | None]):
 
     def action_close(self) -> None:
         """Choose nothing."""
-        self.dismiss(None)
+        self.answer(None)
 
     def action_up(self) -> None:
         """One line up."""

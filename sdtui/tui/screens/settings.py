@@ -14,7 +14,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from sdtui.core import paths
@@ -24,6 +23,7 @@ from sdtui.core.text import end_of, one_line
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.ink import ink
+from sdtui.tui.screens.dialog import Dialog
 from sdtui.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class SettingLines(Lines):
         return text.append(f"  {origin:>{room}}", ink(self.app, "muted"))
 
 
-class SettingsScreen(ModalScreen[None]):
+class SettingsScreen(Dialog[None]):
     """What is set, what is wrong with the config file, and the way to change it."""
 
     CSS_PATH = "dialogs.tcss"
@@ -159,4 +159,4 @@ class SettingsScreen(ModalScreen[None]):
 
     def action_close(self) -> None:
         """Back to the window."""
-        self.dismiss(None)
+        self.answer(None)
