@@ -11,8 +11,11 @@ from typing import TypeVar
 
 from sdtui.core import paths
 from sdtui.core.files import write_whole
+from sdtui.core.locks import exclusive
 
 MOST_PROMPTS = 200
+_MOST_CELLS = 1000
+"""More than any terminal is wide."""
 
 _Kind = TypeVar("_Kind", int, str)
 
@@ -48,6 +51,12 @@ def _added(prompts: tuple[str, ...], prompt: str) -> tuple[str, ...]:
     return (*(each for each in prompts if each != prompt), prompt)[-MOST_PROMPTS:]
 
 
+def _merged(own: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    """The own prompts, with those of another app right before the newest."""
+    missing = [each for each in others if each not in own]
+    return (*own[:-1], *missing, *own[-1:])[-MOST_PROMPTS:]
+
+
 def state_file() -> Path:
     """Where the state is kept."""
     return paths.state_folder() / "tui.json"
@@ -70,15 +79,24 @@ def load_state() -> SavedState:
         form=_values(saved.get("form"), str),
         prompts=_texts(saved.get("prompts")),
         negative_prompts=_texts(saved.get("negative_prompts")),
-        last_seed=last_seed if isinstance(last_seed, int) else None,
-        sizes=_values(saved.get("sizes"), int),
+        last_seed=last_seed if _is(last_seed, int) else None,
+        sizes={
+            name: cells
+            for name, cells in _values(saved.get("sizes"), int).items()
+            if 1 <= cells <= _MOST_CELLS
+        },
         theme=theme if isinstance(theme, str) else "",
     )
 
 
 def _values(saved: object, kind: type[_Kind]) -> dict[str, _Kind]:
     pairs = saved.items() if isinstance(saved, dict) else ()
-    return {name: value for name, value in pairs if isinstance(value, kind)}
+    return {name: value for name, value in pairs if _is(value, kind)}
+
+
+def _is(value: object, kind: type) -> bool:
+    """Whether it is of a kind; true and false are no numbers."""
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _texts(saved: object) -> tuple[str, ...]:
@@ -86,8 +104,15 @@ def _texts(saved: object) -> tuple[str, ...]:
 
 
 def save_state(state: SavedState) -> None:
-    """Keep the state for the next start."""
+    """Keep the state for the next start, with the prompts that another app has kept meanwhile."""
     try:
-        write_whole(state_file(), json.dumps(asdict(state), indent=1).encode())
+        with exclusive(state_file().with_suffix(".lock")):
+            there = load_state()
+            merged = replace(
+                state,
+                prompts=_merged(state.prompts, there.prompts),
+                negative_prompts=_merged(state.negative_prompts, there.negative_prompts),
+            )
+            write_whole(state_file(), json.dumps(asdict(merged), indent=1).encode())
     except OSError as error:
         _log.warning("the state can't be saved: %s", error)

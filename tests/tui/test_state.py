@@ -17,6 +17,15 @@ def test_there_and_back(own_folders: object) -> None:
     assert load_state() == state
 
 
+def test_prompts_of_another_app_are_kept(own_folders: object) -> None:
+    save_state(SavedState(prompts=("a", "b"), negative_prompts=("fog",)))
+    save_state(SavedState(prompts=("a", "c")))
+    assert load_state().prompts == ("a", "b", "c")
+    assert load_state().negative_prompts == ("fog",)
+    save_state(SavedState(prompts=("b", "c", "a")))
+    assert load_state().prompts == ("b", "c", "a")
+
+
 def test_nothing_is_there(own_folders: object) -> None:
     assert load_state() == SavedState()
 
@@ -33,8 +42,8 @@ def test_what_is_of_another_kind_is_left_out(own_folders: object) -> None:
         "form": {"prompt": "a cat", "seed": 3},
         "prompts": ["a", 1, None, "b"],
         "negative_prompts": "none",
-        "last_seed": "4",
-        "sizes": {"left": 4, "right": "x"},
+        "last_seed": True,
+        "sizes": {"left": 4, "right": "x", "a": -5, "b": 0, "c": 10**400, "d": True},
         "theme": 5,
         "of a later version": {},
     }
