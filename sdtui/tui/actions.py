@@ -10,6 +10,16 @@ from sdtui.core.errors import SettingsError
 from sdtui.core.nearest import nearest
 from sdtui.core.settings import settings_origin
 
+GLOBAL = ("app", "window")
+"""Places whose keys work wherever the focus is."""
+BEFORE_EDITORS = (*GLOBAL, "choose", "models")
+"""Places whose keys come before those of a text editor that has the focus."""
+_PANES = (
+    *("choice", "form", "history", "list", "log", "metadata", "number", "path", "preview"),
+    *("prompt", "queue", "search"),
+)
+"""Places in the window."""
+
 
 @dataclass(frozen=True)
 class Action:
@@ -159,26 +169,56 @@ def check_keymap(keymap: Mapping[str, str]) -> None:
             near = nearest(name, known)
             mend = f'Did you mean "{near}"?' if near else '"sdtui keys" lists them'
             raise SettingsError(f'{origin}: keys: there is no action "{name}"', mend)
-        for key in keys.split(","):
-            if not _is_key(key.strip()):
+        for key in _parted(keys):
+            if not _is_key(key):
                 raise SettingsError(
-                    f'{origin}: keys: {name}: there is no key "{key.strip()}"',
+                    f'{origin}: keys: {name}: there is no key "{key}"',
                     "Give a key such as ctrl+g, f5, alt+up or K; commas part several",
                 )
     _check_clashes(keymap)
+    _check_reach(keymap)
+
+
+def _check_reach(keymap: Mapping[str, str]) -> None:
+    """Raise SettingsError if a key that works everywhere is a letter, which could no longer be
+    written, or leaves an action of a pane without any key."""
+    keys = {action.id: _parted(keymap.get(action.id, action.keys)) for action in ACTIONS}
+    everywhere = {
+        key: each.id for each in ACTIONS if each.scope == "window" for key in keys[each.id]
+    }
+    for action in ACTIONS:
+        letters = [key for key in keys[action.id] if len(key) == 1 or key == "space"]
+        if action.scope in BEFORE_EDITORS and letters:
+            raise SettingsError(
+                f"{settings_origin('keys', action.id)}: keys: {action.id}: {letters[0]} could no "
+                "longer be written",
+                "Give a key such as ctrl+g or f5",
+            )
+        if action.scope in _PANES and all(key in everywhere for key in keys[action.id]):
+            other = everywhere[keys[action.id][0]]
+            changed = action.id if action.id in keymap else other
+            raise SettingsError(
+                f"{settings_origin('keys', changed)}: keys: {other} leaves {action.id} without a "
+                f"key: it takes {keys[action.id][0]} wherever the focus is",
+                "Give one of them another",
+            )
+
+
+def _parted(keys: str) -> list[str]:
+    return [key.strip() for key in keys.split(",")]
 
 
 def _check_clashes(keymap: Mapping[str, str]) -> None:
     taken: dict[tuple[str, str], str] = {}
     for action in ACTIONS:
         place = "app" if action.scope == "window" else action.scope
-        for key in keymap.get(action.id, action.keys).split(","):
-            other = taken.setdefault((place, key.strip()), action.id)
+        for key in _parted(keymap.get(action.id, action.keys)):
+            other = taken.setdefault((place, key), action.id)
             if other != action.id:
                 changed = action.id if action.id in keymap else other
                 raise SettingsError(
                     f"{settings_origin('keys', changed)}: keys: {other} and {action.id} share the "
-                    f"key {key.strip()}",
+                    f"key {key}",
                     "Give one of them another",
                 )
 

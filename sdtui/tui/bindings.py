@@ -6,15 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding, BindingType
 
-from sdtui.tui.actions import ACTIONS, Action, actions_in
+from sdtui.tui.actions import ACTIONS, BEFORE_EDITORS, Action, actions_in
 
 if TYPE_CHECKING:
     from textual.screen import Screen
-
-GLOBAL = ("app", "window")
-"""Places whose keys work wherever the focus is."""
-_BEFORE_EDITORS = (*GLOBAL, "choose", "models")
-"""Places whose keys come before those of a text editor that has the focus."""
 
 
 def bindings_in(scope: str) -> list[BindingType]:
@@ -45,6 +40,6 @@ def _binding(action: Action) -> Binding:
         action.label,
         show=action.shown,
         tooltip=action.help,
-        priority=action.scope in _BEFORE_EDITORS,
+        priority=action.scope in BEFORE_EDITORS,
         id=action.id,
     )

@@ -8,8 +8,8 @@ from typing import Any
 from rich.text import Text
 from textual.screen import Screen
 
-from sdtui.tui.actions import ACTIONS
-from sdtui.tui.bindings import GLOBAL, bindings_that_work
+from sdtui.tui.actions import ACTIONS, GLOBAL
+from sdtui.tui.bindings import bindings_that_work
 from sdtui.tui.screens.dialogs import TextScreen
 
 

@@ -6,7 +6,8 @@ from rich.text import Text
 from textual.screen import Screen
 from textual.widget import Widget
 
-from sdtui.tui.bindings import GLOBAL, bindings_that_work
+from sdtui.tui.actions import GLOBAL
+from sdtui.tui.bindings import bindings_that_work
 from sdtui.tui.ink import ink
 
 _LAST = ("help", "quit")
