@@ -30,6 +30,24 @@ async def test_up_and_down_go_through_what_was_written(bench: Bench) -> None:
         assert seen == ["one", "two", "two", "one", "new", "new"]
 
 
+async def test_what_was_written_meanwhile_is_kept(bench: Bench) -> None:
+    async with running(bench):
+        editor = await used(bench, "one", "two")
+        await bench.write("new")
+        await bench.press("up", "up")
+        await bench.write(" of many")  # what was brought back is changed
+        await bench.press("down", "down")
+        assert editor.text == "new"
+        await bench.press("up", "up")
+        assert editor.text == "one of many"
+        await bench.press("up")
+        bench.ask_for("reused")  # as from the history
+        await bench.press("down")
+        assert editor.text == "reused"
+        await bench.press("up")
+        assert editor.text == "two"
+
+
 async def test_the_negative_prompt_has_its_own(bench: Bench) -> None:
     async with running(bench):
         for negative in ("fog", "rain"):

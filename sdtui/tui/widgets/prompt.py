@@ -56,7 +56,8 @@ class PromptEditor(TextArea):
         self.cursor_blink = False  # drawn twice a second, it was half of what an idle app takes
         self.earlier: Sequence[str] = ()
         self._place = 0
-        self._draft = ""
+        self._written: dict[int, str] = {}
+        """Place → what stood there when it was left: it may have been changed."""
 
     def watch_cut_from(self) -> None:
         """Draw anew, forgetting how the lines were drawn before."""
@@ -90,20 +91,21 @@ class PromptEditor(TextArea):
     def action_cursor_up(self, select: bool = False) -> None:
         """Up; on the first line, to the prompt before."""
         if not select and self._at_upper_edge and self._place < len(self.earlier):
-            if self._place == 0:
-                self._draft = self.text
-            self._place += 1
-            self._show(self.earlier[-self._place])
+            self._turn_to(self._place + 1)
         else:
             super().action_cursor_up(select)
 
     def action_cursor_down(self, select: bool = False) -> None:
         """Down; on the last line, to the prompt after."""
         if not select and self._at_lower_edge and self._place > 0:
-            self._place -= 1
-            self._show(self.earlier[-self._place] if self._place else self._draft)
+            self._turn_to(self._place - 1)
         else:
             super().action_cursor_down(select)
+
+    def _turn_to(self, place: int) -> None:
+        self._written[self._place] = self.text
+        self._place = place
+        self._show(self._written[place] if place in self._written else self.earlier[-place])
 
     @property
     def _at_upper_edge(self) -> bool:
@@ -117,7 +119,16 @@ class PromptEditor(TextArea):
     def remember(self, prompts: Sequence[str]) -> None:
         """The prompts to bring back, newest last."""
         self.earlier = prompts
+        self._begin_anew()
+
+    def use(self, text: str) -> None:
+        """Take another text: up begins at the newest prompt again."""
+        self._begin_anew()
+        self._show(text)
+
+    def _begin_anew(self) -> None:
         self._place = 0
+        self._written.clear()
 
     def _show(self, text: str) -> None:
         self.load_text(text)
@@ -168,8 +179,7 @@ class PromptPane(Pane):
 
     @text.setter
     def text(self, text: str) -> None:
-        self.editor.load_text(text)
-        self.editor.move_cursor(self.editor.document.end)
+        self.editor.use(text)
 
     def use_counters(self, counters: Mapping[str, TokenCounter]) -> None:
         """Count as this model's text encoders do."""
