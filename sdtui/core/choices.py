@@ -6,6 +6,8 @@ from enum import StrEnum
 
 POCKET = "pocket"
 """The name of the model that ships with sdtui."""
+UNKNOWN_MODEL = "unknown"
+"""Stands in the records of pictures that don't say what made them."""
 
 
 class Policy(StrEnum):

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
+from sdtui.core.choices import UNKNOWN_MODEL
 from sdtui.core.errors import HistoryError, ImageError
 from sdtui.core.record import GenerationRecord, ImageRecord, ImageSettings, ModelRecord
 from sdtui.core.request import GenerationRequest
@@ -126,7 +127,7 @@ def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
     not even the prompt is."""
     width, height = _size(path)
     values = found.values
-    request = GenerationRequest.parse({"model": "unknown", **values})
+    request = GenerationRequest.parse({"model": UNKNOWN_MODEL, **values})
     lost = tuple(f"not carried over: {each}" for each in found.not_carried)
     settings = None
     if {"sampler", "num_inference_steps", "guidance_scale"} <= values.keys():

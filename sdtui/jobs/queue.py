@@ -176,6 +176,11 @@ class JobQueue:
         """Whether waiting jobs are held back."""
         return self._paused
 
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether pictures that could not be written are held in memory."""
+        return len(self._unsaved) > 0
+
     def save_again(self, job_id: str) -> list[str]:
         """Try again to save the pictures of a job that could not be written; returns their paths.
         Raises OutputError, and still holds them then."""

@@ -33,6 +33,9 @@ class UnsavedPictures:
         with self._lock:
             self._pictures.pop(job_id, None)
 
+    def __len__(self) -> int:
+        return len(self._pictures)
+
     def save(self, job: Job) -> Iterator[str]:
         """Write them now, one by one; yields the path of each. Raises OutputError, and still holds
         what is left."""

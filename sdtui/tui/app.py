@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events, work
 from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
@@ -233,19 +234,25 @@ class SdtuiApp(App[int], inherit_bindings=False):
 
     async def action_quit(self) -> None:
         """Leave; ask once while a picture is being made."""
-        jobs = () if self._desk is None else self._desk.queue.jobs()
-        running = any(job.state is JobState.RUNNING for job in jobs)
-        if running and self.screen is not self._question:
-            self._ask_to_quit()
+        lost = self._what_is_lost()
+        if lost and self.screen is not self._question:
+            self._ask_to_quit(lost)
         else:
             self.leave()
 
+    def _what_is_lost(self) -> str:
+        if self._desk is None:
+            return ""
+        queue = self._desk.queue
+        if any(job.state is JobState.RUNNING for job in queue.jobs()):
+            kept = "The queue is kept, and the next start offers to go on."
+            return f"A picture is being made; it will be lost. {kept}"
+        if queue.has_unsaved:
+            return "What the disk had no room for will be lost. In the queue, w saves it."
+        return ""
+
     @work
-    async def _ask_to_quit(self) -> None:
-        text = (
-            "A picture is being made; it will be lost. The queue is kept, and the next start "
-            "offers to go on."
-        )
+    async def _ask_to_quit(self, text: str) -> None:
         from sdtui.tui.screens.dialogs import ConfirmScreen
 
         self._question = ConfirmScreen("Quit?", text, "Quit", "Stay")
@@ -260,6 +267,11 @@ class SdtuiApp(App[int], inherit_bindings=False):
             self.main.show_help()
         elif not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen("Keys here", "", told_keys(self.main)))
+
+    def action_command_palette(self) -> None:
+        """Find an action by name. Help may lie over the palette, which Textual doesn't see."""
+        if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
+            super().action_command_palette()
 
     def action_next_theme(self) -> None:
         """The next theme."""
@@ -287,7 +299,8 @@ class SdtuiApp(App[int], inherit_bindings=False):
                 continue
             keys = self.settings.keys.get(action.id, action.keys)
             place = f"{pane.title}: " if pane is not None else ""
-            yield SystemCommand(f"{place}{action.help}", f"{action.label}  ({keys})", run)
+            # The palette looks for what is typed in the first of the two only.
+            yield SystemCommand(f"{place}{action.label} · {action.help}", keys, run)
         yield SystemCommand(
             "Choose a theme", "All themes, seen as you go", self.action_change_theme
         )
@@ -312,12 +325,16 @@ class SdtuiApp(App[int], inherit_bindings=False):
 
     def edit(self, text: str, suffix: str = ".txt") -> str | None:
         """Let a person edit a text in $EDITOR; None if that can't be."""
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"prompt{suffix}"
-            file.write_text(text, encoding="utf-8")
-            if not self.edit_file(file):
-                return None
-            return file.read_text(encoding="utf-8").rstrip("\n")
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / f"prompt{suffix}"
+                file.write_text(text, encoding="utf-8")
+                if not self.edit_file(file):
+                    return None
+                return file.read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            self.notify(f"The text stays as it was: {error}", severity="error")
+            return None
 
     def edit_file(self, file: Path) -> bool:
         """Open a file in $EDITOR, with the app out of the way; whether that went well."""
@@ -336,19 +353,35 @@ class SdtuiApp(App[int], inherit_bindings=False):
         """Copy over OSC 52. No terminal says whether it worked, so there is a file as well."""
         self.copy_to_clipboard(text)
         file = paths.state_folder() / "copied.txt"
-        write_whole(file, text.encode())
-        self.notify(f"{what} sent to the terminal's clipboard, and to {file}", markup=False)
+        try:
+            write_whole(file, text.encode())
+        except OSError as error:
+            told = f"{what} sent to the terminal's clipboard, but not to {file}: {error.strerror}"
+            self.notify(told, severity="warning")
+        else:
+            self.notify(f"{what} sent to the terminal's clipboard, and to {file}")
 
     def _handle_exception(self, error: Exception) -> None:
         _log.error("the app met an error", exc_info=error)
         super()._handle_exception(error)
 
 
+def _wait_for_editor(command: list[str]) -> int:
+    """Its exit code. Told to end, the app ends it first: the loop, which handles the signal, stands
+    still meanwhile."""
+    with subprocess.Popen(command) as process:
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
 def _run_editor(editor: str, file: Path) -> str:
     """What went wrong, or "". Nothing may be raised while the app is out of the way: Textual
     would not come back."""
     try:
-        done = subprocess.run([*shlex.split(editor), str(file)], check=False)
+        code = _wait_for_editor([*shlex.split(editor), str(file)])
     except (OSError, ValueError) as error:
         return f"{editor} can't be started: {error}"
-    return f"{editor} ended with an error, so nothing was taken over." if done.returncode else ""
+    return f"{editor} ended with an error, so nothing was taken over." if code else ""

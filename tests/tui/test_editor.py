@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+
+import pytest
 
 from tests.tui.terminal import Terminal
 from tests.tui.test_end_to_end import CTRL_Q, SCRIPTED
@@ -50,6 +54,31 @@ def test_an_editor_that_gives_up_changes_nothing(tmp_path: Path) -> None:
     assert "gone" not in terminal.text
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize("does", [r'printf "caf\351" > "$2"', 'rm "$2"'])
+def test_what_an_editor_leaves_can_be_unusable(tmp_path: Path, does: str) -> None:
+    terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
+    terminal.until("Quit")
+    terminal.send("a cat")
+    terminal.until("a cat")
+    terminal.send(CTRL_T)
+    terminal.until("The text stays as it was")
+    terminal.send("!")
+    terminal.until("a cat!")
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+def test_told_to_end_while_an_editor_is_open(tmp_path: Path) -> None:
+    does = f"touch {tmp_path / 'open'}; exec sleep 60"
+    terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
+    terminal.until("Quit")
+    terminal.send(CTRL_T)
+    terminal.until((tmp_path / "open").exists)
+    assert terminal.process.pid is not None
+    os.kill(terminal.process.pid, signal.SIGTERM)
+    assert terminal.ended() == 128 + signal.SIGTERM
 
 
 def test_no_such_editor(tmp_path: Path) -> None:

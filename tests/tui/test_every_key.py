@@ -60,7 +60,9 @@ async def at_path(bench: Bench) -> None:
 
 async def at_preview(bench: Bench) -> None:
     preview = bench.app.main.preview
-    preview.show_paths(paths_of(bench), paths_of(bench)[0])
+    preview.begin(paths_of(bench)[0])
+    for path in paths_of(bench):
+        preview.add(path)
     preview.index = 1
     preview.focus()
 

@@ -131,6 +131,19 @@ async def test_a_failure_is_one_line_with_the_mend(bench: Bench) -> None:
         assert not bench.app.main.history_pane.list.count
 
 
+async def test_a_long_path_hides_no_reason(bench: Bench) -> None:
+    async with running(bench, (80, 24)):
+        path = f"/{'folder/' * 20}1.png"
+        bench.generator.failure = GenerationError(
+            f"{path} can't be written", "Make room", stage="save"
+        )
+        await bench.generate()
+        await bench.finished()
+        await bench.until(
+            lambda: "Make room" in bench.app.export_screenshot().replace("&#160;", " ")
+        )
+
+
 async def test_attempts_are_seen_as_they_happen(bench: Bench) -> None:
     async with running(bench):
         bench.generator.attempt = events.Attempt(

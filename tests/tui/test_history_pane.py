@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdtui.core import paths
+from sdtui.core.choices import UNKNOWN_MODEL
 from sdtui.history import Page
 from sdtui.tui.screens.dialogs import TextScreen
 from sdtui.tui.screens.picture import CompareScreen, differences
@@ -201,6 +202,21 @@ async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: Bench
         await full.until(lambda: main.texts["seed"] == "")
 
 
+async def test_reuse_keeps_every_digit_and_the_form_its_model_where_none_is_known(
+    bench: Bench,
+) -> None:
+    made = record("a cat", model=UNKNOWN_MODEL)
+    request = made.request.changed(guidance_scale=3.14159265)
+    bench.history.save(picture(), made.model_copy(update={"request": request}), 0)
+    async with at_history(bench):
+        main = bench.app.main
+        await bench.press("r")
+        await bench.until(lambda: main.prompt.text == "a cat")
+        assert main.texts["guidance_scale"] == "3.14159265"
+        assert main.texts["model"] == "pocket"
+        assert bench.app._notifications
+
+
 async def test_a_picture_becomes_the_init_image(full: Bench) -> None:
     async with at_history(full):
         await full.press("i")
@@ -220,6 +236,56 @@ async def test_star_tag_trash_and_undo(full: Bench) -> None:
         await full.press("u")
         await full.until(lambda: pane.list.count == 3)
         assert full.history.stats().trashed == 0
+
+
+async def test_keys_pressed_quickly_act_on_what_the_one_before_left(full: Bench) -> None:
+    async with at_history(full):
+        entries = full.app.main.history_pane.list
+        assert entries.selected is not None
+        first = entries.selected.path
+        await full.press("d", "d", "u", "s", "s", "f2")
+        await full.until(lambda: full.app.main.prompt.editor.has_focus)
+        assert entries.count == 2
+        assert full.history.stats().trashed == 1
+        assert not first.exists()
+        assert entries.selected is not None
+        assert not entries.selected.starred
+        assert not full.app._notifications
+
+
+async def test_the_cursor_stays_on_its_picture(full: Bench) -> None:
+    async with at_history(full):
+        pane = full.app.main.history_pane
+        for place, prompt in ((0, PROMPTS[2]), (2, PROMPTS[1])):
+            pane.list.cursor = place
+            full.history.save(picture(), record("one more", moment=NOON + timedelta(hours=1)), 0)
+            pane.reload()
+            await full.until(lambda: pane.list.count == 4 + place / 2)  # noqa: B023
+            assert pane.list.selected is not None
+            assert pane.list.selected.prompt == prompt
+
+
+async def test_where_nobody_is_the_newest_has_the_cursor(full: Bench) -> None:
+    async with at_history(full):
+        pane = full.app.main.history_pane
+        await full.press("f2")
+        full.history.save(picture(), record("one more", moment=NOON + timedelta(hours=1)), 0)
+        pane.reload()
+        await full.until(lambda: pane.list.selected and pane.list.selected.prompt == "one more")
+
+
+async def test_a_picture_of_the_history_is_seen_until_the_next_is_finished(full: Bench) -> None:
+    full.generator.hold.set()
+    async with at_history(full):
+        preview = full.app.main.preview
+        await full.generate("four", num_images_per_prompt="4")
+        await full.until(lambda: full.app.main.live.progress.is_running)
+        await full.press("f4", "enter")
+        await full.until(lambda: preview.paths)
+        shown = preview.paths
+        full.generator.hold.clear()
+        await full.until(lambda: len(preview.paths) == 4)
+        assert shown[0] not in preview.paths
 
 
 async def test_show_puts_the_picture_into_the_preview(full: Bench) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sdtui.core.errors import OutputError
 from sdtui.core.request import GenerationRequest
 from sdtui.jobs import Job, JobState, QueueFile
+from sdtui.tui.screens.dialogs import ConfirmScreen
 from tests.tui.scripted import Bench, running
 
 
@@ -100,11 +101,43 @@ async def test_what_the_disk_had_no_room_for_is_saved_by_a_key(
         await bench.press("f3", "w")
         await bench.until(lambda: len(bench.app._notifications) > 1)
         assert not main.preview.paths
+        await bench.press("ctrl+q")
+        await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
+        await bench.press("escape")
         monkeypatch.undo()
         await bench.press("w")
         await bench.until(lambda: main.preview.paths)
         await bench.until(lambda: main.history_pane.list.count == 1)
         assert main.preview.paths[0].is_file()
+        await bench.press("ctrl+q")
+        await bench.until(lambda: not bench.app.is_running)
+
+
+async def test_the_running_job_is_in_sight(bench: Bench) -> None:
+    async with running(bench):
+        main = bench.app.main
+        for number in range(7):
+            await bench.generate(f"picture {number}")
+            await bench.finished()
+        bench.generator.hold.set()
+        await bench.generate("the next")
+        await bench.until(lambda: main.queue_pane.list.jobs[0].state is JobState.RUNNING)
+        assert main.queue_pane.list.cursor == 0
+        assert main.queue_pane.list.scroll_offset.y == 0
+        bench.generator.hold.clear()
+
+
+async def test_reuse_brings_the_seed_of_a_job_that_is_over(bench: Bench) -> None:
+    async with running(bench):
+        main = bench.app.main
+        await bench.generate("a cat")
+        await bench.finished()
+        await bench.until(
+            lambda: [job.state for job in main.queue_pane.list.jobs] == [JobState.DONE]
+        )
+        main.queue_pane.list.focus()
+        await bench.press("r")
+        assert main.texts["seed"] == str(main.queue_pane.list.jobs[0].seed)
 
 
 async def test_reuse_brings_a_jobs_settings_back(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from sdtui.tui.progress import Level, LogLine
 from sdtui.tui.screens.dialogs import ChooseScreen, ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.jump import LETTERS
-from sdtui.tui.state import load_state
+from sdtui.tui.state import SavedState, load_state, save_state
 from sdtui.tui.widgets.key_bar import KeyBar
 from sdtui.tui.widgets.pane import Pane
 from tests.tui.scripted import Bench, running
@@ -135,14 +135,38 @@ async def test_the_palette_has_the_actions_of_every_pane(bench: Bench) -> None:
         commands = {
             each.title: each.callback for each in bench.app.get_system_commands(bench.app.main)
         }
-        assert "Queue a picture as the form says" in commands
-        found = commands["Log: Leave out steps, all but warnings and errors, or all but errors"]()
+        assert "Generate · Queue a picture as the form says" in commands
+        (title,) = [each for each in commands if each.startswith("Log: Filter · Leave out steps")]
+        found = commands[title]()
         assert isinstance(found, Awaitable)
         await found
         await bench.settled()
         log = bench.app.main.log_pane
         assert log.list.has_focus
         assert "without steps" in str(log.border_title)
+
+
+async def test_the_palette_finds_actions_by_name(bench: Bench) -> None:
+    async with running(bench):
+        titles = [each.title for each in bench.app.get_system_commands(bench.app.main)]
+        for name in ("Jump", "Generate", "Quit", "History: Undo", "History: Reuse", "Full screen"):
+            assert [title for title in titles if title.startswith(f"{name} · ")], name
+
+
+async def test_help_and_palette_over_each_other(bench: Bench) -> None:
+    async with running(bench):
+        await bench.press("ctrl+p", "f1", "ctrl+p")
+        assert isinstance(bench.app.screen, HelpScreen)
+        await bench.press("escape", "escape")
+        assert bench.at_main
+
+
+async def test_a_form_of_another_version(own_folders: object, tmp_path: Path) -> None:
+    save_state(SavedState(form={"dtype": "fp8", "memory_mode": "x", "prompt": "a cat"}))
+    async with running(bench := Bench(tmp_path)):
+        assert bench.app.main.texts["dtype"] == "auto"
+        assert bench.app.main.texts["memory_mode"] == "auto"
+        assert bench.app.main.texts["prompt"] == "a cat"
 
 
 async def test_form_theme_and_prompts_are_there_again(bench: Bench, tmp_path: Path) -> None:
@@ -209,6 +233,23 @@ async def test_the_log_is_filtered_saved_and_copied(bench: Bench) -> None:
         assert log.text == ""
         await bench.press("f")
         assert "step" in log.text
+
+
+async def test_a_full_disk_takes_neither_log_nor_copy(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with running(bench):
+        monkeypatch.setattr("sdtui.tui.app.write_whole", full)
+        monkeypatch.setattr("sdtui.tui.screens.main.write_whole", full)
+        bench.app.main.log_pane.list.focus()
+        await bench.until(lambda: bench.app.main.log_pane.text)
+        await bench.press("s", "y")
+        told = [each.message for each in bench.app._notifications]
+        assert sum("No space left on device" in each for each in told) == 2
+        assert bench.app.clipboard
 
 
 async def test_the_log_keeps_its_newest_lines(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual import on, work
 
-from sdtui.core.choices import DType, MemoryMode
+from sdtui.core.choices import UNKNOWN_MODEL, DType, MemoryMode
 from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.paths import expanded
 from sdtui.tui.beside import beside, look_at_model
@@ -90,6 +90,9 @@ class CreateScreen(WindowScreen):
         texts = form_texts(request)
         if not keep_seed:
             texts["seed"] = ""
+        if request.model == UNKNOWN_MODEL:
+            del texts["model"]
+            self.notify("The picture doesn't say what model made it: the form's is kept.")
         self.fill(texts)
         self.go_to_room("create")
         self.set_focus(self.prompt.editor)
@@ -195,6 +198,8 @@ class CreateScreen(WindowScreen):
         """Choose a model, or download one."""
         from sdtui.tui.screens.models import ModelScreen
 
+        if self._chooser is not None:  # the palette opened over it
+            return
         texts, room = self.parameters.texts, self.room_for_models
         dtype = DType(texts["dtype"])
         screen = ModelScreen(self.app.settings, texts["model"], room, dtype, self.downloads)

@@ -19,6 +19,7 @@ from sdtui.core.files import write_whole
 from sdtui.core.job_state import JobState
 from sdtui.core.text import one_line
 from sdtui.tui.beside import beside, import_parts, read_history
+from sdtui.tui.fields import known_texts
 from sdtui.tui.messages import EventsArrived, HistoryRead, PartsImported, Sampled, ValueOpened
 from sdtui.tui.moments import one_by_one
 from sdtui.tui.screens.create import CreateScreen
@@ -46,7 +47,7 @@ class MainScreen(CreateScreen):
         """Bring back the form; all else waits until the window is seen."""
         defaults = self.app.settings.request_defaults()
         self.fill({name: str(value) for name, value in defaults.items()})
-        self.fill(self.app.state.form)
+        self.fill(known_texts(self.app.state.form))
         self.remember_prompts()
         self.parameters.last_seed = self.app.state.last_seed
         self.sizes.shares = dict(self.app.state.sizes)
@@ -187,7 +188,8 @@ class MainScreen(CreateScreen):
         elif job is None:
             self.notify("The queue is empty.", timeout=3)
         elif event.wish == "reuse":
-            self.use_request(job.request)
+            seed = job.request.seed if job.seed is None else job.seed
+            self.use_request(job.request.model_copy(update={"seed": seed}))
         elif event.wish == "details":
             self._show_job(job)
         elif event.wish == "save_again":
@@ -232,8 +234,12 @@ class MainScreen(CreateScreen):
     @on(LogPane.Save)
     def _save_log(self) -> None:
         file = paths.state_folder() / f"log-{time.strftime('%Y%m%d-%H%M%S')}.txt"
-        write_whole(file, self.log_pane.text.encode())
-        self.notify(f"The log is in {file}", markup=False)
+        try:
+            write_whole(file, self.log_pane.text.encode())
+        except OSError as error:
+            self.notify(f"The log can't be saved: {error}", severity="error")
+        else:
+            self.notify(f"The log is in {file}")
 
     @on(HistoryPane.Selected)
     def _history_selected(self, event: HistoryPane.Selected) -> None:
@@ -250,8 +256,7 @@ class MainScreen(CreateScreen):
         request, entry = event.record.request, event.entry
         match event.wish:
             case "show":
-                self.preview.begin(request.init_image)
-                self.preview.show_paths((entry.path,))
+                self.preview.show_kept(entry.path, request.init_image)
                 self.go_to_room("create")
             case "reuse":
                 self.use_request(seeded_request(event.record))
@@ -296,7 +301,7 @@ class MainScreen(CreateScreen):
         title = "Tags" + (f" (now: {now})" if now else "")
         text = await self.app.push_screen_wait(AskScreen(title, hint="cat garden -dog"))
         if text:
-            self.history_pane.add_tags(event.entry, text)
+            await self.history_pane.add_tags(event.entry, text)
 
     @work
     async def offer_left_behind(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -25,6 +26,8 @@ from sdtui.tui.widgets.lines import Lines
 from sdtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
+    from textual.worker import Worker
+
     from sdtui.core.record import GenerationRecord
     from sdtui.history import Entry, History, Page
     from sdtui.tui.app import SdtuiApp
@@ -33,6 +36,8 @@ Wish = Literal["show", "reuse", "vary", "init_image", "copy_path", "copy_prompt"
 
 _SETTLE = 0.12
 """Seconds that the cursor must rest before the picture under it is read."""
+_PATIENCE = 2.0
+"""Seconds for which the next key waits until a picture is changed or read."""
 
 
 class SearchLine(LineInput):
@@ -126,13 +131,13 @@ class HistoryPane(Pane):
         return self.list
 
     def reload(self) -> None:
-        """Read the list again; the cursor stays in its line, and keys go on with what is there. A
-        search that is under way is made again too: it may have missed what changed."""
+        """Read the list again, and keys go on with what is there. A search that is under way is
+        made again too: it may have missed what changed."""
         self._load(self._shown, self.list.cursor // PAGE * PAGE, anew=True)
         if not self._found.is_set() and self._sought != self._shown:
             self._load(self._sought, 0, anew=True)
 
-    def add_tags(self, entry: Entry, text: str) -> None:
+    async def add_tags(self, entry: Entry, text: str) -> None:
         """Add the tags in `text`, and take away those with a minus."""
         words = text.split()
         add = [word for word in words if not word.startswith("-")]
@@ -144,7 +149,7 @@ class HistoryPane(Pane):
             if remove:
                 self._history.untag(entry.id, *remove)
 
-        self._change(change)
+        await self._change(change)
 
     @on(Input.Changed, "#history-search")
     def _searched(self) -> None:
@@ -171,8 +176,8 @@ class HistoryPane(Pane):
         self._settling = self.set_timer(_SETTLE, self._settled)
 
     @on(Lines.Clicked)
-    def _clicked(self) -> None:
-        self.action_show()
+    async def _clicked(self) -> None:
+        await self.action_show()
 
     def _settled(self) -> None:
         self._tell_selected()
@@ -207,6 +212,9 @@ class HistoryPane(Pane):
 
     @work
     async def _load(self, query: str, offset: int, *, anew: bool) -> None:
+        await self._read(query, offset, anew=anew)
+
+    async def _read(self, query: str, offset: int, *, anew: bool) -> None:
         self._loads += 1
         number = self._loads
         try:
@@ -248,18 +256,30 @@ class HistoryPane(Pane):
         if not page.total:
             self.post_message(self.Selected(None, None))
 
-    @work
     async def _change(self, change: Callable[[], object]) -> None:
         """Change the history beside the app, then read the list again."""
+        await self._before_the_next_key(self._carry_out(change))
+
+    async def _wish(self, wish: Wish) -> None:
+        await self._before_the_next_key(self._read_and_wish(wish))
+
+    async def _before_the_next_key(self, worker: Worker[None]) -> None:
+        """Keys act on what the one before has left. They don't wait for a disk that hangs."""
+        end = time.monotonic() + _PATIENCE
+        while not worker.is_finished and time.monotonic() < end:
+            await asyncio.sleep(0.002)
+
+    @work
+    async def _carry_out(self, change: Callable[[], object]) -> None:
         entry = self.list.selected
         try:
             await asyncio.to_thread(change)
         except SdtuiError as error:
             await self._tell(error, entry)
-        self.reload()
+        await self._read(self._shown, self.list.cursor // PAGE * PAGE, anew=True)
 
     @work
-    async def _wish(self, wish: Wish) -> None:
+    async def _read_and_wish(self, wish: Wish) -> None:
         entry = self.list.selected
         record = None if entry is None else await self._record(entry)
         if entry is not None and record is not None:
@@ -269,33 +289,33 @@ class HistoryPane(Pane):
         """To the search."""
         self.screen.set_focus(self.search)
 
-    def action_show(self) -> None:
+    async def action_show(self) -> None:
         """In the preview."""
-        self._wish("show")
+        await self._wish("show")
 
-    def action_reuse(self) -> None:
+    async def action_reuse(self) -> None:
         """All settings into the form."""
-        self._wish("reuse")
+        await self._wish("reuse")
 
-    def action_vary(self) -> None:
+    async def action_vary(self) -> None:
         """All but the seed."""
-        self._wish("vary")
+        await self._wish("vary")
 
-    def action_init_image(self) -> None:
+    async def action_init_image(self) -> None:
         """Start from this picture."""
-        self._wish("init_image")
+        await self._wish("init_image")
 
-    def action_copy_path(self) -> None:
+    async def action_copy_path(self) -> None:
         """The path."""
-        self._wish("copy_path")
+        await self._wish("copy_path")
 
-    def action_copy_prompt(self) -> None:
+    async def action_copy_prompt(self) -> None:
         """The prompt."""
-        self._wish("copy_prompt")
+        await self._wish("copy_prompt")
 
-    def action_copy_json(self) -> None:
+    async def action_copy_json(self) -> None:
         """The metadata."""
-        self._wish("copy_json")
+        await self._wish("copy_json")
 
     def action_compare(self) -> None:
         """Mark the first; with the second, compare."""
@@ -312,13 +332,13 @@ class HistoryPane(Pane):
             self.post_message(self.Compare(marked, entry))
         self.list.refresh()
 
-    def action_star(self) -> None:
+    async def action_star(self) -> None:
         """Star, or no star."""
         entry = self.list.selected
         if entry is not None:
             mark = self._history.unstar if entry.starred else self._history.star
             which = entry.id
-            self._change(lambda: mark(which))
+            await self._change(lambda: mark(which))
 
     def action_tag(self) -> None:
         """Write tags."""
@@ -326,17 +346,21 @@ class HistoryPane(Pane):
         if entry is not None:
             self.post_message(self.TagsWanted(entry))
 
-    def action_trash(self) -> None:
+    async def action_trash(self) -> None:
         """Into the trash; it can be undone."""
         entry = self.list.selected
         if entry is not None:
             which = entry.id
-            self._change(lambda: self.trashed.append(self._history.trash(which)))
+            await self._change(lambda: self.trashed.append(self._history.trash(which)))
 
-    def action_undo(self) -> None:
+    async def action_undo(self) -> None:
         """The last one back out of the trash."""
         if self.trashed:
-            path = self.trashed.pop()
-            self._change(lambda: self._history.restore(path))
+            path = self.trashed[-1]
+            await self._change(lambda: self._restore(path))
         else:
             self.notify("Nothing was put into the trash since the start.", markup=False)
+
+    def _restore(self, path: Path) -> None:
+        self._history.restore(path)
+        self.trashed.remove(path)

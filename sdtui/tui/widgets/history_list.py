@@ -38,6 +38,7 @@ class HistoryList(Lines):
         """Take in a page of the present search. `anew`: it takes the place of all that was read
         before, which served until now."""
         if anew:
+            self._stay(page)
             self.forget()
         elif page.offset not in self._wanted:
             return
@@ -50,6 +51,18 @@ class HistoryList(Lines):
         self.refresh()
         if page.offset <= self.cursor < page.offset + PAGE:
             self.post_message(self.Highlighted(self, self.cursor))
+
+    def _stay(self, page: Page) -> None:
+        """Keep the cursor on its picture. In the first line, where nobody is at it, the newest
+        takes its place."""
+        if self.cursor == 0 and not self.has_focus:
+            return
+        ids = [entry.id for entry in page.entries]
+        kept = self.selected
+        if kept is not None and kept.id in ids:
+            place = page.offset + ids.index(kept.id)
+            self.count = max(self.count, place + 1)
+            self.cursor = place
 
     def forget(self) -> None:
         """Nothing that was read still holds."""

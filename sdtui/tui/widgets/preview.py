@@ -57,6 +57,9 @@ class PreviewPane(Pane, can_focus=True):
         self.view = PictureView(drawn_by)
         self.paths: tuple[Path, ...] = ()
         self.init_image: Path | None = None
+        self._made: tuple[Path, ...] = ()
+        self._made_from: Path | None = None
+        self._shows_kept = False
         self.viewer: PictureScreen | None = None
         """What shows the same on the whole screen, while it is open."""
         self._before = False
@@ -90,9 +93,10 @@ class PreviewPane(Pane, can_focus=True):
         return time.monotonic() >= self._next_preview
 
     def show_preview(self, pixels: Pixels) -> None:
-        """Show the picture that is forming."""
+        """Show the picture that is forming, unless someone looks at one of the history."""
         self.remove_class("-welcome")
-        self.view.show_pixels(pixels)
+        if not self._shows_kept:
+            self.view.show_pixels(pixels)
         cells = self.view.pixel_view.cells(pixels)
         if self.viewer is not None:
             self.viewer.show_forming(pixels)
@@ -102,6 +106,7 @@ class PreviewPane(Pane, can_focus=True):
 
     def begin(self, init_image: Path | None) -> None:
         """A job begins: what it will make is not here yet."""
+        self._made, self._made_from, self._shows_kept = (), init_image, False
         self.paths = ()
         self.init_image = init_image
         self.count_in_title("")
@@ -110,15 +115,23 @@ class PreviewPane(Pane, can_focus=True):
 
     def add(self, path: Path) -> None:
         """One more picture of the job is finished."""
-        self.show_paths((*self.paths, path))
+        self._made = (*self._made, path)
+        self._shows_kept = False
+        self.init_image = self._made_from
+        self.show_paths(self._made)
         if self.viewer is not None:
             self.viewer.add(path)
 
-    def show_paths(self, paths: Sequence[Path], init_image: Path | None = None) -> None:
+    def show_kept(self, path: Path, init_image: Path | None) -> None:
+        """Show a picture of the history, until the next one is finished."""
+        self._shows_kept = True
+        self.init_image = init_image
+        self.show_paths((path,))
+
+    def show_paths(self, paths: Sequence[Path]) -> None:
         """Show finished pictures: all of them, until someone steps through."""
         self.remove_class("-welcome")
         self.paths = tuple(paths)
-        self.init_image = init_image or self.init_image
         self._before = False
         self.set_reactive(PreviewPane.index, None)
         self._show()

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from sdtui.core.text import one_line
+from sdtui.core.text import end_of, one_line
 from sdtui.tui.ink import Ink, ink
 from sdtui.tui.progress import Level, Progress
 from sdtui.tui.quantities import duration, gibibytes
@@ -52,7 +52,10 @@ class ProgressBar(OnTab):
 
     def _outcome(self, now: Progress) -> Text:
         sign, colour = _SIGNS[now.outcome or Level.ERROR]
-        return Text(sign + one_line(now.message), ink(self.app, colour))
+        # A long path would leave no room for what is wrong with it.
+        longest = max(10, self.content_size.width // 2)
+        told = " ".join(end_of(word, longest) for word in one_line(now.message).split(" "))
+        return Text(sign + told, ink(self.app, colour))
 
 
 class ProgressPane(Pane):
