@@ -73,6 +73,15 @@ class GenerationRequest(BaseModel):
             raise ValueError("must not be empty: say what the picture should show")
         return value
 
+    @field_validator("init_image")
+    @classmethod
+    def _name_is_text(cls, value: Path | None) -> Path | None:
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise ValueError("its name is no valid text (UTF-8): rename it") from None
+        return value
+
     @field_validator("sampler")
     @classmethod
     def _sampler_known(cls, value: str | None) -> str | None:
