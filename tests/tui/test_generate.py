@@ -18,6 +18,7 @@ from sdtui.tui.progress import Level, Progress
 from sdtui.tui.screens import main as screens_main
 from sdtui.tui.widgets import pixel_view
 from sdtui.tui.widgets.pixel_view import PixelView
+from sdtui.tui.widgets.progress import ProgressBar
 from tests.tui.scripted import Bench, running
 
 HARD = "[[blurry]], [/red] (cat:1.2)"
@@ -135,13 +136,15 @@ async def test_a_long_path_hides_no_reason(bench: Bench) -> None:
     async with running(bench, (80, 24)):
         path = f"/{'folder/' * 20}1.png"
         bench.generator.failure = GenerationError(
-            f"{path} can't be written", "Make room", stage="save"
+            f"{path} can't be written", "Make room", stage="decode"
         )
         await bench.generate()
         await bench.finished()
-        await bench.until(
-            lambda: "Make room" in bench.app.export_screenshot().replace("&#160;", " ")
-        )
+        bar = bench.app.main.query_one(ProgressBar)
+        await bench.until(lambda: bar.progress.outcome)
+        told = bar.render()
+        assert told.plain.endswith("can't be written. Make room.")
+        assert len(told.wrap(bench.app.console, bar.content_size.width)) <= 2
 
 
 async def test_attempts_are_seen_as_they_happen(bench: Bench) -> None:
