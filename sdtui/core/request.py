@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,8 @@ from sdtui.core.samplers import canonical_label
 from sdtui.core.text import shortened
 
 _PROMPT_NEEDED = "prompt needed"
+_PYDANTICS_SHOULD = re.compile(r"^[A-Z][a-z]+ should")
+"""As in "Input should be a multiple of 8" or "String should have at most 100 characters"."""
 
 
 def _as_defined(name: str) -> Any:
@@ -155,7 +158,10 @@ def explain(kind: str, message: str, value: object) -> str:
     if kind.startswith(("int_", "float_")):
         wanted = "whole number" if kind.startswith("int_") else "number"
         return f"must be a {wanted}, not {_quoted(value)}"
-    return f"{text[0].lower()}{text[1:]}, not {_quoted(value)}"
+    if kind == "string_unicode":
+        return "must be text (UTF-8)"
+    told = _PYDANTICS_SHOULD.sub("must", text)
+    return f"{told[0].lower()}{told[1:]}, not {_quoted(value)}"
 
 
 def _quoted(value: object) -> str:

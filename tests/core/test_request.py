@@ -63,7 +63,7 @@ def test_no_nan_and_no_infinity(field: str, value: float) -> None:
 def test_sizes_are_multiples_of_eight(field: str) -> None:
     (problem,) = problems(**{field: 513})
     assert problem.field == field
-    assert problem.message == "input should be a multiple of 8, not 513"
+    assert problem.message == "must be a multiple of 8, not 513"
 
 
 @pytest.mark.parametrize("prompt", ["", " ", "\n\t", "\u00a0"])
@@ -112,7 +112,7 @@ def test_strength_without_an_init_image() -> None:
 def test_choices_are_listed(field: str) -> None:
     (problem,) = problems(**{field: "wrong"})
     assert problem.field == field
-    assert problem.message.startswith("input should be '")
+    assert problem.message.startswith("must be '")
     assert problem.message.endswith("not wrong")
 
 

@@ -202,7 +202,7 @@ def test_the_strength_of_an_infotext_counts_where_there_is_a_picture(ask: httpx.
     assert info_of("img2img", **picture, denoising_strength=1)["denoising_strength"] == 1
     assert told in str(info_of("txt2img")["not_applied"])
     beyond = {"infotext": text.replace("0.5", "7"), **picture}
-    assert "Denoising strength input" in str(info_of("img2img", **beyond)["not_applied"])
+    assert "Denoising strength must" in str(info_of("img2img", **beyond)["not_applied"])
 
 
 def test_which_options_of_a_request_count(ask: httpx.Client) -> None:

@@ -286,13 +286,17 @@ async def test_ctrl_c_says_how_to_quit(bench: Bench) -> None:
 
 async def test_a_problem_is_as_high_as_its_text(bench: Bench) -> None:
     async with running(bench, (80, 24)):
-        bench.app.main.fill({"num_inference_steps": ".1", "seed": "-5000000000"})
+        wrong = {"num_inference_steps": ".1", "guidance_scale": "x", "seed": "-5000000000"}
+        bench.app.main.fill(wrong)
         await bench.settled()
-        heights = {
-            str(said.render()): said.region.height for said in bench.app.main.query(".problem")
+        told = {str(said.render()): said.region.height for said in bench.app.main.query(".problem")}
+        assert told == {
+            "↑ Steps: must be a whole number, not .1": 2,
+            "↑ CFG scale: must be a number, not x": 2,
+            "↑ must be greater than or equal to 0, not -5000000000": 2,
         }
-        assert heights.pop("↑ must be a whole number, not .1") == 1
-        assert list(heights.values()) == [2]
+        below = sorted(bench.app.main.query(".problem"), key=lambda said: said.region.y)
+        assert [str(said.render()) for said in below] == list(told)
 
 
 async def test_what_is_typed_takes_the_place_of_a_number(bench: Bench) -> None:

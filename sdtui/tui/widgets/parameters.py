@@ -135,15 +135,18 @@ class ParametersPane(Pane):
             old.remove()
         form = self.query_one("#form")
         for row in self._rows:
+            below: Widget = self.fields[row[-1]]
             for name in row:
                 wrong = name in problems
                 self.fields[name].set_class(wrong, "-wrong")
                 if wrong:
-                    told = f"↑ {one_line(problems[name])}"
+                    whose = f"{self.fields[name].spec.label}: " if len(row) > 1 else ""
+                    told = f"↑ {whose}{one_line(problems[name])}"
                     said = Static(Content(told), classes="problem")
                     # By itself it would be as high as it is in one of the two columns.
                     said.styles.height = len(wrap(told, max(1, form.content_size.width - 1)))
-                    form.mount(said, after=self.fields[row[-1]])
+                    form.mount(said, after=below)
+                    below = said
 
     @property
     def _focused_field(self) -> Widget | None:
