@@ -90,7 +90,8 @@ class SdtuiApp(App[int], inherit_bindings=False):
             self.register_theme(theme)
         # Before the styles are read: changing it later would read them all again.
         colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
-        self._first_theme = first_theme(self.state.theme, colours)
+        self._theme_before = self.state.theme
+        self._first_theme = first_theme(self._theme_before, colours)
         self.theme = self._first_theme
         self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(settings.keys)
@@ -211,7 +212,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
             last_seed=self.main.parameters.last_seed,
             sizes=dict(self.main.sizes.shares),
             # Another terminal may have more colours.
-            theme=self.state.theme if self.theme == self._first_theme else self.theme,
+            theme=self._theme_before if self.theme == self._first_theme else self.theme,
         )
 
     def leave(self, code: int = 0) -> None:

@@ -98,6 +98,9 @@ async def test_a_terminal_of_few_colours_changes_no_choice(
     monkeypatch.setattr("textual.constants.COLOR_SYSTEM", "standard")
     async with running(few := Bench(tmp_path)):
         assert few.app.theme == "sdtui-16-light"
+        few.app.theme = "sdtui-contrast"
+        few.app.save().result()
+        few.app.theme = "sdtui-16-light"
         await few.press("ctrl+q")
     assert load_state().theme == "sdtui-light"
     async with running(chosen := Bench(tmp_path)):
