@@ -183,9 +183,7 @@ def _check_reach(keymap: Mapping[str, str]) -> None:
     """Raise SettingsError if a key that works everywhere is a letter, which could no longer be
     written, or leaves an action of a pane without any key."""
     keys = {action.id: _parted(keymap.get(action.id, action.keys)) for action in ACTIONS}
-    everywhere = {
-        key: each.id for each in ACTIONS if each.scope == "window" for key in keys[each.id]
-    }
+    everywhere = {key: each.id for each in actions_in("window") for key in keys[each.id]}
     for action in ACTIONS:
         letters = [key for key in keys[action.id] if len(key) == 1 or key == "space"]
         if action.scope in BEFORE_EDITORS and letters:

@@ -234,7 +234,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
         return self._desk is None or self._desk.close()
 
     async def action_quit(self) -> None:
-        """Leave; ask once while a picture is being made."""
+        """Leave; ask once where a picture would be lost."""
         lost = self._what_is_lost()
         if lost and self.screen is not self._question:
             self._ask_to_quit(lost)

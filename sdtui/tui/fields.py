@@ -158,17 +158,10 @@ def problems_of(texts: Mapping[str, str]) -> dict[str, str]:
 
 def form_texts(request: GenerationRequest) -> dict[str, str]:
     """What a form holds to ask for `request`."""
-    return {
-        name: ""
-        if value is None
-        else str(value).removesuffix(".0" if isinstance(value, float) else "")
-        for name, value in request
-    }
+    return {name: _field_text(value) for name, value in request}
 
 
-def known_texts(texts: Mapping[str, str]) -> dict[str, str]:
-    """Without choices that there aren't: another version may have had them."""
-    choices = {spec.name: spec.choices for spec in field_specs() if spec.choices}
-    return {
-        name: text for name, text in texts.items() if name not in choices or text in choices[name]
-    }
+def _field_text(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

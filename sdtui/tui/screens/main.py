@@ -19,7 +19,6 @@ from sdtui.core.files import write_whole
 from sdtui.core.job_state import JobState
 from sdtui.core.text import one_line
 from sdtui.tui.beside import beside, import_parts, read_history
-from sdtui.tui.fields import known_texts
 from sdtui.tui.messages import EventsArrived, HistoryRead, PartsImported, Sampled, ValueOpened
 from sdtui.tui.moments import one_by_one
 from sdtui.tui.screens.create import CreateScreen
@@ -47,7 +46,7 @@ class MainScreen(CreateScreen):
         """Bring back the form; all else waits until the window is seen."""
         defaults = self.app.settings.request_defaults()
         self.fill({name: str(value) for name, value in defaults.items()})
-        self.fill(known_texts(self.app.state.form))
+        self.fill(self.parameters.without_unknown_choices(self.app.state.form))
         self.remember_prompts()
         self.parameters.last_seed = self.app.state.last_seed
         self.sizes.shares = dict(self.app.state.sizes)

@@ -95,6 +95,15 @@ class ParametersPane(Pane):
             if name in texts:
                 field.text = texts[name]
 
+    def without_unknown_choices(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """`texts` without choices that no field has: another version may have had them."""
+        choices = {name: field.spec.choices for name, field in self.fields.items()}
+        return {
+            name: text
+            for name, text in texts.items()
+            if not choices.get(name) or text in choices[name]
+        }
+
     def use_native(self, native: NativeValues) -> None:
         """Show what the model takes where a field is left open."""
         for name in ("width", "height", "num_inference_steps", "guidance_scale", "sampler"):

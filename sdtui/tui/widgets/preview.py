@@ -58,8 +58,11 @@ class PreviewPane(Pane, can_focus=True):
         self.paths: tuple[Path, ...] = ()
         self.init_image: Path | None = None
         self._made: tuple[Path, ...] = ()
+        """What the last job has finished, whatever is shown."""
         self._made_from: Path | None = None
+        """That job's init image."""
         self._shows_kept = False
+        """Whether a picture of the history is shown."""
         self.viewer: PictureScreen | None = None
         """What shows the same on the whole screen, while it is open."""
         self._before = False

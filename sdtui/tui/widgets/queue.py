@@ -99,16 +99,16 @@ class QueuePane(Pane):
         return (self.list,)
 
     def show(self, jobs: Sequence[Job], *, paused: bool) -> None:
-        """Show the jobs as they stand. The cursor stays on its job."""
+        """Show the jobs as they stand. The cursor stays on its job; without the focus it leaves one
+        that is over, so that what is being made is in sight."""
         kept = self.selected
         self.list.jobs = jobs
         self.list.count = len(jobs)
         places = {job.id: place for place, job in enumerate(jobs)}
         if kept is not None and kept.id in places:
             place = places[kept.id]
-            # Where nobody is looking at what is over, what is being made is in sight.
-            seen = self.list.has_focus or not jobs[place].state.is_over
-            self.list.cursor = place if seen else 0
+            stays = self.list.has_focus or not jobs[place].state.is_over
+            self.list.cursor = place if stays else 0
         open_jobs = sum(not job.state.is_over for job in jobs)
         parts = [f"{open_jobs}" if open_jobs else "", "· paused" if paused else ""]
         self.count_in_title(" ".join(part for part in parts if part))
