@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -24,12 +25,18 @@ def config_folder() -> Path:
 
 def state_folder() -> Path:
     """For what sdtui remembers between runs: index, queue, log. Made if it is missing."""
-    return platformdirs.user_state_path(_APP, appauthor=False, ensure_exists=True)
+    return _made(platformdirs.user_state_path(_APP, appauthor=False))
 
 
 def cache_folder() -> Path:
     """For what can be made again. Made if it is missing."""
-    return platformdirs.user_cache_path(_APP, appauthor=False, ensure_exists=True)
+    return _made(platformdirs.user_cache_path(_APP, appauthor=False))
+
+
+def _made(folder: Path) -> Path:
+    with suppress(OSError):  # who writes into it is told
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def pictures_folder() -> Path:

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from sdtui.core import paths
-from sdtui.core.errors import HistoryError, ImageError, InvalidRequestError, OutputError, Problem
+from sdtui.core.errors import (
+    HistoryError,
+    ImageError,
+    InvalidRequestError,
+    OutputError,
+    Problem,
+    SettingsError,
+)
 from sdtui.core.paths import expanded
 from sdtui.core.record import GenerationRecord
 from sdtui.history import names
@@ -41,16 +48,27 @@ class History:
 
     def __init__(self, pictures: Path, index_file: Path | None = None) -> None:
         """Open the history of the folder `pictures`, which is made when the first picture is
-        saved. The index lies in the state folder unless `index_file` names another place."""
+        saved. The index lies in the state folder unless `index_file` names another place.
+
+        Raises SettingsError if nothing can be written there."""
         self.pictures = expanded(pictures).resolve()
         if index_file is None:
             digest = hashlib.sha256(str(self.pictures).encode("utf-8", "surrogateescape"))
             index_file = paths.state_folder() / f"history-{digest.hexdigest()[:12]}.db"
         self._folder = PictureFolder(pictures, index_file.with_name(index_file.name + ".lock"))
         self.trash_folder = self._folder.trash
-        with self._folder.changing(index_file):
+        try:
             index_file.parent.mkdir(parents=True, exist_ok=True)
-            self._index = Index(index_file, self.pictures)
+            with self._folder.changing(index_file):
+                self._index = Index(index_file, self.pictures)
+        except OSError as error:
+            why = error.strerror
+        else:
+            return
+        raise SettingsError(
+            f"the history's index can't be kept in {index_file.parent}: {why}",
+            "Set XDG_STATE_HOME to a folder that can be written",
+        )
 
     def close(self) -> None:
         """Close the index."""
