@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,9 +129,10 @@ def _interrupt(queue: JobQueue, jobs: list[Job], as_json: bool) -> None:
     for job in jobs:
         queue.cancel(job.id)
     for job in jobs:
-        over = queue.wait(job.id, timeout=10)
-        if over.state == "cancelled" and over.pictures:
-            _report(over, as_json)
+        with suppress(KeyError):  # of many, those that had not begun are forgotten by now
+            over = queue.wait(job.id, timeout=10)
+            if over.state == "cancelled" and over.pictures:
+                _report(over, as_json)
     click.echo("sdtui: interrupted.", err=True)
 
 

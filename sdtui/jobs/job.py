@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,13 +11,14 @@ from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.choices import DType, MemoryMode
-from sdtui.core.events import Event, Saved, Started
+from sdtui.core.events import Cancelled, Event, Failed, Finished, Saved, Started
 from sdtui.core.job_state import JobState
 from sdtui.core.record import GenerationRecord
 from sdtui.core.request import GenerationRequest
 from sdtui.core.request_fields import MAX_SEED
 
 Format = Literal["png", "jpeg", "webp"]
+Ending = Finished | Failed | Cancelled
 
 
 class Output(BaseModel):
@@ -39,6 +41,8 @@ class Job(BaseModel):
     request: GenerationRequest
     output: Output = Output()
     state: JobState = JobState.QUEUED
+    is_unwanted: bool = False
+    """Whether someone cancelled it. One that was stopped because its queue closed is wanted."""
     seed: int | None = None
     """Of the first picture, once the job has begun."""
     record: GenerationRecord | None = None
@@ -64,8 +68,9 @@ class Job(BaseModel):
 
     def rest(self) -> Job | None:
         """What is still to be made of a job that was not finished, as a job of the same id: it
-        makes the pictures that are missing. None if there is nothing left to do."""
-        if self.state in (JobState.DONE, JobState.FAILED):
+        makes the pictures that are missing. None if there is nothing left to do, or nobody wants
+        it."""
+        if self.is_unwanted or self.state in (JobState.DONE, JobState.FAILED):
             return None
         request, done = self.request, len(self.pictures)
         if done >= request.num_images_per_prompt:
@@ -78,6 +83,13 @@ class Job(BaseModel):
         return Job(id=self.id, request=request, output=self.output)
 
 
+def _begun() -> Future[Ending | None]:
+    """One that can't be cancelled by who waits for it."""
+    future: Future[Ending | None] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
 @dataclass(frozen=True)
 class Load:
     """A model that is to be ready before a job needs it."""
@@ -87,3 +99,5 @@ class Load:
     dtype: DType
     memory_mode: MemoryMode
     cancellation: Cancellation = field(default_factory=Cancellation)
+    over: Future[Ending | None] = field(default_factory=_begun)
+    """How it ended, once it has: with None if the model is ready."""

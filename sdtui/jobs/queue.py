@@ -117,19 +117,18 @@ class JobQueue:
         model: str,
         dtype: DType = DType.AUTO,
         memory_mode: MemoryMode = MemoryMode.AUTO,
-    ) -> str:
-        """Have a model ready before a job needs it, once nothing else is to be done; returns the
-        id under which its events come and by which `cancel` ends it. The latest wish counts."""
+    ) -> Load:
+        """Have a model ready before a job needs it, once nothing else is to be done; by its id it
+        is told of, and can be cancelled. The latest wish counts. Raises QueueClosedError."""
         wanted = Load(secrets.token_hex(6), model, dtype, memory_mode)
         with self._changed:
             if self._closed:
                 raise QueueClosedError("the queue is closed", "Start sdtui again")
+            self._stop_loading()
             self._wanted_model = wanted
-            if self._loading is not None:
-                self._loading.cancellation.stop_now()
             self._start_worker()
             self._changed.notify_all()
-        return wanted.id
+        return wanted
 
     def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
         """Cancel a job: at once, or (a running one) after the picture that is being made. Does
@@ -140,12 +139,10 @@ class JobQueue:
                 self._loading.cancellation.stop_now()
             if job is None or job.state.is_over:
                 return
+            self._replace(job_id, is_unwanted=True)
             if job_id in self._waiting:
                 self._waiting.remove(job_id)
-                self._cancellations.pop(job_id)
-                self._replace(job_id, state=JobState.CANCELLED)
-                self._forget_old()
-                self._subscribers.tell(job_id, Cancelled())
+                self._end(job_id, Outcome(Cancelled()))
             elif after_picture:
                 self._cancellations[job_id].stop_after_picture()
             else:
@@ -194,8 +191,8 @@ class JobQueue:
     # Looking
 
     def jobs(self) -> list[Job]:
-        """The running job, the waiting ones in their order, then those that are over, newest
-        first."""
+        """The running job, the waiting ones in their order, then those that are over, the last to
+        end first."""
         with self._changed:
             first = [self._running] if self._running else []
             order = first + self._waiting
@@ -208,7 +205,8 @@ class JobQueue:
             return self._jobs[job_id]
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
-        """Wait until a job is over, at most `timeout` seconds; returns it as it then stands."""
+        """Wait until a job is over, at most `timeout` seconds; returns it as it then stands. Raises
+        KeyError if it isn't known (any more)."""
         with self._changed:
             self._changed.wait_for(lambda: self._jobs[job_id].state.is_over, timeout)
             return self._jobs[job_id]
@@ -225,8 +223,7 @@ class JobQueue:
             self._closed = True
             if self._running:
                 self._cancellations[self._running].stop_after_picture()
-            if self._loading is not None:
-                self._loading.cancellation.stop_now()
+            self._stop_loading()
             self._changed.notify_all()
 
     def close(self, timeout: float = 2.0) -> bool:
@@ -239,8 +236,7 @@ class JobQueue:
             self._closed = True
             if self._running:
                 self._cancellations[self._running].stop_now()
-            if self._loading is not None:
-                self._loading.cancellation.stop_now()
+            self._stop_loading()
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(timeout)
@@ -271,9 +267,7 @@ class JobQueue:
                 text = f"{type(error).__name__}: {str(error)[:300]}"
                 outcome = Outcome(Failed(error=text, mend="The log has the whole story"))
             if isinstance(task, Load):
-                self._loading = None
-                if outcome is not None:
-                    self._subscribers.tell(task.id, outcome.event)
+                self._settle_load(task, outcome)
             elif outcome is not None:
                 self._settle(task.id, outcome)
         if generator is not None:
@@ -319,16 +313,36 @@ class JobQueue:
             self._running = self._waiting.pop(0)
             return self._replace(self._running, state=JobState.RUNNING)
 
+    def _stop_loading(self) -> None:
+        if self._wanted_model is not None:
+            self._wanted_model.over.set_result(Cancelled())
+            self._wanted_model = None
+        if self._loading is not None:
+            self._loading.cancellation.stop_now()
+
+    def _settle_load(self, load: Load, outcome: Outcome | None) -> None:
+        with self._changed:
+            self._loading = None
+        if outcome is not None:
+            if isinstance(outcome.event, Failed):
+                _log.warning("model %s can't be loaded: %s", load.model, outcome.event.error)
+            self._subscribers.tell(load.id, outcome.event)
+        load.over.set_result(outcome.event if outcome is not None else None)
+
     def _settle(self, job_id: str, outcome: Outcome) -> None:
         with self._changed:
             self._running = None
-            self._cancellations.pop(job_id)
             if outcome.unsaved:
                 self._unsaved.hold(job_id, outcome.unsaved)
-            self._jobs[job_id] = over(self._jobs[job_id], outcome)
-            self._forget_old()
-            self._subscribers.tell(job_id, outcome.event)
+            self._end(job_id, outcome)
             self._changed.notify_all()
+
+    def _end(self, job_id: str, outcome: Outcome) -> None:
+        self._cancellations.pop(job_id)
+        # Behind those that ended before it: it is forgotten after them.
+        self._jobs[job_id] = over(self._jobs.pop(job_id), outcome)
+        self._forget_old()
+        self._subscribers.tell(job_id, outcome.event)
 
     def _forget_old(self) -> None:
         finished = [job.id for job in self._jobs.values() if job.state.is_over]

@@ -13,7 +13,7 @@ from sdtui.core.job_state import JobState
 from sdtui.core.record import GenerationRecord, ImageRecord
 from sdtui.core.settings import Settings
 from sdtui.jobs.importing import beside_an_event_loop
-from sdtui.jobs.job import Format, Job, Output
+from sdtui.jobs.job import Ending, Format, Job, Output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +86,7 @@ class UnsavedPicture:
 class Outcome:
     """What came of a job."""
 
-    event: Finished | Failed | Cancelled
+    event: Ending
     unsaved: list[UnsavedPicture] = field(default_factory=list)
 
 
@@ -149,9 +149,7 @@ def over(job: Job, outcome: Outcome) -> Job:
     )
 
 
-def _closing_event(
-    error: SdtuiError | None, record: GenerationRecord
-) -> Finished | Failed | Cancelled:
+def _closing_event(error: SdtuiError | None, record: GenerationRecord) -> Ending:
     if error is None:
         return Finished(record=record)
     if isinstance(error, CancelledError):

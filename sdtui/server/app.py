@@ -52,7 +52,7 @@ def make_app(desk: Desk) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_error)
     app.add_exception_handler(RequestValidationError, _on_error)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit, limit=desk.options.max_body)
+    app.add_middleware(BodyLimit, limit=desk.options.max_body, closing=desk.closing)
     app.add_middleware(Guard, options=desk.options)
     if desk.options.cors:
         app.add_middleware(

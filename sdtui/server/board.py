@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sdtui.core.events import JobEvent, Loaded, Preview, Step
+from sdtui.core.events import Failed, JobEvent, Loaded, Preview, Step
 
 FLEETING = {"step", "preview"}
 """Events of which only the newest counts."""
@@ -96,10 +96,16 @@ class JobBoard:
         """The id of the job that is being carried out."""
         self.model: Loaded | None = None
         """The model that is in memory."""
-        self.is_loading = False
-        """Whether a model is being read."""
+        self._loading: str | None = None
         self.is_warm = False
-        """Whether the first model was read, or couldn't be."""
+        """Whether a model was read yet."""
+        self.problem: Failed | None = None
+        """Why there is no model in memory, if one was to be read ahead of jobs and could not be."""
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a model is being read, or the engine imported for it."""
+        return self._loading is not None
 
     def put(self, event: JobEvent) -> None:
         """Take note of an event. Called by the queue, on any thread."""
@@ -109,7 +115,7 @@ class JobBoard:
             if event.event.kind == "queued":
                 story = self._stories[event.job] = _Story(queued_at=event.time)
             if story is None:
-                return  # a model that was loaded for no job
+                return  # of a model that is read for no job
             self._note(story, event)
             followers = tuple(story.followers)
         for follower in followers:
@@ -159,12 +165,17 @@ class JobBoard:
 
     def _note_model(self, event: JobEvent) -> None:
         told = event.event
-        if told.kind == "loading":
-            self.is_loading, self.model = True, None
+        if told.kind == "engine_starting":
+            self._loading = event.job
+        elif told.kind == "loading":
+            self._loading, self.model, self.problem = event.job, None, None
         elif isinstance(told, Loaded):
-            self.is_loading, self.model, self.is_warm = False, told, True
-        elif told.kind in CLOSING and (event.job == self.running or event.job not in self._stories):
-            self.is_loading, self.is_warm = False, True
+            self._loading, self.model, self.problem = None, told, None
+        elif told.kind in CLOSING and event.job == self._loading:
+            self._loading = None
+        self.is_warm |= told.kind in ("loaded", "finished")
+        if isinstance(told, Failed) and event.job not in self._stories and self.model is None:
+            self.problem = told
 
     def _note(self, story: _Story, event: JobEvent) -> None:
         kind = event.event.kind
@@ -179,6 +190,8 @@ class JobBoard:
             self.running, story.started_at = event.job, event.time
         elif kind in CLOSING:
             story.is_over = True
+            # Behind those that ended before it: it is forgotten after them.
+            self._stories[event.job] = self._stories.pop(event.job)
             if self.running == event.job:
                 self.running = None
             if kind == "finished" and story.started_at is not None:

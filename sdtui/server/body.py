@@ -8,7 +8,8 @@ import time
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sdtui.server.errors import ApiError
+from sdtui.server.closing import unless_closing
+from sdtui.server.errors import ApiError, ending
 
 _PATIENCE = 30.0
 """Seconds that a part of a body may take to arrive."""
@@ -20,11 +21,12 @@ _A_MOMENT = 0.05
 
 class BodyLimit:
     """ASGI middleware: a body that is announced or grows beyond `limit` bytes is a 413, one that
-    stops arriving or trickles a 408."""
+    stops arriving or trickles a 408, one that is still on its way when the server ends a 503."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, closing: asyncio.Event) -> None:
         self._app = app
         self._limit = limit
+        self._closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -44,12 +46,13 @@ class BodyLimit:
             if too_large:
                 raise self._too_large()
             left = began + _PATIENCE + arrived / _SLOWEST - time.monotonic()
+            patience = max(_A_MOMENT, min(left, _PATIENCE))
             try:
-                message = await asyncio.wait_for(receive(), max(_A_MOMENT, min(left, _PATIENCE)))
+                message = await unless_closing(receive(), self._closing, patience)
             except TimeoutError:
                 message = {"type": "late"}
             if message["type"] == "late":
-                raise ApiError(408, "RequestTimeout", "The request's body came too slowly.")
+                raise ending() if self._closing.is_set() else _too_slow()
             arrived += len(message.get("body", b""))
             if arrived > self._limit:
                 raise self._too_large()
@@ -65,3 +68,12 @@ class BodyLimit:
             f"The request's body is larger than {self._limit:,} bytes. Send a smaller picture.",
             headers={"Connection": "close"},
         )
+
+
+def _too_slow() -> ApiError:
+    return ApiError(
+        408,
+        "RequestTimeout",
+        "The request's body came too slowly.",
+        headers={"Connection": "close"},
+    )

@@ -24,6 +24,7 @@ _STATUSES: Mapping[str, int] = {
     "HistoryError": 404,
     "UnsafeModelError": 400,
     "UnsupportedModelError": 400,
+    "ModelDamagedError": 500,
     "ImageError": 400,
     "QueueFullError": 429,
     "DownloadError": 502,
@@ -125,26 +126,39 @@ def from_sdtui(error: SdtuiError, headers: Mapping[str, str] | None = None) -> A
     return ApiError(_STATUSES.get(name, 500), name, str(error), problems=problems, headers=headers)
 
 
-def from_failed(job: Job, event: Failed) -> ApiError:
-    """The answer to a job that failed, with the story of its attempts."""
+def from_failed(event: Failed, job: Job | None = None) -> ApiError:
+    """The answer to a job that failed, with the story of its attempts, or to a model that could not
+    be read."""
     record = event.record
     return ApiError(
         _STATUSES.get(event.error_type, 500),
         event.error_type or "InternalError",
-        told_of(job, str(SdtuiError(event.error, event.mend)), event.error_type),
-        job=job.id,
+        told_of(str(SdtuiError(event.error, event.mend)), event.error_type, job),
+        job=job.id if job is not None else None,
         attempts=record.attempts if record is not None else (),
         # It has been tried in every way already: clients that try again by themselves shouldn't.
         headers={"x-should-retry": "false"},
     )
 
 
-def told_of(job: Job, error: str, error_type: str) -> str:
-    """What a client is told of a job's error: nothing of faults of our own, which are in the log,
-    and not where its picture was kept."""
+def told_of(error: str, error_type: str, job: Job | None = None) -> str:
+    """What a client is told of an error, its job's if there is one: nothing of faults of our own,
+    which are in the log, and not where its picture was kept."""
     if not error_type:
-        return f"sdtui met a fault of its own. The log tells of it under job {job.id}."
-    return error.replace(str(job.request.init_image), "that was sent")
+        where = f" under job {job.id}" if job is not None else ""
+        return f"sdtui met a fault of its own. The log tells of it{where}."
+    init_image = job.request.init_image if job is not None else None
+    return error if init_image is None else error.replace(str(init_image), "that was sent")
+
+
+def ending() -> ApiError:
+    """The answer to who asks for something while the server ends."""
+    return ApiError(
+        503,
+        "ShuttingDown",
+        "The server is ending. Ask again when it is back.",
+        headers={"Retry-After": "10", "x-should-retry": "false", "Connection": "close"},
+    )
 
 
 def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
@@ -208,7 +222,7 @@ _MEANINGS: Mapping[int, str] = {
     404: "There is no such thing",
     406: "It can't be had in this form",
     408: "The request's body came too slowly",
-    409: "The job is over already",
+    409: "Someone else was quicker: the job is over, or another model was chosen",
     410: "The job was cancelled by someone else",
     413: "The request's body is too large",
     415: "The request's body is of a kind that isn't read here",

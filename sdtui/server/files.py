@@ -9,6 +9,12 @@ from pathlib import Path
 from PIL import Image
 
 
+def is_in_place(path: Path, folder: Path) -> bool:
+    """Whether a saved picture is still an ordinary file inside the pictures folder: a link that was
+    put in its place may lead anywhere."""
+    return path.is_file() and path.resolve().is_relative_to(folder.resolve())
+
+
 def picture_bytes(path: Path, quality: int | None = None) -> bytes:
     """A picture file, made smaller if a quality in percent is asked for (PNG has none)."""
     data = path.read_bytes()

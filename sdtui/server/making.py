@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,10 +83,10 @@ def _check_limits(desk: Desk, request: GenerationRequest) -> None:
     options = desk.options
     problems = []
     width, height = request.width, request.height
-    if (width is None) != (height is None):
+    if width is None or height is None:
         native_width, native_height = desk.models.native_size(request.model)
         width, height = width or native_width, height or native_height
-    if width and height and width * height > options.max_pixels:
+    if width * height > options.max_pixels:
         size = f"{width}x{height}"
         message = f"{size} is more than this server's {options.max_pixels:,} pixels"
         problems.append(Problem("width", size, message))
@@ -168,7 +169,7 @@ def all_made(desk: Desk, made: Made) -> Made:
 
 def was_cancelled(desk: Desk, job: str) -> ApiError:
     """The answer to a client whose job was cancelled, by someone else or by the server's end."""
-    if desk.closing.is_set():
+    if goes_on_later(desk, job):
         return kept(job)
     return ApiError(410, "Cancelled", "The job was cancelled.", job=job)
 
@@ -184,6 +185,27 @@ def kept(job: str) -> ApiError:
     )
 
 
+def goes_on_later(desk: Desk, job: str) -> bool:
+    """Whether a job is kept for the next start: this server ends, and nobody cancelled it."""
+    try:
+        return desk.closing.is_set() and desk.queue.job(job).rest() is not None
+    except KeyError:
+        return False
+
+
+@contextmanager
+def holding_upload(desk: Desk, path: Path | None) -> Iterator[None]:
+    """Have a picture that was sent outlive its job, since another may need it; then delete it, if
+    no job of this server or of the next does."""
+    try:
+        with desk.uploads.holding(path):
+            yield
+    finally:
+        in_use = {job.request.init_image for job in desk.queue.jobs() if not job.state.is_over}
+        if path not in in_use and not desk.closing.is_set():
+            desk.uploads.forget(path)
+
+
 async def _until_over(job: Job, follower: Follower) -> Made:
     pictures: list[Picture] = []
     async for envelope in follower:
@@ -191,7 +213,7 @@ async def _until_over(job: Job, follower: Follower) -> Made:
         if event.kind == "saved":
             pictures.append(Picture(event.image_index, event.seed, Path(event.path)))
         elif isinstance(event, Failed):
-            raise from_failed(job, event)
+            raise from_failed(event, job)
         elif isinstance(event, Finished | Cancelled):
             return Made(job.id, event, tuple(sorted(pictures, key=lambda each: each.index)))
     raise AssertionError("a job's last event tells how it ended")
@@ -205,5 +227,7 @@ async def _until_gone(http: Request) -> None:
 async def until_kept(desk: Desk, job: str) -> None:
     """Wait until the server ends and won't finish a job: it is kept for the next start."""
     await desk.closing.wait()
-    if desk.queue.job(job).state is not JobState.QUEUED:
-        await desk.grace_over.wait()  # it is being made until then
+    with suppress(KeyError):  # it has been over for long
+        if desk.queue.job(job).state is JobState.QUEUED:
+            return
+    await desk.grace_over.wait()  # it is being made until then

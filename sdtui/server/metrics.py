@@ -114,12 +114,12 @@ class Metrics:
             case "finished" | "failed" | "cancelled":
                 if event.kind == "failed" and event.error_type == "OutOfMemoryError":
                     self._out_of_memory.labels(event.stage).inc()
-                self._queued_at.pop(envelope.job, None)
-                self._jobs.labels(event.kind).inc()
-                self._note_stages(event.record)
+                if self._queued_at.pop(envelope.job, None) is not None:
+                    self._jobs.labels(event.kind).inc()
+                    self._note_stages(event.record)
 
     def _note_wait(self, envelope: JobEvent) -> None:
-        queued_at = self._queued_at.pop(envelope.job, None)
+        queued_at = self._queued_at.get(envelope.job)
         if queued_at is not None:
             self._wait.observe(max(0.0, envelope.time - queued_at))
 

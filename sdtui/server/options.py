@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass
 
 from sdtui.core.errors import SettingsError
@@ -46,7 +47,10 @@ class ServerOptions:
             return self.host == "localhost"
 
     def check(self) -> None:
-        """Raises SettingsError if anyone on the network could use the server."""
+        """Raises SettingsError if anyone on the network could use the server, or for what is no
+        value."""
+        if not math.isfinite(self.grace):
+            raise SettingsError("the grace must be a number of seconds", "Give one with --grace")
         if not self.is_loopback and not self.api_key and not self.no_auth:
             raise SettingsError(
                 f"without an API key everyone who reaches {self.host} could use this server",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from types import FrameType
 
 import uvicorn
@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from sdtui.core.errors import SettingsError
 from sdtui.core.settings import Settings
 from sdtui.history import History
-from sdtui.jobs import Job, JobQueue, JobState
+from sdtui.jobs import JobQueue, JobState
 from sdtui.server.app import make_app
 from sdtui.server.connection import Connection
 from sdtui.server.desk import Desk, set_up
@@ -52,24 +52,25 @@ def serve(
 ) -> int:
     """Serve until told to end; returns the exit code. `on_start` is told the address.
 
-    Raises SettingsError if the options are not safe or the address can't be used.
+    Raises SettingsError if the options are not safe, or the address or the state folder can't be
+    used.
     """
     options.check()
-    listener = listen(options)
-    sys.setswitchinterval(TURN)
-    history = History(settings.pictures)
-    queue = make_queue(settings, history, options)
-    desk = set_up(settings, options, history, queue)
-    server = Server(desk, lambda: on_start(address_of(listener)))
-    server.run(sockets=[listener])
-    if not queue.close(_LAST_SECONDS) or "torch" in sys.modules:
-        # The worker is inside a long step, or torch would take a second to be unloaded. Every
-        # file is whole by now.
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-    history.close()
+    with listen(options) as listener, History(settings.pictures) as history:
+        sys.setswitchinterval(TURN)
+        queue = make_queue(settings, history, options)
+        desk = set_up(settings, options, history, queue)
+        server = Server(desk, lambda: on_start(address_of(listener)))
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(signal.SIGHUP, server.handle_exit)  # the line dropped
+        server.run(sockets=[listener])
+        if not queue.close(_LAST_SECONDS) or "torch" in sys.modules:
+            # The worker is inside a long step, or torch would take a second to be unloaded. Every
+            # file is whole by now.
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
     return 0
 
 
@@ -96,7 +97,7 @@ class Server(uvicorn.Server):
         self._desk = desk
         self._on_start = on_start
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._end: asyncio.Task[str | None] | None = None
+        self._end: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal begins the end; at the second the running picture is given up."""
@@ -113,7 +114,7 @@ class Server(uvicorn.Server):
     def _begin_end(self) -> None:
         self._end = asyncio.ensure_future(_finish(self._desk))
 
-    @contextlib.asynccontextmanager
+    @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         desk = self._desk
         self._loop = asyncio.get_running_loop()
@@ -126,37 +127,33 @@ class Server(uvicorn.Server):
         desk.queue.load(desk.settings.model, desk.settings.dtype, desk.settings.memory_mode)
         self._on_start()
         yield
-        stopped = await self._end if self._end is not None else None
+        if self._end is not None:
+            await self._end
         keeper.stop()
         await keeping
         desk.hardware.stop()
-        # The stopped one was first, and is again.
-        jobs = sorted(desk.queue.jobs(), key=lambda job: job.id != stopped)
-        left = [job.rest() for job in jobs if job.id == stopped or _waits(job)]
+        # The one that was stopped was first, and is again.
+        jobs = sorted(desk.queue.jobs(), key=lambda job: job.state is JobState.QUEUED)
+        left = [job.rest() for job in jobs]
         await asyncio.to_thread(keeper.keep, [job for job in left if job is not None])
         for end in ends:
             end()
 
 
-def _waits(job: Job) -> bool:
-    return job.state is JobState.QUEUED
-
-
-async def _finish(desk: Desk) -> str | None:
-    """No new jobs; the running picture gets its time; the rest waits for the next start. Returns
-    the id of the job that was running, unless someone had cancelled it."""
+async def _finish(desk: Desk) -> None:
+    """No new jobs; the running picture gets its time; the rest waits for the next start."""
     desk.queue.finish()
     desk.closing.set()
     running = next((job.id for job in desk.queue.jobs() if job.state is JobState.RUNNING), None)
     # A job that waits for the engine to be imported is taken, but not begun: nothing to wait for.
     if running is not None and running == desk.board.running:
-        over = await asyncio.to_thread(desk.queue.wait, running, desk.options.grace)
-        if over.state.is_over:
-            return running
+        with suppress(KeyError):  # of many that are over, it is forgotten
+            await asyncio.to_thread(desk.queue.wait, running, desk.options.grace)
+        if running != desk.board.running:
+            return
         _log.warning("job %s didn't end in %s s and is stopped", running, desk.options.grace)
         await asyncio.to_thread(desk.queue.close, _LAST_SECONDS)
     desk.grace_over.set()
-    return running
 
 
 def listen(options: ServerOptions) -> socket.socket:
@@ -172,10 +169,15 @@ def listen(options: ServerOptions) -> socket.socket:
         listener.bind(address)
         listener.listen()  # from here on clients may come, and wait until the server is ready
     except OSError as error:
-        problem = f"{options.host} port {options.port} can't be used: {error.strerror or error}"
+        why = error.strerror or error
+    except UnicodeError:
+        why = "no such name can be"
     else:
         return listener
-    raise SettingsError(problem, "Give another with --host or --port")
+    raise SettingsError(
+        f"{options.host} port {options.port} can't be used: {why}",
+        "Give another with --host or --port",
+    )
 
 
 def address_of(listener: socket.socket) -> str:

@@ -11,12 +11,12 @@ import secrets
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from sdtui.core.errors import ImageError
+from sdtui.core.errors import ImageError, OutputError
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 _DATA_URL = re.compile(r"data:[\w.+/-]*(;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII | re.IGNORECASE)
@@ -58,12 +58,22 @@ class Uploads:
         return data
 
     def keep(self, data: bytes) -> Path:
-        """Keep a picture; where it is. Raises ImageError for what is none, or is too large."""
+        """Keep a picture; where it is. Raises ImageError for what is none, or is too large, and
+        OutputError."""
         self.check(data)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / f"{secrets.token_hex(12)}.picture"
-        path.write_bytes(data)
-        return path
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.write_bytes(data)
+        except OSError as error:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+            why = error.strerror
+        else:
+            return path
+        raise OutputError(
+            f"the picture that was sent can't be kept: {why}", "Make room on the server's disk"
+        )
 
     def check(self, data: bytes) -> None:
         """Look at the header alone. Raises ImageError."""

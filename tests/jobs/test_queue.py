@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sdtui.core.errors import OutputError, QueueClosedError, QueueFullError
-from sdtui.core.events import Event, JobEvent
+from sdtui.core.events import Cancelled, Event, Failed, JobEvent
 from sdtui.core.record import GenerationRecord
 from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
@@ -247,6 +247,51 @@ def test_a_bounded_queue_refuses_what_is_too_much(store: Store) -> None:
     assert [job.id for job in queue.jobs()[1:]] == [first.id, waiting.id]
     release.set()
     assert queue.close(timeout=5)
+
+
+def test_those_that_ended_first_are_forgotten_first(store: Store) -> None:
+    queue, release = _holding(store, 1000)
+    running = queue.jobs()[0]
+    waiting = [queue.submit(GenerationRequest(prompt="waits")) for _ in range(210)]
+    for job in waiting:
+        queue.cancel(job.id)
+    release.set()
+    assert queue.wait(running.id, timeout=10).state is JobState.FAILED
+    listed = [job.id for job in queue.jobs()]
+    assert listed == [running.id, *(job.id for job in waiting[:-200:-1])]
+    with pytest.raises(KeyError):
+        queue.wait(waiting[0].id)
+    assert queue.close(timeout=5)
+
+
+def test_how_a_load_ended(store: Store, tiny_sd1: Path, caplog: pytest.LogCaptureFixture) -> None:
+    queue = JobQueue(Settings(device="cpu"), store)
+    replaced = queue.load(str(tiny_sd1))
+    missing = queue.load("/no/such/model")
+    assert isinstance(replaced.over.result(60), Cancelled)
+    failed = missing.over.result(60)
+    assert isinstance(failed, Failed)
+    assert failed.error_type == "ModelNotFoundError"
+    assert "model /no/such/model can't be loaded" in caplog.text
+    assert queue.load(str(tiny_sd1)).over.result(60) is None
+    assert queue.load(str(tiny_sd1)).over.result(60) is None  # it is there
+    assert queue.close(timeout=20)
+    with pytest.raises(QueueClosedError):
+        queue.load(str(tiny_sd1))
+
+
+@pytest.mark.parametrize("after_picture", [False, True])
+def test_what_someone_cancelled_is_not_to_go_on(store: Store, after_picture: bool) -> None:
+    queue, release = _holding(store, 5)
+    running = queue.jobs()[0]
+    queue.cancel(running.id, after_picture=after_picture)
+    assert queue.job(running.id).rest() is None
+    waiting = queue.submit(GenerationRequest(prompt="waits"))
+    queue.finish()
+    queue.cancel(waiting.id)
+    release.set()
+    assert queue.close(timeout=5)
+    assert queue.job(waiting.id).rest() is None
 
 
 def test_finishing_begins_no_other_job_and_leaves_the_rest(store: Store) -> None:

@@ -53,6 +53,7 @@ class ScriptedEngine:
 
     def __init__(self) -> None:
         self.hold = threading.Event()
+        self.failure: SdtuiError | None = None
         self.loaded: list[str] = []
 
     def load(
@@ -71,6 +72,8 @@ class ScriptedEngine:
         while self.hold.is_set():
             cancellation.check()
             time.sleep(0.005)
+        if self.failure is not None:
+            raise self.failure
         self.loaded.append(model)
         report(
             events.Loaded(

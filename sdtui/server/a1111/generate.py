@@ -24,7 +24,7 @@ from sdtui.server.a1111.progress import address_of
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented
 from sdtui.server.files import picture_base64
-from sdtui.server.making import Made, Picture, all_made, prepare, submit, wait_for
+from sdtui.server.making import Made, Picture, all_made, holding_upload, prepare, submit, wait_for
 from sdtui.server.route import MakingRoute
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=MakingRoute)
@@ -62,7 +62,7 @@ async def _answer(body: Txt2ImgBody, init_image: str | None, desk: Desk, http: R
     # Clients leave the prompt empty, with img2img above all: it is their default.
     request = (await prepare(desk, values, init_image, prompt_needed=False)).with_seed()
     parts = await _make(desk, http, request, output)
-    if not body.override_settings_restore_afterwards:
+    if body.checkpoint() is not None and not body.override_settings_restore_afterwards:
         desk.a1111.checkpoint = values["model"]
     text = await asyncio.to_thread(_as_json, body, request, parts)
     return Response(text, media_type="application/json")
@@ -95,7 +95,7 @@ async def _make(
     parts: list[_Part] = []
     rest: GenerationRequest | None = request
     ahead = False
-    with desk.uploads.holding(request.init_image):
+    with holding_upload(desk, request.init_image):
         while rest is not None:
             job = submit(desk, rest, output, ahead=ahead)
             ahead = True

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from sdtui.core.events import Cancelled, Failed, Preview, Saved
 from sdtui.jobs import Job
+from sdtui.server.board import CLOSING
 from sdtui.server.desk import Desk
 from sdtui.server.errors import ApiError, from_failed, openai_error
 from sdtui.server.files import picture_base64
@@ -63,6 +64,7 @@ class PictureStream(StreamingResponse):
         self._body = body
         self._kind = kind
         self._request_id = request_id
+        self._is_over = self._is_kept = False
         super().__init__(self._lines(), media_type="text/event-stream", headers=UNBUFFERED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,14 +72,15 @@ class PictureStream(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            if not self._desk.closing.is_set():
+            if not self._is_kept:
                 self._desk.queue.cancel(self._job.id)
 
     async def _lines(self) -> AsyncIterator[str]:
         until = until_kept(self._desk, self._job.id)
         async for lines in as_lines(self._events(), until):
             yield lines
-        if not self._desk.queue.job(self._job.id).state.is_over:
+        if not self._is_over:
+            self._is_kept = True
             yield self._error(kept(self._job.id)).lines()
 
     async def _events(self) -> AsyncIterator[ServerSentEvent]:
@@ -85,6 +88,7 @@ class PictureStream(StreamingResponse):
         with self._desk.board.following(self._job.id, fleeting=True) as follower:
             async for envelope in follower:
                 event = envelope.event
+                self._is_over = event.kind in CLOSING
                 if isinstance(event, Preview):
                     index = sent.get(event.image_index, 0)
                     if self._is_due(event, index):
@@ -93,7 +97,7 @@ class PictureStream(StreamingResponse):
                 elif isinstance(event, Saved):
                     yield await asyncio.to_thread(self._completed, event)
                 elif isinstance(event, Failed):
-                    yield self._error(from_failed(self._job, event))
+                    yield self._error(from_failed(event, self._job))
                 elif isinstance(event, Cancelled):
                     yield self._error(was_cancelled(self._desk, self._job.id))
 

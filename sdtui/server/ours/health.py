@@ -11,12 +11,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict
 
 from sdtui import __version__
-from sdtui.core.errors import ModelError
+from sdtui.core.errors import ModelError, SdtuiError
 from sdtui.core.samplers import sampler_labels
 from sdtui.jobs import JobState
 from sdtui.models.catalog import ModelSource
 from sdtui.models.description import describe_model
-from sdtui.server.desk import TheDesk
+from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import documented
 
 router = APIRouter(tags=["sdtui"])
@@ -27,7 +27,8 @@ class HealthAnswer(BaseModel):
 
     model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
 
-    status: Literal["ok", "loading", "ending"]
+    status: Literal["ok", "loading", "failed", "ending"]
+    """failed: the model that was to be ready can't be read, see `problem`."""
     model_loaded: bool
     model: str | None
     """The model in memory."""
@@ -36,6 +37,8 @@ class HealthAnswer(BaseModel):
     dtype: str | None
     queue_length: int
     queue_limit: int
+    problem: str | None
+    """Why no model is in memory, if one should be."""
     running: str | None
     """The id of the job that is being carried out."""
     version: str
@@ -63,18 +66,27 @@ async def health(desk: TheDesk) -> HealthAnswer:
     """Status, model and device."""
     board = desk.board
     loaded = board.model
-    working = "loading" if board.is_loading else "ok"
+    problem = board.problem
     return HealthAnswer(
-        status="ending" if desk.closing.is_set() else working,
+        status=_status(desk),
         model_loaded=loaded is not None,
         model=loaded.model if loaded else None,
         device=loaded.device if loaded else None,
         dtype=loaded.dtype if loaded else None,
         queue_length=sum(job.state is JobState.QUEUED for job in desk.queue.jobs()),
         queue_limit=desk.options.queue_limit,
+        problem=str(SdtuiError(problem.error, problem.mend)) if problem else None,
         running=board.running,
         version=__version__,
     )
+
+
+def _status(desk: Desk) -> Literal["ok", "loading", "failed", "ending"]:
+    if desk.closing.is_set():
+        return "ending"
+    if desk.board.is_loading:
+        return "loading"
+    return "failed" if desk.board.problem else "ok"
 
 
 @router.get("/livez", response_class=PlainTextResponse, responses=documented("sdtui"))
@@ -100,7 +112,9 @@ async def readyz(desk: TheDesk) -> PlainTextResponse:
     if desk.closing.is_set():
         return PlainTextResponse("ending", 503)
     if not desk.board.is_warm:
-        return PlainTextResponse("reading the first model", 503)
+        # Why is told to those who have the key, by /health.
+        failed = desk.board.problem is not None
+        return PlainTextResponse("no model can be read" if failed else "reading a model", 503)
     return PlainTextResponse("ok")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -14,8 +13,9 @@ from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.record import GenerationRecord
 from sdtui.history import Entry
-from sdtui.server.desk import Desk, TheDesk
+from sdtui.server.desk import TheDesk
 from sdtui.server.errors import ApiError, documented
+from sdtui.server.files import is_in_place
 
 router = APIRouter(prefix="/history", tags=["sdtui"])
 
@@ -98,14 +98,9 @@ async def show(entry_id: EntryId, desk: TheDesk) -> StoryAnswer:
 async def picture(entry_id: EntryId, desk: TheDesk) -> FileResponse:
     """The picture itself."""
     path = (await asyncio.to_thread(desk.history.get, entry_id)).path
-    if not _is_ours(desk, path):
+    if not is_in_place(path, desk.history.pictures):
         raise ApiError(404, "NotFound", "The picture is not there any more.")
     return FileResponse(path)
-
-
-def _is_ours(desk: Desk, path: Path) -> bool:
-    """Whether a listed file is still an ordinary one inside the pictures folder."""
-    return path.is_file() and path.resolve().is_relative_to(desk.history.pictures)
 
 
 def _answer(entry: Entry) -> EntryAnswer:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as PathValue
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
@@ -17,7 +17,8 @@ from sdtui.jobs import Job, JobState
 from sdtui.server.board import CLOSING, FLEETING, Follower
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import ApiError, documented, told_of
-from sdtui.server.making import prepare, submit, until_kept
+from sdtui.server.files import is_in_place
+from sdtui.server.making import goes_on_later, prepare, submit, until_kept
 from sdtui.server.ours.bodies import GenerateBody
 from sdtui.server.route import MakingRoute
 from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as_lines
@@ -26,6 +27,7 @@ router = APIRouter(tags=["sdtui"], route_class=MakingRoute)
 
 _EVENT_ID = re.compile(r"([0-9a-f]+)-(\d{1,9})", re.ASCII)
 """The run of the server, and the number among the job's lasting events, from 1."""
+_MOST_JOBS = 1_000_000
 JobId = Annotated[str, PathValue(max_length=64)]
 
 
@@ -65,12 +67,19 @@ async def begin(body: GenerateBody, desk: TheDesk, http: Request, response: Resp
 
 
 @router.get("/jobs", responses=documented("sdtui"))
-async def jobs(desk: TheDesk, http: Request) -> list[JobAnswer]:
-    """The running job, the waiting ones in their order, then those that are over, newest first;
-    without their records."""
-    jobs = desk.queue.jobs()
-    answers = (_answer(desk, http, job, jobs) for job in jobs)
-    return [each.model_copy(update={"record": None}) for each in answers]
+async def jobs(
+    desk: TheDesk,
+    http: Request,
+    offset: Annotated[int, Query(ge=0, le=_MOST_JOBS)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 500,
+) -> list[JobAnswer]:
+    """The running job, the waiting ones in their order, then those that are over, the last to end
+    first; without their records."""
+    listed = list(enumerate(desk.queue.jobs()))[offset : offset + limit]
+    return [
+        _answer(desk, http, job.model_copy(update={"record": None}), position)
+        for position, job in listed
+    ]
 
 
 @router.get("/jobs/{job_id}", responses=documented("sdtui", 404))
@@ -131,16 +140,16 @@ async def events(
 )
 async def picture(job_id: JobId, index: int, desk: TheDesk) -> FileResponse:
     """A picture of a job, as soon as it is saved."""
-    _find(desk, job_id)
-    ready = _pictures(desk, job_id)
-    if not 0 <= index < len(ready) or not ready[index].is_file():
+    ready = _find(desk, job_id).pictures
+    path = Path(ready[index]) if 0 <= index < len(ready) else None
+    if path is None or not is_in_place(path, desk.history.pictures):
         raise ApiError(404, "NotFound", f"The job has no picture {index} (yet).", job=job_id)
-    return FileResponse(ready[index])
+    return FileResponse(path)
 
 
 async def _follow(desk: Desk, job_id: str, after: int) -> AsyncIterator[str]:
     with desk.board.following(job_id, fleeting=True) as follower:
-        told = _told(follower, desk.board.run, after)
+        told = _told(desk, follower, after)
         async for text in as_lines(told, until_kept(desk, job_id)):
             yield text
 
@@ -151,17 +160,20 @@ def _number(desk: Desk, event_id: str) -> int:
     return int(found[2]) if found and found[1] == desk.board.run else 0
 
 
-async def _told(follower: Follower, run: str, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Lasting events behind number `after`, and steps and previews, which have no ids."""
+async def _told(desk: Desk, follower: Follower, after: int) -> AsyncIterator[ServerSentEvent]:
+    """Lasting events behind number `after`, and steps and previews, which have no ids. That a job
+    was stopped isn't told if it is kept for the next start: it isn't over."""
     count = 0
     async for envelope in follower:
         event = envelope.event
+        if event.kind == "cancelled" and goes_on_later(desk, envelope.job):
+            return
         if event.kind in FLEETING:
             yield ServerSentEvent(event.kind, event)
             continue
         count += 1
         if count > after:
-            yield ServerSentEvent(event.kind, event, f"{run}-{count}")
+            yield ServerSentEvent(event.kind, event, f"{desk.board.run}-{count}")
 
 
 def _find(desk: Desk, job_id: str) -> Job:
@@ -172,29 +184,23 @@ def _find(desk: Desk, job_id: str) -> Job:
     raise problem
 
 
-def _pictures(desk: Desk, job_id: str) -> list[Path]:
-    events = (envelope.event for envelope in desk.board.events(job_id))
-    return [Path(event.path) for event in events if event.kind == "saved"]
-
-
-def _answer(desk: Desk, http: Request, job: Job, jobs: list[Job] | None = None) -> JobAnswer:
-    """`jobs` is the queue, for those who have asked it already."""
+def _answer(desk: Desk, http: Request, job: Job, position: int | None = None) -> JobAnswer:
+    """`position` is its place in the queue, for those who know it already."""
     step = desk.board.step(job.id)
     url = f"{http.scope.get('root_path', '')}/jobs/{job.id}"
-    jobs = desk.queue.jobs() if jobs is None else jobs
-    waiting = [each.id for each in jobs if not each.state.is_over]
+    if position is None:
+        ids = [each.id for each in desk.queue.jobs()]
+        position = ids.index(job.id) if job.id in ids else None
     return JobAnswer(
         id=job.id,
         url=url,
         state=job.state,
         prompt=job.request.prompt,
-        position=waiting.index(job.id)
-        if job.state is JobState.QUEUED and job.id in waiting
-        else None,
+        position=position if job.state is JobState.QUEUED else None,
         step=step.step if step else None,
         total_steps=step.total if step else None,
-        pictures=[f"{url}/pictures/{n}" for n in range(len(_pictures(desk, job.id)))],
-        error=told_of(job, job.error, job.error_type) if job.error else None,
+        pictures=[f"{url}/pictures/{n}" for n in range(len(job.pictures))],
+        error=told_of(job.error, job.error_type, job) if job.error else None,
         error_type=job.error_type or None,
         record=job.record,
     )

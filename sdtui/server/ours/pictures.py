@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 
 from sdtui.server.desk import TheDesk
 from sdtui.server.errors import ApiError, documented
-from sdtui.server.files import picture_bytes
+from sdtui.server.files import is_in_place, picture_bytes
 from sdtui.server.guard import LINKS
 
 router = APIRouter(tags=["sdtui"])
@@ -27,7 +27,7 @@ router = APIRouter(tags=["sdtui"])
 async def linked(token: Annotated[str, Path(max_length=64)], desk: TheDesk) -> Response:
     """A picture by the link that an answer gave; for an hour."""
     linked = desk.links.find(token.partition(".")[0])
-    if linked is None or not linked.picture.is_file():
+    if linked is None or not is_in_place(linked.picture, desk.history.pictures):
         raise ApiError(404, "NotFound", "There is no such link (any more).")
     file = FileResponse(linked.picture)
     if linked.quality is None:
