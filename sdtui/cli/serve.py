@@ -134,13 +134,16 @@ def _import_server() -> tuple[Callable[..., int], type[ServerOptions]]:
 
 
 def _read_key(file: Path | None) -> str | None:
-    """The API key, from the file if there is one; an empty one counts as none."""
-    if file is None:
-        return os.environ.get(_KEY) or None
+    """The API key, from the file if there is one, else from the variable, where an empty one counts
+    as none."""
+    if file is None and not os.environ.get(_KEY):
+        return None
     try:
-        key = file.read_text(encoding="utf-8").strip()
+        data = os.environb[_KEY.encode()] if file is None else file.read_bytes()
+        key = data.decode().strip()
     except (OSError, UnicodeDecodeError):
         key = ""
     if not key or len(key.splitlines()) > 1:
-        raise SettingsError(f"{file} holds no API key", "Write the key into it, on one line")
+        where = f"the variable {_KEY}" if file is None else str(file)
+        raise SettingsError(f"{where} holds no API key", "Write the key into it, on one line")
     return key

@@ -29,7 +29,8 @@ class ServedModels:
         folders = self._settings.model_folders
         found = {source.name: source for source in installed_models(folders)}
         default = found.pop(self.default, None) or find_model(self.default, folders)
-        return [default, *found.values()]
+        # The default one may be named by its path.
+        return [default, *(each for each in found.values() if not _is_same(each, default))]
 
     def resolve(self, name: str | None) -> str:
         """The name to ask the queue for; none = the default model. Reads folders.
@@ -57,3 +58,9 @@ class ServedModels:
             return _LARGE, _LARGE
         native = describe_model(source.path).native
         return native.width or _LARGE, native.height or _LARGE
+
+
+def _is_same(one: ModelSource, other: ModelSource) -> bool:
+    if one.path is None or other.path is None:
+        return False
+    return one.path.resolve() == other.path.resolve()

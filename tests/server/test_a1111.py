@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +10,7 @@ import pytest
 import webuiapi
 from PIL import Image
 
-from tests.server.live import PATIENCE, Live, live
+from tests.server.live import PATIENCE, Live
 from tests.server.test_ours import open_base64, png_base64
 from tests.tui.scripted import ScriptedGenerator
 
@@ -247,31 +246,6 @@ def test_the_calls_of_sillytavern(ask: httpx.Client) -> None:
     }
     answer = ask.post("/sdapi/v1/txt2img", json=wanted)
     assert "Schedule type: Karras" in json.loads(answer.json()["info"])["infotexts"][0]
-
-
-def test_the_model_is_chosen_and_read(tmp_path: Path, generator: ScriptedGenerator) -> None:
-    from sdtui.core.settings import Settings
-
-    models = tmp_path / "models"
-    for name in ("one", "two"):
-        (models / name).mkdir(parents=True)
-        (models / name / "model_index.json").write_text("{}")
-    settings = Settings(device="cpu", model_folders=(models,))
-    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
-        ask.post("/sdapi/v1/options", json={"sd_model_checkpoint": "two [abcdef1234]"})
-        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "two"
-        running.until(lambda: generator.engine.loaded == ["pocket", "two"])
-        ask.post("/sdapi/v1/txt2img", json={"prompt": "x"})
-        override = {"sd_model_checkpoint": "one.safetensors"}
-        ask.post("/sdapi/v1/txt2img", json={"prompt": "x", "override_settings": override})
-        assert [request.model for request in generator.requests] == ["two", "one"]
-        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "two"
-        lasting = {"override_settings": override, "override_settings_restore_afterwards": False}
-        ask.post("/sdapi/v1/txt2img", json={"prompt": "x", **lasting})
-        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "one"
-        named = {"infotext": "a cat\nSteps: 2, Sampler: Euler, Model: two"}
-        ask.post("/sdapi/v1/txt2img", json=named)
-        assert [request.model for request in generator.requests[2:]] == ["one", "two"]
 
 
 def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerator) -> None:

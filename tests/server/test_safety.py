@@ -19,6 +19,9 @@ import webuiapi
 
 from sdtui.cli.main import main
 from sdtui.core.errors import SettingsError
+from sdtui.core.request import GenerationRequest
+from sdtui.jobs import Job
+from sdtui.server.errors import told_of
 from sdtui.server.options import ServerOptions
 from tests.server.live import PATIENCE, Live, live
 from tests.tui.scripted import ScriptedGenerator
@@ -284,6 +287,46 @@ def test_no_path_leads_out(scripted: Live, tmp_path: Path) -> None:
             assert b"secret" not in answer.content.replace(secret.name.encode(), b"")
 
 
+def test_no_link_leads_out(scripted: Live, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"secret")
+    with scripted.client() as ask:
+        body = {"prompt": "x", "response_format": "url"}
+        link = ask.post("/v1/images/generations", json=body).json()["data"][0]["url"]
+        entry = ask.get("/history").json()["entries"][0]
+        job = ask.get("/jobs").json()[0]
+        urls = [link, entry["url"] + "/picture", job["pictures"][0]]
+        assert [ask.get(url).content[:4] for url in urls] == [b"\x89PNG"] * 3
+        path = Path(ask.get(entry["url"]).json()["record"]["images"][0]["path"])
+        path.unlink()
+        path.symlink_to(secret)
+        assert [ask.get(url).status_code for url in urls] == [404] * 3
+
+
+def test_the_size_that_is_left_open_is_limited_too(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    with (
+        live(tmp_path, lambda _: generator, max_pixels=100 * 100) as running,
+        running.client() as ask,
+    ):
+        for path in ("/generate", "/jobs", "/sdapi/v1/txt2img", "/v1/images/generations"):
+            answer = ask.post(path, json={"prompt": "x"})
+            assert answer.status_code in (400, 422), path
+            assert "128x128 is more than this server's 10,000 pixels" in answer.text
+
+
+def test_what_is_told_of_an_error() -> None:
+    with_picture = GenerationRequest(prompt="x", init_image=Path("/kept/a.picture"))
+    cut = "the init image /kept/a.picture is cut short"
+    job = Job(id="1", request=with_picture)
+    assert told_of(cut, "ImageError", job) == "the init image that was sent is cut short"
+    without = Job(id="1", request=GenerationRequest(prompt="x"))
+    assert told_of("None of them fits.", "ModelError", without) == "None of them fits."
+    assert "job 1" in told_of("a secret", "", job)
+    assert "secret" not in told_of("a secret", "") + told_of("a secret", "", job)
+
+
 def test_other_addresses_need_a_key() -> None:
     for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
         with pytest.raises(SettingsError, match="API key"):
@@ -303,6 +346,8 @@ def test_other_addresses_need_a_key() -> None:
         (["--api-key-file", "/dev/null"], 2, "no API key"),
         (["--api-key-file", sys.executable], 2, "no API key"),
         (["--queue", "0"], 2, "--queue"),
+        (["--grace", "nan"], 2, "number of seconds"),
+        (["--host", "a..b", "--no-auth"], 2, "can't be used"),
     ],
 )
 def test_the_command_refuses_what_is_not_safe(
@@ -318,6 +363,34 @@ def test_the_command_refuses_what_is_not_safe(
     with pytest.raises(SystemExit) as leaving:
         main()
     assert leaving.value.code == code
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("SDTUI_API_KEY", "cl\udce9", "variable SDTUI_API_KEY holds no API key"),
+        ("SDTUI_API_KEY", " \n", "variable SDTUI_API_KEY holds no API key"),
+        ("SDTUI_API_KEY", "two\nlines", "variable SDTUI_API_KEY holds no API key"),
+        ("XDG_STATE_HOME", "/dev/null/state", "index can't be kept in /dev/null/state"),
+    ],
+)
+def test_the_command_refuses_what_it_cannot_work_with(
+    variable: str,
+    value: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    for name in ("log_to_file", "warn_on_stderr"):
+        monkeypatch.setattr(f"sdtui.cli.logs.{name}", lambda: None)
+    monkeypatch.setenv("SDTUI_PICTURES", str(tmp_path))
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("sys.argv", ["sdtui", "serve", "--port", "0"])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
     assert words in capsys.readouterr().err
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from pydantic import BaseModel, ConfigDict
 
-from sdtui.core.errors import SdtuiError
+from sdtui.core.errors import ModelNotFoundError, SdtuiError
 from sdtui.models.catalog import ModelSource
 from sdtui.server.desk import Desk
 from sdtui.server.errors import from_sdtui
@@ -31,16 +32,22 @@ async def list_checkpoints(desk: Desk) -> list[CheckpointAnswer]:
 
 
 async def find_checkpoint(desk: Desk, title: str | None) -> str:
-    """The model's name for a title, with or without a hash behind it; none = the chosen one.
-    Raises ApiError for one that isn't there."""
-    if title is None or title == desk.a1111.checkpoint:
+    """The model's name for a title, with or without a hash behind it; without a title, that of the
+    chosen one. Raises ApiError for one that isn't there."""
+    if not title or title == desk.a1111.checkpoint:
         return desk.a1111.checkpoint
-    name = title.rpartition(" [")[0] if title.endswith("]") else title
     try:
-        return await asyncio.to_thread(desk.models.resolve, name.removesuffix(".safetensors"))
+        return await asyncio.to_thread(_resolve, desk, title)
     except SdtuiError as error:
         problem = from_sdtui(error)
     raise problem
+
+
+def _resolve(desk: Desk, title: str) -> str:
+    with suppress(ModelNotFoundError):  # a name may itself end like one with a hash behind it
+        return desk.models.resolve(title)
+    name = title.rpartition(" [")[0] if title.endswith("]") else title
+    return desk.models.resolve(name.removesuffix(".safetensors"))
 
 
 def _answer(source: ModelSource) -> CheckpointAnswer:

@@ -1,0 +1,133 @@
+"""Choosing models by A1111's API."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from sdtui.core.errors import ModelDamagedError
+from sdtui.core.settings import Settings
+from tests.server.live import PATIENCE, live
+from tests.tui.scripted import ScriptedGenerator
+
+
+def folder_of(tmp_path: Path, *names: str) -> Path:
+    """A folder of models that are known by their names alone."""
+    models = tmp_path / "models"
+    for name in names:
+        (models / name).mkdir(parents=True)
+        (models / name / "model_index.json").write_text("{}")
+    return models
+
+
+def test_the_model_is_chosen_and_read(tmp_path: Path, generator: ScriptedGenerator) -> None:
+    models = folder_of(tmp_path, "one", "two")
+    settings = Settings(device="cpu", model_folders=(models,))
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        ask.post("/sdapi/v1/options", json={"sd_model_checkpoint": "two [abcdef1234]"})
+        assert generator.engine.loaded == ["pocket", "two"]
+        for options in ({}, {"sd_model_checkpoint": ""}, {"sd_model_checkpoint": None}):
+            assert ask.post("/sdapi/v1/options", json=options).status_code == 200
+        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "two"
+        ask.post("/sdapi/v1/txt2img", json={"prompt": "x"})
+        override = {"sd_model_checkpoint": "one.safetensors"}
+        ask.post("/sdapi/v1/txt2img", json={"prompt": "x", "override_settings": override})
+        assert [request.model for request in generator.requests] == ["two", "one"]
+        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "two"
+        lasting = {"override_settings": override, "override_settings_restore_afterwards": False}
+        ask.post("/sdapi/v1/txt2img", json={"prompt": "x", **lasting})
+        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "one"
+        named = {"infotext": "a cat\nSteps: 2, Sampler: Euler, Model: two"}
+        ask.post("/sdapi/v1/txt2img", json=named)
+        assert [request.model for request in generator.requests[2:]] == ["one", "two"]
+        # That nothing is to be restored changes nothing where nothing was overridden.
+        ask.post("/sdapi/v1/options", json={"sd_model_checkpoint": "two"})
+        ask.post("/sdapi/v1/txt2img", json={**named, "override_settings_restore_afterwards": False})
+        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "two"
+
+
+def test_titles_that_look_like_others(tmp_path: Path, generator: ScriptedGenerator) -> None:
+    models = folder_of(tmp_path, "one", "two [best]")
+    settings = Settings(device="cpu", model=str(models / "one"), model_folders=(models,))
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        titles = [each["title"] for each in ask.get("/sdapi/v1/sd-models").json()]
+        # The default one, named by its path, is listed once.
+        assert titles == [str(models / "one"), "pocket", "two [best]"]
+        for title in (*titles, "pocket [abcdef1234]", "pocket.safetensors"):
+            options = {"sd_model_checkpoint": title}
+            assert ask.post("/sdapi/v1/options", json=options).status_code == 200, title
+    assert generator.engine.loaded == [*titles, "pocket"]
+
+
+def test_a_model_that_cannot_be_read_is_told_and_not_chosen(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    models = folder_of(tmp_path, "one")
+    settings = Settings(device="cpu", model_folders=(models,))
+    broken = ModelDamagedError("its unet is cut short", "Fetch it again")
+    one = {"sd_model_checkpoint": "one"}
+    generator.engine.failure = broken
+    with (
+        live(tmp_path, lambda _: generator, settings=settings, warm=False) as running,
+        running.client() as ask,
+    ):
+        # The first one, too.
+        running.until(lambda: ask.get("/health").json()["status"] == "failed")
+        assert ask.get("/health").json()["problem"] == "its unet is cut short. Fetch it again."
+        not_ready = ask.get("/readyz")
+        assert (not_ready.status_code, not_ready.text) == (503, "no model can be read")
+        assert "sdtui_jobs_total{" not in ask.get("/metrics").text
+        refused = ask.post("/sdapi/v1/options", json=one)
+        assert refused.status_code == 500
+        assert refused.json()["error"] == "ModelDamagedError"
+        assert refused.json()["detail"] == "its unet is cut short. Fetch it again."
+        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "pocket"
+        # The chosen one is read again, once it is mended.
+        generator.engine.failure = None
+        same = {"sd_model_checkpoint": "pocket"}
+        assert ask.post("/sdapi/v1/options", json=same).status_code == 200
+        assert generator.engine.loaded == ["pocket"]
+        assert ask.get("/readyz").text == "ok"
+        assert ask.get("/health").json()["problem"] is None
+        # Behind a job it isn't waited for.
+        generator.hold.set()
+        job = ask.post("/jobs", json={"prompt": "x"}).json()
+        running.until(lambda: running.desk.board.running == job["id"])
+        assert ask.post("/sdapi/v1/options", json=one).status_code == 200
+        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "one"
+        generator.hold.clear()
+        running.until(lambda: generator.engine.loaded[-1] == "one")
+
+
+def test_choosing_a_model_while_another_is_read_and_at_the_end(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    models = folder_of(tmp_path, "one", "two", "three")
+    settings = Settings(device="cpu", model_folders=(models,))
+    with (
+        live(tmp_path, lambda _: generator, settings=settings) as running,
+        ThreadPoolExecutor(3) as threads,
+    ):
+
+        def choose(name: str) -> httpx.Response:
+            with running.client() as client:
+                return client.post("/sdapi/v1/options", json={"sd_model_checkpoint": name})
+
+        generator.engine.hold.set()
+        first = threads.submit(choose, "one")
+        running.until(lambda: running.desk.board.is_loading)
+        with running.client() as ask:
+            assert ask.get("/sdapi/v1/progress").json()["state"]["job_count"] == 1
+        second = threads.submit(choose, "two")
+        assert first.result(PATIENCE).status_code == 409
+        generator.engine.hold.clear()
+        assert second.result(PATIENCE).status_code == 200
+        generator.engine.hold.set()
+        third = threads.submit(choose, "three")
+        running.until(lambda: running.desk.board.is_loading)
+        running.end()
+        assert third.result(PATIENCE).status_code == 503
+        assert running.desk.a1111.checkpoint == "two"
+        generator.engine.hold.clear()

@@ -1,0 +1,123 @@
+"""Pictures that come with requests: kept as long as a job needs them, and no longer."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdtui.jobs import JobState
+from tests.server.live import PATIENCE, Live, as_if_ended, live
+from tests.server.test_load import state
+from tests.server.test_ours import png_base64
+from tests.tui.scripted import ScriptedGenerator
+
+
+class _Looking(ScriptedGenerator):
+    """Notes whether each job's picture is there when the job begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there: list[bool] = []
+
+    def generate_with_fallback(self, request: Any, **options: Any) -> Any:
+        self.there.append(request.init_image.is_file())
+        return super().generate_with_fallback(request, **options)
+
+
+def test_nothing_is_left_of_a_request_that_found_the_queue_full(
+    scripted: Live, generator: ScriptedGenerator
+) -> None:
+    uploads = scripted.desk.uploads._folder
+    generator.hold.set()
+    with scripted.client() as ask:
+        for path, picture in (
+            ("/sdapi/v1/img2img", {"init_images": [png_base64()]}),
+            ("/generate", {"init_image": png_base64()}),
+        ):
+            text = json.dumps({"prompt": "x", **picture})
+            # There is room when it begins, and none any more when its body is there.
+            with socket.create_connection(scripted.address, PATIENCE) as slow:
+                head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n"
+                head += f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+                slow.sendall((head + text[:100]).encode())
+                time.sleep(0.1)
+                jobs = [ask.post("/jobs", json={"prompt": "x"}) for _ in range(4)]
+                assert jobs[-1].status_code == 429
+                slow.sendall(text[100:].encode())
+                assert slow.recv(100).startswith(b"HTTP/1.1 429 ")
+            assert not list(uploads.glob("*"))
+            for job in jobs[:2]:
+                ask.delete(job.json()["url"])
+        generator.hold.clear()
+
+
+def test_pictures_of_a1111s_clients_are_not_left_behind(scripted: Live) -> None:
+    body = {"prompt": "x", "init_images": [png_base64()]}
+    with scripted.client() as ask:
+        assert ask.post("/sdapi/v1/img2img", json=body).status_code == 200
+    assert not list(scripted.desk.uploads._folder.iterdir())
+
+
+def test_a_full_disk_is_told_and_nothing_half_is_left(
+    scripted: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_bytes
+
+    def half(path: Path, data: bytes) -> int:
+        write(path, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    body = {"prompt": "x", "init_image": png_base64()}
+    with scripted.client() as ask:
+        answer = ask.post("/generate", json=body)
+    assert answer.status_code == 507
+    assert "No space left on device. Make room" in answer.json()["error"]["message"]
+    assert not list(scripted.desk.uploads._folder.iterdir())
+
+
+def test_a_picture_that_was_sent_outlives_the_server_with_its_job(tmp_path: Path) -> None:
+    generator = _Looking()
+    uploads = tmp_path / "state" / "sdtui" / "server" / "uploads"
+    with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
+        generator.hold.set()
+        jobs = [
+            ask.post("/jobs", json={"prompt": "x", "init_image": png_base64()}).json()
+            for _ in range(3)
+        ]
+        running.until(lambda: state(running, jobs[0]) is JobState.RUNNING)
+        ask.delete(jobs[2]["url"])
+        running.until(lambda: len(list(uploads.iterdir())) == 2)
+    assert len(list(uploads.iterdir())) == 2
+    generator.hold.clear()
+    as_if_ended(tmp_path)
+    with live(tmp_path, lambda _: generator) as again, again.client() as ask:
+        for job in jobs[:2]:
+            again.until(lambda: ask.get(job["url"]).json()["state"] == "done")  # noqa: B023
+    assert generator.there == [True, True, True]
+    assert not list(uploads.iterdir())
+
+
+def test_a_picture_that_was_sent_is_there_for_those_behind_a_skipped_one(tmp_path: Path) -> None:
+    generator = _Looking()
+    body = {"prompt": "x", "n_iter": 3, "init_images": [png_base64()]}
+    with live(tmp_path, lambda _: generator) as running, running.client() as ask:
+        generator.hold.set()
+        with ThreadPoolExecutor(1) as thread:
+            waiting = thread.submit(ask.post, "/sdapi/v1/img2img", json=body)
+            running.until(lambda: len(generator.there) == 1)
+            with running.client() as other:
+                other.post("/sdapi/v1/skip")
+            running.until(lambda: len(generator.there) == 2)
+            time.sleep(0.2)  # the queue's file is written meanwhile, and pictures are cleared away
+            generator.hold.clear()
+            assert len(waiting.result().json()["images"]) == 2
+    assert generator.there == [True, True]
