@@ -109,7 +109,7 @@ def serve(
         port=port,
         api_key=_read_key(api_key_file),
         no_auth=no_auth,
-        cors=cors,
+        cors=tuple(origin.rstrip("/") for origin in cors),
         queue_limit=queue,
         grace=grace,
         max_body=max_body * 2**20,

@@ -59,3 +59,4 @@ class InitImageFit(StrEnum):
 
     CROP = "crop"
     PAD = "pad"
+    STRETCH = "stretch"

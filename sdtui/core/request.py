@@ -161,6 +161,9 @@ def explain(kind: str, message: str, value: object) -> str:
     if kind == "string_unicode":
         return "must be text (UTF-8)"
     told = _PYDANTICS_SHOULD.sub("must", text)
+    if kind in ("too_long", "too_short"):  # of lists, it says how many there are
+        told = told.replace(" after validation", "")
+        return f"{told[0].lower()}{told[1:]}"
     return f"{told[0].lower()}{told[1:]}, not {_quoted(value)}"
 
 

@@ -16,6 +16,10 @@ from sdtui.core.choices import POCKET, DType, InitImageFit, MemoryMode, Policy, 
 SIZE_MULTIPLE = 8
 """Sizes are multiples of this: the factor of the VAEs of SD 1.x, 2.x and SDXL."""
 
+SMALLEST_SIDE = 64
+LARGEST_SIDE = 2048
+"""Pixels of a picture's width and height."""
+
 MAX_SEED = 2**32 - 1
 """The largest seed that other front ends also take."""
 
@@ -23,7 +27,7 @@ DEFAULT_STRENGTH = 0.75
 """Denoising strength when an init image comes without one; the value of A1111."""
 
 _MAX_PROMPT = {"max_length": 20_000}
-_SIZE = {"ge": 64, "le": 2048, "multiple_of": SIZE_MULTIPLE}
+_SIZE = {"ge": SMALLEST_SIDE, "le": LARGEST_SIDE, "multiple_of": SIZE_MULTIPLE}
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ REQUEST_FIELDS: Mapping[str, RequestField] = {
     "init_image": RequestField("Init image", "A picture to start from (image-to-image).", Path),
     "init_image_fit": RequestField(
         "Fit",
-        "Crop or pad an init image of another shape.",
+        "Crop, pad or stretch an init image of another shape.",
         InitImageFit,
         InitImageFit.CROP,
     ),

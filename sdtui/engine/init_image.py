@@ -47,8 +47,10 @@ def open_init_image(path: Path) -> InitImage:
 
 
 def fit_image(image: Image.Image, width: int, height: int, fit: InitImageFit) -> Image.Image:
-    """Bring a picture to width x height pixels: cropped about its middle, or padded with its
-    own edge stretched and blurred out of the way (grey bars would show in the result)."""
+    """Bring a picture to width x height pixels: cropped about its middle, stretched, or padded with
+    its own edge stretched and blurred out of the way (grey bars would show in the result)."""
+    if fit is InitImageFit.STRETCH:
+        return image.resize((width, height), Image.Resampling.LANCZOS)
     if fit is InitImageFit.CROP:
         return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
     inner = ImageOps.contain(image, (width, height), Image.Resampling.LANCZOS)

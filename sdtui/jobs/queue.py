@@ -80,6 +80,7 @@ class JobQueue:
         """
         job = Job(id=secrets.token_hex(6), request=request, output=output or Output())
         with self._changed:
+            self._check_open()
             if not ahead:
                 self.check_room()
             self._add(job, 0 if ahead else len(self._waiting))
@@ -95,14 +96,16 @@ class JobQueue:
 
     def restore(self, jobs: Iterable[Job]) -> None:
         """Put jobs that another process left behind at the end of the queue, under their ids and
-        whatever the limit. Raises QueueClosedError."""
+        whatever the limit. In a queue that is closed by now they wait for the next process."""
         with self._changed:
             for job in jobs:
                 self._add(job, len(self._waiting))
 
-    def _add(self, job: Job, position: int) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise QueueClosedError("the queue is closed", "Start sdtui again")
+
+    def _add(self, job: Job, position: int) -> None:
         self._jobs[job.id] = job
         self._cancellations[job.id] = Cancellation()
         self._waiting.insert(position, job.id)
@@ -122,8 +125,7 @@ class JobQueue:
         is told of, and can be cancelled. The latest wish counts. Raises QueueClosedError."""
         wanted = Load(secrets.token_hex(6), model, dtype, memory_mode)
         with self._changed:
-            if self._closed:
-                raise QueueClosedError("the queue is closed", "Start sdtui again")
+            self._check_open()
             self._stop_loading()
             self._wanted_model = wanted
             self._start_worker()
@@ -245,7 +247,7 @@ class JobQueue:
     # Working
 
     def _start_worker(self) -> None:
-        if self._thread is None:
+        if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._work, name="sdtui-worker", daemon=True)
             self._thread.start()
 

@@ -28,6 +28,7 @@ from sdtui.server.route import methods_at
 _log = logging.getLogger(__name__)
 _MOST_PROBLEMS = 20
 """More are not told of: a body may have a million."""
+_EXPOSED = ("X-Request-ID", "Retry-After", "X-Should-Retry", "Location", "X-Seed", "X-Job")
 _ABOUT = (
     "Pictures from prompts: the API of sdtui, and those of AUTOMATIC1111 and OpenAI for clients "
     "that know these. Pictures in requests are base64; URLs and paths are never opened."
@@ -54,15 +55,16 @@ def make_app(desk: Desk) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limit=desk.options.max_body, closing=desk.closing)
     app.add_middleware(Guard, options=desk.options)
+    app.add_middleware(Frame, metrics=desk.metrics)
     if desk.options.cors:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(desk.options.cors),
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After", "X-Seed", "X-Job"],
+            expose_headers=_EXPOSED,
+            allow_private_network=True,
         )
-    app.add_middleware(Frame, metrics=desk.metrics)
     return app
 
 

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sdtui.server.closing import unless_closing
-from sdtui.server.errors import ApiError, ending
+from sdtui.server.errors import GONE, ApiError, ending
 
 _PATIENCE = 30.0
 """Seconds that a part of a body may take to arrive."""
@@ -17,16 +17,21 @@ _SLOWEST = 1000
 """Bytes a second that it must have brought by then: one that trickles would stay for days."""
 _A_MOMENT = 0.05
 """Seconds that a part always has, as it may be here already and the server was busy."""
+_AT_ONCE = 16
+"""As many of the largest bodies may be in memory."""
 
 
 class BodyLimit:
     """ASGI middleware: a body that is announced or grows beyond `limit` bytes is a 413, one that
-    stops arriving or trickles a 408, one that is still on its way when the server ends a 503."""
+    stops arriving or trickles a 408, one that is too much beside the others a 429, and one that is
+    still on its way when the server ends a 503."""
 
     def __init__(self, app: ASGIApp, limit: int, closing: asyncio.Event) -> None:
         self._app = app
         self._limit = limit
         self._closing = closing
+        self._in_flight = 0
+        """Bytes of all bodies whose requests are not answered."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -53,13 +58,22 @@ class BodyLimit:
                 message = {"type": "late"}
             if message["type"] == "late":
                 raise ending() if self._closing.is_set() else _too_slow()
-            arrived += len(message.get("body", b""))
+            if message["type"] == "http.disconnect":
+                raise ApiError(GONE, "ClientGone", "The client went away.")
+            size = len(message.get("body", b""))
+            arrived += size
+            self._in_flight += size
             if arrived > self._limit:
                 raise self._too_large()
+            if self._in_flight > _AT_ONCE * self._limit:
+                raise _too_much()
             is_whole = not message.get("more_body", False)
             return message
 
-        await self._app(scope, receive_counted, send)
+        try:
+            await self._app(scope, receive_counted, send)
+        finally:
+            self._in_flight -= arrived
 
     def _too_large(self) -> ApiError:
         return ApiError(
@@ -76,4 +90,13 @@ def _too_slow() -> ApiError:
         "RequestTimeout",
         "The request's body came too slowly.",
         headers={"Connection": "close"},
+    )
+
+
+def _too_much() -> ApiError:
+    return ApiError(
+        429,
+        "TooMuchAtOnce",
+        "Others are sending large bodies right now. Try again later.",
+        headers={"Retry-After": "1", "Connection": "close"},
     )

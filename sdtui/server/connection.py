@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _BUSY = object()
 _PATIENCE = 30.0
 """Seconds that the head of a request may take to arrive."""
+
+
+_MOST_SILENT = 500
+"""Connections that have not yet asked for anything."""
 
 
 class Connection(H11Protocol):
@@ -21,6 +26,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to look."""
         super().connection_made(transport)
+        self._drop_silent()
+        _give_up_on_the_deaf(transport)
         self._answered: object = None
         self._next_look = self.loop.call_later(_PATIENCE, self._look)
 
@@ -28,6 +35,15 @@ class Connection(H11Protocol):
         """Look no more."""
         self._next_look.cancel()
         super().connection_lost(exc)
+
+    def _drop_silent(self) -> None:
+        """Close the one that has been silent for longest, if many are."""
+        if len(self.connections) <= _MOST_SILENT:
+            return
+        others = (each for each in self.connections if isinstance(each, Connection))
+        silent = [each for each in others if each.cycle is None and each is not self]
+        if len(silent) >= _MOST_SILENT:
+            min(silent, key=lambda each: each._next_look.when()).transport.close()
 
     def _look(self) -> None:
         """Close if no request has begun since the last look. uvicorn itself closes those that
@@ -38,3 +54,10 @@ class Connection(H11Protocol):
             return
         self._answered = self.cycle if waits else _BUSY
         self._next_look = self.loop.call_later(_PATIENCE, self._look)
+
+
+def _give_up_on_the_deaf(transport: asyncio.Transport) -> None:
+    """Have the system end a connection whose client takes nothing of its answer, or is no more."""
+    own = transport.get_extra_info("socket")
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_PATIENCE * 1000))

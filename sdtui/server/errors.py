@@ -170,8 +170,9 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
         status = 400 if status == 422 else status  # OpenAI has no 422
         body = openai_error(error, request_id)
     elif shape == "a1111":
+        detail = _message(error, _A1111_PARAMS)
         body = A1111Error(
-            error=error.kind, detail=error.message, id=request_id, job=error.job, attempts=attempts
+            error=error.kind, detail=detail, id=request_id, job=error.job, attempts=attempts
         )
     else:
         answer = ErrorAnswer(
@@ -188,11 +189,11 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
 
 def openai_error(error: ApiError, request_id: str) -> OpenAIError:
     """The body of an error as OpenAI's clients know it."""
-    problems = [replace(each, field=_openai_param(each.field)) for each in error.problems]
+    fields = [_param(each.field, _OPENAI_PARAMS) for each in error.problems]
     detail = OpenAIErrorDetail(
-        message=f"{'; '.join(map(str, problems))}." if problems else error.message,
+        message=_message(error, _OPENAI_PARAMS),
         type=_openai_type(error.status_code),
-        param=problems[0].field if problems else None,
+        param=fields[0] if fields else _OPENAI_PARAM_OF.get(error.kind),
         code=_OPENAI_CODES.get(error.kind, error.kind),
         id=request_id,
         job=error.job,
@@ -222,7 +223,7 @@ _MEANINGS: Mapping[int, str] = {
     404: "There is no such thing",
     406: "It can't be had in this form",
     408: "The request's body came too slowly",
-    409: "Someone else was quicker: the job is over, or another model was chosen",
+    409: "Not as things are: the job is over, or another model was chosen meanwhile",
     410: "The job was cancelled by someone else",
     413: "The request's body is too large",
     415: "The request's body is of a kind that isn't read here",
@@ -252,9 +253,25 @@ _OPENAI_PARAMS: Mapping[str, str] = {
 }
 
 
-def _openai_param(field: str) -> str:
-    name = field.partition(".")[0]
-    return _OPENAI_PARAMS.get(name, name)
+_OPENAI_PARAM_OF: Mapping[str, str] = {"ImageError": "image", "ModelNotFoundError": "model"}
+
+_A1111_PARAMS: Mapping[str, str] = {
+    "num_images_per_prompt": "batch_size times n_iter",
+    "num_inference_steps": "steps",
+    "guidance_scale": "cfg_scale",
+    "strength": "denoising_strength",
+}
+
+
+def _message(error: ApiError, names: Mapping[str, str]) -> str:
+    """What is wrong, with an API's own names for the fields."""
+    told = [str(replace(each, field=_param(each.field, names))) for each in error.problems]
+    return f"{'; '.join(dict.fromkeys(told))}." if told else error.message
+
+
+def _param(field: str, names: Mapping[str, str]) -> str:
+    name, *rest = field.split(".")
+    return ".".join((names.get(name, name), *rest))
 
 
 def _openai_type(status: int) -> str:

@@ -26,14 +26,21 @@ class Keeper:
     def take_over(self) -> None:
         """Go on with the jobs that an earlier server left. One that was running when a process
         died is left out: it may be what the process died of."""
-        left = self._desk.queue_file.take_over([])
+        try:
+            left = self._desk.queue_file.take_over([])
+        except OSError as error:
+            _log.warning("the jobs of the last time can't be taken over: %s", error)
+            return
         jobs = [job for job in left if job.state is JobState.QUEUED]
         self._desk.queue.restore(jobs)
-        self._desk.queue_file.keep(jobs)
+        self.keep(jobs)
         self._desk.uploads.forget_old(job.request.init_image for job in jobs)
         for job in left:
-            happens = "goes on" if job in jobs else "was running when sdtui died, and is left out"
-            _log.info("job %s of the last time %s", job.id, happens)
+            if job in jobs:
+                _log.info("job %s of the last time goes on", job.id)
+                continue
+            _log.warning("job %s was running when sdtui died, and is left out", job.id)
+            self._desk.uploads.forget(job.request.init_image)
 
     def put(self, event: JobEvent) -> None:
         """Take note of an event. Called by the queue, on any thread."""

@@ -10,14 +10,15 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from sdtui.core.events import JobEvent
-from sdtui.core.record import GenerationRecord
+from sdtui.core.record import GenerationRecord, Stage
 from sdtui.jobs import JobQueue, JobState
+from sdtui.server.board import CLOSING
 from sdtui.server.hardware import Hardware
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-_REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-_STAGE_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-_STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_STAGE_SECONDS = (*_STEP_SECONDS, 120, 300, 600, 1800)
+_REQUEST_SECONDS = (0.005, *_STAGE_SECONDS)
 
 
 class Metrics:
@@ -26,6 +27,7 @@ class Metrics:
     def __init__(self, queue: JobQueue, queue_limit: int, hardware: Hardware) -> None:
         self._registry = registry = CollectorRegistry()
         self._queued_at: dict[str, float] = {}
+        self._loaded_for: str | None = None
         ProcessCollector(registry=registry)
         registry.register(_Vram(hardware))
         self._requests = Histogram(
@@ -38,6 +40,8 @@ class Metrics:
         self._jobs = Counter(
             "sdtui_jobs", "Jobs that are over, by how they ended.", ("state",), registry=registry
         )
+        for kind in CLOSING:  # there from the start, so that the first one is an increase
+            self._jobs.labels(kind)
         self._pictures = Counter("sdtui_pictures", "Pictures made and saved.", registry=registry)
         self._steps = Counter("sdtui_steps", "Denoising steps.", registry=registry)
         self._step_seconds = Histogram(
@@ -59,6 +63,8 @@ class Metrics:
         self._out_of_memory = Counter(
             "sdtui_out_of_memory", "How often memory ran out.", ("stage",), registry=registry
         )
+        for stage in Stage:
+            self._out_of_memory.labels(stage)
         self._loads = Counter("sdtui_model_loads", "Models read.", ("model",), registry=registry)
         self._load_seconds = Histogram(
             "sdtui_model_load_seconds",
@@ -104,6 +110,7 @@ class Metrics:
                 self._steps.inc()
                 self._step_seconds.observe(event.seconds)
             case "loaded":
+                self._loaded_for = envelope.job
                 self._loads.labels(event.model).inc()
                 self._load_seconds.observe(event.seconds)
             case "attempt":
@@ -116,16 +123,18 @@ class Metrics:
                     self._out_of_memory.labels(event.stage).inc()
                 if self._queued_at.pop(envelope.job, None) is not None:
                     self._jobs.labels(event.kind).inc()
-                    self._note_stages(event.record)
+                    self._note_stages(envelope.job, event.record)
 
     def _note_wait(self, envelope: JobEvent) -> None:
         queued_at = self._queued_at.get(envelope.job)
         if queued_at is not None:
             self._wait.observe(max(0.0, envelope.time - queued_at))
 
-    def _note_stages(self, record: GenerationRecord | None) -> None:
+    def _note_stages(self, job: str, record: GenerationRecord | None) -> None:
         for stage, seconds in (record.timings if record else {}).items():
-            self._stages.labels(stage).observe(seconds)
+            # To find the model in memory takes no time, but isn't loading.
+            if stage != Stage.LOAD or self._loaded_for == job:
+                self._stages.labels(stage).observe(seconds)
 
 
 class _Vram(Collector):

@@ -10,12 +10,16 @@ from PIL import Image
 from sdtui.core.events import Preview
 
 
-def preview_base64(preview: Preview, side: int, picture_format: str = "png") -> str:
-    """A preview as base64 of a PNG, JPEG or WebP whose longer side has at most `side` pixels:
-    latents are too small to look at."""
+def enlarged_size(preview: Preview, side: int) -> tuple[int, int]:
+    """The size of a preview whose longer side has at most `side` pixels: latents are too small to
+    look at."""
+    scale = max(1, side // max(preview.width, preview.height))
+    return preview.width * scale, preview.height * scale
+
+
+def preview_base64(preview: Preview, size: tuple[int, int], picture_format: str = "png") -> str:
+    """A preview of that size as base64 of a PNG, JPEG or WebP."""
     image = Image.frombytes("RGB", (preview.width, preview.height), preview.rgb)
-    scale = max(1, side // max(image.size))
-    size = (image.width * scale, image.height * scale)
     buffer = io.BytesIO()
     image.resize(size, Image.Resampling.BILINEAR).save(buffer, picture_format, compress_level=1)
     return base64.b64encode(buffer.getvalue()).decode()

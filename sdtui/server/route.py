@@ -15,7 +15,7 @@ from starlette.types import Scope
 from sdtui.server.errors import ApiError
 from sdtui.server.making import refuse_if_full
 
-_Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def routes_at(scope: Scope) -> list[BaseRoute]:
@@ -39,7 +39,7 @@ class JsonRoute(APIRoute):
     """JSON bodies are read strictly: text that is no valid Unicode (a lone surrogate) can't be
     written into an answer or a picture, and endless nesting can't be gone through."""
 
-    def get_route_handler(self) -> _Handle:
+    def get_route_handler(self) -> Handle:
         """What FastAPI calls with a request."""
         handle = super().get_route_handler()
 
@@ -53,7 +53,7 @@ class MakingRoute(JsonRoute):
     """Where the queue is full, a POST is refused before its body is read: many large ones at once
     would fill the memory, and a crowd should cost little."""
 
-    def get_route_handler(self) -> _Handle:
+    def get_route_handler(self) -> Handle:
         """What FastAPI calls with a request."""
         handle = super().get_route_handler()
         if "POST" not in (self.methods or ()):

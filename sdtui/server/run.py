@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -15,7 +16,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from sdtui.core.errors import SettingsError
+from sdtui.core.errors import QueueClosedError, SettingsError
 from sdtui.core.settings import Settings
 from sdtui.history import History
 from sdtui.jobs import JobQueue, JobState
@@ -58,6 +59,7 @@ def serve(
     options.check()
     with listen(options) as listener, History(settings.pictures) as history:
         sys.setswitchinterval(TURN)
+        _allow_more_files()
         queue = make_queue(settings, history, options)
         desk = set_up(settings, options, history, queue)
         server = Server(desk, lambda: on_start(address_of(listener)))
@@ -72,6 +74,13 @@ def serve(
             sys.stderr.flush()
             os._exit(0)
     return 0
+
+
+def _allow_more_files() -> None:
+    """Each connection is one, and 1024, the soft limit of many systems, is for programs that can't
+    count further."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Server(uvicorn.Server):
@@ -113,18 +122,31 @@ class Server(uvicorn.Server):
 
     def _begin_end(self) -> None:
         self._end = asyncio.ensure_future(_finish(self._desk))
+        self._end.add_done_callback(self._hang_up_later)
+
+    def _hang_up_later(self, _: asyncio.Future[None]) -> None:
+        """On those that don't read their answers."""
+        asyncio.get_running_loop().call_later(_LAST_SECONDS, self._hang_up)
+
+    def _hang_up(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         desk = self._desk
         self._loop = asyncio.get_running_loop()
+        if self.should_exit:  # told so before there was a loop
+            self._begin_end()
         keeper = Keeper(desk)
-        subscribers = (desk.board.put, desk.metrics.put, keeper.put)
+        # The board last: whoever waits for a job finds it counted when it is over.
+        subscribers = (desk.metrics.put, keeper.put, desk.board.put)
         ends = [desk.queue.subscribe(each) for each in subscribers]
         keeping = asyncio.ensure_future(keeper.run())
         desk.hardware.start()
         await asyncio.to_thread(keeper.take_over)
-        desk.queue.load(desk.settings.model, desk.settings.dtype, desk.settings.memory_mode)
+        with suppress(QueueClosedError):  # told to end meanwhile
+            desk.queue.load(desk.settings.model, desk.settings.dtype, desk.settings.memory_mode)
         self._on_start()
         yield
         if self._end is not None:

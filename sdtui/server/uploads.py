@@ -14,13 +14,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sdtui.core.errors import ImageError, OutputError
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 _DATA_URL = re.compile(r"data:[\w.+/-]*(;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII | re.IGNORECASE)
 """RFC 2397. What it says of the kind doesn't matter: the picture itself is looked at."""
+_LYING = (5, 6, 7, 8)
+"""Orientations (EXIF) of a picture that is turned by a quarter."""
 _A_DAY = 86_400.0
 
 
@@ -75,13 +77,15 @@ class Uploads:
             f"the picture that was sent can't be kept: {why}", "Make room on the server's disk"
         )
 
-    def check(self, data: bytes) -> None:
-        """Look at the header alone. Raises ImageError."""
+    def check(self, data: bytes) -> tuple[int, int]:
+        """Look at the header alone: width and height of the upright picture. Raises ImageError."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
                 with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
                     width, height = opened.size
+                    if opened.getexif().get(ExifTags.Base.Orientation, 1) in _LYING:
+                        width, height = height, width
         except UnidentifiedImageError:
             problem = "it is no picture of a known format"
         except Image.DecompressionBombError:
@@ -90,7 +94,7 @@ class Uploads:
             problem = f"it is damaged ({error})"
         else:
             if width * height <= self._max_pixels:
-                return
+                return width, height
             problem = f"{width}×{height} pixels are more than {self._max_pixels:,}"
         raise ImageError(f"the picture can't be used: {problem}", "Send a PNG, JPEG or WebP")
 

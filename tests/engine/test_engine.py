@@ -262,7 +262,7 @@ def test_nan_latents_are_told_apart(shared_engine: StableDiffusionEngine, tiny_s
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"])
-@pytest.mark.parametrize("fit", ["crop", "pad"])
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_init_images_of_every_mode(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path, mode: str, fit: str
 ) -> None:

@@ -95,12 +95,13 @@ def live(
         queue = JobQueue(settings, history, remembered, limit=chosen.queue_limit)
         desk = set_up(settings, chosen, history, queue)
         listener = listen(chosen)
+        url = address_of(listener)
         started = threading.Event()
         server = Server(desk, started.set)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         assert started.wait(PATIENCE)
-        running = Live(address_of(listener), desk, server, thread, generators)
+        running = Live(url, desk, server, thread, generators)
         running.until(lambda: desk.board.is_warm or not warm)
     try:
         yield running

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -10,7 +12,9 @@ import pytest
 import webuiapi
 from PIL import Image
 
+from sdtui.jobs import JobState
 from tests.server.live import PATIENCE, Live
+from tests.server.test_load import leave
 from tests.server.test_ours import open_base64, png_base64
 from tests.tui.scripted import ScriptedGenerator
 
@@ -69,7 +73,7 @@ def test_webuiapi_everything_else(api: Any) -> None:
     assert api.get_scripts() == {"txt2img": [], "img2img": []}
     assert api.get_embeddings()["loaded"] == {}
     assert api.get_upscalers()[0]["name"] == "None"
-    assert api.get_latent_upscale_modes()
+    assert api.get_latent_upscale_modes() == []
     assert api.refresh_checkpoints() is None
     assert api.get_cmd_flags() == {}
     for listed in (
@@ -117,6 +121,7 @@ def test_webuiapi_png_info(api: Any) -> None:
         ("txt2img", {"prompt": "x", "override_settings": {"samples_format": "bmp"}}, 422, "webp"),
         ("extra-single-image", {"image": "x"}, 400, "upscalers"),
         ("interrogate", {"image": "x"}, 400, "describes"),
+        ("unload-checkpoint", {}, 400, "until another is read"),
     ],
 )
 def test_bad_input(
@@ -294,3 +299,47 @@ def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerato
         ask.post("/sdapi/v1/interrupt")
         generator.hold.clear()
         scripted.until(lambda: ask.get(other["url"]).json()["state"] == "done")
+
+
+@pytest.mark.parametrize("hangs_up_first", [True, False])
+def test_of_two_behind_one_address_the_one_who_gives_up_stops_its_own(
+    scripted: Live, generator: ScriptedGenerator, hangs_up_first: bool
+) -> None:
+    """A front end closes the request of the one who gives up, and interrupts."""
+    with scripted.client() as ask, ThreadPoolExecutor(1) as thread:
+        generator.hold.set()
+        running = thread.submit(ask.post, "/sdapi/v1/txt2img", json={"prompt": "runs"})
+        scripted.until(lambda: scripted.desk.board.running is not None)
+
+        def interrupt() -> None:
+            with scripted.client() as other:
+                other.post("/sdapi/v1/interrupt")
+
+        with ThreadPoolExecutor(1) as interrupting:
+            if hangs_up_first:
+                leave(scripted, "/sdapi/v1/txt2img", "waits", JobState.QUEUED)
+                interrupting.submit(interrupt).result(PATIENCE)
+            else:
+                begun: list[Future[None]] = []
+                leave(
+                    scripted,
+                    "/sdapi/v1/txt2img",
+                    "waits",
+                    JobState.QUEUED,
+                    meanwhile=lambda: begun.append(interrupting.submit(interrupt)),
+                )
+                begun[0].result(PATIENCE)
+        generator.hold.clear()
+        assert len(running.result(PATIENCE).json()["images"]) == 1
+        # Who has asked for two, and gives up none, stops the one that runs.
+        generator.hold.set()
+        first = thread.submit(ask.post, "/sdapi/v1/txt2img", json={"prompt": "first"})
+        scripted.until(lambda: scripted.desk.board.running is not None)
+        time.sleep(0.6)
+        with ThreadPoolExecutor(1) as other_thread, scripted.client() as other:
+            second = other_thread.submit(other.post, "/sdapi/v1/txt2img", json={"prompt": "second"})
+            scripted.until(lambda: len(scripted.desk.a1111.clients) == 2)
+            interrupt()
+            assert first.result(PATIENCE).json()["images"] == []
+            generator.hold.clear()
+            assert len(second.result(PATIENCE).json()["images"]) == 1

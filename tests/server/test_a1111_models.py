@@ -78,7 +78,7 @@ def test_a_model_that_cannot_be_read_is_told_and_not_chosen(
         assert ask.get("/health").json()["problem"] == "its unet is cut short. Fetch it again."
         not_ready = ask.get("/readyz")
         assert (not_ready.status_code, not_ready.text) == (503, "no model can be read")
-        assert "sdtui_jobs_total{" not in ask.get("/metrics").text
+        assert 'sdtui_jobs_total{state="failed"} 0.0' in ask.get("/metrics").text
         refused = ask.post("/sdapi/v1/options", json=one)
         assert refused.status_code == 500
         assert refused.json()["error"] == "ModelDamagedError"

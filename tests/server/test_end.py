@@ -18,6 +18,8 @@ import pytest
 
 from sdtui.core.settings import Settings
 from sdtui.jobs import JobState
+from sdtui.server.keeping import Keeper
+from sdtui.server.run import Server
 from tests.server.live import PATIENCE, Live, as_if_ended, live
 from tests.server.test_load import BODY, leave, state
 from tests.server.test_ours import events_of
@@ -174,6 +176,66 @@ def test_a_job_that_is_kept_is_not_told_to_be_over(
     assert told[jobs[1]["url"]] == ["queued"]
 
 
+def test_who_does_not_read_its_answers_does_not_hold_up_the_end(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    asked = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with (
+        live(tmp_path, lambda _: generator, grace=PATIENCE) as running,
+        socket.create_connection(running.address, PATIENCE) as deaf,
+    ):
+        deaf.sendall(asked * 50)  # more than what is on the way can hold
+        running.until(lambda: len(running.server.server_state.tasks) == 1)
+        time.sleep(0.5)
+        assert len(running.server.server_state.tasks) == 1
+        began = time.monotonic()
+        running.end()
+        running.thread.join(PATIENCE)
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("when", ["before", "behind"])
+def test_told_to_end_while_it_starts_it_keeps_what_was_kept(
+    tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
+        generator.hold.set()
+        jobs = [ask.post("/jobs", json=BODY).json()["id"] for _ in range(3)]
+    as_if_ended(tmp_path)
+    take_over = Keeper.take_over
+    servers: list[Server] = []
+
+    def interrupted(keeper: Keeper) -> None:
+        def end() -> None:
+            servers[0].handle_exit(15, None)
+            while not keeper._desk.closing.is_set():
+                time.sleep(0.01)
+
+        if when == "before":
+            end()
+        take_over(keeper)
+        if when == "behind":
+            while keeper._desk.queue.jobs()[0].state is not JobState.RUNNING:
+                time.sleep(0.01)
+            end()
+
+    init = Server.__init__
+
+    def remembered(server: Server, *arguments: Any) -> None:
+        init(server, *arguments)
+        servers.append(server)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "take_over", interrupted)
+        patch.setattr(Server, "__init__", remembered)
+        with live(tmp_path, lambda _: generator, grace=0, warm=False) as again:
+            again.thread.join(PATIENCE)
+    as_if_ended(tmp_path)
+    left = again.desk.queue_file.left_behind()
+    assert [job.id for job in left] == jobs
+    assert {job.state for job in left} == {JobState.QUEUED}
+
+
 def test_a_body_that_is_still_coming_does_not_hold_up_the_end(scripted: Live) -> None:
     head = b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with socket.create_connection(scripted.address, PATIENCE) as slow:
@@ -206,7 +268,8 @@ def _begin(tmp_path: Path, port: int) -> subprocess.Popen[str]:
         env=environment,
     )
     assert process.stderr is not None
-    assert process.stderr.readline() == f"sdtui serves http://127.0.0.1:{port}\n"
+    while (line := process.stderr.readline()) != f"sdtui serves http://127.0.0.1:{port}\n":
+        assert "was running when sdtui died" in line
     return process
 
 

@@ -6,7 +6,7 @@ import json
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,22 @@ def test_clients_that_never_say_what_they_want_are_hung_up_on(
         # One that waits for its picture is no such client.
         generator.step_seconds = 0.2
         assert ask.post("/generate", json=BODY).status_code == 200
+
+
+def test_of_many_silent_connections_the_oldest_is_closed(
+    scripted: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdtui.server.connection._MOST_SILENT", 5)
+    with ExitStack() as stack, scripted.client() as ask:
+        silent = []
+        for number in range(8):
+            silent.append(stack.enter_context(socket.create_connection(scripted.address, PATIENCE)))
+            there = min(5, number + 1)
+            scripted.until(lambda: len(scripted.server.server_state.connections) == there)  # noqa: B023
+        assert [one.recv(1) for one in silent[:3]] == [b""] * 3
+        assert ask.get("/livez").text == "ok"
+        silent[-1].sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert silent[-1].recv(100).startswith(b"HTTP/1.1 200")
 
 
 def test_a_body_that_trickles_is_ended(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -93,6 +94,7 @@ def test_what_the_readme_lists_is_there_with_what_happened(tmp_path: Path) -> No
         "sdtui_vram_total_bytes gpu=0 name=A card": 8 * 2**30,
     }
     assert {name: found[name] for name in expected} == expected
+    assert "sdtui_stage_seconds_count stage=load" not in found  # it was there for each of them
     # Every attempt that ran out, the last one too.
     retries = sum(value for name, value in found.items() if name.startswith("sdtui_retries_total"))
     ran_out = [value for name, value in found.items() if name.startswith("sdtui_out_of_memory_to")]
@@ -109,6 +111,23 @@ def test_what_the_readme_lists_is_there_with_what_happened(tmp_path: Path) -> No
     assert requests["method=POST route=/generate status=429"] == 1
     assert requests["method=POST route=/generate status=503"] == 1
     assert len(requests) < 12
+
+
+def test_there_are_zeros_before_anything_happens(scripted: Live) -> None:
+    with scripted.client() as ask:
+        found = read(ask)
+    for name in ("sdtui_jobs_total state=failed", "sdtui_out_of_memory_total stage=denoise"):
+        assert found[name] == 0
+
+
+def test_who_goes_away_while_sending_counts_as_gone(scripted: Live) -> None:
+    head = b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(scripted.address) as leaves:
+        leaves.sendall(head + b'Content-Length: 1000\r\n\r\n{"prompt"')
+        scripted.until(lambda: len(scripted.server.server_state.tasks) == 1)
+    name = "sdtui_http_request_seconds_count method=POST route=/generate status=499"
+    with scripted.client() as ask:
+        scripted.until(lambda: read(ask).get(name) == 1)
 
 
 def test_what_is_turned_away_counts_for_its_route(scripted: Live) -> None:

@@ -97,6 +97,27 @@ def test_edit(api: openai.OpenAI) -> None:
         api.images.edit(image=("x.png", b"nonsense", "image/png"), prompt="x", **SMALL)
 
 
+def test_an_edit_keeps_the_shape_of_its_picture(api: openai.OpenAI) -> None:
+    for size, turned, expected in (
+        ((300, 100), 1, (224, 72)),
+        ((300, 100), 6, (72, 224)),
+        ((5000, 10), 1, (2048, 64)),
+    ):
+        exif = Image.Exif()
+        exif[0x0112] = turned
+        buffer = io.BytesIO()
+        Image.new("RGB", size, "red").save(buffer, "JPEG", exif=exif)
+        picture = ("in.jpg", buffer.getvalue(), "image/jpeg")
+        extra = {"steps": 1, "strength": 0}
+        if max(expected) > 1000:  # more than this server makes
+            with pytest.raises(openai.BadRequestError, match="2048x64 is more"):
+                api.images.edit(image=picture, prompt="x", extra_body=extra)
+            continue
+        made = api.images.edit(image=picture, prompt="x", size="auto", extra_body=extra)
+        assert made.data is not None
+        assert open_base64(made.data[0].b64_json or "").size == expected
+
+
 def test_what_clients_send_empty_or_false(api: openai.OpenAI) -> None:
     picture = ("in.png", base64.b64decode(png_base64()), "image/png")
     extra = {**STEPS, "strength": 0.5}
@@ -122,8 +143,8 @@ def test_a_picture_is_streamed_while_it_forms(api: openai.OpenAI) -> None:
     assert [each.partial_image_index for each in partial] == [0, 1]
     assert [each.type for each in told[2:]] == ["image_generation.completed"] * 2
     sizes = [open_base64(each.b64_json).size for each in told]
-    assert sizes == [(512, 512)] * 2 + [(64, 64)] * 2
-    assert {each.size for each in whole} == {"64x64"}
+    assert sizes == [(64, 64)] * 4
+    assert {each.size for each in told} == {"64x64"}
     made = api.images.generate(prompt="a red apple", n=2, extra_body=extra, **SMALL)
     pictures = [open_base64(each.b64_json or "") for each in (whole[0], (made.data or [])[0])]
     assert pictures[0].tobytes() == pictures[1].tobytes()
@@ -170,6 +191,10 @@ def test_errors_have_their_shape(api: openai.OpenAI) -> None:
             api.images.generate(prompt="x", size=wrong)
         assert odd.value.param == "size"
         assert "width" not in odd.value.message
+        assert odd.value.message.count("size: ") == 1
+    with pytest.raises(openai.BadRequestError) as nothing:
+        api.images.edit(image=("x.png", b"nonsense", "image/png"), prompt="x", **SMALL)
+    assert nothing.value.param == "image"
     with pytest.raises(openai.BadRequestError, match="at most 4") as many:
         api.images.generate(prompt="x", n=5, **SMALL)
     assert many.value.param == "n"

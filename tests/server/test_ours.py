@@ -212,6 +212,23 @@ def test_out_of_memory_becomes_retries_and_the_story(ask: httpx.Client, pocket: 
     assert f'sdtui_retries_total{{rung="{second["rung"]}",stage="denoise"}}' in metrics
 
 
+def test_what_the_disk_had_no_room_for_is_saved_later(scripted: Live) -> None:
+    folder = scripted.desk.history.pictures
+    folder.parent.mkdir(exist_ok=True)
+    folder.write_text("in the way")
+    with scripted.client() as ask:
+        failed = ask.post("/generate", json={"prompt": "x"})
+        assert failed.status_code == 507
+        job = failed.json()["error"]["job"]
+        assert ask.post(f"/jobs/{job}/save").status_code == 507
+        folder.unlink()
+        saved = ask.post(f"/jobs/{job}/save")
+        assert saved.status_code == 200
+        assert ask.get(saved.json()["pictures"][0]).content[:4] == b"\x89PNG"
+        assert ask.post(f"/jobs/{job}/save").status_code == 409
+        assert ask.post("/jobs/none/save").status_code == 404
+
+
 def test_a_damaged_picture_is_told_without_its_place(ask: httpx.Client) -> None:
     buffer = io.BytesIO()
     Image.effect_noise((200, 200), 50).save(buffer, "JPEG")

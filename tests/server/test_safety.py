@@ -8,9 +8,10 @@ import re
 import socket
 import struct
 import sys
+import time
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -137,7 +138,14 @@ def test_text_that_is_no_json_is_told_of_its_header(scripted: Live) -> None:
             content=b'--a\r\nContent-Disposition: form-data; name="size"\r\n\r\n\\ud800\r\n--a--',
             headers={"Content-Type": "multipart/form-data; boundary=a; charset=unicode_escape"},
         )
-        assert form.status_code == 400
+        assert form.status_code == 415
+        slow_codec = ask.post(
+            "/v1/images/edits",
+            content=b"--B--",
+            headers={"Content-Type": 'multipart/form-data; boundary=B; charset="punycode"'},
+        )
+        assert slow_codec.status_code == 415
+        assert "UTF-8" in slow_codec.json()["error"]["message"]
         as_json = ask.post("/v1/images/edits", json={"prompt": "x"})
         assert as_json.status_code == 415
         assert "must be a form" in as_json.json()["error"]["message"]
@@ -240,6 +248,46 @@ def test_a_body_is_limited_while_it_arrives(locked: Live) -> None:
     assert sent < 100_000_000
     with locked.client() as ask:
         assert ask.get("/livez").text == "ok"
+
+
+def test_bodies_are_limited_all_together(locked: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdtui.server.body._AT_ONCE", 2)
+    head = f"POST /generate HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {KEY}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 90001\r\n\r\n"
+    headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
+    body = b'{"prompt": "x"}' + b" " * 80_000
+    with locked.client() as ask:
+        with ExitStack() as slow:
+            for _ in range(2):
+                one = slow.enter_context(socket.create_connection(locked.address, PATIENCE))
+                one.sendall(head.encode() + b" " * 90_000)
+            locked.until(lambda: len(locked.server.server_state.tasks) == 2)
+            time.sleep(0.1)
+            refused = ask.post("/generate", headers=headers, content=body)
+            assert refused.status_code == 429
+            assert refused.headers["retry-after"] == "1"
+        locked.until(lambda: not locked.server.server_state.tasks)
+        assert ask.post("/generate", headers=headers, content=body).status_code == 200
+
+
+def test_a_page_can_read_every_error(locked: Live, generator: ScriptedGenerator) -> None:
+    def fail(**_: object) -> None:
+        raise KeyError("a fault of ours")
+
+    headers = {"X-API-Key": KEY, "Origin": "http://front.example"}
+    locked.desk.queue.submit = fail  # type: ignore[assignment,method-assign]
+    with locked.client() as ask:
+        answers = {
+            500: ask.post("/generate", headers=headers, json={"prompt": "x"}),
+            404: ask.get("/jobs/none", headers=headers),
+            413: ask.post("/generate", headers=headers, content=b" " * 100_001),
+            401: ask.get("/health", headers={"Origin": "http://front.example"}),
+        }
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        assert answer.headers["access-control-allow-origin"] == "http://front.example"
+        assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
+        assert answer.headers["x-request-id"]
 
 
 def _png_of(width: int, height: int) -> str:

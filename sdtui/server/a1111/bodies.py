@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sdtui.core.choices import InitImageFit
 from sdtui.core.errors import SdtuiError
 from sdtui.core.request_fields import SIZE_MULTIPLE
 from sdtui.history.foreign import ImportedSettings, read_infotext
@@ -18,6 +19,9 @@ from sdtui.server.a1111.options import OptionsAnswer
 from sdtui.server.errors import ApiError, from_sdtui
 
 _MOST = 64
+_NOTHING: tuple[object, ...] = (None, False, 0, "", [], {})
+_FITS = (InitImageFit.STRETCH, InitImageFit.CROP, InitImageFit.PAD, InitImageFit.STRETCH)
+"""By resize_mode."""
 _HEEDED = {"sd_model_checkpoint", "samples_format"}
 _FORMATS: Mapping[object, Output] = {
     "png": Output(format="png"),
@@ -41,11 +45,16 @@ _NAMES: Mapping[str, str] = {
 
 _IN_VAIN = (
     *("styles", "subseed_strength", "restore_faces", "tiling", "alwayson_scripts", "eta"),
-    "refiner_checkpoint",
+    *("refiner_checkpoint", "include_init_images"),
 )
 """What is taken, but has no effect here."""
-_NETWORK = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
-"""Prompts of A1111 name networks like this."""
+_NOT_WORDS = re.compile(
+    r"<(?:lora|lyco|hypernet):[^<>]*>"  # networks
+    r"|\([^()]*:\s*\d[\d.]*\)"  # weights
+    r"|\[[^\[\]]*:\s*\d[\d.]*\]"  # words that change at a step
+    r"|\bBREAK\b"
+)
+"""What A1111 doesn't take for words in a prompt."""
 
 
 class Txt2ImgBody(BaseModel):
@@ -62,6 +71,7 @@ class Txt2ImgBody(BaseModel):
     sampler_index: str | None = Field(None, max_length=100)
     """The old name of sampler_name."""
     scheduler: str | None = Field(None, max_length=100)
+    """Left open or Automatic: the one that goes with the sampler."""
     batch_size: int = Field(1, ge=1, le=_MOST)
     n_iter: int = Field(1, ge=1, le=_MOST)
     steps: int | None = Field(None, ge=1, le=150)
@@ -115,7 +125,7 @@ class Txt2ImgBody(BaseModel):
 
     def output(self) -> Output:
         """The format of the pictures. Raises ApiError for one that isn't known."""
-        name = (self.override_settings or {}).get("samples_format", "png")
+        name = (self.override_settings or {}).get("samples_format") or "png"
         if not isinstance(name, str) or name.lower() not in _FORMATS:
             known = ", ".join(map(str, _FORMATS))
             raise ApiError(422, "InvalidRequestError", f"samples_format must be one of {known}.")
@@ -155,10 +165,9 @@ class Txt2ImgBody(BaseModel):
 
     def not_applied(self) -> list[str]:
         """What was asked for besides, that had no effect."""
-        found = [name for name in _IN_VAIN if getattr(self, name)]
-        found += [
-            tag for text in (self.prompt, self.negative_prompt) for tag in _NETWORK.findall(text)
-        ]
+        found = [name for name in _IN_VAIN if getattr(self, name, None) not in (*_NOTHING, "None")]
+        for text in (self.prompt, self.negative_prompt):
+            found += [each[:100] for each in dict.fromkeys(_NOT_WORDS.findall(text))]
         if not self._scheduler_is_known():
             found.append("scheduler")
         found += [f"override_settings.{name}" for name in self._overridden_in_vain()]
@@ -172,7 +181,7 @@ class Txt2ImgBody(BaseModel):
             name[:100]
             for name, value in (self.override_settings or {}).items()
             if name not in _HEEDED
-            and value
+            and value not in _NOTHING
             and not (name in as_it_is and value == as_it_is[name].default)
         ]
 
@@ -180,7 +189,7 @@ class Txt2ImgBody(BaseModel):
         name = self._sampler_name()
         if not name:
             return (self.scheduler or "automatic").lower() == "automatic"
-        return our_sampler(name, self.scheduler)[1] is None
+        return our_sampler(name, self.scheduler or "Automatic")[1] is None
 
     def _sampler_name(self) -> str:
         return self.sampler_name or self.sampler_index or ""
@@ -189,7 +198,7 @@ class Txt2ImgBody(BaseModel):
         name = self._sampler_name()
         if not name:
             return None
-        label, unknown = our_sampler(name, self.scheduler)
+        label, unknown = our_sampler(name, self.scheduler or "Automatic")
         if label is None:
             raise ApiError(400, "Sampler not found", f'There is no sampler "{unknown}" here.')
         return label
@@ -202,8 +211,8 @@ class Img2ImgBody(Txt2ImgBody):
     """One picture, as base64 or a data URL."""
     mask: str | None = None
     """Only empty: sdtui has no inpainting."""
-    resize_mode: int = Field(1, ge=0, le=3)
-    """2 pads a picture of another shape; all others crop it."""
+    resize_mode: int = Field(0, ge=0, le=3)
+    """What is done with a picture of another shape: 0 and 3 stretch it, 1 crops it, 2 pads it."""
     include_init_images: bool = False
 
     _has_init_image: ClassVar[bool] = True
@@ -216,8 +225,7 @@ class Img2ImgBody(Txt2ImgBody):
 
     def values(self) -> dict[str, Any]:
         """As for txt2img."""
-        fit = "pad" if self.resize_mode == 2 else "crop"
-        values = {**super().values(), "init_image_fit": fit}
+        values = {**super().values(), "init_image_fit": _FITS[self.resize_mode]}
         if self.denoising_strength is not None:
             values["strength"] = self.denoising_strength
         return values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from sdtui.server.a1111.bodies import Img2ImgBody, Txt2ImgBody
 from sdtui.server.a1111.checkpoints import find_checkpoint
 from sdtui.server.a1111.progress import address_of
 from sdtui.server.desk import Desk, TheDesk
-from sdtui.server.errors import ApiError, documented
+from sdtui.server.errors import GONE, ApiError, documented
 from sdtui.server.files import picture_base64
 from sdtui.server.making import Made, Picture, all_made, holding_upload, prepare, submit, wait_for
 from sdtui.server.route import MakingRoute
@@ -61,7 +62,7 @@ async def _answer(body: Txt2ImgBody, init_image: str | None, desk: Desk, http: R
     output = body.output()
     # Clients leave the prompt empty, with img2img above all: it is their default.
     request = (await prepare(desk, values, init_image, prompt_needed=False)).with_seed()
-    parts = await _make(desk, http, request, output)
+    parts = await _make(body, desk, http, request, output)
     if body.checkpoint() is not None and not body.override_settings_restore_afterwards:
         desk.a1111.checkpoint = values["model"]
     text = await asyncio.to_thread(_as_json, body, request, parts)
@@ -88,7 +89,7 @@ class _Part:
 
 
 async def _make(
-    desk: Desk, http: Request, request: GenerationRequest, output: Output
+    body: Txt2ImgBody, desk: Desk, http: Request, request: GenerationRequest, output: Output
 ) -> list[_Part]:
     """Carry out a request. Where a client skips, a new job goes on with the pictures behind the
     skipped ones; where one interrupts, what was made until then is the answer."""
@@ -106,7 +107,7 @@ async def _make(
                 was_skipped = job.id in desk.a1111.skipped
                 if not was_skipped and job.id not in desk.a1111.interrupted:
                     all_made(desk, made)
-                rest = _behind_skipped(rest, made) if was_skipped else None
+                rest = _behind_skipped(body, rest, made) if was_skipped else None
     return parts
 
 
@@ -117,15 +118,22 @@ def _asked_by(desk: Desk, http: Request, job: str) -> Iterator[None]:
     state.clients[job] = address_of(http)
     try:
         yield
+    except ApiError as error:
+        if error.status_code == GONE:
+            state.hung_up[address_of(http)] = time.monotonic()
+        raise
     finally:
         del state.clients[job]
         state.interrupted.discard(job)
         state.skipped.discard(job)
 
 
-def _behind_skipped(request: GenerationRequest, made: Made) -> GenerationRequest | None:
-    settings = made.record.settings if made.record else None
-    done = len(made.pictures) + (settings.batch_size if settings else 1)
+def _behind_skipped(
+    body: Txt2ImgBody, request: GenerationRequest, made: Made
+) -> GenerationRequest | None:
+    # One iteration is skipped. The engine may have had several in hand at once; those behind it are
+    # begun again.
+    done = len(made.pictures) + body.batch_size
     if made.event.kind == "finished" or done >= request.num_images_per_prompt:
         return None
     assert request.seed is not None
@@ -181,6 +189,8 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
     if not parts:  # someone interrupted before the first was finished
         return info | _info_of_request(request)
     info |= _info_of_record(parts[0].record)
+    cut = {each.field: each.cut for each in parts[0].record.truncations}
+    info["not_applied"] += [f"{field}, from: {text[:100]}" for field, text in cut.items()]
     named = body.imported.values.get("model")
     if named not in (None, info["sd_model_name"]):
         info["not_applied"].append(f"infotext: Model {named}")

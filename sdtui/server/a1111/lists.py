@@ -136,6 +136,9 @@ async def png_info(body: PictureBody, desk: TheDesk) -> PngInfoAnswer:
         text = texts.get(PARAMETERS) or texts.get("UserComment") or ""
         found = parse_parameters(text)
         pairs = {"Prompt": found.prompt, "Negative prompt": found.negative_prompt, **found.pairs}
+        width, _, height = pairs.get("Size", "").partition("x")
+        if height:
+            pairs |= {"Size-1": width, "Size-2": height}
         return PngInfoAnswer(info=text, items=texts, parameters=pairs if text else {})
 
     return await asyncio.to_thread(read)
@@ -153,12 +156,6 @@ async def embeddings() -> EmbeddingsAnswer:
     return EmbeddingsAnswer()
 
 
-@router.get("/latent-upscale-modes", responses=_ERRORS)
-async def latent_upscale_modes() -> list[NameAnswer]:
-    """None that does anything, but clients want one to show."""
-    return [NameAnswer(name="None")]
-
-
 @router.get("/upscalers", responses=_ERRORS)
 async def upscalers() -> list[NameAnswer]:
     """None that does anything, but clients want one to show."""
@@ -171,6 +168,7 @@ async def cmd_flags() -> dict[str, Any]:
     return {}
 
 
+@router.get("/latent-upscale-modes", responses=_ERRORS)
 @router.get("/loras", responses=_ERRORS)
 @router.get("/hypernetworks", responses=_ERRORS)
 @router.get("/face-restorers", responses=_ERRORS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from datetime import datetime
 from typing import Annotated
 
@@ -12,11 +14,13 @@ from pydantic import BaseModel
 from sdtui.core.events import Step
 from sdtui.server.desk import Desk, TheDesk
 from sdtui.server.errors import documented
-from sdtui.server.previews import preview_base64
+from sdtui.server.previews import enlarged_size, preview_base64
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
 _PREVIEW_SIDE = 512
 """Pixels of a preview's longer side."""
+_A_MOMENT = 0.25
+"""Seconds within which a client that interrupts also hangs up, if it does."""
 
 
 class StateAnswer(BaseModel):
@@ -66,7 +70,8 @@ async def progress(
     step, preview = desk.board.step(job), desk.board.preview(job)
     shown = None
     if preview is not None and not skip_current_image:
-        shown = await asyncio.to_thread(preview_base64, preview, _PREVIEW_SIDE)
+        size = enlarged_size(preview, _PREVIEW_SIDE)
+        shown = await asyncio.to_thread(preview_base64, preview, size)
     return ProgressAnswer(
         progress=_share(step, pictures),
         eta_relative=step.remaining if step else 0.0,
@@ -86,9 +91,16 @@ async def progress(
 
 @router.post("/interrupt", responses=documented("a1111"))
 async def interrupt(desk: TheDesk, http: Request) -> EmptyAnswer:
-    """Stop the running job if this client asked for it; what is finished of it is its answer."""
+    """Stop the running job if this client asked for it; what is finished of it is its answer.
+
+    A front end asks for all who use it from one address, and where one of them gives up it both
+    interrupts and hangs up. That job is cancelled by the latter: then no other is stopped.
+    """
+    if list(desk.a1111.clients.values()).count(address_of(http)) > 1:
+        await asyncio.sleep(_A_MOMENT)
+    hung_up = desk.a1111.hung_up.pop(address_of(http), -math.inf)
     job = _own_running(desk, http)
-    if job is not None:
+    if job is not None and time.monotonic() - hung_up > 2 * _A_MOMENT:
         desk.a1111.interrupted.add(job)
         desk.queue.cancel(job)
     return EmptyAnswer()

@@ -14,6 +14,8 @@ class A1111State:
     """The chosen model."""
     clients: dict[str, str] = field(default_factory=dict)
     """The address that asked for a job, by the job's id; for those that are not over."""
+    hung_up: dict[str, float] = field(default_factory=dict)
+    """When a client that waited last went away, by its address; in monotonic seconds."""
     interrupted: set[str] = field(default_factory=set)
     """Jobs that a client interrupted, until their request is answered."""
     skipped: set[str] = field(default_factory=set)

@@ -82,6 +82,9 @@ class ImagesBody(BaseModel):
 class EditBody(ImagesBody):
     """What to make of a picture."""
 
+    size: str | None = Field(None, max_length=20)
+    """WIDTHxHEIGHT, or "auto" = the shape of the picture, with about as many pixels as the model
+    makes natively."""
     strength: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     """How much of the picture is made anew."""
 

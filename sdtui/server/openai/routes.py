@@ -1,5 +1,5 @@
 """All routes of this API."""
 
-from sdtui.server.openai import images, models
+from sdtui.server.openai import edits, images, models
 
-ROUTERS = (images.router, models.router)
+ROUTERS = (images.router, edits.router, models.router)

@@ -21,11 +21,11 @@ from sdtui.server.errors import ApiError, from_failed, openai_error
 from sdtui.server.files import picture_base64
 from sdtui.server.making import kept, until_kept, was_cancelled
 from sdtui.server.openai.bodies import ImagesBody
-from sdtui.server.previews import preview_base64
+from sdtui.server.previews import enlarged_size, preview_base64
 from sdtui.server.streaming import UNBUFFERED, ServerSentEvent, as_lines
 
 _SIDE = 512
-"""Pixels of a partial picture's longer side."""
+"""Pixels of a partial picture's longer side, where the size is left open."""
 
 
 class PictureEvent(BaseModel):
@@ -111,11 +111,13 @@ class PictureStream(StreamingResponse):
     async def _partial(self, preview: Preview, index: int) -> ServerSentEvent:
         name = f"{self._kind}.partial_image"
         picture_format = self._body.output_format or "png"
+        asked = self._job.request
+        size = enlarged_size(preview, max(asked.width or _SIDE, asked.height or _SIDE))
         data = PartialEvent(
             type=name,
-            b64_json=await asyncio.to_thread(preview_base64, preview, _SIDE, picture_format),
+            b64_json=await asyncio.to_thread(preview_base64, preview, size, picture_format),
             created_at=int(time.time()),
-            size=self._body.size or "auto",
+            size=f"{size[0]}x{size[1]}",
             output_format=picture_format,
             partial_image_index=index,
         )

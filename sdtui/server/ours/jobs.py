@@ -61,7 +61,7 @@ class JobAnswer(BaseModel):
 async def begin(body: GenerateBody, desk: TheDesk, http: Request, response: Response) -> JobAnswer:
     """Put a job into the queue, and don't wait for it."""
     request = await prepare(desk, body.values(), body.init_image)
-    answer = _answer(desk, http, submit(desk, request))
+    answer = answer_of(desk, http, submit(desk, request))
     response.headers["Location"] = answer.url
     return answer
 
@@ -77,7 +77,7 @@ async def jobs(
     first; without their records."""
     listed = list(enumerate(desk.queue.jobs()))[offset : offset + limit]
     return [
-        _answer(desk, http, job.model_copy(update={"record": None}), position)
+        answer_of(desk, http, job.model_copy(update={"record": None}), position)
         for position, job in listed
     ]
 
@@ -85,16 +85,16 @@ async def jobs(
 @router.get("/jobs/{job_id}", responses=documented("sdtui", 404))
 async def job(job_id: JobId, desk: TheDesk, http: Request) -> JobAnswer:
     """One job as it stands. The last 200 that are over are remembered."""
-    return _answer(desk, http, _find(desk, job_id))
+    return answer_of(desk, http, find_job(desk, job_id))
 
 
 @router.delete("/jobs/{job_id}", responses=documented("sdtui", 404, 409))
 async def cancel(job_id: JobId, desk: TheDesk, http: Request) -> JobAnswer:
     """Cancel a job: a waiting one at once, a running one within a step."""
-    if _find(desk, job_id).state.is_over:
+    if find_job(desk, job_id).state.is_over:
         raise ApiError(409, "AlreadyOver", "The job is over already.", job=job_id)
     desk.queue.cancel(job_id)
-    return _answer(desk, http, _find(desk, job_id))
+    return answer_of(desk, http, find_job(desk, job_id))
 
 
 @router.get(
@@ -118,7 +118,7 @@ async def events(
     the newest step and preview; where nothing will come, 204, which has a browser stay away. The
     ids of another run of the server, or those that were never given, tell nothing.
     """
-    _find(desk, job_id)
+    find_job(desk, job_id)
     lasting = [each for each in desk.board.events(job_id) if each.event.kind not in FLEETING]
     after = _number(desk, last_event_id)
     if after > len(lasting):
@@ -140,7 +140,7 @@ async def events(
 )
 async def picture(job_id: JobId, index: int, desk: TheDesk) -> FileResponse:
     """A picture of a job, as soon as it is saved."""
-    ready = _find(desk, job_id).pictures
+    ready = find_job(desk, job_id).pictures
     path = Path(ready[index]) if 0 <= index < len(ready) else None
     if path is None or not is_in_place(path, desk.history.pictures):
         raise ApiError(404, "NotFound", f"The job has no picture {index} (yet).", job=job_id)
@@ -176,7 +176,8 @@ async def _told(desk: Desk, follower: Follower, after: int) -> AsyncIterator[Ser
             yield ServerSentEvent(event.kind, event, f"{desk.board.run}-{count}")
 
 
-def _find(desk: Desk, job_id: str) -> Job:
+def find_job(desk: Desk, job_id: str) -> Job:
+    """Raises ApiError (404)."""
     try:
         return desk.queue.job(job_id)
     except KeyError:
@@ -184,8 +185,8 @@ def _find(desk: Desk, job_id: str) -> Job:
     raise problem
 
 
-def _answer(desk: Desk, http: Request, job: Job, position: int | None = None) -> JobAnswer:
-    """`position` is its place in the queue, for those who know it already."""
+def answer_of(desk: Desk, http: Request, job: Job, position: int | None = None) -> JobAnswer:
+    """What is told of a job. `position` is its place in the queue, for those who know it."""
     step = desk.board.step(job.id)
     url = f"{http.scope.get('root_path', '')}/jobs/{job.id}"
     if position is None:

@@ -1,5 +1,12 @@
 """All routes of this API."""
 
-from sdtui.server.ours import generate, health, history, jobs, pictures
+from sdtui.server.ours import generate, health, history, jobs, pictures, unsaved
 
-ROUTERS = (generate.router, jobs.router, history.router, pictures.router, health.router)
+ROUTERS = (
+    generate.router,
+    jobs.router,
+    unsaved.router,
+    history.router,
+    pictures.router,
+    health.router,
+)
