@@ -85,6 +85,13 @@ class GenerationRequest(BaseModel):
             raise ValueError("its name is no valid text (UTF-8): rename it") from None
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError(f"must not be {str(value).lower()}")
+        return value
+
     @field_validator("sampler")
     @classmethod
     def _sampler_known(cls, value: str | None) -> str | None:

@@ -38,7 +38,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        is_packed = headers.get("content-encoding", "identity").lower() != "identity"
+        announced = headers.get("content-length", "")
         too_large = announced.isdecimal() and int(announced) > self._limit
         arrived = 0
         is_whole = False
@@ -48,6 +50,8 @@ class BodyLimit:
             nonlocal arrived, is_whole
             if is_whole:
                 return await receive()  # only that the client goes away can still come
+            if is_packed:
+                raise _packed()
             if too_large:
                 raise self._too_large()
             left = began + _PATIENCE + arrived / _SLOWEST - time.monotonic()
@@ -99,4 +103,13 @@ def _too_much() -> ApiError:
         "TooMuchAtOnce",
         "Others are sending large bodies right now. Try again later.",
         headers={"Retry-After": "1", "Connection": "close"},
+    )
+
+
+def _packed() -> ApiError:
+    return ApiError(
+        415,
+        "UnsupportedMediaType",
+        "Compressed bodies are not read here. Leave Content-Encoding out.",
+        headers={"Accept-Encoding": "identity", "Connection": "close"},
     )

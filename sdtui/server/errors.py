@@ -212,7 +212,7 @@ def shape_of(path: str) -> Shape:
 def documented(shape: Shape, *statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors of a route, for the OpenAPI document: these, and those that any may have."""
     model = {"sdtui": OwnError, "a1111": A1111Error, "openai": OpenAIError}[shape]
-    every = {400, 401, 403, 413, 422, 500, *statuses}
+    every = {400, 401, 403, 413, 415, 422, 500, *statuses}
     return {status: {"model": model, "description": _MEANINGS[status]} for status in sorted(every)}
 
 

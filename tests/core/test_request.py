@@ -108,6 +108,12 @@ def test_strength_without_an_init_image() -> None:
     assert "init_image" in problem.message
 
 
+@pytest.mark.parametrize("field", ["num_inference_steps", "guidance_scale", "width", "prompt"])
+def test_true_is_no_value(field: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^{field}: must not be true"):
+        GenerationRequest.parse({"prompt": "x", field: True})
+
+
 @pytest.mark.parametrize("field", ["policy", "memory_mode", "dtype", "init_image_fit"])
 def test_choices_are_listed(field: str) -> None:
     (problem,) = problems(**{field: "wrong"})

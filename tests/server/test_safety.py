@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import re
 import socket
@@ -164,6 +165,7 @@ def test_a_wrong_method_is_told_which_are_right(scripted: Live) -> None:
 
 def test_the_documentation_needs_nothing_from_elsewhere(locked: Live) -> None:
     with locked.client(headers={"X-API-Key": KEY}) as ask:
+        assert ask.get("/").headers["location"] == "/docs"
         for path in ("/docs", "/redoc"):
             named = re.findall(r"""(?:href|src)=["']([^"']+)""", ask.get(path).text)
             assert named
@@ -248,6 +250,15 @@ def test_a_body_is_limited_while_it_arrives(locked: Live) -> None:
     assert sent < 100_000_000
     with locked.client() as ask:
         assert ask.get("/livez").text == "ok"
+
+
+def test_compressed_bodies_are_told_to_be_none(locked: Live) -> None:
+    headers = {"X-API-Key": KEY, "Content-Encoding": "gzip", "Content-Type": "application/json"}
+    with locked.client() as ask:
+        refused = ask.post("/generate", headers=headers, content=gzip.compress(b'{"prompt": "x"}'))
+        assert refused.status_code == 415
+        assert "Content-Encoding" in refused.json()["error"]["message"]
+        assert ask.get("/health", headers=headers).status_code == 200
 
 
 def test_bodies_are_limited_all_together(locked: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from python_multipart.multipart import parse_options_header
 from sdtui.core.errors import Problem
 from sdtui.core.request_fields import LARGEST_SIDE, SIZE_MULTIPLE, SMALLEST_SIDE
 from sdtui.server.desk import Desk, TheDesk
-from sdtui.server.errors import ApiError, documented
+from sdtui.server.errors import ApiError
 from sdtui.server.making import prepare
 from sdtui.server.openai.bodies import EditBody
 from sdtui.server.openai.images import ANSWERS, ImagesAnswer, answer
@@ -39,9 +39,7 @@ class _FormRoute(MakingRoute):
 router = APIRouter(prefix="/v1/images", tags=["OpenAI"], route_class=_FormRoute)
 
 
-@router.post(
-    "/edits", response_model=ImagesAnswer, responses={**ANSWERS, **documented("openai", 415)}
-)
+@router.post("/edits", response_model=ImagesAnswer, responses=ANSWERS)
 async def edits(
     body: Annotated[EditBody, Form()],
     desk: TheDesk,

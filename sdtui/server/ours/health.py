@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from fastapi import APIRouter, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict
 
@@ -59,6 +59,12 @@ class ModelAnswer(BaseModel):
     height: int | None = None
     problem: str | None = None
     """Why it can't be used."""
+
+
+@router.get("/", include_in_schema=False)
+async def root(http: Request) -> RedirectResponse:
+    """The documentation, for who opens the server in a browser."""
+    return RedirectResponse(f"{http.scope.get('root_path', '')}/docs")
 
 
 @router.get("/health", responses=documented("sdtui"))
