@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from sdtui.core.cancellation import Cancellation
-from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.events import Cancelled, Event, Failed, Finished, Saved, Started
 from sdtui.core.job_state import JobState
 from sdtui.core.record import GenerationRecord
@@ -81,23 +77,3 @@ class Job(BaseModel):
                 num_images_per_prompt=request.num_images_per_prompt - done,
             )
         return Job(id=self.id, request=request, output=self.output)
-
-
-def _begun() -> Future[Ending | None]:
-    """One that can't be cancelled by who waits for it."""
-    future: Future[Ending | None] = Future()
-    future.set_running_or_notify_cancel()
-    return future
-
-
-@dataclass(frozen=True)
-class Load:
-    """A model that is to be ready before a job needs it."""
-
-    id: str
-    model: str
-    dtype: DType
-    memory_mode: MemoryMode
-    cancellation: Cancellation = field(default_factory=Cancellation)
-    over: Future[Ending | None] = field(default_factory=_begun)
-    """How it ended, once it has: with None if the model is ready."""

@@ -19,7 +19,8 @@ from sdtui.core.events import Cancelled, EngineStarting, Event, Failed, Queued
 from sdtui.core.job_state import JobState
 from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
-from sdtui.jobs.job import Job, Load, Output
+from sdtui.jobs.job import Job, Output
+from sdtui.jobs.loading import Load, Loading
 from sdtui.jobs.subscribers import Subscriber, Subscribers
 from sdtui.jobs.unsaved import UnsavedPictures
 from sdtui.jobs.worker import (
@@ -62,8 +63,7 @@ class JobQueue:
         self._cancellations: dict[str, Cancellation] = {}
         self._unsaved = UnsavedPictures(store)
         self._subscribers = Subscribers()
-        self._wanted_model: Load | None = None
-        self._loading: Load | None = None
+        self._loading = Loading()
         self._paused = False
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -126,8 +126,7 @@ class JobQueue:
         wanted = Load(secrets.token_hex(6), model, dtype, memory_mode)
         with self._changed:
             self._check_open()
-            self._stop_loading()
-            self._wanted_model = wanted
+            self._loading.want(wanted)
             self._start_worker()
             self._changed.notify_all()
         return wanted
@@ -137,8 +136,7 @@ class JobQueue:
         nothing to a job that is over."""
         with self._changed:
             job = self._jobs.get(job_id)
-            if self._loading is not None and self._loading.id == job_id:
-                self._loading.cancellation.stop_now()
+            self._loading.cancel(job_id)
             if job is None or job.state.is_over:
                 return
             self._replace(job_id, is_unwanted=True)
@@ -225,7 +223,7 @@ class JobQueue:
             self._closed = True
             if self._running:
                 self._cancellations[self._running].stop_after_picture()
-            self._stop_loading()
+            self._loading.stop()
             self._changed.notify_all()
 
     def close(self, timeout: float = 2.0) -> bool:
@@ -238,7 +236,7 @@ class JobQueue:
             self._closed = True
             if self._running:
                 self._cancellations[self._running].stop_now()
-            self._stop_loading()
+            self._loading.stop()
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(timeout)
@@ -304,32 +302,24 @@ class JobQueue:
                 lambda: (
                     self._closed
                     or (self._waiting and not self._paused)
-                    or self._wanted_model is not None
+                    or self._loading.wanted is not None
                 )
             )
             if self._closed:
                 return None
             if not self._waiting or self._paused:
-                self._loading, self._wanted_model = self._wanted_model, None
-                return self._loading
+                return self._loading.begin()
             self._running = self._waiting.pop(0)
             return self._replace(self._running, state=JobState.RUNNING)
 
-    def _stop_loading(self) -> None:
-        if self._wanted_model is not None:
-            self._wanted_model.over.set_result(Cancelled())
-            self._wanted_model = None
-        if self._loading is not None:
-            self._loading.cancellation.stop_now()
-
     def _settle_load(self, load: Load, outcome: Outcome | None) -> None:
+        ending = outcome.event if outcome is not None else None
+        if isinstance(ending, Failed):
+            _log.warning("model %s can't be loaded: %s", load.model, ending.error)
         with self._changed:
-            self._loading = None
-        if outcome is not None:
-            if isinstance(outcome.event, Failed):
-                _log.warning("model %s can't be loaded: %s", load.model, outcome.event.error)
-            self._subscribers.tell(load.id, outcome.event)
-        load.over.set_result(outcome.event if outcome is not None else None)
+            if ending is not None:
+                self._subscribers.tell(load.id, ending)
+            self._loading.end(ending)
 
     def _settle(self, job_id: str, outcome: Outcome) -> None:
         with self._changed:

@@ -39,7 +39,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        is_packed = headers.get("content-encoding", "identity").lower() != "identity"
+        is_packed = headers.get("content-encoding", "").lower() not in ("", "identity")
         announced = headers.get("content-length", "")
         too_large = announced.isdecimal() and int(announced) > self._limit
         arrived = 0

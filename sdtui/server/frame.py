@@ -29,7 +29,7 @@ class Frame:
             await self._app(scope, receive, send)
             return
         request_id = secrets.token_hex(8)
-        scope.setdefault("state", {})["request_id"] = request_id
+        scope.setdefault("state", {}).update(request_id=request_id, method=scope["method"])
         # HEAD is answered as GET is; uvicorn, which still knows it as HEAD, leaves the body out.
         within = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         began = time.perf_counter()

@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import FrameType
 
@@ -121,16 +121,18 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     def _begin_end(self) -> None:
-        self._end = asyncio.ensure_future(_finish(self._desk))
-        self._end.add_done_callback(self._hang_up_later)
+        if self._end is None:
+            self._end = asyncio.ensure_future(_finish(self._desk))
+            self._end.add_done_callback(lambda _: self._hang_up({}))
 
-    def _hang_up_later(self, _: asyncio.Future[None]) -> None:
-        """On those that don't read their answers."""
-        asyncio.get_running_loop().call_later(_LAST_SECONDS, self._hang_up)
-
-    def _hang_up(self) -> None:
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
+    def _hang_up(self, before: Mapping[asyncio.Transport, int]) -> None:
+        """On those that have taken nothing of their answers since `before`, again and again."""
+        transports = [each.transport for each in self.server_state.connections]
+        unsent = {each: each.get_write_buffer_size() for each in transports}
+        for transport, size in unsent.items():
+            if before.get(transport) == size:
+                transport.abort()
+        asyncio.get_running_loop().call_later(_LAST_SECONDS, self._hang_up, unsent)
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:

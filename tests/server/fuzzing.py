@@ -42,6 +42,7 @@ def fuzz(operation: Any, examples: int, *, repeatable: bool = True) -> int:
             derandomize=repeatable,
             phases=[hypothesis.Phase.generate],
             suppress_health_check=list(hypothesis.HealthCheck),
+            verbosity=hypothesis.Verbosity.quiet,
         )
         @hypothesis.given(operation.as_strategy(generation_mode=mode))
         def one(case: Any) -> None:

@@ -95,6 +95,12 @@ def test_of_a_picture_to_start_from(ask: httpx.Client) -> None:
         assert refused.json()["detail"] == words
 
 
+def test_far_too_many_fields_are_refused(ask: httpx.Client) -> None:
+    many = {f"field {number}": 1 for number in range(2000)}
+    refused = ask.post("/sdapi/v1/txt2img", json={**SMALL, **many})
+    assert (refused.status_code, "has 2004 fields" in refused.text) == (422, True)
+
+
 def test_words_that_the_model_did_not_see_are_told(ask: httpx.Client) -> None:
     made = ask.post("/sdapi/v1/txt2img", json={**SMALL, "prompt": "a big cat, " * 60})
     (told,) = json.loads(made.json()["info"])["not_applied"]

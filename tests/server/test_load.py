@@ -208,6 +208,7 @@ def test_following_a_job_while_it_runs(scripted: Live, generator: ScriptedGenera
         # Whoever follows and leaves stops nothing.
         generator.hold.set()
         job = ask.post("/jobs", json=BODY).json()
+        assert ask.head(job["url"] + "/events").headers["content-type"].startswith("text/event-")
         with ask.stream("GET", job["url"] + "/events") as stream:
             next(stream.iter_lines())
         generator.hold.clear()

@@ -19,6 +19,8 @@ from sdtui.server.a1111.options import OptionsAnswer
 from sdtui.server.errors import ApiError, from_sdtui
 
 _MOST = 64
+_MOST_FIELDS = 1000
+"""Far more than any client sends, and a body may hold a million."""
 _NOTHING: tuple[object, ...] = (None, False, 0, "", [], {})
 _FITS = (InitImageFit.STRETCH, InitImageFit.CROP, InitImageFit.PAD, InitImageFit.STRETCH)
 """By resize_mode."""
@@ -105,6 +107,8 @@ class Txt2ImgBody(BaseModel):
     def _null_is_open(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
+        if len(values) > _MOST_FIELDS:
+            raise ValueError(f"has {len(values)} fields")
         return {name: value for name, value in values.items() if value is not None}
 
     def check(self) -> None:

@@ -109,6 +109,7 @@ async def cancel(job_id: JobId, desk: TheDesk, http: Request) -> JobAnswer:
 async def events(
     job_id: JobId,
     desk: TheDesk,
+    http: Request,
     last_event_id: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
     """What happens to a job, as server-sent events: first what has happened, then what does, until
@@ -125,6 +126,8 @@ async def events(
         after = 0
     if after and after == len(lasting) and lasting[-1].event.kind in CLOSING:
         return Response(status_code=204)
+    if http.state.method == "HEAD":  # nothing to wait for
+        return Response(media_type="text/event-stream", headers=UNBUFFERED)
     return StreamingResponse(
         _follow(desk, job_id, after), media_type="text/event-stream", headers=UNBUFFERED
     )

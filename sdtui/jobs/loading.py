@@ -1,0 +1,69 @@
+"""Models that are to be ready before a job needs them."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.choices import DType, MemoryMode
+from sdtui.core.events import Cancelled
+from sdtui.jobs.job import Ending
+
+
+def _begun() -> Future[Ending | None]:
+    """One that can't be cancelled by who waits for it."""
+    future: Future[Ending | None] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+@dataclass(frozen=True)
+class Load:
+    """A model that is to be ready before a job needs it."""
+
+    id: str
+    model: str
+    dtype: DType
+    memory_mode: MemoryMode
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    over: Future[Ending | None] = field(default_factory=_begun)
+    """How it ended, once it has: with None if the model is ready."""
+
+
+class Loading:
+    """The model that is being read, and the one that is wanted next: the latest wish counts. Used
+    with the queue's lock held."""
+
+    def __init__(self) -> None:
+        self.wanted: Load | None = None
+        self.running: Load | None = None
+
+    def want(self, load: Load) -> None:
+        """Have another model than was wanted until now."""
+        self.stop()
+        self.wanted = load
+
+    def begin(self) -> Load | None:
+        """Take up what is wanted."""
+        self.running, self.wanted = self.wanted, None
+        return self.running
+
+    def cancel(self, load_id: str) -> None:
+        """Stop the reading of a model, if it is that one."""
+        if self.running is not None and self.running.id == load_id:
+            self.running.cancellation.stop_now()
+
+    def stop(self) -> None:
+        """Want none any more."""
+        if self.wanted is not None:
+            self.wanted.over.set_result(Cancelled())
+            self.wanted = None
+        if self.running is not None:
+            self.running.cancellation.stop_now()
+
+    def end(self, ending: Ending | None) -> None:
+        """Tell those who wait how the reading ended; None = the model is ready."""
+        assert self.running is not None
+        self.running.over.set_result(ending)
+        self.running = None
