@@ -75,6 +75,12 @@ class Loaded(_Event):
     seconds: float
 
 
+class Unloaded(_Event):
+    """No model is in memory any more."""
+
+    kind: Literal["unloaded"] = "unloaded"
+
+
 class Estimated(_Event):
     """The memory that the run is expected to need at its peak, in bytes."""
 
@@ -193,6 +199,7 @@ Event = Annotated[
     | Loading
     | Downloading
     | Loaded
+    | Unloaded
     | Estimated
     | Truncated
     | StageStarted

@@ -23,12 +23,13 @@ class Load:
     """A model that is to be ready before a job needs it."""
 
     id: str
-    model: str
-    dtype: DType
-    memory_mode: MemoryMode
+    model: str | None
+    """None: the memory is needed for something else, and no model is to be in it."""
+    dtype: DType = DType.AUTO
+    memory_mode: MemoryMode = MemoryMode.AUTO
     cancellation: Cancellation = field(default_factory=Cancellation)
     over: Future[Ending | None] = field(default_factory=_begun)
-    """How it ended, once it has: with None if the model is ready."""
+    """How it ended, once it has: with None if it was done."""
 
 
 class Loading:
@@ -63,7 +64,7 @@ class Loading:
             self.running.cancellation.stop_now()
 
     def end(self, ending: Ending | None) -> None:
-        """Tell those who wait how the reading ended; None = the model is ready."""
+        """Tell those who wait how it ended; None = it was done."""
         assert self.running is not None
         self.running.over.set_result(ending)
         self.running = None

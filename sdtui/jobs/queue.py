@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.choices import DType, MemoryMode
 from sdtui.core.errors import CancelledError, QueueClosedError, QueueFullError, SdtuiError
-from sdtui.core.events import Cancelled, EngineStarting, Event, Failed, Queued
+from sdtui.core.events import Cancelled, EngineStarting, Event, Failed, Queued, Unloaded
 from sdtui.core.job_state import JobState
 from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
@@ -123,13 +123,20 @@ class JobQueue:
     ) -> Load:
         """Have a model ready before a job needs it, once nothing else is to be done; by its id it
         is told of, and can be cancelled. The latest wish counts. Raises QueueClosedError."""
-        wanted = Load(secrets.token_hex(6), model, dtype, memory_mode)
+        return self._want(Load(secrets.token_hex(6), model, dtype, memory_mode))
+
+    def unload(self) -> Load:
+        """Let the model go, once nothing else is to be done; a job reads it again. Counts as a
+        wish, as `load` does. Raises QueueClosedError."""
+        return self._want(Load(secrets.token_hex(6), None))
+
+    def _want(self, load: Load) -> Load:
         with self._changed:
             self._check_open()
-            self._loading.want(wanted)
+            self._loading.want(load)
             self._start_worker()
             self._changed.notify_all()
-        return wanted
+        return load
 
     def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
         """Cancel a job: at once, or (a running one) after the picture that is being made. Does
@@ -286,6 +293,10 @@ class JobQueue:
 
         if isinstance(task, Job):
             return carry_out(task, generator, self._store, report, self._cancellations[task.id])
+        if task.model is None:
+            generator.engine.unload()
+            report(Unloaded())
+            return None
         generator.engine.load(
             task.model,
             task.dtype,

@@ -169,6 +169,8 @@ class JobBoard:
             self._loading = event.job
         elif told.kind == "loading":
             self._loading, self.model, self.problem = event.job, None, None
+        elif told.kind == "unloaded":
+            self._loading = self.model = None
         elif isinstance(told, Loaded):
             self._loading, self.model, self.problem = None, told, None
         elif told.kind in CLOSING and event.job == self._loading:

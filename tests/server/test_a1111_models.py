@@ -131,3 +131,33 @@ def test_choosing_a_model_while_another_is_read_and_at_the_end(
         assert third.result(PATIENCE).status_code == 503
         assert running.desk.a1111.checkpoint == "two"
         generator.engine.hold.clear()
+
+
+def test_the_memory_is_freed_for_others_and_taken_again(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    with live(tmp_path, lambda _: generator) as running, running.client() as ask:
+        assert ask.post("/sdapi/v1/unload-checkpoint").status_code == 200
+        assert generator.engine.loaded == ["pocket", ""]
+        health = ask.get("/health").json()
+        assert (health["status"], health["model_loaded"]) == ("ok", False)
+        assert ask.get("/readyz").text == "ok"
+        assert ask.post("/sdapi/v1/reload-checkpoint").status_code == 200
+        assert ask.get("/health").json()["model"] == "pocket"
+        # Behind what is being made.
+        generator.hold.set()
+        job = ask.post("/jobs", json={"prompt": "x"}).json()
+        running.until(lambda: running.desk.board.running == job["id"])
+        assert ask.post("/sdapi/v1/unload-checkpoint").status_code == 200
+        assert ask.get("/health").json()["model"] == "pocket"
+        generator.hold.clear()
+        running.until(lambda: ask.get("/health").json()["model"] is None)
+
+
+def test_a_picture_after_the_memory_was_freed(tmp_path: Path) -> None:
+    with live(tmp_path) as running, running.client() as ask:
+        assert ask.post("/sdapi/v1/unload-checkpoint").status_code == 200
+        assert running.generators[0].engine.loaded is None
+        body = {"prompt": "x", "steps": 1, "width": 64, "height": 64}
+        assert ask.post("/sdapi/v1/txt2img", json=body).status_code == 200
+        assert ask.get("/health").json()["model"] == "pocket"

@@ -86,6 +86,10 @@ class ScriptedEngine:
             )
         )
 
+    def unload(self) -> None:
+        """Have none."""
+        self.loaded.append("")
+
     def cleanup(self) -> None:
         """Nothing."""
 

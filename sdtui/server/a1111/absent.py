@@ -18,13 +18,6 @@ async def upscale() -> None:
     raise ApiError(400, "Unsupported", "There are no upscalers here. Ask for the size itself.")
 
 
-@router.post("/unload-checkpoint", responses=_ERRORS)
-@router.post("/reload-checkpoint", responses=_ERRORS)
-async def unload() -> None:
-    """A model stays in memory until another is read."""
-    raise ApiError(400, "Unsupported", "A model stays in memory here until another is read.")
-
-
 @router.post("/interrogate", responses=_ERRORS)
 async def interrogate() -> None:
     """There is nothing here that describes pictures."""

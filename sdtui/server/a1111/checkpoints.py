@@ -7,10 +7,12 @@ from contextlib import suppress
 
 from pydantic import BaseModel, ConfigDict
 
-from sdtui.core.errors import ModelNotFoundError, SdtuiError
+from sdtui.core.errors import ModelNotFoundError, QueueClosedError, SdtuiError
+from sdtui.core.events import Failed
 from sdtui.models.catalog import ModelSource
+from sdtui.server.closing import unless_closing
 from sdtui.server.desk import Desk
-from sdtui.server.errors import from_sdtui
+from sdtui.server.errors import ApiError, ending, from_failed, from_sdtui
 
 
 class CheckpointAnswer(BaseModel):
@@ -41,6 +43,30 @@ async def find_checkpoint(desk: Desk, title: str | None) -> str:
     except SdtuiError as error:
         problem = from_sdtui(error)
     raise problem
+
+
+async def read_checkpoint(desk: Desk, name: str | None) -> None:
+    """Have a model in memory (None: have none), and wait for it unless jobs go before it.
+
+    Raises ApiError for one that can't be read, and if another is wanted meanwhile.
+    """
+    queue, settings = desk.queue, desk.settings
+    jobs_go_first = any(not job.state.is_over for job in queue.jobs())
+    try:
+        if name is None:
+            load = queue.unload()
+        else:
+            load = queue.load(name, settings.dtype, settings.memory_mode)
+        if jobs_go_first:
+            return
+        ended = await unless_closing(asyncio.wrap_future(load.over), desk.closing)
+    except (QueueClosedError, TimeoutError):
+        raise ending() from None
+    if isinstance(ended, Failed):
+        raise from_failed(ended)
+    if ended is not None:
+        closing = desk.closing.is_set()
+        raise ending() if closing else ApiError(409, "Replaced", "Another model was chosen.")
 
 
 def _resolve(desk: Desk, title: str) -> str:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict
 
-from sdtui.core.errors import QueueClosedError
-from sdtui.core.events import Cancelled, Failed
-from sdtui.server.a1111.checkpoints import find_checkpoint
-from sdtui.server.closing import unless_closing
-from sdtui.server.desk import Desk, TheDesk
-from sdtui.server.errors import ApiError, documented, ending, from_failed
+from sdtui.server.a1111.checkpoints import find_checkpoint, read_checkpoint
+from sdtui.server.desk import TheDesk
+from sdtui.server.errors import ApiError, documented
 from sdtui.server.route import JsonRoute
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
@@ -56,21 +52,18 @@ async def set_options(desk: TheDesk, body: Annotated[dict[str, Any], Body()]) ->
         raise ApiError(422, "InvalidRequestError", "sd_model_checkpoint must be a model's title.")
     name = await find_checkpoint(desk, title)
     if name != desk.a1111.checkpoint or desk.board.problem is not None:
-        await _read(desk, name)
+        await read_checkpoint(desk, name)
         desk.a1111.checkpoint = name
 
 
-async def _read(desk: Desk, name: str) -> None:
-    jobs_go_first = any(not job.state.is_over for job in desk.queue.jobs())
-    try:
-        load = desk.queue.load(name, desk.settings.dtype, desk.settings.memory_mode)
-        if jobs_go_first:
-            return
-        ended = await unless_closing(asyncio.wrap_future(load.over), desk.closing)
-    except (QueueClosedError, TimeoutError):
-        ended = Cancelled()
-    if isinstance(ended, Failed):
-        raise from_failed(ended)
-    if ended is not None:
-        closing = desk.closing.is_set()
-        raise ending() if closing else ApiError(409, "Replaced", "Another model was chosen.")
+@router.post("/unload-checkpoint", responses=documented("a1111", 409, 503))
+async def unload_checkpoint(desk: TheDesk) -> None:
+    """Free the memory that the model takes, for whoever needs it besides; a job reads it again.
+    Where jobs are being made it is freed behind them."""
+    await read_checkpoint(desk, None)
+
+
+@router.post("/reload-checkpoint", responses=documented("a1111", 404, 409, 503))
+async def reload_checkpoint(desk: TheDesk) -> None:
+    """Have the chosen model in memory again."""
+    await read_checkpoint(desk, desk.a1111.checkpoint)
