@@ -139,7 +139,7 @@ def _read_key(file: Path | None) -> str | None:
     if file is None and not os.environ.get(_KEY):
         return None
     try:
-        data = os.environb[_KEY.encode()] if file is None else file.read_bytes()
+        data = os.fsencode(os.environ[_KEY]) if file is None else file.read_bytes()
         key = data.decode().strip()
     except (OSError, UnicodeDecodeError):
         key = ""

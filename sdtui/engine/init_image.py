@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ def _decode(path: Path, data: bytes) -> Image.Image:
         problem = "it is far too large for what a picture file should be"
     except UnidentifiedImageError:
         problem = "it is no picture of a known format"
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
         problem = f"it is damaged ({error})"
     raise ImageError(f"the init image {path} can't be used: {problem}", "Take a PNG, JPEG or WebP")
 

@@ -31,6 +31,12 @@ class Load:
     over: Future[Ending | None] = field(default_factory=_begun)
     """How it ended, once it has: with None if it was done."""
 
+    def is_for_the_same(self, other: Load) -> bool:
+        """Whether both ask for one thing, and this one isn't given up."""
+        own = (self.model, self.dtype, self.memory_mode)
+        theirs = (other.model, other.dtype, other.memory_mode)
+        return own == theirs and not self.cancellation.asked
+
 
 class Loading:
     """The model that is being read, and the one that is wanted next: the latest wish counts. Used
@@ -40,10 +46,14 @@ class Loading:
         self.wanted: Load | None = None
         self.running: Load | None = None
 
-    def want(self, load: Load) -> None:
-        """Have another model than was wanted until now."""
+    def want(self, load: Load) -> Load:
+        """Have another model than was wanted until now; returns the same wish if there is one."""
+        latest = self.wanted or self.running
+        if latest is not None and latest.is_for_the_same(load):
+            return latest
         self.stop()
         self.wanted = load
+        return load
 
     def begin(self) -> Load | None:
         """Take up what is wanted."""
@@ -58,8 +68,8 @@ class Loading:
     def stop(self) -> None:
         """Want none any more."""
         if self.wanted is not None:
-            self.wanted.over.set_result(Cancelled())
-            self.wanted = None
+            given_up, self.wanted = self.wanted, None
+            given_up.over.set_result(Cancelled())
         if self.running is not None:
             self.running.cancellation.stop_now()
 

@@ -99,7 +99,8 @@ class JobQueue:
         whatever the limit. In a queue that is closed by now they wait for the next process."""
         with self._changed:
             for job in jobs:
-                self._add(job, len(self._waiting))
+                if job.id not in self._jobs:  # a file was copied, and its first one not deleted
+                    self._add(job, len(self._waiting))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -133,10 +134,10 @@ class JobQueue:
     def _want(self, load: Load) -> Load:
         with self._changed:
             self._check_open()
-            self._loading.want(load)
+            wanted = self._loading.want(load)
             self._start_worker()
             self._changed.notify_all()
-        return load
+        return wanted
 
     def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
         """Cancel a job: at once, or (a running one) after the picture that is being made. Does

@@ -100,7 +100,7 @@ class JobBoard:
         self.is_warm = False
         """Whether a model was read yet."""
         self.problem: Failed | None = None
-        """Why there is no model in memory, if one was to be read ahead of jobs and could not be."""
+        """Why there is no model in memory, if one was to be read ahead of jobs and couldn't be."""
 
     @property
     def is_loading(self) -> bool:
@@ -168,9 +168,9 @@ class JobBoard:
         if told.kind == "engine_starting":
             self._loading = event.job
         elif told.kind == "loading":
-            self._loading, self.model, self.problem = event.job, None, None
+            self._loading, self.model = event.job, None
         elif told.kind == "unloaded":
-            self._loading = self.model = None
+            self._loading = self.model = self.problem = None
         elif isinstance(told, Loaded):
             self._loading, self.model, self.problem = None, told, None
         elif told.kind in CLOSING and event.job == self._loading:

@@ -19,6 +19,8 @@ _A_MOMENT = 0.05
 """Seconds that a part always has, as it may be here already and the server was busy."""
 _AT_ONCE = 16
 """As many of the largest bodies may be in memory."""
+_WITHOUT_BODY = ("GET", "HEAD", "DELETE", "OPTIONS")
+"""No route reads one of these, and so none comes into memory."""
 
 
 class BodyLimit:
@@ -35,7 +37,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["method"] in _WITHOUT_BODY:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -101,8 +103,8 @@ def _too_much() -> ApiError:
     return ApiError(
         429,
         "TooMuchAtOnce",
-        "Others are sending large bodies right now. Try again later.",
-        headers={"Retry-After": "1", "Connection": "close"},
+        "The requests that wait here hold as many bytes as they may. Try again later.",
+        headers={"Retry-After": "5", "Connection": "close"},
     )
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from sdtui.server.system import give_up_on_the_deaf
 
 _BUSY = object()
 _PATIENCE = 30.0
 """Seconds that the head of a request may take to arrive."""
-
-
 _MOST_SILENT = 500
 """Connections that have not yet asked for anything."""
 
@@ -27,7 +26,7 @@ class Connection(H11Protocol):
         """Begin to look."""
         super().connection_made(transport)
         self._drop_silent()
-        _give_up_on_the_deaf(transport)
+        give_up_on_the_deaf(transport)
         self._answered: object = None
         self._next_look = self.loop.call_later(_PATIENCE, self._look)
 
@@ -41,9 +40,12 @@ class Connection(H11Protocol):
         if len(self.connections) <= _MOST_SILENT:
             return
         others = (each for each in self.connections if isinstance(each, Connection))
-        silent = [each for each in others if each.cycle is None and each is not self]
+        silent = [each for each in others if each._is_silent() and each is not self]
         if len(silent) >= _MOST_SILENT:
             min(silent, key=lambda each: each._next_look.when()).transport.close()
+
+    def _is_silent(self) -> bool:
+        return self.cycle is None and not self.transport.is_closing()
 
     def _look(self) -> None:
         """Close if no request has begun since the last look. uvicorn itself closes those that
@@ -54,10 +56,3 @@ class Connection(H11Protocol):
             return
         self._answered = self.cycle if waits else _BUSY
         self._next_look = self.loop.call_later(_PATIENCE, self._look)
-
-
-def _give_up_on_the_deaf(transport: asyncio.Transport) -> None:
-    """Have the system end a connection whose client takes nothing of its answer, or is no more."""
-    own = transport.get_extra_info("socket")
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_PATIENCE * 1000))

@@ -12,14 +12,20 @@ from typing import Any
 
 from fastapi import Request
 
-from sdtui.core.errors import InvalidRequestError, Problem, QueueFullError, SdtuiError
+from sdtui.core.errors import (
+    InvalidRequestError,
+    Problem,
+    QueueClosedError,
+    QueueFullError,
+    SdtuiError,
+)
 from sdtui.core.events import Cancelled, Failed, Finished
 from sdtui.core.record import GenerationRecord
 from sdtui.core.request import GenerationRequest
 from sdtui.jobs import Job, JobState, Output
 from sdtui.server.board import Follower
 from sdtui.server.desk import Desk
-from sdtui.server.errors import GONE, ApiError, from_failed, from_sdtui
+from sdtui.server.errors import GONE, ApiError, ending, from_failed, from_sdtui
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,8 @@ def refuse_if_full(desk: Desk) -> None:
 
 
 def _not_taken(desk: Desk, error: SdtuiError) -> ApiError:
+    if isinstance(error, QueueClosedError):
+        return ending()
     headers: dict[str, str] = {}
     if isinstance(error, QueueFullError):
         headers["Retry-After"] = str(max(1, math.ceil(desk.board.seconds_per_job())))
@@ -151,7 +159,7 @@ async def wait_for(desk: Desk, http: Request, job: Job) -> Made:
                 return over.result()
             if gone.done():
                 raise ApiError(GONE, "ClientGone", "The client went away.", job=job.id)
-            raise kept(job.id)
+            raise was_cancelled(desk, job.id)
         finally:
             if not over.done() and not closing.done():
                 desk.queue.cancel(job.id)
@@ -201,8 +209,8 @@ def holding_upload(desk: Desk, path: Path | None) -> Iterator[None]:
         with desk.uploads.holding(path):
             yield
     finally:
-        in_use = {job.request.init_image for job in desk.queue.jobs() if not job.state.is_over}
-        if path not in in_use and not desk.closing.is_set():
+        jobs = desk.queue.jobs()
+        if path not in {job.request.init_image for job in jobs if job.rest() is not None}:
             desk.uploads.forget(path)
 
 

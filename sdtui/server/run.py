@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -25,6 +24,7 @@ from sdtui.server.connection import Connection
 from sdtui.server.desk import Desk, set_up
 from sdtui.server.keeping import Keeper
 from sdtui.server.options import ServerOptions
+from sdtui.server.system import allow_more_files, unsent_bytes, when_the_line_drops
 
 _log = logging.getLogger(__name__)
 _LAST_SECONDS = 3.0
@@ -59,12 +59,11 @@ def serve(
     options.check()
     with listen(options) as listener, History(settings.pictures) as history:
         sys.setswitchinterval(TURN)
-        _allow_more_files()
+        allow_more_files()
         queue = make_queue(settings, history, options)
         desk = set_up(settings, options, history, queue)
         server = Server(desk, lambda: on_start(address_of(listener)))
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(signal.SIGHUP, server.handle_exit)  # the line dropped
+        when_the_line_drops(server.handle_exit)
         server.run(sockets=[listener])
         if not queue.close(_LAST_SECONDS) or "torch" in sys.modules:
             # The worker is inside a long step, or torch would take a second to be unloaded. Every
@@ -74,13 +73,6 @@ def serve(
             sys.stderr.flush()
             os._exit(0)
     return 0
-
-
-def _allow_more_files() -> None:
-    """Each connection is one, and 1024, the soft limit of many systems, is for programs that can't
-    count further."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Server(uvicorn.Server):
@@ -128,9 +120,9 @@ class Server(uvicorn.Server):
     def _hang_up(self, before: Mapping[asyncio.Transport, int]) -> None:
         """On those that have taken nothing of their answers since `before`, again and again."""
         transports = [each.transport for each in self.server_state.connections]
-        unsent = {each: each.get_write_buffer_size() for each in transports}
+        unsent = {each: unsent_bytes(each) for each in transports}
         for transport, size in unsent.items():
-            if before.get(transport) == size:
+            if size > 0 and before.get(transport) == size:
                 transport.abort()
         asyncio.get_running_loop().call_later(_LAST_SECONDS, self._hang_up, unsent)
 
@@ -168,7 +160,8 @@ async def _finish(desk: Desk) -> None:
     """No new jobs; the running picture gets its time; the rest waits for the next start."""
     desk.queue.finish()
     desk.closing.set()
-    running = next((job.id for job in desk.queue.jobs() if job.state is JobState.RUNNING), None)
+    begun = (JobState.RUNNING, JobState.CANCELLING)
+    running = next((job.id for job in desk.queue.jobs() if job.state in begun), None)
     # A job that waits for the engine to be imported is taken, but not begun: nothing to wait for.
     if running is not None and running == desk.board.running:
         with suppress(KeyError):  # of many that are over, it is forgotten

@@ -28,8 +28,9 @@ class ServedModels:
         """Every model that can be named, the default one first. Reads folders."""
         folders = self._settings.model_folders
         found = {source.name: source for source in installed_models(folders)}
-        default = found.pop(self.default, None) or find_model(self.default, folders)
-        # The default one may be named by its path.
+        if (default := found.pop(self.default, None)) is not None:
+            return [default, *found.values()]
+        default = find_model(self.default, folders)  # named by its path
         return [default, *(each for each in found.values() if not _is_same(each, default))]
 
     def resolve(self, name: str | None) -> str:

@@ -8,6 +8,7 @@ import binascii
 import io
 import re
 import secrets
+import struct
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -81,11 +82,10 @@ class Uploads:
         """Look at the header alone: width and height of the upright picture. Raises ImageError."""
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                warnings.simplefilter("ignore")
                 with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
                     width, height = opened.size
-                    if opened.getexif().get(ExifTags.Base.Orientation, 1) in _LYING:
-                        width, height = height, width
+                    is_lying = _is_lying(opened)
         except UnidentifiedImageError:
             problem = "it is no picture of a known format"
         except Image.DecompressionBombError:
@@ -94,7 +94,7 @@ class Uploads:
             problem = f"it is damaged ({error})"
         else:
             if width * height <= self._max_pixels:
-                return width, height
+                return (height, width) if is_lying else (width, height)
             problem = f"{width}×{height} pixels are more than {self._max_pixels:,}"
         raise ImageError(f"the picture can't be used: {problem}", "Send a PNG, JPEG or WebP")
 
@@ -120,3 +120,14 @@ class Uploads:
         for path in files:
             if path not in needed and time.time() - path.stat().st_mtime > _A_DAY:
                 path.unlink(missing_ok=True)
+
+
+def _is_lying(image: Image.Image) -> bool:
+    """Whether a picture is turned by a quarter, as far as what is in front of its pixels tells:
+    `getexif` would decode a PNG to look behind them."""
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif", b""))
+        return exif.get(ExifTags.Base.Orientation, 1) in _LYING
+    except (SyntaxError, ValueError, OSError, struct.error):  # what Pillow raises for damaged ones
+        return False

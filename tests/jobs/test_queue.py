@@ -307,7 +307,7 @@ def test_finishing_begins_no_other_job_and_leaves_the_rest(store: Store) -> None
     assert left.rest() == left
 
     other = JobQueue(Settings(), store, lambda _: _Breaking(release))  # type: ignore[arg-type,return-value]
-    other.restore([left])
+    other.restore([left, left])
     assert other.wait(waiting.id, timeout=10).state.is_over
     assert other.close(timeout=5)
 

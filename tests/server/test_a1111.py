@@ -300,45 +300,80 @@ def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerato
         scripted.until(lambda: ask.get(other["url"]).json()["state"] == "done")
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupts that wait for as long as a busy machine may need to notice a hang-up."""
+    monkeypatch.setattr("sdtui.server.a1111.progress._A_MOMENT", 2.0)
+
+
+def _ask(running: Live, prompt: str) -> Any:
+    with running.client() as client:
+        return client.post("/sdapi/v1/txt2img", json={"prompt": prompt}).json()
+
+
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("hangs_up_first", [True, False])
 def test_of_two_behind_one_address_the_one_who_gives_up_stops_its_own(
     scripted: Live, generator: ScriptedGenerator, hangs_up_first: bool
 ) -> None:
-    """A front end closes the request of the one who gives up, and interrupts."""
-    with scripted.client() as ask, ThreadPoolExecutor(1) as thread:
-        generator.hold.set()
-        running = thread.submit(ask.post, "/sdapi/v1/txt2img", json={"prompt": "runs"})
+    """A front end closes the request of the one who gives up, and interrupts; some do it twice."""
+    generator.hold.set()
+    with ThreadPoolExecutor(1) as thread, scripted.client() as ask:
+        running = thread.submit(_ask, scripted, "runs")
         scripted.until(lambda: scripted.desk.board.running is not None)
+        with ThreadPoolExecutor(2) as interrupting:
+            begun: list[Future[httpx.Response]] = []
 
-        def interrupt() -> None:
-            with scripted.client() as other:
-                other.post("/sdapi/v1/interrupt")
+            def interrupt() -> None:
+                begun.append(interrupting.submit(ask.post, "/sdapi/v1/interrupt"))
 
-        with ThreadPoolExecutor(1) as interrupting:
-            if hangs_up_first:
-                leave(scripted, "/sdapi/v1/txt2img", "waits", JobState.QUEUED)
-                interrupting.submit(interrupt).result(PATIENCE)
-            else:
-                begun: list[Future[None]] = []
-                leave(
-                    scripted,
-                    "/sdapi/v1/txt2img",
-                    "waits",
-                    JobState.QUEUED,
-                    meanwhile=lambda: begun.append(interrupting.submit(interrupt)),
-                )
-                begun[0].result(PATIENCE)
-        generator.hold.clear()
-        assert len(running.result(PATIENCE).json()["images"]) == 1
-        # Who has asked for two, and gives up none, stops the one that runs.
-        generator.hold.set()
-        first = thread.submit(ask.post, "/sdapi/v1/txt2img", json={"prompt": "first"})
-        scripted.until(lambda: scripted.desk.board.running is not None)
-        time.sleep(0.6)
-        with ThreadPoolExecutor(1) as other_thread, scripted.client() as other:
-            second = other_thread.submit(other.post, "/sdapi/v1/txt2img", json={"prompt": "second"})
-            scripted.until(lambda: len(scripted.desk.a1111.clients) == 2)
+            leave(
+                scripted,
+                "/sdapi/v1/txt2img",
+                "waits",
+                JobState.QUEUED,
+                meanwhile=(lambda: None) if hangs_up_first else interrupt,
+            )
+            scripted.until(lambda: len(scripted.desk.a1111.clients) == 1)
             interrupt()
-            assert first.result(PATIENCE).json()["images"] == []
-            generator.hold.clear()
-            assert len(second.result(PATIENCE).json()["images"]) == 1
+            for each in begun:
+                each.result(PATIENCE)
+        generator.hold.clear()
+        assert len(running.result(PATIENCE)["images"]) == 1
+
+
+def test_who_asked_for_two_and_gives_up_none_stops_the_one_that_runs(
+    scripted: Live, generator: ScriptedGenerator
+) -> None:
+    generator.hold.set()
+    with ThreadPoolExecutor(2) as threads, scripted.client() as ask:
+        first = threads.submit(_ask, scripted, "first")
+        scripted.until(lambda: scripted.desk.board.running is not None)
+        second = threads.submit(_ask, scripted, "second")
+        scripted.until(lambda: len(scripted.desk.a1111.clients) == 2)
+        ask.post("/sdapi/v1/interrupt")
+        assert first.result(PATIENCE)["images"] == []
+        generator.hold.clear()
+        assert len(second.result(PATIENCE)["images"]) == 1
+
+
+@pytest.mark.usefixtures("patient")
+def test_an_interrupt_does_not_stop_the_one_behind(
+    scripted: Live, generator: ScriptedGenerator
+) -> None:
+    generator.hold.set()
+    with ThreadPoolExecutor(3) as threads, scripted.client() as ask:
+        first = threads.submit(_ask, scripted, "first")
+        scripted.until(lambda: scripted.desk.board.running is not None)
+        begun = scripted.desk.board.running
+        second = threads.submit(_ask, scripted, "second")
+        scripted.until(lambda: len(scripted.desk.a1111.clients) == 2)
+        interrupting = threads.submit(ask.post, "/sdapi/v1/interrupt")
+        time.sleep(0.3)
+        generator.hold.clear()
+        assert len(first.result(PATIENCE)["images"]) == 1
+        generator.hold.set()
+        scripted.until(lambda: scripted.desk.board.running not in (None, begun))
+        interrupting.result(PATIENCE)
+        generator.hold.clear()
+        assert len(second.result(PATIENCE)["images"]) == 1

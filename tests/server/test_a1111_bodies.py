@@ -5,13 +5,18 @@ from __future__ import annotations
 import base64
 import io
 import json
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
 from PIL import Image
 
+from sdtui.core.events import Cancelled
+from sdtui.core.request import GenerationRequest
 from sdtui.server.a1111.bodies import Img2ImgBody, Txt2ImgBody
+from sdtui.server.a1111.generate import behind_skipped
+from sdtui.server.making import Made, Picture
 from tests.server.live import Live
 from tests.server.test_ours import open_base64, png_base64
 
@@ -123,6 +128,18 @@ def test_one_of_several_in_a_batch_is_skipped(ask: httpx.Client, pocket: Live) -
             other.post("/sdapi/v1/skip")
         info = json.loads(waiting.result().json()["info"])
     assert info["all_seeds"] == [2, 3, 4]
+
+
+def test_what_is_behind_a_skipped_iteration() -> None:
+    body = Txt2ImgBody(prompt="x", batch_size=4, n_iter=3)
+    request = GenerationRequest(prompt="x", seed=100, num_images_per_prompt=12)
+    for made, first, left in ((0, 104, 8), (2, 104, 8), (4, 108, 4), (5, 108, 4)):
+        pictures = tuple(Picture(index, 0, Path()) for index in range(made))
+        rest = behind_skipped(body, request, Made("1", Cancelled(), pictures))
+        assert rest is not None
+        assert (rest.seed, rest.num_images_per_prompt) == (first, left)
+    pictures = tuple(Picture(index, 0, Path()) for index in range(8))
+    assert behind_skipped(body, request, Made("1", Cancelled(), pictures)) is None
 
 
 def test_png_info_tells_the_size_as_a1111_does(ask: httpx.Client) -> None:

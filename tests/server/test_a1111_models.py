@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -118,10 +119,12 @@ def test_choosing_a_model_while_another_is_read_and_at_the_end(
         generator.engine.hold.set()
         first = threads.submit(choose, "one")
         running.until(lambda: running.desk.board.is_loading)
+        same = threads.submit(choose, "one")
         with running.client() as ask:
             assert ask.get("/sdapi/v1/progress").json()["state"]["job_count"] == 1
         second = threads.submit(choose, "two")
         assert first.result(PATIENCE).status_code == 409
+        same.result(PATIENCE)
         generator.engine.hold.clear()
         assert second.result(PATIENCE).status_code == 200
         generator.engine.hold.set()
@@ -131,6 +134,48 @@ def test_choosing_a_model_while_another_is_read_and_at_the_end(
         assert third.result(PATIENCE).status_code == 503
         assert running.desk.a1111.checkpoint == "two"
         generator.engine.hold.clear()
+
+
+def test_two_who_choose_one_model_wait_for_it_together(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    settings = Settings(device="cpu", model_folders=(folder_of(tmp_path, "one"),))
+    with (
+        live(tmp_path, lambda _: generator, settings=settings) as running,
+        running.client() as ask,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        generator.engine.hold.set()
+        one = {"sd_model_checkpoint": "one"}
+        first = threads.submit(ask.post, "/sdapi/v1/options", json=one)
+        running.until(lambda: running.desk.board.is_loading)
+        second = threads.submit(ask.post, "/sdapi/v1/options", json=one)
+        time.sleep(0.2)
+        generator.engine.hold.clear()
+        assert first.result(PATIENCE).status_code == second.result(PATIENCE).status_code == 200
+    assert generator.engine.loaded == ["pocket", "one"]
+
+
+def test_the_default_one_and_another_name_for_it(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    models = folder_of(tmp_path, "real")
+    (models / "default").symlink_to(models / "real")
+    settings = Settings(device="cpu", model="default", model_folders=(models,))
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        assert {"default", "real"} <= {each["name"] for each in ask.get("/models").json()}
+
+
+def test_a_job_that_fails_too_does_not_hide_why_no_model_can_be_read(tmp_path: Path) -> None:
+    models = folder_of(tmp_path, "broken")
+    settings = Settings(device="cpu", model="broken", model_folders=(models,))
+    with live(tmp_path, settings=settings, warm=False) as running, running.client() as ask:
+        running.until(lambda: ask.get("/health").json()["status"] == "failed")
+        problem = ask.get("/health").json()["problem"]
+        size = {"width": 64, "height": 64}
+        assert ask.post("/generate", json={"prompt": "x", **size}).status_code >= 400
+        assert ask.get("/health").json()["problem"] == problem
+        assert ask.get("/readyz").text == "no model can be read"
 
 
 def test_the_memory_is_freed_for_others_and_taken_again(

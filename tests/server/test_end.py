@@ -179,19 +179,76 @@ def test_a_job_that_is_kept_is_not_told_to_be_over(
 def test_who_does_not_read_its_answers_does_not_hold_up_the_end(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
-    asked = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with (
         live(tmp_path, lambda _: generator, grace=PATIENCE) as running,
         socket.create_connection(running.address, PATIENCE) as deaf,
     ):
-        deaf.sendall(asked * 50)  # more than what is on the way can hold
+        deaf.sendall(_asked_for_much(running))
         running.until(lambda: len(running.server.server_state.tasks) == 1)
         time.sleep(0.5)
         assert len(running.server.server_state.tasks) == 1
         began = time.monotonic()
         running.end()
         running.thread.join(PATIENCE)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
+
+
+def test_who_reads_slowly_has_its_answer_at_the_end(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    with (
+        live(tmp_path, lambda _: generator, grace=PATIENCE) as running,
+        socket.create_connection(running.address, PATIENCE) as slow,
+    ):
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
+        slow.sendall(_asked_for_much(running))
+        running.until(lambda: len(running.server.server_state.tasks) == 1)
+        running.end()
+        read = 0
+        began = time.monotonic()
+        while part := slow.recv(2_000_000):
+            read += len(part)
+            if time.monotonic() - began < 8:
+                time.sleep(len(part) / 1_000_000)
+    assert read > _MUCH
+
+
+_MUCH = 20_000_000
+
+
+def _asked_for_much(running: Live) -> bytes:
+    """A request whose answer is more than what is on the way can hold."""
+    large = running.desk.history.pictures / "large.png"
+    large.parent.mkdir(exist_ok=True)
+    large.write_bytes(bytes(_MUCH))
+    token = running.desk.links.make(large)
+    return f"GET /pictures/{token} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("body", [{}, {"stream": True}])
+def test_whose_job_was_cancelled_is_not_told_that_it_is_kept(
+    tmp_path: Path, body: dict[str, Any]
+) -> None:
+    class _Slow(ScriptedGenerator):
+        def step(self) -> None:
+            time.sleep(1)  # no step looks for the cancellation meanwhile
+
+    answers = []
+    with live(tmp_path, lambda _: _Slow(), grace=0) as running:
+
+        def ask_and_wait() -> None:
+            with running.client() as client:
+                answers.append(client.post("/v1/images/generations", json={**BODY, **body}))
+
+        thread = threading.Thread(target=ask_and_wait)
+        thread.start()
+        running.until(lambda: running.desk.board.step(running.desk.board.running) is not None)
+        with running.client() as ask:
+            ask.delete(f"/jobs/{running.desk.board.running}")
+        running.end()
+        thread.join(PATIENCE)
+    assert "The job was cancelled." in answers[0].text
+    assert "kept" not in answers[0].text
 
 
 @pytest.mark.parametrize("when", ["before", "behind"])

@@ -134,6 +134,9 @@ def test_of_many_silent_connections_the_oldest_is_closed(
             there = min(5, number + 1)
             scripted.until(lambda: len(scripted.server.server_state.connections) == there)  # noqa: B023
         assert [one.recv(1) for one in silent[:3]] == [b""] * 3
+        for _ in range(100):  # as fast as it goes
+            silent.append(stack.enter_context(socket.create_connection(scripted.address, PATIENCE)))
+        scripted.until(lambda: len(scripted.server.server_state.connections) <= 6)
         assert ask.get("/livez").text == "ok"
         silent[-1].sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert silent[-1].recv(100).startswith(b"HTTP/1.1 200")

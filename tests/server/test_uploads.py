@@ -48,6 +48,7 @@ def test_nothing_is_left_of_a_request_that_found_the_queue_full(
                 head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n"
                 head += f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
                 slow.sendall((head + text[:100]).encode())
+                scripted.until(lambda: len(scripted.server.server_state.tasks) == 1)
                 time.sleep(0.1)
                 jobs = [ask.post("/jobs", json={"prompt": "x"}) for _ in range(4)]
                 assert jobs[-1].status_code == 429
@@ -64,6 +65,25 @@ def test_pictures_of_a1111s_clients_are_not_left_behind(scripted: Live) -> None:
     with scripted.client() as ask:
         assert ask.post("/sdapi/v1/img2img", json=body).status_code == 200
     assert not list(scripted.desk.uploads._folder.iterdir())
+
+
+def test_nothing_is_left_of_a_request_that_came_at_the_end(scripted: Live) -> None:
+    uploads = scripted.desk.uploads._folder
+    check_room = scripted.desk.queue.check_room
+
+    def end_meanwhile() -> None:
+        check_room()
+        scripted.desk.queue.finish()
+
+    scripted.desk.queue.check_room = end_meanwhile  # type: ignore[method-assign]
+    with scripted.client() as ask:
+        for path, picture in (
+            ("/sdapi/v1/img2img", {"init_images": [png_base64()]}),
+            ("/generate", {"init_image": png_base64()}),
+        ):
+            refused = ask.post(path, json={"prompt": "x", **picture})
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+    assert not list(uploads.iterdir())
 
 
 def test_a_full_disk_is_told_and_nothing_half_is_left(

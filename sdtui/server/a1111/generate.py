@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from sdtui.server.making import Made, Picture, all_made, holding_upload, prepare
 from sdtui.server.route import MakingRoute
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=MakingRoute)
-_ERRORS = documented("a1111", 404, 408, 410, 429, 503, 507)
+_ERRORS = documented("a1111", 404, 408, 410, 429, 502, 503, 507)
 
 
 class ImagesAnswer(BaseModel):
@@ -107,7 +106,8 @@ async def _make(
                 was_skipped = job.id in desk.a1111.skipped
                 if not was_skipped and job.id not in desk.a1111.interrupted:
                     all_made(desk, made)
-                rest = _behind_skipped(body, rest, made) if was_skipped else None
+                goes_on = was_skipped and not desk.closing.is_set()
+                rest = behind_skipped(body, rest, made) if goes_on else None
     return parts
 
 
@@ -120,7 +120,7 @@ def _asked_by(desk: Desk, http: Request, job: str) -> Iterator[None]:
         yield
     except ApiError as error:
         if error.status_code == GONE:
-            state.hung_up[address_of(http)] = time.monotonic()
+            state.note_hang_up(address_of(http))
         raise
     finally:
         del state.clients[job]
@@ -128,12 +128,12 @@ def _asked_by(desk: Desk, http: Request, job: str) -> Iterator[None]:
         state.skipped.discard(job)
 
 
-def _behind_skipped(
+def behind_skipped(
     body: Txt2ImgBody, request: GenerationRequest, made: Made
 ) -> GenerationRequest | None:
-    # One iteration is skipped. The engine may have had several in hand at once; those behind it are
-    # begun again.
-    done = len(made.pictures) + body.batch_size
+    """What is still to be made where someone skipped: one iteration is, or what was left of it. The
+    engine may have had several in hand at once; those behind it are begun again."""
+    done = (len(made.pictures) // body.batch_size + 1) * body.batch_size
     if made.event.kind == "finished" or done >= request.num_images_per_prompt:
         return None
     assert request.seed is not None

@@ -121,7 +121,7 @@ async def memory(desk: TheDesk) -> dict[str, dict[str, Any]]:
     }
 
 
-@router.post("/png-info", responses=_ERRORS)
+@router.post("/png-info", responses=documented("a1111", 408, 429, 503, 507))
 async def png_info(body: PictureBody, desk: TheDesk) -> PngInfoAnswer:
     """The settings in a picture of this or another tool."""
 

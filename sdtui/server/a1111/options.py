@@ -40,11 +40,12 @@ async def options(desk: TheDesk) -> OptionsAnswer:
     return OptionsAnswer(sd_model_checkpoint=desk.a1111.checkpoint)
 
 
-@router.post("/options", responses=documented("a1111", 404, 409, 503))
+@router.post("/options", responses=documented("a1111", 404, 408, 409, 429, 502, 503))
 async def set_options(desk: TheDesk, body: Annotated[dict[str, Any], Body()]) -> None:
-    """Choose a model by `sd_model_checkpoint`: it is read before the answer comes or, where jobs
-    are being made, behind them. One that can't be read isn't chosen. Everything else is taken and
-    changes nothing, so that the whole object can be posted back."""
+    """Choose a model by `sd_model_checkpoint`: it is read before the answer comes, and not chosen
+    if it can't be read. While jobs are being made the answer comes at once, and it is read behind
+    them. Everything else is taken and changes nothing, so that the whole object can be posted
+    back."""
     title = body.get("sd_model_checkpoint")
     if not title:
         return
@@ -63,7 +64,7 @@ async def unload_checkpoint(desk: TheDesk) -> None:
     await read_checkpoint(desk, None)
 
 
-@router.post("/reload-checkpoint", responses=documented("a1111", 404, 409, 503))
+@router.post("/reload-checkpoint", responses=documented("a1111", 404, 409, 502, 503))
 async def reload_checkpoint(desk: TheDesk) -> None:
     """Have the chosen model in memory again."""
     await read_checkpoint(desk, desk.a1111.checkpoint)

@@ -96,10 +96,10 @@ async def interrupt(desk: TheDesk, http: Request) -> EmptyAnswer:
     A front end asks for all who use it from one address, and where one of them gives up it both
     interrupts and hangs up. That job is cancelled by the latter: then no other is stopped.
     """
+    job = _own_running(desk, http)
     if list(desk.a1111.clients.values()).count(address_of(http)) > 1:
         await asyncio.sleep(_A_MOMENT)
-    hung_up = desk.a1111.hung_up.pop(address_of(http), -math.inf)
-    job = _own_running(desk, http)
+    hung_up = desk.a1111.hung_up.get(address_of(http), -math.inf)
     if job is not None and time.monotonic() - hung_up > 2 * _A_MOMENT:
         desk.a1111.interrupted.add(job)
         desk.queue.cancel(job)

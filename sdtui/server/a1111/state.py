@@ -3,6 +3,7 @@ job."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 
@@ -20,3 +21,9 @@ class A1111State:
     """Jobs that a client interrupted, until their request is answered."""
     skipped: set[str] = field(default_factory=set)
     """Jobs that a client stopped to go on with the pictures behind, until it does."""
+
+    def note_hang_up(self, address: str) -> None:
+        """Remember when, for a minute."""
+        now = time.monotonic()
+        recent = {each: when for each, when in self.hung_up.items() if now - when < 60}
+        self.hung_up = {**recent, address: now}

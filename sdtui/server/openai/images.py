@@ -24,7 +24,7 @@ from sdtui.server.streaming import EVENT_STREAM
 router = APIRouter(prefix="/v1/images", tags=["OpenAI"], route_class=MakingRoute)
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": EVENT_STREAM["content"]},
-    **documented("openai", 404, 408, 410, 429, 503, 507),
+    **documented("openai", 404, 408, 410, 429, 502, 503, 507),
 }
 """Of a route that makes pictures."""
 

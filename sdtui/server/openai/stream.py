@@ -19,7 +19,7 @@ from sdtui.server.board import CLOSING
 from sdtui.server.desk import Desk
 from sdtui.server.errors import ApiError, from_failed, openai_error
 from sdtui.server.files import picture_base64
-from sdtui.server.making import kept, until_kept, was_cancelled
+from sdtui.server.making import goes_on_later, until_kept, was_cancelled
 from sdtui.server.openai.bodies import ImagesBody
 from sdtui.server.previews import enlarged_size, preview_base64
 from sdtui.server.streaming import UNBUFFERED, ServerSentEvent, as_lines
@@ -80,8 +80,8 @@ class PictureStream(StreamingResponse):
         async for lines in as_lines(self._events(), until):
             yield lines
         if not self._is_over:
-            self._is_kept = True
-            yield self._error(kept(self._job.id)).lines()
+            self._is_kept = goes_on_later(self._desk, self._job.id)
+            yield self._error(was_cancelled(self._desk, self._job.id)).lines()
 
     async def _events(self) -> AsyncIterator[ServerSentEvent]:
         sent: dict[int, int] = {}  # partial pictures, by the picture's index

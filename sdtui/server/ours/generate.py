@@ -47,7 +47,7 @@ class GenerateAnswer(PictureAnswer):
     response_model=GenerateAnswer,
     responses={
         200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
-        **documented("sdtui", 404, 406, 408, 410, 429, 503, 507),
+        **documented("sdtui", 404, 406, 408, 410, 429, 502, 503, 507),
     },
 )
 async def generate(

@@ -56,7 +56,7 @@ class JobAnswer(BaseModel):
 @router.post(
     "/jobs",
     status_code=202,
-    responses=documented("sdtui", 404, 408, 429, 503),
+    responses=documented("sdtui", 404, 408, 429, 503, 507),
 )
 async def begin(body: GenerateBody, desk: TheDesk, http: Request, response: Response) -> JobAnswer:
     """Put a job into the queue, and don't wait for it."""
@@ -74,7 +74,7 @@ async def jobs(
     limit: Annotated[int, Query(ge=1, le=500)] = 500,
 ) -> list[JobAnswer]:
     """The running job, the waiting ones in their order, then those that are over, the last to end
-    first; without their records."""
+    first; at most `limit` of them, without their records."""
     listed = list(enumerate(desk.queue.jobs()))[offset : offset + limit]
     return [
         answer_of(desk, http, job.model_copy(update={"record": None}), position)
@@ -113,7 +113,7 @@ async def events(
     last_event_id: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
     """What happens to a job, as server-sent events: first what has happened, then what does, until
-    it is over. The event's name is its kind; its data is JSON.
+    it is over or the server ends. The event's name is its kind; its data is JSON.
 
     With `Last-Event-ID`, as a browser sends it when it comes back, what came behind that event, and
     the newest step and preview; where nothing will come, 204, which has a browser stay away. The
@@ -127,7 +127,9 @@ async def events(
     if after and after == len(lasting) and lasting[-1].event.kind in CLOSING:
         return Response(status_code=204)
     if http.state.method == "HEAD":  # nothing to wait for
-        return Response(media_type="text/event-stream", headers=UNBUFFERED)
+        head = Response(media_type="text/event-stream", headers=UNBUFFERED)
+        del head.headers["content-length"]
+        return head
     return StreamingResponse(
         _follow(desk, job_id, after), media_type="text/event-stream", headers=UNBUFFERED
     )
