@@ -53,7 +53,7 @@ def make_app(desk: Desk) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_error)
     app.add_exception_handler(RequestValidationError, _on_error)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit, limit=desk.options.max_body, closing=desk.closing)
+    app.add_middleware(BodyLimit, options=desk.options, closing=desk.closing)
     app.add_middleware(Guard, options=desk.options)
     app.add_middleware(Frame, metrics=desk.metrics)
     if desk.options.cors:

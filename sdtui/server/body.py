@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sdtui.server.closing import unless_closing
 from sdtui.server.errors import GONE, ApiError, ending
+from sdtui.server.options import ServerOptions
 
 _PATIENCE = 30.0
 """Seconds that a part of a body may take to arrive."""
@@ -17,20 +18,21 @@ _SLOWEST = 1000
 """Bytes a second that it must have brought by then: one that trickles would stay for days."""
 _A_MOMENT = 0.05
 """Seconds that a part always has, as it may be here already and the server was busy."""
-_AT_ONCE = 16
-"""As many of the largest bodies may be in memory."""
+_AT_ONCE = 4
+"""As many of the largest bodies may be in memory, beside those of the jobs that wait."""
 _WITHOUT_BODY = ("GET", "HEAD", "DELETE", "OPTIONS")
 """No route reads one of these, and so none comes into memory."""
 
 
 class BodyLimit:
-    """ASGI middleware: a body that is announced or grows beyond `limit` bytes is a 413, one that
+    """ASGI middleware: a body that is announced or grows beyond `max_body` is a 413, one that
     stops arriving or trickles a 408, one that is too much beside the others a 429, and one that is
     still on its way when the server ends a 503."""
 
-    def __init__(self, app: ASGIApp, limit: int, closing: asyncio.Event) -> None:
+    def __init__(self, app: ASGIApp, options: ServerOptions, closing: asyncio.Event) -> None:
         self._app = app
-        self._limit = limit
+        self._limit = options.max_body
+        self._limit_of_all = (options.queue_limit + _AT_ONCE) * options.max_body
         self._closing = closing
         self._in_flight = 0
         """Bytes of all bodies whose requests are not answered."""
@@ -71,7 +73,7 @@ class BodyLimit:
             self._in_flight += size
             if arrived > self._limit:
                 raise self._too_large()
-            if self._in_flight > _AT_ONCE * self._limit:
+            if self._in_flight > self._limit_of_all:
                 raise _too_much()
             is_whole = not message.get("more_body", False)
             return message

@@ -261,16 +261,21 @@ def test_compressed_bodies_are_told_to_be_none(locked: Live) -> None:
         assert ask.get("/health", headers=headers).status_code == 200
 
 
-def test_bodies_are_limited_all_together(locked: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sdtui.server.body._AT_ONCE", 2)
-    head = f"POST /generate HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {KEY}\r\n"
+def test_bodies_are_limited_all_together(
+    tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdtui.server.body._AT_ONCE", 1)
+    head = "POST /generate HTTP/1.1\r\nHost: localhost\r\n"
     head += "Content-Type: application/json\r\nContent-Length: 90001\r\n\r\n"
-    headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"}
     body = b'{"prompt": "x"}' + b" " * 80_000
-    with locked.client() as ask:
+    with (
+        live(tmp_path, lambda _: generator, queue_limit=1, max_body=100_000) as running,
+        running.client() as ask,
+    ):
         with ExitStack() as slow:
             for _ in range(2):
-                one = slow.enter_context(socket.create_connection(locked.address, PATIENCE))
+                one = slow.enter_context(socket.create_connection(running.address, PATIENCE))
                 one.sendall(head.encode() + b" " * 90_000)
             answers: list[httpx.Response] = []
             while not answers or answers[-1].status_code == 200:  # until both have been read
@@ -278,7 +283,7 @@ def test_bodies_are_limited_all_together(locked: Live, monkeypatch: pytest.Monke
             assert answers[-1].status_code == 429
             assert answers[-1].headers["retry-after"] == "5"
             assert "hold as many bytes" in answers[-1].json()["error"]["message"]
-        locked.until(lambda: not locked.server.server_state.tasks)
+        running.until(lambda: not running.server.server_state.tasks)
         assert ask.post("/generate", headers=headers, content=body).status_code == 200
 
 
