@@ -72,14 +72,22 @@ def _decode(path: Path, data: bytes) -> Image.Image:
                         f"{LARGEST_PIXELS // 10**6} million",
                         "Take a smaller picture",
                     )
-                return _as_rgb(ImageOps.exif_transpose(opened))
+                opened.load()
+                return _as_rgb(_upright(opened))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         problem = "it is far too large for what a picture file should be"
     except UnidentifiedImageError:
         problem = "it is no picture of a known format"
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         problem = f"it is damaged ({error})"
     raise ImageError(f"the init image {path} can't be used: {problem}", "Take a PNG, JPEG or WebP")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (SyntaxError, ValueError, TypeError, AttributeError, KeyError, struct.error):
+        return image  # what Pillow raises for damaged EXIF; the picture itself is whole
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

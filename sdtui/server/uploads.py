@@ -129,5 +129,5 @@ def _is_lying(image: Image.Image) -> bool:
     try:
         exif.load(image.info.get("exif", b""))
         return exif.get(ExifTags.Base.Orientation, 1) in _LYING
-    except (SyntaxError, ValueError, OSError, struct.error):  # what Pillow raises for damaged ones
-        return False
+    except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
+        return False  # what Pillow raises for damaged ones

@@ -25,6 +25,7 @@ from sdtui.core.samplers import sampler_labels
 from sdtui.core.settings import Settings
 from sdtui.engine.engine import StableDiffusionEngine
 from sdtui.engine.generator import RobustStableDiffusionGenerator
+from sdtui.engine.init_image import open_init_image
 from tests.engine.conftest import Events
 from tests.engine.faults import Fault, failing
 from tests.images import difference
@@ -273,6 +274,22 @@ def test_init_images_of_every_mode(
     )
     assert result.images[0].size == (64, 64)
     assert len(result.record.parents[0]) == 64
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"II*\0",
+        # A description that is said to be a number, which Pillow reads but can't write again.
+        b"Exif\0\0II*\0\x08\0\0\0\x02\0\x0e\x01\x05\0\x01\0\0\0\x26\0\0\0"
+        b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0hello\0\0\0",
+    ],
+    ids=["short", "of a wrong kind"],
+)
+def test_a_whole_picture_with_damaged_exif_is_taken(tmp_path: Path, exif: bytes) -> None:
+    path = tmp_path / "init.jpg"
+    Image.new("RGB", (64, 32), "red").save(path, exif=exif)
+    assert open_init_image(path).image.width in (32, 64)
 
 
 def test_without_strength_the_init_image_comes_back(
