@@ -25,6 +25,7 @@ EVENTS: list[Event] = [
     kinds.Loaded(
         model="a", family="sd1", device="cpu", dtype="float32", memory_mode="full", seconds=0.1
     ),
+    kinds.Unloaded(),
     kinds.Estimated(estimate=1, free=2, memory_mode="full"),
     kinds.Truncated(truncation=TRUNCATION),
     kinds.StageStarted(stage=Stage.DENOISE),
