@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sdtui.core.errors import SdtuiError
 from sdtui.core.record import GenerationRecord, Stage, Truncation
 
 
@@ -183,6 +184,9 @@ class Failed(_Event):
     """The class of our error, e.g. "OutOfMemoryError"; empty for a fault of sdtui's own."""
     stage: Stage | None = None
     record: GenerationRecord | None = None
+
+    def __str__(self) -> str:
+        return str(SdtuiError(self.error, self.mend))
 
 
 class Cancelled(_Event):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
+
+from sdtui.core.errors import SettingsError
 
 _APP = "sdtui"
 
@@ -37,6 +39,19 @@ def _made(folder: Path) -> Path:
     with suppress(OSError):  # who writes into it is told
         folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@contextmanager
+def needing_state(problem: str) -> Iterator[None]:
+    """Around work in the state folder that nothing goes on without. For an OSError raises
+    SettingsError, which says `problem`, why, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror
+    else:
+        return
+    raise SettingsError(f"{problem}: {why}", "Set XDG_STATE_HOME to a folder that can be written")
 
 
 def pictures_folder() -> Path:

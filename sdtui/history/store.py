@@ -10,14 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from sdtui.core import paths
-from sdtui.core.errors import (
-    HistoryError,
-    ImageError,
-    InvalidRequestError,
-    OutputError,
-    Problem,
-    SettingsError,
-)
+from sdtui.core.errors import HistoryError, ImageError, InvalidRequestError, OutputError, Problem
 from sdtui.core.paths import expanded
 from sdtui.core.record import GenerationRecord
 from sdtui.history import names
@@ -57,18 +50,10 @@ class History:
             index_file = paths.state_folder() / f"history-{digest.hexdigest()[:12]}.db"
         self._folder = PictureFolder(pictures, index_file.with_name(index_file.name + ".lock"))
         self.trash_folder = self._folder.trash
-        try:
+        with paths.needing_state(f"the history's index can't be kept in {index_file.parent}"):
             index_file.parent.mkdir(parents=True, exist_ok=True)
             with self._folder.changing(index_file):
                 self._index = Index(index_file, self.pictures)
-        except OSError as error:
-            why = error.strerror
-        else:
-            return
-        raise SettingsError(
-            f"the history's index can't be kept in {index_file.parent}: {why}",
-            "Set XDG_STATE_HOME to a folder that can be written",
-        )
 
     def close(self) -> None:
         """Close the index."""

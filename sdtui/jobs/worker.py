@@ -142,7 +142,7 @@ def over(job: Job, outcome: Outcome) -> Job:
         update={
             "state": _STATE_AFTER[event.kind],
             "record": event.record,
-            "error": str(SdtuiError(failed.error, failed.mend)) if failed else None,
+            "error": str(failed) if failed else None,
             "asked_wrongly": failed is not None and failed.asked_wrongly,
             "error_type": failed.error_type if failed else "",
         }

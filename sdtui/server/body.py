@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sdtui.server.closing import unless_closing
-from sdtui.server.errors import GONE, ApiError, ending
+from sdtui.server.errors import GONE, ApiError, ending, hanging_up
 from sdtui.server.options import ServerOptions
 
 _PATIENCE = 30.0
@@ -84,36 +84,21 @@ class BodyLimit:
             self._in_flight -= arrived
 
     def _too_large(self) -> ApiError:
-        return ApiError(
-            413,
-            "ContentTooLarge",
-            f"The request's body is larger than {self._limit:,} bytes. Send a smaller picture.",
-            headers={"Connection": "close"},
+        message = (
+            f"The request's body is larger than {self._limit:,} bytes. Send a smaller picture."
         )
+        return hanging_up(413, "ContentTooLarge", message)
 
 
 def _too_slow() -> ApiError:
-    return ApiError(
-        408,
-        "RequestTimeout",
-        "The request's body came too slowly.",
-        headers={"Connection": "close"},
-    )
+    return hanging_up(408, "RequestTimeout", "The request's body came too slowly.")
 
 
 def _too_much() -> ApiError:
-    return ApiError(
-        429,
-        "TooMuchAtOnce",
-        "The requests that wait here hold as many bytes as they may. Try again later.",
-        headers={"Retry-After": "5", "Connection": "close"},
-    )
+    message = "The requests that wait here hold as many bytes as they may. Try again later."
+    return hanging_up(429, "TooMuchAtOnce", message, {"Retry-After": "5"})
 
 
 def _packed() -> ApiError:
-    return ApiError(
-        415,
-        "UnsupportedMediaType",
-        "Compressed bodies are not read here. Leave Content-Encoding out.",
-        headers={"Accept-Encoding": "identity", "Connection": "close"},
-    )
+    message = "Compressed bodies are not read here. Leave Content-Encoding out."
+    return hanging_up(415, "UnsupportedMediaType", message, {"Accept-Encoding": "identity"})

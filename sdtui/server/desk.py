@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from sdtui.core import paths
-from sdtui.core.errors import SettingsError
 from sdtui.core.settings import Settings
 from sdtui.history import History
 from sdtui.jobs import JobQueue, QueueFile
@@ -49,21 +47,8 @@ class Desk:
 def set_up(settings: Settings, options: ServerOptions, history: History, queue: JobQueue) -> Desk:
     """Put a server's parts together. Raises SettingsError if its folder can't be made."""
     folder = paths.state_folder() / "server"
-    try:
+    with paths.needing_state(f"the folder {folder} can't be made"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        why = error.strerror
-    else:
-        return _put_together(settings, options, history, queue, folder)
-    raise SettingsError(
-        f"the folder {folder} can't be made: {why}",
-        "Set XDG_STATE_HOME to a folder that can be written",
-    )
-
-
-def _put_together(
-    settings: Settings, options: ServerOptions, history: History, queue: JobQueue, folder: Path
-) -> Desk:
     hardware = Hardware()
     return Desk(
         options=options,

@@ -132,7 +132,7 @@ def from_failed(event: Failed, job: Job | None = None) -> ApiError:
     return ApiError(
         _STATUSES.get(event.error_type, 500),
         event.error_type or "InternalError",
-        told_of(str(SdtuiError(event.error, event.mend)), event.error_type, job),
+        told_of(str(event), event.error_type, job),
         job=job.id if job is not None else None,
         attempts=record.attempts if record is not None else (),
         # It has been tried in every way already: clients that try again by themselves shouldn't.
@@ -152,12 +152,19 @@ def told_of(error: str, error_type: str, job: Job | None = None) -> str:
 
 def ending() -> ApiError:
     """The answer to who asks for something while the server ends."""
-    return ApiError(
+    return hanging_up(
         503,
         "ShuttingDown",
         "The server is ending. Ask again when it is back.",
-        headers={"Retry-After": "10", "x-should-retry": "false", "Connection": "close"},
+        {"Retry-After": "10", "x-should-retry": "false"},
     )
+
+
+def hanging_up(
+    status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
+) -> ApiError:
+    """The answer to a request whose body isn't read to its end: nothing can follow it."""
+    return ApiError(status, kind, message, headers={**(headers or {}), "Connection": "close"})
 
 
 def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:

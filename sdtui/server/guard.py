@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sdtui.server.errors import ApiError, respond, shape_of
+from sdtui.server.errors import ApiError, hanging_up, respond, shape_of
 from sdtui.server.options import ServerOptions
 
 _OPEN = ("/livez", "/readyz")
@@ -103,12 +103,8 @@ def _offered(headers: Headers) -> Iterator[bytes]:
 
 
 def _two_lengths() -> ApiError:
-    return ApiError(
-        400,
-        "BadRequest",
-        "Content-Length and Transfer-Encoding can't both be there.",
-        headers={"Connection": "close"},
-    )
+    message = "Content-Length and Transfer-Encoding can't both be there."
+    return hanging_up(400, "BadRequest", message)
 
 
 def _unauthorized() -> ApiError:

@@ -178,12 +178,11 @@ def all_made(desk: Desk, made: Made) -> Made:
 def was_cancelled(desk: Desk, job: str) -> ApiError:
     """The answer to a client whose job was cancelled, by someone else or by the server's end."""
     if goes_on_later(desk, job):
-        return kept(job)
+        return _kept(job)
     return ApiError(410, "Cancelled", "The job was cancelled.", job=job)
 
 
-def kept(job: str) -> ApiError:
-    """The answer to a client whose job is kept for the next start."""
+def _kept(job: str) -> ApiError:
     return ApiError(
         503,
         "ShuttingDown",

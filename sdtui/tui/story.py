@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sdtui.core import events
-from sdtui.core.errors import SdtuiError
 from sdtui.core.text import one_line
 from sdtui.tui.progress import Level, LogLine, Progress
 from sdtui.tui.quantities import data_size, duration, gibibytes
@@ -52,8 +51,8 @@ def _told(event: events.Event) -> tuple[Level, str] | None:
             return Level.GOOD, f"saved {path}"
         case events.Finished(record=record):
             return Level.GOOD, f"finished after {duration(record.generation_time)}"
-        case events.Failed(error=error, mend=mend):
-            return Level.ERROR, f"failed: {SdtuiError(error, mend)}"
+        case events.Failed():
+            return Level.ERROR, f"failed: {event}"
         case events.Cancelled():
             return Level.WARNING, "cancelled"
         case _:

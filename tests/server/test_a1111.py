@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +15,7 @@ import webuiapi
 from PIL import Image
 
 from sdtui.jobs import JobState
-from tests.server.live import PATIENCE, Live
+from tests.server.live import PATIENCE, Live, live
 from tests.server.test_load import leave
 from tests.server.test_ours import open_base64, png_base64
 from tests.tui.scripted import ScriptedGenerator
@@ -253,8 +255,6 @@ def test_the_calls_of_sillytavern(ask: httpx.Client) -> None:
 
 
 def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerator) -> None:
-    import threading
-
     answers: dict[str, Any] = {}
 
     def make(name: str, count: int) -> threading.Thread:
@@ -342,15 +342,21 @@ def test_of_two_behind_one_address_the_one_who_gives_up_stops_its_own(
         assert len(running.result(PATIENCE)["images"]) == 1
 
 
+def _two(threads: ThreadPoolExecutor, running: Live) -> list[Future[Any]]:
+    """Two requests from one address, the first of which is being carried out."""
+    first = threads.submit(_ask, running, "first")
+    running.until(lambda: running.desk.board.running is not None)
+    second = threads.submit(_ask, running, "second")
+    running.until(lambda: len(running.desk.a1111.clients) == 2)
+    return [first, second]
+
+
 def test_who_asked_for_two_and_gives_up_none_stops_the_one_that_runs(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:
     generator.hold.set()
     with ThreadPoolExecutor(2) as threads, scripted.client() as ask:
-        first = threads.submit(_ask, scripted, "first")
-        scripted.until(lambda: scripted.desk.board.running is not None)
-        second = threads.submit(_ask, scripted, "second")
-        scripted.until(lambda: len(scripted.desk.a1111.clients) == 2)
+        first, second = _two(threads, scripted)
         ask.post("/sdapi/v1/interrupt")
         assert first.result(PATIENCE)["images"] == []
         generator.hold.clear()
@@ -358,22 +364,25 @@ def test_who_asked_for_two_and_gives_up_none_stops_the_one_that_runs(
 
 
 @pytest.mark.usefixtures("patient")
-def test_an_interrupt_does_not_stop_the_one_behind(
-    scripted: Live, generator: ScriptedGenerator
-) -> None:
-    generator.hold.set()
-    with ThreadPoolExecutor(3) as threads, scripted.client() as ask:
-        first = threads.submit(_ask, scripted, "first")
-        scripted.until(lambda: scripted.desk.board.running is not None)
-        begun = scripted.desk.board.running
-        second = threads.submit(_ask, scripted, "second")
-        scripted.until(lambda: len(scripted.desk.a1111.clients) == 2)
+def test_an_interrupt_does_not_stop_the_one_behind(tmp_path: Path) -> None:
+    go_on = {"first": threading.Event(), "second": threading.Event()}
+
+    class _OneByOne(ScriptedGenerator):
+        def step(self) -> None:
+            go_on[self.requests[-1].prompt].wait(PATIENCE)
+
+    with (
+        live(tmp_path, lambda _: _OneByOne()) as running,
+        ThreadPoolExecutor(3) as threads,
+        running.client() as ask,
+    ):
+        first, second = _two(threads, running)
+        begun = running.desk.board.running
         interrupting = threads.submit(ask.post, "/sdapi/v1/interrupt")
         time.sleep(0.3)
-        generator.hold.clear()
+        go_on["first"].set()
         assert len(first.result(PATIENCE)["images"]) == 1
-        generator.hold.set()
-        scripted.until(lambda: scripted.desk.board.running not in (None, begun))
+        running.until(lambda: running.desk.board.running not in (None, begun))
         interrupting.result(PATIENCE)
-        generator.hold.clear()
+        go_on["second"].set()
         assert len(second.result(PATIENCE)["images"]) == 1

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -179,12 +181,7 @@ def test_a_job_that_is_kept_is_not_told_to_be_over(
 def test_who_does_not_read_its_answers_does_not_hold_up_the_end(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
-    with (
-        live(tmp_path, lambda _: generator, grace=PATIENCE) as running,
-        socket.create_connection(running.address, PATIENCE) as deaf,
-    ):
-        deaf.sendall(_asked_for_much(running))
-        running.until(lambda: len(running.server.server_state.tasks) == 1)
+    with live(tmp_path, lambda _: generator, grace=PATIENCE) as running, _asking_for_much(running):
         time.sleep(0.5)
         assert len(running.server.server_state.tasks) == 1
         began = time.monotonic()
@@ -198,11 +195,8 @@ def test_who_reads_slowly_has_its_answer_at_the_end(
 ) -> None:
     with (
         live(tmp_path, lambda _: generator, grace=PATIENCE) as running,
-        socket.create_connection(running.address, PATIENCE) as slow,
+        _asking_for_much(running) as slow,
     ):
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
-        slow.sendall(_asked_for_much(running))
-        running.until(lambda: len(running.server.server_state.tasks) == 1)
         running.end()
         read = 0
         began = time.monotonic()
@@ -216,13 +210,18 @@ def test_who_reads_slowly_has_its_answer_at_the_end(
 _MUCH = 20_000_000
 
 
-def _asked_for_much(running: Live) -> bytes:
-    """A request whose answer is more than what is on the way can hold."""
+@contextmanager
+def _asking_for_much(running: Live) -> Iterator[socket.socket]:
+    """A connection whose answer has begun, and is more than what is on the way can hold."""
     large = running.desk.history.pictures / "large.png"
     large.parent.mkdir(exist_ok=True)
     large.write_bytes(bytes(_MUCH))
     token = running.desk.links.make(large)
-    return f"GET /pictures/{token} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with socket.create_connection(running.address, PATIENCE) as asking:
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
+        asking.sendall(f"GET /pictures/{token} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        running.until(lambda: len(running.server.server_state.tasks) == 1)
+        yield asking
 
 
 @pytest.mark.parametrize("body", [{}, {"stream": True}])

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict
 
 from sdtui import __version__
-from sdtui.core.errors import ModelError, SdtuiError
+from sdtui.core.errors import ModelError
 from sdtui.core.samplers import sampler_labels
 from sdtui.jobs import JobState
 from sdtui.models.catalog import ModelSource
@@ -81,7 +81,7 @@ async def health(desk: TheDesk) -> HealthAnswer:
         dtype=loaded.dtype if loaded else None,
         queue_length=sum(job.state is JobState.QUEUED for job in desk.queue.jobs()),
         queue_limit=desk.options.queue_limit,
-        problem=str(SdtuiError(problem.error, problem.mend)) if problem else None,
+        problem=str(problem) if problem else None,
         running=board.running,
         version=__version__,
     )
