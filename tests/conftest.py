@@ -27,8 +27,8 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny SD 1.x model. Not to be changed."""
-    from sdtui.engine.quiet import quiet_libraries
-    from tests.tiny import make_sd1
+    from sdtui.engine.library_setup import quiet_libraries
+    from tests.support.tiny_models import make_sd1
 
     quiet_libraries()
     return make_sd1(tmp_path_factory.mktemp("models") / "tiny-sd1")
@@ -37,8 +37,8 @@ def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny SDXL model. Not to be changed."""
-    from sdtui.engine.quiet import quiet_libraries
-    from tests.tiny import make_sdxl
+    from sdtui.engine.library_setup import quiet_libraries
+    from tests.support.tiny_models import make_sdxl
 
     quiet_libraries()
     return make_sdxl(tmp_path_factory.mktemp("models") / "tiny-sdxl")

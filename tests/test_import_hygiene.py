@@ -26,15 +26,16 @@ def _printed(script: str) -> list[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        "import sdtui.core.request, sdtui.core.record, sdtui.core.events, sdtui.core.settings",
+        "import sdtui.requests.request, sdtui.requests.record, sdtui.requests.events",
+        "import sdtui.core.settings",
         "import sdtui.models.catalog, sdtui.models.tokens, sdtui.models.estimate, sdtui.models.hub",
         "from sdtui.models.catalog import installed_models; installed_models()",
-        "import sdtui.history, sdtui.history.foreign",
+        "import sdtui.history, sdtui.history.importers",
         "import sdtui.jobs",
         "import sdtui.pocket",
         "import sdtui.bench.plan, sdtui.bench.report, sdtui.bench.compare, sdtui.bench.tables",
         "import sdtui.cli.commands, sdtui.cli.generate, sdtui.cli.doctor, sdtui.cli.history",
-        "import sdtui.cli.serve, sdtui.server.run",
+        "import sdtui.cli.serve, sdtui.server.lifecycle",
         "import sdtui.cli.bench",
     ],
 )
@@ -67,8 +68,8 @@ async def open_the_window():
 
 asyncio.run(open_the_window())
 """
-    ours = {f"sdtui.{part}" for part in ("jobs", "history", "monitor", "models", "core.request")}
-    behind = {*ours, "pydantic", "click", "sqlite3"}
+    native = {f"sdtui.{part}" for part in ("jobs", "history", "monitor", "models", "core.request")}
+    behind = {*native, "pydantic", "click", "sqlite3"}
     assert _imported(code).isdisjoint({*_HEAVY, *behind, "sdtui.tui.screens.dialogs"})
 
 
@@ -85,7 +86,9 @@ def test_what_torch_compiles_outlives_a_reboot(
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     if wish:
         monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", wish)
-    code = "import sdtui.engine.compiled, os\nprint(os.environ['TORCHINDUCTOR_CACHE_DIR'])"
+    code = (
+        "import sdtui.engine.speed.compile_cache, os\nprint(os.environ['TORCHINDUCTOR_CACHE_DIR'])"
+    )
     assert _printed(code)[0] == (wish or str(tmp_path / "sdtui" / "compiled"))
 
 

@@ -12,22 +12,22 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 
 from sdtui.bench.plan import Cell
-from sdtui.bench.report import Sample
+from sdtui.bench.report import Measurement
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.choices import Speed
+from sdtui.core.enums import Speed
 from sdtui.core.errors import BenchError, OutOfMemoryError
-from sdtui.core.events import Event
-from sdtui.core.record import GenerationRecord, Stage
-from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.engine.device import TORCH_DTYPES, Device
-from sdtui.engine.engine import Report, StableDiffusionEngine, report_nothing
-from sdtui.engine.load import load_pipeline
 from sdtui.engine.loaded import LoadedModel
-from sdtui.engine.native import settle
-from sdtui.engine.oom import OOM_CANDIDATES, is_out_of_memory
+from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
+from sdtui.engine.pipeline_manager import Report, StableDiffusionEngine, report_nothing
+from sdtui.engine.resolve import resolve
 from sdtui.engine.samplers import make_scheduler
+from sdtui.engine.stages.load import load_pipeline
 from sdtui.models.description import ModelDescription, weight_variant
+from sdtui.requests.events import Event
+from sdtui.requests.record import GenerationRecord, Stage
+from sdtui.requests.request import GenerationRequest
 
 OnStep = Callable[[], None]
 """Called after every denoising step."""
@@ -42,20 +42,20 @@ class Watch:
         self._cpu = time.process_time()
         self._started = time.perf_counter()
 
-    def sample(self) -> Sample:
+    def sample(self) -> Measurement:
         """The seconds until now."""
         self._device.synchronize()
-        return Sample(
+        return Measurement(
             seconds=time.perf_counter() - self._started,
             cpu_seconds=time.process_time() - self._cpu,
         )
 
 
 @dataclass(frozen=True)
-class Made:
+class ContenderResult:
     """One run's figures and its pictures."""
 
-    sample: Sample
+    sample: Measurement
     images: list[Image.Image]
     step_seconds: float = 0.0
     """Of the last step, without what only the first one costs."""
@@ -65,7 +65,7 @@ class Made:
 class Contender(Protocol):
     """Makes the pictures of a cell and takes the time."""
 
-    def make(self, cell: Cell, on_step: OnStep) -> Made:
+    def make(self, cell: Cell, on_step: OnStep) -> ContenderResult:
         """One run. The model is loaded in the first, which therefore doesn't count."""
         ...
 
@@ -100,12 +100,12 @@ class EngineContender:
             num_images_per_prompt=cell.count,
         )
 
-    def make(self, cell: Cell, on_step: OnStep) -> Made:
+    def make(self, cell: Cell, on_step: OnStep) -> ContenderResult:
         """See Contender."""
         self.load().encoder.forget()
         return self._make(self.request_for(cell), on_step)
 
-    def _make(self, request: GenerationRequest, on_step: OnStep) -> Made:
+    def _make(self, request: GenerationRequest, on_step: OnStep) -> ContenderResult:
         steps: list[float] = []
 
         def report(event: Event) -> None:
@@ -126,7 +126,7 @@ class EngineContender:
             "batch_size": record.settings.batch_size if record.settings else None,
         }
         sample = sample.model_copy(update=told)
-        return Made(sample, result.images, steps[-1] if steps else 0.0, record)
+        return ContenderResult(sample, result.images, steps[-1] if steps else 0.0, record)
 
     def close(self) -> None:
         """See Contender."""
@@ -136,22 +136,22 @@ class EngineContender:
 class OneByOne(EngineContender):
     """The same engine, asked for each picture alone."""
 
-    def make(self, cell: Cell, on_step: OnStep) -> Made:
+    def make(self, cell: Cell, on_step: OnStep) -> ContenderResult:
         """See Contender."""
         self.load().encoder.forget()
         request = self.request_for(replace(cell, count=1))
         images: list[Image.Image] = []
-        samples: list[Sample] = []
+        samples: list[Measurement] = []
         for seed in self.request_for(cell).seeds():
             made = self._make(request.changed(seed=seed), on_step)
             samples.append(made.sample)
             images += made.images
-        together = Sample(
+        together = Measurement(
             seconds=sum(sample.seconds for sample in samples),
             cpu_seconds=sum(sample.cpu_seconds for sample in samples),
             batch_size=1,
         )
-        return Made(together, images)
+        return ContenderResult(together, images)
 
 
 class PlainDiffusers:
@@ -176,10 +176,10 @@ class PlainDiffusers:
         self._pipeline.to(loaded.device.torch)
         self._pipeline.set_progress_bar_config(disable=True)
 
-    def make(self, cell: Cell, on_step: OnStep) -> Made:
+    def make(self, cell: Cell, on_step: OnStep) -> ContenderResult:
         """See Contender."""
         request = self._engine.request_for(cell)
-        settled = settle(self._engine.load(), request)
+        settled = resolve(self._engine.load(), request)
         self._pipeline.scheduler = make_scheduler(self._own_scheduler, settled.sampler)
         device = self._engine.engine.device
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds()]
@@ -207,7 +207,7 @@ class PlainDiffusers:
                 "Measure smaller sizes, or fewer pictures at once",
                 stage=Stage.DENOISE,
             )
-        return Made(watch.sample(), images)
+        return ContenderResult(watch.sample(), images)
 
     def close(self) -> None:
         """See Contender."""

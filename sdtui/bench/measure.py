@@ -9,16 +9,16 @@ from datetime import datetime
 
 from PIL import Image, ImageChops, ImageStat
 
-from sdtui.bench.contenders import Contender, EngineContender, Made, make_opponent
+from sdtui.bench.contenders import Contender, ContenderResult, EngineContender, make_opponent
 from sdtui.bench.machine import machine_of
 from sdtui.bench.plan import Cell, Cost, Plan, Size, fit_to, native_sizes
 from sdtui.bench.report import BenchReport, CellResult
 from sdtui.core.errors import GenerationError
-from sdtui.core.record import GenerationRecord, Stage
-from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.engine.loaded import LoadedModel
-from sdtui.engine.native import settle
+from sdtui.engine.resolve import resolve
+from sdtui.requests.record import GenerationRecord, Stage
+from sdtui.requests.request import GenerationRequest
 
 _WARM_UP_STEPS = 2
 """The first step pays for what is made once; the second tells what a step costs."""
@@ -106,7 +106,7 @@ class Bench:
     def _for_model(self, loaded: LoadedModel) -> Plan:
         if "sizes" in self._plan.kept:
             return self._plan
-        own = settle(loaded, self._request).settings
+        own = resolve(loaded, self._request).settings
         return replace(self._plan, sizes=native_sizes(own.width, own.height))
 
     def _warmed_up(self, plan: Plan, contenders: list[Contender]) -> Plan:
@@ -181,17 +181,19 @@ class _Result:
     """What was made of one cell."""
 
     cell: Cell
-    made: tuple[list[Made], list[Made]] = field(default_factory=lambda: ([], []))
+    made: tuple[list[ContenderResult], list[ContenderResult]] = field(
+        default_factory=lambda: ([], [])
+    )
     """The engine's runs, and the opponent's."""
     error: str | None = None
 
     @property
     def record(self) -> GenerationRecord | None:
-        ours, _ = self.made
-        return ours[-1].record if ours else None
+        native, _ = self.made
+        return native[-1].record if native else None
 
     def told(self) -> CellResult:
-        ours, theirs = self.made
+        native, theirs = self.made
         record = self.record
         return CellResult(
             prompt=self.cell.prompt,
@@ -199,21 +201,21 @@ class _Result:
             width=self.cell.width,
             height=self.cell.height,
             count=self.cell.count,
-            samples=tuple(made.sample for made in ours),
+            samples=tuple(made.sample for made in native),
             against=tuple(made.sample for made in theirs),
-            difference=picture_difference(ours[0].images, theirs[0].images) if theirs else None,
+            difference=picture_difference(native[0].images, theirs[0].images) if theirs else None,
             estimate=record.memory.estimate if record and record.memory else None,
             error=self.error,
         )
 
 
-def picture_difference(ours: list[Image.Image], theirs: list[Image.Image]) -> float:
+def picture_difference(native: list[Image.Image], theirs: list[Image.Image]) -> float:
     """The mean difference of all values of all pictures, in levels of 0 to 255."""
     means = [
         sum(stat.mean) / len(stat.mean)
         for stat in (
             ImageStat.Stat(ImageChops.difference(one, other))
-            for one, other in zip(ours, theirs, strict=True)
+            for one, other in zip(native, theirs, strict=True)
         )
     ]
     return sum(means) / len(means)

@@ -19,7 +19,7 @@ class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
-class Sample(_Data):
+class Measurement(_Data):
     """One timed run, from prompt to finished pictures; the model was loaded before."""
 
     seconds: float
@@ -43,8 +43,8 @@ class CellResult(_Data):
     width: int
     height: int
     count: int = 1
-    samples: tuple[Sample, ...] = ()
-    against: tuple[Sample, ...] = ()
+    samples: tuple[Measurement, ...] = ()
+    against: tuple[Measurement, ...] = ()
     """The other contender's run beside each sample."""
     difference: float | None = None
     """Mean difference between both contenders' pictures, in levels of 0 to 255."""
@@ -75,19 +75,19 @@ class CellResult(_Data):
     @property
     def ratios(self) -> tuple[float, ...]:
         """Seconds over the other contender's, pair by pair."""
-        return tuple(ours.seconds / theirs.seconds for ours, theirs in self._pairs)
+        return tuple(native.seconds / theirs.seconds for native, theirs in self._pairs)
 
     @property
     def cpu_ratios(self) -> tuple[float, ...]:
         """The same of the seconds that were computed, as far as they are known."""
         return tuple(
-            ours.cpu_seconds / theirs.cpu_seconds
-            for ours, theirs in self._pairs
+            native.cpu_seconds / theirs.cpu_seconds
+            for native, theirs in self._pairs
             if theirs.cpu_seconds
         )
 
     @property
-    def _pairs(self) -> tuple[tuple[Sample, Sample], ...]:
+    def _pairs(self) -> tuple[tuple[Measurement, Measurement], ...]:
         return tuple(zip(self.samples, self.against, strict=False))
 
 

@@ -13,14 +13,14 @@ import click
 
 from sdtui.bench.plan import OPPONENTS
 from sdtui.cli.codes import INTERRUPTED
-from sdtui.cli.request_options import options_for, parse_size
+from sdtui.cli.options import options_for, parse_size
 from sdtui.core.paths import expanded
 
 if TYPE_CHECKING:
     from sdtui.bench.plan import Plan
     from sdtui.bench.report import BenchReport
-    from sdtui.core.request import GenerationRequest
     from sdtui.core.settings import Settings
+    from sdtui.requests.request import GenerationRequest
 
 _ENDINGS = (".json", ".csv")
 _WIDE = 160
@@ -83,9 +83,9 @@ def bench(
 ) -> int:
     """Measure how fast pictures are made: PROMPTS × steps × sizes, warm-up left out."""
     from sdtui.cli.logs import log_to_file
-    from sdtui.core.request import GenerationRequest
     from sdtui.core.settings import load_settings
     from sdtui.models.catalog import find_model
+    from sdtui.requests.request import GenerationRequest
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
@@ -161,12 +161,12 @@ def _measure(
 ) -> tuple[BenchReport, int]:
     """The report, whole or as far as it got before an interrupt, and the exit code."""
     from sdtui.bench.measure import Bench
-    from sdtui.cli.narration import Narrator
+    from sdtui.cli.progress_output import ProgressOutput
 
     # Previews cost each machine and terminal something else.
     settings = replace(settings, previews=False)
     interrupted = False
-    with Narrator(quiet=quiet, bar=sys.stderr.isatty()) as narrator:
+    with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as narrator:
         measuring = Bench(
             settings, request, plan, seconds=seconds, against=against, tell=narrator.advance
         )
@@ -196,10 +196,10 @@ def _compare(first: Path, second: Path, *, as_json: bool) -> int:
 
 def _write(file: Path, report: BenchReport) -> None:
     from sdtui.bench.report import to_csv
-    from sdtui.core.files import write_whole
+    from sdtui.core.files import write_atomic
 
     text = to_csv(report) if file.suffix == ".csv" else report.model_dump_json(indent=2)
-    write_whole(file, text.encode())
+    write_atomic(file, text.encode())
 
 
 def _print(report: BenchReport, *, as_json: bool, as_csv: bool) -> None:

@@ -15,7 +15,7 @@ from sdtui.core.settings import load_settings
 from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
-    from sdtui.engine.examine import Examination
+    from sdtui.engine.diagnostics import Diagnosis
 
 _LITTLE_DISK = 10 * 2**30
 """Bytes; SDXL in fp16 is 7 GB."""
@@ -31,12 +31,12 @@ def doctor(as_json: bool) -> int:
     import json
 
     from sdtui.cli.logs import log_to_file
-    from sdtui.engine.examine import examine
+    from sdtui.engine.diagnostics import diagnose
     from sdtui.models.catalog import hub_cache_folder
 
     log_to_file()
     settings = load_settings()
-    found = examine(settings)
+    found = diagnose(settings)
     terminal = _terminal()
     places = {
         "config": str(paths.config_file()),
@@ -65,7 +65,7 @@ def doctor(as_json: bool) -> int:
 
 
 def _print(
-    found: Examination,
+    found: Diagnosis,
     places: dict[str, str],
     disk: dict[str, int],
     terminal: dict[str, Any],

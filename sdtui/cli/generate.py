@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdtui.cli.codes import INTERRUPTED
-from sdtui.cli.request_options import request_options, request_values
+from sdtui.cli.options import request_options, request_values
 from sdtui.core.errors import InvalidRequestError, OutputError, Problem
 from sdtui.core.paths import expanded
 from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
-    from sdtui.core.request import GenerationRequest
     from sdtui.core.settings import Settings
     from sdtui.jobs import Job, JobQueue, Output
+    from sdtui.requests.request import GenerationRequest
 
 _PICTURE_ENDINGS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
@@ -86,13 +86,13 @@ def _run(
     quiet: bool,
 ) -> int:
     """Make the pictures of every request in turn; the worst exit code of them."""
-    from sdtui.cli.narration import Narrator
+    from sdtui.cli.progress_output import ProgressOutput
     from sdtui.history import History
     from sdtui.jobs import JobQueue
 
     with (
         History(settings.pictures) as history,
-        Narrator(quiet=quiet, bar=sys.stderr.isatty()) as narrator,
+        ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as narrator,
     ):
         queue = JobQueue(settings, history)
         queue.subscribe(narrator.tell)
@@ -120,7 +120,7 @@ def _report(job: Job, as_json: bool) -> int:
             click.echo(path)
     if job.error is not None:
         click.echo(f"sdtui: {one_line(job.error)}", err=True)
-        return 2 if job.asked_wrongly else 1
+        return 2 if job.is_user_error else 1
     return INTERRUPTED if job.state == "cancelled" else 0
 
 
@@ -137,7 +137,7 @@ def _interrupt(queue: JobQueue, jobs: list[Job], as_json: bool) -> None:
 
 
 def _settings_of(picture: Path, quiet: bool) -> dict[str, Any]:
-    from sdtui.history.foreign import read_picture_settings
+    from sdtui.history.importers import read_picture_settings
 
     imported = read_picture_settings(picture)
     for reason in imported.not_carried if not quiet else ():

@@ -55,11 +55,11 @@ def show(picture: str, as_json: bool) -> None:
     with _open() as pictures:
         entry = pictures.get(picture)
         record = pictures.record(entry).model_dump(mode="json")
-    story = {**record, "starred": entry.starred, "tags": entry.tags, "problem": entry.problem}
+    record = {**record, "starred": entry.starred, "tags": entry.tags, "problem": entry.problem}
     if as_json:
-        _print_json(story)
+        _print_json(record)
     else:
-        _print_story(story)
+        _print_record(record)
 
 
 @history.command()
@@ -183,7 +183,7 @@ def stats(as_json: bool) -> None:
     if as_json:
         _print_json(numbers)
     else:
-        _print_story(numbers)
+        _print_record(numbers)
 
 
 @contextmanager
@@ -244,11 +244,11 @@ def _print_entry(entry: Entry, folder: Path) -> None:
     click.echo(f"{star} {where}  {entry.width}x{entry.height}  {short}{tags}{problem}")
 
 
-def _print_story(story: dict[str, Any], indent: str = "") -> None:
-    for name, value in story.items():
+def _print_record(record: dict[str, Any], indent: str = "") -> None:
+    for name, value in record.items():
         if isinstance(value, dict) and value:
             click.echo(f"{indent}{one_line(str(name))}:")
-            _print_story(value, indent + "  ")
+            _print_record(value, indent + "  ")
         elif value not in (None, "", [], (), {}):
             text = value if isinstance(value, str) else json.dumps(value, default=_plain)
             click.echo(f"{indent}{one_line(str(name))}: {visible(text, keep=chr(10))}")

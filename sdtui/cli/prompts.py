@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
-from sdtui.core.request import GenerationRequest
+from sdtui.requests.request import GenerationRequest
 
 
 def read_requests(

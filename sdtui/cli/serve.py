@@ -122,8 +122,8 @@ def serve(
 
 def _import_server() -> tuple[Callable[..., int], type[ServerOptions]]:
     try:
+        from sdtui.server.lifecycle import serve as run
         from sdtui.server.options import ServerOptions
-        from sdtui.server.run import serve as run
     except ModuleNotFoundError as error:
         missing = error.name
     else:

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 class SdtuiError(Exception):
     """Base of every error that sdtui raises on purpose.
 
-    `what` says what is wrong, `mend` what the person can do about it. `exit_code` is what a
+    `what` says what is wrong, `hint` what the person can do about it. `exit_code` is what a
     command ends with: 1 for something that failed, 2 for something that was asked wrongly.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, mend: str = "") -> None:
-        super().__init__(what, mend)
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what, hint)
         self.what = what
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
-        return " ".join(_sentence(part) for part in (self.what, self.mend) if part)
+        return " ".join(_sentence(part) for part in (self.what, self.hint) if part)
 
 
 def _sentence(text: str) -> str:
@@ -107,8 +107,8 @@ class BenchError(SdtuiError):
 class GenerationError(SdtuiError):
     """A stage of a run failed; `stage` says which one."""
 
-    def __init__(self, what: str, mend: str = "", *, stage: str) -> None:
-        super().__init__(what, mend)
+    def __init__(self, what: str, hint: str = "", *, stage: str) -> None:
+        super().__init__(what, hint)
         self.stage = stage
 
 

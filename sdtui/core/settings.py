@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sdtui.core import paths
-from sdtui.core import setting_values as read
-from sdtui.core.choices import POCKET, DType, ImageProtocol, MemoryMode, Policy, Speed
+from sdtui.core import settings_parsing as read
+from sdtui.core.enums import POCKET, DType, ImageProtocol, MemoryMode, Policy, Speed
 from sdtui.core.errors import SettingsError
 from sdtui.core.nearest import nearest
 
 ENVIRONMENT_PREFIX = "SDTUI_"
 
-_MEND_FILE = "Mend the file or move it away"
+_HINT_FILE = "Mend the file or move it away"
 
 _HEADING = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _NAME = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([\w.-]+))\s*=""")
@@ -171,17 +171,17 @@ def _read_file(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         problem = f"{path} can't be read: {error}"
-        raise SettingsError(problem, _MEND_FILE) from None
+        raise SettingsError(problem, _HINT_FILE) from None
     import tomllib  # most people have no config file, and the app waits for this
 
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         problem = f"{path} is not valid TOML: {error}"
-    raise SettingsError(problem, _MEND_FILE)
+    raise SettingsError(problem, _HINT_FILE)
 
 
 def _unknown_key(key: str, origin: str) -> SettingsError:
     near = nearest(key, ABOUT_SETTINGS)
-    mend = f'Did you mean "{near}"?' if near else "See the README's list of settings"
-    return SettingsError(f'{origin}: there is no setting "{key}"', mend)
+    hint = f'Did you mean "{near}"?' if near else "See the README's list of settings"
+    return SettingsError(f'{origin}: there is no setting "{key}"', hint)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from sdtui.core.choices import DType
+from sdtui.core.enums import DType
 from sdtui.core.errors import SettingsError
 from sdtui.models.precision import automatic_dtype
 

@@ -7,14 +7,14 @@ import time
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import OutOfMemoryError, SdtuiError
-from sdtui.core.events import Attempt
-from sdtui.core.record import AttemptRecord
-from sdtui.core.request import GenerationRequest
-from sdtui.engine.engine import Report, StableDiffusionEngine, report_nothing
-from sdtui.engine.retry import Step, next_step
+from sdtui.engine.memory.ladder import LadderStep, next_step
+from sdtui.engine.pipeline_manager import Report, StableDiffusionEngine, report_nothing
 from sdtui.engine.run import GenerationResult, OnImage, Run
+from sdtui.requests.events import Attempt
+from sdtui.requests.record import AttemptRecord
+from sdtui.requests.request import GenerationRequest
 
-_MEND = (
+_HINT = (
     "Ask for a smaller or single picture, close what else uses the memory, or take a smaller model"
 )
 
@@ -40,21 +40,21 @@ class RobustStableDiffusionGenerator:
         whose `error` is set and whose record tells every attempt.
         """
         run = Run(self.engine, request, report, cancellation or Cancellation(), on_image)
-        step: Step | None = None
+        step: LadderStep | None = None
         try:
             while True:
                 before = time.perf_counter()
                 failure = run.try_advance()
-                run.story.attempts.append(_attempt(run, step, failure, before))
+                run.builder.attempts.append(_attempt(run, step, failure, before))
                 if failure is None:
                     return run.result()
                 self.engine.device.release()
-                step = next_step(request.policy, run.plan, run.stage, len(run.story.attempts))
+                step = next_step(request.policy, run.plan, run.stage, len(run.builder.attempts))
                 if step is None:
-                    raise OutOfMemoryError(_all_failed(run), _MEND, stage=run.stage)
+                    raise OutOfMemoryError(_all_failed(run), _HINT, stage=run.stage)
                 report(
                     Attempt(
-                        number=len(run.story.attempts) + 1,
+                        number=len(run.builder.attempts) + 1,
                         stage=run.stage,
                         rung=step.rung.name,
                         changes=step.changes,
@@ -66,13 +66,15 @@ class RobustStableDiffusionGenerator:
         except SdtuiError as error:
             failed = error.with_traceback(None)
             if not isinstance(failed, OutOfMemoryError):
-                run.story.attempts.append(_attempt(run, step, str(failed), before))
+                run.builder.attempts.append(_attempt(run, step, str(failed), before))
         return run.result(failed)
 
 
-def _attempt(run: Run, step: Step | None, failure: str | None, before: float) -> AttemptRecord:
+def _attempt(
+    run: Run, step: LadderStep | None, failure: str | None, before: float
+) -> AttemptRecord:
     return AttemptRecord(
-        number=len(run.story.attempts) + 1,
+        number=len(run.builder.attempts) + 1,
         rung=step.rung.name if step else None,
         changes=step.changes if step else "",
         lossless=step.rung.lossless if step else True,
@@ -83,6 +85,6 @@ def _attempt(run: Run, step: Step | None, failure: str | None, before: float) ->
 
 
 def _all_failed(run: Run) -> str:
-    tried = [attempt.changes for attempt in run.story.attempts if attempt.changes]
-    story = f", also after: {'; '.join(tried)}" if tried else ""
-    return f"memory ran out in the {run.stage} stage{story}"
+    tried = [attempt.changes for attempt in run.builder.attempts if attempt.changes]
+    builder = f", also after: {'; '.join(tried)}" if tried else ""
+    return f"memory ran out in the {run.stage} stage{builder}"

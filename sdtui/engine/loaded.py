@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sdtui.core.choices import DType, MemoryMode, Speed
-from sdtui.core.record import ModelRecord
+from sdtui.core.enums import DType, MemoryMode, Speed
 from sdtui.engine.device import Device
 from sdtui.engine.preview import LatentToRGB
-from sdtui.engine.prompts import PromptEncoder
-from sdtui.engine.speed import SpeedUps, denoiser_of
+from sdtui.engine.speed.presets import SpeedUps, denoiser_of
+from sdtui.engine.stages.encode import PromptEncoder
 from sdtui.models.catalog import ModelSource
 from sdtui.models.description import ModelDescription
 from sdtui.models.tokens import TokenCounter
+from sdtui.requests.record import ModelRecord
 
 
 @dataclass
@@ -48,7 +48,7 @@ class LoadedModel:
         """The UNet or the transformer."""
         return denoiser_of(self.pipeline)
 
-    def guides(self, guidance_scale: float) -> bool:
+    def uses_cfg(self, guidance_scale: float) -> bool:
         """Whether every pass computes the picture without the prompt too, which guidance is made
         from. LCM models take guidance as an embedding instead."""
         config = getattr(self.denoiser, "config", {})

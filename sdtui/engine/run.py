@@ -18,23 +18,23 @@ from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import BrokenPictureError, SdtuiError
-from sdtui.core.events import Estimated, Notice, Preview, StageStarted, Step, Truncated
-from sdtui.core.record import GenerationRecord, ImageRecord, ImageSettings, Stage
-from sdtui.core.request import GenerationRequest
-from sdtui.engine.budget import choose_batch_size, expected_peak, held_before
-from sdtui.engine.decode import broken, check_latents, decode, decode_in_float32, to_images
-from sdtui.engine.denoise import Batch, denoise, not_accepted
-from sdtui.engine.init_image import fit_image, open_init_image
+from sdtui.engine.input_images import fit_image, open_init_image
 from sdtui.engine.loaded import LoadedModel
-from sdtui.engine.memory import modes_for, set_vae_savings
-from sdtui.engine.native import Settled, settle
-from sdtui.engine.oom import OOM_CANDIDATES, is_out_of_memory
-from sdtui.engine.prompts import Embeddings, find_truncations
-from sdtui.engine.retry import Plan
-from sdtui.engine.story import Story
+from sdtui.engine.memory.batching import choose_batch_size, expected_peak, held_before
+from sdtui.engine.memory.ladder import Plan
+from sdtui.engine.memory.modes import modes_for, set_vae_savings
+from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
+from sdtui.engine.record_builder import RecordBuilder
+from sdtui.engine.resolve import Resolved, resolve
+from sdtui.engine.stages.decode import broken, check_latents, decode, decode_in_float32, to_images
+from sdtui.engine.stages.denoise import Batch, denoise, not_accepted
+from sdtui.engine.stages.encode import Embeddings, find_truncations
+from sdtui.requests.events import Estimated, Notice, Preview, StageStarted, Step, Truncated
+from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings, Stage
+from sdtui.requests.request import GenerationRequest
 
 if TYPE_CHECKING:
-    from sdtui.engine.engine import Report, StableDiffusionEngine
+    from sdtui.engine.pipeline_manager import Report, StableDiffusionEngine
 
 OnImage = Callable[[int, Image.Image, GenerationRecord], None]
 """Called with every finished picture: its index, itself, and its own record."""
@@ -64,7 +64,7 @@ class Run:
         self.request = request
         self.seeds = request.with_seed().seeds()
         self.stage = Stage.LOAD
-        self.story = Story(request, self.seeds, engine.device.torch.type)
+        self.builder = RecordBuilder(request, self.seeds, engine.device.torch.type)
         self.plan = Plan(
             batch_size=request.num_images_per_prompt,
             memory_mode=request.memory_mode,
@@ -74,7 +74,7 @@ class Run:
         self._report = report
         self._cancellation = cancellation
         self._on_image = on_image
-        self._settled: Settled | None = None
+        self._resolved: Resolved | None = None
         self._init_image: Image.Image | None = None
         self._images: dict[int, Image.Image] = {}
         self._latents: dict[int, torch.Tensor] = {}
@@ -147,8 +147,8 @@ class Run:
             cancellation=self._cancellation,
         )
         if model is not before:
-            self.story.load_timings = model.load_timings
-        self.story.model, self.story.dtype = model.record, model.dtype
+            self.builder.load_timings = model.load_timings
+        self.builder.model, self.builder.dtype = model.record, model.dtype
         for notice in model.speedups.notices:
             self._notice(notice)
         self._settle(model)
@@ -158,35 +158,35 @@ class Run:
         """Before the model is loaded: a wrong path should be told at once."""
         if self.request.init_image is not None and self._init_image is None:
             opened = open_init_image(self.request.init_image)
-            self.story.parents = (opened.sha256,)
+            self.builder.parents = (opened.sha256,)
             self._init_image = opened.image
 
     def _settle(self, model: LoadedModel) -> None:
-        first = self._settled is None
-        self._settled = settle(model, self.request)
-        wanted = self._settled.settings
+        first = self._resolved is None
+        self._resolved = resolve(model, self.request)
+        wanted = self._resolved.settings
         self.plan = replace(
-            self.plan.settled(
+            self.plan.resolved(
                 wanted.width,
                 wanted.height,
                 wanted.num_inference_steps,
-                self._settled.size_multiple,
+                self._resolved.size_multiple,
             ),
             memory_mode=model.memory_mode,
         )
         if first:
             size = choose_batch_size(model, wanted, len(self.seeds))
             self.plan = replace(self.plan, batch_size=min(size, self.plan.batch_size))
-            self.story.estimate = expected_peak(model, wanted, size, self._held)
+            self.builder.estimate = expected_peak(model, wanted, size, self._held)
             self._report(
                 Estimated(
-                    estimate=self.story.estimate,
+                    estimate=self.builder.estimate,
                     free=self._engine.device.memory().free,
                     memory_mode=model.memory_mode,
                 )
             )
-        self.story.memory_mode = model.memory_mode
-        self.story.settings = wanted.model_copy(
+        self.builder.memory_mode = model.memory_mode
+        self.builder.settings = wanted.model_copy(
             update={
                 "width": self.plan.width,
                 "height": self.plan.height,
@@ -200,31 +200,31 @@ class Run:
 
     def _encode(self, model: LoadedModel) -> Embeddings | None:
         self._cancellation.check()
-        settings = self.story.settings
+        settings = self.builder.settings
         assert settings is not None
         prompts = self.request.prompt, self.request.negative_prompt
         truncations = find_truncations(model.counters, *prompts)
-        for truncation in truncations if not self.story.truncations else ():
+        for truncation in truncations if not self.builder.truncations else ():
             self._report(Truncated(truncation=truncation))
-        self.story.truncations = truncations
+        self.builder.truncations = truncations
         if not model.description.is_stable_diffusion:
             return None
-        guidance = model.guides(settings.guidance_scale)
+        guidance = model.uses_cfg(settings.guidance_scale)
         return model.encoder.encode(model.pipeline, *prompts, guidance=guidance)
 
     def _denoise(
         self, model: LoadedModel, embeddings: Embeddings | None, indices: list[int]
     ) -> None:
-        settings, settled = self.story.settings, self._settled
+        settings, resolved = self.builder.settings, self._resolved
         assert settings is not None
-        assert settled is not None
+        assert resolved is not None
         batch = Batch(
             seeds=tuple(self.seeds[index] for index in indices),
             width=settings.width,
             height=settings.height,
             num_inference_steps=settings.num_inference_steps,
             guidance_scale=settings.guidance_scale,
-            sampler=settled.sampler,
+            sampler=resolved.sampler,
             prompt=self.request.prompt,
             negative_prompt=self.request.negative_prompt,
             embeddings=embeddings,
@@ -329,15 +329,15 @@ class Run:
         return on_step
 
     def _notice(self, message: str) -> None:
-        if message not in self.story.notices:
-            self.story.notices.append(message)
+        if message not in self.builder.notices:
+            self.builder.notices.append(message)
             self._report(Notice(message=message))
 
     @contextmanager
     def _in_stage(self, stage: Stage) -> Iterator[None]:
         self.stage = stage
         self._report(StageStarted(stage=stage))
-        with self.story.timing(stage):
+        with self.builder.timing(stage):
             yield
 
     def _record(
@@ -352,7 +352,7 @@ class Run:
             )
             for index in indices
         )
-        return self.story.record(
+        return self.builder.record(
             images,
             peak=self._engine.meter.peak(),
             total=self._engine.device.memory().total,

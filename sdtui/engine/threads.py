@@ -22,7 +22,7 @@ the loop's lag at the 95th of a hundred from 19-23 ms to 7-13 ms and cost no wor
 less helped as little as that and costs a core."""
 
 
-def give_way_to_others() -> None:
+def lower_thread_priority() -> None:
     """Let the system prefer other threads of this process, the event loop's above all, to this
     one and those it starts. Linux knows a priority for each thread; elsewhere nothing happens."""
     if sys.platform == "linux":

@@ -13,18 +13,18 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from sdtui.core.choices import UNKNOWN_MODEL
+from sdtui.core.enums import UNKNOWN_MODEL
 from sdtui.core.errors import HistoryError, ImageError
-from sdtui.core.record import GenerationRecord, ImageRecord, ImageSettings, ModelRecord
-from sdtui.core.request import GenerationRequest
 from sdtui.core.text import one_line
-from sdtui.history.containers import open_ordinary, read_texts
 from sdtui.history.entry import Entry, Skipped
-from sdtui.history.foreign import ImportedSettings, read_picture_settings
-from sdtui.history.names import PICTURE_SUFFIXES, json_beside, split
-from sdtui.history.pnginfo import own_record
+from sdtui.history.image_metadata import open_ordinary, read_texts
+from sdtui.history.importers import ImportedSettings, read_picture_settings
+from sdtui.history.infotext import own_record
+from sdtui.history.names import PICTURE_SUFFIXES, sidecar_path, split
 from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
 from sdtui.history.writing import cannot_write
+from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings, ModelRecord
+from sdtui.requests.request import GenerationRequest
 
 MAX_PICTURE = 256 * 1024 * 1024
 """Bytes of a picture that is brought in."""
@@ -63,7 +63,7 @@ def export(entries: Iterable[Entry], pictures: Path, target: Path) -> int:
         with zipfile.ZipFile(part, "w") as archive:
             for entry in entries:
                 for path, method in (
-                    (json_beside(entry.path), zipfile.ZIP_DEFLATED),
+                    (sidecar_path(entry.path), zipfile.ZIP_DEFLATED),
                     (entry.path, zipfile.ZIP_STORED),
                 ):
                     archive.write(path, path.relative_to(pictures).as_posix(), method)
@@ -101,8 +101,8 @@ def read_arrival(path: Path) -> Arrival:
     """
     data = _read_picture(path)
     try:
-        summary = parse_summary(read_bytes(json_beside(path)))
-        record = read_record(json_beside(path))
+        summary = parse_summary(read_bytes(sidecar_path(path)))
+        record = read_record(sidecar_path(path))
     except (OSError, UnreadableError, HistoryError):
         own = own_record(read_texts(path))
         return Arrival(data, own or _foreign_record(path, read_picture_settings(path)))
@@ -185,7 +185,9 @@ def _unpacked(source: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path
                     sidecar = members.get(f"{stem}.json")
                     whole = _unpack(archive, info, picture, MAX_PICTURE)
                     if sidecar is not None:
-                        whole = _unpack(archive, sidecar, json_beside(picture), MAX_BYTES) and whole
+                        whole = (
+                            _unpack(archive, sidecar, sidecar_path(picture), MAX_BYTES) and whole
+                        )
                     if whole:
                         yield source / PurePosixPath(name).name, picture
                     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sdtui.core.record import GenerationRecord
+from sdtui.requests.record import GenerationRecord
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from sdtui.core.errors import HistoryError, OutputError
 from sdtui.core.locks import exclusive
 from sdtui.core.paths import expanded
-from sdtui.core.record import GenerationRecord
 from sdtui.history import names, trash
 from sdtui.history.entry import SavedPicture
 from sdtui.history.index import Listing
@@ -25,6 +24,7 @@ from sdtui.history.sidecar import (
     to_json,
 )
 from sdtui.history.writing import cannot_write, place, with_file
+from sdtui.requests.record import GenerationRecord
 
 
 class PictureFolder:
@@ -69,7 +69,7 @@ class PictureFolder:
             on_disk = with_file(record, target.name, sha256)
             place(target, data, to_json(on_disk, starred=starred, tags=tags))
         final = with_file(record, str(target), sha256)
-        return SavedPicture(target, names.json_beside(target), final)
+        return SavedPicture(target, names.sidecar_path(target), final)
 
     def mark(
         self, picture: Path, starred: bool | None, add: frozenset[str], remove: frozenset[str]
@@ -77,7 +77,7 @@ class PictureFolder:
         """Change a picture's star (None leaves it) and tags in its JSON."""
         with self.changing(picture), exclusive(self.lock):
             self._check_inside(picture)
-            change_marks(names.json_beside(picture), starred=starred, add=add, remove=remove)
+            change_marks(names.sidecar_path(picture), starred=starred, add=add, remove=remove)
 
     def move(self, picture: Path, target: Path) -> Path:
         """Move a picture and its JSON to `target`, or to a free name like it; where it is then."""
@@ -107,7 +107,7 @@ class PictureFolder:
 
     def listing(self, picture: Path) -> Listing:
         """What the index stores of a picture."""
-        sidecar = names.json_beside(picture)
+        sidecar = names.sidecar_path(picture)
         with self.changing(picture):
             stamp = stamp_of(sidecar.stat(), picture.stat())
             return Listing(picture.name, stamp, parse_summary(read_bytes(sidecar)))
@@ -123,7 +123,7 @@ class PictureFolder:
             where = Path(error.filename) if isinstance(error.filename, str) else path
             problem = cannot_write(where, error)
         except UnreadableError as error:
-            problem = HistoryError(f"{names.json_beside(path)} can't be read: {error}")
+            problem = HistoryError(f"{names.sidecar_path(path)} can't be read: {error}")
         else:
             return
         raise problem
@@ -146,13 +146,13 @@ def _numbered(file: Path, record: GenerationRecord) -> Path:
 
 def _replaceable(picture: Path) -> Path:
     """A file that is named outright replaces an older picture of ours, but not someone's JSON."""
-    sidecar = names.json_beside(picture)
+    sidecar = names.sidecar_path(picture)
     if not sidecar.exists():
         return picture
     try:
         parse_summary(read_bytes(sidecar))
     except (OSError, UnreadableError):
-        mend = "Name another file: a picture's JSON lies beside it under the same name"
+        hint = "Name another file: a picture's JSON lies beside it under the same name"
     else:
         return picture
-    raise OutputError(f"{sidecar} is there already and is not a picture's JSON", mend)
+    raise OutputError(f"{sidecar} is there already and is not a picture's JSON", hint)

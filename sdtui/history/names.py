@@ -36,7 +36,7 @@ def format_of(file: Path) -> str:
     return found
 
 
-def json_beside(picture: Path) -> Path:
+def sidecar_path(picture: Path) -> Path:
     """The JSON file that belongs to a picture."""
     return picture.with_suffix(".json")
 
@@ -83,7 +83,7 @@ def free_picture(picture: Path) -> Path:
     return next(
         candidate
         for candidate in candidates
-        if not (_is_there(json_beside(candidate)) or _is_there(candidate))
+        if not (_is_there(sidecar_path(candidate)) or _is_there(candidate))
     )
 
 

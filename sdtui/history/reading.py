@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from sdtui.history.containers import is_whole
+from sdtui.history.image_metadata import is_whole
 from sdtui.history.index import Listing
 from sdtui.history.sidecar import UnreadableError, parse_summary, read_bytes
 

@@ -22,7 +22,7 @@ from sdtui.history.entry import Changes
 from sdtui.history.index import Index, Listing
 from sdtui.history.names import PICTURE_SUFFIXES, TRASH, split
 from sdtui.history.reading import Pair, Skip, read_all
-from sdtui.history.writing import is_leftover, mend, restore_json
+from sdtui.history.writing import hint, is_leftover, restore_json
 
 Progress = Callable[[int], None]
 """Told how many files have been read so far."""
@@ -96,7 +96,7 @@ class Refresh:
         found = _scan(path, folder)
         if found.has_leftovers or self._was_trashed(folder, found):
             with exclusive(self._lock):
-                mend(path, self._pictures)
+                hint(path, self._pictures)
             stamp = path.stat().st_mtime_ns
             found = _scan(path, folder)
         if self._restore_json(path, found):

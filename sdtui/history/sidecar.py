@@ -13,8 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic_core import from_json
 
 from sdtui.core.errors import HistoryError
-from sdtui.core.files import write_whole
-from sdtui.core.record import SCHEMA_VERSION, GenerationRecord
+from sdtui.core.files import write_atomic
+from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord
 
 MAX_BYTES = 2_000_000
 """JSON files larger than this are not read: two prompts of the longest kind with every
@@ -152,7 +152,7 @@ def change_marks(
         fields["starred"] = before.starred if starred is None else starred
         fields["tags"] = sorted((set(before.tags) | add) - remove)
         changed = _dump(fields)
-        write_whole(path, changed)
+        write_atomic(path, changed)
         return parse_summary(changed)
     raise HistoryError(f"{path} can't be changed: {reason}")
 

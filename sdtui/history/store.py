@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Literal, Self
 from sdtui.core import paths
 from sdtui.core.errors import HistoryError, ImageError, InvalidRequestError, OutputError, Problem
 from sdtui.core.paths import expanded
-from sdtui.core.record import GenerationRecord
 from sdtui.history import names
 from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Skipped, Stats
 from sdtui.history.folder import PictureFolder
 from sdtui.history.index import Index
-from sdtui.history.pnginfo import encode
+from sdtui.history.infotext import encode
 from sdtui.history.refresh import Progress, Refresh
 from sdtui.history.search import parse_search
 from sdtui.history.sidecar import MAX_TAG, read_record
 from sdtui.history.writing import with_file
+from sdtui.requests.record import GenerationRecord
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -134,7 +134,7 @@ class History:
 
     def record(self, entry: Entry) -> GenerationRecord:
         """The whole story of a picture, read from its JSON. Raises HistoryError if it can't be."""
-        record = read_record(names.json_beside(entry.path))
+        record = read_record(names.sidecar_path(entry.path))
         if len(record.images) != 1:
             return record
         return with_file(record, str(entry.path), record.images[0].sha256 or "")

@@ -1,7 +1,7 @@
 """Moving a picture with its JSON: into the trash, and back.
 
 The JSON is copied first and removed last, so that a picture has its JSON at every moment; what a
-killed process leaves is a second JSON, which `mend` clears away.
+killed process leaves is a second JSON, which `hint` clears away.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sdtui.core.files import write_whole
-from sdtui.history.names import PICTURE_SUFFIXES, free_picture, json_beside
+from sdtui.core.files import write_atomic
+from sdtui.history.names import PICTURE_SUFFIXES, free_picture, sidecar_path
 from sdtui.history.sidecar import read_bytes
 
 
@@ -21,16 +21,16 @@ def move(picture: Path, target: Path) -> Path:
 
     Raises OSError, or UnreadableError if the JSON is none that can be read.
     """
-    json = read_bytes(json_beside(picture))
+    json = read_bytes(sidecar_path(picture))
     target.parent.mkdir(parents=True, exist_ok=True)
     target = free_picture(target)
-    write_whole(json_beside(target), json)
+    write_atomic(sidecar_path(target), json)
     try:
         picture.replace(target)
     except BaseException:
-        json_beside(target).unlink(missing_ok=True)
+        sidecar_path(target).unlink(missing_ok=True)
         raise
-    json_beside(picture).unlink(missing_ok=True)
+    sidecar_path(picture).unlink(missing_ok=True)
     return target
 
 
@@ -40,7 +40,7 @@ def pictures_in(trash: Path) -> Iterator[Path]:
         return
     for path in sorted(trash.rglob("*"), reverse=True):
         is_picture = path.suffix.lower() in PICTURE_SUFFIXES and not path.is_symlink()
-        if is_picture and json_beside(path).is_file():
+        if is_picture and sidecar_path(path).is_file():
             yield path
 
 

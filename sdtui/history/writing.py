@@ -2,9 +2,9 @@
 
 The order is: the picture whole under a hidden name, its JSON under the final name, the picture's
 rename. So a picture never shows without its JSON, and a process killed before the rename leaves
-a whole picture that `mend` can finish: the JSON holds its SHA-256.
+a whole picture that `hint` can finish: the JSON holds its SHA-256.
 
-Both are called with the history's lock held, so what `mend` sees is nobody's work in progress.
+Both are called with the history's lock held, so what `hint` sees is nobody's work in progress.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import re
 from pathlib import Path
 
 from sdtui.core.errors import OutputError
-from sdtui.core.files import sync_folder, write_whole
-from sdtui.core.record import GenerationRecord
-from sdtui.history.containers import read_texts
-from sdtui.history.names import PICTURE_SUFFIXES, TRASH, json_beside
-from sdtui.history.pnginfo import own_record
+from sdtui.core.files import sync_folder, write_atomic
+from sdtui.history.image_metadata import read_texts
+from sdtui.history.infotext import own_record
+from sdtui.history.names import PICTURE_SUFFIXES, TRASH, sidecar_path
 from sdtui.history.sidecar import UnreadableError, parse_summary, read_bytes, to_json
+from sdtui.requests.record import GenerationRecord
 
 _PART = re.compile(
     r"\.(?:[0-9a-f]{16}|(?P<picture>.+(?:"
@@ -43,7 +43,7 @@ def place(picture: Path, data: bytes, json: bytes) -> None:
     Raises OSError (no space, no permission); then nothing new is left behind.
     """
     part = picture.with_name(f".{picture.name}.part")
-    sidecar = json_beside(picture)
+    sidecar = sidecar_path(picture)
     part.unlink(missing_ok=True)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
@@ -52,7 +52,7 @@ def place(picture: Path, data: bytes, json: bytes) -> None:
             file.flush()
             os.fsync(handle)
         picture.unlink(missing_ok=True)  # an older one must not stand beside the new JSON
-        write_whole(sidecar, json)
+        write_atomic(sidecar, json)
         try:
             part.replace(picture)
         except BaseException:
@@ -64,7 +64,7 @@ def place(picture: Path, data: bytes, json: bytes) -> None:
     sync_folder(picture.parent)
 
 
-def mend(folder: Path, pictures: Path) -> None:
+def hint(folder: Path, pictures: Path) -> None:
     """Finish or clear away what killed processes left in a folder inside `pictures`.
 
     Raises OSError.
@@ -87,7 +87,7 @@ def _is_awaited(part: Path, picture: Path) -> bool:
     if picture.exists() or picture.is_symlink():
         return False
     try:
-        summary = parse_summary(read_bytes(json_beside(picture)))
+        summary = parse_summary(read_bytes(sidecar_path(picture)))
     except (OSError, UnreadableError):
         return False
     return summary.images[0].sha256 == hash_file(part)
@@ -108,9 +108,11 @@ def restore_json(picture: Path) -> bool:
     Raises ImageError if the picture can't be read, OSError if the JSON can't be written.
     """
     record = own_record(read_texts(picture))
-    if record is None or json_beside(picture).exists():
+    if record is None or sidecar_path(picture).exists():
         return False
-    write_whole(json_beside(picture), to_json(with_file(record, picture.name, hash_file(picture))))
+    write_atomic(
+        sidecar_path(picture), to_json(with_file(record, picture.name, hash_file(picture)))
+    )
     return True
 
 
@@ -129,7 +131,7 @@ def hash_file(path: Path) -> str:
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """The error that people see when a file can't be written."""
     if error.errno in _FULL:
-        mend_it = "Free some space and save again: the picture is still in memory"
+        hint = "Free some space and save again: the picture is still in memory"
     else:
-        mend_it = "Choose another folder, or mend this one, and save again"
-    return OutputError(f"{path} can't be written: {error.strerror or error}", mend_it)
+        hint = "Choose another folder, or mend this one, and save again"
+    return OutputError(f"{path} can't be written: {error.strerror or error}", hint)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from sdtui.core.events import Cancelled, Event, Failed, Finished, Saved, Started
 from sdtui.core.job_state import JobState
-from sdtui.core.record import GenerationRecord
-from sdtui.core.request import GenerationRequest
-from sdtui.core.request_fields import MAX_SEED
+from sdtui.requests.events import Cancelled, Event, Failed, Finished, Saved, Started
+from sdtui.requests.fields import MAX_SEED
+from sdtui.requests.record import GenerationRecord
+from sdtui.requests.request import GenerationRequest
 
 Format = Literal["png", "jpeg", "webp"]
-Ending = Finished | Failed | Cancelled
+FinalEvent = Finished | Failed | Cancelled
 
 
 class Output(BaseModel):
@@ -37,22 +37,25 @@ class Job(BaseModel):
     request: GenerationRequest
     output: Output = Output()
     state: JobState = JobState.QUEUED
-    is_unwanted: bool = False
-    """Whether someone cancelled it. One that was stopped because its queue closed is wanted."""
+    is_cancelled: bool = Field(False, validation_alias=AliasChoices("is_cancelled", "is_unwanted"))
+    """True if a user cancelled it; false if it was only stopped by shutdown (then it resumes).
+    Version 0.1 wrote `is_unwanted`."""
     seed: int | None = None
     """Of the first picture, once the job has begun."""
     record: GenerationRecord | None = None
     """Set when the job is over, if it had begun."""
     error: str | None = None
     """What went wrong and how to mend it."""
-    asked_wrongly: bool = False
-    """Whether the request itself has to be changed."""
+    is_user_error: bool = Field(
+        False, validation_alias=AliasChoices("is_user_error", "asked_wrongly")
+    )
+    """Whether the request itself has to be changed. Version 0.1 wrote `asked_wrongly`."""
     error_type: str = ""
     """The class of our error, as in `Failed`."""
     pictures: tuple[str, ...] = ()
     """Paths of what was saved."""
 
-    def after(self, event: Event) -> Job:
+    def with_event(self, event: Event) -> Job:
         """The job as it stands after one more event of its run."""
         match event:
             case Started(seed=seed):
@@ -62,11 +65,11 @@ class Job(BaseModel):
             case _:
                 return self
 
-    def rest(self) -> Job | None:
+    def remaining(self) -> Job | None:
         """What is still to be made of a job that was not finished, as a job of the same id: it
         makes the pictures that are missing. None if there is nothing left to do, or nobody wants
         it."""
-        if self.is_unwanted or self.state in (JobState.DONE, JobState.FAILED):
+        if self.is_cancelled or self.state in (JobState.DONE, JobState.FAILED):
             return None
         request, done = self.request, len(self.pictures)
         if done >= request.num_images_per_prompt:

@@ -13,25 +13,25 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.choices import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import CancelledError, QueueClosedError, QueueFullError, SdtuiError
-from sdtui.core.events import Cancelled, EngineStarting, Event, Failed, Queued, Unloaded
 from sdtui.core.job_state import JobState
-from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.jobs.job import Job, Output
-from sdtui.jobs.loading import Load, Loading
+from sdtui.jobs.preload import Preloader, PreloadTask
 from sdtui.jobs.subscribers import Subscriber, Subscribers
 from sdtui.jobs.unsaved import UnsavedPictures
 from sdtui.jobs.worker import (
+    JobOutcome,
     MakeGenerator,
-    Outcome,
     PictureStore,
     carry_out,
     failed_event,
+    finished_job,
     make_generator,
-    over,
 )
+from sdtui.requests.events import Cancelled, EngineStarting, Event, Failed, Queued, Unloaded
+from sdtui.requests.request import GenerationRequest
 
 if TYPE_CHECKING:
     from sdtui.engine.generator import RobustStableDiffusionGenerator
@@ -63,7 +63,7 @@ class JobQueue:
         self._cancellations: dict[str, Cancellation] = {}
         self._unsaved = UnsavedPictures(store)
         self._subscribers = Subscribers()
-        self._loading = Loading()
+        self._loading = Preloader()
         self._paused = False
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -71,9 +71,9 @@ class JobQueue:
     # Asking
 
     def submit(
-        self, request: GenerationRequest, output: Output | None = None, *, ahead: bool = False
+        self, request: GenerationRequest, output: Output | None = None, *, front: bool = False
     ) -> Job:
-        """Put a request at the end of the queue, or `ahead` of those that wait and whatever the
+        """Put a request at the end of the queue, or `front` of those that wait and whatever the
         limit: for one that goes on where another was stopped.
 
         Raises QueueFullError or QueueClosedError.
@@ -81,12 +81,12 @@ class JobQueue:
         job = Job(id=secrets.token_hex(6), request=request, output=output or Output())
         with self._changed:
             self._check_open()
-            if not ahead:
-                self.check_room()
-            self._add(job, 0 if ahead else len(self._waiting))
+            if not front:
+                self.check_capacity()
+            self._add(job, 0 if front else len(self._waiting))
         return job
 
-    def check_room(self) -> None:
+    def check_capacity(self) -> None:
         """Raises QueueFullError if as many jobs wait as may."""
         waiting = len(self._waiting)
         if self._limit is not None and waiting >= self._limit:
@@ -113,7 +113,7 @@ class JobQueue:
         self._start_worker()
         # Told before the worker can take it up, so that "queued" comes first.
         before = position + (self._running is not None)
-        self._subscribers.tell(job.id, Queued(position=before))
+        self._subscribers.publish(job.id, Queued(position=before))
         self._changed.notify_all()
 
     def load(
@@ -121,17 +121,17 @@ class JobQueue:
         model: str,
         dtype: DType = DType.AUTO,
         memory_mode: MemoryMode = MemoryMode.AUTO,
-    ) -> Load:
+    ) -> PreloadTask:
         """Have a model ready before a job needs it, once nothing else is to be done; by its id it
         is told of, and can be cancelled. The latest wish counts. Raises QueueClosedError."""
-        return self._want(Load(secrets.token_hex(6), model, dtype, memory_mode))
+        return self._want(PreloadTask(secrets.token_hex(6), model, dtype, memory_mode))
 
-    def unload(self) -> Load:
+    def unload(self) -> PreloadTask:
         """Let the model go, once nothing else is to be done; a job reads it again. Counts as a
         wish, as `load` does. Raises QueueClosedError."""
-        return self._want(Load(secrets.token_hex(6), None))
+        return self._want(PreloadTask(secrets.token_hex(6), None))
 
-    def _want(self, load: Load) -> Load:
+    def _want(self, load: PreloadTask) -> PreloadTask:
         with self._changed:
             self._check_open()
             wanted = self._loading.want(load)
@@ -147,10 +147,10 @@ class JobQueue:
             self._loading.cancel(job_id)
             if job is None or job.state.is_over:
                 return
-            self._replace(job_id, is_unwanted=True)
+            self._replace(job_id, is_cancelled=True)
             if job_id in self._waiting:
                 self._waiting.remove(job_id)
-                self._end(job_id, Outcome(Cancelled()))
+                self._end(job_id, JobOutcome(Cancelled()))
             elif after_picture:
                 self._cancellations[job_id].stop_after_picture()
             else:
@@ -204,8 +204,8 @@ class JobQueue:
         with self._changed:
             first = [self._running] if self._running else []
             order = first + self._waiting
-            over = [job.id for job in self._jobs.values() if job.state.is_over]
-            return [self._jobs[job_id] for job_id in order + over[::-1]]
+            finished_job = [job.id for job in self._jobs.values() if job.state.is_over]
+            return [self._jobs[job_id] for job_id in order + finished_job[::-1]]
 
     def job(self, job_id: str) -> Job:
         """One job as it stands. Raises KeyError."""
@@ -260,21 +260,21 @@ class JobQueue:
     def _work(self) -> None:
         generator: RobustStableDiffusionGenerator | None = None
         while (task := self._next()) is not None:
-            outcome: Outcome | None = None
+            outcome: JobOutcome | None = None
             try:
                 if generator is None:
-                    self._subscribers.tell(task.id, EngineStarting())
+                    self._subscribers.publish(task.id, EngineStarting())
                     generator = self._make_generator(self._settings)
                 outcome = self._carry_out(task, generator)
             except CancelledError:
-                outcome = Outcome(Cancelled())
+                outcome = JobOutcome(Cancelled())
             except SdtuiError as error:
-                outcome = Outcome(failed_event(error))
+                outcome = JobOutcome(failed_event(error))
             except Exception as error:  # noqa: BLE001 - the worker must outlive any one job
                 _log.exception("job %s failed", task.id)
                 text = f"{type(error).__name__}: {str(error)[:300]}"
-                outcome = Outcome(Failed(error=text, mend="The log has the whole story"))
-            if isinstance(task, Load):
+                outcome = JobOutcome(Failed(error=text, hint="The log has the whole story"))
+            if isinstance(task, PreloadTask):
                 self._settle_load(task, outcome)
             elif outcome is not None:
                 self._settle(task.id, outcome)
@@ -282,15 +282,15 @@ class JobQueue:
             generator.engine.cleanup()
 
     def _carry_out(
-        self, task: Job | Load, generator: RobustStableDiffusionGenerator
-    ) -> Outcome | None:
+        self, task: Job | PreloadTask, generator: RobustStableDiffusionGenerator
+    ) -> JobOutcome | None:
         """Do a job, or load a model: that has no outcome beyond its events."""
 
         def report(event: Event) -> None:
             if isinstance(task, Job):
                 with self._changed:
-                    self._jobs[task.id] = self._jobs[task.id].after(event)
-            self._subscribers.tell(task.id, event)
+                    self._jobs[task.id] = self._jobs[task.id].with_event(event)
+            self._subscribers.publish(task.id, event)
 
         if isinstance(task, Job):
             return carry_out(task, generator, self._store, report, self._cancellations[task.id])
@@ -307,7 +307,7 @@ class JobQueue:
         )
         return None
 
-    def _next(self) -> Job | Load | None:
+    def _next(self) -> Job | PreloadTask | None:
         """What is to be done next: jobs go before models that are only wanted."""
         with self._changed:
             self._changed.wait_for(
@@ -324,16 +324,16 @@ class JobQueue:
             self._running = self._waiting.pop(0)
             return self._replace(self._running, state=JobState.RUNNING)
 
-    def _settle_load(self, load: Load, outcome: Outcome | None) -> None:
-        ending = outcome.event if outcome is not None else None
-        if isinstance(ending, Failed):
-            _log.warning("model %s can't be loaded: %s", load.model, ending.error)
+    def _settle_load(self, load: PreloadTask, outcome: JobOutcome | None) -> None:
+        final_event = outcome.event if outcome is not None else None
+        if isinstance(final_event, Failed):
+            _log.warning("model %s can't be loaded: %s", load.model, final_event.error)
         with self._changed:
-            if ending is not None:
-                self._subscribers.tell(load.id, ending)
-            self._loading.end(ending)
+            if final_event is not None:
+                self._subscribers.publish(load.id, final_event)
+            self._loading.end(final_event)
 
-    def _settle(self, job_id: str, outcome: Outcome) -> None:
+    def _settle(self, job_id: str, outcome: JobOutcome) -> None:
         with self._changed:
             self._running = None
             if outcome.unsaved:
@@ -341,12 +341,12 @@ class JobQueue:
             self._end(job_id, outcome)
             self._changed.notify_all()
 
-    def _end(self, job_id: str, outcome: Outcome) -> None:
+    def _end(self, job_id: str, outcome: JobOutcome) -> None:
         self._cancellations.pop(job_id)
         # Behind those that ended before it: it is forgotten after them.
-        self._jobs[job_id] = over(self._jobs.pop(job_id), outcome)
+        self._jobs[job_id] = finished_job(self._jobs.pop(job_id), outcome)
         self._forget_old()
-        self._subscribers.tell(job_id, outcome.event)
+        self._subscribers.publish(job_id, outcome.event)
 
     def _forget_old(self) -> None:
         finished = [job.id for job in self._jobs.values() if job.state.is_over]

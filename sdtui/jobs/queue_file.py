@@ -12,14 +12,14 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sdtui.core import paths
-from sdtui.core.files import write_whole
+from sdtui.core.files import write_atomic
 from sdtui.core.locks import exclusive, hold, is_held
 from sdtui.jobs.job import Job
 
 _log = logging.getLogger(__name__)
 
 
-class _Kept(BaseModel):
+class _StoredJobs(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     jobs: tuple[Job, ...]
@@ -40,29 +40,29 @@ class QueueFile:
         self._lock = threading.Lock()
         self._is_final = False
 
-    def keep(self, jobs: Iterable[Job]) -> None:
+    def save(self, jobs: Iterable[Job]) -> None:
         """Keep the jobs that are wanted; without any there is no file. Raises OSError."""
         with self._lock:
             if not self._is_final:
                 self._write(jobs)
 
-    def keep_for_good(self, jobs: Iterable[Job]) -> None:
+    def save_final(self, jobs: Iterable[Job]) -> None:
         """Leave behind what the next start is to find. What is to be kept after that changes
         nothing: it is from those who see jobs stopped because the process ends. Raises OSError."""
         with self._lock:
             if not self._is_final:
                 self._write(jobs)
                 self._is_final = True
-                self._let_go()
+                self._release()
 
     def _write(self, jobs: Iterable[Job]) -> None:
         wanted = tuple(job for job in jobs if job.state.is_wanted)
         if wanted:
             path = self._path or self._begin()
-            write_whole(path, _Kept(jobs=wanted).model_dump_json().encode())
+            write_atomic(path, _StoredJobs(jobs=wanted).model_dump_json().encode())
         elif self._path is not None:
             self._path.unlink(missing_ok=True)
-            self._let_go()
+            self._release()
 
     def _begin(self) -> Path:
         # A new name each time: who has found a lock free knows that it will never be held again.
@@ -71,43 +71,43 @@ class QueueFile:
         self._path = path
         return path
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._path is not None:
             lock, self._path = _lock_of(self._path), None
             os.close(self._held)
             lock.unlink(missing_ok=True)
 
-    def left_behind(self) -> list[Job]:
+    def orphaned(self) -> list[Job]:
         """The jobs of processes that are no more, in their order."""
-        return [job for _, kept in self._others() for job in kept.jobs]
+        return [job for _, stored in self._others() for job in stored.jobs]
 
     def take_over(self, jobs: Iterable[Job]) -> list[Job]:
-        """Keep `jobs` and, behind them, those that `left_behind` lists, as this process's own.
+        """Keep `jobs` and, behind them, those that `orphaned` lists, as this process's own.
         Returns the latter: of several processes that ask for them one gets them, and at no moment
-        are they not on disk. After `keep_for_good` they are left to others. Raises OSError."""
+        are they not on disk. After `save_final` they are left to others. Raises OSError."""
         with exclusive(self._folder / "queue.lock"), self._lock:
             if self._is_final:
                 return []
             others = list(self._others())
-            left = [job for _, kept in others for job in kept.jobs]
+            left = [job for _, stored in others for job in stored.jobs]
             self._write([*jobs, *left])
             for file, _ in others:
                 _delete(file)
         return left
 
-    def forget_left_behind(self) -> None:
-        """Delete what `left_behind` lists, as far as that is allowed: it isn't wanted."""
+    def forget_orphaned(self) -> None:
+        """Delete what `orphaned` lists, as far as that is allowed: it isn't wanted."""
         for file, _ in self._others():
             try:
                 _delete(file)
             except OSError as error:
                 _log.warning("%s can't be deleted: %s", file, error)
 
-    def _others(self) -> Iterator[tuple[Path, _Kept]]:
+    def _others(self) -> Iterator[tuple[Path, _StoredJobs]]:
         for file in sorted(self._folder.glob("queue-*.json")):
             try:
                 if not is_held(_lock_of(file)):
-                    yield file, _Kept.model_validate_json(file.read_bytes())
+                    yield file, _StoredJobs.model_validate_json(file.read_bytes())
             except (OSError, ValidationError) as error:
                 _log.warning("%s can't be read: %s", file, error)
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from sdtui.core.events import Event, JobEvent
+from sdtui.requests.events import Event, JobEvent
 
 Subscriber = Callable[[JobEvent], None]
 
@@ -32,7 +32,7 @@ class Subscribers:
 
         return remove
 
-    def tell(self, job_id: str, event: Event) -> None:
+    def publish(self, job_id: str, event: Event) -> None:
         """Hand an event of a job to all of them."""
         envelope = JobEvent(job=job_id, time=time.time(), event=event)
         for subscriber in self._all:

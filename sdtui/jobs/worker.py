@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
-from sdtui.core.events import Cancelled, Event, Failed, Finished, Saved, Started
 from sdtui.core.job_state import JobState
-from sdtui.core.record import GenerationRecord, ImageRecord
 from sdtui.core.settings import Settings
-from sdtui.jobs.importing import beside_an_event_loop
-from sdtui.jobs.job import Ending, Format, Job, Output
+from sdtui.jobs.job import FinalEvent, Format, Job, Output
+from sdtui.jobs.torch_preload import without_blocking_the_event_loop
+from sdtui.requests.events import Cancelled, Event, Failed, Finished, Saved, Started
+from sdtui.requests.record import GenerationRecord, ImageRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,23 +83,23 @@ class UnsavedPicture:
 
 
 @dataclass
-class Outcome:
+class JobOutcome:
     """What came of a job."""
 
-    event: Ending
+    event: FinalEvent
     unsaved: list[UnsavedPicture] = field(default_factory=list)
 
 
 def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
     """The engine behind its retry policy. Imports torch: for the worker thread only."""
-    with beside_an_event_loop():
-        from sdtui.engine.engine import StableDiffusionEngine
+    with without_blocking_the_event_loop():
         from sdtui.engine.generator import RobustStableDiffusionGenerator
-        from sdtui.engine.threads import give_way_to_others
+        from sdtui.engine.pipeline_manager import StableDiffusionEngine
+        from sdtui.engine.threads import lower_thread_priority
 
     engine = StableDiffusionEngine(settings)
     if not engine.device.is_accelerator:
-        give_way_to_others()
+        lower_thread_priority()
     return RobustStableDiffusionGenerator(engine)
 
 
@@ -109,12 +109,12 @@ def carry_out(
     store: PictureStore,
     report: Report,
     cancellation: Cancellation,
-) -> Outcome:
+) -> JobOutcome:
     """Make and save a job's pictures. Every SdtuiError becomes part of the outcome."""
     request = job.request.with_seed()
     report(Started(seed=request.seed or 0))
     saved: dict[int, ImageRecord] = {}
-    outcome = Outcome(Cancelled())
+    outcome = JobOutcome(Cancelled())
 
     def on_image(index: int, image: Image.Image, record: GenerationRecord) -> None:
         try:
@@ -134,7 +134,7 @@ def carry_out(
     return outcome
 
 
-def over(job: Job, outcome: Outcome) -> Job:
+def finished_job(job: Job, outcome: JobOutcome) -> Job:
     """A job as it stands when it is over."""
     event = outcome.event
     failed = event if isinstance(event, Failed) else None
@@ -143,13 +143,13 @@ def over(job: Job, outcome: Outcome) -> Job:
             "state": _STATE_AFTER[event.kind],
             "record": event.record,
             "error": str(failed) if failed else None,
-            "asked_wrongly": failed is not None and failed.asked_wrongly,
+            "asked_wrongly": failed is not None and failed.is_user_error,
             "error_type": failed.error_type if failed else "",
         }
     )
 
 
-def _closing_event(error: SdtuiError | None, record: GenerationRecord) -> Ending:
+def _closing_event(error: SdtuiError | None, record: GenerationRecord) -> FinalEvent:
     if error is None:
         return Finished(record=record)
     if isinstance(error, CancelledError):
@@ -161,8 +161,8 @@ def failed_event(error: SdtuiError, record: GenerationRecord | None = None) -> F
     """The event that tells of an error."""
     return Failed(
         error=error.what,
-        mend=error.mend,
-        asked_wrongly=isinstance(error, InvalidRequestError),
+        hint=error.hint,
+        is_user_error=isinstance(error, InvalidRequestError),
         error_type=type(error).__name__,
         stage=error.stage if isinstance(error, GenerationError) else None,
         record=record,

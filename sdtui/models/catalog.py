@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from sdtui import pocket
-from sdtui.core.choices import POCKET
+from sdtui.core.enums import POCKET
 from sdtui.core.errors import (
     ModelDamagedError,
     ModelNotFoundError,

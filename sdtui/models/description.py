@@ -16,10 +16,10 @@ from sdtui.core.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from sdtui.core.request import GenerationRequest
 from sdtui.core.samplers import DEFAULT_SAMPLER
 from sdtui.models.distilled import Distilled, distilled_values, model_name
 from sdtui.models.headers import Header, read_header
+from sdtui.requests.request import GenerationRequest
 
 CONFIGS = Path(__file__).parent / "configs"
 """Component configs of the families whose single files sdtui loads, so that it needs no network."""

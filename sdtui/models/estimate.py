@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sdtui.core.choices import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode
 from sdtui.models.description import ModelDescription
 
 BYTES = {DType.FLOAT32: 4, DType.FLOAT16: 2, DType.BFLOAT16: 2}

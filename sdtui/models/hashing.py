@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from sdtui.core import paths
-from sdtui.core.files import write_whole
+from sdtui.core.files import write_atomic
 from sdtui.models.description import weight_files
 
 _CHUNK = 1 << 22
@@ -71,4 +71,4 @@ def _remembered() -> dict[str, str]:
 
 def _remember(known: dict[str, str]) -> None:
     with contextlib.suppress(OSError):  # hashing again is slow, but no harm
-        write_whole(_store(), json.dumps(known, indent=1).encode())
+        write_atomic(_store(), json.dumps(known, indent=1).encode())

@@ -38,7 +38,7 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
-    mend = "Check the network (and HF_HUB_OFFLINE), or give the path of a model on disk"
+    hint = "Check the network (and HF_HUB_OFFLINE), or give the path of a model on disk"
     try:
         info = HfApi().model_info(hub_id, files_metadata=True)
         sizes = {entry.rfilename: entry.size or 0 for entry in info.siblings or []}
@@ -58,15 +58,15 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
         return Path(hf_hub_download(hub_id, _INDEX)).parent
     except GatedRepoError:
         problem = f"{hub_id} asks you to accept its licence first"
-        mend = "Accept it on the model's page, then set HF_TOKEN to a token of your account"
+        hint = "Accept it on the model's page, then set HF_TOKEN to a token of your account"
     except (RepositoryNotFoundError, HFValidationError):
         problem = f"the hub has no model {hub_id}, or you may not see it"
-        mend = "Check the name; for a private model set HF_TOKEN"
+        hint = "Check the name; for a private model set HF_TOKEN"
     except (HTTPError, OSError) as error:
         problem = f"{hub_id} can't be downloaded: {_reason(error)}"
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            mend = "Free some disk space; what has come already is kept"
-    raise DownloadError(problem, mend)
+            hint = "Free some disk space; what has come already is kept"
+    raise DownloadError(problem, hint)
 
 
 def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdtui.core.choices import DType
+from sdtui.core.enums import DType
 
 CPU_INFORMATION = Path("/proc/cpuinfo")
 """Where Linux lists what the CPU can do."""

@@ -34,12 +34,12 @@ class Nvidia:
 
 
 def _sample(index: int, handle: Any, name: str) -> GpuSample | None:
-    memory = _told(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle))
+    memory = _format(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle))
     if memory is None:
         return None
-    rates = _told(lambda: pynvml.nvmlDeviceGetUtilizationRates(handle))
+    rates = _format(lambda: pynvml.nvmlDeviceGetUtilizationRates(handle))
     sensor = pynvml.NVML_TEMPERATURE_GPU
-    milliwatts = _told(lambda: pynvml.nvmlDeviceGetPowerUsage(handle))
+    milliwatts = _format(lambda: pynvml.nvmlDeviceGetPowerUsage(handle))
     return GpuSample(
         index=index,
         name=name,
@@ -47,19 +47,19 @@ def _sample(index: int, handle: Any, name: str) -> GpuSample | None:
         memory_total=int(memory.total),
         own_memory=_own_memory(handle),
         utilisation=None if rates is None else int(rates.gpu),
-        temperature=_told(lambda: pynvml.nvmlDeviceGetTemperature(handle, sensor)),
+        temperature=_format(lambda: pynvml.nvmlDeviceGetTemperature(handle, sensor)),
         power=None if milliwatts is None else milliwatts / 1000,
     )
 
 
 def _own_memory(handle: Any) -> int | None:
-    processes = _told(lambda: pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    processes = _format(lambda: pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
     own = [each for each in processes or () if each.pid == os.getpid()]
     # In a container the driver may not tell, or tell the host's process numbers.
     return own[0].usedGpuMemory if own else None
 
 
-def _told(ask: Callable[[], Any]) -> Any:
+def _format(ask: Callable[[], Any]) -> Any:
     """What the driver answers, or None where it doesn't support the question."""
     try:
         return ask()

@@ -12,18 +12,18 @@ from starlette.middleware.cors import CORSMiddleware
 
 from sdtui import __version__
 from sdtui.core.errors import Problem, SdtuiError
-from sdtui.core.request import explain
 from sdtui.core.text import shortened
-from sdtui.server.a1111.routes import ROUTERS as A1111
-from sdtui.server.body import BodyLimit
-from sdtui.server.desk import Desk
-from sdtui.server.document import documented_app
+from sdtui.requests.request import explain
+from sdtui.server.api.a1111.routes import ROUTERS as A1111
+from sdtui.server.api.native.routes import ROUTERS as NATIVE
+from sdtui.server.api.openai.routes import ROUTERS as OPENAI
+from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import ApiError, from_sdtui, respond, shape_of
-from sdtui.server.frame import Frame
-from sdtui.server.guard import Guard
-from sdtui.server.openai.routes import ROUTERS as OPENAI
-from sdtui.server.ours.routes import ROUTERS as OURS
-from sdtui.server.route import methods_at
+from sdtui.server.middleware.auth import AuthMiddleware
+from sdtui.server.middleware.body_limit import BodyLimitMiddleware
+from sdtui.server.middleware.request_id import RequestIdMiddleware
+from sdtui.server.openapi import documented_app
+from sdtui.server.routing import methods_at
 
 _log = logging.getLogger(__name__)
 _MOST_PROBLEMS = 20
@@ -35,16 +35,16 @@ _ABOUT = (
 )
 
 
-def make_app(desk: Desk) -> FastAPI:
+def make_app(services: ServerServices) -> FastAPI:
     """The application over a desk's parts."""
     app = documented_app(
-        keyed=desk.options.api_key is not None,
+        keyed=services.options.api_key is not None,
         title="sdtui",
         version=__version__,
         description=_ABOUT,
     )
-    app.state.desk = desk
-    routers = (*OURS, *A1111, *OPENAI)
+    app.state.services = services
+    routers = (*NATIVE, *A1111, *OPENAI)
     app.state.routes = [*app.routes, *(route for router in routers for route in router.routes)]
     for router in routers:
         app.include_router(router)
@@ -53,13 +53,13 @@ def make_app(desk: Desk) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_error)
     app.add_exception_handler(RequestValidationError, _on_error)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit, options=desk.options, closing=desk.closing)
-    app.add_middleware(Guard, options=desk.options)
-    app.add_middleware(Frame, metrics=desk.metrics)
-    if desk.options.cors:
+    app.add_middleware(BodyLimitMiddleware, options=services.options, closing=services.closing)
+    app.add_middleware(AuthMiddleware, options=services.options)
+    app.add_middleware(RequestIdMiddleware, metrics=services.metrics)
+    if services.options.cors:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(desk.options.cors),
+            allow_origins=list(services.options.cors),
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=_EXPOSED,

@@ -6,7 +6,7 @@ import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sdtui.server.system import give_up_on_the_deaf
+from sdtui.server.sockets import set_tcp_user_timeout
 
 _BUSY = object()
 _PATIENCE = 30.0
@@ -26,7 +26,7 @@ class Connection(H11Protocol):
         """Begin to look."""
         super().connection_made(transport)
         self._drop_silent()
-        give_up_on_the_deaf(transport)
+        set_tcp_user_timeout(transport)
         self._answered: object = None
         self._next_look = self.loop.call_later(_PATIENCE, self._look)
 

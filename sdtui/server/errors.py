@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
-from sdtui.core.events import Failed
-from sdtui.core.record import AttemptRecord
 from sdtui.jobs import Job
+from sdtui.requests.events import Failed
+from sdtui.requests.record import AttemptRecord
 
 Shape = Literal["sdtui", "a1111", "openai"]
 
@@ -132,7 +132,7 @@ def from_failed(event: Failed, job: Job | None = None) -> ApiError:
     return ApiError(
         _STATUSES.get(event.error_type, 500),
         event.error_type or "InternalError",
-        told_of(str(event), event.error_type, job),
+        public_message(str(event), event.error_type, job),
         job=job.id if job is not None else None,
         attempts=record.attempts if record is not None else (),
         # It has been tried in every way already: clients that try again by themselves shouldn't.
@@ -140,7 +140,7 @@ def from_failed(event: Failed, job: Job | None = None) -> ApiError:
     )
 
 
-def told_of(error: str, error_type: str, job: Job | None = None) -> str:
+def public_message(error: str, error_type: str, job: Job | None = None) -> str:
     """What a client is told of an error, its job's if there is one: nothing of faults of our own,
     which are in the log, and not where its picture was kept."""
     if not error_type:
@@ -276,8 +276,8 @@ def _message(error: ApiError, names: Mapping[str, str]) -> str:
 
 
 def _param(field: str, names: Mapping[str, str]) -> str:
-    name, *rest = field.split(".")
-    return ".".join((names.get(name, name), *rest))
+    name, *remaining = field.split(".")
+    return ".".join((names.get(name, name), *remaining))
 
 
 def _openai_type(status: int) -> str:

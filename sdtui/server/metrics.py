@@ -9,11 +9,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from sdtui.core.events import JobEvent
-from sdtui.core.record import GenerationRecord, Stage
 from sdtui.jobs import JobQueue, JobState
-from sdtui.server.board import CLOSING
+from sdtui.requests.events import JobEvent
+from sdtui.requests.record import GenerationRecord, Stage
 from sdtui.server.hardware import Hardware
+from sdtui.server.services.job_events import CLOSING
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

@@ -7,7 +7,7 @@ import io
 
 from PIL import Image
 
-from sdtui.core.events import Preview
+from sdtui.requests.events import Preview
 
 
 def enlarged_size(preview: Preview, side: int) -> tuple[int, int]:

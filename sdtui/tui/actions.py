@@ -54,9 +54,9 @@ ACTIONS = (
         "window.jump", "ctrl+o", "Jump", "Show a letter on every pane and tab, and go to one", True
     ),
     Action("app.command_palette", "ctrl+p", "Commands", "Find any action by name", True),
-    Action("window.create_room", "f2", "Create", "Go to prompt, parameters and preview"),
-    Action("window.queue_room", "f3", "Queue", "Go to queue, memory and log"),
-    Action("window.history_room", "f4", "History", "Go to the history"),
+    Action("window.create_tab", "f2", "Create", "Go to prompt, parameters and preview"),
+    Action("window.queue_tab", "f3", "Queue", "Go to queue, memory and log"),
+    Action("window.history_tab", "f4", "History", "Go to the history"),
     Action("window.models", "ctrl+l", "Model", "Choose or download a model"),
     Action("window.full_screen", "f6", "Full screen", "Show the picture on the whole screen"),
     Action("window.editor", "ctrl+t", "Editor", "Edit the prompt in $EDITOR"),
@@ -167,8 +167,8 @@ def check_keymap(keymap: Mapping[str, str]) -> None:
         origin = settings_origin("keys", name)
         if name not in known:
             near = nearest(name, known)
-            mend = f'Did you mean "{near}"?' if near else '"sdtui keys" lists them'
-            raise SettingsError(f'{origin}: keys: there is no action "{name}"', mend)
+            hint = f'Did you mean "{near}"?' if near else '"sdtui keys" lists them'
+            raise SettingsError(f'{origin}: keys: there is no action "{name}"', hint)
         for key in _parted(keys):
             if not _is_key(key):
                 raise SettingsError(

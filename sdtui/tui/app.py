@@ -31,23 +31,23 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from sdtui.core import paths
-from sdtui.core.files import write_whole
+from sdtui.core.files import write_atomic
 from sdtui.core.job_state import JobState
 from sdtui.core.text import visible
 from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.guard import terminal_is_gone
+from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.state import load_state, save_state
-from sdtui.tui.terminal_input import TerminalDriver
+from sdtui.tui.terminal.driver import TerminalDriver
+from sdtui.tui.terminal.key_queue import KeyQueue
+from sdtui.tui.terminal.restore import terminal_is_gone
 from sdtui.tui.themes import OWN_THEMES, first_theme
-from sdtui.tui.typed import TypedLine
-from sdtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
     from sdtui.core.settings import Settings
-    from sdtui.tui.desk import Desk
+    from sdtui.tui.services import AppServices
 
 _log = logging.getLogger(__name__)
 _SAVE_EVERY = 2.0
@@ -69,7 +69,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
     def __init__(
         self,
         settings: Settings,
-        open_desk: Callable[[], Desk],
+        open_services: Callable[[], AppServices],
         *,
         drawn_by: type[Widget] | None = None,
         over_ssh: bool = False,
@@ -81,8 +81,8 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.settings = settings
         self.over_ssh = over_ssh
         self.drawn_by = drawn_by
-        self._open_desk = open_desk
-        self._desk: Desk | None = None
+        self._open_services = open_services
+        self._services: AppServices | None = None
         self.failure: SdtuiError | None = None
         """Why it had to end."""
         self.state = load_state()
@@ -100,21 +100,21 @@ class SdtuiApp(App[int], inherit_bindings=False):
         # One thread, so that what is written last is what was last.
         self._disk = ThreadPoolExecutor(1, "sdtui-state")
         self._saving: Timer | None = None
-        self._typed = TypedLine(self, super().on_event, early)
+        self._key_queue = KeyQueue(self, super().on_event, early)
 
     @property
-    def desk(self) -> Desk:
+    def services(self) -> AppServices:
         """What the app works with, opened when it is first asked for: by a key, or once the window
         is seen."""
-        if self._desk is None:
-            self._desk = self._open_desk()
-        return self._desk
+        if self._services is None:
+            self._services = self._open_services()
+        return self._services
 
     def on_mount(self) -> None:
         """Listen to the system."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._told_to_end, number)
+            loop.add_signal_handler(number, self._on_terminate, number)
         # Not by the loop: it may be waiting to write to a terminal that is gone.
         signal.signal(signal.SIGHUP, self._hung_up)
 
@@ -134,7 +134,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         """What is typed waits for its turn."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            await self._typed.put(event)
+            await self._key_queue.put(event)
         else:
             await super().on_event(event)
 
@@ -154,13 +154,13 @@ class SdtuiApp(App[int], inherit_bindings=False):
     @property
     def silence(self) -> float:
         """Seconds since something was typed."""
-        return time.monotonic() - self._typed.last
+        return time.monotonic() - self._key_queue.last
 
     async def take_keys(self) -> None:
         """The window is there: what was typed before that comes first."""
-        await self._typed.begin()
+        await self._key_queue.begin()
 
-    def _told_to_end(self, number: int) -> None:
+    def _on_terminate(self, number: int) -> None:
         _log.warning("ended by signal %s", number)
         self.leave(128 + number)
 
@@ -170,14 +170,14 @@ class SdtuiApp(App[int], inherit_bindings=False):
         if terminal_is_gone():
             start_new_thread(self._end_without_terminal, (number,))
         else:
-            self.call_later(self._told_to_end, number)
+            self.call_later(self._on_terminate, number)
 
     def _end_without_terminal(self, number: int) -> None:
         """Textual's way out doesn't end: it waits until everything is written. There is nothing to
         restore, so all is saved and that is it."""
         _log.warning("the terminal is gone")
         self.save().result()
-        self.close_desk()
+        self.close_services()
         logging.shutdown()
         os._exit(128 + number)
 
@@ -218,9 +218,9 @@ class SdtuiApp(App[int], inherit_bindings=False):
     def leave(self, code: int = 0) -> None:
         """Save and end. What runs and waits is on disk already, for the next start."""
         self.main.downloads.cancel()
-        if self._desk is not None:
-            self.main.live.unsubscribe()
-            self._desk.monitor.stop()
+        if self._services is not None:
+            self.main.presenter.unsubscribe()
+            self._services.monitor.stop()
         self.save().result()
         self.exit(code)
 
@@ -229,9 +229,9 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.failure = failure
         self.leave()
 
-    def close_desk(self) -> bool:
+    def close_services(self) -> bool:
         """Keep what waits for the next start. Returns whether nothing works any more."""
-        return self._desk is None or self._desk.close()
+        return self._services is None or self._services.close()
 
     async def action_quit(self) -> None:
         """Leave; ask once where a picture would be lost."""
@@ -242,9 +242,9 @@ class SdtuiApp(App[int], inherit_bindings=False):
             self.leave()
 
     def _what_is_lost(self) -> str:
-        if self._desk is None:
+        if self._services is None:
             return ""
-        queue = self._desk.queue
+        queue = self._services.queue
         if any(job.state is JobState.RUNNING for job in queue.jobs()):
             kept = "The queue is kept, and the next start offers to go on."
             return f"A picture is being made; it will be lost. {kept}"
@@ -262,12 +262,12 @@ class SdtuiApp(App[int], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Explain the focused pane, or the keys of what lies over the window."""
-        from sdtui.tui.screens.help import HelpScreen, told_keys
+        from sdtui.tui.screens.help import HelpScreen, key_help
 
         if self.screen is self.main:
             self.main.show_help()
         elif not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen("Keys here", "", told_keys(self.main)))
+            self.push_screen(HelpScreen("Keys here", "", key_help(self.main)))
 
     def action_command_palette(self) -> None:
         """Find an action by name. Help may lie over the palette, which Textual doesn't see."""
@@ -355,7 +355,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.copy_to_clipboard(text)
         file = paths.state_folder() / "copied.txt"
         try:
-            write_whole(file, text.encode())
+            write_atomic(file, text.encode())
         except OSError as error:
             told = f"{what} sent to the terminal's clipboard, but not to {file}: {error.strerror}"
             self.notify(told, severity="warning")

@@ -9,9 +9,9 @@ from textual.message_pump import MessagePump
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, SdtuiError
-from sdtui.tui.beside import beside
+from sdtui.core.units import data_size, duration
+from sdtui.tui.background import run_in_background
 from sdtui.tui.messages import message
-from sdtui.tui.quantities import data_size, duration
 
 
 @message
@@ -49,7 +49,9 @@ class Downloads:
         """Begin. Another must not be under way."""
         self.hub_id, self.told, self.share = hub_id, "asking the hub", 0.0
         self._cancellation = Cancellation()
-        beside(self._target, _fetching(hub_id, self._cancellation, self._target.post_message))
+        run_in_background(
+            self._target, _fetching(hub_id, self._cancellation, self._target.post_message)
+        )
 
     def cancel(self) -> None:
         """Stop as soon as the piece that is coming has come."""

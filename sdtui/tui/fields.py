@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.paths import expanded, is_file, is_folder
-from sdtui.core.request_fields import REQUEST_FIELDS, SIZE_MULTIPLE, RequestField
 from sdtui.core.samplers import sampler_labels
+from sdtui.requests.fields import REQUEST_FIELDS, SIZE_MULTIPLE, RequestField
 
 if TYPE_CHECKING:
-    from sdtui.core.request import GenerationRequest
+    from sdtui.requests.request import GenerationRequest
 
 Kind = Literal["text", "model", "choice", "integer", "number", "path"]
 
@@ -130,7 +130,7 @@ def label_of(name: str) -> str:
 
 def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
     """The request that a form asks for. Raises InvalidRequestError."""
-    from sdtui.core.request import GenerationRequest
+    from sdtui.requests.request import GenerationRequest
 
     values = request_values(texts)
     image = values.get("init_image")

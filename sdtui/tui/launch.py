@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from sdtui.core import paths
 from sdtui.core.settings import Settings
 from sdtui.tui.actions import check_keymap
-from sdtui.tui.guard import TerminalGuard
-from sdtui.tui.protocol import picture_widget, prepare_colours
-from sdtui.tui.terminal_question import Abilities, TerminalQuestion
+from sdtui.tui.terminal.image_protocol import picture_widget, prepare_colours
+from sdtui.tui.terminal.probe import TerminalCapabilities, TerminalProbe
+from sdtui.tui.terminal.restore import TerminalRestore
 
 if TYPE_CHECKING:
     from sdtui.jobs import JobQueue
     from sdtui.jobs.worker import PictureStore
-    from sdtui.tui.desk import Desk
+    from sdtui.tui.services import AppServices
 
     MakeQueue = Callable[[Settings, PictureStore], JobQueue]
 
@@ -31,7 +31,7 @@ _DRAWN = "240"
 """Times a second that Textual may draw. It draws only what has changed, so more often is not more;
 but what changes right after something was drawn waits for up to two such turns, and that may be
 what a key did."""
-_TURN = 0.0005
+_TURN_SECONDS = 0.0005
 """Seconds that a thread may hold the interpreter while another waits for it."""
 
 
@@ -46,9 +46,9 @@ def launch(settings: Settings, make_queue: MakeQueue | None = None) -> int:
     check_keymap(settings.keys)
     prepare_colours()
     # While the worker imports torch, threads take turns by this clock: keys shouldn't wait long.
-    sys.setswitchinterval(_TURN)
+    sys.setswitchinterval(_TURN_SECONDS)
     os.environ.setdefault("TEXTUAL_FPS", _DRAWN)
-    with TerminalGuard(_KILLED):
+    with TerminalRestore(_KILLED):
         code, ended = _run(settings, make_queue)
     if not ended or "torch" in sys.modules:
         # The worker is inside a long step, or torch would take a second to be unloaded. Every
@@ -62,32 +62,34 @@ def launch(settings: Settings, make_queue: MakeQueue | None = None) -> int:
 def _run(settings: Settings, make_queue: MakeQueue | None) -> tuple[int, bool]:
     """The app's exit code, and whether the worker has ended."""
     over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
-    question = None if settings.image_protocol == "halfcell" else TerminalQuestion()
+    question = None if settings.image_protocol == "halfcell" else TerminalProbe()
     try:
         from sdtui.tui.app import SdtuiApp
     finally:
         patience = _PATIENCE_OVER_SSH if over_ssh else _PATIENCE
-        abilities, early = question.answers(patience) if question else (Abilities(), "")
+        capabilities, early = (
+            question.answers(patience) if question else (TerminalCapabilities(), "")
+        )
 
-    def open_desk() -> Desk:
+    def open_services() -> AppServices:
         from sdtui.history import History
         from sdtui.jobs import JobQueue, QueueFile
         from sdtui.monitor import Monitor
-        from sdtui.tui.desk import Desk
+        from sdtui.tui.services import AppServices
 
         history = History(settings.pictures)
-        return Desk(
+        return AppServices(
             queue=(make_queue or JobQueue)(settings, history),
             history=history,
             queue_file=QueueFile(),
             monitor=Monitor(2.0 if over_ssh else 1.0),
         )
 
-    drawn_by = picture_widget(settings.image_protocol, abilities)
-    app = SdtuiApp(settings, open_desk, drawn_by=drawn_by, over_ssh=over_ssh, early=early)
+    drawn_by = picture_widget(settings.image_protocol, capabilities)
+    app = SdtuiApp(settings, open_services, drawn_by=drawn_by, over_ssh=over_ssh, early=early)
     code = app.run()
     failed = app.return_code not in (0, None) and code is None
-    ended = app.close_desk()
+    ended = app.close_services()
     if app.failure is not None:
         raise app.failure
     if failed:

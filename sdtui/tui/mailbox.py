@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from sdtui.core.events import JobEvent, Preview
+from sdtui.requests.events import JobEvent, Preview
 
 _MOST = 5000
 """Events that can wait; older ones go first. Far more than come between two looks."""
@@ -22,7 +22,7 @@ class Mailbox:
         self._lock = threading.Lock()
         self._events: deque[JobEvent] = deque(maxlen=_MOST)
         self._preview: Preview | None = None
-        self._told = False
+        self._notified = False
 
     def put(self, event: JobEvent) -> None:
         """Keep an event. Called by the queue."""
@@ -31,7 +31,7 @@ class Mailbox:
                 self._preview = event.event
             else:
                 self._events.append(event)
-            told, self._told = self._told, True
+            told, self._notified = self._notified, True
         if not told:
             self._notify()
 
@@ -40,7 +40,7 @@ class Mailbox:
         with self._lock:
             events = list(self._events)
             self._events.clear()
-            self._told = False
+            self._notified = False
         return events
 
     def take_preview(self) -> Preview | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sdtui.core import paths
-from sdtui.core.files import write_whole
+from sdtui.core.files import write_atomic
 from sdtui.core.locks import exclusive
 
 MOST_PROMPTS = 200
@@ -113,6 +113,6 @@ def save_state(state: SavedState) -> None:
                 prompts=_merged(state.prompts, there.prompts),
                 negative_prompts=_merged(state.negative_prompts, there.negative_prompts),
             )
-            write_whole(state_file(), json.dumps(asdict(merged), indent=1).encode())
+            write_atomic(state_file(), json.dumps(asdict(merged), indent=1).encode())
     except OSError as error:
         _log.warning("the state can't be saved: %s", error)

@@ -11,15 +11,15 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 
 from sdtui.bench import measure
-from sdtui.bench.contenders import EngineContender, Made, OnStep
+from sdtui.bench.contenders import ContenderResult, EngineContender, OnStep
 from sdtui.bench.measure import Bench
 from sdtui.bench.plan import PROMPTS, STEPS, Cell, Plan
-from sdtui.bench.report import BenchReport, CellResult, Sample
-from sdtui.core.choices import DType
+from sdtui.bench.report import BenchReport, CellResult, Measurement
+from sdtui.core.enums import DType
 from sdtui.core.errors import OutOfMemoryError
-from sdtui.core.record import Stage
-from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
+from sdtui.requests.record import Stage
+from sdtui.requests.request import GenerationRequest
 
 _SMALL, _LARGE = (64, 64), (128, 128)
 
@@ -31,15 +31,15 @@ class _Contender(EngineContender):
     interrupted_after: int | None = None
     runs = 0
 
-    def make(self, cell: Cell, on_step: OnStep) -> Made:
+    def make(self, cell: Cell, on_step: OnStep) -> ContenderResult:
         self.runs += 1
         if (cell.width, cell.height) == self.too_large:
             raise OutOfMemoryError("memory ran out in the denoise stage", stage=Stage.DENOISE)
         if self.runs == self.interrupted_after:
             raise KeyboardInterrupt
         on_step()
-        sample = Sample(seconds=1.0, stages={"denoise": 0.5}, batch_size=cell.count)
-        return Made(sample, [Image.new("RGB", (8, 8))], step_seconds=0.1)
+        sample = Measurement(seconds=1.0, stages={"denoise": 0.5}, batch_size=cell.count)
+        return ContenderResult(sample, [Image.new("RGB", (8, 8))], step_seconds=0.1)
 
 
 def _bench(

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sdtui.bench.compare import compare
-from sdtui.bench.report import Sample, read_report, to_csv
+from sdtui.bench.report import Measurement, read_report, to_csv
 from sdtui.bench.tables import comparison_lines, report_lines
 from sdtui.core.errors import BenchError
-from tests.bench.reports import cell, report
+from tests.support.bench_reports import cell, report
 
 
 def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_file_that_is_no_report_is_told(tmp_path: Path, text: str) -> None:
 
 
 def test_csv_has_a_row_for_every_run_and_for_a_failed_cell() -> None:
-    against = (Sample(seconds=4.0), Sample(seconds=5.0))
+    against = (Measurement(seconds=4.0), Measurement(seconds=5.0))
     made = report(
         cell([1.0, 2.0], prompt='a "cat", sitting', against=against),
         cell([], steps=50, error="memory ran out"),
@@ -57,13 +57,16 @@ def test_csv_has_a_row_for_every_run_and_for_a_failed_cell() -> None:
 
 
 def test_ratios_go_pair_by_pair() -> None:
-    against = (Sample(seconds=2.0), Sample(seconds=1.0))
+    against = (Measurement(seconds=2.0), Measurement(seconds=1.0))
     assert cell([1.0, 2.0], against=against).ratios == (0.5, 2.0)
 
 
 def test_computed_seconds_have_ratios_of_their_own() -> None:
-    samples = tuple(Sample(seconds=9.0, cpu_seconds=each) for each in (1.0, 2.0, 3.0))
-    against = (*(Sample(seconds=1.0, cpu_seconds=4.0) for _ in range(2)), Sample(seconds=1.0))
+    samples = tuple(Measurement(seconds=9.0, cpu_seconds=each) for each in (1.0, 2.0, 3.0))
+    against = (
+        *(Measurement(seconds=1.0, cpu_seconds=4.0) for _ in range(2)),
+        Measurement(seconds=1.0),
+    )
     compared = cell([], samples=samples, against=against)
     assert compared.cpu_ratios == (0.25, 0.5)
     text = "\n".join(report_lines(report(compared, against="diffusers"), 80))
@@ -108,7 +111,7 @@ def test_the_table_tells_all_and_its_columns_stand_in_line() -> None:
 
 
 def test_everything_fits_into_a_small_terminal() -> None:
-    against = (Sample(seconds=4.0), Sample(seconds=5.0))
+    against = (Measurement(seconds=4.0), Measurement(seconds=5.0))
     prompts = ("a much longer prompt than fits", "a prompt\nof two \x1b[31mlines")
     cells = [
         cell([1000.0, 2000.0], steps=100, prompt=prompt, against=against, difference=0.25)

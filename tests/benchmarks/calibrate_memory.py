@@ -16,7 +16,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from sdtui.engine.device import PeakMeter, choose_device
-from sdtui.engine.quiet import quiet_libraries
+from sdtui.engine.library_setup import quiet_libraries
 from sdtui.models.description import CONFIGS
 from sdtui.models.estimate import DENOISER_MAPS, VAE_BYTES_PER_PIXEL
 

@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 
 from sdtui.core.settings import Settings
-from sdtui.engine.quiet import quiet_libraries
-from tests.server.fuzzing import fuzz, operations
-from tests.server.live import live
-from tests.tiny import make_sd1
+from sdtui.engine.library_setup import quiet_libraries
+from tests.support.fuzzing import fuzz, operations
+from tests.support.live_server import live
+from tests.support.tiny_models import make_sd1
 
 
 def main() -> None:

@@ -24,10 +24,10 @@ from typing import NamedTuple
 import click
 
 from sdtui.history import History
+from sdtui.history.infotext import encode
 from sdtui.history.names import stem
-from sdtui.history.pnginfo import encode
 from sdtui.history.sidecar import to_json
-from tests.history.records import picture, record
+from tests.support.records import picture, record
 
 WORDS = """
 tiger apple castle forest river robot portrait city night sunset ocean mountain dragon cat dog

@@ -24,9 +24,9 @@ from pathlib import Path
 import click
 
 from sdtui.history import History
-from sdtui.history.containers import is_whole
-from sdtui.history.names import json_beside
-from tests.history.records import picture, record
+from sdtui.history.image_metadata import is_whole
+from sdtui.history.names import sidecar_path
+from tests.support.records import picture, record
 
 SEED = 20261122
 
@@ -70,7 +70,7 @@ def faults(folder: Path) -> list[str]:
     for path in folder.rglob("*.png"):
         if not is_whole(path):
             found.append(f"{path} is partial")
-        if not json_beside(path).is_file():
+        if not sidecar_path(path).is_file():
             found.append(f"{path} has no JSON")
     for path in folder.rglob("*.json"):
         try:

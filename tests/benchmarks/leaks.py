@@ -15,13 +15,13 @@ from typing import Any
 import psutil
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.events import Event
-from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
-from sdtui.engine.engine import StableDiffusionEngine
 from sdtui.engine.generator import RobustStableDiffusionGenerator
-from sdtui.engine.quiet import quiet_libraries
-from tests.tiny import make_sd1, make_sdxl
+from sdtui.engine.library_setup import quiet_libraries
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.events import Event
+from sdtui.requests.request import GenerationRequest
+from tests.support.tiny_models import make_sd1, make_sdxl
 
 
 def main() -> None:

@@ -29,12 +29,12 @@ import torch
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.engine.device import PeakMeter, choose_device
-from sdtui.engine.load import load_pipeline
-from sdtui.engine.quiet import quiet_libraries
+from sdtui.engine.library_setup import quiet_libraries
+from sdtui.engine.stages.load import load_pipeline
 from sdtui.models.description import CONFIGS, describe_model
 from tests.benchmarks.random_model import FAMILIES
-from tests.ldm import write_single_file
-from tests.singles import random_pipeline
+from tests.support.original_layout import write_single_file
+from tests.support.single_files import random_pipeline
 
 
 def main() -> None:

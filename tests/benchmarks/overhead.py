@@ -15,11 +15,11 @@ from pathlib import Path
 
 from sdtui.bench.measure import Bench
 from sdtui.bench.plan import Plan
-from sdtui.core.choices import DType
-from sdtui.core.request import GenerationRequest
+from sdtui.core.enums import DType
 from sdtui.core.settings import Settings
-from sdtui.engine.quiet import quiet_libraries
-from tests.tiny import make_sd1
+from sdtui.engine.library_setup import quiet_libraries
+from sdtui.requests.request import GenerationRequest
+from tests.support.tiny_models import make_sd1
 
 _SIZE = 256
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sdtui.core.choices import DType
+from sdtui.core.enums import DType
 from sdtui.engine.device import TORCH_DTYPES
-from sdtui.engine.quiet import quiet_libraries
+from sdtui.engine.library_setup import quiet_libraries
 from sdtui.models.description import CONFIGS
-from tests.singles import random_pipeline
+from tests.support.single_files import random_pipeline
 
 FAMILIES = ("sd1", "sd2", "sdxl")
 

@@ -14,14 +14,14 @@ from typing import NamedTuple, Self
 import torch
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
-from sdtui.engine.engine import Report, report_nothing
 from sdtui.engine.generator import RobustStableDiffusionGenerator
-from sdtui.engine.quiet import quiet_libraries
+from sdtui.engine.library_setup import quiet_libraries
+from sdtui.engine.pipeline_manager import Report, report_nothing
 from sdtui.engine.run import GenerationResult, OnImage
 from sdtui.jobs.worker import make_generator
-from sdtui.server.run import TURN
+from sdtui.requests.request import GenerationRequest
+from sdtui.server.lifecycle import TURN
 
 
 def as_served_on_one_core() -> None:

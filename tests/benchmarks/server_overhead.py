@@ -28,13 +28,13 @@ from typing import Any, NamedTuple, Self
 from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.events import Event
-from sdtui.core.record import GenerationRecord
-from sdtui.core.request import GenerationRequest
-from sdtui.engine.engine import Report, StableDiffusionEngine, report_nothing
+from sdtui.engine.pipeline_manager import Report, StableDiffusionEngine, report_nothing
 from sdtui.engine.run import GenerationResult, OnImage
+from sdtui.requests.events import Event
+from sdtui.requests.record import GenerationRecord
+from sdtui.requests.request import GenerationRequest
 from tests.benchmarks.served import Middle, Overheard, as_served_on_one_core
-from tests.server.live import live
+from tests.support.live_server import live
 
 _MOST_ADDED = 0.01
 """Of the engine's own time."""

@@ -17,11 +17,11 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from sdtui.core.events import Event, Preview, Step
-from sdtui.engine.engine import Report, StableDiffusionEngine
+from sdtui.engine.pipeline_manager import Report, StableDiffusionEngine
 from sdtui.engine.run import OnImage
+from sdtui.requests.events import Event, Preview, Step
 from tests.benchmarks.served import Middle, Overheard, as_served_on_one_core
-from tests.server.live import live
+from tests.support.live_server import live
 
 
 class _EveryOther(Overheard):

@@ -18,11 +18,10 @@ from functools import partial
 from sdtui.bench.contenders import EngineContender
 from sdtui.bench.measure import picture_difference
 from sdtui.bench.plan import PROMPTS, Cell
-from sdtui.core.choices import Speed
-from sdtui.core.request import GenerationRequest
+from sdtui.core.enums import Speed
 from sdtui.core.settings import Settings
-from sdtui.engine.quiet import quiet_libraries
-from sdtui.engine.speed import (
+from sdtui.engine.library_setup import quiet_libraries
+from sdtui.engine.speed.presets import (
     PRESETS,
     Part,
     cached_features,
@@ -31,6 +30,7 @@ from sdtui.engine.speed import (
     fused_projections,
     turn_on,
 )
+from sdtui.requests.request import GenerationRequest
 
 _PARTS: Mapping[str, Sequence[Part]] = {
     "channels last": [channels_last],
@@ -67,11 +67,11 @@ def main() -> None:
         first = time.perf_counter() - before
         ratios = []
         for _ in range(options.pairs):
-            ours, theirs = faster.make(cell, _nothing), plain.make(cell, _nothing)
-            ratios.append(ours.sample.seconds / theirs.sample.seconds)
+            native, theirs = faster.make(cell, _nothing), plain.make(cell, _nothing)
+            ratios.append(native.sample.seconds / theirs.sample.seconds)
         sys.stdout.write(
             f"{name:22} {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})  "
-            f"difference {picture_difference(ours.images, theirs.images):.2f} of 255, "
+            f"difference {picture_difference(native.images, theirs.images):.2f} of 255, "
             f"first run {first:.1f} s {' '.join(loaded.speedups.notices)}\n"
         )
         sys.stdout.flush()

@@ -25,10 +25,10 @@ from pathlib import Path
 import psutil
 
 from tests.benchmarks.history_speed import QUERIES, make
-from tests.tui.terminal import Terminal
+from tests.support.terminal import Terminal
 
 REAL = ("-m", "sdtui")
-SCRIPTED = ("-m", "tests.tui.scripted_app")
+SCRIPTED = ("-m", "tests.support.scripted_app")
 _BARE = "from textual.app import App\nApp(watch_css=False).run()"
 _SSH = {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}
 _PANES = (
@@ -155,9 +155,9 @@ def latency(presses: int = 150) -> tuple[list[float], list[float]]:
             importing.append(_type(terminal, len(importing)))
         terminal.send(_CTRL_G)
         terminal.until("denoising", 60)
-        making = [_type(terminal, 300 + number) for number in range(presses)]
+        generating = [_type(terminal, 300 + number) for number in range(presses)]
         assert "denoising" in terminal.text, terminal.text
-    return importing, making
+    return importing, generating
 
 
 def bytes_a_second(environment: Mapping[str, str], seconds: float = 15) -> float:
@@ -303,14 +303,14 @@ def main() -> None:
 
 
 def _bars() -> list[tuple[str, str, str]]:
-    importing, making = latency()
+    importing, generating = latency()
     starts = start()
     return [
         ("start to first frame, median", f"{statistics.median(starts.frames):.2f} s", "0.7 s"),
         ("  the quickest", f"{min(starts.frames):.2f} s", ""),
         ("  with lists and readings", f"{statistics.median(starts.filled):.2f} s", ""),
         ("  an empty Textual app", f"{statistics.median(starts.bare):.2f} s", ""),
-        *_rows("key press while making", making, "50 ms", "300 ms"),
+        *_rows("key press while making", generating, "50 ms", "300 ms"),
         *_rows("key press while importing", importing, "", "300 ms"),
         ("bytes a second, default", f"{bytes_a_second({}) / 1000:.0f} KB", "120 KB"),
         ("bytes a second, over SSH", f"{bytes_a_second(_SSH) / 1000:.0f} KB", "40 KB"),

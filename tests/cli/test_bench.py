@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.reports import cell, report
+from tests.support.bench_reports import cell, report
 
 _SMALL = ("--steps", "2", "--size", "64x64", "--runs", "2")
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from sdtui.core.files import write_whole
+from sdtui.core.files import write_atomic
 from sdtui.core.locks import exclusive
 
 
 def test_written_and_replaced(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
-    write_whole(file, b"one")
-    write_whole(file, b"two")
+    write_atomic(file, b"one")
+    write_atomic(file, b"two")
     assert file.read_bytes() == b"two"
     assert list(tmp_path.iterdir()) == [file]
 
@@ -57,19 +57,19 @@ def test_nothing_is_left_when_it_is_interrupted(
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        write_whole(tmp_path / "a", b"x")
+        write_atomic(tmp_path / "a", b"x")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        write_whole(tmp_path / "no" / "a", b"x")
+        write_atomic(tmp_path / "no" / "a", b"x")
 
 
 def test_a_folder_in_the_files_place(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(OSError, match="directory"):
-        write_whole(tmp_path / "a", b"x")
+        write_atomic(tmp_path / "a", b"x")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
 
 
@@ -77,7 +77,7 @@ def test_a_folder_in_the_files_place(tmp_path: Path) -> None:
 def test_rights_are_those_of_any_new_file(tmp_path: Path, mask: int) -> None:
     before = os.umask(mask)
     try:
-        write_whole(tmp_path / "a", b"x")
+        write_atomic(tmp_path / "a", b"x")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~mask
@@ -85,12 +85,12 @@ def test_rights_are_those_of_any_new_file(tmp_path: Path, mask: int) -> None:
 
 def test_readers_never_see_a_part(tmp_path: Path) -> None:
     file = tmp_path / "a"
-    write_whole(file, b"0" * 100_000)
+    write_atomic(file, b"0" * 100_000)
     done = threading.Event()
 
     def write() -> None:
         for digit in b"123456789" * 3:
-            write_whole(file, bytes([digit]) * 100_000)
+            write_atomic(file, bytes([digit]) * 100_000)
         done.set()
 
     thread = threading.Thread(target=write)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sdtui.core.choices import DType, Policy
+from sdtui.core.enums import DType, Policy
 from sdtui.core.errors import SettingsError
 from sdtui.core.settings import Settings, load_settings, settings_origin
 

@@ -123,5 +123,5 @@ def test_cancelling() -> None:
         ("it broke", 'Did you mean "x"?', 'it broke. Did you mean "x"?'),
     ],
 )
-def test_errors_are_sentences(what: str, mend: str, said: str) -> None:
-    assert str(SdtuiError(what, mend)) == said
+def test_errors_are_sentences(what: str, hint: str, said: str) -> None:
+    assert str(SdtuiError(what, hint)) == said

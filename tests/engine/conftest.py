@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from sdtui.core.events import Event
 from sdtui.core.settings import Settings
-from sdtui.engine.engine import StableDiffusionEngine
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.events import Event
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdtui.core.choices import DType
-from sdtui.core.request import GenerationRequest
+from sdtui.core.enums import DType
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device, choose_dtype
-from sdtui.engine.engine import StableDiffusionEngine
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.models import precision
+from sdtui.requests.request import GenerationRequest
 
 
 @pytest.mark.parametrize(("native", "dtype"), [(True, "bfloat16"), (False, "float32")])

@@ -8,12 +8,12 @@ import pytest
 import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline
 
-from sdtui.core.choices import DType
-from sdtui.core.events import Event
-from sdtui.core.request import GenerationRequest
-from sdtui.engine.engine import StableDiffusionEngine
-from tests.images import difference
-from tests.tiny import make_sd1
+from sdtui.core.enums import DType
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.events import Event
+from sdtui.requests.request import GenerationRequest
+from tests.support.images import difference
+from tests.support.tiny_models import make_sd1
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,8 @@ def test_an_lcm_model_is_run_as_diffusers_runs_it(
 ) -> None:
     # By itself a CPU may take bfloat16.
     request = GenerationRequest(prompt="a red cat", model=str(lcm), seed=42, dtype=DType.FLOAT32)
-    ours = shared_engine.generate(request)
-    settings = ours.record.settings
+    native = shared_engine.generate(request)
+    settings = native.record.settings
     assert settings is not None
     assert (settings.sampler, settings.num_inference_steps, settings.guidance_scale) == (
         "LCM",
@@ -44,7 +44,7 @@ def test_an_lcm_model_is_run_as_diffusers_runs_it(
         guidance_scale=8.0,
         generator=torch.Generator("cpu").manual_seed(42),
     )
-    assert difference(ours.images[0], plain.images[0]) == 0
+    assert difference(native.images[0], plain.images[0]) == 0
 
 
 def test_previews_of_an_lcm_batch_are_those_of_its_first_picture(

@@ -18,17 +18,17 @@ from sdtui.core.errors import (
     InvalidRequestError,
     UnsupportedModelError,
 )
-from sdtui.core.events import Event, Preview, Step
-from sdtui.core.record import Stage
-from sdtui.core.request import GenerationRequest
 from sdtui.core.samplers import sampler_labels
 from sdtui.core.settings import Settings
-from sdtui.engine.engine import StableDiffusionEngine
 from sdtui.engine.generator import RobustStableDiffusionGenerator
-from sdtui.engine.init_image import open_init_image
+from sdtui.engine.input_images import open_init_image
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.events import Event, Preview, Step
+from sdtui.requests.record import Stage
+from sdtui.requests.request import GenerationRequest
 from tests.engine.conftest import Events
-from tests.engine.faults import Fault, failing
-from tests.images import difference
+from tests.support.faults import Fault, failing
+from tests.support.images import difference
 
 
 def _request(folder: Path, **values: Any) -> GenerationRequest:

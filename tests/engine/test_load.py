@@ -22,7 +22,7 @@ from sdtui.core.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from sdtui.engine.load import load_component, load_pipeline
+from sdtui.engine.stages.load import load_component, load_pipeline
 from sdtui.models.description import describe_model
 
 

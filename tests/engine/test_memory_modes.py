@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from sdtui.core.choices import MemoryMode
-from sdtui.core.record import Stage
-from sdtui.core.request import GenerationRequest
+from sdtui.core.enums import MemoryMode
 from sdtui.core.settings import Settings
-from sdtui.engine import engine as engine_module
+from sdtui.engine import pipeline_manager as engine_module
 from sdtui.engine import run as run_module
 from sdtui.engine.device import Device
-from sdtui.engine.engine import StableDiffusionEngine
 from sdtui.engine.generator import RobustStableDiffusionGenerator
-from tests.engine.faults import Fault, module_of
-from tests.images import difference
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.record import Stage
+from sdtui.requests.request import GenerationRequest
+from tests.support.faults import Fault, module_of
+from tests.support.images import difference
 
 # Sequential offload can't be run like this: accelerate takes "cpu:0" and "cpu" for two devices.
 _MODES = (MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD, MemoryMode.GROUP_OFFLOAD)

@@ -11,11 +11,11 @@ from diffusers import FluxPipeline
 from PIL import Image
 
 from sdtui.core.errors import InvalidRequestError
-from sdtui.core.request import GenerationRequest
-from sdtui.engine.engine import StableDiffusionEngine
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.request import GenerationRequest
 from tests.engine.conftest import Events
-from tests.images import difference
-from tests.tiny_others import make_flux, make_latent_consistency
+from tests.support.images import difference
+from tests.support.tiny_other_families import make_flux, make_latent_consistency
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,16 @@ import torch
 from PIL import Image
 
 from sdtui.core.errors import OutOfMemoryError
-from sdtui.core.record import Stage
-from sdtui.core.request import GenerationRequest
-from sdtui.engine import engine as engine_module
-from sdtui.engine import memory
-from sdtui.engine.engine import StableDiffusionEngine
+from sdtui.engine import pipeline_manager as engine_module
 from sdtui.engine.generator import RobustStableDiffusionGenerator
-from sdtui.engine.oom import is_out_of_memory
+from sdtui.engine.memory import modes as memory
+from sdtui.engine.memory.oom import is_out_of_memory
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.record import Stage
+from sdtui.requests.request import GenerationRequest
 from tests.engine.conftest import Events
-from tests.engine.faults import Fault, cuda_out_of_memory, failing
-from tests.images import difference
+from tests.support.faults import Fault, cuda_out_of_memory, failing
+from tests.support.images import difference
 
 _STAGES = [Stage.ENCODE, Stage.DENOISE, Stage.DECODE]
 
@@ -69,9 +69,9 @@ def test_recovers_with_the_same_picture(
     assert attempts[1].rung == "free caches"
     assert all(attempt.lossless for attempt in attempts)
     assert events.kinds().count("attempt") == times
-    for ours, expected in zip(result.images, undisturbed.images, strict=True):
+    for native, expected in zip(result.images, undisturbed.images, strict=True):
         # A split batch rounds differently.
-        assert difference(ours, expected) <= 1
+        assert difference(native, expected) <= 1
 
 
 def test_decoding_again_never_denoises_again(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sdtui.core.choices import MemoryMode, Policy
-from sdtui.core.record import Stage
-from sdtui.engine.retry import LADDERS, Plan, fit_within, next_step
+from sdtui.core.enums import MemoryMode, Policy
+from sdtui.engine.memory.ladder import LADDERS, Plan, fit_within, next_step
+from sdtui.requests.record import Stage
 
 _GPU = (
     MemoryMode.FULL,

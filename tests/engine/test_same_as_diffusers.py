@@ -17,9 +17,9 @@ from diffusers import (
 )
 from PIL import Image
 
-from sdtui.core.request import GenerationRequest
-from sdtui.engine.engine import StableDiffusionEngine
-from tests.images import difference
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.request import GenerationRequest
+from tests.support.images import difference
 
 _SAMPLERS = {
     "DPM++ 2M Karras": (DPMSolverMultistepScheduler, {"use_karras_sigmas": True}),
@@ -67,10 +67,10 @@ def test_text_to_image_sd1(
         negative_prompt=negative or None,
         **arguments,
     )
-    ours = shared_engine.generate(
+    native = shared_engine.generate(
         _request(tiny_sd1, sampler, negative_prompt=negative, **arguments)
     )
-    assert difference(ours.images[0], plain) == 0
+    assert difference(native.images[0], plain) == 0
 
 
 @pytest.mark.parametrize("negative", ["", "blurry"])
@@ -86,10 +86,10 @@ def test_text_to_image_sdxl(
         negative_prompt=negative or None,
         **arguments,
     )
-    ours = shared_engine.generate(
+    native = shared_engine.generate(
         _request(tiny_sdxl, "Euler a", negative_prompt=negative, **arguments)
     )
-    assert difference(ours.images[0], plain) == 0
+    assert difference(native.images[0], plain) == 0
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_image_to_image(
         strength=0.6,
         guidance_scale=6.0,
     )
-    ours = shared_engine.generate(
+    native = shared_engine.generate(
         _request(
             folder,
             sampler,
@@ -131,15 +131,15 @@ def test_image_to_image(
             height=64,
         )
     )
-    assert difference(ours.images[0], plain) == 0
+    assert difference(native.images[0], plain) == 0
 
 
 def test_no_guidance(shared_engine: StableDiffusionEngine, tiny_sdxl: Path) -> None:
     plain = _plain(
         StableDiffusionXLPipeline, tiny_sdxl, "Euler a", prompt="a red cat", guidance_scale=0.0
     )
-    ours = shared_engine.generate(_request(tiny_sdxl, "Euler a", guidance_scale=0.0))
-    assert difference(ours.images[0], plain) == 0
+    native = shared_engine.generate(_request(tiny_sdxl, "Euler a", guidance_scale=0.0))
+    assert difference(native.images[0], plain) == 0
 
 
 @pytest.mark.parametrize("fixture", ["tiny_sd1", "tiny_sdxl"])

@@ -15,12 +15,12 @@ from safetensors.torch import load_file, save_file
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, ModelDamagedError
-from sdtui.engine.load import load_component, load_pipeline
-from sdtui.engine.quiet import quiet_libraries
+from sdtui.engine.library_setup import quiet_libraries
 from sdtui.engine.samplers import make_scheduler
+from sdtui.engine.stages.load import load_component, load_pipeline
 from sdtui.models.description import CONFIGS, ModelDescription, NativeValues, describe_components
-from tests.ldm import write_single_file
-from tests.singles import random_pipeline, small_configs
+from tests.support.original_layout import write_single_file
+from tests.support.single_files import random_pipeline, small_configs
 
 FAMILIES = ("sd1", "sd2", "sdxl")
 

@@ -13,17 +13,17 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 from torch._inductor import config as inductor
 
-from sdtui.core.choices import Speed
-from sdtui.core.request import GenerationRequest
+from sdtui.core.enums import Speed
 from sdtui.core.settings import Settings
-from sdtui.engine import speed as presets
 from sdtui.engine import threads
 from sdtui.engine.device import Device
-from sdtui.engine.engine import StableDiffusionEngine
-from sdtui.engine.reuse import DeepReuse, has_deep_blocks
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.speed import presets as presets
+from sdtui.engine.speed.deepcache import DeepCache, has_deep_blocks
 from sdtui.engine.threads import ThreadCount, Used
-from tests.images import difference
-from tests.tiny_others import make_flux
+from sdtui.requests.request import GenerationRequest
+from tests.support.images import difference
+from tests.support.tiny_other_families import make_flux
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_quality_after_fast_is_the_models_own_picture_again(
 
 def test_deep_features_are_reused_in_every_other_pass_only() -> None:
     unet = _CountingUNet()
-    reuse = DeepReuse(unet, interval=2)
+    reuse = DeepCache(unet, interval=2)
     for number in range(4):
         unet(torch.full((1,), float(number)))
     assert [block.calls for block in unet.down_blocks] == [4, 2]

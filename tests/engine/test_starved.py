@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from sdtui.core.record import GenerationRecord, Stage
+from sdtui.requests.record import GenerationRecord, Stage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS")
 
 
 def _starve(model: Path, policy: str, megabytes: int) -> GenerationRecord:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.engine.starved", str(model), policy, str(megabytes)],
+        [sys.executable, "-m", "tests.support.starved", str(model), policy, str(megabytes)],
         capture_output=True,
         text=True,
         check=True,

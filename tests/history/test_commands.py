@@ -15,7 +15,7 @@ from sdtui.cli.history import history as command
 from sdtui.core.errors import SdtuiError
 from sdtui.core.text import visible
 from sdtui.history import History
-from tests.history.records import picture, record
+from tests.support.records import picture, record
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from sdtui.core.errors import HistoryError, InvalidRequestError
 from sdtui.history import History
-from tests.history.records import picture, record
+from tests.support.records import picture, record
 
 
 def save(history: History, prompt: str = "a cat", seed: int = 1) -> Path:

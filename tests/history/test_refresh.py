@@ -16,7 +16,7 @@ import pytest
 from sdtui.core.errors import HistoryError
 from sdtui.core.text import visible
 from sdtui.history import Changes, History
-from tests.history.records import picture, record
+from tests.support.records import picture, record
 
 
 def reasons(history: History) -> dict[str, str]:
@@ -274,7 +274,7 @@ _WRITE = """
 import sys
 from pathlib import Path
 from sdtui.history import History
-from tests.history.records import picture, record
+from tests.support.records import picture, record
 
 with History(Path(sys.argv[1]), Path(sys.argv[2])) as history:
     for number in range(20):

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from sdtui.core.errors import HistoryError, OutputError
-from sdtui.core.record import GenerationRecord
 from sdtui.history import History
-from tests.history.records import picture, record
+from sdtui.requests.record import GenerationRecord
+from tests.support.records import picture, record
 
 
 def test_a_saved_picture_lies_by_day_with_its_json_beside_it(history: History) -> None:
@@ -129,7 +129,7 @@ import resource, sys
 from pathlib import Path
 from sdtui.core.errors import OutputError
 from sdtui.history import History
-from tests.history.records import picture, record
+from tests.support.records import picture, record
 
 history = History(Path(sys.argv[1]), Path(sys.argv[2]))
 first = history.save(picture(), record("first"), 0)

@@ -11,7 +11,7 @@ import pytest
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.history import History
-from tests.history.records import NOON, picture, record
+from tests.support.records import NOON, picture, record
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from sdtui.core.errors import OutputError, QueueClosedError, QueueFullError
-from sdtui.core.events import Cancelled, Event, Failed, JobEvent
-from sdtui.core.record import GenerationRecord
-from sdtui.core.request import GenerationRequest
 from sdtui.core.settings import Settings
 from sdtui.jobs import Job, JobQueue, JobState
+from sdtui.requests.events import Cancelled, Event, Failed, JobEvent
+from sdtui.requests.record import GenerationRecord
+from sdtui.requests.request import GenerationRequest
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def test_a_bounded_queue_refuses_what_is_too_much(store: Store) -> None:
     waiting = queue.submit(GenerationRequest(prompt="waits"))
     with pytest.raises(QueueFullError):
         queue.submit(GenerationRequest(prompt="too much"))
-    first = queue.submit(GenerationRequest(prompt="goes on"), ahead=True)
+    first = queue.submit(GenerationRequest(prompt="goes on"), front=True)
     assert [job.id for job in queue.jobs()[1:]] == [first.id, waiting.id]
     release.set()
     assert queue.close(timeout=5)
@@ -285,13 +285,13 @@ def test_what_someone_cancelled_is_not_to_go_on(store: Store, after_picture: boo
     queue, release = _holding(store, 5)
     running = queue.jobs()[0]
     queue.cancel(running.id, after_picture=after_picture)
-    assert queue.job(running.id).rest() is None
+    assert queue.job(running.id).remaining() is None
     waiting = queue.submit(GenerationRequest(prompt="waits"))
     queue.finish()
     queue.cancel(waiting.id)
     release.set()
     assert queue.close(timeout=5)
-    assert queue.job(waiting.id).rest() is None
+    assert queue.job(waiting.id).remaining() is None
 
 
 def test_finishing_begins_no_other_job_and_leaves_the_rest(store: Store) -> None:
@@ -304,7 +304,7 @@ def test_finishing_begins_no_other_job_and_leaves_the_rest(store: Store) -> None
     assert queue.close(timeout=5)
     left = queue.job(waiting.id)
     assert left.state is JobState.QUEUED
-    assert left.rest() == left
+    assert left.remaining() == left
 
     other = JobQueue(Settings(), store, lambda _: _Breaking(release))  # type: ignore[arg-type,return-value]
     other.restore([left, left])
@@ -315,9 +315,9 @@ def test_finishing_begins_no_other_job_and_leaves_the_rest(store: Store) -> None
 def test_what_is_left_of_a_job_that_was_stopped() -> None:
     request = GenerationRequest(prompt="x", seed=2**32 - 1, num_images_per_prompt=3)
     job = Job(id="1", request=request, state=JobState.CANCELLED, seed=2**32 - 1)
-    rest = job.model_copy(update={"pictures": ("/one.png",)}).rest()
-    assert rest is not None
-    assert (rest.id, rest.state) == ("1", JobState.QUEUED)
-    assert (rest.request.seed, rest.request.num_images_per_prompt) == (0, 2)
+    remaining = job.model_copy(update={"pictures": ("/one.png",)}).remaining()
+    assert remaining is not None
+    assert (remaining.id, remaining.state) == ("1", JobState.QUEUED)
+    assert (remaining.request.seed, remaining.request.num_images_per_prompt) == (0, 2)
     for state in (JobState.DONE, JobState.FAILED):
-        assert job.model_copy(update={"state": state}).rest() is None
+        assert job.model_copy(update={"state": state}).remaining() is None

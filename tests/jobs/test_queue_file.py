@@ -11,8 +11,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from sdtui.core.request import GenerationRequest
 from sdtui.jobs import Job, JobState, QueueFile
+from sdtui.requests.request import GenerationRequest
 
 
 def prompts(folder: Path) -> list[list[str]]:
@@ -28,20 +28,20 @@ def job(prompt: str, state: JobState = JobState.QUEUED) -> Job:
 
 def test_jobs_that_are_over_are_not_kept(tmp_path: Path) -> None:
     file = QueueFile(tmp_path)
-    file.keep([job("a cat", JobState.RUNNING), job("a dog", JobState.DONE), job("a fox")])
+    file.save([job("a cat", JobState.RUNNING), job("a dog", JobState.DONE), job("a fox")])
     assert prompts(tmp_path) == [["a cat", "a fox"]]
-    file.keep([job("a fox")])
+    file.save([job("a fox")])
     assert prompts(tmp_path) == [["a fox"]]
-    file.keep([job("a cat", JobState.CANCELLED)])
+    file.save([job("a cat", JobState.CANCELLED)])
     assert not list(tmp_path.iterdir())
 
 
 def test_what_is_kept_for_good_outlives_what_other_threads_keep(tmp_path: Path) -> None:
     file = QueueFile(tmp_path)
-    file.keep_for_good([job("a cat")])
-    file.keep([job("a cat", JobState.CANCELLED)])
+    file.save_final([job("a cat")])
+    file.save([job("a cat", JobState.CANCELLED)])
     assert prompts(tmp_path) == [["a cat"]]
-    file.keep_for_good([job("a cat", JobState.CANCELLED), job("a fox")])
+    file.save_final([job("a cat", JobState.CANCELLED), job("a fox")])
     assert prompts(tmp_path) == [["a cat"]]
 
 
@@ -50,7 +50,7 @@ def test_a_living_process_keeps_its_queue(tmp_path: Path) -> None:
     keeps = """
 import sys, time
 from pathlib import Path
-from sdtui.core.request import GenerationRequest
+from sdtui.requests.request import GenerationRequest
 from sdtui.jobs import Job, QueueFile
 QueueFile(Path(sys.argv[1])).keep([Job(id="a cat", request=GenerationRequest(prompt="a cat"))])
 print(flush=True)
@@ -61,16 +61,16 @@ time.sleep(60)
         assert process.stdout is not None
         process.stdout.readline()
         file = QueueFile(tmp_path)
-        assert file.left_behind() == file.take_over([]) == []
-        file.forget_left_behind()
+        assert file.orphaned() == file.take_over([]) == []
+        file.forget_orphaned()
         assert prompts(tmp_path) == [["a cat"]]
         process.kill()
-    assert [left.id for left in file.left_behind()] == ["a cat"]
+    assert [left.id for left in file.orphaned()] == ["a cat"]
 
 
 def leave_behind(folder: Path, *jobs: Job) -> None:
     """What a process that is no more leaves."""
-    QueueFile(folder).keep_for_good(jobs)
+    QueueFile(folder).save_final(jobs)
 
 
 def test_of_several_that_take_over_one_gets_each_job_and_it_is_kept(tmp_path: Path) -> None:
@@ -81,13 +81,13 @@ def test_of_several_that_take_over_one_gets_each_job_and_it_is_kept(tmp_path: Pa
         taken = [left for left in pool.map(lambda file: file.take_over([]), files) if left]
     assert [[job.id for job in left] for left in taken] == [["a cat", "a dog", "a fox"]]
     assert prompts(tmp_path) == [["a cat", "a dog", "a fox"]]
-    assert QueueFile(tmp_path).left_behind() == []
+    assert QueueFile(tmp_path).orphaned() == []
 
 
 def test_what_is_taken_over_comes_behind_what_is_there(tmp_path: Path) -> None:
     leave_behind(tmp_path, job("a cat"))
     file = QueueFile(tmp_path)
-    file.keep([job("a fox")])
+    file.save([job("a fox")])
     file.take_over([job("a fox")])
     assert prompts(tmp_path) == [["a fox", "a cat"]]
 
@@ -95,7 +95,7 @@ def test_what_is_taken_over_comes_behind_what_is_there(tmp_path: Path) -> None:
 def test_who_ends_takes_nothing_over(tmp_path: Path) -> None:
     leave_behind(tmp_path, job("a cat"))
     file = QueueFile(tmp_path)
-    file.keep_for_good([job("a fox")])
+    file.save_final([job("a fox")])
     assert file.take_over([]) == []
     assert prompts(tmp_path) == [["a cat"], ["a fox"]]
 
@@ -106,11 +106,11 @@ def test_forgetting_what_may_not_be_deleted_does_no_harm(
     leave_behind(tmp_path, job("a cat"))
     monkeypatch.setattr(Path, "unlink", Mock(side_effect=PermissionError))
     file = QueueFile(tmp_path)
-    file.forget_left_behind()
-    assert [left.id for left in file.left_behind()] == ["a cat"]
+    file.forget_orphaned()
+    assert [left.id for left in file.orphaned()] == ["a cat"]
 
 
 def test_a_file_that_is_none_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "queue-0.json").write_text("[")
     leave_behind(tmp_path, job("a cat"))
-    assert [left.id for left in QueueFile(tmp_path).left_behind()] == ["a cat"]
+    assert [left.id for left in QueueFile(tmp_path).orphaned()] == ["a cat"]

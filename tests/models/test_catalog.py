@@ -20,7 +20,7 @@ from sdtui.models.catalog import (
     hub_cache_folder,
     installed_models,
 )
-from tests.models.fabricate import folder, safetensors
+from tests.support.model_files import folder, safetensors
 
 INDEX = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}
 

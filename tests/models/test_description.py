@@ -18,7 +18,7 @@ from sdtui.core.errors import (
 )
 from sdtui.core.samplers import DEFAULT_SAMPLER
 from sdtui.models.description import NativeValues, describe_model
-from tests.models.fabricate import checkpoint, folder, safetensors
+from tests.support.model_files import checkpoint, folder, safetensors
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdtui.core.choices import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode
 from sdtui.models.description import ModelDescription, NativeValues
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
 

@@ -9,7 +9,7 @@ import pytest
 
 from sdtui.core.errors import ModelDamagedError, ModelNotFoundError
 from sdtui.models.headers import TensorInfo, read_header
-from tests.models.fabricate import safetensors
+from tests.support.model_files import safetensors
 
 
 def test_names_shapes_and_sizes(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, DownloadError, SdtuiError, UnsafeModelError
 from sdtui.models.catalog import SourceKind, cached_snapshot, find_model, hub_cache_folder
 from sdtui.models.hub import download_model, wanted_files
-from tests.models.hub_server import Hub, put_in_place, running
+from tests.support.hub_server import Hub, put_in_place, running
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",

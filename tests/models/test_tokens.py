@@ -55,41 +55,41 @@ def theirs() -> CLIPTokenizer:
 
 
 @pytest.fixture(scope="module")
-def ours() -> TokenCounter:
+def native() -> TokenCounter:
     """The counter for single files."""
     return token_counters(FILES / "vocab.json")["text_encoder"]
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text[:30]))
-def test_the_same_tokens(theirs: CLIPTokenizer, ours: TokenCounter, text: str) -> None:
+def test_the_same_tokens(theirs: CLIPTokenizer, native: TokenCounter, text: str) -> None:
     expected = theirs(text, add_special_tokens=False, truncation=False)["input_ids"]
-    assert ours.count(text).tokens == len(expected)
-    mine = ours._tokenizer.encode(text, add_special_tokens=False)
+    assert native.count(text).tokens == len(expected)
+    mine = native._tokenizer.encode(text, add_special_tokens=False)
     assert mine.ids == expected
 
 
-def test_what_is_kept_is_what_the_encoder_sees(theirs: CLIPTokenizer, ours: TokenCounter) -> None:
+def test_what_is_kept_is_what_the_encoder_sees(theirs: CLIPTokenizer, native: TokenCounter) -> None:
     text = "cat, " * 400
-    cut_from = ours.count(text).cut_from
+    cut_from = native.count(text).cut_from
     assert cut_from is not None
     kept = theirs(text, truncation=True)["input_ids"]
     assert len(kept) == 77
     assert theirs(text[:cut_from])["input_ids"] == kept
 
 
-def test_where_the_cut_is(ours: TokenCounter) -> None:
+def test_where_the_cut_is(native: TokenCounter) -> None:
     words = ["cat"] * 75
-    assert ours.count(" ".join(words)).cut_from is None
+    assert native.count(" ".join(words)).cut_from is None
     text = " ".join([*words, "dog", "bird"])
-    count = ours.count(text)
+    count = native.count(text)
     assert count.tokens == 77
     assert count.cut_from is not None
     assert text[count.cut_from :] == "dog bird"
 
 
-def test_where_the_cut_is_in_a_text_that_changes_its_length(ours: TokenCounter) -> None:
+def test_where_the_cut_is_in_a_text_that_changes_its_length(native: TokenCounter) -> None:
     text = "\n\n  CAFE\u0301  🐈" + "   cat" * 80 + " dog"
-    count = ours.count(text)
+    count = native.count(text)
     assert count.cut_from is not None
     assert set(text[count.cut_from :].split()) == {"cat", "dog"}
     assert len(text[count.cut_from :].split()) == count.tokens - 75
@@ -104,7 +104,7 @@ def test_folders(tiny_sd1: Path, tiny_sdxl: Path) -> None:
 
 
 def test_either_form_of_the_files_counts_the_same(
-    theirs: CLIPTokenizer, ours: TokenCounter, tmp_path: Path
+    theirs: CLIPTokenizer, native: TokenCounter, tmp_path: Path
 ) -> None:
     """Newer folders have tokenizer.json alone, older ones vocab.json and merges.txt."""
     theirs.save_pretrained(tmp_path / "tokenizer")
@@ -116,8 +116,8 @@ def test_either_form_of_the_files_counts_the_same(
     assert not (tmp_path / "tokenizer" / "merges.txt").is_file()
     counter = token_counters(tmp_path)["text_encoder"]
     for text in TEXTS:
-        assert counter.count(text).tokens == ours.count(text).tokens
-        assert counter.count(text).cut_from == ours.count(text).cut_from
+        assert counter.count(text).tokens == native.count(text).tokens
+        assert counter.count(text).cut_from == native.count(text).cut_from
 
 
 def test_other_limits_and_other_kinds(tmp_path: Path) -> None:

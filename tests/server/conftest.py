@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server.live import Live, live
-from tests.tui.scripted import ScriptedGenerator
+from tests.support.app_harness import ScriptedGenerator
+from tests.support.live_server import Live, live
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,10 @@ import webuiapi
 from PIL import Image
 
 from sdtui.jobs import JobState
-from tests.server.live import PATIENCE, Live, live
 from tests.server.test_load import leave
-from tests.server.test_ours import open_base64, png_base64
-from tests.tui.scripted import ScriptedGenerator
+from tests.server.test_native_api import open_base64, png_base64
+from tests.support.app_harness import ScriptedGenerator
+from tests.support.live_server import PATIENCE, Live, live
 
 SMALL: dict[str, Any] = {"steps": 2, "width": 64, "height": 64}
 
@@ -270,7 +270,12 @@ def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerato
     with scripted.client() as ask:
         generator.step_seconds = 0.05
         thread = make("interrupted", 1)
-        scripted.until(lambda: scripted.desk.board.preview(scripted.desk.board.running) is not None)
+        scripted.until(
+            lambda: (
+                scripted.services.job_events.preview(scripted.services.job_events.running)
+                is not None
+            )
+        )
         generator.hold.set()
         progress = ask.get("/sdapi/v1/progress").json()
         assert 0 < progress["progress"] < 1
@@ -285,7 +290,7 @@ def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerato
         assert (info["prompt"], info["seed"], info["all_seeds"]) == ("interrupted", 1, [])
         assert {"width", "steps", "sampler_name", "cfg_scale", "sd_model_name"} <= set(info)
         thread = make("skipped", 3)
-        scripted.until(lambda: scripted.desk.board.running is not None)
+        scripted.until(lambda: scripted.services.job_events.running is not None)
         ask.post("/sdapi/v1/skip")
         generator.hold.clear()
         thread.join(PATIENCE)
@@ -294,7 +299,7 @@ def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerato
         # Somebody else's job is left alone.
         generator.hold.set()
         other = ask.post("/jobs", json={"prompt": "other"}).json()
-        scripted.until(lambda: scripted.desk.board.running == other["id"])
+        scripted.until(lambda: scripted.services.job_events.running == other["id"])
         ask.post("/sdapi/v1/interrupt")
         generator.hold.clear()
         scripted.until(lambda: ask.get(other["url"]).json()["state"] == "done")
@@ -303,7 +308,7 @@ def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerato
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupts that wait for as long as a busy machine may need to notice a hang-up."""
-    monkeypatch.setattr("sdtui.server.a1111.progress._A_MOMENT", 2.0)
+    monkeypatch.setattr("sdtui.server.api.a1111.progress._A_MOMENT", 2.0)
 
 
 def _ask(running: Live, prompt: str) -> Any:
@@ -320,7 +325,7 @@ def test_of_two_behind_one_address_the_one_who_gives_up_stops_its_own(
     generator.hold.set()
     with ThreadPoolExecutor(1) as thread, scripted.client() as ask:
         running = thread.submit(_ask, scripted, "runs")
-        scripted.until(lambda: scripted.desk.board.running is not None)
+        scripted.until(lambda: scripted.services.job_events.running is not None)
         with ThreadPoolExecutor(2) as interrupting:
             begun: list[Future[httpx.Response]] = []
 
@@ -334,7 +339,7 @@ def test_of_two_behind_one_address_the_one_who_gives_up_stops_its_own(
                 JobState.QUEUED,
                 meanwhile=(lambda: None) if hangs_up_first else interrupt,
             )
-            scripted.until(lambda: len(scripted.desk.a1111.clients) == 1)
+            scripted.until(lambda: len(scripted.services.a1111.clients) == 1)
             interrupt()
             for each in begun:
                 each.result(PATIENCE)
@@ -345,9 +350,9 @@ def test_of_two_behind_one_address_the_one_who_gives_up_stops_its_own(
 def _two(threads: ThreadPoolExecutor, running: Live) -> list[Future[Any]]:
     """Two requests from one address, the first of which is being carried out."""
     first = threads.submit(_ask, running, "first")
-    running.until(lambda: running.desk.board.running is not None)
+    running.until(lambda: running.services.job_events.running is not None)
     second = threads.submit(_ask, running, "second")
-    running.until(lambda: len(running.desk.a1111.clients) == 2)
+    running.until(lambda: len(running.services.a1111.clients) == 2)
     return [first, second]
 
 
@@ -377,12 +382,12 @@ def test_an_interrupt_does_not_stop_the_one_behind(tmp_path: Path) -> None:
         running.client() as ask,
     ):
         first, second = _two(threads, running)
-        begun = running.desk.board.running
+        begun = running.services.job_events.running
         interrupting = threads.submit(ask.post, "/sdapi/v1/interrupt")
         time.sleep(0.3)
         go_on["first"].set()
         assert len(first.result(PATIENCE)["images"]) == 1
-        running.until(lambda: running.desk.board.running not in (None, begun))
+        running.until(lambda: running.services.job_events.running not in (None, begun))
         interrupting.result(PATIENCE)
         go_on["second"].set()
         assert len(second.result(PATIENCE)["images"]) == 1

@@ -10,8 +10,8 @@ import httpx
 
 from sdtui.core.errors import ModelDamagedError
 from sdtui.core.settings import Settings
-from tests.server.live import PATIENCE, live
-from tests.tui.scripted import ScriptedGenerator
+from tests.support.app_harness import ScriptedGenerator
+from tests.support.live_server import PATIENCE, live
 
 
 def folder_of(tmp_path: Path, *names: str) -> Path:
@@ -95,7 +95,7 @@ def test_a_model_that_cannot_be_read_is_told_and_not_chosen(
         # Behind a job it isn't waited for.
         generator.hold.set()
         job = ask.post("/jobs", json={"prompt": "x"}).json()
-        running.until(lambda: running.desk.board.running == job["id"])
+        running.until(lambda: running.services.job_events.running == job["id"])
         assert ask.post("/sdapi/v1/options", json=one).status_code == 200
         assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "one"
         generator.hold.clear()
@@ -118,7 +118,7 @@ def test_choosing_a_model_while_another_is_read_and_at_the_end(
 
         generator.engine.hold.set()
         first = threads.submit(choose, "one")
-        running.until(lambda: running.desk.board.is_loading)
+        running.until(lambda: running.services.job_events.is_loading)
         same = threads.submit(choose, "one")
         with running.client() as ask:
             assert ask.get("/sdapi/v1/progress").json()["state"]["job_count"] == 1
@@ -129,10 +129,10 @@ def test_choosing_a_model_while_another_is_read_and_at_the_end(
         assert second.result(PATIENCE).status_code == 200
         generator.engine.hold.set()
         third = threads.submit(choose, "three")
-        running.until(lambda: running.desk.board.is_loading)
+        running.until(lambda: running.services.job_events.is_loading)
         running.end()
         assert third.result(PATIENCE).status_code == 503
-        assert running.desk.a1111.checkpoint == "two"
+        assert running.services.a1111.checkpoint == "two"
         generator.engine.hold.clear()
 
 
@@ -148,7 +148,7 @@ def test_two_who_choose_one_model_wait_for_it_together(
         generator.engine.hold.set()
         one = {"sd_model_checkpoint": "one"}
         first = threads.submit(ask.post, "/sdapi/v1/options", json=one)
-        running.until(lambda: running.desk.board.is_loading)
+        running.until(lambda: running.services.job_events.is_loading)
         second = threads.submit(ask.post, "/sdapi/v1/options", json=one)
         time.sleep(0.2)
         generator.engine.hold.clear()
@@ -192,7 +192,7 @@ def test_the_memory_is_freed_for_others_and_taken_again(
         # Behind what is being made.
         generator.hold.set()
         job = ask.post("/jobs", json={"prompt": "x"}).json()
-        running.until(lambda: running.desk.board.running == job["id"])
+        running.until(lambda: running.services.job_events.running == job["id"])
         assert ask.post("/sdapi/v1/unload-checkpoint").status_code == 200
         assert ask.get("/health").json()["model"] == "pocket"
         generator.hold.clear()

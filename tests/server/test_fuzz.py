@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.settings import Settings
-from tests.server.fuzzing import fuzz, operations
-from tests.server.live import Live, live
+from tests.support.fuzzing import fuzz, operations
+from tests.support.live_server import Live, live
 
 
 @pytest.fixture(scope="module")

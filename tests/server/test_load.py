@@ -16,15 +16,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sdtui.jobs import JobState
 from sdtui.server.connection import Connection
-from tests.server.live import PATIENCE, Live, live
-from tests.server.test_ours import events_of
-from tests.tui.scripted import ScriptedGenerator
+from tests.server.test_native_api import events_of
+from tests.support.app_harness import ScriptedGenerator
+from tests.support.live_server import PATIENCE, Live, live
 
 BODY = {"prompt": "x"}
 
 
 def state(running: Live, job: dict[str, Any]) -> JobState:
-    return running.desk.queue.job(job["id"]).state
+    return running.services.queue.job(job["id"]).state
 
 
 def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: ScriptedGenerator) -> None:
@@ -70,7 +70,7 @@ def leave(
     """Ask, and go away once the job is in this state and something else has been done."""
 
     def job_is_there() -> bool:
-        jobs = running.desk.queue.jobs()
+        jobs = running.services.queue.jobs()
         return any(job.request.prompt == prompt and job.state is when for job in jobs)
 
     text = json.dumps({"prompt": prompt, **body})
@@ -85,7 +85,7 @@ def test_a_client_that_goes_away_cancels_its_own_job(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:
     def states() -> dict[str, JobState]:
-        return {job.request.prompt: job.state for job in scripted.desk.queue.jobs()}
+        return {job.request.prompt: job.state for job in scripted.services.queue.jobs()}
 
     generator.hold.set()
     with scripted.client() as ask:
@@ -145,7 +145,7 @@ def test_of_many_silent_connections_the_oldest_is_closed(
 def test_a_body_that_trickles_is_ended(
     tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdtui.server.body._PATIENCE", 0.5)
+    monkeypatch.setattr("sdtui.server.middleware.body_limit._PATIENCE", 0.5)
     head = b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with live(tmp_path, lambda _: generator) as running:
         with socket.create_connection(running.address, 0.2) as slow:
@@ -188,11 +188,11 @@ def test_every_one_of_many_clients_is_answered(
         answers = list(threads.map(one, range(200)))
     assert set(answers) <= {"200", "429", "left"}
     assert answers.count("200") > 3
-    scripted.until(lambda: all(job.state.is_over for job in scripted.desk.queue.jobs()))
-    done = sum(job.state is JobState.DONE for job in scripted.desk.queue.jobs())
+    scripted.until(lambda: all(job.state.is_over for job in scripted.services.queue.jobs()))
+    done = sum(job.state is JobState.DONE for job in scripted.services.queue.jobs())
     assert done >= answers.count("200")
     # Nothing is remembered of those that are over but what `jobs` lists.
-    assert not scripted.desk.queue._cancellations
+    assert not scripted.services.queue._cancellations
 
 
 def test_following_a_job_while_it_runs(scripted: Live, generator: ScriptedGenerator) -> None:

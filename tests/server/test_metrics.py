@@ -13,11 +13,11 @@ import httpx
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from sdtui.core.record import Stage
 from sdtui.jobs import JobState
 from sdtui.monitor import GpuSample, Sample
-from tests.engine.faults import Fault, failing
-from tests.server.live import QUICK, Live, live
+from sdtui.requests.record import Stage
+from tests.support.faults import Fault, failing
+from tests.support.live_server import QUICK, Live, live
 
 LONG = {**QUICK, "num_inference_steps": 150, "width": 256, "height": 256}
 
@@ -50,13 +50,13 @@ def a_day(running: Live, ask: httpx.Client) -> None:
         strict = {**QUICK, "policy": "strict"}
         assert ask.post("/generate", json=strict).status_code == 503
     runs = ask.post("/jobs", json=LONG).json()["id"]
-    running.until(lambda: running.desk.queue.job(runs).state is JobState.RUNNING)
+    running.until(lambda: running.services.queue.job(runs).state is JobState.RUNNING)
     waits = ask.post("/jobs", json=QUICK).json()["id"]
     assert ask.post("/generate", json=QUICK).status_code == 429
     assert read(ask)["sdtui_queue_length"] == read(ask)["sdtui_jobs_running"] == 1
     for job in (waits, runs):
         ask.delete(f"/jobs/{job}")
-    running.until(lambda: running.desk.queue.job(runs).state.is_over)
+    running.until(lambda: running.services.queue.job(runs).state.is_over)
     for number in range(50):
         assert ask.get(f"/made/up/{number}").status_code == 404
         assert ask.get(f"/jobs/{number}").status_code == 404
@@ -66,7 +66,7 @@ def test_what_the_readme_lists_is_there_with_what_happened(tmp_path: Path) -> No
     with live(tmp_path, queue_limit=1) as running, running.client() as ask:
         a_day(running, ask)
         card = GpuSample(index=0, name="A card", memory_used=3 * 2**30, memory_total=8 * 2**30)
-        running.desk.hardware.sample = Sample(time.time(), 1, 2, 1, 0.5, gpus=(card,))
+        running.services.hardware.sample = Sample(time.time(), 1, 2, 1, 0.5, gpus=(card,))
         found = read(ask)
         names = {sample.name for family in families(ask) for sample in family.samples}
     readme = (Path(__file__).parents[2] / "README.md").read_text()

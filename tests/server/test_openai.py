@@ -12,10 +12,10 @@ import openai
 import pytest
 from PIL import Image
 
-from sdtui.core.record import Stage
-from tests.engine.faults import Fault, failing
-from tests.server.live import QUICK, Live
-from tests.server.test_ours import open_base64, png_base64
+from sdtui.requests.record import Stage
+from tests.server.test_native_api import open_base64, png_base64
+from tests.support.faults import Fault, failing
+from tests.support.live_server import QUICK, Live
 
 SMALL: Any = {"size": "64x64"}
 STEPS = {"steps": 2, "seed": 4}

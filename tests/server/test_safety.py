@@ -21,12 +21,12 @@ from PIL import Image
 
 from sdtui.cli.main import main
 from sdtui.core.errors import SettingsError
-from sdtui.core.request import GenerationRequest
 from sdtui.jobs import Job
-from sdtui.server.errors import told_of
+from sdtui.requests.request import GenerationRequest
+from sdtui.server.errors import public_message
 from sdtui.server.options import ServerOptions
-from tests.server.live import PATIENCE, Live, live
-from tests.tui.scripted import ScriptedGenerator
+from tests.support.app_harness import ScriptedGenerator
+from tests.support.live_server import PATIENCE, Live, live
 
 KEY = "a-key-of-ours"
 
@@ -264,7 +264,7 @@ def test_compressed_bodies_are_told_to_be_none(locked: Live) -> None:
 def test_bodies_are_limited_all_together(
     tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdtui.server.body._AT_ONCE", 1)
+    monkeypatch.setattr("sdtui.server.middleware.body_limit._AT_ONCE", 1)
     head = "POST /generate HTTP/1.1\r\nHost: localhost\r\n"
     head += "Content-Type: application/json\r\nContent-Length: 90001\r\n\r\n"
     headers = {"Content-Type": "application/json"}
@@ -292,7 +292,7 @@ def test_a_page_can_read_every_error(locked: Live, generator: ScriptedGenerator)
         raise KeyError("a fault of ours")
 
     headers = {"X-API-Key": KEY, "Origin": "http://front.example"}
-    locked.desk.queue.submit = fail  # type: ignore[assignment,method-assign]
+    locked.services.queue.submit = fail  # type: ignore[assignment,method-assign]
     with locked.client() as ask:
         answers = {
             500: ask.post("/generate", headers=headers, json={"prompt": "x"}),
@@ -333,7 +333,7 @@ def test_a_picture_is_measured_before_it_is_decoded(locked: Live) -> None:
         files = {"image": ("a.png", base64.b64decode(_png_of(50_000, 50_000)))}
         edit = ask.post("/v1/images/edits", data={"prompt": "x"}, files=files)
         assert edit.status_code == 400
-    assert not list(locked.desk.uploads._folder.glob("*"))
+    assert not list(locked.services.uploads._folder.glob("*"))
 
 
 def test_no_path_leads_out(scripted: Live, tmp_path: Path) -> None:
@@ -385,11 +385,11 @@ def test_what_is_told_of_an_error() -> None:
     with_picture = GenerationRequest(prompt="x", init_image=Path("/kept/a.picture"))
     cut = "the init image /kept/a.picture is cut short"
     job = Job(id="1", request=with_picture)
-    assert told_of(cut, "ImageError", job) == "the init image that was sent is cut short"
+    assert public_message(cut, "ImageError", job) == "the init image that was sent is cut short"
     without = Job(id="1", request=GenerationRequest(prompt="x"))
-    assert told_of("None of them fits.", "ModelError", without) == "None of them fits."
-    assert "job 1" in told_of("a secret", "", job)
-    assert "secret" not in told_of("a secret", "") + told_of("a secret", "", job)
+    assert public_message("None of them fits.", "ModelError", without) == "None of them fits."
+    assert "job 1" in public_message("a secret", "", job)
+    assert "secret" not in public_message("a secret", "") + public_message("a secret", "", job)
 
 
 def test_other_addresses_need_a_key() -> None:
@@ -468,7 +468,7 @@ def test_the_pixels_of_an_upload_are_left_alone_and_its_orientation_may_be_damag
     locked: Live,
 ) -> None:
     # There are no pixels behind this header.
-    assert locked.desk.uploads.check(base64.b64decode(_png_of(64, 32))) == (64, 32)
+    assert locked.services.uploads.check(base64.b64decode(_png_of(64, 32))) == (64, 32)
     for kind in ("WEBP", "PNG", "JPEG"):
         buffer = io.BytesIO()
         Image.new("RGB", (64, 64)).save(buffer, kind, exif=b"II*\0")

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from sdtui.jobs import JobState
-from tests.server.live import PATIENCE, Live, as_if_ended, live
 from tests.server.test_load import state
-from tests.server.test_ours import png_base64
-from tests.tui.scripted import ScriptedGenerator
+from tests.server.test_native_api import png_base64
+from tests.support.app_harness import ScriptedGenerator
+from tests.support.live_server import PATIENCE, Live, as_if_ended, live
 
 
 class _Looking(ScriptedGenerator):
@@ -35,7 +35,7 @@ class _Looking(ScriptedGenerator):
 def test_nothing_is_left_of_a_request_that_found_the_queue_full(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:
-    uploads = scripted.desk.uploads._folder
+    uploads = scripted.services.uploads._folder
     generator.hold.set()
     with scripted.client() as ask:
         for path, picture in (
@@ -64,18 +64,18 @@ def test_pictures_of_a1111s_clients_are_not_left_behind(scripted: Live) -> None:
     body = {"prompt": "x", "init_images": [png_base64()]}
     with scripted.client() as ask:
         assert ask.post("/sdapi/v1/img2img", json=body).status_code == 200
-    assert not list(scripted.desk.uploads._folder.iterdir())
+    assert not list(scripted.services.uploads._folder.iterdir())
 
 
 def test_nothing_is_left_of_a_request_that_came_at_the_end(scripted: Live) -> None:
-    uploads = scripted.desk.uploads._folder
-    check_room = scripted.desk.queue.check_room
+    uploads = scripted.services.uploads._folder
+    check_capacity = scripted.services.queue.check_capacity
 
     def end_meanwhile() -> None:
-        check_room()
-        scripted.desk.queue.finish()
+        check_capacity()
+        scripted.services.queue.finish()
 
-    scripted.desk.queue.check_room = end_meanwhile  # type: ignore[method-assign]
+    scripted.services.queue.check_capacity = end_meanwhile  # type: ignore[method-assign]
     with scripted.client() as ask:
         for path, picture in (
             ("/sdapi/v1/img2img", {"init_images": [png_base64()]}),
@@ -101,7 +101,7 @@ def test_a_full_disk_is_told_and_nothing_half_is_left(
         answer = ask.post("/generate", json=body)
     assert answer.status_code == 507
     assert "No space left on device. Make room" in answer.json()["error"]["message"]
-    assert not list(scripted.desk.uploads._folder.iterdir())
+    assert not list(scripted.services.uploads._folder.iterdir())
 
 
 def test_a_picture_that_was_sent_outlives_the_server_with_its_job(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.scripted import Bench
+from tests.support.app_harness import AppHarness
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +19,6 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> AppHarness:
     """An app that isn't running yet."""
-    return Bench(tmp_path)
+    return AppHarness(tmp_path)

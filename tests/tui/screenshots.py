@@ -18,8 +18,8 @@ from typing import Any
 os.environ["TEXTUAL_COLOR_SYSTEM"] = "truecolor"  # read when Textual is imported
 
 from sdtui.tui.messages import Sampled
-from tests.tui.scripted import Bench, running
-from tests.tui.terminal import ROOT
+from tests.support.app_harness import AppHarness, running
+from tests.support.terminal import ROOT
 
 SIZES = ((80, 24), (100, 30), (120, 36), (200, 60))
 PROMPTS = (
@@ -30,7 +30,7 @@ PROMPTS = (
 )
 
 
-class RealBench(Bench):
+class RealBench(AppHarness):
     """With the engine itself."""
 
     def make_generator(self) -> Any:
@@ -39,17 +39,17 @@ class RealBench(Bench):
         return make_generator(self.settings)
 
 
-async def _picture(bench: Bench, prompt: str, seed: int) -> None:
+async def _picture(bench: AppHarness, prompt: str, seed: int) -> None:
     done = len(list(bench.settings.pictures.rglob("*.png")))
     await bench.generate(prompt, seed=str(seed))
     await bench.until(lambda: len(list(bench.settings.pictures.rglob("*.png"))) > done, seconds=300)
-    await bench.until(lambda: not bench.app.main.live.progress.is_running)
+    await bench.until(lambda: not bench.app.main.presenter.progress.is_running)
 
 
-async def _shoot(bench: Bench, name: str) -> None:
+async def _shoot(bench: AppHarness, name: str) -> None:
     main = bench.app.main
     for _ in range(40):
-        main.post_message(Sampled(bench.app.desk.monitor.sample()))
+        main.post_message(Sampled(bench.app.services.monitor.sample()))
     await bench.pilot.pause(0.6)
     columns, rows = main.size
     folder = ROOT / "screenshots"
@@ -60,25 +60,25 @@ async def _shoot(bench: Bench, name: str) -> None:
     (folder / f"{name}-{columns}x{rows}.svg").write_text(svg, encoding="utf-8")
 
 
-async def _history(bench: Bench) -> None:
+async def _history(bench: AppHarness) -> None:
     await bench.pilot.press("f4")
     await bench.until(lambda: bench.app.main.history_pane.list.has_focus)
     await bench.pilot.press("j")
 
 
-async def _queue(bench: Bench) -> None:
+async def _queue(bench: AppHarness) -> None:
     await bench.pilot.press("f3")
 
 
-async def _help(bench: Bench) -> None:
+async def _help(bench: AppHarness) -> None:
     await bench.pilot.press("f2", "f1")
 
 
-async def _jump(bench: Bench) -> None:
+async def _jump(bench: AppHarness) -> None:
     await bench.pilot.press("escape", "ctrl+o")
 
 
-VIEWS: tuple[tuple[str, Callable[[Bench], Awaitable[None]]], ...] = (
+VIEWS: tuple[tuple[str, Callable[[AppHarness], Awaitable[None]]], ...] = (
     ("history", _history),
     ("queue", _queue),
     ("help", _help),
@@ -91,7 +91,7 @@ async def _all(scripted: bool) -> None:
     for kind in ("CONFIG", "STATE", "CACHE"):
         os.environ[f"XDG_{kind}_HOME"] = str(folder / kind.lower())
     for size in SIZES:
-        bench = (Bench if scripted else RealBench)(folder)
+        bench = (AppHarness if scripted else RealBench)(folder)
         async with running(bench, size):
             if size == SIZES[0]:
                 await _shoot(bench, "welcome")

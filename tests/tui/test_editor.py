@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.terminal import Terminal
+from tests.support.terminal import Terminal
 from tests.tui.test_end_to_end import CTRL_Q, SCRIPTED
 
 CTRL_T, TAB, F9 = "\x14", "\t", "\x1b[20~"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from sdtui import pocket
-from sdtui.core.request import GenerationRequest
-from tests.tui.terminal import ROOT, Terminal
+from sdtui.requests.request import GenerationRequest
+from tests.support.terminal import ROOT, Terminal
 
-SCRIPTED = ("-m", "tests.tui.scripted_app")
+SCRIPTED = ("-m", "tests.support.scripted_app")
 REAL = (
     "-c",
     "from sdtui.core.settings import load_settings\nfrom sdtui.tui import run_app\n"

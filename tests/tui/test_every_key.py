@@ -9,56 +9,56 @@ from pathlib import Path
 
 from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS, actions_in
+from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.screens.dialogs import (
     AskScreen,
     ChooseScreen,
     ConfirmScreen,
-    LeftBehindScreen,
+    OrphanedJobsScreen,
     TextScreen,
 )
 from sdtui.tui.screens.picture import CompareScreen, PictureScreen
-from sdtui.tui.widgets.pixel_view import PixelView
-from tests.history.records import NOON, picture, record
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
+from tests.support.records import NOON, picture, record
 
 PRESSED_ELSEWHERE = {"models.cancel_download": "test_models: it takes a download"}
 UNBOUND = "f11"
 
 
-def with_pictures(bench: Bench) -> None:
+def with_pictures(bench: AppHarness) -> None:
     """Five pictures in the history."""
     for number, prompt in enumerate(("one", "two", "three", "four", "five")):
         moment = NOON + timedelta(minutes=number)
         bench.history.save(picture(), record(prompt, seed=number, moment=moment), 0)
 
 
-def paths_of(bench: Bench) -> list[Path]:
+def paths_of(bench: AppHarness) -> list[Path]:
     """The pictures that the history begins with."""
     return sorted(bench.settings.pictures.rglob("*.png"))
 
 
-async def at_form(bench: Bench) -> None:
+async def at_form(bench: AppHarness) -> None:
     form = bench.app.main.parameters
     form.last_seed = 7
     form.fill({"seed": "5", "width": "64", "height": "128", "policy": "strict"})
     form.fields["policy"].focus()
 
 
-async def at_number(bench: Bench) -> None:
+async def at_number(bench: AppHarness) -> None:
     form = bench.app.main.parameters
     form.fill({"num_inference_steps": "7"})
     form.fields["num_inference_steps"].focus()
 
 
-async def at_choice(bench: Bench) -> None:
+async def at_choice(bench: AppHarness) -> None:
     bench.app.main.parameters.fields["policy"].focus()
 
 
-async def at_path(bench: Bench) -> None:
+async def at_path(bench: AppHarness) -> None:
     bench.app.main.parameters.fields["init_image"].focus()
 
 
-async def at_preview(bench: Bench) -> None:
+async def at_preview(bench: AppHarness) -> None:
     preview = bench.app.main.preview
     preview.begin(paths_of(bench)[0])
     for path in paths_of(bench):
@@ -67,40 +67,40 @@ async def at_preview(bench: Bench) -> None:
     preview.focus()
 
 
-async def at_queue(bench: Bench) -> None:
+async def at_queue(bench: AppHarness) -> None:
     """One job runs and stands still, three wait, and the second of these has the cursor."""
     main = bench.app.main
     bench.generator.hold.set()
     while sum(not job.state.is_over for job in bench.queue.jobs()) < 4:
         await bench.generate()
-    await bench.until(lambda: main.live.progress.is_running)
+    await bench.until(lambda: main.presenter.progress.is_running)
     await bench.until(lambda: main.queue_pane.list.jobs == bench.queue.jobs())
     waiting = [n for n, job in enumerate(bench.queue.jobs()) if job.state is JobState.QUEUED]
     main.queue_pane.list.cursor = waiting[1]
     main.queue_pane.list.focus()
 
 
-async def at_log(bench: Bench) -> None:
+async def at_log(bench: AppHarness) -> None:
     main = bench.app.main
     bench.generator.hold.set()
-    if not main.live.progress.is_running:
+    if not main.presenter.progress.is_running:
         await bench.generate()
-    await bench.until(lambda: main.live.progress.is_running)
+    await bench.until(lambda: main.presenter.progress.is_running)
     main.log_pane.list.focus()
 
 
-async def at_window(bench: Bench) -> None:
+async def at_window(bench: AppHarness) -> None:
     """In the log, since f2 to f4 go elsewhere; a pane has another size than usual."""
     await at_log(bench)
     bench.app.main.action_taller()
 
 
-async def at_prompt(bench: Bench) -> None:
+async def at_prompt(bench: AppHarness) -> None:
     bench.ask_for("a cat")
     bench.app.main.prompt.editor.focus()
 
 
-async def at_history(bench: Bench) -> None:
+async def at_history(bench: AppHarness) -> None:
     """In the middle of the list, and the picture there is shown."""
     main = bench.app.main
     pictures = main.history_pane.list
@@ -108,7 +108,7 @@ async def at_history(bench: Bench) -> None:
     pictures.cursor = 1
     pictures.marked = None
     pictures.focus()
-    tree = main.selected.tree_of_record
+    tree = main.metadata_pane.tree_of_record
     await bench.until(
         lambda: (
             pictures.selected
@@ -117,61 +117,61 @@ async def at_history(bench: Bench) -> None:
     )
 
 
-async def at_search(bench: Bench) -> None:
+async def at_search(bench: AppHarness) -> None:
     bench.app.main.history_pane.search.focus()
 
 
-async def at_metadata(bench: Bench) -> None:
+async def at_metadata(bench: AppHarness) -> None:
     await at_history(bench)
-    bench.app.main.selected.tree_of_record.focus()
+    bench.app.main.metadata_pane.tree_of_record.focus()
 
 
-async def at_viewer(bench: Bench) -> None:
+async def at_viewer(bench: AppHarness) -> None:
     bench.app.push_screen(TextScreen("something", bench.app.main.top_bar.render()))
 
 
-async def pictures_are_read(bench: Bench) -> None:
+async def pictures_are_read(bench: AppHarness) -> None:
     await bench.until(lambda: all(view.pixels for view in bench.app.screen.query(PixelView)))
 
 
-async def at_picture(bench: Bench) -> None:
+async def at_picture(bench: AppHarness) -> None:
     await bench.app.push_screen(PictureScreen(paths_of(bench), paths_of(bench)[0], None, 1))
     await pictures_are_read(bench)
 
 
-async def at_compare(bench: Bench) -> None:
+async def at_compare(bench: AppHarness) -> None:
     first, second = ((path, record()) for path in paths_of(bench)[:2])
     await bench.app.push_screen(CompareScreen(first, second, None))
     await pictures_are_read(bench)
 
 
-async def at_settings(bench: Bench) -> None:
+async def at_settings(bench: AppHarness) -> None:
     bench.app.main.action_settings()
 
 
-async def at_question(bench: Bench) -> None:
+async def at_question(bench: AppHarness) -> None:
     bench.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
 
 
-async def at_left_behind(bench: Bench) -> None:
-    bench.app.push_screen(LeftBehindScreen("?"))
+async def at_left_behind(bench: AppHarness) -> None:
+    bench.app.push_screen(OrphanedJobsScreen("?"))
 
 
-async def at_choices(bench: Bench) -> None:
+async def at_choices(bench: AppHarness) -> None:
     """In the middle of three."""
     screen = ChooseScreen("?", ["a", "b", "c"], "b")
     await bench.app.push_screen(screen)
 
 
-async def at_ask(bench: Bench) -> None:
+async def at_ask(bench: AppHarness) -> None:
     bench.app.push_screen(AskScreen("?"))
 
 
-async def at_jump(bench: Bench) -> None:
+async def at_jump(bench: AppHarness) -> None:
     bench.app.main.action_jump()
 
 
-PLACES: dict[str, Callable[[Bench], Awaitable[None]]] = {
+PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "window": at_window,
     "app": at_window,
     "form": at_form,
@@ -198,12 +198,12 @@ PLACES: dict[str, Callable[[Bench], Awaitable[None]]] = {
 }
 
 
-def seen(bench: Bench) -> list[object]:
+def seen(bench: AppHarness) -> list[object]:
     """Everything on the screen, with its colours."""
     return [list(strip) for strip in bench.app.screen._compositor.render_strips()]
 
 
-async def go_to(scope: str, bench: Bench) -> None:
+async def go_to(scope: str, bench: AppHarness) -> None:
     """Go where the keys of a place work."""
     while not bench.at_main:
         bench.app.pop_screen()
@@ -212,7 +212,7 @@ async def go_to(scope: str, bench: Bench) -> None:
     await bench.settled()
 
 
-async def still(bench: Bench) -> list[object]:
+async def still(bench: AppHarness) -> list[object]:
     """What is seen once all that is read beside the app has come."""
     now = seen(bench)
     while True:
@@ -223,7 +223,7 @@ async def still(bench: Bench) -> list[object]:
             return now
 
 
-async def changes(bench: Bench, key: str) -> bool:
+async def changes(bench: AppHarness, key: str) -> bool:
     """Whether something else is seen some time after a key."""
     before = seen(bench)
     await bench.press(key)
@@ -240,7 +240,7 @@ def test_every_place_is_gone_to() -> None:
     assert scopes == set(PLACES)
 
 
-async def test_every_key_does_something(bench: Bench) -> None:
+async def test_every_key_does_something(bench: AppHarness) -> None:
     with_pictures(bench)
     async with running(bench):
         for scope in PLACES:
@@ -261,7 +261,7 @@ async def test_every_key_does_something(bench: Bench) -> None:
 
 async def test_every_key_can_be_changed(tmp_path: Path) -> None:
     keys = {action.id: f"ctrl+alt+f{number}" for number, action in enumerate(ACTIONS)}
-    bench = Bench(tmp_path, keys=keys)
+    bench = AppHarness(tmp_path, keys=keys)
     with_pictures(bench)
     async with running(bench):
         for scope in PLACES:

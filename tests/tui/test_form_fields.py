@@ -5,17 +5,17 @@ from __future__ import annotations
 from textual.geometry import Region
 
 from sdtui.tui.state import SavedState
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
 
 
-def seen_in(bench: Bench, name: str) -> str:
+def seen_in(bench: AppHarness, name: str) -> str:
     """A field's whole line, its label with it."""
     field = bench.app.main.parameters.fields[name]
     (line,) = field.render_lines(Region(0, 0, field.region.width, 1))
     return line.text
 
 
-async def test_every_field_shows_its_label_and_value(bench: Bench) -> None:
+async def test_every_field_shows_its_label_and_value(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         fields = bench.app.main.parameters.fields
         for name, field in fields.items():
@@ -27,7 +27,7 @@ async def test_every_field_shows_its_label_and_value(bench: Bench) -> None:
         assert seen_in(bench, "policy").split() == ["Retry", "keep", "▾"]
 
 
-async def test_a_part_of_a_line_is_that_part(bench: Bench) -> None:
+async def test_a_part_of_a_line_is_that_part(bench: AppHarness) -> None:
     async with running(bench):
         field = bench.app.main.parameters.fields["seed"]
         whole = seen_in(bench, "seed")
@@ -36,14 +36,14 @@ async def test_a_part_of_a_line_is_that_part(bench: Bench) -> None:
             assert line.text == whole[left:right]
 
 
-async def test_a_click_on_a_label_goes_to_its_field(bench: Bench) -> None:
+async def test_a_click_on_a_label_goes_to_its_field(bench: AppHarness) -> None:
     async with running(bench):
         await bench.pilot.click("#field-seed", offset=(2, 0))
         await bench.settled()
         assert bench.app.main.parameters.fields["seed"].has_focus
 
 
-async def test_a_saved_form_is_checked_once_the_window_is_seen(bench: Bench) -> None:
+async def test_a_saved_form_is_checked_once_the_window_is_seen(bench: AppHarness) -> None:
     bench.app.state = SavedState(form={"width": "7"})
     async with running(bench):
         await bench.until(lambda: bench.app.main.parameters.query(".problem"))

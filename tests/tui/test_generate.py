@@ -8,25 +8,25 @@ import pytest
 from textual.strip import Strip
 from textual.widgets import Static
 
-from sdtui.core import events
 from sdtui.core.errors import GenerationError
-from sdtui.core.record import Stage
 from sdtui.jobs import JobState
-from sdtui.tui.halfcells import Pixels, draw
+from sdtui.requests import events
+from sdtui.requests.record import Stage
+from sdtui.tui.images import pixel_view
+from sdtui.tui.images.halfcell import Pixels, draw
+from sdtui.tui.images.pixel_view import PixelView
+from sdtui.tui.job_progress import Level, Progress
 from sdtui.tui.messages import PartsImported
-from sdtui.tui.progress import Level, Progress
+from sdtui.tui.panes.progress import ProgressBar
 from sdtui.tui.screens import main as screens_main
-from sdtui.tui.widgets import pixel_view
-from sdtui.tui.widgets.pixel_view import PixelView
-from sdtui.tui.widgets.progress import ProgressBar
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
 
 HARD = "[[blurry]], [/red] (cat:1.2)"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (200, 60)])
 async def test_a_prompt_becomes_a_picture_at_every_size(
-    bench: Bench, size: tuple[int, int]
+    bench: AppHarness, size: tuple[int, int]
 ) -> None:
     async with running(bench, size):
         await bench.write(HARD[:9])
@@ -34,7 +34,7 @@ async def test_a_prompt_becomes_a_picture_at_every_size(
         await bench.finished()
         main = bench.app.main
         assert bench.generator.requests[0].prompt == HARD
-        assert main.live.progress.outcome is Level.GOOD
+        assert main.presenter.progress.outcome is Level.GOOD
         await bench.until(lambda: main.preview.view.pixel_view.pixels is not None)
         assert [path.suffix for path in main.preview.paths] == [".png"]
         await bench.until(lambda: main.history_pane.list.count == 1)
@@ -42,7 +42,7 @@ async def test_a_prompt_becomes_a_picture_at_every_size(
 
 
 async def test_a_picture_can_be_asked_for_before_all_is_imported(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     imported = threading.Event()
 
@@ -65,7 +65,7 @@ async def test_a_picture_can_be_asked_for_before_all_is_imported(
         bench.close()
 
 
-async def test_the_log_tells_steps_and_the_end(bench: Bench) -> None:
+async def test_the_log_tells_steps_and_the_end(bench: AppHarness) -> None:
     async with running(bench):
         bench.ask_for("a cat")
         await bench.press("f5")
@@ -75,7 +75,7 @@ async def test_the_log_tells_steps_and_the_end(bench: Bench) -> None:
         assert "finished after" in text
 
 
-async def test_previews_are_shown_while_the_picture_forms(bench: Bench) -> None:
+async def test_previews_are_shown_while_the_picture_forms(bench: AppHarness) -> None:
     async with running(bench):
         bench.generator.step_seconds = 0.05
         await bench.generate(num_inference_steps="150")
@@ -86,7 +86,7 @@ async def test_previews_are_shown_while_the_picture_forms(bench: Bench) -> None:
         await bench.until(lambda: view.pixels is not None and view.pixels.width == 64)
 
 
-async def test_an_empty_prompt_says_why_and_takes_the_focus(bench: Bench) -> None:
+async def test_an_empty_prompt_says_why_and_takes_the_focus(bench: AppHarness) -> None:
     async with running(bench):
         bench.app.main.parameters.fields["seed"].focus()
         await bench.press("ctrl+g")
@@ -94,7 +94,7 @@ async def test_an_empty_prompt_says_why_and_takes_the_focus(bench: Bench) -> Non
         assert not bench.queue.jobs()
 
 
-async def test_a_wrong_value_says_why_and_takes_the_focus(bench: Bench) -> None:
+async def test_a_wrong_value_says_why_and_takes_the_focus(bench: AppHarness) -> None:
     async with running(bench):
         bench.ask_for("a cat")
         width = bench.app.main.parameters.fields["width"]
@@ -109,30 +109,30 @@ async def test_a_wrong_value_says_why_and_takes_the_focus(bench: Bench) -> None:
         assert not bench.app.main.parameters.query(".problem")
 
 
-async def test_cancel_is_not_failure(bench: Bench) -> None:
+async def test_cancel_is_not_failure(bench: AppHarness) -> None:
     async with running(bench):
         bench.generator.hold.set()
         await bench.generate()
-        await bench.until(lambda: bench.app.main.live.progress.is_running)
+        await bench.until(lambda: bench.app.main.presenter.progress.is_running)
         await bench.press("ctrl+x")
         await bench.finished()
-        assert bench.app.main.live.progress.outcome is Level.WARNING
-        assert bench.app.main.live.progress.message == "cancelled"
+        assert bench.app.main.presenter.progress.outcome is Level.WARNING
+        assert bench.app.main.presenter.progress.message == "cancelled"
         assert bench.queue.jobs()[0].state is JobState.CANCELLED
 
 
-async def test_a_failure_is_one_line_with_the_mend(bench: Bench) -> None:
+async def test_a_failure_is_one_line_with_the_mend(bench: AppHarness) -> None:
     async with running(bench):
         bench.generator.failure = GenerationError("[/b] broke", "Mend it", stage="decode")
         await bench.generate()
         await bench.finished()
-        progress = bench.app.main.live.progress
+        progress = bench.app.main.presenter.progress
         assert progress.outcome is Level.ERROR
         assert progress.message == "failed: [/b] broke. Mend it."
         assert not bench.app.main.history_pane.list.count
 
 
-async def test_a_long_path_hides_no_reason(bench: Bench) -> None:
+async def test_a_long_path_hides_no_reason(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         path = f"/{'folder/' * 20}1.png"
         bench.generator.failure = GenerationError(
@@ -147,7 +147,7 @@ async def test_a_long_path_hides_no_reason(bench: Bench) -> None:
         assert len(told.wrap(bench.app.console, bar.content_size.width)) <= 2
 
 
-async def test_attempts_are_seen_as_they_happen(bench: Bench) -> None:
+async def test_attempts_are_seen_as_they_happen(bench: AppHarness) -> None:
     async with running(bench):
         bench.generator.attempt = events.Attempt(
             number=2,
@@ -161,14 +161,14 @@ async def test_attempts_are_seen_as_they_happen(bench: Bench) -> None:
         await bench.generate()
         main = bench.app.main
         line = "out of memory while decoding: tiling the VAE (attempt 2)"
-        await bench.until(lambda: main.live.progress.tried == line)
+        await bench.until(lambda: main.presenter.progress.tried == line)
         assert line in main.log_pane.text
         await bench.until(lambda: "attempt 2" in str(main.progress_pane.border_title))
         bench.generator.hold.clear()
         await bench.finished()
 
 
-async def test_an_escape_sequence_is_never_sent(bench: Bench) -> None:
+async def test_an_escape_sequence_is_never_sent(bench: AppHarness) -> None:
     async with running(bench):
         bench.app.main.prompt.text = "a \x1b]0;owned\x07 cat"
         await bench.press("ctrl+g")
@@ -178,7 +178,7 @@ async def test_an_escape_sequence_is_never_sent(bench: Bench) -> None:
         assert "\x1b" not in "".join(segment.text for strip in strips for segment in strip)
 
 
-async def test_several_pictures_can_be_stepped_through(bench: Bench) -> None:
+async def test_several_pictures_can_be_stepped_through(bench: AppHarness) -> None:
     async with running(bench):
         await bench.generate("cats", num_images_per_prompt="3")
         await bench.finished()
@@ -197,12 +197,12 @@ async def test_several_pictures_can_be_stepped_through(bench: Bench) -> None:
         assert bench.at_main
 
 
-async def test_that_torch_is_being_started_is_said(bench: Bench) -> None:
+async def test_that_torch_is_being_started_is_said(bench: AppHarness) -> None:
     started = threading.Event()
     make = bench.make_generator
     bench.make_generator = lambda: started.wait(30) and make()  # type: ignore[method-assign]
     async with running(bench):
-        progress = bench.app.main.live
+        progress = bench.app.main.presenter
         await bench.until(lambda: progress.progress.stage == "starting")
         await bench.generate()
         assert progress.progress.message == "torch"
@@ -217,19 +217,19 @@ def test_which_of_a_jobs_pictures_are_made() -> None:
     assert Progress(pictures=5, first_image=2, batch_size=2).which == "pictures 3-4 of 5"
 
 
-async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: Bench) -> None:
+async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: AppHarness) -> None:
     async with running(bench):
-        live = bench.app.main.live
+        presenter = bench.app.main.presenter
         bench.generator.hold_at_picture = 1
         bench.generator.step_seconds = 0.3
         bench.generator.hold.set()
         await bench.generate("cats", num_images_per_prompt="2")
-        await bench.until(lambda: live.progress.is_running)
+        await bench.until(lambda: presenter.progress.is_running)
         await bench.press("f6")
         await bench.until(lambda: not bench.at_main)
         view = bench.app.screen.query_one(PixelView)
         bench.generator.hold.clear()
-        await bench.until(lambda: live.progress.step)
+        await bench.until(lambda: presenter.progress.step)
         title = str(bench.app.main.progress_pane.border_title)
         assert "denoising · picture 1 of 2" in title
         bench.generator.hold.set()
@@ -246,7 +246,7 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: Bench) -> N
 
 
 async def test_pictures_are_drawn_beside_the_event_loop(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn_on: list[threading.Thread] = []
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from sdtui.core import paths
-from sdtui.core.choices import UNKNOWN_MODEL
+from sdtui.core.enums import UNKNOWN_MODEL
 from sdtui.history import Page
 from sdtui.tui.screens.dialogs import TextScreen
 from sdtui.tui.screens.picture import CompareScreen, differences
-from tests.history.records import NOON, picture, record
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
+from tests.support.records import NOON, picture, record
 
 PROMPTS = ("a large [/red] apple", "pizza, green background", "a tiger on a blue background")
 
 
 @pytest.fixture
-def full(bench: Bench) -> Bench:
+def full(bench: AppHarness) -> AppHarness:
     """An app whose history holds three pictures."""
     for number, prompt in enumerate(PROMPTS):
         moment = NOON + timedelta(minutes=number)
@@ -31,7 +31,9 @@ def full(bench: Bench) -> Bench:
 
 
 @asynccontextmanager
-async def at_history(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncIterator[Bench]:
+async def at_history(
+    bench: AppHarness, size: tuple[int, int] = (120, 36)
+) -> AsyncIterator[AppHarness]:
     """The app with the focus in the history's list."""
     async with running(bench, size):
         pane = bench.app.main.history_pane
@@ -41,19 +43,19 @@ async def at_history(bench: Bench, size: tuple[int, int] = (120, 36)) -> AsyncIt
         yield bench
 
 
-async def test_newest_first_with_the_story_of_the_selected(full: Bench) -> None:
+async def test_newest_first_with_the_story_of_the_selected(full: AppHarness) -> None:
     async with at_history(full):
         main = full.app.main
         assert main.history_pane.list.count == 3
         assert main.history_pane.list.selected is not None
         assert main.history_pane.list.selected.prompt == PROMPTS[2]
         await full.press("j", "j")
-        tree = main.selected.tree_of_record
+        tree = main.metadata_pane.tree_of_record
         await full.until(lambda: any(PROMPTS[0] in str(node.label) for node in tree.root.children))
-        await full.until(lambda: main.selected.thumbnail.pixel_view.pixels is not None)
+        await full.until(lambda: main.metadata_pane.thumbnail.pixel_view.pixels is not None)
 
 
-async def test_a_line_tells_more_where_there_is_room(full: Bench) -> None:
+async def test_a_line_tells_more_where_there_is_room(full: AppHarness) -> None:
     async with at_history(full, (80, 24)):
         entries = full.app.main.history_pane.list
         line = entries.line_text(0, entries.size.width).plain
@@ -68,7 +70,9 @@ async def test_a_line_tells_more_where_there_is_room(full: Bench) -> None:
 
 
 @pytest.mark.parametrize("key", ["enter", "s", "d", "r"])
-async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(full: Bench, key: str) -> None:
+async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
+    full: AppHarness, key: str
+) -> None:
     async with at_history(full):
         entries = full.app.main.history_pane.list
         assert entries.selected is not None
@@ -83,7 +87,7 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(full: Bench,
         assert full.app.main.history_pane._gone is None
 
 
-async def test_search_narrows_and_says_what_is_wrong(full: Bench) -> None:
+async def test_search_narrows_and_says_what_is_wrong(full: AppHarness) -> None:
     async with at_history(full):
         pane = full.app.main.history_pane
         await full.press("slash", *"apple")
@@ -108,7 +112,7 @@ async def test_search_narrows_and_says_what_is_wrong(full: Bench) -> None:
 class HeldBack:
     """A history whose search for `apple` waits until it may go on."""
 
-    def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, bench: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
         self.free = threading.Event()
         self.entries = bench.history.entries
         monkeypatch.setattr(bench.history, "entries", self._held_back)
@@ -120,11 +124,11 @@ class HeldBack:
 
 
 @pytest.fixture
-def held(full: Bench, monkeypatch: pytest.MonkeyPatch) -> HeldBack:
+def held(full: AppHarness, monkeypatch: pytest.MonkeyPatch) -> HeldBack:
     return HeldBack(full, monkeypatch)
 
 
-async def test_keys_behind_a_search_act_on_what_it_finds(full: Bench, held: HeldBack) -> None:
+async def test_keys_behind_a_search_act_on_what_it_finds(full: AppHarness, held: HeldBack) -> None:
     async with at_history(full):
         pane = full.app.main.history_pane
         await full.press("slash", *"apple", "enter", "s")
@@ -139,7 +143,7 @@ async def test_keys_behind_a_search_act_on_what_it_finds(full: Bench, held: Held
 
 
 async def test_what_was_read_earlier_takes_no_place_of_what_was_read_later(
-    full: Bench, monkeypatch: pytest.MonkeyPatch
+    full: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with at_history(full):
         pane, free, read = full.app.main.history_pane, threading.Event(), full.history.entries
@@ -161,7 +165,7 @@ async def test_what_was_read_earlier_takes_no_place_of_what_was_read_later(
 
 
 async def test_a_search_that_is_overtaken_by_a_reload_is_still_shown(
-    full: Bench, held: HeldBack
+    full: AppHarness, held: HeldBack
 ) -> None:
     async with at_history(full):
         pane = full.app.main.history_pane
@@ -178,7 +182,7 @@ async def test_a_search_that_is_overtaken_by_a_reload_is_still_shown(
 
 
 async def test_a_search_that_changes_while_the_list_waits_for_it_is_made_as_well(
-    full: Bench, held: HeldBack
+    full: AppHarness, held: HeldBack
 ) -> None:
     async with at_history(full):
         pane = full.app.main.history_pane
@@ -189,7 +193,7 @@ async def test_a_search_that_changes_while_the_list_waits_for_it_is_made_as_well
         await full.until(lambda: pane.list.selected and pane.list.selected.prompt == PROMPTS[1])
 
 
-async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: Bench) -> None:
+async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: AppHarness) -> None:
     async with at_history(full):
         main = full.app.main
         await full.press("j", "r")
@@ -203,7 +207,7 @@ async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: Bench
 
 
 async def test_reuse_keeps_every_digit_and_the_form_its_model_where_none_is_known(
-    bench: Bench,
+    bench: AppHarness,
 ) -> None:
     made = record("a cat", model=UNKNOWN_MODEL)
     request = made.request.changed(guidance_scale=3.14159265)
@@ -217,13 +221,13 @@ async def test_reuse_keeps_every_digit_and_the_form_its_model_where_none_is_know
         assert bench.app._notifications
 
 
-async def test_a_picture_becomes_the_init_image(full: Bench) -> None:
+async def test_a_picture_becomes_the_init_image(full: AppHarness) -> None:
     async with at_history(full):
         await full.press("i")
         await full.until(lambda: full.app.main.texts["init_image"].endswith(".png"))
 
 
-async def test_star_tag_trash_and_undo(full: Bench) -> None:
+async def test_star_tag_trash_and_undo(full: AppHarness) -> None:
     async with at_history(full):
         pane = full.app.main.history_pane
         await full.press("s")
@@ -238,7 +242,7 @@ async def test_star_tag_trash_and_undo(full: Bench) -> None:
         assert full.history.stats().trashed == 0
 
 
-async def test_keys_pressed_quickly_act_on_what_the_one_before_left(full: Bench) -> None:
+async def test_keys_pressed_quickly_act_on_what_the_one_before_left(full: AppHarness) -> None:
     async with at_history(full):
         entries = full.app.main.history_pane.list
         assert entries.selected is not None
@@ -253,7 +257,7 @@ async def test_keys_pressed_quickly_act_on_what_the_one_before_left(full: Bench)
         assert not full.app._notifications
 
 
-async def test_the_cursor_stays_on_its_picture(full: Bench) -> None:
+async def test_the_cursor_stays_on_its_picture(full: AppHarness) -> None:
     async with at_history(full):
         pane = full.app.main.history_pane
         for place, prompt, count in ((0, PROMPTS[2], 4), (2, PROMPTS[1], 5)):
@@ -265,7 +269,7 @@ async def test_the_cursor_stays_on_its_picture(full: Bench) -> None:
             assert pane.list.selected.prompt == prompt
 
 
-async def test_where_nobody_is_the_newest_has_the_cursor(full: Bench) -> None:
+async def test_where_nobody_is_the_newest_has_the_cursor(full: AppHarness) -> None:
     async with at_history(full):
         pane = full.app.main.history_pane
         await full.press("f2")
@@ -274,12 +278,14 @@ async def test_where_nobody_is_the_newest_has_the_cursor(full: Bench) -> None:
         await full.until(lambda: pane.list.selected and pane.list.selected.prompt == "one more")
 
 
-async def test_a_picture_of_the_history_is_seen_until_the_next_is_finished(full: Bench) -> None:
+async def test_a_picture_of_the_history_is_seen_until_the_next_is_finished(
+    full: AppHarness,
+) -> None:
     full.generator.hold.set()
     async with at_history(full):
         preview = full.app.main.preview
         await full.generate("four", num_images_per_prompt="4")
-        await full.until(lambda: full.app.main.live.progress.is_running)
+        await full.until(lambda: full.app.main.presenter.progress.is_running)
         await full.press("f4", "enter")
         await full.until(lambda: preview.paths)
         shown = preview.paths
@@ -288,13 +294,13 @@ async def test_a_picture_of_the_history_is_seen_until_the_next_is_finished(full:
         assert shown[0] not in preview.paths
 
 
-async def test_show_puts_the_picture_into_the_preview(full: Bench) -> None:
+async def test_show_puts_the_picture_into_the_preview(full: AppHarness) -> None:
     async with at_history(full):
         await full.press("enter")
         await full.until(lambda: full.app.main.preview.paths)
 
 
-async def test_compare_names_what_differs(full: Bench) -> None:
+async def test_compare_names_what_differs(full: AppHarness) -> None:
     async with at_history(full):
         await full.press("c", "j", "c")
         await full.until(lambda: isinstance(full.app.screen, CompareScreen))
@@ -305,7 +311,7 @@ async def test_compare_names_what_differs(full: Bench) -> None:
 
 @pytest.mark.parametrize(("key", "prompt", "seed"), [("1", 2, "42"), ("2", 1, "41")])
 async def test_one_of_two_compared_pictures_is_made_again(
-    full: Bench, key: str, prompt: int, seed: str
+    full: AppHarness, key: str, prompt: int, seed: str
 ) -> None:
     async with at_history(full, (80, 24)):
         await full.press("c", "j", "c")
@@ -316,9 +322,9 @@ async def test_one_of_two_compared_pictures_is_made_again(
         assert full.app.main.prompt.editor.has_focus
 
 
-async def test_metadata_is_folded_and_unfolded_by_keys(full: Bench) -> None:
+async def test_metadata_is_folded_and_unfolded_by_keys(full: AppHarness) -> None:
     async with at_history(full):
-        tree = full.app.main.selected.tree_of_record
+        tree = full.app.main.metadata_pane.tree_of_record
         await full.until(lambda: tree.root.children)
         tree.focus()
         model = next(node for node in tree.root.children if str(node.label).startswith("model"))
@@ -340,7 +346,7 @@ async def test_metadata_is_folded_and_unfolded_by_keys(full: Bench) -> None:
 @pytest.mark.parametrize(
     ("key", "expected"), [("y", ".png"), ("Y", PROMPTS[2]), ("M", '"prompt": ')]
 )
-async def test_copies_go_to_a_file_as_well(full: Bench, key: str, expected: str) -> None:
+async def test_copies_go_to_a_file_as_well(full: AppHarness, key: str, expected: str) -> None:
     async with at_history(full):
         await full.press(key)
         copied = paths.state_folder() / "copied.txt"
@@ -348,7 +354,7 @@ async def test_copies_go_to_a_file_as_well(full: Bench, key: str, expected: str)
         assert expected in copied.read_text()
 
 
-async def test_moving_far_asks_only_for_the_pages_that_are_seen(bench: Bench) -> None:
+async def test_moving_far_asks_only_for_the_pages_that_are_seen(bench: AppHarness) -> None:
     for number in range(250):
         moment = NOON + timedelta(seconds=number)
         bench.history.save(picture(8, 8), record(f"picture {number}", moment=moment), 0)
@@ -358,7 +364,7 @@ async def test_moving_far_asks_only_for_the_pages_that_are_seen(bench: Bench) ->
         await bench.until(lambda: pane.list.selected and pane.list.selected.prompt == "picture 0")
 
 
-async def test_a_foreign_escape_sequence_shows_as_text(bench: Bench, tmp_path: Path) -> None:
+async def test_a_foreign_escape_sequence_shows_as_text(bench: AppHarness, tmp_path: Path) -> None:
     bench.history.save(picture(), record("evil \x1b[2J [/b] prompt"), 0)
     async with at_history(bench):
         await bench.until(lambda: "evil" in bench.app.export_screenshot())

@@ -11,27 +11,27 @@ from PIL.PngImagePlugin import PngInfo
 from sdtui.core.errors import GenerationError
 from sdtui.tui.screens.dialogs import AskScreen, ConfirmScreen
 from sdtui.tui.screens.picture import CompareScreen
-from tests.history.records import picture, record
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
+from tests.support.records import picture, record
 
 MARKUP = "[[blurry]], [/red] [b"
 EVIL = f"evil \x1b[2J\x1b]0;owned\x07 \x9b2J \u202e {MARKUP}"
 
 
-def drawn(bench: Bench) -> str:
+def drawn(bench: AppHarness) -> str:
     """Every letter that goes to the terminal."""
     strips = bench.app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
-def is_harmless(bench: Bench) -> bool:
+def is_harmless(bench: AppHarness) -> bool:
     """Whether none of them is a command or turns the line round."""
     bad = {*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u202e"}
     return not any(bad & set(line) for line in drawn(bench).splitlines())
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
-async def test_in_a_job_from_form_to_history(bench: Bench, size: tuple[int, int]) -> None:
+async def test_in_a_job_from_form_to_history(bench: AppHarness, size: tuple[int, int]) -> None:
     async with running(bench, size):
         bench.ask_for(EVIL, negative_prompt=EVIL)
         await bench.press("ctrl+g")
@@ -45,7 +45,7 @@ async def test_in_a_job_from_form_to_history(bench: Bench, size: tuple[int, int]
         assert bench.generator.requests[0].prompt == EVIL
 
 
-async def test_in_an_error(bench: Bench) -> None:
+async def test_in_an_error(bench: AppHarness) -> None:
     async with running(bench):
         bench.generator.failure = GenerationError(EVIL, EVIL, stage="decode")
         await bench.generate()
@@ -57,7 +57,7 @@ async def test_in_an_error(bench: Bench) -> None:
         assert MARKUP in drawn(bench)
 
 
-async def test_in_what_is_pasted_into_a_line(bench: Bench) -> None:
+async def test_in_what_is_pasted_into_a_line(bench: AppHarness) -> None:
     async with running(bench):
         main = bench.app.main
         main.parameters.fill({"init_image": EVIL, "model": EVIL})
@@ -76,7 +76,7 @@ async def test_in_what_is_pasted_into_a_line(bench: Bench) -> None:
         assert is_harmless(bench)
 
 
-async def test_in_a_foreign_picture(bench: Bench, tmp_path: Path) -> None:
+async def test_in_a_foreign_picture(bench: AppHarness, tmp_path: Path) -> None:
     info = PngInfo()
     told = f"{EVIL}\nNegative prompt: {EVIL}\nSteps: 5, Sampler: Euler, CFG scale: 7, Seed: 3, "
     info.add_text("parameters", told + "Size: 64x64, Model: \x1b[31m[/b]")
@@ -95,7 +95,7 @@ async def test_in_a_foreign_picture(bench: Bench, tmp_path: Path) -> None:
         assert is_harmless(bench)
 
 
-async def test_in_tags_and_comparisons(bench: Bench) -> None:
+async def test_in_tags_and_comparisons(bench: AppHarness) -> None:
     for seed in (1, 2):
         saved = bench.history.save(picture(), record(f"{EVIL} {seed}", seed=seed), 0)
         bench.history.tag(saved.path, "[/b]")
@@ -113,7 +113,7 @@ async def test_in_tags_and_comparisons(bench: Bench) -> None:
         assert is_harmless(bench)
 
 
-async def test_in_the_names_of_files(bench: Bench, tmp_path: Path) -> None:
+async def test_in_the_names_of_files(bench: AppHarness, tmp_path: Path) -> None:
     (tmp_path / "a \x1b[2J [b].png").touch()
     async with running(bench):
         main = bench.app.main

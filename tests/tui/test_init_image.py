@@ -10,8 +10,8 @@ import pytest
 from sdtui.tui.screens.files import FileScreen
 from sdtui.tui.screens.picture import PictureScreen
 from sdtui.tui.state import SavedState
-from tests.history.records import picture
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
+from tests.support.records import picture
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-async def choosing(bench: Bench, folder: Path) -> FileScreen:
+async def choosing(bench: AppHarness, folder: Path) -> FileScreen:
     """Open the picker in a folder."""
     field = bench.app.main.parameters.fields["init_image"]
     field.text = str(folder / "another.png")
@@ -38,7 +38,7 @@ async def choosing(bench: Bench, folder: Path) -> FileScreen:
 
 
 async def test_the_picker_shows_folders_and_pictures_and_takes_one(
-    bench: Bench, folder: Path
+    bench: AppHarness, folder: Path
 ) -> None:
     async with running(bench, (80, 24)):
         screen = await choosing(bench, folder)
@@ -50,7 +50,7 @@ async def test_the_picker_shows_folders_and_pictures_and_takes_one(
         assert bench.app.main.texts["init_image"] == str(folder / "red.PNG")
 
 
-async def test_the_picker_goes_into_folders_and_back(bench: Bench, folder: Path) -> None:
+async def test_the_picker_goes_into_folders_and_back(bench: AppHarness, folder: Path) -> None:
     async with running(bench, (80, 24)):
         screen = await choosing(bench, folder)
         await bench.press("enter")
@@ -62,7 +62,7 @@ async def test_the_picker_goes_into_folders_and_back(bench: Bench, folder: Path)
         assert bench.app.main.texts["init_image"] == str(folder / "more/green.webp")
 
 
-async def test_a_written_path_leads_there(bench: Bench, folder: Path) -> None:
+async def test_a_written_path_leads_there(bench: AppHarness, folder: Path) -> None:
     async with running(bench, (80, 24)):
         screen = await choosing(bench, Path("/"))
         await bench.write(f"{folder}/mo")
@@ -91,7 +91,7 @@ async def test_a_written_path_leads_there(bench: Bench, folder: Path) -> None:
         ("~\ud800/x.png", "no valid text"),
     ],
 )
-async def test_an_odd_path_is_told_beside_the_field(bench: Bench, odd: str, told: str) -> None:
+async def test_an_odd_path_is_told_beside_the_field(bench: AppHarness, odd: str, told: str) -> None:
     async with running(bench):
         field = bench.app.main.parameters.fields["init_image"]
         bench.ask_for("a cat")
@@ -104,7 +104,7 @@ async def test_an_odd_path_is_told_beside_the_field(bench: Bench, odd: str, told
         assert isinstance(bench.app.screen, FileScreen)
 
 
-async def test_a_written_name_comes_before_longer_ones(bench: Bench, folder: Path) -> None:
+async def test_a_written_name_comes_before_longer_ones(bench: AppHarness, folder: Path) -> None:
     for name in ("bobcat.png", "cat.png"):
         picture().save(folder / name)
     (folder / "some more").mkdir()
@@ -119,7 +119,7 @@ async def test_a_written_name_comes_before_longer_ones(bench: Bench, folder: Pat
 
 
 async def test_a_folder_that_cannot_be_read_is_told_of_once(
-    bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+    bench: AppHarness, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Path.iterdir
 
@@ -137,7 +137,7 @@ async def test_a_folder_that_cannot_be_read_is_told_of_once(
 
 
 async def test_a_path_at_home_may_begin_with_a_tilde(
-    bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+    bench: AppHarness, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(folder))
     async with running(bench, (80, 24)):
@@ -149,14 +149,14 @@ async def test_a_path_at_home_may_begin_with_a_tilde(
         assert screen.choices.shown == ["blue.png"]
 
 
-async def test_leaving_the_picker_changes_nothing(bench: Bench, folder: Path) -> None:
+async def test_leaving_the_picker_changes_nothing(bench: AppHarness, folder: Path) -> None:
     async with running(bench):
         await choosing(bench, folder)
         await bench.press("down", "escape")
         assert bench.app.main.texts["init_image"] == str(folder / "another.png")
 
 
-async def test_the_end_of_a_long_path_is_seen(bench: Bench, folder: Path) -> None:
+async def test_the_end_of_a_long_path_is_seen(bench: AppHarness, folder: Path) -> None:
     bench.app.state = SavedState(form={"init_image": f"{folder}/{'long ' * 20}/first"})
     async with running(bench, (80, 24)):
         field = bench.app.main.parameters.fields["init_image"]
@@ -166,7 +166,7 @@ async def test_the_end_of_a_long_path_is_seen(bench: Bench, folder: Path) -> Non
         assert field.render_line(0).text.rstrip().endswith("/second")
 
 
-async def test_before_and_after(bench: Bench, folder: Path) -> None:
+async def test_before_and_after(bench: AppHarness, folder: Path) -> None:
     before = folder / "blue.png"
     async with running(bench):
         await bench.generate("a cat", init_image=str(before), strength="0.4")
@@ -190,7 +190,7 @@ async def test_before_and_after(bench: Bench, folder: Path) -> None:
         assert "b before" in str(bench.app.screen.query_one("#caption").render())
 
 
-async def test_without_an_init_image_there_is_no_before(bench: Bench) -> None:
+async def test_without_an_init_image_there_is_no_before(bench: AppHarness) -> None:
     async with running(bench):
         await bench.generate("a cat", strength="0.4")
         await bench.finished()
@@ -202,7 +202,7 @@ async def test_without_an_init_image_there_is_no_before(bench: Bench) -> None:
         assert bench.generator.requests[0].strength is None
 
 
-async def test_an_init_image_that_is_gone_is_told_beside_the_field(bench: Bench) -> None:
+async def test_an_init_image_that_is_gone_is_told_beside_the_field(bench: AppHarness) -> None:
     async with running(bench):
         bench.ask_for("a cat", init_image="/no/such.png")
         await bench.press("ctrl+g")

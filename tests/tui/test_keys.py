@@ -18,7 +18,7 @@ from sdtui.cli.keys import keys
 from sdtui.core.errors import SettingsError
 from sdtui.tui.actions import ACTIONS, check_keymap
 from sdtui.tui.screens.dialogs import ConfirmScreen
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
 
 _NOT_TO_CHANGE = ("ctrl+c",)
 """Says how to quit, as people expect of a terminal."""
@@ -69,7 +69,7 @@ def test_all_are_listed_with_what_the_config_changed(
 
 async def test_keys_of_panes_controls_and_dialogs_can_be_changed(tmp_path: Path) -> None:
     changed = {"log.filter": "z", "number.increase": "plus", "question.leave": "x"}
-    bench = Bench(tmp_path, keys=changed)
+    bench = AppHarness(tmp_path, keys=changed)
     async with running(bench):
         main = bench.app.main
         main.log_pane.list.focus()

@@ -6,14 +6,14 @@ import pytest
 from textual.widget import Widget
 
 from sdtui.tui.actions import actions_in
-from sdtui.tui.progress import Level, LogLine
+from sdtui.tui.job_progress import Level, LogLine
 from sdtui.tui.screens.settings import SettingsScreen
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
 
 LINES = 100
 
 
-async def test_keys_move_the_cursor(bench: Bench) -> None:
+async def test_keys_move_the_cursor(bench: AppHarness) -> None:
     async with running(bench):
         log = bench.app.main.log_pane
         await bench.until(lambda: "is ready" in log.text)
@@ -31,7 +31,7 @@ async def test_keys_move_the_cursor(bench: Bench) -> None:
             assert log.list.shown[line].text[:9] in seen(log.list)
 
 
-async def test_one_line_more_does_not_lay_out_the_window(bench: Bench) -> None:
+async def test_one_line_more_does_not_lay_out_the_window(bench: AppHarness) -> None:
     async with running(bench):
         log = bench.app.main.log_pane
         layouts: list[object] = []
@@ -56,12 +56,12 @@ def seen(widget: Widget) -> str:
     return "\n".join(widget.render_line(y).text for y in range(widget.size.height))
 
 
-async def test_every_list_has_them(bench: Bench) -> None:
+async def test_every_list_has_them(bench: AppHarness) -> None:
     keys = {key for action in actions_in("list") for key in action.keys.split(",")}
     async with running(bench):
         main = bench.app.main
         lists = (main.queue_pane.list, main.log_pane.list, main.history_pane.list)
-        for each in (*lists, main.selected.tree_of_record):
+        for each in (*lists, main.metadata_pane.tree_of_record):
             each.focus()
             await bench.settled()
             of_lists = {
@@ -78,7 +78,7 @@ async def test_every_list_has_them(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("key", ["y", "s"])
-async def test_an_empty_log_is_neither_copied_nor_saved(bench: Bench, key: str) -> None:
+async def test_an_empty_log_is_neither_copied_nor_saved(bench: AppHarness, key: str) -> None:
     async with running(bench):
         log = bench.app.main.log_pane
         log.kept.clear()

@@ -7,8 +7,8 @@ from textual.widget import Widget
 
 from sdtui.monitor import GpuSample, Sample
 from sdtui.tui.messages import Sampled
-from sdtui.tui.widgets.memory import wrapped
-from tests.tui.scripted import Bench, running
+from sdtui.tui.panes.memory import wrapped
+from tests.support.app_harness import AppHarness, running
 
 GIB = 2**30
 
@@ -35,7 +35,7 @@ def sample(count: int, used: int = 12, own: int = 8) -> Sampled:
     return Sampled(Sample(0.0, 20 * GIB, 64 * GIB, GIB, 7.0, gpus(count, used, own)))
 
 
-async def seen(bench: Bench) -> str:
+async def seen(bench: AppHarness) -> str:
     """The lines of the pane."""
     await bench.settled()
     main = bench.app.main
@@ -46,7 +46,7 @@ async def seen(bench: Bench) -> str:
     return "\n".join(line.crop(place.x, place.right).text for line in lines)
 
 
-async def test_one_gpu_has_a_graph_over_its_readings(bench: Bench) -> None:
+async def test_one_gpu_has_a_graph_over_its_readings(bench: AppHarness) -> None:
     async with running(bench, (200, 60)):
         for used, own in ((6, 2), (24, 20), (12, 8)):
             bench.app.main.post_message(sample(1, used, own))
@@ -56,14 +56,14 @@ async def test_one_gpu_has_a_graph_over_its_readings(bench: Bench) -> None:
         assert "█" in text
 
 
-async def test_the_peak_is_remembered(bench: Bench) -> None:
+async def test_the_peak_is_remembered(bench: AppHarness) -> None:
     async with running(bench, (200, 60)):
         for own in (2, 20, 8):
             bench.app.main.post_message(sample(2, 22, own))
         assert "sdtui 8.0, peak 20.0" in await seen(bench)
 
 
-async def test_the_first_line_is_about_the_gpu_that_sdtui_is_on(bench: Bench) -> None:
+async def test_the_first_line_is_about_the_gpu_that_sdtui_is_on(bench: AppHarness) -> None:
     async with running(bench):
         bench.app.main.post_message(sample(2))
         await bench.settled()
@@ -71,7 +71,9 @@ async def test_the_first_line_is_about_the_gpu_that_sdtui_is_on(bench: Bench) ->
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
-async def test_of_many_gpus_every_one_can_be_reached(bench: Bench, size: tuple[int, int]) -> None:
+async def test_of_many_gpus_every_one_can_be_reached(
+    bench: AppHarness, size: tuple[int, int]
+) -> None:
     async with running(bench, size):
         await bench.press("f3")
         bench.app.main.post_message(sample(8))
@@ -89,7 +91,7 @@ async def test_of_many_gpus_every_one_can_be_reached(bench: Bench, size: tuple[i
 
 
 async def test_unseen_nothing_is_drawn_and_then_the_newest_is_seen(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(bench, (80, 24)):
         main = bench.app.main
@@ -113,7 +115,7 @@ async def test_unseen_nothing_is_drawn_and_then_the_newest_is_seen(
         assert "GPU 0 20.0/24.0" in await seen(bench)
 
 
-async def test_a_gpu_that_goes_away_is_no_longer_shown(bench: Bench) -> None:
+async def test_a_gpu_that_goes_away_is_no_longer_shown(bench: AppHarness) -> None:
     async with running(bench):
         bench.app.main.post_message(sample(2))
         bench.app.main.post_message(sample(0))

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
-from sdtui.core.choices import MemoryMode
+from sdtui.core.enums import MemoryMode
 from sdtui.models import precision
 from sdtui.models.catalog import cached_snapshot, models_in
 from sdtui.models.description import ModelDescription
 from sdtui.monitor import GpuSample, Sample
 from sdtui.tui.messages import Sampled
-from sdtui.tui.room import LARGE_MODELS, MemoryRoom, Need, best_large_model, need_of
+from sdtui.tui.model_fit import LARGE_MODELS, MemoryBudget, ModelFit, model_fit, recommend_download
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.models import ModelScreen
-from sdtui.tui.widgets.lines import Lines
-from tests.models.hub_server import Hub, put_in_place
-from tests.models.hub_server import running as serving
-from tests.tui.scripted import Bench, running
+from sdtui.tui.widgets.virtual_list import VirtualList
+from tests.support.app_harness import AppHarness, running
+from tests.support.hub_server import Hub, put_in_place
+from tests.support.hub_server import running as serving
 
 
-async def choosing(bench: Bench) -> ModelScreen:
+async def choosing(bench: AppHarness) -> ModelScreen:
     """Open the chooser and wait until it knows what is installed."""
     await bench.press("ctrl+l")
     await bench.until(lambda: isinstance(bench.app.screen, ModelScreen))
@@ -33,7 +33,7 @@ async def choosing(bench: Bench) -> ModelScreen:
     return screen
 
 
-async def test_choosing_fills_the_form(bench: Bench) -> None:
+async def test_choosing_fills_the_form(bench: AppHarness) -> None:
     async with running(bench):
         bench.app.main.parameters.fill({"model": "other"})
         screen = await choosing(bench)
@@ -55,7 +55,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> Iterator[Hub]:
         yield hub
 
 
-async def downloading(bench: Bench, name: str = "some/model") -> ModelScreen:
+async def downloading(bench: AppHarness, name: str = "some/model") -> ModelScreen:
     """Write an id into the chooser and take it."""
     screen = await choosing(bench)
     screen.filter.value = name
@@ -64,7 +64,9 @@ async def downloading(bench: Bench, name: str = "some/model") -> ModelScreen:
     return screen
 
 
-async def test_a_download_tells_bytes_and_speed_and_is_then_chosen(bench: Bench, hub: Hub) -> None:
+async def test_a_download_tells_bytes_and_speed_and_is_then_chosen(
+    bench: AppHarness, hub: Hub
+) -> None:
     hub.pause = 0.02
     async with running(bench):
         main = bench.app.main
@@ -81,7 +83,7 @@ async def test_a_download_tells_bytes_and_speed_and_is_then_chosen(bench: Bench,
         assert offer.installed
 
 
-async def test_a_download_that_ends_below_another_dialog(bench: Bench, hub: Hub) -> None:
+async def test_a_download_that_ends_below_another_dialog(bench: AppHarness, hub: Hub) -> None:
     hub.pause = 0.02
     async with running(bench):
         main = bench.app.main
@@ -116,16 +118,16 @@ def test_a_folder_that_cannot_be_read_hides_no_model(
     assert [source.name for source in models_in(folders)] == ["mine"]
 
 
-async def test_two_clicks_at_once_choose_once(bench: Bench) -> None:
+async def test_two_clicks_at_once_choose_once(bench: AppHarness) -> None:
     async with running(bench):
         screen = await choosing(bench)
         for _ in range(2):
-            screen.choices.post_message(Lines.Clicked(screen.choices, 0))
+            screen.choices.post_message(VirtualList.Clicked(screen.choices, 0))
         await bench.settled()
         assert bench.at_main
 
 
-async def test_a_download_can_be_cancelled(bench: Bench, hub: Hub) -> None:
+async def test_a_download_can_be_cancelled(bench: AppHarness, hub: Hub) -> None:
     hub.pause = 0.05
     async with running(bench):
         main = bench.app.main
@@ -138,7 +140,7 @@ async def test_a_download_can_be_cancelled(bench: Bench, hub: Hub) -> None:
         assert main.texts["model"] == "pocket"
 
 
-async def test_a_download_goes_on_when_the_chooser_is_left(bench: Bench, hub: Hub) -> None:
+async def test_a_download_goes_on_when_the_chooser_is_left(bench: AppHarness, hub: Hub) -> None:
     hub.pause = 0.02
     async with running(bench):
         main = bench.app.main
@@ -153,7 +155,7 @@ async def test_a_download_goes_on_when_the_chooser_is_left(bench: Bench, hub: Hu
         assert cached_snapshot("some/model") is not None
 
 
-async def test_a_download_that_fails_says_why(bench: Bench, hub: Hub) -> None:
+async def test_a_download_that_fails_says_why(bench: AppHarness, hub: Hub) -> None:
     async with running(bench):
         screen = await downloading(bench, "no/such")
         await bench.until(lambda: "the hub has no model no/such" in str(screen.status.render()), 10)
@@ -178,8 +180,8 @@ SDXL = LARGE_MODELS["stabilityai/stable-diffusion-xl-base-1.0"]
 def test_what_a_model_needs_of_a_gpu(
     description: ModelDescription, free: int, mode: MemoryMode, fits: bool
 ) -> None:
-    room = MemoryRoom(on_gpu=True, free=free * GIB, total=24 * GIB)
-    need = need_of(description, room, room.free)
+    budget = MemoryBudget(on_gpu=True, free=free * GIB, total=24 * GIB)
+    need = model_fit(description, budget, budget.free)
     assert (need.mode, need.fits) == (mode, fits)
 
 
@@ -188,18 +190,20 @@ def test_without_a_gpu_a_model_is_whole_and_in_what_the_cpu_computes_in(
     native: bool, times: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precision, "cpu_computes_bfloat16", lambda: native)
-    gpu, cpu = (MemoryRoom(on_gpu, 64 * GIB, 64 * GIB) for on_gpu in (True, False))
-    assert need_of(SD1, cpu, cpu.free).bytes == pytest.approx(
-        times * need_of(SD1, gpu, gpu.free).bytes, rel=0.1
+    gpu, cpu = (MemoryBudget(on_gpu, 64 * GIB, 64 * GIB) for on_gpu in (True, False))
+    assert model_fit(SD1, cpu, cpu.free).bytes == pytest.approx(
+        times * model_fit(SD1, gpu, gpu.free).bytes, rel=0.1
     )
-    assert need_of(SDXL, cpu, GIB) == Need(MemoryMode.FULL, need_of(SDXL, cpu, 0).bytes, False)
+    assert model_fit(SDXL, cpu, GIB) == ModelFit(
+        MemoryMode.FULL, model_fit(SDXL, cpu, 0).bytes, False
+    )
 
 
 def test_the_memory_is_that_of_the_device_in_the_settings() -> None:
     gpus = (GpuSample(0, "a", GIB, 8 * GIB), GpuSample(1, "b", GIB, 24 * GIB, own_memory=GIB))
     sample = Sample(0.0, 2 * GIB, 64 * GIB, GIB, 5.0, gpus)
-    assert MemoryRoom.of(sample) == MemoryRoom(True, 24 * GIB, 24 * GIB)
-    assert MemoryRoom.of(sample, "cpu") == MemoryRoom(False, 63 * GIB, 64 * GIB)
+    assert MemoryBudget.of(sample) == MemoryBudget(True, 24 * GIB, 24 * GIB)
+    assert MemoryBudget.of(sample, "cpu") == MemoryBudget(False, 63 * GIB, 64 * GIB)
 
 
 @pytest.mark.parametrize(
@@ -215,12 +219,12 @@ def test_the_memory_is_that_of_the_device_in_the_settings() -> None:
 def test_the_welcome_names_the_model_for_the_memory(
     on_gpu: bool, gibibytes: int, expected: tuple[str, str]
 ) -> None:
-    name, fits = best_large_model(MemoryRoom(on_gpu, 0, gibibytes * GIB))
+    name, fits = recommend_download(MemoryBudget(on_gpu, 0, gibibytes * GIB))
     assert expected[0] in name
     assert expected[1] in fits
 
 
-async def test_the_welcome_waits_for_the_first_sample(bench: Bench) -> None:
+async def test_the_welcome_waits_for_the_first_sample(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         gpu = GpuSample(0, "a", GIB, 24 * GIB, own_memory=0)
         bench.app.main.post_message(Sampled(Sample(0.0, GIB, 64 * GIB, 1, 5.0, (gpu,))))
@@ -230,7 +234,7 @@ async def test_the_welcome_waits_for_the_first_sample(bench: Bench) -> None:
         assert welcome.virtual_size.height <= welcome.size.height
 
 
-async def test_the_chooser_tells_what_fits(bench: Bench) -> None:
+async def test_the_chooser_tells_what_fits(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         bench.app.main.post_message(Sampled(Sample(0.0, GIB, 20 * GIB, 1, 5.0)))
         await bench.settled()
@@ -239,10 +243,10 @@ async def test_the_chooser_tells_what_fits(bench: Bench) -> None:
         assert "of 19.0 GiB free for 128×128: fits" in str(screen.details.render())
 
 
-async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(bench: Bench) -> None:
+async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(bench: AppHarness) -> None:
     engine = bench.generator.engine
     async with running(bench):
-        progress = bench.app.main.live
+        progress = bench.app.main.presenter
         engine.hold.set()
         bench.queue.load("big")
         await bench.until(lambda: progress.progress.stage == "loading")
@@ -257,11 +261,11 @@ async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(bench: B
         assert "small" in bench.app.main.top_bar.model
 
 
-async def test_a_job_goes_before_a_model_that_is_only_wanted(bench: Bench) -> None:
+async def test_a_job_goes_before_a_model_that_is_only_wanted(bench: AppHarness) -> None:
     async with running(bench):
         bench.generator.hold.set()
         await bench.generate()
-        await bench.until(lambda: bench.app.main.live.progress.is_running)
+        await bench.until(lambda: bench.app.main.presenter.progress.is_running)
         bench.queue.load("big")
         await bench.pilot.pause(0.1)
         assert "big" not in bench.generator.engine.loaded

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from sdtui.core import events
-from sdtui.core.events import JobEvent
 from sdtui.models.catalog import ModelSource, SourceKind
 from sdtui.models.description import NativeValues
 from sdtui.models.tokens import counters_of
+from sdtui.requests import events
+from sdtui.requests.events import JobEvent
 from sdtui.tui.fields import FieldSpec, field_specs, problems_of
-from sdtui.tui.halfcells import Pixels, draw, fit
+from sdtui.tui.images.halfcell import Pixels, draw, fit
 from sdtui.tui.mailbox import Mailbox
+from sdtui.tui.panes.memory import graph
 from sdtui.tui.widgets.form_fields import NumberField
-from sdtui.tui.widgets.memory import graph
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
 
 SPECS = {spec.name: spec for spec in field_specs()}
 
 
-async def test_the_meter_counts_and_strikes_out_what_is_cut(bench: Bench) -> None:
+async def test_the_meter_counts_and_strikes_out_what_is_cut(bench: AppHarness) -> None:
     async with running(bench):
         pane = bench.app.main.prompt
         pane.use_counters(counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y")))
@@ -56,7 +56,7 @@ def test_arrows_step_by_sensible_amounts(field: str, text: str, by: int, expecte
     [(512, (768, 512)), (768, (1024, 768)), (1024, (832, 1216)), (128, (144, 112))],
 )
 async def test_the_usual_sizes_are_those_of_the_model(
-    bench: Bench, side: int, some: tuple[int, int]
+    bench: AppHarness, side: int, some: tuple[int, int]
 ) -> None:
     async with running(bench):
         form = bench.app.main.parameters
@@ -79,7 +79,7 @@ def test_every_wrong_field_is_named() -> None:
     assert set(wrong) == {"width", "num_inference_steps", "init_image"}
 
 
-async def test_keys_in_the_form(bench: Bench) -> None:
+async def test_keys_in_the_form(bench: AppHarness) -> None:
     async with running(bench):
         form = bench.app.main.parameters
         form.fields["width"].focus()

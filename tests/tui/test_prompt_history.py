@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sdtui.tui.widgets.prompt import PromptEditor
-from tests.tui.scripted import Bench, running
+from sdtui.tui.panes.prompt import PromptEditor
+from tests.support.app_harness import AppHarness, running
 
 LONG = "a very long prompt that does not fit into one line of the editor " * 2
 
 
-async def used(bench: Bench, *prompts: str) -> PromptEditor:
+async def used(bench: AppHarness, *prompts: str) -> PromptEditor:
     """Make a picture of each, then empty the editor."""
     for prompt in prompts:
         await bench.generate(prompt)
@@ -19,7 +19,7 @@ async def used(bench: Bench, *prompts: str) -> PromptEditor:
     return editor
 
 
-async def test_up_and_down_go_through_what_was_written(bench: Bench) -> None:
+async def test_up_and_down_go_through_what_was_written(bench: AppHarness) -> None:
     async with running(bench):
         editor = await used(bench, "one", "two", "one")
         await bench.write("new")
@@ -30,7 +30,7 @@ async def test_up_and_down_go_through_what_was_written(bench: Bench) -> None:
         assert seen == ["one", "two", "two", "one", "new", "new"]
 
 
-async def test_what_was_written_meanwhile_is_kept(bench: Bench) -> None:
+async def test_what_was_written_meanwhile_is_kept(bench: AppHarness) -> None:
     async with running(bench):
         editor = await used(bench, "one", "two")
         await bench.write("new")
@@ -48,7 +48,7 @@ async def test_what_was_written_meanwhile_is_kept(bench: Bench) -> None:
         assert editor.text == "two"
 
 
-async def test_the_negative_prompt_has_its_own(bench: Bench) -> None:
+async def test_the_negative_prompt_has_its_own(bench: AppHarness) -> None:
     async with running(bench):
         for negative in ("fog", "rain"):
             await bench.generate("a cat", negative_prompt=negative)
@@ -58,7 +58,7 @@ async def test_the_negative_prompt_has_its_own(bench: Bench) -> None:
         assert bench.app.main.texts["prompt"] == ""
 
 
-async def test_within_a_broken_line_up_and_down_move(bench: Bench) -> None:
+async def test_within_a_broken_line_up_and_down_move(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         editor = await used(bench, "one")
         bench.ask_for(LONG)
@@ -73,7 +73,7 @@ async def test_within_a_broken_line_up_and_down_move(bench: Bench) -> None:
         assert editor.text == LONG
 
 
-async def test_between_two_lines_up_and_down_move(bench: Bench) -> None:
+async def test_between_two_lines_up_and_down_move(bench: AppHarness) -> None:
     async with running(bench):
         editor = await used(bench, "one")
         await bench.press(*"ab", "enter", *"cd", "up")

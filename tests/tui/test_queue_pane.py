@@ -10,30 +10,32 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.errors import OutputError
-from sdtui.core.request import GenerationRequest
 from sdtui.jobs import Job, JobState, QueueFile
+from sdtui.requests.request import GenerationRequest
 from sdtui.tui.screens.dialogs import ConfirmScreen
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
 
 
-def waiting(bench: Bench) -> list[str]:
+def waiting(bench: AppHarness) -> list[str]:
     """The prompts that wait, in their order."""
     return [job.request.prompt for job in bench.queue.jobs() if job.state is JobState.QUEUED]
 
 
-async def three_jobs(bench: Bench) -> None:
+async def three_jobs(bench: AppHarness) -> None:
     """One runs and stands still, two wait, the first of these has the cursor."""
     bench.generator.hold.set()
     for prompt in ("first", "second", "third"):
         await bench.generate(prompt)
     main = bench.app.main
-    await bench.until(lambda: main.live.progress.is_running and main.queue_pane.list.count == 3)
+    await bench.until(
+        lambda: main.presenter.progress.is_running and main.queue_pane.list.count == 3
+    )
     await bench.press("f3")
     await bench.until(lambda: main.queue_pane.list.has_focus)
     await bench.press("j")
 
 
-async def test_reorder_remove_and_pause(bench: Bench) -> None:
+async def test_reorder_remove_and_pause(bench: AppHarness) -> None:
     async with running(bench):
         await three_jobs(bench)
         assert "3" in str(bench.app.main.queue_pane.border_title)
@@ -53,16 +55,16 @@ async def test_reorder_remove_and_pause(bench: Bench) -> None:
         assert [request.prompt for request in bench.generator.requests] == ["first", "third"]
 
 
-async def test_taking_a_waiting_job_out_leaves_the_running_one(bench: Bench) -> None:
+async def test_taking_a_waiting_job_out_leaves_the_running_one(bench: AppHarness) -> None:
     async with running(bench):
         await three_jobs(bench)
         await bench.press("d")
         await bench.pilot.pause(0.2)
-        assert bench.app.main.live.progress.is_running
+        assert bench.app.main.presenter.progress.is_running
         bench.generator.hold.clear()
 
 
-async def test_stop_after_lets_the_picture_be_finished(bench: Bench) -> None:
+async def test_stop_after_lets_the_picture_be_finished(bench: AppHarness) -> None:
     async with running(bench):
         await three_jobs(bench)
         await bench.press("f7")
@@ -71,11 +73,11 @@ async def test_stop_after_lets_the_picture_be_finished(bench: Bench) -> None:
         assert bench.queue.jobs()[-1].state is JobState.DONE
 
 
-async def test_stop_after_says_how_many_were_made(bench: Bench) -> None:
+async def test_stop_after_says_how_many_were_made(bench: AppHarness) -> None:
     async with running(bench):
         bench.generator.hold.set()
         await bench.generate("cats", num_images_per_prompt="3")
-        progress = bench.app.main.live
+        progress = bench.app.main.presenter
         await bench.until(lambda: progress.progress.is_running)
         await bench.press("f7")
         assert progress.progress.stopping == "stops after this picture"
@@ -87,7 +89,7 @@ async def test_stop_after_says_how_many_were_made(bench: Bench) -> None:
 
 
 async def test_what_the_disk_had_no_room_for_is_saved_by_a_key(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OutputError("the disk is full", "Make room")
@@ -97,7 +99,7 @@ async def test_what_the_disk_had_no_room_for_is_saved_by_a_key(
         monkeypatch.setattr(bench.history, "save", full)
         await bench.generate("a cat")
         await bench.finished()
-        assert main.live.progress.message == "failed: the disk is full. Make room."
+        assert main.presenter.progress.message == "failed: the disk is full. Make room."
         await bench.press("f3", "w")
         await bench.until(lambda: len(bench.app._notifications) > 1)
         assert not main.preview.paths
@@ -113,7 +115,7 @@ async def test_what_the_disk_had_no_room_for_is_saved_by_a_key(
         await bench.until(lambda: not bench.app.is_running)
 
 
-async def test_the_running_job_is_in_sight(bench: Bench) -> None:
+async def test_the_running_job_is_in_sight(bench: AppHarness) -> None:
     async with running(bench):
         main = bench.app.main
         for number in range(7):
@@ -127,7 +129,7 @@ async def test_the_running_job_is_in_sight(bench: Bench) -> None:
         bench.generator.hold.clear()
 
 
-async def test_reuse_brings_the_seed_of_a_job_that_is_over(bench: Bench) -> None:
+async def test_reuse_brings_the_seed_of_a_job_that_is_over(bench: AppHarness) -> None:
     async with running(bench):
         main = bench.app.main
         await bench.generate("a cat")
@@ -140,7 +142,7 @@ async def test_reuse_brings_the_seed_of_a_job_that_is_over(bench: Bench) -> None
         assert main.texts["seed"] == str(main.queue_pane.list.jobs[0].seed)
 
 
-async def test_reuse_brings_a_jobs_settings_back(bench: Bench) -> None:
+async def test_reuse_brings_a_jobs_settings_back(bench: AppHarness) -> None:
     async with running(bench):
         await three_jobs(bench)
         bench.ask_for("another")
@@ -158,7 +160,7 @@ def kept_prompts(folder: Path) -> list[str]:
     ]
 
 
-async def test_the_queue_is_on_disk_until_it_is_empty(bench: Bench, tmp_path: Path) -> None:
+async def test_the_queue_is_on_disk_until_it_is_empty(bench: AppHarness, tmp_path: Path) -> None:
     async with running(bench):
         await three_jobs(bench)
         await bench.until(lambda: kept_prompts(tmp_path) == ["first", "second", "third"])
@@ -167,13 +169,13 @@ async def test_the_queue_is_on_disk_until_it_is_empty(bench: Bench, tmp_path: Pa
 
 
 async def test_the_queue_is_kept_by_whoever_ends_the_app_first(
-    bench: Bench, tmp_path: Path
+    bench: AppHarness, tmp_path: Path
 ) -> None:
     """Someone quits, and the line drops right behind that."""
     async with running(bench):
         await three_jobs(bench)
-        desk = bench.app.desk
-        ends = [threading.Thread(target=desk.close) for _ in range(2)]
+        services = bench.app.services
+        ends = [threading.Thread(target=services.close) for _ in range(2)]
         for end in ends:
             end.start()
         for end in ends:
@@ -185,10 +187,12 @@ async def test_the_queue_is_kept_by_whoever_ends_the_app_first(
 def leave_behind(folder: Path, *prompts: str) -> None:
     """What a process that was killed would leave."""
     jobs = [Job(id=str(n), request=GenerationRequest(prompt=p)) for n, p in enumerate(prompts)]
-    QueueFile(folder).keep_for_good(jobs)
+    QueueFile(folder).save_final(jobs)
 
 
-async def test_after_a_crash_the_next_start_offers_to_go_on(bench: Bench, tmp_path: Path) -> None:
+async def test_after_a_crash_the_next_start_offers_to_go_on(
+    bench: AppHarness, tmp_path: Path
+) -> None:
     leave_behind(tmp_path, "one [/b]", "two")
     async with running(bench):
         await bench.until(lambda: not bench.at_main)
@@ -197,21 +201,23 @@ async def test_after_a_crash_the_next_start_offers_to_go_on(bench: Bench, tmp_pa
         await bench.until(lambda: not list(tmp_path.glob("queue-*.json")))
 
 
-async def test_what_was_left_can_be_left_for_the_next_start(bench: Bench, tmp_path: Path) -> None:
+async def test_what_was_left_can_be_left_for_the_next_start(
+    bench: AppHarness, tmp_path: Path
+) -> None:
     leave_behind(tmp_path, "one")
     async with running(bench):
         await bench.until(lambda: not bench.at_main)
         assert "Ask next time" in bench.app.export_screenshot().replace("&#160;", " ")
         await bench.press("escape")
         assert not bench.queue.jobs()
-    again = Bench(tmp_path)
+    again = AppHarness(tmp_path)
     async with running(again):
         await again.until(lambda: not again.at_main)
         await again.press("enter")
         await again.until(lambda: [each.prompt for each in again.generator.requests] == ["one"])
 
 
-async def test_what_was_left_can_be_forgotten(bench: Bench, tmp_path: Path) -> None:
+async def test_what_was_left_can_be_forgotten(bench: AppHarness, tmp_path: Path) -> None:
     leave_behind(tmp_path, "one")
     async with running(bench):
         await bench.until(lambda: not bench.at_main)
@@ -222,7 +228,7 @@ async def test_what_was_left_can_be_forgotten(bench: Bench, tmp_path: Path) -> N
         assert not bench.queue.jobs()
 
 
-async def test_only_one_of_two_apps_goes_on(bench: Bench, tmp_path: Path) -> None:
+async def test_only_one_of_two_apps_goes_on(bench: AppHarness, tmp_path: Path) -> None:
     leave_behind(tmp_path, "one")
     async with running(bench):
         await bench.until(lambda: not bench.at_main)

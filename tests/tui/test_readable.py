@@ -11,10 +11,10 @@ from rich.style import Style
 from sdtui.tui.screens.dialogs import ChooseScreen
 from sdtui.tui.state import load_state
 from sdtui.tui.themes import DARK_16, LIGHT_16, OWN_THEMES, first_theme
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
 
 
-def seen(bench: Bench) -> list[object]:
+def seen(bench: AppHarness) -> list[object]:
     """Every letter and how it looks; of the terminal's own colours, whatever they are, only what is
     left without them."""
     strips = bench.app.screen._compositor.render_strips()
@@ -33,7 +33,7 @@ async def test_focus_and_cursor_are_seen(
     no_color: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", no_color)
-    bench = Bench(tmp_path)
+    bench = AppHarness(tmp_path)
     async with running(bench):
         main = bench.app.main
         bench.generator.hold.set()
@@ -53,7 +53,7 @@ async def test_focus_and_cursor_are_seen(
         bench.generator.hold.clear()
 
 
-async def moves(bench: Bench, *keys: str) -> None:
+async def moves(bench: AppHarness, *keys: str) -> None:
     """Every key is seen to do something."""
     await bench.settled()
     for key in keys:
@@ -62,7 +62,7 @@ async def moves(bench: Bench, *keys: str) -> None:
         assert seen(bench) != before, f"{bench.app.theme}: {key}"
 
 
-async def test_where_the_frame_of_the_focus_is_without_colours(bench: Bench) -> None:
+async def test_where_the_frame_of_the_focus_is_without_colours(bench: AppHarness) -> None:
     async with running(bench):
         for theme in (DARK_16, LIGHT_16):
             bench.app.theme = theme.name
@@ -92,18 +92,18 @@ def test_few_colours_mean_the_terminals_own(chosen: str, with_few: str, with_man
 async def test_a_terminal_of_few_colours_changes_no_choice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running(bench := Bench(tmp_path)):
+    async with running(bench := AppHarness(tmp_path)):
         bench.app.theme = "sdtui-light"
         await bench.press("ctrl+q")
     monkeypatch.setattr("textual.constants.COLOR_SYSTEM", "standard")
-    async with running(few := Bench(tmp_path)):
+    async with running(few := AppHarness(tmp_path)):
         assert few.app.theme == "sdtui-16-light"
         few.app.theme = "sdtui-contrast"
         few.app.save().result()
         few.app.theme = "sdtui-16-light"
         await few.press("ctrl+q")
     assert load_state().theme == "sdtui-light"
-    async with running(chosen := Bench(tmp_path)):
+    async with running(chosen := AppHarness(tmp_path)):
         chosen.app.theme = "sdtui-contrast"
         await chosen.press("ctrl+q")
     assert load_state().theme == "sdtui-contrast"

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from sdtui.history import History
-from tests.tui.terminal import Terminal
+from tests.support.terminal import Terminal
 
 CRASHING = (
     "-c",
@@ -29,7 +29,7 @@ CRASHING = (
     "log_to_file()\n"
     "raise SystemExit(launch(load_settings(), Queue))",
 )
-SCRIPTED = ("-m", "tests.tui.scripted_app", "0")
+SCRIPTED = ("-m", "tests.support.scripted_app", "0")
 HOLDING = (*SCRIPTED, "--hold-at-picture=2")
 SHELL = (
     "-c",
@@ -110,7 +110,7 @@ def test_killed_half_way(tmp_path: Path) -> None:
 
 
 GUARDED = (
-    "import os\nfrom sdtui.tui.guard import TerminalGuard\n"
+    "import os\nfrom sdtui.tui.terminal.restore import TerminalGuard\n"
     "with TerminalGuard('the guard was here'):\n    print('within', flush=True)\n"
     "    if input():\n        os.kill(os.getpid(), 9)\n"
     "print('after', flush=True)\ninput()\n"

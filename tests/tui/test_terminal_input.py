@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from textual import events
 
-from sdtui.tui.terminal_input import InputParser
-from tests.tui.terminal import Terminal
+from sdtui.tui.terminal.driver import InputParser
+from tests.support.terminal import Terminal
 
 BEGIN, END = "\x1b[200~", "\x1b[201~"
 EVIL = [
@@ -66,7 +66,7 @@ def test_what_is_pressed_with_alt_is_no_text() -> None:
 
 
 def test_alt_a_takes_the_whole_prompt(tmp_path: Path) -> None:
-    terminal = Terminal(("-m", "tests.tui.scripted_app"), tmp_path)
+    terminal = Terminal(("-m", "tests.support.scripted_app"), tmp_path)
     terminal.until("Quit")
     terminal.send("a dog")
     terminal.until("│ a dog ")
@@ -84,7 +84,7 @@ def test_two_pastes_with_nothing_between() -> None:
 
 
 def test_a_real_terminal_pastes_text_and_no_keys(tmp_path: Path) -> None:
-    terminal = Terminal(("-m", "tests.tui.scripted_app"), tmp_path)
+    terminal = Terminal(("-m", "tests.support.scripted_app"), tmp_path)
     terminal.until("Quit")
     terminal.send(f"{BEGIN}{EVIL[0]}{END} and more \xff")
     terminal.process.send(b"\xff\xfe still")

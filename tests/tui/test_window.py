@@ -11,30 +11,30 @@ from textual.message import Message
 from textual.widgets import Static
 
 from sdtui.core import paths
+from sdtui.tui.job_progress import Level, LogLine
 from sdtui.tui.messages import PartsImported
-from sdtui.tui.progress import Level, LogLine
+from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.dialogs import ChooseScreen, ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.jump import LETTERS
 from sdtui.tui.state import SavedState, load_state, save_state
 from sdtui.tui.widgets.key_bar import KeyBar
-from sdtui.tui.widgets.pane import Pane
-from tests.tui.scripted import Bench, running
+from tests.support.app_harness import AppHarness, running
 
 
-def seen(bench: Bench) -> set[str]:
+def seen(bench: AppHarness) -> set[str]:
     """The panes that have a place on the screen."""
     return {str(pane.id) for pane in bench.app.main.query(Pane) if pane.region}
 
 
-async def test_on_a_wide_terminal_everything_is_seen_at_once(bench: Bench) -> None:
+async def test_on_a_wide_terminal_everything_is_seen_at_once(bench: AppHarness) -> None:
     async with running(bench, (120, 36)):
         assert len(seen(bench)) == 10
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30)])
 async def test_on_a_small_terminal_every_pane_is_on_a_tab(
-    bench: Bench, size: tuple[int, int]
+    bench: AppHarness, size: tuple[int, int]
 ) -> None:
     async with running(bench, size):
         found: set[str] = set()
@@ -48,7 +48,7 @@ async def test_on_a_small_terminal_every_pane_is_on_a_tab(
         assert bench.app.main.prompt.editor.has_focus
 
 
-async def test_a_tiny_terminal_says_so_until_it_is_larger(bench: Bench) -> None:
+async def test_a_tiny_terminal_says_so_until_it_is_larger(bench: AppHarness) -> None:
     async with running(bench, (40, 10)):
         over = bench.app.main.query_one("#too-small")
         assert over.region == bench.app.main.region
@@ -62,7 +62,7 @@ async def test_a_tiny_terminal_says_so_until_it_is_larger(bench: Bench) -> None:
         assert bench.app.main.prompt.text == "x"
 
 
-async def test_every_field_of_the_form_is_seen_at_80_by_24(bench: Bench) -> None:
+async def test_every_field_of_the_form_is_seen_at_80_by_24(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         form = bench.app.main.parameters
         inside = form.query_one("#form").region
@@ -70,12 +70,12 @@ async def test_every_field_of_the_form_is_seen_at_80_by_24(bench: Bench) -> None
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (200, 60)])
-async def test_jump_goes_to_every_pane(bench: Bench, size: tuple[int, int]) -> None:
+async def test_jump_goes_to_every_pane(bench: AppHarness, size: tuple[int, int]) -> None:
     async with running(bench, size):
         main = bench.app.main
         reached = set()
-        for room in ("f2", "f3", "f4") if main.top_bar.room else ("f2",):
-            await bench.press(room)
+        for tab in ("f2", "f3", "f4") if main.top_bar.tab else ("f2",):
+            await bench.press(tab)
             for pane, letter in zip(main.panes, LETTERS, strict=False):
                 await bench.press("ctrl+o", letter)
                 assert main.focused_pane is pane
@@ -83,7 +83,7 @@ async def test_jump_goes_to_every_pane(bench: Bench, size: tuple[int, int]) -> N
         assert reached == {str(pane.id) for pane in main.query(Pane)} - {"progress"}
 
 
-async def test_jump_goes_to_another_tab(bench: Bench) -> None:
+async def test_jump_goes_to_another_tab(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         main = bench.app.main
         await bench.press("ctrl+o")
@@ -97,7 +97,7 @@ async def test_jump_goes_to_another_tab(bench: Bench) -> None:
         assert main.queue_pane.list.has_focus
 
 
-async def test_help_is_about_the_focused_pane(bench: Bench) -> None:
+async def test_help_is_about_the_focused_pane(bench: AppHarness) -> None:
     async with running(bench):
         bench.app.main.queue_pane.list.focus()
         await bench.press("f1")
@@ -109,7 +109,7 @@ async def test_help_is_about_the_focused_pane(bench: Bench) -> None:
         assert bench.at_main
 
 
-async def test_help_and_footer_tell_the_keys_of_a_dialog(bench: Bench) -> None:
+async def test_help_and_footer_tell_the_keys_of_a_dialog(bench: AppHarness) -> None:
     async with running(bench, (120, 36)):
         bar = bench.app.main.query_one(KeyBar)
         assert "Generate" in bar.render().plain
@@ -130,7 +130,7 @@ async def test_help_and_footer_tell_the_keys_of_a_dialog(bench: Bench) -> None:
         assert "Generate" in bar.render().plain
 
 
-async def test_the_palette_has_the_actions_of_every_pane(bench: Bench) -> None:
+async def test_the_palette_has_the_actions_of_every_pane(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         commands = {
             each.title: each.callback for each in bench.app.get_system_commands(bench.app.main)
@@ -146,14 +146,14 @@ async def test_the_palette_has_the_actions_of_every_pane(bench: Bench) -> None:
         assert "without steps" in str(log.border_title)
 
 
-async def test_the_palette_finds_actions_by_name(bench: Bench) -> None:
+async def test_the_palette_finds_actions_by_name(bench: AppHarness) -> None:
     async with running(bench):
         titles = [each.title for each in bench.app.get_system_commands(bench.app.main)]
         for name in ("Jump", "Generate", "Quit", "History: Undo", "History: Reuse", "Full screen"):
             assert [title for title in titles if title.startswith(f"{name} · ")], name
 
 
-async def test_help_and_palette_over_each_other(bench: Bench) -> None:
+async def test_help_and_palette_over_each_other(bench: AppHarness) -> None:
     async with running(bench):
         await bench.press("ctrl+p", "f1", "ctrl+p")
         assert isinstance(bench.app.screen, HelpScreen)
@@ -163,13 +163,13 @@ async def test_help_and_palette_over_each_other(bench: Bench) -> None:
 
 async def test_a_form_of_another_version(own_folders: object, tmp_path: Path) -> None:
     save_state(SavedState(form={"dtype": "fp8", "memory_mode": "x", "prompt": "a cat"}))
-    async with running(bench := Bench(tmp_path)):
+    async with running(bench := AppHarness(tmp_path)):
         assert bench.app.main.texts["dtype"] == "auto"
         assert bench.app.main.texts["memory_mode"] == "auto"
         assert bench.app.main.texts["prompt"] == "a cat"
 
 
-async def test_form_theme_and_prompts_are_there_again(bench: Bench, tmp_path: Path) -> None:
+async def test_form_theme_and_prompts_are_there_again(bench: AppHarness, tmp_path: Path) -> None:
     async with running(bench):
         await bench.press("f8")
         theme = bench.app.theme
@@ -178,7 +178,7 @@ async def test_form_theme_and_prompts_are_there_again(bench: Bench, tmp_path: Pa
         bench.ask_for("half written")
         await bench.press("ctrl+q")
     assert load_state().form["prompt"] == "half written"
-    again = Bench(tmp_path)
+    again = AppHarness(tmp_path)
     async with running(again):
         main = again.app.main
         assert again.app.theme == theme
@@ -191,11 +191,11 @@ async def test_form_theme_and_prompts_are_there_again(bench: Bench, tmp_path: Pa
         assert main.prompt.text == "half written"
 
 
-async def test_quit_asks_once_while_a_picture_is_made(bench: Bench) -> None:
+async def test_quit_asks_once_while_a_picture_is_made(bench: AppHarness) -> None:
     async with running(bench):
         bench.generator.hold.set()
         await bench.generate()
-        await bench.until(lambda: bench.app.main.live.progress.is_running)
+        await bench.until(lambda: bench.app.main.presenter.progress.is_running)
         await bench.press("ctrl+q")
         assert isinstance(bench.app.screen, ConfirmScreen)
         await bench.press("escape")
@@ -205,7 +205,7 @@ async def test_quit_asks_once_while_a_picture_is_made(bench: Bench) -> None:
 
 
 async def test_keys_come_from_the_config(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, keys={"window.generate": "f10"})
+    bench = AppHarness(tmp_path, keys={"window.generate": "f10"})
     async with running(bench):
         bench.ask_for("a cat")
         await bench.press("ctrl+g")
@@ -214,7 +214,7 @@ async def test_keys_come_from_the_config(tmp_path: Path) -> None:
         assert len(bench.queue.jobs()) == 1
 
 
-async def test_the_log_is_filtered_saved_and_copied(bench: Bench) -> None:
+async def test_the_log_is_filtered_saved_and_copied(bench: AppHarness) -> None:
     async with running(bench):
         await bench.generate()
         await bench.finished()
@@ -236,7 +236,7 @@ async def test_the_log_is_filtered_saved_and_copied(bench: Bench) -> None:
 
 
 async def test_a_full_disk_takes_neither_log_nor_copy(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -252,7 +252,7 @@ async def test_a_full_disk_takes_neither_log_nor_copy(
         assert bench.app.clipboard
 
 
-async def test_the_log_keeps_its_newest_lines(bench: Bench) -> None:
+async def test_the_log_keeps_its_newest_lines(bench: AppHarness) -> None:
     async with running(bench):
         log = bench.app.main.log_pane
         log.add([LogLine(0.0, Level.NEWS, f"line {number}") for number in range(3000)])
@@ -261,30 +261,30 @@ async def test_the_log_keeps_its_newest_lines(bench: Bench) -> None:
 
 
 async def test_the_form_begins_with_the_settings(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, model="elsewhere", policy="strict")
+    bench = AppHarness(tmp_path, model="elsewhere", policy="strict")
     async with running(bench):
         assert bench.app.main.texts["model"] == "elsewhere"
         assert bench.app.main.texts["policy"] == "strict"
 
 
 async def test_what_is_as_the_settings_say_follows_them(tmp_path: Path) -> None:
-    before = Bench(tmp_path, speed="fast")
+    before = AppHarness(tmp_path, speed="fast")
     async with running(before):
         before.app.main.fill({"policy": "strict"})
         await before.press("ctrl+q")
-    after = Bench(tmp_path, speed="max")
+    after = AppHarness(tmp_path, speed="max")
     async with running(after):
         texts = after.app.main.texts
         assert (texts["speed"], texts["policy"]) == ("max", "strict")
 
 
-async def test_ctrl_c_says_how_to_quit(bench: Bench) -> None:
+async def test_ctrl_c_says_how_to_quit(bench: AppHarness) -> None:
     async with running(bench):
         await bench.press("f2", "f4", "ctrl+c")
         assert [each.message for each in bench.app._notifications] == ["Press ^q to quit."]
 
 
-async def test_a_problem_is_as_high_as_its_text(bench: Bench) -> None:
+async def test_a_problem_is_as_high_as_its_text(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         wrong = {"num_inference_steps": ".1", "guidance_scale": "x", "seed": "-5000000000"}
         bench.app.main.fill(wrong)
@@ -299,7 +299,7 @@ async def test_a_problem_is_as_high_as_its_text(bench: Bench) -> None:
         assert [str(said.render()) for said in below] == list(told)
 
 
-async def test_what_is_typed_takes_the_place_of_a_number(bench: Bench) -> None:
+async def test_what_is_typed_takes_the_place_of_a_number(bench: AppHarness) -> None:
     async with running(bench):
         pictures = bench.app.main.parameters.fields["num_images_per_prompt"]
         pictures.focus()
@@ -310,7 +310,7 @@ async def test_what_is_typed_takes_the_place_of_a_number(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("moment", [ScreenResume, PartsImported])
-async def test_ended_while_it_opens(bench: Bench, moment: type[Message]) -> None:
+async def test_ended_while_it_opens(bench: AppHarness, moment: type[Message]) -> None:
     def end(message: Message) -> None:
         if isinstance(message, moment) and bench.app.screen is bench.app.main:
             bench.app.exit(3)

@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING
 
 from textual import on, work
 
-from sdtui.core.choices import UNKNOWN_MODEL, DType, MemoryMode
+from sdtui.core.enums import UNKNOWN_MODEL, DType, MemoryMode
 from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.paths import expanded
-from sdtui.tui.beside import beside, look_at_model
+from sdtui.tui.background import look_at_model, run_in_background
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.fields import form_texts, label_of, parse_form
 from sdtui.tui.messages import ModelKnown
+from sdtui.tui.panes.parameters import ParametersPane
 from sdtui.tui.screens.window import WindowScreen
 from sdtui.tui.widgets.form_fields import ChoiceField, FieldOpened
-from sdtui.tui.widgets.parameters import ParametersPane
 
 if TYPE_CHECKING:
     from textual.widget import Widget
 
-    from sdtui.core.request import GenerationRequest
+    from sdtui.requests.request import GenerationRequest
     from sdtui.tui.app import SdtuiApp
-    from sdtui.tui.desk import Desk
-    from sdtui.tui.live import LiveEvents
-    from sdtui.tui.room import MemoryRoom
+    from sdtui.tui.event_presenter import EventPresenter
+    from sdtui.tui.model_fit import MemoryBudget
     from sdtui.tui.screens.models import ModelScreen
+    from sdtui.tui.services import AppServices
 
 
-_HEAD_START = 1.0
+_HEAD_START_SECONDS = 1.0
 """Seconds that the monitor gets at most for its first look before a model is loaded."""
 
 
@@ -47,27 +47,27 @@ class CreateScreen(WindowScreen):
         """What was looked at last; nothing before the window is seen."""
 
     @property
-    def desk(self) -> Desk:
+    def services(self) -> AppServices:
         """What the app works with."""
-        return self.app.desk
+        return self.app.services
 
     @cached_property
-    def live(self) -> LiveEvents:
+    def presenter(self) -> EventPresenter:
         """Shows what happens in the queue."""
-        from sdtui.tui.live import LiveEvents
+        from sdtui.tui.event_presenter import EventPresenter
 
-        desk = self.desk
-        return LiveEvents(self, desk.queue, desk.queue_file, over_ssh=self.app.over_ssh)
+        services = self.services
+        return EventPresenter(self, services.queue, services.queue_file, over_ssh=self.app.over_ssh)
 
     @property
-    def room_for_models(self) -> MemoryRoom | None:
+    def memory_budget(self) -> MemoryBudget | None:
         """The memory that a model can have; None until the monitor has looked."""
         sample = self.top_bar.sample
         if sample is None:
             return None
-        from sdtui.tui.room import MemoryRoom
+        from sdtui.tui.model_fit import MemoryBudget
 
-        return MemoryRoom.of(sample, self.app.settings.device)
+        return MemoryBudget.of(sample, self.app.settings.device)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -94,14 +94,14 @@ class CreateScreen(WindowScreen):
             del texts["model"]
             self.notify("The picture doesn't say what model made it: the form's is kept.")
         self.fill(texts)
-        self.go_to_room("create")
+        self.go_to_tab("create")
         self.set_focus(self.prompt.editor)
 
     def action_generate(self) -> None:
         """Queue what the form asks for, or go to what is wrong with it."""
         try:
             request = parse_form(self.texts)
-            self.live.submit(request)
+            self.presenter.submit(request)
         except InvalidRequestError as error:
             problems = {problem.field: problem.message for problem in error.problems}
             if not self.parameters.focus_problem(problems):
@@ -110,7 +110,7 @@ class CreateScreen(WindowScreen):
             self.notify("; ".join(told), severity="error", markup=False)
             return
         except SdtuiError as error:
-            self.tell_error(error.what, error.mend)
+            self.show_error(error.what, error.hint)
             return
         self.app.state = self.app.state.with_prompts(request.prompt, request.negative_prompt)
         self.remember_prompts()
@@ -128,9 +128,9 @@ class CreateScreen(WindowScreen):
         if text is not None:
             pane.text = text
 
-    def tell_error(self, what: str, mend: str) -> None:
+    def show_error(self, what: str, hint: str) -> None:
         """One readable line; the log has it too."""
-        self.notify(str(SdtuiError(what, mend)), severity="error", timeout=12, markup=False)
+        self.notify(str(SdtuiError(what, hint)), severity="error", timeout=12, markup=False)
 
     @on(FieldOpened)
     def _field_opened(self, event: FieldOpened) -> None:
@@ -148,7 +148,7 @@ class CreateScreen(WindowScreen):
         if isinstance(field, ChoiceField):
             screen = ChooseScreen(field.spec.label, field.choices, field.text)
         else:
-            start = expanded(field.text).parent if field.text else self.desk.history.pictures
+            start = expanded(field.text).parent if field.text else self.services.history.pictures
             screen = FileScreen(start)
         chosen = await self.app.push_screen_wait(screen)
         if chosen is not None:
@@ -163,18 +163,18 @@ class CreateScreen(WindowScreen):
 
     def _look_at_model(self) -> None:
         self._model = model = self.parameters.texts["model"]
-        settings, monitor = self.app.settings, self.desk.monitor
-        if not self.live.progress.is_running:
+        settings, monitor = self.app.settings, self.services.monitor
+        if not self.presenter.progress.is_running:
             self.top_bar.model = model
 
         def look() -> ModelKnown:
             known = look_at_model(model, settings)
             # Then torch is loaded. While the system loads two libraries at a time, the thread that
             # waits for the other keeps Python's lock, and no key does anything.
-            monitor.has_looked.wait(_HEAD_START)
+            monitor.has_looked.wait(_HEAD_START_SECONDS)
             return known
 
-        beside(self, look)
+        run_in_background(self, look)
 
     @on(ModelKnown)
     def _model_known(self, event: ModelKnown) -> None:
@@ -191,7 +191,7 @@ class CreateScreen(WindowScreen):
     def _load(self, model: str) -> None:
         """Have the model ready by the time it is needed."""
         texts = self.parameters.texts
-        self.desk.queue.load(model, DType(texts["dtype"]), MemoryMode(texts["memory_mode"]))
+        self.services.queue.load(model, DType(texts["dtype"]), MemoryMode(texts["memory_mode"]))
 
     @work
     async def action_models(self) -> None:
@@ -200,9 +200,9 @@ class CreateScreen(WindowScreen):
 
         if self._chooser is not None:  # the palette opened over it
             return
-        texts, room = self.parameters.texts, self.room_for_models
+        texts, budget = self.parameters.texts, self.memory_budget
         dtype = DType(texts["dtype"])
-        screen = ModelScreen(self.app.settings, texts["model"], room, dtype, self.downloads)
+        screen = ModelScreen(self.app.settings, texts["model"], budget, dtype, self.downloads)
         self._chooser = screen
         chosen = await self.app.push_screen_wait(screen)
         self._chooser = None

@@ -18,7 +18,7 @@ from sdtui.tui.bindings import bindings_in
 from sdtui.tui.screens.dialog import Dialog
 from sdtui.tui.screens.search_dialog import SearchDialog
 from sdtui.tui.widgets.line_input import LineInput
-from sdtui.tui.widgets.lines import Lines
+from sdtui.tui.widgets.virtual_list import VirtualList
 
 
 class ConfirmScreen(Dialog[bool | None]):
@@ -54,7 +54,7 @@ class ConfirmScreen(Dialog[bool | None]):
         self.answer(None)
 
 
-class LeftBehindScreen(ConfirmScreen, inherit_bindings=False):
+class OrphanedJobsScreen(ConfirmScreen, inherit_bindings=False):
     """Asks what becomes of a queue that was left behind. It opens by itself, maybe while someone
     writes: no letter answers it."""
 
@@ -116,7 +116,7 @@ class TextScreen(Dialog[None]):
         self.answer(None)
 
 
-class Choices(Lines):
+class Choices(VirtualList):
     """Names, of which some are shown."""
 
     def __init__(self, empty_name: str) -> None:

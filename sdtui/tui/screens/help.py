@@ -24,7 +24,7 @@ class HelpScreen(TextScreen):
         super().__init__(title, text)
 
 
-def told_keys(window: Screen[Any]) -> list[tuple[str, str]]:
+def key_help(window: Screen[Any]) -> list[tuple[str, str]]:
     """The keys that work now and what they do, those of the place with the focus first."""
     keys: dict[str, tuple[str, str]] = {}
     for binding in bindings_that_work(window):

@@ -15,28 +15,28 @@ from textual import on, work
 
 from sdtui.core import paths
 from sdtui.core.errors import SdtuiError
-from sdtui.core.files import write_whole
+from sdtui.core.files import write_atomic
 from sdtui.core.job_state import JobState
 from sdtui.core.text import one_line
-from sdtui.tui.beside import beside, import_parts, read_history
+from sdtui.tui.background import import_parts, read_history, run_in_background
+from sdtui.tui.images.welcome import welcome
 from sdtui.tui.messages import EventsArrived, HistoryRead, PartsImported, Sampled, ValueOpened
-from sdtui.tui.moments import one_by_one
+from sdtui.tui.panes.history import HistoryPane
+from sdtui.tui.panes.log import LogPane
+from sdtui.tui.panes.pane import Pane
+from sdtui.tui.panes.preview import PreviewPane
+from sdtui.tui.panes.queue import QueuePane
 from sdtui.tui.screens.create import CreateScreen
-from sdtui.tui.welcome import welcome
-from sdtui.tui.widgets.history import HistoryPane
-from sdtui.tui.widgets.log import LogPane
-from sdtui.tui.widgets.pane import Pane
-from sdtui.tui.widgets.preview import PreviewPane
-from sdtui.tui.widgets.queue import QueuePane
+from sdtui.tui.stagger import stagger
 
 _UNDISTURBED = 1.5
 """Seconds without a key after which a question may come up by itself."""
 
 if TYPE_CHECKING:
-    from sdtui.core.record import GenerationRecord
-    from sdtui.core.request import GenerationRequest
     from sdtui.jobs import Job, QueueFile
     from sdtui.monitor import Sample
+    from sdtui.requests.record import GenerationRecord
+    from sdtui.requests.request import GenerationRequest
 
 
 class MainScreen(CreateScreen):
@@ -58,7 +58,7 @@ class MainScreen(CreateScreen):
             return
         await asyncio.gather(*(pane.open() for pane in self.query(Pane)))
         self.app.call_later(self.app.take_keys)
-        beside(self, import_parts)
+        run_in_background(self, import_parts)
 
     @on(PartsImported)
     def _begin(self) -> None:
@@ -71,31 +71,33 @@ class MainScreen(CreateScreen):
         self.app.keep_saving()
         self.parameters.check()
         try:
-            self.live.show_queue()
+            self.presenter.show_queue()
         except SdtuiError as error:
             self.app.give_up(error)
             return
         self._look_at_model()
-        self.selected.have_record()
+        self.metadata_pane.have_record()
         self.history_pane.reload()
-        history = self.desk.history
-        beside(self, lambda: read_history(history))
-        self.desk.monitor.start(lambda sample: self.post_message(Sampled(sample)))
-        self.offer_left_behind()
+        history = self.services.history
+        run_in_background(self, lambda: read_history(history))
+        self.services.monitor.start(lambda sample: self.post_message(Sampled(sample)))
+        self.offer_orphaned()
 
     # What comes from other threads
 
     @on(EventsArrived)
     def _events_arrived(self) -> None:
-        self.live.arrived()
+        self.presenter.arrived()
 
     @on(Sampled)
     def _sampled(self, event: Sampled) -> None:
-        one_by_one(
-            self, partial(self._show_room, event.sample), partial(self.memory.show, event.sample)
+        stagger(
+            self,
+            partial(self._show_memory_budget, event.sample),
+            partial(self.memory.show, event.sample),
         )
 
-    def _show_room(self, sample: Sample) -> None:
+    def _show_memory_budget(self, sample: Sample) -> None:
         first = self.top_bar.sample is None
         self.top_bar.sample = sample
         if first and self.preview.is_welcoming:
@@ -118,11 +120,11 @@ class MainScreen(CreateScreen):
         self._stop(after_picture=True)
 
     def _stop(self, *, after_picture: bool) -> None:
-        queue, begun = self.desk.queue, {JobState.RUNNING, JobState.CANCELLING}
+        queue, begun = self.services.queue, {JobState.RUNNING, JobState.CANCELLING}
         if not (after_picture or queue.is_paused):
             begun.add(JobState.QUEUED)  # it is about to begin
         running = [job.id for job in queue.jobs() if job.state in begun]
-        target = running[0] if running else self.live.progress.loading
+        target = running[0] if running else self.presenter.progress.loading
         if target:
             self.stop(target, after_picture=after_picture)
         else:
@@ -130,9 +132,9 @@ class MainScreen(CreateScreen):
 
     def stop(self, job_id: str, *, after_picture: bool) -> None:
         """Stop a job, and say that it will end."""
-        self.desk.queue.cancel(job_id, after_picture=after_picture)
-        self.live.stopping(job_id, after_picture=after_picture)
-        self.live.show_queue()
+        self.services.queue.cancel(job_id, after_picture=after_picture)
+        self.presenter.stopping(job_id, after_picture=after_picture)
+        self.presenter.show_queue()
 
     def action_settings(self) -> None:
         """Every setting, its value and its source."""
@@ -142,14 +144,14 @@ class MainScreen(CreateScreen):
 
     def action_details(self) -> None:
         """All that is known of the job that runs or ran last."""
-        jobs = [job for job in self.desk.queue.jobs() if job.state is not JobState.QUEUED]
+        jobs = [job for job in self.services.queue.jobs() if job.state is not JobState.QUEUED]
         if jobs:
             self._show_job(jobs[0])
         else:
             self.notify("No job has begun yet.", timeout=3)
 
     def _show_job(self, job: Job) -> None:
-        from sdtui.tui.details import job_details
+        from sdtui.tui.job_details import job_details
         from sdtui.tui.screens.dialogs import TextScreen
 
         self.app.push_screen(TextScreen(one_line(job.request.prompt), job_details(job)))
@@ -159,7 +161,7 @@ class MainScreen(CreateScreen):
         """The picture on the whole screen, also while it forms."""
         from sdtui.tui.screens.picture import PictureScreen
 
-        preview, follows = self.preview, self.live.progress.is_running
+        preview, follows = self.preview, self.presenter.progress.is_running
         if not preview.paths and not follows:
             self.notify("There is no picture to show yet.", timeout=3, markup=False)
             return
@@ -179,32 +181,32 @@ class MainScreen(CreateScreen):
     def _full_screen(self) -> None:
         self.action_full_screen()
 
-    @on(QueuePane.Wished)
-    def _queue_wished(self, event: QueuePane.Wished) -> None:
-        queue, job = self.desk.queue, event.job
-        if event.wish == "pause":
+    @on(QueuePane.ActionRequested)
+    def _queue_action(self, event: QueuePane.ActionRequested) -> None:
+        queue, job = self.services.queue, event.job
+        if event.action == "pause":
             (queue.resume if queue.is_paused else queue.pause)()
         elif job is None:
             self.notify("The queue is empty.", timeout=3)
-        elif event.wish == "reuse":
+        elif event.action == "reuse":
             seed = job.request.seed if job.seed is None else job.seed
             self.use_request(job.request.model_copy(update={"seed": seed}))
-        elif event.wish == "details":
+        elif event.action == "details":
             self._show_job(job)
-        elif event.wish == "save_again":
+        elif event.action == "save_again":
             self._save_again(job)
         elif job.state.is_over:
             self.notify("This job is over.", timeout=3)
-        elif event.wish == "remove":
+        elif event.action == "remove":
             self.stop(job.id, after_picture=False)
-        elif event.wish == "stop_after":
+        elif event.action == "stop_after":
             self.stop(job.id, after_picture=True)
         else:
-            self._move(job, -1 if event.wish == "earlier" else 1)
-        self.live.show_queue()
+            self._move(job, -1 if event.action == "earlier" else 1)
+        self.presenter.show_queue()
 
     def _move(self, job: Job, by: int) -> None:
-        queue = self.desk.queue
+        queue = self.services.queue
         waiting = [each.id for each in queue.jobs() if each.state is JobState.QUEUED]
         if job.id in waiting:
             queue.move(job.id, waiting.index(job.id) + by)
@@ -215,9 +217,9 @@ class MainScreen(CreateScreen):
     async def _save_again(self, job: Job) -> None:
         """What there was no room for on the disk is still in memory."""
         try:
-            saved = await asyncio.to_thread(self.desk.queue.save_again, job.id)
+            saved = await asyncio.to_thread(self.services.queue.save_again, job.id)
         except SdtuiError as error:
-            self.tell_error(error.what, error.mend)
+            self.show_error(error.what, error.hint)
             return
         if saved:
             self.preview.show_paths([Path(path) for path in saved])
@@ -234,7 +236,7 @@ class MainScreen(CreateScreen):
     def _save_log(self) -> None:
         file = paths.state_folder() / f"log-{time.strftime('%Y%m%d-%H%M%S')}.txt"
         try:
-            write_whole(file, self.log_pane.text.encode())
+            write_atomic(file, self.log_pane.text.encode())
         except OSError as error:
             self.notify(f"The log can't be saved: {error}", severity="error")
         else:
@@ -242,7 +244,7 @@ class MainScreen(CreateScreen):
 
     @on(HistoryPane.Selected)
     def _history_selected(self, event: HistoryPane.Selected) -> None:
-        self.selected.show(event.entry.path if event.entry else None, event.record)
+        self.metadata_pane.show(event.entry.path if event.entry else None, event.record)
 
     @on(ValueOpened)
     def _value_opened(self, event: ValueOpened) -> None:
@@ -250,26 +252,26 @@ class MainScreen(CreateScreen):
 
         self.app.push_screen(TextScreen("Metadata", Text(event.value)))
 
-    @on(HistoryPane.Wished)
-    def _history_wished(self, event: HistoryPane.Wished) -> None:
+    @on(HistoryPane.ActionRequested)
+    def _history_action(self, event: HistoryPane.ActionRequested) -> None:
         request, entry = event.record.request, event.entry
-        match event.wish:
+        match event.action:
             case "show":
                 self.preview.show_kept(entry.path, request.init_image)
-                self.go_to_room("create")
+                self.go_to_tab("create")
             case "reuse":
                 self.use_request(seeded_request(event.record))
             case "vary":
                 self.use_request(request, keep_seed=False)
             case "init_image":
                 self.parameters.fill({"init_image": str(entry.path)})
-                self.go_to_room("create")
+                self.go_to_tab("create")
             case "copy_path":
                 self.app.copy(str(entry.path), "The path")
             case "copy_prompt":
                 self.app.copy(entry.prompt, "The prompt")
             case "copy_json":
-                from sdtui.tui.widgets.metadata import as_json
+                from sdtui.tui.widgets.metadata_tree import as_json
 
                 self.app.copy(as_json(event.record), "The metadata")
 
@@ -278,12 +280,12 @@ class MainScreen(CreateScreen):
     async def _compare(self, event: HistoryPane.Compare) -> None:
         from sdtui.tui.screens.picture import CompareScreen
 
-        history = self.desk.history
+        history = self.services.history
         pair = (event.first, event.second)
         try:
             records = [await asyncio.to_thread(history.record, entry) for entry in pair]
         except SdtuiError as error:
-            self.tell_error(error.what, error.mend)
+            self.show_error(error.what, error.hint)
             return
         first, second = ((entry.path, each) for entry, each in zip(pair, records, strict=True))
         screen = CompareScreen(first, second, self.app.drawn_by)
@@ -303,14 +305,14 @@ class MainScreen(CreateScreen):
             await self.history_pane.add_tags(event.entry, text)
 
     @work
-    async def offer_left_behind(self) -> None:
+    async def offer_orphaned(self) -> None:
         """After a crash or a lost connection: go on with what was in the queue?"""
-        from sdtui.tui.screens.dialogs import LeftBehindScreen
+        from sdtui.tui.screens.dialogs import OrphanedJobsScreen
 
-        queue_file = self.desk.queue_file
-        jobs = _unfinished(queue_file.left_behind())
+        queue_file = self.services.queue_file
+        jobs = _unfinished(queue_file.orphaned())
         if not jobs:
-            queue_file.forget_left_behind()
+            queue_file.forget_orphaned()
             return
         while (pause := _UNDISTURBED - self.app.silence) > 0:
             await asyncio.sleep(pause)
@@ -320,15 +322,15 @@ class MainScreen(CreateScreen):
         if len(jobs) > 1:
             prompts += f" … and {len(jobs) - 1} more"
         question = f"{count} still in the queue when sdtui ended: {prompts}"
-        wanted = await self.app.push_screen_wait(LeftBehindScreen(question))
+        wanted = await self.app.push_screen_wait(OrphanedJobsScreen(question))
         if wanted:
             await self._go_on(queue_file)
         elif wanted is not None:
-            queue_file.forget_left_behind()
+            queue_file.forget_orphaned()
 
     async def _go_on(self, queue_file: QueueFile) -> None:
         try:
-            left = await asyncio.to_thread(queue_file.take_over, self.desk.queue.jobs())
+            left = await asyncio.to_thread(queue_file.take_over, self.services.queue.jobs())
         except OSError as error:
             told = f"What was left behind can't be taken over: {error}"
             self.notify(told, severity="error", markup=False)
@@ -336,23 +338,23 @@ class MainScreen(CreateScreen):
         jobs = _unfinished(left)
         if not jobs:
             self.notify("Another sdtui has gone on with it already.")
-        self.desk.queue.restore(jobs)
+        self.services.queue.restore(jobs)
 
     def _show_welcome(self) -> None:
         keys = self.keys_shown
         generate, models = keys.get("window.generate", ""), keys.get("window.models", "")
-        room, large = self.room_for_models, None
-        if room is not None:
-            from sdtui.tui.room import best_large_model
+        budget, large = self.memory_budget, None
+        if budget is not None:
+            from sdtui.tui.model_fit import recommend_download
 
-            large = best_large_model(room)
+            large = recommend_download(budget)
         model = self.parameters.texts["model"]
         self.preview.welcome(welcome(model, generate, models, large))
 
 
 def _unfinished(jobs: Iterable[Job]) -> list[Job]:
     """What is still to be made of jobs that were left behind."""
-    left = [job.rest() for job in jobs]
+    left = [job.remaining() for job in jobs]
     return [job for job in left if job is not None]
 
 

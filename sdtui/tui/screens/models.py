@@ -13,21 +13,21 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from sdtui.core.choices import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.core.text import end_of, one_line
+from sdtui.core.units import data_size
 from sdtui.models.catalog import ModelSource, SourceKind, installed_models
 from sdtui.models.description import ModelDescription, describe_model
-from sdtui.tui.beside import beside
+from sdtui.tui.background import run_in_background
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.downloads import DownloadEnded, Downloads
-from sdtui.tui.ink import Ink, ink
 from sdtui.tui.messages import message
-from sdtui.tui.quantities import data_size
-from sdtui.tui.room import MemoryRoom, Need, need_of
+from sdtui.tui.model_fit import MemoryBudget, ModelFit, model_fit
 from sdtui.tui.screens.search_dialog import SearchDialog
-from sdtui.tui.widgets.lines import Lines
+from sdtui.tui.styles import ThemeColour, theme_style
+from sdtui.tui.widgets.virtual_list import VirtualList
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _KINDS = {SourceKind.FOLDER: "folder", SourceKind.FILE: "file", SourceKind.HUB: "hub cache"}
@@ -42,7 +42,7 @@ class Offer:
     """For its line."""
     details: str
     """For the place under the list."""
-    verdict: Ink = "muted"
+    verdict: ThemeColour = "muted"
     installed: bool = True
 
 
@@ -53,13 +53,13 @@ class OffersFound(Message):
     offers: tuple[Offer, ...]
 
 
-def find_offers(settings: Settings, room: MemoryRoom | None, dtype: DType) -> OffersFound:
+def find_offers(settings: Settings, budget: MemoryBudget | None, dtype: DType) -> OffersFound:
     """Every installed model, with the memory that it needs against what is free."""
     sources = installed_models(settings.model_folders)
-    return OffersFound(tuple(_offer(source, room, dtype) for source in sources))
+    return OffersFound(tuple(_offer(source, budget, dtype) for source in sources))
 
 
-def _offer(source: ModelSource, room: MemoryRoom | None, dtype: DType) -> Offer:
+def _offer(source: ModelSource, budget: MemoryBudget | None, dtype: DType) -> Offer:
     if source.path is None:
         return _downloadable(source.name)
     try:
@@ -69,37 +69,39 @@ def _offer(source: ModelSource, room: MemoryRoom | None, dtype: DType) -> Offer:
     count = _count(sum(description.parameters.values()))
     about = f"{_KINDS[source.kind]} {source.path}"
     facts = f"{description.family}, {count} parameters"
-    if room is None:
+    if budget is None:
         return Offer(source.name, f"{description.family:<6} {count:>7}", f"{facts}; {about}")
     return _judged(
         Offer(source.name, "", about),
         description,
-        need_of(description, room, room.free, dtype),
-        room,
+        model_fit(description, budget, budget.free, dtype),
+        budget,
     )
 
 
-def _judged(offer: Offer, description: ModelDescription, need: Need, room: MemoryRoom) -> Offer:
+def _judged(
+    offer: Offer, description: ModelDescription, fit: ModelFit, budget: MemoryBudget
+) -> Offer:
     """An offer with what its memory comes to."""
     count = _count(sum(description.parameters.values()))
     native = description.native
     size = f"{native.width or 512}×{native.height or 512}"
-    against = f"needs {data_size(need.bytes)} of {data_size(room.free)} free for {size}"
-    words, verdict = _verdict(need, room)
+    against = f"needs {data_size(fit.bytes)} of {data_size(budget.free)} free for {size}"
+    words, verdict = _verdict(fit, budget)
     return replace(
         offer,
-        summary=f"{description.family:<6} {count:>7} {data_size(need.bytes):>9} {words[0]}",
+        summary=f"{description.family:<6} {count:>7} {data_size(fit.bytes):>9} {words[0]}",
         details=f"{description.family}, {count} parameters; {against}: {words[1]}. {offer.details}",
         verdict=verdict,
     )
 
 
-def _verdict(need: Need, room: MemoryRoom) -> tuple[tuple[str, str], Ink]:
-    if not need.fits:
+def _verdict(fit: ModelFit, budget: MemoryBudget) -> tuple[tuple[str, str], ThemeColour]:
+    if not fit.fits:
         return ("✗", "too much, it will be tried in leaner ways"), "error"
-    if need.mode is MemoryMode.FULL:
-        return ("✓", "fits whole" if room.on_gpu else "fits"), "success"
-    return ("~", f"fits with {need.mode.value.replace('_', ' ')}, which is slower"), "warning"
+    if fit.mode is MemoryMode.FULL:
+        return ("✓", "fits whole" if budget.on_gpu else "fits"), "success"
+    return ("~", f"fits with {fit.mode.value.replace('_', ' ')}, which is slower"), "warning"
 
 
 def _downloadable(name: str) -> Offer:
@@ -110,7 +112,7 @@ def _count(parameters: int) -> str:
     return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:,.0f} M"
 
 
-class OfferLines(Lines):
+class OfferLines(VirtualList):
     """One model a line."""
 
     def __init__(self) -> None:
@@ -127,9 +129,9 @@ class OfferLines(Lines):
         """Name left, what is known of it right. Of a long name the end matters most."""
         offer = self.shown[index]
         right = offer.summary
-        room = max(8, width - len(right) - 2)
-        name = end_of(one_line(offer.name), room)
-        return Text(f"{name:<{room}}  ").append(right, ink(self.app, offer.verdict))
+        budget = max(8, width - len(right) - 2)
+        name = end_of(one_line(offer.name), budget)
+        return Text(f"{name:<{budget}}  ").append(right, theme_style(self.app, offer.verdict))
 
 
 class ModelScreen(SearchDialog):
@@ -143,14 +145,14 @@ class ModelScreen(SearchDialog):
         self,
         settings: Settings,
         current: str,
-        room: MemoryRoom | None,
+        budget: MemoryBudget | None,
         dtype: DType,
         downloads: Downloads,
     ) -> None:
         super().__init__("Model", "search, or owner/name to download")
         self._settings = settings
         self._current = current
-        self._room = room
+        self._budget = budget
         self._dtype = dtype
         self._downloads = downloads
         self._offers: tuple[Offer, ...] = ()
@@ -169,8 +171,8 @@ class ModelScreen(SearchDialog):
         self.show_download()
 
     def _look(self) -> None:
-        settings, room, dtype = self._settings, self._room, self._dtype
-        beside(self, lambda: find_offers(settings, room, dtype))
+        settings, budget, dtype = self._settings, self._budget, self._dtype
+        run_in_background(self, lambda: find_offers(settings, budget, dtype))
 
     @on(OffersFound)
     def _found(self, event: OffersFound) -> None:
@@ -191,7 +193,7 @@ class ModelScreen(SearchDialog):
         self.choices.use(shown)
         self._show_details()
 
-    @on(Lines.Highlighted)
+    @on(VirtualList.Highlighted)
     def _show_details(self) -> None:
         offer = self._selected
         told = "Nothing of that name is installed; owner/name downloads it from the hub."

@@ -15,11 +15,11 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from sdtui.core.record import GenerationRecord
 from sdtui.core.text import end_of, one_line
+from sdtui.requests.record import GenerationRecord
 from sdtui.tui.bindings import bindings_in, bindings_of
-from sdtui.tui.halfcells import Pixels
-from sdtui.tui.widgets.picture_view import PictureView
+from sdtui.tui.images.halfcell import Pixels
+from sdtui.tui.images.view import PictureView
 
 if TYPE_CHECKING:
     from sdtui.tui.app import SdtuiApp
@@ -115,8 +115,8 @@ class PictureScreen(Screen[None]):
         if self._init_image is not None:
             keys += f"   b {'after' if self._before else 'before'}"
         told = f"{keys}   {place}"
-        room = max(8, self.size.width - len(told) - 2)
-        self._caption.update(Text(told + end_of(path, room), no_wrap=True, overflow="ellipsis"))
+        columns = max(8, self.size.width - len(told) - 2)
+        self._caption.update(Text(told + end_of(path, columns), no_wrap=True, overflow="ellipsis"))
 
     def action_close(self) -> None:
         """Back to the window."""

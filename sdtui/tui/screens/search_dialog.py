@@ -16,7 +16,7 @@ from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.screens.dialog import Dialog
 from sdtui.tui.widgets.line_input import LineInput
-from sdtui.tui.widgets.lines import Lines
+from sdtui.tui.widgets.virtual_list import VirtualList
 
 
 class SearchDialog(Dialog[str | None]):
@@ -25,7 +25,7 @@ class SearchDialog(Dialog[str | None]):
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("choose")
 
-    choices: Lines
+    choices: VirtualList
 
     def __init__(self, title: str, placeholder: str) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class SearchDialog(Dialog[str | None]):
     def _filtered(self) -> None:
         self.narrow()
 
-    @on(Lines.Clicked)
+    @on(VirtualList.Clicked)
     def _clicked(self) -> None:
         self.action_choose()
 

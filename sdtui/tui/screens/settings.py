@@ -22,9 +22,9 @@ from sdtui.core.settings import ABOUT_SETTINGS, Settings, load_settings, setting
 from sdtui.core.text import end_of, one_line
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.ink import ink
 from sdtui.tui.screens.dialog import Dialog
-from sdtui.tui.widgets.lines import Lines
+from sdtui.tui.styles import theme_style
+from sdtui.tui.widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
     from sdtui.tui.app import SdtuiApp
@@ -67,7 +67,7 @@ def _shown(value: object) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-class SettingLines(Lines):
+class SettingLines(VirtualList):
     """One setting a line: key, value, source."""
 
     def __init__(self) -> None:
@@ -85,12 +85,12 @@ class SettingLines(Lines):
         setting = self.shown[index]
         is_set = setting.origin != "default"
         text = Text(f"{one_line(setting.key) if setting.key[0] != ' ' else setting.key:<18}")
-        text.append(one_line(setting.value), ink(self.app, "accent" if is_set else "plain"))
-        room = max(10, width // 3)
+        text.append(one_line(setting.value), theme_style(self.app, "accent" if is_set else "plain"))
+        columns = max(10, width // 3)
         origin = one_line(setting.origin).removeprefix("the environment variable ")
-        origin = end_of(origin, room)
-        text.truncate(max(20, width - room - 2), overflow="ellipsis", pad=True)
-        return text.append(f"  {origin:>{room}}", ink(self.app, "muted"))
+        origin = end_of(origin, columns)
+        text.truncate(max(20, width - columns - 2), overflow="ellipsis", pad=True)
+        return text.append(f"  {origin:>{columns}}", theme_style(self.app, "muted"))
 
 
 class SettingsScreen(Dialog[None]):
@@ -138,7 +138,7 @@ class SettingsScreen(Dialog[None]):
         self.status.update(Content(told))
         self._show_details()
 
-    @on(Lines.Highlighted)
+    @on(VirtualList.Highlighted)
     def _show_details(self) -> None:
         if self.list.shown:
             setting = self.list.shown[self.list.cursor]

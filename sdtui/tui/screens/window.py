@@ -15,19 +15,19 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.sizes import Axis, PaneSizes
-from sdtui.tui.widgets.history import HistoryPane
+from sdtui.tui.pane_layout import Axis, PaneSizes
+from sdtui.tui.panes.history import HistoryPane
+from sdtui.tui.panes.log import LogPane
+from sdtui.tui.panes.memory import MemoryPane
+from sdtui.tui.panes.metadata import MetadataPane
+from sdtui.tui.panes.pane import Pane
+from sdtui.tui.panes.parameters import ParametersPane
+from sdtui.tui.panes.preview import PreviewPane
+from sdtui.tui.panes.progress import ProgressPane
+from sdtui.tui.panes.prompt import PromptPane
+from sdtui.tui.panes.queue import QueuePane
 from sdtui.tui.widgets.key_bar import KeyBar
-from sdtui.tui.widgets.log import LogPane
-from sdtui.tui.widgets.memory import MemoryPane
-from sdtui.tui.widgets.pane import Pane
-from sdtui.tui.widgets.parameters import ParametersPane
-from sdtui.tui.widgets.preview import PreviewPane
-from sdtui.tui.widgets.progress import ProgressPane
-from sdtui.tui.widgets.prompt import PromptPane
-from sdtui.tui.widgets.queue import QueuePane
-from sdtui.tui.widgets.selected import SelectedPane
-from sdtui.tui.widgets.top_bar import ROOMS, Room, TopBar
+from sdtui.tui.widgets.top_bar import TABS, Tab, TopBar
 
 _WIDE, _HIGH, _TALL = 118, 34, 52
 """Columns and lines from which all panes are seen at once, and lines from which they grow."""
@@ -53,7 +53,7 @@ class WindowScreen(Screen[None]):
 
     def __init__(self, *, drawn_by: type[Widget] | None, over_ssh: bool) -> None:
         super().__init__()
-        self.room: Room = "create"
+        self.tab: Tab = "create"
         self.prompt = PromptPane(
             "prompt",
             "Prompt",
@@ -77,7 +77,7 @@ class WindowScreen(Screen[None]):
         self.memory = MemoryPane(id="memory")
         self.log_pane = LogPane(id="log")
         self.history_pane = HistoryPane(id="history")
-        self.selected = SelectedPane(id="selected")
+        self.metadata_pane = MetadataPane(id="selected")
         self.top_bar = TopBar()
         self.sizes = PaneSizes(self)
 
@@ -98,7 +98,7 @@ class WindowScreen(Screen[None]):
                 yield self.log_pane
             with Vertical(id="right"):
                 yield self.history_pane
-                yield self.selected
+                yield self.metadata_pane
         yield Static(_TOO_SMALL, id="too-small")
         yield KeyBar()
 
@@ -120,14 +120,14 @@ class WindowScreen(Screen[None]):
         self.set_class(tabs, "-tabs")
         self.set_class(height >= _TALL, "-tall")
         self.set_class(width < _LEAST_WIDE or height < _LEAST_HIGH, "-tiny")
-        for room in ROOMS:
-            self.set_class(room == self.room, f"-{room}")
-        self.top_bar.room = self.room if tabs else None
+        for tab in TABS:
+            self.set_class(tab == self.tab, f"-{tab}")
+        self.top_bar.tab = self.tab if tabs else None
 
     @property
     def _view(self) -> str:
         """What is seen: all panes, or one of the tabs."""
-        return self.top_bar.room or "wide"
+        return self.top_bar.tab or "wide"
 
     @property
     def keys_shown(self) -> dict[str, str]:
@@ -169,47 +169,47 @@ class WindowScreen(Screen[None]):
     def show_pane(self, pane: Pane) -> None:
         """Go to a pane, on whichever tab it is."""
         if not pane.region:
-            rooms: dict[Pane, Room] = {
+            tabs: dict[Pane, Tab] = {
                 self.queue_pane: "queue",
                 self.log_pane: "queue",
                 self.history_pane: "history",
             }
-            self.go_to_room(rooms.get(pane, "create"))
+            self.go_to_tab(tabs.get(pane, "create"))
         self.go_to(pane)
 
     def go_to(self, pane: Pane) -> None:
         """Give a pane the focus."""
         self.set_focus(pane.focus_target())
 
-    def go_to_room(self, room: Room) -> None:
+    def go_to_tab(self, tab: Tab) -> None:
         """To the tab, or where all panes are seen, to its first pane."""
-        self.room = room
+        self.tab = tab
         self._arrange(self.size.width, self.size.height)
-        first: dict[Room, Pane] = {
+        first: dict[Tab, Pane] = {
             "create": self.prompt,
             "queue": self.queue_pane,
             "history": self.history_pane,
         }
-        if not first[room].focus_target().focusable:
+        if not first[tab].focus_target().focusable:
             # At once: the next key may have been pressed already, and what is hidden can't have it.
             self.app.stylesheet.update(self)
-        self.go_to(first[room])
+        self.go_to(first[tab])
 
-    @on(TopBar.RoomChosen)
-    def _room_chosen(self, event: TopBar.RoomChosen) -> None:
-        self.go_to_room(event.room)
+    @on(TopBar.TabChosen)
+    def _tab_chosen(self, event: TopBar.TabChosen) -> None:
+        self.go_to_tab(event.tab)
 
-    def action_create_room(self) -> None:
+    def action_create_tab(self) -> None:
         """To prompt, parameters and preview."""
-        self.go_to_room("create")
+        self.go_to_tab("create")
 
-    def action_queue_room(self) -> None:
+    def action_queue_tab(self) -> None:
         """To queue, memory and log."""
-        self.go_to_room("queue")
+        self.go_to_tab("queue")
 
-    def action_history_room(self) -> None:
+    def action_history_tab(self) -> None:
         """To the history."""
-        self.go_to_room("history")
+        self.go_to_tab("history")
 
     def action_jump(self) -> None:
         """A letter on every pane, and on every tab that isn't seen."""
@@ -219,9 +219,9 @@ class WindowScreen(Screen[None]):
             (pane.region.offset + Offset(2, 0), partial(self.go_to, pane)) for pane in self.panes
         ]
         places += [
-            (self.top_bar.offset_of(room), partial(self.go_to_room, room))
-            for room in (ROOMS if self.top_bar.room else ())
-            if room != self.room
+            (self.top_bar.offset_of(tab), partial(self.go_to_tab, tab))
+            for tab in (TABS if self.top_bar.tab else ())
+            if tab != self.tab
         ]
 
         def go(number: int | None) -> None:
@@ -257,9 +257,9 @@ class WindowScreen(Screen[None]):
 
     def show_help(self) -> None:
         """The focused pane, and every key that works now."""
-        from sdtui.tui.screens.help import HelpScreen, told_keys
+        from sdtui.tui.screens.help import HelpScreen, key_help
 
         pane = self.focused_pane
         title = pane.title if pane else "sdtui"
         about = pane.about if pane else "Press a letter after the jump key to go to a pane."
-        self.app.push_screen(HelpScreen(title, about, told_keys(self)))
+        self.app.push_screen(HelpScreen(title, about, key_help(self)))

@@ -51,11 +51,11 @@ class Field(Widget):
     def render_lines(self, crop: Region) -> list[Strip]:
         """What is in the field, behind its label."""
         lines = super().render_lines(crop)
-        form, room = self.parent, self.styles.padding.left
+        form, columns = self.parent, self.styles.padding.left
         if not isinstance(form, Form) or not lines:
             return lines
         style = form.get_component_rich_style("form--label")
-        label = Strip([Segment(self.spec.label, style)]).adjust_cell_length(room, style)
+        label = Strip([Segment(self.spec.label, style)]).adjust_cell_length(columns, style)
         seen = label.crop(crop.x, crop.right)
         return [Strip.join([seen, lines[0].crop(seen.cell_length)]), *lines[1:]]
 

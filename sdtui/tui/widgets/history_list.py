@@ -8,9 +8,9 @@ from rich.text import Text
 from textual.message import Message
 
 from sdtui.core.text import one_line
-from sdtui.tui.ink import ink
 from sdtui.tui.messages import message
-from sdtui.tui.widgets.lines import Lines
+from sdtui.tui.styles import theme_style
+from sdtui.tui.widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
     from sdtui.history import Entry, Page
@@ -19,7 +19,7 @@ PAGE = 100
 _PAGES_KEPT = 12
 
 
-class HistoryList(Lines):
+class HistoryList(VirtualList):
     """One picture a line. Asks for the pages that it needs and shows blanks until they come."""
 
     @message
@@ -94,10 +94,10 @@ class HistoryList(Lines):
         """Star and prompt; where there is room, also size, seed and model."""
         entry = self.entry(index)
         if entry is None:
-            return Text("  …", ink(self.app, "muted"))
+            return Text("  …", theme_style(self.app, "muted"))
         marked = self.marked is not None and self.marked.id == entry.id
         sign = "◆ " if marked else "★ " if entry.starred else "  "
-        line = Text().append(sign, ink(self.app, "accent"))
+        line = Text().append(sign, theme_style(self.app, "accent"))
         line.append(one_line(entry.prompt) or "(no prompt)")
         if width < 36:
             return line
@@ -105,4 +105,4 @@ class HistoryList(Lines):
         if width >= 60:
             right = f"{one_line(entry.model)[-18:]:>18}  {right:>9}  {entry.seed:>10}"
         line.truncate(max(1, width - len(right) - 2), overflow="ellipsis", pad=True)
-        return line.append(f"  {right}", ink(self.app, "muted"))
+        return line.append(f"  {right}", theme_style(self.app, "muted"))

@@ -8,7 +8,7 @@ from textual.widget import Widget
 
 from sdtui.tui.actions import GLOBAL
 from sdtui.tui.bindings import bindings_that_work
-from sdtui.tui.ink import ink
+from sdtui.tui.styles import theme_style
 
 _LAST = ("help", "quit")
 _FIRST = ("generate", "cancel")
@@ -42,21 +42,21 @@ class KeyBar(Widget):
         first = [shown.pop(name) for name in _FIRST if name in shown]
         panes = [each for each in shown.values() if not each[2]]
         others = [each for each in shown.values() if each[2]]
-        room = self.content_size.width - sum(_width(each) for each in last)
+        columns = self.content_size.width - sum(_width(each) for each in last)
         text = Text()
         for each in (*first, *panes, *others):
-            if _width(each) <= room:
-                room -= _width(each)
-                text.append_text(self._told(each))
+            if _width(each) <= columns:
+                columns -= _width(each)
+                text.append_text(self._format(each))
         for each in last:
-            text.append_text(self._told(each))
+            text.append_text(self._format(each))
         return text
 
-    def _told(self, key: tuple[str, str, bool]) -> Text:
+    def _format(self, key: tuple[str, str, bool]) -> Text:
         return (
             Text()
-            .append(key[0], ink(self.app, "accent"))
-            .append(f" {key[1]}  ", ink(self.app, "muted"))
+            .append(key[0], theme_style(self.app, "accent"))
+            .append(f" {key[1]}  ", theme_style(self.app, "muted"))
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widgets import Input
 
-from sdtui.tui.signs import with_signs
+from sdtui.core.escapes import escape_same_width
 
 
 class LineInput(Input):
@@ -21,4 +21,4 @@ class LineInput(Input):
     @property
     def _value(self) -> Text:
         """What is drawn."""
-        return Text(with_signs(self.value), no_wrap=True, overflow="ignore", end="")
+        return Text(escape_same_width(self.value), no_wrap=True, overflow="ignore", end="")

@@ -12,16 +12,16 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from sdtui.core.text import one_line
-from sdtui.tui.ink import ink
+from sdtui.core.units import gibibytes
 from sdtui.tui.messages import message
-from sdtui.tui.quantities import gibibytes
+from sdtui.tui.styles import theme_style
 
 if TYPE_CHECKING:
     from sdtui.monitor import Sample
 
-Room = Literal["create", "queue", "history"]
+Tab = Literal["create", "queue", "history"]
 
-ROOMS: dict[Room, str] = {"create": "Create", "queue": "Queue", "history": "History"}
+TABS: dict[Tab, str] = {"create": "Create", "queue": "Queue", "history": "History"}
 
 
 class TopBar(Widget):
@@ -31,7 +31,7 @@ class TopBar(Widget):
         "TopBar { width: 100%; height: 1; padding: 0 1; color: $foreground; background: $surface; }"
     )
 
-    room: reactive[Room | None] = reactive(None)
+    tab: reactive[Tab | None] = reactive(None)
     """The tab that is seen; None where all panes are."""
     model: reactive[str] = reactive("")
     sample: reactive[Sample | None] = reactive(None)
@@ -39,23 +39,23 @@ class TopBar(Widget):
     """How much of a model has come, from 0 to 1; None if none is being downloaded."""
 
     @message
-    class RoomChosen(Message):
+    class TabChosen(Message):
         """A tab was clicked."""
 
-        room: Room
+        tab: Tab
 
     def render(self) -> Text:
         """Left what it is, right the memory."""
-        left = Text().append("sdtui", ink(self.app, "accent")).append("  ")
-        if self.room is not None:
-            for room, name in ROOMS.items():
-                here = room == self.room
-                style = ink(self.app, "accent") if here else ink(self.app, "muted")
-                left.append(f"{name}", style + ink(self.app, "plain"))
+        left = Text().append("sdtui", theme_style(self.app, "accent")).append("  ")
+        if self.tab is not None:
+            for tab, name in TABS.items():
+                here = tab == self.tab
+                style = theme_style(self.app, "accent") if here else theme_style(self.app, "muted")
+                left.append(f"{name}", style + theme_style(self.app, "plain"))
                 left.append("  ")
         right = self._downloading() + self._memory()
         space = self.content_size.width - left.cell_len - len(right) - 1
-        left.append(one_line(self.model) if space > 8 else "", ink(self.app, "muted"))
+        left.append(one_line(self.model) if space > 8 else "", theme_style(self.app, "muted"))
         left.truncate(max(1, self.content_size.width - len(right)), overflow="ellipsis", pad=True)
         return left.append(right)
 
@@ -72,15 +72,15 @@ class TopBar(Widget):
         share = f"  {unit} {busy:3.0f} %" if busy is not None else ""
         return f" {kind} {gibibytes(used)}/{gibibytes(total)} GiB{share}"
 
-    def offset_of(self, room: Room) -> Offset:
+    def offset_of(self, tab: Tab) -> Offset:
         """Where a tab's name begins."""
-        names = [*ROOMS.values()]
-        before = ["sdtui", *names[: names.index(ROOMS[room])], ""]
+        names = [*TABS.values()]
+        before = ["sdtui", *names[: names.index(TABS[tab])], ""]
         return self.region.offset + Offset(1 + len("  ".join(before)), 0)
 
     def on_click(self, event: events.Click) -> None:
         """A click on a tab."""
-        for room, name in ROOMS.items() if self.room is not None else ():
-            place = self.offset_of(room).x
+        for tab, name in TABS.items() if self.tab is not None else ():
+            place = self.offset_of(tab).x
             if place <= event.x < place + len(name):
-                self.post_message(self.RoomChosen(room))
+                self.post_message(self.TabChosen(tab))

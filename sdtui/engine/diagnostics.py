@@ -1,0 +1,125 @@
+"""What `sdtui doctor` tells about torch, the devices and the hub."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import psutil
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.core.errors import SdtuiError
+from sdtui.core.settings import Settings
+from sdtui.engine.device import Device, choose_device, choose_dtype
+from sdtui.engine.memory.modes import modes_for
+from sdtui.models.catalog import find_model
+from sdtui.models.description import describe_model
+from sdtui.models.estimate import estimate_run, fastest_mode
+
+
+class GPU(BaseModel):
+    """One accelerator."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    total: int
+    free: int
+    """Bytes."""
+
+
+class Diagnosis(BaseModel):
+    """What torch sees, and what sdtui would choose. Plain data."""
+
+    model_config = ConfigDict(frozen=True)
+
+    versions: dict[str, str]
+    cuda: str | None
+    gpus: tuple[GPU, ...]
+    cores: int
+    memory_free: int
+    memory_total: int
+    device: str
+    dtype: str
+    model: str
+    memory_mode: str | None
+    problems: tuple[str, ...]
+    """Each says what is wrong and how to mend it."""
+
+
+def diagnose(settings: Settings) -> Diagnosis:
+    """Look at the machine with these settings. Raises nothing: what is wrong is a problem."""
+    problems: list[str] = []
+    try:
+        device = choose_device(settings.device)
+    except SdtuiError as error:
+        problems.append(str(error))
+        device = choose_device("cpu")
+    gpus = tuple(_gpus())
+    if not gpus and device.torch.type == "cpu":
+        built = torch.version.cuda
+        if _nvidia_driver() and built is None:
+            problems.append(
+                "there is an NVIDIA driver, but this torch is built without CUDA. "
+                "Install the CUDA build of torch."
+            )
+    memory_mode = None
+    try:
+        memory_mode = _memory_mode(settings, device)
+    except SdtuiError as error:
+        problems.append(str(error))
+    machine = psutil.virtual_memory()
+    libraries = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "textual")
+    return Diagnosis(
+        versions={
+            "python": platform.python_version(),
+            **{name: version(name) for name in libraries},
+        },
+        cuda=torch.version.cuda,
+        gpus=gpus,
+        cores=psutil.cpu_count(logical=False) or 1,
+        memory_free=machine.available,
+        memory_total=machine.total,
+        device=str(device.torch),
+        dtype=choose_dtype(device, settings.dtype),
+        model=settings.model,
+        memory_mode=memory_mode,
+        problems=tuple(problems),
+    )
+
+
+def _memory_mode(settings: Settings, device: Device) -> str | None:
+    """The mode that the settings' model would run in; None if it isn't downloaded yet."""
+    source = find_model(settings.model, settings.model_folders)
+    if source.path is None:
+        return None
+    described = describe_model(source.path)
+    estimate = estimate_run(
+        described,
+        choose_dtype(device, settings.dtype),
+        described.native.width or 512,
+        described.native.height or 512,
+    )
+    return fastest_mode(estimate, device.memory().free, modes_for(device))
+
+
+def _gpus() -> list[GPU]:
+    if not torch.cuda.is_available():
+        return []
+    found = []
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        found.append(GPU(name=torch.cuda.get_device_name(index), total=total, free=free))
+    return found
+
+
+def _nvidia_driver() -> bool:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return False
+    pynvml.nvmlShutdown()
+    return True

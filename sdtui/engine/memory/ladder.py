@@ -1,0 +1,193 @@
+"""The retry ladder: what is tried, in which order, when memory runs out. Pure data and functions;
+`generator.py` holds the one loop that walks down it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+from sdtui.core.enums import MemoryMode, Policy
+from sdtui.requests.record import Stage
+
+FIT_SIDE = 384
+"""Pixels: pictures are made to fit within this when all else has failed."""
+
+FEWER_STEPS = 25
+
+TILES = (512, 256)
+"""Sides of VAE tiles in pixels, tried from the first."""
+
+_ALL = frozenset(Stage)
+_RUNNING = frozenset({Stage.ENCODE, Stage.DENOISE, Stage.DECODE})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run will be carried out. The ladder changes plans, never requests."""
+
+    batch_size: int
+    """Pictures made at once."""
+    memory_mode: MemoryMode
+    modes: tuple[MemoryMode, ...]
+    """The modes that the device has, fastest first."""
+    width: int | None = None
+    height: int | None = None
+    num_inference_steps: int | None = None
+    """None until the model is loaded."""
+    size_multiple: int = 8
+    vae_slicing: bool = False
+    vae_tile: int | None = None
+    freed: frozenset[Stage] = frozenset()
+    """Stages that were already tried again with nothing but free caches."""
+
+    def resolved(self, width: int, height: int, num_inference_steps: int, multiple: int) -> Self:
+        """The plan with what the model has settled, where it was open."""
+        return replace(
+            self,
+            width=self.width or width,
+            height=self.height or height,
+            num_inference_steps=self.num_inference_steps or num_inference_steps,
+            size_multiple=multiple,
+        )
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to need less memory."""
+
+    name: str
+    stages: frozenset[Stage]
+    """The stages that it helps."""
+    lossless: bool
+    """Whether the picture stays as it was asked for."""
+    apply: Callable[[Plan, Stage], tuple[Plan, str] | None]
+    """From a plan and the stage that failed to a leaner plan and what was changed, in words; None
+    if the rung has nothing (more) to give."""
+
+
+@dataclass(frozen=True)
+class LadderStep:
+    """A rung that was taken."""
+
+    rung: Rung
+    plan: Plan
+    changes: str
+
+
+def next_step(policy: Policy, plan: Plan, stage: Stage, attempts: int) -> LadderStep | None:
+    """What to try after `stage` ran out of memory, or None if the policy has nothing left.
+
+    `attempts` is how many have been made.
+    """
+    if policy is Policy.TUTORIAL and attempts >= TUTORIAL_ATTEMPTS:
+        return None
+    for rung in LADDERS[policy]:
+        if stage in rung.stages:
+            found = rung.apply(plan, stage)
+            if found is not None:
+                return LadderStep(rung, *found)
+    return None
+
+
+def _free_caches(plan: Plan, stage: Stage) -> tuple[Plan, str] | None:
+    if stage in plan.freed:
+        return None
+    return replace(plan, freed=plan.freed | {stage}), "freed the caches"
+
+
+def _slice_vae(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+    if plan.vae_slicing or plan.batch_size == 1:
+        return None
+    return replace(plan, vae_slicing=True), "decoding picture by picture"
+
+
+def _tile_vae(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+    largest = max(plan.width or 0, plan.height or 0)
+    now = min(largest, plan.vae_tile or largest)
+    tile = next((tile for tile in TILES if tile < now), None)
+    if tile is None:
+        return None
+    return replace(plan, vae_tile=tile), f"tiling the VAE ({tile} px)"
+
+
+def _split_batch(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+    if plan.batch_size == 1:
+        return None
+    size = plan.batch_size // 2
+    return replace(plan, batch_size=size), f"{size} picture{'s' if size > 1 else ''} at once"
+
+
+def _offload(mode: MemoryMode, words: str) -> Callable[[Plan, Stage], tuple[Plan, str] | None]:
+    order = list(MemoryMode)
+
+    def apply(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+        if mode not in plan.modes or order.index(plan.memory_mode) >= order.index(mode):
+            return None
+        return replace(plan, memory_mode=mode), words
+
+    return apply
+
+
+def _fit(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+    if plan.width is None or plan.height is None or max(plan.width, plan.height) <= FIT_SIDE:
+        return None
+    width, height = fit_within(plan.width, plan.height, FIT_SIDE, plan.size_multiple)
+    changes = f"{plan.width}×{plan.height} → {width}×{height}"
+    return replace(plan, width=width, height=height), changes
+
+
+def _fewer_steps(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+    steps = plan.num_inference_steps
+    if steps is None or steps <= FEWER_STEPS:
+        return None
+    return replace(plan, num_inference_steps=FEWER_STEPS), f"{steps} → {FEWER_STEPS} steps"
+
+
+def fit_within(width: int, height: int, side: int, multiple: int) -> tuple[int, int]:
+    """The largest size of nearly the same shape whose sides are at most `side` pixels and
+    multiples of `multiple`; no side gets below 64 pixels."""
+    scale = side / max(width, height)
+    least = -(-64 // multiple) * multiple
+
+    def fitted(length: int) -> int:
+        return max(least, min(side, round(length * scale)) // multiple * multiple)
+
+    return fitted(width), fitted(height)
+
+
+_FREE = Rung("free caches", _ALL, True, _free_caches)
+_SLICE = Rung("VAE slicing", frozenset({Stage.DECODE}), True, _slice_vae)
+_TILE = Rung("VAE tiling", frozenset({Stage.DECODE}), True, _tile_vae)
+_SPLIT = Rung("split batch", frozenset({Stage.DENOISE, Stage.DECODE}), True, _split_batch)
+_MODEL = Rung(
+    "model offload",
+    _ALL,
+    True,
+    _offload(MemoryMode.MODEL_OFFLOAD, "keeping idle parts of the model in main memory"),
+)
+_GROUP = Rung(
+    "group offload",
+    _ALL,
+    True,
+    _offload(MemoryMode.GROUP_OFFLOAD, "streaming the weights layer by layer"),
+)
+_SEQUENTIAL = Rung(
+    "sequential offload",
+    _ALL,
+    True,
+    _offload(MemoryMode.SEQUENTIAL_OFFLOAD, "moving the weights layer by layer"),
+)
+_SMALLER = Rung("smaller picture", _RUNNING, False, _fit)
+_FEWER = Rung("fewer steps", frozenset({Stage.DENOISE}), False, _fewer_steps)
+
+LOSSLESS = (_FREE, _SLICE, _TILE, _SPLIT, _MODEL, _GROUP, _SEQUENTIAL)
+LOSSY = (_SMALLER, _FEWER)
+
+TUTORIAL_ATTEMPTS = 3
+
+LADDERS: Mapping[Policy, tuple[Rung, ...]] = {
+    Policy.KEEP: LOSSLESS + LOSSY,
+    Policy.STRICT: LOSSLESS,
+    Policy.TUTORIAL: (_SMALLER, Rung("fewer steps", _RUNNING, False, _fewer_steps)),
+}

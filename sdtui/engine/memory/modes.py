@@ -1,0 +1,87 @@
+"""Memory modes: where a pipeline's weights are during a run, and changing from one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sdtui.core.enums import MemoryMode
+from sdtui.engine.device import Device
+
+
+def modes_for(device: Device) -> tuple[MemoryMode, ...]:
+    """The modes that make sense on a device, fastest first. On a CPU the weights are in main
+    memory anyway."""
+    if not device.is_accelerator:
+        return (MemoryMode.FULL,)
+    return tuple(mode for mode in MemoryMode if mode is not MemoryMode.AUTO)
+
+
+def can_change(current: MemoryMode | None) -> bool:
+    """Whether a pipeline in this mode can be put into another without loading it anew: the hooks
+    of group offload can't be taken off again."""
+    return current is not MemoryMode.GROUP_OFFLOAD
+
+
+def apply_mode(pipeline: Any, mode: MemoryMode, device: Device) -> None:
+    """Put a pipeline into a memory mode. It must be one that `can_change` allows."""
+    if hasattr(pipeline, "_all_hooks"):
+        pipeline.remove_all_hooks()
+    _APPLY[mode](pipeline, device)
+
+
+def _full(pipeline: Any, device: Device) -> None:
+    pipeline.to(device.torch)
+
+
+def _model_offload(pipeline: Any, device: Device) -> None:
+    pipeline.enable_model_cpu_offload(device=device.torch)
+
+
+def _group_offload(pipeline: Any, device: Device) -> None:
+    import torch
+
+    # A stream hides the transfers behind the computing, for twice the weights in main memory.
+    pipeline.enable_group_offload(
+        onload_device=device.torch,
+        offload_device=torch.device("cpu"),
+        offload_type="leaf_level",
+        use_stream=device.torch.type == "cuda",
+        low_cpu_mem_usage=True,
+    )
+
+
+def _sequential_offload(pipeline: Any, device: Device) -> None:
+    pipeline.to("cpu")
+    pipeline.enable_sequential_cpu_offload(device=device.torch)
+
+
+_APPLY: dict[MemoryMode, Callable[[Any, Device], None]] = {
+    MemoryMode.FULL: _full,
+    MemoryMode.MODEL_OFFLOAD: _model_offload,
+    MemoryMode.GROUP_OFFLOAD: _group_offload,
+    MemoryMode.SEQUENTIAL_OFFLOAD: _sequential_offload,
+}
+
+
+def set_vae_savings(vae: Any, *, slicing: bool, tile: int | None) -> bool:
+    """Make the VAE decode picture by picture (`slicing`) and in tiles of `tile` pixels a side
+    (None = whole). Returns False if this VAE can't tile."""
+    if slicing and hasattr(vae, "enable_slicing"):
+        vae.enable_slicing()
+    elif hasattr(vae, "disable_slicing"):
+        vae.disable_slicing()
+    if tile is None:
+        if hasattr(vae, "disable_tiling"):
+            vae.disable_tiling()
+        return True
+    try:
+        vae.enable_tiling()
+    except (AttributeError, NotImplementedError):
+        return False
+    # The VAE's own tiles are as large as the pictures it was trained on, which for SDXL at its
+    # native size means no tiles at all.
+    factor = max(1, vae.tile_sample_min_size // max(1, vae.tile_latent_min_size))
+    vae.tile_sample_min_size = tile
+    vae.tile_latent_min_size = tile // factor
+    return True

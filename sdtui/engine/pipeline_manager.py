@@ -1,0 +1,263 @@
+"""StableDiffusionEngine: holds one model at a time and carries out runs with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import DType, MemoryMode, Speed
+from sdtui.core.errors import OutOfMemoryError, UnsupportedModelError
+from sdtui.core.settings import Settings
+from sdtui.engine.device import (
+    TORCH_DTYPES,
+    Device,
+    PeakMeter,
+    choose_device,
+    choose_dtype,
+)
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.memory.modes import apply_mode, can_change, modes_for
+from sdtui.engine.preview import latent_to_rgb
+from sdtui.engine.run import GenerationResult, OnImage, Run
+from sdtui.engine.speed.presets import apply_speed
+from sdtui.engine.stages.load import load_pipeline
+from sdtui.engine.threads import ThreadCount
+from sdtui.models.catalog import ModelSource, find_model
+from sdtui.models.description import ModelDescription, describe_model
+from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
+from sdtui.models.hashing import model_hash
+from sdtui.models.hub import download_model
+from sdtui.models.tokens import token_counters
+from sdtui.requests.events import Downloading, Event, Loaded, Loading
+from sdtui.requests.record import ModelRecord
+from sdtui.requests.request import GenerationRequest
+
+Report = Callable[[Event], None]
+
+
+def report_nothing(_: Event) -> None:
+    """For callers that want no events."""
+
+
+class StableDiffusionEngine:
+    """Loads models and keeps the last one ready. One run at a time; not for several threads.
+
+    Use it as a context manager, or call `cleanup` when done.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Raises SettingsError if the device that the settings name isn't there."""
+        self.settings = settings or Settings()
+        self.device: Device = choose_device(self.settings.device)
+        self.threads = None if self.device.is_accelerator else ThreadCount()
+        self.meter = PeakMeter(self.device)
+        self.loaded: LoadedModel | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        __: BaseException | None,
+        ___: TracebackType | None,
+    ) -> None:
+        self.cleanup()
+
+    def find(
+        self, model: str, report: Report = report_nothing, cancellation: Cancellation | None = None
+    ) -> tuple[ModelSource, ModelDescription]:
+        """Find and describe a model, downloading it first if it is only on the hub."""
+        source = find_model(model, self.settings.model_folders)
+        path = source.path
+        if path is None:
+            assert source.hub_id is not None
+            path = download_model(
+                source.hub_id,
+                lambda done, total, speed: report(
+                    Downloading(model=model, done=done, total=total, speed=speed)
+                ),
+                cancellation or Cancellation(),
+            )
+        return source, describe_model(path)
+
+    def dtype_for(self, asked: DType) -> DType:
+        """The number format of a run: what it asks for, else the device's."""
+        return choose_dtype(self.device, asked)
+
+    def estimate(self, description: ModelDescription, request: GenerationRequest) -> Estimate:
+        """The memory that a request needs in its leanest batch, one picture at a time."""
+        native = description.native
+        return estimate_run(
+            description,
+            self.dtype_for(request.dtype),
+            request.width or native.width or 512,
+            request.height or native.height or 512,
+            guidance=(request.guidance_scale or native.guidance_scale or 0) > 1,
+        )
+
+    def choose_mode(self, asked: MemoryMode, estimate: Estimate, model: str) -> MemoryMode:
+        """The memory mode of a run. Left to us: the mode that the model is already in if it fits,
+        else the fastest that does. Raises UnsupportedModelError for a mode that the device
+        doesn't have."""
+        modes = modes_for(self.device)
+        if asked is not MemoryMode.AUTO:
+            if asked not in modes:
+                raise UnsupportedModelError(
+                    f"memory mode {asked} needs a GPU; on a CPU the weights are in main memory "
+                    "anyway",
+                    "Use --memory auto",
+                )
+            return asked
+        memory = self.device.memory()
+        free = memory.free + (memory.used if self.device.is_accelerator else 0)
+        if self.loaded and self.loaded.source.name == model:
+            current = self.loaded.memory_mode
+            if estimate.peaks[current] <= free:
+                return current
+        return fastest_mode(estimate, free, modes)
+
+    def load(
+        self,
+        model: str,
+        dtype: DType = DType.AUTO,
+        memory_mode: MemoryMode = MemoryMode.AUTO,
+        speed: Speed | None = None,
+        *,
+        report: Report = report_nothing,
+        cancellation: Cancellation | None = None,
+    ) -> LoadedModel:
+        """Have `model` ready in this number format, memory mode and speed preset (None = that of
+        the settings); another one goes first.
+
+        Raises the ModelErrors, SettingsError, CancelledError, or the libraries' own error when
+        memory runs out (nothing of the model stays behind then).
+        """
+        cancellation = cancellation or Cancellation()
+        resolved = self.dtype_for(dtype)
+        speed = speed or self.settings.speed
+        source, description = self.find(model, report, cancellation)
+        request = GenerationRequest(prompt="-", model=model, dtype=resolved)
+        mode = self.choose_mode(memory_mode, self.estimate(description, request), model)
+        loaded = self.loaded
+        if (
+            loaded
+            and (loaded.source.location, loaded.dtype, loaded.speed)
+            == (source.location, resolved, speed)
+            and (loaded.memory_mode is mode or can_change(loaded.memory_mode))
+        ):
+            if loaded.memory_mode is not mode:
+                # If this fails half-way the model is in no mode at all: it has to go.
+                self.loaded = None
+                apply_mode(loaded.pipeline, mode, self.device)
+                loaded.memory_mode = mode
+                self.loaded = loaded
+            return loaded
+        loaded = None
+        self.unload()
+        return self._load(source, description, resolved, mode, speed, report, cancellation)
+
+    def _load(
+        self,
+        source: ModelSource,
+        description: ModelDescription,
+        dtype: DType,
+        mode: MemoryMode,
+        speed: Speed,
+        report: Report,
+        cancellation: Cancellation,
+    ) -> LoadedModel:
+        started = time.perf_counter()
+
+        def on_component(name: str, number: int, total: int) -> None:
+            report(Loading(model=source.name, component=name, number=number, total=total))
+
+        pipeline, timings = load_pipeline(
+            description, TORCH_DTYPES[dtype], on_component, cancellation
+        )
+        vae = getattr(pipeline, "vae", None)
+        channels = int(getattr(vae.config, "latent_channels", 4)) if vae is not None else 0
+        to_rgb = latent_to_rgb(description.family, vae, channels)
+        before = time.perf_counter()
+        speedups = apply_speed(pipeline, speed, self.device)
+        timings["speed"] = time.perf_counter() - before
+        before = time.perf_counter()
+        apply_mode(pipeline, mode, self.device)
+        timings["to device"] = time.perf_counter() - before
+        before = time.perf_counter()
+        digest = model_hash(description.path)
+        timings["hash"] = time.perf_counter() - before
+        self.loaded = LoadedModel(
+            source=source,
+            description=description,
+            pipeline=pipeline,
+            device=self.device,
+            dtype=dtype,
+            memory_mode=mode,
+            speed=speed,
+            speedups=speedups,
+            own_scheduler=pipeline.scheduler,
+            counters=token_counters(description.path),
+            to_rgb=to_rgb,
+            record=ModelRecord(
+                name=source.name,
+                source=source.location,
+                family=description.family,
+                hash=digest,
+                prediction_type=pipeline.scheduler.config.get("prediction_type"),
+            ),
+            load_timings=timings,
+        )
+        report(
+            Loaded(
+                model=source.name,
+                family=description.family,
+                device=str(self.device.torch),
+                dtype=dtype,
+                memory_mode=mode,
+                seconds=time.perf_counter() - started,
+            )
+        )
+        return self.loaded
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        *,
+        report: Report = report_nothing,
+        cancellation: Cancellation | None = None,
+        on_image: OnImage | None = None,
+    ) -> GenerationResult:
+        """Carry out a request in one attempt, as it is asked for.
+
+        Raises OutOfMemoryError, BrokenPictureError, CancelledError, ImageError,
+        InvalidRequestError and what `load` raises.
+        """
+        run = Run(self, request, report, cancellation or Cancellation(), on_image)
+        failure = run.try_advance()
+        if failure is None:
+            return run.result()
+        self.device.release()
+        raise OutOfMemoryError(
+            f"memory ran out in the {run.stage} stage: {failure}",
+            "Generate with the retry policy, or ask for less",
+            stage=run.stage,
+        )
+
+    def unload(self) -> None:
+        """Let the model go and give its memory back."""
+        if self.loaded is not None:
+            self.loaded.encoder.forget()
+            pipeline = self.loaded.pipeline
+            if hasattr(pipeline, "_all_hooks"):
+                pipeline.remove_all_hooks()
+            self.loaded = None
+            del pipeline
+        self.device.release()
+
+    def cleanup(self) -> None:
+        """Let everything go. The engine can be used again afterwards."""
+        self.unload()

@@ -1,0 +1,1 @@
+"""Speed presets and what they turn on."""

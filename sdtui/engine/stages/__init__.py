@@ -1,0 +1,1 @@
+"""The stages of a run: load, encode, denoise, decode."""

@@ -1,0 +1,240 @@
+"""Loading a described model into a diffusers pipeline, part by part."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
+from sdtui.engine.memory.oom import is_out_of_memory
+from sdtui.models.description import CONFIGS, UNUSED, ModelDescription, weight_variant
+
+OnComponent = Callable[[str, int, int], None]
+"""Called before a component is loaded: its name, its number (from 1), how many there are."""
+
+_LIBRARIES = ("diffusers", "transformers")
+
+
+def load_pipeline(
+    description: ModelDescription,
+    dtype: torch.dtype,
+    on_component: OnComponent,
+    cancellation: Cancellation,
+) -> tuple[Any, dict[str, float]]:
+    """Load a pipeline into main memory; also returns the seconds that each component took.
+
+    `cancellation` is looked at between components. Raises ModelDamagedError,
+    UnsupportedModelError, UnsafeModelError, CancelledError, or the libraries' own error when
+    memory runs out.
+    """
+    pipeline_class = _text_to_image_class(description)
+    timings: dict[str, float] = {}
+    names = list(_loaded_components(description))
+    parts: dict[str, Any] = {}
+    with _folder_of(description) as folder:
+        for number, name in enumerate(names, start=1):
+            cancellation.check()
+            on_component(name, number, len(names))
+            started = time.perf_counter()
+            parts[name] = load_component(description, name, dtype, folder)
+            timings[name] = time.perf_counter() - started
+        cancellation.check()
+        with _damage_named(description.path):
+            others = _other_arguments(description, folder, pipeline_class)
+            pipeline = pipeline_class(**parts, **others)
+    pipeline.set_progress_bar_config(disable=True)
+    if description.prediction_type or description.zero_terminal_snr or description.timestep_spacing:
+        pipeline.scheduler = _corrected_scheduler(pipeline.scheduler, description)
+    return pipeline, timings
+
+
+def load_component(
+    description: ModelDescription, name: str, dtype: torch.dtype, folder: Path | None = None
+) -> Any:
+    """Load one component of a model. `folder` = where its config is (found if not given).
+
+    Raises like `load_pipeline`.
+    """
+    if folder is None:
+        with _folder_of(description) as found:
+            return load_component(description, name, dtype, found)
+    library, class_name = description.components[name]
+    cls = getattr(importlib.import_module(library), class_name, None)
+    if not isinstance(cls, type):
+        raise UnsupportedModelError(
+            f"{description.path} needs {library}.{class_name}, which this version doesn't have",
+            f"Update {library}",
+        )
+    with _damage_named(description.path):
+        if not issubclass(cls, torch.nn.Module):
+            return _from_folder(cls, library, folder / name)
+        if description.single_file:
+            module, missing = _module_from_file(cls, description, name, folder, dtype)
+        else:
+            module, missing = _module_from_folder(cls, library, folder / name, dtype)
+        if missing:
+            raise ValueError(f"{name} lacks {len(missing)} tensors, {min(missing)} among them")
+        return module.eval()
+
+
+def _from_folder(cls: Any, library: str, place: Path, **options: Any) -> Any:
+    if not place.is_dir():
+        raise FileNotFoundError(f"there is no folder {place.name}")
+    if library == "transformers":
+        options["trust_remote_code"] = False  # left open, it may ask on the terminal
+    # A relative path could be taken for a hub id: never look there.
+    return cls.from_pretrained(place, local_files_only=True, **options)
+
+
+def _module_from_folder(
+    cls: type, library: str, place: Path, dtype: torch.dtype
+) -> tuple[torch.nn.Module, Collection[str]]:
+    """A component and the names of the tensors that its files lack, which the libraries would
+    fill with random values."""
+    module, told = _from_folder(
+        cls,
+        library,
+        place,
+        dtype=dtype,
+        variant=weight_variant(place),
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    return module, told["missing_keys"]
+
+
+def _module_from_file(
+    cls: Any, description: ModelDescription, name: str, folder: Path, dtype: torch.dtype
+) -> tuple[torch.nn.Module, Collection[str]]:
+    """A component and the names of the tensors that the file lacks."""
+    source: dict[str, Any] = {"config": str(folder), "dtype": dtype, "local_files_only": True}
+    if hasattr(cls, "from_single_file"):
+        try:
+            module = cls.from_single_file(str(description.path), subfolder=name, **source)
+        except NotImplementedError as error:
+            # What the file lacks was left without data, which can't be moved.
+            raise ValueError(f"{name} lacks tensors") from error
+    else:
+        # Text encoders: diffusers converts them only as part of a whole pipeline, so every
+        # other part is handed in empty.
+        others = dict.fromkeys(set(description.components) - {name})
+        pipeline_class = getattr(diffusers, description.pipeline_class)
+        pipeline = pipeline_class.from_single_file(str(description.path), **source, **others)
+        module = getattr(pipeline, name)
+    return module, [name for name, tensor in module.state_dict().items() if tensor.is_meta]
+
+
+def _loaded_components(description: ModelDescription) -> Iterator[str]:
+    for name, (library, class_name) in description.components.items():
+        if description.is_stable_diffusion and name in UNUSED:
+            continue
+        if library not in _LIBRARIES:
+            raise UnsafeModelError(
+                f"{description.path} asks for {library}.{class_name}, which is no part of "
+                "diffusers or transformers",
+                "Use a model that needs no remote code",
+            )
+        yield name
+
+
+def _other_arguments(
+    description: ModelDescription, folder: Path, pipeline_class: type[Any]
+) -> dict[str, Any]:
+    """The pipeline's arguments that are no components: flags of the index, and None for the
+    parts that are left out."""
+    expected, optional = pipeline_class._get_signature_keys(pipeline_class)
+    index = pipeline_class.load_config(folder)
+    loaded = set(_loaded_components(description))
+    flags = {
+        name: index[name]
+        for name in optional
+        if name in index and not isinstance(index[name], list) and name != "requires_safety_checker"
+    }
+    if "requires_safety_checker" in optional:
+        flags["requires_safety_checker"] = False
+    return {**flags, **{name: None for name in expected if name not in loaded}}
+
+
+def _text_to_image_class(description: ModelDescription) -> type[Any]:
+    name = description.pipeline_class
+    cls = getattr(diffusers, name, None)
+    if not isinstance(cls, type):
+        raise UnsupportedModelError(
+            f"{description.path} is made for {name or 'no pipeline'}, which diffusers "
+            f"{diffusers.__version__} doesn't have",
+            "Update diffusers, or use another model",
+        )
+    parameters = inspect.signature(cls.__call__).parameters
+    needs_image = (
+        any(
+            parameter.default is inspect.Parameter.empty and name.endswith("image")
+            for name, parameter in parameters.items()
+        )
+        or "mask_image" in parameters
+        or name.endswith(("Img2ImgPipeline", "UpscalePipeline"))
+    )
+    if "prompt" not in parameters or needs_image:
+        raise UnsupportedModelError(
+            f"{description.path} is made for {name}, which makes no pictures from text alone",
+            "Use a text-to-image model",
+        )
+    return cls
+
+
+def _corrected_scheduler(scheduler: Any, description: ModelDescription) -> Any:
+    changes: dict[str, object] = {}
+    if description.timestep_spacing:
+        changes["timestep_spacing"] = description.timestep_spacing
+    if description.prediction_type:
+        changes["prediction_type"] = description.prediction_type
+    if description.zero_terminal_snr:
+        changes["rescale_betas_zero_snr"] = True
+        changes["timestep_spacing"] = "trailing"
+    # All in one config, not as arguments: what this class doesn't know is kept for the samplers
+    # that do.
+    defaults = set(scheduler.config.get("_use_default_values", ())) - set(changes)
+    config = {**scheduler.config, **changes, "_use_default_values": list(defaults)}
+    return type(scheduler).from_config(config)
+
+
+@contextmanager
+def _folder_of(description: ModelDescription) -> Iterator[Path]:
+    """The folder that holds a model's configs, for a single file with the shared tokenizer files
+    laid in."""
+    if not description.single_file:
+        yield description.configs
+        return
+    with tempfile.TemporaryDirectory(prefix="sdtui-") as name:
+        folder = Path(name) / "configs"
+        shutil.copytree(description.configs, folder)
+        for tokenizer in folder.glob("tokenizer*"):
+            for file in ("vocab.json", "merges.txt"):
+                shutil.copyfile(CONFIGS / "tokenizer" / file, tokenizer / file)
+        yield folder
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turn the libraries' many errors about unusable files (there is no end to their kinds) into
+    ModelDamagedError. What is out of memory passes."""
+    try:
+        yield
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        lines = str(error).strip().splitlines()
+        raise ModelDamagedError(
+            f"{path} can't be loaded: {lines[0][:300] if lines else type(error).__name__}",
+            "Download or copy the model again; the log has the whole error",
+        ) from error

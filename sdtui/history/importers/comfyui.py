@@ -1,0 +1,98 @@
+"""ComfyUI keeps a graph of nodes. sd-parsers walks it, along links that are made here from the
+graph itself: pictures made over ComfyUI's API come without the workflow that usually has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sd_parsers.parsers import ComfyUIParser
+
+from sdtui.core.errors import ImageError
+from sdtui.history.importers.formats import damaged, parse_with, read_json
+from sdtui.history.importers.request_mapping import Found
+
+MAX_NODES = 2_000
+"""Nodes of a graph that is read."""
+
+_SILENT = {"SaveImage", "PreviewImage", "VAEDecode", "CLIPTextEncode", "KSampler"}
+_SILENT |= {"CheckpointLoaderSimple", "CheckpointLoader", "Note", "MarkdownNote"}
+
+
+def comfyui(path: Path, text: str) -> Found:
+    """The first sampler of a graph, with what leads into it. Raises ImageError if there is none."""
+    graph = read_json(path, text)
+    nodes = {key: node for key, node in graph.items() if _is_node(node)}
+    if len(nodes) > MAX_NODES:
+        raise ImageError(f"{path}: its graph has more than {MAX_NODES:,} nodes")
+    if not nodes:
+        raise damaged(path, "ComfyUI")
+    info = parse_with(
+        ComfyUIParser(), path, {"prompt": nodes, "workflow": {"links": _links(nodes)}}
+    )
+    sampler = info.samplers[0]
+    settings = sampler.parameters
+    sizes = [
+        inputs
+        for kind, all_inputs in info.metadata.items()
+        if "Latent" in kind
+        for inputs in all_inputs
+    ]
+    size: dict[str, Any] = next(
+        (each for each in sizes if "width" in each and "height" in each), {}
+    )
+    denoise = settings.get("denoise")
+    kinds = dict.fromkeys(node["class_type"] for node in nodes.values())
+    lost = [
+        f"node {kind}: nothing here stands for it"
+        for kind in kinds
+        if kind not in _SILENT and not kind.startswith("Empty")
+    ]
+    if len(info.samplers) > 1:
+        lost.append(f"{len(info.samplers) - 1} more samplers: only the first is taken")
+    return Found(
+        "ComfyUI",
+        prompt=", ".join(prompt.value for prompt in sampler.prompts),
+        negative_prompt=", ".join(prompt.value for prompt in sampler.negative_prompts),
+        model=_model(nodes, sampler.sampler_id),
+        sampler=sampler.name,
+        schedule=settings.get("scheduler"),
+        steps=settings.get("steps"),
+        guidance=settings.get("cfg_scale"),
+        seed=settings.get("seed", settings.get("noise_seed")),
+        width=size.get("width"),
+        height=size.get("height"),
+        strength=denoise if denoise not in (None, 1, 1.0) else None,
+        lost=tuple(lost),
+    )
+
+
+def _model(nodes: dict[str, dict[str, Any]], sampler: str | None) -> str | None:
+    """The checkpoint that a sampler's model comes from, through whatever LoRAs lie between."""
+    key = sampler
+    for _ in nodes:  # no more steps than nodes, should the links go in a circle
+        inputs = nodes.get(key or "", {}).get("inputs", {})
+        name = inputs.get("ckpt_name", inputs.get("unet_name"))
+        if isinstance(name, str):
+            return name
+        link = inputs.get("model")
+        key = str(link[0]) if isinstance(link, list) and link else None
+    return None
+
+
+def _is_node(node: object) -> bool:
+    return (
+        isinstance(node, dict)
+        and isinstance(node.get("inputs"), dict)
+        and isinstance(node.get("class_type"), str)
+    )
+
+
+def _links(nodes: dict[str, dict[str, Any]]) -> list[tuple[int, str, int, str, int, str]]:
+    """A workflow's links: (number, from node, slot, to node, slot, type)."""
+    return [
+        (0, str(value[0]), 0, key, 0, "CLIP" if name == "clip" else "")
+        for key, node in nodes.items()
+        for name, value in node["inputs"].items()
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[0], (str, int))
+    ]

@@ -1,0 +1,158 @@
+"""A1111's text about a picture, written and read to its grammar, and our own JSON beside it.
+
+text   := prompt [LF "Negative prompt: " negative] LF pair *(", " pair)
+pair   := key ": " value, or the key alone where the value is the same
+value  := as it is, or as a JSON string if it holds a comma, a newline or a colon
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from sdtui import __version__
+from sdtui.core.errors import InvalidRequestError
+from sdtui.core.samplers import split_label
+from sdtui.history.image_metadata import Texts
+from sdtui.requests.record import GenerationRecord
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PARAMETERS = "parameters"
+"""The keyword under which A1111 and many others keep their text."""
+
+OWN = "sdtui"
+"""The keyword of our JSON."""
+
+_NEGATIVE = "Negative prompt:"
+_PAIR = re.compile(r'(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):\s*("(?:\\.|[^\\"])++"|[^,]*)(?:,|$)')
+"""A1111's, but nothing is tried twice: by its own a long line without a pair takes minutes."""
+_FEWEST_PAIRS = 3
+_QUALITY = 95  # of JPEG and WebP, in percent
+_PNG_EFFORT = 4  # of 9; Pillow's 6 takes twice as long for a file that is some 2 to 8 % smaller
+_MAX_EXIF = 65_000  # bytes; a JPEG segment ends at 65,535
+_USER_COMMENT, _EXIF_IFD = 0x9286, 0x8769
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A1111's text, taken apart."""
+
+    prompt: str
+    negative_prompt: str = ""
+    pairs: Mapping[str, str] = field(default_factory=dict)
+    """Everything after the prompts, unquoted, by key as written: "Steps", "CFG scale" …"""
+
+
+def write_parameters(record: GenerationRecord) -> str:
+    """A1111's text for the one picture of a record."""
+    pairs = [f"{key}: {_quote(value)}" if key != value else key for key, value in _pairs(record)]
+    lines = [record.prompt]
+    if record.negative_prompt:
+        lines.append(f"{_NEGATIVE} {record.negative_prompt}")
+    return "\n".join([*lines, ", ".join(pairs)])
+
+
+def parse_parameters(text: str) -> Parameters:
+    """Take A1111's text apart. A last line with fewer than three pairs belongs to the prompt."""
+    *lines, last = text.strip().split("\n")
+    found = _PAIR.findall(last)
+    if len(found) < _FEWEST_PAIRS:
+        lines, found = [*lines, last], []
+    split = next((at for at, line in enumerate(lines) if line.strip().startswith(_NEGATIVE)), None)
+    prompt = lines[:split]
+    negative = [] if split is None else lines[split:]
+    return Parameters(
+        "\n".join(prompt).strip(),
+        "\n".join(negative).strip().removeprefix(_NEGATIVE).strip(),
+        {key: _unquote(value) for key, value in found},
+    )
+
+
+def _pairs(record: GenerationRecord) -> list[tuple[str, str]]:
+    image, made, model = record.images[0], record.settings, record.model
+    pairs: list[tuple[str, object]] = []
+    if made is not None:
+        sampler, schedule = _names(made.sampler)
+        pairs += [("Steps", made.num_inference_steps), ("Sampler", sampler)]
+        pairs += [("Schedule type", schedule), ("CFG scale", f"{made.guidance_scale:g}")]
+    pairs += [("Seed", image.seed), ("Size", f"{image.width}x{image.height}")]
+    if model is not None:
+        pairs += [
+            ("Model hash", model.hash and model.hash[:10]),
+            ("Model", _model_name(model.name)),
+        ]
+    if made is not None:
+        pairs.append(("Denoising strength", made.strength and f"{made.strength:g}"))
+    pairs += [("RNG", "CPU"), ("Version", f"sdtui {__version__}")]
+    return [(key, str(value)) for key, value in pairs if value is not None]
+
+
+def _names(label: str) -> tuple[str, str | None]:
+    try:
+        return split_label(label)
+    except InvalidRequestError:  # a sampler of the model's own that has no label
+        return label, None
+
+
+def _model_name(name: str) -> str:
+    """As A1111 names models: a file without its folder and ending."""
+    path = PurePath(name)
+    return path.stem if path.suffix == ".safetensors" else name
+
+
+def _quote(value: str) -> str:
+    needs_quotes = any(character in value for character in ",\n:")
+    return json.dumps(value, ensure_ascii=False) if needs_quotes else value
+
+
+def _unquote(value: str) -> str:
+    value = value.strip()
+    if len(value) < 2 or value[0] != '"' or value[-1] != '"':
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value
+
+
+def encode(image: Image, record: GenerationRecord, picture_format: str) -> bytes:
+    """A picture file with A1111's text in it: PNG with our JSON too, or JPEG or WebP, where a
+    text longer than EXIF can hold is left out (the JSON beside the picture has it all).
+
+    `picture_format` is "png", "jpeg" or "webp"; `record` that of this picture alone.
+    """
+    from PIL import Image as Pillow
+    from PIL.PngImagePlugin import PngInfo
+
+    text = write_parameters(record)
+    buffer = io.BytesIO()
+    if picture_format == "png":
+        info = PngInfo()
+        info.add_text(PARAMETERS, text)
+        info.add_itxt(OWN, record.model_dump_json())
+        image.save(buffer, "PNG", pnginfo=info, compress_level=_PNG_EFFORT)
+        return buffer.getvalue()
+    comment = b"UNICODE\0" + text.encode("utf-16-be")
+    exif = Pillow.Exif()
+    if len(comment) <= _MAX_EXIF:
+        exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = comment
+    image.convert("RGB").save(buffer, picture_format.upper(), quality=_QUALITY, exif=exif)
+    return buffer.getvalue()
+
+
+def own_record(texts: Texts) -> GenerationRecord | None:
+    """The record inside one of our PNGs; None if there is none that can be read."""
+    try:
+        record = GenerationRecord.model_validate_json(texts.texts[OWN])
+    except (KeyError, ValidationError):
+        return None
+    return record if len(record.images) == 1 else None

@@ -1,0 +1,154 @@
+"""GenerationRecord: the metadata JSON that lies beside every picture."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from sdtui.core.enums import DType, MemoryMode
+from sdtui.requests.request import GenerationRequest
+
+SCHEMA_VERSION = 1
+"""Raised when a change to the record makes older readers wrong."""
+
+
+class Stage(StrEnum):
+    """The parts of a run, in order."""
+
+    LOAD = "load"
+    ENCODE = "encode"
+    DENOISE = "denoise"
+    DECODE = "decode"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class Truncation(_Record):
+    """Words of a prompt that a text encoder did not see."""
+
+    field: str = Field(description='"prompt" or "negative_prompt".')
+    encoder: str = Field(description='Which text encoder, e.g. "text_encoder" or "text_encoder_2".')
+    tokens: int = Field(description="Tokens that the whole text has, without the two special ones.")
+    limit: int = Field(description="Tokens that the encoder takes, without the two special ones.")
+    start: int = Field(description="Where in the text the cut part begins, in characters.")
+    cut: str = Field(description="The words that were cut.")
+
+
+class AttemptRecord(_Record):
+    """One try of a run."""
+
+    number: int = Field(description="1 for the first.")
+    rung: str | None = Field(
+        None,
+        description="The rung of the retry ladder that this attempt added; none for the first.",
+    )
+    changes: str = Field("", description="What the rung changed, in words.")
+    lossless: bool = Field(
+        True, description="Whether the rung leaves the picture as it was asked for."
+    )
+    stage: Stage | None = Field(
+        None, description="The stage that failed; none if the attempt succeeded."
+    )
+    error: str | None = Field(None, description="Why it failed; none if the attempt succeeded.")
+    seconds: float = 0.0
+
+
+class ImageSettings(_Record):
+    """The values that a picture was really made with."""
+
+    sampler: str
+    num_inference_steps: int
+    guidance_scale: float
+    width: int
+    height: int
+    strength: float | None = None
+    batch_size: int = 1
+    vae_slicing: bool = False
+    vae_tiling: bool = False
+    speedups: tuple[str, ...] = Field(
+        (), description="What the speed preset turned on for this model."
+    )
+
+
+class ModelRecord(_Record):
+    """Which model made a picture."""
+
+    name: str = Field(description="As it was asked for.")
+    source: str = Field(description="Hub id, or the path it was loaded from.")
+    family: str = Field(description='"sd1", "sd2", "sdxl", … or the pipeline\'s class name.')
+    hash: str | None = Field(
+        None,
+        description=(
+            "SHA-256 of the denoiser's weights (of the whole file for a single-file checkpoint)."
+        ),
+    )
+    prediction_type: str | None = None
+
+
+class MemoryRecord(_Record):
+    """Memory of a run, in bytes."""
+
+    device: str = Field(description='"cuda", "mps" or "cpu".')
+    estimate: int | None = Field(None, description="The peak that was expected before the run.")
+    peak: int | None = Field(
+        None, description="The peak that was measured; on a CPU, of the process's resident memory."
+    )
+    total: int | None = None
+
+
+class ImageRecord(_Record):
+    """One finished picture."""
+
+    index: int
+    seed: int
+    width: int
+    height: int
+    path: str | None = None
+    sha256: str | None = Field(None, description="Of the picture file as it was written.")
+
+
+class GenerationRecord(_Record):
+    """What was asked for and what came of it."""
+
+    schema_version: int = SCHEMA_VERSION
+    prompt: str
+    negative_prompt: str = ""
+    timestamp: AwareDatetime = Field(description="When the run began, with its time zone.")
+    success: bool
+    cancelled: bool = False
+    error: str | None = None
+    seed: int = Field(
+        description="Of the first picture; in a picture's own record, that picture's."
+    )
+    generation_time: float = Field(description="Seconds from start to end, loading included.")
+    request: GenerationRequest
+    settings: ImageSettings | None = Field(
+        None, description="None if the run failed before the model was loaded."
+    )
+    model: ModelRecord | None = None
+    device: str = ""
+    dtype: DType | None = None
+    memory_mode: MemoryMode | None = None
+    attempts: tuple[AttemptRecord, ...] = ()
+    timings: dict[str, float] = Field(default_factory=dict, description="Seconds by stage.")
+    load_timings: dict[str, float] = Field(
+        default_factory=dict,
+        description="Seconds by component, if the model was loaded for this run.",
+    )
+    memory: MemoryRecord | None = None
+    truncations: tuple[Truncation, ...] = ()
+    notices: tuple[str, ...] = Field(
+        (), description="What else a person should know about this run."
+    )
+    parents: tuple[str, ...] = Field((), description="SHA-256 of the files of the init images.")
+    images: tuple[ImageRecord, ...] = ()
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    def of_image(self, index: int) -> Self:
+        """The record of one picture: `images` holds that one alone, `seed` is its seed."""
+        image = next(image for image in self.images if image.index == index)
+        return self.model_copy(update={"images": (image,), "seed": image.seed})

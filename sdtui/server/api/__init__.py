@@ -1,0 +1,1 @@
+"""The HTTP APIs: our own, AUTOMATIC1111's and OpenAI's."""

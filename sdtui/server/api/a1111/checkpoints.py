@@ -1,0 +1,81 @@
+"""Models under A1111's names."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.core.errors import ModelNotFoundError, QueueClosedError, SdtuiError
+from sdtui.models.catalog import ModelSource
+from sdtui.requests.events import Failed
+from sdtui.server.dependencies import ServerServices
+from sdtui.server.errors import ApiError, ending, from_failed, from_sdtui
+from sdtui.server.shutdown import unless_closing
+
+
+class CheckpointAnswer(BaseModel):
+    """A model; its title is its name, so that it never changes."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    title: str
+    model_name: str
+    hash: str | None = None
+    sha256: str | None = None
+    filename: str
+    config: str | None = None
+
+
+async def list_checkpoints(services: ServerServices) -> list[CheckpointAnswer]:
+    """Every model that a request may name."""
+    return [_answer(each) for each in await asyncio.to_thread(services.models.sources)]
+
+
+async def find_checkpoint(services: ServerServices, title: str | None) -> str:
+    """The model's name for a title, with or without a hash behind it; without a title, that of the
+    chosen one. Raises ApiError for one that isn't there."""
+    if not title or title == services.a1111.checkpoint:
+        return services.a1111.checkpoint
+    try:
+        return await asyncio.to_thread(_resolve, services, title)
+    except SdtuiError as error:
+        problem = from_sdtui(error)
+    raise problem
+
+
+async def read_checkpoint(services: ServerServices, name: str | None) -> None:
+    """Have a model in memory (None: have none), and wait for it unless jobs go before it.
+
+    Raises ApiError for one that can't be read, and if another is wanted meanwhile.
+    """
+    queue, settings = services.queue, services.settings
+    jobs_go_first = any(not job.state.is_over for job in queue.jobs())
+    try:
+        if name is None:
+            load = queue.unload()
+        else:
+            load = queue.load(name, settings.dtype, settings.memory_mode)
+        if jobs_go_first:
+            return
+        ended = await unless_closing(asyncio.wrap_future(load.over), services.closing)
+    except (QueueClosedError, TimeoutError):
+        raise ending() from None
+    if isinstance(ended, Failed):
+        raise from_failed(ended)
+    if ended is not None:
+        closing = services.closing.is_set()
+        raise ending() if closing else ApiError(409, "Replaced", "Another model was chosen.")
+
+
+def _resolve(services: ServerServices, title: str) -> str:
+    with suppress(ModelNotFoundError):  # a name may itself end like one with a hash behind it
+        return services.models.resolve(title)
+    name = title.rpartition(" [")[0] if title.endswith("]") else title
+    return services.models.resolve(name.removesuffix(".safetensors"))
+
+
+def _answer(source: ModelSource) -> CheckpointAnswer:
+    filename = source.path.name if source.path and not source.hub_id else source.name
+    return CheckpointAnswer(title=source.name, model_name=source.name, filename=filename)

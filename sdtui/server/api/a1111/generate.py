@@ -1,0 +1,249 @@
+"""txt2img and img2img."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from sdtui import __version__
+from sdtui.history.infotext import parse_parameters, write_parameters
+from sdtui.jobs import Output
+from sdtui.requests.fields import MAX_SEED
+from sdtui.requests.record import GenerationRecord
+from sdtui.requests.request import GenerationRequest
+from sdtui.server.api.a1111.checkpoints import find_checkpoint
+from sdtui.server.api.a1111.progress import address_of
+from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
+from sdtui.server.dependencies import ServerServices, ServicesDep
+from sdtui.server.errors import GONE, ApiError, documented
+from sdtui.server.files import picture_base64
+from sdtui.server.routing import GenerationRoute
+from sdtui.server.services.generation import (
+    GenerationOutcome,
+    Picture,
+    all_made,
+    holding_upload,
+    prepare,
+    submit,
+    wait_for,
+)
+
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=GenerationRoute)
+_ERRORS = documented("a1111", 404, 408, 410, 429, 502, 503, 507)
+
+
+class ImagesAnswer(BaseModel):
+    """The pictures."""
+
+    images: list[str]
+    """PNG files (or what `samples_format` says) as base64."""
+    parameters: dict[str, Any]
+    """What was asked for."""
+    info: str
+    """How they were made, as JSON in a string."""
+
+
+@router.post("/txt2img", response_model=ImagesAnswer, responses=_ERRORS)
+async def txt2img(body: Txt2ImgBody, services: ServicesDep, http: Request) -> Response:
+    """Make pictures from a prompt, and wait for them."""
+    return await _answer(body, None, services, http)
+
+
+@router.post("/img2img", response_model=ImagesAnswer, responses=_ERRORS)
+async def img2img(body: Img2ImgBody, services: ServicesDep, http: Request) -> Response:
+    """Make pictures from a picture and a prompt, and wait for them."""
+    return await _answer(body, body.init_images[0], services, http)
+
+
+async def _answer(
+    body: Txt2ImgBody, init_image: str | None, services: ServerServices, http: Request
+) -> Response:
+    body.check()
+    values = body.values()
+    values["model"] = await _model(services, body)
+    output = body.output()
+    # Clients leave the prompt empty, with img2img above all: it is their default.
+    request = (await prepare(services, values, init_image, prompt_needed=False)).with_seed()
+    parts = await _make(body, services, http, request, output)
+    if body.checkpoint() is not None and not body.override_settings_restore_afterwards:
+        services.a1111.checkpoint = values["model"]
+    text = await asyncio.to_thread(_as_json, body, request, parts)
+    return Response(text, media_type="application/json")
+
+
+async def _model(services: ServerServices, body: Txt2ImgBody) -> str:
+    """The model that the options of this request name, else the infotext's where it is served
+    here, else the chosen one."""
+    title = body.checkpoint()
+    named = body.imported.values.get("model")
+    if title is None and named is not None:
+        with suppress(ApiError):
+            return await find_checkpoint(services, named)
+    return await find_checkpoint(services, title)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some of the pictures that were asked for, with the record of the job that made them."""
+
+    record: GenerationRecord
+    pictures: tuple[Picture, ...]
+
+
+async def _make(
+    body: Txt2ImgBody,
+    services: ServerServices,
+    http: Request,
+    request: GenerationRequest,
+    output: Output,
+) -> list[_Part]:
+    """Carry out a request. Where a client skips, a new job goes on with the pictures behind the
+    skipped ones; where one interrupts, what was made until then is the answer."""
+    parts: list[_Part] = []
+    remaining: GenerationRequest | None = request
+    front = False
+    with holding_upload(services, request.init_image):
+        while remaining is not None:
+            job = submit(services, remaining, output, front=front)
+            front = True
+            with _asked_by(services, http, job.id):
+                made = await wait_for(services, http, job)
+                if made.record is not None and made.pictures:
+                    parts.append(_Part(made.record, made.pictures))
+                was_skipped = job.id in services.a1111.skipped
+                if not was_skipped and job.id not in services.a1111.interrupted:
+                    all_made(services, made)
+                goes_on = was_skipped and not services.closing.is_set()
+                remaining = behind_skipped(body, remaining, made) if goes_on else None
+    return parts
+
+
+@contextmanager
+def _asked_by(services: ServerServices, http: Request, job: str) -> Iterator[None]:
+    """Remember who asked for a job while it isn't over."""
+    state = services.a1111
+    state.clients[job] = address_of(http)
+    try:
+        yield
+    except ApiError as error:
+        if error.status_code == GONE:
+            state.note_hang_up(address_of(http))
+        raise
+    finally:
+        del state.clients[job]
+        state.interrupted.discard(job)
+        state.skipped.discard(job)
+
+
+def behind_skipped(
+    body: Txt2ImgBody, request: GenerationRequest, made: GenerationOutcome
+) -> GenerationRequest | None:
+    """What is still to be made where someone skipped: one iteration is, or what was left of it. The
+    engine may have had several in hand at once; those behind it are begun again."""
+    done = (len(made.pictures) // body.batch_size + 1) * body.batch_size
+    if made.event.kind == "finished" or done >= request.num_images_per_prompt:
+        return None
+    assert request.seed is not None
+    return request.model_copy(
+        update={
+            "seed": (request.seed + done) % (MAX_SEED + 1),
+            "num_images_per_prompt": request.num_images_per_prompt - done,
+        }
+    )
+
+
+def _as_json(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> str:
+    pictures = [each for part in parts for each in part.pictures]
+    return ImagesAnswer(
+        images=[picture_base64(each.path) for each in pictures] if body.send_images else [],
+        parameters=body.model_dump(mode="json", exclude={"init_images", "mask"}),
+        info=json.dumps(_info(body, request, parts), ensure_ascii=False),
+    ).model_dump_json()
+
+
+def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> dict[str, Any]:
+    """How the pictures were made, under A1111's names."""
+    pictures = [each for part in parts for each in part.pictures]
+    seeds = [each.seed for each in pictures]
+    asked = parts[0].record.request if parts else request
+    info: dict[str, Any] = {
+        "prompt": asked.prompt,
+        "all_prompts": [asked.prompt] * len(pictures),
+        "negative_prompt": asked.negative_prompt,
+        "all_negative_prompts": [asked.negative_prompt] * len(pictures),
+        "seed": seeds[0] if seeds else request.seed,
+        "all_seeds": seeds,
+        "subseed": seeds[0] if seeds else -1,
+        "all_subseeds": seeds,
+        "subseed_strength": 0,
+        "batch_size": body.batch_size,
+        "restore_faces": False,
+        "face_restoration_model": None,
+        "seed_resize_from_w": -1,
+        "seed_resize_from_h": -1,
+        "extra_generation_params": {},
+        "index_of_first_image": 0,
+        "styles": [],
+        "clip_skip": 1,
+        "is_using_inpainting_conditioning": False,
+        "not_applied": body.not_applied(),
+        "infotexts": [
+            write_parameters(part.record.of_image(each.index))
+            for part in parts
+            for each in part.pictures
+        ],
+    }
+    if not parts:  # someone interrupted before the first was finished
+        return info | _info_of_request(request)
+    info |= _info_of_record(parts[0].record)
+    cut = {each.field: each.cut for each in parts[0].record.truncations}
+    info["not_applied"] += [f"{field}, from: {text[:100]}" for field, text in cut.items()]
+    named = body.imported.values.get("model")
+    if named not in (None, info["sd_model_name"]):
+        info["not_applied"].append(f"infotext: Model {named}")
+    return info
+
+
+def _info_of_request(request: GenerationRequest) -> dict[str, Any]:
+    return {
+        "width": request.width,
+        "height": request.height,
+        "sampler_name": request.sampler,
+        "cfg_scale": request.guidance_scale,
+        "steps": request.num_inference_steps,
+        "sd_model_name": request.model,
+        "denoising_strength": request.strength or 0,
+        "version": f"sdtui {__version__}",
+    }
+
+
+def _info_of_record(record: GenerationRecord) -> dict[str, Any]:
+    made, model = record.settings, record.model
+    assert made is not None
+    assert model is not None
+    pairs = parse_parameters(write_parameters(record.of_image(record.images[0].index))).pairs
+    schedule = pairs.get("Schedule type")
+    return {
+        "width": made.width,
+        "height": made.height,
+        "sampler_name": pairs["Sampler"],
+        "cfg_scale": made.guidance_scale,
+        "steps": made.num_inference_steps,
+        "sd_model_name": model.name,
+        "sd_model_hash": (model.hash or "")[:10],
+        "sd_vae_name": None,
+        "sd_vae_hash": None,
+        "denoising_strength": made.strength or 0,
+        "extra_generation_params": {"Schedule type": schedule} if schedule else {},
+        "job_timestamp": record.timestamp.astimezone().strftime("%Y%m%d%H%M%S"),
+        "version": f"sdtui {__version__}",
+        "generation_time": record.generation_time,
+        "attempts": [each.model_dump(mode="json") for each in record.attempts],
+    }

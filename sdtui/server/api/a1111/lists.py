@@ -1,0 +1,195 @@
+"""What there is to choose from, memory, and the settings in a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from sdtui.core.errors import ImageError
+from sdtui.core.samplers import SAMPLERS, SCHEDULES
+from sdtui.history.image_metadata import read_texts
+from sdtui.history.infotext import PARAMETERS, parse_parameters
+from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
+from sdtui.server.dependencies import ServicesDep
+from sdtui.server.errors import documented
+from sdtui.server.routing import JsonRoute
+
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
+_ERRORS = documented("a1111")
+
+
+class SamplerAnswer(BaseModel):
+    """A sampler."""
+
+    name: str
+    aliases: list[str] = []
+    options: dict[str, str] = {}
+
+
+class SchedulerAnswer(BaseModel):
+    """A noise schedule."""
+
+    name: str
+    label: str
+    aliases: list[str] | None = None
+    default_rho: float = -1
+    need_inner_model: bool = False
+
+
+class PictureBody(BaseModel):
+    """A picture as base64 or a data URL."""
+
+    image: str
+
+
+class PngInfoAnswer(BaseModel):
+    """The settings in a picture."""
+
+    info: str
+    """A1111's text, or nothing."""
+    items: dict[str, str] = Field(default_factory=dict)
+    """Every text in the file, by its keyword."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """A1111's text, taken apart."""
+
+
+class ScriptsAnswer(BaseModel):
+    """The names of scripts: there are none."""
+
+    txt2img: list[str] = []
+    img2img: list[str] = []
+
+
+class EmbeddingsAnswer(BaseModel):
+    """Textual inversions: there are none."""
+
+    loaded: dict[str, Any] = {}
+    skipped: dict[str, Any] = {}
+
+
+class NameAnswer(BaseModel):
+    """Something with a name."""
+
+    name: str
+
+
+@router.get("/sd-models", responses=_ERRORS)
+async def sd_models(services: ServicesDep) -> list[CheckpointAnswer]:
+    """The models."""
+    return await list_checkpoints(services)
+
+
+@router.get("/samplers", responses=_ERRORS)
+async def samplers() -> list[SamplerAnswer]:
+    """The samplers, without their schedules."""
+    return [SamplerAnswer(name=name) for name in SAMPLERS]
+
+
+@router.get("/schedulers", responses=_ERRORS)
+async def schedulers() -> list[SchedulerAnswer]:
+    """The noise schedules."""
+    names = ("Automatic", *SCHEDULES)
+    return [SchedulerAnswer(name=name.lower(), label=name) for name in names]
+
+
+@router.get("/memory", responses=_ERRORS)
+async def memory(services: ServicesDep) -> dict[str, dict[str, Any]]:
+    """Memory in bytes, of the machine and of the first GPU."""
+    sample = services.hardware.sample
+    if sample is None:
+        sample = await asyncio.to_thread(services.hardware.look)
+    ram = _memory(sample.ram_used, sample.ram_total)
+    if not sample.gpus:
+        return {"ram": ram, "cuda": {"error": "unavailable"}}
+    gpu = sample.gpus[0]
+    system = _memory(gpu.memory_used, gpu.memory_total)
+    own = {"current": gpu.own_memory or 0, "peak": gpu.own_memory or 0}
+    events = {"retries": 0, "oom": 0}
+    return {
+        "ram": ram,
+        "cuda": {
+            "system": system,
+            "active": own,
+            "allocated": own,
+            "reserved": own,
+            "inactive": {"current": 0, "peak": 0},
+            "events": events,
+        },
+    }
+
+
+@router.post("/png-info", responses=documented("a1111", 408, 429, 503, 507))
+async def png_info(body: PictureBody, services: ServicesDep) -> PngInfoAnswer:
+    """The settings in a picture of this or another tool."""
+
+    def read() -> PngInfoAnswer:
+        path = services.uploads.keep_base64(body.image)
+        try:
+            texts = read_texts(path).texts
+        except ImageError:
+            texts = {}  # a kind of file that holds none
+        finally:
+            services.uploads.forget(path)
+        text = texts.get(PARAMETERS) or texts.get("UserComment") or ""
+        found = parse_parameters(text)
+        pairs = {"Prompt": found.prompt, "Negative prompt": found.negative_prompt, **found.pairs}
+        width, _, height = pairs.get("Size", "").partition("x")
+        if height:
+            pairs |= {"Size-1": width, "Size-2": height}
+        return PngInfoAnswer(info=text, items=texts, parameters=pairs if text else {})
+
+    return await asyncio.to_thread(read)
+
+
+@router.get("/scripts", responses=_ERRORS)
+async def scripts() -> ScriptsAnswer:
+    """None."""
+    return ScriptsAnswer()
+
+
+@router.get("/embeddings", responses=_ERRORS)
+async def embeddings() -> EmbeddingsAnswer:
+    """None."""
+    return EmbeddingsAnswer()
+
+
+@router.get("/upscalers", responses=_ERRORS)
+async def upscalers() -> list[NameAnswer]:
+    """None that does anything, but clients want one to show."""
+    return [NameAnswer(name="None")]
+
+
+@router.get("/cmd-flags", responses=_ERRORS)
+async def cmd_flags() -> dict[str, Any]:
+    """None that clients may know."""
+    return {}
+
+
+@router.get("/latent-upscale-modes", responses=_ERRORS)
+@router.get("/loras", responses=_ERRORS)
+@router.get("/hypernetworks", responses=_ERRORS)
+@router.get("/face-restorers", responses=_ERRORS)
+@router.get("/realesrgan-models", responses=_ERRORS)
+@router.get("/prompt-styles", responses=_ERRORS)
+@router.get("/sd-vae", responses=_ERRORS)
+@router.get("/sd-modules", responses=_ERRORS)
+@router.get("/script-info", responses=_ERRORS)
+@router.get("/extensions", responses=_ERRORS)
+async def none() -> list[NameAnswer]:
+    """There are none here."""
+    return []
+
+
+@router.post("/refresh-checkpoints", responses=_ERRORS)
+@router.post("/refresh-vae", responses=_ERRORS)
+@router.post("/refresh-loras", responses=_ERRORS)
+@router.post("/refresh-embeddings", responses=_ERRORS)
+async def refresh() -> None:
+    """The lists are always fresh."""
+
+
+def _memory(used: int, total: int) -> dict[str, int]:
+    return {"free": total - used, "used": used, "total": total}

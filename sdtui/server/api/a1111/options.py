@@ -1,0 +1,70 @@
+"""The options: of all that A1111 has, the chosen model is the one that counts here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.server.api.a1111.checkpoints import find_checkpoint, read_checkpoint
+from sdtui.server.dependencies import ServicesDep
+from sdtui.server.errors import ApiError, documented
+from sdtui.server.routing import JsonRoute
+
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
+
+
+class OptionsAnswer(BaseModel):
+    """What clients look at."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    sd_model_checkpoint: str
+    sd_checkpoint_hash: str = ""
+    sd_vae: str = "Automatic"
+    CLIP_stop_at_last_layers: int = 1
+    samples_format: str = "png"
+    samples_save: bool = True
+    enable_pnginfo: bool = True
+    live_previews_enable: bool = True
+    show_progress_every_n_steps: int = 1
+    randn_source: str = "CPU"
+    upscaler_for_img2img: str | None = None
+    face_restoration_model: str | None = None
+
+
+@router.get("/options", responses=documented("a1111"))
+async def options(services: ServicesDep) -> OptionsAnswer:
+    """The options."""
+    return OptionsAnswer(sd_model_checkpoint=services.a1111.checkpoint)
+
+
+@router.post("/options", responses=documented("a1111", 404, 408, 409, 429, 502, 503))
+async def set_options(services: ServicesDep, body: Annotated[dict[str, Any], Body()]) -> None:
+    """Choose a model by `sd_model_checkpoint`: it is read before the answer comes, and not chosen
+    if it can't be read. While jobs are being made the answer comes at once, and it is read behind
+    them. Everything else is taken and changes nothing, so that the whole object can be posted
+    back."""
+    title = body.get("sd_model_checkpoint")
+    if not title:
+        return
+    if not isinstance(title, str):
+        raise ApiError(422, "InvalidRequestError", "sd_model_checkpoint must be a model's title.")
+    name = await find_checkpoint(services, title)
+    if name != services.a1111.checkpoint or services.job_events.problem is not None:
+        await read_checkpoint(services, name)
+        services.a1111.checkpoint = name
+
+
+@router.post("/unload-checkpoint", responses=documented("a1111", 409, 503))
+async def unload_checkpoint(services: ServicesDep) -> None:
+    """Free the memory that the model takes, for whoever needs it besides; a job reads it again.
+    Where jobs are being made it is freed behind them."""
+    await read_checkpoint(services, None)
+
+
+@router.post("/reload-checkpoint", responses=documented("a1111", 404, 409, 502, 503))
+async def reload_checkpoint(services: ServicesDep) -> None:
+    """Have the chosen model in memory again."""
+    await read_checkpoint(services, services.a1111.checkpoint)

@@ -1,0 +1,239 @@
+"""The bodies of txt2img and img2img. Fields that sdtui doesn't know are ignored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sdtui.core.enums import InitImageFit
+from sdtui.core.errors import SdtuiError
+from sdtui.history.importers import ImportedSettings, read_infotext
+from sdtui.history.importers.samplers import our_sampler
+from sdtui.jobs import Output
+from sdtui.requests.fields import SIZE_MULTIPLE
+from sdtui.server.api.a1111.options import OptionsAnswer
+from sdtui.server.errors import ApiError, from_sdtui
+
+_MOST = 64
+_MOST_FIELDS = 1000
+"""Far more than any client sends, and a body may hold a million."""
+_NOTHING: tuple[object, ...] = (None, False, 0, "", [], {})
+_FITS = (InitImageFit.STRETCH, InitImageFit.CROP, InitImageFit.PAD, InitImageFit.STRETCH)
+"""By resize_mode."""
+_HEEDED = {"sd_model_checkpoint", "samples_format"}
+_FORMATS: Mapping[object, Output] = {
+    "png": Output(format="png"),
+    "jpg": Output(format="jpeg"),
+    "jpeg": Output(format="jpeg"),
+    "webp": Output(format="webp"),
+}
+_NAMES: Mapping[str, str] = {
+    "prompt": "prompt",
+    "negative_prompt": "negative_prompt",
+    "sampler": "sampler_name",
+    "num_inference_steps": "steps",
+    "guidance_scale": "cfg_scale",
+    "width": "width",
+    "height": "height",
+    "seed": "seed",
+    "strength": "denoising_strength",
+}
+"""What an infotext may fill, and A1111's names for it."""
+
+
+_IN_VAIN = (
+    *("styles", "subseed_strength", "restore_faces", "tiling", "alwayson_scripts", "eta"),
+    *("refiner_checkpoint", "include_init_images"),
+)
+"""What is taken, but has no effect here."""
+_NOT_WORDS = re.compile(
+    r"<(?:lora|lyco|hypernet):[^<>]*>"  # networks
+    r"|\([^()]*:\s*\d[\d.]*\)"  # weights
+    r"|\[[^\[\]]*:\s*\d[\d.]*\]"  # words that change at a step
+    r"|\bBREAK\b"
+)
+"""What A1111 doesn't take for words in a prompt."""
+
+
+class Txt2ImgBody(BaseModel):
+    """What to make. What is left open, or null, takes the model's own value."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    prompt: str = Field("", max_length=20_000)
+    negative_prompt: str = Field("", max_length=20_000)
+    seed: int | None = Field(-1, ge=-1, le=2**32 - 1)
+    """-1 = random."""
+    subseed_strength: float = Field(0, ge=0, le=1, allow_inf_nan=False)
+    sampler_name: str | None = Field(None, max_length=100)
+    sampler_index: str | None = Field(None, max_length=100)
+    """The old name of sampler_name."""
+    scheduler: str | None = Field(None, max_length=100)
+    """Left open or Automatic: the one that goes with the sampler."""
+    batch_size: int = Field(1, ge=1, le=_MOST)
+    n_iter: int = Field(1, ge=1, le=_MOST)
+    steps: int | None = Field(None, ge=1, le=150)
+    cfg_scale: float | None = Field(None, ge=0, le=30, allow_inf_nan=False)
+    width: int | None = Field(None, ge=64, le=2048)
+    height: int | None = Field(None, ge=64, le=2048)
+    """Sizes are rounded down to a multiple of 8."""
+    denoising_strength: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    enable_hr: bool | None = False
+    """Only false: sdtui has no hires fix."""
+    styles: list[str] | None = Field(None, max_length=100)
+    script_name: str | None = Field(None, max_length=200)
+    """Only empty: sdtui has no scripts."""
+    override_settings: dict[str, Any] | None = None
+    """`sd_model_checkpoint` and `samples_format` (png, jpg, webp) are heeded."""
+    override_settings_restore_afterwards: bool = True
+    """Whether the model of `override_settings` is for this request alone."""
+    infotext: str | None = Field(None, max_length=100_000)
+    """Settings as A1111's text, for what the request itself leaves open."""
+    send_images: bool = True
+    restore_faces: bool | None = None
+    tiling: bool | None = None
+    eta: Any = None
+    refiner_checkpoint: Any = None
+    alwayson_scripts: dict[str, Any] | None = None
+
+    _has_init_image: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_open(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        if len(values) > _MOST_FIELDS:
+            raise ValueError(f"has {len(values)} fields")
+        return {name: value for name, value in values.items() if value is not None}
+
+    def check(self) -> None:
+        """Raises ApiError for what would change the picture and can't be had here."""
+        if self.enable_hr:
+            raise ApiError(
+                400, "Unsupported", "There is no hires fix here. Ask for the size itself."
+            )
+        if self.script_name:
+            raise ApiError(422, "Script not found", f"Script '{self.script_name}' not found.")
+
+    def checkpoint(self) -> str | None:
+        """The model that the request names for itself."""
+        name = (self.override_settings or {}).get("sd_model_checkpoint")
+        if name is not None and not isinstance(name, str):
+            raise ApiError(422, "InvalidRequestError", "sd_model_checkpoint must be a name.")
+        return name or None
+
+    def output(self) -> Output:
+        """The format of the pictures. Raises ApiError for one that isn't known."""
+        name = (self.override_settings or {}).get("samples_format") or "png"
+        if not isinstance(name, str) or name.lower() not in _FORMATS:
+            known = ", ".join(map(str, _FORMATS))
+            raise ApiError(422, "InvalidRequestError", f"samples_format must be one of {known}.")
+        return _FORMATS[name.lower()]
+
+    @cached_property
+    def imported(self) -> ImportedSettings:
+        """What the infotext says. Raises ApiError (400) for a text that holds no settings."""
+        if not self.infotext:
+            return ImportedSettings({}, "")
+        try:
+            return read_infotext(self.infotext, for_init_image=self._has_init_image)
+        except SdtuiError as error:
+            problem = from_sdtui(error)
+        raise problem
+
+    def values(self) -> dict[str, Any]:
+        """The fields of a GenerationRequest. Raises ApiError (400) for an unknown sampler."""
+        wanted: dict[str, Any] = {
+            "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
+            "sampler": self._sampler(),
+            "seed": None if self.seed in (None, -1) else self.seed,
+            "num_images_per_prompt": self.batch_size * self.n_iter,
+            "num_inference_steps": self.steps,
+            "guidance_scale": self.cfg_scale,
+            "width": _floor(self.width),
+            "height": _floor(self.height),
+        }
+        found = self.imported.values
+        filled = {
+            name: found[name]
+            for name, theirs in _NAMES.items()
+            if name in found and theirs not in self.model_fields_set
+        }
+        return {name: value for name, value in wanted.items() if value is not None} | filled
+
+    def not_applied(self) -> list[str]:
+        """What was asked for besides, that had no effect."""
+        found = [name for name in _IN_VAIN if getattr(self, name, None) not in (*_NOTHING, "None")]
+        for text in (self.prompt, self.negative_prompt):
+            found += [each[:100] for each in dict.fromkeys(_NOT_WORDS.findall(text))]
+        if not self._scheduler_is_known():
+            found.append("scheduler")
+        found += [f"override_settings.{name}" for name in self._overridden_in_vain()]
+        found += [f"infotext: {each}" for each in self.imported.not_carried]
+        return found
+
+    def _overridden_in_vain(self) -> list[str]:
+        """Options that nothing here stands for, unless they are asked for as they are."""
+        as_it_is = OptionsAnswer.model_fields
+        return [
+            name[:100]
+            for name, value in (self.override_settings or {}).items()
+            if name not in _HEEDED
+            and value not in _NOTHING
+            and not (name in as_it_is and value == as_it_is[name].default)
+        ]
+
+    def _scheduler_is_known(self) -> bool:
+        name = self._sampler_name()
+        if not name:
+            return (self.scheduler or "automatic").lower() == "automatic"
+        return our_sampler(name, self.scheduler or "Automatic")[1] is None
+
+    def _sampler_name(self) -> str:
+        return self.sampler_name or self.sampler_index or ""
+
+    def _sampler(self) -> str | None:
+        name = self._sampler_name()
+        if not name:
+            return None
+        label, unknown = our_sampler(name, self.scheduler or "Automatic")
+        if label is None:
+            raise ApiError(400, "Sampler not found", f'There is no sampler "{unknown}" here.')
+        return label
+
+
+class Img2ImgBody(Txt2ImgBody):
+    """What to make of a picture."""
+
+    init_images: list[str] = Field(min_length=1, max_length=1)
+    """One picture, as base64 or a data URL."""
+    mask: str | None = None
+    """Only empty: sdtui has no inpainting."""
+    resize_mode: int = Field(0, ge=0, le=3)
+    """What is done with a picture of another shape: 0 and 3 stretch it, 1 crops it, 2 pads it."""
+    include_init_images: bool = False
+
+    _has_init_image: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """As for txt2img."""
+        super().check()
+        if self.mask:
+            raise ApiError(400, "Unsupported", "There is no inpainting here. Leave the mask out.")
+
+    def values(self) -> dict[str, Any]:
+        """As for txt2img."""
+        values = {**super().values(), "init_image_fit": _FITS[self.resize_mode]}
+        if self.denoising_strength is not None:
+            values["strength"] = self.denoising_strength
+        return values
+
+
+def _floor(size: int | None) -> int | None:
+    return None if size is None else size // SIZE_MULTIPLE * SIZE_MULTIPLE

@@ -1,0 +1,112 @@
+"""POST /generate: a request in, the picture out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.requests.record import GenerationRecord
+from sdtui.server.api.native.schemas import GenerateBody
+from sdtui.server.dependencies import ServicesDep
+from sdtui.server.errors import ApiError, documented
+from sdtui.server.files import picture_base64
+from sdtui.server.routing import GenerationRoute
+from sdtui.server.services.generation import GenerationOutcome, Picture, all_made, make, prepare
+
+router = APIRouter(tags=["sdtui"], route_class=GenerationRoute)
+
+
+class PictureAnswer(BaseModel):
+    """A finished picture."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    image_base64: str
+    """The PNG file, with its settings in it."""
+    seed: int
+    path: str
+    """Where it was saved."""
+
+
+class GenerateAnswer(PictureAnswer):
+    """The first picture, and how it was made."""
+
+    job: str
+    generation_time: float
+    """Seconds, loading included; waiting in the queue is not."""
+    record: GenerationRecord
+    more: list[PictureAnswer]
+    """The other pictures, if several were asked for."""
+
+
+@router.post(
+    "/generate",
+    response_model=GenerateAnswer,
+    responses={
+        200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+        **documented("sdtui", 404, 406, 408, 410, 429, 502, 503, 507),
+    },
+)
+async def generate(
+    body: GenerateBody,
+    services: ServicesDep,
+    http: Request,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """Make pictures and wait for them. With `Accept: image/png` the answer is the PNG itself.
+
+    If the client goes away the job is cancelled.
+    """
+    as_png = prefers_png(accept)
+    if as_png and body.num_images_per_prompt > 1:
+        raise ApiError(406, "NotAcceptable", "One PNG holds one picture: ask for JSON, or for one.")
+    request = await prepare(services, body.values(), body.init_image)
+    made = all_made(services, await make(services, http, request))
+    if as_png:
+        first = made.pictures[0]
+        headers = {"X-Seed": str(first.seed), "X-Job": made.job}
+        data = await asyncio.to_thread(first.path.read_bytes)
+        return Response(data, media_type="image/png", headers=headers)
+    return Response(await asyncio.to_thread(_as_json, made), media_type="application/json")
+
+
+def prefers_png(accept: str) -> bool:
+    """Whether an Accept header asks for PNG rather than JSON: by its weights, then by what it names
+    more exactly (RFC 9110, 12.5.1)."""
+    weights: dict[str, float] = {}
+    for named in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in named.split(";"))
+        weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+        try:
+            weights[kind] = float(weight)
+        except ValueError:
+            weights[kind] = 0.0
+    png = _rank(weights, "image/png", "image/*", "*/*")
+    return png[0] > 0 and png > _rank(weights, "application/json", "application/*", "*/*")
+
+
+def _rank(weights: dict[str, float], *kinds: str) -> tuple[float, int]:
+    """The weight of the first kind that is named, and how exactly that names it."""
+    found = ((weights[kind], -place) for place, kind in enumerate(kinds) if kind in weights)
+    return next(found, (0.0, 0))
+
+
+def _as_json(made: GenerationOutcome) -> str:
+    assert made.record is not None
+    first, *more = map(_answer, made.pictures)
+    return GenerateAnswer(
+        **first.model_dump(),
+        job=made.job,
+        generation_time=made.record.generation_time,
+        record=made.record,
+        more=more,
+    ).model_dump_json()
+
+
+def _answer(picture: Picture) -> PictureAnswer:
+    return PictureAnswer(
+        image_base64=picture_base64(picture.path), seed=picture.seed, path=str(picture.path)
+    )

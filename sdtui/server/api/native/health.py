@@ -1,0 +1,175 @@
+"""How the server is, what it serves, and its metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, ConfigDict
+
+from sdtui import __version__
+from sdtui.core.errors import ModelError
+from sdtui.core.samplers import sampler_labels
+from sdtui.jobs import JobState
+from sdtui.models.catalog import ModelSource
+from sdtui.models.description import describe_model
+from sdtui.server.dependencies import ServerServices, ServicesDep
+from sdtui.server.errors import documented
+
+router = APIRouter(tags=["sdtui"])
+
+
+class HealthAnswer(BaseModel):
+    """How the server is."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
+
+    status: Literal["ok", "loading", "failed", "ending"]
+    """failed: the model that was to be ready can't be read, see `problem`."""
+    model_loaded: bool
+    model: str | None
+    """The model in memory."""
+    device: str | None
+    """Where it is; not known before a model was loaded."""
+    dtype: str | None
+    queue_length: int
+    queue_limit: int
+    problem: str | None
+    """Why no model is in memory, if one should be."""
+    running: str | None
+    """The id of the job that is being carried out."""
+    version: str
+
+
+class ModelAnswer(BaseModel):
+    """A model that a request may name."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    is_default: bool
+    is_loaded: bool
+    family: str | None = None
+    parameters: int | None = None
+    width: int | None = None
+    """Native size, in pixels."""
+    height: int | None = None
+    problem: str | None = None
+    """Why it can't be used."""
+
+
+@router.get("/", include_in_schema=False)
+async def root(http: Request) -> RedirectResponse:
+    """The documentation, for who opens the server in a browser."""
+    return RedirectResponse(f"{http.scope.get('root_path', '')}/docs")
+
+
+@router.get("/health", responses=documented("sdtui"))
+async def health(services: ServicesDep) -> HealthAnswer:
+    """Status, model and device."""
+    job_events = services.job_events
+    loaded = job_events.model
+    problem = job_events.problem
+    return HealthAnswer(
+        status=_status(services),
+        model_loaded=loaded is not None,
+        model=loaded.model if loaded else None,
+        device=loaded.device if loaded else None,
+        dtype=loaded.dtype if loaded else None,
+        queue_length=sum(job.state is JobState.QUEUED for job in services.queue.jobs()),
+        queue_limit=services.options.queue_limit,
+        problem=str(problem) if problem else None,
+        running=job_events.running,
+        version=__version__,
+    )
+
+
+def _status(services: ServerServices) -> Literal["ok", "loading", "failed", "ending"]:
+    if services.closing.is_set():
+        return "ending"
+    if services.job_events.is_loading:
+        return "loading"
+    return "failed" if services.job_events.problem else "ok"
+
+
+@router.get("/livez", response_class=PlainTextResponse, responses=documented("sdtui"))
+async def livez() -> str:
+    """Whether the process answers. Needs no key."""
+    return "ok"
+
+
+@router.get(
+    "/readyz",
+    response_class=PlainTextResponse,
+    responses={
+        **documented("sdtui"),
+        503: {
+            "description": "Not ready",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+    },
+)
+async def readyz(services: ServicesDep) -> PlainTextResponse:
+    """Whether to send jobs: not before the first model is read, nor while the server ends. Needs
+    no key."""
+    if services.closing.is_set():
+        return PlainTextResponse("ending", 503)
+    if not services.job_events.is_warm:
+        # Why is told to those who have the key, by /health.
+        failed = services.job_events.problem is not None
+        return PlainTextResponse("no model can be read" if failed else "reading a model", 503)
+    return PlainTextResponse("ok")
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **documented("sdtui"),
+    },
+)
+async def metrics(services: ServicesDep) -> Response:
+    """For Prometheus."""
+    return Response(services.metrics.expose(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/models", responses=documented("sdtui"))
+async def models(services: ServicesDep) -> list[ModelAnswer]:
+    """The models that a request may name, the default one first."""
+    loaded = services.job_events.model.model if services.job_events.model else None
+
+    def look() -> list[ModelAnswer]:
+        default = services.models.default
+        return [_answer(each, default=default, loaded=loaded) for each in services.models.sources()]
+
+    return await asyncio.to_thread(look)
+
+
+@router.get("/samplers", responses=documented("sdtui"))
+async def samplers() -> list[str]:
+    """The samplers that a request may name."""
+    return list(sampler_labels())
+
+
+def _answer(source: ModelSource, *, default: str, loaded: str | None) -> ModelAnswer:
+    answer = ModelAnswer(
+        name=source.name, is_default=source.name == default, is_loaded=source.name == loaded
+    )
+    if source.path is None:
+        return answer  # it will be fetched from the hub
+    try:
+        described = describe_model(source.path)
+    except ModelError as error:
+        return answer.model_copy(update={"problem": str(error)})
+    return answer.model_copy(
+        update={
+            "family": described.family,
+            "parameters": sum(described.parameters.values()),
+            "width": described.native.width,
+            "height": described.native.height,
+        }
+    )

@@ -1,0 +1,107 @@
+"""The pictures that were made."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi import Path as PathValue
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.history import Entry
+from sdtui.requests.record import GenerationRecord
+from sdtui.server.dependencies import ServicesDep
+from sdtui.server.errors import ApiError, documented
+from sdtui.server.files import is_in_place
+
+router = APIRouter(prefix="/history", tags=["sdtui"])
+
+_LARGEST = 2**63 - 1  # of SQLite's integers
+EntryId = Annotated[int, PathValue(ge=0, le=_LARGEST)]
+
+
+class EntryAnswer(BaseModel):
+    """A picture of the history."""
+
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+
+    id: int
+    """Newer pictures have larger ones."""
+    url: str
+    """Of its story; with /picture behind it, of the picture."""
+    time: datetime
+    prompt: str
+    negative_prompt: str
+    model: str
+    sampler: str
+    seed: int
+    width: int
+    height: int
+    steps: int | None
+    guidance: float | None
+    starred: bool
+    tags: tuple[str, ...]
+    problem: str
+    """What is wrong with the picture file; empty if nothing is."""
+
+
+class PageAnswer(BaseModel):
+    """A part of what a search found, newest first."""
+
+    total: int
+    offset: int
+    entries: list[EntryAnswer]
+
+
+class RecordAnswer(BaseModel):
+    """A picture and how it was made."""
+
+    entry: EntryAnswer
+    record: GenerationRecord
+
+
+@router.get("", responses=documented("sdtui"))
+async def search(
+    services: ServicesDep,
+    q: Annotated[str, Query(max_length=2000, description="In the history's search language")] = "",
+    offset: Annotated[int, Query(ge=0, le=_LARGEST)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> PageAnswer:
+    """Search the pictures; without a query, all of them."""
+    page = await asyncio.to_thread(services.history.entries, q, offset=offset, limit=limit)
+    entries = [_answer(entry) for entry in page.entries]
+    return PageAnswer(total=page.total, offset=page.offset, entries=entries)
+
+
+@router.get("/{entry_id}", responses=documented("sdtui", 404))
+async def show(entry_id: EntryId, services: ServicesDep) -> RecordAnswer:
+    """The whole story of a picture."""
+
+    def read() -> RecordAnswer:
+        entry = services.history.get(entry_id)
+        return RecordAnswer(entry=_answer(entry), record=services.history.record(entry))
+
+    return await asyncio.to_thread(read)
+
+
+@router.get(
+    "/{entry_id}/picture",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+        **documented("sdtui", 404),
+    },
+)
+async def picture(entry_id: EntryId, services: ServicesDep) -> FileResponse:
+    """The picture itself."""
+    path = (await asyncio.to_thread(services.history.get, entry_id)).path
+    if not is_in_place(path, services.history.pictures):
+        raise ApiError(404, "NotFound", "The picture is not there any more.")
+    return FileResponse(path)
+
+
+def _answer(entry: Entry) -> EntryAnswer:
+    return EntryAnswer.model_validate({**vars(entry), "url": f"/history/{entry.id}"})

@@ -1,0 +1,220 @@
+"""Jobs that nobody waits for: asked for, looked at, followed, cancelled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Path as PathValue
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from sdtui.jobs import Job, JobState
+from sdtui.requests.record import GenerationRecord
+from sdtui.server.api.native.schemas import GenerateBody
+from sdtui.server.dependencies import ServerServices, ServicesDep
+from sdtui.server.errors import ApiError, documented, public_message
+from sdtui.server.files import is_in_place
+from sdtui.server.routing import GenerationRoute
+from sdtui.server.services.generation import goes_on_later, prepare, submit, until_kept
+from sdtui.server.services.job_events import CLOSING, FLEETING, Subscription
+from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as_lines
+
+router = APIRouter(tags=["sdtui"], route_class=GenerationRoute)
+
+_EVENT_ID = re.compile(r"([0-9a-f]+)-(\d{1,9})", re.ASCII)
+"""The run of the server, and the number among the job's lasting events, from 1."""
+_MOST_JOBS = 1_000_000
+JobId = Annotated[str, PathValue(max_length=64)]
+
+
+class JobAnswer(BaseModel):
+    """A job as it stands."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: str
+    url: str
+    """Of this answer; with /events behind it, of the job's events."""
+    state: JobState
+    prompt: str
+    position: int | None = None
+    """Jobs that go before it, while it waits."""
+    step: int | None = None
+    total_steps: int | None = None
+    pictures: list[str] = []
+    """URLs of the pictures that are ready."""
+    error: str | None = None
+    error_type: str | None = None
+    record: GenerationRecord | None = None
+    """The whole story, once the job is over."""
+
+
+@router.post(
+    "/jobs",
+    status_code=202,
+    responses=documented("sdtui", 404, 408, 429, 503, 507),
+)
+async def begin(
+    body: GenerateBody, services: ServicesDep, http: Request, response: Response
+) -> JobAnswer:
+    """Put a job into the queue, and don't wait for it."""
+    request = await prepare(services, body.values(), body.init_image)
+    answer = answer_of(services, http, submit(services, request))
+    response.headers["Location"] = answer.url
+    return answer
+
+
+@router.get("/jobs", responses=documented("sdtui"))
+async def jobs(
+    services: ServicesDep,
+    http: Request,
+    offset: Annotated[int, Query(ge=0, le=_MOST_JOBS)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 500,
+) -> list[JobAnswer]:
+    """The running job, the waiting ones in their order, then those that are over, the last to end
+    first; at most `limit` of them, without their records."""
+    listed = list(enumerate(services.queue.jobs()))[offset : offset + limit]
+    return [
+        answer_of(services, http, job.model_copy(update={"record": None}), position)
+        for position, job in listed
+    ]
+
+
+@router.get("/jobs/{job_id}", responses=documented("sdtui", 404))
+async def job(job_id: JobId, services: ServicesDep, http: Request) -> JobAnswer:
+    """One job as it stands. The last 200 that are over are remembered."""
+    return answer_of(services, http, find_job(services, job_id))
+
+
+@router.delete("/jobs/{job_id}", responses=documented("sdtui", 404, 409))
+async def cancel(job_id: JobId, services: ServicesDep, http: Request) -> JobAnswer:
+    """Cancel a job: a waiting one at once, a running one within a step."""
+    if find_job(services, job_id).state.is_over:
+        raise ApiError(409, "AlreadyOver", "The job is over already.", job=job_id)
+    services.queue.cancel(job_id)
+    return answer_of(services, http, find_job(services, job_id))
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: EVENT_STREAM,
+        204: {"description": "The job is over, and all of it has been told"},
+        **documented("sdtui", 404),
+    },
+)
+async def events(
+    job_id: JobId,
+    services: ServicesDep,
+    http: Request,
+    last_event_id: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """What happens to a job, as server-sent events: first what has happened, then what does, until
+    it is over or the server ends. The event's name is its kind; its data is JSON.
+
+    With `Last-Event-ID`, as a browser sends it when it comes back, what came behind that event, and
+    the newest step and preview; where nothing will come, 204, which has a browser stay away. The
+    ids of another run of the server, or those that were never given, tell nothing.
+    """
+    find_job(services, job_id)
+    lasting = [
+        each for each in services.job_events.events(job_id) if each.event.kind not in FLEETING
+    ]
+    after = _number(services, last_event_id)
+    if after > len(lasting):
+        after = 0
+    if after and after == len(lasting) and lasting[-1].event.kind in CLOSING:
+        return Response(status_code=204)
+    if http.state.method == "HEAD":  # nothing to wait for
+        head = Response(media_type="text/event-stream", headers=UNBUFFERED)
+        del head.headers["content-length"]
+        return head
+    return StreamingResponse(
+        _follow(services, job_id, after), media_type="text/event-stream", headers=UNBUFFERED
+    )
+
+
+@router.get(
+    "/jobs/{job_id}/pictures/{index}",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+        **documented("sdtui", 404),
+    },
+)
+async def picture(job_id: JobId, index: int, services: ServicesDep) -> FileResponse:
+    """A picture of a job, as soon as it is saved."""
+    ready = find_job(services, job_id).pictures
+    path = Path(ready[index]) if 0 <= index < len(ready) else None
+    if path is None or not is_in_place(path, services.history.pictures):
+        raise ApiError(404, "NotFound", f"The job has no picture {index} (yet).", job=job_id)
+    return FileResponse(path)
+
+
+async def _follow(services: ServerServices, job_id: str, after: int) -> AsyncIterator[str]:
+    with services.job_events.subscribe(job_id, fleeting=True) as subscription:
+        told = _format(services, subscription, after)
+        async for text in as_lines(told, until_kept(services, job_id)):
+            yield text
+
+
+def _number(services: ServerServices, event_id: str) -> int:
+    """Of an event of this run; 0 for any other id."""
+    found = _EVENT_ID.fullmatch(event_id)
+    return int(found[2]) if found and found[1] == services.job_events.run else 0
+
+
+async def _format(
+    services: ServerServices, subscription: Subscription, after: int
+) -> AsyncIterator[ServerSentEvent]:
+    """Lasting events behind number `after`, and steps and previews, which have no ids. That a job
+    was stopped isn't told if it is kept for the next start: it isn't over."""
+    count = 0
+    async for envelope in subscription:
+        event = envelope.event
+        if event.kind == "cancelled" and goes_on_later(services, envelope.job):
+            return
+        if event.kind in FLEETING:
+            yield ServerSentEvent(event.kind, event)
+            continue
+        count += 1
+        if count > after:
+            yield ServerSentEvent(event.kind, event, f"{services.job_events.run}-{count}")
+
+
+def find_job(services: ServerServices, job_id: str) -> Job:
+    """Raises ApiError (404)."""
+    try:
+        return services.queue.job(job_id)
+    except KeyError:
+        problem = ApiError(404, "NotFound", "There is no such job (any more).")
+    raise problem
+
+
+def answer_of(
+    services: ServerServices, http: Request, job: Job, position: int | None = None
+) -> JobAnswer:
+    """What is told of a job. `position` is its place in the queue, for those who know it."""
+    step = services.job_events.step(job.id)
+    url = f"{http.scope.get('root_path', '')}/jobs/{job.id}"
+    if position is None:
+        ids = [each.id for each in services.queue.jobs()]
+        position = ids.index(job.id) if job.id in ids else None
+    return JobAnswer(
+        id=job.id,
+        url=url,
+        state=job.state,
+        prompt=job.request.prompt,
+        position=position if job.state is JobState.QUEUED else None,
+        step=step.step if step else None,
+        total_steps=step.total if step else None,
+        pictures=[f"{url}/pictures/{n}" for n in range(len(job.pictures))],
+        error=public_message(job.error, job.error_type, job) if job.error else None,
+        error_type=job.error_type or None,
+        record=job.record,
+    )

@@ -1,0 +1,22 @@
+"""Another try for pictures that the disk had no room for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+
+from sdtui.server.api.native.jobs import JobAnswer, JobId, answer_of, find_job
+from sdtui.server.dependencies import ServicesDep
+from sdtui.server.errors import ApiError, documented
+
+router = APIRouter(tags=["sdtui"])
+
+
+@router.post("/jobs/{job_id}/save", responses=documented("sdtui", 404, 409, 507))
+async def save(job_id: JobId, services: ServicesDep, http: Request) -> JobAnswer:
+    """Save what a job made but couldn't write: that is held in memory, of the last 20 such jobs."""
+    find_job(services, job_id)
+    if not await asyncio.to_thread(services.queue.save_again, job_id):
+        raise ApiError(409, "NothingToSave", "Nothing of this job waits to be saved.", job=job_id)
+    return answer_of(services, http, find_job(services, job_id))

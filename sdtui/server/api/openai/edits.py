@@ -1,0 +1,87 @@
+"""Pictures from a picture and words (image-to-image)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from python_multipart.multipart import parse_options_header
+
+from sdtui.core.errors import Problem
+from sdtui.requests.fields import LARGEST_SIDE, SIZE_MULTIPLE, SMALLEST_SIDE
+from sdtui.server.api.openai.images import ANSWERS, ImagesAnswer, answer
+from sdtui.server.api.openai.schemas import EditBody
+from sdtui.server.dependencies import ServerServices, ServicesDep
+from sdtui.server.errors import ApiError
+from sdtui.server.routing import GenerationRoute, Handle
+from sdtui.server.services.generation import prepare
+
+_CHARSETS = (b"utf-8", b"utf8", b"us-ascii")
+
+
+class _FormRoute(GenerationRoute):
+    """Only forms are read, and only in UTF-8: JSON would be told that everything is missing, and
+    some of Python's other codecs take minutes for a megabyte."""
+
+    def get_route_handler(self) -> Handle:
+        """What FastAPI calls with a request."""
+        handle = super().get_route_handler()
+
+        async def check_and_handle(request: Request) -> Response:
+            _check_kind(request.headers.get("content-type", ""))
+            return await handle(request)
+
+        return check_and_handle
+
+
+router = APIRouter(prefix="/v1/images", tags=["OpenAI"], route_class=_FormRoute)
+
+
+@router.post("/edits", response_model=ImagesAnswer, responses=ANSWERS)
+async def edits(
+    body: Annotated[EditBody, Form()],
+    services: ServicesDep,
+    http: Request,
+    image: Annotated[list[UploadFile], File()] = [],  # noqa: B006
+    images: Annotated[list[UploadFile], File(alias="image[]")] = [],  # noqa: B006
+    mask: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    """Make pictures from a picture and a prompt, and wait for them; with `stream` they are sent as
+    events."""
+    files = [*image, *images]
+    if len(files) != 1:
+        problem = Problem("image", None, f"must be one picture, not {len(files)}")
+        raise ApiError(400, "InvalidRequestError", f"{problem}.", problems=[problem])
+    if mask is not None:
+        problem = Problem("mask", None, "there is no inpainting here. Leave it out")
+        raise ApiError(400, "Unsupported", f"{problem}.", problems=[problem])
+    data = await files[0].read()
+    values = body.values()
+    if "width" not in values:
+        values |= await asyncio.to_thread(_size_like, services, values.get("model"), data)
+    return await answer(body, await prepare(services, values, data), services, http)
+
+
+def _check_kind(content_type: str) -> None:
+    kind, options = parse_options_header(content_type)
+    if kind.lower() not in (b"multipart/form-data", b"application/x-www-form-urlencoded"):
+        message = "The body must be a form with the picture in it (multipart/form-data)."
+        raise ApiError(415, "UnsupportedMediaType", message)
+    if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
+        raise ApiError(415, "UnsupportedMediaType", "The form must be in UTF-8.")
+
+
+def _size_like(services: ServerServices, model: str | None, data: bytes) -> dict[str, int]:
+    """A size of the picture's shape with about as many pixels as the model makes natively. Raises
+    SdtuiError for what is no picture, and for a model that isn't there or is damaged."""
+    width, height = services.uploads.check(data)
+    native_width, native_height = services.models.native_size(services.models.resolve(model))
+    scale = math.sqrt(native_width * native_height / (width * height))
+    return {"width": _side(width * scale), "height": _side(height * scale)}
+
+
+def _side(pixels: float) -> int:
+    whole = round(pixels / SIZE_MULTIPLE) * SIZE_MULTIPLE
+    return min(max(whole, SMALLEST_SIDE), LARGEST_SIDE)

@@ -1,0 +1,106 @@
+"""Pictures from words."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from sdtui.jobs import Output
+from sdtui.requests.request import GenerationRequest
+from sdtui.server.api.openai.schemas import EditBody, ImagesBody
+from sdtui.server.api.openai.stream import PictureStream
+from sdtui.server.dependencies import ServerServices, ServicesDep
+from sdtui.server.errors import documented
+from sdtui.server.files import picture_base64
+from sdtui.server.middleware.auth import LINKS
+from sdtui.server.routing import GenerationRoute
+from sdtui.server.services.generation import (
+    GenerationOutcome,
+    Picture,
+    all_made,
+    make,
+    prepare,
+    submit,
+)
+from sdtui.server.streaming import EVENT_STREAM
+
+router = APIRouter(prefix="/v1/images", tags=["OpenAI"], route_class=GenerationRoute)
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": EVENT_STREAM["content"]},
+    **documented("openai", 404, 408, 410, 429, 502, 503, 507),
+}
+"""Of a route that makes pictures."""
+
+
+class ImageAnswer(BaseModel):
+    """One picture, as base64 or as a link."""
+
+    b64_json: str | None = None
+    url: str | None = None
+    revised_prompt: str | None = None
+    seed: int
+
+
+class ImagesAnswer(BaseModel):
+    """The pictures."""
+
+    created: int
+    data: list[ImageAnswer]
+    output_format: str
+    size: str
+    background: str = "opaque"
+
+
+@router.post("/generations", response_model=ImagesAnswer, responses=ANSWERS)
+async def generations(body: ImagesBody, services: ServicesDep, http: Request) -> Response:
+    """Make pictures from a prompt, and wait for them; with `stream` they are sent as events."""
+    return await answer(body, await prepare(services, body.values()), services, http)
+
+
+async def answer(
+    body: ImagesBody, request: GenerationRequest, services: ServerServices, http: Request
+) -> Response:
+    """Carry out what was asked for: the pictures, or the stream of them."""
+    output = Output(format=body.output_format or "png")
+    if body.stream:
+        kind = "image_edit" if isinstance(body, EditBody) else "image_generation"
+        job = submit(services, request, output)
+        return PictureStream(services, job, body, kind, http.state.request_id)
+    made = all_made(services, await make(services, http, request, output))
+    if body.wants_links:
+        quality = body.output_compression
+        data = [
+            ImageAnswer(url=_link(services, http, each, quality), seed=each.seed)
+            for each in made.pictures
+        ]
+    else:
+        data = await asyncio.to_thread(_read_all, made, body.output_compression)
+    text = await asyncio.to_thread(_as_json, body, made, data)
+    return Response(text, media_type="application/json")
+
+
+def _link(services: ServerServices, http: Request, picture: Picture, quality: int | None) -> str:
+    token = services.links.make(picture.path, quality)
+    return f"{str(http.base_url).rstrip('/')}{LINKS}{token}{picture.path.suffix}"
+
+
+def _as_json(body: ImagesBody, made: GenerationOutcome, data: list[ImageAnswer]) -> str:
+    assert made.record is not None
+    first = made.record.images[0]
+    return ImagesAnswer(
+        created=int(time.time()),
+        data=data,
+        output_format=body.output_format or "png",
+        size=f"{first.width}x{first.height}",
+    ).model_dump_json(exclude_none=True)
+
+
+def _read_all(made: GenerationOutcome, quality: int | None) -> list[ImageAnswer]:
+    return [
+        ImageAnswer(b64_json=picture_base64(picture.path, quality), seed=picture.seed)
+        for picture in made.pictures
+    ]

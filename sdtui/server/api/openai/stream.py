@@ -1,0 +1,144 @@
+"""Pictures as they form, as server-sent events: `stream` of OpenAI's API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+from fastapi.responses import StreamingResponse
+from PIL import Image
+from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
+
+from sdtui.jobs import Job
+from sdtui.requests.events import Cancelled, Failed, Preview, Saved
+from sdtui.server.api.openai.schemas import ImagesBody
+from sdtui.server.dependencies import ServerServices
+from sdtui.server.errors import ApiError, from_failed, openai_error
+from sdtui.server.files import picture_base64
+from sdtui.server.previews import enlarged_size, preview_base64
+from sdtui.server.services.generation import goes_on_later, until_kept, was_cancelled
+from sdtui.server.services.job_events import CLOSING
+from sdtui.server.streaming import UNBUFFERED, ServerSentEvent, as_lines
+
+_SIDE = 512
+"""Pixels of a partial picture's longer side, where the size is left open."""
+
+
+class PictureEvent(BaseModel):
+    """A picture that forms, or is whole."""
+
+    type: str
+    b64_json: str
+    created_at: int
+    size: str
+    quality: Literal["auto"] = "auto"
+    background: Literal["opaque"] = "opaque"
+    output_format: str
+
+
+class PartialEvent(PictureEvent):
+    """What a picture looks like so far."""
+
+    partial_image_index: int
+    """The how manieth of this picture, from 0."""
+
+
+class CompletedEvent(PictureEvent):
+    """A picture that is whole."""
+
+    seed: int
+    usage: None = None
+
+
+class PictureStream(StreamingResponse):
+    """The events of a job. If the client goes away the job is cancelled."""
+
+    def __init__(
+        self, services: ServerServices, job: Job, body: ImagesBody, kind: str, request_id: str
+    ) -> None:
+        """`kind` is what the events' names begin with: image_generation or image_edit."""
+        self._services = services
+        self._job = job
+        self._body = body
+        self._kind = kind
+        self._request_id = request_id
+        self._is_over = self._is_kept = False
+        super().__init__(self._lines(), media_type="text/event-stream", headers=UNBUFFERED)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if not self._is_kept:
+                self._services.queue.cancel(self._job.id)
+
+    async def _lines(self) -> AsyncIterator[str]:
+        until = until_kept(self._services, self._job.id)
+        async for lines in as_lines(self._events(), until):
+            yield lines
+        if not self._is_over:
+            self._is_kept = goes_on_later(self._services, self._job.id)
+            yield self._error(was_cancelled(self._services, self._job.id)).lines()
+
+    async def _events(self) -> AsyncIterator[ServerSentEvent]:
+        sent: dict[int, int] = {}  # partial pictures, by the picture's index
+        with self._services.job_events.subscribe(self._job.id, fleeting=True) as subscription:
+            async for envelope in subscription:
+                event = envelope.event
+                self._is_over = event.kind in CLOSING
+                if isinstance(event, Preview):
+                    index = sent.get(event.image_index, 0)
+                    if self._is_due(event, index):
+                        sent[event.image_index] = index + 1
+                        yield await self._partial(event, index)
+                elif isinstance(event, Saved):
+                    yield await asyncio.to_thread(self._completed, event)
+                elif isinstance(event, Failed):
+                    yield self._error(from_failed(event, self._job))
+                elif isinstance(event, Cancelled):
+                    yield self._error(was_cancelled(self._services, self._job.id))
+
+    def _is_due(self, preview: Preview, index: int) -> bool:
+        """Whether partial picture `index` is to be sent: they are spread over the steps."""
+        wanted, step = self._body.partial_images or 0, self._services.job_events.step(self._job.id)
+        if index >= wanted or step is None:
+            return False
+        return preview.step * (wanted + 1) >= step.total * (index + 1)
+
+    async def _partial(self, preview: Preview, index: int) -> ServerSentEvent:
+        name = f"{self._kind}.partial_image"
+        picture_format = self._body.output_format or "png"
+        asked = self._job.request
+        size = enlarged_size(preview, max(asked.width or _SIDE, asked.height or _SIDE))
+        data = PartialEvent(
+            type=name,
+            b64_json=await asyncio.to_thread(preview_base64, preview, size, picture_format),
+            created_at=int(time.time()),
+            size=f"{size[0]}x{size[1]}",
+            output_format=picture_format,
+            partial_image_index=index,
+        )
+        return ServerSentEvent(name, data)
+
+    def _completed(self, saved: Saved) -> ServerSentEvent:
+        name = f"{self._kind}.completed"
+        path = Path(saved.path)
+        with Image.open(path) as image:
+            width, height = image.size
+        data = CompletedEvent(
+            type=name,
+            b64_json=picture_base64(path, self._body.output_compression),
+            created_at=int(time.time()),
+            size=f"{width}x{height}",
+            output_format=self._body.output_format or "png",
+            seed=saved.seed,
+        )
+        return ServerSentEvent(name, data)
+
+    def _error(self, error: ApiError) -> ServerSentEvent:
+        return ServerSentEvent("error", openai_error(error, self._request_id))

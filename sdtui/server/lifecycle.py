@@ -1,0 +1,205 @@
+"""Running a server from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from sdtui.core.errors import QueueClosedError, SettingsError
+from sdtui.core.settings import Settings
+from sdtui.history import History
+from sdtui.jobs import JobQueue, JobState
+from sdtui.server.app import make_app
+from sdtui.server.connection import Connection
+from sdtui.server.dependencies import ServerServices, build_services
+from sdtui.server.options import ServerOptions
+from sdtui.server.services.queue_persistence import QueuePersistence
+from sdtui.server.sockets import allow_more_files, on_sighup, unsent_bytes
+
+_log = logging.getLogger(__name__)
+_LAST_SECONDS = 3.0
+"""For a job that is stopped at the end of the grace, and for the last answers."""
+_KEPT_OPEN = 60
+"""Seconds that a connection stays open after an answer: longer than clients keep it (httpx and with
+it openai 5, aiohttp 15), so that it is they who hang up. Otherwise a request may cross with the
+hanging up, and a POST isn't sent again by itself."""
+TURN = 0.0005
+"""Seconds that a thread may hold the interpreter while another waits for it: health and metrics
+shouldn't wait for the worker."""
+
+MakeQueue = Callable[[Settings, History, ServerOptions], JobQueue]
+
+
+def make_queue(settings: Settings, history: History, options: ServerOptions) -> JobQueue:
+    """The queue of a server: bounded."""
+    return JobQueue(settings, history, limit=options.queue_limit)
+
+
+def serve(
+    settings: Settings,
+    options: ServerOptions,
+    on_start: Callable[[str], object],
+    make_queue: MakeQueue = make_queue,
+) -> int:
+    """Serve until told to end; returns the exit code. `on_start` is told the address.
+
+    Raises SettingsError if the options are not safe, or the address or the state folder can't be
+    used.
+    """
+    options.check()
+    with listen(options) as listener, History(settings.pictures) as history:
+        sys.setswitchinterval(TURN)
+        allow_more_files()
+        queue = make_queue(settings, history, options)
+        services = build_services(settings, options, history, queue)
+        server = Server(services, lambda: on_start(address_of(listener)))
+        on_sighup(server.handle_exit)
+        server.run(sockets=[listener])
+        if not queue.close(_LAST_SECONDS) or "torch" in sys.modules:
+            # The worker is inside a long step, or torch would take a second to be unloaded. Every
+            # file is whole by now.
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
+    return 0
+
+
+class Server(uvicorn.Server):
+    """uvicorn, and what has to be done before it hangs up."""
+
+    def __init__(self, services: ServerServices, on_start: Callable[[], object]) -> None:
+        app = make_app(services)
+        app.router.lifespan_context = self._lifespan
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                http=Connection,
+                loop="asyncio",
+                ws="none",
+                timeout_keep_alive=_KEPT_OPEN,
+                lifespan="on",
+                timeout_graceful_shutdown=int(services.options.grace + 2 * _LAST_SECONDS) + 1,
+            )
+        )
+        self._services = services
+        self._on_start = on_start
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins the end; at the second the running picture is given up."""
+        del frame
+        _log.info("told to end by signal %s", signal.Signals(sig).name)
+        # Not uvicorn's own way: after the end it would raise the signal again, and the process
+        # would seem to have been killed.
+        if self.should_exit:
+            self._services.queue.close(0)
+        elif self._loop is not None:
+            self._loop.call_soon_threadsafe(self._begin_end)
+        self.should_exit = True
+
+    def _begin_end(self) -> None:
+        if self._end is None:
+            self._end = asyncio.ensure_future(_finish(self._services))
+            self._end.add_done_callback(lambda _: self._hang_up({}))
+
+    def _hang_up(self, before: Mapping[asyncio.Transport, int]) -> None:
+        """On those that have taken nothing of their answers since `before`, again and again."""
+        transports = [each.transport for each in self.server_state.connections]
+        unsent = {each: unsent_bytes(each) for each in transports}
+        for transport, size in unsent.items():
+            if size > 0 and before.get(transport) == size:
+                transport.abort()
+        asyncio.get_running_loop().call_later(_LAST_SECONDS, self._hang_up, unsent)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        services = self._services
+        self._loop = asyncio.get_running_loop()
+        if self.should_exit:  # told so before there was a loop
+            self._begin_end()
+        queue_persistence = QueuePersistence(services)
+        # The board last: whoever waits for a job finds it counted when it is over.
+        subscribers = (services.metrics.put, queue_persistence.put, services.job_events.put)
+        ends = [services.queue.subscribe(each) for each in subscribers]
+        keeping = asyncio.ensure_future(queue_persistence.run())
+        services.hardware.start()
+        await asyncio.to_thread(queue_persistence.take_over)
+        with suppress(QueueClosedError):  # told to end meanwhile
+            services.queue.load(
+                services.settings.model, services.settings.dtype, services.settings.memory_mode
+            )
+        self._on_start()
+        yield
+        if self._end is not None:
+            await self._end
+        queue_persistence.stop()
+        await keeping
+        services.hardware.stop()
+        # The one that was stopped was first, and is again.
+        jobs = sorted(services.queue.jobs(), key=lambda job: job.state is JobState.QUEUED)
+        left = [job.remaining() for job in jobs]
+        await asyncio.to_thread(queue_persistence.keep, [job for job in left if job is not None])
+        for end in ends:
+            end()
+
+
+async def _finish(services: ServerServices) -> None:
+    """No new jobs; the running picture gets its time; the rest waits for the next start."""
+    services.queue.finish()
+    services.closing.set()
+    begun = (JobState.RUNNING, JobState.CANCELLING)
+    running = next((job.id for job in services.queue.jobs() if job.state in begun), None)
+    # A job that waits for the engine to be imported is taken, but not begun: nothing to wait for.
+    if running is not None and running == services.job_events.running:
+        with suppress(KeyError):  # of many that are over, it is forgotten
+            await asyncio.to_thread(services.queue.wait, running, services.options.grace)
+        if running != services.job_events.running:
+            return
+        _log.warning("job %s didn't end in %s s and is stopped", running, services.options.grace)
+        await asyncio.to_thread(services.queue.close, _LAST_SECONDS)
+    services.grace_over.set()
+
+
+def listen(options: ServerOptions) -> socket.socket:
+    """A socket at the address. Raises SettingsError if it can't be used."""
+    try:
+        family, *_, address = socket.getaddrinfo(
+            options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        # With the protocol named, asyncio turns Nagle's algorithm off: it would hold back the
+        # second part of an answer for 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()  # from here on clients may come, and wait until the server is ready
+    except OSError as error:
+        why = error.strerror or error
+    except UnicodeError:
+        why = "no such name can be"
+    else:
+        return listener
+    raise SettingsError(
+        f"{options.host} port {options.port} can't be used: {why}",
+        "Give another with --host or --port",
+    )
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL of what listens there."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,5 +1,0 @@
-"""All routes of this API."""
-
-from sdtui.server.openai import edits, images, models
-
-ROUTERS = (images.router, edits.router, models.router)

@@ -1,0 +1,251 @@
+"""From a request to pictures: one way for all three APIs."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+
+from sdtui.core.errors import (
+    InvalidRequestError,
+    Problem,
+    QueueClosedError,
+    QueueFullError,
+    SdtuiError,
+)
+from sdtui.jobs import Job, JobState, Output
+from sdtui.requests.events import Cancelled, Failed, Finished
+from sdtui.requests.record import GenerationRecord
+from sdtui.requests.request import GenerationRequest
+from sdtui.server.dependencies import ServerServices
+from sdtui.server.errors import GONE, ApiError, ending, from_failed, from_sdtui
+from sdtui.server.services.job_events import Subscription
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that was saved."""
+
+    index: int
+    seed: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class GenerationOutcome:
+    """What came of a job."""
+
+    job: str
+    event: Finished | Cancelled
+    pictures: tuple[Picture, ...]
+
+    @property
+    def record(self) -> GenerationRecord | None:
+        """The story; none if the job was cancelled before it began."""
+        return self.event.record
+
+
+async def prepare(
+    services: ServerServices,
+    values: Mapping[str, Any],
+    init_image: bytes | str | None = None,
+    *,
+    prompt_needed: bool = True,
+) -> GenerationRequest:
+    """A request from values whose names are GenerationRequest's. What they leave open is filled
+    from the settings, `init_image` (bytes or base64) is kept as a file until the job is over.
+    Whether the prompt may be empty is the API's own rule.
+
+    Raises ApiError.
+    """
+
+    def work() -> GenerationRequest:
+        wanted = {**services.settings.request_defaults(), **values}
+        wanted["model"] = services.models.resolve(values.get("model"))
+        # Checked with a stand-in first, so that nothing is written for a wrong request.
+        stand_in = {} if init_image is None else {"init_image": Path("-")}
+        asked = {**wanted, **stand_in}
+        checked = GenerationRequest.parse(asked, prompt_needed=prompt_needed)
+        _check_limits(services, checked)
+        if init_image is None:
+            return checked
+        keep = (
+            services.uploads.keep if isinstance(init_image, bytes) else services.uploads.keep_base64
+        )
+        return checked.model_copy(update={"init_image": keep(init_image)})  # type: ignore[arg-type]
+
+    try:
+        return await asyncio.to_thread(work)
+    except SdtuiError as error:
+        problem = from_sdtui(error)
+    raise problem
+
+
+def _check_limits(services: ServerServices, request: GenerationRequest) -> None:
+    options = services.options
+    problems = []
+    width, height = request.width, request.height
+    if width is None or height is None:
+        native_width, native_height = services.models.native_size(request.model)
+        width, height = width or native_width, height or native_height
+    if width * height > options.max_pixels:
+        size = f"{width}x{height}"
+        message = f"{size} is more than this server's {options.max_pixels:,} pixels"
+        problems.append(Problem("width", size, message))
+    if request.num_images_per_prompt > options.max_pictures:
+        count = request.num_images_per_prompt
+        message = f"must be at most {options.max_pictures} on this server, not {count}"
+        problems.append(Problem("num_images_per_prompt", count, message))
+    if problems:
+        raise InvalidRequestError(problems)
+
+
+def submit(
+    services: ServerServices,
+    request: GenerationRequest,
+    output: Output | None = None,
+    *,
+    front: bool = False,
+) -> Job:
+    """Put a request into the queue. Raises ApiError: 429 if it is full, 503 at the end."""
+    try:
+        return services.queue.submit(request, output, front=front)
+    except SdtuiError as error:
+        problem = _not_taken(services, error)
+    services.uploads.forget(request.init_image)
+    raise problem
+
+
+def refuse_if_full(services: ServerServices) -> None:
+    """Raises ApiError (429) if the queue takes no more."""
+    try:
+        services.queue.check_capacity()
+    except QueueFullError as error:
+        problem = _not_taken(services, error)
+    else:
+        return
+    raise problem
+
+
+def _not_taken(services: ServerServices, error: SdtuiError) -> ApiError:
+    if isinstance(error, QueueClosedError):
+        return ending()
+    headers: dict[str, str] = {}
+    if isinstance(error, QueueFullError):
+        headers["Retry-After"] = str(max(1, math.ceil(services.job_events.seconds_per_job())))
+    return from_sdtui(error, headers)
+
+
+async def make(
+    services: ServerServices,
+    http: Request,
+    request: GenerationRequest,
+    output: Output | None = None,
+) -> GenerationOutcome:
+    """Carry out a request and wait for it, as `wait_for` does."""
+    return await wait_for(services, http, submit(services, request, output))
+
+
+async def wait_for(services: ServerServices, http: Request, job: Job) -> GenerationOutcome:
+    """Wait for a job. If the client goes away it is cancelled.
+
+    Raises ApiError for a job that failed, and for one that is kept because the server ends.
+    """
+    with services.job_events.subscribe(job.id) as subscription:
+        over = asyncio.ensure_future(_until_over(job, subscription))
+        gone = asyncio.ensure_future(_until_gone(http))
+        closing = asyncio.ensure_future(until_kept(services, job.id))
+        tasks = (over, gone, closing)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if over.done():
+                return over.result()
+            if gone.done():
+                raise ApiError(GONE, "ClientGone", "The client went away.", job=job.id)
+            raise was_cancelled(services, job.id)
+        finally:
+            if not over.done() and not closing.done():
+                services.queue.cancel(job.id)
+            for task in tasks:
+                task.cancel()
+
+
+def all_made(services: ServerServices, made: GenerationOutcome) -> GenerationOutcome:
+    """What was made, if the job was done. Raises ApiError if it was cancelled, or stopped because
+    the server ends."""
+    if isinstance(made.event, Cancelled):
+        raise was_cancelled(services, made.job)
+    return made
+
+
+def was_cancelled(services: ServerServices, job: str) -> ApiError:
+    """The answer to a client whose job was cancelled, by someone else or by the server's end."""
+    if goes_on_later(services, job):
+        return _kept(job)
+    return ApiError(410, "Cancelled", "The job was cancelled.", job=job)
+
+
+def _kept(job: str) -> ApiError:
+    return ApiError(
+        503,
+        "ShuttingDown",
+        f"The server is ending; the job is kept, and goes on at the next start as /jobs/{job}.",
+        headers={"Retry-After": "10", "x-should-retry": "false"},
+        job=job,
+    )
+
+
+def goes_on_later(services: ServerServices, job: str) -> bool:
+    """Whether a job is kept for the next start: this server ends, and nobody cancelled it."""
+    try:
+        return services.closing.is_set() and services.queue.job(job).remaining() is not None
+    except KeyError:
+        return False
+
+
+@contextmanager
+def holding_upload(services: ServerServices, path: Path | None) -> Iterator[None]:
+    """Have a picture that was sent outlive its job, since another may need it; then delete it, if
+    no job of this server or of the next does."""
+    try:
+        with services.uploads.holding(path):
+            yield
+    finally:
+        jobs = services.queue.jobs()
+        if path not in {job.request.init_image for job in jobs if job.remaining() is not None}:
+            services.uploads.forget(path)
+
+
+async def _until_over(job: Job, subscription: Subscription) -> GenerationOutcome:
+    pictures: list[Picture] = []
+    async for envelope in subscription:
+        event = envelope.event
+        if event.kind == "saved":
+            pictures.append(Picture(event.image_index, event.seed, Path(event.path)))
+        elif isinstance(event, Failed):
+            raise from_failed(event, job)
+        elif isinstance(event, Finished | Cancelled):
+            return GenerationOutcome(
+                job.id, event, tuple(sorted(pictures, key=lambda each: each.index))
+            )
+    raise AssertionError("a job's last event tells how it ended")
+
+
+async def _until_gone(http: Request) -> None:
+    while (await http.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def until_kept(services: ServerServices, job: str) -> None:
+    """Wait until the server ends and won't finish a job: it is kept for the next start."""
+    await services.closing.wait()
+    with suppress(KeyError):  # it has been over for long
+        if services.queue.job(job).state is JobState.QUEUED:
+            return
+    await services.grace_over.wait()  # it is being made until then

@@ -1,0 +1,1 @@
+"""Pictures in the terminal: half-cells, Kitty and Sixel."""

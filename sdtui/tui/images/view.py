@@ -1,0 +1,103 @@
+"""A finished picture from disk, drawn once by the best means of the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widget import Widget
+
+from sdtui.core.errors import ImageError
+from sdtui.tui.images.halfcell import Pixels, pixels_of
+from sdtui.tui.images.loader import read_sheet
+from sdtui.tui.images.pixel_view import PixelView
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class PictureView(Container):
+    """Shows one picture, several on a sheet, or a preview. `drawn_by` is the class that draws
+    finished ones; None means half-cells."""
+
+    DEFAULT_CSS = """
+    PictureView {
+        width: 1fr; height: 1fr; align: center middle;
+        & > .finished { width: auto; height: 100%; display: none; }
+        &.-finished > .finished { display: block; }
+        &.-finished > PixelView { display: none; }
+        &.-behind > .finished { display: none; }
+        &.-behind > PixelView { display: block; }
+    }
+    """
+
+    def __init__(self, drawn_by: type[Widget] | None = None, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._drawn_by = drawn_by
+        self._paths: tuple[Path, ...] = ()
+        self.pixel_view = PixelView()
+
+    def compose(self) -> ComposeResult:
+        """Half-cells; the terminal's own picture is mounted when there is one."""
+        yield self.pixel_view
+
+    def on_mount(self) -> None:
+        """Follow what lies over the window."""
+        self.app.screen_change_signal.subscribe(self, self._step_back)
+
+    def _step_back(self, _: Screen[Any]) -> None:
+        """Half-cells while something lies over the window: it is tinted then, and what holds the
+        place of the terminal's own picture would name another one."""
+        self.set_class(self.app.screen is not self.screen, "-behind")
+
+    def show_pixels(self, pixels: Pixels | None) -> None:
+        """Show a picture that is in memory, or none."""
+        self._paths = ()
+        self.remove_class("-finished")
+        self._draw(pixels)
+
+    @work(exclusive=True)
+    async def _draw(self, pixels: Pixels | None) -> None:
+        if pixels is None:
+            self.pixel_view.pixels = None
+        else:
+            await self.pixel_view.show(pixels)
+
+    def show_paths(self, paths: Sequence[Path]) -> None:
+        """Read and show pictures."""
+        self._paths = tuple(paths)
+        if self._paths:
+            self._read(self._paths)
+        else:
+            self.show_pixels(None)
+
+    @work(exclusive=True)
+    async def _read(self, paths: tuple[Path, ...]) -> None:
+        try:
+            image, pixels = await asyncio.to_thread(_read, paths)
+        except ImageError as error:
+            self.show_pixels(None)
+            self.notify(str(error), severity="error", markup=False)
+            return
+        if paths == self._paths:
+            await self.pixel_view.show(pixels)
+            if self._drawn_by is not None:
+                await self._draw_finished(self._drawn_by, image)
+
+    async def _draw_finished(self, drawn_by: type[Widget], image: Image) -> None:
+        await self.query(".finished").remove()
+        if self.is_attached:  # or the app is ending
+            widget: Any = drawn_by
+            await self.mount(widget(image, classes="finished"))
+            self.add_class("-finished")
+
+
+def _read(paths: tuple[Path, ...]) -> tuple[Image, Pixels]:
+    image = read_sheet(paths)
+    return image, pixels_of(image)

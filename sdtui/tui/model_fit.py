@@ -1,0 +1,97 @@
+"""Which models fit: what a run needs against the memory that is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.units import data_size
+from sdtui.models.description import ModelDescription, NativeValues
+from sdtui.models.estimate import estimate_run, fastest_mode
+from sdtui.models.precision import automatic_dtype
+from sdtui.monitor import Sample
+
+
+@dataclass(frozen=True)
+class MemoryBudget:
+    """The memory that a model can have, in bytes."""
+
+    on_gpu: bool
+    free: int
+    """What is unused, and what this process holds of it: a loaded model makes way for another."""
+    total: int
+
+    @classmethod
+    def of(cls, sample: Sample, device: str = "auto") -> MemoryBudget:
+        """What a sample of the monitor says of a device, named as in the settings."""
+        if device == "cpu":
+            sample = replace(sample, gpus=())
+        _, used, total, own = sample.memory
+        return cls(bool(sample.gpus), total - used + (own or 0), total)
+
+
+@dataclass(frozen=True)
+class ModelFit:
+    """What a picture of the model's own size takes, in the fastest mode that fits."""
+
+    mode: MemoryMode
+    bytes: int
+    fits: bool
+
+
+def model_fit(
+    description: ModelDescription, budget: MemoryBudget, memory: int, dtype: DType = DType.AUTO
+) -> ModelFit:
+    """What a model needs of `memory` bytes of this room, as the engine will choose it; on a CPU
+    whole, where there is nowhere to move weights to."""
+    if dtype is DType.AUTO:
+        dtype = automatic_dtype(accelerator=budget.on_gpu)
+    native = description.native
+    estimate = estimate_run(description, dtype, native.width or 512, native.height or 512)
+    modes = tuple(MemoryMode) if budget.on_gpu else (MemoryMode.FULL,)
+    mode = fastest_mode(estimate, memory, modes)
+    peak = estimate.peaks[mode]
+    return ModelFit(mode, peak, peak <= memory)
+
+
+def _stable_diffusion(
+    family: str, side: int, unet: int, encoders: tuple[int, ...]
+) -> ModelDescription:
+    parts = {f"text_encoder_{number}": count for number, count in enumerate(encoders, 1)}
+    return ModelDescription(
+        path=Path(),
+        family=family,
+        pipeline_class="",
+        parameters={"unet": unet, "vae": 83_653_863, **parts},
+        native=NativeValues(width=side, height=side),
+    )
+
+
+LARGE_MODELS = {
+    "stabilityai/stable-diffusion-xl-base-1.0": _stable_diffusion(
+        "sdxl", 1024, 2_567_463_684, (123_060_480, 694_659_840)
+    ),
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": _stable_diffusion(
+        "sd1", 512, 859_520_964, (123_060_480,)
+    ),
+}
+"""Models of the hub that a newcomer may want, largest first. The numbers of parameters are those
+of diffusers' classes with these models' configs."""
+
+
+def recommend_download(budget: MemoryBudget) -> tuple[str, str]:
+    """The largest model to download that fits, on a GPU whole or in parts; and how it fits. The
+    smallest where none does and where there is no GPU."""
+    fits = {name: model_fit(each, budget, budget.total) for name, each in LARGE_MODELS.items()}
+    smallest = next(reversed(fits))
+    name = next((name for name, each in fits.items() if budget.on_gpu and each.fits), smallest)
+    fit = fits[name]
+    kind = "VRAM" if budget.on_gpu else "RAM"
+    size = f"{LARGE_MODELS[name].native.width} pixels"
+    memory = f"{size}; {data_size(fit.bytes)} of {data_size(budget.total)} {kind}"
+    if not fit.fits:
+        return name, f"{memory}: too little, but it can be tried"
+    if not budget.on_gpu:
+        return name, f"{memory}; minutes a picture"
+    return name, memory if fit.mode is MemoryMode.FULL else f"{memory}, in parts"

@@ -1,0 +1,130 @@
+"""The log: steps, attempts, warnings and errors, newest at the bottom."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import BindingType
+from textual.message import Message
+from textual.widget import Widget
+
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.job_progress import Level, LogLine
+from sdtui.tui.panes.pane import Pane
+from sdtui.tui.styles import ThemeColour, theme_style
+from sdtui.tui.widgets.virtual_list import VirtualList
+
+_MOST = 2000
+_FILTERS = (
+    ("", Level.STEP),
+    ("· without steps", Level.NEWS),
+    ("· warnings", Level.WARNING),
+    ("· errors", Level.ERROR),
+)
+_INKS: dict[Level, ThemeColour] = {
+    Level.STEP: "muted",
+    Level.NEWS: "plain",
+    Level.GOOD: "success",
+    Level.WARNING: "warning",
+    Level.ERROR: "error",
+}
+
+
+class LogLines(VirtualList):
+    """The lines that the filter lets through."""
+
+    marks_cursor_without_focus = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[LogLine] = []
+
+    def line_text(self, index: int, width: int) -> Text:
+        """Time and text."""
+        line = self.shown[index]
+        return self.faint(f"{line.clock}  ").append(
+            line.text, theme_style(self.app, _INKS[line.level])
+        )
+
+    def use(self, shown: list[LogLine]) -> None:
+        """Show these lines; stay at the end if that is where one was."""
+        if shown == self.shown:
+            return
+        follow = self.cursor >= self.count - 1
+        self.shown = shown
+        self.count = len(shown)
+        if follow:
+            self.cursor = self.count - 1
+        self.refresh()
+
+
+class LogPane(Pane):
+    """A bounded log that can be filtered, copied and saved."""
+
+    TITLE = "Log"
+    ABOUT = (
+        "What happened: steps, attempts after running out of memory, warnings and errors. It "
+        "follows the end while the cursor is there. Enter shows a long line whole."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("log")
+
+    class Copy(Message):
+        """The log is to be copied."""
+
+    class Save(Message):
+        """The log is to be saved."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self.list = LogLines()
+        self.kept: deque[LogLine] = deque(maxlen=_MOST)
+        self._filter = 0
+
+    def contents(self) -> Sequence[Widget]:
+        """The lines."""
+        return (self.list,)
+
+    def add(self, lines: list[LogLine]) -> None:
+        """Add lines at the end."""
+        if lines:
+            self.kept.extend(lines)
+            self._show()
+
+    @property
+    def text(self) -> str:
+        """What is shown, as text."""
+        return "".join(f"{line.clock}  {line.text}\n" for line in self.list.shown)
+
+    def _show(self) -> None:
+        name, least = _FILTERS[self._filter]
+        self.list.use([line for line in self.kept if line.level >= least])
+        self.count_in_title(name)
+
+    def action_filter(self) -> None:
+        """The next filter."""
+        self._filter = (self._filter + 1) % len(_FILTERS)
+        self._show()
+
+    def action_copy(self) -> None:
+        """Copy what is shown."""
+        self._ask_for(self.Copy())
+
+    def action_save(self) -> None:
+        """Save what is shown."""
+        self._ask_for(self.Save())
+
+    def _ask_for(self, message: Message) -> None:
+        if self.list.shown:
+            self.post_message(message)
+        else:
+            self.notify("The log shows nothing yet.", timeout=3)
+
+    def action_details(self) -> None:
+        """The line with the cursor, whole."""
+        if self.list.shown:
+            line = self.list.shown[self.list.cursor]
+            title = "Error" if line.level is Level.ERROR else line.clock
+            self.notify(line.text, title=title, timeout=15, markup=False)

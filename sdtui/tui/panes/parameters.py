@@ -1,0 +1,207 @@
+"""The form: everything that can be asked for beside the prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import wrap
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from sdtui.core.text import one_line
+from sdtui.requests.fields import MAX_SEED
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.fields import FieldSpec, field_specs, problems_of, usual_sizes
+from sdtui.tui.panes.pane import Pane
+from sdtui.tui.widgets.form_fields import (
+    ChoiceField,
+    FieldChanged,
+    Form,
+    NumberField,
+    PathField,
+    TextField,
+)
+
+if TYPE_CHECKING:
+    from sdtui.models.description import NativeValues
+
+_ROWS = (
+    ("model",),
+    ("sampler",),
+    ("num_inference_steps", "guidance_scale"),
+    ("width", "height"),
+    ("seed",),
+    ("num_images_per_prompt",),
+    ("init_image",),
+    ("init_image_fit", "strength"),
+    ("policy",),
+    ("memory_mode",),
+    ("dtype",),
+)
+"""Fields that share a line; whatever is not named here gets one of its own below."""
+
+
+class ParametersPane(Pane):
+    """One line for a field or two, made from the fields of a request."""
+
+    TITLE = "Parameters"
+    ABOUT = (
+        "Everything that a picture depends on. A value left open (auto) is the model's own; an "
+        "open seed is drawn anew for each job. Up and down step a number, left and right take the "
+        "next choice, enter shows all of them. Letters are keys here, also inside a number."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("form")
+
+    class Changed(Message):
+        """A value is another."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        specs = {spec.name: spec for spec in field_specs() if spec.kind != "text"}
+        listed = {name for row in _ROWS for name in row}
+        self._rows = [*_ROWS, *((name,) for name in specs if name not in listed)]
+        self.fields: dict[str, TextField | ChoiceField] = {
+            name: _control(spec) for name, spec in specs.items()
+        }
+        for name, *others in self._rows:
+            self.fields[name].set_class(not others, "-wide")
+            for other in others:
+                self.fields[other].add_class("-second")
+        self.last_seed: int | None = None
+        self._problems: dict[str, str] = {}
+        self._is_checked = False
+
+    def compose(self) -> ComposeResult:
+        """Fields in two columns; one alone in its line takes both."""
+        with Form(id="form"):
+            for row in self._rows:
+                for name in row:
+                    yield self.fields[name]
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Field → what is written there."""
+        return {name: field.text for name, field in self.fields.items()}
+
+    def fill(self, texts: Mapping[str, str]) -> None:
+        """Write into fields; those that `texts` doesn't name stay."""
+        for name, field in self.fields.items():
+            if name in texts:
+                field.text = texts[name]
+
+    def without_unknown_choices(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """`texts` without choices that no field has: another version may have had them."""
+        choices = {name: field.spec.choices for name, field in self.fields.items()}
+        return {
+            name: text
+            for name, text in texts.items()
+            if not choices.get(name) or text in choices[name]
+        }
+
+    def use_native(self, native: NativeValues) -> None:
+        """Show what the model takes where a field is left open."""
+        for name in ("width", "height", "num_inference_steps", "guidance_scale", "sampler"):
+            value = getattr(native, name)
+            field = self.fields[name]
+            field.placeholder = field.spec.open_text if value is None else f"{value} (auto)"
+            if isinstance(field, NumberField):
+                field.native = value
+                field.placeholder = field.spec.open_text if value is None else f"{value:g}"
+            field.refresh()
+
+    def check(self) -> None:
+        """Say what is wrong, from now on whenever a value changes. What checks is a large library:
+        not to be called before the window is seen."""
+        self._is_checked = True
+        self._show_problems()
+
+    def focus_problem(self, problems: Mapping[str, str]) -> bool:
+        """Go to the first field that is wrong, if it is one of the form's."""
+        wrong = next((self.fields[name] for name in self.fields if name in problems), None)
+        if wrong is not None:
+            self.screen.set_focus(wrong)
+        return wrong is not None
+
+    @on(FieldChanged)
+    def _field_changed(self, event: FieldChanged) -> None:
+        event.stop()
+        if self._is_checked:
+            self._show_problems()
+        self.post_message(self.Changed())
+
+    def _show_problems(self) -> None:
+        problems = problems_of(self.texts)
+        if problems == self._problems or not self.is_attached:  # or the app is ending
+            return
+        self._problems = problems
+        for old in self.query(".problem"):
+            old.remove()
+        form = self.query_one("#form")
+        for row in self._rows:
+            below: Widget = self.fields[row[-1]]
+            for name in row:
+                wrong = name in problems
+                self.fields[name].set_class(wrong, "-wrong")
+                if wrong:
+                    whose = f"{self.fields[name].spec.label}: " if len(row) > 1 else ""
+                    told = f"↑ {whose}{one_line(problems[name])}"
+                    said = Static(Content(told), classes="problem")
+                    # By itself it would be as high as it is in one of the two columns.
+                    said.styles.height = len(wrap(told, max(1, form.content_size.width - 1)))
+                    form.mount(said, after=below)
+                    below = said
+
+    @property
+    def _focused_field(self) -> Widget | None:
+        return next((field for field in self.fields.values() if field.has_focus), None)
+
+    def action_last_seed(self) -> None:
+        """The last picture's seed."""
+        if self.last_seed is None:
+            self.notify("No picture has been made yet, so there is no last seed.", markup=False)
+        else:
+            self.fields["seed"].text = str(self.last_seed)
+
+    def action_new_seed(self) -> None:
+        """A new seed, written down."""
+        import secrets
+
+        self.fields["seed"].text = str(secrets.randbelow(MAX_SEED + 1))
+
+    def action_random_seed(self) -> None:
+        """A new seed for every job."""
+        self.fields["seed"].text = ""
+
+    def action_swap_size(self) -> None:
+        """Landscape to portrait and back."""
+        width, height = self.fields["width"], self.fields["height"]
+        width.text, height.text = height.text, width.text
+
+    def action_next_size(self) -> None:
+        """The next of the sizes that suit the model."""
+        width, height = self.fields["width"], self.fields["height"]
+        native = width.native if isinstance(width, NumberField) else None
+        sizes = [("", ""), *((str(w), str(h)) for w, h in usual_sizes(int(native or 512)))]
+        now = (width.text, height.text)
+        place = sizes.index(now) + 1 if now in sizes else 0
+        width.text, height.text = sizes[place % len(sizes)]
+
+    def action_clear(self) -> None:
+        """Back to the field's default."""
+        field = self._focused_field
+        if isinstance(field, ChoiceField):
+            field.text = field.spec.default
+
+
+def _control(spec: FieldSpec) -> TextField | ChoiceField:
+    if spec.kind in ("choice", "model"):
+        return ChoiceField(spec)
+    field = PathField(spec) if spec.kind == "path" else NumberField(spec)
+    field.set_reactive(TextField.value, spec.default)
+    return field

@@ -1,0 +1,104 @@
+"""Where the running job stands, in two lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from rich.text import Text
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from sdtui.core.text import end_of, one_line
+from sdtui.core.units import duration, gibibytes
+from sdtui.tui.job_progress import Level, Progress
+from sdtui.tui.panes.pane import Pane
+from sdtui.tui.styles import ThemeColour, theme_style
+from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
+
+_ESCAPES: dict[Level, tuple[str, ThemeColour]] = {
+    Level.GOOD: ("✓ ", "success"),
+    Level.WARNING: ("■ ", "warning"),
+    Level.ERROR: ("✗ ", "error"),
+}
+
+
+class ProgressBar(RefreshWhenVisible):
+    """A bar and the numbers beside it; below, what is going on."""
+
+    DEFAULT_CSS = "ProgressBar { width: 100%; height: 2; padding: 0 1; color: $foreground; }"
+    progress: reactive[Progress] = reactive(Progress())
+
+    def render(self) -> Text:
+        """Two lines."""
+        now = self.progress
+        width = max(10, self.content_size.width)
+        if now.outcome is not None:
+            return self._outcome(now)
+        if now.stage == "":
+            return Text(now.message or "Nothing is being made.", theme_style(self.app, "muted"))
+        counted = now.total and now.stage in ("denoising", "loading")
+        numbers = f" {now.step}/{now.total}" if counted else ""
+        if now.stage == "denoising" and now.speed:
+            numbers += f"  {_speed(now.speed)}  {duration(now.remaining)} left"
+        line = _bar(
+            now,
+            max(4, width - len(numbers)),
+            theme_style(self.app, "accent"),
+            theme_style(self.app, "track"),
+        )
+        line.append(numbers)
+        line.append("\n")
+        told = now.stopping or now.tried or now.message
+        line.append(
+            one_line(told), theme_style(self.app, "muted" if told == now.message else "warning")
+        )
+        return line
+
+    def _outcome(self, now: Progress) -> Text:
+        sign, colour = _ESCAPES[now.outcome or Level.ERROR]
+        # A long path would leave no room for what is wrong with it.
+        longest = max(10, self.content_size.width // 2)
+        told = " ".join(end_of(word, longest) for word in one_line(now.message).split(" "))
+        return Text(sign + told, theme_style(self.app, colour))
+
+
+class ProgressPane(Pane):
+    """Stage, step, speed and time left of the running job."""
+
+    TITLE = "Progress"
+    ABOUT = "Where the running job stands: its stage, step, speed, the time left and the attempts."
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self.bar = ProgressBar()
+
+    def contents(self) -> Sequence[Widget]:
+        """The bar."""
+        return (self.bar,)
+
+    def show(self, progress: Progress) -> None:
+        """Show where the job stands."""
+        self.bar.progress = progress
+        state = "" if progress.outcome is not None else progress.stage
+        attempt = f"attempt {progress.attempt}" if progress.attempt > 1 else ""
+        told = [each for each in (state, progress.which, attempt) if each]
+        self.count_in_title(f"· {' · '.join(told)}" if state else "")
+        peak = progress.memory_peak
+        self.say_below(f"peak {gibibytes(peak)} GiB" if peak else "")
+
+
+def _speed(steps_a_second: float) -> str:
+    if steps_a_second >= 1:
+        return f"{steps_a_second:.1f} it/s"
+    return f"{1 / steps_a_second:.1f} s/it"
+
+
+def _bar(progress: Progress, width: int, colour: Style, rest: Style) -> Text:
+    eighths = round(width * 8 * progress.step / progress.total) if progress.total else 0
+    full, part = divmod(min(eighths, width * 8), 8)
+    line = Text().append("━" * full, colour)
+    if full < width:
+        line.append("╸" if part >= 4 else "─", colour if part >= 4 else rest)
+        line.append("─" * (width - full - 1), rest)
+    return line

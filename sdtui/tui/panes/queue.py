@@ -1,0 +1,171 @@
+"""The queue: what is being made, what waits, and what came of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from rich.text import Text
+from textual.binding import BindingType
+from textual.message import Message
+from textual.widget import Widget
+
+from sdtui.core.job_state import JobState
+from sdtui.core.text import one_line
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.job_progress import Progress
+from sdtui.tui.messages import message
+from sdtui.tui.panes.pane import Pane
+from sdtui.tui.styles import ThemeColour, theme_style
+from sdtui.tui.widgets.virtual_list import VirtualList
+
+if TYPE_CHECKING:
+    from sdtui.jobs import Job
+
+RequestedAction = Literal[
+    "earlier", "later", "remove", "pause", "stop_after", "reuse", "details", "save_again"
+]
+
+_ESCAPES: dict[JobState, tuple[str, ThemeColour]] = {
+    JobState.QUEUED: ("  ", "plain"),
+    JobState.RUNNING: ("▶ ", "accent"),
+    JobState.CANCELLING: ("◌ ", "warning"),
+    JobState.DONE: ("✓ ", "success"),
+    JobState.FAILED: ("✗ ", "error"),
+    JobState.CANCELLED: ("■ ", "warning"),
+}
+_WORDS = {
+    JobState.QUEUED: "waits",
+    JobState.CANCELLING: "stopping",
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "cancelled",
+}
+
+
+class QueueLines(VirtualList):
+    """One job a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.empty = "Nothing waits."
+        self.jobs: Sequence[Job] = ()
+        self.progress = Progress()
+
+    def line_text(self, index: int, width: int) -> Text:
+        """Sign, prompt, and at the right where it stands."""
+        job = self.jobs[index]
+        sign, colour = _ESCAPES[job.state]
+        right = self.state(job)
+        over = job.state.is_over
+        left = Text().append(sign, theme_style(self.app, colour))
+        left.append(
+            one_line(job.request.prompt), theme_style(self.app, "muted" if over else "plain")
+        )
+        left.truncate(max(1, width - len(right) - 1), overflow="ellipsis", pad=True)
+        return left.append(f" {right}", theme_style(self.app, "muted"))
+
+    def state(self, job: Job) -> str:
+        """Where a job stands."""
+        count = job.request.num_images_per_prompt
+        if job.state is JobState.RUNNING and job.id == self.progress.job:
+            now = self.progress
+            return f"{now.step}/{now.total}" if now.total else now.stage
+        if job.state is JobState.DONE:
+            return f"{len(job.pictures)} pictures" if count > 1 else ""
+        return _WORDS.get(job.state, "")
+
+
+class QueuePane(Pane):
+    """The jobs, with keys to put them in another order."""
+
+    TITLE = "Queue"
+    ABOUT = (
+        "The job that is being made, those that wait, and under them those that are over. The "
+        "queue is kept on disk: after a crash or a lost connection the next start offers to go on."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("queue")
+
+    @message
+    class ActionRequested(Message):
+        """Something is to be done with the queue or with a job."""
+
+        action: RequestedAction
+        job: Job | None
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self.list = QueueLines()
+
+    def contents(self) -> Sequence[Widget]:
+        """The jobs."""
+        return (self.list,)
+
+    def show(self, jobs: Sequence[Job], *, paused: bool) -> None:
+        """Show the jobs as they stand. The cursor stays on its job; without the focus it leaves one
+        that is over, so that what is being made is in sight."""
+        kept = self.selected
+        self.list.jobs = jobs
+        self.list.count = len(jobs)
+        places = {job.id: place for place, job in enumerate(jobs)}
+        if kept is not None and kept.id in places:
+            place = places[kept.id]
+            stays = self.list.has_focus or not jobs[place].state.is_over
+            self.list.cursor = place if stays else 0
+        open_jobs = sum(not job.state.is_over for job in jobs)
+        parts = [f"{open_jobs}" if open_jobs else "", "· paused" if paused else ""]
+        self.count_in_title(" ".join(part for part in parts if part))
+        self.list.refresh()
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show where the running job stands."""
+        concerned = (self.list.progress.job, progress.job)
+        before = {
+            index: self.list.state(job)
+            for index, job in enumerate(self.list.jobs)
+            if job.id in concerned
+        }
+        self.list.progress = progress
+        for index, state in before.items():
+            if self.list.state(self.list.jobs[index]) != state:
+                self.list.refresh_line(index)
+
+    @property
+    def selected(self) -> Job | None:
+        """The job with the cursor."""
+        jobs = self.list.jobs
+        return jobs[self.list.cursor] if 0 <= self.list.cursor < len(jobs) else None
+
+    def _request_action(self, action: RequestedAction) -> None:
+        self.post_message(self.ActionRequested(action, self.selected))
+
+    def action_earlier(self) -> None:
+        """Move the job forward."""
+        self._request_action("earlier")
+
+    def action_later(self) -> None:
+        """Move the job back."""
+        self._request_action("later")
+
+    def action_remove(self) -> None:
+        """Cancel the job or take it out."""
+        self._request_action("remove")
+
+    def action_pause(self) -> None:
+        """Hold the queue, or go on."""
+        self._request_action("pause")
+
+    def action_stop_after(self) -> None:
+        """Stop after the picture that is being made."""
+        self._request_action("stop_after")
+
+    def action_reuse(self) -> None:
+        """Bring the settings into the form."""
+        self._request_action("reuse")
+
+    def action_details(self) -> None:
+        """Show all that is known of the job."""
+        self._request_action("details")
+
+    def action_save_again(self) -> None:
+        """Try once more to save what could not be written."""
+        self._request_action("save_again")

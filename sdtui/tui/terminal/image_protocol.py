@@ -1,0 +1,62 @@
+"""How finished pictures are drawn: by the terminal's own means where it has them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from sdtui.core.enums import ImageProtocol
+from sdtui.tui.terminal.probe import TerminalCapabilities
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
+
+_TRUE_COLOUR_TERMINALS = ("kitty", "ghostty", "foot", "wezterm", "alacritty", "iterm2")
+
+
+def prepare_colours() -> None:
+    """SSH rarely hands COLORTERM on; say what we know of the terminal by its name. To be called
+    before Textual is imported."""
+    if "NO_COLOR" in os.environ or "COLORTERM" in os.environ:
+        return
+    if any(name in os.environ.get("TERM", "") for name in _TRUE_COLOUR_TERMINALS):
+        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "truecolor")
+
+
+_FALSE_PROMISES = ("WarpTerminal",)
+"""Terminals that answer Kitty's question with yes, but know no placeholders."""
+
+
+def picture_widget(
+    protocol: ImageProtocol, capabilities: TerminalCapabilities
+) -> type[Widget] | None:
+    """The widget class that draws finished pictures, or None for our own half-cells. To be called
+    before the app runs: for Sixel, a library asks the terminal once more."""
+    if protocol == "sixel" or (protocol == "auto" and capabilities.sixel):
+        # First, since WezTerm and Konsole know Sixel, and Kitty's protocol without placeholders.
+        if sys.version_info < (3, 12):
+            from sdtui.tui.images.sixel import SixelPicture
+
+            return SixelPicture
+        from textual_image.widget import SixelImage
+
+        return SixelImage
+    if protocol == "kitty" or (protocol == "auto" and capabilities.kitty and _has_kitty_pictures()):
+        from sdtui.tui.images.kitty import KittyPicture
+
+        class PictureHere(KittyPicture):
+            cell = capabilities.cell
+
+        return PictureHere
+    return None
+
+
+def _has_kitty_pictures() -> bool:
+    """Whether placeholders will reach the terminal as they are: their colour is a number of 24
+    bits, and tmux swallows what it doesn't know unless someone has told it not to."""
+    from textual.constants import COLOR_SYSTEM
+
+    full = os.environ.get("COLORTERM") in ("truecolor", "24bit") or COLOR_SYSTEM == "truecolor"
+    odd = os.environ.get("TERM_PROGRAM") in _FALSE_PROMISES
+    return full and not odd and not {"NO_COLOR", "TMUX"} & set(os.environ)

@@ -1,0 +1,74 @@
+"""Asking the terminal what it can draw, while the app is still being imported."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import sys
+import termios
+import time
+import tty
+from dataclasses import dataclass
+
+_QUESTIONS = "\x1b_Gi=31,s=1,v=1,a=q,U=1,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
+"""Kitty's protocol, with placeholders (U; Kitty itself has them since 0.28)? How large is a cell?
+And what every terminal answers (DA1), so that its answer says that no other will come."""
+_LAST = re.compile(rb"\x1b\[\?([\d;]*)c")
+_CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
+_ANSWER = re.compile(rb"\x1b_G.*?\x1b\\|\x1b\[[?\d;]+[ct]", re.DOTALL)
+_SIXEL = b"4"
+"""The attribute in DA1 (VT220 and later: sixel graphics)."""
+
+
+@dataclass(frozen=True)
+class TerminalCapabilities:
+    """What a terminal says of itself."""
+
+    kitty: bool = False
+    sixel: bool = False
+    cell: tuple[int, int] = (10, 20)
+    """Width and height of a cell in pixels; without an answer, those of a VT340."""
+
+
+def capabilities_in(answers: bytes) -> TerminalCapabilities:
+    """What the answers say. Keys that were pressed meanwhile may stand between them."""
+    last, cell = _LAST.search(answers), _CELL.search(answers)
+    height, width = map(int, cell.groups()) if cell else (0, 0)
+    return TerminalCapabilities(
+        kitty=b"\x1b_Gi=31;OK" in answers,
+        sixel=last is not None and _SIXEL in last.group(1).split(b";"),
+        cell=(width, height) if width and height else TerminalCapabilities.cell,
+    )
+
+
+def typed_in(answers: bytes) -> str:
+    """What stands between the answers: keys."""
+    return _ANSWER.sub(b"", answers).decode(errors="ignore")
+
+
+class TerminalProbe:
+    """Asks when it is made; to be followed by `answers`, which puts the terminal back as it was."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdin.fileno()
+        self._before = termios.tcgetattr(self._terminal)
+        # Or the answers would be echoed, and held back for a newline. Keys that wait are kept.
+        tty.setcbreak(self._terminal, termios.TCSANOW)
+        sys.stdout.write(_QUESTIONS)
+        sys.stdout.flush()
+        self._asked = time.monotonic()
+
+    def answers(self, patience: float) -> tuple[TerminalCapabilities, str]:
+        """What the terminal has said by now, or says within `patience` seconds of the question;
+        and what was typed meanwhile."""
+        said = b""
+        try:
+            while not _LAST.search(said):
+                left = self._asked + patience - time.monotonic()
+                if not select.select([self._terminal], [], [], max(0.0, left))[0]:
+                    break
+                said += os.read(self._terminal, 4096)
+        finally:
+            termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
+        return capabilities_in(said), typed_in(said)

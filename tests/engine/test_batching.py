@@ -1,0 +1,74 @@
+"""How many pictures are made at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.settings import Settings
+from sdtui.engine.device import Device, Memory
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.memory.batching import LARGEST_BATCH, choose_batch_size
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.models.estimate import estimate_run
+from sdtui.requests.record import ImageSettings
+
+
+@dataclass(frozen=True)
+class _Device(Device):
+    """With as much free memory as a test wants."""
+
+    free: int = 2**40
+
+    def memory(self) -> Memory:
+        return Memory(self.free, 2**40, 0)
+
+
+Choose = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_sd1: Path) -> Iterator[LoadedModel]:
+    with StableDiffusionEngine(Settings(device="cpu")) as engine:
+        yield engine.load(str(tiny_sd1), DType.FLOAT32)
+
+
+def _settings(side: int) -> ImageSettings:
+    return ImageSettings(
+        sampler="DDIM", num_inference_steps=1, guidance_scale=5.0, width=side, height=side
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "count", "expected"),
+    [(64, 1, 1), (64, 3, 3), (64, 8, 8), (64, 12, 6), (256, 8, 4), (512, 8, 1), (1024, 8, 1)],
+)
+def test_a_cpu_gains_from_batches_of_small_pictures(
+    model: LoadedModel, side: int, count: int, expected: int
+) -> None:
+    assert choose_batch_size(model, _settings(side), count) == expected
+
+
+def _on_gpu(model: LoadedModel, mode: MemoryMode, free: int) -> LoadedModel:
+    device = _Device(torch.device("cuda", 0), free)
+    return replace(model, device=device, memory_mode=mode)
+
+
+def test_a_gpu_takes_as_many_as_fit(model: LoadedModel) -> None:
+    on_gpu = _on_gpu(model, MemoryMode.FULL, 2**40)
+    assert choose_batch_size(on_gpu, _settings(1024), 8) == LARGEST_BATCH
+    assert choose_batch_size(on_gpu, _settings(1024), 9) == 5
+
+
+@pytest.mark.parametrize("mode", [MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD])
+def test_what_does_not_fit_goes_in_batches_alike(model: LoadedModel, mode: MemoryMode) -> None:
+    """Room for five of eight at once: two batches of four."""
+    estimate = estimate_run(model.description, DType.FLOAT32, 512, 512, 5)
+    free = estimate.peaks[mode] - (estimate.weights if mode is MemoryMode.FULL else 0)
+    assert choose_batch_size(_on_gpu(model, mode, free), _settings(512), 8) == 4
+    assert choose_batch_size(_on_gpu(model, mode, 0), _settings(512), 8) == 1

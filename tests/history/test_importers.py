@@ -1,0 +1,431 @@
+"""Settings out of other tools' pictures, and out of hostile ones."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from sdtui.core.errors import ImageError
+from sdtui.core.text import visible
+from sdtui.history import History
+from sdtui.history.importers import ImportedSettings, read_picture_settings
+from sdtui.history.importers.samplers import our_sampler
+from sdtui.requests.request import GenerationRequest
+from tests.support.records import picture, record
+
+A1111 = (
+    "a cat, (sharp:1.2) <lora:film:0.8>\nNegative prompt: blurry\n"
+    "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, "
+    "Size: 512x768, Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, Clip skip: 2, "
+    'Lora hashes: "film: 1a2b3c4d5e6f", Version: v1.10.1'
+)
+COMFYUI: dict[str, Any] = {
+    "3": {
+        "class_type": "KSampler",
+        "inputs": {
+            **{"seed": 156680208700286, "steps": 20, "cfg": 8.0, "denoise": 1},
+            **{"sampler_name": "dpmpp_2m", "scheduler": "karras"},
+            **{"model": ["10", 0], "positive": ["6", 0], "negative": ["7", 0]},
+            "latent_image": ["5", 0],
+        },
+    },
+    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd\\base.safetensors"}},
+    "5": {
+        "class_type": "EmptyLatentImage",
+        "inputs": {"width": 512, "height": 640, "batch_size": 1},
+    },
+    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a bottle", "clip": ["10", 1]}},
+    "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "watermark", "clip": ["10", 1]}},
+    "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["4", 2]}},
+    "9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0]}, "is_changed": [float("nan")]},
+    "10": {
+        "class_type": "LoraLoader",
+        "inputs": {"lora_name": "film.safetensors", "model": ["4", 0], "clip": ["4", 1]},
+    },
+}
+INVOKEAI = {
+    **{"positive_prompt": "a fox", "negative_prompt": "dull", "width": 512, "height": 512},
+    **{"seed": 7, "cfg_scale": 7.5, "steps": 30, "scheduler": "dpmpp_2m_k", "rand_device": "cpu"},
+    **{"model": {"key": "k", "hash": "blake3:1", "name": "Dreamshaper 8"}, "clip_skip": 0},
+    **{"loras": [{"model": {"name": "film"}, "weight": 0.8}], "app_version": "5.0.0"},
+}
+FOOOCUS = {
+    **{"prompt": "a barn", "negative_prompt": "", "steps": 30, "guidance_scale": 4.0},
+    **{"sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "123", "sharpness": 2.0},
+    **{"base_model": "juggernautXL", "base_model_hash": "aeb7e9e689", "version": "Fooocus v2.5.0"},
+    "resolution": "(1152, 896)",
+}
+NOVELAI = {
+    **{"steps": 28, "height": 768, "width": 512, "scale": 5.0, "seed": 99, "uc": "lowres"},
+    **{"sampler": "k_euler_ancestral", "noise_schedule": "karras", "prompt": "a girl"},
+}
+SWARMUI = {
+    "sui_image_params": {
+        **{"prompt": "a ship", "negativeprompt": "fog", "model": "OfficialStableDiffusion/xl"},
+        **{"seed": 5, "steps": 20, "cfgscale": 7, "width": 1024, "height": 1024},
+    }
+}
+
+
+def png(path: Path, **texts: str) -> Path:
+    info = PngInfo()
+    for key, text in texts.items():
+        info.add_text(key.replace("_dash_", "-"), text)
+    picture().save(path, pnginfo=info)
+    return path
+
+
+def with_comment(path: Path, comment: bytes) -> Path:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = comment
+    picture().save(path, exif=exif)
+    return path
+
+
+def lost(found: ImportedSettings, beginning: str) -> bool:
+    return any(each.startswith(beginning) for each in found.not_carried)
+
+
+def test_our_own_picture_gives_what_it_was_made_with(history: History) -> None:
+    saved = history.save(picture(), record(seed=5, pictures=2, steps=12), 1)
+    found = read_picture_settings(saved.path)
+    request = GenerationRequest.parse(found.values)
+    assert (found.source, found.not_carried) == ("sdtui", ())
+    assert (request.seed, request.num_inference_steps, request.num_images_per_prompt) == (6, 12, 1)
+    assert (request.sampler, request.guidance_scale) == ("DPM++ 2M Karras", 6.5)
+    assert (request.width, request.height, request.model) == (64, 64, "pocket")
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+def test_our_own_picture_alone_too(history: History, tmp_path: Path, ending: str) -> None:
+    saved = history.save(picture(), record("a: b, c\nd"), 0, file=tmp_path / f"a.{ending}")
+    beside = read_picture_settings(saved.path).values
+    saved.json_path.unlink()
+    found = read_picture_settings(saved.path)
+    assert found.source == "sdtui"
+    assert found.values.items() <= beside.items()
+    assert found.values.keys() >= {"prompt", "seed", "sampler", "width", "num_inference_steps"}
+
+
+def test_an_init_image_that_is_gone_is_not_carried(history: History, tmp_path: Path) -> None:
+    init = tmp_path / "init.png"
+    init.touch()
+    saved = history.save(picture(), record(init_image=init, strength=0.5), 0)
+    assert read_picture_settings(saved.path).values["strength"] == 0.5
+    init.unlink()
+    found = read_picture_settings(saved.path)
+    assert lost(found, "Init image")
+    assert GenerationRequest.parse(found.values).strength is None
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "little-endian", "ascii"])
+def test_a1111(tmp_path: Path, kind: str) -> None:
+    if kind == "png":
+        path = png(tmp_path / "a.png", parameters=A1111)
+    elif kind == "ascii":
+        path = with_comment(tmp_path / "a.jpg", b"ASCII\0\0\0" + A1111.encode())
+    elif kind == "little-endian":
+        path = with_comment(tmp_path / "a.jpg", b"UNICODE\0" + A1111.encode("utf-16-le"))
+    else:
+        path = with_comment(tmp_path / f"a.{kind}", b"UNICODE\0" + A1111.encode("utf-16-be"))
+    found = read_picture_settings(path)
+    assert found.source == "A1111"
+    assert found.values == {
+        "prompt": "a cat, (sharp:1.2) <lora:film:0.8>",
+        "negative_prompt": "blurry",
+        "model": "v1-5-pruned-emaonly",
+        "sampler": "DPM++ 2M Karras",
+        "num_inference_steps": 20,
+        "guidance_scale": 7.0,
+        "width": 512,
+        "height": 768,
+        "seed": 42,
+    }
+    for beginning in ("lora film", "Clip skip 2", "Lora hashes film: 1a2b", "RNG"):
+        assert lost(found, beginning), beginning
+    GenerationRequest.parse(found.values)
+
+
+@pytest.mark.parametrize(
+    ("version", "source"),
+    [("f2.0.1v1.10.1", "Forge"), ("neo", "Forge"), ("v1.10.1", "A1111"), ("sdtui 0.1.0", "sdtui")],
+)
+def test_a1111s_relatives(tmp_path: Path, version: str, source: str) -> None:
+    text = A1111.replace("v1.10.1", version)
+    assert read_picture_settings(png(tmp_path / "a.png", parameters=text)).source == source
+
+
+def test_sd_next(tmp_path: Path) -> None:
+    text = "a cat\nSteps: 20, Size: 512x512, Sampler: UniPC, Seed: 1, CFG scale: 6, App: SD.Next"
+    found = read_picture_settings(png(tmp_path / "a.png", parameters=text))
+    assert (found.source, found.values["sampler"]) == ("SD.Next", "UniPC")
+    assert found.not_carried[0].startswith("RNG")
+
+
+@pytest.mark.parametrize("workflow", [True, False])
+def test_comfyui(tmp_path: Path, workflow: bool) -> None:
+    texts = {"prompt": json.dumps(COMFYUI)}
+    if workflow:
+        texts["workflow"] = json.dumps({"links": [], "nodes": []})
+    found = read_picture_settings(png(tmp_path / "a.png", **texts))
+    assert found.source == "ComfyUI"
+    assert found.values == {
+        "prompt": "a bottle",
+        "negative_prompt": "watermark",
+        "model": "base.safetensors",
+        "sampler": "DPM++ 2M Karras",
+        "num_inference_steps": 20,
+        "guidance_scale": 8.0,
+        "width": 512,
+        "height": 640,
+    }
+    assert lost(found, "Seed")
+    assert lost(found, "node LoraLoader")
+
+
+def test_comfyui_in_webp(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0110] = "prompt:" + json.dumps(COMFYUI)
+    picture().save(tmp_path / "a.webp", exif=exif)
+    assert read_picture_settings(tmp_path / "a.webp").values["prompt"] == "a bottle"
+
+
+def test_invokeai(tmp_path: Path) -> None:
+    found = read_picture_settings(png(tmp_path / "a.png", invokeai_metadata=json.dumps(INVOKEAI)))
+    assert found.source == "InvokeAI"
+    assert found.values == {
+        "prompt": "a fox",
+        "negative_prompt": "dull",
+        "model": "Dreamshaper 8",
+        "sampler": "DPM++ 2M Karras",
+        "num_inference_steps": 30,
+        "guidance_scale": 7.5,
+        "width": 512,
+        "height": 512,
+        "seed": 7,
+    }
+    assert lost(found, "loras")
+
+
+def test_invokeais_first_format(tmp_path: Path) -> None:
+    dream = '"a fox [dull]" -s 50 -S 4 -W 512 -H 512 -C 7.5 -A k_lms'
+    found = read_picture_settings(png(tmp_path / "a.png", Dream=dream))
+    assert (found.values["prompt"], found.values["negative_prompt"]) == ("a fox", "dull")
+    assert lost(found, "Sampler k_lms")
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_fooocus(tmp_path: Path, ending: str) -> None:
+    text = json.dumps(FOOOCUS)
+    if ending == "png":
+        path = png(tmp_path / "a.png", parameters=text, fooocus_scheme="fooocus")
+    else:
+        path = with_comment(tmp_path / "a.jpg", text.encode())
+    found = read_picture_settings(path)
+    assert found.source == "Fooocus"
+    assert found.values == {
+        "prompt": "a barn",
+        "model": "juggernautXL",
+        "sampler": "DPM++ 2M SDE Karras",
+        "num_inference_steps": 30,
+        "guidance_scale": 4.0,
+        "width": 1152,
+        "height": 896,
+        "seed": 123,
+    }
+    assert lost(found, "sharpness")
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_novelai(tmp_path: Path, described: bool) -> None:
+    texts = {
+        "Software": "NovelAI",
+        "Source": "Stable Diffusion F1022D28",
+        "Comment": json.dumps(NOVELAI),
+    }
+    if described:
+        texts["Description"] = "a girl"
+    found = read_picture_settings(png(tmp_path / "a.png", **texts))
+    assert found.source == "NovelAI"
+    assert found.values == {
+        "prompt": "a girl",
+        "negative_prompt": "lowres",
+        "model": "Stable Diffusion",
+        "sampler": "Euler a",
+        "num_inference_steps": 28,
+        "guidance_scale": 5.0,
+        "width": 512,
+        "height": 768,
+        "seed": 99,
+    }
+    assert lost(found, "Schedule karras")
+
+
+def test_swarmui(tmp_path: Path) -> None:
+    found = read_picture_settings(png(tmp_path / "a.png", parameters=json.dumps(SWARMUI)))
+    assert (found.source, found.values["model"], found.values["width"]) == ("SwarmUI", "xl", 1024)
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule", "label", "unknown"),
+    [
+        ("DPM++ 2M Karras", None, "DPM++ 2M Karras", None),
+        ("DPM++ 2M", None, "DPM++ 2M", None),
+        ("DPM++ 2M", "Automatic", "DPM++ 2M Karras", None),
+        ("DPM++ 2M SDE", "Automatic", "DPM++ 2M SDE Exponential", None),
+        ("Euler a", "Automatic", "Euler a", None),
+        ("euler_ancestral", "normal", "Euler a", None),
+        ("dpmpp_sde_gpu", "exponential", "DPM++ SDE Exponential", None),
+        ("dpmpp_2m", "beta", "DPM++ 2M", "beta"),
+        ("k_dpm_2_a", None, "DPM2 a", None),
+        ("uni_pc", "simple", "UniPC", "simple"),
+        ("LMS", None, None, "LMS"),
+        ("", None, None, ""),
+    ],
+)
+def test_samplers(name: str, schedule: str | None, label: str | None, unknown: str | None) -> None:
+    assert our_sampler(name, schedule) == (label, unknown)
+
+
+def test_values_outside_the_limits_are_named_with_the_reason(tmp_path: Path) -> None:
+    text = "a cat\nSteps: 999, Sampler: LMS, CFG scale: 99, Seed: -1, Size: 513x99999"
+    found = read_picture_settings(png(tmp_path / "a.png", parameters=text))
+    assert found.values == {"prompt": "a cat"}
+    for beginning in ("Steps", "Sampler LMS", "CFG scale", "Seed", "Width", "Height"):
+        assert lost(found, beginning), beginning
+    assert "less than or equal to 150" in found.not_carried[1]
+
+
+def test_no_escape_sequence_gets_through(tmp_path: Path) -> None:
+    text = "a cat\nSteps: 20, Seed: \x1b[31m, Size: 8x8, Sampler: \x1b]0;x\x07, Evil: \x9b1m\r\n"
+    found = read_picture_settings(png(tmp_path / "a.png", parameters=text))
+    assert all(visible(each, keep="") == each for each in found.not_carried)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def raw_png(path: Path, *chunks: bytes, size: tuple[int, int] = (64, 64)) -> Path:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b""))
+    return path
+
+
+DEEP = "[" * 100_000
+BOMB = zlib.compress(b"a" * 200_000_000, 9)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (),
+        (chunk(b"zTXt", b"parameters\0\0" + BOMB),),
+        (chunk(b"iTXt", b"parameters\0\1\0\0\0" + BOMB),) * 20,
+        (chunk(b"tEXt", b"parameters\0" + b"a" * 5_000_000),),
+        (b"\xff\xff\xff\xfftEXtparameters\0x",),
+        (chunk(b"zTXt", b"parameters\0\0not zlib"),),
+        (chunk(b"tEXt", b"parameters\0{" + DEEP.encode()),),
+        (chunk(b"tEXt", b"prompt\0{" + DEEP.encode()),),
+        (chunk(b"tEXt", b"prompt\0{}"),),
+        (chunk(b"tEXt", b'prompt\0{"1": {"class_type": "KSampler", "inputs": {}}}'),),
+        (chunk(b"tEXt", b"invokeai_metadata\0[]"),),
+        (chunk(b"tEXt", b'invokeai_metadata\0{"scheduler": "x", "model": "text"}'),),
+        (chunk(b"tEXt", b'sd-metadata\0{"image": []}'),),
+        (chunk(b"tEXt", b'sd-metadata\0{"image": {"sampler": "x", "prompt": 5}}'),),
+        (chunk(b"tEXt", b"Dream\0" + b'"' * 100_000),),
+        (chunk(b"tEXt", b"Comment\0{}"), chunk(b"tEXt", b"Source\0x")),
+        (chunk(b"tEXt", b"sdtui\0{}"),),
+        (chunk(b"eXIf", b"II*\0\xff\xff\xff\xff"),),
+        (
+            chunk(
+                b"eXIf",
+                b"MM\0*\0\0\0\x08\xff\xff" + b"\x92\x86\0\7\xff\xff\xff\xff\xff\xff\xff\xff" * 99,
+            ),
+        ),
+    ],
+    ids=str,
+)
+def test_hostile_chunks_are_an_error_in_words(tmp_path: Path, chunks: tuple[bytes, ...]) -> None:
+    with pytest.raises(ImageError) as caught:
+        read_picture_settings(raw_png(tmp_path / "a.png", *chunks))
+    assert caught.value.hint
+
+
+def test_a_graph_with_a_circle_and_one_with_too_many_nodes(tmp_path: Path) -> None:
+    circle = json.loads(json.dumps(COMFYUI))
+    circle["10"]["inputs"]["model"] = ["3", 0]
+    circle["6"]["inputs"]["text"] = ["6", 0]
+    assert (
+        "prompt"
+        not in read_picture_settings(png(tmp_path / "a.png", prompt=json.dumps(circle))).values
+    )
+    huge = {str(number): COMFYUI["4"] for number in range(2001)}
+    with pytest.raises(ImageError, match="nodes"):
+        read_picture_settings(png(tmp_path / "b.png", prompt=json.dumps(huge)))
+
+
+def test_a_picture_with_a_huge_size_is_not_decoded(tmp_path: Path) -> None:
+    path = raw_png(
+        tmp_path / "a.png", chunk(b"tEXt", b"parameters\0" + A1111.encode()), size=(2**30, 2**30)
+    )
+    assert read_picture_settings(path).values["width"] == 512
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+def test_every_truncation_is_an_answer_or_an_error_in_words(tmp_path: Path, ending: str) -> None:
+    if ending == "png":
+        whole = png(tmp_path / "whole.png", parameters=A1111).read_bytes()
+    else:
+        comment = b"UNICODE\0" + A1111.encode("utf-16-be")
+        whole = with_comment(tmp_path / f"whole.{ending}", comment).read_bytes()
+    path = tmp_path / f"cut.{ending}"
+    for end in range(0, len(whole), 7):
+        path.write_bytes(whole[:end])
+        with contextlib.suppress(ImageError):
+            read_picture_settings(path)
+
+
+def test_what_is_no_picture(tmp_path: Path) -> None:
+    pipe, text = tmp_path / "pipe.png", tmp_path / "text.png"
+    os.mkfifo(pipe)
+    text.write_text("hello")
+    for path in (pipe, text, tmp_path, tmp_path / "missing.png"):
+        with pytest.raises(ImageError, match="can't be read"):
+            read_picture_settings(path)
+
+
+def test_foreign_pictures_are_brought_in(history: History, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    png(source / "a.png", parameters=A1111)
+    png(source / "b.png", prompt=json.dumps(COMFYUI))
+    png(source / "nothing.png")
+    brought = history.import_([source])
+    assert len(brought.pictures) == 2
+    assert [each.path.name for each in brought.skipped] == ["nothing.png"]
+    (cat,) = history.entries("cat model:v1-5-pruned-emaonly").entries
+    notices = history.record(cat).notices
+    assert notices[0] == "imported from A1111"
+    assert any("Clip skip" in notice for notice in notices)
+    assert history.import_([source]).known == 2
+
+
+def test_a_foreign_picture_among_the_pictures_gets_its_json_there(history: History) -> None:
+    history.pictures.mkdir()
+    path = png(history.pictures / "mine.png", parameters=A1111)
+    history.refresh()
+    assert history.entries().total == 0
+    assert history.import_([path]).pictures == (path,)
+    history.refresh()
+    assert [entry.path for entry in history.entries().entries] == [path]
+    assert history.skipped() == ()

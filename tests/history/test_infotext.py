@@ -1,0 +1,151 @@
+"""A1111's text: written to the grammar, read back by our parser, by one that is written to the
+grammar here, and by sd-parsers."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sd_parsers.extractors._get_exif_value import get_exif_value
+from sd_parsers.parsers import AUTOMATIC1111Parser
+
+from sdtui.history import History
+from sdtui.history.image_metadata import read_texts
+from sdtui.history.infotext import own_record, parse_parameters, write_parameters
+from sdtui.requests.record import GenerationRecord
+from tests.support.records import picture, record
+
+PROMPTS = [
+    "a cat, (sharp:1.2), <lora:film:0.8>",
+    'a "quoted" sign that says \\"no\\"',
+    "time: noon, place: here",
+    "first line\nsecond line\n\nfourth line",
+    "Steps: 20, Sampler: Euler, CFG scale: 7",
+    "before\nSteps: 20, Sampler: Euler, Seed: 1, Size: 8x8\nafter",
+    "🐯 tiger 👩‍👩‍👧 and Ünïcödé 猫",
+    "a, b: c, d: e, f: g",
+]
+NEGATIVES = ["", "blurry, low quality", "text: none\nSteps: 3", '"', "🙈"]
+
+
+def grammar(text: str) -> tuple[str, str, dict[str, str]]:
+    """The grammar, word for word, with none of our code: params are the last line."""
+    head, _, last = text.rpartition("\n")
+    prompt, mark, negative = head.partition("\nNegative prompt: ")
+    pairs = {}
+    while last:
+        match = re.match(r'(\w[\w \-/]+): ("(?:\\.|[^\\"])*"|[^,]*)(?:, |$)', last)
+        assert match is not None, last
+        key, value = match.groups()
+        pairs[key] = json.loads(value) if value.startswith('"') else value
+        last = last[match.end() :]
+    return prompt, negative if mark else "", pairs
+
+
+EXPECTED = {
+    "Steps": "20",
+    "Sampler": "DPM++ 2M",
+    "Schedule type": "Karras",
+    "CFG scale": "6.5",
+    "Seed": "42",
+    "Size": "64x64",
+    "Model hash": "6ce0161689",
+    "Model": "pocket",
+    "RNG": "CPU",
+    "Version": "sdtui 0.1.0",
+}
+
+
+@pytest.mark.parametrize("negative", NEGATIVES)
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_the_text_is_read_back_field_by_field(prompt: str, negative: str) -> None:
+    text = write_parameters(record(prompt, negative_prompt=negative))
+    assert grammar(text) == (prompt, negative, EXPECTED)
+    native = parse_parameters(text)
+    assert (native.prompt, native.negative_prompt, dict(native.pairs)) == (
+        prompt,
+        negative,
+        EXPECTED,
+    )
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("negative", NEGATIVES)
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_sd_parsers_reads_it_back(
+    history: History, tmp_path: Path, prompt: str, negative: str, ending: str
+) -> None:
+    run = record(prompt, negative_prompt=negative)
+    saved = history.save(picture(8, 8), run, 0, file=tmp_path / f"a.{ending}")
+    with Image.open(saved.path) as image:
+        # not ParserManager: it remembers the last JPEG by id(), which a later image may have too
+        text = image.info["parameters"] if ending == "png" else get_exif_value(image, "UserComment")
+    info = AUTOMATIC1111Parser().parse({"parameters": text})
+    (sampler,) = info.samplers
+    assert [each.value for each in sampler.prompts] == [prompt]
+    assert [each.value for each in sampler.negative_prompts] == ([negative] if negative else [])
+    assert sampler.name == "DPM++ 2M"
+    assert sampler.parameters == {
+        "scheduler": "Karras",
+        "cfg_scale": "6.5",
+        "seed": "42",
+        "steps": "20",
+    }
+    assert sampler.model is not None
+    assert (sampler.model.name, sampler.model.hash) == ("pocket", "6ce0161689")
+    assert info.metadata["Size"] == "64x64"
+    assert info.metadata["RNG"] == "CPU"
+
+
+def test_the_order_is_a1111s() -> None:
+    run = record(strength=0.6, init_image=Path("in.png"), model="/models/a, b: c.safetensors")
+    assert write_parameters(run).splitlines()[-1] == (
+        "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 6.5, Seed: 42, "
+        'Size: 64x64, Model hash: 6ce0161689, Model: "a, b: c", Denoising strength: 0.6, '
+        "RNG: CPU, Version: sdtui 0.1.0"
+    )
+
+
+def test_a_value_like_its_key_prints_the_key_alone() -> None:
+    assert ", Model, RNG: CPU" in write_parameters(record(model="Model"))
+
+
+def test_a_last_line_with_two_pairs_belongs_to_the_prompt() -> None:
+    found = parse_parameters("a cat\nSteps: 20, Seed: 1")
+    assert (found.prompt, found.pairs) == ("a cat\nSteps: 20, Seed: 1", {})
+
+
+def test_negative_prompt_over_several_lines() -> None:
+    found = parse_parameters("a\nb\nNegative prompt: c\nd\nSteps: 1, Seed: 2, Size: 8x8")
+    assert (found.prompt, found.negative_prompt) == ("a\nb", "c\nd")
+
+
+@pytest.mark.parametrize("text", ["", "\n", ":", ",,,", '"', "Negative prompt:", 'a: "' * 5000])
+def test_any_text_is_taken_apart(text: str) -> None:
+    parse_parameters(text)
+
+
+@pytest.mark.parametrize("piece", ["a", "a ", " ", "a:", 'a: "', "- /", '\\"', 'ab:"x,', "ab: x "])
+def test_a_long_line_takes_no_longer_than_it_is(piece: str) -> None:
+    began = time.process_time()
+    parse_parameters(f"a\n{piece * 200_000}x")
+    assert time.process_time() - began < 5  # minutes, where parts of it are looked at again
+
+
+def test_a_png_carries_its_whole_record(history: History) -> None:
+    run = record(pictures=2)
+    saved = history.save(picture(), run, 1)
+    inside = own_record(read_texts(saved.path))
+    assert inside == run.of_image(1)
+    assert isinstance(inside, GenerationRecord)
+
+
+def test_a_text_too_long_for_exif_is_left_out(history: History, tmp_path: Path) -> None:
+    run = record("x" * 20_000, negative_prompt="y" * 20_000)
+    saved = history.save(picture(), run, 0, file=tmp_path / "a.jpg")
+    assert read_texts(saved.path).texts == {}
+    assert saved.json_path.is_file()

@@ -1,0 +1,50 @@
+"""What holds up other threads while torch is imported is kept away."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from sdtui.jobs.torch_preload import without_blocking_the_event_loop
+
+LOAD = """
+from pathlib import Path
+from sdtui.jobs.torch_preload import load_libraries
+assert load_libraries() == ["libtorch_global_deps.so", "libtorch.so"]
+assert "libtorch_cpu" in Path("/proc/self/maps").read_text()
+"""
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    """The test's own process goes on as it was."""
+    yield
+    gc.unfreeze()
+
+
+def test_what_was_imported_is_never_gone_through_by_the_collector() -> None:
+    with without_blocking_the_event_loop():
+        assert not gc.isenabled()
+        here_to_stay: list[list[int]] = [[]] * 3
+    assert gc.isenabled()
+    assert gc.get_freeze_count()
+    assert all(each is not here_to_stay for each in gc.get_objects())
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with without_blocking_the_event_loop():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch loads its libraries itself")
+def test_libraries_of_torch_are_loaded_ahead() -> None:
+    subprocess.run([sys.executable, "-c", LOAD], check=True)

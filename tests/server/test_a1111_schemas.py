@@ -1,0 +1,150 @@
+"""What A1111's fields mean here, and what is told of those that mean nothing."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+from PIL import Image
+
+from sdtui.requests.events import Cancelled
+from sdtui.requests.request import GenerationRequest
+from sdtui.server.api.a1111.generate import behind_skipped
+from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
+from sdtui.server.services.generation import GenerationOutcome, Picture
+from tests.server.test_native_api import open_base64, png_base64
+from tests.support.live_server import Live
+
+SMALL: dict[str, Any] = {"prompt": "x", "steps": 2, "width": 64, "height": 64}
+
+
+@pytest.mark.parametrize(
+    ("values", "sampler"),
+    [
+        ({"sampler_name": "DPM++ 2M"}, "DPM++ 2M Karras"),
+        ({"sampler_name": "DPM++ 2M", "scheduler": None}, "DPM++ 2M Karras"),
+        ({"sampler_name": "DPM++ 2M", "scheduler": ""}, "DPM++ 2M Karras"),
+        ({"sampler_name": "DPM++ 2M", "scheduler": "Automatic"}, "DPM++ 2M Karras"),
+        ({"sampler_name": "DPM++ 2M", "scheduler": "Uniform"}, "DPM++ 2M"),
+        ({"sampler_name": "DPM++ 2M SDE"}, "DPM++ 2M SDE Exponential"),
+        ({"sampler_name": "Euler a"}, "Euler a"),
+        ({"sampler_index": "Euler"}, "Euler"),
+        ({"scheduler": "Automatic"}, None),
+    ],
+)
+def test_the_schedule_that_goes_with_a_sampler(values: dict[str, Any], sampler: str | None) -> None:
+    body = Txt2ImgBody(prompt="x", **values)
+    assert body.values().get("sampler") == sampler
+    assert body.not_applied() == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "fit"), [(None, "stretch"), (0, "stretch"), (1, "crop"), (2, "pad"), (3, "stretch")]
+)
+def test_resize_modes(mode: int | None, fit: str) -> None:
+    values = {} if mode is None else {"resize_mode": mode}
+    assert Img2ImgBody(init_images=["x"], **values).values()["init_image_fit"] == fit
+
+
+def test_a_stretched_picture_keeps_its_ends(ask: httpx.Client) -> None:
+    wide = Image.new("RGB", (768, 256), "red")
+    wide.paste("blue", (0, 0, 256, 256))
+    wide.paste("lime", (512, 0, 768, 256))
+    buffer = io.BytesIO()
+    wide.save(buffer, "PNG")
+    sent = {**SMALL, "init_images": [base64.b64encode(buffer.getvalue()).decode()]}
+    sent |= {"width": 128, "height": 128, "denoising_strength": 0}
+    ends = {}
+    for mode in (0, 1):
+        answer = ask.post("/sdapi/v1/img2img", json={**sent, "resize_mode": mode})
+        picture = open_base64(answer.json()["images"][0])
+        ends[mode] = [cast("tuple[int, ...]", picture.getpixel((x, 64))) for x in (6, 121)]
+    (left, right), (cut, _) = ends[0], ends[1]
+    assert left[2] > 150 > left[0]
+    assert right[1] > 150 > right[0]
+    assert cut[0] > 150 > cut[2]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"prompt": "a <lora:x:1> cat"}, ["<lora:x:1>"]),
+        ({"prompt": "a (red:1.5) cat", "negative_prompt": "(red:1.5)"}, ["(red:1.5)"] * 2),
+        ({"prompt": "a [cat:dog:0.5] BREAK"}, ["[cat:dog:0.5]", "BREAK"]),
+        ({"prompt": "a cat (black), 16:9 [sic]"}, []),
+        ({"refiner_checkpoint": "None", "eta": 0, "styles": [], "tiling": False}, []),
+        ({"refiner_checkpoint": "other", "tiling": True}, ["tiling", "refiner_checkpoint"]),
+        ({"override_settings": {"samples_format": None, "sd_vae": ""}}, []),
+        ({"scheduler": "beta", "sampler_name": "Euler"}, ["scheduler"]),
+    ],
+)
+def test_what_has_no_effect_is_told(values: dict[str, Any], told: list[str]) -> None:
+    body = Txt2ImgBody(**values)
+    body.output()
+    assert body.not_applied() == told
+
+
+def test_of_a_picture_to_start_from(ask: httpx.Client) -> None:
+    body = Img2ImgBody(init_images=["x"], include_init_images=True)
+    assert body.not_applied() == ["include_init_images"]
+    for pictures, words in (
+        ([png_base64()] * 2, "init_images: must have at most 1 item, not 2."),
+        ([], "init_images: must have at least 1 item, not 0."),
+    ):
+        refused = ask.post("/sdapi/v1/img2img", json={**SMALL, "init_images": pictures})
+        assert refused.json()["detail"] == words
+
+
+def test_far_too_many_fields_are_refused(ask: httpx.Client) -> None:
+    many = {f"field {number}": 1 for number in range(2000)}
+    refused = ask.post("/sdapi/v1/txt2img", json={**SMALL, **many})
+    assert (refused.status_code, "has 2004 fields" in refused.text) == (422, True)
+
+
+def test_words_that_the_model_did_not_see_are_told(ask: httpx.Client) -> None:
+    made = ask.post("/sdapi/v1/txt2img", json={**SMALL, "prompt": "a big cat, " * 60})
+    (told,) = json.loads(made.json()["info"])["not_applied"]
+    assert told.startswith("prompt, from: ")
+
+
+def test_limits_are_told_by_a1111s_names(ask: httpx.Client) -> None:
+    refused = ask.post("/sdapi/v1/txt2img", json={**SMALL, "batch_size": 3, "n_iter": 2})
+    assert refused.json()["detail"].startswith("batch_size times n_iter: must be at most 4")
+
+
+def test_one_of_several_in_a_batch_is_skipped(ask: httpx.Client, pocket: Live) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    body = {**SMALL, "steps": 150, "n_iter": 4, "seed": 1}
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(ask.post, "/sdapi/v1/txt2img", json=body)
+        pocket.until(
+            lambda: pocket.services.job_events.step(pocket.services.job_events.running) is not None
+        )
+        with pocket.client() as other:
+            other.post("/sdapi/v1/skip")
+        info = json.loads(waiting.result().json()["info"])
+    assert info["all_seeds"] == [2, 3, 4]
+
+
+def test_what_is_behind_a_skipped_iteration() -> None:
+    body = Txt2ImgBody(prompt="x", batch_size=4, n_iter=3)
+    request = GenerationRequest(prompt="x", seed=100, num_images_per_prompt=12)
+    for made, first, left in ((0, 104, 8), (2, 104, 8), (4, 108, 4), (5, 108, 4)):
+        pictures = tuple(Picture(index, 0, Path()) for index in range(made))
+        remaining = behind_skipped(body, request, GenerationOutcome("1", Cancelled(), pictures))
+        assert remaining is not None
+        assert (remaining.seed, remaining.num_images_per_prompt) == (first, left)
+    pictures = tuple(Picture(index, 0, Path()) for index in range(8))
+    assert behind_skipped(body, request, GenerationOutcome("1", Cancelled(), pictures)) is None
+
+
+def test_png_info_tells_the_size_as_a1111_does(ask: httpx.Client) -> None:
+    made = ask.post("/sdapi/v1/txt2img", json=SMALL).json()["images"][0]
+    found = ask.post("/sdapi/v1/png-info", json={"image": made}).json()["parameters"]
+    assert (found["Size-1"], found["Size-2"]) == ("64", "64")

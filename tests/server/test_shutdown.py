@@ -1,0 +1,369 @@
+"""The end of a server: what is finished, what is kept, and what the next one makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sdtui.core.settings import Settings
+from sdtui.jobs import JobState
+from sdtui.server.lifecycle import Server
+from sdtui.server.services.queue_persistence import QueuePersistence
+from tests.server.test_load import BODY, leave, state
+from tests.server.test_native_api import events_of
+from tests.support.app_harness import ScriptedGenerator
+from tests.support.live_server import PATIENCE, Live, as_if_ended, live
+
+
+def test_the_end_lets_the_running_picture_finish_and_keeps_the_rest(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    answers: dict[str, httpx.Response] = {}
+
+    def call(name: str, running: Live) -> None:
+        body: dict[str, Any]
+        path, body = "/generate", {"prompt": name}
+        if name == "streamed":
+            path, body = "/v1/images/generations", {"prompt": name, "stream": True}
+        with running.client() as client:
+            answers[name] = client.post(path, json=body)
+
+    with live(tmp_path, lambda _: generator, grace=PATIENCE) as running:
+        generator.hold.set()
+        threads = []
+        for number, name in enumerate(("running", "waiting", "streamed")):
+            thread = threading.Thread(target=call, args=(name, running))
+            thread.start()
+            threads.append(thread)
+            running.until(lambda: len(running.services.queue.jobs()) == number + 1)  # noqa: B023
+        with running.client() as ask:
+            last = ask.post("/jobs", json={"prompt": "last"}).json()
+        running.end()
+        running.until(lambda: "waiting" in answers)
+        generator.hold.clear()
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert answers["running"].status_code == 200
+    assert answers["waiting"].status_code == 503
+    kept = answers["waiting"].json()["error"]
+    assert kept["type"] == "ShuttingDown"
+    ((event, streamed),) = events_of(answers["streamed"].text)
+    assert (event, streamed["error"]["code"]) == ("error", "ShuttingDown")
+
+    as_if_ended(tmp_path)
+    with live(tmp_path, lambda _: generator) as again, again.client() as ask:
+        for job in (kept["job"], last["id"]):
+            again.until(lambda: ask.get(f"/jobs/{job}").json()["state"] == "done")  # noqa: B023
+    made = [request.prompt for request in generator.requests]
+    assert made == ["running", "waiting", "streamed", "last"]
+
+
+def test_what_is_not_finished_in_time_is_kept_too_and_goes_first(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
+        generator.hold.set()
+        jobs = [ask.post("/jobs", json={"prompt": name}).json() for name in ("long", "next")]
+        running.until(lambda: state(running, jobs[0]) is JobState.RUNNING)
+    generator.hold.clear()
+    generator.requests.clear()
+    as_if_ended(tmp_path)
+    with live(tmp_path, lambda _: generator) as again, again.client() as ask:
+        for job in jobs:
+            again.until(lambda: ask.get(job["url"]).json()["state"] == "done")  # noqa: B023
+    assert [request.prompt for request in generator.requests] == ["long", "next"]
+
+
+def test_a_job_that_waits_for_the_engine_is_kept_too(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
+        generator.hold.set()
+        job = ask.post("/jobs", json=BODY).json()
+        running.until(lambda: state(running, job) is JobState.RUNNING)
+    generator.hold.clear()
+    as_if_ended(tmp_path)
+    imported = threading.Event()
+
+    def made_late(_: Settings) -> ScriptedGenerator:
+        imported.wait(PATIENCE)
+        return generator
+
+    with live(tmp_path, made_late, grace=PATIENCE, warm=False) as again:
+        again.until(lambda: state(again, job) is JobState.RUNNING)
+        assert again.services.job_events.running is None  # taken, but not begun
+        again.end()
+        again.thread.join(PATIENCE)
+        imported.set()
+    as_if_ended(tmp_path)
+    with live(tmp_path, lambda _: generator) as third, third.client() as ask:
+        third.until(lambda: ask.get(job["url"]).json()["state"] == "done")
+
+
+def test_a_cancelled_job_does_not_come_back(tmp_path: Path) -> None:
+    class _Slow(ScriptedGenerator):
+        def step(self) -> None:
+            time.sleep(0.5)  # no step looks for the cancellation meanwhile
+
+    with live(tmp_path, lambda _: _Slow()) as running, running.client() as ask:
+        job = ask.post("/jobs", json=BODY).json()
+        running.until(lambda: state(running, job) is JobState.RUNNING)
+        ask.delete(job["url"])
+        running.end()
+    assert not list((tmp_path / "state" / "sdtui" / "server").glob("queue-*"))
+
+
+@pytest.mark.parametrize(
+    ("path", "extra"),
+    [
+        ("/generate", {}),
+        ("/sdapi/v1/txt2img", {}),
+        ("/v1/images/generations", {"stream": True}),
+    ],
+)
+def test_who_goes_away_during_the_grace_has_its_job_cancelled(
+    tmp_path: Path, generator: ScriptedGenerator, path: str, extra: dict[str, Any]
+) -> None:
+    generator.hold.set()
+    with live(tmp_path, lambda _: generator, grace=PATIENCE) as running:
+
+        def end_with_one_waiting() -> None:
+            with running.client() as ask:
+                ask.post("/jobs", json={"prompt": "waits"})
+            running.end()
+            running.until(running.services.closing.is_set)
+
+        leave(running, path, "left", JobState.RUNNING, meanwhile=end_with_one_waiting, **extra)
+        running.until(lambda: running.services.queue.jobs()[-1].state is JobState.CANCELLED)
+    as_if_ended(tmp_path)
+    kept = [job.request.prompt for job in running.services.queue_file.orphaned()]
+    assert kept == ["waits"]
+
+
+def test_a_job_that_is_kept_is_not_told_to_be_over(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    generator.hold.set()
+    with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
+        jobs = [ask.post("/jobs", json=BODY).json() for _ in range(2)]
+        running.until(lambda: state(running, jobs[0]) is JobState.RUNNING)
+        told: dict[str, list[str]] = {}
+
+        def follow(url: str) -> None:
+            with running.client() as client:
+                text = client.get(url + "/events").text
+                told[url] = [kind for kind, _ in events_of(text)]
+
+        threads = [threading.Thread(target=follow, args=(job["url"],)) for job in jobs]
+        for thread in threads:
+            thread.start()
+        running.until(
+            lambda: all(
+                running.services.job_events._states[job["id"]].subscriptions for job in jobs
+            )
+        )
+        running.end()
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert told[jobs[0]["url"]][-1] == "stage"
+    assert told[jobs[1]["url"]] == ["queued"]
+
+
+def test_who_does_not_read_its_answers_does_not_hold_up_the_end(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    with live(tmp_path, lambda _: generator, grace=PATIENCE) as running, _asking_for_much(running):
+        time.sleep(0.5)
+        assert len(running.server.server_state.tasks) == 1
+        began = time.monotonic()
+        running.end()
+        running.thread.join(PATIENCE)
+    assert time.monotonic() - began < 30
+
+
+def test_who_reads_slowly_has_its_answer_at_the_end(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    with (
+        live(tmp_path, lambda _: generator, grace=PATIENCE) as running,
+        _asking_for_much(running) as slow,
+    ):
+        running.end()
+        read = 0
+        began = time.monotonic()
+        while part := slow.recv(2_000_000):
+            read += len(part)
+            if time.monotonic() - began < 8:
+                time.sleep(len(part) / 1_000_000)
+    assert read > _MUCH
+
+
+_MUCH = 20_000_000
+
+
+@contextmanager
+def _asking_for_much(running: Live) -> Iterator[socket.socket]:
+    """A connection whose answer has begun, and is more than what is on the way can hold."""
+    large = running.services.history.pictures / "large.png"
+    large.parent.mkdir(exist_ok=True)
+    large.write_bytes(bytes(_MUCH))
+    token = running.services.links.make(large)
+    with socket.create_connection(running.address, PATIENCE) as asking:
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
+        asking.sendall(f"GET /pictures/{token} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        running.until(lambda: len(running.server.server_state.tasks) == 1)
+        yield asking
+
+
+@pytest.mark.parametrize("body", [{}, {"stream": True}])
+def test_whose_job_was_cancelled_is_not_told_that_it_is_kept(
+    tmp_path: Path, body: dict[str, Any]
+) -> None:
+    class _Slow(ScriptedGenerator):
+        def step(self) -> None:
+            time.sleep(1)  # no step looks for the cancellation meanwhile
+
+    answers = []
+    with live(tmp_path, lambda _: _Slow(), grace=0) as running:
+
+        def ask_and_wait() -> None:
+            with running.client() as client:
+                answers.append(client.post("/v1/images/generations", json={**BODY, **body}))
+
+        thread = threading.Thread(target=ask_and_wait)
+        thread.start()
+        running.until(
+            lambda: (
+                running.services.job_events.step(running.services.job_events.running) is not None
+            )
+        )
+        with running.client() as ask:
+            ask.delete(f"/jobs/{running.services.job_events.running}")
+        running.end()
+        thread.join(PATIENCE)
+    assert "The job was cancelled." in answers[0].text
+    assert "kept" not in answers[0].text
+
+
+@pytest.mark.parametrize("when", ["before", "behind"])
+def test_told_to_end_while_it_starts_it_keeps_what_was_kept(
+    tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
+        generator.hold.set()
+        jobs = [ask.post("/jobs", json=BODY).json()["id"] for _ in range(3)]
+    as_if_ended(tmp_path)
+    take_over = QueuePersistence.take_over
+    servers: list[Server] = []
+
+    def interrupted(queue_persistence: QueuePersistence) -> None:
+        def end() -> None:
+            servers[0].handle_exit(15, None)
+            while not queue_persistence._services.closing.is_set():
+                time.sleep(0.01)
+
+        if when == "before":
+            end()
+        take_over(queue_persistence)
+        if when == "behind":
+            while queue_persistence._services.queue.jobs()[0].state is not JobState.RUNNING:
+                time.sleep(0.01)
+            end()
+
+    init = Server.__init__
+
+    def remembered(server: Server, *arguments: Any) -> None:
+        init(server, *arguments)
+        servers.append(server)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(QueuePersistence, "take_over", interrupted)
+        patch.setattr(Server, "__init__", remembered)
+        with live(tmp_path, lambda _: generator, grace=0, warm=False) as again:
+            again.thread.join(PATIENCE)
+    as_if_ended(tmp_path)
+    left = again.services.queue_file.orphaned()
+    assert [job.id for job in left] == jobs
+    assert {job.state for job in left} == {JobState.QUEUED}
+
+
+def test_a_body_that_is_still_coming_does_not_hold_up_the_end(scripted: Live) -> None:
+    head = b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(scripted.address, PATIENCE) as slow:
+        slow.sendall(head + b'Content-Length: 1000\r\n\r\n{"prompt"')
+        scripted.until(lambda: len(scripted.server.server_state.tasks) == 1)
+        began = time.monotonic()
+        scripted.end()
+        answer = slow.recv(10_000)
+        scripted.thread.join(PATIENCE)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert time.monotonic() - began < 5
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _begin(tmp_path: Path, port: int) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "SDTUI_PICTURES": str(tmp_path / "pictures"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sdtui", "serve", "--port", str(port), "--grace", "600"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stderr is not None
+    while (line := process.stderr.readline()) != f"sdtui serves http://127.0.0.1:{port}\n":
+        assert "was running when sdtui died" in line
+    return process
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_command_with_0_and_sigkill_loses_no_waiting_job(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    process = _begin(tmp_path, port)
+    body = {"prompt": "x", "num_inference_steps": 150, "width": 64, "height": 64}
+    jobs = [httpx.post(f"{url}/jobs", json=body, timeout=PATIENCE).json() for _ in range(2)]
+    folder = tmp_path / "state" / "sdtui" / "server"
+    end = time.monotonic() + PATIENCE
+    while [
+        job["state"]
+        for file in folder.glob("queue-*.json")
+        for job in json.loads(file.read_text())["jobs"]
+    ] != ["running", "queued"]:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    process = _begin(tmp_path, port)
+    # The one that ran may be what killed it.
+    assert httpx.get(f"{url}{jobs[0]['url']}", timeout=PATIENCE).status_code == 404
+    assert httpx.get(f"{url}{jobs[1]['url']}", timeout=PATIENCE).status_code == 200
+    process.send_signal(ending)
+    _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert told == ""
+    (kept,) = folder.glob("queue-*.json")
+    assert [job["state"] for job in json.loads(kept.read_text())["jobs"]] == ["queued"]

@@ -1,0 +1,52 @@
+"""Making stages of a real pipeline fail: hooks inside it, no stand-ins for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from sdtui.engine.loaded import LoadedModel
+from sdtui.requests.record import Stage
+
+
+def cuda_out_of_memory() -> Exception:
+    """As torch's CUDA allocator raises it."""
+    return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+class Fault:
+    """Raises in the first `times` passes it sees, and counts all of them."""
+
+    def __init__(self, times: int, make: Callable[[], Exception] = cuda_out_of_memory) -> None:
+        self.times = times
+        self.passes = 0
+        self._make = make
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        self.passes += 1
+        if self.passes <= self.times:
+            raise self._make()
+
+
+def module_of(model: LoadedModel, stage: Stage) -> torch.nn.Module:
+    """The module that every run of a stage goes through."""
+    pipeline = model.pipeline
+    modules: dict[Stage, torch.nn.Module] = {
+        Stage.ENCODE: pipeline.text_encoder,
+        Stage.DENOISE: pipeline.unet,
+        Stage.DECODE: pipeline.vae.decoder,
+    }
+    return modules[stage]
+
+
+@contextmanager
+def failing(model: LoadedModel, stage: Stage, fault: Fault) -> Iterator[Fault]:
+    """Have a stage of a loaded model fail."""
+    handle = module_of(model, stage).register_forward_pre_hook(fault)
+    try:
+        yield fault
+    finally:
+        handle.remove()

@@ -1,0 +1,119 @@
+"""A real uvicorn on loopback, in a thread of the test's process so that faults can be put into its
+engine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sdtui.core.settings import Settings
+from sdtui.history import History
+from sdtui.jobs import JobQueue
+from sdtui.jobs.worker import make_generator as real_generator
+from sdtui.server.dependencies import ServerServices, build_services
+from sdtui.server.lifecycle import Server, address_of, listen
+from sdtui.server.options import ServerOptions
+
+PATIENCE = 300.0
+"""Seconds after which a test is lost: nothing depends on how busy the machine is."""
+
+QUICK: dict[str, Any] = {
+    "prompt": "a red apple",
+    "num_inference_steps": 2,
+    "width": 64,
+    "height": 64,
+}
+
+
+@dataclass
+class Live:
+    """A server that runs."""
+
+    url: str
+    services: ServerServices
+    server: Server
+    thread: threading.Thread
+    generators: list[Any] = field(default_factory=list)
+    """The generator that the worker made, once it has."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
+    def client(self, **options: Any) -> httpx.Client:
+        """A client for it, to be closed."""
+        # Without certificates, which take a while to be read.
+        return httpx.Client(base_url=self.url, timeout=PATIENCE, verify=False, **options)
+
+    def end(self) -> None:
+        """What a SIGTERM does."""
+        self.server.handle_exit(15, None)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < end, "waited too long"
+            time.sleep(0.01)
+
+
+@contextmanager
+def live(
+    folder: Path,
+    make_generator: Callable[[Settings], Any] = real_generator,
+    *,
+    settings: Settings | None = None,
+    warm: bool = True,
+    **options: Any,
+) -> Iterator[Live]:
+    """Run a server whose folders are below `folder`, once its first model was read or, if not
+    `warm`, at once; options as in ServerOptions."""
+    settings = settings or Settings(device="cpu")
+    settings = replace(settings, pictures=folder / "pictures")
+    chosen = replace(ServerOptions(port=0), **options)
+    generators: list[Any] = []
+
+    def remembered(of: Settings) -> Any:
+        generators.append(make_generator(of))
+        return generators[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("STATE", "CACHE", "CONFIG"):
+            patch.setenv(f"XDG_{kind}_HOME", str(folder / kind.lower()))
+        patch.setenv("HF_HOME", str(folder / "huggingface"))
+        history = History(settings.pictures)
+        queue = JobQueue(settings, history, remembered, limit=chosen.queue_limit)
+        services = build_services(settings, chosen, history, queue)
+        listener = listen(chosen)
+        url = address_of(listener)
+        started = threading.Event()
+        server = Server(services, started.set)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        assert started.wait(PATIENCE)
+        running = Live(url, services, server, thread, generators)
+        running.until(lambda: services.job_events.is_warm or not warm)
+    try:
+        yield running
+    finally:
+        running.end()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        assert queue.close(PATIENCE)
+        history.close()
+
+
+def as_if_ended(folder: Path) -> None:
+    """Have the queue file of this process look like one of a process that is no more."""
+    (lock,) = (folder / "state" / "sdtui" / "server").glob("queue-*.lock")
+    lock.unlink()

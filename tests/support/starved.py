@@ -1,0 +1,43 @@
+"""Run in a child process: a run whose decoder truly runs out of memory.
+
+Usage: python -m tests.support.starved MODEL POLICY MEGABYTES. Prints the record as JSON.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import psutil
+
+from sdtui.core.enums import Policy
+from sdtui.core.settings import Settings
+from sdtui.engine.generator import RobustStableDiffusionGenerator
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.request import GenerationRequest
+
+
+def main(model: str, policy: str, megabytes: str) -> None:
+    """Load, make a small picture so that everything is in place, then leave only so much more
+    address space and ask for a large one."""
+    wanted = GenerationRequest(
+        prompt="a red cat",
+        model=model,
+        dtype="float32",
+        num_inference_steps=1,
+        seed=1,
+        width=64,
+        height=64,
+        policy=Policy(policy),
+    )
+    with StableDiffusionEngine(Settings(device="cpu")) as engine:
+        generator = RobustStableDiffusionGenerator(engine)
+        generator.generate_with_fallback(wanted)
+        limit = psutil.Process().memory_info().vms + int(megabytes) * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        result = generator.generate_with_fallback(wanted.changed(width=1024, height=512))
+        print(result.record.model_dump_json())  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
