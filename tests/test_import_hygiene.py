@@ -61,8 +61,8 @@ from sdtui.tui.screens import main
 
 async def open_the_window():
     seen = asyncio.Event()
-    main.beside = lambda *_: seen.set()
-    async with SdtuiApp(load_settings(), open_desk=None).run_test():
+    main.run_in_background = lambda *_: seen.set()
+    async with SdtuiApp(load_settings(), open_services=None).run_test():
         await seen.wait()
         print(*sys.modules)
 

@@ -84,7 +84,8 @@ def switch(value: object) -> bool:
 
 
 _RENAMED_ACTIONS = {
-    f"window.{tab}_room": f"window.{tab}_tab" for tab in ("create", "queue", "history")
+    **{f"window.{tab}_room": f"window.{tab}_tab" for tab in ("create", "queue", "history")},
+    **{f"left_behind.{name}": f"orphaned_jobs.{name}" for name in ("yes", "no", "leave")},
 }
 """Names of actions in version 0.1, and what they are called now."""
 

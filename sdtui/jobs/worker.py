@@ -143,7 +143,7 @@ def finished_job(job: Job, outcome: JobOutcome) -> Job:
             "state": _STATE_AFTER[event.kind],
             "record": event.record,
             "error": str(failed) if failed else None,
-            "asked_wrongly": failed is not None and failed.is_user_error,
+            "is_user_error": failed is not None and failed.is_user_error,
             "error_type": failed.error_type if failed else "",
         }
     )

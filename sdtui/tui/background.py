@@ -24,7 +24,7 @@ def run_in_background(target: MessagePump, work: Callable[[], Message]) -> None:
     def run() -> None:
         target.post_message(work())
 
-    threading.Thread(target=run, name="sdtui-beside", daemon=True).start()
+    threading.Thread(target=run, name="sdtui-background", daemon=True).start()
 
 
 def import_parts() -> PartsImported:

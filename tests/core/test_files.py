@@ -28,11 +28,11 @@ def test_written_and_replaced(tmp_path: Path) -> None:
 _FULL = """
 import resource, signal, sys
 from pathlib import Path
-from sdtui.core.files import write_whole
+from sdtui.core.files import write_atomic
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    write_whole(Path(sys.argv[1]), b"x" * 5000)
+    write_atomic(Path(sys.argv[1]), b"x" * 5000)
 except OSError as error:
     print(error.errno)
 """

@@ -116,7 +116,7 @@ def test_cancelling() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "mend", "said"),
+    ("what", "hint", "said"),
     [
         ("it broke", "", "it broke."),
         ("it broke.", "Mend it", "it broke. Mend it."),

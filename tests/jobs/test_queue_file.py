@@ -52,7 +52,7 @@ import sys, time
 from pathlib import Path
 from sdtui.requests.request import GenerationRequest
 from sdtui.jobs import Job, QueueFile
-QueueFile(Path(sys.argv[1])).keep([Job(id="a cat", request=GenerationRequest(prompt="a cat"))])
+QueueFile(Path(sys.argv[1])).save([Job(id="a cat", request=GenerationRequest(prompt="a cat"))])
 print(flush=True)
 time.sleep(60)
 """
@@ -114,3 +114,20 @@ def test_a_file_that_is_none_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "queue-0.json").write_text("[")
     leave_behind(tmp_path, job("a cat"))
     assert [left.id for left in QueueFile(tmp_path).orphaned()] == ["a cat"]
+
+
+def test_queue_of_version_0_1_is_read(tmp_path: Path) -> None:
+    """It called `is_cancelled` and `is_user_error` by other names."""
+    job = {
+        "id": "1",
+        "request": {"prompt": "a cat", "seed": 7, "strength": 0.5, "init_image": "/tmp/a.png"},
+        "state": "queued",
+        "is_unwanted": True,
+        "asked_wrongly": True,
+        "pictures": [],
+    }
+    (tmp_path / "queue-1-aa.json").write_text(json.dumps({"jobs": [job]}), encoding="utf-8")
+    (orphan,) = QueueFile(tmp_path).orphaned()
+    assert orphan.request.prompt == "a cat"
+    assert orphan.is_cancelled
+    assert orphan.is_user_error

@@ -92,6 +92,6 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     def refuse(*_: object) -> None:
         raise PermissionError("read-only")
 
-    monkeypatch.setattr(hashing, "write_whole", refuse)
+    monkeypatch.setattr(hashing, "write_atomic", refuse)
     (tmp_path / "m.safetensors").write_bytes(b"one")
     assert file_hash(tmp_path / "m.safetensors") == sha256(b"one")

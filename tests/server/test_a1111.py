@@ -308,7 +308,7 @@ def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerato
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupts that wait for as long as a busy machine may need to notice a hang-up."""
-    monkeypatch.setattr("sdtui.server.api.a1111.progress._A_MOMENT", 2.0)
+    monkeypatch.setattr("sdtui.server.api.a1111.progress._DELAY_SECONDS", 2.0)
 
 
 def _ask(running: Live, prompt: str) -> Any:

@@ -284,7 +284,7 @@ class AppHarness:
 
 def nothing_is_read() -> bool:
     """Whether no thread reads models or the history beside a window."""
-    return all(thread.name != "sdtui-beside" for thread in threading.enumerate())
+    return all(thread.name != "sdtui-background" for thread in threading.enumerate())
 
 
 @asynccontextmanager

@@ -190,7 +190,7 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "compare": at_compare,
     "settings": at_settings,
     "question": at_question,
-    "left_behind": at_left_behind,
+    "orphaned_jobs": at_left_behind,
     "prompt": at_prompt,
     "choose": at_choices,
     "ask": at_ask,

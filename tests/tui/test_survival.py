@@ -110,8 +110,8 @@ def test_killed_half_way(tmp_path: Path) -> None:
 
 
 GUARDED = (
-    "import os\nfrom sdtui.tui.terminal.restore import TerminalGuard\n"
-    "with TerminalGuard('the guard was here'):\n    print('within', flush=True)\n"
+    "import os\nfrom sdtui.tui.terminal.restore import TerminalRestore\n"
+    "with TerminalRestore('the guard was here'):\n    print('within', flush=True)\n"
     "    if input():\n        os.kill(os.getpid(), 9)\n"
     "print('after', flush=True)\ninput()\n"
 )

@@ -242,8 +242,8 @@ async def test_a_full_disk_takes_neither_log_nor_copy(
         raise OSError(28, "No space left on device")
 
     async with running(bench):
-        monkeypatch.setattr("sdtui.tui.app.write_whole", full)
-        monkeypatch.setattr("sdtui.tui.screens.main.write_whole", full)
+        monkeypatch.setattr("sdtui.tui.app.write_atomic", full)
+        monkeypatch.setattr("sdtui.tui.screens.main.write_atomic", full)
         bench.app.main.log_pane.list.focus()
         await bench.until(lambda: bench.app.main.log_pane.text)
         await bench.press("s", "y")

@@ -22,7 +22,7 @@ class MetadataPane(Pane):
         "The story of the selected picture as it stands in the JSON beside it. Enter or space "
         "folds and unfolds, and shows a long value whole."
     )
-    DEFAULT_CSS = "SelectedPane > PictureView { height: 8; }"
+    DEFAULT_CSS = "MetadataPane > PictureView { height: 8; }"
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)

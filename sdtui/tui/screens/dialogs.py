@@ -55,10 +55,10 @@ class ConfirmScreen(Dialog[bool | None]):
 
 
 class OrphanedJobsScreen(ConfirmScreen, inherit_bindings=False):
-    """Asks what becomes of a queue that was left behind. It opens by itself, maybe while someone
-    writes: no letter answers it."""
+    """Asks what to do with jobs that another process left in the queue. It opens by itself, maybe
+    while someone types, so no letter answers it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings_in("left_behind")
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("orphaned_jobs")
 
     def __init__(self, question: str) -> None:
         super().__init__("Go on?", question, "Go on", "Ask next time")

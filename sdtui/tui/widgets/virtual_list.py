@@ -25,7 +25,7 @@ class VirtualList(ScrollView, RefreshWhenVisible, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor"}
     DEFAULT_CSS = """
-    Lines {
+    VirtualList {
         width: 100%;
         height: 1fr;
         padding: 0 1;
