@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from sdtui.core.settings import Settings
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.requests.events import Event
+from tests.support.events import Events
 
 
 @pytest.fixture
@@ -25,18 +27,18 @@ def shared_engine() -> Iterator[StableDiffusionEngine]:
         yield engine
 
 
-class Events(list[Event]):
-    """A list of events that can be handed over as `report`."""
-
-    def __call__(self, event: Event) -> None:
-        self.append(event)
-
-    def kinds(self) -> list[str]:
-        """The kinds, in order."""
-        return [event.kind for event in self]
-
-
 @pytest.fixture
 def events() -> Events:
     """An empty list that collects events."""
     return Events()
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test if anything looks up a host or connects."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        pytest.fail("loading a model that is on disk went online")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)

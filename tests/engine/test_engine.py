@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +27,12 @@ from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.events import Event, Preview, Step
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
-from tests.engine.conftest import Events
+from tests.support.events import Events
 from tests.support.faults import Fault, failing
 from tests.support.images import difference
+from tests.support.requests import make_request
 
-
-def _request(folder: Path, **values: Any) -> GenerationRequest:
-    return GenerationRequest.parse(
-        {
-            "prompt": "a red cat",
-            "model": str(folder),
-            "dtype": "float32",
-            "num_inference_steps": 4,
-            "seed": 7,
-            "width": 64,
-            "height": 64,
-            **values,
-        }
-    )
+_request = partial(make_request, num_inference_steps=4)
 
 
 def test_open_values_become_the_models_own_and_are_recorded(

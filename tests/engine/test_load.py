@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,7 @@ from sdtui.core.errors import (
 from sdtui.engine.stages.load import load_component, load_pipeline
 from sdtui.models.description import describe_model
 
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever looks up a host or connects fails at once, and loudly."""
-
-    def refuse(*_: Any, **__: Any) -> None:
-        pytest.fail("loading a model that is on disk went online")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from sdtui.engine.device import Device
 from sdtui.engine.generator import RobustStableDiffusionGenerator
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.record import Stage
-from sdtui.requests.request import GenerationRequest
 from tests.support.faults import Fault, module_of
 from tests.support.images import difference
+from tests.support.requests import make_request
 
 # Sequential offload can't be run like this: accelerate takes "cpu:0" and "cpu" for two devices.
 _MODES = (MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD, MemoryMode.GROUP_OFFLOAD)
@@ -38,30 +38,15 @@ def offloading(monkeypatch: pytest.MonkeyPatch) -> Iterator[StableDiffusionEngin
         yield engine
 
 
-def _request(folder: Path, **values: Any) -> GenerationRequest:
-    return GenerationRequest.parse(
-        {
-            "prompt": "a red cat",
-            "model": str(folder),
-            "dtype": "float32",
-            "num_inference_steps": 2,
-            "seed": 7,
-            "width": 64,
-            "height": 64,
-            **values,
-        }
-    )
-
-
 @pytest.mark.parametrize("fixture", ["tiny_sd1", "tiny_sdxl"])
 def test_every_mode_makes_the_same_picture_in_any_order(
     offloading: StableDiffusionEngine, fixture: str, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(fixture)
-    full = offloading.generate(_request(folder, memory_mode="full"))
+    full = offloading.generate(make_request(folder, memory_mode="full"))
     order = ("model_offload", "full", "group_offload", "model_offload", "full")
     for mode in order:
-        made = offloading.generate(_request(folder, memory_mode=mode))
+        made = offloading.generate(make_request(folder, memory_mode=mode))
         assert made.record.memory_mode == mode
         assert difference(full.images[0], made.images[0]) <= 1, mode
 
@@ -73,7 +58,7 @@ def test_image_to_image_in_every_mode(
     from PIL import Image
 
     Image.linear_gradient("L").save(tmp_path / "init.png")
-    wanted = _request(tiny_sd1, init_image=tmp_path / "init.png", strength=0.9)
+    wanted = make_request(tiny_sd1, init_image=tmp_path / "init.png", strength=0.9)
     full = offloading.generate(wanted.changed(memory_mode="full"))
     made = offloading.generate(wanted.changed(memory_mode=mode))
     assert difference(full.images[0], made.images[0]) <= 1
@@ -90,11 +75,11 @@ def test_the_ladder_goes_down_through_the_modes(
         # A model that was loaded anew has lost the hook.
         pipeline.unet.register_forward_pre_hook(fault)
 
-    full = offloading.generate(_request(tiny_sd1, memory_mode="full")).images[0]
+    full = offloading.generate(make_request(tiny_sd1, memory_mode="full")).images[0]
     offloading.unload()
     monkeypatch.setattr(engine_module, "apply_mode", placed)
     generator = RobustStableDiffusionGenerator(offloading)
-    result = generator.generate_with_fallback(_request(tiny_sd1))
+    result = generator.generate_with_fallback(make_request(tiny_sd1))
     assert result.error is None
     rungs = [attempt.rung for attempt in result.record.attempts]
     assert rungs == [None, "free caches", "model offload", "group offload"]
@@ -105,7 +90,7 @@ def test_the_ladder_goes_down_through_the_modes(
 def test_a_failed_run_leaves_an_offloaded_model_usable(
     offloading: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
-    wanted = _request(tiny_sd1, memory_mode="model_offload")
+    wanted = make_request(tiny_sd1, memory_mode="model_offload")
     sound = offloading.generate(wanted).images[0]
     assert offloading.loaded is not None
     fault = Fault(1, lambda: RuntimeError("something else"))

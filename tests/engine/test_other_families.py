@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from PIL import Image
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.requests.request import GenerationRequest
-from tests.engine.conftest import Events
+from tests.support.events import Events
 from tests.support.images import difference
+from tests.support.requests import make_request
 from tests.support.tiny_other_families import make_flux, make_latent_consistency
 
 
@@ -23,19 +24,7 @@ def tiny_flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_flux(tmp_path_factory.mktemp("models") / "flux")
 
 
-def _request(folder: Path, **values: Any) -> GenerationRequest:
-    return GenerationRequest.parse(
-        {
-            "prompt": "a red cat",
-            "model": str(folder),
-            "dtype": "float32",
-            "seed": 1,
-            "num_inference_steps": 3,
-            "width": 64,
-            "height": 64,
-            **values,
-        }
-    )
+_request = partial(make_request, num_inference_steps=3, seed=1)
 
 
 def test_flux_is_the_picture_of_diffusers(

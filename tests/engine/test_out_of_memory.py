@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,15 @@ from sdtui.engine.memory import modes as memory
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.record import Stage
-from sdtui.requests.request import GenerationRequest
-from tests.engine.conftest import Events
+from tests.support.events import Events
 from tests.support.faults import Fault, cuda_out_of_memory, failing
 from tests.support.images import difference
+from tests.support.requests import make_request
 
 _STAGES = [Stage.ENCODE, Stage.DENOISE, Stage.DECODE]
 
 
-def _request(folder: Path, **values: Any) -> GenerationRequest:
-    return GenerationRequest.parse(
-        {
-            "prompt": "a red cat",
-            "model": str(folder),
-            "dtype": "float32",
-            "num_inference_steps": 3,
-            "seed": 7,
-            **values,
-        }
-    )
+_request = partial(make_request, num_inference_steps=3, width=None, height=None)
 
 
 @pytest.fixture

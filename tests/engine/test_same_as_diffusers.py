@@ -20,6 +20,7 @@ from PIL import Image
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.request import GenerationRequest
 from tests.support.images import difference
+from tests.support.requests import make_request
 
 _SAMPLERS = {
     "DPM++ 2M Karras": (DPMSolverMultistepScheduler, {"use_karras_sigmas": True}),
@@ -40,17 +41,8 @@ def _plain(cls: Any, folder: Path, sampler: str, **arguments: Any) -> Image.Imag
 
 
 def _request(folder: Path, sampler: str, **values: Any) -> GenerationRequest:
-    return GenerationRequest.parse(
-        {
-            "prompt": "a red cat",
-            "model": str(folder),
-            "dtype": "float32",
-            "sampler": sampler,
-            "num_inference_steps": 6,
-            "seed": 42,
-            **values,
-        }
-    )
+    defaults = {"num_inference_steps": 6, "seed": 42, "width": None, "height": None}
+    return make_request(folder, sampler=sampler, **{**defaults, **values})
 
 
 @pytest.mark.parametrize("sampler", _SAMPLERS)

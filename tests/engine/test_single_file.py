@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,15 +24,7 @@ from tests.support.single_files import random_pipeline, small_configs
 FAMILIES = ("sd1", "sd2", "sdxl")
 
 
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever looks up a host or connects fails at once, and loudly."""
-
-    def refuse(*_: Any, **__: Any) -> None:
-        pytest.fail("loading a model that is on disk went online")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 @pytest.fixture(scope="module")

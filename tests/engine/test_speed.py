@@ -23,6 +23,7 @@ from sdtui.engine.speed.deepcache import DeepCache, has_deep_blocks
 from sdtui.engine.threads import ThreadCount, Used
 from sdtui.requests.request import GenerationRequest
 from tests.support.images import difference
+from tests.support.requests import make_request
 from tests.support.tiny_other_families import make_flux
 
 
@@ -39,15 +40,8 @@ def engine() -> Iterator[StableDiffusionEngine]:
 
 
 def _request(model: Path, speed: Speed, **values: Any) -> GenerationRequest:
-    asked = {
-        "prompt": "a red cat",
-        "model": str(model),
-        "speed": speed,
-        "num_inference_steps": 8,
-        "seed": 7,
-        **values,
-    }
-    return GenerationRequest.parse(asked)
+    defaults = {"num_inference_steps": 8, "dtype": "auto", "width": None, "height": None}
+    return make_request(model, speed=speed, **{**defaults, **values})
 
 
 @pytest.mark.usefixtures("without_compiling")

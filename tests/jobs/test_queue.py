@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sdtui.jobs import Job, JobQueue, JobState
 from sdtui.requests.events import Cancelled, Event, Failed, JobEvent
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
+from tests.support.requests import make_request
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,7 @@ def told(queue: JobQueue) -> list[JobEvent]:
     return events
 
 
-def _request(folder: Path, **values: Any) -> GenerationRequest:
-    return GenerationRequest.parse(
-        {
-            "prompt": "a cat",
-            "model": str(folder),
-            "num_inference_steps": 2,
-            "width": 64,
-            "height": 64,
-            "dtype": "float32",
-            **values,
-        }
-    )
+_request = partial(make_request, seed=None)
 
 
 def _kinds(events: list[JobEvent], job: str) -> list[str]:

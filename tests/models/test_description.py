@@ -18,33 +18,7 @@ from sdtui.core.errors import (
 )
 from sdtui.core.samplers import DEFAULT_SAMPLER
 from sdtui.models.description import NativeValues, describe_model
-from tests.support.model_files import checkpoint, folder, safetensors
-
-INDEX = {
-    "_class_name": "StableDiffusionPipeline",
-    "unet": ["diffusers", "UNet2DConditionModel"],
-    "vae": ["diffusers", "AutoencoderKL"],
-    "tokenizer": ["transformers", "CLIPTokenizer"],
-    "safety_checker": [None, None],
-}
-VAE = {"_class_name": "AutoencoderKL", "block_out_channels": [1, 2, 3, 4]}
-TINY_VAE = {"_class_name": "AutoencoderTiny", "encoder_block_out_channels": [64, 64, 64]}
-
-
-def model(place: Path, *, unet: Any = None, vae: Any = None, **more: Any) -> Path:
-    """A folder of SD 1.x, with its weights made of nothing."""
-    made = folder(
-        place,
-        {**INDEX, **more},
-        {
-            "unet/config.json": unet or {"sample_size": 64, "cross_attention_dim": 768},
-            "vae/config.json": vae or VAE,
-            "tokenizer/vocab.json": {},
-        },
-    )
-    safetensors(made / "unet/diffusion_pytorch_model.safetensors", {"a": (10, 3)})
-    safetensors(made / "vae/diffusion_pytorch_model.safetensors", {"a": (7,)})
-    return made
+from tests.support.model_files import TINY_VAE, checkpoint, safetensors, sd1_folder
 
 
 def test_tiny_models(tiny_sd1: Path, tiny_sdxl: Path) -> None:
@@ -67,20 +41,20 @@ def test_parameters_are_those_of_the_weights(tiny_sd1: Path) -> None:
 
 
 def test_families_of_folders(tmp_path: Path) -> None:
-    assert describe_model(model(tmp_path / "1")).family == "sd1"
-    sd2 = describe_model(model(tmp_path / "2", unet={"cross_attention_dim": 1024}))
+    assert describe_model(sd1_folder(tmp_path / "1")).family == "sd1"
+    sd2 = describe_model(sd1_folder(tmp_path / "2", unet={"cross_attention_dim": 1024}))
     assert sd2.family == "sd2"
     assert sd2.native.width is None
-    small = describe_model(model(tmp_path / "3", vae=TINY_VAE, unet={"sample_size": 32}))
+    small = describe_model(sd1_folder(tmp_path / "3", vae=TINY_VAE, unet={"sample_size": 32}))
     assert (small.family, small.tiny_vae, small.vae_factor) == ("pocket", True, 4)
     assert small.native.width == 128
-    flux = describe_model(model(tmp_path / "4", _class_name="FluxPipeline"))
+    flux = describe_model(sd1_folder(tmp_path / "4", _class_name="FluxPipeline"))
     assert (flux.family, flux.is_stable_diffusion) == ("FluxPipeline", False)
     assert flux.native.sampler is None
 
 
 def test_native_values_of_its_own(tmp_path: Path) -> None:
-    made = model(tmp_path)
+    made = sd1_folder(tmp_path)
     own = {"width": 256, "num_inference_steps": 12, "guidance_scale": 4, "sampler": "Euler a"}
     (made / "sdtui.json").write_text(json.dumps(own))
     assert describe_model(made).native == NativeValues(256, 512, 12, 4, "Euler a")
@@ -99,14 +73,14 @@ def test_native_values_of_its_own(tmp_path: Path) -> None:
     ],
 )
 def test_native_values_that_are_wrong(tmp_path: Path, own: Any) -> None:
-    made = model(tmp_path)
+    made = sd1_folder(tmp_path)
     (made / "sdtui.json").write_text(json.dumps(own))
     with pytest.raises(ModelDamagedError, match=r"sdtui\.json"):
         describe_model(made)
 
 
 def test_fp16_variant_alone_and_beside(tmp_path: Path) -> None:
-    made = model(tmp_path)
+    made = sd1_folder(tmp_path)
     safetensors(made / "unet/diffusion_pytorch_model.fp16.safetensors", {"a": (5,)})
     assert describe_model(made).parameters["unet"] == 30
     (made / "unet/diffusion_pytorch_model.safetensors").unlink()
@@ -114,7 +88,7 @@ def test_fp16_variant_alone_and_beside(tmp_path: Path) -> None:
 
 
 def test_shards_are_added_up(tmp_path: Path) -> None:
-    made = model(tmp_path)
+    made = sd1_folder(tmp_path)
     safetensors(made / "unet/model-00002-of-00002.safetensors", {"b": (4,)})
     assert describe_model(made).parameters["unet"] == 34
 
@@ -178,7 +152,7 @@ def _wrong_config(made: Path) -> None:
 def test_wrong_folders(
     tmp_path: Path, damage: Callable[[Path], None], expected: type[ModelError]
 ) -> None:
-    made = model(tmp_path / "m")
+    made = sd1_folder(tmp_path / "m")
     damage(made)
     with pytest.raises(expected) as caught:
         describe_model(made)
@@ -187,7 +161,7 @@ def test_wrong_folders(
 
 
 def test_parts_that_are_not_used_may_be_pickles(tmp_path: Path) -> None:
-    made = model(tmp_path, safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"])
+    made = sd1_folder(tmp_path, safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"])
     shutil.copytree(made / "unet", made / "safety_checker")
     file = made / "safety_checker/diffusion_pytorch_model.safetensors"
     file.rename(file.with_suffix(".bin"))

@@ -9,7 +9,7 @@ import pytest
 
 from sdtui.models.description import describe_model
 from sdtui.models.distilled import distilled_values, model_name
-from tests.models.test_description import model
+from tests.support.model_files import sd1_folder
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_a_flux_with_guidance_is_not() -> None:
 
 def test_a_folder_in_the_hubs_cache_is_known_by_its_hub_id(tmp_path: Path) -> None:
     place = tmp_path / "models--stabilityai--sd-turbo" / "snapshots" / "0a1b"
-    described = describe_model(model(place))
+    described = describe_model(sd1_folder(place))
     assert model_name(place) == "stabilityai/sd-turbo"
     assert (described.native.num_inference_steps, described.native.guidance_scale) == (1, 0.0)
     assert described.timestep_spacing == "trailing"
 
 
 def test_a_models_own_values_go_first(tmp_path: Path) -> None:
-    place = model(tmp_path / "my-turbo")
+    place = sd1_folder(tmp_path / "my-turbo")
     (place / "sdtui.json").write_text('{"num_inference_steps": 3}')
     native = describe_model(place).native
     assert (native.num_inference_steps, native.guidance_scale) == (3, 2.0)

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.app_harness import ScriptedGenerator
 from tests.support.live_server import Live, live
+from tests.support.scripted_generator import ScriptedGenerator
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,9 @@ import webuiapi
 from PIL import Image
 
 from sdtui.jobs import JobState
-from tests.server.test_load import leave
-from tests.server.test_native_api import open_base64, png_base64
-from tests.support.app_harness import ScriptedGenerator
-from tests.support.live_server import PATIENCE, Live, live
+from tests.support.images import open_base64, png_base64
+from tests.support.live_server import PATIENCE, Live, live, post_and_hang_up
+from tests.support.scripted_generator import ScriptedGenerator
 
 SMALL: dict[str, Any] = {"steps": 2, "width": 64, "height": 64}
 
@@ -332,7 +331,7 @@ def test_of_two_behind_one_address_the_one_who_gives_up_stops_its_own(
             def interrupt() -> None:
                 begun.append(interrupting.submit(ask.post, "/sdapi/v1/interrupt"))
 
-            leave(
+            post_and_hang_up(
                 scripted,
                 "/sdapi/v1/txt2img",
                 "waits",

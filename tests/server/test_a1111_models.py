@@ -10,8 +10,8 @@ import httpx
 
 from sdtui.core.errors import ModelDamagedError
 from sdtui.core.settings import Settings
-from tests.support.app_harness import ScriptedGenerator
 from tests.support.live_server import PATIENCE, live
+from tests.support.scripted_generator import ScriptedGenerator
 
 
 def folder_of(tmp_path: Path, *names: str) -> Path:

@@ -17,7 +17,7 @@ from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.a1111.generate import behind_skipped
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
 from sdtui.server.services.generation import GenerationOutcome, Picture
-from tests.server.test_native_api import open_base64, png_base64
+from tests.support.images import open_base64, png_base64
 from tests.support.live_server import Live
 
 SMALL: dict[str, Any] = {"prompt": "x", "steps": 2, "width": 64, "height": 64}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,22 +13,23 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sdtui.jobs import JobState
 from sdtui.server.connection import Connection
-from tests.server.test_native_api import events_of
-from tests.support.app_harness import ScriptedGenerator
-from tests.support.live_server import PATIENCE, Live, live
-
-BODY = {"prompt": "x"}
-
-
-def state(running: Live, job: dict[str, Any]) -> JobState:
-    return running.services.queue.job(job["id"]).state
+from tests.support.live_server import (
+    BODY,
+    PATIENCE,
+    Live,
+    job_state,
+    live,
+    parse_events,
+    post_and_hang_up,
+)
+from tests.support.scripted_generator import ScriptedGenerator
 
 
 def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: ScriptedGenerator) -> None:
     generator.hold.set()
     with scripted.client() as ask:
         first = ask.post("/jobs", json=BODY).json()
-        scripted.until(lambda: state(scripted, first) is JobState.RUNNING)
+        scripted.until(lambda: job_state(scripted, first) is JobState.RUNNING)
         waiting = [ask.post("/jobs", json=BODY).json() for _ in range(2)]
         assert [each["position"] for each in waiting] == [1, 2]
         for path, body in (
@@ -56,29 +54,7 @@ def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: Scripte
         assert ask.delete(waiting[0]["url"]).json()["state"] == "cancelled"
         assert ask.post("/jobs", json=BODY).status_code == 202
         generator.hold.clear()
-        scripted.until(lambda: state(scripted, first) is JobState.DONE)
-
-
-def leave(
-    running: Live,
-    path: str,
-    prompt: str,
-    when: JobState,
-    meanwhile: Callable[[], None] = lambda: None,
-    **body: Any,
-) -> None:
-    """Ask, and go away once the job is in this state and something else has been done."""
-
-    def job_is_there() -> bool:
-        jobs = running.services.queue.jobs()
-        return any(job.request.prompt == prompt and job.state is when for job in jobs)
-
-    text = json.dumps({"prompt": prompt, **body})
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(running.address) as client:
-        client.sendall(f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode())
-        running.until(job_is_there)
-        meanwhile()
+        scripted.until(lambda: job_state(scripted, first) is JobState.DONE)
 
 
 def test_a_client_that_goes_away_cancels_its_own_job(
@@ -90,18 +66,19 @@ def test_a_client_that_goes_away_cancels_its_own_job(
     generator.hold.set()
     with scripted.client() as ask:
         mine = ask.post("/jobs", json={"prompt": "mine"}).json()
-        scripted.until(lambda: state(scripted, mine) is JobState.RUNNING)
+        scripted.until(lambda: job_state(scripted, mine) is JobState.RUNNING)
         for path in ("/generate", "/sdapi/v1/txt2img", "/v1/images/generations"):
-            leave(scripted, path, f"waiting {path}", JobState.QUEUED)
+            post_and_hang_up(scripted, path, f"waiting {path}", JobState.QUEUED)
             scripted.until(lambda: states()[f"waiting {path}"] is JobState.CANCELLED)  # noqa: B023
-        assert state(scripted, mine) is JobState.RUNNING
+        assert job_state(scripted, mine) is JobState.RUNNING
         generator.hold.clear()
-        scripted.until(lambda: state(scripted, mine) is JobState.DONE)
+        scripted.until(lambda: job_state(scripted, mine) is JobState.DONE)
         generator.hold.set()
         for path in ("/generate", "/sdapi/v1/txt2img", "/v1/images/generations"):
-            leave(scripted, path, f"running {path}", JobState.RUNNING)
+            post_and_hang_up(scripted, path, f"running {path}", JobState.RUNNING)
             scripted.until(lambda: states()[f"running {path}"] is JobState.CANCELLED)  # noqa: B023
-        leave(scripted, "/v1/images/generations", "streamed", JobState.RUNNING, stream=True)
+        path = "/v1/images/generations"
+        post_and_hang_up(scripted, path, "streamed", JobState.RUNNING, stream=True)
         scripted.until(lambda: states()["streamed"] is JobState.CANCELLED)
         generator.hold.clear()
         assert ask.post("/generate", json=BODY).status_code == 200
@@ -215,7 +192,7 @@ def test_following_a_job_while_it_runs(scripted: Live, generator: ScriptedGenera
         with ask.stream("GET", job["url"] + "/events") as stream:
             next(stream.iter_lines())
         generator.hold.clear()
-        assert events_of(ask.get(job["url"] + "/events").text)[-1][0] == "finished"
+        assert parse_events(ask.get(job["url"] + "/events").text)[-1][0] == "finished"
 
 
 def test_many_jobs_are_listed_in_parts_and_what_just_ended_is_remembered(
@@ -224,7 +201,7 @@ def test_many_jobs_are_listed_in_parts_and_what_just_ended_is_remembered(
     generator.hold.set()
     with live(tmp_path, lambda _: generator, queue_limit=210) as running, running.client() as ask:
         first = ask.post("/jobs", json=BODY).json()
-        running.until(lambda: state(running, first) is JobState.RUNNING)
+        running.until(lambda: job_state(running, first) is JobState.RUNNING)
         waiting = [ask.post("/jobs", json=BODY).json() for _ in range(210)]
         part = ask.get("/jobs", params={"offset": 200, "limit": 5}).json()
         assert [each["position"] for each in part] == [200, 201, 202, 203, 204]
@@ -234,7 +211,7 @@ def test_many_jobs_are_listed_in_parts_and_what_just_ended_is_remembered(
         for job in waiting:
             ask.delete(job["url"])
         generator.hold.clear()
-        running.until(lambda: state(running, first) is JobState.DONE)
+        running.until(lambda: job_state(running, first) is JobState.DONE)
         assert ask.get(first["url"]).json()["state"] == "done"
-        assert events_of(ask.get(first["url"] + "/events").text)[-1][0] == "finished"
+        assert parse_events(ask.get(first["url"] + "/events").text)[-1][0] == "finished"
         assert ask.get(waiting[0]["url"]).status_code == 404

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,32 +15,8 @@ from PIL import Image
 from sdtui.requests.record import Stage
 from sdtui.server.api.native.generate import prefers_png
 from tests.support.faults import Fault, failing
-from tests.support.images import difference
-from tests.support.live_server import QUICK, Live
-
-
-def png_base64(side: int = 64, colour: str = "red") -> str:
-    """A picture in one colour."""
-    buffer = io.BytesIO()
-    Image.new("RGB", (side, side), colour).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
-
-
-def open_base64(text: str) -> Image.Image:
-    """The picture in an answer."""
-    image = Image.open(io.BytesIO(base64.b64decode(text)))
-    image.load()
-    return image
-
-
-def events_of(text: str) -> list[tuple[str, dict[str, Any]]]:
-    """The events of a stream: name and data."""
-    found = []
-    for block in text.strip().split("\n\n"):
-        lines = dict(line.split(": ", 1) for line in block.splitlines() if line[:1] != ":")
-        if lines:
-            found.append((lines["event"], json.loads(lines["data"])))
-    return found
+from tests.support.images import difference, open_base64, png_base64
+from tests.support.live_server import QUICK, Live, parse_events
 
 
 def test_a_picture_with_its_story(ask: httpx.Client) -> None:
@@ -160,8 +135,8 @@ def test_a_job_that_nobody_waits_for(ask: httpx.Client) -> None:
     stream = ask.get(job["url"] + "/events")
     assert stream.headers["content-type"].startswith("text/event-stream")
     assert stream.headers["cache-control"] == "no-store"
-    told = events_of(stream.text)
-    kinds = [kind for kind, _ in told]
+    events = parse_events(stream.text)
+    kinds = [kind for kind, _ in events]
     assert kinds[0] == "queued"
     assert kinds[-1] == "finished"
     assert {"started", "stage", "step", "preview", "saved"} <= set(kinds)
@@ -173,10 +148,10 @@ def test_a_job_that_nobody_waits_for(ask: httpx.Client) -> None:
     assert ask.delete(job["url"]).status_code == 409
     # A latecomer is told the same end, and one that was cut off no more than it needs.
     again = ask.get(job["url"] + "/events").text
-    assert events_of(again)[-1][0] == "finished"
+    assert parse_events(again)[-1][0] == "finished"
     last, before = re.findall(r"^id: (\S+)$", again, re.MULTILINE)[-1:-3:-1]
     remaining = ask.get(job["url"] + "/events", headers={"Last-Event-ID": before})
-    lasting = [kind for kind, _ in events_of(remaining.text) if kind not in ("step", "preview")]
+    lasting = [kind for kind, _ in parse_events(remaining.text) if kind not in ("step", "preview")]
     assert lasting == ["finished"]
     over_and_out = ask.get(job["url"] + "/events", headers={"Last-Event-ID": last})
     assert (over_and_out.status_code, over_and_out.content) == (204, b"")
@@ -184,7 +159,7 @@ def test_a_job_that_nobody_waits_for(ask: httpx.Client) -> None:
     of_another_run = f"{'0' * len(run)}-{number}"
     for wrong in ("-1", "x", "", "9" * 5000, number, of_another_run, f"{run}-{int(number) + 1}"):
         whole = ask.get(job["url"] + "/events", headers={"Last-Event-ID": wrong})
-        assert events_of(whole.text)[0][0] == "queued"
+        assert parse_events(whole.text)[0][0] == "queued"
     assert job["id"] in [each["id"] for each in ask.get("/jobs").json()]
     assert ask.get("/jobs/none").status_code == 404
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from sdtui.requests.record import Stage
-from tests.server.test_native_api import open_base64, png_base64
 from tests.support.faults import Fault, failing
+from tests.support.images import open_base64, png_base64
 from tests.support.live_server import QUICK, Live
 
 SMALL: Any = {"size": "64x64"}

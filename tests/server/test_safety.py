@@ -25,8 +25,8 @@ from sdtui.jobs import Job
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.errors import public_message
 from sdtui.server.options import ServerOptions
-from tests.support.app_harness import ScriptedGenerator
 from tests.support.live_server import PATIENCE, Live, live
+from tests.support.scripted_generator import ScriptedGenerator
 
 KEY = "a-key-of-ours"
 

@@ -22,10 +22,17 @@ from sdtui.core.settings import Settings
 from sdtui.jobs import JobState
 from sdtui.server.lifecycle import Server
 from sdtui.server.services.queue_persistence import QueuePersistence
-from tests.server.test_load import BODY, leave, state
-from tests.server.test_native_api import events_of
-from tests.support.app_harness import ScriptedGenerator
-from tests.support.live_server import PATIENCE, Live, as_if_ended, live
+from tests.support.live_server import (
+    BODY,
+    PATIENCE,
+    Live,
+    as_if_ended,
+    job_state,
+    live,
+    parse_events,
+    post_and_hang_up,
+)
+from tests.support.scripted_generator import ScriptedGenerator
 
 
 def test_the_end_lets_the_running_picture_finish_and_keeps_the_rest(
@@ -60,7 +67,7 @@ def test_the_end_lets_the_running_picture_finish_and_keeps_the_rest(
     assert answers["waiting"].status_code == 503
     kept = answers["waiting"].json()["error"]
     assert kept["type"] == "ShuttingDown"
-    ((event, streamed),) = events_of(answers["streamed"].text)
+    ((event, streamed),) = parse_events(answers["streamed"].text)
     assert (event, streamed["error"]["code"]) == ("error", "ShuttingDown")
 
     as_if_ended(tmp_path)
@@ -77,7 +84,7 @@ def test_what_is_not_finished_in_time_is_kept_too_and_goes_first(
     with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
         generator.hold.set()
         jobs = [ask.post("/jobs", json={"prompt": name}).json() for name in ("long", "next")]
-        running.until(lambda: state(running, jobs[0]) is JobState.RUNNING)
+        running.until(lambda: job_state(running, jobs[0]) is JobState.RUNNING)
     generator.hold.clear()
     generator.requests.clear()
     as_if_ended(tmp_path)
@@ -93,7 +100,7 @@ def test_a_job_that_waits_for_the_engine_is_kept_too(
     with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
         generator.hold.set()
         job = ask.post("/jobs", json=BODY).json()
-        running.until(lambda: state(running, job) is JobState.RUNNING)
+        running.until(lambda: job_state(running, job) is JobState.RUNNING)
     generator.hold.clear()
     as_if_ended(tmp_path)
     imported = threading.Event()
@@ -103,7 +110,7 @@ def test_a_job_that_waits_for_the_engine_is_kept_too(
         return generator
 
     with live(tmp_path, made_late, grace=PATIENCE, warm=False) as again:
-        again.until(lambda: state(again, job) is JobState.RUNNING)
+        again.until(lambda: job_state(again, job) is JobState.RUNNING)
         assert again.services.job_events.running is None  # taken, but not begun
         again.end()
         again.thread.join(PATIENCE)
@@ -120,7 +127,7 @@ def test_a_cancelled_job_does_not_come_back(tmp_path: Path) -> None:
 
     with live(tmp_path, lambda _: _Slow()) as running, running.client() as ask:
         job = ask.post("/jobs", json=BODY).json()
-        running.until(lambda: state(running, job) is JobState.RUNNING)
+        running.until(lambda: job_state(running, job) is JobState.RUNNING)
         ask.delete(job["url"])
         running.end()
     assert not list((tmp_path / "state" / "sdtui" / "server").glob("queue-*"))
@@ -146,7 +153,7 @@ def test_who_goes_away_during_the_grace_has_its_job_cancelled(
             running.end()
             running.until(running.services.closing.is_set)
 
-        leave(running, path, "left", JobState.RUNNING, meanwhile=end_with_one_waiting, **extra)
+        post_and_hang_up(running, path, "left", JobState.RUNNING, end_with_one_waiting, **extra)
         running.until(lambda: running.services.queue.jobs()[-1].state is JobState.CANCELLED)
     as_if_ended(tmp_path)
     kept = [job.request.prompt for job in running.services.queue_file.orphaned()]
@@ -159,13 +166,13 @@ def test_a_job_that_is_kept_is_not_told_to_be_over(
     generator.hold.set()
     with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
         jobs = [ask.post("/jobs", json=BODY).json() for _ in range(2)]
-        running.until(lambda: state(running, jobs[0]) is JobState.RUNNING)
+        running.until(lambda: job_state(running, jobs[0]) is JobState.RUNNING)
         told: dict[str, list[str]] = {}
 
         def follow(url: str) -> None:
             with running.client() as client:
                 text = client.get(url + "/events").text
-                told[url] = [kind for kind, _ in events_of(text)]
+                told[url] = [kind for kind, _ in parse_events(text)]
 
         threads = [threading.Thread(target=follow, args=(job["url"],)) for job in jobs]
         for thread in threads:

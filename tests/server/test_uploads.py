@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from sdtui.jobs import JobState
-from tests.server.test_load import state
-from tests.server.test_native_api import png_base64
-from tests.support.app_harness import ScriptedGenerator
-from tests.support.live_server import PATIENCE, Live, as_if_ended, live
+from tests.support.images import png_base64
+from tests.support.live_server import PATIENCE, Live, as_if_ended, job_state, live
+from tests.support.scripted_generator import ScriptedGenerator
 
 
 class _Looking(ScriptedGenerator):
@@ -113,7 +112,7 @@ def test_a_picture_that_was_sent_outlives_the_server_with_its_job(tmp_path: Path
             ask.post("/jobs", json={"prompt": "x", "init_image": png_base64()}).json()
             for _ in range(3)
         ]
-        running.until(lambda: state(running, jobs[0]) is JobState.RUNNING)
+        running.until(lambda: job_state(running, jobs[0]) is JobState.RUNNING)
         ask.delete(jobs[2]["url"])
         running.until(lambda: len(list(uploads.iterdir())) == 2)
     assert len(list(uploads.iterdir())) == 2

@@ -3,6 +3,8 @@ engine."""
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ import pytest
 
 from sdtui.core.settings import Settings
 from sdtui.history import History
-from sdtui.jobs import JobQueue
+from sdtui.jobs import JobQueue, JobState
 from sdtui.jobs.worker import make_generator as real_generator
 from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.lifecycle import Server, address_of, listen
@@ -31,6 +33,10 @@ QUICK: dict[str, Any] = {
     "width": 64,
     "height": 64,
 }
+"""A request that takes the pocket model a moment."""
+
+BODY = {"prompt": "x"}
+"""The smallest request."""
 
 
 @dataclass
@@ -117,3 +123,41 @@ def as_if_ended(folder: Path) -> None:
     """Have the queue file of this process look like one of a process that is no more."""
     (lock,) = (folder / "state" / "sdtui" / "server").glob("queue-*.lock")
     lock.unlink()
+
+
+def job_state(running: Live, job: dict[str, Any]) -> JobState:
+    """The state of a job as `POST /jobs` returned it."""
+    return running.services.queue.job(job["id"]).state
+
+
+def parse_events(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """Parse a stream of server-sent events into (name, data); comments are skipped."""
+    parsed = []
+    for block in text.strip().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if line[:1] != ":")
+        if lines:
+            parsed.append((lines["event"], json.loads(lines["data"])))
+    return parsed
+
+
+def post_and_hang_up(
+    running: Live,
+    path: str,
+    prompt: str,
+    when: JobState,
+    meanwhile: Callable[[], None] = lambda: None,
+    **body: Any,
+) -> None:
+    """Post a request, wait until its job has the state `when`, call `meanwhile`, and close the
+    connection without reading the answer."""
+
+    def job_is_there() -> bool:
+        jobs = running.services.queue.jobs()
+        return any(job.request.prompt == prompt and job.state is when for job in jobs)
+
+    text = json.dumps({"prompt": prompt, **body})
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(running.address) as client:
+        client.sendall(f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode())
+        running.until(job_is_there)
+        meanwhile()

@@ -55,3 +55,30 @@ def folder(place: Path, index: Mapping[str, Any], files: Mapping[str, Any]) -> P
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content if isinstance(content, str) else json.dumps(content))
     return place
+
+
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "safety_checker": [None, None],
+}
+VAE = {"_class_name": "AutoencoderKL", "block_out_channels": [1, 2, 3, 4]}
+TINY_VAE = {"_class_name": "AutoencoderTiny", "encoder_block_out_channels": [64, 64, 64]}
+
+
+def sd1_folder(place: Path, *, unet: Any = None, vae: Any = None, **more: Any) -> Path:
+    """A folder of an SD 1.x model whose weights are empty; `more` changes its index."""
+    path = folder(
+        place,
+        {**INDEX, **more},
+        {
+            "unet/config.json": unet or {"sample_size": 64, "cross_attention_dim": 768},
+            "vae/config.json": vae or VAE,
+            "tokenizer/vocab.json": {},
+        },
+    )
+    safetensors(path / "unet/diffusion_pytorch_model.safetensors", {"a": (10, 3)})
+    safetensors(path / "vae/diffusion_pytorch_model.safetensors", {"a": (7,)})
+    return path

@@ -10,7 +10,7 @@ from typing import Any
 from sdtui.core.settings import Settings, load_settings
 from sdtui.jobs import JobQueue
 from sdtui.tui.launch import launch
-from tests.support.app_harness import ScriptedGenerator
+from tests.support.scripted_generator import ScriptedGenerator
 
 
 class BusyGenerator(ScriptedGenerator):

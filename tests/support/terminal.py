@@ -14,6 +14,9 @@ import pexpect
 import pyte
 
 ROOT = Path(__file__).parents[2]
+SCRIPTED = ("-m", "tests.support.scripted_app")
+"""The app with a generator that follows a script."""
+CTRL_Q = "\x11"
 
 _OF_THE_PERSON = (
     "SDTUI_",

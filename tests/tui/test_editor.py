@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.terminal import Terminal
-from tests.tui.test_end_to_end import CTRL_Q, SCRIPTED
+from tests.support.terminal import CTRL_Q, SCRIPTED, Terminal
 
 CTRL_T, TAB, F9 = "\x14", "\t", "\x1b[20~"
 

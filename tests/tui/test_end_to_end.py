@@ -11,9 +11,8 @@ import pytest
 
 from sdtui import pocket
 from sdtui.requests.request import GenerationRequest
-from tests.support.terminal import ROOT, Terminal
+from tests.support.terminal import CTRL_Q, ROOT, SCRIPTED, Terminal
 
-SCRIPTED = ("-m", "tests.support.scripted_app")
 REAL = (
     "-c",
     "from sdtui.core.settings import load_settings\nfrom sdtui.tui import run_app\n"
@@ -22,7 +21,7 @@ REAL = (
 needs_pocket = pytest.mark.skipif(
     not (pocket.MODEL_FOLDER / "model_index.json").is_file(), reason="the pocket model isn't here"
 )
-CTRL_G, CTRL_Q, CTRL_X, F2, F4 = "\x07", "\x11", "\x18", "\x1bOQ", "\x1bOS"
+CTRL_G, CTRL_X, F2, F4 = "\x07", "\x18", "\x1bOQ", "\x1bOS"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])

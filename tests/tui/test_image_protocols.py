@@ -15,9 +15,8 @@ from PIL import Image
 from sdtui.core.enums import ImageProtocol
 from sdtui.tui.terminal.image_protocol import picture_widget
 from sdtui.tui.terminal.probe import TerminalCapabilities, capabilities_in, typed_in
-from tests.support.terminal import Terminal
+from tests.support.terminal import SCRIPTED, Terminal
 
-SCRIPTED = ("-m", "tests.support.scripted_app")
 KITTY = b"\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[?62c"
 SIXEL = b"\x1b[6;20;10t\x1b[?62;4;22c"
 AUTO = {"SDTUI_IMAGE_PROTOCOL": "auto", "TERM": "xterm-kitty"}

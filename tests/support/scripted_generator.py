@@ -1,0 +1,195 @@
+"""A generator that follows a script in place of the engine."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from PIL import Image
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.errors import CancelledError, GenerationError, SdtuiError
+from sdtui.requests import events
+from sdtui.requests.record import (
+    AttemptRecord,
+    GenerationRecord,
+    ImageRecord,
+    ImageSettings,
+    ModelRecord,
+    Stage,
+)
+from sdtui.requests.request import GenerationRequest
+
+STEPS = 4
+
+
+class Result:
+    """What a run came to."""
+
+    def __init__(self, record: GenerationRecord, error: SdtuiError | None) -> None:
+        self.record = record
+        self.error = error
+
+
+class ScriptedEngine:
+    """Loads a model in no time, or stands still while `hold` is set."""
+
+    def __init__(self) -> None:
+        self.hold = threading.Event()
+        self.failure: SdtuiError | None = None
+        self.loaded: list[str] = []
+
+    def load(
+        self,
+        model: str,
+        dtype: DType,
+        memory_mode: MemoryMode,
+        *,
+        report: Callable[[events.Event], None],
+        cancellation: Cancellation,
+    ) -> None:
+        """Pretend; a model that is there is not loaded again, and nothing is told."""
+        if self.loaded[-1:] == [model]:
+            return
+        report(events.Loading(model=model, component="unet", number=1, total=2))
+        while self.hold.is_set():
+            cancellation.check()
+            time.sleep(0.005)
+        if self.failure is not None:
+            raise self.failure
+        self.loaded.append(model)
+        report(
+            events.Loaded(
+                model=model,
+                family="pocket",
+                device="cpu",
+                dtype=dtype,
+                memory_mode=memory_mode,
+                seconds=1.0,
+            )
+        )
+
+    def unload(self) -> None:
+        """Have none."""
+        self.loaded.append("")
+
+    def cleanup(self) -> None:
+        """Nothing."""
+
+
+class ScriptedGenerator:
+    """Steps of `step_seconds`; while `hold` is set it stands still between two of them."""
+
+    def __init__(self, step_seconds: float = 0.0) -> None:
+        self.engine = ScriptedEngine()
+        self.step_seconds = step_seconds
+        self.hold = threading.Event()
+        self.hold_at_picture: int | None = None
+        """The index of a picture before which it stands still."""
+        self.attempt: events.Attempt | None = None
+        self.failure: GenerationError | None = None
+        self.requests: list[GenerationRequest] = []
+
+    def step(self) -> None:
+        """One step."""
+        time.sleep(self.step_seconds)
+
+    def generate_with_fallback(
+        self,
+        request: GenerationRequest,
+        *,
+        report: Callable[[events.Event], None],
+        cancellation: Cancellation,
+        on_image: Callable[[int, Image.Image, GenerationRecord], None],
+    ) -> Result:
+        """Follow the script."""
+        self.requests.append(request)
+        record = self._record(request)
+        try:
+            self._run(request, record, report, cancellation, on_image)
+        except SdtuiError as error:
+            cancelled = isinstance(error, CancelledError)
+            changes = {"success": False, "cancelled": cancelled, "error": str(error)}
+            return Result(record.model_copy(update=changes), error)
+        return Result(record, None)
+
+    def _run(
+        self,
+        request: GenerationRequest,
+        record: GenerationRecord,
+        report: Callable[[events.Event], None],
+        cancellation: Cancellation,
+        on_image: Callable[[int, Image.Image, GenerationRecord], None],
+    ) -> None:
+        self.engine.loaded.append(request.model)
+        report(events.StageStarted(stage=Stage.DENOISE))
+        if self.attempt is not None:
+            report(self.attempt)
+        total = request.num_inference_steps or STEPS
+        for step in range(1, total + 1):
+            while self.hold.is_set():
+                cancellation.check()
+                time.sleep(0.005)
+            cancellation.check()
+            self.step()
+            report(_step(step, total))
+            report(_preview(step))
+        if self.failure is not None:
+            raise self.failure
+        report(events.StageStarted(stage=Stage.DECODE))
+        for image in record.images:
+            if image.index:
+                cancellation.check_between_pictures()
+            while image.index == self.hold_at_picture:
+                cancellation.check()
+                time.sleep(0.005)
+            on_image(image.index, Image.new("RGB", (64, 64), "navy"), record)
+
+    def _record(self, request: GenerationRequest) -> GenerationRecord:
+        seeds = request.seeds()
+        return GenerationRecord(
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            timestamp=datetime.now(UTC),
+            success=True,
+            seed=seeds[0],
+            generation_time=0.5,
+            request=request,
+            settings=ImageSettings(
+                sampler="Euler",
+                num_inference_steps=request.num_inference_steps or STEPS,
+                guidance_scale=request.guidance_scale or 6.0,
+                width=64,
+                height=64,
+            ),
+            model=ModelRecord(name=request.model, source=request.model, family="pocket"),
+            attempts=(AttemptRecord(number=1, seconds=0.5),),
+            images=tuple(
+                ImageRecord(index=index, seed=seed, width=64, height=64)
+                for index, seed in enumerate(seeds)
+            ),
+        )
+
+
+def _step(step: int, total: int) -> events.Step:
+    return events.Step(
+        step=step,
+        total=total,
+        first_image=0,
+        batch_size=1,
+        seconds=0.1,
+        it_per_second=10.0,
+        remaining=(total - step) / 10,
+        memory_now=2**30,
+        memory_peak=2**30,
+    )
+
+
+def _preview(step: int) -> events.Preview:
+    side = 16
+    rgb = random.Random(step).randbytes(side * side * 3)  # noise costs the most
+    return events.Preview(step=step, image_index=0, width=side, height=side, rgb=rgb)

@@ -1,0 +1,29 @@
+"""How the code and its tests are laid out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def _imported_names(file: Path) -> Iterator[str]:
+    """The full names of what a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (f"{alias.name}." for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_helper_is_imported_from_a_test_module_or_conftest() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in sorted((ROOT / "tests").rglob("*.py"))
+        for name in _imported_names(file)
+        if name.startswith("tests.")
+        and any(part.startswith("test_") or part == "conftest" for part in name.split(".")[:-1])
+    ]
+    assert wrong == [], "helpers that several tests use belong in tests/support"
