@@ -43,9 +43,10 @@ def test_nothing_heavy(code: str) -> None:
     assert _imported(code).isdisjoint(_HEAVY)
 
 
-def test_help_needs_neither_torch_nor_textual() -> None:
+@pytest.mark.parametrize("argument", ["--help", "docs"])
+def test_help_needs_neither_torch_nor_textual(argument: str) -> None:
     code = (
-        "import sys; sys.argv = ['sdtui', '--help']\n"
+        f"import sys; sys.argv = ['sdtui', '{argument}']\n"
         "from sdtui.cli.main import main\n"
         "try: main()\nexcept SystemExit: pass"
     )

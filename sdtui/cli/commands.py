@@ -19,6 +19,7 @@ _COMMANDS = {
     "samplers": "List the samplers.",
     "keys": "List the app's keys, and how to change them.",
     "doctor": "Look at this machine and say what doesn't fit.",
+    "docs": "Read the manual.",
 }
 """Name → what `sdtui --help` says. Each is in a module of its name, imported when it is asked
 for, so that `--help` is there at once."""
@@ -57,7 +58,7 @@ def sdtui(context: click.Context) -> int:
 def run_command() -> int:
     """Run what the command line asks for; returns the exit code."""
     try:
-        result = sdtui(standalone_mode=False)
+        result = sdtui(prog_name="sdtui", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.Abort:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from sdtui.cli.codes import INTERRUPTED
@@ -28,7 +29,8 @@ def main() -> None:
 
 
 def _run() -> int:
-    if len(sys.argv) == 1:  # the app doesn't wait for what reads command lines
+    is_completion = "_SDTUI_COMPLETE" in os.environ  # click's, for the shell
+    if len(sys.argv) == 1 and not is_completion:  # the app starts without the command line's parser
         from sdtui.cli.app import open_app
 
         return open_app()

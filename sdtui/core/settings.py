@@ -183,5 +183,5 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _unknown_key(key: str, origin: str) -> SettingsError:
     near = nearest(key, ABOUT_SETTINGS)
-    hint = f'Did you mean "{near}"?' if near else "See the README's list of settings"
+    hint = f'Did you mean "{near}"?' if near else '"sdtui docs configuration" lists the settings'
     return SettingsError(f'{origin}: there is no setting "{key}"', hint)

@@ -102,7 +102,8 @@ class History:
         return self.refresh(progress)
 
     def entries(self, query: str = "", *, offset: int = 0, limit: int = 50) -> Page:
-        """A page of what a search finds, newest first (the README has the search language).
+        """A page of the pictures that a search finds, newest first. The search language is in the
+        manual's page `history`.
 
         Raises InvalidRequestError for an unknown field or a value that a field doesn't take.
         """

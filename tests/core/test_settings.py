@@ -73,7 +73,7 @@ def failure(file: Path, text: str, variables: dict[str, str] | None = None) -> s
 def test_unknown_keys_with_the_nearest(file: Path) -> None:
     said = failure(file, 'modle = "x"')
     assert said == f'{file}, line 1: there is no setting "modle". Did you mean "model"?'
-    assert "README" in failure(file, "zzzzqqq = 1")
+    assert "sdtui docs configuration" in failure(file, "zzzzqqq = 1")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import httpx
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from sdtui.docs import read_page
 from sdtui.jobs import JobState
 from sdtui.monitor import GpuSample, Sample
 from sdtui.requests.record import Stage
@@ -62,15 +63,15 @@ def a_day(running: Live, ask: httpx.Client) -> None:
         assert ask.get(f"/jobs/{number}").status_code == 404
 
 
-def test_what_the_readme_lists_is_there_with_what_happened(tmp_path: Path) -> None:
+def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None:
     with live(tmp_path, queue_limit=1) as running, running.client() as ask:
         a_day(running, ask)
         card = GpuSample(index=0, name="A card", memory_used=3 * 2**30, memory_total=8 * 2**30)
         running.services.hardware.sample = Sample(time.time(), 1, 2, 1, 0.5, gpus=(card,))
         found = read(ask)
         names = {sample.name for family in families(ask) for sample in family.samples}
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    rows = [line.split("|") for line in readme.splitlines() if line.startswith("| `sdtui_")]
+    page = read_page("server")
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `sdtui_")]
     for _, listed, *_ in rows:
         for name in re.findall(r"`(sdtui_\w+)`", listed):
             suffix = "_count" if name.endswith("_seconds") else ""

@@ -1,0 +1,33 @@
+"""The manual: one Markdown page a topic, for `sdtui docs`, the app's help and GitHub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+TOPICS: Mapping[str, str] = {
+    "app": "The app: panes, keys, changing keys, what survives a crash.",
+    "generate": "Prompts, flags, image-to-image, many prompts, scripts.",
+    "models": "Which models work, where they are found, downloads, native values.",
+    "memory": "Memory modes, what models need, what happens when memory runs out.",
+    "speed": "Speed presets, batches, benchmarks.",
+    "history": "Saved pictures, search, tags, trash, pictures of other tools.",
+    "server": "The HTTP server: its APIs, access, shutdown, metrics.",
+    "configuration": "The config file, environment variables, folders.",
+    "architecture": "How the code is divided, and why.",
+    "development": "Glossary, conventions, tests, adding features.",
+    "changes": "What is different since the last version.",
+}
+"""Topic → what its page is about."""
+
+
+def page_file(topic: str) -> Path:
+    """The Markdown file of a topic."""
+    return Path(__file__).with_name(f"{topic}.md")
+
+
+def read_page(topic: str) -> str:
+    """The Markdown of a topic. Raises KeyError for an unknown one."""
+    if topic not in TOPICS:
+        raise KeyError(topic)
+    return page_file(topic).read_text(encoding="utf-8")
