@@ -166,9 +166,9 @@ def _measure(
     # Previews cost each machine and terminal something else.
     settings = replace(settings, previews=False)
     interrupted = False
-    with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as narrator:
+    with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as output:
         measuring = Bench(
-            settings, request, plan, seconds=seconds, against=against, tell=narrator.advance
+            settings, request, plan, seconds=seconds, against=against, tell=output.advance
         )
         try:
             measuring.run()

@@ -92,10 +92,10 @@ def _run(
 
     with (
         History(settings.pictures) as history,
-        ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as narrator,
+        ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as progress_output,
     ):
         queue = JobQueue(settings, history)
-        queue.subscribe(narrator.tell)
+        queue.subscribe(progress_output.put)
         jobs = [queue.submit(request, output) for request in requests]
         code = 0
         try:

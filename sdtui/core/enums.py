@@ -1,8 +1,8 @@
-"""What there is to choose from in a request and in the settings."""
+"""Enumerations that several packages share."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 POCKET = "pocket"
 """The name of the model that ships with sdtui."""
@@ -60,3 +60,13 @@ class InitImageFit(StrEnum):
     CROP = "crop"
     PAD = "pad"
     STRETCH = "stretch"
+
+
+class EventLevel(IntEnum):
+    """How much an event matters to a person who reads the log."""
+
+    DETAIL = 0
+    INFO = 1
+    SUCCESS = 2
+    WARNING = 3
+    ERROR = 4

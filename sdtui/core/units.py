@@ -15,6 +15,13 @@ def data_size(count: float) -> str:
     return f"{count / 2**20:.0f} MiB" if count < 2**30 else f"{gibibytes(count)} GiB"
 
 
+def step_rate(steps_per_second: float) -> str:
+    """Speed of denoising: it/s, or s/it below one step a second."""
+    if steps_per_second >= 1:
+        return f"{steps_per_second:.1f} it/s"
+    return f"{1 / steps_per_second:.1f} s/it"
+
+
 def duration(seconds: float) -> str:
     """A time span, short."""
     if seconds < 60:

@@ -1,52 +1,138 @@
-"""Events in words, for people. The one place where the log of a run is put into sentences."""
+"""Events in words, for people: a level and a sentence. Text in it may come from anywhere; make it
+safe before it is shown."""
 
 from __future__ import annotations
 
-from sdtui.requests.events import Event
+from typing import NamedTuple
 
-_GIB = 2**30
+from sdtui.core.enums import EventLevel
+from sdtui.core.units import data_size, duration, gibibytes, step_rate
+from sdtui.jobs.progress import JobProgress
+from sdtui.requests.events import Attempt, Downloading, Event, Loaded, Step, Truncated
+
+_STAGES = {
+    "load": "loading",
+    "encode": "reading the prompt",
+    "denoise": "denoising",
+    "decode": "decoding",
+}
 
 
-def event_text(event: Event) -> str | None:
-    """One line for an event, or None for those that only move a bar or a picture. Text in it may
-    come from anywhere: make it safe before it is shown."""
+class EventText(NamedTuple):
+    """What an event says."""
+
+    level: EventLevel
+    text: str
+
+
+def event_text(event: Event) -> EventText | None:
+    """Return the line for an event, or None if it has nothing to say in words."""
+    line = _text(event)
+    return EventText(_LEVELS.get(event.kind, EventLevel.DETAIL), line) if line else None
+
+
+_LEVELS = {
+    "started": EventLevel.INFO,
+    "loaded": EventLevel.INFO,
+    "truncated": EventLevel.WARNING,
+    "attempt": EventLevel.WARNING,
+    "notice": EventLevel.WARNING,
+    "saved": EventLevel.SUCCESS,
+    "finished": EventLevel.SUCCESS,
+    "failed": EventLevel.ERROR,
+    "cancelled": EventLevel.WARNING,
+}
+
+
+def _text(event: Event) -> str:
     match event.kind:
         case "queued":
-            return f"queued behind {event.position}" if event.position else None
+            jobs = "1 job" if event.position == 1 else f"{event.position} jobs"
+            return f"queued behind {jobs}" if event.position else ""
+        case "engine_starting":
+            return "starting torch"
         case "started":
-            return f"seed {event.seed}"
+            return f"started with seed {event.seed}"
         case "loading":
-            return f"loading {event.model}: {event.component} ({event.number}/{event.total})"
+            return f"loading {event.model}: {event.component} ({event.number} of {event.total})"
+        case "downloading":
+            return _downloading(event)
         case "loaded":
-            return (
-                f"loaded {event.model} ({event.family}) on {event.device} in {event.dtype}, "
-                f"{event.memory_mode.replace('_', ' ')} memory, {event.seconds:.1f} s"
-            )
+            return _loaded(event)
         case "estimated":
-            need, free = event.estimate / _GIB, event.free / _GIB
-            return f"expected peak {need:.1f} GiB, {free:.1f} GiB free"
+            need, free = gibibytes(event.estimate), gibibytes(event.free)
+            mode = _words(event.memory_mode)
+            return f"expected peak {need} GiB, {free} GiB free; {mode} memory"
         case "truncated":
-            cut = event.truncation
-            name = cut.field.replace("_", " ")
-            return (
-                f"the {name} has {cut.tokens} tokens, {cut.encoder.replace('_', ' ')} takes "
-                f'{cut.limit}; cut: "{cut.cut}"'
-            )
+            return _truncated(event)
+        case "stage":
+            return stage_text(event.stage)
         case "attempt":
-            kept = "" if event.lossless else ", which changes the picture"
-            return (
-                f"out of memory in the {event.stage} stage: {event.changes} "
-                f"(attempt {event.number}{kept})"
-            )
+            return _attempt(event)
+        case "step":
+            return f"step {event.step}/{event.total}, {event.seconds:.2f} s"
         case "notice":
             return event.message
         case "saved":
             return f"saved {event.path} (seed {event.seed})"
         case "finished":
-            return f"done in {event.record.generation_time:.1f} s"
+            return f"finished after {duration(event.record.generation_time)}"
         case "failed":
-            return f"failed: {event.error}"
+            return f"failed: {event}"
         case "cancelled":
             return "cancelled"
         case _:
-            return None
+            return ""
+
+
+def stage_text(stage: str) -> str:
+    """Return what is done in a stage; a stage without words of its own is named by its id."""
+    return _STAGES.get(stage, _words(stage))
+
+
+def images_text(progress: JobProgress) -> str:
+    """Return which of the job's pictures are being made; "" if it makes only one."""
+    if progress.num_images == 1:
+        return ""
+    step = progress.step
+    first = step.first_image + 1 if step else 1
+    last = first + (step.batch_size if step else 1) - 1
+    which = f"picture {first}" if first == last else f"pictures {first}-{last}"
+    return f"{which} of {progress.num_images}"
+
+
+def steps_text(step: Step) -> str:
+    """Return how far denoising is, how fast, and the time left."""
+    speed, left = step_rate(step.it_per_second), duration(step.remaining)
+    return f"step {step.step}/{step.total}  {speed}  {left} left"
+
+
+def _downloading(event: Downloading) -> str:
+    return f"{data_size(event.done)} of {data_size(event.total)}, {data_size(event.speed)}/s"
+
+
+def _loaded(event: Loaded) -> str:
+    return (
+        f"{event.model} is ready on {event.device} in {event.dtype} ({event.family}, "
+        f"{_words(event.memory_mode)} memory) after {duration(event.seconds)}"
+    )
+
+
+def _truncated(event: Truncated) -> str:
+    cut = event.truncation
+    return (
+        f"the {_words(cut.field)} has {cut.tokens} tokens, {_words(cut.encoder)} takes "
+        f'{cut.limit}; cut: "{cut.cut}"'
+    )
+
+
+def _attempt(event: Attempt) -> str:
+    lossy = "" if event.lossless else ", which changes the picture"
+    return (
+        f"out of memory while {stage_text(event.stage)}: {event.changes} "
+        f"(attempt {event.number}{lossy})"
+    )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

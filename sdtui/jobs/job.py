@@ -8,13 +8,12 @@ from typing import Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from sdtui.core.job_state import JobState
-from sdtui.requests.events import Cancelled, Event, Failed, Finished, Saved, Started
+from sdtui.jobs.progress import JobProgress
 from sdtui.requests.fields import MAX_SEED
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
 
 Format = Literal["png", "jpeg", "webp"]
-FinalEvent = Finished | Failed | Cancelled
 
 
 class Output(BaseModel):
@@ -55,15 +54,12 @@ class Job(BaseModel):
     pictures: tuple[str, ...] = ()
     """Paths of what was saved."""
 
-    def with_event(self, event: Event) -> Job:
-        """The job as it stands after one more event of its run."""
-        match event:
-            case Started(seed=seed):
-                return self.model_copy(update={"seed": seed})
-            case Saved(path=path):
-                return self.model_copy(update={"pictures": (*self.pictures, path)})
-            case _:
-                return self
+    def with_progress(self, progress: JobProgress) -> Job:
+        """Return the job with the seed and the pictures that its run has come to."""
+        found = {"seed": progress.seed, "pictures": progress.paths}
+        if (self.seed, self.pictures) == (progress.seed, progress.paths):
+            return self
+        return self.model_copy(update=found)
 
     def remaining(self) -> Job | None:
         """What is still to be made of a job that was not finished, as a job of the same id: it

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode
-from sdtui.jobs.job import FinalEvent
-from sdtui.requests.events import Cancelled
+from sdtui.requests.events import Cancelled, FinalEvent
 
 
 def _begun() -> Future[FinalEvent | None]:

@@ -19,7 +19,8 @@ from sdtui.core.job_state import JobState
 from sdtui.core.settings import Settings
 from sdtui.jobs.job import Job, Output
 from sdtui.jobs.preload import Preloader, PreloadTask
-from sdtui.jobs.subscribers import Subscriber, Subscribers
+from sdtui.jobs.progress import JobProgress
+from sdtui.jobs.subscribers import Subscriber, Subscribers, envelope_of
 from sdtui.jobs.unsaved import UnsavedPictures
 from sdtui.jobs.worker import (
     JobOutcome,
@@ -113,7 +114,7 @@ class JobQueue:
         self._start_worker()
         # Told before the worker can take it up, so that "queued" comes first.
         before = position + (self._running is not None)
-        self._subscribers.publish(job.id, Queued(position=before))
+        self._subscribers.publish(envelope_of(job.id, Queued(position=before)))
         self._changed.notify_all()
 
     def load(
@@ -263,7 +264,7 @@ class JobQueue:
             outcome: JobOutcome | None = None
             try:
                 if generator is None:
-                    self._subscribers.publish(task.id, EngineStarting())
+                    self._subscribers.publish(envelope_of(task.id, EngineStarting()))
                     generator = self._make_generator(self._settings)
                 outcome = self._carry_out(task, generator)
             except CancelledError:
@@ -286,11 +287,16 @@ class JobQueue:
     ) -> JobOutcome | None:
         """Do a job, or load a model: that has no outcome beyond its events."""
 
+        progress = JobProgress(task.id)
+
         def report(event: Event) -> None:
+            nonlocal progress
+            envelope = envelope_of(task.id, event)
+            progress = progress.apply(envelope)
             if isinstance(task, Job):
                 with self._changed:
-                    self._jobs[task.id] = self._jobs[task.id].with_event(event)
-            self._subscribers.publish(task.id, event)
+                    self._jobs[task.id] = self._jobs[task.id].with_progress(progress)
+            self._subscribers.publish(envelope)
 
         if isinstance(task, Job):
             return carry_out(task, generator, self._store, report, self._cancellations[task.id])
@@ -330,7 +336,7 @@ class JobQueue:
             _log.warning("model %s can't be loaded: %s", load.model, final_event.error)
         with self._changed:
             if final_event is not None:
-                self._subscribers.publish(load.id, final_event)
+                self._subscribers.publish(envelope_of(load.id, final_event))
             self._loading.end(final_event)
 
     def _settle(self, job_id: str, outcome: JobOutcome) -> None:
@@ -346,7 +352,7 @@ class JobQueue:
         # Behind those that ended before it: it is forgotten after them.
         self._jobs[job_id] = finished_job(self._jobs.pop(job_id), outcome)
         self._forget_old()
-        self._subscribers.publish(job_id, outcome.event)
+        self._subscribers.publish(envelope_of(job_id, outcome.event))
 
     def _forget_old(self) -> None:
         finished = [job.id for job in self._jobs.values() if job.state.is_over]

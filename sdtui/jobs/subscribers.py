@@ -14,6 +14,11 @@ Subscriber = Callable[[JobEvent], None]
 _log = logging.getLogger(__name__)
 
 
+def envelope_of(job_id: str, event: Event) -> JobEvent:
+    """Return an event of a job, at this time."""
+    return JobEvent(job=job_id, time=time.time(), event=event)
+
+
 class Subscribers:
     """Those who are told what happens to jobs. May be used by several threads."""
 
@@ -32,11 +37,10 @@ class Subscribers:
 
         return remove
 
-    def publish(self, job_id: str, event: Event) -> None:
-        """Hand an event of a job to all of them."""
-        envelope = JobEvent(job=job_id, time=time.time(), event=event)
+    def publish(self, envelope: JobEvent) -> None:
+        """Hand an event to all of them."""
         for subscriber in self._all:
             try:
                 subscriber(envelope)
             except Exception:  # noqa: BLE001 - one face's fault must not end the job
-                _log.exception("a subscriber failed on %s", event.kind)
+                _log.exception("a subscriber failed on %s", envelope.event.kind)

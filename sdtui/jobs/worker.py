@@ -10,9 +10,9 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
 from sdtui.core.job_state import JobState
 from sdtui.core.settings import Settings
-from sdtui.jobs.job import FinalEvent, Format, Job, Output
+from sdtui.jobs.job import Format, Job, Output
 from sdtui.jobs.torch_preload import without_blocking_the_event_loop
-from sdtui.requests.events import Cancelled, Event, Failed, Finished, Saved, Started
+from sdtui.requests.events import Cancelled, Event, Failed, FinalEvent, Finished, Saved, Started
 from sdtui.requests.record import GenerationRecord, ImageRecord
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def carry_out(
 ) -> JobOutcome:
     """Make and save a job's pictures. Every SdtuiError becomes part of the outcome."""
     request = job.request.with_seed()
-    report(Started(seed=request.seed or 0))
+    report(Started(seed=request.seed or 0, num_images=request.num_images_per_prompt))
     saved: dict[int, ImageRecord] = {}
     outcome = JobOutcome(Cancelled())
 

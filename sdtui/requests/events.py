@@ -39,6 +39,9 @@ class Started(_Event):
 
     kind: Literal["started"] = "started"
     seed: int
+    """Of the first picture."""
+    num_images: int = 1
+    """Pictures that the job makes."""
 
 
 class Loading(_Event):
@@ -195,6 +198,10 @@ class Cancelled(_Event):
     kind: Literal["cancelled"] = "cancelled"
     record: GenerationRecord | None = None
 
+
+FinalEvent = Finished | Failed | Cancelled
+"""The last event of a job is one of these."""
+FINAL_KINDS = ("finished", "failed", "cancelled")
 
 Event = Annotated[
     Queued

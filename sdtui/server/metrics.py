@@ -1,4 +1,4 @@
-"""What Prometheus is told. Labels never hold prompts, and have few values."""
+"""Metrics for Prometheus. Labels never hold prompts, and have few values."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from sdtui.jobs import JobQueue, JobState
-from sdtui.requests.events import JobEvent
-from sdtui.requests.record import GenerationRecord, Stage
+from sdtui.jobs.progress import JobProgress, apply_event
+from sdtui.requests.events import FINAL_KINDS, JobEvent
+from sdtui.requests.record import Stage
 from sdtui.server.hardware import Hardware
-from sdtui.server.services.job_events import CLOSING
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -26,8 +26,7 @@ class Metrics:
 
     def __init__(self, queue: JobQueue, queue_limit: int, hardware: Hardware) -> None:
         self._registry = registry = CollectorRegistry()
-        self._queued_at: dict[str, float] = {}
-        self._loaded_for: str | None = None
+        self._open_jobs: dict[str, JobProgress] = {}
         ProcessCollector(registry=registry)
         registry.register(_Vram(hardware))
         self._requests = Histogram(
@@ -40,7 +39,7 @@ class Metrics:
         self._jobs = Counter(
             "sdtui_jobs", "Jobs that are over, by how they ended.", ("state",), registry=registry
         )
-        for kind in CLOSING:  # there from the start, so that the first one is an increase
+        for kind in FINAL_KINDS:  # there from the start, so that the first one is an increase
             self._jobs.labels(kind)
         self._pictures = Counter("sdtui_pictures", "Pictures made and saved.", registry=registry)
         self._steps = Counter("sdtui_steps", "Denoising steps.", registry=registry)
@@ -101,16 +100,14 @@ class Metrics:
     def put(self, envelope: JobEvent) -> None:
         """Count an event. Called by the queue, on any thread."""
         event = envelope.event
+        progress = apply_event(self._open_jobs, envelope)
         match event.kind:
-            case "queued":
-                self._queued_at[envelope.job] = envelope.time
             case "started":
-                self._note_wait(envelope)
+                self._note_wait(progress)
             case "step":
                 self._steps.inc()
                 self._step_seconds.observe(event.seconds)
             case "loaded":
-                self._loaded_for = envelope.job
                 self._loads.labels(event.model).inc()
                 self._load_seconds.observe(event.seconds)
             case "attempt":
@@ -121,19 +118,19 @@ class Metrics:
             case "finished" | "failed" | "cancelled":
                 if event.kind == "failed" and event.error_type == "OutOfMemoryError":
                     self._out_of_memory.labels(event.stage).inc()
-                if self._queued_at.pop(envelope.job, None) is not None:
+                if progress.queued_at is not None:  # not a model that was loaded for no job
                     self._jobs.labels(event.kind).inc()
-                    self._note_stages(envelope.job, event.record)
+                    self._note_stages(progress)
 
-    def _note_wait(self, envelope: JobEvent) -> None:
-        queued_at = self._queued_at.get(envelope.job)
-        if queued_at is not None:
-            self._wait.observe(max(0.0, envelope.time - queued_at))
+    def _note_wait(self, progress: JobProgress) -> None:
+        if progress.queued_at is not None and progress.started_at is not None:
+            self._wait.observe(max(0.0, progress.started_at - progress.queued_at))
 
-    def _note_stages(self, job: str, record: GenerationRecord | None) -> None:
+    def _note_stages(self, progress: JobProgress) -> None:
+        record = progress.final.record if progress.final else None
         for stage, seconds in (record.timings if record else {}).items():
             # To find the model in memory takes no time, but isn't loading.
-            if stage != Stage.LOAD or self._loaded_for == job:
+            if stage != Stage.LOAD or progress.loaded is not None:
                 self._stages.labels(stage).observe(seconds)
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdtui.jobs import JobQueue, QueueFile
+from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.requests import events
 from sdtui.requests.events import JobEvent
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
-from sdtui.tui.event_log import log_line, progress_after
+from sdtui.tui.event_log import log_line, shown_progress
 from sdtui.tui.images.halfcell import Pixels
-from sdtui.tui.job_progress import Progress
+from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.mailbox import Mailbox
 from sdtui.tui.messages import EventsArrived
 from sdtui.tui.stagger import stagger
@@ -55,7 +56,8 @@ class EventPresenter:
         self._timer: Timer | None = None
         self._keeping = False
         self._keep_again = False
-        self.progress = Progress()
+        self._open_jobs: dict[str, JobProgress] = {}
+        self.progress = ShownProgress()
         self.unsubscribe = queue.subscribe(self._mailbox.put)
 
     def submit(self, request: GenerationRequest) -> None:
@@ -70,9 +72,9 @@ class EventPresenter:
 
     def stopping(self, job_id: str, *, after_picture: bool) -> None:
         """A job was asked to stop: say so until it has."""
-        if job_id in (self.progress.job, self.progress.loading):
-            told = "stops after this picture" if after_picture else "stops after this step"
-            self.progress = replace(self.progress, stopping=told)
+        if job_id == self.progress.job:
+            when = "stops after this picture" if after_picture else "stops after this step"
+            self.progress = replace(self.progress, stopping=when)
             self._screen.progress_pane.show(self.progress)
 
     def show_queue(self) -> None:
@@ -114,15 +116,17 @@ class EventPresenter:
     def _show_in_queue(self, arrived: Iterable[JobEvent]) -> None:
         if any(isinstance(each.event, _OF_THE_QUEUE) for each in arrived):
             self.show_queue()
-        self._screen.queue_pane.show_progress(self.progress)
+        running = [each for each in self._open_jobs.values() if each.is_running]
+        self._screen.queue_pane.show_places(
+            {each.job: shown_progress(each).place for each in running}
+        )
 
     def _follow(self, envelope: JobEvent) -> None:
-        self.progress = progress_after(self.progress, envelope)
+        self._show_progress(apply_event(self._open_jobs, envelope))
         screen = self._screen
         match envelope.event:
             case events.Started(seed=seed):
                 request = self._queue.job(envelope.job).request
-                self.progress = replace(self.progress, pictures=request.num_images_per_prompt)
                 screen.parameters.last_seed = seed
                 screen.preview.begin(request.init_image)
             case events.Saved(path=path):
@@ -135,6 +139,18 @@ class EventPresenter:
                 self._tell_changes(record)
             case events.Failed(error=error, hint=hint):
                 screen.show_error(error, hint)
+
+    def _show_progress(self, progress: JobProgress) -> None:
+        """Show a job's progress, unless another job that runs is shown."""
+        before = self.progress
+        is_same = before.job == progress.job
+        if before.is_running and not is_same:
+            return
+        shown = shown_progress(progress)
+        if is_same and shown.is_active:
+            shown = replace(shown, stopping=before.stopping)
+        if shown.is_active or shown.outcome is not None or shown.message:
+            self.progress = shown
 
     def _tell_changes(self, record: GenerationRecord) -> None:
         lossy = [each.changes for each in record.attempts if not each.lossless]

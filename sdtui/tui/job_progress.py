@@ -1,20 +1,11 @@
-"""What the log and the progress pane show: plain data, made from events in `story`."""
+"""What the log and the progress pane show: plain data, made from events in `event_log`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 
-
-class Level(IntEnum):
-    """How much a line of the log matters."""
-
-    STEP = 0
-    NEWS = 1
-    GOOD = 2
-    WARNING = 3
-    ERROR = 4
+from sdtui.core.enums import EventLevel
 
 
 @dataclass(frozen=True)
@@ -22,7 +13,7 @@ class LogLine:
     """One line of the log."""
 
     time: float
-    level: Level
+    level: EventLevel
     text: str
 
     @property
@@ -32,45 +23,38 @@ class LogLine:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where the running job stands."""
+class ShownProgress:
+    """How far the shown job or load is."""
 
     job: str = ""
-    loading: str = ""
-    """The id under which a model is loaded that no job needs yet."""
+    is_running: bool = False
     stage: str = ""
     step: int = 0
     total: int = 0
     speed: float = 0.0
+    """Denoising steps a second; 0 outside denoising."""
     remaining: float = 0.0
+    """Seconds."""
+    which: str = ""
+    """Which of the job's pictures are being made, if it makes several."""
     attempt: int = 1
     tried: str = ""
-    """What the last attempt changed."""
+    """What the newest attempt changed."""
     memory_peak: int = 0
-    pictures: int = 1
-    """How many the job makes."""
-    first_image: int = 0
-    """Index of the first picture of the batch that is being made."""
-    batch_size: int = 1
-    saved: int = 0
-    """Pictures of the job that are on disk."""
+    """Bytes."""
     stopping: str = ""
-    """What was said of its end, once it was asked to stop."""
-    outcome: Level | None = None
-    """GOOD, WARNING (cancelled) or ERROR once the job is over."""
+    """When it will stop, once it was asked to."""
+    outcome: EventLevel | None = None
+    """SUCCESS, WARNING (cancelled) or ERROR once the job is over."""
     message: str = ""
-    """What came of it, or what is going on beside the steps."""
+    """How it ended, or what is going on."""
 
     @property
-    def is_running(self) -> bool:
-        """Whether a job is under way."""
-        return bool(self.job) and self.outcome is None
+    def is_active(self) -> bool:
+        """True while the job runs or the model is loaded."""
+        return self.outcome is None and self.stage != ""
 
     @property
-    def which(self) -> str:
-        """Which of the job's pictures are being made; "" if it makes one only."""
-        if self.pictures == 1:
-            return ""
-        first, last = self.first_image + 1, self.first_image + self.batch_size
-        which = f"picture {first}" if first == last else f"pictures {first}-{last}"
-        return f"{which} of {self.pictures}"
+    def place(self) -> str:
+        """How far the job is, in one word: its count, or else its stage."""
+        return f"{self.step}/{self.total}" if self.total else self.stage

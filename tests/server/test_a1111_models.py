@@ -118,7 +118,7 @@ def test_choosing_a_model_while_another_is_read_and_at_the_end(
 
         generator.engine.hold.set()
         first = threads.submit(choose, "one")
-        running.until(lambda: running.services.job_events.is_loading)
+        running.until(lambda: running.services.job_events.model.loading is not None)
         same = threads.submit(choose, "one")
         with running.client() as ask:
             assert ask.get("/sdapi/v1/progress").json()["state"]["job_count"] == 1
@@ -129,7 +129,7 @@ def test_choosing_a_model_while_another_is_read_and_at_the_end(
         assert second.result(PATIENCE).status_code == 200
         generator.engine.hold.set()
         third = threads.submit(choose, "three")
-        running.until(lambda: running.services.job_events.is_loading)
+        running.until(lambda: running.services.job_events.model.loading is not None)
         running.end()
         assert third.result(PATIENCE).status_code == 503
         assert running.services.a1111.checkpoint == "two"
@@ -148,7 +148,7 @@ def test_two_who_choose_one_model_wait_for_it_together(
         generator.engine.hold.set()
         one = {"sd_model_checkpoint": "one"}
         first = threads.submit(ask.post, "/sdapi/v1/options", json=one)
-        running.until(lambda: running.services.job_events.is_loading)
+        running.until(lambda: running.services.job_events.model.loading is not None)
         second = threads.submit(ask.post, "/sdapi/v1/options", json=one)
         time.sleep(0.2)
         generator.engine.hold.clear()

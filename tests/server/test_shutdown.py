@@ -178,9 +178,7 @@ def test_a_job_that_is_kept_is_not_told_to_be_over(
         for thread in threads:
             thread.start()
         running.until(
-            lambda: all(
-                running.services.job_events._states[job["id"]].subscriptions for job in jobs
-            )
+            lambda: all(running.services.job_events._jobs[job["id"]].subscriptions for job in jobs)
         )
         running.end()
         for thread in threads:

@@ -108,7 +108,7 @@ def live(
         thread.start()
         assert started.wait(PATIENCE)
         running = Live(url, services, server, thread, generators)
-        running.until(lambda: services.job_events.is_warm or not warm)
+        running.until(lambda: services.job_events.model.was_loaded or not warm)
     try:
         yield running
     finally:

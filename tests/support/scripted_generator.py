@@ -23,6 +23,7 @@ from sdtui.requests.record import (
     Stage,
 )
 from sdtui.requests.request import GenerationRequest
+from tests.support.events import step_event
 
 STEPS = 4
 
@@ -136,7 +137,7 @@ class ScriptedGenerator:
                 time.sleep(0.005)
             cancellation.check()
             self.step()
-            report(_step(step, total))
+            report(step_event(step, total))
             report(_preview(step))
         if self.failure is not None:
             raise self.failure
@@ -173,20 +174,6 @@ class ScriptedGenerator:
                 for index, seed in enumerate(seeds)
             ),
         )
-
-
-def _step(step: int, total: int) -> events.Step:
-    return events.Step(
-        step=step,
-        total=total,
-        first_image=0,
-        batch_size=1,
-        seconds=0.1,
-        it_per_second=10.0,
-        remaining=(total - step) / 10,
-        memory_now=2**30,
-        memory_peak=2**30,
-    )
 
 
 def _preview(step: int) -> events.Preview:

@@ -8,6 +8,7 @@ import pytest
 from textual.strip import Strip
 from textual.widgets import Static
 
+from sdtui.core.enums import EventLevel
 from sdtui.core.errors import GenerationError
 from sdtui.jobs import JobState
 from sdtui.requests import events
@@ -15,7 +16,6 @@ from sdtui.requests.record import Stage
 from sdtui.tui.images import pixel_view
 from sdtui.tui.images.halfcell import Pixels, draw
 from sdtui.tui.images.pixel_view import PixelView
-from sdtui.tui.job_progress import Level, Progress
 from sdtui.tui.messages import PartsImported
 from sdtui.tui.panes.progress import ProgressBar
 from sdtui.tui.screens import main as screens_main
@@ -34,7 +34,7 @@ async def test_a_prompt_becomes_a_picture_at_every_size(
         await bench.finished()
         main = bench.app.main
         assert bench.generator.requests[0].prompt == HARD
-        assert main.presenter.progress.outcome is Level.GOOD
+        assert main.presenter.progress.outcome is EventLevel.SUCCESS
         await bench.until(lambda: main.preview.view.pixel_view.pixels is not None)
         assert [path.suffix for path in main.preview.paths] == [".png"]
         await bench.until(lambda: main.history_pane.list.count == 1)
@@ -116,7 +116,7 @@ async def test_cancel_is_not_failure(bench: AppHarness) -> None:
         await bench.until(lambda: bench.app.main.presenter.progress.is_running)
         await bench.press("ctrl+x")
         await bench.finished()
-        assert bench.app.main.presenter.progress.outcome is Level.WARNING
+        assert bench.app.main.presenter.progress.outcome is EventLevel.WARNING
         assert bench.app.main.presenter.progress.message == "cancelled"
         assert bench.queue.jobs()[0].state is JobState.CANCELLED
 
@@ -127,7 +127,7 @@ async def test_a_failure_is_one_line_with_the_mend(bench: AppHarness) -> None:
         await bench.generate()
         await bench.finished()
         progress = bench.app.main.presenter.progress
-        assert progress.outcome is Level.ERROR
+        assert progress.outcome is EventLevel.ERROR
         assert progress.message == "failed: [/b] broke. Mend it."
         assert not bench.app.main.history_pane.list.count
 
@@ -209,12 +209,6 @@ async def test_that_torch_is_being_started_is_said(bench: AppHarness) -> None:
         started.set()
         await bench.finished()
         assert "starting torch" in bench.app.main.log_pane.text
-
-
-def test_which_of_a_jobs_pictures_are_made() -> None:
-    assert Progress(pictures=1).which == ""
-    assert Progress(pictures=5, first_image=2).which == "picture 3 of 5"
-    assert Progress(pictures=5, first_image=2, batch_size=2).which == "pictures 3-4 of 5"
 
 
 async def test_the_whole_screen_shows_the_picture_as_it_forms(bench: AppHarness) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from textual.widget import Widget
 
+from sdtui.core.enums import EventLevel
 from sdtui.tui.actions import actions_in
-from sdtui.tui.job_progress import Level, LogLine
+from sdtui.tui.job_progress import LogLine
 from sdtui.tui.screens.settings import SettingsScreen
 from tests.support.app_harness import AppHarness, running
 
@@ -17,7 +18,7 @@ async def test_keys_move_the_cursor(bench: AppHarness) -> None:
     async with running(bench):
         log = bench.app.main.log_pane
         await bench.until(lambda: "is ready" in log.text)
-        log.add([LogLine(0.0, Level.NEWS, f"line {number}") for number in range(LINES)])
+        log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(LINES)])
         log.list.focus()
         await bench.press("g")
         assert log.list.cursor == 0
@@ -36,13 +37,13 @@ async def test_one_line_more_does_not_lay_out_the_window(bench: AppHarness) -> N
         log = bench.app.main.log_pane
         layouts: list[object] = []
         await bench.until(lambda: "is ready" in log.text)
-        log.add([LogLine(0.0, Level.NEWS, f"line {number}") for number in range(LINES)])
+        log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(LINES)])
         await bench.settled()
-        log.add([LogLine(0.0, Level.NEWS, "with the scrollbar the lines are shorter")])
+        log.add([LogLine(0.0, EventLevel.INFO, "with the scrollbar the lines are shorter")])
         await bench.settled()
         await bench.settled()  # the scrollbar, now that it is there, is laid out once more
         bench.app.main.screen_layout_refresh_signal.subscribe(log, layouts.append)
-        log.add([LogLine(0.0, Level.NEWS, "one more")])
+        log.add([LogLine(0.0, EventLevel.INFO, "one more")])
         await bench.settled()
         assert "one more" in seen(log.list)
         assert not layouts

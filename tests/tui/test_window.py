@@ -11,7 +11,8 @@ from textual.message import Message
 from textual.widgets import Static
 
 from sdtui.core import paths
-from sdtui.tui.job_progress import Level, LogLine
+from sdtui.core.enums import EventLevel
+from sdtui.tui.job_progress import LogLine
 from sdtui.tui.messages import PartsImported
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.dialogs import ChooseScreen, ConfirmScreen
@@ -255,7 +256,7 @@ async def test_a_full_disk_takes_neither_log_nor_copy(
 async def test_the_log_keeps_its_newest_lines(bench: AppHarness) -> None:
     async with running(bench):
         log = bench.app.main.log_pane
-        log.add([LogLine(0.0, Level.NEWS, f"line {number}") for number in range(3000)])
+        log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(3000)])
         assert log.list.count == 2000
         assert log.text.endswith("line 2999\n")
 

@@ -11,25 +11,26 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.widget import Widget
 
+from sdtui.core.enums import EventLevel
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.job_progress import Level, LogLine
+from sdtui.tui.job_progress import LogLine
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.styles import ThemeColour, theme_style
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 _MOST = 2000
 _FILTERS = (
-    ("", Level.STEP),
-    ("· without steps", Level.NEWS),
-    ("· warnings", Level.WARNING),
-    ("· errors", Level.ERROR),
+    ("", EventLevel.DETAIL),
+    ("· without steps", EventLevel.INFO),
+    ("· warnings", EventLevel.WARNING),
+    ("· errors", EventLevel.ERROR),
 )
-_INKS: dict[Level, ThemeColour] = {
-    Level.STEP: "muted",
-    Level.NEWS: "plain",
-    Level.GOOD: "success",
-    Level.WARNING: "warning",
-    Level.ERROR: "error",
+_COLOURS: dict[EventLevel, ThemeColour] = {
+    EventLevel.DETAIL: "muted",
+    EventLevel.INFO: "plain",
+    EventLevel.SUCCESS: "success",
+    EventLevel.WARNING: "warning",
+    EventLevel.ERROR: "error",
 }
 
 
@@ -46,7 +47,7 @@ class LogLines(VirtualList):
         """Time and text."""
         line = self.shown[index]
         return self.faint(f"{line.clock}  ").append(
-            line.text, theme_style(self.app, _INKS[line.level])
+            line.text, theme_style(self.app, _COLOURS[line.level])
         )
 
     def use(self, shown: list[LogLine]) -> None:
@@ -126,5 +127,5 @@ class LogPane(Pane):
         """The line with the cursor, whole."""
         if self.list.shown:
             line = self.list.shown[self.list.cursor]
-            title = "Error" if line.level is Level.ERROR else line.clock
+            title = "Error" if line.level is EventLevel.ERROR else line.clock
             self.notify(line.text, title=title, timeout=15, markup=False)

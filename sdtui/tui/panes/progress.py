@@ -9,17 +9,18 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from sdtui.core.enums import EventLevel
 from sdtui.core.text import end_of, one_line
-from sdtui.core.units import duration, gibibytes
-from sdtui.tui.job_progress import Level, Progress
+from sdtui.core.units import duration, gibibytes, step_rate
+from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.styles import ThemeColour, theme_style
 from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
-_ESCAPES: dict[Level, tuple[str, ThemeColour]] = {
-    Level.GOOD: ("✓ ", "success"),
-    Level.WARNING: ("■ ", "warning"),
-    Level.ERROR: ("✗ ", "error"),
+_ESCAPES: dict[EventLevel, tuple[str, ThemeColour]] = {
+    EventLevel.SUCCESS: ("✓ ", "success"),
+    EventLevel.WARNING: ("■ ", "warning"),
+    EventLevel.ERROR: ("✗ ", "error"),
 }
 
 
@@ -27,7 +28,7 @@ class ProgressBar(RefreshWhenVisible):
     """A bar and the numbers beside it; below, what is going on."""
 
     DEFAULT_CSS = "ProgressBar { width: 100%; height: 2; padding: 0 1; color: $foreground; }"
-    progress: reactive[Progress] = reactive(Progress())
+    progress: reactive[ShownProgress] = reactive(ShownProgress())
 
     def render(self) -> Text:
         """Two lines."""
@@ -37,10 +38,10 @@ class ProgressBar(RefreshWhenVisible):
             return self._outcome(now)
         if now.stage == "":
             return Text(now.message or "Nothing is being made.", theme_style(self.app, "muted"))
-        counted = now.total and now.stage in ("denoising", "loading")
+        counted = now.total and now.stage != "downloading"
         numbers = f" {now.step}/{now.total}" if counted else ""
-        if now.stage == "denoising" and now.speed:
-            numbers += f"  {_speed(now.speed)}  {duration(now.remaining)} left"
+        if now.speed:
+            numbers += f"  {step_rate(now.speed)}  {duration(now.remaining)} left"
         line = _bar(
             now,
             max(4, width - len(numbers)),
@@ -55,8 +56,8 @@ class ProgressBar(RefreshWhenVisible):
         )
         return line
 
-    def _outcome(self, now: Progress) -> Text:
-        sign, colour = _ESCAPES[now.outcome or Level.ERROR]
+    def _outcome(self, now: ShownProgress) -> Text:
+        sign, colour = _ESCAPES[now.outcome or EventLevel.ERROR]
         # A long path would leave no room for what is wrong with it.
         longest = max(10, self.content_size.width // 2)
         told = " ".join(end_of(word, longest) for word in one_line(now.message).split(" "))
@@ -77,7 +78,7 @@ class ProgressPane(Pane):
         """The bar."""
         return (self.bar,)
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: ShownProgress) -> None:
         """Show where the job stands."""
         self.bar.progress = progress
         state = "" if progress.outcome is not None else progress.stage
@@ -88,13 +89,7 @@ class ProgressPane(Pane):
         self.say_below(f"peak {gibibytes(peak)} GiB" if peak else "")
 
 
-def _speed(steps_a_second: float) -> str:
-    if steps_a_second >= 1:
-        return f"{steps_a_second:.1f} it/s"
-    return f"{1 / steps_a_second:.1f} s/it"
-
-
-def _bar(progress: Progress, width: int, colour: Style, rest: Style) -> Text:
+def _bar(progress: ShownProgress, width: int, colour: Style, rest: Style) -> Text:
     eighths = round(width * 8 * progress.step / progress.total) if progress.total else 0
     full, part = divmod(min(eighths, width * 8), 8)
     line = Text().append("━" * full, colour)

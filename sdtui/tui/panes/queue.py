@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
@@ -13,7 +13,6 @@ from textual.widget import Widget
 from sdtui.core.job_state import JobState
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.job_progress import Progress
 from sdtui.tui.messages import message
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.styles import ThemeColour, theme_style
@@ -49,7 +48,7 @@ class QueueLines(VirtualList):
         super().__init__()
         self.empty = "Nothing waits."
         self.jobs: Sequence[Job] = ()
-        self.progress = Progress()
+        self.places: Mapping[str, str] = {}
 
     def line_text(self, index: int, width: int) -> Text:
         """Sign, prompt, and at the right where it stands."""
@@ -67,9 +66,8 @@ class QueueLines(VirtualList):
     def state(self, job: Job) -> str:
         """Where a job stands."""
         count = job.request.num_images_per_prompt
-        if job.state is JobState.RUNNING and job.id == self.progress.job:
-            now = self.progress
-            return f"{now.step}/{now.total}" if now.total else now.stage
+        if job.state is JobState.RUNNING:
+            return self.places.get(job.id, "")
         if job.state is JobState.DONE:
             return f"{len(job.pictures)} pictures" if count > 1 else ""
         return _WORDS.get(job.state, "")
@@ -116,15 +114,15 @@ class QueuePane(Pane):
         self.count_in_title(" ".join(part for part in parts if part))
         self.list.refresh()
 
-    def show_progress(self, progress: Progress) -> None:
-        """Show where the running job stands."""
-        concerned = (self.list.progress.job, progress.job)
+    def show_places(self, places: Mapping[str, str]) -> None:
+        """Show how far the running jobs are, by their ids."""
+        concerned = self.list.places.keys() | places.keys()
         before = {
             index: self.list.state(job)
             for index, job in enumerate(self.list.jobs)
             if job.id in concerned
         }
-        self.list.progress = progress
+        self.list.places = places
         for index, state in before.items():
             if self.list.state(self.list.jobs[index]) != state:
                 self.list.refresh_line(index)

@@ -124,7 +124,8 @@ class MainScreen(CreateScreen):
         if not (after_picture or queue.is_paused):
             begun.add(JobState.QUEUED)  # it is about to begin
         running = [job.id for job in queue.jobs() if job.state in begun]
-        target = running[0] if running else self.presenter.progress.loading
+        shown = self.presenter.progress
+        target = running[0] if running else shown.job if shown.is_active else ""
         if target:
             self.stop(target, after_picture=after_picture)
         else:

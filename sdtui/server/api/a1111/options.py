@@ -52,7 +52,7 @@ async def set_options(services: ServicesDep, body: Annotated[dict[str, Any], Bod
     if not isinstance(title, str):
         raise ApiError(422, "InvalidRequestError", "sd_model_checkpoint must be a model's title.")
     name = await find_checkpoint(services, title)
-    if name != services.a1111.checkpoint or services.job_events.problem is not None:
+    if name != services.a1111.checkpoint or services.job_events.model.problem is not None:
         await read_checkpoint(services, name)
         services.a1111.checkpoint = name
 

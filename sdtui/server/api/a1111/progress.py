@@ -11,7 +11,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from sdtui.requests.events import Step
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.previews import enlarged_size, preview_base64
@@ -61,26 +60,27 @@ async def progress(
     """How far the running job is, whoever asked for it."""
     job = services.job_events.running
     if job is None:
-        loading = services.job_events.is_loading
+        loading = services.job_events.model.loading is not None
         return ProgressAnswer(
             state=StateAnswer(job_count=int(loading)),
             textinfo="loading a model" if loading else None,
         )
-    pictures = services.queue.job(job).request.num_images_per_prompt
-    step, preview = services.job_events.step(job), services.job_events.preview(job)
+    running = services.job_events.progress(job)
+    step, preview = running.step, running.preview
     shown = None
     if preview is not None and not skip_current_image:
         size = enlarged_size(preview, _PREVIEW_SIDE)
         shown = await asyncio.to_thread(preview_base64, preview, size)
     return ProgressAnswer(
-        progress=_share(step, pictures),
+        # Decoding and saving are still to come: only what is over is 1.
+        progress=min(0.99, running.fraction),
         eta_relative=step.remaining if step else 0.0,
         state=StateAnswer(
             skipped=job in services.a1111.skipped,
             interrupted=job in services.a1111.interrupted,
             job=job,
-            job_count=pictures,
-            job_timestamp=_timestamp(services.job_events.started_at(job)),
+            job_count=running.num_images,
+            job_timestamp=_timestamp(running.started_at or 0.0),
             job_no=step.first_image if step else 0,
             sampling_step=step.step if step else 0,
             sampling_steps=step.total if step else 0,
@@ -124,14 +124,6 @@ def address_of(http: Request) -> str:
 def _own_running(services: ServerServices, http: Request) -> str | None:
     job = services.job_events.running
     return job if job and services.a1111.clients.get(job) == address_of(http) else None
-
-
-def _share(step: Step | None, pictures: int) -> float:
-    if step is None:
-        return 0.0
-    done = step.first_image + step.batch_size * step.step / step.total
-    # Decoding and saving are still to come: only what is over is 1.
-    return min(0.99, done / pictures)
 
 
 def _timestamp(seconds: float) -> str:

@@ -70,9 +70,8 @@ async def root(http: Request) -> RedirectResponse:
 @router.get("/health", responses=documented("sdtui"))
 async def health(services: ServicesDep) -> HealthAnswer:
     """Status, model and device."""
-    job_events = services.job_events
-    loaded = job_events.model
-    problem = job_events.problem
+    model = services.job_events.model
+    loaded, problem = model.loaded, model.problem
     return HealthAnswer(
         status=_status(services),
         model_loaded=loaded is not None,
@@ -82,7 +81,7 @@ async def health(services: ServicesDep) -> HealthAnswer:
         queue_length=sum(job.state is JobState.QUEUED for job in services.queue.jobs()),
         queue_limit=services.options.queue_limit,
         problem=str(problem) if problem else None,
-        running=job_events.running,
+        running=services.job_events.running,
         version=__version__,
     )
 
@@ -90,9 +89,10 @@ async def health(services: ServicesDep) -> HealthAnswer:
 def _status(services: ServerServices) -> Literal["ok", "loading", "failed", "ending"]:
     if services.closing.is_set():
         return "ending"
-    if services.job_events.is_loading:
+    model = services.job_events.model
+    if model.loading is not None:
         return "loading"
-    return "failed" if services.job_events.problem else "ok"
+    return "failed" if model.problem else "ok"
 
 
 @router.get("/livez", response_class=PlainTextResponse, responses=documented("sdtui"))
@@ -117,9 +117,10 @@ async def readyz(services: ServicesDep) -> PlainTextResponse:
     no key."""
     if services.closing.is_set():
         return PlainTextResponse("ending", 503)
-    if not services.job_events.is_warm:
+    model = services.job_events.model
+    if not model.was_loaded:
         # Why is told to those who have the key, by /health.
-        failed = services.job_events.problem is not None
+        failed = model.problem is not None
         return PlainTextResponse("no model can be read" if failed else "reading a model", 503)
     return PlainTextResponse("ok")
 
@@ -140,7 +141,8 @@ async def metrics(services: ServicesDep) -> Response:
 @router.get("/models", responses=documented("sdtui"))
 async def models(services: ServicesDep) -> list[ModelAnswer]:
     """The models that a request may name, the default one first."""
-    loaded = services.job_events.model.model if services.job_events.model else None
+    model = services.job_events.model.loaded
+    loaded = model.model if model else None
 
     def look() -> list[ModelAnswer]:
         default = services.models.default

@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 from sdtui.jobs import Job, JobState
+from sdtui.requests.events import FinalEvent
 from sdtui.requests.record import GenerationRecord
 from sdtui.server.api.native.schemas import GenerateBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
@@ -20,7 +21,7 @@ from sdtui.server.errors import ApiError, documented, public_message
 from sdtui.server.files import is_in_place
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.services.generation import goes_on_later, prepare, submit, until_kept
-from sdtui.server.services.job_events import CLOSING, FLEETING, Subscription
+from sdtui.server.services.job_events import FLEETING, Subscription
 from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as_lines
 
 router = APIRouter(tags=["sdtui"], route_class=GenerationRoute)
@@ -128,7 +129,7 @@ async def events(
     after = _number(services, last_event_id)
     if after > len(lasting):
         after = 0
-    if after and after == len(lasting) and lasting[-1].event.kind in CLOSING:
+    if after and after == len(lasting) and isinstance(lasting[-1].event, FinalEvent):
         return Response(status_code=204)
     if http.state.method == "HEAD":  # nothing to wait for
         head = Response(media_type="text/event-stream", headers=UNBUFFERED)

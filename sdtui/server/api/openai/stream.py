@@ -14,14 +14,13 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from sdtui.jobs import Job
-from sdtui.requests.events import Cancelled, Failed, Preview, Saved
+from sdtui.requests.events import Cancelled, Failed, FinalEvent, Preview, Saved
 from sdtui.server.api.openai.schemas import ImagesBody
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import ApiError, from_failed, openai_error
 from sdtui.server.files import picture_base64
 from sdtui.server.previews import enlarged_size, preview_base64
 from sdtui.server.services.generation import goes_on_later, until_kept, was_cancelled
-from sdtui.server.services.job_events import CLOSING
 from sdtui.server.streaming import UNBUFFERED, ServerSentEvent, as_lines
 
 _SIDE = 512
@@ -90,7 +89,7 @@ class PictureStream(StreamingResponse):
         with self._services.job_events.subscribe(self._job.id, fleeting=True) as subscription:
             async for envelope in subscription:
                 event = envelope.event
-                self._is_over = event.kind in CLOSING
+                self._is_over = isinstance(event, FinalEvent)
                 if isinstance(event, Preview):
                     index = sent.get(event.image_index, 0)
                     if self._is_due(event, index):

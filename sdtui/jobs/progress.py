@@ -1,0 +1,146 @@
+"""How far jobs have come: the one fold over their events."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, replace
+
+from sdtui.requests.events import (
+    Attempt,
+    Cancelled,
+    Downloading,
+    EngineStarting,
+    Failed,
+    FinalEvent,
+    Finished,
+    JobEvent,
+    Loaded,
+    Loading,
+    Preview,
+    Queued,
+    Saved,
+    StageStarted,
+    Started,
+    Step,
+    Unloaded,
+)
+
+Activity = Started | EngineStarting | Loading | Downloading | Loaded | StageStarted | Step
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """What a job's events have said so far. A model that is loaded for no job has progress too,
+    under the id of the load; it is never queued nor started."""
+
+    job: str
+    queued_at: float | None = None
+    """Times are in seconds since the epoch."""
+    started_at: float | None = None
+    seed: int | None = None
+    """Of the first picture."""
+    num_images: int = 1
+    activity: Activity | None = None
+    """The newest event that says what is going on."""
+    stage: str = ""
+    """The newest stage that began."""
+    attempt: Attempt | None = None
+    """The newest attempt, if memory ran out."""
+    step: Step | None = None
+    preview: Preview | None = None
+    loaded: Loaded | None = None
+    """The model that was loaded for this job; None if it was in memory already."""
+    saved: tuple[Saved, ...] = ()
+    memory_peak: int = 0
+    """Bytes."""
+    final: FinalEvent | None = None
+
+    def apply(self, envelope: JobEvent) -> JobProgress:
+        """Return the progress after one more event of the job."""
+        event = envelope.event
+        match event:
+            case Queued():
+                return replace(self, queued_at=envelope.time)
+            case Started(seed=seed, num_images=num_images):
+                return replace(
+                    self,
+                    started_at=envelope.time,
+                    seed=seed,
+                    num_images=num_images,
+                    activity=event,
+                )
+            case EngineStarting() | Loading() | Downloading():
+                return replace(self, activity=event)
+            case Loaded():
+                return replace(self, activity=event, loaded=event)
+            case Unloaded():
+                return replace(self, activity=None, loaded=None)
+            case StageStarted(stage=stage):
+                return replace(self, activity=event, stage=stage)
+            case Attempt():
+                return replace(self, attempt=event)
+            case Step(memory_peak=peak):
+                peak = max(self.memory_peak, peak)
+                return replace(self, activity=event, step=event, memory_peak=peak)
+            case Preview():
+                return replace(self, preview=event)
+            case Saved():
+                return replace(self, saved=(*self.saved, event))
+            case Finished() | Failed() | Cancelled():
+                return replace(self, activity=None, final=event)
+            case _:
+                return self
+
+    @property
+    def is_running(self) -> bool:
+        """True while a worker carries the job out."""
+        return self.started_at is not None and self.final is None
+
+    @property
+    def is_over(self) -> bool:
+        """True if no more events will come."""
+        return self.final is not None
+
+    @property
+    def done(self) -> int:
+        """How much of `total` is done: components, bytes or denoising steps."""
+        match self.activity:
+            case Loading(number=done) | Downloading(done=done) | Step(step=done):
+                return done
+            case _:
+                return 0
+
+    @property
+    def total(self) -> int:
+        """Components, bytes or steps of the current activity; 0 if they aren't counted."""
+        match self.activity:
+            case Loading(total=total) | Downloading(total=total) | Step(total=total):
+                return total
+            case _:
+                return 0
+
+    @property
+    def fraction(self) -> float:
+        """Denoising of all of the job's pictures that is done, from 0 to 1."""
+        if self.step is None:
+            return 0.0
+        step = self.step
+        images = step.first_image + step.batch_size * step.step / step.total
+        return min(1.0, images / self.num_images)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Of the pictures that are saved."""
+        return tuple(saved.path for saved in self.saved)
+
+
+def apply_event(open_jobs: MutableMapping[str, JobProgress], envelope: JobEvent) -> JobProgress:
+    """Apply an event to its job in `open_jobs`, from which a job that is over is removed. Returns
+    the job's progress."""
+    job = envelope.job
+    progress = open_jobs.pop(job, None) or JobProgress(job)
+    progress = progress.apply(envelope)
+    is_load = progress.queued_at is None and isinstance(envelope.event, Loaded | Unloaded)
+    if not progress.is_over and not is_load:
+        open_jobs[job] = progress
+    return progress
