@@ -54,7 +54,7 @@ def _sizes(report: BenchReport) -> list[tuple[int, int]]:
     return [(cell.width, cell.height) for cell in report.cells]
 
 
-def test_a_size_that_memory_has_no_room_for_is_left_out(
+def test_size_that_does_not_fit_in_memory_is_skipped(
     monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
 ) -> None:
     # Sizes that are the model's own: 128 and 192 pixels.
@@ -66,7 +66,7 @@ def test_a_size_that_memory_has_no_room_for_is_left_out(
     assert any("without 192×192: memory ran out" in note for note in report.notes)
 
 
-def test_a_size_that_was_asked_for_is_told_as_failed(
+def test_requested_size_that_does_not_fit_is_reported_as_failed(
     monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
 ) -> None:
     plan = Plan(("a",), (2,), (_SMALL, _LARGE), runs=1, kept=frozenset({"sizes"}))
@@ -79,7 +79,7 @@ def test_a_size_that_was_asked_for_is_told_as_failed(
     assert not large.samples
 
 
-def test_warm_up_is_not_counted_and_an_interrupt_keeps_what_is_finished(
+def test_warm_up_is_not_counted_and_interrupt_keeps_finished_runs(
     monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
 ) -> None:
     plan = Plan(("a", "b"), (2,), (_SMALL,), runs=2, kept=frozenset({"sizes"}))
@@ -92,9 +92,7 @@ def test_warm_up_is_not_counted_and_an_interrupt_keeps_what_is_finished(
     assert not report.complete
 
 
-def test_against_diffusers_defaults_it_is_float32_whatever_the_files_are(
-    tiny_sd1: Path, tmp_path: Path
-) -> None:
+def test_diffusers_defaults_are_compared_in_float32(tiny_sd1: Path, tmp_path: Path) -> None:
     halves: Any = DiffusionPipeline.from_pretrained(tiny_sd1, dtype=torch.float16)
     halves.save_pretrained(tmp_path)
     plan = Plan(("a cat",), (1,), (_SMALL,), runs=1, kept=frozenset({"sizes"}))
@@ -103,7 +101,7 @@ def test_against_diffusers_defaults_it_is_float32_whatever_the_files_are(
     assert 0 < only.difference < 10  # bfloat16 against float32
 
 
-def test_a_batch_against_one_by_one(tiny_sd1: Path) -> None:
+def test_batch_is_compared_with_single_pictures(tiny_sd1: Path) -> None:
     plan = Plan(("a cat",), (2,), (_SMALL,), runs=2, count=3, kept=frozenset({"sizes"}))
     only = _measured(str(tiny_sd1), plan, "one-by-one")
     assert {sample.batch_size for sample in only.samples} == {3}
@@ -112,9 +110,7 @@ def test_a_batch_against_one_by_one(tiny_sd1: Path) -> None:
     assert only.difference < 1
 
 
-def test_the_grid_is_sized_down_to_the_time(
-    monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
-) -> None:
+def test_grid_is_reduced_to_fit_the_time(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> None:
     plan = Plan(sizes=(_SMALL,), kept=frozenset({"sizes"}))
     # The classic steps and prompts, three runs each, would take 166 s by what the warm-up tells.
     bench = _bench(monkeypatch, tiny_sd1, plan, seconds=60)

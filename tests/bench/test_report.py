@@ -15,7 +15,7 @@ from sdtui.core.errors import BenchError
 from tests.support.bench_reports import cell, report
 
 
-def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_report_survives_json(tmp_path: Path) -> None:
     made = report(cell([1.0, 2.0]), against="diffusers", notes=("one prompt only",))
     file = tmp_path / "a.json"
     file.write_text(made.model_dump_json())
@@ -23,14 +23,14 @@ def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"runs": 1}', "\x00"])
-def test_a_file_that_is_no_report_is_told(tmp_path: Path, text: str) -> None:
+def test_file_that_is_not_a_report_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "a.json"
     file.write_text(text)
     with pytest.raises(BenchError, match=r"a\.json is no benchmark"):
         read_report(file)
 
 
-def test_csv_has_a_row_for_every_run_and_for_a_failed_cell() -> None:
+def test_csv_has_a_row_for_every_run_and_failed_cell() -> None:
     against = (Measurement(seconds=4.0), Measurement(seconds=5.0))
     made = report(
         cell([1.0, 2.0], prompt='a "cat", sitting', against=against),
@@ -56,12 +56,12 @@ def test_csv_has_a_row_for_every_run_and_for_a_failed_cell() -> None:
         assert (row["model"], row["dtype"], row["seed"]) == ("pocket", "float32", "7")
 
 
-def test_ratios_go_pair_by_pair() -> None:
+def test_ratios_are_computed_pair_by_pair() -> None:
     against = (Measurement(seconds=2.0), Measurement(seconds=1.0))
     assert cell([1.0, 2.0], against=against).ratios == (0.5, 2.0)
 
 
-def test_computed_seconds_have_ratios_of_their_own() -> None:
+def test_computed_seconds_have_separate_ratios() -> None:
     samples = tuple(Measurement(seconds=9.0, cpu_seconds=each) for each in (1.0, 2.0, 3.0))
     against = (
         *(Measurement(seconds=1.0, cpu_seconds=4.0) for _ in range(2)),
@@ -73,7 +73,7 @@ def test_computed_seconds_have_ratios_of_their_own() -> None:
     assert "CPU seconds: median 0.375, 0.250 to 0.500" in text
 
 
-def test_comparing_matches_cells_and_tells_what_differs() -> None:
+def test_comparison_matches_cells_and_lists_differences() -> None:
     first = report(cell([1.0, 3.0]), cell([5.0], steps=50))
     second = report(cell([4.0, 4.0]), cell([9.0], steps=100), dtype="bfloat16")
     found = compare(first, second)
@@ -87,12 +87,12 @@ def test_comparing_matches_cells_and_tells_what_differs() -> None:
     assert "dtype: A float32, B bfloat16" in text
 
 
-def test_nothing_in_common_is_told() -> None:
+def test_reports_with_nothing_in_common_are_refused() -> None:
     with pytest.raises(BenchError, match="in common"):
         compare(report(cell([1.0])), report(cell([1.0], steps=50)))
 
 
-def test_the_table_tells_all_and_its_columns_stand_in_line() -> None:
+def test_table_lists_every_cell_in_aligned_columns() -> None:
     made = report(
         cell([1.0, 2.0], estimate=2**31),
         cell([10.0], steps=100, prompt="a much longer prompt than fits into the column"),
@@ -110,7 +110,7 @@ def test_the_table_tells_all_and_its_columns_stand_in_line() -> None:
     assert bars == [6, 40]
 
 
-def test_everything_fits_into_a_small_terminal() -> None:
+def test_tables_fit_into_80_columns() -> None:
     against = (Measurement(seconds=4.0), Measurement(seconds=5.0))
     prompts = ("a much longer prompt than fits", "a prompt\nof two \x1b[31mlines")
     cells = [
@@ -134,5 +134,5 @@ def test_everything_fits_into_a_small_terminal() -> None:
     assert "\x1b" not in text
 
 
-def test_an_empty_report_is_no_error() -> None:
+def test_empty_report_is_printed() -> None:
     assert report_lines(report(complete=False), 80)[-1].startswith("note: interrupted")

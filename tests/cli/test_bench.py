@@ -27,7 +27,7 @@ def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_against_plain_diffusers_the_pictures_are_the_same(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_bench_against_diffusers_gives_the_same_pictures(tiny_sd1: Path, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     done = _bench(
         "a cat",
@@ -53,7 +53,7 @@ def test_against_plain_diffusers_the_pictures_are_the_same(tiny_sd1: Path, tmp_p
     assert [row["contender"] for row in rows] == ["sdtui"] * 2 + ["diffusers"] * 2
 
 
-def test_an_interrupt_prints_what_is_finished(tiny_sd1: Path) -> None:
+def test_interrupted_bench_prints_finished_runs(tiny_sd1: Path) -> None:
     arguments = ("a cat", "a dog", "-m", str(tiny_sd1), "--steps", "20", "--size", "64x64")
     running = subprocess.Popen(
         [sys.executable, "-m", "sdtui", "bench", *arguments, "--runs", "100", "--json"],
@@ -74,7 +74,7 @@ def test_an_interrupt_prints_what_is_finished(tiny_sd1: Path) -> None:
     assert found["cells"][0]["samples"]
 
 
-def test_compare(tmp_path: Path) -> None:
+def test_compare_prints_differences_of_two_reports(tmp_path: Path) -> None:
     for name, seconds in (("a", 1.0), ("b", 3.0)):
         (tmp_path / f"{name}.json").write_text(report(cell([seconds])).model_dump_json())
     files = (tmp_path / "a.json", tmp_path / "b.json")
@@ -102,14 +102,16 @@ def test_compare(tmp_path: Path) -> None:
         ((" ",), "prompt"),
     ],
 )
-def test_wrong_usage_is_told_at_once(arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_arguments_are_refused_before_measuring(
+    arguments: tuple[str, ...], words: str
+) -> None:
     done = _bench(*arguments)
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stdout == ""
 
 
-def test_a_missing_report_is_told(tmp_path: Path) -> None:
+def test_missing_report_is_refused(tmp_path: Path) -> None:
     done = _bench("--compare", tmp_path / "a.json", tmp_path / "b.json")
     assert done.returncode == 1
     assert "is no benchmark that can be read" in done.stderr

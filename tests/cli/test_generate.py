@@ -28,7 +28,7 @@ def _sdtui(*arguments: str | Path, stdin: str | None = None) -> subprocess.Compl
 _QUICK = ("--steps", "2", "--size", "64x64")
 
 
-def test_stdout_is_paths_and_stderr_narration(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_stdout_has_paths_and_stderr_progress(tiny_sd1: Path, tmp_path: Path) -> None:
     done = _sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, "--count", "2", "-o", tmp_path)
     assert done.returncode == 0, done.stderr
     paths = [Path(line) for line in done.stdout.splitlines()]
@@ -42,7 +42,7 @@ def test_stdout_is_paths_and_stderr_narration(tiny_sd1: Path, tmp_path: Path) ->
     assert "\x1b" not in done.stderr  # no bar where there is no terminal
 
 
-def test_many_prompts_as_json(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_many_prompts_give_one_json_array(tiny_sd1: Path, tmp_path: Path) -> None:
     lines = [{"prompt": "one", "seed": 1}, {"prompt": "two", "seed": 2, "num_inference_steps": 1}]
     file = tmp_path / "prompts.jsonl"
     file.write_text("\n".join(json.dumps(line) for line in lines))
@@ -58,7 +58,7 @@ def test_many_prompts_as_json(tiny_sd1: Path, tmp_path: Path) -> None:
     assert all(Path(record["images"][0]["path"]).is_file() for record in records)
 
 
-def test_prompt_from_stdin_and_a_named_file(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_prompt_is_read_from_stdin(tiny_sd1: Path, tmp_path: Path) -> None:
     target = tmp_path / "new" / "cat.jpg"
     done = _sdtui(
         "generate", "-", "-m", tiny_sd1, *_QUICK, "-q", "-o", target, stdin="a\nlong prompt\n"
@@ -71,7 +71,7 @@ def test_prompt_from_stdin_and_a_named_file(tiny_sd1: Path, tmp_path: Path) -> N
     assert record["prompt"] == "a\nlong prompt"
 
 
-def test_like_takes_all_settings_and_flags_override(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_like_takes_settings_that_flags_override(tiny_sd1: Path, tmp_path: Path) -> None:
     first = tmp_path / "first.png"
     flags = ("--seed", "9", "--sampler", "Euler a", "--cfg", "3")
     assert _sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, *flags, "-o", first).returncode == 0
@@ -102,7 +102,7 @@ def test_like_takes_all_settings_and_flags_override(tiny_sd1: Path, tmp_path: Pa
         (["x", "--no-such-flag"], 2, "--no-such-flag"),
     ],
 )
-def test_bad_input_is_one_line_that_says_how_to_mend_it(
+def test_wrong_input_prints_one_line_with_a_hint(
     arguments: list[str], code: int, words: str
 ) -> None:
     done = _sdtui("generate", *arguments)
@@ -114,7 +114,7 @@ def test_bad_input_is_one_line_that_says_how_to_mend_it(
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_no_network_is_one_line(tmp_path: Path) -> None:
+def test_missing_network_prints_one_line(tmp_path: Path) -> None:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-m", "sdtui", "generate", "x", "-m", "owner/name", "-q"],
@@ -129,9 +129,7 @@ def test_no_network_is_one_line(tmp_path: Path) -> None:
     assert "HF_HUB_OFFLINE" in done.stderr
 
 
-def test_an_escape_sequence_in_a_prompt_does_not_reach_the_terminal(
-    tiny_sd1: Path, tmp_path: Path
-) -> None:
+def test_escape_sequence_in_a_prompt_is_not_printed(tiny_sd1: Path, tmp_path: Path) -> None:
     prompt = "cat \x1b]0;title\x07 " + "word " * 40
     done = _sdtui("generate", prompt, "-m", tiny_sd1, *_QUICK, "-o", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -139,7 +137,7 @@ def test_an_escape_sequence_in_a_prompt_does_not_reach_the_terminal(
     assert "\x1b" not in done.stderr + done.stdout
 
 
-def test_interrupting_ends_with_130_and_nothing_half_written(
+def test_interrupt_exits_with_130_and_leaves_no_partial_file(
     tiny_sd1: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"

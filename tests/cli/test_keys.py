@@ -11,7 +11,7 @@ from sdtui.core import paths
 from sdtui.core.errors import SettingsError
 
 
-def test_every_action_is_listed_with_the_key_that_it_has() -> None:
+def test_every_action_is_listed_with_its_key() -> None:
     file = paths.config_file()
     file.parent.mkdir(parents=True)
     file.write_text('[keys]\n"history.star" = "asterisk"\n')
@@ -21,7 +21,7 @@ def test_every_action_is_listed_with_the_key_that_it_has() -> None:
     assert by_name["window.generate"] == ["ctrl+g", "f5"]
 
 
-def test_an_unknown_action_is_an_error() -> None:
+def test_unknown_action_is_refused() -> None:
     file = paths.config_file()
     file.parent.mkdir(parents=True)
     file.write_text('[keys]\n"history.sta" = "x"\n')

@@ -20,20 +20,20 @@ def test_help_lists_every_command() -> None:
         assert name in result.output
 
 
-def test_version() -> None:
+def test_version_is_printed() -> None:
     assert CliRunner().invoke(sdtui, ["--version"]).output == f"sdtui, version {__version__}\n"
 
 
-def test_samplers() -> None:
+def test_every_sampler_is_printed() -> None:
     assert CliRunner().invoke(sdtui, ["samplers"]).output.splitlines() == list(sampler_labels())
 
 
-def test_models_as_json() -> None:
+def test_models_are_printed_as_json() -> None:
     models = json.loads(CliRunner().invoke(sdtui, ["models", "--json"]).output)
     assert models[0]["name"] == "pocket"
 
 
-def test_doctor_as_json_says_what_would_be_chosen() -> None:
+def test_doctor_reports_the_chosen_device_and_dtype() -> None:
     report = json.loads(CliRunner().invoke(sdtui, ["doctor", "--json"]).output)
     assert report["device"] == "cpu"
     assert report["dtype"] in ("bfloat16", "float32")
@@ -41,7 +41,7 @@ def test_doctor_as_json_says_what_would_be_chosen() -> None:
     assert report["places"]["pictures"] in report["places"].values()
 
 
-def test_an_error_is_one_line_and_its_exit_code(
+def test_error_prints_one_line_and_sets_the_exit_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SDTUI_DEVICE", "toaster")
@@ -54,7 +54,7 @@ def test_an_error_is_one_line_and_its_exit_code(
     assert "SDTUI_DEVICE" in error
 
 
-def test_an_unknown_command_names_itself(
+def test_unknown_command_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["sdtui", "paint"])

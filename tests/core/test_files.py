@@ -17,7 +17,7 @@ from sdtui.core.files import write_atomic
 from sdtui.core.locks import exclusive
 
 
-def test_written_and_replaced(tmp_path: Path) -> None:
+def test_write_atomic_replaces_the_file(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     write_atomic(file, b"one")
     write_atomic(file, b"two")
@@ -38,7 +38,7 @@ except OSError as error:
 """
 
 
-def test_nothing_is_left_when_the_disk_refuses(tmp_path: Path) -> None:
+def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(b"before")
     done = subprocess.run(
@@ -49,9 +49,7 @@ def test_nothing_is_left_when_the_disk_refuses(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_nothing_is_left_when_it_is_interrupted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
@@ -61,12 +59,12 @@ def test_nothing_is_left_when_it_is_interrupted(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_write_into_a_missing_folder_fails(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomic(tmp_path / "no" / "a", b"x")
 
 
-def test_a_folder_in_the_files_place(tmp_path: Path) -> None:
+def test_write_over_a_folder_fails(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(OSError, match="directory"):
         write_atomic(tmp_path / "a", b"x")
@@ -74,7 +72,7 @@ def test_a_folder_in_the_files_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077])
-def test_rights_are_those_of_any_new_file(tmp_path: Path, mask: int) -> None:
+def test_written_file_has_the_usual_permissions(tmp_path: Path, mask: int) -> None:
     before = os.umask(mask)
     try:
         write_atomic(tmp_path / "a", b"x")
@@ -83,7 +81,7 @@ def test_rights_are_those_of_any_new_file(tmp_path: Path, mask: int) -> None:
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~mask
 
 
-def test_readers_never_see_a_part(tmp_path: Path) -> None:
+def test_readers_never_see_a_partial_file(tmp_path: Path) -> None:
     file = tmp_path / "a"
     write_atomic(file, b"0" * 100_000)
     done = threading.Event()
@@ -102,7 +100,7 @@ def test_readers_never_see_a_part(tmp_path: Path) -> None:
     thread.join()
 
 
-def test_one_at_a_time(tmp_path: Path) -> None:
+def test_lock_is_held_by_one_thread_at_a_time(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     inside: list[int] = []
     most: list[int] = []

@@ -18,11 +18,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "config.toml"
 
 
-def test_no_file_and_no_variables(file: Path) -> None:
+def test_settings_default_without_file_and_variables(file: Path) -> None:
     assert load_settings(file, {}) == Settings()
 
 
-def test_the_file(file: Path) -> None:
+def test_settings_are_read_from_the_file(file: Path) -> None:
     file.write_text('model = "a/b"\ndtype = "bfloat16"\npreviews = false\nmodel_folders = ["~/m"]')
     settings = load_settings(file, {})
     assert settings.model == "a/b"
@@ -31,7 +31,7 @@ def test_the_file(file: Path) -> None:
     assert settings.model_folders == (Path("~/m").expanduser(),)
 
 
-def test_the_environment_goes_before_the_file(file: Path) -> None:
+def test_environment_precedes_the_file(file: Path) -> None:
     file.write_text('model = "a/b"\npolicy = "strict"')
     variables = {
         "SDTUI_MODEL": "c/d",
@@ -46,11 +46,13 @@ def test_the_environment_goes_before_the_file(file: Path) -> None:
     assert settings.model_folders == (Path("/one"), Path("~/two").expanduser())
 
 
-def test_an_empty_list_in_the_environment(file: Path) -> None:
+def test_empty_variable_is_an_empty_list(file: Path) -> None:
     assert load_settings(file, {"SDTUI_MODEL_FOLDERS": ""}).model_folders == ()
 
 
-def test_where_the_file_is(own_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_file_is_found_in_xdg_or_by_variable(
+    own_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = own_folders / "config" / "sdtui"
     place.mkdir(parents=True)
     (place / "config.toml").write_text('model = "from/xdg"')
@@ -70,7 +72,7 @@ def failure(file: Path, text: str, variables: dict[str, str] | None = None) -> s
     return str(caught.value)
 
 
-def test_unknown_keys_with_the_nearest(file: Path) -> None:
+def test_unknown_key_is_refused_with_a_suggestion(file: Path) -> None:
     said = failure(file, 'modle = "x"')
     assert said == f'{file}, line 1: there is no setting "modle". Did you mean "model"?'
     assert "sdtui docs configuration" in failure(file, "zzzzqqq = 1")
@@ -88,17 +90,17 @@ def test_unknown_keys_with_the_nearest(file: Path) -> None:
         ("previews", '"perhaps"'),
     ],
 )
-def test_wrong_values_name_file_line_and_key(file: Path, key: str, value: str) -> None:
+def test_wrong_value_is_refused_by_file_line_and_key(file: Path, key: str, value: str) -> None:
     said = failure(file, f"# mine\n\n{key} = {value}")
     assert said.startswith(f"{file}, line 3: {key}: ")
 
 
-def test_a_wrong_key_in_a_table_is_named_by_its_line(file: Path) -> None:
+def test_wrong_value_in_a_table_is_refused_by_its_line(file: Path) -> None:
     said = failure(file, 'previews = true\n[keys]\n"app.quit" = "q"\n"app.help" = 3\n')
     assert said.startswith(f"{file}, line 4: keys: ")
 
 
-def test_where_a_setting_comes_from(file: Path) -> None:
+def test_origin_of_a_setting_is_its_line_or_variable(file: Path) -> None:
     file.write_text('device = "cpu"\n[keys]\n"app.quit" = "q"\nwindow.generate = "f10"\n')
 
     def origin(*key: str) -> str:
@@ -111,34 +113,34 @@ def test_where_a_setting_comes_from(file: Path) -> None:
     assert origin("dtype") == "default"
 
 
-def test_names_of_actions_need_no_quotes(file: Path) -> None:
+def test_action_names_need_no_quotes(file: Path) -> None:
     file.write_text('[keys]\nwindow.generate = "f10"\n"app.quit" = "f12"\n')
     assert load_settings(file, {}).keys == {"window.generate": "f10", "app.quit": "f12"}
 
 
-def test_wrong_values_name_the_variable(file: Path) -> None:
+def test_wrong_variable_is_refused_by_its_name(file: Path) -> None:
     said = failure(file, 'device = "cpu"', {"SDTUI_DEVICE": "tpu"})
     assert said.startswith("the environment variable SDTUI_DEVICE: device: ")
     assert "auto, cpu, mps, cuda or cuda:N" in said
 
 
-def test_not_toml(file: Path) -> None:
+def test_invalid_toml_is_refused(file: Path) -> None:
     assert failure(file, "model = ").startswith(f"{file} is not valid TOML")
 
 
-def test_not_text(file: Path) -> None:
+def test_config_that_is_not_text_is_refused(file: Path) -> None:
     file.write_bytes(b"model = '\xff\xfe'")
     with pytest.raises(SettingsError, match="can't be read"):
         load_settings(file, {})
 
 
-def test_a_folder_in_its_place(tmp_path: Path) -> None:
+def test_folder_as_config_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="can't be read"):
         load_settings(tmp_path, {})
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:11"])
-def test_devices(file: Path, device: str) -> None:
+def test_every_kind_of_device_is_accepted(file: Path, device: str) -> None:
     assert load_settings(file, {"SDTUI_DEVICE": device}).device == device
 
 
@@ -154,5 +156,5 @@ def test_devices(file: Path, device: str) -> None:
         ("[keys]\nwindow.generate = 5", "window.generate should be a text, not 5"),
     ],
 )
-def test_what_is_wrong_is_said(file: Path, text: str, said: str) -> None:
+def test_wrong_settings_are_refused_with_the_reason(file: Path, text: str, said: str) -> None:
     assert said in failure(file, text)

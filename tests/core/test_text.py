@@ -43,25 +43,25 @@ from sdtui.core.text import one_line, visible
         ("[bold]x[/]", "[bold]x[/]"),
     ],
 )
-def test_visible(text: str, shown: str) -> None:
+def test_visible_escapes_control_characters(text: str, shown: str) -> None:
     assert visible(text) == shown
     assert visible(shown) == shown
     shown.encode()
 
 
-def test_one_line() -> None:
+def test_one_line_collapses_whitespace() -> None:
     assert one_line("  a\n b\t\tc \r\n d\x1b") == r"a b c d\x1b"
     assert "\n" not in one_line("a\u2028b\x85c\x0bd")
 
 
-def test_nearest() -> None:
+def test_nearest_finds_similar_names() -> None:
     assert nearest("modle", ["model", "dtype"]) == "model"
     assert nearest("EULER A", ["Euler", "Euler a"]) == "Euler a"
     assert nearest("qqqq", ["model"]) is None
     assert nearest("x", []) is None
 
 
-def test_labels() -> None:
+def test_every_sampler_label_is_canonical() -> None:
     labels = sampler_labels()
     assert len(set(labels)) == len(labels)
     assert "DPM++ 2M Karras" in labels
@@ -73,7 +73,7 @@ def test_labels() -> None:
         assert schedule is None or schedule in SCHEDULES
 
 
-def test_settings_of_a_label() -> None:
+def test_label_gives_scheduler_and_settings() -> None:
     assert scheduler_settings("DPM++ 2M SDE Karras") == (
         "DPMSolverMultistepScheduler",
         {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True},
@@ -89,13 +89,13 @@ def test_settings_of_a_label() -> None:
         ("", '"sdtui samplers" lists them'),
     ],
 )
-def test_unknown_labels(label: str, hint: str) -> None:
+def test_unknown_label_is_refused_with_a_suggestion(label: str, hint: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         split_label(label)
     assert hint in str(caught.value)
 
 
-def test_cancelling() -> None:
+def test_cancellation_raises_at_the_next_check() -> None:
     cancellation = Cancellation()
     assert not cancellation.asked
     cancellation.check()
@@ -123,5 +123,5 @@ def test_cancelling() -> None:
         ("it broke", 'Did you mean "x"?', 'it broke. Did you mean "x"?'),
     ],
 )
-def test_errors_are_sentences(what: str, hint: str, said: str) -> None:
+def test_error_text_is_what_and_hint_as_sentences(what: str, hint: str, said: str) -> None:
     assert str(SdtuiError(what, hint)) == said

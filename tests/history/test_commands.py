@@ -40,7 +40,7 @@ def data(*arguments: str) -> Any:
     return json.loads(run(*arguments, "--json").stdout)
 
 
-def test_list_and_search(pictures: Path) -> None:
+def test_list_and_search_print_matching_pictures_newest_first(pictures: Path) -> None:
     cat, dog = save(pictures, "a cat", 1), save(pictures, "a dog on a mat", 2)
     assert run("list").stdout.splitlines() == [
         f"  {dog.parent.name}/{dog.name}  64x64  a dog on a mat",
@@ -57,13 +57,13 @@ def test_list_and_search(pictures: Path) -> None:
     ] == [1]
 
 
-def test_show(pictures: Path) -> None:
+def test_show_prints_the_record(pictures: Path) -> None:
     path = save(pictures)
     assert "prompt: a cat\n" in run("show", path.name).stdout
     assert data("show", str(path))["settings"]["sampler"] == "DPM++ 2M Karras"
 
 
-def test_marks(pictures: Path) -> None:
+def test_star_and_tag_commands_change_the_picture(pictures: Path) -> None:
     path = save(pictures)
     assert run("star", path.name).stdout.startswith("★")
     assert data("tag", "best", path.name)[0]["tags"] == ["best"]
@@ -72,7 +72,7 @@ def test_marks(pictures: Path) -> None:
     assert data("untag", "best", path.name)[0]["tags"] == []
 
 
-def test_trash(pictures: Path) -> None:
+def test_trashed_picture_can_be_restored_or_deleted(pictures: Path) -> None:
     path = save(pictures)
     (trashed,) = data("trash", path.name)
     assert data("trash") == [trashed]
@@ -86,7 +86,7 @@ def test_trash(pictures: Path) -> None:
     assert not Path(trashed).exists()
 
 
-def test_export_import_reindex_stats(pictures: Path, tmp_path: Path) -> None:
+def test_exported_pictures_can_be_imported_again(pictures: Path, tmp_path: Path) -> None:
     path = save(pictures)
     assert data("export", str(tmp_path / "a.zip"), "cat") == {
         "file": str(tmp_path / "a.zip"),
@@ -100,14 +100,14 @@ def test_export_import_reindex_stats(pictures: Path, tmp_path: Path) -> None:
     assert "pictures: 1\n" in run("stats").stdout
 
 
-def test_what_is_skipped_is_told(pictures: Path) -> None:
+def test_skipped_files_are_reported(pictures: Path) -> None:
     save(pictures).with_suffix(".json").write_text("{")
     assert "1 files skipped" in run("list").stderr
     assert "damaged" in run("reindex").stderr
     assert "damaged" in data("reindex")["skipped"][0]["reason"]
 
 
-def test_no_escape_sequence_reaches_the_terminal(pictures: Path) -> None:
+def test_output_contains_no_escape_sequences(pictures: Path) -> None:
     path = save(pictures, "a \x1b[31mred\x1b[0m \x9bcat\r\x07 \u202egnp.exe")
     evil = path.with_name("\x1b]0;owned\x07\n.png")
     path.with_suffix(".json").rename(evil.with_suffix(".json"))
@@ -120,14 +120,14 @@ def test_no_escape_sequence_reaches_the_terminal(pictures: Path) -> None:
                 assert visible(text) == text
 
 
-def test_errors_are_ours(pictures: Path) -> None:
+def test_wrong_arguments_raise_sdtui_errors(pictures: Path) -> None:
     save(pictures)
     for arguments in (["show", "nothing"], ["search", "modell:x"], ["tag", "a b", "x"]):
         with pytest.raises(SdtuiError):
             run(*arguments)
 
 
-def test_the_history_imports_neither_torch_nor_a_ui() -> None:
+def test_history_imports_neither_torch_nor_a_ui() -> None:
     code = "import sdtui.history, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())

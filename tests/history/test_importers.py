@@ -95,7 +95,7 @@ def lost(found: ImportedSettings, beginning: str) -> bool:
     return any(each.startswith(beginning) for each in found.not_carried)
 
 
-def test_our_own_picture_gives_what_it_was_made_with(history: History) -> None:
+def test_own_picture_gives_its_request(history: History) -> None:
     saved = history.save(picture(), record(seed=5, pictures=2, steps=12), 1)
     found = read_picture_settings(saved.path)
     request = GenerationRequest.parse(found.values)
@@ -106,7 +106,9 @@ def test_our_own_picture_gives_what_it_was_made_with(history: History) -> None:
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
-def test_our_own_picture_alone_too(history: History, tmp_path: Path, ending: str) -> None:
+def test_own_picture_without_json_gives_its_request(
+    history: History, tmp_path: Path, ending: str
+) -> None:
     saved = history.save(picture(), record("a: b, c\nd"), 0, file=tmp_path / f"a.{ending}")
     beside = read_picture_settings(saved.path).values
     saved.json_path.unlink()
@@ -116,7 +118,7 @@ def test_our_own_picture_alone_too(history: History, tmp_path: Path, ending: str
     assert found.values.keys() >= {"prompt", "seed", "sampler", "width", "num_inference_steps"}
 
 
-def test_an_init_image_that_is_gone_is_not_carried(history: History, tmp_path: Path) -> None:
+def test_missing_init_image_is_reported(history: History, tmp_path: Path) -> None:
     init = tmp_path / "init.png"
     init.touch()
     saved = history.save(picture(), record(init_image=init, strength=0.5), 0)
@@ -128,7 +130,7 @@ def test_an_init_image_that_is_gone_is_not_carried(history: History, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "little-endian", "ascii"])
-def test_a1111(tmp_path: Path, kind: str) -> None:
+def test_a1111_picture_is_read(tmp_path: Path, kind: str) -> None:
     if kind == "png":
         path = png(tmp_path / "a.png", parameters=A1111)
     elif kind == "ascii":
@@ -159,12 +161,12 @@ def test_a1111(tmp_path: Path, kind: str) -> None:
     ("version", "source"),
     [("f2.0.1v1.10.1", "Forge"), ("neo", "Forge"), ("v1.10.1", "A1111"), ("sdtui 0.1.0", "sdtui")],
 )
-def test_a1111s_relatives(tmp_path: Path, version: str, source: str) -> None:
+def test_forks_of_a1111_are_recognised(tmp_path: Path, version: str, source: str) -> None:
     text = A1111.replace("v1.10.1", version)
     assert read_picture_settings(png(tmp_path / "a.png", parameters=text)).source == source
 
 
-def test_sd_next(tmp_path: Path) -> None:
+def test_sd_next_picture_is_read(tmp_path: Path) -> None:
     text = "a cat\nSteps: 20, Size: 512x512, Sampler: UniPC, Seed: 1, CFG scale: 6, App: SD.Next"
     found = read_picture_settings(png(tmp_path / "a.png", parameters=text))
     assert (found.source, found.values["sampler"]) == ("SD.Next", "UniPC")
@@ -172,7 +174,7 @@ def test_sd_next(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workflow", [True, False])
-def test_comfyui(tmp_path: Path, workflow: bool) -> None:
+def test_comfyui_picture_is_read(tmp_path: Path, workflow: bool) -> None:
     texts = {"prompt": json.dumps(COMFYUI)}
     if workflow:
         texts["workflow"] = json.dumps({"links": [], "nodes": []})
@@ -192,14 +194,14 @@ def test_comfyui(tmp_path: Path, workflow: bool) -> None:
     assert lost(found, "node LoraLoader")
 
 
-def test_comfyui_in_webp(tmp_path: Path) -> None:
+def test_comfyui_webp_is_read(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0110] = "prompt:" + json.dumps(COMFYUI)
     picture().save(tmp_path / "a.webp", exif=exif)
     assert read_picture_settings(tmp_path / "a.webp").values["prompt"] == "a bottle"
 
 
-def test_invokeai(tmp_path: Path) -> None:
+def test_invokeai_picture_is_read(tmp_path: Path) -> None:
     found = read_picture_settings(png(tmp_path / "a.png", invokeai_metadata=json.dumps(INVOKEAI)))
     assert found.source == "InvokeAI"
     assert found.values == {
@@ -216,7 +218,7 @@ def test_invokeai(tmp_path: Path) -> None:
     assert lost(found, "loras")
 
 
-def test_invokeais_first_format(tmp_path: Path) -> None:
+def test_first_invokeai_format_is_read(tmp_path: Path) -> None:
     dream = '"a fox [dull]" -s 50 -S 4 -W 512 -H 512 -C 7.5 -A k_lms'
     found = read_picture_settings(png(tmp_path / "a.png", Dream=dream))
     assert (found.values["prompt"], found.values["negative_prompt"]) == ("a fox", "dull")
@@ -224,7 +226,7 @@ def test_invokeais_first_format(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
-def test_fooocus(tmp_path: Path, ending: str) -> None:
+def test_fooocus_picture_is_read(tmp_path: Path, ending: str) -> None:
     text = json.dumps(FOOOCUS)
     if ending == "png":
         path = png(tmp_path / "a.png", parameters=text, fooocus_scheme="fooocus")
@@ -246,7 +248,7 @@ def test_fooocus(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("described", [True, False])
-def test_novelai(tmp_path: Path, described: bool) -> None:
+def test_novelai_picture_is_read(tmp_path: Path, described: bool) -> None:
     texts = {
         "Software": "NovelAI",
         "Source": "Stable Diffusion F1022D28",
@@ -270,7 +272,7 @@ def test_novelai(tmp_path: Path, described: bool) -> None:
     assert lost(found, "Schedule karras")
 
 
-def test_swarmui(tmp_path: Path) -> None:
+def test_swarmui_picture_is_read(tmp_path: Path) -> None:
     found = read_picture_settings(png(tmp_path / "a.png", parameters=json.dumps(SWARMUI)))
     assert (found.source, found.values["model"], found.values["width"]) == ("SwarmUI", "xl", 1024)
 
@@ -292,11 +294,13 @@ def test_swarmui(tmp_path: Path) -> None:
         ("", None, None, ""),
     ],
 )
-def test_samplers(name: str, schedule: str | None, label: str | None, unknown: str | None) -> None:
+def test_samplers_of_other_tools_are_mapped(
+    name: str, schedule: str | None, label: str | None, unknown: str | None
+) -> None:
     assert our_sampler(name, schedule) == (label, unknown)
 
 
-def test_values_outside_the_limits_are_named_with_the_reason(tmp_path: Path) -> None:
+def test_values_outside_the_limits_are_reported_with_the_reason(tmp_path: Path) -> None:
     text = "a cat\nSteps: 999, Sampler: LMS, CFG scale: 99, Seed: -1, Size: 513x99999"
     found = read_picture_settings(png(tmp_path / "a.png", parameters=text))
     assert found.values == {"prompt": "a cat"}
@@ -305,7 +309,7 @@ def test_values_outside_the_limits_are_named_with_the_reason(tmp_path: Path) -> 
     assert "less than or equal to 150" in found.not_carried[1]
 
 
-def test_no_escape_sequence_gets_through(tmp_path: Path) -> None:
+def test_reported_values_contain_no_escape_sequences(tmp_path: Path) -> None:
     text = "a cat\nSteps: 20, Seed: \x1b[31m, Size: 8x8, Sampler: \x1b]0;x\x07, Evil: \x9b1m\r\n"
     found = read_picture_settings(png(tmp_path / "a.png", parameters=text))
     assert all(visible(each, keep="") == each for each in found.not_carried)
@@ -355,13 +359,13 @@ BOMB = zlib.compress(b"a" * 200_000_000, 9)
     ],
     ids=str,
 )
-def test_hostile_chunks_are_an_error_in_words(tmp_path: Path, chunks: tuple[bytes, ...]) -> None:
+def test_hostile_chunks_raise_an_image_error(tmp_path: Path, chunks: tuple[bytes, ...]) -> None:
     with pytest.raises(ImageError) as caught:
         read_picture_settings(raw_png(tmp_path / "a.png", *chunks))
     assert caught.value.hint
 
 
-def test_a_graph_with_a_circle_and_one_with_too_many_nodes(tmp_path: Path) -> None:
+def test_cyclic_and_huge_graphs_are_read_without_a_prompt(tmp_path: Path) -> None:
     circle = json.loads(json.dumps(COMFYUI))
     circle["10"]["inputs"]["model"] = ["3", 0]
     circle["6"]["inputs"]["text"] = ["6", 0]
@@ -374,7 +378,7 @@ def test_a_graph_with_a_circle_and_one_with_too_many_nodes(tmp_path: Path) -> No
         read_picture_settings(png(tmp_path / "b.png", prompt=json.dumps(huge)))
 
 
-def test_a_picture_with_a_huge_size_is_not_decoded(tmp_path: Path) -> None:
+def test_picture_with_a_huge_size_is_not_decoded(tmp_path: Path) -> None:
     path = raw_png(
         tmp_path / "a.png", chunk(b"tEXt", b"parameters\0" + A1111.encode()), size=(2**30, 2**30)
     )
@@ -382,7 +386,7 @@ def test_a_picture_with_a_huge_size_is_not_decoded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
-def test_every_truncation_is_an_answer_or_an_error_in_words(tmp_path: Path, ending: str) -> None:
+def test_truncated_picture_is_read_or_raises_an_image_error(tmp_path: Path, ending: str) -> None:
     if ending == "png":
         whole = png(tmp_path / "whole.png", parameters=A1111).read_bytes()
     else:
@@ -395,7 +399,7 @@ def test_every_truncation_is_an_answer_or_an_error_in_words(tmp_path: Path, endi
             read_picture_settings(path)
 
 
-def test_what_is_no_picture(tmp_path: Path) -> None:
+def test_file_that_is_not_a_picture_raises_an_image_error(tmp_path: Path) -> None:
     pipe, text = tmp_path / "pipe.png", tmp_path / "text.png"
     os.mkfifo(pipe)
     text.write_text("hello")
@@ -404,7 +408,7 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
             read_picture_settings(path)
 
 
-def test_foreign_pictures_are_brought_in(history: History, tmp_path: Path) -> None:
+def test_pictures_of_other_tools_are_imported(history: History, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     png(source / "a.png", parameters=A1111)
@@ -420,7 +424,7 @@ def test_foreign_pictures_are_brought_in(history: History, tmp_path: Path) -> No
     assert history.import_([source]).known == 2
 
 
-def test_a_foreign_picture_among_the_pictures_gets_its_json_there(history: History) -> None:
+def test_foreign_picture_in_the_pictures_folder_is_imported_in_place(history: History) -> None:
     history.pictures.mkdir()
     path = png(history.pictures / "mine.png", parameters=A1111)
     history.refresh()

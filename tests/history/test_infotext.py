@@ -62,7 +62,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("negative", NEGATIVES)
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_the_text_is_read_back_field_by_field(prompt: str, negative: str) -> None:
+def test_written_infotext_parses_into_the_same_fields(prompt: str, negative: str) -> None:
     text = write_parameters(record(prompt, negative_prompt=negative))
     assert grammar(text) == (prompt, negative, EXPECTED)
     native = parse_parameters(text)
@@ -76,7 +76,7 @@ def test_the_text_is_read_back_field_by_field(prompt: str, negative: str) -> Non
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
 @pytest.mark.parametrize("negative", NEGATIVES)
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_sd_parsers_reads_it_back(
+def test_sd_parsers_reads_the_infotext(
     history: History, tmp_path: Path, prompt: str, negative: str, ending: str
 ) -> None:
     run = record(prompt, negative_prompt=negative)
@@ -101,7 +101,7 @@ def test_sd_parsers_reads_it_back(
     assert info.metadata["RNG"] == "CPU"
 
 
-def test_the_order_is_a1111s() -> None:
+def test_fields_have_the_order_of_a1111() -> None:
     run = record(strength=0.6, init_image=Path("in.png"), model="/models/a, b: c.safetensors")
     assert write_parameters(run).splitlines()[-1] == (
         "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 6.5, Seed: 42, "
@@ -110,33 +110,33 @@ def test_the_order_is_a1111s() -> None:
     )
 
 
-def test_a_value_like_its_key_prints_the_key_alone() -> None:
+def test_value_equal_to_its_key_prints_the_key_alone() -> None:
     assert ", Model, RNG: CPU" in write_parameters(record(model="Model"))
 
 
-def test_a_last_line_with_two_pairs_belongs_to_the_prompt() -> None:
+def test_last_line_with_two_pairs_belongs_to_the_prompt() -> None:
     found = parse_parameters("a cat\nSteps: 20, Seed: 1")
     assert (found.prompt, found.pairs) == ("a cat\nSteps: 20, Seed: 1", {})
 
 
-def test_negative_prompt_over_several_lines() -> None:
+def test_negative_prompt_may_span_lines() -> None:
     found = parse_parameters("a\nb\nNegative prompt: c\nd\nSteps: 1, Seed: 2, Size: 8x8")
     assert (found.prompt, found.negative_prompt) == ("a\nb", "c\nd")
 
 
 @pytest.mark.parametrize("text", ["", "\n", ":", ",,,", '"', "Negative prompt:", 'a: "' * 5000])
-def test_any_text_is_taken_apart(text: str) -> None:
+def test_any_text_can_be_parsed(text: str) -> None:
     parse_parameters(text)
 
 
 @pytest.mark.parametrize("piece", ["a", "a ", " ", "a:", 'a: "', "- /", '\\"', 'ab:"x,', "ab: x "])
-def test_a_long_line_takes_no_longer_than_it_is(piece: str) -> None:
+def test_parsing_time_is_linear_in_the_length(piece: str) -> None:
     began = time.process_time()
     parse_parameters(f"a\n{piece * 200_000}x")
     assert time.process_time() - began < 5  # minutes, where parts of it are looked at again
 
 
-def test_a_png_carries_its_whole_record(history: History) -> None:
+def test_png_contains_the_whole_record(history: History) -> None:
     run = record(pictures=2)
     saved = history.save(picture(), run, 1)
     inside = own_record(read_texts(saved.path))
@@ -144,7 +144,7 @@ def test_a_png_carries_its_whole_record(history: History) -> None:
     assert isinstance(inside, GenerationRecord)
 
 
-def test_a_text_too_long_for_exif_is_left_out(history: History, tmp_path: Path) -> None:
+def test_infotext_too_long_for_exif_is_left_out(history: History, tmp_path: Path) -> None:
     run = record("x" * 20_000, negative_prompt="y" * 20_000)
     saved = history.save(picture(), run, 0, file=tmp_path / "a.jpg")
     assert read_texts(saved.path).texts == {}

@@ -18,7 +18,7 @@ def save(history: History, prompt: str = "a cat", seed: int = 1) -> Path:
     return history.save(picture(), record(prompt, seed=seed), 0).path
 
 
-def test_stars_and_tags_are_in_the_json(history: History) -> None:
+def test_stars_and_tags_are_saved_in_the_json(history: History) -> None:
     path = save(history)
     history.star(path)
     history.tag(path, "Best", "cats")
@@ -32,7 +32,7 @@ def test_stars_and_tags_are_in_the_json(history: History) -> None:
 @pytest.mark.parametrize(
     "tag", ["", "two words", "-minus", 'quo"te', "x" * 101, "\x1b[31m", "a\nb"]
 )
-def test_a_tag_is_one_word(history: History, tag: str) -> None:
+def test_tag_of_several_words_is_refused(history: History, tag: str) -> None:
     path = save(history)
     with pytest.raises(InvalidRequestError, match="one word"):
         history.tag(path, tag)
@@ -48,13 +48,13 @@ def test_pictures_are_found_by_name_and_path(
         assert history.get(which).path == path
 
 
-def test_a_picture_that_is_not_there(history: History) -> None:
+def test_unknown_picture_raises_a_history_error(history: History) -> None:
     for which in (5, "nothing.png", "/etc/passwd", "../../x.png", Path("trash/x.png")):
         with pytest.raises(HistoryError, match="has no picture"):
             history.get(which)
 
 
-def test_a_name_that_two_pictures_have(history: History) -> None:
+def test_ambiguous_name_raises_a_history_error(history: History) -> None:
     path = save(history)
     other = history.pictures / "other"
     other.mkdir()
@@ -65,7 +65,7 @@ def test_a_name_that_two_pictures_have(history: History) -> None:
         history.get(path.stem)
 
 
-def test_trash_and_restore(history: History) -> None:
+def test_trashed_picture_is_unlisted_until_restored(history: History) -> None:
     path = save(history)
     history.star(path)
     moved = history.trash(path)
@@ -103,7 +103,7 @@ def test_emptying_the_trash_deletes_only_the_trash(history: History, tmp_path: P
     assert history.empty_trash() == 0
 
 
-def test_a_linked_trash_is_not_followed(history: History, tmp_path: Path) -> None:
+def test_symlinked_trash_is_not_followed(history: History, tmp_path: Path) -> None:
     path = save(history)
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -115,7 +115,7 @@ def test_a_linked_trash_is_not_followed(history: History, tmp_path: Path) -> Non
     assert [file.name for file in outside.iterdir()] == ["file.png"]
 
 
-def test_export_and_import(history: History, tmp_path: Path) -> None:
+def test_exported_archive_is_imported_with_its_marks(history: History, tmp_path: Path) -> None:
     history.star(save(history, "a cat", 1))
     save(history, "a dog", 2)
     target = tmp_path / "out.zip"
@@ -130,7 +130,7 @@ def test_export_and_import(history: History, tmp_path: Path) -> None:
         assert cat.path.parent.name == "2026-11-22"
 
 
-def test_a_hostile_archive(history: History, tmp_path: Path) -> None:
+def test_hostile_archive_writes_nothing_outside(history: History, tmp_path: Path) -> None:
     good = save(history)
     target = tmp_path / "evil.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -147,13 +147,15 @@ def test_a_hostile_archive(history: History, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"PK\x05\x06" + b"\0" * 17])
-def test_a_broken_archive(history: History, tmp_path: Path, content: bytes) -> None:
+def test_broken_archive_raises_a_history_error(
+    history: History, tmp_path: Path, content: bytes
+) -> None:
     target = tmp_path / "broken.zip"
     target.write_bytes(content)
     assert [each.path for each in history.import_([target]).skipped] == [target]
 
 
-def test_stats(history: History) -> None:
+def test_stats_count_pictures_and_models(history: History) -> None:
     history.star(save(history, "a cat", 1))
     history.tag(save(history, "a dog", 2), "pets")
     history.trash(save(history, "a cow", 3))

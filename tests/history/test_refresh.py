@@ -33,7 +33,7 @@ def prompts(history: History) -> list[str]:
     return sorted(entry.prompt for entry in history.entries().entries)
 
 
-def test_a_deleted_index_comes_back_with_stars_and_tags(tmp_path: Path) -> None:
+def test_deleted_index_is_rebuilt_with_stars_and_tags(tmp_path: Path) -> None:
     index = tmp_path / "index.db"
     with History(tmp_path / "pictures", index) as history:
         path = save(history)
@@ -50,7 +50,7 @@ def test_a_deleted_index_comes_back_with_stars_and_tags(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"not a database at all" * 1000, b"SQLite format 3\0junk"]
 )
-def test_a_damaged_index_is_made_anew(tmp_path: Path, content: bytes) -> None:
+def test_damaged_index_is_replaced(tmp_path: Path, content: bytes) -> None:
     index = tmp_path / "index.db"
     with History(tmp_path / "pictures", index) as history:
         save(history)
@@ -59,7 +59,7 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path, content: bytes) -> None:
         assert prompts(history) == ["a cat"]
 
 
-def test_an_index_damaged_inside_is_mended_by_reindex(tmp_path: Path) -> None:
+def test_reindex_repairs_a_damaged_index(tmp_path: Path) -> None:
     index = tmp_path / "index.db"
     with History(tmp_path / "pictures", index) as history:
         for seed in range(30):
@@ -74,7 +74,7 @@ def test_an_index_damaged_inside_is_mended_by_reindex(tmp_path: Path) -> None:
         assert history.entries("word").total == 30
 
 
-def test_moved_copied_and_deleted_pictures_are_noticed(history: History) -> None:
+def test_refresh_finds_moved_copied_and_deleted_pictures(history: History) -> None:
     first, second = save(history, "first", 1), save(history, "second", 2)
     album = history.pictures / "album" / "cats"
     album.mkdir(parents=True)
@@ -91,7 +91,7 @@ def test_moved_copied_and_deleted_pictures_are_noticed(history: History) -> None
     assert prompts(history) == []
 
 
-def test_a_changed_json_is_noticed(history: History) -> None:
+def test_refresh_finds_changed_json(history: History) -> None:
     path = save(history)
     sidecar = path.with_suffix(".json")
     fields = json.loads(sidecar.read_bytes())
@@ -128,9 +128,7 @@ def test_unchanged_folders_are_not_read_again(
         (b" " * 3_000_000, "larger than"),
     ],
 )
-def test_json_that_can_not_be_read_is_skipped(
-    history: History, content: bytes, reason: str
-) -> None:
+def test_unreadable_json_is_skipped(history: History, content: bytes, reason: str) -> None:
     path = save(history)
     path.with_suffix(".json").write_bytes(content)
     assert reason in reasons(history)[path.name]
@@ -162,14 +160,14 @@ def test_json_with_impossible_values_is_skipped(
     assert list(reasons(history)) == [path.name]
 
 
-def test_a_picture_cut_short_is_listed_with_its_problem(history: History) -> None:
+def test_truncated_picture_is_listed_with_its_problem(history: History) -> None:
     path = save(history)
     path.write_bytes(path.read_bytes()[:-20])
     history.refresh()
     assert history.get(path).problem == "the picture file is cut short"
 
 
-def test_a_picture_of_ours_without_json_gets_it_back(history: History) -> None:
+def test_own_picture_without_json_gets_its_json_back(history: History) -> None:
     path = save(history)
     before = json.loads(path.with_suffix(".json").read_bytes())
     path.with_suffix(".json").unlink()
@@ -177,7 +175,7 @@ def test_a_picture_of_ours_without_json_gets_it_back(history: History) -> None:
     assert json.loads(path.with_suffix(".json").read_bytes()) == before
 
 
-def test_what_is_alone_is_skipped(history: History) -> None:
+def test_json_or_picture_alone_is_skipped(history: History) -> None:
     path = save(history)
     picture().save(path.with_name("foreign.png"))
     path.with_name("notes.json").write_text("{}")
@@ -192,7 +190,7 @@ def test_what_is_alone_is_skipped(history: History) -> None:
     "name",
     ["with space", "new\nline", "\x1b]0;owned\x07\x1b[31m", "-rf", "猫", "a.b.c", "'\"$(id)"],
 )
-def test_any_file_name_is_listed_and_can_be_used(history: History, name: str) -> None:
+def test_any_file_name_can_be_listed_and_used(history: History, name: str) -> None:
     path = save(history)
     renamed = path.with_name(f"{name}.png")
     path.with_suffix(".json").rename(renamed.with_suffix(".json"))
@@ -202,7 +200,7 @@ def test_any_file_name_is_listed_and_can_be_used(history: History, name: str) ->
     assert history.restore(history.trash(renamed)).path == renamed
 
 
-def test_a_name_that_is_no_text_is_skipped(history: History) -> None:
+def test_file_name_that_is_not_valid_text_is_skipped(history: History) -> None:
     path = save(history)
     strange = os.fsdecode(b"\xff\xfe")
     path.with_name(f"{strange}.png").write_bytes(b"")
@@ -211,7 +209,7 @@ def test_a_name_that_is_no_text_is_skipped(history: History) -> None:
     assert all(visible(name) == name for name in reasons(history))
 
 
-def test_links_are_left_alone(history: History, tmp_path: Path) -> None:
+def test_symlinks_are_ignored(history: History, tmp_path: Path) -> None:
     path = save(history)
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -230,14 +228,14 @@ def test_links_are_left_alone(history: History, tmp_path: Path) -> None:
     assert target.read_text() == "{}"
 
 
-def test_pipes_are_left_alone(history: History) -> None:
+def test_pipes_are_ignored(history: History) -> None:
     path = save(history)
     os.mkfifo(path.with_name("pipe.json"))
     os.mkfifo(path.with_name("pipe.png"))
     assert set(reasons(history).values()) == {"not an ordinary file"}
 
 
-def test_a_save_cut_off_before_the_rename_is_finished(history: History) -> None:
+def test_save_interrupted_before_the_rename_is_completed(history: History) -> None:
     path = save(history)
     path.rename(path.with_name(f".{path.name}.part"))
     (path.parent / f".{'0' * 16}.part").write_bytes(b"half")
@@ -246,7 +244,7 @@ def test_a_save_cut_off_before_the_rename_is_finished(history: History) -> None:
     assert sorted(path.parent.iterdir()) == [path.with_suffix(".json"), path]
 
 
-def test_a_part_that_is_not_what_its_json_means_is_cleared(history: History) -> None:
+def test_partial_file_that_does_not_match_its_json_is_deleted(history: History) -> None:
     path = save(history)
     path.unlink()
     path.with_name(f".{path.name}.part").write_bytes(b"half a picture")
@@ -254,7 +252,7 @@ def test_a_part_that_is_not_what_its_json_means_is_cleared(history: History) -> 
     assert list(path.parent.iterdir()) == [path.with_suffix(".json")]
 
 
-def test_a_move_to_the_trash_cut_off_is_finished(history: History) -> None:
+def test_interrupted_move_to_the_trash_is_completed(history: History) -> None:
     path = save(history)
     sidecar = path.with_suffix(".json")
     content = sidecar.read_bytes()
@@ -264,7 +262,7 @@ def test_a_move_to_the_trash_cut_off_is_finished(history: History) -> None:
     assert not sidecar.exists()
 
 
-def test_processes_killed_while_saving_leave_nothing_broken() -> None:
+def test_killing_a_process_while_it_saves_breaks_nothing() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.kill_while_saving", "--times", "25"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -284,7 +282,7 @@ with History(Path(sys.argv[1]), Path(sys.argv[2])) as history:
 """
 
 
-def test_two_processes_and_a_thread_write_at_once(history: History, tmp_path: Path) -> None:
+def test_two_processes_and_a_thread_can_write_at_once(history: History, tmp_path: Path) -> None:
     index = tmp_path / "state" / "index.db"
     children = [
         subprocess.Popen([sys.executable, "-c", _WRITE, str(history.pictures), str(index), name])

@@ -20,7 +20,7 @@ from sdtui.requests.record import GenerationRecord
 from tests.support.records import picture, record
 
 
-def test_a_saved_picture_lies_by_day_with_its_json_beside_it(history: History) -> None:
+def test_picture_is_saved_with_its_json_in_the_folder_of_the_day(history: History) -> None:
     saved = history.save(picture(), record(), 0)
     today = datetime.now().strftime("%Y-%m-%d")
     assert saved.path.parent == history.pictures / today
@@ -36,7 +36,7 @@ def test_a_saved_picture_lies_by_day_with_its_json_beside_it(history: History) -
     assert sorted(saved.path.parent.iterdir()) == [saved.json_path, saved.path]
 
 
-def test_a_home_that_nobody_has_is_a_folder_of_that_name(
+def test_home_of_an_unknown_user_is_a_folder_name(
     history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -52,19 +52,21 @@ def test_each_picture_of_a_run_has_its_own_record(history: History) -> None:
     assert [entry.seed for entry in history.entries().entries] == [9, 8, 7]
 
 
-def test_a_name_that_is_taken_is_not_overwritten(history: History, tmp_path: Path) -> None:
+def test_existing_picture_is_not_overwritten(history: History, tmp_path: Path) -> None:
     paths = {history.save(picture(), record(), 0, folder=tmp_path / "out").path for _ in range(4)}
     assert len(paths) == 4
     assert all(path.with_suffix(".json").exists() for path in paths)
 
 
-def test_a_folder_outside_gets_pictures_flat_and_unlisted(history: History, tmp_path: Path) -> None:
+def test_pictures_saved_outside_the_history_are_flat_and_unlisted(
+    history: History, tmp_path: Path
+) -> None:
     saved = history.save(picture(), record(), 0, folder=tmp_path / "out")
     assert saved.path.parent == tmp_path / "out"
     assert history.entries().total == 0
 
 
-def test_a_named_file_is_written_and_replaced(history: History, tmp_path: Path) -> None:
+def test_named_file_is_replaced(history: History, tmp_path: Path) -> None:
     target = tmp_path / "out.png"
     history.save(picture(colour="red"), record("red"), 0, file=target)
     history.save(picture(colour="blue"), record("blue"), 0, file=target)
@@ -73,13 +75,13 @@ def test_a_named_file_is_written_and_replaced(history: History, tmp_path: Path) 
     assert json.loads(target.with_suffix(".json").read_bytes())["prompt"] == "blue"
 
 
-def test_a_named_file_is_numbered_for_several_pictures(history: History, tmp_path: Path) -> None:
+def test_named_file_is_numbered_for_several_pictures(history: History, tmp_path: Path) -> None:
     run = record(pictures=2)
     saved = [history.save(picture(), run, index, file=tmp_path / "out.png") for index in (0, 1)]
     assert [each.path.name for each in saved] == ["out-1.png", "out-2.png"]
 
 
-def test_someone_elses_json_is_never_replaced(history: History, tmp_path: Path) -> None:
+def test_json_that_is_not_a_record_is_never_replaced(history: History, tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"name": "mine"}')
     with pytest.raises(OutputError, match="not a picture's JSON"):
         history.save(picture(), record(), 0, file=tmp_path / "package.png")
@@ -87,7 +89,7 @@ def test_someone_elses_json_is_never_replaced(history: History, tmp_path: Path) 
     assert not (tmp_path / "package.png").exists()
 
 
-def test_an_unknown_ending_is_refused(history: History, tmp_path: Path) -> None:
+def test_unknown_file_suffix_is_refused(history: History, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"\.webp"):
         history.save(picture(), record(), 0, file=tmp_path / "out.gif")
 
@@ -95,7 +97,7 @@ def test_an_unknown_ending_is_refused(history: History, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("a.jpg", "JPEG"), ("a.jpeg", "JPEG"), ("a.webp", "WEBP")]
 )
-def test_the_ending_decides_the_format(
+def test_file_suffix_decides_the_format(
     history: History, tmp_path: Path, name: str, kind: str
 ) -> None:
     saved = history.save(picture(), record(), 0, file=tmp_path / name)
@@ -107,14 +109,14 @@ def test_the_ending_decides_the_format(
     "prompt",
     ["../../etc/passwd", "a/b\\c", "\x1b[31mred", "new\nline", "猫と犬" * 40, "🐯", "x" * 500],
 )
-def test_any_prompt_makes_a_safe_file_name(history: History, prompt: str) -> None:
+def test_any_prompt_gives_a_safe_file_name(history: History, prompt: str) -> None:
     saved = history.save(picture(), record(prompt), 0)
     assert saved.path.parent.parent == history.pictures
     assert len(os.fsencode(saved.path.name)) < 230
     assert not re.search(r"[\s\x00-\x1f/\\:*?\"<>|]", saved.path.name)
 
 
-def test_a_linked_day_folder_is_not_followed_outside(history: History, tmp_path: Path) -> None:
+def test_symlinked_day_folder_is_not_followed(history: History, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     history.pictures.mkdir()
@@ -152,7 +154,7 @@ print(again.path)
 
 
 @pytest.mark.parametrize("limit", ["nothing fits", "half a picture fits", "the JSON does not fit"])
-def test_a_file_that_can_not_be_written_whole_is_not_written(tmp_path: Path, limit: str) -> None:
+def test_file_that_cannot_be_written_completely_is_not_written(tmp_path: Path, limit: str) -> None:
     """The kernel refuses bytes beyond a limit, in a process of its own."""
     arguments = [str(tmp_path / "pictures"), str(tmp_path / "index.db"), limit]
     done = subprocess.run(
@@ -169,7 +171,7 @@ def test_a_file_that_can_not_be_written_whole_is_not_written(tmp_path: Path, lim
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_full_disk_leaves_no_files_behind(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
@@ -192,7 +194,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_picture_is_saved_even_if_the_index_fails(history: History, tmp_path: Path) -> None:
+def test_picture_is_saved_even_if_the_index_fails(history: History, tmp_path: Path) -> None:
     history._index._database._writer.execute("DROP TABLE entries")
     saved = history.save(picture(), record(), 0)
     assert saved.path.is_file()

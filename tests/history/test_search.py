@@ -105,7 +105,7 @@ def seeds(history: History, query: str) -> list[int]:
         ("'; DROP TABLE entries; --", []),
     ],
 )
-def test_queries(filled: History, query: str, found: list[int]) -> None:
+def test_queries_find_the_matching_pictures(filled: History, query: str, found: list[int]) -> None:
     assert seeds(filled, query) == found
     assert filled.entries(query).total == len(found)
 
@@ -131,12 +131,12 @@ def test_queries(filled: History, query: str, found: list[int]) -> None:
         ("a" * 3000, "longer than"),
     ],
 )
-def test_wrong_queries_say_what_is_wrong(filled: History, query: str, message: str) -> None:
+def test_wrong_query_is_refused_with_the_reason(filled: History, query: str, message: str) -> None:
     with pytest.raises(InvalidRequestError, match=message):
         filled.entries(query)
 
 
-def test_every_beginning_of_a_search_can_be_searched(filled: History) -> None:
+def test_every_prefix_of_a_query_can_be_searched(filled: History) -> None:
     for query in (
         '"blue background" tiger -cat',
         "a:-\"'()*^{}+~NEAR/2",
@@ -150,14 +150,14 @@ def test_every_beginning_of_a_search_can_be_searched(filled: History) -> None:
                 filled.entries(query[:end])
 
 
-def test_pages(filled: History) -> None:
+def test_search_results_are_paged(filled: History) -> None:
     pages = [filled.entries("", offset=offset, limit=2) for offset in (0, 2, 4, 6)]
     assert [[entry.seed for entry in page.entries] for page in pages] == [[5, 4], [3, 2], [1], []]
     assert [page.total for page in pages] == [5, 5, 5, 5]
     assert [entry.seed for entry in filled.every("tiger")] == [3, 1]
 
 
-def test_pictures_of_one_moment_are_told_apart(history: History) -> None:
+def test_pictures_with_equal_timestamps_have_distinct_entries(history: History) -> None:
     run = record(pictures=3)
     for index in (1, 0, 2, 1):
         history.save(picture(), run, index)
@@ -168,7 +168,7 @@ def test_pictures_of_one_moment_are_told_apart(history: History) -> None:
     assert history.star(oldest.id).id == oldest.id
 
 
-def test_entries_tell_what_a_list_shows(filled: History) -> None:
+def test_entries_have_what_a_list_shows(filled: History) -> None:
     (entry,) = filled.entries("seed:3").entries
     assert entry.time == datetime(2026, 3, 13, 12, tzinfo=UTC)
     assert (entry.model, entry.sampler) == ("stabilityai/sdxl-turbo", "DPM++ 2M Karras")

@@ -70,7 +70,7 @@ def _kinds(events: list[JobEvent], job: str) -> list[str]:
     return [envelope.event.kind for envelope in events if envelope.job == job]
 
 
-def test_a_job_from_queued_to_done(
+def test_job_runs_from_queued_to_done(
     queue: JobQueue, store: Store, told: list[JobEvent], tiny_sd1: Path
 ) -> None:
     job = queue.submit(_request(tiny_sd1, num_images_per_prompt=2, seed=5))
@@ -87,7 +87,7 @@ def test_a_job_from_queued_to_done(
         assert JobEvent.model_validate_json(envelope.model_dump_json()) == envelope
 
 
-def test_a_failed_job_does_not_stop_the_next(
+def test_failed_job_does_not_stop_the_next(
     queue: JobQueue, told: list[JobEvent], tiny_sd1: Path
 ) -> None:
     bad = queue.submit(_request(Path("/no/such/model")))
@@ -100,7 +100,7 @@ def test_a_failed_job_does_not_stop_the_next(
     assert _kinds(told, bad.id)[-1] == "failed"
 
 
-def test_cancelling_a_waiting_and_a_running_job(
+def test_waiting_and_running_jobs_can_be_cancelled(
     queue: JobQueue, told: list[JobEvent], tiny_sd1: Path
 ) -> None:
     started = threading.Event()
@@ -121,21 +121,37 @@ def test_cancelling_a_waiting_and_a_running_job(
     assert "started" not in _kinds(told, waiting.id)
 
 
-def test_pausing_moving_and_resuming(queue: JobQueue, tiny_sd1: Path) -> None:
+def test_paused_queue_starts_nothing_and_resumes_in_the_new_order(
+    queue: JobQueue, tiny_sd1: Path
+) -> None:
+    started: list[str] = []
+    unloaded = threading.Event()
+
+    def on_event(envelope: JobEvent) -> None:
+        if envelope.event.kind == "started":
+            started.append(envelope.job)
+        elif envelope.event.kind == "unloaded":
+            unloaded.set()
+
+    queue.subscribe(on_event)
     queue.pause()
     jobs = [queue.submit(_request(tiny_sd1, seed=seed)) for seed in (1, 2, 3)]
-    queue.move(jobs[2].id, 0)
-    assert [job.request.seed for job in queue.jobs()] == [3, 1, 2]
-    time.sleep(0.05)
+    first, second, third = (job.id for job in jobs)
+    queue.move(third, 0)
+    assert [job.id for job in queue.jobs()] == [third, first, second]
+    # A job would go before this, so none can start once it is done.
+    queue.unload()
+    assert unloaded.wait(60)
+    assert started == []
     assert all(job.state is JobState.QUEUED for job in queue.jobs())
     queue.resume()
     for job in jobs:
         assert queue.wait(job.id, timeout=60).state is JobState.DONE
-    # Those that are over are listed newest first, as they were submitted.
-    assert {job.state for job in queue.jobs()} == {JobState.DONE}
+    assert started == [third, first, second]
+    assert [job.id for job in queue.jobs()] == [second, first, third], "last to end first"
 
 
-def test_a_picture_that_could_not_be_saved_is_held_and_saved_again(
+def test_unsaved_picture_is_held_and_can_be_saved_again(
     queue: JobQueue, store: Store, tiny_sd1: Path
 ) -> None:
     store.full = True
@@ -169,7 +185,7 @@ class _Breaking:
         raise ZeroDivisionError
 
 
-def test_the_worker_outlives_a_fault_of_ours(
+def test_worker_survives_an_unexpected_error(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue = JobQueue(
@@ -187,19 +203,7 @@ def test_the_worker_outlives_a_fault_of_ours(
     assert queue.close()
 
 
-def test_closing_waits_a_bounded_time(store: Store) -> None:
-    release = threading.Event()
-    queue = JobQueue(Settings(), store, lambda _: _Breaking(release))  # type: ignore[arg-type,return-value]
-    queue.submit(GenerationRequest(prompt="hang"))
-    time.sleep(0.1)
-    before = time.monotonic()
-    assert not queue.close(timeout=0.3)
-    assert time.monotonic() - before < 1
-    release.set()
-    assert queue.close(timeout=5)
-
-
-def test_a_faulty_subscriber_harms_nobody(
+def test_failing_subscriber_does_not_affect_others(
     queue: JobQueue, tiny_sd1: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_: JobEvent) -> None:
@@ -229,7 +233,16 @@ def _holding(store: Store, limit: int) -> tuple[JobQueue, threading.Event]:
     return queue, release
 
 
-def test_a_bounded_queue_refuses_what_is_too_much(store: Store) -> None:
+def test_close_returns_after_its_timeout(store: Store) -> None:
+    queue, release = _holding(store, 1)
+    before = time.monotonic()
+    assert not queue.close(timeout=0.3)
+    assert 0.3 <= time.monotonic() - before < 1
+    release.set()
+    assert queue.close(timeout=5)
+
+
+def test_full_queue_refuses_further_jobs(store: Store) -> None:
     queue, release = _holding(store, 1)
     waiting = queue.submit(GenerationRequest(prompt="waits"))
     with pytest.raises(QueueFullError):
@@ -240,7 +253,7 @@ def test_a_bounded_queue_refuses_what_is_too_much(store: Store) -> None:
     assert queue.close(timeout=5)
 
 
-def test_those_that_ended_first_are_forgotten_first(store: Store) -> None:
+def test_only_the_last_200_finished_jobs_are_remembered(store: Store) -> None:
     queue, release = _holding(store, 1000)
     running = queue.jobs()[0]
     waiting = [queue.submit(GenerationRequest(prompt="waits")) for _ in range(210)]
@@ -255,7 +268,9 @@ def test_those_that_ended_first_are_forgotten_first(store: Store) -> None:
     assert queue.close(timeout=5)
 
 
-def test_how_a_load_ended(store: Store, tiny_sd1: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_load_reports_how_it_ended(
+    store: Store, tiny_sd1: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     queue = JobQueue(Settings(device="cpu"), store)
     replaced = queue.load(str(tiny_sd1))
     missing = queue.load("/no/such/model")
@@ -272,7 +287,7 @@ def test_how_a_load_ended(store: Store, tiny_sd1: Path, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize("after_picture", [False, True])
-def test_what_someone_cancelled_is_not_to_go_on(store: Store, after_picture: bool) -> None:
+def test_cancelled_job_is_not_resumed(store: Store, after_picture: bool) -> None:
     queue, release = _holding(store, 5)
     running = queue.jobs()[0]
     queue.cancel(running.id, after_picture=after_picture)
@@ -285,7 +300,7 @@ def test_what_someone_cancelled_is_not_to_go_on(store: Store, after_picture: boo
     assert queue.job(waiting.id).remaining() is None
 
 
-def test_finishing_begins_no_other_job_and_leaves_the_rest(store: Store) -> None:
+def test_finishing_queue_starts_no_job_and_keeps_waiting_ones(store: Store) -> None:
     queue, release = _holding(store, 5)
     waiting = queue.submit(GenerationRequest(prompt="waits"))
     queue.finish()
@@ -303,7 +318,7 @@ def test_finishing_begins_no_other_job_and_leaves_the_rest(store: Store) -> None
     assert other.close(timeout=5)
 
 
-def test_what_is_left_of_a_job_that_was_stopped() -> None:
+def test_stopped_job_resumes_with_the_remaining_pictures() -> None:
     request = GenerationRequest(prompt="x", seed=2**32 - 1, num_images_per_prompt=3)
     job = Job(id="1", request=request, state=JobState.CANCELLED, seed=2**32 - 1)
     remaining = job.model_copy(update={"pictures": ("/one.png",)}).remaining()

@@ -26,7 +26,7 @@ def job(prompt: str, state: JobState = JobState.QUEUED) -> Job:
     return Job(id=prompt, request=GenerationRequest(prompt=prompt), state=state)
 
 
-def test_jobs_that_are_over_are_not_kept(tmp_path: Path) -> None:
+def test_finished_jobs_are_not_saved(tmp_path: Path) -> None:
     file = QueueFile(tmp_path)
     file.save([job("a cat", JobState.RUNNING), job("a dog", JobState.DONE), job("a fox")])
     assert prompts(tmp_path) == [["a cat", "a fox"]]
@@ -36,7 +36,7 @@ def test_jobs_that_are_over_are_not_kept(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_kept_for_good_outlives_what_other_threads_keep(tmp_path: Path) -> None:
+def test_final_save_is_not_overwritten(tmp_path: Path) -> None:
     file = QueueFile(tmp_path)
     file.save_final([job("a cat")])
     file.save([job("a cat", JobState.CANCELLED)])
@@ -45,7 +45,7 @@ def test_what_is_kept_for_good_outlives_what_other_threads_keep(tmp_path: Path) 
     assert prompts(tmp_path) == [["a cat"]]
 
 
-def test_a_living_process_keeps_its_queue(tmp_path: Path) -> None:
+def test_queue_of_a_live_process_is_not_taken(tmp_path: Path) -> None:
     """And it is let go of however the process ends."""
     keeps = """
 import sys, time
@@ -73,7 +73,7 @@ def leave_behind(folder: Path, *jobs: Job) -> None:
     QueueFile(folder).save_final(jobs)
 
 
-def test_of_several_that_take_over_one_gets_each_job_and_it_is_kept(tmp_path: Path) -> None:
+def test_orphaned_jobs_are_taken_over_by_one_process(tmp_path: Path) -> None:
     leave_behind(tmp_path, job("a cat"), job("a dog", JobState.RUNNING))
     leave_behind(tmp_path, job("a fox"))
     files = [QueueFile(tmp_path) for _ in range(8)]
@@ -84,7 +84,7 @@ def test_of_several_that_take_over_one_gets_each_job_and_it_is_kept(tmp_path: Pa
     assert QueueFile(tmp_path).orphaned() == []
 
 
-def test_what_is_taken_over_comes_behind_what_is_there(tmp_path: Path) -> None:
+def test_orphaned_jobs_are_queued_behind_existing_ones(tmp_path: Path) -> None:
     leave_behind(tmp_path, job("a cat"))
     file = QueueFile(tmp_path)
     file.save([job("a fox")])
@@ -92,7 +92,7 @@ def test_what_is_taken_over_comes_behind_what_is_there(tmp_path: Path) -> None:
     assert prompts(tmp_path) == [["a fox", "a cat"]]
 
 
-def test_who_ends_takes_nothing_over(tmp_path: Path) -> None:
+def test_ending_process_takes_over_nothing(tmp_path: Path) -> None:
     leave_behind(tmp_path, job("a cat"))
     file = QueueFile(tmp_path)
     file.save_final([job("a fox")])
@@ -100,7 +100,7 @@ def test_who_ends_takes_nothing_over(tmp_path: Path) -> None:
     assert prompts(tmp_path) == [["a cat"], ["a fox"]]
 
 
-def test_forgetting_what_may_not_be_deleted_does_no_harm(
+def test_queue_file_that_cannot_be_deleted_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave_behind(tmp_path, job("a cat"))
@@ -110,7 +110,7 @@ def test_forgetting_what_may_not_be_deleted_does_no_harm(
     assert [left.id for left in file.orphaned()] == ["a cat"]
 
 
-def test_a_file_that_is_none_does_no_harm(tmp_path: Path) -> None:
+def test_invalid_queue_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "queue-0.json").write_text("[")
     leave_behind(tmp_path, job("a cat"))
     assert [left.id for left in QueueFile(tmp_path).orphaned()] == ["a cat"]

@@ -26,7 +26,7 @@ def thawed() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_what_was_imported_is_never_gone_through_by_the_collector() -> None:
+def test_imported_objects_are_frozen_for_the_garbage_collector() -> None:
     with without_blocking_the_event_loop():
         assert not gc.isenabled()
         here_to_stay: list[list[int]] = [[]] * 3
@@ -35,7 +35,7 @@ def test_what_was_imported_is_never_gone_through_by_the_collector() -> None:
     assert all(each is not here_to_stay for each in gc.get_objects())
 
 
-def test_a_collector_that_was_off_stays_off() -> None:
+def test_disabled_garbage_collector_stays_disabled() -> None:
     gc.disable()
     try:
         with without_blocking_the_event_loop():
@@ -46,5 +46,5 @@ def test_a_collector_that_was_off_stays_off() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch loads its libraries itself")
-def test_libraries_of_torch_are_loaded_ahead() -> None:
+def test_torch_libraries_are_preloaded() -> None:
     subprocess.run([sys.executable, "-c", LOAD], check=True)

@@ -47,14 +47,14 @@ def failure(expected: type[ModelError], name: str, *folders: Path) -> str:
     return str(caught.value)
 
 
-def test_the_pocket_model() -> None:
+def test_pocket_model_is_found_by_name() -> None:
     source = find_model("pocket")
     assert source.kind is SourceKind.FOLDER
     assert source.path is not None
     assert source.path.name == "model"
 
 
-def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_found_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model(tmp_path / "a-model")
     safetensors(tmp_path / "B.SafeTensors", {})
     monkeypatch.chdir(tmp_path)
@@ -66,24 +66,24 @@ def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (source.kind, source.location) == (SourceKind.FILE, "B.SafeTensors")
 
 
-def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+def test_folder_without_model_index_is_refused(tmp_path: Path) -> None:
     assert "has no model_index.json" in failure(ModelNotFoundError, str(tmp_path))
 
 
-def test_a_file_of_another_kind(tmp_path: Path) -> None:
+def test_file_that_is_not_safetensors_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
     failure(UnsupportedModelError, str(tmp_path / "a.png"))
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".pt", ".pth", ".bin", ".pkl", ".CKPT"])
-def test_pickles_whether_they_are_there_or_not(tmp_path: Path, suffix: str) -> None:
+def test_pickle_is_refused_even_if_missing(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"m{suffix}"
     assert "pickle" in failure(UnsafeModelError, str(file))
     file.write_bytes(b"")
     assert "pickle" in failure(UnsafeModelError, str(file))
 
 
-def test_names_in_the_model_folders(tmp_path: Path) -> None:
+def test_models_are_found_by_name_in_the_model_folders(tmp_path: Path) -> None:
     safetensors(tmp_path / "dream_v8.safetensors", {})
     model(tmp_path / "tiny")
     (tmp_path / "notes.txt").write_text("")
@@ -99,13 +99,13 @@ def test_names_in_the_model_folders(tmp_path: Path) -> None:
     ]
 
 
-def test_hub_ids() -> None:
+def test_hub_id_is_found_without_a_path() -> None:
     source = find_model("some/model-1.5_x")
     assert (source.kind, source.path) == (SourceKind.HUB, None)
     assert source.location == "some/model-1.5_x"
 
 
-def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_in_the_hub_cache_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = cache("some/model")
     assert find_model("some/model").path == snapshot
     cache("some/newer--name", commit="def")
@@ -116,7 +116,7 @@ def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(installed_models()) == 1
 
 
-def test_half_a_model_in_the_cache_is_none() -> None:
+def test_incomplete_model_in_the_cache_is_ignored() -> None:
     snapshot = cache("some/model", parts=("vae",))
     assert cached_snapshot("some/model") is None
     (snapshot / "model_index.json").write_text("{")
@@ -125,7 +125,9 @@ def test_half_a_model_in_the_cache_is_none() -> None:
     assert find_model("some/model").path is None
 
 
-def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_folder_follows_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     assert hub_cache_folder() == Path("~/.cache/huggingface/hub").expanduser()
@@ -137,7 +139,7 @@ def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert hub_cache_folder() == tmp_path / "c"
 
 
-def test_the_cache_is_where_the_hubs_library_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_folder_is_that_of_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     import subprocess
     import sys
 
@@ -146,7 +148,7 @@ def test_the_cache_is_where_the_hubs_library_looks(monkeypatch: pytest.MonkeyPat
     assert done.stdout.strip() == str(hub_cache_folder())
 
 
-def test_models_that_moved() -> None:
+def test_moved_models_are_found_by_their_old_id() -> None:
     for old, new in MOVED.items():
         assert find_model(old).hub_id == new
     snapshot = cache("stable-diffusion-v1-5/stable-diffusion-v1-5")
@@ -154,7 +156,7 @@ def test_models_that_moved() -> None:
     assert (source.name, source.path) == ("runwayml/stable-diffusion-v1-5", snapshot)
 
 
-def test_the_nearest_name(tmp_path: Path) -> None:
+def test_error_suggests_the_nearest_name(tmp_path: Path) -> None:
     safetensors(tmp_path / "dreamshaper.safetensors", {})
     assert failure(ModelNotFoundError, "pokcet") == 'no model "pokcet". Did you mean "pocket"?'
     assert 'Did you mean "dreamshaper"?' in failure(ModelNotFoundError, "dreamshapr", tmp_path)
@@ -164,6 +166,6 @@ def test_the_nearest_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\x00b", "", "/", "a/b/c", "../x", "\ud800"])
-def test_strange_names(name: str) -> None:
+def test_malformed_names_raise_a_model_error(name: str) -> None:
     with pytest.raises(ModelError):
         find_model(name)

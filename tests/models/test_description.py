@@ -21,7 +21,7 @@ from sdtui.models.description import NativeValues, describe_model
 from tests.support.model_files import TINY_VAE, checkpoint, safetensors, sd1_folder
 
 
-def test_tiny_models(tiny_sd1: Path, tiny_sdxl: Path) -> None:
+def test_tiny_models_are_described(tiny_sd1: Path, tiny_sdxl: Path) -> None:
     sd1, sdxl = describe_model(tiny_sd1), describe_model(tiny_sdxl)
     assert (sd1.family, sdxl.family) == ("sd1", "sdxl")
     assert sd1.native == NativeValues(128, 128, 25, 7.5, DEFAULT_SAMPLER)
@@ -32,7 +32,7 @@ def test_tiny_models(tiny_sd1: Path, tiny_sdxl: Path) -> None:
     assert not sd1.single_file
 
 
-def test_parameters_are_those_of_the_weights(tiny_sd1: Path) -> None:
+def test_parameters_are_counted_from_the_weights(tiny_sd1: Path) -> None:
     from safetensors.torch import load_file
 
     tensors = load_file(tiny_sd1 / "unet" / "diffusion_pytorch_model.safetensors")
@@ -40,7 +40,7 @@ def test_parameters_are_those_of_the_weights(tiny_sd1: Path) -> None:
     assert describe_model(tiny_sd1).parameters["unet"] == expected
 
 
-def test_families_of_folders(tmp_path: Path) -> None:
+def test_family_of_a_folder_comes_from_its_configs(tmp_path: Path) -> None:
     assert describe_model(sd1_folder(tmp_path / "1")).family == "sd1"
     sd2 = describe_model(sd1_folder(tmp_path / "2", unet={"cross_attention_dim": 1024}))
     assert sd2.family == "sd2"
@@ -53,7 +53,7 @@ def test_families_of_folders(tmp_path: Path) -> None:
     assert flux.native.sampler is None
 
 
-def test_native_values_of_its_own(tmp_path: Path) -> None:
+def test_sdtui_json_overrides_native_values(tmp_path: Path) -> None:
     made = sd1_folder(tmp_path)
     own = {"width": 256, "num_inference_steps": 12, "guidance_scale": 4, "sampler": "Euler a"}
     (made / "sdtui.json").write_text(json.dumps(own))
@@ -72,14 +72,14 @@ def test_native_values_of_its_own(tmp_path: Path) -> None:
         {"guidance_scale": None, "width": [1]},
     ],
 )
-def test_native_values_that_are_wrong(tmp_path: Path, own: Any) -> None:
+def test_wrong_sdtui_json_is_refused(tmp_path: Path, own: Any) -> None:
     made = sd1_folder(tmp_path)
     (made / "sdtui.json").write_text(json.dumps(own))
     with pytest.raises(ModelDamagedError, match=r"sdtui\.json"):
         describe_model(made)
 
 
-def test_fp16_variant_alone_and_beside(tmp_path: Path) -> None:
+def test_fp16_variant_counts_only_where_it_is_alone(tmp_path: Path) -> None:
     made = sd1_folder(tmp_path)
     safetensors(made / "unet/diffusion_pytorch_model.fp16.safetensors", {"a": (5,)})
     assert describe_model(made).parameters["unet"] == 30
@@ -87,7 +87,7 @@ def test_fp16_variant_alone_and_beside(tmp_path: Path) -> None:
     assert describe_model(made).parameters["unet"] == 5
 
 
-def test_shards_are_added_up(tmp_path: Path) -> None:
+def test_parameters_of_shards_are_added_up(tmp_path: Path) -> None:
     made = sd1_folder(tmp_path)
     safetensors(made / "unet/model-00002-of-00002.safetensors", {"b": (4,)})
     assert describe_model(made).parameters["unet"] == 34
@@ -149,7 +149,7 @@ def _wrong_config(made: Path) -> None:
         (_wrong_config, ModelDamagedError),
     ],
 )
-def test_wrong_folders(
+def test_damaged_folder_is_refused_by_path(
     tmp_path: Path, damage: Callable[[Path], None], expected: type[ModelError]
 ) -> None:
     made = sd1_folder(tmp_path / "m")
@@ -160,7 +160,7 @@ def test_wrong_folders(
     assert "\n" not in str(caught.value)
 
 
-def test_parts_that_are_not_used_may_be_pickles(tmp_path: Path) -> None:
+def test_unused_components_may_be_pickles(tmp_path: Path) -> None:
     made = sd1_folder(tmp_path, safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"])
     shutil.copytree(made / "unet", made / "safety_checker")
     file = made / "safety_checker/diffusion_pytorch_model.safetensors"
@@ -176,7 +176,9 @@ def test_parts_that_are_not_used_may_be_pickles(tmp_path: Path) -> None:
         ("sdxl", "StableDiffusionXLPipeline", 1024),
     ],
 )
-def test_families_of_single_files(tmp_path: Path, family: str, pipeline: str, size: int) -> None:
+def test_family_of_a_checkpoint_comes_from_its_tensors(
+    tmp_path: Path, family: str, pipeline: str, size: int
+) -> None:
     found = describe_model(safetensors(tmp_path / "m.safetensors", checkpoint(family)))
     assert (found.family, found.pipeline_class) == (family, pipeline)
     assert found.single_file
@@ -202,7 +204,7 @@ def test_families_of_single_files(tmp_path: Path, family: str, pipeline: str, si
         ("sd2", "512-base-ema", {"modelspec.prediction_type": "v"}, "v_prediction"),
     ],
 )
-def test_prediction_type(
+def test_prediction_type_comes_from_name_and_metadata(
     tmp_path: Path, family: str, name: str, metadata: dict[str, str], expected: str | None
 ) -> None:
     file = safetensors(tmp_path / f"{name}.safetensors", checkpoint(family), metadata)
@@ -222,13 +224,13 @@ def test_prediction_type(
         ("model:\n  params: {}\n", "epsilon"),
     ],
 )
-def test_prediction_type_in_the_yaml_beside(tmp_path: Path, text: str, expected: str) -> None:
+def test_prediction_type_comes_from_the_yaml_file(tmp_path: Path, text: str, expected: str) -> None:
     file = safetensors(tmp_path / "m.safetensors", checkpoint("sd2"))
     file.with_suffix(".yaml").write_text(text)
     assert describe_model(file).prediction_type == expected
 
 
-def test_marks_of_trainers(tmp_path: Path) -> None:
+def test_marker_tensors_of_trainers_are_recognised(tmp_path: Path) -> None:
     marks: dict[str, tuple[int, ...]] = {"v_pred": (0,), "ztsnr": (0,)}
     found = describe_model(safetensors(tmp_path / "m", {**checkpoint("sdxl"), **marks}))
     assert found.prediction_type == "v_prediction"
@@ -252,7 +254,7 @@ _REFINER = "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to
         ({"model.diffusion_model.input_blocks.0.0.weight": ()}, "text-to-image"),
     ],
 )
-def test_single_files_of_other_kinds(
+def test_safetensors_that_are_not_checkpoints_are_refused(
     tmp_path: Path, shapes: dict[str, tuple[int, ...]], said: str
 ) -> None:
     file = safetensors(tmp_path / "m.safetensors", shapes)

@@ -24,7 +24,9 @@ from tests.support.model_files import sd1_folder
         ("dreamshaper-8-lcm", "sd1", 4, 1.5, "LCM"),
     ],
 )
-def test_by_name(name: str, family: str, steps: int, guidance: float, sampler: str) -> None:
+def test_distilled_models_are_recognised_by_name(
+    name: str, family: str, steps: int, guidance: float, sampler: str
+) -> None:
     found = distilled_values(name, {}, {}, family)
     assert found is not None
     assert (found.num_inference_steps, found.guidance_scale, found.sampler) == (
@@ -43,7 +45,7 @@ def test_by_name(name: str, family: str, steps: int, guidance: float, sampler: s
         ({"guidance_embeds": False}, {}, "FluxPipeline", 4, 0.0),
     ],
 )
-def test_by_config(
+def test_distilled_models_are_recognised_by_config(
     denoiser: dict[str, Any], scheduler: dict[str, Any], family: str, steps: int, guidance: float
 ) -> None:
     found = distilled_values("model", denoiser, scheduler, family)
@@ -52,15 +54,15 @@ def test_by_config(
 
 
 @pytest.mark.parametrize("name", ["stable-diffusion-v1-5", "sd_xl_base_1.0", "filmcmpl", "pocket"])
-def test_others_are_not(name: str) -> None:
+def test_other_models_are_not_taken_for_distilled(name: str) -> None:
     assert distilled_values(name, {"time_cond_proj_dim": None}, {}, "sdxl") is None
 
 
-def test_a_flux_with_guidance_is_not() -> None:
+def test_flux_with_guidance_is_not_taken_for_distilled() -> None:
     assert distilled_values("dev", {"guidance_embeds": True}, {}, "FluxPipeline") is None
 
 
-def test_a_folder_in_the_hubs_cache_is_known_by_its_hub_id(tmp_path: Path) -> None:
+def test_folder_in_the_hub_cache_is_named_by_its_hub_id(tmp_path: Path) -> None:
     place = tmp_path / "models--stabilityai--sd-turbo" / "snapshots" / "0a1b"
     described = describe_model(sd1_folder(place))
     assert model_name(place) == "stabilityai/sd-turbo"
@@ -68,7 +70,7 @@ def test_a_folder_in_the_hubs_cache_is_known_by_its_hub_id(tmp_path: Path) -> No
     assert described.timestep_spacing == "trailing"
 
 
-def test_a_models_own_values_go_first(tmp_path: Path) -> None:
+def test_sdtui_json_precedes_distilled_values(tmp_path: Path) -> None:
     place = sd1_folder(tmp_path / "my-turbo")
     (place / "sdtui.json").write_text('{"num_inference_steps": 3}')
     native = describe_model(place).native

@@ -32,7 +32,7 @@ def estimate(
     return estimate_run(model(), dtype, width, height, batch)
 
 
-def test_the_size_of_things() -> None:
+def test_estimate_of_sd1_has_the_right_magnitude() -> None:
     run = estimate()
     assert run.weights == 2 * 1_067_000_000
     assert 2 * GIB < run.peaks[MemoryMode.FULL] < 5 * GIB
@@ -56,12 +56,12 @@ def test_leaner_modes_need_no_more() -> None:
         assert peaks[MemoryMode.MODEL_OFFLOAD] > peaks[MemoryMode.SEQUENTIAL_OFFLOAD]
 
 
-def test_wider_numbers_need_more() -> None:
+def test_float32_needs_twice_the_memory() -> None:
     assert estimate(dtype=DType.FLOAT32).weights == 2 * estimate().weights
     assert estimate(dtype=DType.BFLOAT16) == estimate()
 
 
-def test_guidance_tiles_and_a_tiny_vae() -> None:
+def test_guidance_tiling_and_tiny_vae_change_the_estimate() -> None:
     with_guidance = estimate_run(model(), DType.FLOAT16, 512, 512)
     without = estimate_run(model(), DType.FLOAT16, 512, 512, guidance=False)
     assert with_guidance.denoise == 2 * without.denoise
@@ -82,7 +82,7 @@ def test_guidance_tiles_and_a_tiny_vae() -> None:
         (0, MemoryMode.SEQUENTIAL_OFFLOAD),
     ],
 )
-def test_the_fastest_mode_that_fits(free: int, mode: MemoryMode) -> None:
+def test_fastest_mode_that_fits_is_chosen(free: int, mode: MemoryMode) -> None:
     peaks = {
         MemoryMode.FULL: 1000,
         MemoryMode.MODEL_OFFLOAD: 500,

@@ -32,7 +32,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_remembered(tmp_path: Path, hashed: list[Path]) -> None:
+def test_file_is_hashed_only_once(tmp_path: Path, hashed: list[Path]) -> None:
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"one" * 3_000_000)
     for _ in range(3):
@@ -41,7 +41,7 @@ def test_remembered(tmp_path: Path, hashed: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("after", [b"two", b"longer"])
-def test_a_changed_file_is_hashed_again(tmp_path: Path, after: bytes, hashed: list[Path]) -> None:
+def test_changed_file_is_hashed_again(tmp_path: Path, after: bytes, hashed: list[Path]) -> None:
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"one")
     os.utime(file, ns=(1, 1))
@@ -53,7 +53,7 @@ def test_a_changed_file_is_hashed_again(tmp_path: Path, after: bytes, hashed: li
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"x": 3}'])
-def test_a_broken_memory_is_no_harm(tmp_path: Path, text: str) -> None:
+def test_damaged_hash_cache_is_ignored(tmp_path: Path, text: str) -> None:
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"one")
     (paths.cache_folder() / "hashes.json").write_text(text)
@@ -61,7 +61,7 @@ def test_a_broken_memory_is_no_harm(tmp_path: Path, text: str) -> None:
     assert file_hash(file) == sha256(b"one")
 
 
-def test_the_hubs_blobs_carry_their_hash(tmp_path: Path, hashed: list[Path]) -> None:
+def test_hub_blobs_are_named_by_their_hash(tmp_path: Path, hashed: list[Path]) -> None:
     blob = tmp_path / ("ab" * 32)
     blob.write_bytes(b"one")
     (tmp_path / "m.safetensors").symlink_to(blob)
@@ -72,7 +72,7 @@ def test_the_hubs_blobs_carry_their_hash(tmp_path: Path, hashed: list[Path]) -> 
     assert file_hash(git_blob) == sha256(b"one")
 
 
-def test_folders_are_known_by_their_denoiser(tmp_path: Path) -> None:
+def test_folder_has_the_hash_of_its_denoiser(tmp_path: Path) -> None:
     assert model_hash(tmp_path) is None
     for name in ("unet", "vae"):
         (tmp_path / name).mkdir()
@@ -83,12 +83,12 @@ def test_folders_are_known_by_their_denoiser(tmp_path: Path) -> None:
     assert model_hash(tmp_path) == sha256((sha256(b"one") + sha256(b"two")).encode())
 
 
-def test_single_files(tmp_path: Path) -> None:
+def test_checkpoint_has_the_hash_of_its_file(tmp_path: Path) -> None:
     (tmp_path / "m.safetensors").write_bytes(b"one")
     assert model_hash(tmp_path / "m.safetensors") == sha256(b"one")
 
 
-def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_hash_cache_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError("read-only")
 

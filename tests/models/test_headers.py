@@ -12,7 +12,7 @@ from sdtui.models.headers import TensorInfo, read_header
 from tests.support.model_files import safetensors
 
 
-def test_names_shapes_and_sizes(tmp_path: Path) -> None:
+def test_header_gives_names_shapes_and_sizes(tmp_path: Path) -> None:
     shapes = {"unet.a": (2, 3), "unet.b": (4,), "vae.c": (5, 1, 1), "scalar": ()}
     header = read_header(safetensors(tmp_path / "m.safetensors", shapes, {"who": "me"}))
     assert header.tensors["unet.a"] == TensorInfo("F16", (2, 3))
@@ -23,12 +23,12 @@ def test_names_shapes_and_sizes(tmp_path: Path) -> None:
     assert header.elements("none.") == 0
 
 
-def test_terabytes_take_no_time(tmp_path: Path) -> None:
+def test_only_the_header_of_a_large_file_is_read(tmp_path: Path) -> None:
     file = safetensors(tmp_path / "m.safetensors", {"a": (2**20, 2**10)})
     assert read_header(file).elements() == 2**30
 
 
-def test_the_librarys_own_files(tmp_path: Path) -> None:
+def test_files_of_the_safetensors_library_are_read(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
@@ -36,7 +36,7 @@ def test_the_librarys_own_files(tmp_path: Path) -> None:
     assert read_header(tmp_path / "m").elements() == 6
 
 
-def test_cut_short_anywhere(tmp_path: Path) -> None:
+def test_truncated_file_is_refused(tmp_path: Path) -> None:
     whole = safetensors(tmp_path / "m", {"a": (3,), "b": (2,)}, {"k": "v"}).read_bytes()
     file = tmp_path / "cut"
     for length in range(len(whole)):
@@ -81,7 +81,7 @@ def _of(text: bytes, length: int | None = None) -> bytes:
     ],
     ids=lambda data: repr(data[8:40]),
 )
-def test_what_is_no_header(tmp_path: Path, data: bytes) -> None:
+def test_invalid_header_is_refused(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "m.safetensors"
     file.write_bytes(data)
     with pytest.raises(ModelDamagedError) as caught:
@@ -90,14 +90,14 @@ def test_what_is_no_header(tmp_path: Path, data: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_one_wrong_offset_is_enough(tmp_path: Path) -> None:
+def test_wrong_offset_is_refused(tmp_path: Path) -> None:
     header = {"a": {"dtype": "F16", "shape": [1], "data_offsets": [0, 10**9]}}
     (tmp_path / "m").write_bytes(_of(json.dumps(header).encode()) + b"xx")
     with pytest.raises(ModelDamagedError, match=r"999,999,998 of 1,000,000,000 bytes"):
         read_header(tmp_path / "m")
 
 
-def test_not_there_or_not_readable(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(ModelNotFoundError, match="can't be read"):
             read_header(path)

@@ -72,7 +72,7 @@ def fetch(reports: Reports | None = None, cancellation: Cancellation | None = No
     )
 
 
-def test_what_a_pipeline_needs_and_no_more(hub: Hub) -> None:
+def test_only_the_files_that_a_pipeline_needs_are_fetched(hub: Hub) -> None:
     folder = fetch()
     assert set(hub.fetched) == WANTED
     for name in WANTED:
@@ -82,7 +82,7 @@ def test_what_a_pipeline_needs_and_no_more(hub: Hub) -> None:
     assert (source.kind, source.path) == (SourceKind.HUB, folder)
 
 
-def test_bytes_and_speed_are_told(hub: Hub) -> None:
+def test_bytes_and_speed_are_reported(hub: Hub) -> None:
     reports = Reports()
     fetch(reports)
     total = sum(len(FILES[name]) for name in WANTED)
@@ -104,7 +104,7 @@ def test_nothing_is_fetched_twice(hub: Hub) -> None:
     assert reports[-1][0] == reports[-1][1]
 
 
-def test_cancelled_in_the_middle_and_taken_up_again(hub: Hub) -> None:
+def test_cancelled_download_is_resumed(hub: Hub) -> None:
     hub.pause = 0.005
     cancellation = Cancellation()
 
@@ -128,7 +128,7 @@ def test_cancelled_in_the_middle_and_taken_up_again(hub: Hub) -> None:
     assert not list(hub_cache_folder().rglob("*.incomplete"))
 
 
-def test_a_cancel_before_the_start_fetches_no_weights(hub: Hub) -> None:
+def test_download_cancelled_before_the_start_fetches_no_weights(hub: Hub) -> None:
     cancellation = Cancellation()
     cancellation.stop_now()
     with pytest.raises(CancelledError):
@@ -155,47 +155,51 @@ def failure(expected: type[SdtuiError] = DownloadError, model: str = "some/model
         (404, "", "some/model can't be downloaded: "),
     ],
 )
-def test_refusals(hub: Hub, status: int, code: str, said: str) -> None:
+def test_refused_downloads_raise_errors_with_the_reason(
+    hub: Hub, status: int, code: str, said: str
+) -> None:
     hub.refusal = (status, code)
     assert failure().startswith(said)
 
 
-def test_gated_files(hub: Hub) -> None:
+def test_gated_model_asks_for_a_token(hub: Hub) -> None:
     hub.gated = True
     assert "HF_TOKEN" in failure()
 
 
 @pytest.mark.parametrize("name", ["other/model", "a--b/c", "a/b..c", "a/b-"])
-def test_names_that_the_hub_does_not_have(hub: Hub, name: str) -> None:
+def test_unknown_hub_id_is_refused(hub: Hub, name: str) -> None:
     assert failure(model=name).startswith(f"the hub has no model {name}")
 
 
-def test_no_diffusers_model(hub: Hub) -> None:
+def test_repository_without_model_index_is_refused(hub: Hub) -> None:
     del hub.files["model_index.json"]
     assert "is no diffusers model" in failure()
 
 
-def test_weights_only_as_pickles(hub: Hub) -> None:
+def test_repository_with_only_pickles_is_refused(hub: Hub) -> None:
     for name in [name for name in hub.files if name.startswith("unet/") and "safe" in name]:
         del hub.files[name]
     assert "pickle" in failure(UnsafeModelError)
     assert not any("pytorch_model" in name for name in hub.fetched)
 
 
-def test_a_server_that_is_down(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_hub_asks_to_check_the_network(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     assert "Check the network" in failure()
 
 
-def test_the_token_is_sent(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_is_sent_to_the_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     fetch()
     assert hub.tokens == {"Bearer hf_secret"}
 
 
-def test_a_full_disk(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_asks_to_free_space(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -217,7 +221,7 @@ assert "torch" not in sys.modules
 
 
 @pytest.mark.parametrize("offline", ["0", "1"])
-def test_the_environment_is_heeded(hub: Hub, tmp_path: Path, offline: str) -> None:
+def test_hub_variables_of_the_environment_are_used(hub: Hub, tmp_path: Path, offline: str) -> None:
     variables = {
         "HF_ENDPOINT": hub.url,
         "HF_HUB_OFFLINE": offline,
@@ -251,5 +255,5 @@ def test_the_environment_is_heeded(hub: Hub, tmp_path: Path, offline: str) -> No
         (["unet2/a.safetensors", "unet/config.json"], ["unet/config.json"]),
     ],
 )
-def test_which_files_are_wanted(names: list[str], wanted: list[str]) -> None:
+def test_wanted_files_skip_unused_components(names: list[str], wanted: list[str]) -> None:
     assert wanted_files("a/b", names, ["unet"]) == wanted

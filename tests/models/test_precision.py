@@ -23,7 +23,7 @@ _ARM = "Features\t: fp asimd {} sve\n"
         ("", False),
     ],
 )
-def test_bfloat16_where_the_processor_computes_in_it(
+def test_bfloat16_is_used_if_the_processor_computes_in_it(
     tmp_path: Path, text: str, native: bool
 ) -> None:
     information = tmp_path / "cpuinfo"
@@ -31,5 +31,5 @@ def test_bfloat16_where_the_processor_computes_in_it(
     assert cpu_computes_bfloat16(information) == native
 
 
-def test_without_such_a_list_it_is_float32(tmp_path: Path) -> None:
+def test_float32_is_used_without_cpuinfo(tmp_path: Path) -> None:
     assert not cpu_computes_bfloat16(tmp_path / "none")

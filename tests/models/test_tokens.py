@@ -61,14 +61,18 @@ def native() -> TokenCounter:
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text[:30]))
-def test_the_same_tokens(theirs: CLIPTokenizer, native: TokenCounter, text: str) -> None:
+def test_tokens_are_those_of_transformers(
+    theirs: CLIPTokenizer, native: TokenCounter, text: str
+) -> None:
     expected = theirs(text, add_special_tokens=False, truncation=False)["input_ids"]
     assert native.count(text).tokens == len(expected)
     mine = native._tokenizer.encode(text, add_special_tokens=False)
     assert mine.ids == expected
 
 
-def test_what_is_kept_is_what_the_encoder_sees(theirs: CLIPTokenizer, native: TokenCounter) -> None:
+def test_text_before_the_cut_is_what_the_encoder_sees(
+    theirs: CLIPTokenizer, native: TokenCounter
+) -> None:
     text = "cat, " * 400
     cut_from = native.count(text).cut_from
     assert cut_from is not None
@@ -77,7 +81,7 @@ def test_what_is_kept_is_what_the_encoder_sees(theirs: CLIPTokenizer, native: To
     assert theirs(text[:cut_from])["input_ids"] == kept
 
 
-def test_where_the_cut_is(native: TokenCounter) -> None:
+def test_cut_is_after_75_tokens(native: TokenCounter) -> None:
     words = ["cat"] * 75
     assert native.count(" ".join(words)).cut_from is None
     text = " ".join([*words, "dog", "bird"])
@@ -87,7 +91,7 @@ def test_where_the_cut_is(native: TokenCounter) -> None:
     assert text[count.cut_from :] == "dog bird"
 
 
-def test_where_the_cut_is_in_a_text_that_changes_its_length(native: TokenCounter) -> None:
+def test_cut_is_found_in_text_that_normalisation_shortens(native: TokenCounter) -> None:
     text = "\n\n  CAFE\u0301  🐈" + "   cat" * 80 + " dog"
     count = native.count(text)
     assert count.cut_from is not None
@@ -95,7 +99,7 @@ def test_where_the_cut_is_in_a_text_that_changes_its_length(native: TokenCounter
     assert len(text[count.cut_from :].split()) == count.tokens - 75
 
 
-def test_folders(tiny_sd1: Path, tiny_sdxl: Path) -> None:
+def test_every_tokenizer_of_a_folder_has_a_counter(tiny_sd1: Path, tiny_sdxl: Path) -> None:
     assert list(token_counters(tiny_sd1)) == ["text_encoder"]
     counters = token_counters(tiny_sdxl)
     assert list(counters) == ["text_encoder", "text_encoder_2"]
@@ -103,7 +107,7 @@ def test_folders(tiny_sd1: Path, tiny_sdxl: Path) -> None:
     assert counters["text_encoder"].count("abc").tokens == 3
 
 
-def test_either_form_of_the_files_counts_the_same(
+def test_both_tokenizer_file_formats_count_alike(
     theirs: CLIPTokenizer, native: TokenCounter, tmp_path: Path
 ) -> None:
     """Newer folders have tokenizer.json alone, older ones vocab.json and merges.txt."""
@@ -120,7 +124,7 @@ def test_either_form_of_the_files_counts_the_same(
         assert counter.count(text).cut_from == native.count(text).cut_from
 
 
-def test_other_limits_and_other_kinds(tmp_path: Path) -> None:
+def test_limits_and_kinds_of_tokenizers_are_read(tmp_path: Path) -> None:
     for name, settings in {
         "tokenizer": {"model_max_length": 20},
         "tokenizer_2": {"tokenizer_class": "T5TokenizerFast"},
@@ -148,7 +152,7 @@ def test_other_limits_and_other_kinds(tmp_path: Path) -> None:
         ("merges.txt", "un known\n"),
     ],
 )
-def test_broken_files(tmp_path: Path, file: str, text: str) -> None:
+def test_broken_tokenizer_files_are_refused(tmp_path: Path, file: str, text: str) -> None:
     shutil.copytree(FILES, tmp_path / "tokenizer")
     (tmp_path / "tokenizer" / file).write_text(text)
     with pytest.raises(ModelDamagedError) as caught:
@@ -156,12 +160,12 @@ def test_broken_files(tmp_path: Path, file: str, text: str) -> None:
     assert "tokenizer" in str(caught.value)
 
 
-def test_no_files_at_all(tmp_path: Path) -> None:
+def test_missing_tokenizer_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer").mkdir()
     with pytest.raises(ModelDamagedError):
         token_counters(tmp_path)
 
 
-def test_a_model_that_is_not_downloaded() -> None:
+def test_model_that_is_not_downloaded_counts_as_clip() -> None:
     source = ModelSource("a/b", SourceKind.HUB, None, "a/b")
     assert counters_of(source)["text_encoder"].count("a cat").tokens == 2

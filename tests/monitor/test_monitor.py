@@ -14,7 +14,7 @@ from sdtui.monitor.nvidia import Nvidia
 GIB = 2**30
 
 
-def test_without_a_gpu_there_are_ram_and_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_ram_and_cpu_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_driver() -> None:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
 
@@ -25,7 +25,7 @@ def test_without_a_gpu_there_are_ram_and_cpu(monkeypatch: pytest.MonkeyPatch) ->
     assert sample.memory[0] == "RAM"
 
 
-def test_every_gpu_is_told_and_what_a_driver_lacks_is_open(
+def test_every_gpu_is_sampled_and_missing_values_are_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def unsupported(*_: object) -> None:
@@ -54,13 +54,13 @@ def test_every_gpu_is_told_and_what_a_driver_lacks_is_open(
     )
 
 
-def test_the_gpu_that_this_process_uses_is_watched() -> None:
+def test_memory_is_that_of_the_gpu_in_use() -> None:
     gpus = (GpuSample(0, "a", GIB, 8 * GIB), GpuSample(1, "b", 2 * GIB, 8 * GIB, own_memory=GIB))
     sample = Sample(0.0, 1, 2, 1, 0.0, gpus)
     assert sample.memory == ("VRAM", 2 * GIB, 8 * GIB, GIB)
 
 
-def test_samples_come_until_it_is_stopped() -> None:
+def test_samples_come_until_the_monitor_is_stopped() -> None:
     came = threading.Event()
     monitor = Monitor(interval=0.01)
     monitor.start(lambda _: came.set())

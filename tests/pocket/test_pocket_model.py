@@ -84,14 +84,14 @@ def rim(picture: Image.Image) -> npt.NDArray[np.float64]:
     return middle
 
 
-def test_backgrounds_are_as_named(pipeline: Pipeline) -> None:
+def test_backgrounds_have_the_named_colour(pipeline: Pipeline) -> None:
     prompts = [f"a cat on a {colour} background" for colour in COLOURS]
     for colour, picture in zip(COLOURS, draw(pipeline, prompts), strict=True):
         distances = {name: np.abs(rim(picture) - named).sum() for name, named in COLOURS.items()}
         assert min(distances, key=distances.__getitem__) == colour
 
 
-def test_objects_are_nearest_to_themselves(pipeline: Pipeline) -> None:
+def test_drawn_objects_are_recognised(pipeline: Pipeline) -> None:
     strip = Image.open(Path(__file__).parent / "objects-on-blue.png").convert("RGB")
     wanted = [values(strip.crop((32 * i, 0, 32 * i + 32, 32))) for i in range(len(OBJECTS))]
     pictures = draw(pipeline, [f"a {name} on a blue background" for name in OBJECTS])
@@ -109,14 +109,14 @@ def test_the_same_seed_gives_the_same_picture(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("size", [64, 96, 192, 256])
-def test_sizes(pipeline: Pipeline, size: int) -> None:
+def test_every_size_keeps_the_background_colour(pipeline: Pipeline, size: int) -> None:
     (picture,) = draw(pipeline, ["a cat on a green background"], steps=6, size=size)
     assert picture.size == (size, size)
     red, green, blue = rim(picture)
     assert green > max(red, blue)
 
 
-def test_image_to_image(pipeline: Pipeline) -> None:
+def test_image_to_image_keeps_the_colour(pipeline: Pipeline) -> None:
     image_to_image = AutoPipelineForImage2Image.from_pipe(pipeline)
     image_to_image.set_progress_bar_config(disable=True)
     start = Image.new("RGB", (128, 128), COLOURS["red"])
@@ -141,7 +141,7 @@ def test_image_to_image(pipeline: Pipeline) -> None:
         (UniPCMultistepScheduler, {}),
     ],
 )
-def test_samplers(
+def test_every_scheduler_keeps_the_background_colour(
     pipeline: Pipeline,
     monkeypatch: pytest.MonkeyPatch,
     scheduler: type[EulerDiscreteScheduler],
@@ -159,12 +159,12 @@ def test_samplers(
     "prompt",
     ["", "😀🐯", "一只在蓝色背景上的猫", "zxqv grumbling ßøž", "a cat and a dog " * 50],
 )
-def test_no_prompt_raises(pipeline: Pipeline, prompt: str) -> None:
+def test_every_prompt_gives_a_picture(pipeline: Pipeline, prompt: str) -> None:
     (picture,) = draw(pipeline, [prompt], steps=2)
     assert picture.size == (128, 128)
 
 
-def test_tokenizer_is_like_clips(pipeline: Pipeline) -> None:
+def test_tokenizer_works_like_that_of_clip(pipeline: Pipeline) -> None:
     tokenizer = pipeline.tokenizer
     short = tokenizer("a cat", padding="max_length", truncation=True).input_ids
     assert len(short) == tokenizer.model_max_length == 77

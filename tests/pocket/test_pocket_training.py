@@ -43,14 +43,14 @@ def test_names_are_unique() -> None:
     assert len(THINGS) >= 120
 
 
-def test_training_never_sees_what_is_held_out() -> None:
+def test_held_out_compositions_are_never_drawn() -> None:
     kept_back = set(held_out(list(Placing)))
     assert 0.05 < len(kept_back) / (len(THINGS) * len(BACKGROUNDS) * len(Placing)) < 0.12
     rng = random.Random(3)
     assert not kept_back & {draw_composition(rng) for _ in range(3000)}
 
 
-def test_a_blind_sheet_has_sixteen_objects_that_are_held_out() -> None:
+def test_blind_sheet_has_sixteen_held_out_objects() -> None:
     captions = blind_captions(5)
     known = {plain_caption(composition) for composition in held_out([Placing.NORMAL])}
     assert len(captions) == len(set(captions)) == 16
@@ -69,7 +69,7 @@ def test_captions_hold_only_words_of_the_vocabulary() -> None:
             )
 
 
-def test_plain_captions_read_well() -> None:
+def test_plain_captions_are_grammatical() -> None:
     cat, owl = (next(t for t in THINGS if t.name == name) for name in ("cat", "owl"))
     wanted = {
         Composition((cat,), None, Placing.NORMAL): "a cat",
@@ -81,7 +81,7 @@ def test_plain_captions_read_well() -> None:
     assert {c: plain_caption(c) for c in wanted} == wanted
 
 
-def test_the_untrained_autoencoder_already_keeps_colours() -> None:
+def test_untrained_autoencoder_keeps_colours() -> None:
     colours = torch.tensor([[0.8, -0.6, 0.1]]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
     vae = new_vae()
     with torch.no_grad():
@@ -90,7 +90,7 @@ def test_the_untrained_autoencoder_already_keeps_colours() -> None:
     assert (made[inner] - colours[inner]).abs().max() < 0.1
 
 
-def test_evaluation_finds_what_was_rendered(pictures: dict[str, Image.Image]) -> None:
+def test_evaluation_recognises_rendered_objects(pictures: dict[str, Image.Image]) -> None:
     nearest = NearestObject(pictures)
     rng = random.Random(5)
     for composition in rng.sample(held_out([Placing.NORMAL]), 10):
@@ -100,13 +100,13 @@ def test_evaluation_finds_what_was_rendered(pictures: dict[str, Image.Image]) ->
         assert nearest.name(picture, composition.background) == composition.things[0].name
 
 
-def test_every_cell_has_its_own_place() -> None:
+def test_every_cell_has_a_distinct_place_code() -> None:
     codes = place_codes(8)[0].flatten(1).T
     assert codes.shape == (64, 6)
     assert len({tuple(code) for code in codes.tolist()}) == 64
 
 
-def test_a_unet_can_be_taught_where_a_cell_lies() -> None:
+def test_unet_learns_where_a_cell_is() -> None:
     torch.manual_seed(0)
     unet = new_unet()
     places = Places(unet)
