@@ -48,7 +48,7 @@ def _settings(side: int) -> ImageSettings:
     ("side", "count", "expected"),
     [(64, 1, 1), (64, 3, 3), (64, 8, 8), (64, 12, 6), (256, 8, 4), (512, 8, 1), (1024, 8, 1)],
 )
-def test_a_cpu_gains_from_batches_of_small_pictures(
+def test_cpu_batches_small_pictures(
     model: LoadedModel, side: int, count: int, expected: int
 ) -> None:
     assert choose_batch_size(model, _settings(side), count) == expected
@@ -59,14 +59,16 @@ def _on_gpu(model: LoadedModel, mode: MemoryMode, free: int) -> LoadedModel:
     return replace(model, device=device, memory_mode=mode)
 
 
-def test_a_gpu_takes_as_many_as_fit(model: LoadedModel) -> None:
+def test_gpu_batches_as_many_as_fit(model: LoadedModel) -> None:
     on_gpu = _on_gpu(model, MemoryMode.FULL, 2**40)
     assert choose_batch_size(on_gpu, _settings(1024), 8) == LARGEST_BATCH
     assert choose_batch_size(on_gpu, _settings(1024), 9) == 5
 
 
 @pytest.mark.parametrize("mode", [MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD])
-def test_what_does_not_fit_goes_in_batches_alike(model: LoadedModel, mode: MemoryMode) -> None:
+def test_pictures_that_do_not_fit_are_split_into_equal_batches(
+    model: LoadedModel, mode: MemoryMode
+) -> None:
     """Room for five of eight at once: two batches of four."""
     estimate = estimate_run(model.description, DType.FLOAT32, 512, 512, 5)
     free = estimate.peaks[mode] - (estimate.weights if mode is MemoryMode.FULL else 0)

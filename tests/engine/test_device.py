@@ -16,7 +16,7 @@ from sdtui.requests.request import GenerationRequest
 
 
 @pytest.mark.parametrize(("native", "dtype"), [(True, "bfloat16"), (False, "float32")])
-def test_the_engine_takes_it_by_default(
+def test_engine_uses_the_device_default_dtype(
     tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch, native: bool, dtype: str
 ) -> None:
     monkeypatch.setattr(precision, "cpu_computes_bfloat16", lambda: native)
@@ -27,6 +27,6 @@ def test_the_engine_takes_it_by_default(
         assert str(engine.loaded.denoiser.dtype) == f"torch.{dtype}"
 
 
-def test_what_was_asked_for_is_taken_everywhere() -> None:
+def test_requested_dtype_is_used_and_gpu_defaults_to_float16() -> None:
     assert choose_dtype(Device(torch.device("cpu")), DType.FLOAT16) is DType.FLOAT16
     assert choose_dtype(Device(torch.device("cuda", 0))) is DType.FLOAT16

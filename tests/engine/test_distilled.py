@@ -22,9 +22,7 @@ def lcm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_sd1(tmp_path_factory.mktemp("models") / "lcm", time_cond_proj_dim=8)
 
 
-def test_an_lcm_model_is_run_as_diffusers_runs_it(
-    shared_engine: StableDiffusionEngine, lcm: Path
-) -> None:
+def test_lcm_picture_is_that_of_diffusers(shared_engine: StableDiffusionEngine, lcm: Path) -> None:
     # By itself a CPU may take bfloat16.
     request = GenerationRequest(prompt="a red cat", model=str(lcm), seed=42, dtype=DType.FLOAT32)
     native = shared_engine.generate(request)
@@ -47,7 +45,7 @@ def test_an_lcm_model_is_run_as_diffusers_runs_it(
     assert difference(native.images[0], plain.images[0]) == 0
 
 
-def test_previews_of_an_lcm_batch_are_those_of_its_first_picture(
+def test_previews_of_an_lcm_batch_show_its_first_picture(
     shared_engine: StableDiffusionEngine, lcm: Path
 ) -> None:
     previews: list[list[bytes]] = []

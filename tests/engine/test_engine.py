@@ -35,7 +35,7 @@ from tests.support.requests import make_request
 _request = partial(make_request, num_inference_steps=4)
 
 
-def test_open_values_become_the_models_own_and_are_recorded(
+def test_open_values_take_native_ones_and_are_recorded(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     wanted = GenerationRequest(prompt="a cat", model=str(tiny_sd1), num_inference_steps=1)
@@ -50,7 +50,7 @@ def test_open_values_become_the_models_own_and_are_recorded(
     assert difference(result.images[0], again.images[0]) == 0
 
 
-def test_the_time_that_is_left_is_that_of_all_batches(
+def test_remaining_time_covers_all_batches(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
 ) -> None:
     shared_engine.generate(_request(tiny_sd1, num_images_per_prompt=9), report=events)
@@ -73,7 +73,7 @@ def test_a_step_event_for_every_step(
     assert all(step.memory_peak >= step.memory_now > 0 for step in steps)
 
 
-def test_stages_are_told_in_order(
+def test_stages_are_reported_in_order(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
 ) -> None:
     result = shared_engine.generate(_request(tiny_sd1), report=events)
@@ -82,7 +82,7 @@ def test_stages_are_told_in_order(
     assert set(result.record.timings) == {"load", "encode", "denoise", "decode"}
 
 
-def test_the_same_prompt_with_another_seed_runs_no_text_encoder(
+def test_same_prompt_with_another_seed_reuses_embeddings(
     shared_engine: StableDiffusionEngine, tiny_sdxl: Path
 ) -> None:
     shared_engine.generate(_request(tiny_sdxl))
@@ -94,7 +94,7 @@ def test_the_same_prompt_with_another_seed_runs_no_text_encoder(
         assert encoding.passes > 0
 
 
-def test_words_that_are_cut_are_told_for_both_prompts_and_both_encoders(
+def test_truncation_is_reported_for_both_prompts_and_encoders(
     shared_engine: StableDiffusionEngine, tiny_sdxl: Path
 ) -> None:
     long = "x" * 70 + " tail end"
@@ -119,7 +119,7 @@ def test_every_sampler_makes_a_picture(
     assert len(set(result.images[0].convert("L").tobytes())) > 10
 
 
-def test_a_sampler_does_not_stick_to_the_next_one(
+def test_sampler_does_not_affect_the_next_run(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     fresh = shared_engine.generate(_request(tiny_sd1, sampler="DPM++ 2M")).images[0]
@@ -128,7 +128,7 @@ def test_a_sampler_does_not_stick_to_the_next_one(
     assert difference(fresh, again) == 0
 
 
-def test_previews_are_small_and_come_to_be_the_picture(
+def test_previews_are_small_and_approach_the_picture(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
 ) -> None:
     shared_engine.generate(_request(tiny_sd1, num_inference_steps=6), report=events)
@@ -144,7 +144,7 @@ def test_previews_can_be_turned_off(tiny_sd1: Path, events: Events) -> None:
     assert "preview" not in events.kinds()
 
 
-def test_cancel_takes_effect_within_a_step_and_skips_the_decoder(
+def test_cancel_stops_within_a_step_and_skips_decoding(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     cancellation = Cancellation()
@@ -170,7 +170,7 @@ def test_cancel_takes_effect_within_a_step_and_skips_the_decoder(
     shared_engine.generate(_request(tiny_sd1))
 
 
-def test_cancel_while_loading(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+def test_cancel_stops_loading(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
     cancellation = Cancellation()
     components: list[str] = []
 
@@ -185,7 +185,9 @@ def test_cancel_while_loading(engine: StableDiffusionEngine, tiny_sd1: Path) -> 
     assert engine.loaded is None
 
 
-def test_stop_after_this_picture(shared_engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+def test_stop_after_picture_keeps_finished_ones(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
     cancellation = Cancellation()
 
     def report(event: Event) -> None:
@@ -204,7 +206,7 @@ def _nan(*_: Any) -> torch.Tensor:
     return torch.full((1, 3, 64, 64), float("nan"))
 
 
-def test_a_broken_decode_is_done_again_in_float32(
+def test_decode_with_nan_is_repeated_in_float32(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
 ) -> None:
     wanted = _request(tiny_sd1, dtype="bfloat16")
@@ -223,7 +225,7 @@ def test_a_broken_decode_is_done_again_in_float32(
 
 
 @pytest.mark.parametrize("value", [float("nan"), -1.0])
-def test_a_picture_that_stays_broken_fails_with_the_reason(
+def test_decode_with_nan_in_float32_fails(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, value: float
 ) -> None:
     shared_engine.generate(_request(tiny_sd1))
@@ -237,7 +239,9 @@ def test_a_picture_that_stays_broken_fails_with_the_reason(
         handle.remove()
 
 
-def test_nan_latents_are_told_apart(shared_engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+def test_nan_latents_have_their_own_error(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
     shared_engine.generate(_request(tiny_sd1))
     assert shared_engine.loaded is not None
     handle = shared_engine.loaded.denoiser.register_forward_hook(
@@ -253,7 +257,7 @@ def test_nan_latents_are_told_apart(shared_engine: StableDiffusionEngine, tiny_s
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"])
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
-def test_init_images_of_every_mode(
+def test_init_images_of_every_color_mode_are_opened(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path, mode: str, fit: str
 ) -> None:
     path = tmp_path / ("init.tiff" if mode == "CMYK" else "init.png")
@@ -275,13 +279,13 @@ def test_init_images_of_every_mode(
     ],
     ids=["short", "of a wrong kind"],
 )
-def test_a_whole_picture_with_damaged_exif_is_taken(tmp_path: Path, exif: bytes) -> None:
+def test_init_image_with_damaged_exif_is_accepted(tmp_path: Path, exif: bytes) -> None:
     path = tmp_path / "init.jpg"
     Image.new("RGB", (64, 32), "red").save(path, exif=exif)
     assert open_init_image(path).image.width in (32, 64)
 
 
-def test_without_strength_the_init_image_comes_back(
+def test_strength_0_returns_the_init_image(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "init.png"
@@ -293,7 +297,7 @@ def test_without_strength_the_init_image_comes_back(
     assert difference(nothing.images[0], much.images[0]) > 5
 
 
-def test_a_wrong_init_image_is_told_before_loading(
+def test_wrong_init_image_is_refused_before_loading(
     engine: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "init.png"
@@ -303,7 +307,7 @@ def test_a_wrong_init_image_is_told_before_loading(
     assert engine.loaded is None
 
 
-def test_sizes_are_checked_against_the_models_own_vae(
+def test_size_must_fit_the_vae_of_the_model(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = shared_engine.load(str(tiny_sd1), GenerationRequest(prompt="x").dtype)
@@ -317,7 +321,7 @@ def test_offload_modes_need_a_gpu(engine: StableDiffusionEngine, tiny_sd1: Path)
         engine.generate(_request(tiny_sd1, memory_mode="model_offload"))
 
 
-def test_the_next_model_takes_the_place_of_the_last(
+def test_next_model_replaces_the_last(
     engine: StableDiffusionEngine, tiny_sd1: Path, tiny_sdxl: Path
 ) -> None:
     first = engine.generate(_request(tiny_sd1)).images[0]

@@ -54,7 +54,7 @@ def refused(path: Path) -> SdtuiError:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_every_component_is_told_and_of_the_dtype(tiny_sdxl: Path, dtype: torch.dtype) -> None:
+def test_every_component_is_reported_and_has_the_dtype(tiny_sdxl: Path, dtype: torch.dtype) -> None:
     told: list[tuple[str, int, int]] = []
     pipeline, timings = load_pipeline(
         describe_model(tiny_sdxl), dtype, lambda *component: told.append(component), Cancellation()
@@ -66,7 +66,7 @@ def test_every_component_is_told_and_of_the_dtype(tiny_sdxl: Path, dtype: torch.
         assert not part.training
 
 
-def test_a_relative_path_is_not_taken_for_a_hub_id(
+def test_relative_path_is_not_taken_for_a_hub_id(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(copy.parent)
@@ -75,7 +75,7 @@ def test_a_relative_path_is_not_taken_for_a_hub_id(
     assert isinstance(refused(Path("copy")), ModelDamagedError)
 
 
-def test_fp16_variant_alone(tiny_sd1: Path, copy: Path) -> None:
+def test_fp16_variant_alone_is_loaded(tiny_sd1: Path, copy: Path) -> None:
     for file in copy.glob("*/*.safetensors"):
         file.rename(file.with_suffix(".fp16.safetensors"))
     weights = load(copy).unet.state_dict()
@@ -83,7 +83,7 @@ def test_fp16_variant_alone(tiny_sd1: Path, copy: Path) -> None:
         assert torch.equal(weights[name], tensor)
 
 
-def test_cancelled_between_components(tiny_sd1: Path) -> None:
+def test_loading_can_be_cancelled_between_components(tiny_sd1: Path) -> None:
     cancellation = Cancellation()
     begun: list[str] = []
 
@@ -119,7 +119,9 @@ def test_optional_parts_are_left_out(copy: Path) -> None:
         (["..evil", "UNet2DConditionModel"], UnsafeModelError),
     ],
 )
-def test_strange_components(copy: Path, component: list[str], expected: type[SdtuiError]) -> None:
+def test_components_of_unknown_libraries_are_refused(
+    copy: Path, component: list[str], expected: type[SdtuiError]
+) -> None:
     edit(copy / "model_index.json", lambda index: index.update(unet=component))
     error = refused(copy)
     assert isinstance(error, expected)
@@ -127,7 +129,7 @@ def test_strange_components(copy: Path, component: list[str], expected: type[Sdt
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc", "un et", ""])
-def test_component_names_that_lead_elsewhere_are_no_components(copy: Path, name: str) -> None:
+def test_component_names_with_paths_are_refused(copy: Path, name: str) -> None:
     edit(
         copy / "model_index.json",
         lambda index: index.update({name: ["diffusers", "UNet2DConditionModel"]}),
@@ -149,7 +151,7 @@ def test_component_names_that_lead_elsewhere_are_no_components(copy: Path, name:
         "",
     ],
 )
-def test_pipelines_that_make_no_pictures_from_text(copy: Path, pipeline_class: str) -> None:
+def test_pipelines_that_are_not_text_to_image_are_refused(copy: Path, pipeline_class: str) -> None:
     edit(copy / "model_index.json", lambda index: index.update(_class_name=pipeline_class))
     error = refused(copy)
     assert isinstance(error, UnsupportedModelError)
@@ -179,7 +181,7 @@ def _lose_one(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_cut, _reshape, _lose_one, Path.unlink])
 @pytest.mark.parametrize("file", ["unet/diffusion_pytorch_model", "text_encoder/model"])
-def test_damaged_weights(copy: Path, file: str, damage: Callable[[Path], None]) -> None:
+def test_damaged_weights_are_refused(copy: Path, file: str, damage: Callable[[Path], None]) -> None:
     damage(copy / f"{file}.safetensors")
     error = refused(copy)
     assert isinstance(error, ModelDamagedError)
@@ -198,20 +200,20 @@ def test_damaged_weights(copy: Path, file: str, damage: Callable[[Path], None]) 
         ("scheduler/scheduler_config.json", '{"beta_schedule": "wavy"}'),
     ],
 )
-def test_broken_configs(copy: Path, file: str, text: str) -> None:
+def test_broken_configs_are_refused(copy: Path, file: str, text: str) -> None:
     (copy / file).write_text(text)
     assert isinstance(refused(copy), ModelDamagedError)
 
 
 @pytest.mark.parametrize("folder", ["tokenizer", "scheduler", "unet"])
-def test_missing_folders(copy: Path, folder: str) -> None:
+def test_missing_component_folders_are_refused(copy: Path, folder: str) -> None:
     shutil.rmtree(copy / folder)
     error = refused(copy)
     assert isinstance(error, ModelDamagedError)
     assert folder in str(error)
 
 
-def test_code_that_the_tokenizer_asks_for_is_not_run(copy: Path) -> None:
+def test_remote_code_of_a_tokenizer_is_not_run(copy: Path) -> None:
     edit(
         copy / "tokenizer" / "tokenizer_config.json",
         lambda config: config.update(

@@ -39,7 +39,7 @@ def offloading(monkeypatch: pytest.MonkeyPatch) -> Iterator[StableDiffusionEngin
 
 
 @pytest.mark.parametrize("fixture", ["tiny_sd1", "tiny_sdxl"])
-def test_every_mode_makes_the_same_picture_in_any_order(
+def test_every_memory_mode_makes_the_same_picture(
     offloading: StableDiffusionEngine, fixture: str, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(fixture)
@@ -52,7 +52,7 @@ def test_every_mode_makes_the_same_picture_in_any_order(
 
 
 @pytest.mark.parametrize("mode", _MODES)
-def test_image_to_image_in_every_mode(
+def test_image_to_image_works_in_every_memory_mode(
     offloading: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path, mode: MemoryMode
 ) -> None:
     from PIL import Image
@@ -64,7 +64,7 @@ def test_image_to_image_in_every_mode(
     assert difference(full.images[0], made.images[0]) <= 1
 
 
-def test_the_ladder_goes_down_through_the_modes(
+def test_ladder_tries_leaner_memory_modes(
     offloading: StableDiffusionEngine, tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = Fault(3)
@@ -87,7 +87,7 @@ def test_the_ladder_goes_down_through_the_modes(
     assert difference(full, result.images[0]) <= 1
 
 
-def test_a_failed_run_leaves_an_offloaded_model_usable(
+def test_offloaded_model_is_usable_after_a_failed_run(
     offloading: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     wanted = make_request(tiny_sd1, memory_mode="model_offload")

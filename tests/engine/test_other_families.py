@@ -27,7 +27,7 @@ def tiny_flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
 _request = partial(make_request, num_inference_steps=3, seed=1)
 
 
-def test_flux_is_the_picture_of_diffusers(
+def test_flux_picture_is_that_of_diffusers(
     shared_engine: StableDiffusionEngine, tiny_flux: Path, events: Events
 ) -> None:
     pipeline: Any = FluxPipeline.from_pretrained(tiny_flux, dtype=torch.float32)
@@ -45,7 +45,7 @@ def test_flux_is_the_picture_of_diffusers(
     assert set(result.record.timings) == {"load", "encode", "denoise", "decode"}
 
 
-def test_flux_from_an_init_image(
+def test_flux_starts_from_an_init_image(
     shared_engine: StableDiffusionEngine, tiny_flux: Path, tmp_path: Path
 ) -> None:
     Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
@@ -59,14 +59,14 @@ def test_flux_from_an_init_image(
     ("values", "words"),
     [({"sampler": "DPM++ 2M"}, "flow kind"), ({"width": 72}, "multiple of 16")],
 )
-def test_what_flux_can_not_do_is_said(
+def test_values_that_flux_cannot_use_are_refused(
     shared_engine: StableDiffusionEngine, tiny_flux: Path, values: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=words):
         shared_engine.generate(_request(tiny_flux, **values))
 
 
-def test_fields_that_a_pipeline_has_no_place_for_are_said(
+def test_fields_that_a_pipeline_ignores_are_reported(
     shared_engine: StableDiffusionEngine, tmp_path: Path, events: Events
 ) -> None:
     folder = make_latent_consistency(tmp_path / "lcm")

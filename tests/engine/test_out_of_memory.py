@@ -80,7 +80,7 @@ def test_decoding_again_never_denoises_again(
 
 
 @pytest.mark.parametrize("stage", _STAGES)
-def test_fails_with_the_whole_story(
+def test_failure_lists_every_attempt(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path, stage: Stage
 ) -> None:
     wanted = _request(tiny_sd1, width=448, height=64, num_images_per_prompt=2)
@@ -100,7 +100,7 @@ def test_fails_with_the_whole_story(
     assert generator.generate_with_fallback(_request(tiny_sd1)).error is None
 
 
-def test_what_was_changed_is_in_the_record(
+def test_changes_by_the_ladder_are_recorded(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
     wanted = _request(tiny_sd1, policy="tutorial", width=448, height=64, num_inference_steps=30)
@@ -115,7 +115,7 @@ def test_what_was_changed_is_in_the_record(
     assert [attempt.lossless for attempt in record.attempts] == [True, False, False]
 
 
-def test_load_recovers_and_leaves_nothing_behind(
+def test_load_recovers_without_leaking(
     generator: RobustStableDiffusionGenerator,
     tiny_sd1: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -133,7 +133,7 @@ def test_load_recovers_and_leaves_nothing_behind(
     assert result.record.attempts[0].stage is Stage.LOAD
 
 
-def test_load_that_never_fits_fails(
+def test_load_that_never_fits_is_an_error(
     generator: RobustStableDiffusionGenerator,
     tiny_sd1: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -145,7 +145,7 @@ def test_load_that_never_fits_fails(
     assert generator.engine.loaded is None
 
 
-def test_no_tensor_of_the_failed_attempt_lives_on(
+def test_tensors_of_a_failed_attempt_are_freed(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
     wanted = _request(tiny_sd1)
@@ -166,7 +166,7 @@ def test_no_tensor_of_the_failed_attempt_lives_on(
         handle.remove()
 
 
-def test_other_errors_are_not_tried_again(
+def test_other_errors_are_not_retried(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
     wanted = _request(tiny_sd1)
@@ -216,7 +216,7 @@ def test_finished_pictures_survive_a_failure(
         OSError(12, "Cannot allocate memory"),
     ],
 )
-def test_out_of_memory_is_known_by_class_code_and_message(error: Exception) -> None:
+def test_out_of_memory_is_recognised_by_class_code_and_message(error: Exception) -> None:
     assert is_out_of_memory(error)
 
 
@@ -229,11 +229,11 @@ def test_out_of_memory_is_known_by_class_code_and_message(error: Exception) -> N
         OSError(28, "No space left on device"),
     ],
 )
-def test_other_errors_are_not_out_of_memory(error: Exception) -> None:
+def test_other_errors_are_not_taken_for_out_of_memory(error: Exception) -> None:
     assert not is_out_of_memory(error)
 
 
-def test_nothing_grows_over_failed_runs(
+def test_failed_runs_leak_no_memory(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
     wanted = _request(tiny_sd1, policy="strict", num_inference_steps=1)

@@ -54,7 +54,7 @@ def test_decode_frees_slices_tiles_splits_offloads_and_only_then_shrinks() -> No
     ]
 
 
-def test_denoise_is_not_helped_by_the_vae() -> None:
+def test_denoise_rungs_do_not_change_the_vae() -> None:
     names = [name for name, _ in _walk(Policy.KEEP, Stage.DENOISE, _plan(batch_size=1))]
     assert names == [
         "free caches",
@@ -72,7 +72,7 @@ def test_load_never_changes_the_picture() -> None:
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_strict_never_changes_what_was_asked(stage: Stage) -> None:
+def test_strict_policy_has_only_lossless_rungs(stage: Stage) -> None:
     plan, attempts = _plan(), 1
     while (step := next_step(Policy.STRICT, plan, stage, attempts)) is not None:
         plan, attempts = step.plan, attempts + 1
@@ -81,14 +81,14 @@ def test_strict_never_changes_what_was_asked(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.ENCODE, Stage.DENOISE, Stage.DECODE])
-def test_tutorial_is_three_attempts(stage: Stage) -> None:
+def test_tutorial_policy_has_three_attempts(stage: Stage) -> None:
     assert _walk(Policy.TUTORIAL, stage, _plan()) == [
         ("smaller picture", "1024×768 → 384×288"),
         ("fewer steps", "50 → 25 steps"),
     ]
 
 
-def test_on_a_cpu_there_is_nothing_to_offload_to() -> None:
+def test_cpu_has_no_offload_rungs() -> None:
     names = {name for name, _ in _walk(Policy.KEEP, Stage.DENOISE, _plan((MemoryMode.FULL,)))}
     assert not {"model offload", "group offload", "sequential offload"} & names
 
@@ -109,5 +109,5 @@ def test_lossless_rungs_come_first(policy: Policy) -> None:
         ((1024, 1016), (384, 376)),
     ],
 )
-def test_fit_within(size: tuple[int, int], fitted: tuple[int, int]) -> None:
+def test_fit_within_keeps_the_aspect_ratio(size: tuple[int, int], fitted: tuple[int, int]) -> None:
     assert fit_within(*size, 384, 8) == fitted

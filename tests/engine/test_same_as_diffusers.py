@@ -47,7 +47,7 @@ def _request(folder: Path, sampler: str, **values: Any) -> GenerationRequest:
 
 @pytest.mark.parametrize("sampler", _SAMPLERS)
 @pytest.mark.parametrize("negative", ["", "blurry"])
-def test_text_to_image_sd1(
+def test_sd1_picture_is_that_of_diffusers(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, sampler: str, negative: str
 ) -> None:
     arguments = {"guidance_scale": 6.0, "width": 128, "height": 64}
@@ -66,7 +66,7 @@ def test_text_to_image_sd1(
 
 
 @pytest.mark.parametrize("negative", ["", "blurry"])
-def test_text_to_image_sdxl(
+def test_sdxl_picture_is_that_of_diffusers(
     shared_engine: StableDiffusionEngine, tiny_sdxl: Path, negative: str
 ) -> None:
     arguments = {"guidance_scale": 5.0, "width": 64, "height": 128}
@@ -92,7 +92,7 @@ def test_text_to_image_sdxl(
     ],
 )
 @pytest.mark.parametrize("sampler", _SAMPLERS)
-def test_image_to_image(
+def test_image_to_image_picture_is_that_of_diffusers(
     shared_engine: StableDiffusionEngine,
     pipeline: Any,
     fixture: str,
@@ -126,7 +126,9 @@ def test_image_to_image(
     assert difference(native.images[0], plain) == 0
 
 
-def test_no_guidance(shared_engine: StableDiffusionEngine, tiny_sdxl: Path) -> None:
+def test_picture_without_guidance_is_that_of_diffusers(
+    shared_engine: StableDiffusionEngine, tiny_sdxl: Path
+) -> None:
     plain = _plain(
         StableDiffusionXLPipeline, tiny_sdxl, "Euler a", prompt="a red cat", guidance_scale=0.0
     )
@@ -135,7 +137,7 @@ def test_no_guidance(shared_engine: StableDiffusionEngine, tiny_sdxl: Path) -> N
 
 
 @pytest.mark.parametrize("fixture", ["tiny_sd1", "tiny_sdxl"])
-def test_same_seed_twice(
+def test_same_seed_makes_the_same_picture(
     shared_engine: StableDiffusionEngine, fixture: str, request: pytest.FixtureRequest
 ) -> None:
     wanted = _request(request.getfixturevalue(fixture), "Euler a")
@@ -144,7 +146,7 @@ def test_same_seed_twice(
 
 
 @pytest.mark.parametrize("fixture", ["tiny_sd1", "tiny_sdxl"])
-def test_a_picture_of_a_batch_is_the_picture_of_its_seed(
+def test_batch_picture_is_that_of_its_seed_alone(
     shared_engine: StableDiffusionEngine, fixture: str, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(fixture)
@@ -156,7 +158,7 @@ def test_a_picture_of_a_batch_is_the_picture_of_its_seed(
     assert difference(batch.images[2], alone.images[0]) <= 1
 
 
-def test_another_seed_is_another_picture(
+def test_another_seed_makes_another_picture(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     one = shared_engine.generate(_request(tiny_sd1, "Euler a", seed=1)).images[0]

@@ -24,7 +24,7 @@ def original(cls: str = "DDIMScheduler", **settings: Any) -> Any:
 # Not ours: diffusers hands tensors to numpy.
 @pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
 @pytest.mark.parametrize("label", sampler_labels())
-def test_every_label_can_be_used(label: str) -> None:
+def test_every_sampler_label_gives_a_scheduler(label: str) -> None:
     name, settings = scheduler_settings(label)
     known = set(inspect.signature(getattr(diffusers, name)).parameters)
     if name == "DPMSolverSinglestepScheduler":
@@ -44,7 +44,7 @@ def test_every_label_can_be_used(label: str) -> None:
     assert torch.isfinite(sample).all()
 
 
-def test_settings_do_not_stick() -> None:
+def test_scheduler_settings_do_not_affect_the_next() -> None:
     model = original()
     make_scheduler(model, "DPM++ 2M Karras")
     assert not make_scheduler(model, "DPM++ 2M").config.use_karras_sigmas
@@ -62,11 +62,11 @@ def test_settings_do_not_stick() -> None:
         (original("DDIMInverseScheduler"), "DDIMInverseScheduler"),
     ],
 )
-def test_names_of_a_models_own(scheduler: Any, label: str) -> None:
+def test_scheduler_of_the_model_is_named(scheduler: Any, label: str) -> None:
     assert label_of(scheduler) == label
 
 
-def test_flow_models_take_what_they_can() -> None:
+def test_flow_models_accept_only_flow_samplers() -> None:
     model = diffusers.FlowMatchEulerDiscreteScheduler()
     for label in ("Euler", "Heun", "UniPC"):
         make_scheduler(model, label).set_timesteps(4)

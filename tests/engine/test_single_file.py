@@ -73,7 +73,7 @@ def picture(pipeline: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_weights_and_picture_are_the_original_ones(
+def test_checkpoint_gives_the_original_weights_and_picture(
     originals: dict[str, tuple[Any, ModelDescription]], family: str
 ) -> None:
     original, description = originals[family]
@@ -91,14 +91,18 @@ def test_weights_and_picture_are_the_original_ones(
     np.testing.assert_allclose(picture(loaded), picture(original), rtol=0, atol=1e-4)
 
 
-def test_another_dtype(originals: dict[str, tuple[Any, ModelDescription]]) -> None:
+def test_checkpoint_is_loaded_in_another_dtype(
+    originals: dict[str, tuple[Any, ModelDescription]],
+) -> None:
     loaded = load(originals["sd1"][1], torch.bfloat16)
     for part in (loaded.unet, loaded.vae, loaded.text_encoder):
         assert {tensor.dtype for tensor in part.parameters()} == {torch.bfloat16}
         assert not part.training
 
 
-def test_one_component_alone(originals: dict[str, tuple[Any, ModelDescription]]) -> None:
+def test_one_component_of_a_checkpoint_can_be_loaded(
+    originals: dict[str, tuple[Any, ModelDescription]],
+) -> None:
     original, description = originals["sd1"]
     vae = load_component(description, "vae", torch.float32)
     assert torch.equal(vae.decoder.conv_in.weight, original.vae.decoder.conv_in.weight)
@@ -119,14 +123,14 @@ def test_v_prediction_and_zero_terminal_snr_reach_every_sampler(
         assert config.rescale_betas_zero_snr
 
 
-def test_epsilon_of_the_512_px_sd2(originals: dict[str, tuple[Any, ModelDescription]]) -> None:
+def test_sd2_base_predicts_epsilon(originals: dict[str, tuple[Any, ModelDescription]]) -> None:
     description = originals["sd2"][1]
     assert load(description).scheduler.config.prediction_type == "v_prediction"
     epsilon = load(replace(description, prediction_type="epsilon"))
     assert epsilon.scheduler.config.prediction_type == "epsilon"
 
 
-def test_cancelled_between_components(
+def test_loading_can_be_cancelled_between_components(
     originals: dict[str, tuple[Any, ModelDescription]],
 ) -> None:
     cancellation = Cancellation()
@@ -166,7 +170,7 @@ def _cut(prefix: str) -> Callable[[dict[str, torch.Tensor]], None]:
         "cond_stage_model.transformer.text_model.embeddings.position_embedding",
     ],
 )
-def test_incomplete_files(
+def test_incomplete_checkpoint_is_refused(
     originals: dict[str, tuple[Any, ModelDescription]],
     tmp_path: Path,
     prefix: str,
@@ -181,7 +185,7 @@ def test_incomplete_files(
     assert "\n" not in str(caught.value)
 
 
-def test_every_bundled_config_makes_its_components() -> None:
+def test_bundled_configs_create_their_components() -> None:
     for family in FAMILIES:
         for name, (library, class_name) in describe_components(CONFIGS / family).items():
             assert library in ("diffusers", "transformers")

@@ -45,7 +45,7 @@ def _request(model: Path, speed: Speed, **values: Any) -> GenerationRequest:
 
 
 @pytest.mark.usefixtures("without_compiling")
-def test_presets_say_what_is_on_and_what_is_not(
+def test_presets_record_what_they_enable_and_lack(
     engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     records = {
@@ -67,7 +67,7 @@ def test_presets_say_what_is_on_and_what_is_not(
     )
 
 
-def test_fused_projections_on_a_gpu(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+def test_projections_are_fused_on_a_gpu(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
     request = _request(tiny_sd1, Speed.QUALITY)
     before = engine.generate(request).images[0]
     assert engine.loaded is not None
@@ -80,7 +80,7 @@ def test_fused_projections_on_a_gpu(engine: StableDiffusionEngine, tiny_sd1: Pat
 
 @pytest.mark.usefixtures("without_compiling")
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_preset_begins_each_run_anew(
+def test_preset_is_reset_for_each_run(
     engine: StableDiffusionEngine, tiny_sd1: Path, count: int
 ) -> None:
     request = _request(tiny_sd1, Speed.MAX, num_images_per_prompt=count)
@@ -88,7 +88,7 @@ def test_a_preset_begins_each_run_anew(
     assert all(difference(one, other) == 0 for one, other in zip(first, second, strict=True))
 
 
-def test_quality_after_fast_is_the_models_own_picture_again(
+def test_quality_after_fast_restores_the_original_picture(
     engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     quality, fast = _request(tiny_sd1, Speed.QUALITY), _request(tiny_sd1, Speed.FAST)
@@ -112,13 +112,13 @@ def test_deep_features_are_reused_in_every_other_pass_only() -> None:
     assert unet.mid_block.calls == 3
 
 
-def test_one_block_is_too_shallow_for_reuse() -> None:
+def test_unet_with_one_block_reuses_nothing() -> None:
     shallow = nn.Module()
     shallow.down_blocks, shallow.up_blocks = nn.ModuleList([nn.Identity()]), nn.ModuleList()
     assert not has_deep_blocks(shallow)
 
 
-def test_transformers_have_a_first_block_cache(
+def test_transformers_use_the_first_block_cache(
     engine: StableDiffusionEngine, tmp_path: Path
 ) -> None:
     model = make_flux(tmp_path)
@@ -128,7 +128,7 @@ def test_transformers_have_a_first_block_cache(
     assert any(notice.startswith("without channels last:") for notice in result.record.notices)
 
 
-def test_without_a_compiler_the_picture_is_made_all_the_same(
+def test_missing_compiler_does_not_prevent_the_picture(
     engine: StableDiffusionEngine,
     tiny_sd1: Path,
     tmp_path: Path,
@@ -147,7 +147,7 @@ def test_without_a_compiler_the_picture_is_made_all_the_same(
 
 
 @pytest.mark.parametrize(("speed", "expected"), [(Speed.QUALITY, 5), (Speed.MAX, 8)])
-def test_compiled_blocks_are_not_compiled_for_every_number_of_threads(
+def test_compiled_blocks_do_not_depend_on_the_thread_count(
     engine: StableDiffusionEngine,
     tiny_sd1: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -24,7 +24,7 @@ def _starve(model: Path, policy: str, megabytes: int) -> GenerationRecord:
     return GenerationRecord.model_validate_json(done.stdout)
 
 
-def test_the_decoder_recovers_in_tiles(tiny_sd1: Path) -> None:
+def test_decode_recovers_with_tiling(tiny_sd1: Path) -> None:
     # How much is just too little depends on the machine a bit.
     records = (_starve(tiny_sd1, "strict", megabytes) for megabytes in (80, 70, 90, 60, 100))
     record = next(record for record in records if record.success and len(record.attempts) > 1)
@@ -37,7 +37,7 @@ def test_the_decoder_recovers_in_tiles(tiny_sd1: Path) -> None:
     assert record.settings.width == 1024
 
 
-def test_what_can_not_be_helped_tells_its_story(tiny_sd1: Path) -> None:
+def test_unrecoverable_failure_lists_its_attempts(tiny_sd1: Path) -> None:
     record = _starve(tiny_sd1, "strict", 10)
     assert not record.success
     assert record.error is not None

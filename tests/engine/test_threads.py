@@ -41,7 +41,7 @@ class _Machine:
 @pytest.mark.parametrize(
     ("busy", "expected"), [(0.0, 4), (0.3, 4), (1.0, 3), (2.0, 2), (2.9, 1), (4.0, 1), (-0.1, 4)]
 )
-def test_there_are_as_many_threads_as_others_leave_cores(busy: float, expected: int) -> None:
+def test_thread_count_follows_free_cores(busy: float, expected: int) -> None:
     machine = _Machine()
     count = ThreadCount(most=CPUS, measure=machine)
     assert torch.get_num_threads() == CPUS
@@ -55,7 +55,7 @@ def test_there_are_as_many_threads_as_others_leave_cores(busy: float, expected: 
 
 @pytest.mark.usefixtures("several_cores")
 @pytest.mark.parametrize(("busy", "expected"), [(0.0, 4), (1.0, 4), (2.0, 1), (4.0, 1)])
-def test_a_compiled_model_gets_all_or_one(busy: float, expected: int) -> None:
+def test_compiled_model_gets_all_threads_or_one(busy: float, expected: int) -> None:
     machine = _Machine()
     count = ThreadCount(most=CPUS, measure=machine)
     machine.spend(1.0, busy)
@@ -64,7 +64,7 @@ def test_a_compiled_model_gets_all_or_one(busy: float, expected: int) -> None:
 
 
 @pytest.mark.usefixtures("several_cores")
-def test_what_others_did_before_a_run_does_not_count() -> None:
+def test_load_before_a_run_is_ignored() -> None:
     machine = _Machine()
     count = ThreadCount(most=CPUS, measure=machine)
     machine.spend(100.0, 4.0)
@@ -75,7 +75,7 @@ def test_what_others_did_before_a_run_does_not_count() -> None:
 
 
 @pytest.mark.usefixtures("several_cores")
-def test_a_moment_is_too_short_to_tell() -> None:
+def test_short_windows_do_not_change_the_thread_count() -> None:
     count = ThreadCount(most=CPUS)
     torch.set_num_threads(1)
     count.adapt()
@@ -83,7 +83,7 @@ def test_a_moment_is_too_short_to_tell() -> None:
 
 
 @pytest.mark.usefixtures("several_cores")
-def test_a_number_that_a_person_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thread_count_set_by_the_user_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     machine = _Machine()
@@ -93,7 +93,7 @@ def test_a_number_that_a_person_set_stays(monkeypatch: pytest.MonkeyPatch) -> No
     assert torch.get_num_threads() == 1
 
 
-def test_threads_are_physical_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_limited_to_usable_physical_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "allowed_cpus", lambda: range(16))
     monkeypatch.setattr(psutil, "cpu_count", lambda logical: 16 if logical else 8)
     assert most_threads() == 8
@@ -101,7 +101,7 @@ def test_threads_are_physical_cores_that_may_be_used(monkeypatch: pytest.MonkeyP
     assert most_threads() == 3
 
 
-def test_what_is_used_grows_with_the_work_that_is_done() -> None:
+def test_cpu_use_grows_with_work() -> None:
     before = threads.measure_use()
     sum(range(3_000_000))
     after = threads.measure_use()

@@ -27,7 +27,7 @@ def api(pocket: Live) -> Any:
     return webuiapi.WebUIApi(baseurl=f"{pocket.url}/sdapi/v1")
 
 
-def test_webuiapi_txt2img(api: Any) -> None:
+def test_webuiapi_client_makes_a_picture(api: Any) -> None:
     result = api.txt2img(prompt="a red apple", seed=9, cfg_scale=4, batch_size=2, n_iter=1, **SMALL)
     assert [image.size for image in result.images] == [(64, 64)] * 2
     info = result.info
@@ -42,7 +42,7 @@ def test_webuiapi_txt2img(api: Any) -> None:
     assert result.parameters["prompt"] == "a red apple"
 
 
-def test_webuiapi_img2img(api: Any) -> None:
+def test_webuiapi_client_starts_from_a_picture(api: Any) -> None:
     result = api.img2img(
         images=[Image.new("RGB", (96, 64), "red")],
         prompt="a red apple",
@@ -55,7 +55,7 @@ def test_webuiapi_img2img(api: Any) -> None:
     assert "Denoising strength: 0.5" in result.info["infotexts"][0]
 
 
-def test_webuiapi_everything_else(api: Any) -> None:
+def test_webuiapi_client_lists_samplers_and_options(api: Any) -> None:
     models = api.get_sd_models()
     assert models[0]["title"] == "pocket"
     options = api.get_options()
@@ -88,7 +88,7 @@ def test_webuiapi_everything_else(api: Any) -> None:
         assert listed() == []
 
 
-def test_webuiapi_needs_no_prompt(api: Any) -> None:
+def test_empty_prompt_of_webuiapi_is_accepted(api: Any) -> None:
     drawn = api.txt2img(seed=3, **SMALL)
     assert drawn.info["prompt"] == ""
     assert api.png_info(drawn.image).parameters["Seed"] == "3"
@@ -96,7 +96,7 @@ def test_webuiapi_needs_no_prompt(api: Any) -> None:
     assert redrawn.image.size == drawn.image.size
 
 
-def test_webuiapi_png_info(api: Any) -> None:
+def test_webuiapi_client_reads_png_info(api: Any) -> None:
     made = api.txt2img(prompt="a red apple", seed=9, **SMALL)
     found = api.png_info(made.image)
     assert found.info == made.info["infotexts"][0]
@@ -124,7 +124,7 @@ def test_webuiapi_png_info(api: Any) -> None:
         ("interrogate", {"image": "x"}, 400, "describes"),
     ],
 )
-def test_bad_input(
+def test_wrong_a1111_requests_are_refused_with_the_reason(
     ask: httpx.Client, path: str, body: dict[str, Any], status: int, words: str
 ) -> None:
     answer = ask.post(f"/sdapi/v1/{path}", json=body)
@@ -132,7 +132,7 @@ def test_bad_input(
     assert words in answer.json()["detail"]
 
 
-def test_unknown_fields_are_ignored_and_old_names_known(ask: httpx.Client) -> None:
+def test_unknown_fields_are_ignored_and_old_names_accepted(ask: httpx.Client) -> None:
     body = {
         "prompt": "x <lora:some one:0.8>",
         **SMALL,
@@ -151,7 +151,7 @@ def test_unknown_fields_are_ignored_and_old_names_known(ask: httpx.Client) -> No
     assert info["not_applied"] == ["styles", "tiling", "eta", "<lora:some one:0.8>"]
 
 
-def test_null_is_as_if_it_was_left_out(ask: httpx.Client) -> None:
+def test_null_counts_as_missing(ask: httpx.Client) -> None:
     names = ("negative_prompt", "seed", "batch_size", "n_iter", "send_images", "sampler_name")
     answer = ask.post(
         "/sdapi/v1/txt2img", json={"prompt": "x", **SMALL, **dict.fromkeys(names), "styles": None}
@@ -161,7 +161,7 @@ def test_null_is_as_if_it_was_left_out(ask: httpx.Client) -> None:
     assert json.loads(answer.json()["info"])["not_applied"] == []
 
 
-def test_what_had_no_effect_is_told(ask: httpx.Client) -> None:
+def test_fields_without_effect_are_listed_in_the_answer(ask: httpx.Client) -> None:
     body = {
         "prompt": "x",
         **SMALL,
@@ -176,7 +176,7 @@ def test_what_had_no_effect_is_told(ask: httpx.Client) -> None:
     assert told == ["restore_faces", "alwayson_scripts", "scheduler"]
 
 
-def test_an_infotext_fills_what_is_left_open(ask: httpx.Client) -> None:
+def test_infotext_fills_missing_fields(ask: httpx.Client) -> None:
     settings = "Steps: 40, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 2, Seed: 5"
     text = f"a cat\nNegative prompt: dog\n{settings}, Size: 72x64, Clip skip: 2, Model: x"
     answer = ask.post("/sdapi/v1/txt2img", json={"infotext": text, "steps": 2, "width": 64})
@@ -190,7 +190,7 @@ def test_an_infotext_fills_what_is_left_open(ask: httpx.Client) -> None:
     assert "infotext: Model x" in told
 
 
-def test_the_strength_of_an_infotext_counts_where_there_is_a_picture(ask: httpx.Client) -> None:
+def test_strength_of_an_infotext_counts_only_with_a_picture(ask: httpx.Client) -> None:
     text = "x\nSteps: 2, Sampler: DDIM, Seed: 5, Size: 64x64, Denoising strength: 0.5"
     told = "infotext: Denoising strength 0.5"
 
@@ -209,7 +209,7 @@ def test_the_strength_of_an_infotext_counts_where_there_is_a_picture(ask: httpx.
     assert "Denoising strength must" in str(info_of("img2img", **beyond)["not_applied"])
 
 
-def test_which_options_of_a_request_count(ask: httpx.Client) -> None:
+def test_options_of_a_request_override_the_servers(ask: httpx.Client) -> None:
     options = {"samples_format": "webp", "sd_vae": "other", "CLIP_stop_at_last_layers": 1}
     body = {"prompt": "x", **SMALL, "override_settings": options}
     answer = ask.post("/sdapi/v1/txt2img", json=body).json()
@@ -217,7 +217,7 @@ def test_which_options_of_a_request_count(ask: httpx.Client) -> None:
     assert json.loads(answer["info"])["not_applied"] == ["override_settings.sd_vae"]
 
 
-def test_the_calls_of_open_webui(ask: httpx.Client) -> None:
+def test_calls_of_open_webui_are_answered(ask: httpx.Client) -> None:
     options = ask.get("/sdapi/v1/options").json()
     options["sd_model_checkpoint"] = ask.get("/sdapi/v1/sd-models").json()[0]["title"]
     assert ask.post("/sdapi/v1/options", json=options).status_code == 200
@@ -226,7 +226,7 @@ def test_the_calls_of_open_webui(ask: httpx.Client) -> None:
     assert open_base64(answer["images"][0]).size == (64, 64)
 
 
-def test_the_calls_of_sillytavern(ask: httpx.Client) -> None:
+def test_calls_of_sillytavern_are_answered(ask: httpx.Client) -> None:
     for name in ("upscalers", "latent-upscale-modes", "sd-vae", "sd-modules", "schedulers"):
         assert isinstance(ask.get(f"/sdapi/v1/{name}").json(), list)
     ask.post("/sdapi/v1/options", json={"sd_model_checkpoint": "pocket"})
@@ -253,7 +253,9 @@ def test_the_calls_of_sillytavern(ask: httpx.Client) -> None:
     assert "Schedule type: Karras" in json.loads(answer.json()["info"])["infotexts"][0]
 
 
-def test_progress_interrupt_and_skip(scripted: Live, generator: ScriptedGenerator) -> None:
+def test_progress_interrupt_and_skip_act_on_the_running_job(
+    scripted: Live, generator: ScriptedGenerator
+) -> None:
     answers: dict[str, Any] = {}
 
     def make(name: str, count: int) -> threading.Thread:
@@ -317,7 +319,7 @@ def _ask(running: Live, prompt: str) -> Any:
 
 @pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("hangs_up_first", [True, False])
-def test_of_two_behind_one_address_the_one_who_gives_up_stops_its_own(
+def test_client_that_hangs_up_cancels_only_its_own_job(
     scripted: Live, generator: ScriptedGenerator, hangs_up_first: bool
 ) -> None:
     """A front end closes the request of the one who gives up, and interrupts; some do it twice."""
@@ -355,7 +357,7 @@ def _two(threads: ThreadPoolExecutor, running: Live) -> list[Future[Any]]:
     return [first, second]
 
 
-def test_who_asked_for_two_and_gives_up_none_stops_the_one_that_runs(
+def test_interrupt_stops_the_running_one_of_two_jobs(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:
     generator.hold.set()
@@ -368,7 +370,7 @@ def test_who_asked_for_two_and_gives_up_none_stops_the_one_that_runs(
 
 
 @pytest.mark.usefixtures("patient")
-def test_an_interrupt_does_not_stop_the_one_behind(tmp_path: Path) -> None:
+def test_interrupt_does_not_stop_the_next_job(tmp_path: Path) -> None:
     go_on = {"first": threading.Event(), "second": threading.Event()}
 
     class _OneByOne(ScriptedGenerator):

@@ -23,7 +23,7 @@ def folder_of(tmp_path: Path, *names: str) -> Path:
     return models
 
 
-def test_the_model_is_chosen_and_read(tmp_path: Path, generator: ScriptedGenerator) -> None:
+def test_chosen_model_is_loaded(tmp_path: Path, generator: ScriptedGenerator) -> None:
     models = folder_of(tmp_path, "one", "two")
     settings = Settings(device="cpu", model_folders=(models,))
     with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
@@ -49,7 +49,7 @@ def test_the_model_is_chosen_and_read(tmp_path: Path, generator: ScriptedGenerat
         assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "two"
 
 
-def test_titles_that_look_like_others(tmp_path: Path, generator: ScriptedGenerator) -> None:
+def test_similar_model_titles_are_told_apart(tmp_path: Path, generator: ScriptedGenerator) -> None:
     models = folder_of(tmp_path, "one", "two [best]")
     settings = Settings(device="cpu", model=str(models / "one"), model_folders=(models,))
     with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
@@ -62,7 +62,7 @@ def test_titles_that_look_like_others(tmp_path: Path, generator: ScriptedGenerat
     assert generator.engine.loaded == [*titles, "pocket"]
 
 
-def test_a_model_that_cannot_be_read_is_told_and_not_chosen(
+def test_model_that_fails_to_load_is_refused_and_not_chosen(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     models = folder_of(tmp_path, "one")
@@ -102,7 +102,7 @@ def test_a_model_that_cannot_be_read_is_told_and_not_chosen(
         running.until(lambda: generator.engine.loaded[-1] == "one")
 
 
-def test_choosing_a_model_while_another_is_read_and_at_the_end(
+def test_choosing_a_model_replaces_the_one_that_is_loading(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     models = folder_of(tmp_path, "one", "two", "three")
@@ -136,7 +136,7 @@ def test_choosing_a_model_while_another_is_read_and_at_the_end(
         generator.engine.hold.clear()
 
 
-def test_two_who_choose_one_model_wait_for_it_together(
+def test_two_clients_that_choose_one_model_wait_for_one_load(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     settings = Settings(device="cpu", model_folders=(folder_of(tmp_path, "one"),))
@@ -156,7 +156,7 @@ def test_two_who_choose_one_model_wait_for_it_together(
     assert generator.engine.loaded == ["pocket", "one"]
 
 
-def test_the_default_one_and_another_name_for_it(
+def test_default_model_can_be_chosen_by_its_other_name(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     models = folder_of(tmp_path, "real")
@@ -166,7 +166,7 @@ def test_the_default_one_and_another_name_for_it(
         assert {"default", "real"} <= {each["name"] for each in ask.get("/models").json()}
 
 
-def test_a_job_that_fails_too_does_not_hide_why_no_model_can_be_read(tmp_path: Path) -> None:
+def test_load_error_is_reported_even_if_a_job_fails_too(tmp_path: Path) -> None:
     models = folder_of(tmp_path, "broken")
     settings = Settings(device="cpu", model="broken", model_folders=(models,))
     with live(tmp_path, settings=settings, warm=False) as running, running.client() as ask:
@@ -178,9 +178,7 @@ def test_a_job_that_fails_too_does_not_hide_why_no_model_can_be_read(tmp_path: P
         assert ask.get("/readyz").text == "no model can be read"
 
 
-def test_the_memory_is_freed_for_others_and_taken_again(
-    tmp_path: Path, generator: ScriptedGenerator
-) -> None:
+def test_unloaded_checkpoint_is_reloaded(tmp_path: Path, generator: ScriptedGenerator) -> None:
     with live(tmp_path, lambda _: generator) as running, running.client() as ask:
         assert ask.post("/sdapi/v1/unload-checkpoint").status_code == 200
         assert generator.engine.loaded == ["pocket", ""]
@@ -199,7 +197,7 @@ def test_the_memory_is_freed_for_others_and_taken_again(
         running.until(lambda: ask.get("/health").json()["model"] is None)
 
 
-def test_a_picture_after_the_memory_was_freed(tmp_path: Path) -> None:
+def test_generation_after_unloading_loads_the_model_again(tmp_path: Path) -> None:
     with live(tmp_path) as running, running.client() as ask:
         assert ask.post("/sdapi/v1/unload-checkpoint").status_code == 200
         assert running.generators[0].engine.loaded is None

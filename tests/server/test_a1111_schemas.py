@@ -37,7 +37,9 @@ SMALL: dict[str, Any] = {"prompt": "x", "steps": 2, "width": 64, "height": 64}
         ({"scheduler": "Automatic"}, None),
     ],
 )
-def test_the_schedule_that_goes_with_a_sampler(values: dict[str, Any], sampler: str | None) -> None:
+def test_scheduler_field_chooses_the_schedule_of_the_sampler(
+    values: dict[str, Any], sampler: str | None
+) -> None:
     body = Txt2ImgBody(prompt="x", **values)
     assert body.values().get("sampler") == sampler
     assert body.not_applied() == []
@@ -46,12 +48,12 @@ def test_the_schedule_that_goes_with_a_sampler(values: dict[str, Any], sampler: 
 @pytest.mark.parametrize(
     ("mode", "fit"), [(None, "stretch"), (0, "stretch"), (1, "crop"), (2, "pad"), (3, "stretch")]
 )
-def test_resize_modes(mode: int | None, fit: str) -> None:
+def test_every_resize_mode_is_mapped_or_refused(mode: int | None, fit: str) -> None:
     values = {} if mode is None else {"resize_mode": mode}
     assert Img2ImgBody(init_images=["x"], **values).values()["init_image_fit"] == fit
 
 
-def test_a_stretched_picture_keeps_its_ends(ask: httpx.Client) -> None:
+def test_stretched_picture_keeps_its_edges(ask: httpx.Client) -> None:
     wide = Image.new("RGB", (768, 256), "red")
     wide.paste("blue", (0, 0, 256, 256))
     wide.paste("lime", (512, 0, 768, 256))
@@ -83,13 +85,13 @@ def test_a_stretched_picture_keeps_its_ends(ask: httpx.Client) -> None:
         ({"scheduler": "beta", "sampler_name": "Euler"}, ["scheduler"]),
     ],
 )
-def test_what_has_no_effect_is_told(values: dict[str, Any], told: list[str]) -> None:
+def test_values_without_effect_are_listed(values: dict[str, Any], told: list[str]) -> None:
     body = Txt2ImgBody(**values)
     body.output()
     assert body.not_applied() == told
 
 
-def test_of_a_picture_to_start_from(ask: httpx.Client) -> None:
+def test_init_image_fields_are_mapped(ask: httpx.Client) -> None:
     body = Img2ImgBody(init_images=["x"], include_init_images=True)
     assert body.not_applied() == ["include_init_images"]
     for pictures, words in (
@@ -100,24 +102,24 @@ def test_of_a_picture_to_start_from(ask: httpx.Client) -> None:
         assert refused.json()["detail"] == words
 
 
-def test_far_too_many_fields_are_refused(ask: httpx.Client) -> None:
+def test_request_with_too_many_fields_is_refused(ask: httpx.Client) -> None:
     many = {f"field {number}": 1 for number in range(2000)}
     refused = ask.post("/sdapi/v1/txt2img", json={**SMALL, **many})
     assert (refused.status_code, "has 2004 fields" in refused.text) == (422, True)
 
 
-def test_words_that_the_model_did_not_see_are_told(ask: httpx.Client) -> None:
+def test_truncated_prompt_words_are_reported(ask: httpx.Client) -> None:
     made = ask.post("/sdapi/v1/txt2img", json={**SMALL, "prompt": "a big cat, " * 60})
     (told,) = json.loads(made.json()["info"])["not_applied"]
     assert told.startswith("prompt, from: ")
 
 
-def test_limits_are_told_by_a1111s_names(ask: httpx.Client) -> None:
+def test_limits_are_reported_with_a1111_names(ask: httpx.Client) -> None:
     refused = ask.post("/sdapi/v1/txt2img", json={**SMALL, "batch_size": 3, "n_iter": 2})
     assert refused.json()["detail"].startswith("batch_size times n_iter: must be at most 4")
 
 
-def test_one_of_several_in_a_batch_is_skipped(ask: httpx.Client, pocket: Live) -> None:
+def test_skip_drops_one_iteration_of_a_batch(ask: httpx.Client, pocket: Live) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     body = {**SMALL, "steps": 150, "n_iter": 4, "seed": 1}
@@ -132,7 +134,7 @@ def test_one_of_several_in_a_batch_is_skipped(ask: httpx.Client, pocket: Live) -
     assert info["all_seeds"] == [2, 3, 4]
 
 
-def test_what_is_behind_a_skipped_iteration() -> None:
+def test_request_after_a_skip_covers_the_remaining_images() -> None:
     body = Txt2ImgBody(prompt="x", batch_size=4, n_iter=3)
     request = GenerationRequest(prompt="x", seed=100, num_images_per_prompt=12)
     for made, first, left in ((0, 104, 8), (2, 104, 8), (4, 108, 4), (5, 108, 4)):
@@ -144,7 +146,7 @@ def test_what_is_behind_a_skipped_iteration() -> None:
     assert behind_skipped(body, request, GenerationOutcome("1", Cancelled(), pictures)) is None
 
 
-def test_png_info_tells_the_size_as_a1111_does(ask: httpx.Client) -> None:
+def test_png_info_gives_the_size_as_a1111_does(ask: httpx.Client) -> None:
     made = ask.post("/sdapi/v1/txt2img", json=SMALL).json()["images"][0]
     found = ask.post("/sdapi/v1/png-info", json={"image": made}).json()["parameters"]
     assert (found["Size-1"], found["Size-2"]) == ("64", "64")

@@ -21,7 +21,7 @@ def tiny(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
         yield running
 
 
-def test_no_request_finds_a_fault(tiny: Live) -> None:
+def test_fuzzed_requests_cause_no_server_error(tiny: Live) -> None:
     found = operations(tiny.url)
     assert len(found) > 40
     for operation in found:

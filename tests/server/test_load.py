@@ -25,7 +25,9 @@ from tests.support.live_server import (
 from tests.support.scripted_generator import ScriptedGenerator
 
 
-def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: ScriptedGenerator) -> None:
+def test_full_queue_answers_429_with_retry_after(
+    scripted: Live, generator: ScriptedGenerator
+) -> None:
     generator.hold.set()
     with scripted.client() as ask:
         first = ask.post("/jobs", json=BODY).json()
@@ -57,7 +59,7 @@ def test_a_full_queue_says_when_to_come_again(scripted: Live, generator: Scripte
         scripted.until(lambda: job_state(scripted, first) is JobState.DONE)
 
 
-def test_a_client_that_goes_away_cancels_its_own_job(
+def test_job_of_a_disconnected_client_is_cancelled(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:
     def states() -> dict[str, JobState]:
@@ -84,7 +86,7 @@ def test_a_client_that_goes_away_cancels_its_own_job(
         assert ask.post("/generate", json=BODY).status_code == 200
 
 
-def test_clients_that_never_say_what_they_want_are_hung_up_on(
+def test_connection_without_a_complete_request_is_closed(
     tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sdtui.server.connection._PATIENCE", 0.2)
@@ -100,7 +102,7 @@ def test_clients_that_never_say_what_they_want_are_hung_up_on(
         assert ask.post("/generate", json=BODY).status_code == 200
 
 
-def test_of_many_silent_connections_the_oldest_is_closed(
+def test_oldest_of_too_many_silent_connections_is_closed(
     scripted: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sdtui.server.connection._MOST_SILENT", 5)
@@ -119,7 +121,7 @@ def test_of_many_silent_connections_the_oldest_is_closed(
         assert silent[-1].recv(100).startswith(b"HTTP/1.1 200")
 
 
-def test_a_body_that_trickles_is_ended(
+def test_slow_body_is_answered_with_408(
     tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sdtui.server.middleware.body_limit._PATIENCE", 0.5)
@@ -136,19 +138,19 @@ def test_a_body_that_trickles_is_ended(
         assert answer.startswith(b"HTTP/1.1 408")
 
 
-def test_what_else_is_installed_changes_nothing(scripted: Live) -> None:
+def test_server_uses_its_own_protocol_and_asyncio(scripted: Live) -> None:
     """uvicorn by itself would take httptools and uvloop wherever it finds them."""
     assert issubclass(Connection, H11Protocol)
     assert scripted.server.config.http_protocol_class is Connection
     assert scripted.server.config.loop == "asyncio"
 
 
-def test_clients_hang_up_before_the_server_does(scripted: Live) -> None:
+def test_keep_alive_is_longer_than_that_of_clients(scripted: Live) -> None:
     """uvicorn's own 5 s are httpx's too: a POST after 5 s of silence was sometimes not answered."""
     assert scripted.server.config.timeout_keep_alive > 15
 
 
-def test_every_one_of_many_clients_is_answered(
+def test_many_concurrent_clients_are_all_answered(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:
     generator.step_seconds = 0.001
@@ -172,7 +174,7 @@ def test_every_one_of_many_clients_is_answered(
     assert not scripted.services.queue._cancellations
 
 
-def test_following_a_job_while_it_runs(scripted: Live, generator: ScriptedGenerator) -> None:
+def test_events_of_a_running_job_are_streamed(scripted: Live, generator: ScriptedGenerator) -> None:
     generator.hold.set()
     with scripted.client() as ask:
         job = ask.post("/jobs", json=BODY).json()
@@ -195,7 +197,7 @@ def test_following_a_job_while_it_runs(scripted: Live, generator: ScriptedGenera
         assert parse_events(ask.get(job["url"] + "/events").text)[-1][0] == "finished"
 
 
-def test_many_jobs_are_listed_in_parts_and_what_just_ended_is_remembered(
+def test_jobs_are_listed_in_pages_and_the_last_finished_is_remembered(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     generator.hold.set()

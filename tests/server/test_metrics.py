@@ -114,14 +114,14 @@ def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None
     assert len(requests) < 12
 
 
-def test_there_are_zeros_before_anything_happens(scripted: Live) -> None:
+def test_metrics_start_at_zero(scripted: Live) -> None:
     with scripted.client() as ask:
         found = read(ask)
     for name in ("sdtui_jobs_total state=failed", "sdtui_out_of_memory_total stage=denoise"):
         assert found[name] == 0
 
 
-def test_who_goes_away_while_sending_counts_as_gone(scripted: Live) -> None:
+def test_client_that_disconnects_while_sending_is_counted_as_499(scripted: Live) -> None:
     head = b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with socket.create_connection(scripted.address) as leaves:
         leaves.sendall(head + b'Content-Length: 1000\r\n\r\n{"prompt"')
@@ -131,7 +131,7 @@ def test_who_goes_away_while_sending_counts_as_gone(scripted: Live) -> None:
         scripted.until(lambda: read(ask).get(name) == 1)
 
 
-def test_what_is_turned_away_counts_for_its_route(scripted: Live) -> None:
+def test_refused_requests_are_counted_by_route(scripted: Live) -> None:
     with scripted.client() as ask:
         assert ask.get("/health", headers={"Host": "elsewhere.org"}).status_code == 403
         assert ask.get("/made/up", headers={"Host": "elsewhere.org"}).status_code == 403

@@ -19,7 +19,7 @@ from tests.support.images import difference, open_base64, png_base64
 from tests.support.live_server import QUICK, Live, parse_events
 
 
-def test_a_picture_with_its_story(ask: httpx.Client) -> None:
+def test_generate_returns_picture_and_record(ask: httpx.Client) -> None:
     answer = ask.post("/generate", json={**QUICK, "seed": 7})
     assert answer.status_code == 200
     body = answer.json()
@@ -31,7 +31,7 @@ def test_a_picture_with_its_story(ask: httpx.Client) -> None:
     assert body["more"] == []
 
 
-def test_the_same_seed_is_the_same_picture_and_several_go_on_from_it(ask: httpx.Client) -> None:
+def test_second_picture_is_that_of_the_next_seed(ask: httpx.Client) -> None:
     several = ask.post("/generate", json={**QUICK, "seed": 7, "num_images_per_prompt": 2}).json()
     alone = ask.post("/generate", json={**QUICK, "seed": 8}).json()
     second = several["more"][0]
@@ -40,7 +40,7 @@ def test_the_same_seed_is_the_same_picture_and_several_go_on_from_it(ask: httpx.
     assert difference(*pictures) <= 2
 
 
-def test_the_png_itself(ask: httpx.Client) -> None:
+def test_generate_returns_png_if_accepted(ask: httpx.Client) -> None:
     answer = ask.post("/generate", json={**QUICK, "seed": 5}, headers={"Accept": "image/png"})
     assert answer.headers["content-type"] == "image/png"
     assert answer.headers["x-seed"] == "5"
@@ -50,7 +50,7 @@ def test_the_png_itself(ask: httpx.Client) -> None:
     assert ask.post("/generate", json=several, headers={"Accept": "image/png"}).status_code == 406
 
 
-def test_an_init_image_comes_along_and_is_gone_afterwards(
+def test_uploaded_init_image_is_used_and_deleted(
     ask: httpx.Client, pocket: Live, tmp_path: Path
 ) -> None:
     in_lines = base64.encodebytes(base64.b64decode(png_base64(80))).decode()
@@ -94,7 +94,7 @@ def test_an_init_image_comes_along_and_is_gone_afterwards(
         ({"memory_mode": "model_offload"}, 400, "needs a GPU"),
     ],
 )
-def test_bad_input_is_a_sentence_with_an_id(
+def test_wrong_input_is_refused_with_reason_and_request_id(
     ask: httpx.Client, values: dict[str, Any], status: int, words: str
 ) -> None:
     answer = ask.post("/generate", json={**QUICK, **values})
@@ -123,11 +123,11 @@ def test_bad_input_is_a_sentence_with_an_id(
         ("image/jpeg", False),
     ],
 )
-def test_what_an_accept_header_prefers(accept: str, png: bool) -> None:
+def test_accept_header_chooses_png_or_json(accept: str, png: bool) -> None:
     assert prefers_png(accept) == png
 
 
-def test_a_job_that_nobody_waits_for(ask: httpx.Client) -> None:
+def test_submitted_job_can_be_followed_and_fetched(ask: httpx.Client) -> None:
     accepted = ask.post("/jobs", json={**QUICK, "seed": 3})
     assert accepted.status_code == 202
     job = accepted.json()
@@ -164,7 +164,7 @@ def test_a_job_that_nobody_waits_for(ask: httpx.Client) -> None:
     assert ask.get("/jobs/none").status_code == 404
 
 
-def test_out_of_memory_becomes_retries_and_the_story(ask: httpx.Client, pocket: Live) -> None:
+def test_out_of_memory_is_retried_and_reported(ask: httpx.Client, pocket: Live) -> None:
     ask.post("/generate", json=QUICK)
     loaded = pocket.generators[0].engine.loaded
     with failing(loaded, Stage.DENOISE, Fault(times=1)):
@@ -187,7 +187,7 @@ def test_out_of_memory_becomes_retries_and_the_story(ask: httpx.Client, pocket: 
     assert f'sdtui_retries_total{{rung="{second["rung"]}",stage="denoise"}}' in metrics
 
 
-def test_what_the_disk_had_no_room_for_is_saved_later(scripted: Live) -> None:
+def test_unsaved_picture_can_be_saved_later(scripted: Live) -> None:
     folder = scripted.services.history.pictures
     folder.parent.mkdir(exist_ok=True)
     folder.write_text("in the way")
@@ -204,7 +204,7 @@ def test_what_the_disk_had_no_room_for_is_saved_later(scripted: Live) -> None:
         assert ask.post("/jobs/none/save").status_code == 404
 
 
-def test_a_damaged_picture_is_told_without_its_place(ask: httpx.Client) -> None:
+def test_damaged_init_image_is_refused_without_its_path(ask: httpx.Client) -> None:
     buffer = io.BytesIO()
     Image.effect_noise((200, 200), 50).save(buffer, "JPEG")
     cut = base64.b64encode(buffer.getvalue()[:-2000]).decode()
@@ -215,7 +215,7 @@ def test_a_damaged_picture_is_told_without_its_place(ask: httpx.Client) -> None:
     assert "uploads" not in message
 
 
-def test_a_fault_of_our_own_stays_in_the_log(
+def test_unexpected_error_is_logged_and_not_sent(
     ask: httpx.Client, pocket: Live, caplog: pytest.LogCaptureFixture
 ) -> None:
     ask.post("/generate", json=QUICK)
@@ -229,7 +229,7 @@ def test_a_fault_of_our_own_stays_in_the_log(
     assert "Traceback" in caplog.text
 
 
-def test_history_is_searched_and_shown(ask: httpx.Client) -> None:
+def test_history_can_be_searched_and_read(ask: httpx.Client) -> None:
     ask.post("/generate", json={**QUICK, "prompt": "a zebra on a tree", "seed": 11})
     page = ask.get("/history", params={"q": "zebra seed:11", "limit": 1}).json()
     assert page["total"] >= 1
@@ -241,7 +241,7 @@ def test_history_is_searched_and_shown(ask: httpx.Client) -> None:
     assert ask.get("/history/1").status_code == 404
 
 
-def test_health_models_and_samplers(ask: httpx.Client) -> None:
+def test_health_models_and_samplers_are_listed(ask: httpx.Client) -> None:
     health = ask.get("/health").json()
     assert health["status"] == "ok"
     assert health["model_loaded"] is True
@@ -253,7 +253,7 @@ def test_health_models_and_samplers(ask: httpx.Client) -> None:
     assert ask.get("/livez").text == ask.get("/readyz").text == "ok"
 
 
-def test_metrics_count_and_hold_no_prompt(ask: httpx.Client) -> None:
+def test_metrics_contain_no_prompt(ask: httpx.Client) -> None:
     ask.post("/generate", json={**QUICK, "prompt": "a secret wombat"})
     text = ask.get("/metrics").text
     for name in (

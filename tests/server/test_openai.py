@@ -27,7 +27,7 @@ def api(pocket: Live) -> Iterator[openai.OpenAI]:
         yield client
 
 
-def test_generate(api: openai.OpenAI) -> None:
+def test_openai_generation_returns_base64(api: openai.OpenAI) -> None:
     made = api.images.generate(prompt="a red apple", model="pocket", n=2, extra_body=STEPS, **SMALL)
     assert made.data is not None
     assert [open_base64(each.b64_json or "").size for each in made.data] == [(64, 64)] * 2
@@ -35,7 +35,7 @@ def test_generate(api: openai.OpenAI) -> None:
     assert made.created > 1_700_000_000
 
 
-def test_a_link_that_needs_no_key(api: openai.OpenAI, ask: httpx.Client) -> None:
+def test_signed_link_needs_no_key(api: openai.OpenAI, ask: httpx.Client) -> None:
     made = api.images.generate(
         prompt="a red apple", response_format="url", extra_body=STEPS, **SMALL
     )
@@ -50,7 +50,9 @@ def test_a_link_that_needs_no_key(api: openai.OpenAI, ask: httpx.Client) -> None
 
 
 @pytest.mark.parametrize("wanted", ["jpeg", "webp"])
-def test_output_formats(api: openai.OpenAI, ask: httpx.Client, wanted: Any) -> None:
+def test_requested_output_format_is_returned(
+    api: openai.OpenAI, ask: httpx.Client, wanted: Any
+) -> None:
     sizes = []
     for quality in (100, 5):
         made = api.images.generate(
@@ -80,7 +82,7 @@ def test_output_formats(api: openai.OpenAI, ask: httpx.Client, wanted: Any) -> N
     assert len(answer.content) == sizes[1]
 
 
-def test_edit(api: openai.OpenAI) -> None:
+def test_openai_edit_starts_from_the_picture(api: openai.OpenAI) -> None:
     picture = ("in.png", base64.b64decode(png_base64()), "image/png")
     extra = {**STEPS, "strength": 0.5}
     made = api.images.edit(image=picture, prompt="a red apple", extra_body=extra, **SMALL)
@@ -97,7 +99,7 @@ def test_edit(api: openai.OpenAI) -> None:
         api.images.edit(image=("x.png", b"nonsense", "image/png"), prompt="x", **SMALL)
 
 
-def test_an_edit_keeps_the_shape_of_its_picture(api: openai.OpenAI) -> None:
+def test_edit_keeps_the_aspect_ratio(api: openai.OpenAI) -> None:
     for size, turned, expected in (
         ((300, 100), 1, (224, 72)),
         ((300, 100), 6, (72, 224)),
@@ -118,7 +120,7 @@ def test_an_edit_keeps_the_shape_of_its_picture(api: openai.OpenAI) -> None:
         assert open_base64(made.data[0].b64_json or "").size == expected
 
 
-def test_what_clients_send_empty_or_false(api: openai.OpenAI) -> None:
+def test_empty_and_false_fields_count_as_missing(api: openai.OpenAI) -> None:
     picture = ("in.png", base64.b64decode(png_base64()), "image/png")
     extra = {**STEPS, "strength": 0.5}
     edited = api.images.edit(
@@ -131,7 +133,7 @@ def test_what_clients_send_empty_or_false(api: openai.OpenAI) -> None:
     assert made.data
 
 
-def test_a_picture_is_streamed_while_it_forms(api: openai.OpenAI) -> None:
+def test_partial_images_are_streamed(api: openai.OpenAI) -> None:
     extra = {"steps": 4, "seed": 4}
     told = list(
         api.images.generate(
@@ -150,7 +152,7 @@ def test_a_picture_is_streamed_while_it_forms(api: openai.OpenAI) -> None:
     assert pictures[0].tobytes() == pictures[1].tobytes()
 
 
-def test_a_streamed_edit_and_what_goes_wrong_in_it(api: openai.OpenAI) -> None:
+def test_streamed_edit_reports_errors_as_events(api: openai.OpenAI) -> None:
     picture = ("in.png", base64.b64decode(png_base64()), "image/png")
     options: Any = {**SMALL, "extra_body": {**STEPS, "strength": 0.5}, "stream": True}
     told = list(api.images.edit(image=picture, prompt="x", output_format="jpeg", **options))
@@ -168,14 +170,14 @@ def test_a_streamed_edit_and_what_goes_wrong_in_it(api: openai.OpenAI) -> None:
     assert damaged.value.type == "invalid_request_error"
 
 
-def test_models(api: openai.OpenAI) -> None:
+def test_openai_models_are_listed(api: openai.OpenAI) -> None:
     assert [each.id for each in api.models.list()] == ["pocket"]
     assert api.models.retrieve("pocket").object == "model"
     with pytest.raises(openai.NotFoundError):
         api.models.retrieve("other")
 
 
-def test_errors_have_their_shape(api: openai.OpenAI) -> None:
+def test_errors_have_the_openai_form(api: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as unknown:
         api.images.generate(prompt="x", model="no-such-model")
     assert unknown.value.code == "model_not_found"
@@ -200,7 +202,7 @@ def test_errors_have_their_shape(api: openai.OpenAI) -> None:
     assert many.value.param == "n"
 
 
-def test_out_of_memory_is_told_and_not_tried_again(
+def test_out_of_memory_is_not_retried_by_the_client(
     pocket: Live, ask: httpx.Client, api: openai.OpenAI
 ) -> None:
     ask.post("/generate", json=QUICK)
@@ -219,7 +221,7 @@ def test_out_of_memory_is_told_and_not_tried_again(
     assert api.images.generate(prompt="x", extra_body=STEPS, **SMALL).data
 
 
-def test_the_document_tells_what_an_event_of_a_stream_holds(ask: httpx.Client) -> None:
+def test_openapi_describes_stream_events(ask: httpx.Client) -> None:
     paths = ask.get("/openapi.json").json()["paths"]
     for path, method in (("/v1/images/generations", "post"), ("/jobs/{job_id}/events", "get")):
         content = paths[path][method]["responses"]["200"]["content"]

@@ -45,7 +45,7 @@ def locked(tmp_path: Path, generator: ScriptedGenerator) -> Iterator[Live]:
         yield running
 
 
-def test_the_key_in_each_of_its_forms(locked: Live) -> None:
+def test_every_form_of_the_key_is_accepted(locked: Live) -> None:
     basic = base64.b64encode(f"anyone:{KEY}".encode()).decode()
     with locked.client() as ask:
         for headers in (
@@ -74,12 +74,12 @@ def test_the_key_in_each_of_its_forms(locked: Live) -> None:
             assert ask.get(path).status_code == 200
 
 
-def test_basic_auth_of_an_a1111_client(locked: Live) -> None:
+def test_basic_auth_of_a1111_clients_is_accepted(locked: Live) -> None:
     api = webuiapi.WebUIApi(baseurl=f"{locked.url}/sdapi/v1", username="me", password=KEY)
     assert api.get_options()["sd_model_checkpoint"] == "pocket"
 
 
-def test_pages_of_other_origins(locked: Live) -> None:
+def test_other_origins_are_refused(locked: Live) -> None:
     headers = {"X-API-Key": KEY}
     with locked.client() as ask:
         welcome = ask.get("/health", headers={**headers, "Origin": "http://front.example"})
@@ -95,7 +95,7 @@ def test_pages_of_other_origins(locked: Live) -> None:
         assert ask.get("/health", headers={**headers, "Origin": locked.url}).status_code == 200
 
 
-def test_without_a_key_only_this_machine_by_its_name(scripted: Live) -> None:
+def test_without_a_key_only_local_host_names_are_served(scripted: Live) -> None:
     with scripted.client() as ask:
         assert ask.get("/health", headers={"Host": "localhost:1234"}).status_code == 200
         assert ask.get("/health", headers={"Host": "evil.example"}).status_code == 403
@@ -118,14 +118,16 @@ def test_without_a_key_only_this_machine_by_its_name(scripted: Live) -> None:
         ("/sdapi/v1/png-info", b'{"image": "\\ud800"}'),
     ],
 )
-def test_json_that_no_answer_could_hold_is_refused(scripted: Live, path: str, body: bytes) -> None:
+def test_json_that_cannot_be_encoded_again_is_refused(
+    scripted: Live, path: str, body: bytes
+) -> None:
     with scripted.client() as ask:
         answer = ask.post(path, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert "not valid JSON" in answer.text
 
 
-def test_text_that_is_no_json_is_told_of_its_header(scripted: Live) -> None:
+def test_body_that_is_not_json_is_refused_with_its_content_type(scripted: Live) -> None:
     with scripted.client() as ask:
         for header in ({}, {"Content-Type": "text/plain"}):
             answer = ask.post("/generate", content=b'{"prompt": "x"}', headers=header)
@@ -152,7 +154,7 @@ def test_text_that_is_no_json_is_told_of_its_header(scripted: Live) -> None:
         assert "must be a form" in as_json.json()["error"]["message"]
 
 
-def test_a_wrong_method_is_told_which_are_right(scripted: Live) -> None:
+def test_wrong_method_is_refused_with_the_allowed_ones(scripted: Live) -> None:
     with scripted.client() as ask:
         for path, methods in (
             ("/jobs/1", "DELETE, GET, HEAD"),
@@ -163,7 +165,7 @@ def test_a_wrong_method_is_told_which_are_right(scripted: Live) -> None:
             assert (answer.status_code, answer.headers["allow"]) == (405, methods)
 
 
-def test_the_documentation_needs_nothing_from_elsewhere(locked: Live) -> None:
+def test_api_documentation_loads_nothing_from_other_hosts(locked: Live) -> None:
     with locked.client(headers={"X-API-Key": KEY}) as ask:
         assert ask.get("/").headers["location"] == "/docs"
         for path in ("/docs", "/redoc"):
@@ -174,7 +176,7 @@ def test_the_documentation_needs_nothing_from_elsewhere(locked: Live) -> None:
                 assert ask.get(each).status_code == 200, each
 
 
-def test_head_is_answered_as_get_is(locked: Live) -> None:
+def test_head_is_answered_like_get(locked: Live) -> None:
     with locked.client() as ask:
         for path in ("/livez", "/readyz", "/health", "/metrics", "/v1/models", "/generate", "/no"):
             for headers in ({"X-API-Key": KEY}, {}):
@@ -196,7 +198,7 @@ def test_head_is_answered_as_get_is(locked: Live) -> None:
         "Content-Length: -5",
     ],
 )
-def test_nothing_is_smuggled_behind_a_length(scripted: Live, lengths: str) -> None:
+def test_request_smuggling_is_refused(scripted: Live, lengths: str) -> None:
     head = f"POST /sdapi/v1/interrupt HTTP/1.1\r\nHost: localhost\r\n{lengths}\r\n\r\n"
     behind = "0\r\n\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with socket.create_connection(scripted.address, PATIENCE) as raw:
@@ -209,7 +211,7 @@ def test_nothing_is_smuggled_behind_a_length(scripted: Live, lengths: str) -> No
     assert answers.count(b"HTTP/1.1 ") == 1
 
 
-def test_made_up_methods_are_one_in_the_metrics(scripted: Live) -> None:
+def test_unknown_methods_share_one_metric(scripted: Live) -> None:
     with scripted.client() as ask:
         for method in ("BREW", "A-PROMPT"):
             assert ask.request(method, "/health").status_code == 405
@@ -219,7 +221,7 @@ def test_made_up_methods_are_one_in_the_metrics(scripted: Live) -> None:
     assert "A-PROMPT" not in text
 
 
-def test_the_document_tells_of_the_key(locked: Live, pocket: Live) -> None:
+def test_openapi_describes_the_key(locked: Live, pocket: Live) -> None:
     with locked.client(headers={"X-API-Key": KEY}) as ask:
         document = ask.get("/openapi.json").json()
     assert {"Bearer": []} in document["security"]
@@ -230,7 +232,7 @@ def test_the_document_tells_of_the_key(locked: Live, pocket: Live) -> None:
         assert "security" not in ask.get("/openapi.json").json()
 
 
-def test_a_body_is_limited_while_it_arrives(locked: Live) -> None:
+def test_body_size_is_limited_while_it_arrives(locked: Live) -> None:
     headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
     sent = 0
 
@@ -252,7 +254,7 @@ def test_a_body_is_limited_while_it_arrives(locked: Live) -> None:
         assert ask.get("/livez").text == "ok"
 
 
-def test_compressed_bodies_are_told_to_be_none(locked: Live) -> None:
+def test_compressed_bodies_are_refused(locked: Live) -> None:
     headers = {"X-API-Key": KEY, "Content-Encoding": "gzip", "Content-Type": "application/json"}
     with locked.client() as ask:
         refused = ask.post("/generate", headers=headers, content=gzip.compress(b'{"prompt": "x"}'))
@@ -261,7 +263,7 @@ def test_compressed_bodies_are_told_to_be_none(locked: Live) -> None:
         assert ask.get("/health", headers=headers).status_code == 200
 
 
-def test_bodies_are_limited_all_together(
+def test_total_size_of_bodies_is_limited(
     tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sdtui.server.middleware.body_limit._AT_ONCE", 1)
@@ -287,7 +289,7 @@ def test_bodies_are_limited_all_together(
         assert ask.post("/generate", headers=headers, content=body).status_code == 200
 
 
-def test_a_page_can_read_every_error(locked: Live, generator: ScriptedGenerator) -> None:
+def test_errors_have_cors_headers(locked: Live, generator: ScriptedGenerator) -> None:
     def fail(**_: object) -> None:
         raise KeyError("a fault of ours")
 
@@ -325,7 +327,7 @@ def _png_of(width: int, height: int) -> str:
     return base64.b64encode(data).decode()
 
 
-def test_a_picture_is_measured_before_it_is_decoded(locked: Live) -> None:
+def test_huge_picture_is_refused_before_decoding(locked: Live) -> None:
     with locked.client(headers={"X-API-Key": KEY}) as ask:
         for width, height in ((101, 100), (50_000, 50_000), (2**31 - 1, 2**31 - 1)):
             body = {"prompt": "x", "init_image": _png_of(width, height)}
@@ -336,7 +338,7 @@ def test_a_picture_is_measured_before_it_is_decoded(locked: Live) -> None:
     assert not list(locked.services.uploads._folder.glob("*"))
 
 
-def test_no_path_leads_out(scripted: Live, tmp_path: Path) -> None:
+def test_paths_outside_the_history_are_refused(scripted: Live, tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"
     secret.write_bytes(b"secret")
     with scripted.client() as ask:
@@ -352,7 +354,7 @@ def test_no_path_leads_out(scripted: Live, tmp_path: Path) -> None:
             assert b"secret" not in answer.content.replace(secret.name.encode(), b"")
 
 
-def test_no_link_leads_out(scripted: Live, tmp_path: Path) -> None:
+def test_symlinks_out_of_the_history_are_refused(scripted: Live, tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"
     secret.write_bytes(b"secret")
     with scripted.client() as ask:
@@ -368,9 +370,7 @@ def test_no_link_leads_out(scripted: Live, tmp_path: Path) -> None:
         assert [ask.get(url).status_code for url in urls] == [404] * 3
 
 
-def test_the_size_that_is_left_open_is_limited_too(
-    tmp_path: Path, generator: ScriptedGenerator
-) -> None:
+def test_native_size_is_limited_too(tmp_path: Path, generator: ScriptedGenerator) -> None:
     with (
         live(tmp_path, lambda _: generator, max_pixels=100 * 100) as running,
         running.client() as ask,
@@ -381,7 +381,7 @@ def test_the_size_that_is_left_open_is_limited_too(
             assert "128x128 is more than this server's 10,000 pixels" in answer.text
 
 
-def test_what_is_told_of_an_error() -> None:
+def test_error_messages_hide_paths_and_secrets() -> None:
     with_picture = GenerationRequest(prompt="x", init_image=Path("/kept/a.picture"))
     cut = "the init image /kept/a.picture is cut short"
     job = Job(id="1", request=with_picture)
@@ -392,7 +392,7 @@ def test_what_is_told_of_an_error() -> None:
     assert "secret" not in public_message("a secret", "") + public_message("a secret", "", job)
 
 
-def test_other_addresses_need_a_key() -> None:
+def test_listening_on_other_addresses_needs_a_key() -> None:
     for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
         with pytest.raises(SettingsError, match="API key"):
             ServerOptions(host=host).check()
@@ -415,7 +415,7 @@ def test_other_addresses_need_a_key() -> None:
         (["--host", "a..b", "--no-auth"], 2, "can't be used"),
     ],
 )
-def test_the_command_refuses_what_is_not_safe(
+def test_serve_refuses_unsafe_options(
     arguments: list[str],
     code: int,
     words: str,
@@ -441,7 +441,7 @@ def test_the_command_refuses_what_is_not_safe(
         ("XDG_STATE_HOME", "in the way", "server can't be made"),
     ],
 )
-def test_the_command_refuses_what_it_cannot_work_with(
+def test_serve_refuses_impossible_options(
     variable: str,
     value: str,
     words: str,
@@ -464,7 +464,7 @@ def test_the_command_refuses_what_it_cannot_work_with(
     assert words in capsys.readouterr().err
 
 
-def test_the_pixels_of_an_upload_are_left_alone_and_its_orientation_may_be_damaged(
+def test_upload_keeps_its_pixels_even_with_damaged_orientation(
     locked: Live,
 ) -> None:
     # There are no pixels behind this header.
@@ -477,7 +477,7 @@ def test_the_pixels_of_an_upload_are_left_alone_and_its_orientation_may_be_damag
             assert ask.post("/generate", json=body).status_code == 200, kind
 
 
-def test_following_with_a_header_of_bodies(
+def test_event_stream_accepts_a_content_type_header(
     scripted: Live, caplog: pytest.LogCaptureFixture
 ) -> None:
     with scripted.client() as ask:
@@ -487,7 +487,7 @@ def test_following_with_a_header_of_bodies(
     assert "Traceback" not in caplog.text
 
 
-def test_uploads_of_other_kinds_are_refused(locked: Live) -> None:
+def test_upload_in_an_unsupported_format_is_refused(locked: Live) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "TIFF")
     body = {"prompt": "x", "init_image": base64.b64encode(buffer.getvalue()).decode()}

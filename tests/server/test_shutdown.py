@@ -35,7 +35,7 @@ from tests.support.live_server import (
 from tests.support.scripted_generator import ScriptedGenerator
 
 
-def test_the_end_lets_the_running_picture_finish_and_keeps_the_rest(
+def test_shutdown_finishes_the_running_picture_and_saves_waiting_jobs(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     answers: dict[str, httpx.Response] = {}
@@ -78,7 +78,7 @@ def test_the_end_lets_the_running_picture_finish_and_keeps_the_rest(
     assert made == ["running", "waiting", "streamed", "last"]
 
 
-def test_what_is_not_finished_in_time_is_kept_too_and_goes_first(
+def test_job_not_finished_in_time_is_saved_and_resumed_first(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
@@ -94,9 +94,7 @@ def test_what_is_not_finished_in_time_is_kept_too_and_goes_first(
     assert [request.prompt for request in generator.requests] == ["long", "next"]
 
 
-def test_a_job_that_waits_for_the_engine_is_kept_too(
-    tmp_path: Path, generator: ScriptedGenerator
-) -> None:
+def test_job_waiting_for_the_engine_is_saved(tmp_path: Path, generator: ScriptedGenerator) -> None:
     with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
         generator.hold.set()
         job = ask.post("/jobs", json=BODY).json()
@@ -120,7 +118,7 @@ def test_a_job_that_waits_for_the_engine_is_kept_too(
         third.until(lambda: ask.get(job["url"]).json()["state"] == "done")
 
 
-def test_a_cancelled_job_does_not_come_back(tmp_path: Path) -> None:
+def test_cancelled_job_is_not_resumed_after_restart(tmp_path: Path) -> None:
     class _Slow(ScriptedGenerator):
         def step(self) -> None:
             time.sleep(0.5)  # no step looks for the cancellation meanwhile
@@ -141,7 +139,7 @@ def test_a_cancelled_job_does_not_come_back(tmp_path: Path) -> None:
         ("/v1/images/generations", {"stream": True}),
     ],
 )
-def test_who_goes_away_during_the_grace_has_its_job_cancelled(
+def test_job_of_a_client_that_disconnects_during_the_grace_is_cancelled(
     tmp_path: Path, generator: ScriptedGenerator, path: str, extra: dict[str, Any]
 ) -> None:
     generator.hold.set()
@@ -160,7 +158,7 @@ def test_who_goes_away_during_the_grace_has_its_job_cancelled(
     assert kept == ["waits"]
 
 
-def test_a_job_that_is_kept_is_not_told_to_be_over(
+def test_saved_job_is_not_reported_as_finished(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     generator.hold.set()
@@ -187,7 +185,7 @@ def test_a_job_that_is_kept_is_not_told_to_be_over(
     assert told[jobs[1]["url"]] == ["queued"]
 
 
-def test_who_does_not_read_its_answers_does_not_hold_up_the_end(
+def test_client_that_does_not_read_does_not_delay_shutdown(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     with live(tmp_path, lambda _: generator, grace=PATIENCE) as running, _asking_for_much(running):
@@ -199,7 +197,7 @@ def test_who_does_not_read_its_answers_does_not_hold_up_the_end(
     assert time.monotonic() - began < 30
 
 
-def test_who_reads_slowly_has_its_answer_at_the_end(
+def test_slow_reader_gets_its_whole_answer_at_shutdown(
     tmp_path: Path, generator: ScriptedGenerator
 ) -> None:
     with (
@@ -234,9 +232,7 @@ def _asking_for_much(running: Live) -> Iterator[socket.socket]:
 
 
 @pytest.mark.parametrize("body", [{}, {"stream": True}])
-def test_whose_job_was_cancelled_is_not_told_that_it_is_kept(
-    tmp_path: Path, body: dict[str, Any]
-) -> None:
+def test_cancelled_job_reply_does_not_claim_resume(tmp_path: Path, body: dict[str, Any]) -> None:
     class _Slow(ScriptedGenerator):
         def step(self) -> None:
             time.sleep(1)  # no step looks for the cancellation meanwhile
@@ -264,7 +260,7 @@ def test_whose_job_was_cancelled_is_not_told_that_it_is_kept(
 
 
 @pytest.mark.parametrize("when", ["before", "behind"])
-def test_told_to_end_while_it_starts_it_keeps_what_was_kept(
+def test_shutdown_during_startup_keeps_saved_queue(
     tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
@@ -305,7 +301,7 @@ def test_told_to_end_while_it_starts_it_keeps_what_was_kept(
     assert {job.state for job in left} == {JobState.QUEUED}
 
 
-def test_a_body_that_is_still_coming_does_not_hold_up_the_end(scripted: Live) -> None:
+def test_incomplete_body_does_not_delay_shutdown(scripted: Live) -> None:
     head = b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with socket.create_connection(scripted.address, PATIENCE) as slow:
         slow.sendall(head + b'Content-Length: 1000\r\n\r\n{"prompt"')
@@ -343,7 +339,7 @@ def _begin(tmp_path: Path, port: int) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_command_with_0_and_sigkill_loses_no_waiting_job(
+def test_signal_exits_with_0_and_sigkill_loses_no_waiting_job(
     tmp_path: Path, ending: signal.Signals
 ) -> None:
     port = _free_port()

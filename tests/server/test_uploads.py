@@ -31,7 +31,7 @@ class _Looking(ScriptedGenerator):
         return super().generate_with_fallback(request, **options)
 
 
-def test_nothing_is_left_of_a_request_that_found_the_queue_full(
+def test_upload_is_deleted_if_the_queue_is_full(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:
     uploads = scripted.services.uploads._folder
@@ -59,14 +59,14 @@ def test_nothing_is_left_of_a_request_that_found_the_queue_full(
         generator.hold.clear()
 
 
-def test_pictures_of_a1111s_clients_are_not_left_behind(scripted: Live) -> None:
+def test_uploads_of_a1111_clients_are_deleted(scripted: Live) -> None:
     body = {"prompt": "x", "init_images": [png_base64()]}
     with scripted.client() as ask:
         assert ask.post("/sdapi/v1/img2img", json=body).status_code == 200
     assert not list(scripted.services.uploads._folder.iterdir())
 
 
-def test_nothing_is_left_of_a_request_that_came_at_the_end(scripted: Live) -> None:
+def test_upload_is_deleted_if_the_server_is_closing(scripted: Live) -> None:
     uploads = scripted.services.uploads._folder
     check_capacity = scripted.services.queue.check_capacity
 
@@ -85,7 +85,7 @@ def test_nothing_is_left_of_a_request_that_came_at_the_end(scripted: Live) -> No
     assert not list(uploads.iterdir())
 
 
-def test_a_full_disk_is_told_and_nothing_half_is_left(
+def test_full_disk_refuses_the_upload_and_leaves_no_partial_file(
     scripted: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = Path.write_bytes
@@ -103,7 +103,7 @@ def test_a_full_disk_is_told_and_nothing_half_is_left(
     assert not list(scripted.services.uploads._folder.iterdir())
 
 
-def test_a_picture_that_was_sent_outlives_the_server_with_its_job(tmp_path: Path) -> None:
+def test_upload_of_a_saved_job_survives_a_restart(tmp_path: Path) -> None:
     generator = _Looking()
     uploads = tmp_path / "state" / "sdtui" / "server" / "uploads"
     with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
@@ -125,7 +125,7 @@ def test_a_picture_that_was_sent_outlives_the_server_with_its_job(tmp_path: Path
     assert not list(uploads.iterdir())
 
 
-def test_a_picture_that_was_sent_is_there_for_those_behind_a_skipped_one(tmp_path: Path) -> None:
+def test_upload_is_kept_for_images_after_a_skipped_one(tmp_path: Path) -> None:
     generator = _Looking()
     body = {"prompt": "x", "n_iter": 3, "init_images": [png_base64()]}
     with live(tmp_path, lambda _: generator) as running, running.client() as ask:
