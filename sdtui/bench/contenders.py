@@ -18,14 +18,15 @@ from sdtui.core.enums import Speed
 from sdtui.core.errors import BenchError, OutOfMemoryError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import TORCH_DTYPES, Device
+from sdtui.engine.generator import generate
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
-from sdtui.engine.pipeline_manager import Report, StableDiffusionEngine, report_nothing
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.resolve import resolve
 from sdtui.engine.samplers import make_scheduler
 from sdtui.engine.stages.load import load_pipeline
 from sdtui.models.description import ModelDescription, weight_variant
-from sdtui.requests.events import Event
+from sdtui.requests.events import Event, Report, report_nothing
 from sdtui.requests.record import GenerationRecord, Stage
 from sdtui.requests.request import GenerationRequest
 
@@ -114,7 +115,7 @@ class EngineContender:
                 on_step()
 
         watch = Watch(self.engine.device)
-        result = self.engine.generate(request, report=report)
+        result = generate(self.engine, request, report=report)
         sample = watch.sample()
         record = result.record
         stages = {stage: spent for stage, spent in record.timings.items() if stage != Stage.LOAD}

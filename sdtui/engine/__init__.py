@@ -1,9 +1,8 @@
-"""The only rooms that know torch and diffusers. They print nothing and report events."""
+"""The only package that imports torch and diffusers. It prints nothing and reports events."""
 
-from sdtui.engine.library_setup import quiet_libraries
-from sdtui.engine.speed.compile_cache import keep_compiled_code
+from sdtui.engine.library_setup import keep_compiled_code, quiet_libraries
 
-# Before anything else is imported from them: torch settles then where it keeps what it compiles,
-# and the others write messages.
+# Before any other module of the package: torch reads where it keeps compiled code when it is
+# imported, and the other libraries write messages.
 keep_compiled_code()
 quiet_libraries()

@@ -1,22 +1,49 @@
-"""RobustStableDiffusionGenerator: carries out requests and walks down the retry ladder when
-memory runs out."""
+"""Carrying out requests with an engine: in one attempt, or down the retry ladder."""
 
 from __future__ import annotations
 
+import logging
 import time
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import OutOfMemoryError, SdtuiError
+from sdtui.core.errors import CancelledError, OutOfMemoryError, SdtuiError
 from sdtui.engine.memory.ladder import LadderStep, next_step
-from sdtui.engine.pipeline_manager import Report, StableDiffusionEngine, report_nothing
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.run import GenerationResult, OnImage, Run
-from sdtui.requests.events import Attempt
+from sdtui.requests.events import Attempt, Report, report_nothing
 from sdtui.requests.record import AttemptRecord
 from sdtui.requests.request import GenerationRequest
+
+_log = logging.getLogger(__name__)
 
 _HINT = (
     "Ask for a smaller or single picture, close what else uses the memory, or take a smaller model"
 )
+
+
+def generate(
+    engine: StableDiffusionEngine,
+    request: GenerationRequest,
+    *,
+    report: Report = report_nothing,
+    cancellation: Cancellation | None = None,
+    on_image: OnImage | None = None,
+) -> GenerationResult:
+    """Carry out a request in one attempt.
+
+    Raises OutOfMemoryError, BrokenPictureError, CancelledError, ImageError, InvalidRequestError
+    and what `StableDiffusionEngine.load` raises.
+    """
+    run = Run(engine, request, report, cancellation or Cancellation(), on_image)
+    failure = run.try_advance()
+    if failure is None:
+        return run.result()
+    engine.device.release()
+    raise OutOfMemoryError(
+        f"memory ran out in the {run.stage} stage: {failure}",
+        "Generate with the retry policy, or ask for less",
+        stage=run.stage,
+    )
 
 
 class RobustStableDiffusionGenerator:
@@ -48,6 +75,7 @@ class RobustStableDiffusionGenerator:
                 run.builder.attempts.append(_attempt(run, step, failure, before))
                 if failure is None:
                     return run.result()
+                _log.warning("memory ran out in the %s stage: %s", run.stage, failure)
                 self.engine.device.release()
                 step = next_step(request.policy, run.plan, run.stage, len(run.builder.attempts))
                 if step is None:
@@ -64,6 +92,9 @@ class RobustStableDiffusionGenerator:
                 )
                 run.change_plan(step.plan)
         except SdtuiError as error:
+            if not isinstance(error, CancelledError):
+                _log.info("the run failed in the %s stage", run.stage, exc_info=error)
+            # The traceback's frames hold the run's tensors.
             failed = error.with_traceback(None)
             if not isinstance(failed, OutOfMemoryError):
                 run.builder.attempts.append(_attempt(run, step, str(failed), before))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from sdtui.core.enums import DType, MemoryMode, Speed
 from sdtui.engine.device import Device
 from sdtui.engine.preview import LatentToRGB
@@ -39,9 +41,10 @@ class LoadedModel:
     encoder: PromptEncoder = field(default_factory=PromptEncoder)
 
     @property
-    def latent_channels(self) -> int:
-        """Channels of the latents."""
-        return int(self.pipeline.vae.config.latent_channels)
+    def execution_device(self) -> torch.device:
+        """Where the pipeline computes, whatever its memory mode keeps elsewhere between passes."""
+        device: torch.device = self.pipeline._execution_device
+        return device
 
     @property
     def denoiser(self) -> Any:

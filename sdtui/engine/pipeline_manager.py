@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode, Speed
-from sdtui.core.errors import OutOfMemoryError, UnsupportedModelError
+from sdtui.core.errors import UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import (
     TORCH_DTYPES,
@@ -19,9 +20,8 @@ from sdtui.engine.device import (
     choose_dtype,
 )
 from sdtui.engine.loaded import LoadedModel
-from sdtui.engine.memory.modes import apply_mode, can_change, modes_for
+from sdtui.engine.memory.modes import apply_mode, can_change, modes_for, remove_hooks
 from sdtui.engine.preview import latent_to_rgb
-from sdtui.engine.run import GenerationResult, OnImage, Run
 from sdtui.engine.speed.presets import apply_speed
 from sdtui.engine.stages.load import load_pipeline
 from sdtui.engine.threads import ThreadCount
@@ -31,15 +31,9 @@ from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
 from sdtui.models.hashing import model_hash
 from sdtui.models.hub import download_model
 from sdtui.models.tokens import token_counters
-from sdtui.requests.events import Downloading, Event, Loaded, Loading
+from sdtui.requests.events import Downloading, Loaded, Loading, Report, report_nothing
 from sdtui.requests.record import ModelRecord
 from sdtui.requests.request import GenerationRequest
-
-Report = Callable[[Event], None]
-
-
-def report_nothing(_: Event) -> None:
-    """For callers that want no events."""
 
 
 class StableDiffusionEngine:
@@ -178,18 +172,13 @@ class StableDiffusionEngine:
         pipeline, timings = load_pipeline(
             description, TORCH_DTYPES[dtype], on_component, cancellation
         )
-        vae = getattr(pipeline, "vae", None)
-        channels = int(getattr(vae.config, "latent_channels", 4)) if vae is not None else 0
-        to_rgb = latent_to_rgb(description.family, vae, channels)
-        before = time.perf_counter()
-        speedups = apply_speed(pipeline, speed, self.device)
-        timings["speed"] = time.perf_counter() - before
-        before = time.perf_counter()
-        apply_mode(pipeline, mode, self.device)
-        timings["to device"] = time.perf_counter() - before
-        before = time.perf_counter()
-        digest = model_hash(description.path)
-        timings["hash"] = time.perf_counter() - before
+        to_rgb = latent_to_rgb(description.family, getattr(pipeline, "vae", None))
+        with _timed(timings, "speed"):
+            speedups = apply_speed(pipeline, speed, self.device)
+        with _timed(timings, "to device"):
+            apply_mode(pipeline, mode, self.device)
+        with _timed(timings, "hash"):
+            record = _model_record(source, description, pipeline)
         self.loaded = LoadedModel(
             source=source,
             description=description,
@@ -202,13 +191,7 @@ class StableDiffusionEngine:
             own_scheduler=pipeline.scheduler,
             counters=token_counters(description.path),
             to_rgb=to_rgb,
-            record=ModelRecord(
-                name=source.name,
-                source=source.location,
-                family=description.family,
-                hash=digest,
-                prediction_type=pipeline.scheduler.config.get("prediction_type"),
-            ),
+            record=record,
             load_timings=timings,
         )
         report(
@@ -223,41 +206,31 @@ class StableDiffusionEngine:
         )
         return self.loaded
 
-    def generate(
-        self,
-        request: GenerationRequest,
-        *,
-        report: Report = report_nothing,
-        cancellation: Cancellation | None = None,
-        on_image: OnImage | None = None,
-    ) -> GenerationResult:
-        """Carry out a request in one attempt, as it is asked for.
-
-        Raises OutOfMemoryError, BrokenPictureError, CancelledError, ImageError,
-        InvalidRequestError and what `load` raises.
-        """
-        run = Run(self, request, report, cancellation or Cancellation(), on_image)
-        failure = run.try_advance()
-        if failure is None:
-            return run.result()
-        self.device.release()
-        raise OutOfMemoryError(
-            f"memory ran out in the {run.stage} stage: {failure}",
-            "Generate with the retry policy, or ask for less",
-            stage=run.stage,
-        )
-
     def unload(self) -> None:
-        """Let the model go and give its memory back."""
+        """Drop the model and give its memory back."""
         if self.loaded is not None:
             self.loaded.encoder.forget()
-            pipeline = self.loaded.pipeline
-            if hasattr(pipeline, "_all_hooks"):
-                pipeline.remove_all_hooks()
+            remove_hooks(self.loaded.pipeline)
             self.loaded = None
-            del pipeline
         self.device.release()
 
     def cleanup(self) -> None:
-        """Let everything go. The engine can be used again afterwards."""
+        """Drop everything. The engine can be used again afterwards."""
         self.unload()
+
+
+def _model_record(source: ModelSource, description: ModelDescription, pipeline: Any) -> ModelRecord:
+    return ModelRecord(
+        name=source.name,
+        source=source.location,
+        family=description.family,
+        hash=model_hash(description.path),
+        prediction_type=pipeline.scheduler.config.get("prediction_type"),
+    )
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    before = time.perf_counter()
+    yield
+    timings[name] = time.perf_counter() - before

@@ -49,9 +49,10 @@ class LatentToRGB:
         return latents.shape[2], latents.shape[1], bytes(pixels.numpy())
 
 
-def latent_to_rgb(family: str, vae: Any, channels: int) -> LatentToRGB | None:
+def latent_to_rgb(family: str, vae: Any) -> LatentToRGB | None:
     """The map for a model: published figures for SD 1.x, 2.x and SDXL, fitted to the VAE itself
     where that is a tiny one, None otherwise."""
+    channels = int(getattr(vae.config, "latent_channels", 4)) if vae is not None else 0
     if family in ("sd1", "sd2") and channels == 4:
         return LatentToRGB(torch.tensor(_SD1))
     if family == "sdxl" and channels == 4:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -24,17 +23,15 @@ from sdtui.engine.memory.batching import choose_batch_size, expected_peak, held_
 from sdtui.engine.memory.ladder import Plan
 from sdtui.engine.memory.modes import modes_for, set_vae_savings
 from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.record_builder import RecordBuilder
 from sdtui.engine.resolve import Resolved, resolve
 from sdtui.engine.stages.decode import broken, check_latents, decode, decode_in_float32, to_images
 from sdtui.engine.stages.denoise import Batch, denoise, not_accepted
 from sdtui.engine.stages.encode import Embeddings, find_truncations
-from sdtui.requests.events import Estimated, Notice, Preview, StageStarted, Step, Truncated
+from sdtui.requests.events import Estimated, Notice, Preview, Report, StageStarted, Step, Truncated
 from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings, Stage
 from sdtui.requests.request import GenerationRequest
-
-if TYPE_CHECKING:
-    from sdtui.engine.pipeline_manager import Report, StableDiffusionEngine
 
 OnImage = Callable[[int, Image.Image, GenerationRecord], None]
 """Called with every finished picture: its index, itself, and its own record."""

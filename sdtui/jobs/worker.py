@@ -12,7 +12,7 @@ from sdtui.core.job_state import JobState
 from sdtui.core.settings import Settings
 from sdtui.jobs.job import Format, Job, Output
 from sdtui.jobs.torch_preload import without_blocking_the_event_loop
-from sdtui.requests.events import Cancelled, Event, Failed, FinalEvent, Finished, Saved, Started
+from sdtui.requests.events import Cancelled, Failed, FinalEvent, Finished, Report, Saved, Started
 from sdtui.requests.record import GenerationRecord, ImageRecord
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from sdtui.engine.generator import RobustStableDiffusionGenerator
 
-Report = Callable[[Event], None]
 MakeGenerator = Callable[[Settings], "RobustStableDiffusionGenerator"]
 
 _STATE_AFTER = {

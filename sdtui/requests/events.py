@@ -3,6 +3,7 @@ the queue hands them to its subscribers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -224,6 +225,14 @@ Event = Annotated[
     | Cancelled,
     Field(discriminator="kind"),
 ]
+
+
+Report = Callable[[Event], None]
+"""Takes the events of a run, on the thread that the run is on."""
+
+
+def report_nothing(_: Event) -> None:
+    """Ignore an event."""
 
 
 class JobEvent(_Event):

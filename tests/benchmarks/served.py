@@ -17,9 +17,9 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import RobustStableDiffusionGenerator
 from sdtui.engine.library_setup import quiet_libraries
-from sdtui.engine.pipeline_manager import Report, report_nothing
 from sdtui.engine.run import GenerationResult, OnImage
 from sdtui.jobs.worker import make_generator
+from sdtui.requests.events import Report, report_nothing
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.lifecycle import TURN
 

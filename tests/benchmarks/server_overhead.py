@@ -28,9 +28,10 @@ from typing import Any, NamedTuple, Self
 from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.engine.pipeline_manager import Report, StableDiffusionEngine, report_nothing
+from sdtui.engine.generator import generate
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.run import GenerationResult, OnImage
-from sdtui.requests.events import Event
+from sdtui.requests.events import Event, Report, report_nothing
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
 from tests.benchmarks.served import Middle, Overheard, as_served_on_one_core
@@ -139,7 +140,7 @@ class _Watched(Overheard):
 
     def _call_directly(self, request: GenerationRequest) -> None:
         before = _Taken.now()
-        result = self.engine.generate(request)
+        result = generate(self.engine, request)
         self.direct = _Taken.now().less(before)
         self.direct_stages = sum(result.record.timings.values())
 
@@ -191,9 +192,9 @@ def _sum_up(rounds: Sequence[Sequence[_Taken]], beside: Sequence[float]) -> list
 def _steps_of(engine: StableDiffusionEngine, values: Mapping[str, Any], seconds: float) -> int:
     """How many steps take so long."""
     request = GenerationRequest.parse({**values, "num_inference_steps": 20})
-    engine.generate(request)
+    generate(engine, request)
     before = time.perf_counter()
-    engine.generate(request)
+    generate(engine, request)
     return min(150, max(1, round(20 * seconds / (time.perf_counter() - before))))
 
 

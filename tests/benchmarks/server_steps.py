@@ -17,9 +17,9 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from sdtui.engine.pipeline_manager import Report, StableDiffusionEngine
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.run import OnImage
-from sdtui.requests.events import Event, Preview, Step
+from sdtui.requests.events import Event, Preview, Report, Step
 from tests.benchmarks.served import Middle, Overheard, as_served_on_one_core
 from tests.support.live_server import live
 

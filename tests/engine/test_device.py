@@ -10,6 +10,7 @@ import torch
 from sdtui.core.enums import DType
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device, choose_dtype
+from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.models import precision
 from sdtui.requests.request import GenerationRequest
@@ -22,7 +23,7 @@ def test_engine_uses_the_device_default_dtype(
     monkeypatch.setattr(precision, "cpu_computes_bfloat16", lambda: native)
     request = GenerationRequest(prompt="a", model=str(tiny_sd1), num_inference_steps=1)
     with StableDiffusionEngine(Settings(device="cpu", previews=False)) as engine:
-        assert engine.generate(request).record.dtype == dtype
+        assert generate(engine, request).record.dtype == dtype
         assert engine.loaded is not None
         assert str(engine.loaded.denoiser.dtype) == f"torch.{dtype}"
 

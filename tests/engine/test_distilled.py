@@ -9,6 +9,7 @@ import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline
 
 from sdtui.core.enums import DType
+from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.events import Event
 from sdtui.requests.request import GenerationRequest
@@ -25,7 +26,7 @@ def lcm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_lcm_picture_is_that_of_diffusers(shared_engine: StableDiffusionEngine, lcm: Path) -> None:
     # By itself a CPU may take bfloat16.
     request = GenerationRequest(prompt="a red cat", model=str(lcm), seed=42, dtype=DType.FLOAT32)
-    native = shared_engine.generate(request)
+    native = generate(shared_engine, request)
     settings = native.record.settings
     assert settings is not None
     assert (settings.sampler, settings.num_inference_steps, settings.guidance_scale) == (
@@ -54,7 +55,7 @@ def test_previews_of_an_lcm_batch_show_its_first_picture(
         request = GenerationRequest(
             prompt="a red cat", model=str(lcm), seed=42, num_images_per_prompt=count
         )
-        shared_engine.generate(request, report=seen.append)
+        generate(shared_engine, request, report=seen.append)
         previews.append([event.rgb for event in seen if event.kind == "preview"])
     alone, first = previews
     assert len(alone) == 4

@@ -21,7 +21,7 @@ from sdtui.core.errors import (
 )
 from sdtui.core.samplers import sampler_labels
 from sdtui.core.settings import Settings
-from sdtui.engine.generator import RobustStableDiffusionGenerator
+from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.input_images import open_init_image
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.events import Event, Preview, Step
@@ -39,21 +39,21 @@ def test_open_values_take_native_ones_and_are_recorded(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     wanted = GenerationRequest(prompt="a cat", model=str(tiny_sd1), num_inference_steps=1)
-    result = shared_engine.generate(wanted)
+    result = generate(shared_engine, wanted)
     settings = result.record.settings
     assert settings is not None
     assert (settings.width, settings.height) == (128, 128)
     assert settings.guidance_scale == 7.5
     assert settings.sampler == "DPM++ 2M Karras"
     assert 0 <= result.record.seed < 2**32
-    again = shared_engine.generate(wanted.changed(seed=result.record.seed))
+    again = generate(shared_engine, wanted.changed(seed=result.record.seed))
     assert difference(result.images[0], again.images[0]) == 0
 
 
 def test_remaining_time_covers_all_batches(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
 ) -> None:
-    shared_engine.generate(_request(tiny_sd1, num_images_per_prompt=9), report=events)
+    generate(shared_engine, _request(tiny_sd1, num_images_per_prompt=9), report=events)
     steps = [event for event in events if isinstance(event, Step)]
     assert len({step.first_image for step in steps}) > 1
     for step in steps:
@@ -65,7 +65,7 @@ def test_remaining_time_covers_all_batches(
 def test_a_step_event_for_every_step(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
 ) -> None:
-    shared_engine.generate(_request(tiny_sd1), report=events)
+    generate(shared_engine, _request(tiny_sd1), report=events)
     steps = [event for event in events if isinstance(event, Step)]
     assert [(step.step, step.total) for step in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert all(step.seconds > 0 and step.it_per_second > 0 for step in steps)
@@ -76,7 +76,7 @@ def test_a_step_event_for_every_step(
 def test_stages_are_reported_in_order(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
 ) -> None:
-    result = shared_engine.generate(_request(tiny_sd1), report=events)
+    result = generate(shared_engine, _request(tiny_sd1), report=events)
     stages = [event.stage for event in events if event.kind == "stage"]
     assert stages == [Stage.LOAD, Stage.ENCODE, Stage.DENOISE, Stage.DECODE]
     assert set(result.record.timings) == {"load", "encode", "denoise", "decode"}
@@ -85,12 +85,12 @@ def test_stages_are_reported_in_order(
 def test_same_prompt_with_another_seed_reuses_embeddings(
     shared_engine: StableDiffusionEngine, tiny_sdxl: Path
 ) -> None:
-    shared_engine.generate(_request(tiny_sdxl))
+    generate(shared_engine, _request(tiny_sdxl))
     assert shared_engine.loaded is not None
     with failing(shared_engine.loaded, Stage.ENCODE, Fault(0)) as encoding:
-        shared_engine.generate(_request(tiny_sdxl, seed=8))
+        generate(shared_engine, _request(tiny_sdxl, seed=8))
         assert encoding.passes == 0
-        shared_engine.generate(_request(tiny_sdxl, prompt="a blue cat"))
+        generate(shared_engine, _request(tiny_sdxl, prompt="a blue cat"))
         assert encoding.passes > 0
 
 
@@ -98,7 +98,7 @@ def test_truncation_is_reported_for_both_prompts_and_encoders(
     shared_engine: StableDiffusionEngine, tiny_sdxl: Path
 ) -> None:
     long = "x" * 70 + " tail end"
-    record = shared_engine.generate(_request(tiny_sdxl, prompt=long, negative_prompt=long)).record
+    record = generate(shared_engine, _request(tiny_sdxl, prompt=long, negative_prompt=long)).record
     found = {(cut.field, cut.encoder): cut.cut for cut in record.truncations}
     assert set(found) == {
         (field, encoder)
@@ -113,7 +113,7 @@ def test_truncation_is_reported_for_both_prompts_and_encoders(
 def test_every_sampler_makes_a_picture(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, label: str
 ) -> None:
-    result = shared_engine.generate(_request(tiny_sd1, sampler=label, num_inference_steps=5))
+    result = generate(shared_engine, _request(tiny_sd1, sampler=label, num_inference_steps=5))
     assert result.record.settings is not None
     assert result.record.settings.sampler == label
     assert len(set(result.images[0].convert("L").tobytes())) > 10
@@ -122,16 +122,16 @@ def test_every_sampler_makes_a_picture(
 def test_sampler_does_not_affect_the_next_run(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
-    fresh = shared_engine.generate(_request(tiny_sd1, sampler="DPM++ 2M")).images[0]
-    shared_engine.generate(_request(tiny_sd1, sampler="DPM++ 2M SDE Karras"))
-    again = shared_engine.generate(_request(tiny_sd1, sampler="DPM++ 2M")).images[0]
+    fresh = generate(shared_engine, _request(tiny_sd1, sampler="DPM++ 2M")).images[0]
+    generate(shared_engine, _request(tiny_sd1, sampler="DPM++ 2M SDE Karras"))
+    again = generate(shared_engine, _request(tiny_sd1, sampler="DPM++ 2M")).images[0]
     assert difference(fresh, again) == 0
 
 
 def test_previews_are_small_and_approach_the_picture(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
 ) -> None:
-    shared_engine.generate(_request(tiny_sd1, num_inference_steps=6), report=events)
+    generate(shared_engine, _request(tiny_sd1, num_inference_steps=6), report=events)
     previews = [event for event in events if isinstance(event, Preview)]
     assert [preview.step for preview in previews] == [1, 2, 3, 4, 5, 6]
     assert all((preview.width, preview.height) == (8, 8) for preview in previews)
@@ -140,7 +140,7 @@ def test_previews_are_small_and_approach_the_picture(
 
 def test_previews_can_be_turned_off(tiny_sd1: Path, events: Events) -> None:
     with StableDiffusionEngine(Settings(device="cpu", previews=False)) as engine:
-        engine.generate(_request(tiny_sd1), report=events)
+        generate(engine, _request(tiny_sd1), report=events)
     assert "preview" not in events.kinds()
 
 
@@ -156,18 +156,21 @@ def test_cancel_stops_within_a_step_and_skips_decoding(
             if event.step == 2:
                 cancellation.stop_now()
 
-    shared_engine.generate(_request(tiny_sd1))
+    generate(shared_engine, _request(tiny_sd1))
     assert shared_engine.loaded is not None
     with (
         failing(shared_engine.loaded, Stage.DECODE, Fault(0)) as decoding,
         pytest.raises(CancelledError),
     ):
-        shared_engine.generate(
-            _request(tiny_sd1, num_inference_steps=20), report=report, cancellation=cancellation
+        generate(
+            shared_engine,
+            _request(tiny_sd1, num_inference_steps=20),
+            report=report,
+            cancellation=cancellation,
         )
     assert steps == [1, 2]
     assert decoding.passes == 0
-    shared_engine.generate(_request(tiny_sd1))
+    generate(shared_engine, _request(tiny_sd1))
 
 
 def test_cancel_stops_loading(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
@@ -210,17 +213,17 @@ def test_decode_with_nan_is_repeated_in_float32(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, events: Events
 ) -> None:
     wanted = _request(tiny_sd1, dtype="bfloat16")
-    shared_engine.generate(wanted)
+    generate(shared_engine, wanted)
     assert shared_engine.loaded is not None
     decoder = shared_engine.loaded.pipeline.vae.decoder
     handle = decoder.register_forward_hook(lambda *_: _nan())
     try:
-        result = shared_engine.generate(wanted, report=events)
+        result = generate(shared_engine, wanted, report=events)
     finally:
         handle.remove()
     assert "float32" in result.record.notices[0]
     assert "notice" in events.kinds()
-    sound = shared_engine.generate(wanted)
+    sound = generate(shared_engine, wanted)
     assert difference(result.images[0], sound.images[0]) <= 8  # bfloat16 against float32
 
 
@@ -228,13 +231,13 @@ def test_decode_with_nan_is_repeated_in_float32(
 def test_decode_with_nan_in_float32_fails(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, value: float
 ) -> None:
-    shared_engine.generate(_request(tiny_sd1))
+    generate(shared_engine, _request(tiny_sd1))
     assert shared_engine.loaded is not None
     decoder = shared_engine.loaded.pipeline.vae.decoder
     handle = decoder.register_forward_hook(lambda *_: torch.full((1, 3, 64, 64), value))
     try:
         with pytest.raises(BrokenPictureError, match="black or holds NaN"):
-            shared_engine.generate(_request(tiny_sd1))
+            generate(shared_engine, _request(tiny_sd1))
     finally:
         handle.remove()
 
@@ -242,14 +245,14 @@ def test_decode_with_nan_in_float32_fails(
 def test_nan_latents_have_their_own_error(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
-    shared_engine.generate(_request(tiny_sd1))
+    generate(shared_engine, _request(tiny_sd1))
     assert shared_engine.loaded is not None
     handle = shared_engine.loaded.denoiser.register_forward_hook(
         lambda _, __, out: (out[0] * float("nan"),)
     )
     try:
         with pytest.raises(BrokenPictureError, match="denoiser") as caught:
-            shared_engine.generate(_request(tiny_sd1))
+            generate(shared_engine, _request(tiny_sd1))
     finally:
         handle.remove()
     assert caught.value.stage is Stage.DENOISE
@@ -262,8 +265,8 @@ def test_init_images_of_every_color_mode_are_opened(
 ) -> None:
     path = tmp_path / ("init.tiff" if mode == "CMYK" else "init.png")
     Image.new(mode, (37, 91)).save(path)
-    result = shared_engine.generate(
-        _request(tiny_sd1, init_image=path, init_image_fit=fit, strength=0.5)
+    result = generate(
+        shared_engine, _request(tiny_sd1, init_image=path, init_image_fit=fit, strength=0.5)
     )
     assert result.images[0].size == (64, 64)
     assert len(result.record.parents[0]) == 64
@@ -291,7 +294,7 @@ def test_strength_0_returns_the_init_image(
     path = tmp_path / "init.png"
     Image.new("RGB", (64, 64), "red").save(path)
     nothing, much = (
-        shared_engine.generate(_request(tiny_sd1, init_image=path, strength=strength))
+        generate(shared_engine, _request(tiny_sd1, init_image=path, strength=strength))
         for strength in (0.0, 1.0)
     )
     assert difference(nothing.images[0], much.images[0]) > 5
@@ -303,7 +306,7 @@ def test_wrong_init_image_is_refused_before_loading(
     path = tmp_path / "init.png"
     path.write_text("no picture")
     with pytest.raises(ImageError, match="no picture of a known format"):
-        engine.generate(_request(tiny_sd1, init_image=path))
+        generate(engine, _request(tiny_sd1, init_image=path))
     assert engine.loaded is None
 
 
@@ -313,20 +316,20 @@ def test_size_must_fit_the_vae_of_the_model(
     model = shared_engine.load(str(tiny_sd1), GenerationRequest(prompt="x").dtype)
     monkeypatch.setattr(model.pipeline, "vae_scale_factor", 16)
     with pytest.raises(InvalidRequestError, match="width: must be a multiple of 16"):
-        shared_engine.generate(_request(tiny_sd1, dtype="auto", width=72))
+        generate(shared_engine, _request(tiny_sd1, dtype="auto", width=72))
 
 
 def test_offload_modes_need_a_gpu(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
     with pytest.raises(UnsupportedModelError, match="needs a GPU"):
-        engine.generate(_request(tiny_sd1, memory_mode="model_offload"))
+        generate(engine, _request(tiny_sd1, memory_mode="model_offload"))
 
 
 def test_next_model_replaces_the_last(
     engine: StableDiffusionEngine, tiny_sd1: Path, tiny_sdxl: Path
 ) -> None:
-    first = engine.generate(_request(tiny_sd1)).images[0]
-    second = engine.generate(_request(tiny_sdxl))
+    first = generate(engine, _request(tiny_sd1)).images[0]
+    second = generate(engine, _request(tiny_sdxl))
     assert second.record.model is not None
     assert second.record.model.family == "sdxl"
-    again = engine.generate(_request(tiny_sd1)).images[0]
+    again = generate(engine, _request(tiny_sd1)).images[0]
     assert difference(first, again) == 0

@@ -45,6 +45,16 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(value))
 
 
+def test_library_errors_are_logged_with_their_traceback(
+    copy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (copy / "tokenizer" / "tokenizer.json").write_text("[]")
+    assert "the log has the whole error" in str(refused(copy))
+    logged = [record for record in caplog.records if record.name == "sdtui.engine.stages.load"]
+    assert logged[0].exc_info is not None
+    assert "Traceback" in caplog.text
+
+
 def refused(path: Path) -> SdtuiError:
     """The error that loading ends with: one line, whoever wrote it."""
     with pytest.raises(SdtuiError) as caught:

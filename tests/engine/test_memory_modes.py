@@ -14,7 +14,7 @@ from sdtui.core.settings import Settings
 from sdtui.engine import pipeline_manager as engine_module
 from sdtui.engine import run as run_module
 from sdtui.engine.device import Device
-from sdtui.engine.generator import RobustStableDiffusionGenerator
+from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.record import Stage
 from tests.support.faults import Fault, module_of
@@ -43,10 +43,10 @@ def test_every_memory_mode_makes_the_same_picture(
     offloading: StableDiffusionEngine, fixture: str, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(fixture)
-    full = offloading.generate(make_request(folder, memory_mode="full"))
+    full = generate(offloading, make_request(folder, memory_mode="full"))
     order = ("model_offload", "full", "group_offload", "model_offload", "full")
     for mode in order:
-        made = offloading.generate(make_request(folder, memory_mode=mode))
+        made = generate(offloading, make_request(folder, memory_mode=mode))
         assert made.record.memory_mode == mode
         assert difference(full.images[0], made.images[0]) <= 1, mode
 
@@ -59,8 +59,8 @@ def test_image_to_image_works_in_every_memory_mode(
 
     Image.linear_gradient("L").save(tmp_path / "init.png")
     wanted = make_request(tiny_sd1, init_image=tmp_path / "init.png", strength=0.9)
-    full = offloading.generate(wanted.changed(memory_mode="full"))
-    made = offloading.generate(wanted.changed(memory_mode=mode))
+    full = generate(offloading, wanted.changed(memory_mode="full"))
+    made = generate(offloading, wanted.changed(memory_mode=mode))
     assert difference(full.images[0], made.images[0]) <= 1
 
 
@@ -75,7 +75,7 @@ def test_ladder_tries_leaner_memory_modes(
         # A model that was loaded anew has lost the hook.
         pipeline.unet.register_forward_pre_hook(fault)
 
-    full = offloading.generate(make_request(tiny_sd1, memory_mode="full")).images[0]
+    full = generate(offloading, make_request(tiny_sd1, memory_mode="full")).images[0]
     offloading.unload()
     monkeypatch.setattr(engine_module, "apply_mode", placed)
     generator = RobustStableDiffusionGenerator(offloading)
@@ -91,11 +91,11 @@ def test_offloaded_model_is_usable_after_a_failed_run(
     offloading: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     wanted = make_request(tiny_sd1, memory_mode="model_offload")
-    sound = offloading.generate(wanted).images[0]
+    sound = generate(offloading, wanted).images[0]
     assert offloading.loaded is not None
     fault = Fault(1, lambda: RuntimeError("something else"))
     handle = module_of(offloading.loaded, Stage.DENOISE).register_forward_pre_hook(fault)
     with pytest.raises(RuntimeError, match="something else"):
-        offloading.generate(wanted)
+        generate(offloading, wanted)
     handle.remove()
-    assert difference(offloading.generate(wanted).images[0], sound) == 0
+    assert difference(generate(offloading, wanted).images[0], sound) == 0

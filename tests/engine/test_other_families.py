@@ -12,6 +12,7 @@ from diffusers import FluxPipeline
 from PIL import Image
 
 from sdtui.core.errors import InvalidRequestError
+from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from tests.support.events import Events
 from tests.support.images import difference
@@ -39,7 +40,7 @@ def test_flux_picture_is_that_of_diffusers(
         height=64,
         generator=torch.Generator().manual_seed(1),
     ).images[0]
-    result = shared_engine.generate(_request(tiny_flux, num_images_per_prompt=2), report=events)
+    result = generate(shared_engine, _request(tiny_flux, num_images_per_prompt=2), report=events)
     assert difference(result.images[0], plain) <= 1  # in a batch of two
     assert events.kinds().count("step") == 3
     assert set(result.record.timings) == {"load", "encode", "denoise", "decode"}
@@ -49,8 +50,8 @@ def test_flux_starts_from_an_init_image(
     shared_engine: StableDiffusionEngine, tiny_flux: Path, tmp_path: Path
 ) -> None:
     Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
-    result = shared_engine.generate(
-        _request(tiny_flux, init_image=tmp_path / "red.png", strength=0.7)
+    result = generate(
+        shared_engine, _request(tiny_flux, init_image=tmp_path / "red.png", strength=0.7)
     )
     assert result.images[0].size == (64, 64)
 
@@ -63,15 +64,17 @@ def test_values_that_flux_cannot_use_are_refused(
     shared_engine: StableDiffusionEngine, tiny_flux: Path, values: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=words):
-        shared_engine.generate(_request(tiny_flux, **values))
+        generate(shared_engine, _request(tiny_flux, **values))
 
 
 def test_fields_that_a_pipeline_ignores_are_reported(
     shared_engine: StableDiffusionEngine, tmp_path: Path, events: Events
 ) -> None:
     folder = make_latent_consistency(tmp_path / "lcm")
-    result = shared_engine.generate(
-        _request(folder, negative_prompt="blurry", num_inference_steps=2), report=events
+    result = generate(
+        shared_engine,
+        _request(folder, negative_prompt="blurry", num_inference_steps=2),
+        report=events,
     )
     assert result.images[0].size == (64, 64)
     assert "doesn't take negative_prompt" in result.record.notices[0]

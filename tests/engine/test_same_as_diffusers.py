@@ -17,6 +17,7 @@ from diffusers import (
 )
 from PIL import Image
 
+from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.request import GenerationRequest
 from tests.support.images import difference
@@ -59,8 +60,8 @@ def test_sd1_picture_is_that_of_diffusers(
         negative_prompt=negative or None,
         **arguments,
     )
-    native = shared_engine.generate(
-        _request(tiny_sd1, sampler, negative_prompt=negative, **arguments)
+    native = generate(
+        shared_engine, _request(tiny_sd1, sampler, negative_prompt=negative, **arguments)
     )
     assert difference(native.images[0], plain) == 0
 
@@ -78,8 +79,8 @@ def test_sdxl_picture_is_that_of_diffusers(
         negative_prompt=negative or None,
         **arguments,
     )
-    native = shared_engine.generate(
-        _request(tiny_sdxl, "Euler a", negative_prompt=negative, **arguments)
+    native = generate(
+        shared_engine, _request(tiny_sdxl, "Euler a", negative_prompt=negative, **arguments)
     )
     assert difference(native.images[0], plain) == 0
 
@@ -112,7 +113,8 @@ def test_image_to_image_picture_is_that_of_diffusers(
         strength=0.6,
         guidance_scale=6.0,
     )
-    native = shared_engine.generate(
+    native = generate(
+        shared_engine,
         _request(
             folder,
             sampler,
@@ -121,7 +123,7 @@ def test_image_to_image_picture_is_that_of_diffusers(
             guidance_scale=6.0,
             width=128,
             height=64,
-        )
+        ),
     )
     assert difference(native.images[0], plain) == 0
 
@@ -132,7 +134,7 @@ def test_picture_without_guidance_is_that_of_diffusers(
     plain = _plain(
         StableDiffusionXLPipeline, tiny_sdxl, "Euler a", prompt="a red cat", guidance_scale=0.0
     )
-    native = shared_engine.generate(_request(tiny_sdxl, "Euler a", guidance_scale=0.0))
+    native = generate(shared_engine, _request(tiny_sdxl, "Euler a", guidance_scale=0.0))
     assert difference(native.images[0], plain) == 0
 
 
@@ -141,7 +143,7 @@ def test_same_seed_makes_the_same_picture(
     shared_engine: StableDiffusionEngine, fixture: str, request: pytest.FixtureRequest
 ) -> None:
     wanted = _request(request.getfixturevalue(fixture), "Euler a")
-    first, second = (shared_engine.generate(wanted).images[0] for _ in range(2))
+    first, second = (generate(shared_engine, wanted).images[0] for _ in range(2))
     assert difference(first, second) == 0
 
 
@@ -150,10 +152,10 @@ def test_batch_picture_is_that_of_its_seed_alone(
     shared_engine: StableDiffusionEngine, fixture: str, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(fixture)
-    batch = shared_engine.generate(_request(folder, "Euler a", num_images_per_prompt=3))
+    batch = generate(shared_engine, _request(folder, "Euler a", num_images_per_prompt=3))
     assert batch.record.settings is not None
     assert batch.record.settings.batch_size == 3
-    alone = shared_engine.generate(_request(folder, "Euler a", seed=44))
+    alone = generate(shared_engine, _request(folder, "Euler a", seed=44))
     assert batch.record.images[2].seed == 44
     assert difference(batch.images[2], alone.images[0]) <= 1
 
@@ -161,6 +163,6 @@ def test_batch_picture_is_that_of_its_seed_alone(
 def test_another_seed_makes_another_picture(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
-    one = shared_engine.generate(_request(tiny_sd1, "Euler a", seed=1)).images[0]
-    other = shared_engine.generate(_request(tiny_sd1, "Euler a", seed=2)).images[0]
+    one = generate(shared_engine, _request(tiny_sd1, "Euler a", seed=1)).images[0]
+    other = generate(shared_engine, _request(tiny_sd1, "Euler a", seed=2)).images[0]
     assert difference(one, other) > 20

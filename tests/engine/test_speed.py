@@ -17,6 +17,7 @@ from sdtui.core.enums import Speed
 from sdtui.core.settings import Settings
 from sdtui.engine import threads
 from sdtui.engine.device import Device
+from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.speed import presets as presets
 from sdtui.engine.speed.deepcache import DeepCache, has_deep_blocks
@@ -49,7 +50,7 @@ def test_presets_record_what_they_enable_and_lack(
     engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     records = {
-        speed: engine.generate(_request(tiny_sd1, speed, num_inference_steps=1)).record
+        speed: generate(engine, _request(tiny_sd1, speed, num_inference_steps=1)).record
         for speed in Speed
     }
     parts = {
@@ -69,13 +70,13 @@ def test_presets_record_what_they_enable_and_lack(
 
 def test_projections_are_fused_on_a_gpu(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
     request = _request(tiny_sd1, Speed.QUALITY)
-    before = engine.generate(request).images[0]
+    before = generate(engine, request).images[0]
     assert engine.loaded is not None
     # The CPU stands where a GPU would: fusing doesn't depend on it.
     gpu = Device(torch.device("cuda", 0))
     found = presets.turn_on(engine.loaded.pipeline, [presets.fused_projections], gpu)
     assert (found.names, found.notices) == (("fused projections",), ())
-    assert difference(before, engine.generate(request).images[0]) <= 1
+    assert difference(before, generate(engine, request).images[0]) <= 1
 
 
 @pytest.mark.usefixtures("without_compiling")
@@ -84,7 +85,7 @@ def test_preset_is_reset_for_each_run(
     engine: StableDiffusionEngine, tiny_sd1: Path, count: int
 ) -> None:
     request = _request(tiny_sd1, Speed.MAX, num_images_per_prompt=count)
-    first, second = engine.generate(request).images, engine.generate(request).images
+    first, second = generate(engine, request).images, generate(engine, request).images
     assert all(difference(one, other) == 0 for one, other in zip(first, second, strict=True))
 
 
@@ -92,9 +93,9 @@ def test_quality_after_fast_restores_the_original_picture(
     engine: StableDiffusionEngine, tiny_sd1: Path
 ) -> None:
     quality, fast = _request(tiny_sd1, Speed.QUALITY), _request(tiny_sd1, Speed.FAST)
-    before = engine.generate(quality).images[0]
-    changed = engine.generate(fast).images[0]
-    after = engine.generate(quality).images[0]
+    before = generate(engine, quality).images[0]
+    changed = generate(engine, fast).images[0]
+    after = generate(engine, quality).images[0]
     assert difference(before, after) == 0
     assert difference(before, changed) > 0
 
@@ -122,7 +123,7 @@ def test_transformers_use_the_first_block_cache(
     engine: StableDiffusionEngine, tmp_path: Path
 ) -> None:
     model = make_flux(tmp_path)
-    result = engine.generate(_request(model, Speed.FAST, width=64, height=64))
+    result = generate(engine, _request(model, Speed.FAST, width=64, height=64))
     assert result.record.settings is not None
     assert "first-block cache 0.05" in result.record.settings.speedups
     assert any(notice.startswith("without channels last:") for notice in result.record.notices)
@@ -138,7 +139,7 @@ def test_missing_compiler_does_not_prevent_the_picture(
     monkeypatch.setattr(inductor.cpp, "cxx", ("/nonexistent/c++",))
     # Found out once in a process; other tests may have done so.
     monkeypatch.setattr(presets, "_why_no_compiler", presets._why_no_compiler.__wrapped__)
-    record = engine.generate(_request(tiny_sd1, Speed.MAX, num_inference_steps=1)).record
+    record = generate(engine, _request(tiny_sd1, Speed.MAX, num_inference_steps=1)).record
     assert record.success
     assert any(
         notice.startswith("without compiled blocks: torch.compile doesn't work here")
@@ -163,7 +164,7 @@ def test_compiled_blocks_do_not_depend_on_the_thread_count(
     seconds = itertools.count()
     engine.threads = ThreadCount(most=8, measure=lambda: _three_busy(next(seconds)))
     try:
-        engine.generate(_request(tiny_sd1, speed, num_inference_steps=2))
+        generate(engine, _request(tiny_sd1, speed, num_inference_steps=2))
         assert torch.get_num_threads() == expected
     finally:
         torch.set_num_threads(before)

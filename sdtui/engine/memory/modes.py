@@ -25,9 +25,15 @@ def can_change(current: MemoryMode | None) -> bool:
 
 def apply_mode(pipeline: Any, mode: MemoryMode, device: Device) -> None:
     """Put a pipeline into a memory mode. It must be one that `can_change` allows."""
+    remove_hooks(pipeline)
+    _APPLY[mode](pipeline, device)
+
+
+def remove_hooks(pipeline: Any) -> None:
+    """Take off the hooks of a memory mode, as far as that is possible (see `can_change`)."""
+    # diffusers' method reads a list that only the offload modes make.
     if hasattr(pipeline, "_all_hooks"):
         pipeline.remove_all_hooks()
-    _APPLY[mode](pipeline, device)
 
 
 def _full(pipeline: Any, device: Device) -> None:

@@ -5,6 +5,7 @@ Nothing here is on in the preset `quality`, so that its pictures are the model's
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -12,11 +13,13 @@ from typing import Any
 
 import torch
 from diffusers import FirstBlockCacheConfig
-from torch._dynamo.exc import TorchDynamoException
 
 from sdtui.core.enums import Speed
 from sdtui.engine.device import Device
+from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.speed.deepcache import DeepCache, has_deep_blocks
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -126,11 +129,15 @@ def compiled_blocks(pipeline: Any, device: Device) -> PresetOutcome:
 
 @cache
 def _why_no_compiler(device_type: str) -> str | None:
-    """Compile something small, since only that tells whether a compiler is there and works."""
+    """Compile something small, since only that shows whether a compiler is there and works."""
     try:
         torch.compile(_double)(torch.ones(8, device=device_type))
-    except TorchDynamoException as error:
-        return f"torch.compile doesn't work here ({str(error).splitlines()[0]})"
+    except RuntimeError as error:  # torch's compiler has no public class of its own for errors
+        if is_out_of_memory(error):
+            raise
+        _log.warning("torch.compile doesn't work here", exc_info=error)
+        lines = str(error).splitlines()
+        return f"torch.compile doesn't work here ({lines[0] if lines else type(error).__name__})"
     return None
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from PIL import Image
 
 from sdtui.core.errors import BrokenPictureError
+from sdtui.engine.latents import decode_latents, needs_float32
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.stages.load import load_component
 from sdtui.requests.record import Stage
@@ -26,11 +25,10 @@ def decode(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
     """Decode latents (N x C x H x W) in the model's own precision; float32 on the CPU, N x 3 x
     H x W, about -1 to 1. May hold NaN: see `broken`."""
     vae = model.pipeline.vae
-    upcast = vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
-    if upcast:
+    if needs_float32(vae):
         return decode_in_float32(model, latents)
     try:
-        return _decode(vae, latents, model)
+        return decode_latents(model, vae, latents)
     finally:
         model.pipeline.maybe_free_model_hooks()
 
@@ -46,7 +44,7 @@ def decode_in_float32(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor
         vae.enable_tiling()
         vae.tile_sample_min_size = own.tile_sample_min_size
         vae.tile_latent_min_size = own.tile_latent_min_size
-    return _decode(vae.to(model.pipeline._execution_device), latents, model)
+    return decode_latents(model, vae.to(model.execution_device), latents)
 
 
 def broken(pictures: torch.Tensor) -> list[int]:
@@ -64,22 +62,3 @@ def to_images(model: LoadedModel, pictures: torch.Tensor) -> list[Image.Image]:
         pictures, output_type="pil"
     )
     return images
-
-
-def _decode(vae: Any, latents: torch.Tensor, model: LoadedModel) -> torch.Tensor:
-    scaled = _unscale(vae.config, latents).to(model.pipeline._execution_device, vae.dtype)
-    with torch.no_grad():
-        pictures: torch.Tensor = vae.decode(scaled, return_dict=False)[0]
-    return pictures.float().cpu()
-
-
-def _unscale(config: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Undo what the pipeline did to the VAE's latents, in the latents' own precision."""
-    mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
-    if mean is not None and std is not None:
-        shape = (1, -1, 1, 1)
-        mean_, std_ = torch.tensor(mean).view(shape), torch.tensor(std).view(shape)
-        return latents * std_.to(latents) / float(config.scaling_factor) + mean_.to(latents)
-    unscaled: torch.Tensor = latents / config.scaling_factor
-    shift = getattr(config, "shift_factor", None)
-    return unscaled + shift if shift is not None else unscaled

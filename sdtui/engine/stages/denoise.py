@@ -20,6 +20,7 @@ from diffusers import (
 from PIL import Image
 
 from sdtui.core.errors import UnsupportedModelError
+from sdtui.engine.latents import draw_noise, encode_image
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.preview import X0Watcher
 from sdtui.engine.samplers import make_scheduler
@@ -82,8 +83,8 @@ def _denoise(
             "latents": _noise(model, batch, generators),
         }
     else:
-        init_latents = _encode_image(model, batch.init_image, generators)
-        noise = torch.cat([_draw(init_latents[:1].shape, generator) for generator in generators])
+        init_latents = encode_image(model, batch.init_image, generators)
+        noise = draw_noise(init_latents.shape[1:], generators)
         if int(batch.num_inference_steps * batch.strength) < 1:
             return init_latents.cpu()
         pipeline = _image_to_image(model, init_latents, noise.to(init_latents))
@@ -142,53 +143,14 @@ def _callback(
 
 def _embeddings(model: LoadedModel, batch: Batch) -> dict[str, Any]:
     assert batch.embeddings is not None
-    device = model.pipeline._execution_device
+    device = model.execution_device
     return {name: tensor.to(device) for name, tensor in batch.embeddings.items()}
 
 
 def _noise(model: LoadedModel, batch: Batch, generators: list[torch.Generator]) -> torch.Tensor:
     factor = model.description.vae_factor
-    shape = (1, model.denoiser.config.in_channels, batch.height // factor, batch.width // factor)
-    drawn = torch.cat([_draw(shape, generator) for generator in generators])
-    return drawn.to(model.pipeline._execution_device, model.denoiser.dtype)
-
-
-def _draw(shape: tuple[int, ...] | torch.Size, generator: torch.Generator) -> torch.Tensor:
-    return torch.randn(shape, generator=generator, dtype=torch.float32)
-
-
-def _encode_image(
-    model: LoadedModel, image: Image.Image, generators: list[torch.Generator]
-) -> torch.Tensor:
-    """Latents of an init image, once for each picture, drawn from the VAE's posterior with the
-    picture's own generator (as diffusers' image-to-image pipelines do)."""
-    vae = model.pipeline.vae
-    device = model.pipeline._execution_device
-    pixels = model.pipeline.image_processor.preprocess(image)
-    upcast = vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
-    dtype = torch.float32 if upcast else vae.dtype
-    if upcast:
-        vae.to(torch.float32)
-    with torch.no_grad():
-        encoded = vae.encode(pixels.to(device, dtype))
-    if upcast:
-        vae.to(torch.float16)
-    if hasattr(encoded, "latents"):
-        latents = torch.cat([encoded.latents] * len(generators))
-    else:
-        posterior = encoded.latent_dist
-        noise = torch.cat([_draw(posterior.mean.shape, generator) for generator in generators])
-        latents = posterior.mean + posterior.std * noise.to(posterior.mean)
-    config = vae.config
-    mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
-    latents = latents.to(model.denoiser.dtype)
-    if mean is not None and std is not None:
-        shape = (1, -1, 1, 1)
-        mean_, std_ = torch.tensor(mean).view(shape), torch.tensor(std).view(shape)
-        normalised: torch.Tensor = (latents - mean_.to(latents)) / std_.to(latents)
-        return normalised * float(config.scaling_factor)
-    scaled: torch.Tensor = config.scaling_factor * latents
-    return scaled
+    shape = (model.denoiser.config.in_channels, batch.height // factor, batch.width // factor)
+    return draw_noise(shape, generators).to(model.execution_device, model.denoiser.dtype)
 
 
 class _FromInitLatents:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import shutil
 import tempfile
 import time
@@ -22,6 +23,8 @@ from sdtui.models.description import CONFIGS, UNUSED, ModelDescription, weight_v
 
 OnComponent = Callable[[str, int, int], None]
 """Called before a component is loaded: its name, its number (from 1), how many there are."""
+
+_log = logging.getLogger(__name__)
 
 _LIBRARIES = ("diffusers", "transformers")
 
@@ -227,12 +230,13 @@ def _folder_of(description: ModelDescription) -> Iterator[Path]:
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
     """Turn the libraries' many errors about unusable files (there is no end to their kinds) into
-    ModelDamagedError. What is out of memory passes."""
+    ModelDamagedError. Out-of-memory passes unchanged."""
     try:
         yield
     except Exception as error:
         if is_out_of_memory(error):
             raise
+        _log.warning("%s can't be loaded", path, exc_info=error)
         lines = str(error).strip().splitlines()
         raise ModelDamagedError(
             f"{path} can't be loaded: {lines[0][:300] if lines else type(error).__name__}",
