@@ -95,7 +95,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
         self.theme = self._first_theme
         self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(settings.keys)
-        self.main = MainScreen(drawn_by=drawn_by, over_ssh=over_ssh)
+        self.main = MainScreen(self)
         self._question: Screen[bool | None] | None = None
         # One thread, so that what is written last is what was last.
         self._disk = ThreadPoolExecutor(1, "sdtui-state")
@@ -206,20 +206,20 @@ class SdtuiApp(App[int], inherit_bindings=False):
             # What is as the settings say follows them, should they change.
             form={
                 name: text
-                for name, text in self.main.texts.items()
+                for name, text in self.main.generation.texts.items()
                 if name not in settings or text != str(settings[name])
             },
-            last_seed=self.main.parameters.last_seed,
-            sizes=dict(self.main.sizes.shares),
+            last_seed=self.main.panes.parameters.last_seed,
+            sizes=dict(self.main.window.sizes.shares),
             # Another terminal may have more colours.
             theme=self._theme_before if self.theme == self._first_theme else self.theme,
         )
 
     def leave(self, code: int = 0) -> None:
         """Save and end. What runs and waits is on disk already, for the next start."""
-        self.main.downloads.cancel()
+        self.main.models.downloads.cancel()
         if self._services is not None:
-            self.main.presenter.unsubscribe()
+            self.main.queue.presenter.unsubscribe()
             self._services.monitor.stop()
         self.save().result()
         self.exit(code)
@@ -291,7 +291,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
         the focus first."""
         active = {each.binding.id: each for each in self.main.active_bindings.values()}
         for action in ACTIONS:
-            found, pane = active.get(action.id), self.main.pane_of(action.scope)
+            found, pane = active.get(action.id), self.main.panes.by_scope(action.scope)
             if found is not None and action.name != "command_palette":
                 run = partial(self.run_action, action.name, found.node)
             elif pane is not None:
@@ -307,7 +307,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
         )
 
     async def _run_there(self, action: str, pane: Pane) -> bool:
-        self.main.show_pane(pane)
+        self.main.window.show_pane(pane)
         return await self.run_action(action, pane)
 
     def notify(
@@ -323,6 +323,10 @@ class SdtuiApp(App[int], inherit_bindings=False):
         for markup, whatever a caller says: Textual's widgets always say that it is."""
         shown = visible(message)
         super().notify(shown, title=title, severity=severity, timeout=timeout, markup=False)
+
+    def show_error(self, error: SdtuiError) -> None:
+        """Show an error and its hint long enough to be read; the log has it too."""
+        self.notify(str(error), severity="error", timeout=12)
 
     def edit(self, text: str, suffix: str = ".txt") -> str | None:
         """Let a person edit a text in $EDITOR; None if that can't be."""

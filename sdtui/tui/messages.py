@@ -28,10 +28,6 @@ class PartsImported(Message):
     """Everything that works behind the window can be asked for."""
 
 
-class EventsArrived(Message):
-    """The mailbox is no longer empty."""
-
-
 @message
 class ValueOpened(Message):
     """A value of a picture's story is to be seen whole."""

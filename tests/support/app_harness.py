@@ -76,7 +76,7 @@ class AppHarness:
 
     def list_is_read(self) -> bool:
         """Whether the history pane waits for nothing from the disk."""
-        return all(worker.node is not self.app.main.history_pane for worker in self.app.workers)
+        return all(worker.node is not self.app.main.panes.history for worker in self.app.workers)
 
     @property
     def at_main(self) -> bool:
@@ -85,7 +85,7 @@ class AppHarness:
 
     def ask_for(self, prompt: str, **fields: str) -> None:
         """Fill the form."""
-        self.app.main.fill({"prompt": prompt, **fields})
+        self.app.main.generation.fill({"prompt": prompt, **fields})
 
     async def generate(self, prompt: str = "a cat", **fields: str) -> None:
         """Fill the form and press the key."""
@@ -94,7 +94,7 @@ class AppHarness:
 
     async def finished(self) -> None:
         """Wait until the job is over and its picture is listed."""
-        await self.until(lambda: self.app.main.presenter.progress.outcome is not None)
+        await self.until(lambda: self.app.main.queue.presenter.progress.outcome is not None)
 
 
 def nothing_is_read() -> bool:

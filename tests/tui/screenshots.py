@@ -43,7 +43,7 @@ async def _picture(bench: AppHarness, prompt: str, seed: int) -> None:
     done = len(list(bench.settings.pictures.rglob("*.png")))
     await bench.generate(prompt, seed=str(seed))
     await bench.until(lambda: len(list(bench.settings.pictures.rglob("*.png"))) > done, seconds=300)
-    await bench.until(lambda: not bench.app.main.presenter.progress.is_running)
+    await bench.until(lambda: not bench.app.main.queue.presenter.progress.is_running)
 
 
 async def _shoot(bench: AppHarness, name: str) -> None:
@@ -62,7 +62,7 @@ async def _shoot(bench: AppHarness, name: str) -> None:
 
 async def _history(bench: AppHarness) -> None:
     await bench.pilot.press("f4")
-    await bench.until(lambda: bench.app.main.history_pane.list.has_focus)
+    await bench.until(lambda: bench.app.main.panes.history.list.has_focus)
     await bench.pilot.press("j")
 
 

@@ -38,28 +38,28 @@ def paths_of(bench: AppHarness) -> list[Path]:
 
 
 async def at_form(bench: AppHarness) -> None:
-    form = bench.app.main.parameters
+    form = bench.app.main.panes.parameters
     form.last_seed = 7
     form.fill({"seed": "5", "width": "64", "height": "128", "policy": "strict"})
     form.fields["policy"].focus()
 
 
 async def at_number(bench: AppHarness) -> None:
-    form = bench.app.main.parameters
+    form = bench.app.main.panes.parameters
     form.fill({"num_inference_steps": "7"})
     form.fields["num_inference_steps"].focus()
 
 
 async def at_choice(bench: AppHarness) -> None:
-    bench.app.main.parameters.fields["policy"].focus()
+    bench.app.main.panes.parameters.fields["policy"].focus()
 
 
 async def at_path(bench: AppHarness) -> None:
-    bench.app.main.parameters.fields["init_image"].focus()
+    bench.app.main.panes.parameters.fields["init_image"].focus()
 
 
 async def at_preview(bench: AppHarness) -> None:
-    preview = bench.app.main.preview
+    preview = bench.app.main.panes.preview
     preview.begin(paths_of(bench)[0])
     for path in paths_of(bench):
         preview.add(path)
@@ -73,20 +73,20 @@ async def at_queue(bench: AppHarness) -> None:
     bench.generator.hold.set()
     while sum(not job.state.is_over for job in bench.queue.jobs()) < 4:
         await bench.generate()
-    await bench.until(lambda: main.presenter.progress.is_running)
-    await bench.until(lambda: main.queue_pane.list.jobs == bench.queue.jobs())
+    await bench.until(lambda: main.queue.presenter.progress.is_running)
+    await bench.until(lambda: main.panes.queue.list.jobs == bench.queue.jobs())
     waiting = [n for n, job in enumerate(bench.queue.jobs()) if job.state is JobState.QUEUED]
-    main.queue_pane.list.cursor = waiting[1]
-    main.queue_pane.list.focus()
+    main.panes.queue.list.cursor = waiting[1]
+    main.panes.queue.list.focus()
 
 
 async def at_log(bench: AppHarness) -> None:
     main = bench.app.main
     bench.generator.hold.set()
-    if not main.presenter.progress.is_running:
+    if not main.queue.presenter.progress.is_running:
         await bench.generate()
-    await bench.until(lambda: main.presenter.progress.is_running)
-    main.log_pane.list.focus()
+    await bench.until(lambda: main.queue.presenter.progress.is_running)
+    main.panes.log.list.focus()
 
 
 async def at_window(bench: AppHarness) -> None:
@@ -97,18 +97,18 @@ async def at_window(bench: AppHarness) -> None:
 
 async def at_prompt(bench: AppHarness) -> None:
     bench.ask_for("a cat")
-    bench.app.main.prompt.editor.focus()
+    bench.app.main.panes.prompt.editor.focus()
 
 
 async def at_history(bench: AppHarness) -> None:
     """In the middle of the list, and the picture there is shown."""
     main = bench.app.main
-    pictures = main.history_pane.list
+    pictures = main.panes.history.list
     await bench.until(lambda: pictures.count >= 3)
     pictures.cursor = 1
     pictures.marked = None
     pictures.focus()
-    tree = main.metadata_pane.tree_of_record
+    tree = main.panes.metadata.tree_of_record
     await bench.until(
         lambda: (
             pictures.selected
@@ -118,12 +118,12 @@ async def at_history(bench: AppHarness) -> None:
 
 
 async def at_search(bench: AppHarness) -> None:
-    bench.app.main.history_pane.search.focus()
+    bench.app.main.panes.history.search.focus()
 
 
 async def at_metadata(bench: AppHarness) -> None:
     await at_history(bench)
-    bench.app.main.metadata_pane.tree_of_record.focus()
+    bench.app.main.panes.metadata.tree_of_record.focus()
 
 
 async def at_viewer(bench: AppHarness) -> None:
@@ -135,7 +135,8 @@ async def pictures_are_read(bench: AppHarness) -> None:
 
 
 async def at_picture(bench: AppHarness) -> None:
-    await bench.app.push_screen(PictureScreen(paths_of(bench), paths_of(bench)[0], None, 1))
+    paths, stop = paths_of(bench), bench.app.main.queue.stop_current
+    await bench.app.push_screen(PictureScreen(paths, paths[0], None, 1, stop=stop))
     await pictures_are_read(bench)
 
 

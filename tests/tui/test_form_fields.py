@@ -10,14 +10,14 @@ from tests.support.app_harness import AppHarness, running
 
 def seen_in(bench: AppHarness, name: str) -> str:
     """A field's whole line, its label with it."""
-    field = bench.app.main.parameters.fields[name]
+    field = bench.app.main.panes.parameters.fields[name]
     (line,) = field.render_lines(Region(0, 0, field.region.width, 1))
     return line.text
 
 
 async def test_every_field_shows_its_label_and_value(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
-        fields = bench.app.main.parameters.fields
+        fields = bench.app.main.panes.parameters.fields
         for name, field in fields.items():
             assert seen_in(bench, name).startswith(f"{field.spec.label} ")
             assert len(seen_in(bench, name)) == field.region.width
@@ -29,7 +29,7 @@ async def test_every_field_shows_its_label_and_value(bench: AppHarness) -> None:
 
 async def test_a_part_of_a_line_is_that_part(bench: AppHarness) -> None:
     async with running(bench):
-        field = bench.app.main.parameters.fields["seed"]
+        field = bench.app.main.panes.parameters.fields["seed"]
         whole = seen_in(bench, "seed")
         for left, right in ((0, 3), (3, 14), (12, 20), (15, 18)):
             (line,) = field.render_lines(Region(left, 0, right - left, 1))
@@ -40,11 +40,11 @@ async def test_a_click_on_a_label_goes_to_its_field(bench: AppHarness) -> None:
     async with running(bench):
         await bench.pilot.click("#field-seed", offset=(2, 0))
         await bench.settled()
-        assert bench.app.main.parameters.fields["seed"].has_focus
+        assert bench.app.main.panes.parameters.fields["seed"].has_focus
 
 
 async def test_a_saved_form_is_checked_once_the_window_is_seen(bench: AppHarness) -> None:
     bench.app.state = SavedState(form={"width": "7"})
     async with running(bench):
-        await bench.until(lambda: bench.app.main.parameters.query(".problem"))
-        assert bench.app.main.parameters.fields["width"].has_class("-wrong")
+        await bench.until(lambda: bench.app.main.panes.parameters.query(".problem"))
+        assert bench.app.main.panes.parameters.fields["width"].has_class("-wrong")

@@ -36,7 +36,7 @@ async def at_history(
 ) -> AsyncIterator[AppHarness]:
     """The app with the focus in the history's list."""
     async with running(bench, size):
-        pane = bench.app.main.history_pane
+        pane = bench.app.main.panes.history
         await bench.press("f4")
         await bench.until(lambda: pane.list.has_focus and pane.list.selected)
         await bench.settled()
@@ -46,18 +46,18 @@ async def at_history(
 async def test_newest_first_with_the_story_of_the_selected(full: AppHarness) -> None:
     async with at_history(full):
         main = full.app.main
-        assert main.history_pane.list.count == 3
-        assert main.history_pane.list.selected is not None
-        assert main.history_pane.list.selected.prompt == PROMPTS[2]
+        assert main.panes.history.list.count == 3
+        assert main.panes.history.list.selected is not None
+        assert main.panes.history.list.selected.prompt == PROMPTS[2]
         await full.press("j", "j")
-        tree = main.metadata_pane.tree_of_record
+        tree = main.panes.metadata.tree_of_record
         await full.until(lambda: any(PROMPTS[0] in str(node.label) for node in tree.root.children))
-        await full.until(lambda: main.metadata_pane.thumbnail.pixel_view.pixels is not None)
+        await full.until(lambda: main.panes.metadata.thumbnail.pixel_view.pixels is not None)
 
 
 async def test_a_line_tells_more_where_there_is_room(full: AppHarness) -> None:
     async with at_history(full, (80, 24)):
-        entries = full.app.main.history_pane.list
+        entries = full.app.main.panes.history.list
         line = entries.line_text(0, entries.size.width).plain
         assert line.startswith("  a tiger on a blue b")
         assert line.endswith("64×64")
@@ -74,7 +74,7 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
     full: AppHarness, key: str
 ) -> None:
     async with at_history(full):
-        entries = full.app.main.history_pane.list
+        entries = full.app.main.panes.history.list
         assert entries.selected is not None
         gone = entries.selected.path
         gone.unlink()
@@ -84,12 +84,12 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
         told = [each.message for each in full.app._notifications]
         assert told.count(f"{gone.name} is no longer there.") == 1
         await full.settled()
-        assert full.app.main.history_pane._gone is None
+        assert full.app.main.panes.history._gone is None
 
 
 async def test_search_narrows_and_says_what_is_wrong(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.app.main.history_pane
+        pane = full.app.main.panes.history
         await full.press("slash", *"apple")
         await full.until(lambda: pane.list.count == 1)
         assert "1 found" in str(pane.border_title)
@@ -130,7 +130,7 @@ def held(full: AppHarness, monkeypatch: pytest.MonkeyPatch) -> HeldBack:
 
 async def test_keys_behind_a_search_act_on_what_it_finds(full: AppHarness, held: HeldBack) -> None:
     async with at_history(full):
-        pane = full.app.main.history_pane
+        pane = full.app.main.panes.history
         await full.press("slash", *"apple", "enter", "s")
         assert not pane.list.has_focus
         assert pane.search.value == "apple"
@@ -146,7 +146,7 @@ async def test_what_was_read_earlier_takes_no_place_of_what_was_read_later(
     full: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with at_history(full):
-        pane, free, read = full.app.main.history_pane, threading.Event(), full.history.entries
+        pane, free, read = full.app.main.panes.history, threading.Event(), full.history.entries
 
         def early(query: str, *, offset: int, limit: int) -> Page:
             page = read(query, offset=offset, limit=limit)
@@ -168,7 +168,7 @@ async def test_a_search_that_is_overtaken_by_a_reload_is_still_shown(
     full: AppHarness, held: HeldBack
 ) -> None:
     async with at_history(full):
-        pane = full.app.main.history_pane
+        pane = full.app.main.panes.history
         pane.search.value = "apple"  # at once: nothing is found for its beginnings
         await full.settled()
         full.history.trash(held.entries("pizza", offset=0, limit=1).entries[0].id)
@@ -185,7 +185,7 @@ async def test_a_search_that_changes_while_the_list_waits_for_it_is_made_as_well
     full: AppHarness, held: HeldBack
 ) -> None:
     async with at_history(full):
-        pane = full.app.main.history_pane
+        pane = full.app.main.panes.history
         await full.press("slash", *"apple", "enter")
         pane.search.value = "pizza"
         await full.settled()
@@ -197,13 +197,13 @@ async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: AppHa
     async with at_history(full):
         main = full.app.main
         await full.press("j", "r")
-        await full.until(lambda: main.prompt.text == PROMPTS[1])
-        assert main.texts["seed"] == "41"
-        await full.until(lambda: main.prompt.editor.has_focus)
+        await full.until(lambda: main.panes.prompt.text == PROMPTS[1])
+        assert main.generation.texts["seed"] == "41"
+        await full.until(lambda: main.panes.prompt.editor.has_focus)
         await full.press("f4")
-        await full.until(lambda: main.history_pane.list.has_focus)
+        await full.until(lambda: main.panes.history.list.has_focus)
         await full.press("R")
-        await full.until(lambda: main.texts["seed"] == "")
+        await full.until(lambda: main.generation.texts["seed"] == "")
 
 
 async def test_reuse_keeps_every_digit_and_the_form_its_model_where_none_is_known(
@@ -215,21 +215,21 @@ async def test_reuse_keeps_every_digit_and_the_form_its_model_where_none_is_know
     async with at_history(bench):
         main = bench.app.main
         await bench.press("r")
-        await bench.until(lambda: main.prompt.text == "a cat")
-        assert main.texts["guidance_scale"] == "3.14159265"
-        assert main.texts["model"] == "pocket"
+        await bench.until(lambda: main.panes.prompt.text == "a cat")
+        assert main.generation.texts["guidance_scale"] == "3.14159265"
+        assert main.generation.texts["model"] == "pocket"
         assert bench.app._notifications
 
 
 async def test_a_picture_becomes_the_init_image(full: AppHarness) -> None:
     async with at_history(full):
         await full.press("i")
-        await full.until(lambda: full.app.main.texts["init_image"].endswith(".png"))
+        await full.until(lambda: full.app.main.generation.texts["init_image"].endswith(".png"))
 
 
 async def test_star_tag_trash_and_undo(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.app.main.history_pane
+        pane = full.app.main.panes.history
         await full.press("s")
         await full.until(lambda: pane.list.selected and pane.list.selected.starred)
         await full.press("t")
@@ -244,11 +244,11 @@ async def test_star_tag_trash_and_undo(full: AppHarness) -> None:
 
 async def test_keys_pressed_quickly_act_on_what_the_one_before_left(full: AppHarness) -> None:
     async with at_history(full):
-        entries = full.app.main.history_pane.list
+        entries = full.app.main.panes.history.list
         assert entries.selected is not None
         first = entries.selected.path
         await full.press("d", "d", "u", "s", "s", "f2")
-        await full.until(lambda: full.app.main.prompt.editor.has_focus)
+        await full.until(lambda: full.app.main.panes.prompt.editor.has_focus)
         assert entries.count == 2
         assert full.history.stats().trashed == 1
         assert not first.exists()
@@ -259,7 +259,7 @@ async def test_keys_pressed_quickly_act_on_what_the_one_before_left(full: AppHar
 
 async def test_the_cursor_stays_on_its_picture(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.app.main.history_pane
+        pane = full.app.main.panes.history
         for place, prompt, count in ((0, PROMPTS[2], 4), (2, PROMPTS[1], 5)):
             pane.list.cursor = place
             full.history.save(picture(), record("one more", moment=NOON + timedelta(hours=1)), 0)
@@ -271,7 +271,7 @@ async def test_the_cursor_stays_on_its_picture(full: AppHarness) -> None:
 
 async def test_where_nobody_is_the_newest_has_the_cursor(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.app.main.history_pane
+        pane = full.app.main.panes.history
         await full.press("f2")
         full.history.save(picture(), record("one more", moment=NOON + timedelta(hours=1)), 0)
         pane.reload()
@@ -283,9 +283,9 @@ async def test_a_picture_of_the_history_is_seen_until_the_next_is_finished(
 ) -> None:
     full.generator.hold.set()
     async with at_history(full):
-        preview = full.app.main.preview
+        preview = full.app.main.panes.preview
         await full.generate("four", num_images_per_prompt="4")
-        await full.until(lambda: full.app.main.presenter.progress.is_running)
+        await full.until(lambda: full.app.main.queue.presenter.progress.is_running)
         await full.press("f4", "enter")
         await full.until(lambda: preview.paths)
         shown = preview.paths
@@ -297,7 +297,7 @@ async def test_a_picture_of_the_history_is_seen_until_the_next_is_finished(
 async def test_show_puts_the_picture_into_the_preview(full: AppHarness) -> None:
     async with at_history(full):
         await full.press("enter")
-        await full.until(lambda: full.app.main.preview.paths)
+        await full.until(lambda: full.app.main.panes.preview.paths)
 
 
 async def test_compare_names_what_differs(full: AppHarness) -> None:
@@ -317,14 +317,14 @@ async def test_one_of_two_compared_pictures_is_made_again(
         await full.press("c", "j", "c")
         await full.until(lambda: isinstance(full.app.screen, CompareScreen))
         await full.press(key)
-        await full.until(lambda: full.app.main.texts["seed"] == seed)
-        assert full.app.main.prompt.text == PROMPTS[prompt]
-        assert full.app.main.prompt.editor.has_focus
+        await full.until(lambda: full.app.main.generation.texts["seed"] == seed)
+        assert full.app.main.panes.prompt.text == PROMPTS[prompt]
+        assert full.app.main.panes.prompt.editor.has_focus
 
 
 async def test_metadata_is_folded_and_unfolded_by_keys(full: AppHarness) -> None:
     async with at_history(full):
-        tree = full.app.main.metadata_pane.tree_of_record
+        tree = full.app.main.panes.metadata.tree_of_record
         await full.until(lambda: tree.root.children)
         tree.focus()
         model = next(node for node in tree.root.children if str(node.label).startswith("model"))
@@ -359,7 +359,7 @@ async def test_moving_far_asks_only_for_the_pages_that_are_seen(bench: AppHarnes
         moment = NOON + timedelta(seconds=number)
         bench.history.save(picture(8, 8), record(f"picture {number}", moment=moment), 0)
     async with at_history(bench):
-        pane = bench.app.main.history_pane
+        pane = bench.app.main.panes.history
         await bench.press("G")
         await bench.until(lambda: pane.list.selected and pane.list.selected.prompt == "picture 0")
 

@@ -37,11 +37,11 @@ async def test_in_a_job_from_form_to_history(bench: AppHarness, size: tuple[int,
         await bench.press("ctrl+g")
         await bench.finished()
         main = bench.app.main
-        await bench.until(lambda: main.history_pane.list.count == 1)
+        await bench.until(lambda: main.panes.history.list.count == 1)
         for key in ("f3", "f12", "escape", "f4", "f6", "escape", "f2"):
             await bench.press(key)
             assert is_harmless(bench), key
-        assert main.prompt.text == EVIL
+        assert main.panes.prompt.text == EVIL
         assert bench.generator.requests[0].prompt == EVIL
 
 
@@ -60,8 +60,8 @@ async def test_in_an_error(bench: AppHarness) -> None:
 async def test_in_what_is_pasted_into_a_line(bench: AppHarness) -> None:
     async with running(bench):
         main = bench.app.main
-        main.parameters.fill({"init_image": EVIL, "model": EVIL})
-        main.history_pane.search.value = EVIL
+        main.panes.parameters.fill({"init_image": EVIL, "model": EVIL})
+        main.panes.history.search.value = EVIL
         await bench.settled()
         assert is_harmless(bench)
         await bench.press("ctrl+l")
@@ -86,11 +86,11 @@ async def test_in_a_foreign_picture(bench: AppHarness, tmp_path: Path) -> None:
     async with running(bench):
         main = bench.app.main
         await bench.press("f4")
-        await bench.until(lambda: main.history_pane.list.selected)
+        await bench.until(lambda: main.panes.history.list.selected)
         await bench.until(lambda: "evil" in drawn(bench))
         assert is_harmless(bench)
         await bench.press("r")
-        await bench.until(lambda: MARKUP in main.prompt.text)
+        await bench.until(lambda: MARKUP in main.panes.prompt.text)
         await bench.settled()
         assert is_harmless(bench)
 
@@ -102,7 +102,9 @@ async def test_in_tags_and_comparisons(bench: AppHarness) -> None:
     async with running(bench):
         main = bench.app.main
         await bench.press("f4")
-        await bench.until(lambda: main.history_pane.list.has_focus and main.history_pane.list.count)
+        await bench.until(
+            lambda: main.panes.history.list.has_focus and main.panes.history.list.count
+        )
         await bench.press("t")
         await bench.until(lambda: isinstance(bench.app.screen, AskScreen))
         await bench.settled()
@@ -117,8 +119,8 @@ async def test_in_the_names_of_files(bench: AppHarness, tmp_path: Path) -> None:
     (tmp_path / "a \x1b[2J [b].png").touch()
     async with running(bench):
         main = bench.app.main
-        main.parameters.fill({"init_image": str(tmp_path / "x.png")})
-        main.parameters.fields["init_image"].focus()
+        main.panes.parameters.fill({"init_image": str(tmp_path / "x.png")})
+        main.panes.parameters.fields["init_image"].focus()
         await bench.press("enter")
         await bench.until(lambda: not bench.at_main)
         await bench.settled()

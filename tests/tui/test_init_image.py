@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 async def choosing(bench: AppHarness, folder: Path) -> FileScreen:
     """Open the picker in a folder."""
-    field = bench.app.main.parameters.fields["init_image"]
+    field = bench.app.main.panes.parameters.fields["init_image"]
     field.text = str(folder / "another.png")
     field.focus()
     await bench.press("enter")
@@ -47,7 +47,7 @@ async def test_the_picker_shows_folders_and_pictures_and_takes_one(
         assert screen.choices.shown == ["red.PNG"]
         await bench.press("enter")
         assert bench.at_main
-        assert bench.app.main.texts["init_image"] == str(folder / "red.PNG")
+        assert bench.app.main.generation.texts["init_image"] == str(folder / "red.PNG")
 
 
 async def test_the_picker_goes_into_folders_and_back(bench: AppHarness, folder: Path) -> None:
@@ -59,7 +59,7 @@ async def test_the_picker_goes_into_folders_and_back(bench: AppHarness, folder: 
         assert "more/" in screen.choices.shown
         await bench.write("more")
         await bench.press("enter", "down", "enter")
-        assert bench.app.main.texts["init_image"] == str(folder / "more/green.webp")
+        assert bench.app.main.generation.texts["init_image"] == str(folder / "more/green.webp")
 
 
 async def test_a_written_path_leads_there(bench: AppHarness, folder: Path) -> None:
@@ -79,7 +79,7 @@ async def test_a_written_path_leads_there(bench: AppHarness, folder: Path) -> No
         screen.filter.value = f"{folder}/more/green.webp"  # as a paste is
         await bench.settled()
         await bench.press("enter")
-        assert bench.app.main.texts["init_image"] == str(folder / "more/green.webp")
+        assert bench.app.main.generation.texts["init_image"] == str(folder / "more/green.webp")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_a_written_path_leads_there(bench: AppHarness, folder: Path) -> No
 )
 async def test_an_odd_path_is_told_beside_the_field(bench: AppHarness, odd: str, told: str) -> None:
     async with running(bench):
-        field = bench.app.main.parameters.fields["init_image"]
+        field = bench.app.main.panes.parameters.fields["init_image"]
         bench.ask_for("a cat")
         field.text = odd
         await bench.press("ctrl+g")
@@ -115,7 +115,7 @@ async def test_a_written_name_comes_before_longer_ones(bench: AppHarness, folder
         screen.filter.value = f"{folder}/cat.png"  # as a paste is
         await bench.settled()
         await bench.press("enter")
-        assert bench.app.main.texts["init_image"] == str(folder / "cat.png")
+        assert bench.app.main.generation.texts["init_image"] == str(folder / "cat.png")
 
 
 async def test_a_folder_that_cannot_be_read_is_told_of_once(
@@ -153,13 +153,13 @@ async def test_leaving_the_picker_changes_nothing(bench: AppHarness, folder: Pat
     async with running(bench):
         await choosing(bench, folder)
         await bench.press("down", "escape")
-        assert bench.app.main.texts["init_image"] == str(folder / "another.png")
+        assert bench.app.main.generation.texts["init_image"] == str(folder / "another.png")
 
 
 async def test_the_end_of_a_long_path_is_seen(bench: AppHarness, folder: Path) -> None:
     bench.app.state = SavedState(form={"init_image": f"{folder}/{'long ' * 20}/first"})
     async with running(bench, (80, 24)):
-        field = bench.app.main.parameters.fields["init_image"]
+        field = bench.app.main.panes.parameters.fields["init_image"]
         assert field.render_line(0).text.rstrip().endswith("/first")
         field.text = field.text.replace("first", "second")
         await bench.settled()
@@ -173,7 +173,7 @@ async def test_before_and_after(bench: AppHarness, folder: Path) -> None:
         await bench.finished()
         assert bench.generator.requests[0].init_image == before
         assert bench.generator.requests[0].strength == 0.4
-        preview = bench.app.main.preview
+        preview = bench.app.main.panes.preview
         await bench.until(lambda: preview.paths)
         preview.focus()
         await bench.press("b")
@@ -194,7 +194,7 @@ async def test_without_an_init_image_there_is_no_before(bench: AppHarness) -> No
     async with running(bench):
         await bench.generate("a cat", strength="0.4")
         await bench.finished()
-        preview = bench.app.main.preview
+        preview = bench.app.main.panes.preview
         await bench.until(lambda: preview.paths)
         preview.focus()
         await bench.press("b")
@@ -206,5 +206,5 @@ async def test_an_init_image_that_is_gone_is_told_beside_the_field(bench: AppHar
     async with running(bench):
         bench.ask_for("a cat", init_image="/no/such.png")
         await bench.press("ctrl+g")
-        assert bench.app.main.parameters.fields["init_image"].has_focus
+        assert bench.app.main.panes.parameters.fields["init_image"].has_focus
         assert "isn't there" in str(bench.app.main.query_one(".problem").render())

@@ -19,12 +19,12 @@ async def type_at_once(bench: AppHarness, *keys: str) -> None:
 async def test_letters_wait_for_backspace(bench: AppHarness) -> None:
     async with running(bench):
         await type_at_once(bench, *["a", "b", "backspace", "c"] * 3)
-        assert bench.app.main.prompt.text == "acacac"
+        assert bench.app.main.panes.prompt.text == "acacac"
 
 
 async def test_what_a_prompt_does_itself_waits_for_nothing_around_it(bench: AppHarness) -> None:
     async with running(bench):
-        pane, free = bench.app.main.prompt, asyncio.Event()
+        pane, free = bench.app.main.panes.prompt, asyncio.Event()
         pane.call_later(free.wait)
         for key in [*"a bat", "home", "right", "right", "delete", "c", "end", "s", "backspace"]:
             bench.app.post_message(key_event(key))
@@ -32,15 +32,15 @@ async def test_what_a_prompt_does_itself_waits_for_nothing_around_it(bench: AppH
         bench.app.post_message(key_event("tab"))
         bench.app.post_message(key_event("x"))
         free.set()
-        await bench.until(lambda: bench.app.main.negative.text == "x")
+        await bench.until(lambda: bench.app.main.panes.negative.text == "x")
         assert pane.text == "a cat"
 
 
 async def test_letters_go_where_tab_led(bench: AppHarness) -> None:
     async with running(bench):
         await type_at_once(bench, *"a cat", "tab", *"fog", "shift+tab", "!")
-        assert bench.app.main.texts["prompt"] == "a cat!"
-        assert bench.app.main.texts["negative_prompt"] == "fog"
+        assert bench.app.main.generation.texts["prompt"] == "a cat!"
+        assert bench.app.main.generation.texts["negative_prompt"] == "fog"
 
 
 async def test_a_picture_is_asked_for_with_all_that_was_typed_before(bench: AppHarness) -> None:
@@ -59,7 +59,7 @@ async def test_what_was_just_asked_for_can_be_cancelled(bench: AppHarness) -> No
 
 async def test_letters_go_into_the_dialog_that_a_key_opened(bench: AppHarness) -> None:
     async with running(bench):
-        form = bench.app.main.parameters
+        form = bench.app.main.panes.parameters
         form.fields["policy"].focus()
         await type_at_once(bench, "enter", *"tut", "enter", "right")
         assert bench.at_main
@@ -69,7 +69,7 @@ async def test_letters_go_into_the_dialog_that_a_key_opened(bench: AppHarness) -
 async def test_keys_of_the_list_wait_until_the_search_is_left(bench: AppHarness) -> None:
     async with running(bench):
         await type_at_once(bench, "f4", "/", *"cat", "enter", "u")
-        pane = bench.app.main.history_pane
+        pane = bench.app.main.panes.history
         await bench.until(lambda: pane.list.has_focus)  # the search runs on another thread
         await bench.settled()
         assert pane.search.value == "cat"
@@ -80,5 +80,5 @@ async def test_keys_of_the_list_wait_until_the_search_is_left(bench: AppHarness)
 async def test_a_jump_is_done_before_the_next_key(bench: AppHarness) -> None:
     async with running(bench):
         await type_at_once(bench, "ctrl+o", "s", *"fog", "f4", "/", *"cat")
-        assert bench.app.main.texts["negative_prompt"] == "fog"
-        assert bench.app.main.history_pane.search.value == "cat"
+        assert bench.app.main.generation.texts["negative_prompt"] == "fog"
+        assert bench.app.main.panes.history.search.value == "cat"

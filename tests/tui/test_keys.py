@@ -72,15 +72,15 @@ async def test_keys_of_panes_controls_and_dialogs_can_be_changed(tmp_path: Path)
     bench = AppHarness(tmp_path, keys=changed)
     async with running(bench):
         main = bench.app.main
-        main.log_pane.list.focus()
+        main.panes.log.list.focus()
         await bench.press("f")
-        assert "steps" not in str(main.log_pane.border_title)
+        assert "steps" not in str(main.panes.log.border_title)
         await bench.press("z")
-        assert "without steps" in str(main.log_pane.border_title)
-        main.parameters.fields["num_inference_steps"].focus()
-        main.parameters.fill({"num_inference_steps": "7"})
+        assert "without steps" in str(main.panes.log.border_title)
+        main.panes.parameters.fields["num_inference_steps"].focus()
+        main.panes.parameters.fill({"num_inference_steps": "7"})
         await bench.press("up", "plus")
-        assert main.texts["num_inference_steps"] == "8"
+        assert main.generation.texts["num_inference_steps"] == "8"
         bench.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
         await bench.press("escape")
         assert not bench.at_main

@@ -16,7 +16,7 @@ LINES = 100
 
 async def test_keys_move_the_cursor(bench: AppHarness) -> None:
     async with running(bench):
-        log = bench.app.main.log_pane
+        log = bench.app.main.panes.log
         await bench.until(lambda: "is ready" in log.text)
         log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(LINES)])
         log.list.focus()
@@ -34,7 +34,7 @@ async def test_keys_move_the_cursor(bench: AppHarness) -> None:
 
 async def test_one_line_more_does_not_lay_out_the_window(bench: AppHarness) -> None:
     async with running(bench):
-        log = bench.app.main.log_pane
+        log = bench.app.main.panes.log
         layouts: list[object] = []
         await bench.until(lambda: "is ready" in log.text)
         log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(LINES)])
@@ -61,8 +61,8 @@ async def test_every_list_has_them(bench: AppHarness) -> None:
     keys = {key for action in actions_in("list") for key in action.keys.split(",")}
     async with running(bench):
         main = bench.app.main
-        lists = (main.queue_pane.list, main.log_pane.list, main.history_pane.list)
-        for each in (*lists, main.metadata_pane.tree_of_record):
+        lists = (main.panes.queue.list, main.panes.log.list, main.panes.history.list)
+        for each in (*lists, main.panes.metadata.tree_of_record):
             each.focus()
             await bench.settled()
             of_lists = {
@@ -81,7 +81,7 @@ async def test_every_list_has_them(bench: AppHarness) -> None:
 @pytest.mark.parametrize("key", ["y", "s"])
 async def test_an_empty_log_is_neither_copied_nor_saved(bench: AppHarness, key: str) -> None:
     async with running(bench):
-        log = bench.app.main.log_pane
+        log = bench.app.main.panes.log
         log.kept.clear()
         log.list.use([])
         log.list.focus()

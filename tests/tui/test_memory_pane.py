@@ -39,9 +39,9 @@ async def seen(bench: AppHarness) -> str:
     """The lines of the pane."""
     await bench.settled()
     main = bench.app.main
-    await bench.until(lambda: main.memory.graph.sample is main.top_bar.sample)
+    await bench.until(lambda: main.panes.memory.graph.sample is main.top_bar.sample)
     await bench.settled()
-    place = bench.app.main.memory.region
+    place = bench.app.main.panes.memory.region
     lines = bench.app.screen._compositor.render_strips()[place.y : place.bottom]
     return "\n".join(line.crop(place.x, place.right).text for line in lines)
 
@@ -77,7 +77,7 @@ async def test_of_many_gpus_every_one_can_be_reached(
     async with running(bench, size):
         await bench.press("f3")
         bench.app.main.post_message(sample(8))
-        bench.app.main.go_to(bench.app.main.memory)
+        bench.app.main.window.focus_pane(bench.app.main.panes.memory)
         text = await seen(bench)
         assert "▄" in text
         assert "GPU 1 12.0/24.0  91 %  61 °C" in text
@@ -107,8 +107,8 @@ async def test_unseen_nothing_is_drawn_and_then_the_newest_is_seen(
             update(widgets)
 
         monkeypatch.setattr(main._compositor, "update_widgets", noted)
-        main.memory.show(sample(1, used=20).sample)
-        main.top_bar.sample = main.memory.graph.sample
+        main.panes.memory.show(sample(1, used=20).sample)
+        main.top_bar.sample = main.panes.memory.graph.sample
         await bench.settled()
         assert drawn == {main.top_bar}
         await bench.press("f3")

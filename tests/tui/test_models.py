@@ -35,11 +35,11 @@ async def choosing(bench: AppHarness) -> ModelScreen:
 
 async def test_choosing_fills_the_form(bench: AppHarness) -> None:
     async with running(bench):
-        bench.app.main.parameters.fill({"model": "other"})
+        bench.app.main.panes.parameters.fill({"model": "other"})
         screen = await choosing(bench)
         assert [offer.name for offer in screen.choices.shown] == ["pocket"]
         await bench.press("enter")
-        await bench.until(lambda: bench.app.main.texts["model"] == "pocket")
+        await bench.until(lambda: bench.app.main.generation.texts["model"] == "pocket")
 
 
 @pytest.fixture
@@ -71,11 +71,11 @@ async def test_a_download_tells_bytes_and_speed_and_is_then_chosen(
     async with running(bench):
         main = bench.app.main
         screen = await downloading(bench)
-        await bench.until(lambda: "MiB/s" in main.downloads.told, 10)
-        assert "left" in main.downloads.told
+        await bench.until(lambda: "MiB/s" in main.models.downloads.told, 10)
+        assert "left" in main.models.downloads.told
         assert "some/model" in str(screen.status.render())
         assert "↓" in str(main.top_bar.render())
-        await bench.until(lambda: main.texts["model"] == "some/model", 20)
+        await bench.until(lambda: main.generation.texts["model"] == "some/model", 20)
         assert bench.at_main
         assert "↓" not in str(main.top_bar.render())
         screen = await choosing(bench)
@@ -89,7 +89,7 @@ async def test_a_download_that_ends_below_another_dialog(bench: AppHarness, hub:
         main = bench.app.main
         screen = await downloading(bench)
         await bench.press("f1")
-        await bench.until(lambda: main.downloads.hub_id == "", 20)
+        await bench.until(lambda: main.models.downloads.hub_id == "", 20)
         assert isinstance(bench.app.screen, HelpScreen)
         await bench.press("escape")
         assert isinstance(bench.app.screen, ModelScreen)
@@ -97,7 +97,7 @@ async def test_a_download_that_ends_below_another_dialog(bench: AppHarness, hub:
         offers = screen.choices
         await bench.until(lambda: [each.installed for each in offers.shown] == [True])
         await bench.press("enter")
-        await bench.until(lambda: main.texts["model"] == "some/model")
+        await bench.until(lambda: main.generation.texts["model"] == "some/model")
         assert bench.at_main
 
 
@@ -132,12 +132,12 @@ async def test_a_download_can_be_cancelled(bench: AppHarness, hub: Hub) -> None:
     async with running(bench):
         main = bench.app.main
         screen = await downloading(bench)
-        await bench.until(lambda: main.downloads.share > 0, 10)
+        await bench.until(lambda: main.models.downloads.share > 0, 10)
         await bench.press("ctrl+x")
         await bench.until(lambda: "was cancelled" in str(screen.status.render()), 10)
-        assert main.downloads.hub_id == ""
+        assert main.models.downloads.hub_id == ""
         await bench.press("escape")
-        assert main.texts["model"] == "pocket"
+        assert main.generation.texts["model"] == "pocket"
 
 
 async def test_a_download_goes_on_when_the_chooser_is_left(bench: AppHarness, hub: Hub) -> None:
@@ -145,13 +145,13 @@ async def test_a_download_goes_on_when_the_chooser_is_left(bench: AppHarness, hu
     async with running(bench):
         main = bench.app.main
         await downloading(bench)
-        await bench.until(lambda: main.downloads.share > 0, 10)
+        await bench.until(lambda: main.models.downloads.share > 0, 10)
         await bench.press("escape")
         assert bench.at_main
         await bench.generate("made meanwhile")
         await bench.finished()
-        await bench.until(lambda: main.downloads.hub_id == "", 20)
-        assert main.texts["model"] == "pocket"
+        await bench.until(lambda: main.models.downloads.hub_id == "", 20)
+        assert main.generation.texts["model"] == "pocket"
         assert cached_snapshot("some/model") is not None
 
 
@@ -229,7 +229,7 @@ async def test_the_welcome_waits_for_the_first_sample(bench: AppHarness) -> None
         gpu = GpuSample(0, "a", GIB, 24 * GIB, own_memory=0)
         bench.app.main.post_message(Sampled(Sample(0.0, GIB, 64 * GIB, 1, 5.0, (gpu,))))
         await bench.settled()
-        welcome = bench.app.main.preview.query_one("#welcome", Static)
+        welcome = bench.app.main.panes.preview.query_one("#welcome", Static)
         assert "24.0 GiB VRAM" in str(welcome.render())
         assert welcome.virtual_size.height <= welcome.size.height
 
@@ -246,7 +246,7 @@ async def test_the_chooser_tells_what_fits(bench: AppHarness) -> None:
 async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(bench: AppHarness) -> None:
     engine = bench.generator.engine
     async with running(bench):
-        progress = bench.app.main.presenter
+        progress = bench.app.main.queue.presenter
         engine.hold.set()
         bench.queue.load("big")
         await bench.until(lambda: progress.progress.stage == "loading")
@@ -265,7 +265,7 @@ async def test_a_job_goes_before_a_model_that_is_only_wanted(bench: AppHarness) 
     async with running(bench):
         bench.generator.hold.set()
         await bench.generate()
-        await bench.until(lambda: bench.app.main.presenter.progress.is_running)
+        await bench.until(lambda: bench.app.main.queue.presenter.progress.is_running)
         bench.queue.load("big")
         await bench.pilot.pause(0.1)
         assert "big" not in bench.generator.engine.loaded

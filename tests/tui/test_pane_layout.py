@@ -17,7 +17,7 @@ def heights(bench: AppHarness) -> dict[str, int]:
 
 async def test_a_pane_grows_at_the_cost_of_its_neighbours(bench: AppHarness) -> None:
     async with running(bench):
-        log = bench.app.main.log_pane
+        log = bench.app.main.panes.log
         log.list.focus()
         before = heights(bench)
         await bench.press("alt+down", "alt+down", "alt+down")
@@ -40,23 +40,23 @@ async def test_a_pane_never_takes_all(bench: AppHarness, size: tuple[int, int]) 
         await bench.settled()
         for pane in main.query(Pane):
             assert not pane.region or main.region.contains_region(pane.region)
-        assert main.negative.region.height >= 3
-        assert main.preview.region.width >= 24
+        assert main.panes.negative.region.height >= 3
+        assert main.panes.preview.region.width >= 24
 
 
 async def test_a_column_grows_with_its_pane(bench: AppHarness) -> None:
     async with running(bench):
         main = bench.app.main
-        before = main.prompt.region.width
+        before = main.panes.prompt.region.width
         await bench.press("alt+right", "alt+right")
-        assert main.prompt.region.width == main.parameters.region.width == before + 4
+        assert main.panes.prompt.region.width == main.panes.parameters.region.width == before + 4
 
 
 async def test_sizes_are_there_again_and_each_tab_has_its_own(
     bench: AppHarness, tmp_path: Path
 ) -> None:
     async with running(bench):
-        bench.app.main.log_pane.list.focus()
+        bench.app.main.panes.log.list.focus()
         await bench.press(*["alt+down"] * 4)
         wanted = heights(bench)
         await bench.press("ctrl+q")
@@ -75,7 +75,7 @@ async def test_history_and_metadata_share_their_tab(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         await bench.press("f4")
         main = bench.app.main
-        before = main.history_pane.region.width
+        before = main.panes.history.region.width
         await bench.press("alt+right", "alt+right")
-        assert main.history_pane.region.width == before + 4
-        assert main.history_pane.region.height == main.metadata_pane.region.height
+        assert main.panes.history.region.width == before + 4
+        assert main.panes.history.region.height == main.panes.metadata.region.height

@@ -21,7 +21,7 @@ SPECS = {spec.name: spec for spec in field_specs()}
 
 async def test_the_meter_counts_and_strikes_out_what_is_cut(bench: AppHarness) -> None:
     async with running(bench):
-        pane = bench.app.main.prompt
+        pane = bench.app.main.panes.prompt
         pane.use_counters(counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y")))
         pane.text = "a cat"
         await bench.until(lambda: "2/75" in str(pane.border_subtitle))
@@ -59,7 +59,7 @@ async def test_the_usual_sizes_are_those_of_the_model(
     bench: AppHarness, side: int, some: tuple[int, int]
 ) -> None:
     async with running(bench):
-        form = bench.app.main.parameters
+        form = bench.app.main.panes.parameters
         width = form.fields["width"]
         assert isinstance(width, NumberField)
         await bench.until(lambda: width.native)  # of the app's own model, which is looked at first
@@ -81,7 +81,7 @@ def test_every_wrong_field_is_named() -> None:
 
 async def test_keys_in_the_form(bench: AppHarness) -> None:
     async with running(bench):
-        form = bench.app.main.parameters
+        form = bench.app.main.panes.parameters
         form.fields["width"].focus()
         await bench.press(*"256", "tab", *"128", "up")
         assert (form.texts["width"], form.texts["height"]) == ("256", "192")

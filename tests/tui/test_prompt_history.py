@@ -13,7 +13,7 @@ async def used(bench: AppHarness, *prompts: str) -> PromptEditor:
     for prompt in prompts:
         await bench.generate(prompt)
     bench.ask_for("")
-    editor = bench.app.main.prompt.editor
+    editor = bench.app.main.panes.prompt.editor
     editor.focus()
     await bench.settled()
     return editor
@@ -54,8 +54,8 @@ async def test_the_negative_prompt_has_its_own(bench: AppHarness) -> None:
             await bench.generate("a cat", negative_prompt=negative)
         bench.ask_for("", negative_prompt="")
         await bench.press("tab", "up", "up")
-        assert bench.app.main.texts["negative_prompt"] == "fog"
-        assert bench.app.main.texts["prompt"] == ""
+        assert bench.app.main.generation.texts["negative_prompt"] == "fog"
+        assert bench.app.main.generation.texts["prompt"] == ""
 
 
 async def test_within_a_broken_line_up_and_down_move(bench: AppHarness) -> None:

@@ -28,17 +28,17 @@ async def three_jobs(bench: AppHarness) -> None:
         await bench.generate(prompt)
     main = bench.app.main
     await bench.until(
-        lambda: main.presenter.progress.is_running and main.queue_pane.list.count == 3
+        lambda: main.queue.presenter.progress.is_running and main.panes.queue.list.count == 3
     )
     await bench.press("f3")
-    await bench.until(lambda: main.queue_pane.list.has_focus)
+    await bench.until(lambda: main.panes.queue.list.has_focus)
     await bench.press("j")
 
 
 async def test_reorder_remove_and_pause(bench: AppHarness) -> None:
     async with running(bench):
         await three_jobs(bench)
-        assert "3" in str(bench.app.main.queue_pane.border_title)
+        assert "3" in str(bench.app.main.panes.queue.border_title)
         await bench.press("J")
         assert waiting(bench) == ["third", "second"]
         await bench.press("K")
@@ -47,7 +47,7 @@ async def test_reorder_remove_and_pause(bench: AppHarness) -> None:
         assert waiting(bench) == ["third"]
         await bench.press("p")
         assert bench.queue.is_paused
-        assert "paused" in str(bench.app.main.queue_pane.border_title)
+        assert "paused" in str(bench.app.main.panes.queue.border_title)
         await bench.press("p")
         assert not bench.queue.is_paused
         bench.generator.hold.clear()
@@ -60,7 +60,7 @@ async def test_taking_a_waiting_job_out_leaves_the_running_one(bench: AppHarness
         await three_jobs(bench)
         await bench.press("d")
         await bench.pilot.pause(0.2)
-        assert bench.app.main.presenter.progress.is_running
+        assert bench.app.main.queue.presenter.progress.is_running
         bench.generator.hold.clear()
 
 
@@ -77,15 +77,15 @@ async def test_stop_after_says_how_many_were_made(bench: AppHarness) -> None:
     async with running(bench):
         bench.generator.hold.set()
         await bench.generate("cats", num_images_per_prompt="3")
-        progress = bench.app.main.presenter
+        progress = bench.app.main.queue.presenter
         await bench.until(lambda: progress.progress.is_running)
         await bench.press("f7")
         assert progress.progress.stopping == "stops after this picture"
         bench.generator.hold.clear()
         await bench.finished()
         assert progress.progress.message == "cancelled after 1 of its pictures had been saved"
-        assert len(bench.app.main.preview.paths) == 1
-        assert "finished" not in bench.app.main.log_pane.text
+        assert len(bench.app.main.panes.preview.paths) == 1
+        assert "finished" not in bench.app.main.panes.log.text
 
 
 async def test_what_the_disk_had_no_room_for_is_saved_by_a_key(
@@ -99,18 +99,18 @@ async def test_what_the_disk_had_no_room_for_is_saved_by_a_key(
         monkeypatch.setattr(bench.history, "save", full)
         await bench.generate("a cat")
         await bench.finished()
-        assert main.presenter.progress.message == "failed: the disk is full. Make room."
+        assert main.queue.presenter.progress.message == "failed: the disk is full. Make room."
         await bench.press("f3", "w")
         await bench.until(lambda: len(bench.app._notifications) > 1)
-        assert not main.preview.paths
+        assert not main.panes.preview.paths
         await bench.press("ctrl+q")
         await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
         await bench.press("escape")
         monkeypatch.undo()
         await bench.press("w")
-        await bench.until(lambda: main.preview.paths)
-        await bench.until(lambda: main.history_pane.list.count == 1)
-        assert main.preview.paths[0].is_file()
+        await bench.until(lambda: main.panes.preview.paths)
+        await bench.until(lambda: main.panes.history.list.count == 1)
+        assert main.panes.preview.paths[0].is_file()
         await bench.press("ctrl+q")
         await bench.until(lambda: not bench.app.is_running)
 
@@ -123,9 +123,9 @@ async def test_the_running_job_is_in_sight(bench: AppHarness) -> None:
             await bench.finished()
         bench.generator.hold.set()
         await bench.generate("the next")
-        await bench.until(lambda: main.queue_pane.list.jobs[0].state is JobState.RUNNING)
-        assert main.queue_pane.list.cursor == 0
-        assert main.queue_pane.list.scroll_offset.y == 0
+        await bench.until(lambda: main.panes.queue.list.jobs[0].state is JobState.RUNNING)
+        assert main.panes.queue.list.cursor == 0
+        assert main.panes.queue.list.scroll_offset.y == 0
         bench.generator.hold.clear()
 
 
@@ -135,11 +135,11 @@ async def test_reuse_brings_the_seed_of_a_job_that_is_over(bench: AppHarness) ->
         await bench.generate("a cat")
         await bench.finished()
         await bench.until(
-            lambda: [job.state for job in main.queue_pane.list.jobs] == [JobState.DONE]
+            lambda: [job.state for job in main.panes.queue.list.jobs] == [JobState.DONE]
         )
-        main.queue_pane.list.focus()
+        main.panes.queue.list.focus()
         await bench.press("r")
-        assert main.texts["seed"] == str(main.queue_pane.list.jobs[0].seed)
+        assert main.generation.texts["seed"] == str(main.panes.queue.list.jobs[0].seed)
 
 
 async def test_reuse_brings_a_jobs_settings_back(bench: AppHarness) -> None:
@@ -147,7 +147,7 @@ async def test_reuse_brings_a_jobs_settings_back(bench: AppHarness) -> None:
         await three_jobs(bench)
         bench.ask_for("another")
         await bench.press("r")
-        assert bench.app.main.prompt.text == "second"
+        assert bench.app.main.panes.prompt.text == "second"
         bench.generator.hold.clear()
 
 

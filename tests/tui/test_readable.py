@@ -39,13 +39,13 @@ async def test_focus_and_cursor_are_seen(
         bench.generator.hold.set()
         for prompt in ("one", "two"):
             await bench.generate(prompt)
-        await bench.until(lambda: main.queue_pane.list.count == 2)
+        await bench.until(lambda: main.panes.queue.list.count == 2)
         for theme in OWN_THEMES:
             bench.app.theme = theme.name
-            main.queue_pane.list.cursor = 0
-            main.queue_pane.list.focus()
+            main.panes.queue.list.cursor = 0
+            main.panes.queue.list.focus()
             await moves(bench, "down", "up")
-            main.parameters.fields["policy"].focus()
+            main.panes.parameters.fields["policy"].focus()
             await moves(bench, "tab")
             await bench.app.push_screen(ChooseScreen("?", ["a", "b"], "a"))
             await moves(bench, "down")
@@ -67,9 +67,9 @@ async def test_where_the_frame_of_the_focus_is_without_colours(bench: AppHarness
         for theme in (DARK_16, LIGHT_16):
             bench.app.theme = theme.name
             main = bench.app.main
-            main.log_pane.list.focus()
+            main.panes.log.list.focus()
             await bench.settled()
-            assert main.log_pane.styles.border.top[0] != main.queue_pane.styles.border.top[0]
+            assert main.panes.log.styles.border.top[0] != main.panes.queue.styles.border.top[0]
 
 
 @pytest.mark.parametrize(

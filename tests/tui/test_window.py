@@ -46,7 +46,7 @@ async def test_on_a_small_terminal_every_pane_is_on_a_tab(
                 assert not pane.region or bench.app.main.region.contains_region(pane.region)
             found |= here
         assert len(found) == 10
-        assert bench.app.main.prompt.editor.has_focus
+        assert bench.app.main.panes.prompt.editor.has_focus
 
 
 async def test_a_tiny_terminal_says_so_until_it_is_larger(bench: AppHarness) -> None:
@@ -60,12 +60,12 @@ async def test_a_tiny_terminal_says_so_until_it_is_larger(bench: AppHarness) -> 
         await bench.pilot.resize_terminal(40, 10)
         await bench.pilot.resize_terminal(80, 24)
         await bench.press("x")
-        assert bench.app.main.prompt.text == "x"
+        assert bench.app.main.panes.prompt.text == "x"
 
 
 async def test_every_field_of_the_form_is_seen_at_80_by_24(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
-        form = bench.app.main.parameters
+        form = bench.app.main.panes.parameters
         inside = form.query_one("#form").region
         assert all(inside.contains_region(field.region) for field in form.fields.values())
 
@@ -77,9 +77,9 @@ async def test_jump_goes_to_every_pane(bench: AppHarness, size: tuple[int, int])
         reached = set()
         for tab in ("f2", "f3", "f4") if main.top_bar.tab else ("f2",):
             await bench.press(tab)
-            for pane, letter in zip(main.panes, LETTERS, strict=False):
+            for pane, letter in zip(main.window.visible_panes, LETTERS, strict=False):
                 await bench.press("ctrl+o", letter)
-                assert main.focused_pane is pane
+                assert main.window.focused_pane is pane
                 reached.add(pane.id)
         assert reached == {str(pane.id) for pane in main.query(Pane)} - {"progress"}
 
@@ -88,19 +88,19 @@ async def test_jump_goes_to_another_tab(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         main = bench.app.main
         await bench.press("ctrl+o")
-        first_tab = LETTERS[len(main.panes)]
+        first_tab = LETTERS[len(main.window.visible_panes)]
         label = list(bench.app.screen.query(Static))[-2]
         assert label.region.offset == main.top_bar.offset_of("queue")
         await bench.press(first_tab)
-        assert main.queue_pane.list.has_focus
+        assert main.panes.queue.list.has_focus
         await bench.press("ctrl+o", "escape")
         assert bench.at_main
-        assert main.queue_pane.list.has_focus
+        assert main.panes.queue.list.has_focus
 
 
 async def test_help_is_about_the_focused_pane(bench: AppHarness) -> None:
     async with running(bench):
-        bench.app.main.queue_pane.list.focus()
+        bench.app.main.panes.queue.list.focus()
         await bench.press("f1")
         assert isinstance(bench.app.screen, HelpScreen)
         shown = bench.app.export_screenshot().replace("&#160;", " ")
@@ -114,7 +114,7 @@ async def test_help_and_footer_tell_the_keys_of_a_dialog(bench: AppHarness) -> N
     async with running(bench, (120, 36)):
         bar = bench.app.main.query_one(KeyBar)
         assert "Generate" in bar.render().plain
-        bench.app.main.parameters.fields["policy"].focus()
+        bench.app.main.panes.parameters.fields["policy"].focus()
         await bench.press("enter")
         assert isinstance(bench.app.screen, ChooseScreen)
         assert "Generate" not in bar.render().plain
@@ -142,7 +142,7 @@ async def test_the_palette_has_the_actions_of_every_pane(bench: AppHarness) -> N
         assert isinstance(found, Awaitable)
         await found
         await bench.settled()
-        log = bench.app.main.log_pane
+        log = bench.app.main.panes.log
         assert log.list.has_focus
         assert "without steps" in str(log.border_title)
 
@@ -165,9 +165,9 @@ async def test_help_and_palette_over_each_other(bench: AppHarness) -> None:
 async def test_a_form_of_another_version(own_folders: object, tmp_path: Path) -> None:
     save_state(SavedState(form={"dtype": "fp8", "memory_mode": "x", "prompt": "a cat"}))
     async with running(bench := AppHarness(tmp_path)):
-        assert bench.app.main.texts["dtype"] == "auto"
-        assert bench.app.main.texts["memory_mode"] == "auto"
-        assert bench.app.main.texts["prompt"] == "a cat"
+        assert bench.app.main.generation.texts["dtype"] == "auto"
+        assert bench.app.main.generation.texts["memory_mode"] == "auto"
+        assert bench.app.main.generation.texts["prompt"] == "a cat"
 
 
 async def test_form_theme_and_prompts_are_there_again(bench: AppHarness, tmp_path: Path) -> None:
@@ -183,20 +183,20 @@ async def test_form_theme_and_prompts_are_there_again(bench: AppHarness, tmp_pat
     async with running(again):
         main = again.app.main
         assert again.app.theme == theme
-        assert main.texts["prompt"] == "half written"
-        assert main.texts["seed"] == "7"
-        assert main.texts["sampler"] == "Euler a"
+        assert main.generation.texts["prompt"] == "half written"
+        assert main.generation.texts["seed"] == "7"
+        assert main.generation.texts["sampler"] == "Euler a"
         await again.press("up")
-        assert main.prompt.text == "a red apple"
+        assert main.panes.prompt.text == "a red apple"
         await again.press("down")
-        assert main.prompt.text == "half written"
+        assert main.panes.prompt.text == "half written"
 
 
 async def test_quit_asks_once_while_a_picture_is_made(bench: AppHarness) -> None:
     async with running(bench):
         bench.generator.hold.set()
         await bench.generate()
-        await bench.until(lambda: bench.app.main.presenter.progress.is_running)
+        await bench.until(lambda: bench.app.main.queue.presenter.progress.is_running)
         await bench.press("ctrl+q")
         assert isinstance(bench.app.screen, ConfirmScreen)
         await bench.press("escape")
@@ -219,7 +219,7 @@ async def test_the_log_is_filtered_saved_and_copied(bench: AppHarness) -> None:
     async with running(bench):
         await bench.generate()
         await bench.finished()
-        log = bench.app.main.log_pane
+        log = bench.app.main.panes.log
         log.list.focus()
         assert "step" in log.text
         await bench.press("f")
@@ -245,8 +245,8 @@ async def test_a_full_disk_takes_neither_log_nor_copy(
     async with running(bench):
         monkeypatch.setattr("sdtui.tui.app.write_atomic", full)
         monkeypatch.setattr("sdtui.tui.screens.main.write_atomic", full)
-        bench.app.main.log_pane.list.focus()
-        await bench.until(lambda: bench.app.main.log_pane.text)
+        bench.app.main.panes.log.list.focus()
+        await bench.until(lambda: bench.app.main.panes.log.text)
         await bench.press("s", "y")
         told = [each.message for each in bench.app._notifications]
         assert sum("No space left on device" in each for each in told) == 2
@@ -255,7 +255,7 @@ async def test_a_full_disk_takes_neither_log_nor_copy(
 
 async def test_the_log_keeps_its_newest_lines(bench: AppHarness) -> None:
     async with running(bench):
-        log = bench.app.main.log_pane
+        log = bench.app.main.panes.log
         log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(3000)])
         assert log.list.count == 2000
         assert log.text.endswith("line 2999\n")
@@ -264,18 +264,18 @@ async def test_the_log_keeps_its_newest_lines(bench: AppHarness) -> None:
 async def test_the_form_begins_with_the_settings(tmp_path: Path) -> None:
     bench = AppHarness(tmp_path, model="elsewhere", policy="strict")
     async with running(bench):
-        assert bench.app.main.texts["model"] == "elsewhere"
-        assert bench.app.main.texts["policy"] == "strict"
+        assert bench.app.main.generation.texts["model"] == "elsewhere"
+        assert bench.app.main.generation.texts["policy"] == "strict"
 
 
 async def test_what_is_as_the_settings_say_follows_them(tmp_path: Path) -> None:
     before = AppHarness(tmp_path, speed="fast")
     async with running(before):
-        before.app.main.fill({"policy": "strict"})
+        before.app.main.generation.fill({"policy": "strict"})
         await before.press("ctrl+q")
     after = AppHarness(tmp_path, speed="max")
     async with running(after):
-        texts = after.app.main.texts
+        texts = after.app.main.generation.texts
         assert (texts["speed"], texts["policy"]) == ("max", "strict")
 
 
@@ -288,7 +288,7 @@ async def test_ctrl_c_says_how_to_quit(bench: AppHarness) -> None:
 async def test_a_problem_is_as_high_as_its_text(bench: AppHarness) -> None:
     async with running(bench, (80, 24)):
         wrong = {"num_inference_steps": ".1", "guidance_scale": "x", "seed": "-5000000000"}
-        bench.app.main.fill(wrong)
+        bench.app.main.generation.fill(wrong)
         await bench.settled()
         told = {str(said.render()): said.region.height for said in bench.app.main.query(".problem")}
         assert told == {
@@ -302,7 +302,7 @@ async def test_a_problem_is_as_high_as_its_text(bench: AppHarness) -> None:
 
 async def test_what_is_typed_takes_the_place_of_a_number(bench: AppHarness) -> None:
     async with running(bench):
-        pictures = bench.app.main.parameters.fields["num_images_per_prompt"]
+        pictures = bench.app.main.panes.parameters.fields["num_images_per_prompt"]
         pictures.focus()
         await bench.press("3")
         assert pictures.text == "3"

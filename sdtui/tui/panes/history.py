@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from sdtui.history import Entry, History, Page
     from sdtui.requests.record import GenerationRecord
-    from sdtui.tui.app import SdtuiApp
 
 RequestedAction = Literal[
     "show", "reuse", "vary", "init_image", "copy_path", "copy_prompt", "copy_json"
@@ -97,10 +96,9 @@ class HistoryPane(Pane):
 
         entry: Entry
 
-    app: SdtuiApp
-
-    def __init__(self, id: str) -> None:
+    def __init__(self, id: str, open_history: Callable[[], History]) -> None:
         super().__init__(id=id)
+        self._open_history = open_history
         self.search = SearchLine(placeholder="/ search", id="history-search")
         self.problem = Static(id="search-problem")
         self.list = HistoryList(id="history-list")
@@ -122,7 +120,7 @@ class HistoryPane(Pane):
 
     @property
     def _history(self) -> History:
-        return self.app.services.history
+        return self._open_history()
 
     def contents(self) -> Sequence[Widget]:
         """Search above, list below."""

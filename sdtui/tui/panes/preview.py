@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -20,12 +20,29 @@ from sdtui.tui.images.halfcell import BYTES_A_CELL, Pixels
 from sdtui.tui.images.view import PictureView
 from sdtui.tui.panes.pane import Pane
 
-if TYPE_CHECKING:
-    from sdtui.tui.screens.picture import PictureScreen
-
 _LOCAL = (0.25, 90_000)
 _OVER_SSH = (0.5, 22_000)
 """Seconds between two previews at the least, and bytes a second that they may cost."""
+
+
+class PictureViewer(Protocol):
+    """Shows a job's pictures on the whole screen."""
+
+    def begin(self, init_image: Path | None) -> None:
+        """A job begins."""
+        ...
+
+    def show_forming(self, pixels: Pixels) -> None:
+        """Show the picture that is forming."""
+        ...
+
+    def cells(self, preview: Pixels) -> int:
+        """Return how many cells a preview takes."""
+        ...
+
+    def add(self, path: Path) -> None:
+        """Show one more finished picture."""
+        ...
 
 
 class PreviewPane(Pane, can_focus=True):
@@ -63,7 +80,7 @@ class PreviewPane(Pane, can_focus=True):
         """That job's init image."""
         self._shows_kept = False
         """Whether a picture of the history is shown."""
-        self.viewer: PictureScreen | None = None
+        self.viewer: PictureViewer | None = None
         """What shows the same on the whole screen, while it is open."""
         self._before = False
         self._interval, self._budget = _OVER_SSH if over_ssh else _LOCAL

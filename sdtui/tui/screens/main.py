@@ -1,55 +1,89 @@
-"""The main screen: what one pane asks for is carried to the others, to the queue and to disk."""
+"""The main screen: its panes, keys and messages. What they do is up to the controllers."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import time
-from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Static
 
 from sdtui.core import paths
 from sdtui.core.errors import SdtuiError
 from sdtui.core.files import write_atomic
-from sdtui.core.job_state import JobState
-from sdtui.core.text import one_line
-from sdtui.tui.background import import_parts, read_history, run_in_background
+from sdtui.tui.background import run_in_background
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.controllers.history import HistoryController
+from sdtui.tui.controllers.models import ModelController
+from sdtui.tui.controllers.queue import QueueController
+from sdtui.tui.downloads import DownloadEnded, DownloadProgress
 from sdtui.tui.images.welcome import welcome
-from sdtui.tui.messages import EventsArrived, HistoryRead, PartsImported, Sampled, ValueOpened
+from sdtui.tui.messages import HistoryRead, ModelKnown, PartsImported, Sampled, ValueOpened
+from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.history import HistoryPane
 from sdtui.tui.panes.log import LogPane
 from sdtui.tui.panes.pane import Pane
+from sdtui.tui.panes.parameters import ParametersPane
 from sdtui.tui.panes.preview import PreviewPane
 from sdtui.tui.panes.queue import QueuePane
-from sdtui.tui.screens.create import CreateScreen
 from sdtui.tui.stagger import stagger
-
-_UNDISTURBED = 1.5
-"""Seconds without a key after which a question may come up by itself."""
+from sdtui.tui.widgets.form_fields import FieldOpened
+from sdtui.tui.widgets.key_bar import KeyBar
+from sdtui.tui.widgets.top_bar import TopBar
+from sdtui.tui.window_layout import TOO_SMALL, WindowLayout
 
 if TYPE_CHECKING:
-    from sdtui.jobs import Job, QueueFile
     from sdtui.monitor import Sample
-    from sdtui.requests.record import GenerationRecord
     from sdtui.requests.request import GenerationRequest
 
 
-class MainScreen(CreateScreen):
-    """The window at work."""
+class MainScreen(Screen[None]):
+    """Three columns of panes, or tabs, between the top bar and the key bar."""
+
+    AUTO_FOCUS = "#prompt TextArea"
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("window")
+
+    def __init__(self, context: AppContext) -> None:
+        super().__init__()
+        self.context = context
+        self.panes = panes = Panes(context)
+        self.top_bar = TopBar()
+        self.window = WindowLayout(self, panes, self.top_bar)
+        self.generation = GenerationController(context, panes, self.window, self._submit)
+        self.queue = QueueController(context, self, panes, self.top_bar, self.generation)
+        self.models = ModelController(
+            context, self, panes, self.top_bar, lambda: self.queue.presenter.progress.is_running
+        )
+        self.history = HistoryController(context, self, panes, self.window, self.generation)
+
+    def _submit(self, request: GenerationRequest) -> None:
+        self.queue.submit(request)
+
+    def compose(self) -> ComposeResult:
+        """Three columns between two lines."""
+        self.window.set_classes(*self.app.size)  # before there is anything that would be restyled
+        yield self.top_bar
+        with Horizontal(id="columns"):
+            yield Vertical(*self.panes.left, id="left")
+            yield Vertical(*self.panes.middle, id="middle")
+            yield Vertical(*self.panes.right, id="right")
+        yield Static(TOO_SMALL, id="too-small")
+        yield KeyBar()
 
     def on_mount(self) -> None:
-        """Bring back the form; all else waits until the window is seen."""
-        defaults = self.app.settings.request_defaults()
-        self.fill({name: str(value) for name, value in defaults.items()})
-        self.fill(self.parameters.without_unknown_choices(self.app.state.form))
-        self.remember_prompts()
-        self.parameters.last_seed = self.app.state.last_seed
-        self.sizes.shares = dict(self.app.state.sizes)
+        """Restore the form. Everything else waits until the window is seen."""
+        self.generation.restore()
+        self.window.sizes.shares = dict(self.context.state.sizes)
         self._show_welcome()
         self.call_later(self._open_panes)
 
@@ -57,126 +91,150 @@ class MainScreen(CreateScreen):
         if not self.is_attached:  # the app is ending already
             return
         await asyncio.gather(*(pane.open() for pane in self.query(Pane)))
-        self.app.call_later(self.app.take_keys)
+        self.app.call_later(self.context.take_keys)
         run_in_background(self, import_parts)
 
     @on(PartsImported)
     def _begin(self) -> None:
-        """The window is seen: open the desk and look what lies on disk."""
+        """The window is seen: open the services, and read what is on disk."""
         if not self.is_attached:
             return
         if not gc.isenabled():  # turned off for the start; what is there now stays
             gc.freeze()
             gc.enable()
-        self.app.keep_saving()
-        self.parameters.check()
+        self.context.keep_saving()
+        self.panes.parameters.check()
         try:
-            self.presenter.show_queue()
+            self.queue.presenter.show_queue()
         except SdtuiError as error:
-            self.app.give_up(error)
+            self.context.give_up(error)
             return
-        self._look_at_model()
-        self.metadata_pane.have_record()
-        self.history_pane.reload()
-        history = self.services.history
-        run_in_background(self, lambda: read_history(history))
-        self.services.monitor.start(lambda sample: self.post_message(Sampled(sample)))
-        self.offer_orphaned()
+        self.models.describe()
+        self.panes.metadata.have_record()
+        self.history.read()
+        monitor = self.context.services.monitor
+        monitor.start(lambda sample: self.post_message(Sampled(sample)))
+        self.run_worker(self.queue.offer_orphaned())
 
-    # What comes from other threads
+    def _show_welcome(self) -> None:
+        keys = self.keys_shown
+        generate, models = keys.get("window.generate", ""), keys.get("window.models", "")
+        budget, recommended = self.models.memory_budget, None
+        if budget is not None:
+            from sdtui.tui.model_fit import recommend_download
 
-    @on(EventsArrived)
-    def _events_arrived(self) -> None:
-        self.presenter.arrived()
+            recommended = recommend_download(budget)
+        model = self.panes.parameters.texts["model"]
+        self.panes.preview.welcome(welcome(model, generate, models, recommended))
 
-    @on(Sampled)
-    def _sampled(self, event: Sampled) -> None:
-        stagger(
-            self,
-            partial(self._show_memory_budget, event.sample),
-            partial(self.memory.show, event.sample),
-        )
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """The first time every pane has just got its styles; once more would take a while."""
+        if self.stack_updates == 0:
+            event.refresh_styles = False
 
-    def _show_memory_budget(self, sample: Sample) -> None:
-        first = self.top_bar.sample is None
-        self.top_bar.sample = sample
-        if first and self.preview.is_welcoming:
-            self._show_welcome()
+    def on_resize(self, event: events.Resize) -> None:
+        """Show all panes, or tabs."""
+        self.window.arrange(event.size.width, event.size.height)
 
-    @on(HistoryRead)
-    def _history_read(self, event: HistoryRead) -> None:
-        if event.problem:
-            self.notify(event.problem, severity="warning", markup=False)
-        self.history_pane.reload()
+    @property
+    def keys_shown(self) -> dict[str, str]:
+        """The first key of every action that works now, by the action's id, as people know it."""
+        return {
+            active.binding.id: self.app.get_key_display(active.binding)
+            for active in reversed(self.active_bindings.values())
+            if active.binding.id
+        }
 
-    # What the keys do everywhere
+    def show_help(self) -> None:
+        """Explain the focused pane, and every key that works now."""
+        from sdtui.tui.screens.help import HelpScreen, key_help
+
+        pane = self.window.focused_pane
+        title = pane.title if pane else "sdtui"
+        about = pane.about if pane else "Press a letter after the jump key to go to a pane."
+        self.app.push_screen(HelpScreen(title, about, key_help(self)))
+
+    # Keys
+
+    def action_generate(self) -> None:
+        self.generation.generate()
+
+    def action_editor(self) -> None:
+        self.generation.edit_prompt()
+
+    @work
+    async def action_models(self) -> None:
+        await self.models.choose()
 
     def action_cancel(self) -> None:
-        """Stop the running job now."""
-        self._stop(after_picture=False)
+        self.queue.stop_current(after_picture=False)
 
     def action_stop_after(self) -> None:
-        """Stop the running job after the picture that is being made."""
-        self._stop(after_picture=True)
-
-    def _stop(self, *, after_picture: bool) -> None:
-        queue, begun = self.services.queue, {JobState.RUNNING, JobState.CANCELLING}
-        if not (after_picture or queue.is_paused):
-            begun.add(JobState.QUEUED)  # it is about to begin
-        running = [job.id for job in queue.jobs() if job.state in begun]
-        shown = self.presenter.progress
-        target = running[0] if running else shown.job if shown.is_active else ""
-        if target:
-            self.stop(target, after_picture=after_picture)
-        else:
-            self.notify("Nothing is being made.", timeout=3, markup=False)
-
-    def stop(self, job_id: str, *, after_picture: bool) -> None:
-        """Stop a job, and say that it will end."""
-        self.services.queue.cancel(job_id, after_picture=after_picture)
-        self.presenter.stopping(job_id, after_picture=after_picture)
-        self.presenter.show_queue()
-
-    def action_settings(self) -> None:
-        """Every setting, its value and its source."""
-        from sdtui.tui.screens.settings import SettingsScreen
-
-        self.app.push_screen(SettingsScreen(self.app.settings))
+        self.queue.stop_current(after_picture=True)
 
     def action_details(self) -> None:
-        """All that is known of the job that runs or ran last."""
-        jobs = [job for job in self.services.queue.jobs() if job.state is not JobState.QUEUED]
-        if jobs:
-            self._show_job(jobs[0])
-        else:
-            self.notify("No job has begun yet.", timeout=3)
-
-    def _show_job(self, job: Job) -> None:
-        from sdtui.tui.job_details import job_details
-        from sdtui.tui.screens.dialogs import TextScreen
-
-        self.app.push_screen(TextScreen(one_line(job.request.prompt), job_details(job)))
+        self.queue.show_last_details()
 
     @work
     async def action_full_screen(self) -> None:
-        """The picture on the whole screen, also while it forms."""
-        from sdtui.tui.screens.picture import PictureScreen
+        await self.queue.show_full_screen()
 
-        preview, follows = self.preview, self.presenter.progress.is_running
-        if not preview.paths and not follows:
-            self.notify("There is no picture to show yet.", timeout=3, markup=False)
-            return
-        preview.viewer = PictureScreen(
-            preview.paths,
-            preview.init_image,
-            self.app.drawn_by,
-            preview.index or 0,
-            follows=follows,
-        )
-        await self.app.push_screen_wait(preview.viewer)
-        preview.viewer = None
+    def action_settings(self) -> None:
+        from sdtui.tui.screens.settings import SettingsScreen
 
-    # What panes ask for
+        self.app.push_screen(SettingsScreen(self.context.settings, self.context.edit_file))
+
+    def action_jump(self) -> None:
+        from sdtui.tui.screens.jump import JumpScreen
+
+        targets = self.window.jump_targets()
+
+        def go(number: int | None) -> None:
+            if number is not None:
+                targets[number][1]()
+
+        self.app.push_screen(JumpScreen([offset for offset, _ in targets]), go)
+
+    def action_create_tab(self) -> None:
+        self.window.show_tab("create")
+
+    def action_queue_tab(self) -> None:
+        self.window.show_tab("queue")
+
+    def action_history_tab(self) -> None:
+        self.window.show_tab("history")
+
+    def action_taller(self) -> None:
+        self.window.resize_focused("height", 1)
+
+    def action_shorter(self) -> None:
+        self.window.resize_focused("height", -1)
+
+    def action_wider(self) -> None:
+        self.window.resize_focused("width", 1)
+
+    def action_narrower(self) -> None:
+        self.window.resize_focused("width", -1)
+
+    def action_usual_sizes(self) -> None:
+        self.window.reset_sizes()
+
+    # Messages of panes and widgets
+
+    @on(TopBar.TabChosen)
+    def _tab_chosen(self, event: TopBar.TabChosen) -> None:
+        self.window.show_tab(event.tab)
+
+    @on(FieldOpened)
+    def _field_opened(self, event: FieldOpened) -> None:
+        if event.field == "model":
+            self.action_models()
+        else:
+            self.run_worker(self.generation.choose_value(event.field))
+
+    @on(ParametersPane.Changed)
+    def _parameters_changed(self) -> None:
+        self.models.follow_form()
 
     @on(PreviewPane.FullScreen)
     def _full_screen(self) -> None:
@@ -184,68 +242,37 @@ class MainScreen(CreateScreen):
 
     @on(QueuePane.ActionRequested)
     def _queue_action(self, event: QueuePane.ActionRequested) -> None:
-        queue, job = self.services.queue, event.job
-        if event.action == "pause":
-            (queue.resume if queue.is_paused else queue.pause)()
-        elif job is None:
-            self.notify("The queue is empty.", timeout=3)
-        elif event.action == "reuse":
-            seed = job.request.seed if job.seed is None else job.seed
-            self.use_request(job.request.model_copy(update={"seed": seed}))
-        elif event.action == "details":
-            self._show_job(job)
-        elif event.action == "save_again":
-            self._save_again(job)
-        elif job.state.is_over:
-            self.notify("This job is over.", timeout=3)
-        elif event.action == "remove":
-            self.stop(job.id, after_picture=False)
-        elif event.action == "stop_after":
-            self.stop(job.id, after_picture=True)
-        else:
-            self._move(job, -1 if event.action == "earlier" else 1)
-        self.presenter.show_queue()
-
-    def _move(self, job: Job, by: int) -> None:
-        queue = self.services.queue
-        waiting = [each.id for each in queue.jobs() if each.state is JobState.QUEUED]
-        if job.id in waiting:
-            queue.move(job.id, waiting.index(job.id) + by)
-        else:
-            self.notify("This job is being made; only those that wait can be moved.", timeout=3)
-
-    @work
-    async def _save_again(self, job: Job) -> None:
-        """What there was no room for on the disk is still in memory."""
-        try:
-            saved = await asyncio.to_thread(self.services.queue.save_again, job.id)
-        except SdtuiError as error:
-            self.show_error(error.what, error.hint)
-            return
-        if saved:
-            self.preview.show_paths([Path(path) for path in saved])
-            self.history_pane.reload()
-            self.notify(f"Saved: {', '.join(saved)}")
-        else:
-            self.notify("Nothing of this job is left to be saved.", timeout=3)
+        self.queue.perform(event.action, event.job)
 
     @on(LogPane.Copy)
     def _copy_log(self) -> None:
-        self.app.copy(self.log_pane.text, "The log")
+        self.context.copy(self.panes.log.text, "The log")
 
     @on(LogPane.Save)
     def _save_log(self) -> None:
         file = paths.state_folder() / f"log-{time.strftime('%Y%m%d-%H%M%S')}.txt"
         try:
-            write_atomic(file, self.log_pane.text.encode())
+            write_atomic(file, self.panes.log.text.encode())
         except OSError as error:
-            self.notify(f"The log can't be saved: {error}", severity="error")
+            self.context.notify(f"The log can't be saved: {error}", severity="error")
         else:
-            self.notify(f"The log is in {file}")
+            self.context.notify(f"The log is in {file}")
 
     @on(HistoryPane.Selected)
     def _history_selected(self, event: HistoryPane.Selected) -> None:
-        self.metadata_pane.show(event.entry.path if event.entry else None, event.record)
+        self.history.show_selected(event.entry, event.record)
+
+    @on(HistoryPane.ActionRequested)
+    def _history_action(self, event: HistoryPane.ActionRequested) -> None:
+        self.history.perform(event.action, event.entry, event.record)
+
+    @on(HistoryPane.Compare)
+    def _compare(self, event: HistoryPane.Compare) -> None:
+        self.run_worker(self.history.compare(event.first, event.second))
+
+    @on(HistoryPane.TagsWanted)
+    def _edit_tags(self, event: HistoryPane.TagsWanted) -> None:
+        self.run_worker(self.history.edit_tags(event.entry))
 
     @on(ValueOpened)
     def _value_opened(self, event: ValueOpened) -> None:
@@ -253,113 +280,50 @@ class MainScreen(CreateScreen):
 
         self.app.push_screen(TextScreen("Metadata", Text(event.value)))
 
-    @on(HistoryPane.ActionRequested)
-    def _history_action(self, event: HistoryPane.ActionRequested) -> None:
-        request, entry = event.record.request, event.entry
-        match event.action:
-            case "show":
-                self.preview.show_kept(entry.path, request.init_image)
-                self.go_to_tab("create")
-            case "reuse":
-                self.use_request(seeded_request(event.record))
-            case "vary":
-                self.use_request(request, keep_seed=False)
-            case "init_image":
-                self.parameters.fill({"init_image": str(entry.path)})
-                self.go_to_tab("create")
-            case "copy_path":
-                self.app.copy(str(entry.path), "The path")
-            case "copy_prompt":
-                self.app.copy(entry.prompt, "The prompt")
-            case "copy_json":
-                from sdtui.tui.widgets.metadata_tree import as_json
+    # Messages from other threads
 
-                self.app.copy(as_json(event.record), "The metadata")
+    @on(ModelKnown)
+    def _model_known(self, event: ModelKnown) -> None:
+        self.models.show_known(event)
 
-    @on(HistoryPane.Compare)
-    @work
-    async def _compare(self, event: HistoryPane.Compare) -> None:
-        from sdtui.tui.screens.picture import CompareScreen
+    @on(DownloadProgress)
+    def _downloading(self, event: DownloadProgress) -> None:
+        self.models.show_download(event)
 
-        history = self.services.history
-        pair = (event.first, event.second)
-        try:
-            records = [await asyncio.to_thread(history.record, entry) for entry in pair]
-        except SdtuiError as error:
-            self.show_error(error.what, error.hint)
-            return
-        first, second = ((entry.path, each) for entry, each in zip(pair, records, strict=True))
-        screen = CompareScreen(first, second, self.app.drawn_by)
-        chosen = await self.app.push_screen_wait(screen)
-        if chosen is not None:
-            self.use_request(seeded_request(chosen))
+    @on(DownloadEnded)
+    def _downloaded(self, event: DownloadEnded) -> None:
+        self.models.finish_download(event)
 
-    @on(HistoryPane.TagsWanted)
-    @work
-    async def _ask_tags(self, event: HistoryPane.TagsWanted) -> None:
-        from sdtui.tui.screens.dialogs import AskScreen
+    @on(HistoryRead)
+    def _history_read(self, event: HistoryRead) -> None:
+        self.history.show_refreshed(event.problem)
 
-        now = " ".join(event.entry.tags)
-        title = "Tags" + (f" (now: {now})" if now else "")
-        text = await self.app.push_screen_wait(AskScreen(title, hint="cat garden -dog"))
-        if text:
-            await self.history_pane.add_tags(event.entry, text)
+    @on(Sampled)
+    def _sampled(self, event: Sampled) -> None:
+        stagger(
+            self,
+            partial(self._show_sample, event.sample),
+            partial(self.panes.memory.show, event.sample),
+        )
 
-    @work
-    async def offer_orphaned(self) -> None:
-        """After a crash or a lost connection: go on with what was in the queue?"""
-        from sdtui.tui.screens.dialogs import OrphanedJobsScreen
-
-        queue_file = self.services.queue_file
-        jobs = _unfinished(queue_file.orphaned())
-        if not jobs:
-            queue_file.forget_orphaned()
-            return
-        while (pause := _UNDISTURBED - self.app.silence) > 0:
-            await asyncio.sleep(pause)
-        pictures = sum(job.request.num_images_per_prompt for job in jobs)
-        count = f"{pictures} pictures were" if pictures > 1 else "A picture was"
-        prompts = one_line(jobs[0].request.prompt)
-        if len(jobs) > 1:
-            prompts += f" … and {len(jobs) - 1} more"
-        question = f"{count} still in the queue when sdtui ended: {prompts}"
-        wanted = await self.app.push_screen_wait(OrphanedJobsScreen(question))
-        if wanted:
-            await self._go_on(queue_file)
-        elif wanted is not None:
-            queue_file.forget_orphaned()
-
-    async def _go_on(self, queue_file: QueueFile) -> None:
-        try:
-            left = await asyncio.to_thread(queue_file.take_over, self.services.queue.jobs())
-        except OSError as error:
-            told = f"What was left behind can't be taken over: {error}"
-            self.notify(told, severity="error", markup=False)
-            return
-        jobs = _unfinished(left)
-        if not jobs:
-            self.notify("Another sdtui has gone on with it already.")
-        self.services.queue.restore(jobs)
-
-    def _show_welcome(self) -> None:
-        keys = self.keys_shown
-        generate, models = keys.get("window.generate", ""), keys.get("window.models", "")
-        budget, large = self.memory_budget, None
-        if budget is not None:
-            from sdtui.tui.model_fit import recommend_download
-
-            large = recommend_download(budget)
-        model = self.parameters.texts["model"]
-        self.preview.welcome(welcome(model, generate, models, large))
+    def _show_sample(self, sample: Sample) -> None:
+        first = self.top_bar.sample is None
+        self.top_bar.sample = sample
+        if first and self.panes.preview.is_welcoming:
+            self._show_welcome()
 
 
-def _unfinished(jobs: Iterable[Job]) -> list[Job]:
-    """What is still to be made of jobs that were left behind."""
-    left = [job.remaining() for job in jobs]
-    return [job for job in left if job is not None]
+def import_parts() -> PartsImported:
+    """Import what the window doesn't need until it is seen, so that no key waits for it."""
+    import sdtui.models.tokens
+    import sdtui.tui.event_presenter
+    import sdtui.tui.screens.files
+    import sdtui.tui.screens.help
+    import sdtui.tui.screens.jump
+    import sdtui.tui.screens.models
+    import sdtui.tui.screens.picture
+    import sdtui.tui.screens.settings
+    import sdtui.tui.services
+    import sdtui.tui.widgets.metadata_tree  # noqa: F401
 
-
-def seeded_request(record: GenerationRecord) -> GenerationRequest:
-    """What to ask for to get this one picture again."""
-    changes = {"seed": record.seed, "num_images_per_prompt": 1}
-    return record.request.model_copy(update=changes)
+    return PartsImported()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 from rich.table import Table
 from rich.text import Text
@@ -21,8 +21,11 @@ from sdtui.tui.bindings import bindings_in, bindings_of
 from sdtui.tui.images.halfcell import Pixels
 from sdtui.tui.images.view import PictureView
 
-if TYPE_CHECKING:
-    from sdtui.tui.app import SdtuiApp
+
+class StopJob(Protocol):
+    """Stops the running job, now or after the picture under way."""
+
+    def __call__(self, *, after_picture: bool) -> None: ...
 
 
 class PictureScreen(Screen[None]):
@@ -35,7 +38,6 @@ class PictureScreen(Screen[None]):
         *bindings_in("picture"),
         *bindings_of("window.cancel", "window.stop_after"),
     ]
-    app: SdtuiApp
 
     def __init__(
         self,
@@ -45,8 +47,10 @@ class PictureScreen(Screen[None]):
         index: int = 0,
         *,
         follows: bool = False,
+        stop: StopJob,
     ) -> None:
         super().__init__()
+        self._stop = stop
         self._paths = tuple(paths)
         self._init_image = init_image
         self._index = len(self._paths) - 1 if follows and self._paths else index
@@ -70,11 +74,11 @@ class PictureScreen(Screen[None]):
 
     def action_cancel(self) -> None:
         """Stop the running job now."""
-        self.app.main.action_cancel()
+        self._stop(after_picture=False)
 
     def action_stop_after(self) -> None:
         """Stop the running job after the picture that is being made."""
-        self.app.main.action_stop_after()
+        self._stop(after_picture=True)
 
     def begin(self, init_image: Path | None) -> None:
         """The next job begins."""

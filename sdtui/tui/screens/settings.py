@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -25,9 +25,6 @@ from sdtui.tui.bindings import bindings_in
 from sdtui.tui.screens.dialog import Dialog
 from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.virtual_list import VirtualList
-
-if TYPE_CHECKING:
-    from sdtui.tui.app import SdtuiApp
 
 
 @dataclass(frozen=True)
@@ -99,11 +96,11 @@ class SettingsScreen(Dialog[None]):
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("settings")]
 
-    if TYPE_CHECKING:
-        app: SdtuiApp
-
-    def __init__(self, running: Settings) -> None:
+    def __init__(self, running: Settings, edit_file: Callable[[Path], bool]) -> None:
+        """`running` are the settings that the app started with; `edit_file` opens a file in
+        $EDITOR and returns True if that succeeded."""
         super().__init__()
+        self._edit_file = edit_file
         self._in_use = running
         self._file: Path = paths.config_file()
         self.list = SettingLines()
@@ -154,7 +151,7 @@ class SettingsScreen(Dialog[None]):
         except OSError as error:
             self.notify(f"{self._file} can't be made: {error}", severity="error")
             return
-        if self.app.edit_file(self._file):
+        if self._edit_file(self._file):
             self.reload()
 
     def action_close(self) -> None:

@@ -1,0 +1,91 @@
+"""What screens and controllers use of the app. They depend on this protocol, so that the app can
+import them."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from sdtui.core.errors import SdtuiError
+    from sdtui.core.settings import Settings
+    from sdtui.tui.services import AppServices
+    from sdtui.tui.state import SavedState
+
+_Answer = TypeVar("_Answer")
+
+
+class AppContext(Protocol):
+    """The app as its screens and controllers see it."""
+
+    settings: Settings
+    state: SavedState
+    over_ssh: bool
+    drawn_by: type[Widget] | None
+    """The class of widget that draws finished pictures; None means half-cells."""
+
+    @property
+    def services(self) -> AppServices:
+        """Queue, history and monitor; opened when first read."""
+        ...
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last key."""
+        ...
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+    ) -> None:
+        """Show a notification. `message` is never read as markup."""
+        ...
+
+    def show_error(self, error: SdtuiError) -> None:
+        """Show an error and its hint as a notification."""
+        ...
+
+    def push_screen(self, screen: Screen[Any]) -> object:
+        """Open a screen."""
+        ...
+
+    async def push_screen_wait(self, screen: Screen[_Answer]) -> _Answer:
+        """Open a screen and wait for its answer. Only inside a worker."""
+        ...
+
+    def copy(self, text: str, name: str) -> None:
+        """Copy a text to the clipboard; `name` says what it is in the notification."""
+        ...
+
+    def edit(self, text: str, suffix: str = ".txt") -> str | None:
+        """Edit a text in $EDITOR; None if that failed."""
+        ...
+
+    def edit_file(self, file: Path) -> bool:
+        """Edit a file in $EDITOR. Returns True if that succeeded."""
+        ...
+
+    def save(self) -> Future[None]:
+        """Save form, prompts, sizes and theme on another thread."""
+        ...
+
+    def keep_saving(self) -> None:
+        """From now on save the state whenever it changed."""
+        ...
+
+    def give_up(self, failure: SdtuiError) -> None:
+        """Leave, because there is nothing to work with."""
+        ...
+
+    async def take_keys(self) -> None:
+        """Handle the keys that were pressed before the window was seen, and then each new one."""
+        ...

@@ -1,0 +1,126 @@
+"""The form: filling it, checking it, and queueing what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from sdtui.core.enums import UNKNOWN_MODEL
+from sdtui.core.errors import InvalidRequestError, SdtuiError
+from sdtui.core.paths import expanded
+from sdtui.tui.context import AppContext
+from sdtui.tui.fields import form_texts, label_of, parse_form
+from sdtui.tui.panes.collection import Panes
+from sdtui.tui.widgets.form_fields import ChoiceField
+from sdtui.tui.window_layout import WindowLayout
+
+if TYPE_CHECKING:
+    from sdtui.requests.request import GenerationRequest
+
+
+class GenerationController:
+    """Reads and writes prompts and parameters."""
+
+    def __init__(
+        self,
+        context: AppContext,
+        panes: Panes,
+        layout: WindowLayout,
+        submit: Callable[[GenerationRequest], None],
+    ) -> None:
+        """`submit` queues a request and may raise SdtuiError."""
+        self._context = context
+        self._panes = panes
+        self._layout = layout
+        self._submit = submit
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text of every field."""
+        prompts = {pane.field: pane.text for pane in self._panes.prompts}
+        return {**prompts, **self._panes.parameters.texts}
+
+    def fill(self, texts: Mapping[str, str]) -> None:
+        """Write into the form. Fields that `texts` doesn't name stay as they are."""
+        for pane in self._panes.prompts:
+            if pane.field in texts:
+                pane.text = texts[pane.field]
+        self._panes.parameters.fill(texts)
+
+    def restore(self) -> None:
+        """Fill the form with the settings' defaults, then with what was saved of it."""
+        parameters, state = self._panes.parameters, self._context.state
+        defaults = self._context.settings.request_defaults()
+        self.fill({name: str(value) for name, value in defaults.items()})
+        self.fill(parameters.without_unknown_choices(state.form))
+        parameters.last_seed = state.last_seed
+        self._remember_prompts()
+
+    def use_request(self, request: GenerationRequest, *, keep_seed: bool = True) -> None:
+        """Fill the form with a request and go to the prompt."""
+        texts = form_texts(request)
+        if not keep_seed:
+            texts["seed"] = ""
+        if request.model == UNKNOWN_MODEL:
+            del texts["model"]
+            self._context.notify("The picture doesn't say what model made it: the form's is kept.")
+        self.fill(texts)
+        self._layout.show_tab("create")
+
+    def use_init_image(self, path: str) -> None:
+        """Start the next picture from this one."""
+        self._panes.parameters.fill({"init_image": path})
+        self._layout.show_tab("create")
+
+    def generate(self) -> None:
+        """Queue what the form asks for, or go to the first field that is wrong."""
+        try:
+            request = parse_form(self.texts)
+            self._submit(request)
+        except InvalidRequestError as error:
+            self._show_problems(error)
+            return
+        except SdtuiError as error:
+            self._context.show_error(error)
+            return
+        self._context.state = self._context.state.with_prompts(
+            request.prompt, request.negative_prompt
+        )
+        self._remember_prompts()
+        self._context.save()
+
+    def _show_problems(self, error: InvalidRequestError) -> None:
+        problems = {problem.field: problem.message for problem in error.problems}
+        if not self._panes.parameters.focus_problem(problems):
+            self._layout.focus(self._panes.prompt.editor)
+        messages = [f"{label_of(each.field)}: {each.message}" for each in error.problems]
+        self._context.notify("; ".join(messages), severity="error")
+
+    def _remember_prompts(self) -> None:
+        state = self._context.state
+        self._panes.prompt.editor.remember(state.prompts)
+        self._panes.negative.editor.remember(state.negative_prompts)
+
+    def edit_prompt(self) -> None:
+        """Edit the focused prompt, or else the positive one, in $EDITOR."""
+        panes = self._panes
+        pane = panes.negative if self._layout.focused_pane is panes.negative else panes.prompt
+        text = self._context.edit(pane.text)
+        if text is not None:
+            pane.text = text
+
+    async def choose_value(self, name: str) -> None:
+        """Let a person choose the value of a field from a list, or a file from disk."""
+        from sdtui.tui.screens.dialogs import ChooseScreen
+        from sdtui.tui.screens.files import FileScreen
+
+        field = self._panes.parameters.fields[name]
+        if isinstance(field, ChoiceField):
+            screen = ChooseScreen(field.spec.label, field.choices, field.text)
+        else:
+            pictures = self._context.services.history.pictures
+            start = expanded(field.text).parent if field.text else pictures
+            screen = FileScreen(start)
+        chosen = await self._context.push_screen_wait(screen)
+        if chosen is not None:
+            field.text = chosen

@@ -1,0 +1,122 @@
+"""The history: what is done with its pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from textual.message_pump import MessagePump
+
+from sdtui.core.errors import SdtuiError
+from sdtui.tui.background import run_in_background
+from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.messages import HistoryRead
+from sdtui.tui.panes.collection import Panes
+from sdtui.tui.panes.history import RequestedAction
+from sdtui.tui.window_layout import WindowLayout
+
+if TYPE_CHECKING:
+    from sdtui.history import Entry, History
+    from sdtui.requests.record import GenerationRecord
+    from sdtui.requests.request import GenerationRequest
+
+
+class HistoryController:
+    """Brings pictures and their settings from the history to the other panes."""
+
+    def __init__(
+        self,
+        context: AppContext,
+        target: MessagePump,
+        panes: Panes,
+        layout: WindowLayout,
+        generation: GenerationController,
+    ) -> None:
+        """`target` is posted HistoryRead."""
+        self._context = context
+        self._target = target
+        self._panes = panes
+        self._layout = layout
+        self._generation = generation
+
+    def read(self) -> None:
+        """List the pictures, and update the index on another thread, which then posts
+        HistoryRead."""
+        self._panes.history.reload()
+        history = self._context.services.history
+        run_in_background(self._target, lambda: refresh(history))
+
+    def show_refreshed(self, problem: str) -> None:
+        """List the pictures again, now that the index is up to date."""
+        if problem:
+            self._context.notify(problem, severity="warning")
+        self._panes.history.reload()
+
+    def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
+        """Show the selected picture and its metadata."""
+        self._panes.metadata.show(entry.path if entry else None, record)
+
+    def perform(self, action: RequestedAction, entry: Entry, record: GenerationRecord) -> None:
+        """Carry out an action that the history pane asked for."""
+        match action:
+            case "show":
+                self._panes.preview.show_kept(entry.path, record.request.init_image)
+                self._layout.show_tab("create")
+            case "reuse":
+                self._generation.use_request(single_picture_request(record))
+            case "vary":
+                self._generation.use_request(record.request, keep_seed=False)
+            case "init_image":
+                self._generation.use_init_image(str(entry.path))
+            case "copy_path":
+                self._context.copy(str(entry.path), "The path")
+            case "copy_prompt":
+                self._context.copy(entry.prompt, "The prompt")
+            case "copy_json":
+                from sdtui.tui.widgets.metadata_tree import as_json
+
+                self._context.copy(as_json(record), "The metadata")
+
+    async def compare(self, first: Entry, second: Entry) -> None:
+        """Show two pictures side by side, and reuse the settings of one if asked to."""
+        from sdtui.tui.screens.picture import CompareScreen
+
+        history = self._context.services.history
+        entries = (first, second)
+        try:
+            records = [await asyncio.to_thread(history.record, entry) for entry in entries]
+        except SdtuiError as error:
+            self._context.show_error(error)
+            return
+        left, right = ((entry.path, each) for entry, each in zip(entries, records, strict=True))
+        screen = CompareScreen(left, right, self._context.drawn_by)
+        chosen = await self._context.push_screen_wait(screen)
+        if chosen is not None:
+            self._generation.use_request(single_picture_request(chosen))
+
+    async def edit_tags(self, entry: Entry) -> None:
+        """Let a person add and remove tags."""
+        from sdtui.tui.screens.dialogs import AskScreen
+
+        tags = " ".join(entry.tags)
+        title = "Tags" + (f" (now: {tags})" if tags else "")
+        text = await self._context.push_screen_wait(AskScreen(title, hint="cat garden -dog"))
+        if text:
+            await self._panes.history.add_tags(entry, text)
+
+
+def refresh(history: History) -> HistoryRead:
+    """Update the index with pictures that were moved, copied or deleted. For a thread other than
+    the app's."""
+    try:
+        history.refresh()
+    except SdtuiError as error:
+        return HistoryRead(str(error))
+    return HistoryRead()
+
+
+def single_picture_request(record: GenerationRecord) -> GenerationRequest:
+    """Return the request that makes this one picture of its batch again."""
+    changes = {"seed": record.seed, "num_images_per_prompt": 1}
+    return record.request.model_copy(update=changes)

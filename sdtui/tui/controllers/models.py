@@ -1,0 +1,149 @@
+"""The model: describing it, loading it ahead, choosing and downloading one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual.message_pump import MessagePump
+
+from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.errors import SdtuiError
+from sdtui.tui.background import run_in_background
+from sdtui.tui.context import AppContext
+from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
+from sdtui.tui.messages import ModelKnown
+from sdtui.tui.panes.collection import Panes
+from sdtui.tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from sdtui.core.settings import Settings
+    from sdtui.tui.model_fit import MemoryBudget
+    from sdtui.tui.screens.models import ModelScreen
+
+_HEAD_START_SECONDS = 1.0
+"""How long the monitor may take for its first sample before a model is loaded."""
+
+
+class ModelController:
+    """Follows the form's model, and the download that may run."""
+
+    def __init__(
+        self,
+        context: AppContext,
+        target: MessagePump,
+        panes: Panes,
+        top_bar: TopBar,
+        is_running: Callable[[], bool],
+    ) -> None:
+        """`target` is posted ModelKnown, DownloadProgress and DownloadEnded; `is_running` returns
+        True while a job runs."""
+        self._context = context
+        self._target = target
+        self._panes = panes
+        self._top_bar = top_bar
+        self._is_running = is_running
+        self.downloads = Downloads(target)
+        self._dialog: ModelScreen | None = None
+        self._model: str | None = None
+        """The model described last; None until the window is seen."""
+
+    @property
+    def memory_budget(self) -> MemoryBudget | None:
+        """The memory that a model can have; None until the monitor took a sample."""
+        sample = self._top_bar.sample
+        if sample is None:
+            return None
+        from sdtui.tui.model_fit import MemoryBudget
+
+        return MemoryBudget.of(sample, self._context.settings.device)
+
+    def follow_form(self) -> None:
+        """Describe the form's model, if it changed since the last time."""
+        if self._model not in (None, self._panes.parameters.texts["model"]):
+            self.describe()
+
+    def describe(self) -> None:
+        """Look up the form's model on another thread, which then posts ModelKnown."""
+        self._model = model = self._panes.parameters.texts["model"]
+        settings, monitor = self._context.settings, self._context.services.monitor
+        if not self._is_running():
+            self._top_bar.model = model
+
+        def look_up() -> ModelKnown:
+            known = describe(model, settings)
+            # Then torch is loaded. While the system loads two libraries at a time, the thread that
+            # waits for the other keeps Python's lock, and no key does anything.
+            monitor.has_looked.wait(_HEAD_START_SECONDS)
+            return known
+
+        run_in_background(self._target, look_up)
+
+    def show_known(self, known: ModelKnown) -> None:
+        """Show the model's native values, count its tokens, and load it ahead of its first job."""
+        if known.model != self._model:
+            return
+        for pane in self._panes.prompts:
+            pane.use_counters(known.counters)
+        if known.description is not None:
+            self._panes.parameters.use_native(known.description.native)
+            self._preload(known.model)
+        if known.problem:
+            self._context.notify(known.problem, severity="warning")
+
+    def _preload(self, model: str) -> None:
+        texts = self._panes.parameters.texts
+        dtype, memory_mode = DType(texts["dtype"]), MemoryMode(texts["memory_mode"])
+        self._context.services.queue.load(model, dtype, memory_mode)
+
+    async def choose(self) -> None:
+        """Let a person choose a model, or download one."""
+        from sdtui.tui.screens.models import ModelScreen
+
+        if self._dialog is not None:  # the palette was opened over it
+            return
+        texts = self._panes.parameters.texts
+        self._dialog = ModelScreen(
+            self._context.settings,
+            texts["model"],
+            self.memory_budget,
+            DType(texts["dtype"]),
+            self.downloads,
+        )
+        chosen = await self._context.push_screen_wait(self._dialog)
+        self._dialog = None
+        if chosen is not None:
+            self._panes.parameters.fill({"model": chosen})
+
+    def show_download(self, progress: DownloadProgress) -> None:
+        """Show how much of a model has been downloaded."""
+        self.downloads.follow(progress)
+        self._top_bar.download = self.downloads.share
+        if self._dialog is not None:
+            self._dialog.show_download()
+
+    def finish_download(self, ended: DownloadEnded) -> None:
+        """Choose the downloaded model if the dialog is open; else notify."""
+        self.downloads.ended()
+        self._top_bar.download = None
+        if self._dialog is not None:
+            self._dialog.download_ended(ended)
+        elif ended.problem:
+            self._context.notify(ended.problem, severity="error", timeout=12)
+        elif not ended.cancelled:
+            self._context.notify(f"{ended.hub_id} is downloaded and can be chosen.")
+
+
+def describe(model: str, settings: Settings) -> ModelKnown:
+    """Return what is known of a model before it is loaded. For a thread other than the app's."""
+    from sdtui.models.catalog import find_model
+    from sdtui.models.description import describe_model
+    from sdtui.models.tokens import counters_of
+
+    try:
+        source = find_model(model, settings.model_folders)
+        counters = counters_of(source)
+        description = None if source.path is None else describe_model(source.path)
+    except SdtuiError as error:
+        return ModelKnown(model, problem=str(error))
+    return ModelKnown(model, counters, description)

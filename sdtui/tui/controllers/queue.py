@@ -1,0 +1,205 @@
+"""The queue: stopping, moving and saving jobs, and showing what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+
+from sdtui.core.errors import SdtuiError
+from sdtui.core.job_state import JobState
+from sdtui.core.text import one_line
+from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.panes.collection import Panes
+from sdtui.tui.panes.queue import RequestedAction
+from sdtui.tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from sdtui.jobs import Job, QueueFile
+    from sdtui.requests.request import GenerationRequest
+    from sdtui.tui.event_presenter import EventPresenter
+
+_IDLE_SECONDS = 1.5
+"""How long no key must have been pressed before a question opens by itself."""
+
+
+class QueueController:
+    """Asks the queue for what people want, and shows its jobs."""
+
+    def __init__(
+        self,
+        context: AppContext,
+        screen: Screen[None],
+        panes: Panes,
+        top_bar: TopBar,
+        generation: GenerationController,
+    ) -> None:
+        """`screen` runs the presenter's timers and workers."""
+        self._context = context
+        self._screen = screen
+        self._panes = panes
+        self._top_bar = top_bar
+        self._generation = generation
+
+    @cached_property
+    def presenter(self) -> EventPresenter:
+        """Shows the queue's events. Opens the services when first read."""
+        from sdtui.tui.event_presenter import EventPresenter
+
+        return EventPresenter(self._context, self._screen, self._panes, self._top_bar)
+
+    def submit(self, request: GenerationRequest) -> None:
+        """Queue a request. Raises QueueFullError or QueueClosedError."""
+        self.presenter.submit(request)
+
+    def stop_current(self, *, after_picture: bool) -> None:
+        """Stop the running job or the loading model, now or after the picture under way."""
+        queue, states = self._context.services.queue, {JobState.RUNNING, JobState.CANCELLING}
+        if not (after_picture or queue.is_paused):
+            states.add(JobState.QUEUED)  # it is about to begin
+        running = [job.id for job in queue.jobs() if job.state in states]
+        shown = self.presenter.progress
+        target = running[0] if running else shown.job if shown.is_active else ""
+        if target:
+            self.stop(target, after_picture=after_picture)
+        else:
+            self._context.notify("Nothing is being made.", timeout=3)
+
+    def stop(self, job_id: str, *, after_picture: bool) -> None:
+        """Stop a job, and show that it is stopping."""
+        self._context.services.queue.cancel(job_id, after_picture=after_picture)
+        self.presenter.stopping(job_id, after_picture=after_picture)
+        self.presenter.show_queue()
+
+    def perform(self, action: RequestedAction, job: Job | None) -> None:
+        """Carry out an action that the queue pane asked for; `job` is the one with the cursor."""
+        queue = self._context.services.queue
+        if action == "pause":
+            (queue.resume if queue.is_paused else queue.pause)()
+        elif job is None:
+            self._context.notify("The queue is empty.", timeout=3)
+        elif action == "reuse":
+            seed = job.request.seed if job.seed is None else job.seed
+            self._generation.use_request(job.request.model_copy(update={"seed": seed}))
+        elif action == "details":
+            self.show_details(job)
+        elif action == "save_again":
+            self._screen.run_worker(self._save_again(job))
+        elif job.state.is_over:
+            self._context.notify("This job is over.", timeout=3)
+        elif action in ("remove", "stop_after"):
+            self.stop(job.id, after_picture=action == "stop_after")
+        else:
+            self._move(job, -1 if action == "earlier" else 1)
+        self.presenter.show_queue()
+
+    def _move(self, job: Job, by: int) -> None:
+        queue = self._context.services.queue
+        waiting = [each.id for each in queue.jobs() if each.state is JobState.QUEUED]
+        if job.id in waiting:
+            queue.move(job.id, waiting.index(job.id) + by)
+        else:
+            self._context.notify(
+                "This job is being made; only those that wait can be moved.", timeout=3
+            )
+
+    async def _save_again(self, job: Job) -> None:
+        """Save the pictures for which the disk had no room; they are still in memory."""
+        try:
+            saved = await asyncio.to_thread(self._context.services.queue.save_again, job.id)
+        except SdtuiError as error:
+            self._context.show_error(error)
+            return
+        if saved:
+            self._panes.preview.show_paths([Path(path) for path in saved])
+            self._panes.history.reload()
+            self._context.notify(f"Saved: {', '.join(saved)}")
+        else:
+            self._context.notify("Nothing of this job is left to be saved.", timeout=3)
+
+    def show_last_details(self) -> None:
+        """Show all that is known of the job that runs or ran last."""
+        jobs = self._context.services.queue.jobs()
+        begun = [job for job in jobs if job.state is not JobState.QUEUED]
+        if begun:
+            self.show_details(begun[0])
+        else:
+            self._context.notify("No job has begun yet.", timeout=3)
+
+    def show_details(self, job: Job) -> None:
+        """Show all that is known of a job."""
+        from sdtui.tui.job_details import job_details
+        from sdtui.tui.screens.dialogs import TextScreen
+
+        self._context.push_screen(TextScreen(one_line(job.request.prompt), job_details(job)))
+
+    async def show_full_screen(self) -> None:
+        """Show the preview's pictures on the whole screen, also while one forms."""
+        from sdtui.tui.screens.picture import PictureScreen
+
+        preview, follows = self._panes.preview, self.presenter.progress.is_running
+        if not preview.paths and not follows:
+            self._context.notify("There is no picture to show yet.", timeout=3)
+            return
+        viewer = PictureScreen(
+            preview.paths,
+            preview.init_image,
+            self._context.drawn_by,
+            preview.index or 0,
+            follows=follows,
+            stop=self.stop_current,
+        )
+        preview.viewer = viewer
+        await self._context.push_screen_wait(viewer)
+        preview.viewer = None
+
+    async def offer_orphaned(self) -> None:
+        """After a crash or a lost connection, offer to go on with what was in the queue."""
+        from sdtui.tui.screens.dialogs import OrphanedJobsScreen
+
+        queue_file = self._context.services.queue_file
+        jobs = _unfinished(queue_file.orphaned())
+        if not jobs:
+            queue_file.forget_orphaned()
+            return
+        while (pause := _IDLE_SECONDS - self._context.silence) > 0:
+            await asyncio.sleep(pause)
+        answer = await self._context.push_screen_wait(OrphanedJobsScreen(_question(jobs)))
+        if answer:
+            await self._take_over(queue_file)
+        elif answer is not None:
+            queue_file.forget_orphaned()
+
+    async def _take_over(self, queue_file: QueueFile) -> None:
+        queue = self._context.services.queue
+        try:
+            orphaned = await asyncio.to_thread(queue_file.take_over, queue.jobs())
+        except OSError as error:
+            self._context.notify(
+                f"What was left behind can't be taken over: {error}", severity="error"
+            )
+            return
+        jobs = _unfinished(orphaned)
+        if not jobs:
+            self._context.notify("Another sdtui has gone on with it already.")
+        queue.restore(jobs)
+
+
+def _question(jobs: list[Job]) -> str:
+    pictures = sum(job.request.num_images_per_prompt for job in jobs)
+    count = f"{pictures} pictures were" if pictures > 1 else "A picture was"
+    prompts = one_line(jobs[0].request.prompt)
+    if len(jobs) > 1:
+        prompts += f" … and {len(jobs) - 1} more"
+    return f"{count} still in the queue when sdtui ended: {prompts}"
+
+
+def _unfinished(jobs: Iterable[Job]) -> list[Job]:
+    """Return jobs for the pictures that are still missing."""
+    remaining = [job.remaining() for job in jobs]
+    return [job for job in remaining if job is not None]
