@@ -57,6 +57,8 @@ def _text(event: Event) -> str:
             return f"loading {event.model}: {event.component} ({event.number} of {event.total})"
         case "downloading":
             return _downloading(event)
+        case "downloaded":
+            return f"{event.model} is downloaded"
         case "loaded":
             return _loaded(event)
         case "estimated":

@@ -16,12 +16,14 @@ from sdtui.requests.events import (
     JobEvent,
     Loaded,
     Loading,
+    ModelReady,
     Preview,
     Queued,
     Saved,
     StageStarted,
     Started,
     Step,
+    Superseded,
     Unloaded,
 )
 
@@ -140,7 +142,8 @@ def apply_event(open_jobs: MutableMapping[str, JobProgress], envelope: JobEvent)
     job = envelope.job
     progress = open_jobs.pop(job, None) or JobProgress(job)
     progress = progress.apply(envelope)
-    is_load = progress.queued_at is None and isinstance(envelope.event, Loaded | Unloaded)
+    ends_load = isinstance(envelope.event, Loaded | ModelReady | Superseded | Unloaded)
+    is_load = progress.queued_at is None and ends_load
     if not progress.is_over and not is_load:
         open_jobs[job] = progress
     return progress

@@ -1,4 +1,4 @@
-"""Handing events to whoever subscribed."""
+"""Hands events to the subscribers of a queue."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ import threading
 import time
 from collections.abc import Callable
 
+from sdtui.jobs.api import Subscriber
 from sdtui.requests.events import Event, JobEvent
-
-Subscriber = Callable[[JobEvent], None]
 
 _log = logging.getLogger(__name__)
 
 
-def envelope_of(job_id: str, event: Event) -> JobEvent:
-    """Return an event of a job, at this time."""
-    return JobEvent(job=job_id, time=time.time(), event=event)
+def envelope_of(job_id: str, event: Event, worker: str = "") -> JobEvent:
+    """Return an event of a job or preload, at this time."""
+    return JobEvent(job=job_id, worker=worker, time=time.time(), event=event)
 
 
 class Subscribers:
-    """Those who are told what happens to jobs. May be used by several threads."""
+    """May be used by several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: tuple[Subscriber, ...] = ()
 
     def add(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Tell `subscriber` every event from now on. Returns what ends that."""
+        """Call `subscriber` with every event from now on. Returns what ends the subscription."""
         with self._lock:
             self._all = (*self._all, subscriber)
 
@@ -38,9 +37,9 @@ class Subscribers:
         return remove
 
     def publish(self, envelope: JobEvent) -> None:
-        """Hand an event to all of them."""
+        """Hand an event to every subscriber."""
         for subscriber in self._all:
             try:
                 subscriber(envelope)
-            except Exception:  # noqa: BLE001 - one face's fault must not end the job
+            except Exception:  # noqa: BLE001 - a faulty subscriber must not end the job
                 _log.exception("a subscriber failed on %s", envelope.event.kind)

@@ -6,15 +6,15 @@ import threading
 from collections.abc import Iterator
 
 from sdtui.core.errors import OutputError
+from sdtui.jobs.execution import PictureStore, UnsavedPicture, save_picture
 from sdtui.jobs.job import Job
-from sdtui.jobs.worker import PictureStore, UnsavedPicture, save_picture
 
 _HELD = 20
-"""Jobs whose pictures are held; older ones are let go."""
+"""Jobs whose pictures are held; those of older jobs are dropped."""
 
 
 class UnsavedPictures:
-    """By job. All methods may be called from any thread."""
+    """Pictures by job. All methods may be called from any thread."""
 
     def __init__(self, store: PictureStore) -> None:
         self._store = store
@@ -22,14 +22,14 @@ class UnsavedPictures:
         self._lock = threading.Lock()
 
     def hold(self, job_id: str, pictures: list[UnsavedPicture]) -> None:
-        """Keep what a job could not write."""
+        """Hold the pictures that a job could not write."""
         with self._lock:
             self._pictures[job_id] = pictures
             for old in list(self._pictures)[:-_HELD]:
                 self._pictures.pop(old)
 
     def forget(self, job_id: str) -> None:
-        """Let go of what a job could not write."""
+        """Drop the pictures of a job."""
         with self._lock:
             self._pictures.pop(job_id, None)
 
@@ -37,8 +37,8 @@ class UnsavedPictures:
         return len(self._pictures)
 
     def save(self, job: Job) -> Iterator[str]:
-        """Write them now, one by one; yields the path of each. Raises OutputError, and still holds
-        what is left."""
+        """Write a job's pictures one by one, and yield the path of each. Raises OutputError; the
+        remaining pictures are still held then."""
         while (picture := self._take(job.id)) is not None:
             try:
                 file = save_picture(

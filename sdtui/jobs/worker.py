@@ -1,168 +1,136 @@
-"""Carrying out one job: the engine makes the pictures, the store saves them."""
+"""The thread of a device: carries out one task after another with a generator of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+import logging
+import threading
+from typing import Protocol
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
-from sdtui.core.job_state import JobState
+from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.core.settings import Settings
-from sdtui.jobs.job import Format, Job, Output
-from sdtui.jobs.torch_preload import without_blocking_the_event_loop
-from sdtui.requests.events import Cancelled, Failed, FinalEvent, Finished, Report, Saved, Started
-from sdtui.requests.record import GenerationRecord, ImageRecord
+from sdtui.jobs.execution import (
+    JobOutcome,
+    PictureStore,
+    carry_out,
+    failed_event,
+)
+from sdtui.jobs.generator import Generator, MakeGenerator
+from sdtui.jobs.job import Job
+from sdtui.jobs.preload import PreloadTask
+from sdtui.requests.events import Cancelled, EngineStarting, Event, Failed, ModelReady, Unloaded
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_log = logging.getLogger(__name__)
 
-    from PIL import Image
-
-    from sdtui.engine.generator import RobustStableDiffusionGenerator
-
-MakeGenerator = Callable[[Settings], "RobustStableDiffusionGenerator"]
-
-_STATE_AFTER = {
-    "finished": JobState.DONE,
-    "failed": JobState.FAILED,
-    "cancelled": JobState.CANCELLED,
-}
+Task = Job | PreloadTask
 
 
-class SavedFile(Protocol):
-    """What a store says of a picture that it saved."""
+class TaskSource(Protocol):
+    """Gives a worker its tasks, and takes what comes of them. Called on the worker's thread."""
 
-    @property
-    def path(self) -> Path:
-        """Of the picture."""
+    def next_task(self, worker: str) -> Task | None:
+        """Wait for a task. None if there will be no more."""
         ...
 
-    @property
-    def record(self) -> GenerationRecord:
-        """The picture's own record, with path and hash."""
+    def cancellation(self, job_id: str) -> Cancellation:
+        """Return the flags that stop a job."""
+        ...
+
+    def report(self, worker: str, task: Task, event: Event) -> None:
+        """Take an event of a running task."""
+        ...
+
+    def job_ended(self, worker: str, job_id: str, outcome: JobOutcome) -> None:
+        """Take the outcome of a job."""
+        ...
+
+    def preload_ended(self, worker: str, task: PreloadTask, event: Event) -> None:
+        """Take the last event of a preload."""
         ...
 
 
-class PictureStore(Protocol):
-    """What saves pictures; `History` is one."""
+class Worker:
+    """One pipeline can't be used by two threads, so a device has one worker, as long-lived as the
+    process, and it alone imports the engine."""
 
-    def save(
+    def __init__(
         self,
-        image: Image.Image,
-        record: GenerationRecord,
-        index: int,
-        *,
-        folder: Path | None = None,
-        file: Path | None = None,
-        format: Format = "png",
-    ) -> SavedFile:
-        """Save picture `index` and its record, in the store's own place or in `folder` or as
-        `file`. Raises OutputError."""
-        ...
+        name: str,
+        settings: Settings,
+        store: PictureStore,
+        make_generator: MakeGenerator,
+        tasks: TaskSource,
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._store = store
+        self._make_generator = make_generator
+        self._tasks = tasks
+        self._thread: threading.Thread | None = None
 
+    def start(self) -> None:
+        """Start the thread, unless it is running."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="sdtui-worker", daemon=True)
+            self._thread.start()
 
-def save_picture(
-    store: PictureStore, image: Image.Image, record: GenerationRecord, index: int, output: Output
-) -> SavedFile:
-    """Save a picture where its job wants it. Raises OutputError."""
-    return store.save(
-        image, record, index, folder=output.folder, file=output.file, format=output.format
-    )
+    def join(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for the thread; return whether it has ended."""
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
+    def _work(self) -> None:
+        generator: Generator | None = None
+        while (task := self._tasks.next_task(self.name)) is not None:
+            try:
+                if generator is None:
+                    self._tasks.report(self.name, task, EngineStarting())
+                    generator = self._make_generator(self._settings)
+                if isinstance(task, Job):
+                    outcome = self._run_job(task, generator)
+                else:
+                    self._tasks.preload_ended(self.name, task, self._preload(task, generator))
+                    continue
+            except CancelledError:
+                outcome = JobOutcome(Cancelled())
+            except SdtuiError as error:
+                outcome = JobOutcome(failed_event(error))
+            except Exception as error:  # noqa: BLE001 - the worker must outlive any one task
+                _log.exception("job %s failed", task.id)
+                text = f"{type(error).__name__}: {str(error)[:300]}"
+                outcome = JobOutcome(Failed(error=text, hint="The log has the whole story"))
+            self._end(task, outcome)
+        if generator is not None:
+            generator.engine.cleanup()
 
-@dataclass
-class UnsavedPicture:
-    """A finished picture that could not be written."""
+    def _run_job(self, job: Job, generator: Generator) -> JobOutcome:
+        return carry_out(
+            job,
+            generator,
+            self._store,
+            lambda event: self._tasks.report(self.name, job, event),
+            self._tasks.cancellation(job.id),
+        )
 
-    image: Image.Image
-    record: GenerationRecord
-    index: int
+    def _preload(self, task: PreloadTask, generator: Generator) -> Event:
+        if task.model is None:
+            generator.engine.unload()
+            return Unloaded()
+        generator.engine.load(
+            task.model,
+            task.dtype,
+            task.memory_mode,
+            report=lambda event: self._tasks.report(self.name, task, event),
+            cancellation=task.cancellation,
+        )
+        return ModelReady(model=task.model)
 
-
-@dataclass
-class JobOutcome:
-    """What came of a job."""
-
-    event: FinalEvent
-    unsaved: list[UnsavedPicture] = field(default_factory=list)
-
-
-def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
-    """The engine behind its retry policy. Imports torch: for the worker thread only."""
-    with without_blocking_the_event_loop():
-        from sdtui.engine.generator import RobustStableDiffusionGenerator
-        from sdtui.engine.pipeline_manager import StableDiffusionEngine
-        from sdtui.engine.threads import lower_thread_priority
-
-    engine = StableDiffusionEngine(settings)
-    if not engine.device.is_accelerator:
-        lower_thread_priority()
-    return RobustStableDiffusionGenerator(engine)
-
-
-def carry_out(
-    job: Job,
-    generator: RobustStableDiffusionGenerator,
-    store: PictureStore,
-    report: Report,
-    cancellation: Cancellation,
-) -> JobOutcome:
-    """Make and save a job's pictures. Every SdtuiError becomes part of the outcome."""
-    request = job.request.with_seed()
-    report(Started(seed=request.seed or 0, num_images=request.num_images_per_prompt))
-    saved: dict[int, ImageRecord] = {}
-    outcome = JobOutcome(Cancelled())
-
-    def on_image(index: int, image: Image.Image, record: GenerationRecord) -> None:
-        try:
-            file = save_picture(store, image, record, index, job.output)
-        except SdtuiError:
-            outcome.unsaved.append(UnsavedPicture(image, record, index))
-            raise
-        saved[index] = file.record.images[0]
-        report(Saved(image_index=index, seed=file.record.seed, path=str(file.path)))
-
-    result = generator.generate_with_fallback(
-        request, report=report, cancellation=cancellation, on_image=on_image
-    )
-    images = tuple(saved.get(image.index, image) for image in result.record.images)
-    record = result.record.model_copy(update={"images": images})
-    outcome.event = _closing_event(result.error, record)
-    return outcome
-
-
-def finished_job(job: Job, outcome: JobOutcome) -> Job:
-    """A job as it stands when it is over."""
-    event = outcome.event
-    failed = event if isinstance(event, Failed) else None
-    return job.model_copy(
-        update={
-            "state": _STATE_AFTER[event.kind],
-            "record": event.record,
-            "error": str(failed) if failed else None,
-            "is_user_error": failed is not None and failed.is_user_error,
-            "error_type": failed.error_type if failed else "",
-        }
-    )
-
-
-def _closing_event(error: SdtuiError | None, record: GenerationRecord) -> FinalEvent:
-    if error is None:
-        return Finished(record=record)
-    if isinstance(error, CancelledError):
-        return Cancelled(record=record)
-    return failed_event(error, record)
-
-
-def failed_event(error: SdtuiError, record: GenerationRecord | None = None) -> Failed:
-    """The event that tells of an error."""
-    return Failed(
-        error=error.what,
-        hint=error.hint,
-        is_user_error=isinstance(error, InvalidRequestError),
-        error_type=type(error).__name__,
-        stage=error.stage if isinstance(error, GenerationError) else None,
-        record=record,
-    )
+    def _end(self, task: Task, outcome: JobOutcome) -> None:
+        if isinstance(task, Job):
+            self._tasks.job_ended(self.name, task.id, outcome)
+            return
+        if isinstance(outcome.event, Failed):
+            _log.warning("model %s can't be loaded: %s", task.model, outcome.event.error)
+        self._tasks.preload_ended(self.name, task, outcome.event)

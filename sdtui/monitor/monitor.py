@@ -19,6 +19,8 @@ class Monitor:
         self.interval = interval
         self.has_looked = threading.Event()
         """Set after the first look: the libraries that it takes are loaded then."""
+        self.latest: Sample | None = None
+        """The newest sample that was handed on."""
         self._stopped = threading.Event()
         self._gpus: Callable[[], tuple[GpuSample, ...]] | None = None
 
@@ -31,6 +33,10 @@ class Monitor:
     def stop(self) -> None:
         """Take no more samples. Doesn't wait."""
         self._stopped.set()
+
+    def wait_for_sample(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for the first sample; return whether there is one."""
+        return self.has_looked.wait(timeout)
 
     def sample(self) -> Sample:
         """Look once. The CPU's share is that since the last look."""
@@ -53,6 +59,7 @@ class Monitor:
 
     def _run(self, on_sample: OnSample) -> None:
         while not self._stopped.is_set():
-            on_sample(self.sample())
+            self.latest = self.sample()
+            on_sample(self.latest)
             self.has_looked.set()
             self._stopped.wait(self.interval)

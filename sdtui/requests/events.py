@@ -68,6 +68,13 @@ class Downloading(_Event):
     """Bytes a second."""
 
 
+class Downloaded(_Event):
+    """A model of the hub is complete on disk."""
+
+    kind: Literal["downloaded"] = "downloaded"
+    model: str
+
+
 class Loaded(_Event):
     """The model is ready."""
 
@@ -84,6 +91,19 @@ class Unloaded(_Event):
     """No model is in memory any more."""
 
     kind: Literal["unloaded"] = "unloaded"
+
+
+class ModelReady(_Event):
+    """The model that was to be loaded ahead of jobs is in memory."""
+
+    kind: Literal["model_ready"] = "model_ready"
+    model: str
+
+
+class Superseded(_Event):
+    """A model was not loaded ahead of jobs, because something else was asked for meanwhile."""
+
+    kind: Literal["superseded"] = "superseded"
 
 
 class Estimated(_Event):
@@ -210,8 +230,11 @@ Event = Annotated[
     | Started
     | Loading
     | Downloading
+    | Downloaded
     | Loaded
     | Unloaded
+    | ModelReady
+    | Superseded
     | Estimated
     | Truncated
     | StageStarted
@@ -236,9 +259,11 @@ def report_nothing(_: Event) -> None:
 
 
 class JobEvent(_Event):
-    """An event, and the job that it belongs to."""
+    """An event, and the job or preload that it belongs to."""
 
     job: str
+    worker: str = ""
+    """The worker that reports it; empty if it comes from the queue itself."""
     time: float
     """Seconds since the epoch."""
     event: Event

@@ -17,7 +17,7 @@ from sdtui.tui.terminal.restore import TerminalRestore
 
 if TYPE_CHECKING:
     from sdtui.jobs import JobQueue
-    from sdtui.jobs.worker import PictureStore
+    from sdtui.jobs.execution import PictureStore
     from sdtui.tui.services import AppServices
 
     MakeQueue = Callable[[Settings, PictureStore], JobQueue]

@@ -18,7 +18,7 @@ from sdtui.core.settings import Settings
 from sdtui.engine.generator import RobustStableDiffusionGenerator
 from sdtui.engine.library_setup import quiet_libraries
 from sdtui.engine.run import GenerationResult, OnImage
-from sdtui.jobs.worker import make_generator
+from sdtui.jobs.generator import make_generator
 from sdtui.requests.events import Report, report_nothing
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.lifecycle import TURN

@@ -19,11 +19,13 @@ from sdtui.requests.events import (
     Finished,
     Loaded,
     Loading,
+    ModelReady,
     Queued,
     Saved,
     StageStarted,
     Started,
     Step,
+    Superseded,
     Unloaded,
 )
 from sdtui.requests.record import Stage
@@ -96,7 +98,7 @@ def test_jobs_on_several_workers_are_kept_apart() -> None:
     assert list(open_jobs) == ["b"]
 
 
-@pytest.mark.parametrize("end", [LOADED, Unloaded()])
+@pytest.mark.parametrize("end", [LOADED, Unloaded(), ModelReady(model="pocket"), Superseded()])
 def test_a_load_without_a_job_is_forgotten_when_it_is_done(end: Event) -> None:
     open_jobs: dict[str, JobProgress] = {}
     apply_event(open_jobs, in_envelope("load", EngineStarting()))
@@ -122,7 +124,7 @@ def test_model_status_knows_why_a_load_failed() -> None:
 def test_every_event_can_be_applied_and_put_into_words(event: Event) -> None:
     progress_of(event)
     found = event_text(event)
-    assert (found is None) == (event.kind in {"preview", "unloaded"})
+    assert (found is None) == (event.kind in {"preview", "unloaded", "model_ready", "superseded"})
 
 
 def test_levels_say_how_an_event_matters() -> None:

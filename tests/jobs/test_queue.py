@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import OutputError, QueueClosedError, QueueFullError
 from sdtui.core.settings import Settings
-from sdtui.jobs import Job, JobQueue, JobState
-from sdtui.requests.events import Cancelled, Event, Failed, JobEvent
+from sdtui.jobs import Job, JobState
+from sdtui.jobs.generator import Result
+from sdtui.jobs.queue import JobQueue
+from sdtui.requests.events import Event, Failed, JobEvent, Report
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
 from tests.support.requests import make_request
@@ -167,18 +171,36 @@ def test_unsaved_picture_is_held_and_can_be_saved_again(
     assert queue.save_again(job.id) == []
 
 
+class _NoEngine:
+    """Loads nothing."""
+
+    def load(
+        self,
+        model: str,
+        dtype: DType,
+        memory_mode: MemoryMode,
+        /,
+        *,
+        report: Report,
+        cancellation: Cancellation,
+    ) -> None:
+        """Do nothing."""
+
+    def unload(self) -> None:
+        """Do nothing."""
+
+    def cleanup(self) -> None:
+        """Do nothing."""
+
+
 class _Breaking:
     """A generator with a fault of its own, and one that ends when it is told to."""
 
-    class engine:  # noqa: N801
-        @staticmethod
-        def cleanup() -> None:
-            pass
-
     def __init__(self, release: threading.Event) -> None:
+        self.engine = _NoEngine()
         self._release = release
 
-    def generate_with_fallback(self, request: GenerationRequest, **_: Any) -> Any:
+    def generate_with_fallback(self, request: GenerationRequest, **_: Any) -> Result:
         if request.prompt == "break":
             raise KeyError("a fault of ours")
         self._release.wait(10)
@@ -191,7 +213,7 @@ def test_worker_survives_an_unexpected_error(
     queue = JobQueue(
         Settings(),
         store,
-        lambda _: _Breaking(threading.Event()),  # type: ignore[arg-type,return-value]
+        lambda _: _Breaking(threading.Event()),
     )
     for _ in range(2):
         job = queue.submit(GenerationRequest(prompt="break"))
@@ -224,7 +246,7 @@ def _holding(store: Store, limit: int) -> tuple[JobQueue, threading.Event]:
     queue = JobQueue(
         Settings(),
         store,
-        lambda _: _Breaking(release),  # type: ignore[arg-type,return-value]
+        lambda _: _Breaking(release),
         limit,
     )
     running = queue.submit(GenerationRequest(prompt="hang"))
@@ -268,22 +290,88 @@ def test_only_the_last_200_finished_jobs_are_remembered(store: Store) -> None:
     assert queue.close(timeout=5)
 
 
+class _LastEvents:
+    """The last event of every job and preload so far."""
+
+    def __init__(self, queue: JobQueue) -> None:
+        self._changed = threading.Condition()
+        self._events: dict[str, Event] = {}
+        queue.subscribe(self._put)
+
+    def _put(self, envelope: JobEvent) -> None:
+        with self._changed:
+            self._events[envelope.job] = envelope.event
+            self._changed.notify_all()
+
+    def wait(self, preload_id: str, kind: str) -> Event:
+        """Wait until the last event of a preload is of this kind."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._kind(preload_id) == kind, timeout=60)
+            assert self._kind(preload_id) == kind
+            return self._events[preload_id]
+
+    def _kind(self, preload_id: str) -> str:
+        event = self._events.get(preload_id)
+        return event.kind if event else ""
+
+
 def test_load_reports_how_it_ended(
     store: Store, tiny_sd1: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue = JobQueue(Settings(device="cpu"), store)
+    last = _LastEvents(queue)
     replaced = queue.load(str(tiny_sd1))
     missing = queue.load("/no/such/model")
-    assert isinstance(replaced.over.result(60), Cancelled)
-    failed = missing.over.result(60)
+    failed = last.wait(missing, "failed")
     assert isinstance(failed, Failed)
     assert failed.error_type == "ModelNotFoundError"
+    assert last._kind(replaced) in ("superseded", "cancelled")
     assert "model /no/such/model can't be loaded" in caplog.text
-    assert queue.load(str(tiny_sd1)).over.result(60) is None
-    assert queue.load(str(tiny_sd1)).over.result(60) is None  # it is there
+    last.wait(queue.load(str(tiny_sd1)), "model_ready")
+    last.wait(queue.load(str(tiny_sd1)), "model_ready")  # it is there
+    last.wait(queue.unload(), "unloaded")
     assert queue.close(timeout=20)
     with pytest.raises(QueueClosedError):
         queue.load(str(tiny_sd1))
+
+
+def test_preload_of_the_same_target_has_the_same_id(store: Store) -> None:
+    queue, release = _holding(store, 1)
+    last = _LastEvents(queue)
+    first = queue.load("one")
+    assert queue.load("one") == first
+    second = queue.load("two")
+    assert second != first
+    assert last.wait(first, "superseded")
+    release.set()
+    last.wait(second, "model_ready")
+    assert queue.close(timeout=5)
+
+
+def test_job_submitted_twice_under_one_id_is_queued_once(store: Store) -> None:
+    queue, release = _holding(store, 5)
+    request = GenerationRequest(prompt="waits")
+    first = queue.submit(request, job_id="chosen")
+    assert first.id == "chosen"
+    assert queue.submit(request, job_id="chosen") == first
+    assert [job.id for job in queue.jobs()[1:]] == ["chosen"]
+    release.set()
+    assert queue.close(timeout=5)
+    assert queue.submit(request, job_id="chosen").id == "chosen"  # the answer may have been lost
+
+
+def test_running_jobs_are_known_by_their_worker(store: Store) -> None:
+    queue, release = _holding(store, 5)
+    waiting = queue.submit(GenerationRequest(prompt="waits"))
+    envelopes: list[JobEvent] = []
+    queue.subscribe(envelopes.append)
+    (worker,) = queue.running()
+    assert queue.running() == {worker: queue.jobs()[0].id}
+    release.set()
+    queue.wait(waiting.id, timeout=10)
+    assert queue.close(timeout=5)
+    assert queue.running() == {}
+    assert {each.worker for each in envelopes} == {worker}
 
 
 @pytest.mark.parametrize("after_picture", [False, True])
@@ -312,7 +400,7 @@ def test_finishing_queue_starts_no_job_and_keeps_waiting_ones(store: Store) -> N
     assert left.state is JobState.QUEUED
     assert left.remaining() == left
 
-    other = JobQueue(Settings(), store, lambda _: _Breaking(release))  # type: ignore[arg-type,return-value]
+    other = JobQueue(Settings(), store, lambda _: _Breaking(release))
     other.restore([left, left])
     assert other.wait(waiting.id, timeout=10).state.is_over
     assert other.close(timeout=5)

@@ -25,7 +25,10 @@ EVENTS: list[Event] = [
     kinds.Loaded(
         model="a", family="sd1", device="cpu", dtype="float32", memory_mode="full", seconds=0.1
     ),
+    kinds.Downloaded(model="owner/name"),
     kinds.Unloaded(),
+    kinds.ModelReady(model="pocket"),
+    kinds.Superseded(),
     kinds.Estimated(estimate=1, free=2, memory_mode="full"),
     kinds.Truncated(truncation=TRUNCATION),
     kinds.StageStarted(stage=Stage.DENOISE),

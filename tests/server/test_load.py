@@ -171,7 +171,7 @@ def test_many_concurrent_clients_are_all_answered(
     done = sum(job.state is JobState.DONE for job in scripted.services.queue.jobs())
     assert done >= answers.count("200")
     # Nothing is remembered of those that are over but what `jobs` lists.
-    assert not scripted.services.queue._cancellations
+    assert not scripted.services.queue._state.cancellations
 
 
 def test_events_of_a_running_job_are_streamed(scripted: Live, generator: ScriptedGenerator) -> None:

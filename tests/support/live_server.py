@@ -19,7 +19,7 @@ import pytest
 from sdtui.core.settings import Settings
 from sdtui.history import History
 from sdtui.jobs import JobQueue, JobState
-from sdtui.jobs.worker import make_generator as real_generator
+from sdtui.jobs.generator import make_generator as real_generator
 from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.lifecycle import Server, address_of, listen
 from sdtui.server.options import ServerOptions

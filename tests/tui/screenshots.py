@@ -34,7 +34,7 @@ class RealBench(AppHarness):
     """With the engine itself."""
 
     def make_generator(self) -> Any:
-        from sdtui.jobs.worker import make_generator
+        from sdtui.jobs.generator import make_generator
 
         return make_generator(self.settings)
 

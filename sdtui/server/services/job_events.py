@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 
 from sdtui.jobs.model_status import ModelStatus
 from sdtui.jobs.progress import JobProgress
-from sdtui.requests.events import FinalEvent, Finished, JobEvent, Preview, Step
+from sdtui.requests.events import Event, FinalEvent, Finished, JobEvent, Preview, Step
 
 FLEETING = {"step", "preview"}
 """Kinds of events of which only the newest counts."""
+_PRELOAD_FINAL = {"model_ready", "unloaded", "superseded", "failed", "cancelled"}
+"""The last event of a preload is one of these."""
 _REMEMBERED = 200
 """Jobs that are over and can still be followed, as many as the queue lists."""
 _FIRST_GUESS_SECONDS = 10.0
@@ -91,6 +93,39 @@ class _JobEvents:
         return self.lasting + fleeting
 
 
+class _Preloads:
+    """How preloads ended, and who waits for that. Used with the broker's lock held."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, Event] = {}
+        self._waiters: list[tuple[str, asyncio.Future[Event]]] = []
+
+    def put(self, event: JobEvent) -> None:
+        if event.event.kind not in _PRELOAD_FINAL:
+            return
+        self._ends[event.job] = event.event
+        for old in list(self._ends)[:-_REMEMBERED]:
+            del self._ends[old]
+        for preload_id, waiter in self._waiters:
+            if preload_id == event.job and not waiter.done():
+                waiter.get_loop().call_soon_threadsafe(_resolve, waiter, event.event)
+
+    def wait(self, preload_id: str) -> asyncio.Future[Event]:
+        """Return a future of the running loop with the preload's last event."""
+        waiter = asyncio.get_running_loop().create_future()
+        if preload_id in self._ends:
+            waiter.set_result(self._ends[preload_id])
+        else:
+            unresolved = [each for each in self._waiters if not each[1].done()]
+            self._waiters = [*unresolved, (preload_id, waiter)]
+        return waiter
+
+
+def _resolve(waiter: asyncio.Future[Event], event: Event) -> None:
+    if not waiter.done():  # the client may have gone away meanwhile
+        waiter.set_result(event)
+
+
 class JobEventBroker:
     """Subscribed to the queue. May be used by several threads."""
 
@@ -101,6 +136,7 @@ class JobEventBroker:
         self._lock = threading.Lock()
         self._jobs: dict[str, _JobEvents] = {}
         self._mean_seconds: float | None = None
+        self._preloads = _Preloads()
         self.model = ModelStatus()
         """The model that is in memory."""
 
@@ -124,7 +160,8 @@ class JobEventBroker:
             job = self._jobs.get(event.job)
             self.model = self.model.apply(event, job.progress if job else JobProgress(event.job))
             if job is None:
-                return  # of a model that is read for no job
+                self._preloads.put(event)
+                return
             job.apply(event)
             if job.progress.is_over:
                 self._ended(job.progress, event.time)
@@ -146,6 +183,12 @@ class JobEventBroker:
         finally:
             with self._lock:
                 known.subscriptions.remove(subscription)
+
+    async def preload_end(self, preload_id: str) -> Event:
+        """Wait for the last event of a preload."""
+        with self._lock:
+            waiter = self._preloads.wait(preload_id)
+        return await waiter
 
     def progress(self, job: str) -> JobProgress:
         """Return how far a job is; empty if it isn't known (any more)."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.errors import ModelNotFoundError, QueueClosedError, SdtuiError
 from sdtui.models.catalog import ModelSource
-from sdtui.requests.events import Failed
+from sdtui.requests.events import Cancelled, Failed, Superseded
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import ApiError, ending, from_failed, from_sdtui
 from sdtui.server.shutdown import unless_closing
@@ -59,12 +59,12 @@ async def read_checkpoint(services: ServerServices, name: str | None) -> None:
             load = queue.load(name, settings.dtype, settings.memory_mode)
         if jobs_go_first:
             return
-        ended = await unless_closing(asyncio.wrap_future(load.over), services.closing)
+        ended = await unless_closing(services.job_events.preload_end(load), services.closing)
     except (QueueClosedError, TimeoutError):
         raise ending() from None
     if isinstance(ended, Failed):
         raise from_failed(ended)
-    if ended is not None:
+    if isinstance(ended, Cancelled | Superseded):
         closing = services.closing.is_set()
         raise ending() if closing else ApiError(409, "Replaced", "Another model was chosen.")
 

@@ -1,0 +1,1 @@
+"""Implementations of the protocols in `sdtui.jobs.api`."""

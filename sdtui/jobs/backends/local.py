@@ -1,0 +1,79 @@
+"""LocalBackend: everything in this process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from sdtui.core.job_state import JobState
+from sdtui.core.settings import Settings
+from sdtui.jobs.backends.models import LocalModels
+from sdtui.jobs.backends.pictures import LocalPictures
+from sdtui.jobs.generator import MakeGenerator, make_generator
+from sdtui.jobs.job import Job
+from sdtui.jobs.queue import JobQueue
+from sdtui.jobs.queue_file import QueueFile
+from sdtui.monitor import Monitor
+
+_log = logging.getLogger(__name__)
+
+
+class LocalBackend:
+    """A queue with its worker thread, and the models, pictures and hardware of this machine. Fits
+    the protocol `Backend`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        queue_folder: Path | None = None,
+        queue_limit: int | None = None,
+        sample_interval: float = 1.0,
+        index_file: Path | None = None,
+        make_generator: MakeGenerator = make_generator,
+        make_monitor: Callable[[float], Monitor] = Monitor,
+    ) -> None:
+        """`queue_folder` holds the queue files, the state folder unless another is named;
+        `sample_interval` is in seconds. Raises SettingsError if the history can't be opened."""
+        self.pictures = LocalPictures(settings.pictures, self._find_job, index_file)
+        self.jobs = JobQueue(settings, self.pictures, make_generator, queue_limit)
+        self.models = LocalModels(settings.model_folders)
+        self.hardware = make_monitor(sample_interval)
+        self._queue_file = QueueFile(queue_folder)
+        self._closing = threading.Lock()
+
+    def _find_job(self, job_id: str) -> Job:
+        return self.jobs.job(job_id)
+
+    def save_jobs(self) -> None:
+        self._queue_file.save(self.jobs.jobs())
+
+    def orphaned_jobs(self) -> list[Job]:
+        jobs = [job.remaining() for job in self._queue_file.orphaned()]
+        return [job for job in jobs if job is not None]
+
+    def adopt_orphaned_jobs(self, *, begun: bool) -> list[Job]:
+        orphaned = self._queue_file.take_over(self.jobs.jobs())
+        wanted = [job for job in orphaned if begun or job.state is JobState.QUEUED]
+        remaining = [job.remaining() for job in wanted]
+        self.jobs.restore(job for job in remaining if job is not None)
+        return orphaned
+
+    def forget_orphaned_jobs(self) -> None:
+        self._queue_file.forget_orphaned()
+
+    def close(self, timeout: float = 2.0) -> bool:
+        # A user may quit, and the connection drop right after that: the second caller waits for
+        # the first and changes nothing.
+        with self._closing:
+            self.hardware.stop()
+            ended = self.jobs.close(timeout)
+            try:
+                self._queue_file.save_final(self.jobs.resumable())
+            except OSError as error:
+                _log.warning("the queue can't be saved to disk: %s", error)
+            if ended:
+                self.pictures.close()
+        return ended

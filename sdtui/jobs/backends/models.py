@@ -1,0 +1,73 @@
+"""The models on this machine's disk."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import CancelledError, SdtuiError
+from sdtui.jobs.api import DownloadSubscriber
+from sdtui.jobs.execution import failed_event
+from sdtui.models.catalog import ModelSource, find_model, installed_models
+from sdtui.models.description import ModelDescription, describe_model
+from sdtui.models.tokens import TokenCounter, counters_of
+from sdtui.requests.events import Cancelled, Downloaded, Downloading, Event, JobEvent, Report
+
+
+class LocalModels:
+    """Fits the protocol `Models`; may be used by several threads."""
+
+    def __init__(self, folders: tuple[Path, ...] = ()) -> None:
+        self._folders = folders
+        self._downloads: dict[str, Cancellation] = {}
+
+    def installed(self) -> list[ModelSource]:
+        return installed_models(self._folders)
+
+    def find(self, name: str) -> ModelSource:
+        return find_model(name, self._folders)
+
+    def describe(self, source: ModelSource) -> ModelDescription | None:
+        return None if source.path is None else describe_model(source.path)
+
+    def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
+        return counters_of(source)
+
+    def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
+        download_id = secrets.token_hex(6)
+        cancellation = self._downloads[download_id] = Cancellation()
+
+        def report(event: Event) -> None:
+            subscriber(JobEvent(job=download_id, time=time.time(), event=event))
+
+        def run() -> None:
+            final_event = _download(hub_id, report, cancellation)
+            del self._downloads[download_id]
+            report(final_event)
+
+        threading.Thread(target=run, name="sdtui-download", daemon=True).start()
+        return download_id
+
+    def cancel_download(self, download_id: str) -> None:
+        cancellation = self._downloads.get(download_id)
+        if cancellation is not None:
+            cancellation.stop_now()
+
+
+def _download(hub_id: str, report: Report, cancellation: Cancellation) -> Event:
+    from sdtui.models.hub import download_model
+
+    def on_bytes(done: int, total: int, speed: float) -> None:
+        report(Downloading(model=hub_id, done=done, total=total, speed=speed))
+
+    try:
+        download_model(hub_id, on_bytes, cancellation)
+    except CancelledError:
+        return Cancelled()
+    except SdtuiError as error:
+        return failed_event(error)
+    return Downloaded(model=hub_id)

@@ -1,0 +1,58 @@
+"""The pictures on this machine's disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sdtui.core.errors import HistoryError
+from sdtui.history import History
+from sdtui.jobs.api import JobPicture, PictureId
+from sdtui.jobs.job import Job
+
+
+class LocalPictures(History):
+    """The history, and the pictures of jobs. Fits the protocol `Pictures`."""
+
+    def __init__(
+        self, folder: Path, find_job: Callable[[str], Job], index_file: Path | None = None
+    ) -> None:
+        """`find_job` returns a job by its id, or raises KeyError."""
+        super().__init__(folder, index_file)
+        self._find_job = find_job
+
+    @property
+    def folder(self) -> Path:
+        return self.pictures
+
+    def read(self, picture: PictureId) -> bytes:
+        file = self.local_file(picture)
+        if file is None:
+            raise HistoryError("the picture is not there any more")
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise HistoryError(f"{file} can't be read: {error.strerror}") from error
+
+    def local_file(self, picture: PictureId) -> Path | None:
+        if not isinstance(picture, JobPicture):
+            path = self.get(picture).path
+            return path if self._is_in_place(path) else None
+        path, is_elsewhere = self._job_picture(picture)
+        return path if (path.is_file() if is_elsewhere else self._is_in_place(path)) else None
+
+    def _job_picture(self, picture: JobPicture) -> tuple[Path, bool]:
+        """Return a picture's path, and whether its job has an output place of its own."""
+        try:
+            job = self._find_job(picture.job)
+        except KeyError as error:
+            raise HistoryError(f"there is no job {picture.job} (any more)") from error
+        if not 0 <= picture.index < len(job.pictures):
+            raise HistoryError(f"job {picture.job} has no picture {picture.index} (yet)")
+        is_elsewhere = job.output.folder is not None or job.output.file is not None
+        return Path(job.pictures[picture.index]), is_elsewhere
+
+    def _is_in_place(self, path: Path) -> bool:
+        """True if a picture is still an ordinary file in the pictures folder: a link that was put
+        in its place may lead anywhere."""
+        return path.is_file() and path.resolve().is_relative_to(self.pictures)

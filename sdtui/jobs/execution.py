@@ -1,0 +1,147 @@
+"""Carries out one job: the generator makes the pictures, the store saves them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
+from sdtui.core.job_state import JobState
+from sdtui.jobs.generator import Generator
+from sdtui.jobs.job import Format, Job, Output
+from sdtui.requests.events import Cancelled, Failed, FinalEvent, Finished, Report, Saved, Started
+from sdtui.requests.record import GenerationRecord, ImageRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+
+_STATE_AFTER = {
+    "finished": JobState.DONE,
+    "failed": JobState.FAILED,
+    "cancelled": JobState.CANCELLED,
+}
+
+
+class SavedFile(Protocol):
+    """A picture that a store has saved."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def record(self) -> GenerationRecord:
+        """The picture's own record, with path and hash."""
+        ...
+
+
+class PictureStore(Protocol):
+    """Saves pictures; `History` is one."""
+
+    def save(
+        self,
+        image: Image.Image,
+        record: GenerationRecord,
+        index: int,
+        *,
+        folder: Path | None = None,
+        file: Path | None = None,
+        format: Format = "png",
+    ) -> SavedFile:
+        """Save picture `index` and its record, in the store's own place or in `folder` or as
+        `file`. Raises OutputError."""
+        ...
+
+
+def save_picture(
+    store: PictureStore, image: Image.Image, record: GenerationRecord, index: int, output: Output
+) -> SavedFile:
+    """Save a picture to the output of its job. Raises OutputError."""
+    return store.save(
+        image, record, index, folder=output.folder, file=output.file, format=output.format
+    )
+
+
+@dataclass
+class UnsavedPicture:
+    """A finished picture that could not be written."""
+
+    image: Image.Image
+    record: GenerationRecord
+    index: int
+
+
+@dataclass
+class JobOutcome:
+    """How a job ended."""
+
+    event: FinalEvent
+    unsaved: list[UnsavedPicture] = field(default_factory=list)
+
+
+def carry_out(
+    job: Job,
+    generator: Generator,
+    store: PictureStore,
+    report: Report,
+    cancellation: Cancellation,
+) -> JobOutcome:
+    """Make and save a job's pictures. An SdtuiError becomes part of the outcome."""
+    request = job.request.with_seed()
+    report(Started(seed=request.seed or 0, num_images=request.num_images_per_prompt))
+    saved: dict[int, ImageRecord] = {}
+    outcome = JobOutcome(Cancelled())
+
+    def on_image(index: int, image: Image.Image, record: GenerationRecord) -> None:
+        try:
+            file = save_picture(store, image, record, index, job.output)
+        except SdtuiError:
+            outcome.unsaved.append(UnsavedPicture(image, record, index))
+            raise
+        saved[index] = file.record.images[0]
+        report(Saved(image_index=index, seed=file.record.seed, path=str(file.path)))
+
+    result = generator.generate_with_fallback(
+        request, report=report, cancellation=cancellation, on_image=on_image
+    )
+    images = tuple(saved.get(image.index, image) for image in result.record.images)
+    record = result.record.model_copy(update={"images": images})
+    outcome.event = _closing_event(result.error, record)
+    return outcome
+
+
+def finished_job(job: Job, outcome: JobOutcome) -> Job:
+    """Return the job in its final state."""
+    event = outcome.event
+    failed = event if isinstance(event, Failed) else None
+    return job.model_copy(
+        update={
+            "state": _STATE_AFTER[event.kind],
+            "record": event.record,
+            "error": str(failed) if failed else None,
+            "is_user_error": failed is not None and failed.is_user_error,
+            "error_type": failed.error_type if failed else "",
+        }
+    )
+
+
+def _closing_event(error: SdtuiError | None, record: GenerationRecord) -> FinalEvent:
+    if error is None:
+        return Finished(record=record)
+    if isinstance(error, CancelledError):
+        return Cancelled(record=record)
+    return failed_event(error, record)
+
+
+def failed_event(error: SdtuiError, record: GenerationRecord | None = None) -> Failed:
+    """Return the event of an error."""
+    return Failed(
+        error=error.what,
+        hint=error.hint,
+        is_user_error=isinstance(error, InvalidRequestError),
+        error_type=type(error).__name__,
+        stage=error.stage if isinstance(error, GenerationError) else None,
+        record=record,
+    )

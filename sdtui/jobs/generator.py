@@ -1,0 +1,94 @@
+"""The protocols of what a worker makes pictures with, and the engine that fits them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.errors import SdtuiError
+from sdtui.core.settings import Settings
+from sdtui.jobs.torch_preload import without_blocking_the_event_loop
+from sdtui.requests.events import Report
+from sdtui.requests.record import GenerationRecord
+from sdtui.requests.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from sdtui.engine.generator import RobustStableDiffusionGenerator
+
+OnImage = Callable[[int, "Image.Image", GenerationRecord], None]
+"""Called with each finished picture: its index, the picture, and the run's record so far."""
+
+
+class Result(Protocol):
+    """How a run ended."""
+
+    @property
+    def record(self) -> GenerationRecord: ...
+
+    @property
+    def error(self) -> SdtuiError | None:
+        """None if every picture was made."""
+        ...
+
+
+class Engine(Protocol):
+    """Holds at most one model in memory."""
+
+    def load(
+        self,
+        model: str,
+        dtype: DType,
+        memory_mode: MemoryMode,
+        /,
+        *,
+        report: Report,
+        cancellation: Cancellation,
+    ) -> object:
+        """Load a model, unless it is loaded already. Raises SdtuiError."""
+        ...
+
+    def unload(self) -> None:
+        """Free the model's memory."""
+        ...
+
+    def cleanup(self) -> None:
+        """Free everything; the engine isn't used any more."""
+        ...
+
+
+class Generator(Protocol):
+    """Makes the pictures of a request."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    def generate_with_fallback(
+        self,
+        request: GenerationRequest,
+        *,
+        report: Report,
+        cancellation: Cancellation,
+        on_image: OnImage,
+    ) -> Result:
+        """Carry out a request under its retry policy. An SdtuiError is returned, not raised."""
+        ...
+
+
+MakeGenerator = Callable[[Settings], Generator]
+
+
+def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
+    """Return the engine behind its retry policy. Imports torch: for the worker thread only."""
+    with without_blocking_the_event_loop():
+        from sdtui.engine.generator import RobustStableDiffusionGenerator
+        from sdtui.engine.pipeline_manager import StableDiffusionEngine
+        from sdtui.engine.threads import lower_thread_priority
+
+    engine = StableDiffusionEngine(settings)
+    if not engine.device.is_accelerator:
+        lower_thread_priority()
+    return RobustStableDiffusionGenerator(engine)
