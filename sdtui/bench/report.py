@@ -147,11 +147,15 @@ def read_report(path: Path) -> BenchReport:
     try:
         return BenchReport.model_validate_json(path.read_bytes())
     except OSError as error:
-        problem = error.strerror or str(error)
+        raise _unreadable(path, error.strerror or str(error)) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         problem = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}".strip(": ")
-    raise BenchError(
+        raise _unreadable(path, problem) from error
+
+
+def _unreadable(path: Path, problem: str) -> BenchError:
+    return BenchError(
         f"{path} is no benchmark that can be read: {problem}",
         'Give a file that "sdtui bench --out FILE.json" wrote',
     )

@@ -172,9 +172,10 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        problem = error.strerror or str(error)
-    else:
-        if os.access(folder, os.W_OK | os.X_OK):
-            return
-        problem = "no permission to write"
-    raise OutputError(f"{folder} can't be written: {problem}", "Give another folder with --out")
+        raise _unwritable(folder, error.strerror or str(error)) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unwritable(folder, "no permission to write")
+
+
+def _unwritable(folder: Path, problem: str) -> OutputError:
+    return OutputError(f"{folder} can't be written: {problem}", "Give another folder with --out")

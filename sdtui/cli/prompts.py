@@ -32,27 +32,28 @@ def _lines(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        problem = str(error)
-    else:
-        as_json = file.suffix in (".jsonl", ".ndjson") or text.lstrip().startswith("{")
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
-                where = f"{file}, line {number}"
-                yield where, _object(line, where) if as_json else {"prompt": line.strip()}
-        return
-    raise SdtuiError(f"the prompts in {file} can't be read: {problem}", "Check the path")
+        problem = f"the prompts in {file} can't be read: {error}"
+        raise SdtuiError(problem, "Check the path") from error
+    as_json = file.suffix in (".jsonl", ".ndjson") or text.lstrip().startswith("{")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            where = f"{file}, line {number}"
+            yield where, _object(line, where) if as_json else {"prompt": line.strip()}
 
 
 def _object(line: str, where: str) -> Mapping[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        problem = str(error)
-    else:
-        if isinstance(value, dict):
-            return value
-        problem = "it is no object"
-    raise InvalidRequestError([Problem(where, line, f"is not JSON that can be used: {problem}")])
+        raise _unusable(line, where, str(error)) from error
+    if not isinstance(value, dict):
+        raise _unusable(line, where, "it is no object")
+    return value
+
+
+def _unusable(line: str, where: str, problem: str) -> InvalidRequestError:
+    message = f"is not JSON that can be used: {problem}"
+    return InvalidRequestError([Problem(where, line, message)])
 
 
 def _parse(values: Mapping[str, Any], where: str) -> GenerationRequest:
@@ -63,4 +64,4 @@ def _parse(values: Mapping[str, Any], where: str) -> GenerationRequest:
             Problem(f"{where}: {problem.field}", problem.value, problem.message)
             for problem in error.problems
         ]
-    raise InvalidRequestError(problems)
+        raise InvalidRequestError(problems) from error

@@ -125,12 +125,10 @@ def _import_server() -> tuple[Callable[..., int], type[ServerOptions]]:
         from sdtui.server.lifecycle import serve as run
         from sdtui.server.options import ServerOptions
     except ModuleNotFoundError as error:
-        missing = error.name
-    else:
-        return run, ServerOptions
-    raise SettingsError(
-        f"the server needs {missing}, which is not installed", "pip install 'sdtui[server]'"
-    )
+        raise SettingsError(
+            f"the server needs {error.name}, which is not installed", "pip install 'sdtui[server]'"
+        ) from error
+    return run, ServerOptions
 
 
 def _read_key(file: Path | None) -> str | None:
@@ -141,9 +139,13 @@ def _read_key(file: Path | None) -> str | None:
     try:
         data = os.fsencode(os.environ[_KEY]) if file is None else file.read_bytes()
         key = data.decode().strip()
-    except (OSError, UnicodeDecodeError):
-        key = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise _no_key(file) from error
     if not key or len(key.splitlines()) > 1:
-        where = f"the variable {_KEY}" if file is None else str(file)
-        raise SettingsError(f"{where} holds no API key", "Write the key into it, on one line")
+        raise _no_key(file)
     return key
+
+
+def _no_key(file: Path | None) -> SettingsError:
+    where = f"the variable {_KEY}" if file is None else str(file)
+    return SettingsError(f"{where} holds no API key", "Write the key into it, on one line")

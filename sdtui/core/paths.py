@@ -48,10 +48,9 @@ def needing_state(problem: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror
-    else:
-        return
-    raise SettingsError(f"{problem}: {why}", "Set XDG_STATE_HOME to a folder that can be written")
+        raise SettingsError(
+            f"{problem}: {error.strerror}", "Set XDG_STATE_HOME to a folder that can be written"
+        ) from error
 
 
 def pictures_folder() -> Path:

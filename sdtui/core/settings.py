@@ -120,13 +120,11 @@ def load_settings(
             try:
                 values[each.name] = each.metadata["read"](values[each.name])
             except read.WrongValueError as error:
-                wrong = error
-            else:
-                continue
-            where = (each.name, *wrong.within)
-            origin = settings_origin(*where, file=path, environment=variables)
-            takes = ABOUT_SETTINGS[each.name].rstrip(".")
-            raise SettingsError(f"{origin}: {each.name}: {wrong}", f"It takes: {takes}")
+                where = (each.name, *error.within)
+                origin = settings_origin(*where, file=path, environment=variables)
+                takes = ABOUT_SETTINGS[each.name].rstrip(".")
+                problem = f"{origin}: {each.name}: {error}"
+                raise SettingsError(problem, f"It takes: {takes}") from error
     return Settings(**values)
 
 
@@ -171,14 +169,13 @@ def _read_file(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         problem = f"{path} can't be read: {error}"
-        raise SettingsError(problem, _HINT_FILE) from None
+        raise SettingsError(problem, _HINT_FILE) from error
     import tomllib  # most people have no config file, and the app waits for this
 
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        problem = f"{path} is not valid TOML: {error}"
-    raise SettingsError(problem, _HINT_FILE)
+        raise SettingsError(f"{path} is not valid TOML: {error}", _HINT_FILE) from error
 
 
 def _unknown_key(key: str, origin: str) -> SettingsError:

@@ -45,8 +45,7 @@ def folder(value: object) -> Path:
     try:
         return Path(text(value)).expanduser()
     except RuntimeError as error:
-        problem = WrongValueError(f"{_shown(value)}: {error}")
-    raise problem
+        raise WrongValueError(f"{_shown(value)}: {error}") from error
 
 
 def folders(value: object) -> tuple[Path, ...]:

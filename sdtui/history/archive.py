@@ -70,12 +70,10 @@ def export(entries: Iterable[Entry], pictures: Path, target: Path) -> int:
                 count += 1
         part.replace(target)
     except OSError as error:
-        problem = cannot_write(target, error)
-    else:
-        return count
+        raise cannot_write(target, error) from error
     finally:
         part.unlink(missing_ok=True)
-    raise problem
+    return count
 
 
 def pictures_of(sources: Iterable[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Path]]:
@@ -114,12 +112,10 @@ def _read_picture(path: Path) -> bytes:
         with open_ordinary(path) as file:
             data = file.read(MAX_PICTURE + 1)
     except OSError as error:
-        reason = error.strerror or str(error)
-    else:
-        if len(data) <= MAX_PICTURE:
-            return data
-        reason = f"it is larger than {MAX_PICTURE:,} bytes"
-    raise ImageError(f"{path} can't be read: {reason}")
+        raise ImageError(f"{path} can't be read: {error.strerror or error}") from error
+    if len(data) > MAX_PICTURE:
+        raise ImageError(f"{path} can't be read: it is larger than {MAX_PICTURE:,} bytes")
+    return data
 
 
 def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
@@ -166,8 +162,7 @@ def _size(path: Path) -> tuple[int, int]:
         Image.DecompressionBombError,
         Image.DecompressionBombWarning,
     ) as error:
-        reason = str(error)
-    raise ImageError(f"{path} can't be read: {reason}")
+        raise ImageError(f"{path} can't be read: {error}") from error
 
 
 def _unpacked(source: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path]]:

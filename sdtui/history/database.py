@@ -124,13 +124,10 @@ def _explained(file: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        reason = str(error)
-    else:
-        return
-    raise HistoryError(
-        f"the history's index {file} can't be used: {reason}",
-        'The pictures are safe; free some space, or make it anew with "sdtui history reindex"',
-    )
+        raise HistoryError(
+            f"the history's index {file} can't be used: {error}",
+            'The pictures are safe; free some space, or make it anew with "sdtui history reindex"',
+        ) from error
 
 
 def _open(file: Path) -> sqlite3.Connection:

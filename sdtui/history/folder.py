@@ -116,17 +116,14 @@ class PictureFolder:
     def changing(self, path: Path) -> Iterator[None]:
         """Failures of the file system, at `path` unless they say where, as errors that people
         can read."""
-        problem: HistoryError | OutputError
         try:
             yield
         except OSError as error:
             where = Path(error.filename) if isinstance(error.filename, str) else path
-            problem = cannot_write(where, error)
+            raise cannot_write(where, error) from error
         except UnreadableError as error:
-            problem = HistoryError(f"{names.sidecar_path(path)} can't be read: {error}")
-        else:
-            return
-        raise problem
+            problem = f"{names.sidecar_path(path)} can't be read: {error}"
+            raise HistoryError(problem) from error
 
     def _check_inside(self, picture: Path) -> None:
         """A symbolic link must not lead a write out of the pictures folder."""
@@ -151,8 +148,9 @@ def _replaceable(picture: Path) -> Path:
         return picture
     try:
         parse_summary(read_bytes(sidecar))
-    except (OSError, UnreadableError):
-        hint = "Name another file: a picture's JSON lies beside it under the same name"
-    else:
-        return picture
-    raise OutputError(f"{sidecar} is there already and is not a picture's JSON", hint)
+    except (OSError, UnreadableError) as error:
+        raise OutputError(
+            f"{sidecar} is there already and is not a picture's JSON",
+            "Name another file: a picture's JSON lies beside it under the same name",
+        ) from error
+    return picture

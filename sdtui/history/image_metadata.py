@@ -58,10 +58,12 @@ def read_texts(path: Path) -> Texts:
             if start[:4] == b"RIFF" and start[8:] == b"WEBP":
                 return Texts("webp", None, _from_exif(_webp_exif(file)))
     except OSError as error:
-        reason = error.strerror or str(error)
-    else:
-        reason = "it is not a PNG, JPEG or WebP picture"
-    raise ImageError(f"{path} can't be read: {reason}", "Name another picture")
+        raise _unreadable(path, error.strerror or str(error)) from error
+    raise _unreadable(path, "it is not a PNG, JPEG or WebP picture")
+
+
+def _unreadable(path: Path, reason: str) -> ImageError:
+    return ImageError(f"{path} can't be read: {reason}", "Name another picture")
 
 
 def open_ordinary(path: Path) -> BinaryIO:

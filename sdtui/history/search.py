@@ -133,11 +133,15 @@ def _is_sign(letter: str) -> bool:
 def _number(name: str, sign: str, value: str) -> Condition:
     try:
         number = float(value) if name == "cfg" else int(value)
-    except ValueError:
-        number = None
-    if number is None or not abs(number) < 2**63:
-        raise _problem(f"{name}{sign}{value}", f'{name} takes a number, not "{value}"')
+    except ValueError as error:
+        raise _no_number(name, sign, value) from error
+    if not abs(number) < 2**63:
+        raise _no_number(name, sign, value)
     return Condition(f"{_NUMBER_COLUMNS[name]} {sign} ?", (number,))
+
+
+def _no_number(name: str, sign: str, value: str) -> InvalidRequestError:
+    return _problem(f"{name}{sign}{value}", f'{name} takes a number, not "{value}"')
 
 
 def _size(value: str) -> Condition:
@@ -161,8 +165,6 @@ def _tag(value: str) -> Condition:
 
 def _date(sign: str, value: str) -> Condition:
     """A day, month or year in local time; ids begin with the time, so they are what is compared."""
-    start: datetime | None
-    end: datetime | None
     match = re.fullmatch(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", value)
     try:
         if match is None:
@@ -170,13 +172,11 @@ def _date(sign: str, value: str) -> Condition:
         year, month, day = (int(part) if part else None for part in match.groups())
         start = datetime(year or 1, month or 1, day or 1).astimezone()
         end = _end(start, month, day)
-    except (ValueError, OverflowError, OSError):
-        start = end = None
-    if start is None or end is None:
+    except (ValueError, OverflowError, OSError) as error:
         raise _problem(
             f"date{sign}{value}",
             f'date takes a day, month or year like 2026-11-22, 2026-11 or 2026, not "{value}"',
-        )
+        ) from error
     first, after = first_id(start), first_id(end)
     conditions: dict[str, tuple[str, tuple[int, ...]]] = {
         "=": ("({id} >= ? AND {id} < ?)", (first, after)),

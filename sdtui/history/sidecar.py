@@ -102,11 +102,15 @@ def parse_summary(data: bytes) -> Summary:
     try:
         return Summary.model_validate_json(data)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
+        raise UnreadableError(_summary_problem(error)) from error
+
+
+def _summary_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
     if problem["loc"] == ("schema_version",) and problem["type"] == "less_than_equal":
-        raise UnreadableError("its JSON was written by a newer sdtui")
+        return "its JSON was written by a newer sdtui"
     where = ".".join(str(part) for part in problem["loc"])
-    raise UnreadableError(f"its JSON is damaged: {where + ': ' if where else ''}{problem['msg']}")
+    return f"its JSON is damaged: {where + ': ' if where else ''}{problem['msg']}"
 
 
 def read_record(path: Path) -> GenerationRecord:
@@ -117,10 +121,10 @@ def read_record(path: Path) -> GenerationRecord:
     try:
         return GenerationRecord.model_validate_json(read_bytes(path))
     except (OSError, UnreadableError) as error:
-        reason = str(error)
+        raise HistoryError(f"{path} can't be read: {error}") from error
     except ValidationError as error:
-        reason = str(error.errors(include_url=False, include_input=False)[0]["msg"])
-    raise HistoryError(f"{path} can't be read: {reason}")
+        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise HistoryError(f"{path} can't be read: {reason}") from error
 
 
 def to_json(
@@ -146,15 +150,13 @@ def change_marks(
         data = read_bytes(path)
         before = parse_summary(data)
     except (OSError, UnreadableError) as error:
-        reason = str(error)
-    else:
-        fields: dict[str, Any] = from_json(data)
-        fields["starred"] = before.starred if starred is None else starred
-        fields["tags"] = sorted((set(before.tags) | add) - remove)
-        changed = _dump(fields)
-        write_atomic(path, changed)
-        return parse_summary(changed)
-    raise HistoryError(f"{path} can't be changed: {reason}")
+        raise HistoryError(f"{path} can't be changed: {error}") from error
+    fields: dict[str, Any] = from_json(data)
+    fields["starred"] = before.starred if starred is None else starred
+    fields["tags"] = sorted((set(before.tags) | add) - remove)
+    changed = _dump(fields)
+    write_atomic(path, changed)
+    return parse_summary(changed)
 
 
 def _dump(fields: dict[str, Any]) -> bytes:

@@ -90,10 +90,9 @@ def describe_model(path: Path) -> ModelDescription:
     try:
         return _describe_folder(path)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        problem = str(error)
-    raise ModelDamagedError(
-        f"a config in {path} holds a wrong value: {problem}", "Download or copy the model again"
-    )
+        raise ModelDamagedError(
+            f"a config in {path} holds a wrong value: {error}", "Download or copy the model again"
+        ) from error
 
 
 def describe_components(folder: Path) -> Mapping[str, tuple[str, str]]:
@@ -105,15 +104,17 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a model's file. Raises ModelDamagedError."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        problem = "it is missing"
+    except FileNotFoundError as error:
+        raise _damaged(path, "it is missing") from error
     except (OSError, ValueError, RecursionError) as error:
-        problem = str(error)
-    else:
-        if isinstance(value, dict):
-            return value
-        problem = "it holds no JSON object"
-    raise ModelDamagedError(f"{path} can't be used: {problem}", "Download or copy the model again")
+        raise _damaged(path, str(error)) from error
+    if not isinstance(value, dict):
+        raise _damaged(path, "it holds no JSON object")
+    return value
+
+
+def _damaged(path: Path, problem: str) -> ModelDamagedError:
+    return ModelDamagedError(f"{path} can't be used: {problem}", "Download or copy the model again")
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -206,10 +207,9 @@ def _own_values(file: Path) -> dict[str, Any]:
     try:
         GenerationRequest.parse({"prompt": "-", **values})
     except InvalidRequestError as error:
-        problem = str(error)
-    else:
-        return values
-    raise ModelDamagedError(f"{file} can't be used: {problem}", "Mend the file or take it away")
+        problem = f"{file} can't be used: {error}"
+        raise ModelDamagedError(problem, "Correct the file or remove it") from error
+    return values
 
 
 _NATIVE = {

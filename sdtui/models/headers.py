@@ -74,10 +74,9 @@ def read_header(path: Path) -> Header:
                 raise _damaged(path, "it is no safetensors file, or it was cut short")
             text = file.read(length)
     except OSError as error:
-        problem = error.strerror or str(error)
-    else:
-        return _parse(path, text, size - 8 - length)
-    raise ModelNotFoundError(f"{path} can't be read: {problem}", "Check the path and its rights")
+        problem = f"{path} can't be read: {error.strerror or error}"
+        raise ModelNotFoundError(problem, "Check the path and its rights") from error
+    return _parse(path, text, size - 8 - length)
 
 
 def _parse(path: Path, text: bytes, data_size: int) -> Header:
@@ -85,10 +84,8 @@ def _parse(path: Path, text: bytes, data_size: int) -> Header:
         entries = json.loads(text)
         metadata = _METADATA.validate_python(entries.pop("__metadata__", {}))
         tensors = _TENSORS.validate_python(entries)
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        tensors = None
-    if tensors is None:
-        raise _damaged(path, "its header can't be read")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(path, "its header can't be read") from error
     end = max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
     if end > data_size:
         missing = end - data_size

@@ -38,7 +38,6 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
-    hint = "Check the network (and HF_HUB_OFFLINE), or give the path of a model on disk"
     try:
         info = HfApi().model_info(hub_id, files_metadata=True)
         sizes = {entry.rfilename: entry.size or 0 for entry in info.siblings or []}
@@ -56,17 +55,22 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
             progress.file_done(sizes[name])
         # Only now the cache learns which snapshot is "main": half a model is never found there.
         return Path(hf_hub_download(hub_id, _INDEX)).parent
-    except GatedRepoError:
-        problem = f"{hub_id} asks you to accept its licence first"
-        hint = "Accept it on the model's page, then set HF_TOKEN to a token of your account"
-    except (RepositoryNotFoundError, HFValidationError):
-        problem = f"the hub has no model {hub_id}, or you may not see it"
-        hint = "Check the name; for a private model set HF_TOKEN"
+    except GatedRepoError as error:
+        raise DownloadError(
+            f"{hub_id} asks you to accept its licence first",
+            "Accept it on the model's page, then set HF_TOKEN to a token of your account",
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise DownloadError(
+            f"the hub has no model {hub_id}, or you may not see it",
+            "Check the name; for a private model set HF_TOKEN",
+        ) from error
     except (HTTPError, OSError) as error:
-        problem = f"{hub_id} can't be downloaded: {_reason(error)}"
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "Check the network (and HF_HUB_OFFLINE), or give the path of a model on disk"
+        if is_full:
             hint = "Free some disk space; what has come already is kept"
-    raise DownloadError(problem, hint)
+        raise DownloadError(f"{hub_id} can't be downloaded: {_reason(error)}", hint) from error
 
 
 def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -> list[str]:

@@ -81,8 +81,8 @@ class GenerationRequest(BaseModel):
     def _name_is_text(cls, value: Path | None) -> Path | None:
         try:
             str(value).encode()
-        except UnicodeEncodeError:
-            raise ValueError("its name is no valid text (UTF-8): rename it") from None
+        except UnicodeEncodeError as error:
+            raise ValueError("its name is no valid text (UTF-8): rename it") from error
         return value
 
     @field_validator("*", mode="before")
@@ -98,8 +98,7 @@ class GenerationRequest(BaseModel):
         try:
             return None if value is None else canonical_label(value)
         except InvalidRequestError as error:
-            message = error.problems[0].message
-        raise ValueError(message)
+            raise ValueError(error.problems[0].message) from error
 
     @model_validator(mode="after")
     def _strength_needs_an_init_image(self) -> Self:
@@ -126,7 +125,7 @@ class GenerationRequest(BaseModel):
                 )
                 for entry in error.errors(include_url=False)
             ]
-        raise InvalidRequestError(problems)
+            raise InvalidRequestError(problems) from error
 
     def changed(self, **values: object) -> Self:
         """A copy with some fields changed, validated like a new one. A prompt is needed unless it

@@ -187,16 +187,13 @@ def listen(options: ServerOptions) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen()  # from here on clients may come, and wait until the server is ready
-    except OSError as error:
-        why = error.strerror or error
-    except UnicodeError:
-        why = "no such name can be"
-    else:
-        return listener
-    raise SettingsError(
-        f"{options.host} port {options.port} can't be used: {why}",
-        "Give another with --host or --port",
-    )
+    except (OSError, UnicodeError) as error:
+        why = "no such name can be" if isinstance(error, UnicodeError) else error.strerror or error
+        raise SettingsError(
+            f"{options.host} port {options.port} can't be used: {why}",
+            "Give another with --host or --port",
+        ) from error
+    return listener
 
 
 def address_of(listener: socket.socket) -> str:

@@ -72,5 +72,4 @@ class _StrictRequest(Request):
         try:
             return from_json(body.removeprefix(codecs.BOM_UTF8))
         except ValueError as error:
-            problem = str(error)
-        raise ApiError(400, "BadRequest", f"The body is not valid JSON: {problem}.")
+            raise ApiError(400, "BadRequest", f"The body is not valid JSON: {error}.") from error

@@ -129,9 +129,16 @@ def parse_with(parser: Parser, path: Path, parameters: dict[str, Any]) -> Prompt
     """
     try:
         info = parser.parse(parameters)
-    except (ParserError, AttributeError, LookupError, TypeError, ValueError, RecursionError):
-        info = None
-    if info is None or not info.samplers:
+    except (
+        ParserError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
+        raise damaged(path, parser.generator.value) from error
+    if not info.samplers:
         raise damaged(path, parser.generator.value)
     return info
 
@@ -140,8 +147,8 @@ def read_json(path: Path, text: str) -> dict[str, Any]:
     """A JSON object. Raises ImageError if it is none, damaged, or nested too deeply."""
     try:
         fields = from_json(text)
-    except ValueError:
-        fields = None
+    except ValueError as error:
+        raise damaged(path, "JSON") from error
     if not isinstance(fields, dict):
         raise damaged(path, "JSON")
     return fields

@@ -83,8 +83,7 @@ async def prepare(
     try:
         return await asyncio.to_thread(work)
     except SdtuiError as error:
-        problem = from_sdtui(error)
-    raise problem
+        raise from_sdtui(error) from error
 
 
 def _check_limits(services: ServerServices, request: GenerationRequest) -> None:
@@ -117,9 +116,8 @@ def submit(
     try:
         return services.queue.submit(request, output, front=front)
     except SdtuiError as error:
-        problem = _not_taken(services, error)
-    services.uploads.forget(request.init_image)
-    raise problem
+        services.uploads.forget(request.init_image)
+        raise _not_taken(services, error) from error
 
 
 def refuse_if_full(services: ServerServices) -> None:
@@ -127,10 +125,7 @@ def refuse_if_full(services: ServerServices) -> None:
     try:
         services.queue.check_capacity()
     except QueueFullError as error:
-        problem = _not_taken(services, error)
-    else:
-        return
-    raise problem
+        raise _not_taken(services, error) from error
 
 
 def _not_taken(services: ServerServices, error: SdtuiError) -> ApiError:

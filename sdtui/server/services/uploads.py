@@ -53,10 +53,10 @@ class Uploads:
         try:
             encoded = "".join(text[match.end() if match else 0 :].split())  # lines are allowed
             data = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):
-            data = b""
+        except (binascii.Error, ValueError) as error:
+            raise _not_base64() from error
         if not data:
-            raise ImageError("the picture is not valid base64", "Send PNG, JPEG or WebP as base64")
+            raise _not_base64()
         self.check(data)
         return data
 
@@ -71,12 +71,11 @@ class Uploads:
         except OSError as error:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
-            why = error.strerror
-        else:
-            return path
-        raise OutputError(
-            f"the picture that was sent can't be kept: {why}", "Make room on the server's disk"
-        )
+            raise OutputError(
+                f"the picture that was sent can't be kept: {error.strerror}",
+                "Make room on the server's disk",
+            ) from error
+        return path
 
     def check(self, data: bytes) -> tuple[int, int]:
         """Look at the header alone: width and height of the upright picture. Raises ImageError."""
@@ -86,17 +85,15 @@ class Uploads:
                 with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
                     width, height = opened.size
                     rotated = is_rotated_90(opened)
-        except UnidentifiedImageError:
-            problem = "it is no picture of a known format"
-        except Image.DecompressionBombError:
-            problem = "it has far too many pixels"
+        except UnidentifiedImageError as error:
+            raise _unusable("it is no picture of a known format") from error
+        except Image.DecompressionBombError as error:
+            raise _unusable("it has far too many pixels") from error
         except (OSError, ValueError, SyntaxError, EOFError) as error:
-            problem = f"it is damaged ({error})"
-        else:
-            if width * height <= self._max_pixels:
-                return (height, width) if rotated else (width, height)
-            problem = f"{width}×{height} pixels are more than {self._max_pixels:,}"
-        raise ImageError(f"the picture can't be used: {problem}", "Send a PNG, JPEG or WebP")
+            raise _unusable(f"it is damaged ({error})") from error
+        if width * height > self._max_pixels:
+            raise _unusable(f"{width}×{height} pixels are more than {self._max_pixels:,}")
+        return (height, width) if rotated else (width, height)
 
     @contextmanager
     def holding(self, path: Path | None) -> Iterator[None]:
@@ -131,3 +128,11 @@ def is_rotated_90(image: Image.Image) -> bool:
         return exif.get(ExifTags.Base.Orientation, 1) in _ROTATED_90
     except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
         return False  # what Pillow raises for damaged ones
+
+
+def _not_base64() -> ImageError:
+    return ImageError("the picture is not valid base64", "Send PNG, JPEG or WebP as base64")
+
+
+def _unusable(problem: str) -> ImageError:
+    return ImageError(f"the picture can't be used: {problem}", "Send a PNG, JPEG or WebP")

@@ -24,10 +24,9 @@ def read_picture(path: Path, largest: int = 2048) -> Image:
             image = ImageOps.exif_transpose(file).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         problem = f"{path} can't be shown: {error}"
-    else:
-        image.thumbnail((largest, largest))
-        return image
-    raise ImageError(problem, "The file may be damaged, moved or in the trash")
+        raise ImageError(problem, "The file may be damaged, moved or in the trash") from error
+    image.thumbnail((largest, largest))
+    return image
 
 
 def read_sheet(paths: Sequence[Path], largest: int = 2048) -> Image:

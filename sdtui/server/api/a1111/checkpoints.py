@@ -41,8 +41,7 @@ async def find_checkpoint(services: ServerServices, title: str | None) -> str:
     try:
         return await asyncio.to_thread(_resolve, services, title)
     except SdtuiError as error:
-        problem = from_sdtui(error)
-    raise problem
+        raise from_sdtui(error) from error
 
 
 async def read_checkpoint(services: ServerServices, name: str | None) -> None:
@@ -60,8 +59,8 @@ async def read_checkpoint(services: ServerServices, name: str | None) -> None:
         if jobs_go_first:
             return
         ended = await unless_closing(services.job_events.preload_end(load), services.closing)
-    except (QueueClosedError, TimeoutError):
-        raise ending() from None
+    except (QueueClosedError, TimeoutError) as error:
+        raise ending() from error
     if isinstance(ended, Failed):
         raise from_failed(ended)
     if isinstance(ended, Cancelled | Superseded):

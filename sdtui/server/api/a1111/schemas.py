@@ -143,8 +143,7 @@ class Txt2ImgBody(BaseModel):
         try:
             return read_infotext(self.infotext, for_init_image=self._has_init_image)
         except SdtuiError as error:
-            problem = from_sdtui(error)
-        raise problem
+            raise from_sdtui(error) from error
 
     def values(self) -> dict[str, Any]:
         """The fields of a GenerationRequest. Raises ApiError (400) for an unknown sampler."""

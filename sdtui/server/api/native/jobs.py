@@ -192,9 +192,8 @@ def find_job(services: ServerServices, job_id: str) -> Job:
     """Raises ApiError (404)."""
     try:
         return services.queue.job(job_id)
-    except KeyError:
-        problem = ApiError(404, "NotFound", "There is no such job (any more).")
-    raise problem
+    except KeyError as error:
+        raise ApiError(404, "NotFound", "There is no such job (any more).") from error
 
 
 def answer_of(
