@@ -1,4 +1,7 @@
-"""Pictures on disk: each with its JSON beside it, and an index that can be rebuilt from them."""
+"""Pictures on disk, each with its JSON beside it, and an index that can be rebuilt from them.
+
+Other packages import from here and from `sdtui.history.importers`.
+"""
 
 from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Skipped, Stats
 from sdtui.history.store import History

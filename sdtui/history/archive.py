@@ -1,4 +1,4 @@
-"""Taking pictures out of a history and bringing pictures in: ours, and other tools'."""
+"""Export pictures into zip files, and import pictures of sdtui and other tools."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from sdtui.history.importers import ImportedSettings, read_picture_settings
 from sdtui.history.infotext import own_record
 from sdtui.history.names import PICTURE_SUFFIXES, sidecar_path, split
 from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
-from sdtui.history.writing import cannot_write
+from sdtui.history.writing import write_error
 from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings, ModelRecord
 from sdtui.requests.request import GenerationRequest
 
-MAX_PICTURE = 256 * 1024 * 1024
-"""Bytes of a picture that is brought in."""
+MAX_PICTURE_BYTES = 256 * 1024 * 1024
+"""Largest size of an imported picture, in bytes."""
 
 MAX_MEMBERS = 1_000_000
-"""Files in an archive."""
+"""Most files read from an archive."""
 
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """A picture that is brought in."""
+class IncomingPicture:
+    """A picture to import."""
 
     data: bytes
     record: GenerationRecord
@@ -47,15 +47,15 @@ class Arrival:
 
     @property
     def sha256(self) -> str:
-        """Of the picture file, in hexadecimal."""
+        """The hash of the picture file, in hexadecimal."""
         return hashlib.sha256(self.data).hexdigest()
 
 
 def export(entries: Iterable[Entry], pictures: Path, target: Path) -> int:
-    """Write pictures with their JSON into a zip file, under their names inside the folder
-    `pictures`; how many. An older file of this name is replaced when the new one is whole.
+    """Write pictures with their JSON into a zip file; returns the number of pictures.
 
-    Raises OutputError if it can't be written.
+    Names are relative to the folder `pictures`. An older file is replaced once the new one is
+    complete. Raises OutputError if it can't be written.
     """
     part = target.with_name(f".{target.name}.part")
     count = 0
@@ -70,15 +70,17 @@ def export(entries: Iterable[Entry], pictures: Path, target: Path) -> int:
                 count += 1
         part.replace(target)
     except OSError as error:
-        raise cannot_write(target, error) from error
+        raise write_error(target, error) from error
     finally:
         part.unlink(missing_ok=True)
     return count
 
 
-def pictures_of(sources: Iterable[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Path]]:
-    """Every picture of these picture files, folders and zips of `export`: what to call it, and
-    where it can be read until the next one is asked for. What can't be read goes to `skipped`."""
+def find_pictures(sources: Iterable[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Path]]:
+    """Yield (display name, path) of every picture in picture files, folders and zips.
+
+    The path is valid until the next picture is requested. Unreadable files go to `skipped`.
+    """
     for source in sources:
         if source.is_dir():
             for path in sorted(source.rglob("*")):
@@ -90,12 +92,12 @@ def pictures_of(sources: Iterable[Path], skipped: list[Skipped]) -> Iterator[tup
             yield source, source
 
 
-def read_arrival(path: Path) -> Arrival:
-    """Read a picture to bring it in: its record from the JSON beside it, from our JSON inside
-    it, or made from another tool's settings.
+def read_incoming(path: Path) -> IncomingPicture:
+    """Read a picture for import.
 
-    Raises ImageError if it can't be read or holds no settings, InvalidRequestError if not even
-    a prompt is among them.
+    Its record comes from the JSON beside it, the record inside it, or another tool's settings.
+    Raises ImageError if the picture can't be read or has no settings, InvalidRequestError if
+    these have no prompt.
     """
     data = _read_picture(path)
     try:
@@ -103,24 +105,23 @@ def read_arrival(path: Path) -> Arrival:
         record = read_record(sidecar_path(path))
     except (OSError, UnreadableError, HistoryError):
         own = own_record(read_texts(path))
-        return Arrival(data, own or _foreign_record(path, read_picture_settings(path)))
-    return Arrival(data, record, summary.starred, summary.tags)
+        return IncomingPicture(data, own or _foreign_record(path, read_picture_settings(path)))
+    return IncomingPicture(data, record, summary.starred, summary.tags)
 
 
 def _read_picture(path: Path) -> bytes:
     try:
         with open_ordinary(path) as file:
-            data = file.read(MAX_PICTURE + 1)
+            data = file.read(MAX_PICTURE_BYTES + 1)
     except OSError as error:
         raise ImageError(f"{path} can't be read: {error.strerror or error}") from error
-    if len(data) > MAX_PICTURE:
-        raise ImageError(f"{path} can't be read: it is larger than {MAX_PICTURE:,} bytes")
+    if len(data) > MAX_PICTURE_BYTES:
+        raise ImageError(f"{path} can't be read: it is larger than {MAX_PICTURE_BYTES:,} bytes")
     return data
 
 
 def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
-    """A record for another tool's picture, as far as it is known. Raises InvalidRequestError if
-    not even the prompt is."""
+    """A record from another tool's settings. Raises InvalidRequestError without a prompt."""
     width, height = _size(path)
     values = found.values
     request = GenerationRequest.parse({"model": UNKNOWN_MODEL, **values})
@@ -151,7 +152,7 @@ def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Width and height, from the header alone. Raises ImageError."""
+    """Width and height in pixels, from the header alone. Raises ImageError."""
     try:
         with Image.open(path) as image:
             return image.size
@@ -166,8 +167,10 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def _unpacked(source: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path]]:
-    """The pictures of a zip, one after the other, each with its JSON in a folder of its own: no
-    name from the archive is used as a path."""
+    """Unpack the pictures of a zip one by one, each with its JSON, into a temporary folder.
+
+    No name from the archive is used as a path.
+    """
     try:
         with zipfile.ZipFile(source) as archive:
             members = {info.filename: info for info in archive.infolist()[:MAX_MEMBERS]}
@@ -178,12 +181,10 @@ def _unpacked(source: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path
                 with tempfile.TemporaryDirectory() as folder:
                     picture = Path(folder) / f"picture{ending.lower()}"
                     sidecar = members.get(f"{stem}.json")
-                    whole = _unpack(archive, info, picture, MAX_PICTURE)
+                    fits = _unpack(archive, info, picture, MAX_PICTURE_BYTES)
                     if sidecar is not None:
-                        whole = (
-                            _unpack(archive, sidecar, sidecar_path(picture), MAX_BYTES) and whole
-                        )
-                    if whole:
+                        fits = _unpack(archive, sidecar, sidecar_path(picture), MAX_BYTES) and fits
+                    if fits:
                         yield source / PurePosixPath(name).name, picture
                     else:
                         skipped.append(Skipped(source / name, "it is too large"))

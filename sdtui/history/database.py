@@ -1,6 +1,6 @@
-"""The index's SQLite file: opened, made anew, and used by several threads and processes.
+"""The SQLite file of the index, shared by several threads and processes.
 
-Two connections: one reads while the other writes (WAL), each used by one thread at a time.
+Two connections: one reads while the other writes (WAL), each for one thread at a time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from sdtui.core.errors import HistoryError
 from sdtui.core.locks import exclusive
 
 VERSION = 1
-"""Raised when the tables change; an index of another version is thrown away and rebuilt."""
+"""Incremented when the tables change; an index of another version is rebuilt."""
 
-_WAIT = 10.0  # seconds for another process's transaction to end
-_CACHE = 16 * 1024  # KiB a connection
-_CHECKPOINT = 10_000  # pages; with the words' hashsize, a third off a rebuild's time
+_BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction
+_CACHE_KIB = 16 * 1024  # per connection
+_CHECKPOINT_PAGES = 10_000  # with the hashsize below, a rebuild takes a third less time
 
-# entries is apart from files so that it is narrow: a search reads much of it
+# entries and files are separate tables because searches scan entries: it has to be narrow
 _TABLES = """
 CREATE TABLE folders (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stamp INTEGER NOT NULL);
 CREATE TABLE entries (
@@ -46,23 +46,25 @@ INSERT INTO words (words, rank) VALUES ('hashsize', 16000000);
 
 
 class Database:
-    """Tables that can be thrown away at any time. Methods raise HistoryError if the file can't
-    be used."""
+    """The connections to the index. Methods raise HistoryError if the file can't be used."""
 
     def __init__(self, file: Path) -> None:
-        """Open the index, made anew if it is missing, damaged or of another version."""
+        """Open the file; one that is missing, damaged or of another version is recreated."""
         self._file = file
         self._writing = threading.RLock()
         self._reading = threading.Lock()
         self._connect()
 
     def _connect(self) -> None:
-        with _explained(self._file), exclusive(self._file.with_name(self._file.name + ".making")):
+        with (
+            _readable_errors(self._file),
+            exclusive(self._file.with_name(self._file.name + ".making")),
+        ):
             try:
                 self._writer = _open(self._file)
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
-                    raise  # busy, no space, no permission: nothing that a new file would mend
+                    raise  # busy, no space, no permission: a new file wouldn't help
                 self._delete()
                 self._writer = _open(self._file)
             self._reader = _open(self._file)
@@ -72,26 +74,25 @@ class Database:
             self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close both connections."""
         with self._writing, self._reading:
             self._writer.close()
             self._reader.close()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction around everything that is written inside, nested ones included."""
+        """Run the body in one transaction; nested calls join it."""
         with self._writing:
             if self._writer.in_transaction:
                 yield
                 return
-            with _explained(self._file):
+            with _readable_errors(self._file):
                 self._writer.execute("BEGIN IMMEDIATE")
                 with self._writer:
                     yield
 
     def clear(self) -> None:
-        """Forget everything, and start on a new file if this one is damaged."""
-        with self._writing, self._reading, _explained(self._file):
+        """Delete all rows, or replace the file if it is damaged."""
+        with self._writing, self._reading, _readable_errors(self._file):
             try:
                 _make_tables(self._writer)
             except sqlite3.DatabaseError as error:
@@ -103,41 +104,43 @@ class Database:
                 self._connect()
 
     def read(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        """Rows as they are, or, inside a transaction of this thread, as they will be."""
+        """The rows of a query; inside a transaction of this thread it sees the changes."""
         if self._writing.acquire(blocking=False):
             try:
                 if self._writer.in_transaction:
                     return self._writer.execute(sql, values).fetchall()
             finally:
                 self._writing.release()
-        with self._reading, _explained(self._file):
+        with self._reading, _readable_errors(self._file):
             return self._reader.execute(sql, values).fetchall()
 
     def write(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        """Run one statement inside `writing`; the rows that it returns."""
+        """Run one statement inside `writing` and return its rows."""
         return self._writer.execute(sql, values).fetchall()
 
 
 @contextmanager
-def _explained(file: Path) -> Iterator[None]:
-    """Failures of the database as an error that people can read."""
+def _readable_errors(file: Path) -> Iterator[None]:
+    """Raise HistoryError in place of errors of SQLite."""
     try:
         yield
     except sqlite3.Error as error:
         raise HistoryError(
             f"the history's index {file} can't be used: {error}",
-            'The pictures are safe; free some space, or make it anew with "sdtui history reindex"',
+            'The pictures are safe; free some space, or rebuild it with "sdtui history reindex"',
         ) from error
 
 
 def _open(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        file, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+    )
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             _make_tables(connection)
     except sqlite3.Error:
@@ -147,7 +150,7 @@ def _open(file: Path) -> sqlite3.Connection:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    """Throw away whatever tables there are and make ours, in one transaction."""
+    """Drop all tables and create them again, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     with connection:
         names = connection.execute(

@@ -1,4 +1,4 @@
-"""What the history hands out: plain, frozen data."""
+"""The data that the history returns."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from sdtui.requests.record import GenerationRecord
 
 @dataclass(frozen=True)
 class SavedPicture:
-    """A picture that is on disk, with the JSON beside it."""
+    """A picture on disk with its JSON."""
 
     path: Path
     json_path: Path
     record: GenerationRecord
-    """Of this picture alone, with `path` and `sha256` filled in."""
+    """The record of this picture alone, with `path` and `sha256`."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture, as the index knows it. `History.record` reads the whole story."""
+    """A picture as the index knows it; `History.record` reads its whole record."""
 
     id: int
-    """Newer pictures have larger ones. Changes when the picture is moved."""
+    """Larger for newer pictures. Changes when the picture is moved."""
     path: Path
     time: datetime
-    """When its run began, in local time, to the millisecond."""
+    """Start of the run in local time, to the millisecond."""
     prompt: str
     negative_prompt: str
     model: str
     sampler: str
-    """Empty if it isn't known."""
+    """Empty if unknown."""
     seed: int
     width: int
     height: int
-    """Both in pixels."""
+    """Width and height in pixels."""
     steps: int | None
     guidance: float | None
     starred: bool
     tags: tuple[str, ...]
     problem: str
-    """What is wrong with the picture file; empty if nothing is."""
+    """What is wrong with the picture file; empty if nothing."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A part of what a search found, newest first."""
+    """A page of search results, newest first."""
 
     entries: tuple[Entry, ...]
     total: int
-    """How many pictures the search found in all."""
+    """Number of pictures on all pages."""
     offset: int
 
 
@@ -66,7 +66,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Changes:
-    """What a look at the pictures folder brought."""
+    """The number of pictures that a refresh added and removed."""
 
     added: int = 0
     removed: int = 0
@@ -77,7 +77,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Stats:
-    """The history in numbers."""
+    """Numbers about the whole history."""
 
     pictures: int
     starred: int
@@ -86,16 +86,16 @@ class Stats:
     first: datetime | None
     last: datetime | None
     models: Mapping[str, int] = field(default_factory=dict)
-    """Pictures by model, most used first."""
+    """Number of pictures by model, most used first."""
     tags: Mapping[str, int] = field(default_factory=dict)
-    """Pictures by tag, most used first."""
+    """Number of pictures by tag, most used first."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import brought."""
+    """The result of an import."""
 
     pictures: tuple[Path, ...] = ()
     known: int = 0
-    """Pictures that were left out because the history has them already."""
+    """Number of pictures left out because the history has them already."""
     skipped: tuple[Skipped, ...] = ()

@@ -1,5 +1,7 @@
-"""The pictures folder: files only, nothing of the index. Whatever is written here is written
-with the lock held, whole, and inside the folder unless another place is named outright."""
+"""The pictures folder: its files, without the index.
+
+Every write holds the lock and stays inside the folder unless the caller names another path.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,10 @@ from pathlib import Path
 from sdtui.core.errors import HistoryError, OutputError
 from sdtui.core.locks import exclusive
 from sdtui.core.paths import expanded
-from sdtui.history import names, trash
+from sdtui.history import names
 from sdtui.history.entry import SavedPicture
 from sdtui.history.index import Listing
-from sdtui.history.reading import stamp_of
+from sdtui.history.refresh import stamp_of
 from sdtui.history.sidecar import (
     UnreadableError,
     change_marks,
@@ -23,23 +25,30 @@ from sdtui.history.sidecar import (
     read_bytes,
     to_json,
 )
-from sdtui.history.writing import cannot_write, place, with_file
+from sdtui.history.writing import (
+    empty_trash,
+    move_picture,
+    trashed_pictures,
+    with_file,
+    write_error,
+    write_picture,
+)
 from sdtui.requests.record import GenerationRecord
 
 
 class PictureFolder:
-    """Pictures with their JSON, by day, and the trash among them.
+    """Pictures with their JSON in one folder a day, and the trash.
 
     Methods raise OutputError if a file can't be written and HistoryError if one can't be read.
     """
 
     def __init__(self, path: Path, lock: Path) -> None:
-        """The folder `path`, made when the first picture is saved; `lock` is its lock file."""
+        """`path` is created when the first picture is saved; `lock` is the lock file."""
         self.path = expanded(path).resolve()
         self.trash = self.path / names.TRASH
         self.lock = lock
 
-    def keep(
+    def save(
         self,
         data: bytes,
         record: GenerationRecord,
@@ -51,53 +60,55 @@ class PictureFolder:
         starred: bool = False,
         tags: tuple[str, ...] = (),
     ) -> SavedPicture:
-        """Write a picture file and its JSON, as `History.save` says. `moment` (local time)
-        decides folder and name; now, if it is left out."""
+        """Write a picture file and its JSON; see `History.save`.
+
+        `moment` (local time, default now) decides folder and name.
+        """
         moment = moment or datetime.now().astimezone()
         sha256 = hashlib.sha256(data).hexdigest()
         if file is not None:
-            wanted = _numbered(expanded(file).absolute(), record)
+            target = _numbered(expanded(file).absolute(), record)
         else:
-            within = self.path / names.day_folder(moment) if folder is None else folder
+            parent = self.path / names.day_folder(moment) if folder is None else folder
             stem = names.stem(moment, record.seed, record.prompt)
-            wanted = expanded(within).absolute() / f"{stem}{suffix}"
-        with self.changing(wanted), exclusive(self.lock):
+            target = expanded(parent).absolute() / f"{stem}{suffix}"
+        with self.readable_errors(target), exclusive(self.lock):
             if file is None and folder is None:
-                self._check_inside(wanted)
-            wanted.parent.mkdir(parents=True, exist_ok=True)
-            target = names.free_picture(wanted) if file is None else _replaceable(wanted)
+                self._check_inside(target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target = names.free_picture(target) if file is None else _replaceable(target)
             on_disk = with_file(record, target.name, sha256)
-            place(target, data, to_json(on_disk, starred=starred, tags=tags))
+            write_picture(target, data, to_json(on_disk, starred=starred, tags=tags))
         final = with_file(record, str(target), sha256)
         return SavedPicture(target, names.sidecar_path(target), final)
 
     def mark(
         self, picture: Path, starred: bool | None, add: frozenset[str], remove: frozenset[str]
     ) -> None:
-        """Change a picture's star (None leaves it) and tags in its JSON."""
-        with self.changing(picture), exclusive(self.lock):
+        """Change the star (None leaves it) and the tags in the JSON of a picture."""
+        with self.readable_errors(picture), exclusive(self.lock):
             self._check_inside(picture)
             change_marks(names.sidecar_path(picture), starred=starred, add=add, remove=remove)
 
     def move(self, picture: Path, target: Path) -> Path:
-        """Move a picture and its JSON to `target`, or to a free name like it; where it is then."""
-        with self.changing(picture), exclusive(self.lock):
+        """Move a picture and its JSON to `target` or to a free name like it; returns the path."""
+        with self.readable_errors(picture), exclusive(self.lock):
             self._check_inside(picture)
             self._check_inside(target)
-            return trash.move(picture, target)
+            return move_picture(picture, target)
 
     def trashed(self) -> tuple[Path, ...]:
         """The pictures in the trash, newest folder and name first."""
-        with self.changing(self.trash):
-            return tuple(trash.pictures_in(self.trash))
+        with self.readable_errors(self.trash):
+            return tuple(trashed_pictures(self.trash))
 
     def empty_trash(self) -> int:
-        """Delete what is in the trash for good; how many pictures that were."""
-        with self.changing(self.trash), exclusive(self.lock):
-            return trash.empty(self.trash)
+        """Delete everything in the trash; returns the number of pictures."""
+        with self.readable_errors(self.trash), exclusive(self.lock):
+            return empty_trash(self.trash)
 
     def name_of(self, picture: Path) -> str | None:
-        """The folder of a picture as the index names it; None if it isn't listed there."""
+        """The folder of a picture as the index names it; None if the index doesn't list it."""
         parent = picture.parent.resolve()
         if not parent.is_relative_to(self.path):
             return None
@@ -106,27 +117,29 @@ class PictureFolder:
         return None if hidden else "/".join(parts)
 
     def listing(self, picture: Path) -> Listing:
-        """What the index stores of a picture."""
+        """What the index stores about a picture."""
         sidecar = names.sidecar_path(picture)
-        with self.changing(picture):
+        with self.readable_errors(picture):
             stamp = stamp_of(sidecar.stat(), picture.stat())
             return Listing(picture.name, stamp, parse_summary(read_bytes(sidecar)))
 
     @contextmanager
-    def changing(self, path: Path) -> Iterator[None]:
-        """Failures of the file system, at `path` unless they say where, as errors that people
-        can read."""
+    def readable_errors(self, path: Path) -> Iterator[None]:
+        """Raise OutputError or HistoryError in place of OSError and UnreadableError.
+
+        The errors name `path` unless the OSError has a file name.
+        """
         try:
             yield
         except OSError as error:
             where = Path(error.filename) if isinstance(error.filename, str) else path
-            raise cannot_write(where, error) from error
+            raise write_error(where, error) from error
         except UnreadableError as error:
             problem = f"{names.sidecar_path(path)} can't be read: {error}"
             raise HistoryError(problem) from error
 
     def _check_inside(self, picture: Path) -> None:
-        """A symbolic link must not lead a write out of the pictures folder."""
+        """Raise HistoryError if a symbolic link leads out of the pictures folder."""
         if not picture.parent.resolve().is_relative_to(self.path):
             raise HistoryError(
                 f"{picture.parent} leads out of the pictures folder",
@@ -135,14 +148,14 @@ class PictureFolder:
 
 
 def _numbered(file: Path, record: GenerationRecord) -> Path:
-    """A file that is named outright, told apart from those of the run's other pictures."""
+    """The file name of the user, with a number if the run has several pictures."""
     if record.request.num_images_per_prompt == 1:
         return file
     return file.with_stem(f"{file.stem}-{record.images[0].index + 1}")
 
 
 def _replaceable(picture: Path) -> Path:
-    """A file that is named outright replaces an older picture of ours, but not someone's JSON."""
+    """Return `picture`; raises OutputError if the JSON beside it is not a picture's JSON."""
     sidecar = names.sidecar_path(picture)
     if not sidecar.exists():
         return picture

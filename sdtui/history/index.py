@@ -1,4 +1,4 @@
-"""The index: what a search needs of every picture, and every statement on it."""
+"""The index: what searches need about every picture, and all SQL on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdtui.history.database import Database
 from sdtui.history.entry import Entry, Skipped, Stats
-from sdtui.history.search import IDS_A_MILLISECOND, Search, Value, first_id, time_of
+from sdtui.history.search import IDS_PER_MILLISECOND, Search, Value, first_id, time_of
 from sdtui.history.sidecar import Summary
 
 _COLUMNS = """
@@ -22,53 +22,52 @@ _COLUMNS = """
 
 @dataclass(frozen=True)
 class Listing:
-    """A picture with a JSON that can be read: what the index stores of it."""
+    """What the index stores about a picture."""
 
     name: str
     """The picture's file name."""
     stamp: str
-    """Changes when the JSON file changes."""
+    """Changes when the JSON file changes; see `refresh.stamp_of`."""
     summary: Summary
     problem: str = ""
 
 
 class Index:
-    """The tables and every statement on them. Folders are named relative to the pictures
-    folder, with "/" between the parts and "" for the pictures folder itself.
+    """The tables and all SQL on them.
 
-    Methods raise HistoryError if the database can't be used.
+    Folders are named relative to the pictures folder, with "/" between the parts and "" for the
+    pictures folder itself. Methods raise HistoryError if the database can't be used.
     """
 
     def __init__(self, file: Path, pictures: Path) -> None:
-        """Open the index, made anew if it is missing, damaged or of another version."""
+        """Open the index; one that is missing, damaged or of another version is recreated."""
         self._database = Database(file)
         self._pictures = pictures
         self._read, self._write = self._database.read, self._database.write
 
     def close(self) -> None:
-        """Close the database."""
         self._database.close()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all entries."""
         self._database.clear()
 
     def writing(self) -> AbstractContextManager[None]:
-        """One transaction around everything that is written inside, nested ones included."""
+        """Run the body in one transaction; nested calls join it."""
         return self._database.writing()
 
     def folders(self) -> dict[str, int]:
-        """Every known folder and the stamp it had when it was last read."""
+        """The stamp of every known folder at its last reading (modification time in ns)."""
         rows = self._read("SELECT path, stamp FROM folders")
         return {row["path"]: row["stamp"] for row in rows}
 
     def stamp_folder(self, folder: str, stamp: int) -> None:
-        """Remember how a folder looked when it was read; 0 = read it again next time."""
+        """Store the stamp of a folder; with 0 the next refresh reads it again."""
         with self.writing():
             self._write("UPDATE folders SET stamp = ? WHERE id = ?", stamp, self._folder(folder))
 
     def stamps(self, folder: str) -> dict[str, str]:
-        """Every listed picture of a folder and the stamp of its JSON."""
+        """The stamp of every listed picture of a folder, by file name."""
         rows = self._read(
             "SELECT name, files.stamp FROM files JOIN folders ON folders.id = folder "
             "WHERE path = ?",
@@ -77,10 +76,10 @@ class Index:
         return {row["name"]: row["stamp"] for row in rows}
 
     def add(self, folder: str, listing: Listing) -> None:
-        """List a picture, in place of what was listed under its name."""
+        """List a picture, replacing an entry of the same name."""
         summary = listing.summary
         image = summary.images[0]
-        made = summary.settings
+        settings = summary.settings
         with self.writing():
             number = self._folder(folder)
             self._forget(number, listing.name)
@@ -100,8 +99,8 @@ class Index:
                 summary.seed,
                 image.width,
                 image.height,
-                made.num_inference_steps if made else None,
-                made.guidance_scale if made else None,
+                settings.num_inference_steps if settings else None,
+                settings.guidance_scale if settings else None,
                 summary.starred,
             )
             self._write(
@@ -111,12 +110,12 @@ class Index:
                 summary.prompt,
                 summary.negative_prompt,
                 summary.model.name if summary.model else summary.request.model,
-                made.sampler if made else "",
+                settings.sampler if settings else "",
             )
             self._add_tags(entry, summary.tags)
 
     def mark(self, folder: str, listing: Listing) -> None:
-        """Take over a listed picture's star and tags; its id stays."""
+        """Update the star and tags of a listed picture, keeping its id."""
         with self.writing():
             rows = self._write(
                 "UPDATE files SET stamp = ? WHERE folder = ? AND name = ? RETURNING entry",
@@ -133,14 +132,14 @@ class Index:
                 self.add(folder, listing)
 
     def remove(self, folder: str, names: Iterable[str]) -> None:
-        """Forget pictures."""
+        """Delete the entries of pictures."""
         with self.writing():
             number = self._folder(folder)
             for name in names:
                 self._forget(number, name)
 
     def forget_folder(self, folder: str) -> int:
-        """Forget a folder and every picture in it; how many those were."""
+        """Delete a folder and its entries; returns the number of pictures."""
         with self.writing():
             names = list(self.stamps(folder))
             self.remove(folder, names)
@@ -149,7 +148,7 @@ class Index:
         return len(names)
 
     def set_skipped(self, folder: str, reasons: dict[str, str]) -> None:
-        """Remember the files of a folder that are not listed, each with the reason."""
+        """Replace the reasons, by file name, why files of a folder are not listed."""
         with self.writing():
             number = self._folder(folder)
             self._write("DELETE FROM skipped WHERE folder = ?", number)
@@ -157,7 +156,7 @@ class Index:
                 self._write("INSERT INTO skipped VALUES (?, ?, ?)", number, name, reason)
 
     def skipped(self) -> tuple[Skipped, ...]:
-        """Every file that is not listed, with the reason."""
+        """All files that are not listed, with the reason."""
         rows = self._read(
             "SELECT path AS folder, name, reason FROM skipped "
             "JOIN folders ON folders.id = skipped.folder ORDER BY path, name"
@@ -167,7 +166,7 @@ class Index:
         )
 
     def find(self, search: Search, offset: int, limit: int) -> tuple[tuple[Entry, ...], int]:
-        """The entries of one page, newest first, and how many pictures were found in all."""
+        """One page of entries, newest first, and the number of matches on all pages."""
         values: list[Value] = [value for part in search.conditions for value in part.values]
         source, key = "entries", "entries.id"
         tests = ["1"]
@@ -196,20 +195,20 @@ class Index:
         return self._entries(rows), total[0][0]
 
     def by_id(self, entry: int) -> tuple[Entry, ...]:
-        """The picture of this id."""
+        """The picture with this id, if any."""
         return self._entries(self._read(f"{_COLUMNS} WHERE entries.id = ?", entry))
 
     def by_name(self, name: str, folder: str | None = None) -> tuple[Entry, ...]:
-        """The pictures of this file name, in one folder or in any."""
+        """The pictures with this file name, in one folder or (None) in any."""
         where = "name = ? AND (folders.path = ? OR ?)"
         return self._entries(self._read(f"{_COLUMNS} WHERE {where}", name, folder, folder is None))
 
     def has_hash(self, sha256: str) -> bool:
-        """Whether a picture file with this SHA-256 is listed."""
+        """True if a picture file with this SHA-256 is listed."""
         return bool(self._read("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1", sha256))
 
     def stats(self, trashed: int) -> Stats:
-        """The history in numbers; `trashed` is counted by the caller."""
+        """Numbers about the whole history; the caller counts the trash."""
         counts = self._read(
             "SELECT (SELECT count(*) FROM entries) AS pictures, "
             "(SELECT count(*) FROM entries WHERE starred) AS starred, "
@@ -277,12 +276,12 @@ class Index:
             self._write("INSERT OR IGNORE INTO tags VALUES (?, ?)", tag.casefold(), entry)
 
     def _free_id(self, summary: Summary) -> int:
-        """The id that a picture's time and place in its run give, or a free one soon after."""
+        """The id made of a picture's time and position in its run, or the next free one."""
         window = first_id(summary.timestamp)
-        wanted = window + min(summary.images[0].index, IDS_A_MILLISECOND // 2)
+        wanted = window + min(summary.images[0].index, IDS_PER_MILLISECOND // 2)
         taken = self._last_id(wanted, wanted + 1)
         while taken is not None:
-            following = window + IDS_A_MILLISECOND
+            following = window + IDS_PER_MILLISECOND
             last = self._last_id(window, following)
             wanted = window if last is None else last + 1
             taken = last if wanted == following else None

@@ -1,4 +1,4 @@
-"""How pictures are named: `<pictures>/YYYY-MM-DD/<time>-<seed>-<words of the prompt>.png`."""
+"""File names of pictures: `<pictures>/YYYY-MM-DD/<time>-<seed>-<words of the prompt>.png`."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from pathlib import Path
 from sdtui.core.errors import OutputError
 
 TRASH = "trash"
-"""The folder inside the pictures folder that trashed pictures are moved to."""
+"""The folder for trashed pictures, inside the pictures folder."""
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
-_MOST_WORDS = 8
-_MOST_LETTERS = 48  # of at most four bytes each: file names end at 255 bytes
+_MAX_WORDS = 8
+_MAX_CHARACTERS = 48  # of at most four bytes each: file names end at 255 bytes
 
 
 def suffix_of(picture_format: str) -> str:
-    """The ending of a file of this format: "jpeg" → ".jpg"."""
+    """The file suffix of a format: "jpeg" → ".jpg"."""
     return _SUFFIXES[picture_format]
 
 
 def format_of(file: Path) -> str:
-    """The format that a file's ending stands for. Raises OutputError for an unknown ending."""
-    found = _FORMATS.get(file.suffix.lower())
-    if found is None:
+    """The format of a file by its suffix. Raises OutputError for an unknown one."""
+    picture_format = _FORMATS.get(file.suffix.lower())
+    if picture_format is None:
         raise OutputError(
             f'"{file.name}" does not end in a format that pictures can be written in',
             f"Name it {', '.join(PICTURE_SUFFIXES[:-1])} or {PICTURE_SUFFIXES[-1]}",
         )
-    return found
+    return picture_format
 
 
 def sidecar_path(picture: Path) -> Path:
@@ -42,19 +42,21 @@ def sidecar_path(picture: Path) -> Path:
 
 
 def split(name: str) -> tuple[str, str]:
-    """Stem and ending of a file name, as pathlib has them but several times as quick: a rebuild
-    does this for hundreds of thousands."""
-    stem, dot, ending = name.rpartition(".")
-    return (stem, dot + ending) if stem and ending else (name, "")
+    """Stem and suffix of a file name, like pathlib but several times as fast.
+
+    A rebuild of the index calls this for hundreds of thousands of files.
+    """
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, dot + suffix) if stem and suffix else (name, "")
 
 
 def day_folder(moment: datetime) -> str:
-    """The folder for pictures saved at this (local) time."""
+    """The name of the folder for pictures saved at this local time."""
     return moment.strftime("%Y-%m-%d")
 
 
 def stem(moment: datetime, seed: int, prompt: str) -> str:
-    """The file name, without its ending, of a picture saved at this (local) time."""
+    """The file name without suffix of a picture saved at this local time."""
     words = words_of(prompt)
     return f"{moment:%H%M%S}-{seed}" + (f"-{words}" if words else "")
 
@@ -66,16 +68,16 @@ def words_of(prompt: str) -> str:
         for character in unicodedata.normalize("NFC", prompt[:1000]).lower()
     )
     chosen = ""
-    for word in letters.split()[:_MOST_WORDS]:
-        longer = f"{chosen}-{word}" if chosen else word[:_MOST_LETTERS]
-        if len(longer) > _MOST_LETTERS:
+    for word in letters.split()[:_MAX_WORDS]:
+        longer = f"{chosen}-{word}" if chosen else word[:_MAX_CHARACTERS]
+        if len(longer) > _MAX_CHARACTERS:
             break
         chosen = longer
     return chosen
 
 
 def free_picture(picture: Path) -> Path:
-    """`picture`, or the same name with "-2", "-3" … if it or its JSON is there already."""
+    """`picture`, or the same name with "-2", "-3" … if it or its JSON exists."""
     candidates = (
         picture if number == 1 else picture.with_stem(f"{picture.stem}-{number}")
         for number in itertools.count(1)
@@ -83,9 +85,9 @@ def free_picture(picture: Path) -> Path:
     return next(
         candidate
         for candidate in candidates
-        if not (_is_there(sidecar_path(candidate)) or _is_there(candidate))
+        if not (_exists(sidecar_path(candidate)) or _exists(candidate))
     )
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     return path.exists() or path.is_symlink()

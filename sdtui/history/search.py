@@ -1,7 +1,7 @@
 """The search language: words, "phrases", -without, and fields such as model: or w>=768.
 
-A search becomes conditions for SQLite; whatever a person types is quoted or bound, never SQL or
-FTS5 syntax.
+A search becomes conditions for SQLite. Text of the user is quoted or bound, never part of the SQL
+or FTS5 syntax.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sdtui.core.nearest import nearest
 
 Value = int | float | str
 
-MAX_LETTERS = 2_000
+MAX_CHARACTERS = 2_000
 MAX_TERMS = 40
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,22 +34,22 @@ class Condition:
     """A condition and the values bound to it."""
 
     sql: str
-    """On the table `entries`; `{id}` stands for its id."""
+    """A condition on the table `entries`, with `{id}` for the id column."""
     values: tuple[Value, ...]
     is_about_id: bool = False
-    """Whether it needs nothing but the id."""
+    """True if it uses no column but the id."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """A search, taken apart: an FTS5 expression (or none) and conditions, all of which hold."""
+    """A parsed search: an FTS5 expression (or none) and conditions, joined by AND."""
 
     match: str | None
     conditions: tuple[Condition, ...]
 
     @property
     def words_only(self) -> bool:
-        """Whether the table `words` alone can answer it."""
+        """True if the table `words` is enough to answer it."""
         return all(condition.is_about_id for condition in self.conditions)
 
 
@@ -66,44 +66,44 @@ _NUMBER_COLUMNS = {
 
 
 def parse_search(text: str) -> Search:
-    """Take a search apart. A field without a value is one that is still being typed: it is left
-    out, as is a word without letters or digits.
+    """Parse a search. A field without a value (still being typed) and a word without letters or
+    digits are ignored.
 
     Raises InvalidRequestError for an unknown field or a value that its field doesn't take.
     """
-    if len(text) > MAX_LETTERS:
-        raise _problem(text[:20] + "...", f"is longer than {MAX_LETTERS} letters")
-    wanted: list[str] = []
-    unwanted: list[str] = []
+    if len(text) > MAX_CHARACTERS:
+        raise _problem(text[:20] + "...", f"is longer than {MAX_CHARACTERS} letters")
+    included: list[str] = []
+    excluded: list[str] = []
     conditions: list[Condition] = []
     for number, term in enumerate(_TERM.finditer(text.replace("\0", " "))):
         if number >= MAX_TERMS:
             raise _problem(text[:20] + "...", f"has more than {MAX_TERMS} parts")
-        found = _one(term)
-        if isinstance(found, Condition):
-            conditions.append(_negated(found) if term["minus"] else found)
-        elif found is not None:
-            (unwanted if term["minus"] else wanted).append(found)
-    match, without = " AND ".join(wanted), " OR ".join(unwanted)
+        parsed = _parse_term(term)
+        if isinstance(parsed, Condition):
+            conditions.append(_negated(parsed) if term["minus"] else parsed)
+        elif parsed is not None:
+            (excluded if term["minus"] else included).append(parsed)
+    match, without = " AND ".join(included), " OR ".join(excluded)
     if match and without:
         match = f"({match}) NOT ({without})"
     elif without:
-        excluded = "{id} NOT IN (SELECT rowid FROM words WHERE words MATCH ?)"
-        conditions.append(Condition(excluded, (without,), is_about_id=True))
+        not_matching = "{id} NOT IN (SELECT rowid FROM words WHERE words MATCH ?)"
+        conditions.append(Condition(not_matching, (without,), is_about_id=True))
     return Search(match or None, tuple(conditions))
 
 
-def _one(term: re.Match[str]) -> Condition | str | None:
-    """A condition, an FTS5 expression, or None for a term that says nothing yet."""
+def _parse_term(term: re.Match[str]) -> Condition | str | None:
+    """A condition, an FTS5 expression, or None for an incomplete term."""
     is_phrase = term["phrase"] is not None
     value = term["phrase"] if is_phrase else term["word"]
     if not value:
         if term["field"] is not None:
             _check_field(term["field"])
         return None
-    whole = is_phrase and bool(term["closed"])
+    complete = is_phrase and bool(term["closed"])
     if term["field"] is None:
-        return _words("{prompt negative_prompt}", value, whole=whole)
+        return _words("{prompt negative_prompt}", value, complete=complete)
     name, sign = term["field"].lower(), term["sign"].replace(":", "=")
     if name in _NUMBER_COLUMNS:
         return _number(name, sign, value)
@@ -113,21 +113,20 @@ def _one(term: re.Match[str]) -> Condition | str | None:
     if sign != "=":
         raise _problem(f"{name}{sign}{value}", f"{name} can't be compared: write {name}:{value}")
     if name in _TEXT_COLUMNS:
-        return _words(_TEXT_COLUMNS[name], value, whole=whole)
+        return _words(_TEXT_COLUMNS[name], value, complete=complete)
     return _FIELDS[name](value)
 
 
-def _words(columns: str, text: str, *, whole: bool) -> str | None:
-    """An FTS5 expression for words that follow each other, the last of them only begun unless
-    `whole`."""
-    if not any(unicodedata.category(letter)[0] in "LN" or _is_sign(letter) for letter in text):
+def _words(columns: str, text: str, *, complete: bool) -> str | None:
+    """An FTS5 expression for consecutive words, the last one a prefix unless `complete`."""
+    if not any(unicodedata.category(letter)[0] in "LN" or _is_symbol(letter) for letter in text):
         return None
     quoted = text.replace('"', '""')
-    return f'{columns} : "{quoted}"{"" if whole else " *"}'
+    return f'{columns} : "{quoted}"{"" if complete else " *"}'
 
 
-def _is_sign(letter: str) -> bool:
-    return unicodedata.category(letter) in ("So", "Co")  # emoji; the index takes them as words
+def _is_symbol(letter: str) -> bool:
+    return unicodedata.category(letter) in ("So", "Co")  # emoji; the tokenizer takes them as words
 
 
 def _number(name: str, sign: str, value: str) -> Condition:
@@ -164,14 +163,14 @@ def _tag(value: str) -> Condition:
 
 
 def _date(sign: str, value: str) -> Condition:
-    """A day, month or year in local time; ids begin with the time, so they are what is compared."""
+    """A day, month or year in local time, compared with ids, since these begin with the time."""
     match = re.fullmatch(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", value)
     try:
         if match is None:
             raise ValueError(value)
         year, month, day = (int(part) if part else None for part in match.groups())
         start = datetime(year or 1, month or 1, day or 1).astimezone()
-        end = _end(start, month, day)
+        end = _end_of(start, month, day)
     except (ValueError, OverflowError, OSError) as error:
         raise _problem(
             f"date{sign}{value}",
@@ -189,7 +188,7 @@ def _date(sign: str, value: str) -> Condition:
     return Condition(sql, values, is_about_id=True)
 
 
-def _end(start: datetime, month: int | None, day: int | None) -> datetime:
+def _end_of(start: datetime, month: int | None, day: int | None) -> datetime:
     if day is not None:
         following = datetime.fromordinal(start.toordinal() + 1)
     elif month is not None:
@@ -202,24 +201,24 @@ def _end(start: datetime, month: int | None, day: int | None) -> datetime:
 _FIELDS: dict[str, Callable[[str], Condition]] = {"size": _size, "star": _star, "tag": _tag}
 
 FIELDS = (*_TEXT_COLUMNS, *_NUMBER_COLUMNS, *_FIELDS, "date")
-"""Every field that a search knows."""
+"""All fields of the search language."""
 
 
 def first_id(moment: datetime) -> int:
-    """The smallest id that an entry of this time can have."""
+    """The smallest id of entries of this time."""
     since = moment - _EPOCH
     milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-    return milliseconds * IDS_A_MILLISECOND
+    return milliseconds * IDS_PER_MILLISECOND
 
 
 def time_of(entry: int) -> datetime:
-    """The time that an id begins with, in local time."""
-    return (_EPOCH + timedelta(milliseconds=entry // IDS_A_MILLISECOND)).astimezone()
+    """The time of an entry by its id, in local time."""
+    return (_EPOCH + timedelta(milliseconds=entry // IDS_PER_MILLISECOND)).astimezone()
 
 
-IDS_A_MILLISECOND = 1024
-"""An entry's id is its time in milliseconds times this, plus the picture's place in its run: so
-the newest entries have the largest ids, and SQLite finds them without sorting."""
+IDS_PER_MILLISECOND = 1024
+"""An id is the time in milliseconds times this, plus the picture's position in its run: so the
+newest entries have the largest ids, and SQLite finds them without sorting."""
 
 
 def _negated(condition: Condition) -> Condition:

@@ -1,4 +1,4 @@
-"""The JSON beside a picture: the truth about it. Read with limits, written whole."""
+"""The JSON file beside a picture. Reading is limited in size, writing is atomic."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MAX_BYTES = 2_000_000
 character escaped, and as much again."""
 
 MAX_INT = 2**63 - 1
-"""The largest number that the index holds."""
+"""The largest integer that SQLite stores."""
 
 MAX_TAG = 100
-"""Letters in a tag."""
+"""Most characters in a tag."""
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -35,7 +35,7 @@ Name = Annotated[str, Field(max_length=4_000)]
 
 
 class UnreadableError(Exception):
-    """A JSON file that can't be listed; the text is the reason, safe to show."""
+    """A JSON file that can't be used; the message is the reason, safe to display."""
 
 
 class _Part(BaseModel):
@@ -98,7 +98,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_summary(data: bytes) -> Summary:
-    """What the index needs. Raises UnreadableError."""
+    """Parse what the index needs. Raises UnreadableError."""
     try:
         return Summary.model_validate_json(data)
     except ValidationError as error:
@@ -114,10 +114,7 @@ def _summary_problem(error: ValidationError) -> str:
 
 
 def read_record(path: Path) -> GenerationRecord:
-    """The whole record, with the picture's path as it is now left to the caller.
-
-    Raises HistoryError if it can't be read.
-    """
+    """Read the whole record; its path is the one written at saving. Raises HistoryError."""
     try:
         return GenerationRecord.model_validate_json(read_bytes(path))
     except (OSError, UnreadableError) as error:
@@ -130,7 +127,7 @@ def read_record(path: Path) -> GenerationRecord:
 def to_json(
     record: GenerationRecord, *, starred: bool = False, tags: tuple[str, ...] = ()
 ) -> bytes:
-    """The bytes of the JSON file for a picture."""
+    """The content of the JSON file of a picture."""
     fields = {**record.model_dump(mode="json"), "starred": starred, "tags": list(tags)}
     return _dump(fields)
 
@@ -142,7 +139,7 @@ def change_marks(
     add: frozenset[str] = frozenset(),
     remove: frozenset[str] = frozenset(),
 ) -> Summary:
-    """Change the star and the tags in a JSON file; whatever else stands in it stays.
+    """Change the star and the tags in a JSON file, keeping its other fields.
 
     Raises HistoryError if the file can't be read, OSError if it can't be written.
     """

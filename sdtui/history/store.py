@@ -1,4 +1,4 @@
-"""History: every picture with its whole story, on disk and in the index."""
+"""The history: pictures on disk with their records, and the index over them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Sk
 from sdtui.history.folder import PictureFolder
 from sdtui.history.index import Index
 from sdtui.history.infotext import encode
-from sdtui.history.refresh import Progress, Refresh
+from sdtui.history.refresh import OnFilesRead, Refresh
 from sdtui.history.search import parse_search
 from sdtui.history.sidecar import MAX_TAG, read_record
 from sdtui.history.writing import with_file
@@ -35,15 +35,16 @@ _TAG = re.compile(r"[^\s\"\x00-\x1f\x7f-\x9f-][^\s\"\x00-\x1f\x7f-\x9f]*")
 class History:
     """The pictures in a folder and the index over them.
 
-    May be used by several threads and processes at once. Every method raises HistoryError if
-    the index can't be used and OutputError if a file can't be written.
+    Several threads and processes may use it at once. Every method raises HistoryError if the
+    index can't be used and OutputError if a file can't be written.
     """
 
     def __init__(self, pictures: Path, index_file: Path | None = None) -> None:
-        """Open the history of the folder `pictures`, which is made when the first picture is
-        saved. The index lies in the state folder unless `index_file` names another place.
+        """Open the history of the folder `pictures`, created when the first picture is saved.
 
-        Raises SettingsError if nothing can be written there."""
+        The index is in the state folder unless `index_file` is given. Raises SettingsError if
+        its folder can't be written.
+        """
         self.pictures = expanded(pictures).resolve()
         if index_file is None:
             digest = hashlib.sha256(str(self.pictures).encode("utf-8", "surrogateescape"))
@@ -52,11 +53,10 @@ class History:
         self.trash_folder = self._folder.trash
         with paths.needing_state(f"the history's index can't be kept in {index_file.parent}"):
             index_file.parent.mkdir(parents=True, exist_ok=True)
-            with self._folder.changing(index_file):
+            with self._folder.readable_errors(index_file):
                 self._index = Index(index_file, self.pictures)
 
     def close(self) -> None:
-        """Close the index."""
         self._index.close()
 
     def __enter__(self) -> Self:
@@ -75,43 +75,45 @@ class History:
         file: Path | None = None,
         format: Format = "png",
     ) -> SavedPicture:
-        """Write picture `index` of a run with its JSON, whole or not at all, and list it.
+        """Write picture `index` of a run with its JSON, both or neither, and list it.
 
-        It goes into the day's folder among the pictures, or flat into `folder`, or to `file`,
-        whose ending decides the format and which is replaced if it is there; several pictures
-        of one run get "-1", "-2" … behind `file`'s name. Only what lies among the pictures is
-        listed. The caller keeps the image, so after an OutputError it can be saved again.
+        The picture goes into the day's folder in the pictures folder, directly into `folder`,
+        or to `file`: its suffix decides the format, an older file is replaced, and several
+        pictures of a run get "-1", "-2" … appended to the name. Only files in the pictures
+        folder are listed. After an OutputError the caller can save the image again.
         """
         record = record.of_image(index)
         kind = format if file is None else names.format_of(file)
         suffix = names.suffix_of(kind)
         data = encode(image, record, kind)
-        saved = self._folder.keep(data, record, folder=folder, file=file, suffix=suffix)
+        saved = self._folder.save(data, record, folder=folder, file=file, suffix=suffix)
         self._list(saved.path)
         return saved
 
-    def refresh(self, progress: Progress | None = None) -> Changes:
-        """Notice what was moved, copied in, deleted or left by killed processes. Folders that
-        didn't change are not read, so this is quick. `progress` is told the files read."""
-        with self._folder.changing(self.pictures):
-            return Refresh(self.pictures, self._index, self._folder.lock, progress).run()
+    def refresh(self, on_files_read: OnFilesRead | None = None) -> Changes:
+        """Find pictures that were moved, copied in, deleted or left by killed processes.
 
-    def reindex(self, progress: Progress | None = None) -> Changes:
-        """Make the index anew from the JSON files. `progress` is told the files read."""
+        Fast, since folders that didn't change are not read.
+        """
+        with self._folder.readable_errors(self.pictures):
+            return Refresh(self.pictures, self._index, self._folder.lock, on_files_read).run()
+
+    def reindex(self, on_files_read: OnFilesRead | None = None) -> Changes:
+        """Rebuild the index from the JSON files."""
         self._index.clear()
-        return self.refresh(progress)
+        return self.refresh(on_files_read)
 
     def entries(self, query: str = "", *, offset: int = 0, limit: int = 50) -> Page:
-        """A page of the pictures that a search finds, newest first. The search language is in the
-        manual's page `history`.
+        """A page of the pictures that match a search, newest first.
 
-        Raises InvalidRequestError for an unknown field or a value that a field doesn't take.
+        The manual's page `history` describes the search language. Raises InvalidRequestError
+        for an unknown field or a wrong value.
         """
         entries, total = self._index.find(parse_search(query), offset, limit)
         return Page(entries, total, offset)
 
     def every(self, query: str = "") -> Iterator[Entry]:
-        """Everything that a search finds, newest first. Raises what `entries` raises."""
+        """All pictures that match a search, newest first. Raises what `entries` raises."""
         offset, total = 0, 1
         while offset < total:
             page = self.entries(query, offset=offset, limit=500)
@@ -119,7 +121,7 @@ class History:
             offset, total = offset + max(1, len(page.entries)), page.total
 
     def get(self, which: int | str | Path) -> Entry:
-        """A picture by its id, its path, or its file name with or without ending.
+        """A picture by its id, its path, or its file name with or without suffix.
 
         Raises HistoryError if there is none, or more than one of this name.
         """
@@ -134,25 +136,24 @@ class History:
         return found[0]
 
     def record(self, entry: Entry) -> GenerationRecord:
-        """The whole story of a picture, read from its JSON. Raises HistoryError if it can't be."""
+        """Read the record of a picture from its JSON. Raises HistoryError."""
         record = read_record(names.sidecar_path(entry.path))
         if len(record.images) != 1:
             return record
         return with_file(record, str(entry.path), record.images[0].sha256 or "")
 
     def skipped(self) -> tuple[Skipped, ...]:
-        """The files in the pictures folder that are not listed, each with the reason."""
+        """The files in the pictures folder that are not listed, with the reason."""
         return self._index.skipped()
 
     def stats(self) -> Stats:
-        """The history in numbers."""
         return self._index.stats(trashed=len(self.trashed()))
 
     def _by_path(self, path: Path) -> tuple[Entry, ...]:
         if path.name == str(path) and not path.exists():
-            endings = (f"{path.name}{suffix}" for suffix in names.PICTURE_SUFFIXES)
+            candidates = (f"{path.name}{suffix}" for suffix in names.PICTURE_SUFFIXES)
             named = self._index.by_name(path.name)
-            return named or tuple(each for name in endings for each in self._index.by_name(name))
+            return named or tuple(each for name in candidates for each in self._index.by_name(name))
         for picture in (path.absolute(), self.pictures / path):
             folder = self._folder.name_of(picture)
             found = () if folder is None else self._index.by_name(picture.name, folder)
@@ -165,17 +166,19 @@ class History:
         return self._mark(which, starred=True)
 
     def unstar(self, which: int | str | Path) -> Entry:
-        """Take a picture's star away. Raises what `get` raises."""
+        """Remove the star of a picture. Raises what `get` raises."""
         return self._mark(which, starred=False)
 
     def tag(self, which: int | str | Path, *tags: str) -> Entry:
-        """Add tags: single words, upper and lower case counting as the same. Raises what `get`
-        raises, and InvalidRequestError for a tag that is no such word."""
-        return self._mark(which, add=_checked(tags))
+        """Add tags: single words, case-insensitive.
+
+        Raises what `get` raises, and InvalidRequestError for a tag that is not one word.
+        """
+        return self._mark(which, add=_parse_tags(tags))
 
     def untag(self, which: int | str | Path, *tags: str) -> Entry:
-        """Take tags away. Raises what `tag` raises."""
-        return self._mark(which, remove=_checked(tags))
+        """Remove tags. Raises what `tag` raises."""
+        return self._mark(which, remove=_parse_tags(tags))
 
     def _mark(
         self,
@@ -191,8 +194,10 @@ class History:
         return self.get(entry.path)
 
     def trash(self, which: int | str | Path) -> Path:
-        """Move a picture and its JSON into the trash; where it is now. Raises what `get`
-        raises."""
+        """Move a picture and its JSON into the trash; returns the new path.
+
+        Raises what `get` raises.
+        """
         entry = self.get(which)
         relative = entry.path.relative_to(self.pictures)
         moved = self._folder.move(entry.path, self._folder.trash / relative)
@@ -204,7 +209,7 @@ class History:
         return self._folder.trashed()
 
     def restore(self, which: str | Path) -> Entry:
-        """Move a picture back out of the trash, named by its path or file name there.
+        """Move a picture out of the trash, given its path or file name there.
 
         Raises HistoryError if there is none, or more than one of this name.
         """
@@ -225,49 +230,53 @@ class History:
         return self.get(restored)
 
     def empty_trash(self) -> int:
-        """Delete what is in the trash for good; how many pictures that were."""
+        """Delete everything in the trash; returns the number of pictures."""
         return self._folder.empty_trash()
 
     def export(self, target: Path, query: str = "") -> int:
-        """Write what a search finds, pictures and JSON, into the zip file `target`; how many
-        pictures. Raises what `entries` raises."""
+        """Write the pictures that match a search, with their JSON, into the zip file `target`.
+
+        Returns the number of pictures. Raises what `entries` raises.
+        """
         from sdtui.history import archive
 
         return archive.export(self.every(query), self.pictures, target)
 
     def import_(self, sources: Iterable[Path]) -> Imported:
-        """Copy pictures in, ours or another tool's: picture files, folders of them, and zips of
-        `export`. What the history has already (the same SHA-256) is left out."""
+        """Copy pictures of sdtui and other tools into the history.
+
+        Sources are picture files, folders of them, and zips of `export`. Pictures that the
+        history has already (same SHA-256) are left out.
+        """
         from sdtui.history import archive
 
         added: list[Path] = []
         skipped: list[Skipped] = []
         known = 0
-        for name, path in archive.pictures_of(sources, skipped):
+        for name, path in archive.find_pictures(sources, skipped):
             try:
-                arrival = archive.read_arrival(path)
+                incoming = archive.read_incoming(path)
             except (ImageError, InvalidRequestError) as error:
                 skipped.append(Skipped(name, str(error)))
                 continue
-            if self._index.has_hash(arrival.sha256):
+            if self._index.has_hash(incoming.sha256):
                 known += 1
                 continue
-            saved = self._folder.keep(
-                arrival.data,
-                arrival.record,
+            saved = self._folder.save(
+                incoming.data,
+                incoming.record,
                 suffix=path.suffix.lower(),
                 file=None if self._folder.name_of(path) is None else path,
-                moment=arrival.record.timestamp.astimezone(),
-                starred=arrival.starred,
-                tags=arrival.tags,
+                moment=incoming.record.timestamp.astimezone(),
+                starred=incoming.starred,
+                tags=incoming.tags,
             )
             self._list(saved.path)
             added.append(saved.path)
         return Imported(tuple(added), known, tuple(skipped))
 
     def _list(self, picture: Path) -> None:
-        """List a picture that is safe on disk already: if the index fails, the next refresh
-        finds it."""
+        """Add a saved picture to the index; if that fails, the next refresh finds it."""
         name = self._folder.name_of(picture)
         if name is None:
             return
@@ -277,15 +286,15 @@ class History:
             _LOG.warning("%s is saved but not in the index yet", picture, exc_info=True)
 
     def _name_of(self, entry: Entry) -> str:
-        """A listed picture's folder as the index names it."""
+        """The folder of a listed picture as the index names it."""
         name = entry.path.parent.relative_to(self.pictures).as_posix()
         return "" if name == "." else name
 
 
-def _checked(tags: Iterable[str]) -> frozenset[str]:
+def _parse_tags(tags: Iterable[str]) -> frozenset[str]:
     folded = frozenset(tag.strip().casefold() for tag in tags)
     for tag in folded:
         if len(tag) > MAX_TAG or not _TAG.fullmatch(tag):
-            limit = f"must be one word of at most {MAX_TAG} letters that doesn't begin with -"
-            raise InvalidRequestError([Problem("tag", tag, f'{limit}, not "{tag[:50]}"')])
+            rule = f"must be one word of at most {MAX_TAG} letters that doesn't begin with -"
+            raise InvalidRequestError([Problem("tag", tag, f'{rule}, not "{tag[:50]}"')])
     return folded

@@ -1,10 +1,13 @@
-"""A picture and its JSON land together or not at all, and what a killed process left is mended.
+"""Write, move and delete pictures together with their JSON, safely against crashes.
 
-The order is: the picture whole under a hidden name, its JSON under the final name, the picture's
-rename. So a picture never shows without its JSON, and a process killed before the rename leaves
-a whole picture that `hint` can finish: the JSON holds its SHA-256.
+Writing: the complete picture under a hidden name, its JSON under the final name, then the rename
+of the picture. So a picture is never visible without its JSON, and a process killed before the
+rename leaves a complete picture for `repair_folder`, which knows it by the SHA-256 in the JSON.
 
-Both are called with the history's lock held, so what `hint` sees is nobody's work in progress.
+Moving: the JSON is copied first and deleted last. A process killed in between leaves a second
+JSON, which `repair_folder` deletes.
+
+The functions are called with the history's lock held, so a leftover is never work in progress.
 """
 
 from __future__ import annotations
@@ -13,13 +16,15 @@ import errno
 import hashlib
 import os
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from sdtui.core.errors import OutputError
 from sdtui.core.files import sync_folder, write_atomic
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import own_record
-from sdtui.history.names import PICTURE_SUFFIXES, TRASH, sidecar_path
+from sdtui.history.names import PICTURE_SUFFIXES, TRASH, free_picture, sidecar_path
 from sdtui.history.sidecar import UnreadableError, parse_summary, read_bytes, to_json
 from sdtui.requests.record import GenerationRecord
 
@@ -29,18 +34,18 @@ _PART = re.compile(
     + r")))\.part",
     re.DOTALL,
 )
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file of this name is one that a save writes first and then renames."""
+    """True for the name of a file that a save writes first and then renames."""
     return _PART.fullmatch(name) is not None
 
 
-def place(picture: Path, data: bytes, json: bytes) -> None:
-    """Write a picture and its JSON. What is there under these names is replaced.
+def write_picture(picture: Path, data: bytes, json: bytes) -> None:
+    """Write a picture and its JSON, replacing older files of these names.
 
-    Raises OSError (no space, no permission); then nothing new is left behind.
+    Raises OSError (no space, no permission) and then leaves no new file.
     """
     part = picture.with_name(f".{picture.name}.part")
     sidecar = sidecar_path(picture)
@@ -51,7 +56,7 @@ def place(picture: Path, data: bytes, json: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(handle)
-        picture.unlink(missing_ok=True)  # an older one must not stand beside the new JSON
+        picture.unlink(missing_ok=True)  # an older one doesn't belong to the new JSON
         write_atomic(sidecar, json)
         try:
             part.replace(picture)
@@ -64,8 +69,8 @@ def place(picture: Path, data: bytes, json: bytes) -> None:
     sync_folder(picture.parent)
 
 
-def hint(folder: Path, pictures: Path) -> None:
-    """Finish or clear away what killed processes left in a folder inside `pictures`.
+def repair_folder(folder: Path, pictures: Path) -> None:
+    """Complete or delete what killed processes left in a folder inside `pictures`.
 
     Raises OSError.
     """
@@ -73,7 +78,7 @@ def hint(folder: Path, pictures: Path) -> None:
         match = _PART.fullmatch(path.name)
         if match is not None and not path.is_symlink() and path.is_file():
             name = match["picture"]
-            if name is not None and _is_awaited(path, folder / name):
+            if name is not None and _completes(path, folder / name):
                 path.replace(folder / name)
             else:
                 path.unlink(missing_ok=True)
@@ -82,8 +87,8 @@ def hint(folder: Path, pictures: Path) -> None:
     sync_folder(folder)
 
 
-def _is_awaited(part: Path, picture: Path) -> bool:
-    """Whether the JSON for this picture stands already and means exactly these bytes."""
+def _completes(part: Path, picture: Path) -> bool:
+    """True if the picture is missing and its JSON has the SHA-256 of the part."""
     if picture.exists() or picture.is_symlink():
         return False
     try:
@@ -94,16 +99,53 @@ def _is_awaited(part: Path, picture: Path) -> bool:
 
 
 def _was_trashed(sidecar: Path, pictures: Path) -> bool:
-    """Whether this JSON is what is left of a move to the trash: the picture is there already."""
+    """True if this JSON is left from a move to the trash: its picture is there already."""
     in_trash = pictures / TRASH / sidecar.relative_to(pictures)
     return not any(sidecar.with_suffix(suffix).exists() for suffix in PICTURE_SUFFIXES) and any(
         in_trash.with_suffix(suffix).exists() for suffix in PICTURE_SUFFIXES
     )
 
 
+def move_picture(picture: Path, target: Path) -> Path:
+    """Move a picture and its JSON to `target`, or to a free name like it; returns the new path.
+
+    Raises OSError, or UnreadableError if the JSON can't be read.
+    """
+    json = read_bytes(sidecar_path(picture))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target = free_picture(target)
+    write_atomic(sidecar_path(target), json)
+    try:
+        picture.replace(target)
+    except BaseException:
+        sidecar_path(target).unlink(missing_ok=True)
+        raise
+    sidecar_path(picture).unlink(missing_ok=True)
+    return target
+
+
+def trashed_pictures(trash: Path) -> Iterator[Path]:
+    """The pictures in the trash that have their JSON, newest folder and name first."""
+    if trash.is_symlink():
+        return
+    for path in sorted(trash.rglob("*"), reverse=True):
+        is_picture = path.suffix.lower() in PICTURE_SUFFIXES and not path.is_symlink()
+        if is_picture and sidecar_path(path).is_file():
+            yield path
+
+
+def empty_trash(trash: Path) -> int:
+    """Delete everything in the trash; returns the number of pictures. Raises OSError."""
+    pictures = list(trashed_pictures(trash))
+    for picture in pictures:  # before their JSON
+        picture.unlink(missing_ok=True)
+    if trash.is_dir() and not trash.is_symlink():
+        shutil.rmtree(trash)
+    return len(pictures)
+
+
 def restore_json(picture: Path) -> bool:
-    """Write the JSON of one of our PNGs that has lost it, from the copy inside the picture;
-    whether there was one. Called with the history's lock held.
+    """Write the missing JSON of a picture from the record inside it; False if it has none.
 
     Raises ImageError if the picture can't be read, OSError if the JSON can't be written.
     """
@@ -117,21 +159,21 @@ def restore_json(picture: Path) -> bool:
 
 
 def with_file(record: GenerationRecord, path: str, sha256: str) -> GenerationRecord:
-    """The record of one picture, with its file filled in."""
+    """The record of one picture with the path and hash of its file."""
     image = record.images[0].model_copy(update={"path": path, "sha256": sha256})
     return record.model_copy(update={"images": (image,)})
 
 
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal. Raises OSError."""
+    """The SHA-256 of a file in hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def cannot_write(path: Path, error: OSError) -> OutputError:
-    """The error that people see when a file can't be written."""
-    if error.errno in _FULL:
+def write_error(path: Path, error: OSError) -> OutputError:
+    """The error for users when a file can't be written."""
+    if error.errno in _DISK_FULL:
         hint = "Free some space and save again: the picture is still in memory"
     else:
-        hint = "Choose another folder, or mend this one, and save again"
+        hint = "Choose another folder, or repair this one, and save again"
     return OutputError(f"{path} can't be written: {error.strerror or error}", hint)

@@ -29,8 +29,7 @@ from sdtui.requests.events import (
     Unloaded,
 )
 from sdtui.requests.record import Stage
-from tests.requests.test_events import EVENTS
-from tests.support.events import in_envelope, step_event
+from tests.support.events import EVENTS, in_envelope, step_event
 from tests.support.records import record
 
 LOADED = Loaded(
