@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 
@@ -11,11 +10,10 @@ from click.shell_completion import CompletionItem
 
 from sdtui.core.nearest import nearest
 from sdtui.core.text import one_line, visible
-from sdtui.docs import TOPICS, read_page
+from sdtui.docs import TOPICS, plain_links, read_page
 
 _LARGEST_WIDTH = 110
 """Columns; longer lines are hard to read."""
-_PAGE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)\s]+\)")
 
 
 def _complete_topic(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -51,12 +49,11 @@ def docs(topic: str | None) -> None:
 
 
 def _rendered(page: str) -> str:
-    """A page as the terminal shows it. Links to other pages are left as their text: nothing in a
-    terminal follows them."""
+    """A page as the terminal shows it."""
     from rich.console import Console
     from rich.markdown import Markdown
 
     console = Console(width=min(shutil.get_terminal_size().columns, _LARGEST_WIDTH))
     with console.capture() as capture:
-        console.print(Markdown(_PAGE_LINK.sub(r"\1", page), hyperlinks=False))
+        console.print(Markdown(plain_links(page), hyperlinks=False))
     return capture.get()

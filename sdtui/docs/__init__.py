@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +21,8 @@ TOPICS: Mapping[str, str] = {
 }
 """Topic → what its page is about."""
 
+_PAGE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)\s]+\)")
+
 
 def page_file(topic: str) -> Path:
     """The Markdown file of a topic."""
@@ -31,3 +34,20 @@ def read_page(topic: str) -> str:
     if topic not in TOPICS:
         raise KeyError(topic)
     return page_file(topic).read_text(encoding="utf-8")
+
+
+def plain_links(page: str) -> str:
+    """A page with the text alone of every link to a page or file: nothing in a terminal follows
+    them."""
+    return _PAGE_LINK.sub(r"\1", page)
+
+
+def sections(page: str) -> Mapping[str, str]:
+    """The parts of a page by the anchor of their heading, as GitHub makes it; what comes before the
+    first one has an empty anchor."""
+    parts = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    return {"": parts[0], **{_anchor(part.partition("\n")[0]): part for part in parts[1:]}}
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.removeprefix("## ").lower()).replace(" ", "-")

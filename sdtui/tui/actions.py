@@ -16,7 +16,7 @@ BEFORE_EDITORS = (*GLOBAL, "choose", "models")
 """Places whose keys come before those of a text editor that has the focus."""
 _PANES = (
     *("choice", "form", "history", "list", "log", "metadata", "number", "path", "preview"),
-    *("prompt", "queue", "search"),
+    *("prompt", "queue", "reading", "search"),
 )
 """Places in the window."""
 
@@ -36,8 +36,9 @@ class Action:
 
     @property
     def scope(self) -> str:
-        """Where the key works: "app" is everywhere, "window" wherever no dialog is open, the others
-        only in the pane, control or dialog of that name."""
+        """Where the key works: "app" is everywhere, "window" wherever no dialog is open, "reading"
+        wherever no text is typed and no dialog is open, the others only in the pane, control or
+        dialog of that name."""
         return self.id.partition(".")[0]
 
     @property
@@ -69,6 +70,7 @@ ACTIONS = (
     Action("window.narrower", "alt+left", "Narrower", "Make the focused pane narrower"),
     Action("window.usual_sizes", "alt+0", "Usual sizes", "Give all panes their usual sizes again"),
     Action("app.help", "f1", "Help", "Explain the focused pane and its keys", True),
+    Action("reading.help", "question_mark", "Help", "Explain the focused pane and its keys"),
     Action("app.quit", "ctrl+q", "Quit", "Leave; the form and the queue are kept", True),
     Action("prompt.select_all", "alt+a", "Select all", "Select the whole prompt, to write another"),
     Action("form.last_seed", "l", "Last seed", "Take the seed of the last picture", True),
@@ -128,6 +130,9 @@ ACTIONS = (
     Action("list.first", "home,g", "First", "Go to the first line"),
     Action("list.last", "end,G", "Last", "Go to the last line"),
     Action("viewer.close", "escape,q,enter", "Back", "Back to the window"),
+    Action("help.manual", "m", "Manual", "Read the page of the manual about this", True),
+    Action("manual.next_page", "right", "Next page", "Show the next page of the manual", True),
+    Action("manual.previous_page", "left", "Page before", "Show the page before", True),
     Action("picture.next", "right,l,space", "Next", "Show the next picture"),
     Action("picture.previous", "left,h", "Previous", "Show the previous picture"),
     Action("picture.before_after", "b", "Before/after", "Switch to the init image and back"),

@@ -34,6 +34,7 @@ from sdtui.core import paths
 from sdtui.core.files import write_atomic
 from sdtui.core.job_state import JobState
 from sdtui.core.text import visible
+from sdtui.docs import TOPICS
 from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.panes.pane import Pane
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _SAVE_EVERY = 2.0
 """Seconds: what a killed process has lost of the form at most."""
+_NOT_IN_THE_PALETTE = ("app.command_palette", "reading.help")
+"""Actions that are pointless there or have a twin."""
 
 
 class SdtuiApp(App[int], inherit_bindings=False):
@@ -63,6 +66,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
     CSS = "Toast { max-width: 60; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_in("app"),
+        *bindings_in("reading"),
         Binding("ctrl+c", "help_quit", show=False),
     ]
 
@@ -291,8 +295,10 @@ class SdtuiApp(App[int], inherit_bindings=False):
         the focus first."""
         active = {each.binding.id: each for each in self.main.active_bindings.values()}
         for action in ACTIONS:
+            if action.id in _NOT_IN_THE_PALETTE:
+                continue
             found, pane = active.get(action.id), self.main.panes.by_scope(action.scope)
-            if found is not None and action.name != "command_palette":
+            if found is not None:
                 run = partial(self.run_action, action.name, found.node)
             elif pane is not None:
                 run = partial(self._run_there, action.name, pane)
@@ -302,9 +308,16 @@ class SdtuiApp(App[int], inherit_bindings=False):
             place = f"{pane.title}: " if pane is not None else ""
             # The palette looks for what is typed in the first of the two only.
             yield SystemCommand(f"{place}{action.label} · {action.help}", keys, run)
+        for topic, about in TOPICS.items():
+            yield SystemCommand(f"Manual: {topic} · {about}", "", partial(self._open_manual, topic))
         yield SystemCommand(
             "Choose a theme", "All themes, seen as you go", self.action_change_theme
         )
+
+    def _open_manual(self, topic: str) -> None:
+        from sdtui.tui.screens.manual import ManualScreen
+
+        self.push_screen(ManualScreen(topic))
 
     async def _run_there(self, action: str, pane: Pane) -> bool:
         self.main.window.show_pane(pane)

@@ -17,6 +17,7 @@ from sdtui.tui.screens.dialogs import (
     OrphanedJobsScreen,
     TextScreen,
 )
+from sdtui.tui.screens.manual import ManualScreen
 from sdtui.tui.screens.picture import CompareScreen, PictureScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import NOON, picture, record
@@ -146,6 +147,15 @@ async def at_compare(bench: AppHarness) -> None:
     await pictures_are_read(bench)
 
 
+async def at_help(bench: AppHarness) -> None:
+    bench.app.main.panes.memory.focus_target().focus()
+    bench.app.action_help()
+
+
+async def at_manual(bench: AppHarness) -> None:
+    await bench.app.push_screen(ManualScreen("memory"))
+
+
 async def at_settings(bench: AppHarness) -> None:
     bench.app.main.action_settings()
 
@@ -175,6 +185,7 @@ async def at_jump(bench: AppHarness) -> None:
 PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "window": at_window,
     "app": at_window,
+    "reading": at_window,
     "form": at_form,
     "number": at_number,
     "choice": at_choice,
@@ -189,6 +200,8 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "viewer": at_viewer,
     "picture": at_picture,
     "compare": at_compare,
+    "help": at_help,
+    "manual": at_manual,
     "settings": at_settings,
     "question": at_question,
     "orphaned_jobs": at_left_behind,

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.geometry import Size
 from textual.widget import Widget
 
 from sdtui.core.units import gibibytes
-from sdtui.tui.bindings import bindings_in
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.styles import theme_style
+from sdtui.tui.widgets.key_scroll import KeyScroll
 from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
 if TYPE_CHECKING:
@@ -145,35 +143,10 @@ class MemoryGraph(RefreshWhenVisible):
         return Text("\n").join(parts)
 
 
-class Readings(VerticalScroll, RefreshWhenVisible, can_focus=True, inherit_bindings=False):
+class Readings(KeyScroll, RefreshWhenVisible):
     """Scrolls where there are more GPUs than lines."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")
     DEFAULT_CSS = "Readings { padding: 0 1; scrollbar-size-vertical: 1; }"
-
-    def action_cursor_up(self) -> None:
-        """One line up."""
-        self.scroll_up(animate=False)
-
-    def action_cursor_down(self) -> None:
-        """One line down."""
-        self.scroll_down(animate=False)
-
-    def action_page_up(self) -> None:
-        """One page up."""
-        self.scroll_page_up(animate=False)
-
-    def action_page_down(self) -> None:
-        """One page down."""
-        self.scroll_page_down(animate=False)
-
-    def action_first(self) -> None:
-        """To the first line."""
-        self.scroll_home(animate=False)
-
-    def action_last(self) -> None:
-        """To the last line."""
-        self.scroll_end(animate=False)
 
 
 class MemoryPane(Pane):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.text import Text
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from sdtui.tui.actions import ACTIONS, GLOBAL
-from sdtui.tui.bindings import bindings_that_work
+from sdtui.tui.bindings import bindings_in, bindings_that_work
 from sdtui.tui.screens.dialogs import TextScreen
 
 
 class HelpScreen(TextScreen):
-    """An explanation and a table of keys."""
+    """An explanation and a table of keys; one key more opens the manual."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("help")
 
     def __init__(self, title: str, about: str, keys: Sequence[tuple[str, str]]) -> None:
         text = Text(f"{about}\n\n" if about else "")
@@ -22,6 +25,21 @@ class HelpScreen(TextScreen):
         for key, help_text in keys:
             text.append(f"{key:>{width}}  ", "bold").append(f"{help_text}\n")
         super().__init__(title, text)
+
+    def on_mount(self) -> None:
+        keys = {
+            active.binding.id: self.app.get_key_display(active.binding)
+            for active in self.active_bindings.values()
+        }
+        self.query_one(".dialog").border_subtitle = f"{keys['help.manual']} manual · esc"
+
+    def action_manual(self) -> None:
+        """Close the help and open the page about what it explained."""
+        from sdtui.tui.screens.manual import ManualScreen, section_for
+
+        explained = self.app.screen_stack[-2]
+        if self.answer(None):
+            self.app.push_screen(ManualScreen(section_for(explained)))
 
 
 def key_help(window: Screen[Any]) -> list[tuple[str, str]]:

@@ -1,0 +1,97 @@
+"""The manual in the app: the page and section that belong to what has the focus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from rich.markdown import Markdown
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.widgets import Static
+
+from sdtui.core.text import visible
+from sdtui.docs import TOPICS, plain_links, read_page, sections
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.screens.dialog import Dialog
+from sdtui.tui.widgets.key_scroll import KeyScroll
+
+SECTIONS: Mapping[str, str] = {
+    "prompt": "generate#prompts",
+    "negative": "generate#prompts",
+    "parameters": "app#parameters",
+    "queue": "app#queue",
+    "preview": "app#preview",
+    "progress": "app#queue",
+    "memory": "memory",
+    "log": "app#log",
+    "history": "history#search",
+    "selected": "history#on-disk",
+    "ModelScreen": "models",
+    "SettingsScreen": "configuration",
+    "PictureScreen": "app#preview",
+    "CompareScreen": "app#history",
+}
+"""The id of a pane, or the class of a screen over the window → "topic#heading" of the manual."""
+
+
+def section_for(screen: Screen[object]) -> str:
+    """The section about what has the focus in a screen, else about the screen itself."""
+    inner_first = screen.focused.ancestors_with_self if screen.focused else [screen]
+    names = (name for node in inner_first for name in (node.id or "", type(node).__name__))
+    return next((SECTIONS[name] for name in names if name in SECTIONS), "app")
+
+
+class ManualScreen(Dialog[None]):
+    """A page of the manual, from one of its sections on. Rich renders it: Textual's own Markdown
+    takes a second to mount a page with tables, in which no key is answered."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("manual")]
+
+    def __init__(self, section: str) -> None:
+        super().__init__()
+        self._topic, _, self._heading = section.partition("#")
+        self._box = KeyScroll(classes="dialog -page")
+
+    @property
+    def topic(self) -> str:
+        return self._topic
+
+    def compose(self) -> ComposeResult:
+        yield self._box
+
+    async def on_mount(self) -> None:
+        await self._show()
+
+    async def _show(self) -> None:
+        place = list(TOPICS).index(self._topic) + 1
+        self._box.border_title = f"Manual: {self._topic} ({place} of {len(TOPICS)})"
+        self._box.border_subtitle = "esc"
+        parts = {
+            heading: Static(Markdown(text, hyperlinks=False))
+            for heading, text in sections(plain_links(visible(read_page(self._topic)))).items()
+        }
+        async with self.batch():
+            await self._box.remove_children()
+            await self._box.mount_all(parts.values())
+        self._box.focus()
+        if first := parts.get(self._heading):
+            self.call_after_refresh(self._box.scroll_to_widget, first, animate=False, top=True)
+
+    async def action_next_page(self) -> None:
+        await self._turn(1)
+
+    async def action_previous_page(self) -> None:
+        await self._turn(-1)
+
+    async def _turn(self, pages: int) -> None:
+        topics = list(TOPICS)
+        self._topic = topics[(topics.index(self._topic) + pages) % len(topics)]
+        self._heading = ""
+        self._box.scroll_home(animate=False)
+        await self._show()
+
+    def action_close(self) -> None:
+        self.answer(None)
