@@ -86,9 +86,9 @@ class EngineContender:
 
     def load(self, report: Report = report_nothing) -> LoadedModel:
         """Have the model ready."""
-        asked = self._request
+        how = self._request.execution
         return self.engine.load(
-            asked.model, asked.dtype, asked.memory_mode, asked.speed, report=report
+            self._request.model, how.dtype, how.memory_mode, how.speed, report=report
         )
 
     def request_for(self, cell: Cell) -> GenerationRequest:

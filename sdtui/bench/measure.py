@@ -92,7 +92,7 @@ class Bench:
             seed=self._request.seed,
             dtype=(record.dtype or "") if record else "",
             memory_mode=(record.memory_mode or "") if record else "",
-            speed=self._request.speed,
+            speed=self._request.execution.speed,
             speedups=settled.speedups if settled else (),
             load_timings=self._load_timings,
             warm_up=self._warm_up,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,18 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.requests.fields import REQUEST_FIELDS
-
-_FLAGS = {
-    "negative_prompt": ("--negative", "-n"),
-    "model": ("--model", "-m"),
-    "num_inference_steps": ("--steps",),
-    "guidance_scale": ("--cfg",),
-    "num_images_per_prompt": ("--count",),
-    "memory_mode": ("--memory",),
-    "init_image_fit": ("--fit",),
-}
-"""Where the flag isn't just the field's name."""
+from sdtui.core.fields import Field
+from sdtui.requests.field_table import FieldTable
+from sdtui.requests.request import REQUEST_FIELDS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SIZE = re.compile(r"(\d{1,5})\s*[xX×*]\s*(\d{1,5})")
@@ -31,17 +22,15 @@ _SIZE = re.compile(r"(\d{1,5})\s*[xX×*]\s*(\d{1,5})")
 def request_options(command: _Command) -> _Command:
     """Give a command one flag for every field of a request but the prompt, and `--size`."""
     size = click.option("--size", metavar="WxH", help="Width and height in one, e.g. 512x768.")
-    names = [name for name in REQUEST_FIELDS if name not in ("prompt", "sampler")]
-    return options_for(*names, "sampler")(size(command))
+    return options_for(*(name for name in REQUEST_FIELDS if name != "prompt"))(size(command))
 
 
-def options_for(*names: str) -> Callable[[_Command], _Command]:
-    """Give a command a flag for each of these fields of a request."""
+def options_for(*names: str, fields: FieldTable = REQUEST_FIELDS) -> Callable[[_Command], _Command]:
+    """Give a command a flag for each of these fields."""
 
     def decorate(command: _Command) -> _Command:
         for name in reversed(names):
-            option = _sampler_option() if name == "sampler" else _option(name)
-            command = option(command)
+            command = _option(fields[name])(command)
         return command
 
     return decorate
@@ -52,7 +41,7 @@ def request_values(flags: dict[str, Any]) -> dict[str, Any]:
 
     Raises InvalidRequestError if the size is no size.
     """
-    values = {name: value for name, value in flags.items() if value is not None}
+    values = {name: value for name, value in flags.items() if value not in (None, ())}
     size = values.pop("size", None)
     if size is not None:
         values["width"], values["height"] = parse_size(size)
@@ -69,27 +58,19 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _option(name: str) -> Callable[[_Command], _Command]:
-    field = REQUEST_FIELDS[name]
-    flags = _FLAGS.get(name, (f"--{name.replace('_', '-')}",))
+def _option(field: Field) -> Callable[[_Command], _Command]:
+    spec = field.spec
     choices = [str(each) for each in field.type] if issubclass(field.type, StrEnum) else None
+    limits = f"[{spec.ge}..{spec.le}]" if spec.ge is not None else ""
     return click.option(
-        *flags,
-        name,
+        *(spec.flags or (f"--{field.name.replace('_', '-')}",)),
+        field.name,
         type=click.Choice(choices) if choices else _CLICK_TYPES.get(field.type, str),
-        metavar=None if choices else _METAVARS.get(field.type, "TEXT"),
-        help=field.help + _limits(field.limits),
+        metavar=spec.metavar or (None if choices else _METAVARS.get(field.type, "TEXT")),
+        help=" ".join(filter(None, (spec.help, spec.flag_help, limits))),
+        multiple=bool(field.items),
     )
-
-
-def _sampler_option() -> Callable[[_Command], _Command]:
-    told = f'{REQUEST_FIELDS["sampler"].help} "sdtui samplers" lists them.'
-    return click.option("--sampler", "-s", metavar="NAME", help=told)
 
 
 _CLICK_TYPES: dict[type, Any] = {int: int, float: float, Path: click.Path(path_type=Path)}
 _METAVARS = {int: "N", float: "X", Path: "PATH"}
-
-
-def _limits(limits: Mapping[str, Any]) -> str:
-    return f" [{limits['ge']}..{limits['le']}]" if "ge" in limits else ""

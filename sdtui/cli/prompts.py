@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 
 
 def read_requests(
@@ -22,7 +22,10 @@ def read_requests(
     line) or SdtuiError if the file can't be read.
     """
     if file is not None:
-        return [_parse({**shared, **values, **overriding}, where) for where, values in _lines(file)]
+        return [
+            _parse({**shared, **REQUEST_FIELDS.flat(values), **overriding}, where)
+            for where, values in _lines(file)
+        ]
     text = sys.stdin.read().strip() if prompt == "-" else prompt
     given = {} if text is None else {"prompt": text}
     return [GenerationRequest.parse({**shared, **overriding, **given})]

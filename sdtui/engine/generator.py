@@ -77,7 +77,9 @@ class RobustStableDiffusionGenerator:
                     return run.result()
                 _log.warning("memory ran out in the %s stage: %s", run.stage, failure)
                 self.engine.device.release()
-                step = next_step(request.policy, run.plan, run.stage, len(run.builder.attempts))
+                step = next_step(
+                    request.execution.policy, run.plan, run.stage, len(run.builder.attempts)
+                )
                 if step is None:
                     raise OutOfMemoryError(_all_failed(run), _HINT, stage=run.stage)
                 report(

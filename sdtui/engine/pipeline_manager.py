@@ -33,7 +33,6 @@ from sdtui.models.hub import download_model
 from sdtui.models.tokens import token_counters
 from sdtui.requests.events import Downloading, Loaded, Loading, Report, report_nothing
 from sdtui.requests.record import ModelRecord
-from sdtui.requests.request import GenerationRequest
 
 
 class StableDiffusionEngine:
@@ -82,15 +81,15 @@ class StableDiffusionEngine:
         """The number format of a run: what it asks for, else the device's."""
         return choose_dtype(self.device, asked)
 
-    def estimate(self, description: ModelDescription, request: GenerationRequest) -> Estimate:
-        """The memory that a request needs in its leanest batch, one picture at a time."""
+    def estimate(self, description: ModelDescription, dtype: DType) -> Estimate:
+        """The memory that one picture of the model's native size needs."""
         native = description.native
         return estimate_run(
             description,
-            self.dtype_for(request.dtype),
-            request.width or native.width or 512,
-            request.height or native.height or 512,
-            guidance=(request.guidance_scale or native.guidance_scale or 0) > 1,
+            dtype,
+            native.width or 512,
+            native.height or 512,
+            guidance=(native.guidance_scale or 0) > 1,
         )
 
     def choose_mode(self, asked: MemoryMode, estimate: Estimate, model: str) -> MemoryMode:
@@ -134,8 +133,7 @@ class StableDiffusionEngine:
         resolved = self.dtype_for(dtype)
         speed = speed or self.settings.speed
         source, description = self.find(model, report, cancellation)
-        request = GenerationRequest(prompt="-", model=model, dtype=resolved)
-        mode = self.choose_mode(memory_mode, self.estimate(description, request), model)
+        mode = self.choose_mode(memory_mode, self.estimate(description, resolved), model)
         loaded = self.loaded
         if (
             loaded

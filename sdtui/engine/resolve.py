@@ -9,9 +9,9 @@ from typing import Any
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.samplers import label_of
-from sdtui.requests.fields import DEFAULT_STRENGTH
 from sdtui.requests.record import ImageSettings
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,10 @@ def resolve(model: LoadedModel, request: GenerationRequest) -> Resolved:
 
 
 def _strength(request: GenerationRequest) -> float | None:
-    if request.init_image is None:
+    section = request.image_to_image
+    if section is None:
         return None
-    return DEFAULT_STRENGTH if request.strength is None else request.strength
+    return DEFAULT_STRENGTH if section.strength is None else section.strength
 
 
 def _check_size(sides: dict[str, int], multiple: int, model: str) -> None:

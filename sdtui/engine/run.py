@@ -64,7 +64,7 @@ class Run:
         self.builder = RecordBuilder(request, self.seeds, engine.device.torch.type)
         self.plan = Plan(
             batch_size=request.num_images_per_prompt,
-            memory_mode=request.memory_mode,
+            memory_mode=request.execution.memory_mode,
             modes=modes_for(engine.device),
         )
         self._engine = engine
@@ -137,9 +137,9 @@ class Run:
         before = self._engine.loaded
         model = self._engine.load(
             self.request.model,
-            self.request.dtype,
+            self.request.execution.dtype,
             self.plan.memory_mode,
-            self.request.speed,
+            self.request.execution.speed,
             report=self._report,
             cancellation=self._cancellation,
         )
@@ -153,8 +153,9 @@ class Run:
 
     def _open_init_image(self) -> None:
         """Before the model is loaded: a wrong path should be told at once."""
-        if self.request.init_image is not None and self._init_image is None:
-            opened = open_init_image(self.request.init_image)
+        section = self.request.image_to_image
+        if section is not None and self._init_image is None:
+            opened = open_init_image(section.image)
             self.builder.parents = (opened.sha256,)
             self._init_image = opened.image
 
@@ -245,11 +246,10 @@ class Run:
         self._latents.update(zip(indices, made.split(1), strict=True))
 
     def _fitted_init_image(self, settings: ImageSettings) -> Image.Image | None:
-        if self._init_image is None:
+        section = self.request.image_to_image
+        if section is None or self._init_image is None:
             return None
-        return fit_image(
-            self._init_image, settings.width, settings.height, self.request.init_image_fit
-        )
+        return fit_image(self._init_image, settings.width, settings.height, section.fit)
 
     def _decode(self, model: LoadedModel, indices: list[int]) -> None:
         self._cancellation.check()

@@ -9,9 +9,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from sdtui.core.job_state import JobState
 from sdtui.jobs.progress import JobProgress
-from sdtui.requests.fields import MAX_SEED
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import MAX_SEED, GenerationRequest
 
 Format = Literal["png", "jpeg", "webp"]
 

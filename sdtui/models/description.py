@@ -19,7 +19,8 @@ from sdtui.core.errors import (
 from sdtui.core.samplers import DEFAULT_SAMPLER
 from sdtui.models.distilled import Distilled, distilled_values, model_name
 from sdtui.models.headers import Header, read_header
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.validation import validate_fields
 
 CONFIGS = Path(__file__).parent / "configs"
 """Component configs of the families whose single files sdtui loads, so that it needs no network."""
@@ -205,11 +206,10 @@ def _own_values(file: Path) -> dict[str, Any]:
     """The values in a model's own file, within the limits of a request."""
     values = read_json(file)
     try:
-        GenerationRequest.parse({"prompt": "-", **values})
+        return validate_fields(REQUEST_FIELDS, values)
     except InvalidRequestError as error:
         problem = f"{file} can't be used: {error}"
         raise ModelDamagedError(problem, "Correct the file or remove it") from error
-    return values
 
 
 _NATIVE = {

@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.requests.request import GenerationRequest
 
-SCHEMA_VERSION = 1
-"""Raised when a change to the record makes older readers wrong."""
+SCHEMA_VERSION = 2
+"""Raised when a change to the record makes older readers wrong. In version 1 the request had no
+sections; such records are read too."""
 
 
 class Stage(StrEnum):

@@ -1,143 +1,222 @@
-"""GenerationRequest: what is asked for, checked."""
+"""GenerationRequest: what is asked for.
+
+A field is defined here or in a section, and nowhere else: flags, the form, the HTTP schemas and
+error messages are made from `REQUEST_FIELDS`. A new section costs its file and one line in the
+class.
+"""
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-
-from sdtui.core.enums import DType, InitImageFit, MemoryMode, Policy, Speed
+from sdtui.core.enums import POCKET
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.samplers import canonical_label
-from sdtui.core.text import shortened
-from sdtui.requests.fields import MAX_SEED, REQUEST_FIELDS
+from sdtui.core.fields import FieldSpec, Section
+from sdtui.core.samplers import canonical_label, sampler_labels
+from sdtui.requests.field_table import FieldTable, fields_of
+from sdtui.requests.sections.execution import Execution
+from sdtui.requests.sections.image_to_image import ImageToImage
 
-_PROMPT_NEEDED = "prompt needed"
-_PYDANTICS_SHOULD = re.compile(r"^[A-Z][a-z]+ should")
-"""As in "Input should be a multiple of 8" or "String should have at most 100 characters"."""
+SIZE_MULTIPLE = 8
+"""Sizes are multiples of this: the factor of the VAEs of SD 1.x, 2.x and SDXL."""
+
+SMALLEST_SIDE = 64
+LARGEST_SIDE = 2048
+"""Pixels of a picture's width and height."""
+
+MAX_SEED = 2**32 - 1
+"""The largest seed that other front ends also take."""
+
+_MAX_PROMPT = 20_000
+"""Characters."""
 
 
-def _as_defined(name: str) -> Any:
-    """A field whose default, limits and texts are those of `REQUEST_FIELDS`."""
-    field = REQUEST_FIELDS[name]
-    return Field(
-        field.default,
-        description=field.help,
-        json_schema_extra={"label": field.label},
-        **field.limits,
-    )
+def _known_sampler(label: str) -> str:
+    try:
+        return canonical_label(label)
+    except InvalidRequestError as error:
+        raise ValueError(error.problems[0].message) from error
 
 
-class GenerationRequest(BaseModel):
+@dataclass(frozen=True)
+class GenerationRequest(Section):
     """What a person asks for. Fields left `None` take the model's own native value when it is
     loaded (size, steps, guidance, sampler) or are drawn at random (seed), and are recorded.
 
-    Field names are those of diffusers; all else that there is to know of a field stands in
-    `REQUEST_FIELDS`. Make one with `GenerationRequest.parse` where the values come
-    from a person or a program: it raises InvalidRequestError instead of pydantic's error.
+    Field names are those of diffusers. Make one with `GenerationRequest.parse` where the values
+    come from a person or a program: the constructor checks nothing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    prompt: Annotated[str, _as_defined("prompt")]
-    negative_prompt: str = _as_defined("negative_prompt")
-    model: str = _as_defined("model")
-    sampler: str | None = _as_defined("sampler")
-    num_inference_steps: int | None = _as_defined("num_inference_steps")
-    guidance_scale: float | None = _as_defined("guidance_scale")
-    width: int | None = _as_defined("width")
-    height: int | None = _as_defined("height")
-    seed: int | None = _as_defined("seed")
-    num_images_per_prompt: int = _as_defined("num_images_per_prompt")
-    init_image: Path | None = _as_defined("init_image")
-    init_image_fit: InitImageFit = _as_defined("init_image_fit")
-    strength: float | None = _as_defined("strength")
-    policy: Policy = _as_defined("policy")
-    memory_mode: MemoryMode = _as_defined("memory_mode")
-    dtype: DType = _as_defined("dtype")
-    speed: Speed = _as_defined("speed")
-
-    @field_validator("prompt")
-    @classmethod
-    def _prompt_not_empty(cls, value: str, info: ValidationInfo) -> str:
-        if info.context == _PROMPT_NEEDED and not value.strip():
-            raise ValueError("must not be empty: say what the picture should show")
-        return value
-
-    @field_validator("init_image")
-    @classmethod
-    def _name_is_text(cls, value: Path | None) -> Path | None:
-        try:
-            str(value).encode()
-        except UnicodeEncodeError as error:
-            raise ValueError("its name is no valid text (UTF-8): rename it") from error
-        return value
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _true_is_no_number(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise ValueError(f"must not be {str(value).lower()}")
-        return value
-
-    @field_validator("sampler")
-    @classmethod
-    def _sampler_known(cls, value: str | None) -> str | None:
-        try:
-            return None if value is None else canonical_label(value)
-        except InvalidRequestError as error:
-            raise ValueError(error.problems[0].message) from error
-
-    @model_validator(mode="after")
-    def _strength_needs_an_init_image(self) -> Self:
-        if self.strength is not None and self.init_image is None:
-            raise ValueError("strength only has a meaning together with init_image")
-        return self
+    prompt: Annotated[
+        str,
+        FieldSpec(
+            label="Prompt",
+            help="What the picture should show.",
+            max_length=_MAX_PROMPT,
+            widget="prompt",
+        ),
+    ]
+    negative_prompt: Annotated[
+        str,
+        FieldSpec(
+            label="Negative prompt",
+            help="What it should not show.",
+            max_length=_MAX_PROMPT,
+            flags=("--negative", "-n"),
+            widget="prompt",
+        ),
+    ] = ""
+    model: Annotated[
+        str,
+        FieldSpec(
+            label="Model",
+            help='A hub id, a model folder, a .safetensors file, or "pocket".',
+            min_length=1,
+            flags=("--model", "-m"),
+            widget="model",
+        ),
+    ] = POCKET
+    sampler: Annotated[
+        str | None,
+        FieldSpec(
+            label="Sampler",
+            help='How noise is taken away, e.g. "DPM++ 2M Karras"; none = the model\'s own choice.',
+            check=_known_sampler,
+            choices=sampler_labels,
+            flags=("--sampler", "-s"),
+            flag_help='"sdtui samplers" lists them.',
+            metavar="NAME",
+            native=True,
+        ),
+    ] = None
+    num_inference_steps: Annotated[
+        int | None,
+        FieldSpec(
+            label="Steps",
+            help="Denoising steps; none = the model's own number.",
+            ge=1,
+            le=150,
+            flags=("--steps",),
+            native=True,
+        ),
+    ] = None
+    guidance_scale: Annotated[
+        float | None,
+        FieldSpec(
+            label="CFG scale",
+            help="How closely the prompt is followed; none = the model's own value.",
+            ge=0,
+            le=30,
+            flags=("--cfg",),
+            same_row=True,
+            step=0.5,
+            native=True,
+        ),
+    ] = None
+    width: Annotated[
+        int | None,
+        FieldSpec(
+            label="Width",
+            help="Width in pixels; none = the model's native size.",
+            ge=SMALLEST_SIDE,
+            le=LARGEST_SIDE,
+            multiple_of=SIZE_MULTIPLE,
+            step=64,
+            native=True,
+        ),
+    ] = None
+    height: Annotated[
+        int | None,
+        FieldSpec(
+            label="Height",
+            help="Height in pixels; none = the model's native size.",
+            ge=SMALLEST_SIDE,
+            le=LARGEST_SIDE,
+            multiple_of=SIZE_MULTIPLE,
+            same_row=True,
+            step=64,
+            native=True,
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        FieldSpec(
+            label="Seed",
+            help="Where the noise starts; none = random. Picture i of a batch has seed + i.",
+            ge=0,
+            le=MAX_SEED,
+            open_text="random",
+        ),
+    ] = None
+    num_images_per_prompt: Annotated[
+        int,
+        FieldSpec(
+            label="Pictures",
+            help="How many pictures to make.",
+            ge=1,
+            le=64,
+            flags=("--count",),
+            open_text="1",
+        ),
+    ] = 1
+    image_to_image: ImageToImage | None = None
+    execution: Execution = Execution()  # noqa: RUF009  # frozen
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], *, prompt_needed: bool = True) -> Self:
-        """Make a request from loose values. An empty prompt is a prompt for a model, but hardly
-        ever what a person means: it is one only where none is needed.
+        """Make a request from loose values, flat or in sections (see FieldTable). An empty prompt
+        is allowed only where `prompt_needed` is false: to a model it is a prompt, but it is hardly
+        ever what a person means.
 
         Raises InvalidRequestError that names every wrong field, its value and its limit.
         """
-        context = _PROMPT_NEEDED if prompt_needed else None
-        try:
-            return cls.model_validate(dict(values), context=context)
-        except ValidationError as error:
-            problems = [
-                Problem(
-                    field=".".join(str(part) for part in entry["loc"]) or "strength",
-                    value=entry.get("input"),
-                    message=explain(entry["type"], entry["msg"], entry.get("input")),
-                )
-                for entry in error.errors(include_url=False)
-            ]
-            raise InvalidRequestError(problems) from error
+        from sdtui.requests.validation import validate
+
+        prompt = values.get("prompt")
+        problems = []
+        if prompt_needed and isinstance(prompt, str) and not prompt.strip():
+            message = "must not be empty: say what the picture should show"
+            problems = [Problem("prompt", prompt, message)]
+        return validate(cls, fields_of(cls), values, problems)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Called by pydantic: JSON of version 0.1, which has no sections, is taken too."""
+        from pydantic_core.core_schema import no_info_before_validator_function
+
+        def in_sections(values: Any) -> Any:
+            return fields_of(cls).nested(values) if isinstance(values, Mapping) else values
+
+        return no_info_before_validator_function(in_sections, handler(source))
+
+    def values(self) -> dict[str, Any]:
+        """The flat values of all fields."""
+        return fields_of(type(self)).values_of(self)
 
     def changed(self, **values: object) -> Self:
-        """A copy with some fields changed, validated like a new one. A prompt is needed unless it
-        does without one."""
-        needed = bool(self.prompt.strip())
-        return self.parse({**self.model_dump(), **values}, prompt_needed=needed)
+        """A copy with some fields changed, validated like a new one. A prompt is needed unless the
+        request does without one."""
+        changes = fields_of(type(self)).flat(values)
+        return self.parse({**self.values(), **changes}, prompt_needed=bool(self.prompt.strip()))
+
+    def input_images(self) -> dict[str, Path]:
+        """Every file that the request names, by the name of its field."""
+        return dict(fields_of(type(self)).files(self))
+
+    @property
+    def first_input_image(self) -> Path | None:
+        """What a result is compared with; None if the request starts from noise alone."""
+        return next(iter(self.input_images().values()), None)
 
     def with_seed(self) -> Self:
         """The request itself if its seed is set, else a copy with one drawn at random."""
         if self.seed is not None:
             return self
-        return self.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
+        return replace(self, seed=secrets.randbelow(MAX_SEED + 1))
 
     def seeds(self) -> tuple[int, ...]:
         """The seed of every picture: picture i has `seed + i`, wrapping round at 2^32.
@@ -151,33 +230,5 @@ class GenerationRequest(BaseModel):
         )
 
 
-def explain(kind: str, message: str, value: object) -> str:
-    """What is wrong with a value, from an entry of pydantic's `ValidationError.errors()`: its type,
-    message and input."""
-    if kind == "missing":
-        return "is missing"
-    if kind == "extra_forbidden":
-        return "is not a field of a request"
-    text = message.removeprefix("Value error, ")
-    if kind == "value_error":
-        return text
-    if kind.startswith(("int_", "float_")):
-        wanted = "whole number" if kind.startswith("int_") else "number"
-        return f"must be a {wanted}, not {_quoted(value)}"
-    if kind == "string_unicode":
-        return "must be text (UTF-8)"
-    told = _PYDANTICS_SHOULD.sub("must", text)
-    if kind in ("too_long", "too_short"):  # of lists, it says how many there are
-        told = told.replace(" after validation", "")
-        return f"{told[0].lower()}{told[1:]}"
-    return f"{told[0].lower()}{told[1:]}, not {_quoted(value)}"
-
-
-def _quoted(value: object) -> str:
-    """A value as a message names it. Lists and objects may be as large as a request's body, and no
-    one who sent one by mistake needs to be told what is in it."""
-    if isinstance(value, Mapping):
-        return "an object"
-    if isinstance(value, list | tuple):
-        return "a list"
-    return shortened(str(value))
+REQUEST_FIELDS: FieldTable = fields_of(GenerationRequest)
+"""Every field that can be asked for, by its unique name."""

@@ -13,12 +13,12 @@ from starlette.middleware.cors import CORSMiddleware
 from sdtui import __version__
 from sdtui.core.errors import Problem, SdtuiError
 from sdtui.core.text import shortened
-from sdtui.requests.request import explain
+from sdtui.requests.validation import explain
 from sdtui.server.api.a1111.routes import ROUTERS as A1111
 from sdtui.server.api.native.routes import ROUTERS as NATIVE
 from sdtui.server.api.openai.routes import ROUTERS as OPENAI
 from sdtui.server.dependencies import ServerServices
-from sdtui.server.errors import ApiError, from_sdtui, respond, shape_of
+from sdtui.server.errors import MOST_PROBLEMS, ApiError, from_sdtui, respond, shape_of
 from sdtui.server.middleware.auth import AuthMiddleware
 from sdtui.server.middleware.body_limit import BodyLimitMiddleware
 from sdtui.server.middleware.request_id import RequestIdMiddleware
@@ -26,8 +26,6 @@ from sdtui.server.openapi import documented_app
 from sdtui.server.routing import methods_at
 
 _log = logging.getLogger(__name__)
-_MOST_PROBLEMS = 20
-"""More are not told of: a body may have a million."""
 _EXPOSED = ("X-Request-ID", "Retry-After", "X-Should-Retry", "Location", "X-Seed", "X-Job")
 _ABOUT = (
     "Pictures from prompts: the API of sdtui, and those of AUTOMATIC1111 and OpenAI for clients "
@@ -93,7 +91,7 @@ def _as_answer(error: Exception) -> ApiError:
                 None,
                 explain(each["type"], each["msg"], each.get("input")),
             )
-            for each in error.errors()[:_MOST_PROBLEMS]
+            for each in error.errors()[:MOST_PROBLEMS]
         ]
         return ApiError(
             422, "InvalidRequestError", "; ".join(map(str, problems)) + ".", problems=problems

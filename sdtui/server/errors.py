@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
+from sdtui.core.text import shortened
 from sdtui.jobs import Job
 from sdtui.requests.events import Failed
 from sdtui.requests.record import AttemptRecord
@@ -32,6 +33,9 @@ _STATUSES: Mapping[str, int] = {
     "OutputError": 507,
 }
 """By the class of our error; every other one is a 500."""
+
+MOST_PROBLEMS = 20
+"""More are left out of an answer: a body may have a million."""
 
 GONE = 499
 """What the log and the metrics say of a client that went away; nobody receives it."""
@@ -121,7 +125,12 @@ class ApiError(HTTPException):
 def from_sdtui(error: SdtuiError, headers: Mapping[str, str] | None = None) -> ApiError:
     """The answer to one of our own errors."""
     name = type(error).__name__
-    problems = error.problems if isinstance(error, InvalidRequestError) else ()
+    problems: list[Problem] = []
+    if isinstance(error, InvalidRequestError):
+        problems = [
+            replace(each, field=shortened(each.field)) for each in error.problems[:MOST_PROBLEMS]
+        ]
+        error = InvalidRequestError(problems)
     return ApiError(_STATUSES.get(name, 500), name, str(error), problems=problems, headers=headers)
 
 
@@ -146,8 +155,9 @@ def public_message(error: str, error_type: str, job: Job | None = None) -> str:
     if not error_type:
         where = f" under job {job.id}" if job is not None else ""
         return f"sdtui met a fault of its own. The log tells of it{where}."
-    init_image = job.request.init_image if job is not None else None
-    return error if init_image is None else error.replace(str(init_image), "that was sent")
+    for path in job.request.input_images().values() if job is not None else ():
+        error = error.replace(str(path), "that was sent")
+    return error
 
 
 def ending() -> ApiError:

@@ -131,7 +131,7 @@ class EventPresenter:
             case events.Started(seed=seed):
                 request = self._queue.job(envelope.job).request
                 panes.parameters.last_seed = seed
-                panes.preview.begin(request.init_image)
+                panes.preview.begin(request.first_input_image)
             case events.Saved(path=path):
                 panes.preview.add(Path(path))
                 panes.history.reload()

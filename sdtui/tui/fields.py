@@ -7,22 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.fields import REQUIRED, Field
 from sdtui.core.paths import expanded, is_file, is_folder
-from sdtui.core.samplers import sampler_labels
-from sdtui.requests.fields import REQUEST_FIELDS, SIZE_MULTIPLE, RequestField
+from sdtui.requests.field_table import FieldTable
+from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequest
 
-if TYPE_CHECKING:
-    from sdtui.requests.request import GenerationRequest
-
-Kind = Literal["text", "model", "choice", "integer", "number", "path"]
-
-_STEPS = {"guidance_scale": 0.5, "width": 64, "height": 64, "strength": 0.05}
-_SHORT = {"strength": "Strength", "policy": "Retry"}
-_OPEN = {"seed": "random", "init_image": "none", "num_images_per_prompt": "1"}
-_NEEDS_INIT_IMAGE = ("strength", "init_image_fit")
+Kind = Literal["prompt", "model", "choice", "integer", "number", "path", "text"]
 
 _USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {
     512: ((640, 512), (768, 512)),
@@ -33,7 +26,7 @@ _USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {
 
 
 @dataclass(frozen=True)
-class FieldSpec:
+class FormField:
     """One field as the form shows it."""
 
     name: str
@@ -48,6 +41,10 @@ class FieldSpec:
     step: float = 1
     open_text: str = "auto"
     """Shown while the field is left open."""
+    same_row: bool = False
+    """True if it stands in the row of the field before it."""
+    native: bool = False
+    """True if the model has a value for it while it is left open."""
 
     def stepped(self, text: str, by: int) -> str:
         """The value `by` steps away, within the limits. From an open field it begins at the
@@ -63,37 +60,39 @@ class FieldSpec:
         return str(int(limited)) if self.kind == "integer" else f"{limited:g}"
 
 
-def field_specs() -> tuple[FieldSpec, ...]:
+def form_fields(fields: FieldTable = REQUEST_FIELDS) -> tuple[FormField, ...]:
     """Every field, in the order of the request."""
-    return tuple(_spec(name, field) for name, field in REQUEST_FIELDS.items())
+    return tuple(_form_field(field) for field in fields.values())
 
 
-def _spec(name: str, field: RequestField) -> FieldSpec:
-    value = field.type
-    choices: tuple[str, ...] = ()
-    kind: Kind = "text"
-    if name == "sampler":
-        kind, choices = "choice", ("", *sampler_labels())
-    elif name == "model":
-        kind = "model"
-    elif issubclass(value, StrEnum):
-        kind, choices = "choice", tuple(str(each) for each in value)
-    elif issubclass(value, Path):
-        kind = "path"
-    elif issubclass(value, int | float):
-        kind = "integer" if value is int else "number"
-    return FieldSpec(
-        name=name,
-        label=_SHORT.get(name, field.label),
-        kind=kind,
-        help=field.help,
-        choices=choices,
-        default="" if field.default in (None, ...) else str(field.default),
-        minimum=field.limits.get("ge", 0),
-        maximum=field.limits.get("le", 0),
-        step=_STEPS.get(name, 1),
-        open_text=_OPEN.get(name, "auto"),
+def _form_field(field: Field) -> FormField:
+    spec = field.spec
+    open_choice = ("",) if field.default is None else ()
+    choices = spec.choices() if spec.choices else ()
+    if issubclass(field.type, StrEnum):
+        choices = tuple(str(each) for each in field.type)
+    return FormField(
+        name=field.name,
+        label=spec.form_label or spec.label,
+        kind=spec.widget or ("choice" if choices else _kind_of(field.type)),
+        help=spec.help,
+        choices=(*open_choice, *choices) if choices else (),
+        default="" if field.default in (None, REQUIRED) else _text(field.default),
+        minimum=spec.ge or 0,
+        maximum=spec.le or 0,
+        step=spec.step,
+        open_text=spec.open_text,
+        same_row=spec.same_row,
+        native=spec.native,
     )
+
+
+def _kind_of(kind: type) -> Kind:
+    if issubclass(kind, Path):
+        return "path"
+    if issubclass(kind, int):
+        return "integer"
+    return "number" if issubclass(kind, float) else "text"
 
 
 def usual_sizes(side: int) -> list[tuple[int, int]]:
@@ -111,37 +110,39 @@ def _shaped(side: int, shape: float) -> tuple[int, int]:
     return long, short
 
 
-def request_values(texts: Mapping[str, str]) -> dict[str, Any]:
+def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS) -> dict[str, Any]:
     """The texts of a form as GenerationRequest takes them: fields left open are not among them,
-    nor are those that only go with an init image when there is none."""
-    values: dict[str, Any] = {name: text for name, text in texts.items() if text.strip()}
-    if "init_image" not in values:
-        for name in _NEEDS_INIT_IMAGE:
-            values.pop(name, None)
-    else:
-        values["init_image"] = expanded(values["init_image"].strip())
+    nor are those of a section that isn't there, e.g. the strength without an init image."""
+    values: dict[str, Any] = {}
+    for name, text in texts.items():
+        field = fields.get(name)
+        if not text.strip():
+            continue
+        if field is not None and field.items:
+            values[name] = [part.strip() for part in text.split(",") if part.strip()]
+        elif field is not None and field.is_file:
+            values[name] = expanded(text.strip())
+        else:
+            values[name] = text
+    for name in fields.orphans(values):
+        del values[name]
     return values
 
 
 def label_of(name: str) -> str:
     """A field's name as people know it."""
-    return REQUEST_FIELDS[name].label if name in REQUEST_FIELDS else name
+    field = REQUEST_FIELDS.get(name.partition(".")[0])
+    return name if field is None else field.spec.label
 
 
 def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
     """The request that a form asks for. Raises InvalidRequestError."""
-    from sdtui.requests.request import GenerationRequest
-
     values = request_values(texts)
-    image = values.get("init_image")
-    problems = []
-    if image is not None and not is_file(image):
-        what = "is no picture but a folder" if is_folder(image) else "isn't there"
-        problems = [Problem("init_image", image, f"{image} {what}")]
+    problems = _missing_files(values)
     try:
         request = GenerationRequest.parse({"prompt": "", **values})
     except InvalidRequestError as error:
-        problems += error.problems
+        raise InvalidRequestError([*problems, *error.problems]) from error
     if problems:
         raise InvalidRequestError(problems)
     return request
@@ -149,19 +150,35 @@ def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
 
 def problems_of(texts: Mapping[str, str]) -> dict[str, str]:
     """What is wrong with a form: field → message. An empty prompt isn't wrong yet."""
+    from sdtui.requests.validation import validate_fields
+
+    values = request_values(texts)
+    problems = _missing_files(values)
     try:
-        parse_form({**texts, "prompt": texts.get("prompt", "").strip() or "-"})
+        validate_fields(REQUEST_FIELDS, values)
     except InvalidRequestError as error:
-        return {problem.field: problem.message for problem in error.problems}
-    return {}
+        problems += error.problems
+    return {problem.field.partition(".")[0]: problem.message for problem in problems}
+
+
+def _missing_files(values: Mapping[str, Any]) -> list[Problem]:
+    problems = []
+    for name, path in values.items():
+        field = REQUEST_FIELDS.get(name)
+        if field is not None and field.is_file and not is_file(path):
+            what = "is no picture but a folder" if is_folder(path) else "isn't there"
+            problems.append(Problem(name, path, f"{path} {what}"))
+    return problems
 
 
 def form_texts(request: GenerationRequest) -> dict[str, str]:
     """What a form holds to ask for `request`."""
-    return {name: _field_text(value) for name, value in request}
+    return {name: _text(value) for name, value in request.values().items()}
 
 
-def _field_text(value: object) -> str:
+def _text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -37,8 +37,8 @@ def job_details(job: Job) -> Text:
         _part(text, "notice", one_line(notice))
     for path in job.pictures:
         _part(text, "saved", one_line(path))
-    for name, value in job.request.model_dump(exclude_none=True).items():
-        if value != "":
+    for name, value in job.request.values().items():
+        if value not in (None, "", ()):
             _part(text, name, visible(str(value), keep="\n"))
     if job.state is JobState.FAILED:
         text.append(f"\nThe log has every traceback: {paths.log_file()}\n", "dim")

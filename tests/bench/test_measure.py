@@ -122,7 +122,7 @@ def test_grid_is_reduced_to_fit_the_time(monkeypatch: pytest.MonkeyPatch, tiny_s
 
 
 def _measured(model: str, plan: Plan, against: str, **values: Any) -> CellResult:
-    request = GenerationRequest(prompt="-", model=model, **values)
+    request = GenerationRequest.parse({"prompt": "-", "model": model, **values})
     settings = Settings(device="cpu", previews=False)
     bench = Bench(settings, request, plan, seconds=600, against=against, tell=lambda *_: None)
     bench.run()

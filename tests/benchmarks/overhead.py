@@ -19,6 +19,7 @@ from sdtui.core.enums import DType
 from sdtui.core.settings import Settings
 from sdtui.engine.library_setup import quiet_libraries
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.execution import Execution
 from tests.support.tiny_models import make_sd1
 
 _SIZE = 256
@@ -36,7 +37,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         # Wide enough for steps of at least 50 ms.
         model = make_sd1(Path(name), width=96)
-        request = GenerationRequest(prompt="-", model=str(model), dtype=DType.FLOAT32, seed=1)
+        execution = Execution(dtype=DType.FLOAT32)
+        request = GenerationRequest(prompt="-", model=str(model), execution=execution, seed=1)
         for previews in (False, True):
             settings = Settings(device="cpu", previews=previews)
             bench = Bench(settings, request, plan, seconds=3600, against="diffusers", tell=_nothing)

@@ -13,8 +13,11 @@ from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.events import Event
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.execution import Execution
 from tests.support.images import difference
 from tests.support.tiny_models import make_sd1
+
+_FLOAT32 = Execution(dtype=DType.FLOAT32)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def lcm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_lcm_picture_is_that_of_diffusers(shared_engine: StableDiffusionEngine, lcm: Path) -> None:
     # By itself a CPU may take bfloat16.
-    request = GenerationRequest(prompt="a red cat", model=str(lcm), seed=42, dtype=DType.FLOAT32)
+    request = GenerationRequest(prompt="a red cat", model=str(lcm), seed=42, execution=_FLOAT32)
     native = generate(shared_engine, request)
     settings = native.record.settings
     assert settings is not None

@@ -313,7 +313,7 @@ def test_wrong_init_image_is_refused_before_loading(
 def test_size_must_fit_the_vae_of_the_model(
     shared_engine: StableDiffusionEngine, tiny_sd1: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = shared_engine.load(str(tiny_sd1), GenerationRequest(prompt="x").dtype)
+    model = shared_engine.load(str(tiny_sd1), GenerationRequest(prompt="x").execution.dtype)
     monkeypatch.setattr(model.pipeline, "vae_scale_factor", 16)
     with pytest.raises(InvalidRequestError, match="width: must be a multiple of 16"):
         generate(shared_engine, _request(tiny_sd1, dtype="auto", width=72))

@@ -46,7 +46,7 @@ def test_recovers_with_the_same_picture(
 ) -> None:
     wanted = _request(tiny_sd1, num_images_per_prompt=2)
     undisturbed = generator.generate_with_fallback(wanted)
-    model = generator.engine.load(wanted.model, wanted.dtype)
+    model = generator.engine.load(wanted.model, wanted.execution.dtype)
     model.encoder.forget()
     if stage is Stage.ENCODE and times == 2:
         pytest.skip("nothing but free caches leaves an encoder's picture as it is")
@@ -69,7 +69,7 @@ def test_decoding_again_never_denoises_again(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
     wanted = _request(tiny_sd1, num_images_per_prompt=2)
-    model = generator.engine.load(wanted.model, wanted.dtype)
+    model = generator.engine.load(wanted.model, wanted.execution.dtype)
     with failing(model, Stage.DENOISE, Fault(0)) as denoising:
         generator.generate_with_fallback(wanted)
         passes = denoising.passes
@@ -84,7 +84,7 @@ def test_failure_lists_every_attempt(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path, stage: Stage
 ) -> None:
     wanted = _request(tiny_sd1, width=448, height=64, num_images_per_prompt=2)
-    model = generator.engine.load(wanted.model, wanted.dtype)
+    model = generator.engine.load(wanted.model, wanted.execution.dtype)
     with failing(model, stage, Fault(1000)):
         result = generator.generate_with_fallback(wanted)
     assert isinstance(result.error, OutOfMemoryError)
@@ -104,7 +104,7 @@ def test_changes_by_the_ladder_are_recorded(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
     wanted = _request(tiny_sd1, policy="tutorial", width=448, height=64, num_inference_steps=30)
-    model = generator.engine.load(wanted.model, wanted.dtype)
+    model = generator.engine.load(wanted.model, wanted.execution.dtype)
     with failing(model, Stage.DENOISE, Fault(2)):
         result = generator.generate_with_fallback(wanted)
     record = result.record
@@ -149,7 +149,7 @@ def test_tensors_of_a_failed_attempt_are_freed(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
     wanted = _request(tiny_sd1)
-    model = generator.engine.load(wanted.model, wanted.dtype)
+    model = generator.engine.load(wanted.model, wanted.execution.dtype)
     seen: list[weakref.ref[torch.Tensor]] = []
 
     def fail(_: Any, args: tuple[torch.Tensor, ...]) -> None:
@@ -170,7 +170,7 @@ def test_other_errors_are_not_retried(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
     wanted = _request(tiny_sd1)
-    model = generator.engine.load(wanted.model, wanted.dtype)
+    model = generator.engine.load(wanted.model, wanted.execution.dtype)
     fault = Fault(1, lambda: RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with failing(model, Stage.DENOISE, fault), pytest.raises(RuntimeError, match="mat1"):
         generator.generate_with_fallback(wanted)
@@ -184,7 +184,7 @@ def test_finished_pictures_survive_a_failure(
     wanted = _request(
         tiny_sd1, width=512, height=264, num_images_per_prompt=2, num_inference_steps=1
     )
-    model = generator.engine.load(wanted.model, wanted.dtype)
+    model = generator.engine.load(wanted.model, wanted.execution.dtype)
     finished: list[int] = []
     fault = Fault(0)
 
@@ -237,7 +237,7 @@ def test_failed_runs_leak_no_memory(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
     wanted = _request(tiny_sd1, policy="strict", num_inference_steps=1)
-    model = generator.engine.load(wanted.model, wanted.dtype)
+    model = generator.engine.load(wanted.model, wanted.execution.dtype)
 
     def tensors() -> int:
         gc.collect()

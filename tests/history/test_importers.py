@@ -126,7 +126,8 @@ def test_missing_init_image_is_reported(history: History, tmp_path: Path) -> Non
     init.unlink()
     found = read_picture_settings(saved.path)
     assert lost(found, "Init image")
-    assert GenerationRequest.parse(found.values).strength is None
+    assert GenerationRequest.parse(found.values).image_to_image is None
+    assert "strength" not in found.values
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "little-endian", "ascii"])

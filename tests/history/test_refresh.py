@@ -139,7 +139,7 @@ def test_unreadable_json_is_skipped(history: History, content: bytes, reason: st
 @pytest.mark.parametrize(
     "change",
     [
-        {"schema_version": 2, "prompt": {"new": "form"}},
+        {"schema_version": 3, "prompt": {"new": "form"}},
         {"seed": -1},
         {"seed": 10**30},
         {"seed": "x"},

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
+from sdtui.core.enums import Policy, Speed
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.requests.fields import MAX_SEED, REQUEST_FIELDS
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS, GenerationRequest
+from sdtui.requests.sections.execution import Execution
+from sdtui.requests.sections.image_to_image import ImageToImage
+from sdtui.requests.validation import validate_fields
 
 
 def ask(**values: Any) -> GenerationRequest:
     """A request with a prompt."""
     return GenerationRequest.parse({"prompt": "a cat", **values})
+
+
+def through_json(request: GenerationRequest) -> GenerationRequest:
+    """The request as it is read back."""
+    adapter = TypeAdapter(GenerationRequest)
+    return adapter.validate_json(adapter.dump_json(request))
 
 
 def problems(**values: Any) -> tuple[Problem, ...]:
@@ -49,8 +60,8 @@ def test_values_outside_the_limits_are_refused(
 
 
 def test_strength_is_between_0_and_1() -> None:
-    assert ask(init_image="a.png", strength=0).strength == 0
-    assert ask(init_image="a.png", strength=1).strength == 1
+    for strength in (0, 1):
+        assert ask(init_image="a.png", strength=strength).values()["strength"] == strength
     for outside in (-0.01, 1.01):
         assert problems(init_image="a.png", strength=outside)[0].field == "strength"
 
@@ -76,7 +87,7 @@ def test_empty_prompt_is_refused(prompt: str) -> None:
 
 def test_empty_prompt_is_accepted_where_none_is_needed() -> None:
     request = GenerationRequest.parse({"prompt": ""}, prompt_needed=False)
-    again = GenerationRequest.model_validate_json(request.model_dump_json())
+    again = through_json(request)
     assert again.changed(seed=3).prompt == ""
     with pytest.raises(InvalidRequestError, match=r"prompt: is missing"):
         GenerationRequest.parse({}, prompt_needed=False)
@@ -167,7 +178,7 @@ def test_request_survives_json() -> None:
             dtype="bfloat16",
         ),
     ):
-        assert GenerationRequest.model_validate_json(request.model_dump_json()) == request
+        assert through_json(request) == request
 
 
 def test_changed_request_is_validated() -> None:
@@ -177,16 +188,71 @@ def test_changed_request_is_validated() -> None:
 
 
 def test_every_field_has_a_label_and_help() -> None:
-    for name, field in GenerationRequest.model_fields.items():
-        extra = field.json_schema_extra
-        assert isinstance(extra, dict)
-        assert extra["label"] not in ("", name)
-        assert field.description
-
-
-def test_fields_have_the_types_of_their_definitions() -> None:
-    hints = get_type_hints(GenerationRequest)
-    assert list(REQUEST_FIELDS) == list(GenerationRequest.model_fields)
     for name, field in REQUEST_FIELDS.items():
-        is_open = field.default is None
-        assert hints[name] == (field.type | None if is_open else field.type), name
+        assert field.spec.label not in ("", name)
+        assert field.spec.help
+
+
+def test_json_schema_has_the_texts_of_the_fields() -> None:
+    schema = TypeAdapter(GenerationRequest).json_schema()
+    width = schema["properties"]["width"]
+    assert width["description"] == REQUEST_FIELDS["width"].spec.help
+    assert width["label"] == "Width"
+    strength = schema["$defs"]["ImageToImage"]["properties"]["strength"]
+    assert strength["description"] == REQUEST_FIELDS["strength"].spec.help
+
+
+def test_fields_of_sections_are_taken_by_their_flat_names_too() -> None:
+    flat = ask(init_image="a.png", strength=0.3, policy="strict")
+    sections = ask(
+        image_to_image={"image": "a.png", "strength": 0.3}, execution={"policy": "strict"}
+    )
+    assert flat == sections
+    assert flat.image_to_image == ImageToImage(Path("a.png"), strength=0.3)
+    assert flat.execution.policy is Policy.STRICT
+
+
+def test_wrong_values_in_sections_have_the_same_names() -> None:
+    (problem,) = problems(image_to_image={"image": "a.png", "strength": 2})
+    assert str(problem) == "strength: must be less than or equal to 1, not 2"
+    (problem,) = problems(image_to_image={"image": "a.png", "no": 2})
+    assert str(problem) == "image_to_image.no: is not a field of a request"
+    (problem,) = problems(image_to_image={"strength": 0.5})
+    assert str(problem) == "strength: strength only has a meaning together with init_image"
+    (problem,) = problems(execution=3)
+    assert str(problem) == "execution: must be an object, not 3"
+
+
+def test_fit_without_an_init_image_is_checked_but_has_no_effect() -> None:
+    assert ask(init_image_fit="pad").image_to_image is None
+    assert problems(init_image_fit="fill")[0].field == "init_image_fit"
+
+
+def test_later_values_win_whichever_form_they_have() -> None:
+    defaults = {"policy": "strict", "speed": "fast"}
+    values = REQUEST_FIELDS.flat({"execution": {"policy": "keep"}})
+    request = ask(**{**defaults, **values})
+    assert request.execution == Execution(policy=Policy.KEEP, speed=Speed.FAST)
+
+
+def test_json_of_version_0_1_is_read() -> None:
+    text = """{"prompt": "a cat", "init_image": null, "init_image_fit": "crop", "strength": null,
+        "policy": "strict", "memory_mode": "auto", "dtype": "auto", "speed": "quality"}"""
+    request = TypeAdapter(GenerationRequest).validate_json(text)
+    assert request.image_to_image is None
+    assert request.execution.policy is Policy.STRICT
+
+
+def test_some_fields_are_checked_alone() -> None:
+    checked = validate_fields(REQUEST_FIELDS, {"strength": "0.5", "policy": "strict", "seed": None})
+    assert checked == {"strength": 0.5, "policy": Policy.STRICT, "seed": None}
+    with pytest.raises(InvalidRequestError) as caught:
+        validate_fields(REQUEST_FIELDS, {"strength": 2, "width": 7, "no": 1})
+    assert [problem.field for problem in caught.value.problems] == ["strength", "width", "no"]
+
+
+def test_input_images() -> None:
+    assert ask().input_images() == {}
+    assert ask().first_input_image is None
+    assert ask(init_image="a.png").input_images() == {"init_image": Path("a.png")}
+    assert ask(init_image="a.png").first_input_image == Path("a.png")

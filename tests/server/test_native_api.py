@@ -60,7 +60,7 @@ def test_uploaded_init_image_is_used_and_deleted(
     record = answer.json()["record"]
     assert record["settings"]["strength"] == 0.5
     assert len(record["parents"]) == 1
-    kept = Path(record["request"]["init_image"])
+    kept = Path(record["request"]["image_to_image"]["image"])
     pocket.until(lambda: not kept.exists())
     # A path is no picture, even of a file that is there.
     there = tmp_path / "there.png"

@@ -382,7 +382,7 @@ def test_native_size_is_limited_too(tmp_path: Path, generator: ScriptedGenerator
 
 
 def test_error_messages_hide_paths_and_secrets() -> None:
-    with_picture = GenerationRequest(prompt="x", init_image=Path("/kept/a.picture"))
+    with_picture = GenerationRequest.parse({"prompt": "x", "init_image": "/kept/a.picture"})
     cut = "the init image /kept/a.picture is cut short"
     job = Job(id="1", request=with_picture)
     assert public_message(cut, "ImageError", job) == "the init image that was sent is cut short"

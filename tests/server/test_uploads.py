@@ -27,7 +27,7 @@ class _Looking(ScriptedGenerator):
         self.there: list[bool] = []
 
     def generate_with_fallback(self, request: Any, **options: Any) -> Any:
-        self.there.append(request.init_image.is_file())
+        self.there += [path.is_file() for path in request.input_images().values()]
         return super().generate_with_fallback(request, **options)
 
 

@@ -15,6 +15,7 @@ from sdtui.requests.record import (
     ModelRecord,
 )
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.image_to_image import ImageToImage
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -47,8 +48,7 @@ def record(
         model=model,
         seed=seed,
         num_images_per_prompt=pictures,
-        init_image=init_image,
-        strength=strength if init_image else None,
+        image_to_image=ImageToImage(init_image, strength=strength) if init_image else None,
     )
     return GenerationRecord(
         prompt=prompt,

@@ -10,11 +10,12 @@ import sys
 
 import psutil
 
-from sdtui.core.enums import Policy
+from sdtui.core.enums import DType, Policy
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import RobustStableDiffusionGenerator
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.execution import Execution
 
 
 def main(model: str, policy: str, megabytes: str) -> None:
@@ -23,12 +24,11 @@ def main(model: str, policy: str, megabytes: str) -> None:
     wanted = GenerationRequest(
         prompt="a red cat",
         model=model,
-        dtype="float32",
         num_inference_steps=1,
         seed=1,
         width=64,
         height=64,
-        policy=Policy(policy),
+        execution=Execution(dtype=DType.FLOAT32, policy=Policy(policy)),
     )
     with StableDiffusionEngine(Settings(device="cpu")) as engine:
         generator = RobustStableDiffusionGenerator(engine)

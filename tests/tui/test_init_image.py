@@ -171,8 +171,8 @@ async def test_before_and_after(bench: AppHarness, folder: Path) -> None:
     async with running(bench):
         await bench.generate("a cat", init_image=str(before), strength="0.4")
         await bench.finished()
-        assert bench.generator.requests[0].init_image == before
-        assert bench.generator.requests[0].strength == 0.4
+        assert bench.generator.requests[0].values()["init_image"] == before
+        assert bench.generator.requests[0].values()["strength"] == 0.4
         preview = bench.app.main.panes.preview
         await bench.until(lambda: preview.paths)
         preview.focus()
@@ -199,7 +199,7 @@ async def test_without_an_init_image_there_is_no_before(bench: AppHarness) -> No
         preview.focus()
         await bench.press("b")
         assert preview.shown == preview.paths
-        assert bench.generator.requests[0].strength is None
+        assert bench.generator.requests[0].values()["strength"] is None
 
 
 async def test_an_init_image_that_is_gone_is_told_beside_the_field(bench: AppHarness) -> None:

@@ -9,14 +9,14 @@ from sdtui.models.description import NativeValues
 from sdtui.models.tokens import counters_of
 from sdtui.requests import events
 from sdtui.requests.events import JobEvent
-from sdtui.tui.fields import FieldSpec, field_specs, problems_of
+from sdtui.tui.fields import FormField, form_fields, problems_of
 from sdtui.tui.images.halfcell import Pixels, draw, fit
 from sdtui.tui.mailbox import Mailbox
 from sdtui.tui.panes.memory import graph
 from sdtui.tui.widgets.form_fields import NumberField
 from tests.support.app_harness import AppHarness, running
 
-SPECS = {spec.name: spec for spec in field_specs()}
+SPECS = {spec.name: spec for spec in form_fields()}
 
 
 async def test_the_meter_counts_and_strikes_out_what_is_cut(bench: AppHarness) -> None:
@@ -47,7 +47,7 @@ async def test_the_meter_counts_and_strikes_out_what_is_cut(bench: AppHarness) -
     ],
 )
 def test_arrows_step_by_sensible_amounts(field: str, text: str, by: int, expected: str) -> None:
-    spec: FieldSpec = SPECS[field]
+    spec: FormField = SPECS[field]
     assert spec.stepped(text, by) == expected
 
 

@@ -16,6 +16,7 @@ from sdtui.history.names import sidecar_path
 from sdtui.history.sidecar import read_record
 from sdtui.history.writing import hash_file
 from sdtui.requests.record import GenerationRecord
+from sdtui.requests.request import REQUEST_FIELDS
 
 
 def read_picture_settings(path: Path) -> ImportedSettings:
@@ -38,19 +39,20 @@ def read_infotext(text: str, *, for_init_image: bool = False) -> ImportedSetting
 
 def from_record(record: GenerationRecord) -> ImportedSettings:
     """The settings that one of our own pictures was really made with."""
-    values = record.request.model_dump(exclude_none=True)
+    request = record.request
+    values = {name: value for name, value in request.values().items() if value is not None}
     values |= {"seed": record.seed, "num_images_per_prompt": 1}
     lost = []
     if record.settings is not None:
         made = record.settings.model_dump(exclude_none=True)
-        values |= {name: made[name] for name in made if name in type(record.request).model_fields}
-    if record.request.init_image is None:
-        values.pop("strength", None)
-    elif not record.request.init_image.is_file():
-        values = {
-            name: value for name, value in values.items() if name not in ("init_image", "strength")
-        }
-        lost.append(f"Init image {record.request.init_image}: it is not there any more")
+        values |= {name: made[name] for name in made if name in REQUEST_FIELDS}
+    for name, path in request.input_images().items():
+        if not path.is_file():
+            field = REQUEST_FIELDS[name.partition(".")[0]]
+            values.pop(field.name, None)
+            lost.append(f"{field.spec.label} {path}: it is not there any more")
+    for name in REQUEST_FIELDS.orphans(values):
+        del values[name]
     return ImportedSettings(values, tools.NATIVE, tuple(lost))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.core.text import one_line
 from sdtui.history.importers.samplers import our_sampler
-from sdtui.requests.fields import REQUEST_FIELDS
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.validation import validate_fields
 
 MAX_NOT_CARRIED = 50
 """Reasons in one list."""
@@ -76,7 +76,7 @@ def carry(found: Found, *, for_init_image: bool = False) -> ImportedSettings:
     for name, value in wanted.items():
         problem = None if value is None else _problem(name, value)
         if problem is not None:
-            lost.append(f"{REQUEST_FIELDS[name].label} {problem}")
+            lost.append(f"{REQUEST_FIELDS[name].spec.label} {problem}")
         elif value not in (None, ""):
             values[name] = value
     lost += [
@@ -90,9 +90,8 @@ def carry(found: Found, *, for_init_image: bool = False) -> ImportedSettings:
 
 
 def _problem(name: str, value: object) -> str | None:
-    init_image = {"init_image": Path("-")} if name == "strength" else {}
     try:
-        GenerationRequest.parse({"prompt": "-", name: value, **init_image})
+        validate_fields(REQUEST_FIELDS, {name: value})
     except InvalidRequestError as error:
         return error.problems[0].message
     return None

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ from sdtui.core.errors import (
 from sdtui.jobs import Job, JobState, Output
 from sdtui.requests.events import Cancelled, Failed, Finished
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import GONE, ApiError, ending, from_failed, from_sdtui
 from sdtui.server.services.job_events import Subscription
+from sdtui.server.services.uploads import input_images
 
 
 @dataclass(frozen=True)
@@ -52,38 +53,41 @@ class GenerationOutcome:
 
 
 async def prepare(
-    services: ServerServices,
-    values: Mapping[str, Any],
-    init_image: bytes | str | None = None,
-    *,
-    prompt_needed: bool = True,
+    services: ServerServices, values: Mapping[str, Any], *, prompt_needed: bool = True
 ) -> GenerationRequest:
-    """A request from values whose names are GenerationRequest's. What they leave open is filled
-    from the settings, `init_image` (bytes or base64) is kept as a file until the job is over.
-    Whether the prompt may be empty is the API's own rule.
+    """Make a request from values as `GenerationRequest.parse` takes them, but with the files
+    themselves (bytes, base64 or data URLs) in place of their paths: they are kept until the job is
+    over. What is left open is filled from the settings. Whether the prompt may be empty is the
+    API's own rule.
 
     Raises ApiError.
     """
-
-    def work() -> GenerationRequest:
-        wanted = {**services.settings.request_defaults(), **values}
-        wanted["model"] = services.models.resolve(values.get("model"))
-        # Checked with a stand-in first, so that nothing is written for a wrong request.
-        stand_in = {} if init_image is None else {"init_image": Path("-")}
-        asked = {**wanted, **stand_in}
-        checked = GenerationRequest.parse(asked, prompt_needed=prompt_needed)
-        _check_limits(services, checked)
-        if init_image is None:
-            return checked
-        keep = (
-            services.uploads.keep if isinstance(init_image, bytes) else services.uploads.keep_base64
-        )
-        return checked.model_copy(update={"init_image": keep(init_image)})  # type: ignore[arg-type]
-
     try:
-        return await asyncio.to_thread(work)
+        return await asyncio.to_thread(_prepare, services, values, prompt_needed)
     except SdtuiError as error:
         raise from_sdtui(error) from error
+
+
+def _prepare(
+    services: ServerServices, values: Mapping[str, Any], prompt_needed: bool
+) -> GenerationRequest:
+    pictures: dict[Path, bytes | str] = {}
+
+    def path_for(name: str, picture: object) -> Path:
+        if not isinstance(picture, bytes | str):
+            raise InvalidRequestError([Problem(name, None, "must be a picture as base64")])
+        path = services.uploads.new_path()
+        pictures[path] = picture
+        return path
+
+    given = REQUEST_FIELDS.map_files(values, path_for)
+    request = GenerationRequest.parse(
+        {**services.settings.request_defaults(), **given}, prompt_needed=prompt_needed
+    )
+    request = replace(request, model=services.models.resolve(given.get("model")))
+    _check_limits(services, request)
+    services.uploads.keep(pictures)  # last, so that nothing is written for a wrong request
+    return request
 
 
 def _check_limits(services: ServerServices, request: GenerationRequest) -> None:
@@ -116,7 +120,7 @@ def submit(
     try:
         return services.queue.submit(request, output, front=front)
     except SdtuiError as error:
-        services.uploads.forget(request.init_image)
+        services.uploads.forget(request.input_images().values())
         raise _not_taken(services, error) from error
 
 
@@ -205,16 +209,16 @@ def goes_on_later(services: ServerServices, job: str) -> bool:
 
 
 @contextmanager
-def holding_upload(services: ServerServices, path: Path | None) -> Iterator[None]:
-    """Have a picture that was sent outlive its job, since another may need it; then delete it, if
-    no job of this server or of the next does."""
+def holding_uploads(services: ServerServices, request: GenerationRequest) -> Iterator[None]:
+    """Have the pictures that were sent outlive their job, since another may need them; then delete
+    those that no job of this server or of the next needs."""
+    sent = set(request.input_images().values())
     try:
-        with services.uploads.holding(path):
+        with services.uploads.holding(sent):
             yield
     finally:
         jobs = services.queue.jobs()
-        if path not in {job.request.init_image for job in jobs if job.remaining() is not None}:
-            services.uploads.forget(path)
+        services.uploads.forget(sent - input_images(job for job in jobs if job.remaining()))
 
 
 async def _until_over(job: Job, subscription: Subscription) -> GenerationOutcome:

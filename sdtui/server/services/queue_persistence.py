@@ -8,6 +8,7 @@ import logging
 from sdtui.jobs import Job, JobState
 from sdtui.requests.events import JobEvent
 from sdtui.server.dependencies import ServerServices
+from sdtui.server.services.uploads import input_images
 
 _log = logging.getLogger(__name__)
 _OF_THE_QUEUE = {"queued", "started", "finished", "failed", "cancelled"}
@@ -34,13 +35,13 @@ class QueuePersistence:
         jobs = [job for job in left if job.state is JobState.QUEUED]
         self._services.queue.restore(jobs)
         self.keep(jobs)
-        self._services.uploads.forget_old(job.request.init_image for job in jobs)
+        self._services.uploads.forget_old(input_images(jobs))
         for job in left:
             if job in jobs:
                 _log.info("job %s of the last time goes on", job.id)
                 continue
             _log.warning("job %s was running when sdtui died, and is left out", job.id)
-            self._services.uploads.forget(job.request.init_image)
+            self._services.uploads.forget(input_images([job]))
 
     def put(self, event: JobEvent) -> None:
         """Take note of an event. Called by the queue, on any thread."""
@@ -67,7 +68,6 @@ class QueuePersistence:
             self._services.queue_file.save(jobs)
         except OSError as error:
             _log.warning("the queue can't be kept on disk: %s", error)
-        needed = {job.request.init_image for job in jobs if not job.state.is_over}
-        over = {job.request.init_image for job in self._services.queue.jobs() if job.state.is_over}
-        for path in over - needed:
-            self._services.uploads.forget(path)
+        needed = input_images(job for job in jobs if not job.state.is_over)
+        over = input_images(job for job in self._services.queue.jobs() if job.state.is_over)
+        self._services.uploads.forget(over - needed)

@@ -11,13 +11,14 @@ import secrets
 import struct
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sdtui.core.errors import ImageError, OutputError
+from sdtui.jobs import Job
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 _DATA_URL = re.compile(r"data:[\w.+/-]*(;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII | re.IGNORECASE)
@@ -36,9 +37,30 @@ class Uploads:
         self._max_pixels = max_pixels
         self._held: set[Path] = set()
 
-    def keep_base64(self, text: str) -> Path:
-        """Keep a picture that came as base64 or as a data URL. Raises ImageError."""
-        return self.keep(self.decode_base64(text))
+    def new_path(self) -> Path:
+        """Where a picture can be written; no other one has this path."""
+        return self._folder / f"{secrets.token_hex(12)}.picture"
+
+    def keep(self, pictures: Mapping[Path, bytes | str]) -> None:
+        """Write pictures, given as bytes, base64 or data URLs, to paths from `new_path`. Raises
+        ImageError for what is no picture or is too large, and OutputError; nothing is written
+        then."""
+        checked = {}
+        for path, picture in pictures.items():
+            data = self.decode_base64(picture) if isinstance(picture, str) else picture
+            self.check(data)
+            checked[path] = data
+        try:
+            for path, data in checked.items():
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                path.write_bytes(data)
+        except OSError as error:
+            with suppress(OSError):
+                self.forget(checked)
+            raise OutputError(
+                f"the picture that was sent can't be kept: {error.strerror}",
+                "Make room on the server's disk",
+            ) from error
 
     def decode_base64(self, text: str) -> bytes:
         """The checked bytes of a picture that came as base64 or as a data URL; other URLs are
@@ -60,23 +82,6 @@ class Uploads:
         self.check(data)
         return data
 
-    def keep(self, data: bytes) -> Path:
-        """Keep a picture; where it is. Raises ImageError for what is none, or is too large, and
-        OutputError."""
-        self.check(data)
-        path = self._folder / f"{secrets.token_hex(12)}.picture"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.write_bytes(data)
-        except OSError as error:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-            raise OutputError(
-                f"the picture that was sent can't be kept: {error.strerror}",
-                "Make room on the server's disk",
-            ) from error
-        return path
-
     def check(self, data: bytes) -> tuple[int, int]:
         """Look at the header alone: width and height of the upright picture. Raises ImageError."""
         try:
@@ -96,27 +101,32 @@ class Uploads:
         return (height, width) if rotated else (width, height)
 
     @contextmanager
-    def holding(self, path: Path | None) -> Iterator[None]:
-        """Have a picture outlive its job, since another may need it."""
-        held = set() if path is None else {path}
+    def holding(self, paths: Iterable[Path]) -> Iterator[None]:
+        """Have pictures outlive their job, since another may need them."""
+        held = set(paths)
         self._held |= held
         try:
             yield
         finally:
             self._held -= held
 
-    def forget(self, path: Path | None) -> None:
-        """Delete a kept picture that isn't held; anything else is left alone."""
-        if path is not None and path.parent == self._folder and path not in self._held:
-            path.unlink(missing_ok=True)
+    def forget(self, paths: Iterable[Path]) -> None:
+        """Delete kept pictures that aren't held; any other file is left alone."""
+        for path in paths:
+            if path.parent == self._folder and path not in self._held:
+                path.unlink(missing_ok=True)
 
-    def forget_old(self, in_use: Iterable[Path | None]) -> None:
-        """Delete what was left behind a day ago and no job needs."""
-        needed = set(in_use)
+    def forget_old(self, in_use: Container[Path]) -> None:
+        """Delete pictures that were kept more than a day ago and that no job needs."""
         files = self._folder.iterdir() if self._folder.is_dir() else ()
         for path in files:
-            if path not in needed and time.time() - path.stat().st_mtime > _A_DAY:
+            if path not in in_use and time.time() - path.stat().st_mtime > _A_DAY:
                 path.unlink(missing_ok=True)
+
+
+def input_images(jobs: Iterable[Job]) -> set[Path]:
+    """Every file that jobs need."""
+    return {path for job in jobs for path in job.request.input_images().values()}
 
 
 def is_rotated_90(image: Image.Image) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual.message_pump import MessagePump
@@ -61,7 +62,7 @@ class HistoryController:
         """Carry out an action that the history pane asked for."""
         match action:
             case "show":
-                self._panes.preview.show_kept(entry.path, record.request.init_image)
+                self._panes.preview.show_kept(entry.path, record.request.first_input_image)
                 self._layout.show_tab("create")
             case "reuse":
                 self._generation.use_request(single_picture_request(record))
@@ -118,5 +119,4 @@ def refresh(history: History) -> HistoryRead:
 
 def single_picture_request(record: GenerationRecord) -> GenerationRequest:
     """Return the request that makes this one picture of its batch again."""
-    changes = {"seed": record.seed, "num_images_per_prompt": 1}
-    return record.request.model_copy(update=changes)
+    return replace(record.request, seed=record.seed, num_images_per_prompt=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ class QueueController:
             self._context.notify("The queue is empty.", timeout=3)
         elif action == "reuse":
             seed = job.request.seed if job.seed is None else job.seed
-            self._generation.use_request(job.request.model_copy(update={"seed": seed}))
+            self._generation.use_request(replace(job.request, seed=seed))
         elif action == "details":
             self.show_details(job)
         elif action == "save_again":

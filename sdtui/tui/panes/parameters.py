@@ -15,9 +15,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core.text import one_line
-from sdtui.requests.fields import MAX_SEED
+from sdtui.requests.request import MAX_SEED
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.fields import FieldSpec, field_specs, problems_of, usual_sizes
+from sdtui.tui.fields import FormField, form_fields, problems_of, usual_sizes
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.widgets.form_fields import (
     ChoiceField,
@@ -30,21 +30,6 @@ from sdtui.tui.widgets.form_fields import (
 
 if TYPE_CHECKING:
     from sdtui.models.description import NativeValues
-
-_ROWS = (
-    ("model",),
-    ("sampler",),
-    ("num_inference_steps", "guidance_scale"),
-    ("width", "height"),
-    ("seed",),
-    ("num_images_per_prompt",),
-    ("init_image",),
-    ("init_image_fit", "strength"),
-    ("policy",),
-    ("memory_mode",),
-    ("dtype",),
-)
-"""Fields that share a line; whatever is not named here gets one of its own below."""
 
 
 class ParametersPane(Pane):
@@ -63,11 +48,15 @@ class ParametersPane(Pane):
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
-        specs = {spec.name: spec for spec in field_specs() if spec.kind != "text"}
-        listed = {name for row in _ROWS for name in row}
-        self._rows = [*_ROWS, *((name,) for name in specs if name not in listed)]
+        shown = [each for each in form_fields() if each.kind != "prompt"]
+        self._rows: list[list[str]] = []
+        for each in shown:
+            if each.same_row:
+                self._rows[-1].append(each.name)
+            else:
+                self._rows.append([each.name])
         self.fields: dict[str, TextField | ChoiceField] = {
-            name: _control(spec) for name, spec in specs.items()
+            each.name: _control(each) for each in shown
         }
         for name, *others in self._rows:
             self.fields[name].set_class(not others, "-wide")
@@ -106,9 +95,10 @@ class ParametersPane(Pane):
 
     def use_native(self, native: NativeValues) -> None:
         """Show what the model takes where a field is left open."""
-        for name in ("width", "height", "num_inference_steps", "guidance_scale", "sampler"):
+        for name, field in self.fields.items():
+            if not field.spec.native:
+                continue
             value = getattr(native, name)
-            field = self.fields[name]
             field.placeholder = field.spec.open_text if value is None else f"{value} (auto)"
             if isinstance(field, NumberField):
                 field.native = value
@@ -199,9 +189,17 @@ class ParametersPane(Pane):
             field.text = field.spec.default
 
 
-def _control(spec: FieldSpec) -> TextField | ChoiceField:
+def _control(spec: FormField) -> TextField | ChoiceField:
     if spec.kind in ("choice", "model"):
         return ChoiceField(spec)
-    field = PathField(spec) if spec.kind == "path" else NumberField(spec)
+    field = _TEXT_FIELDS[spec.kind](spec)
     field.set_reactive(TextField.value, spec.default)
     return field
+
+
+_TEXT_FIELDS: Mapping[str, type[TextField]] = {
+    "path": PathField,
+    "integer": NumberField,
+    "number": NumberField,
+    "text": TextField,
+}

@@ -170,7 +170,7 @@ def _settings(record: GenerationRecord) -> dict[str, object]:
         "model": record.model.name if record.model else record.request.model,
         "seed": record.seed,
         **made,
-        "init_image": record.request.init_image or "",
+        **record.request.input_images(),
     }
 
 

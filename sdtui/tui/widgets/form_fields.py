@@ -18,7 +18,7 @@ from textual.widget import Widget
 
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.fields import FieldSpec
+from sdtui.tui.fields import FormField
 from sdtui.tui.messages import message
 from sdtui.tui.widgets.line_input import LineInput
 
@@ -46,7 +46,7 @@ class Form(VerticalScroll, can_focus=False):
 class Field(Widget):
     """Draws its label in the padding on its left: a widget for each would be seen later."""
 
-    spec: FieldSpec
+    spec: FormField
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """What is in the field, behind its label."""
@@ -63,7 +63,7 @@ class Field(Widget):
 class TextField(LineInput, Field):
     """A line of the form. Subclasses say what its keys do."""
 
-    def __init__(self, spec: FieldSpec) -> None:
+    def __init__(self, spec: FormField) -> None:
         super().__init__(placeholder=spec.open_text, id=f"field-{spec.name}")
         self.spec = spec
 
@@ -89,7 +89,7 @@ class NumberField(TextField):
     native: float | None = None
     """What the model takes while the field is left open."""
 
-    def __init__(self, spec: FieldSpec) -> None:
+    def __init__(self, spec: FormField) -> None:
         super().__init__(spec)
         self.select_on_focus = True  # what is typed takes the old number's place
 
@@ -163,7 +163,7 @@ class ChoiceField(Field, can_focus=True):
 
     text: reactive[str] = reactive("")
 
-    def __init__(self, spec: FieldSpec) -> None:
+    def __init__(self, spec: FormField) -> None:
         super().__init__(id=f"field-{spec.name}")
         self.spec = spec
         self.choices: Sequence[str] = spec.choices

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,9 +15,8 @@ from pydantic import BaseModel
 from sdtui import __version__
 from sdtui.history.infotext import parse_parameters, write_parameters
 from sdtui.jobs import Output
-from sdtui.requests.fields import MAX_SEED
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import MAX_SEED, GenerationRequest
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
 from sdtui.server.api.a1111.progress import address_of
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
@@ -29,7 +28,7 @@ from sdtui.server.services.generation import (
     GenerationOutcome,
     Picture,
     all_made,
-    holding_upload,
+    holding_uploads,
     prepare,
     submit,
     wait_for,
@@ -53,24 +52,22 @@ class ImagesAnswer(BaseModel):
 @router.post("/txt2img", response_model=ImagesAnswer, responses=_ERRORS)
 async def txt2img(body: Txt2ImgBody, services: ServicesDep, http: Request) -> Response:
     """Make pictures from a prompt, and wait for them."""
-    return await _answer(body, None, services, http)
+    return await _answer(body, services, http)
 
 
 @router.post("/img2img", response_model=ImagesAnswer, responses=_ERRORS)
 async def img2img(body: Img2ImgBody, services: ServicesDep, http: Request) -> Response:
     """Make pictures from a picture and a prompt, and wait for them."""
-    return await _answer(body, body.init_images[0], services, http)
+    return await _answer(body, services, http)
 
 
-async def _answer(
-    body: Txt2ImgBody, init_image: str | None, services: ServerServices, http: Request
-) -> Response:
+async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) -> Response:
     body.check()
     values = body.values()
     values["model"] = await _model(services, body)
     output = body.output()
     # Clients leave the prompt empty, with img2img above all: it is their default.
-    request = (await prepare(services, values, init_image, prompt_needed=False)).with_seed()
+    request = (await prepare(services, values, prompt_needed=False)).with_seed()
     parts = await _make(body, services, http, request, output)
     if body.checkpoint() is not None and not body.override_settings_restore_afterwards:
         services.a1111.checkpoint = values["model"]
@@ -109,7 +106,7 @@ async def _make(
     parts: list[_Part] = []
     remaining: GenerationRequest | None = request
     front = False
-    with holding_upload(services, request.init_image):
+    with holding_uploads(services, request):
         while remaining is not None:
             job = submit(services, remaining, output, front=front)
             front = True
@@ -151,11 +148,10 @@ def behind_skipped(
     if made.event.kind == "finished" or done >= request.num_images_per_prompt:
         return None
     assert request.seed is not None
-    return request.model_copy(
-        update={
-            "seed": (request.seed + done) % (MAX_SEED + 1),
-            "num_images_per_prompt": request.num_images_per_prompt - done,
-        }
+    return replace(
+        request,
+        seed=(request.seed + done) % (MAX_SEED + 1),
+        num_images_per_prompt=request.num_images_per_prompt - done,
     )
 
 
@@ -219,7 +215,7 @@ def _info_of_request(request: GenerationRequest) -> dict[str, Any]:
         "cfg_scale": request.guidance_scale,
         "steps": request.num_inference_steps,
         "sd_model_name": request.model,
-        "denoising_strength": request.strength or 0,
+        "denoising_strength": request.values()["strength"] or 0,
         "version": f"sdtui {__version__}",
     }
 

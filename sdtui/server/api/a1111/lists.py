@@ -126,13 +126,14 @@ async def png_info(body: PictureBody, services: ServicesDep) -> PngInfoAnswer:
     """The settings in a picture of this or another tool."""
 
     def read() -> PngInfoAnswer:
-        path = services.uploads.keep_base64(body.image)
+        path = services.uploads.new_path()
+        services.uploads.keep({path: body.image})
         try:
             texts = read_texts(path).texts
         except ImageError:
             texts = {}  # a kind of file that holds none
         finally:
-            services.uploads.forget(path)
+            services.uploads.forget([path])
         text = texts.get(PARAMETERS) or texts.get("UserComment") or ""
         found = parse_parameters(text)
         pairs = {"Prompt": found.prompt, "Negative prompt": found.negative_prompt, **found.pairs}

@@ -14,7 +14,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.history.importers import ImportedSettings, read_infotext
 from sdtui.history.importers.samplers import our_sampler
 from sdtui.jobs import Output
-from sdtui.requests.fields import SIZE_MULTIPLE
+from sdtui.requests.request import SIZE_MULTIPLE
 from sdtui.server.api.a1111.options import OptionsAnswer
 from sdtui.server.errors import ApiError, from_sdtui
 
@@ -228,7 +228,11 @@ class Img2ImgBody(Txt2ImgBody):
 
     def values(self) -> dict[str, Any]:
         """As for txt2img."""
-        values = {**super().values(), "init_image_fit": _FITS[self.resize_mode]}
+        values = {
+            **super().values(),
+            "init_image": self.init_images[0],
+            "init_image_fit": _FITS[self.resize_mode],
+        }
         if self.denoising_strength is not None:
             values["strength"] = self.denoising_strength
         return values

@@ -61,9 +61,9 @@ async def generate(
     If the client goes away the job is cancelled.
     """
     as_png = prefers_png(accept)
-    if as_png and body.num_images_per_prompt > 1:
+    if as_png and body.num_images_per_prompt() > 1:
         raise ApiError(406, "NotAcceptable", "One PNG holds one picture: ask for JSON, or for one.")
-    request = await prepare(services, body.values(), body.init_image)
+    request = await prepare(services, body.root)
     made = all_made(services, await make(services, http, request))
     if as_png:
         first = made.pictures[0]

@@ -63,7 +63,7 @@ async def begin(
     body: GenerateBody, services: ServicesDep, http: Request, response: Response
 ) -> JobAnswer:
     """Put a job into the queue, and don't wait for it."""
-    request = await prepare(services, body.values(), body.init_image)
+    request = await prepare(services, body.root)
     answer = answer_of(services, http, submit(services, request))
     response.headers["Location"] = answer.url
     return answer

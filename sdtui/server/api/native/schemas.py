@@ -1,30 +1,81 @@
-"""The body of a request: a GenerationRequest whose picture comes along instead of its path."""
+"""The body of a request: the fields of a GenerationRequest, with pictures in place of paths."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import RootModel, TypeAdapter, model_validator
 
-from sdtui.requests.request import GenerationRequest
+from sdtui.core.fields import Field
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
+from sdtui.requests.validation import validate_fields
 
 _MOST_FIELDS = 100
 
 
-class GenerateBody(GenerationRequest):
-    """What to make. Fields that are left open take the server's or the model's own values."""
+class GenerateBody(RootModel[dict[str, Any]]):
+    """What to make. Fields that are left open take the server's or the model's own values.
 
-    init_image: str | None = Field(None)  # type: ignore[assignment]  # never a path here
-    """A picture to start from, as base64 or a data URL."""
+    The values are checked where a request is made of them.
+    """
 
     @model_validator(mode="before")
     @classmethod
     def _few(cls, values: Any) -> Any:
         """Each unknown field is an error of its own, and a body may hold a million."""
         if isinstance(values, dict) and len(values) > _MOST_FIELDS:
-            raise ValueError(f"has {len(values)} fields; there are {len(cls.model_fields)}")
+            raise ValueError(f"has {len(values)} fields; there are {len(REQUEST_FIELDS)}")
         return values
 
-    def values(self) -> dict[str, Any]:
-        """What was sent, without the picture."""
-        return self.model_dump(include=self.model_fields_set - {"init_image"})
+    def num_images_per_prompt(self) -> int:
+        """How many pictures are asked for. Raises InvalidRequestError."""
+        name = "num_images_per_prompt"
+        default = REQUEST_FIELDS[name].default
+        count: int = validate_fields(REQUEST_FIELDS, {name: self.root.get(name, default)})[name]
+        return count
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """Called by pydantic: the schema of a GenerationRequest; the names of version 0.1, which
+        has no sections, are deprecated."""
+        whole = TypeAdapter(GenerationRequest).json_schema()
+        definitions = whole.pop("$defs", {})
+        properties = _resolved(whole, definitions)["properties"]
+        flat = {}
+        for name, field in REQUEST_FIELDS.items():
+            parent = properties[field.section] if field.section else {"properties": properties}
+            options = [parent, *parent.get("anyOf", ())]
+            shape = next(each["properties"] for each in options if "properties" in each)
+            place = shape[field.path[-1]]
+            _send_files(place, field)
+            if field.section:
+                flat[name] = {**place, "deprecated": True}
+        whole = _resolved(whole, definitions)
+        return {
+            **whole,
+            "title": cls.__name__,
+            "description": "What to make.",
+            "properties": {**properties, **flat},
+        }
+
+
+def _send_files(schema: dict[str, Any], field: Field) -> None:
+    """Have the schema of a file field say that the file itself is sent."""
+    if field.is_file:
+        schema.pop("format", None)
+        schema["contentEncoding"] = "base64"
+        schema["description"] += " As base64 or a data URL."
+    for item in field.items:
+        _send_files(schema["items"]["properties"][item.name], item)
+
+
+def _resolved(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """A schema with the definitions in place of the references to them."""
+    if isinstance(schema, list):
+        return [_resolved(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    target = definitions.get(str(schema.get("$ref", "")).rpartition("/")[2], {})
+    merged = {**target, **{name: each for name, each in schema.items() if name != "$ref"}}
+    return {name: _resolved(each, definitions) for name, each in merged.items()}

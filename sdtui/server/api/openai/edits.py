@@ -10,7 +10,7 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from python_multipart.multipart import parse_options_header
 
 from sdtui.core.errors import Problem
-from sdtui.requests.fields import LARGEST_SIDE, SIZE_MULTIPLE, SMALLEST_SIDE
+from sdtui.requests.request import LARGEST_SIDE, SIZE_MULTIPLE, SMALLEST_SIDE
 from sdtui.server.api.openai.images import ANSWERS, ImagesAnswer, answer
 from sdtui.server.api.openai.schemas import EditBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
@@ -61,7 +61,9 @@ async def edits(
     values = body.values()
     if "width" not in values:
         values |= await asyncio.to_thread(_size_like, services, values.get("model"), data)
-    return await answer(body, await prepare(services, values, data), services, http)
+    return await answer(
+        body, await prepare(services, {**values, "init_image": data}), services, http
+    )
 
 
 def _check_kind(content_type: str) -> None:

@@ -1,0 +1,192 @@
+"""FieldSpec: the one definition of a field. Flags, the form and the HTTP schemas are made from it.
+
+It needs no library, so that the form can be shown before anything that validates is imported.
+Pydantic asks a spec for its limits when it meets one in a type annotation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
+
+REQUIRED: Any = MISSING
+"""The default of a field that has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldSpec:
+    """What there is to know of a field besides its type and its default."""
+
+    label: str
+    """As people know it."""
+    help: str
+    """A sentence or two."""
+    name: str = ""
+    """Unique among all fields of a request; by default the name of the attribute."""
+
+    ge: float | None = None
+    le: float | None = None
+    multiple_of: int | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    check: Callable[[Any], Any] | None = None
+    """Returns the value in its usual form. Raises ValueError. It isn't called for None."""
+    choices: Callable[[], Sequence[str]] | None = None
+    """For a text that is one of many; the members of an enum need no list."""
+
+    flags: tuple[str, ...] = ()
+    """Of the command line; by default the name with dashes."""
+    flag_help: str = ""
+    """Added to the help of the flag."""
+    metavar: str = ""
+
+    widget: Literal["", "prompt", "model"] = ""
+    """The form's control, where the type alone doesn't tell."""
+    form_label: str = ""
+    """A shorter label for the form."""
+    same_row: bool = False
+    """True if the form shows the field in the row of the one before it."""
+    step: float = 1
+    """How far a key press in the form moves a number."""
+    open_text: str = "auto"
+    """What the form shows while the field is left open."""
+    native: bool = False
+    """True if a model has a value of its own, which is taken while the field is left open."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Called by pydantic: the type with its limits."""
+        from pydantic import AfterValidator, BeforeValidator, Field
+
+        annotations: list[Any] = [
+            Field(
+                ge=self.ge,
+                le=self.le,
+                multiple_of=self.multiple_of,
+                min_length=self.min_length,
+                max_length=self.max_length,
+            )
+        ]
+        if without_none(source) is float:
+            annotations.append(Field(allow_inf_nan=False))
+        if self.check is not None:
+            check = self.check
+            annotations.append(
+                AfterValidator(lambda value: None if value is None else check(value))
+            )
+        if without_none(source) is not bool:
+            annotations.append(BeforeValidator(_not_bool))
+        return handler.generate_schema(Annotated[(source, *annotations)])
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        """Called by pydantic: the JSON schema with the field's texts."""
+        return {**handler(schema), "description": self.help, "label": self.label}
+
+
+def _not_bool(value: Any) -> Any:
+    """JSON's true would pass as the number 1."""
+    if isinstance(value, bool):
+        raise ValueError(f"must not be {str(value).lower()}")
+    return value
+
+
+class Section:
+    """Base of the frozen dataclasses that a request consists of. Their fields are annotated with
+    FieldSpecs, and pydantic validates them."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+
+class ListedSection(Section):
+    """Base of the sections that a request can hold several of. `str` gives the short text that
+    flags and the form take, e.g. "name:0.8"."""
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read the short text. Raises ValueError that says what is wrong with it."""
+        raise NotImplementedError
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Called by pydantic: an object, or the short text."""
+        from pydantic_core.core_schema import no_info_before_validator_function
+
+        def read(value: Any) -> Any:
+            return cls.from_text(value) if isinstance(value, str) else value
+
+        return no_info_before_validator_function(read, handler(source))
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field in its place."""
+
+    name: str
+    path: tuple[str, ...]
+    """The attributes that lead to it from the request, e.g. ("image_to_image", "strength")."""
+    spec: FieldSpec
+    annotation: Any
+    """The type with the spec and, where the field can be left open, None."""
+    type: type
+    """Of a list of sections, the section's class."""
+    default: Any = None
+    """None leaves the field open."""
+    is_key: bool = False
+    """True if an optional section is there when this field has a value."""
+    items: tuple[Field, ...] = ()
+    """The fields of each section in a list of sections."""
+
+    @property
+    def section(self) -> str:
+        """The attribute of the request that holds the field's section; "" if there is none."""
+        return self.path[0] if len(self.path) > 1 else ""
+
+    @property
+    def is_file(self) -> bool:
+        """True if the value is the path of an input file."""
+        return issubclass(self.type, Path)
+
+
+def fields_in(kind: type, section: str = "", *, is_optional: bool = False) -> list[Field]:
+    """The fields of a dataclass and of its sections, in their order. A field without default in an
+    optional section has the default None: while it is left open, there is no such section."""
+    hints = get_type_hints(kind, include_extras=True)
+    found: list[Field] = []
+    for each in fields(kind):
+        hint = hints[each.name]
+        plain, *annotations = get_args(hint) if get_origin(hint) is Annotated else [hint]
+        spec = next((one for one in annotations if isinstance(one, FieldSpec)), None)
+        if spec is None:
+            found += fields_in(without_none(plain), each.name, is_optional=_may_be_none(plain))
+            continue
+        items: tuple[Field, ...] = ()
+        if get_origin(plain) is tuple:
+            plain = get_args(plain)[0]
+            items = tuple(fields_in(plain))
+        is_key = is_optional and each.default is REQUIRED
+        found.append(
+            Field(
+                name=spec.name or each.name,
+                path=(section, each.name) if section else (each.name,),
+                spec=spec,
+                annotation=hint,
+                type=without_none(plain),
+                default=None if is_key else each.default,
+                is_key=is_key,
+                items=items,
+            )
+        )
+    return found
+
+
+def without_none(kind: Any) -> Any:
+    """`X` of `X | None`."""
+    if isinstance(kind, UnionType):
+        return next(each for each in get_args(kind) if each is not NoneType)
+    return kind
+
+
+def _may_be_none(kind: Any) -> bool:
+    return NoneType in get_args(kind)

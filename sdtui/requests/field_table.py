@@ -1,0 +1,154 @@
+"""FieldTable: all fields of a request by their unique names, whichever section they stand in.
+
+Values that a person or a program gives come in one of two forms, and may mix them: flat, by unique
+names (`{"init_image": …, "strength": …}`: flags, the form, settings, JSON of version 0.1), or in
+sections (`{"image_to_image": {"image": …}}`: JSON).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sdtui.core.fields import Field, Section, fields_in
+
+
+class FieldTable(Mapping[str, Field]):
+    """The fields of a request class, in their order."""
+
+    def __init__(self, kind: type) -> None:
+        """Raises TypeError if two fields share a name."""
+        found = fields_in(kind)
+        self._fields = {field.name: field for field in found}
+        self._names = {field.path: field.name for field in found}
+        self._sections = {field.section for field in found if field.section}
+        self._keys = {field.section: field.name for field in found if field.is_key}
+        """Optional section → the field that says whether it is there."""
+        if len(self._fields) < len(found):
+            raise TypeError(f"two fields of {kind.__name__} share a name")
+
+    def __getitem__(self, name: str) -> Field:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def name_of(self, location: Sequence[str | int]) -> str:
+        """The name of a place in a request in sections, e.g. "strength" of ("image_to_image",
+        "strength") and "loras.0.weight" of ("loras", 0, "weight")."""
+        for length in (2, 1):
+            path = tuple(str(part) for part in location[:length])
+            if path in self._names:
+                return ".".join([self._names[path], *map(str, location[length:])])
+        return ".".join(map(str, location))
+
+    def flat(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by unique names. What no field is known for stays as it is, for the validation to
+        name."""
+        flat: dict[str, Any] = {}
+        for name, value in values.items():
+            parts = vars(value) if isinstance(value, Section) else value
+            if name not in self._sections:
+                flat[name] = value
+            elif value is None and name in self._keys:
+                flat[self._keys[name]] = None
+            elif not isinstance(parts, Mapping):
+                flat[name] = value
+            else:
+                for attribute, part in parts.items():
+                    unique = self._names.get((name, attribute))
+                    if unique is not None:
+                        flat[unique] = part
+                    else:
+                        flat.setdefault(name, {})[attribute] = part
+        return flat
+
+    def orphans(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """The flat values that belong to a section which isn't there: name → the name of the field
+        that is missing."""
+        return {
+            name: key
+            for name in values
+            if name in self._fields
+            and (key := self._keys.get(self._fields[name].section)) is not None
+            and name != key
+            and values.get(key) is None
+        }
+
+    def nested(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values in sections. Those of a section that isn't there are left out."""
+        flat = self.flat(values)
+        orphans = self.orphans(flat)
+        keys = self._keys.values()
+        nested: dict[str, Any] = {}
+        attributes: dict[str, dict[str, Any]] = {}
+        for name, value in flat.items():
+            section = self._fields[name].section if name in self._fields else ""
+            if section and name not in orphans and not (name in keys and value is None):
+                attributes.setdefault(section, {})[self._fields[name].path[1]] = value
+            elif name in self._sections and isinstance(value, Mapping):
+                attributes.setdefault(name, {}).update(value)
+            elif not section:
+                nested[name] = value
+        return {**nested, **attributes}
+
+    def values_of(self, request: object) -> dict[str, Any]:
+        """The flat values of a request; of a section that isn't there, the defaults."""
+        return {name: self._value(request, field) for name, field in self._fields.items()}
+
+    def _value(self, request: object, field: Field) -> Any:
+        value: Any = request
+        for attribute in field.path:
+            if value is None:
+                return field.default
+            value = getattr(value, attribute)
+        return value
+
+    def files(self, request: object) -> Iterator[tuple[str, Path]]:
+        """Every input file of a request, with the name of its field, e.g. "controls.0.image"."""
+        for name, field in self._fields.items():
+            value = self._value(request, field)
+            if field.is_file and value is not None:
+                yield name, value
+            for number, section in enumerate(value if field.items else ()):
+                for item in field.items:
+                    path = getattr(section, item.path[0])
+                    if item.is_file and path is not None:
+                        yield f"{name}.{number}.{item.name}", path
+
+    def map_files(
+        self, values: Mapping[str, Any], function: Callable[[str, Any], Any]
+    ) -> dict[str, Any]:
+        """Flat values in which `function` has replaced every value of a file field; it is called
+        with the name of the field and the value. None stays."""
+        mapped = self.flat(values)
+        for name, field in self._fields.items():
+            value = mapped.get(name)
+            if field.is_file and value is not None:
+                mapped[name] = function(name, value)
+            elif field.items and isinstance(value, list | tuple):
+                mapped[name] = [
+                    _map_item(field, section, f"{name}.{number}", function)
+                    for number, section in enumerate(value)
+                ]
+        return mapped
+
+
+def _map_item(field: Field, section: Any, name: str, function: Callable[[str, Any], Any]) -> Any:
+    if not isinstance(section, Mapping):
+        return section
+    files = (item.name for item in field.items if item.is_file and section.get(item.name))
+    return {**section, **{each: function(f"{name}.{each}", section[each]) for each in files}}
+
+
+def fields_of(kind: type) -> FieldTable:
+    """The fields of a request class."""
+    return _table(kind)
+
+
+_table = cache(FieldTable)

@@ -1,0 +1,49 @@
+"""How a request is carried out, as opposed to what it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from sdtui.core.enums import DType, MemoryMode, Policy, Speed
+from sdtui.core.fields import FieldSpec, Section
+
+
+@dataclass(frozen=True)
+class Execution(Section):
+    """Memory, precision and speed."""
+
+    policy: Annotated[
+        Policy,
+        FieldSpec(
+            label="Retry policy",
+            form_label="Retry",
+            help="What may be done when memory runs out: keep = all means, those that keep the"
+            " picture first; strict = never change what was asked; tutorial = 384 px, then 25"
+            " steps.",
+        ),
+    ] = Policy.KEEP
+    memory_mode: Annotated[
+        MemoryMode,
+        FieldSpec(
+            label="Memory mode",
+            help="Where the weights are during a run; auto = the fastest mode that fits.",
+            flags=("--memory",),
+        ),
+    ] = MemoryMode.AUTO
+    dtype: Annotated[
+        DType,
+        FieldSpec(
+            label="Precision",
+            help="Number format of the weights; auto = what suits the device.",
+        ),
+    ] = DType.AUTO
+    speed: Annotated[
+        Speed,
+        FieldSpec(
+            label="Speed",
+            help="What may be given up for speed: quality = nothing, the picture stays as it is;"
+            " fast = nearly the same picture; max = all there is, and a minute of compiling"
+            " at the start.",
+        ),
+    ] = Speed.QUALITY

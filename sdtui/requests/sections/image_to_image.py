@@ -1,0 +1,58 @@
+"""Image-to-image: a picture to start from instead of pure noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from sdtui.core.enums import InitImageFit
+from sdtui.core.fields import FieldSpec, Section
+
+DEFAULT_STRENGTH = 0.75
+"""Denoising strength when an init image comes without one; the value of A1111."""
+
+
+def _is_utf8(path: Path) -> Path:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("its name is no valid text (UTF-8): rename it") from error
+    return path
+
+
+@dataclass(frozen=True)
+class ImageToImage(Section):
+    """What to start from, and how much of it to keep."""
+
+    image: Annotated[
+        Path,
+        FieldSpec(
+            name="init_image",
+            label="Init image",
+            help="A picture to start from (image-to-image).",
+            check=_is_utf8,
+            open_text="none",
+        ),
+    ]
+    fit: Annotated[
+        InitImageFit,
+        FieldSpec(
+            name="init_image_fit",
+            label="Fit",
+            help="Crop, pad or stretch an init image of another shape.",
+            flags=("--fit",),
+        ),
+    ] = InitImageFit.CROP
+    strength: Annotated[
+        float | None,
+        FieldSpec(
+            label="Denoising strength",
+            form_label="Strength",
+            help="How much of the init image is made anew, 0 to 1 (0.75 where it is left open).",
+            ge=0,
+            le=1,
+            step=0.05,
+            same_row=True,
+        ),
+    ] = None

@@ -1,0 +1,146 @@
+"""What a new feature costs: a request with sections that the product doesn't have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import click
+import pytest
+from click.testing import CliRunner
+from pydantic import TypeAdapter
+
+from sdtui.cli.options import options_for, request_values
+from sdtui.core.errors import InvalidRequestError
+from sdtui.core.fields import FieldSpec, ListedSection, Section
+from sdtui.requests.field_table import FieldTable, fields_of
+from sdtui.requests.request import GenerationRequest
+from sdtui.tui import fields as form
+
+
+@dataclass(frozen=True)
+class Style(ListedSection):
+    """One of several styles, each with a weight and perhaps a picture."""
+
+    name: Annotated[str, FieldSpec(label="Style", help="Its name.", min_length=1)]
+    weight: Annotated[float, FieldSpec(label="Weight", help="1 = as it is.", ge=-2, le=2)] = 1.0
+    picture: Annotated[Path | None, FieldSpec(label="Picture", help="Shows the style.")] = None
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        name, _, weight = text.partition(":")
+        return cls(name, float(weight or 1))
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.weight:g}"
+
+
+@dataclass(frozen=True)
+class Repaint(Section):
+    """What to paint anew."""
+
+    mask: Annotated[Path, FieldSpec(label="Mask", help="White is painted anew.")]
+    blur: Annotated[int, FieldSpec(name="mask_blur", label="Blur", help="Pixels.", ge=0)] = 4
+
+
+@dataclass(frozen=True)
+class Extended(GenerationRequest):
+    """A request with a list of sections and with a second input file."""
+
+    styles: Annotated[
+        tuple[Style, ...],
+        FieldSpec(label="Styles", help="Styles to use.", flags=("--style",), metavar="NAME:X"),
+    ] = ()
+    repaint: Repaint | None = None
+
+
+FIELDS = fields_of(Extended)
+STYLES = (Style("ink", 0.8), Style("oil"))
+
+
+def ask(**values: Any) -> Extended:
+    return Extended.parse({"prompt": "a cat", **values})
+
+
+def test_lists_are_taken_as_objects_and_as_short_texts() -> None:
+    assert ask(styles=[{"name": "ink", "weight": 0.8}, {"name": "oil"}]).styles == STYLES
+    assert ask(styles=["ink:0.8", "oil"]).styles == STYLES
+
+
+def test_wrong_values_in_a_list_are_named_by_their_place() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        ask(styles=["ink", {"name": "oil", "weight": 3}], mask_blur=-1)
+    assert [str(each) for each in caught.value.problems] == [
+        "styles.1.weight: must be less than or equal to 2, not 3",
+        "mask_blur: must be greater than or equal to 0, not -1",
+    ]
+
+
+def test_request_with_lists_survives_json() -> None:
+    adapter = TypeAdapter(Extended)
+    request = ask(styles=STYLES, mask="mask.png", mask_blur=2)
+    assert request.repaint == Repaint(Path("mask.png"), 2)
+    assert adapter.validate_json(adapter.dump_json(request)) == request
+    assert request.changed(seed=3).styles == STYLES
+
+
+def test_all_input_files_are_found_in_one_place() -> None:
+    styles = [{"name": "ink", "picture": "ink.png"}, {"name": "oil"}]
+    request = ask(init_image="in.png", mask="mask.png", styles=styles)
+    assert request.input_images() == {
+        "init_image": Path("in.png"),
+        "styles.0.picture": Path("ink.png"),
+        "mask": Path("mask.png"),
+    }
+
+
+def test_files_that_are_sent_are_replaced_by_paths() -> None:
+    sent = {
+        "image_to_image": {"image": "AAAA"},
+        "styles": [{"name": "ink", "picture": "BBBB"}, "oil"],
+        "repaint": {"mask": "CCCC", "blur": 1},
+    }
+    names = {}
+
+    def keep(name: str, data: object) -> Path:
+        names[name] = data
+        return Path(f"/kept/{name}")
+
+    request = ask(**FIELDS.map_files(sent, keep))
+    assert names == {"init_image": "AAAA", "styles.0.picture": "BBBB", "mask": "CCCC"}
+    assert request.repaint == Repaint(Path("/kept/mask"), 1)
+    assert request.styles[0].picture == Path("/kept/styles.0.picture")
+
+
+def test_flags_are_repeated_for_lists() -> None:
+    given: dict[str, Any] = {}
+
+    @click.command()
+    @options_for(*FIELDS, fields=FIELDS)
+    def command(**flags: Any) -> None:
+        given.update(request_values(flags))
+
+    arguments = ["--style", "ink:0.8", "--style", "oil", "--mask", "m.png", "--prompt", "a cat"]
+    assert CliRunner().invoke(command, arguments).exit_code == 0
+    assert Extended.parse(given) == ask(styles=STYLES, mask="m.png")
+    assert "--style NAME:X" in CliRunner().invoke(command, ["--help"]).output
+
+
+def test_form_has_the_new_fields() -> None:
+    shown = {each.name: each for each in form.form_fields(FIELDS)}
+    assert (shown["styles"].kind, shown["mask"].kind) == ("text", "path")
+    assert shown["mask_blur"].default == "4"
+    texts = form.form_texts(ask(styles=STYLES, mask="/m.png"))
+    assert texts["styles"] == "ink:0.8, oil:1"
+    values = form.request_values(texts, FIELDS)
+    assert Extended.parse(values) == ask(styles=STYLES, mask="/m.png")
+
+
+def test_fields_of_one_name_are_refused() -> None:
+    @dataclass(frozen=True)
+    class Twice(GenerationRequest):
+        other: Annotated[int, FieldSpec(name="width", label="W", help="W.")] = 1
+
+    with pytest.raises(TypeError, match="share a name"):
+        FieldTable(Twice)
