@@ -143,6 +143,23 @@ def test_server_page_has_every_route() -> None:
                 assert known in spans, path
 
 
+def test_server_page_has_every_metric() -> None:
+    source = (ROOT / "sdtui" / "server" / "metrics.py").read_text()
+    names = set(re.findall(r'"(sdtui_[a-z_]+)"', source))
+    assert len(names) > 10
+    for name in names:
+        assert f"`{name}`" in text("server") or f"`{name}_total`" in text("server"), name
+
+
+def test_every_variable_that_the_code_reads_is_documented() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "sdtui").rglob("*.py"))
+    manual = "".join(page.read_text() for page in PAGES.values())
+    names = set(re.findall(r"\b_?(?:SDTUI|HF|XDG|OMP)_[A-Z_]*[A-Z]\b", sources))
+    assert "SDTUI_API_KEY" in names
+    for name in names:
+        assert name in manual, name
+
+
 def test_server_page_names_no_route_of_a1111_that_is_not_there() -> None:
     known = {getattr(route, "path", "") for router in A1111_ROUTERS for route in router.routes}
     (row,) = (line for line in text("server").splitlines() if line.startswith("| A1111 |"))

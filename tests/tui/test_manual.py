@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from textual.widgets import Static
 
@@ -14,8 +16,10 @@ from tests.support.app_harness import AppHarness, running
 
 
 def shown(bench: AppHarness) -> str:
+    """What is on the screen below the top bar."""
     strips = bench.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+    lines = ["".join(segment.text for segment in strip) for strip in strips]
+    return "\n".join(lines[1:])  # the top bar changes by itself
 
 
 def manual(bench: AppHarness) -> ManualScreen:
@@ -49,6 +53,15 @@ async def test_help_opens_the_section_of_the_focused_pane(bench: AppHarness) -> 
         await bench.press("escape")
         assert bench.at_main
         assert bench.app.main.panes.queue.list.has_focus
+
+
+async def test_help_names_the_key_from_the_config(tmp_path: Path) -> None:
+    bench = AppHarness(tmp_path, keys={"help.manual": "f10"})
+    async with running(bench, (80, 24)):
+        await bench.press("f1")
+        assert "f10 manual" in shown(bench)
+        await bench.press("f10")
+        assert manual(bench).topic == "generate"
 
 
 async def test_page_scrolls_by_keyboard(bench: AppHarness) -> None:

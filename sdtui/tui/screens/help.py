@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.binding import BindingType
+from textual.content import Content
 from textual.screen import Screen
 
 from sdtui.tui.actions import ACTIONS, GLOBAL
@@ -27,11 +28,13 @@ class HelpScreen(TextScreen):
         super().__init__(title, text)
 
     def on_mount(self) -> None:
-        keys = {
-            active.binding.id: self.app.get_key_display(active.binding)
+        keys = [
+            self.app.get_key_display(active.binding)
             for active in self.active_bindings.values()
-        }
-        self.query_one(".dialog").border_subtitle = f"{keys['help.manual']} manual · esc"
+            if active.binding.id == "help.manual"
+        ]
+        parts = [*(f"{key} manual" for key in keys[:1]), "esc"]
+        self.query_one(".dialog").border_subtitle = Content(" · ".join(parts))
 
     def action_manual(self) -> None:
         """Close the help and open the page about what it explained."""
