@@ -13,6 +13,7 @@ import click
 from sdtui.core.errors import SettingsError
 
 if TYPE_CHECKING:
+    from sdtui.jobs import Backend
     from sdtui.server.options import ServerOptions
 
 _KEY = "SDTUI_API_KEY"
@@ -93,9 +94,10 @@ def serve(
 
     /docs describes every route. Listens on this machine alone unless --host says otherwise.
     """
+    from sdtui.cli.backend import open_local_backend, open_models
     from sdtui.cli.logs import log_to_file, warn_on_stderr
+    from sdtui.core import paths
     from sdtui.core.settings import load_settings
-    from sdtui.models.catalog import find_model
 
     run, options_class = _import_server()
     log_to_file()
@@ -103,7 +105,7 @@ def serve(
     settings = load_settings()
     if model is not None:
         settings = replace(settings, model=model)
-    find_model(settings.model, settings.model_folders)  # a wrong name is told at once
+    open_models(settings).find(settings.model)  # a wrong name is reported at once
     options = options_class(
         host=host,
         port=port,
@@ -117,7 +119,19 @@ def serve(
         max_pictures=max_pictures,
         allow_downloads=allow_downloads,
     )
-    return run(settings, options, lambda address: click.echo(f"sdtui serves {address}", err=True))
+
+    def open_backend() -> Backend:
+        return open_local_backend(
+            settings,
+            queue_folder=paths.server_folder(),
+            queue_limit=options.queue_limit,
+            sample_interval=5.0,
+        )
+
+    def on_start(address: str) -> None:
+        click.echo(f"sdtui serves {address}", err=True)
+
+    return run(settings, options, on_start, open_backend)
 
 
 def _import_server() -> tuple[Callable[..., int], type[ServerOptions]]:

@@ -14,6 +14,12 @@ from sdtui.core.errors import SettingsError
 _APP = "sdtui"
 
 
+def server_folder() -> Path:
+    """Return the folder of the server's uploads and queue, apart from the app's queue: the app
+    offers to resume orphaned jobs, and is not to offer the server's."""
+    return state_folder() / "server"
+
+
 def config_file() -> Path:
     """The config file; `SDTUI_CONFIG` names another."""
     named = os.environ.get("SDTUI_CONFIG")

@@ -272,8 +272,8 @@ class Hardware(Protocol):
         """The newest sample; None before the first."""
         ...
 
-    def start(self, on_sample: Callable[[Sample], object]) -> None:
-        """Take a sample every second or so, and call `on_sample` with it on any thread."""
+    def start(self, on_sample: Callable[[Sample], object] | None = None) -> None:
+        """Take samples regularly, and call `on_sample` with each on any thread."""
         ...
 
     def stop(self) -> None:

@@ -24,7 +24,7 @@ class Monitor:
         self._stopped = threading.Event()
         self._gpus: Callable[[], tuple[GpuSample, ...]] | None = None
 
-    def start(self, on_sample: OnSample) -> None:
+    def start(self, on_sample: OnSample | None = None) -> None:
         """Begin. `on_sample` must be quick and safe to call from another thread."""
         threading.Thread(
             target=self._run, args=(on_sample,), name="sdtui-monitor", daemon=True
@@ -57,9 +57,10 @@ class Monitor:
             gpus=self._gpus(),
         )
 
-    def _run(self, on_sample: OnSample) -> None:
+    def _run(self, on_sample: OnSample | None) -> None:
         while not self._stopped.is_set():
             self.latest = self.sample()
-            on_sample(self.latest)
+            if on_sample is not None:
+                on_sample(self.latest)
             self.has_looked.set()
             self._stopped.wait(self.interval)

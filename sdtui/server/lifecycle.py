@@ -17,8 +17,7 @@ from fastapi import FastAPI
 
 from sdtui.core.errors import QueueClosedError, SettingsError
 from sdtui.core.settings import Settings
-from sdtui.history import History
-from sdtui.jobs import JobQueue, JobState
+from sdtui.jobs import Backend, JobState
 from sdtui.server.app import make_app
 from sdtui.server.connection import Connection
 from sdtui.server.dependencies import ServerServices, build_services
@@ -37,35 +36,27 @@ TURN = 0.0005
 """Seconds that a thread may hold the interpreter while another waits for it: health and metrics
 shouldn't wait for the worker."""
 
-MakeQueue = Callable[[Settings, History, ServerOptions], JobQueue]
-
-
-def make_queue(settings: Settings, history: History, options: ServerOptions) -> JobQueue:
-    """The queue of a server: bounded."""
-    return JobQueue(settings, history, limit=options.queue_limit)
-
 
 def serve(
     settings: Settings,
     options: ServerOptions,
     on_start: Callable[[str], object],
-    make_queue: MakeQueue = make_queue,
+    open_backend: Callable[[], Backend],
 ) -> int:
-    """Serve until told to end; returns the exit code. `on_start` is told the address.
+    """Serve until told to end; returns the exit code. `on_start` is called with the address.
 
     Raises SettingsError if the options are not safe, or the address or the state folder can't be
     used.
     """
     options.check()
-    with listen(options) as listener, History(settings.pictures) as history:
+    with listen(options) as listener:
         sys.setswitchinterval(TURN)
         allow_more_files()
-        queue = make_queue(settings, history, options)
-        services = build_services(settings, options, history, queue)
+        services = build_services(settings, options, open_backend())
         server = Server(services, lambda: on_start(address_of(listener)))
         on_sighup(server.handle_exit)
         server.run(sockets=[listener])
-        if not queue.close(_LAST_SECONDS) or "torch" in sys.modules:
+        if not services.backend.close(_LAST_SECONDS) or "torch" in sys.modules:
             # The worker is inside a long step, or torch would take a second to be unloaded. Every
             # file is whole by now.
             logging.shutdown()
@@ -107,7 +98,7 @@ class Server(uvicorn.Server):
         # Not uvicorn's own way: after the end it would raise the signal again, and the process
         # would seem to have been killed.
         if self.should_exit:
-            self._services.queue.close(0)
+            self._services.backend.jobs.close(0)
         elif self._loop is not None:
             self._loop.call_soon_threadsafe(self._begin_end)
         self.should_exit = True
@@ -135,12 +126,12 @@ class Server(uvicorn.Server):
         queue_persistence = QueuePersistence(services)
         # The board last: whoever waits for a job finds it counted when it is over.
         subscribers = (services.metrics.put, queue_persistence.put, services.job_events.put)
-        ends = [services.queue.subscribe(each) for each in subscribers]
+        ends = [services.backend.jobs.subscribe(each) for each in subscribers]
         keeping = asyncio.ensure_future(queue_persistence.run())
-        services.hardware.start()
+        services.backend.hardware.start()
         await asyncio.to_thread(queue_persistence.take_over)
         with suppress(QueueClosedError):  # told to end meanwhile
-            services.queue.load(
+            services.backend.jobs.load(
                 services.settings.model, services.settings.dtype, services.settings.memory_mode
             )
         self._on_start()
@@ -149,29 +140,26 @@ class Server(uvicorn.Server):
             await self._end
         queue_persistence.stop()
         await keeping
-        services.hardware.stop()
-        # The one that was stopped was first, and is again.
-        jobs = sorted(services.queue.jobs(), key=lambda job: job.state is JobState.QUEUED)
-        left = [job.remaining() for job in jobs]
-        await asyncio.to_thread(queue_persistence.keep, [job for job in left if job is not None])
+        await asyncio.to_thread(services.backend.close, _LAST_SECONDS)
+        queue_persistence.forget_uploads()
         for end in ends:
             end()
 
 
 async def _finish(services: ServerServices) -> None:
     """No new jobs; the running picture gets its time; the rest waits for the next start."""
-    services.queue.finish()
+    services.backend.jobs.finish()
     services.closing.set()
     begun = (JobState.RUNNING, JobState.CANCELLING)
-    running = next((job.id for job in services.queue.jobs() if job.state in begun), None)
+    running = next((job.id for job in services.backend.jobs.jobs() if job.state in begun), None)
     # A job that waits for the engine to be imported is taken, but not begun: nothing to wait for.
     if running is not None and running == services.job_events.running:
         with suppress(KeyError):  # of many that are over, it is forgotten
-            await asyncio.to_thread(services.queue.wait, running, services.options.grace)
+            await asyncio.to_thread(services.backend.jobs.wait, running, services.options.grace)
         if running != services.job_events.running:
             return
         _log.warning("job %s didn't end in %s s and is stopped", running, services.options.grace)
-        await asyncio.to_thread(services.queue.close, _LAST_SECONDS)
+        await asyncio.to_thread(services.backend.jobs.close, _LAST_SECONDS)
     services.grace_over.set()
 
 

@@ -9,11 +9,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from sdtui.jobs import JobQueue, JobState
+from sdtui.jobs import Hardware, Jobs, JobState
 from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.requests.events import FINAL_KINDS, JobEvent
 from sdtui.requests.record import Stage
-from sdtui.server.hardware import Hardware
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -24,7 +23,7 @@ _REQUEST_SECONDS = (0.005, *_STAGE_SECONDS)
 class Metrics:
     """The metrics of one server, fed by the queue's events and by every request."""
 
-    def __init__(self, queue: JobQueue, queue_limit: int, hardware: Hardware) -> None:
+    def __init__(self, jobs: Jobs, queue_limit: int, hardware: Hardware) -> None:
         self._registry = registry = CollectorRegistry()
         self._open_jobs: dict[str, JobProgress] = {}
         ProcessCollector(registry=registry)
@@ -79,10 +78,10 @@ class Metrics:
         )
         self._gauge("sdtui_queue_limit", "Jobs that may wait.").set(queue_limit)
         self._gauge("sdtui_queue_length", "Jobs that wait.").set_function(
-            lambda: _count(queue, JobState.QUEUED)
+            lambda: _count(jobs, JobState.QUEUED)
         )
         self._gauge("sdtui_jobs_running", "Jobs being carried out.").set_function(
-            lambda: _count(queue, JobState.RUNNING) + _count(queue, JobState.CANCELLING)
+            lambda: _count(jobs, JobState.RUNNING) + _count(jobs, JobState.CANCELLING)
         )
 
     def _gauge(self, name: str, text: str) -> Gauge:
@@ -142,7 +141,7 @@ class _Vram(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """A metric for what is used, and one for what there is."""
-        sample = self._hardware.sample
+        sample = self._hardware.latest
         gpus = sample.gpus if sample else ()
         values: Iterable[tuple[str, str, list[int]]] = (
             ("sdtui_vram_used_bytes", "VRAM in use.", [gpu.memory_used for gpu in gpus]),
@@ -155,5 +154,5 @@ class _Vram(Collector):
             yield family
 
 
-def _count(queue: JobQueue, state: JobState) -> int:
-    return sum(job.state is state for job in queue.jobs())
+def _count(jobs: Jobs, state: JobState) -> int:
+    return sum(job.state is state for job in jobs.jobs())

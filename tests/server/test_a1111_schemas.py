@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import json
-from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
 from PIL import Image
 
+from sdtui.jobs import JobPicture
 from sdtui.requests.events import Cancelled
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.a1111.generate import behind_skipped
@@ -138,11 +138,11 @@ def test_request_after_a_skip_covers_the_remaining_images() -> None:
     body = Txt2ImgBody(prompt="x", batch_size=4, n_iter=3)
     request = GenerationRequest(prompt="x", seed=100, num_images_per_prompt=12)
     for made, first, left in ((0, 104, 8), (2, 104, 8), (4, 108, 4), (5, 108, 4)):
-        pictures = tuple(Picture(index, 0, Path()) for index in range(made))
+        pictures = tuple(Picture(JobPicture("1", index), index, 0, "") for index in range(made))
         remaining = behind_skipped(body, request, GenerationOutcome("1", Cancelled(), pictures))
         assert remaining is not None
         assert (remaining.seed, remaining.num_images_per_prompt) == (first, left)
-    pictures = tuple(Picture(index, 0, Path()) for index in range(8))
+    pictures = tuple(Picture(JobPicture("1", index), index, 0, "") for index in range(8))
     assert behind_skipped(body, request, GenerationOutcome("1", Cancelled(), pictures)) is None
 
 

@@ -63,7 +63,7 @@ def test_job_of_a_disconnected_client_is_cancelled(
     scripted: Live, generator: ScriptedGenerator
 ) -> None:
     def states() -> dict[str, JobState]:
-        return {job.request.prompt: job.state for job in scripted.services.queue.jobs()}
+        return {job.request.prompt: job.state for job in scripted.backend.jobs.jobs()}
 
     generator.hold.set()
     with scripted.client() as ask:
@@ -167,11 +167,11 @@ def test_many_concurrent_clients_are_all_answered(
         answers = list(threads.map(one, range(200)))
     assert set(answers) <= {"200", "429", "left"}
     assert answers.count("200") > 3
-    scripted.until(lambda: all(job.state.is_over for job in scripted.services.queue.jobs()))
-    done = sum(job.state is JobState.DONE for job in scripted.services.queue.jobs())
+    scripted.until(lambda: all(job.state.is_over for job in scripted.backend.jobs.jobs()))
+    done = sum(job.state is JobState.DONE for job in scripted.backend.jobs.jobs())
     assert done >= answers.count("200")
     # Nothing is remembered of those that are over but what `jobs` lists.
-    assert not scripted.services.queue._state.cancellations
+    assert not scripted.backend.jobs._state.cancellations
 
 
 def test_events_of_a_running_job_are_streamed(scripted: Live, generator: ScriptedGenerator) -> None:

@@ -51,13 +51,13 @@ def a_day(running: Live, ask: httpx.Client) -> None:
         strict = {**QUICK, "policy": "strict"}
         assert ask.post("/generate", json=strict).status_code == 503
     runs = ask.post("/jobs", json=LONG).json()["id"]
-    running.until(lambda: running.services.queue.job(runs).state is JobState.RUNNING)
+    running.until(lambda: running.backend.jobs.job(runs).state is JobState.RUNNING)
     waits = ask.post("/jobs", json=QUICK).json()["id"]
     assert ask.post("/generate", json=QUICK).status_code == 429
     assert read(ask)["sdtui_queue_length"] == read(ask)["sdtui_jobs_running"] == 1
     for job in (waits, runs):
         ask.delete(f"/jobs/{job}")
-    running.until(lambda: running.services.queue.job(runs).state.is_over)
+    running.until(lambda: running.backend.jobs.job(runs).state.is_over)
     for number in range(50):
         assert ask.get(f"/made/up/{number}").status_code == 404
         assert ask.get(f"/jobs/{number}").status_code == 404
@@ -67,7 +67,7 @@ def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None
     with live(tmp_path, queue_limit=1) as running, running.client() as ask:
         a_day(running, ask)
         card = GpuSample(index=0, name="A card", memory_used=3 * 2**30, memory_total=8 * 2**30)
-        running.services.hardware.sample = Sample(time.time(), 1, 2, 1, 0.5, gpus=(card,))
+        running.backend.hardware.latest = Sample(time.time(), 1, 2, 1, 0.5, gpus=(card,))
         found = read(ask)
         names = {sample.name for family in families(ask) for sample in family.samples}
     page = read_page("server")

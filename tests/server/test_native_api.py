@@ -188,7 +188,7 @@ def test_out_of_memory_is_retried_and_reported(ask: httpx.Client, pocket: Live) 
 
 
 def test_unsaved_picture_can_be_saved_later(scripted: Live) -> None:
-    folder = scripted.services.history.pictures
+    folder = scripted.backend.pictures.folder
     folder.parent.mkdir(exist_ok=True)
     folder.write_text("in the way")
     with scripted.client() as ask:

@@ -294,7 +294,7 @@ def test_errors_have_cors_headers(locked: Live, generator: ScriptedGenerator) ->
         raise KeyError("a fault of ours")
 
     headers = {"X-API-Key": KEY, "Origin": "http://front.example"}
-    locked.services.queue.submit = fail  # type: ignore[assignment,method-assign]
+    locked.backend.jobs.submit = fail  # type: ignore[assignment,method-assign]
     with locked.client() as ask:
         answers = {
             500: ask.post("/generate", headers=headers, json={"prompt": "x"}),

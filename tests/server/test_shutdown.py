@@ -19,14 +19,13 @@ import httpx
 import pytest
 
 from sdtui.core.settings import Settings
-from sdtui.jobs import JobState
+from sdtui.jobs import JobPicture, JobState
 from sdtui.server.lifecycle import Server
 from sdtui.server.services.queue_persistence import QueuePersistence
 from tests.support.live_server import (
     BODY,
     PATIENCE,
     Live,
-    as_if_ended,
     job_state,
     live,
     parse_events,
@@ -55,7 +54,7 @@ def test_shutdown_finishes_the_running_picture_and_saves_waiting_jobs(
             thread = threading.Thread(target=call, args=(name, running))
             thread.start()
             threads.append(thread)
-            running.until(lambda: len(running.services.queue.jobs()) == number + 1)  # noqa: B023
+            running.until(lambda: len(running.backend.jobs.jobs()) == number + 1)  # noqa: B023
         with running.client() as ask:
             last = ask.post("/jobs", json={"prompt": "last"}).json()
         running.end()
@@ -70,7 +69,6 @@ def test_shutdown_finishes_the_running_picture_and_saves_waiting_jobs(
     ((event, streamed),) = parse_events(answers["streamed"].text)
     assert (event, streamed["error"]["code"]) == ("error", "ShuttingDown")
 
-    as_if_ended(tmp_path)
     with live(tmp_path, lambda _: generator) as again, again.client() as ask:
         for job in (kept["job"], last["id"]):
             again.until(lambda: ask.get(f"/jobs/{job}").json()["state"] == "done")  # noqa: B023
@@ -87,7 +85,6 @@ def test_job_not_finished_in_time_is_saved_and_resumed_first(
         running.until(lambda: job_state(running, jobs[0]) is JobState.RUNNING)
     generator.hold.clear()
     generator.requests.clear()
-    as_if_ended(tmp_path)
     with live(tmp_path, lambda _: generator) as again, again.client() as ask:
         for job in jobs:
             again.until(lambda: ask.get(job["url"]).json()["state"] == "done")  # noqa: B023
@@ -100,7 +97,6 @@ def test_job_waiting_for_the_engine_is_saved(tmp_path: Path, generator: Scripted
         job = ask.post("/jobs", json=BODY).json()
         running.until(lambda: job_state(running, job) is JobState.RUNNING)
     generator.hold.clear()
-    as_if_ended(tmp_path)
     imported = threading.Event()
 
     def made_late(_: Settings) -> ScriptedGenerator:
@@ -113,7 +109,6 @@ def test_job_waiting_for_the_engine_is_saved(tmp_path: Path, generator: Scripted
         again.end()
         again.thread.join(PATIENCE)
         imported.set()
-    as_if_ended(tmp_path)
     with live(tmp_path, lambda _: generator) as third, third.client() as ask:
         third.until(lambda: ask.get(job["url"]).json()["state"] == "done")
 
@@ -152,9 +147,8 @@ def test_job_of_a_client_that_disconnects_during_the_grace_is_cancelled(
             running.until(running.services.closing.is_set)
 
         post_and_hang_up(running, path, "left", JobState.RUNNING, end_with_one_waiting, **extra)
-        running.until(lambda: running.services.queue.jobs()[-1].state is JobState.CANCELLED)
-    as_if_ended(tmp_path)
-    kept = [job.request.prompt for job in running.services.queue_file.orphaned()]
+        running.until(lambda: running.backend.jobs.jobs()[-1].state is JobState.CANCELLED)
+    kept = [job.request.prompt for job in running.backend.orphaned_jobs()]
     assert kept == ["waits"]
 
 
@@ -220,10 +214,11 @@ _MUCH = 20_000_000
 @contextmanager
 def _asking_for_much(running: Live) -> Iterator[socket.socket]:
     """A connection whose answer has begun, and is more than what is on the way can hold."""
-    large = running.services.history.pictures / "large.png"
-    large.parent.mkdir(exist_ok=True)
-    large.write_bytes(bytes(_MUCH))
-    token = running.services.links.make(large)
+    with running.client() as ask:
+        job = ask.post("/jobs", json=BODY).json()["id"]
+    (path,) = running.backend.jobs.wait(job, PATIENCE).pictures
+    Path(path).write_bytes(bytes(_MUCH))
+    token = running.services.links.make(JobPicture(job, 0))
     with socket.create_connection(running.address, PATIENCE) as asking:
         asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
         asking.sendall(f"GET /pictures/{token} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -266,7 +261,6 @@ def test_shutdown_during_startup_keeps_saved_queue(
     with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
         generator.hold.set()
         jobs = [ask.post("/jobs", json=BODY).json()["id"] for _ in range(3)]
-    as_if_ended(tmp_path)
     take_over = QueuePersistence.take_over
     servers: list[Server] = []
 
@@ -280,7 +274,7 @@ def test_shutdown_during_startup_keeps_saved_queue(
             end()
         take_over(queue_persistence)
         if when == "behind":
-            while queue_persistence._services.queue.jobs()[0].state is not JobState.RUNNING:
+            while queue_persistence._services.backend.jobs.jobs()[0].state is not JobState.RUNNING:
                 time.sleep(0.01)
             end()
 
@@ -295,8 +289,7 @@ def test_shutdown_during_startup_keeps_saved_queue(
         patch.setattr(Server, "__init__", remembered)
         with live(tmp_path, lambda _: generator, grace=0, warm=False) as again:
             again.thread.join(PATIENCE)
-    as_if_ended(tmp_path)
-    left = again.services.queue_file.orphaned()
+    left = again.backend.orphaned_jobs()
     assert [job.id for job in left] == jobs
     assert {job.state for job in left} == {JobState.QUEUED}
 

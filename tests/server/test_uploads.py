@@ -15,7 +15,7 @@ import pytest
 
 from sdtui.jobs import JobState
 from tests.support.images import png_base64
-from tests.support.live_server import PATIENCE, Live, as_if_ended, job_state, live
+from tests.support.live_server import PATIENCE, Live, job_state, live
 from tests.support.scripted_generator import ScriptedGenerator
 
 
@@ -68,13 +68,13 @@ def test_uploads_of_a1111_clients_are_deleted(scripted: Live) -> None:
 
 def test_upload_is_deleted_if_the_server_is_closing(scripted: Live) -> None:
     uploads = scripted.services.uploads._folder
-    check_capacity = scripted.services.queue.check_capacity
+    check_capacity = scripted.backend.jobs.check_capacity
 
     def end_meanwhile() -> None:
         check_capacity()
-        scripted.services.queue.finish()
+        scripted.backend.jobs.finish()
 
-    scripted.services.queue.check_capacity = end_meanwhile  # type: ignore[method-assign]
+    scripted.backend.jobs.check_capacity = end_meanwhile  # type: ignore[method-assign]
     with scripted.client() as ask:
         for path, picture in (
             ("/sdapi/v1/img2img", {"init_images": [png_base64()]}),
@@ -117,7 +117,6 @@ def test_upload_of_a_saved_job_survives_a_restart(tmp_path: Path) -> None:
         running.until(lambda: len(list(uploads.iterdir())) == 2)
     assert len(list(uploads.iterdir())) == 2
     generator.hold.clear()
-    as_if_ended(tmp_path)
     with live(tmp_path, lambda _: generator) as again, again.client() as ask:
         for job in jobs[:2]:
             again.until(lambda: ask.get(job["url"]).json()["state"] == "done")  # noqa: B023

@@ -26,7 +26,7 @@ from tests.support.scripted_generator import ScriptedGenerator
 class StillMonitor(Monitor):
     """Takes no samples of its own accord."""
 
-    def start(self, on_sample: Callable[..., object]) -> None:
+    def start(self, on_sample: Callable[..., object] | None = None) -> None:
         """Nothing."""
         self.has_looked.set()
 

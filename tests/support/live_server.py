@@ -16,9 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
+from sdtui.core import paths
 from sdtui.core.settings import Settings
-from sdtui.history import History
-from sdtui.jobs import JobQueue, JobState
+from sdtui.jobs import JobState
+from sdtui.jobs.backends.local import LocalBackend
 from sdtui.jobs.generator import make_generator as real_generator
 from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.lifecycle import Server, address_of, listen
@@ -44,6 +45,7 @@ class Live:
     """A server that runs."""
 
     url: str
+    backend: LocalBackend
     services: ServerServices
     server: Server
     thread: threading.Thread
@@ -97,9 +99,14 @@ def live(
         for kind in ("STATE", "CACHE", "CONFIG"):
             patch.setenv(f"XDG_{kind}_HOME", str(folder / kind.lower()))
         patch.setenv("HF_HOME", str(folder / "huggingface"))
-        history = History(settings.pictures)
-        queue = JobQueue(settings, history, remembered, limit=chosen.queue_limit)
-        services = build_services(settings, chosen, history, queue)
+        backend = LocalBackend(
+            settings,
+            queue_folder=paths.server_folder(),
+            queue_limit=chosen.queue_limit,
+            sample_interval=5.0,
+            make_generator=remembered,
+        )
+        services = build_services(settings, chosen, backend)
         listener = listen(chosen)
         url = address_of(listener)
         started = threading.Event()
@@ -107,7 +114,7 @@ def live(
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         assert started.wait(PATIENCE)
-        running = Live(url, services, server, thread, generators)
+        running = Live(url, backend, services, server, thread, generators)
         running.until(lambda: services.job_events.model.was_loaded or not warm)
     try:
         yield running
@@ -115,19 +122,12 @@ def live(
         running.end()
         thread.join(PATIENCE)
         assert not thread.is_alive()
-        assert queue.close(PATIENCE)
-        history.close()
-
-
-def as_if_ended(folder: Path) -> None:
-    """Have the queue file of this process look like one of a process that is no more."""
-    (lock,) = (folder / "state" / "sdtui" / "server").glob("queue-*.lock")
-    lock.unlink()
+        assert backend.close(PATIENCE)
 
 
 def job_state(running: Live, job: dict[str, Any]) -> JobState:
     """The state of a job as `POST /jobs` returned it."""
-    return running.services.queue.job(job["id"]).state
+    return running.backend.jobs.job(job["id"]).state
 
 
 def parse_events(text: str) -> list[tuple[str, dict[str, Any]]]:
@@ -152,7 +152,7 @@ def post_and_hang_up(
     connection without reading the answer."""
 
     def job_is_there() -> bool:
-        jobs = running.services.queue.jobs()
+        jobs = running.backend.jobs.jobs()
         return any(job.request.prompt == prompt and job.state is when for job in jobs)
 
     text = json.dumps({"prompt": prompt, **body})

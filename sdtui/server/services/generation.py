@@ -19,7 +19,7 @@ from sdtui.core.errors import (
     QueueFullError,
     SdtuiError,
 )
-from sdtui.jobs import Job, JobState, Output
+from sdtui.jobs import Job, JobPicture, JobState, Output
 from sdtui.requests.events import Cancelled, Failed, Finished
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
@@ -33,9 +33,12 @@ from sdtui.server.services.uploads import input_images
 class Picture:
     """A picture that was saved."""
 
+    id: JobPicture
     index: int
+    """In the request."""
     seed: int
-    path: Path
+    path: str
+    """Where it was saved, on the backend's machine."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def submit(
 ) -> Job:
     """Put a request into the queue. Raises ApiError: 429 if it is full, 503 at the end."""
     try:
-        return services.queue.submit(request, output, front=front)
+        return services.backend.jobs.submit(request, output, front=front)
     except SdtuiError as error:
         services.uploads.forget(request.input_images().values())
         raise _not_taken(services, error) from error
@@ -127,7 +130,7 @@ def submit(
 def refuse_if_full(services: ServerServices) -> None:
     """Raises ApiError (429) if the queue takes no more."""
     try:
-        services.queue.check_capacity()
+        services.backend.jobs.check_capacity()
     except QueueFullError as error:
         raise _not_taken(services, error) from error
 
@@ -170,7 +173,7 @@ async def wait_for(services: ServerServices, http: Request, job: Job) -> Generat
             raise was_cancelled(services, job.id)
         finally:
             if not over.done() and not closing.done():
-                services.queue.cancel(job.id)
+                services.backend.jobs.cancel(job.id)
             for task in tasks:
                 task.cancel()
 
@@ -203,7 +206,7 @@ def _kept(job: str) -> ApiError:
 def goes_on_later(services: ServerServices, job: str) -> bool:
     """Whether a job is kept for the next start: this server ends, and nobody cancelled it."""
     try:
-        return services.closing.is_set() and services.queue.job(job).remaining() is not None
+        return services.closing.is_set() and services.backend.jobs.job(job).remaining() is not None
     except KeyError:
         return False
 
@@ -217,7 +220,7 @@ def holding_uploads(services: ServerServices, request: GenerationRequest) -> Ite
         with services.uploads.holding(sent):
             yield
     finally:
-        jobs = services.queue.jobs()
+        jobs = services.backend.jobs.jobs()
         services.uploads.forget(sent - input_images(job for job in jobs if job.remaining()))
 
 
@@ -226,7 +229,8 @@ async def _until_over(job: Job, subscription: Subscription) -> GenerationOutcome
     async for envelope in subscription:
         event = envelope.event
         if event.kind == "saved":
-            pictures.append(Picture(event.image_index, event.seed, Path(event.path)))
+            picture = JobPicture(job.id, len(pictures))
+            pictures.append(Picture(picture, event.image_index, event.seed, event.path))
         elif isinstance(event, Failed):
             raise from_failed(event, job)
         elif isinstance(event, Finished | Cancelled):
@@ -245,6 +249,6 @@ async def until_kept(services: ServerServices, job: str) -> None:
     """Wait until the server ends and won't finish a job: it is kept for the next start."""
     await services.closing.wait()
     with suppress(KeyError):  # it has been over for long
-        if services.queue.job(job).state is JobState.QUEUED:
+        if services.backend.jobs.job(job).state is JobState.QUEUED:
             return
     await services.grace_over.wait()  # it is being made until then

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from sdtui.jobs import Job, JobState
+from sdtui.jobs import JobState
 from sdtui.requests.events import JobEvent
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.services.uploads import input_images
@@ -28,15 +28,14 @@ class QueuePersistence:
         """Go on with the jobs that an earlier server left. One that was running when a process
         died is left out: it may be what the process died of."""
         try:
-            left = self._services.queue_file.take_over([])
+            orphaned = self._services.backend.adopt_orphaned_jobs(begun=False)
         except OSError as error:
             _log.warning("the jobs of the last time can't be taken over: %s", error)
             return
-        jobs = [job for job in left if job.state is JobState.QUEUED]
-        self._services.queue.restore(jobs)
-        self.keep(jobs)
+        jobs = [job for job in orphaned if job.state is JobState.QUEUED]
+        self.save()
         self._services.uploads.forget_old(input_images(jobs))
-        for job in left:
+        for job in orphaned:
             if job in jobs:
                 _log.info("job %s of the last time goes on", job.id)
                 continue
@@ -55,19 +54,24 @@ class QueuePersistence:
             self._changed.clear()
             # What is stopped because the server ends goes on at the next start.
             if not self._services.closing.is_set():
-                await asyncio.to_thread(self.keep, self._services.queue.jobs())
+                await asyncio.to_thread(self.save)
 
     def stop(self) -> None:
         """Have `run` return, once nothing is being written any more."""
         self._ending = True
         self._changed.set()
 
-    def keep(self, jobs: list[Job]) -> None:
+    def save(self) -> None:
         """Write the jobs that are not over."""
         try:
-            self._services.queue_file.save(jobs)
+            self._services.backend.save_jobs()
         except OSError as error:
             _log.warning("the queue can't be kept on disk: %s", error)
-        needed = input_images(job for job in jobs if not job.state.is_over)
-        over = input_images(job for job in self._services.queue.jobs() if job.state.is_over)
+        self.forget_uploads()
+
+    def forget_uploads(self) -> None:
+        """Delete the pictures that came with jobs that are over and aren't resumed."""
+        jobs = self._services.backend.jobs.jobs()
+        needed = input_images(job for job in jobs if job.remaining() is not None)
+        over = input_images(job for job in jobs if job.state.is_over)
         self._services.uploads.forget(over - needed)

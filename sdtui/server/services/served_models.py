@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-from sdtui.core.errors import ModelNotFoundError
+from sdtui.core.errors import ModelError, ModelNotFoundError
 from sdtui.core.nearest import nearest
-from sdtui.core.settings import Settings
-from sdtui.models.catalog import ModelSource, find_model, installed_models
-from sdtui.models.description import describe_model
+from sdtui.jobs import Models
+from sdtui.models.catalog import ModelSource, SourceKind
+from sdtui.models.description import ModelDescription
 
 _LARGE = 1024
 """Pixels of a side that a model not yet described is taken to have."""
@@ -19,18 +18,17 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 class ServedModels:
     """The default model, and those of the catalogue by their names."""
 
-    def __init__(self, settings: Settings, *, allow_downloads: bool) -> None:
-        self._settings = settings
+    def __init__(self, models: Models, default: str, *, allow_downloads: bool) -> None:
+        self._models = models
         self._allow_downloads = allow_downloads
-        self.default = settings.model
+        self.default = default
 
     def sources(self) -> list[ModelSource]:
         """Every model that can be named, the default one first. Reads folders."""
-        folders = self._settings.model_folders
-        found = {source.name: source for source in installed_models(folders)}
+        found = {source.name: source for source in self._models.installed()}
         if (default := found.pop(self.default, None)) is not None:
             return [default, *found.values()]
-        default = find_model(self.default, folders)  # named by its path
+        default = self._models.find(self.default)  # named by its path
         return [default, *(each for each in found.values() if not _is_same(each, default))]
 
     def resolve(self, name: str | None) -> str:
@@ -43,7 +41,7 @@ class ServedModels:
         names = [source.name for source in self.sources()]
         if name in names:
             return name
-        if self._allow_downloads and _HUB_ID.fullmatch(name) and not Path(name).exists():
+        if self._allow_downloads and _HUB_ID.fullmatch(name) and self._is_on_hub(name):
             return name
         near = nearest(name[:200], names)
         raise ModelNotFoundError(
@@ -54,11 +52,22 @@ class ServedModels:
     def native_size(self, name: str) -> tuple[int, int]:
         """The width and height that a served model makes where a request leaves them open. Reads
         the model's configs. Raises ModelError for one that is damaged."""
-        source = find_model(name, self._settings.model_folders)
-        if source.path is None:
+        description = self._models.describe(self._models.find(name))
+        if description is None:
             return _LARGE, _LARGE
-        native = describe_model(source.path).native
+        native = description.native
         return native.width or _LARGE, native.height or _LARGE
+
+    def describe(self, source: ModelSource) -> ModelDescription | None:
+        """Describe a served model, unless it isn't downloaded yet. Raises ModelError."""
+        return self._models.describe(source)
+
+    def _is_on_hub(self, name: str) -> bool:
+        """False if a file or folder has this name."""
+        try:
+            return self._models.find(name).kind is SourceKind.HUB
+        except ModelError:
+            return False
 
 
 def _is_same(one: ModelSource, other: ModelSource) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from pathlib import Path
+
+from sdtui.jobs import PictureId
 
 LIFETIME = 3600.0
 """Seconds."""
@@ -16,7 +17,7 @@ _MOST = 1000
 class Linked:
     """What a link leads to."""
 
-    picture: Path
+    picture: PictureId
     quality: int | None
     """In percent, if the picture is to be made smaller than it was saved."""
 
@@ -27,7 +28,7 @@ class Links:
     def __init__(self) -> None:
         self._links: dict[str, tuple[float, Linked]] = {}
 
-    def make(self, picture: Path, quality: int | None = None) -> str:
+    def make(self, picture: PictureId, quality: int | None = None) -> str:
         """A new link's token."""
         token = secrets.token_urlsafe(24)
         self._links[token] = (time.monotonic() + LIFETIME, Linked(picture, quality))

@@ -49,7 +49,7 @@ async def read_checkpoint(services: ServerServices, name: str | None) -> None:
 
     Raises ApiError for one that can't be read, and if another is wanted meanwhile.
     """
-    queue, settings = services.queue, services.settings
+    queue, settings = services.backend.jobs, services.settings
     jobs_go_first = any(not job.state.is_over for job in queue.jobs())
     try:
         if name is None:

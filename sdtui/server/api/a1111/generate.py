@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from sdtui import __version__
 from sdtui.history.infotext import parse_parameters, write_parameters
-from sdtui.jobs import Output
+from sdtui.jobs import Output, Pictures
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import MAX_SEED, GenerationRequest
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
@@ -71,7 +71,8 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
     parts = await _make(body, services, http, request, output)
     if body.checkpoint() is not None and not body.override_settings_restore_afterwards:
         services.a1111.checkpoint = values["model"]
-    text = await asyncio.to_thread(_as_json, body, request, parts)
+    pictures = services.backend.pictures if body.send_images else None
+    text = await asyncio.to_thread(_as_json, body, request, parts, pictures)
     return Response(text, media_type="application/json")
 
 
@@ -155,10 +156,13 @@ def behind_skipped(
     )
 
 
-def _as_json(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> str:
-    pictures = [each for part in parts for each in part.pictures]
+def _as_json(
+    body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part], pictures: Pictures | None
+) -> str:
+    """Return the answer; without `pictures` they are left out."""
+    made = [each.id for part in parts for each in part.pictures]
     return ImagesAnswer(
-        images=[picture_base64(each.path) for each in pictures] if body.send_images else [],
+        images=[picture_base64(pictures, each) for each in made] if pictures else [],
         parameters=body.model_dump(mode="json", exclude={"init_images", "mask"}),
         info=json.dumps(_info(body, request, parts), ensure_ascii=False),
     ).model_dump_json()

@@ -98,9 +98,10 @@ async def schedulers() -> list[SchedulerAnswer]:
 @router.get("/memory", responses=_ERRORS)
 async def memory(services: ServicesDep) -> dict[str, dict[str, Any]]:
     """Memory in bytes, of the machine and of the first GPU."""
-    sample = services.hardware.sample
+    hardware = services.backend.hardware
+    sample = hardware.latest
     if sample is None:
-        sample = await asyncio.to_thread(services.hardware.look)
+        sample = await asyncio.to_thread(hardware.sample)
     ram = _memory(sample.ram_used, sample.ram_total)
     if not sample.gpus:
         return {"ram": ram, "cuda": {"error": "unavailable"}}

@@ -102,7 +102,7 @@ async def interrupt(services: ServicesDep, http: Request) -> EmptyAnswer:
     hung_up = services.a1111.hung_up.get(address_of(http), -math.inf)
     if job is not None and time.monotonic() - hung_up > 2 * _DELAY_SECONDS:
         services.a1111.interrupted.add(job)
-        services.queue.cancel(job)
+        services.backend.jobs.cancel(job)
     return EmptyAnswer()
 
 
@@ -112,7 +112,7 @@ async def skip(services: ServicesDep, http: Request) -> EmptyAnswer:
     job = _own_running(services, http)
     if job is not None:
         services.a1111.skipped.add(job)
-        services.queue.cancel(job)
+        services.backend.jobs.cancel(job)
     return EmptyAnswer()
 
 

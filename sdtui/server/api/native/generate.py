@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from sdtui.jobs import Pictures
 from sdtui.requests.record import GenerationRecord
 from sdtui.server.api.native.schemas import GenerateBody
 from sdtui.server.dependencies import ServicesDep
@@ -68,9 +69,10 @@ async def generate(
     if as_png:
         first = made.pictures[0]
         headers = {"X-Seed": str(first.seed), "X-Job": made.job}
-        data = await asyncio.to_thread(first.path.read_bytes)
+        data = await asyncio.to_thread(services.backend.pictures.read, first.id)
         return Response(data, media_type="image/png", headers=headers)
-    return Response(await asyncio.to_thread(_as_json, made), media_type="application/json")
+    text = await asyncio.to_thread(_as_json, services.backend.pictures, made)
+    return Response(text, media_type="application/json")
 
 
 def prefers_png(accept: str) -> bool:
@@ -94,9 +96,9 @@ def _rank(weights: dict[str, float], *kinds: str) -> tuple[float, int]:
     return next(found, (0.0, 0))
 
 
-def _as_json(made: GenerationOutcome) -> str:
+def _as_json(pictures: Pictures, made: GenerationOutcome) -> str:
     assert made.record is not None
-    first, *more = map(_answer, made.pictures)
+    first, *more = (_answer(pictures, each) for each in made.pictures)
     return GenerateAnswer(
         **first.model_dump(),
         job=made.job,
@@ -106,7 +108,6 @@ def _as_json(made: GenerationOutcome) -> str:
     ).model_dump_json()
 
 
-def _answer(picture: Picture) -> PictureAnswer:
-    return PictureAnswer(
-        image_base64=picture_base64(picture.path), seed=picture.seed, path=str(picture.path)
-    )
+def _answer(pictures: Pictures, picture: Picture) -> PictureAnswer:
+    image = picture_base64(pictures, picture.id)
+    return PictureAnswer(image_base64=image, seed=picture.seed, path=picture.path)

@@ -15,9 +15,9 @@ from sdtui.core.errors import ModelError
 from sdtui.core.samplers import sampler_labels
 from sdtui.jobs import JobState
 from sdtui.models.catalog import ModelSource
-from sdtui.models.description import describe_model
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
+from sdtui.server.services.served_models import ServedModels
 
 router = APIRouter(tags=["sdtui"])
 
@@ -78,7 +78,7 @@ async def health(services: ServicesDep) -> HealthAnswer:
         model=loaded.model if loaded else None,
         device=loaded.device if loaded else None,
         dtype=loaded.dtype if loaded else None,
-        queue_length=sum(job.state is JobState.QUEUED for job in services.queue.jobs()),
+        queue_length=sum(job.state is JobState.QUEUED for job in services.backend.jobs.jobs()),
         queue_limit=services.options.queue_limit,
         problem=str(problem) if problem else None,
         running=services.job_events.running,
@@ -146,7 +146,8 @@ async def models(services: ServicesDep) -> list[ModelAnswer]:
 
     def look() -> list[ModelAnswer]:
         default = services.models.default
-        return [_answer(each, default=default, loaded=loaded) for each in services.models.sources()]
+        models = services.models
+        return [_answer(models, each, default, loaded) for each in models.sources()]
 
     return await asyncio.to_thread(look)
 
@@ -157,16 +158,18 @@ async def samplers() -> list[str]:
     return list(sampler_labels())
 
 
-def _answer(source: ModelSource, *, default: str, loaded: str | None) -> ModelAnswer:
+def _answer(
+    models: ServedModels, source: ModelSource, default: str, loaded: str | None
+) -> ModelAnswer:
     answer = ModelAnswer(
         name=source.name, is_default=source.name == default, is_loaded=source.name == loaded
     )
-    if source.path is None:
-        return answer  # it will be fetched from the hub
     try:
-        described = describe_model(source.path)
+        described = models.describe(source)
     except ModelError as error:
         return answer.model_copy(update={"problem": str(error)})
+    if described is None:
+        return answer  # it will be downloaded
     return answer.model_copy(
         update={
             "family": described.family,

@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi import Path as PathValue
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from sdtui.history import Entry
 from sdtui.requests.record import GenerationRecord
 from sdtui.server.dependencies import ServicesDep
-from sdtui.server.errors import ApiError, documented
-from sdtui.server.files import is_in_place
+from sdtui.server.errors import documented
+from sdtui.server.files import picture_response
 
 router = APIRouter(prefix="/history", tags=["sdtui"])
 
@@ -71,7 +71,7 @@ async def search(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> PageAnswer:
     """Search the pictures; without a query, all of them."""
-    page = await asyncio.to_thread(services.history.entries, q, offset=offset, limit=limit)
+    page = await asyncio.to_thread(services.backend.pictures.entries, q, offset=offset, limit=limit)
     entries = [_answer(entry) for entry in page.entries]
     return PageAnswer(total=page.total, offset=page.offset, entries=entries)
 
@@ -81,8 +81,8 @@ async def show(entry_id: EntryId, services: ServicesDep) -> RecordAnswer:
     """The whole story of a picture."""
 
     def read() -> RecordAnswer:
-        entry = services.history.get(entry_id)
-        return RecordAnswer(entry=_answer(entry), record=services.history.record(entry))
+        entry = services.backend.pictures.get(entry_id)
+        return RecordAnswer(entry=_answer(entry), record=services.backend.pictures.record(entry))
 
     return await asyncio.to_thread(read)
 
@@ -95,12 +95,9 @@ async def show(entry_id: EntryId, services: ServicesDep) -> RecordAnswer:
         **documented("sdtui", 404),
     },
 )
-async def picture(entry_id: EntryId, services: ServicesDep) -> FileResponse:
+async def picture(entry_id: EntryId, services: ServicesDep) -> Response:
     """The picture itself."""
-    path = (await asyncio.to_thread(services.history.get, entry_id)).path
-    if not is_in_place(path, services.history.pictures):
-        raise ApiError(404, "NotFound", "The picture is not there any more.")
-    return FileResponse(path)
+    return await picture_response(services.backend.pictures, entry_id)
 
 
 def _answer(entry: Entry) -> EntryAnswer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -12,13 +11,14 @@ from fastapi import Path as PathValue
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
-from sdtui.jobs import Job, JobState
+from sdtui.core.errors import HistoryError
+from sdtui.jobs import Job, JobPicture, JobState
 from sdtui.requests.events import FinalEvent
 from sdtui.requests.record import GenerationRecord
 from sdtui.server.api.native.schemas import GenerateBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented, public_message
-from sdtui.server.files import is_in_place
+from sdtui.server.files import picture_response
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.services.generation import goes_on_later, prepare, submit, until_kept
 from sdtui.server.services.job_events import FLEETING, Subscription
@@ -78,7 +78,7 @@ async def jobs(
 ) -> list[JobAnswer]:
     """The running job, the waiting ones in their order, then those that are over, the last to end
     first; at most `limit` of them, without their records."""
-    listed = list(enumerate(services.queue.jobs()))[offset : offset + limit]
+    listed = list(enumerate(services.backend.jobs.jobs()))[offset : offset + limit]
     return [
         answer_of(services, http, job.model_copy(update={"record": None}), position)
         for position, job in listed
@@ -96,7 +96,7 @@ async def cancel(job_id: JobId, services: ServicesDep, http: Request) -> JobAnsw
     """Cancel a job: a waiting one at once, a running one within a step."""
     if find_job(services, job_id).state.is_over:
         raise ApiError(409, "AlreadyOver", "The job is over already.", job=job_id)
-    services.queue.cancel(job_id)
+    services.backend.jobs.cancel(job_id)
     return answer_of(services, http, find_job(services, job_id))
 
 
@@ -148,13 +148,14 @@ async def events(
         **documented("sdtui", 404),
     },
 )
-async def picture(job_id: JobId, index: int, services: ServicesDep) -> FileResponse:
+async def picture(job_id: JobId, index: int, services: ServicesDep) -> Response:
     """A picture of a job, as soon as it is saved."""
-    ready = find_job(services, job_id).pictures
-    path = Path(ready[index]) if 0 <= index < len(ready) else None
-    if path is None or not is_in_place(path, services.history.pictures):
-        raise ApiError(404, "NotFound", f"The job has no picture {index} (yet).", job=job_id)
-    return FileResponse(path)
+    find_job(services, job_id)
+    try:
+        return await picture_response(services.backend.pictures, JobPicture(job_id, index))
+    except HistoryError as error:
+        message = f"The job has no picture {index} (yet)."
+        raise ApiError(404, "NotFound", message, job=job_id) from error
 
 
 async def _follow(services: ServerServices, job_id: str, after: int) -> AsyncIterator[str]:
@@ -191,7 +192,7 @@ async def _format(
 def find_job(services: ServerServices, job_id: str) -> Job:
     """Raises ApiError (404)."""
     try:
-        return services.queue.job(job_id)
+        return services.backend.jobs.job(job_id)
     except KeyError as error:
         raise ApiError(404, "NotFound", "There is no such job (any more).") from error
 
@@ -203,7 +204,7 @@ def answer_of(
     step = services.job_events.step(job.id)
     url = f"{http.scope.get('root_path', '')}/jobs/{job.id}"
     if position is None:
-        ids = [each.id for each in services.queue.jobs()]
+        ids = [each.id for each in services.backend.jobs.jobs()]
         position = ids.index(job.id) if job.id in ids else None
     return JobAnswer(
         id=job.id,

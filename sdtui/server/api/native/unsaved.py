@@ -17,6 +17,6 @@ router = APIRouter(tags=["sdtui"])
 async def save(job_id: JobId, services: ServicesDep, http: Request) -> JobAnswer:
     """Save what a job made but couldn't write: that is held in memory, of the last 20 such jobs."""
     find_job(services, job_id)
-    if not await asyncio.to_thread(services.queue.save_again, job_id):
+    if not await asyncio.to_thread(services.backend.jobs.save_again, job_id):
         raise ApiError(409, "NothingToSave", "Nothing of this job waits to be saved.", job=job_id)
     return answer_of(services, http, find_job(services, job_id))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import PurePath
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from sdtui.jobs import Output
+from sdtui.core.errors import HistoryError
+from sdtui.jobs import Output, PictureId, Pictures
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.openai.schemas import EditBody, ImagesBody
 from sdtui.server.api.openai.stream import PictureStream
@@ -74,18 +76,30 @@ async def answer(
     if body.wants_links:
         quality = body.output_compression
         data = [
-            ImageAnswer(url=_link(services, http, each, quality), seed=each.seed)
+            ImageAnswer(url=await _link(services, http, each, quality), seed=each.seed)
             for each in made.pictures
         ]
     else:
-        data = await asyncio.to_thread(_read_all, made, body.output_compression)
+        pictures = services.backend.pictures
+        data = await asyncio.to_thread(_read_all, pictures, made, body.output_compression)
     text = await asyncio.to_thread(_as_json, body, made, data)
     return Response(text, media_type="application/json")
 
 
-def _link(services: ServerServices, http: Request, picture: Picture, quality: int | None) -> str:
-    token = services.links.make(picture.path, quality)
-    return f"{str(http.base_url).rstrip('/')}{LINKS}{token}{picture.path.suffix}"
+async def _link(
+    services: ServerServices, http: Request, picture: Picture, quality: int | None
+) -> str:
+    target = await asyncio.to_thread(_link_target, services.backend.pictures, picture)
+    token = services.links.make(target, quality)
+    return f"{str(http.base_url).rstrip('/')}{LINKS}{token}{PurePath(picture.path).suffix}"
+
+
+def _link_target(pictures: Pictures, picture: Picture) -> PictureId:
+    """Prefer the history entry: jobs may be forgotten before a link ends."""
+    try:
+        return pictures.get(picture.path).id
+    except HistoryError:  # not in the index yet
+        return picture.id
 
 
 def _as_json(body: ImagesBody, made: GenerationOutcome, data: list[ImageAnswer]) -> str:
@@ -99,8 +113,10 @@ def _as_json(body: ImagesBody, made: GenerationOutcome, data: list[ImageAnswer])
     ).model_dump_json(exclude_none=True)
 
 
-def _read_all(made: GenerationOutcome, quality: int | None) -> list[ImageAnswer]:
+def _read_all(
+    pictures: Pictures, made: GenerationOutcome, quality: int | None
+) -> list[ImageAnswer]:
     return [
-        ImageAnswer(b64_json=picture_base64(picture.path, quality), seed=picture.seed)
+        ImageAnswer(b64_json=picture_base64(pictures, picture.id, quality), seed=picture.seed)
         for picture in made.pictures
     ]

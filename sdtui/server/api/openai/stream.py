@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Literal
 
 from fastapi.responses import StreamingResponse
@@ -13,7 +14,7 @@ from PIL import Image
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from sdtui.jobs import Job
+from sdtui.jobs import Job, JobPicture
 from sdtui.requests.events import Cancelled, Failed, FinalEvent, Preview, Saved
 from sdtui.server.api.openai.schemas import ImagesBody
 from sdtui.server.dependencies import ServerServices
@@ -74,7 +75,7 @@ class PictureStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             if not self._is_kept:
-                self._services.queue.cancel(self._job.id)
+                self._services.backend.jobs.cancel(self._job.id)
 
     async def _lines(self) -> AsyncIterator[str]:
         until = until_kept(self._services, self._job.id)
@@ -86,6 +87,7 @@ class PictureStream(StreamingResponse):
 
     async def _events(self) -> AsyncIterator[ServerSentEvent]:
         sent: dict[int, int] = {}  # partial pictures, by the picture's index
+        completed = 0
         with self._services.job_events.subscribe(self._job.id, fleeting=True) as subscription:
             async for envelope in subscription:
                 event = envelope.event
@@ -96,7 +98,9 @@ class PictureStream(StreamingResponse):
                         sent[event.image_index] = index + 1
                         yield await self._partial(event, index)
                 elif isinstance(event, Saved):
-                    yield await asyncio.to_thread(self._completed, event)
+                    picture = JobPicture(self._job.id, completed)
+                    completed += 1
+                    yield await asyncio.to_thread(self._completed, event, picture)
                 elif isinstance(event, Failed):
                     yield self._error(from_failed(event, self._job))
                 elif isinstance(event, Cancelled):
@@ -124,14 +128,16 @@ class PictureStream(StreamingResponse):
         )
         return ServerSentEvent(name, data)
 
-    def _completed(self, saved: Saved) -> ServerSentEvent:
+    def _completed(self, saved: Saved, picture: JobPicture) -> ServerSentEvent:
         name = f"{self._kind}.completed"
-        path = Path(saved.path)
-        with Image.open(path) as image:
+        encoded = picture_base64(
+            self._services.backend.pictures, picture, self._body.output_compression
+        )
+        with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
             width, height = image.size
         data = CompletedEvent(
             type=name,
-            b64_json=picture_base64(path, self._body.output_compression),
+            b64_json=encoded,
             created_at=int(time.time()),
             size=f"{width}x{height}",
             output_format=self._body.output_format or "png",
