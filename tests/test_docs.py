@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -14,6 +15,7 @@ from sdtui.core.enums import MemoryMode, Policy, Speed
 from sdtui.core.settings import ABOUT_SETTINGS, load_settings
 from sdtui.docs import TOPICS
 from sdtui.engine.memory.ladder import LADDERS
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.server.api.a1111.routes import ROUTERS as A1111_ROUTERS
 from sdtui.server.api.native.routes import ROUTERS as NATIVE_ROUTERS
 from sdtui.server.api.openai.routes import ROUTERS as OPENAI_ROUTERS
@@ -90,6 +92,21 @@ def test_every_flag_is_in_a_table_of_its_page(topic: str, command: str) -> None:
     rows = [line for line in text(topic).splitlines() if line.startswith("|")]
     for flag in flags_of(command):
         assert any(f"`{flag}`" in row for row in rows), flag
+
+
+def test_every_field_of_a_request_is_in_the_table_of_json_names() -> None:
+    page = text("generate")
+    for name, field in REQUEST_FIELDS.items():
+        row = next((row for row in page.splitlines() if f"`{'.'.join(field.path)}`" in row), "")
+        assert row.startswith("|"), name
+        assert f"`{name}`" in row, name
+
+
+def test_every_example_of_a_request_is_valid() -> None:
+    found = "".join(blocks(PAGES["generate"], "json")).splitlines()
+    assert len(found) > 2
+    for line in found:
+        GenerationRequest.parse(json.loads(line))
 
 
 def test_every_command_is_explained() -> None:
