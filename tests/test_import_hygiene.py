@@ -74,11 +74,13 @@ asyncio.run(open_the_window())
     assert _imported(code).isdisjoint({*_HEAVY, *behind, "sdtui.tui.screens.dialogs"})
 
 
+@pytest.mark.slow
 def test_the_engine_knows_no_face() -> None:
     modules = _imported("import sdtui.engine.generator")
     assert modules.isdisjoint({"textual", "fastapi", "click", "typer"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wish", [None, "/somewhere/else"])
 def test_what_torch_compiles_outlives_a_reboot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wish: str | None
@@ -91,6 +93,7 @@ def test_what_torch_compiles_outlives_a_reboot(
     assert _printed(code)[0] == (wish or str(tmp_path / "sdtui" / "compiled"))
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_is_no_hindrance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.bench_reports import cell, report
 
+pytestmark = pytest.mark.slow
+
 _SMALL = ("--steps", "2", "--size", "64x64", "--runs", "2")
 
 

@@ -10,7 +10,10 @@ import pytest
 
 from sdtui.requests.record import GenerationRecord, Stage
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS"),
+]
 
 
 def _starve(model: Path, policy: str, megabytes: int) -> GenerationRecord:

@@ -262,6 +262,7 @@ def test_interrupted_move_to_the_trash_is_completed(history: History) -> None:
     assert not sidecar.exists()
 
 
+@pytest.mark.slow
 def test_killing_a_process_while_it_saves_breaks_nothing() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.kill_while_saving", "--times", "25"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -282,6 +283,7 @@ with History(Path(sys.argv[1]), Path(sys.argv[2])) as history:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_and_a_thread_can_write_at_once(history: History, tmp_path: Path) -> None:
     index = tmp_path / "state" / "index.db"
     children = [

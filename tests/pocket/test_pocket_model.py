@@ -23,6 +23,8 @@ from PIL import Image
 from sdtui.pocket import MODEL_FOLDER
 from sdtui.pocket.sheet import Pipeline
 
+pytestmark = pytest.mark.slow
+
 OBJECTS = (
     "cat",
     "tiger",

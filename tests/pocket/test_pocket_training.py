@@ -90,6 +90,7 @@ def test_untrained_autoencoder_keeps_colours() -> None:
     assert (made[inner] - colours[inner]).abs().max() < 0.1
 
 
+@pytest.mark.slow
 def test_evaluation_recognises_rendered_objects(pictures: dict[str, Image.Image]) -> None:
     nearest = NearestObject(pictures)
     rng = random.Random(5)
@@ -106,6 +107,7 @@ def test_every_cell_has_a_distinct_place_code() -> None:
     assert len({tuple(code) for code in codes.tolist()}) == 64
 
 
+@pytest.mark.slow
 def test_unet_learns_where_a_cell_is() -> None:
     torch.manual_seed(0)
     unet = new_unet()

@@ -11,6 +11,8 @@ from sdtui.core.settings import Settings
 from tests.support.fuzzing import fuzz, operations
 from tests.support.live_server import Live, live
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tiny(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:

@@ -33,6 +33,8 @@ from tests.support.live_server import (
 )
 from tests.support.scripted_generator import ScriptedGenerator
 
+pytestmark = pytest.mark.slow
+
 
 def test_shutdown_finishes_the_running_picture_and_saves_waiting_jobs(
     tmp_path: Path, generator: ScriptedGenerator

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.terminal import CTRL_Q, SCRIPTED, Terminal
 
+pytestmark = pytest.mark.slow
+
 CTRL_T, TAB, F9 = "\x14", "\t", "\x1b[20~"
 
 

@@ -13,6 +13,8 @@ from sdtui import pocket
 from sdtui.requests.request import GenerationRequest
 from tests.support.terminal import CTRL_Q, ROOT, SCRIPTED, Terminal
 
+pytestmark = pytest.mark.slow
+
 REAL = (
     "-c",
     "from sdtui.core.settings import load_settings\nfrom sdtui.tui import run_app\n"

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.images.pixel_view import PixelView
@@ -21,6 +23,8 @@ from sdtui.tui.screens.manual import ManualScreen
 from sdtui.tui.screens.picture import CompareScreen, PictureScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import NOON, picture, record
+
+pytestmark = pytest.mark.slow
 
 PRESSED_ELSEWHERE = {"models.cancel_download": "test_models: it takes a download"}
 UNBOUND = "f11"

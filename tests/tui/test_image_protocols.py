@@ -17,6 +17,8 @@ from sdtui.tui.terminal.image_protocol import picture_widget
 from sdtui.tui.terminal.probe import TerminalCapabilities, capabilities_in, typed_in
 from tests.support.terminal import SCRIPTED, Terminal
 
+pytestmark = pytest.mark.slow
+
 KITTY = b"\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[?62c"
 SIXEL = b"\x1b[6;20;10t\x1b[?62;4;22c"
 AUTO = {"SDTUI_IMAGE_PROTOCOL": "auto", "TERM": "xterm-kitty"}

@@ -17,6 +17,8 @@ import pytest
 from sdtui.history import History
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.slow
+
 CRASHING = (
     "-c",
     "from sdtui.cli.logs import log_to_file\n"
