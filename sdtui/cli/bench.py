@@ -84,7 +84,7 @@ def bench(
     """Measure how fast pictures are made: PROMPTS × steps × sizes, warm-up left out."""
     from sdtui.cli.logs import log_to_file
     from sdtui.core.settings import load_settings
-    from sdtui.models.catalog import find_model
+    from sdtui.models import find_model
     from sdtui.requests.request import GenerationRequest
 
     if as_json and as_csv:

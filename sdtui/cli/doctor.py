@@ -32,7 +32,7 @@ def doctor(as_json: bool) -> int:
 
     from sdtui.cli.logs import log_to_file
     from sdtui.engine.diagnostics import diagnose
-    from sdtui.models.catalog import hub_cache_folder
+    from sdtui.models import hub_cache_folder
 
     log_to_file()
     settings = load_settings()

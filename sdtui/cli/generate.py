@@ -63,7 +63,7 @@ def generate(
     from sdtui.cli.logs import log_to_file
     from sdtui.cli.prompts import read_requests
     from sdtui.core.settings import load_settings
-    from sdtui.models.catalog import find_model
+    from sdtui.models import find_model
 
     if (prompt is None) == (file is None) and like is None:
         raise click.UsageError("give one PROMPT (- = stdin), or --from FILE")

@@ -15,8 +15,7 @@ def models(as_json: bool) -> None:
     """List the models that are on this machine: pocket, the hub's cache, your model folders."""
     from sdtui.core.errors import ModelError
     from sdtui.core.settings import load_settings
-    from sdtui.models.catalog import installed_models
-    from sdtui.models.description import describe_model
+    from sdtui.models import describe_model, installed_models
 
     found = []
     for source in installed_models(load_settings().model_folders):

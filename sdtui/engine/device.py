@@ -12,7 +12,7 @@ import torch
 
 from sdtui.core.enums import DType
 from sdtui.core.errors import SettingsError
-from sdtui.models.precision import automatic_dtype
+from sdtui.models import automatic_dtype
 
 TORCH_DTYPES = {
     DType.FLOAT32: torch.float32,

@@ -13,9 +13,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device, choose_device, choose_dtype
 from sdtui.engine.memory.modes import modes_for
-from sdtui.models.catalog import find_model
-from sdtui.models.description import describe_model
-from sdtui.models.estimate import estimate_run, fastest_mode
+from sdtui.models import describe_model, estimate_run, fastest_mode, find_model
 
 
 class GPU(BaseModel):

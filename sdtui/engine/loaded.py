@@ -12,9 +12,7 @@ from sdtui.engine.device import Device
 from sdtui.engine.preview import LatentToRGB
 from sdtui.engine.speed.presets import SpeedUps, denoiser_of
 from sdtui.engine.stages.encode import PromptEncoder
-from sdtui.models.catalog import ModelSource
-from sdtui.models.description import ModelDescription
-from sdtui.models.tokens import TokenCounter
+from sdtui.models import ModelDescription, ModelSource, TokenCounter
 from sdtui.requests.record import ModelRecord
 
 

@@ -25,12 +25,18 @@ from sdtui.engine.preview import latent_to_rgb
 from sdtui.engine.speed.presets import apply_speed
 from sdtui.engine.stages.load import load_pipeline
 from sdtui.engine.threads import ThreadCount
-from sdtui.models.catalog import ModelSource, find_model
-from sdtui.models.description import ModelDescription, describe_model
-from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
-from sdtui.models.hashing import model_hash
-from sdtui.models.hub import download_model
-from sdtui.models.tokens import token_counters
+from sdtui.models import (
+    Estimate,
+    ModelDescription,
+    ModelSource,
+    describe_model,
+    download_model,
+    estimate_run,
+    fastest_mode,
+    find_model,
+    model_hash,
+    token_counters,
+)
 from sdtui.requests.events import Downloading, Loaded, Loading, Report, report_nothing
 from sdtui.requests.record import ModelRecord
 

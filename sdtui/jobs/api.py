@@ -18,9 +18,7 @@ from sdtui.core.enums import DType, MemoryMode
 if TYPE_CHECKING:
     from sdtui.history import Changes, Entry, Imported, Page, Skipped, Stats
     from sdtui.jobs.job import Job, Output
-    from sdtui.models.catalog import ModelSource
-    from sdtui.models.description import ModelDescription
-    from sdtui.models.tokens import TokenCounter
+    from sdtui.models import ModelDescription, ModelSource, TokenCounter
     from sdtui.monitor import Sample
     from sdtui.requests.events import JobEvent
     from sdtui.requests.record import GenerationRecord

@@ -1,1 +1,46 @@
-"""What models there are and what can be known of them without loading them. Free of torch."""
+"""Which models there are and what is known of them before they are loaded.
+
+Needs neither torch nor diffusers; libraries that are slow to import are imported when used. Faces
+import from here.
+"""
+
+from sdtui.models.catalog import (
+    ModelSource,
+    SourceKind,
+    cached_snapshot,
+    find_model,
+    hub_cache_folder,
+    installed_models,
+)
+from sdtui.models.component_files import weight_variant
+from sdtui.models.describe import describe_model
+from sdtui.models.description import ModelDescription
+from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
+from sdtui.models.hashing import model_hash
+from sdtui.models.hub import download_model
+from sdtui.models.native import NativeValues
+from sdtui.models.precision import automatic_dtype
+from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_counters
+
+__all__ = [
+    "Estimate",
+    "ModelDescription",
+    "ModelSource",
+    "NativeValues",
+    "SourceKind",
+    "TokenCount",
+    "TokenCounter",
+    "automatic_dtype",
+    "cached_snapshot",
+    "counters_of",
+    "describe_model",
+    "download_model",
+    "estimate_run",
+    "fastest_mode",
+    "find_model",
+    "hub_cache_folder",
+    "installed_models",
+    "model_hash",
+    "token_counters",
+    "weight_variant",
+]

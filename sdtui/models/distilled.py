@@ -1,7 +1,8 @@
-"""Models that were distilled to few steps: LCM, Lightning, Turbo. They need their own number of
-steps and little or no guidance; with the usual values they give burnt pictures.
+"""Settings of models distilled to few steps: LCM, Lightning, Turbo.
 
-The values are those of the models' cards: latent-consistency/*, ByteDance/SDXL-Lightning,
+They need few steps and little or no guidance; the usual values give oversaturated pictures.
+
+The values come from the model cards: latent-consistency/*, ByteDance/SDXL-Lightning,
 stabilityai/sd-turbo and sdxl-turbo, Lykon/dreamshaper-xl-v2-turbo and
 black-forest-labs/FLUX.1-schnell.
 """
@@ -17,20 +18,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Distilled:
-    """What a distilled model works best with."""
+    """The settings that a distilled model works best with."""
 
     num_inference_steps: int
     guidance_scale: float
     sampler: str | None = None
-    """None = the model's own."""
+    """None stands for the sampler of the model."""
     timestep_spacing: str | None = None
-    """Set where a scheduler's usual spacing would begin below the full noise, which is wrong for
-    one or a few steps."""
+    """Set if the usual spacing would start below full noise, which is wrong for few steps."""
 
 
 _SCHNELL = Distilled(4, 0.0)
 _LCM_EMBEDDED = Distilled(4, 8.0, "LCM")
-"""Guidance goes in as an embedding and costs nothing."""
+"""Guidance is an embedding here and costs nothing."""
 _LCM_MERGED = Distilled(4, 1.5, "LCM")
 _TURBO = Distilled(1, 0.0, "Euler a", "trailing")
 _TURBO_MERGED = Distilled(6, 2.0, "DPM++ SDE Karras")
@@ -40,10 +40,10 @@ _LIGHTNING_STEPS = 4
 def distilled_values(
     name: str, denoiser: Mapping[str, Any], scheduler: Mapping[str, Any], family: str
 ) -> Distilled | None:
-    """What a model needs if it is a distilled one, else None.
+    """The settings of a distilled model, None for other models.
 
-    `name` is its hub id or file name; `denoiser` and `scheduler` are configs (empty if there are
-    none); `family` is "sd1", "sd2", "sdxl" or a pipeline's class.
+    `name` is a hub id or file name, `denoiser` and `scheduler` are configs (possibly empty),
+    `family` is "sd1", "sd2", "sdxl" or the class of a pipeline.
     """
     if family == "FluxPipeline" and denoiser.get("guidance_embeds") is False:
         return _SCHNELL
@@ -64,8 +64,7 @@ def distilled_values(
 
 
 def model_name(path: Path) -> str:
-    """The name by which a model's folder or file tells what it is: for the hub's cache, the hub
-    id and not the folder of the revision."""
+    """The name of a model folder or file; in the hub's cache the hub id, not the revision."""
     if path.parent.name == "snapshots":
         return path.parent.parent.name.removeprefix("models--").replace("--", "/")
     return path.stem if path.suffix == ".safetensors" else path.name

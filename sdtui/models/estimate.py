@@ -1,7 +1,7 @@
-"""How much memory a run will need at its peak, before anything is loaded.
+"""Estimate the peak memory of a run before anything is loaded.
 
 The peak is the largest of three: encoding the prompt, one pass of the denoiser, decoding. Steps
-don't change it. Weights come from the files' headers; what is needed beside them was measured
+don't change it. Weights are counted from the headers of the files, the rest was measured
 (tests/benchmarks/calibrate_memory.py repeats that).
 """
 
@@ -20,7 +20,7 @@ DENOISER_MAPS = 48
 connections and the widest layers (SD 1.5 at 512 px: 44 in bf16, 47 in fp32)."""
 
 VAE_BYTES_PER_PIXEL = 2200
-"""AutoencoderKL's decoder, for each byte of an element: InvokeAI's figure
+"""AutoencoderKL's decoder, per byte of an element: InvokeAI's value
 (backend/util/vae_working_memory.py); 2118 in bf16 and 1523 in fp32 were measured here."""
 
 TINY_VAE_BYTES_PER_PIXEL = 320
@@ -30,19 +30,19 @@ LARGEST_LEAF = 120 * 2**20
 """Bytes on the device at once when weights are moved layer by layer."""
 
 MARGIN = 1.1
-"""Room for the allocator's fragments."""
+"""Factor for the fragmentation of the allocator."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes that a run needs on the device beyond what it holds before, at its peak."""
+    """Bytes that a run needs on the device at its peak."""
 
     weights: int
-    """All components together."""
+    """Of all components."""
     encode: int
     denoise: int
     decode: int
-    """Of each stage beyond the weights."""
+    """Of each stage, in addition to the weights."""
     peaks: dict[MemoryMode, int]
     """The peak in each memory mode."""
 
@@ -98,6 +98,6 @@ def estimate_run(
 def fastest_mode(
     estimate: Estimate, free: int, modes: Iterable[MemoryMode] = tuple(MemoryMode)
 ) -> MemoryMode:
-    """The fastest of `modes` whose peak fits into `free` bytes; the leanest if none does."""
+    """The fastest of `modes` whose peak fits into `free` bytes, else the leanest."""
     allowed = [mode for mode in MemoryMode if mode in estimate.peaks and mode in set(modes)]
     return next((mode for mode in allowed if estimate.peaks[mode] <= free), allowed[-1])

@@ -1,4 +1,4 @@
-"""The hash by which a model is known: SHA-256 of its file, or of its denoiser's weights."""
+"""The hash that identifies a model: SHA-256 of its file, or of the weights of its denoiser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from sdtui.core import paths
 from sdtui.core.files import write_atomic
-from sdtui.models.description import weight_files
+from sdtui.models.component_files import weight_files
 
 _CHUNK = 1 << 22
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -20,10 +20,10 @@ _HASHES = TypeAdapter(dict[str, str])
 
 
 def model_hash(path: Path) -> str | None:
-    """SHA-256 (hex) of a single file, or of the denoiser's weights in a folder; several files
-    count as the hash of their hashes. None if there are no weights.
+    """The SHA-256 (hex) of a single file or of a folder's denoiser weights, None without weights.
 
-    Hashes are remembered by path, size and time of change.
+    Several files give the hash of their hashes. Hashes are cached by path, size and modification
+    time.
     """
     if path.is_dir():
         files = weight_files(path / "unet") or weight_files(path / "transformer")
@@ -36,21 +36,21 @@ def model_hash(path: Path) -> str | None:
 
 
 def file_hash(file: Path) -> str:
-    """SHA-256 (hex) of a weights file, remembered between runs."""
+    """The SHA-256 (hex) of a weights file, cached on disk."""
     real = file.resolve()
     if _SHA256.fullmatch(real.name):
-        return real.name  # the hub's cache names its files by their hash
+        return real.name  # the hub's cache names files by their hash
     status = real.stat()
     key = f"{real}|{status.st_size}|{status.st_mtime_ns}"
-    known = _remembered()
+    known = _read_cache()
     if key not in known:
-        known[key] = hash_bytes_of(real)
-        _remember(known)
+        known[key] = hash_content(real)
+        _write_cache(known)
     return known[key]
 
 
-def hash_bytes_of(file: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
+def hash_content(file: Path) -> str:
+    """The SHA-256 (hex) of the content of a file."""
     digest = hashlib.sha256()
     with file.open("rb") as handle:
         while chunk := handle.read(_CHUNK):
@@ -58,17 +58,17 @@ def hash_bytes_of(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _store() -> Path:
+def _cache_file() -> Path:
     return paths.cache_folder() / "hashes.json"
 
 
-def _remembered() -> dict[str, str]:
+def _read_cache() -> dict[str, str]:
     try:
-        return _HASHES.validate_json(_store().read_bytes())
+        return _HASHES.validate_json(_cache_file().read_bytes())
     except (OSError, ValueError):
         return {}
 
 
-def _remember(known: dict[str, str]) -> None:
-    with contextlib.suppress(OSError):  # hashing again is slow, but no harm
-        write_atomic(_store(), json.dumps(known, indent=1).encode())
+def _write_cache(known: dict[str, str]) -> None:
+    with contextlib.suppress(OSError):  # without the cache it is hashed again next time
+        write_atomic(_cache_file(), json.dumps(known, indent=1).encode())

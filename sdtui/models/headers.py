@@ -1,4 +1,4 @@
-"""Reading the header of a safetensors file: names, types and shapes, without the weights.
+"""Read the header of a safetensors file: names, dtypes and shapes, without the weights.
 
 Format: 8 bytes little-endian length, that many bytes of JSON, then the tensors' bytes.
 """
@@ -15,16 +15,16 @@ from pydantic import BaseModel, NonNegativeInt, TypeAdapter
 
 from sdtui.core.errors import ModelDamagedError, ModelNotFoundError
 
-_LARGEST_HEADER = 100_000_000
-"""Bytes; the limit of the safetensors library itself."""
+_MAX_HEADER = 100_000_000
+"""In bytes; the limit of the safetensors library."""
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One tensor of a file."""
+    """Dtype and shape of a tensor."""
 
     dtype: str
-    """As safetensors writes it: "F16", "BF16", "F32" …"""
+    """As in the file: "F16", "BF16", "F32" …"""
     shape: tuple[int, ...]
 
     @property
@@ -35,14 +35,13 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Header:
-    """What a safetensors file says of itself."""
+    """The header of a safetensors file."""
 
     tensors: Mapping[str, TensorInfo]
     metadata: Mapping[str, str]
 
     def elements(self, *prefixes: str) -> int:
-        """Number of values in the tensors whose names begin with one of `prefixes` (all, if
-        none is given)."""
+        """Number of values in the tensors whose names start with one of `prefixes`, or in all."""
         return sum(
             info.elements
             for name, info in self.tensors.items()
@@ -61,17 +60,17 @@ _METADATA = TypeAdapter(dict[str, str])
 
 
 def read_header(path: Path) -> Header:
-    """Read a file's header and check that the file is as long as it says.
+    """Read the header of a file and check that the file is complete.
 
-    Raises ModelNotFoundError if it can't be opened, ModelDamagedError if it is no safetensors
-    file or has been cut short.
+    Raises ModelNotFoundError if it can't be opened, ModelDamagedError if it is not a
+    complete safetensors file.
     """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > min(size - 8, _LARGEST_HEADER):
-                raise _damaged(path, "it is no safetensors file, or it was cut short")
+            if size < 8 or length > min(size - 8, _MAX_HEADER):
+                raise _damaged(path, "it is not a safetensors file, or it is cut short")
             text = file.read(length)
     except OSError as error:
         problem = f"{path} can't be read: {error.strerror or error}"

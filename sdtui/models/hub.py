@@ -1,4 +1,4 @@
-"""Fetching a model from the hub into the hub's own cache, telling bytes and speed."""
+"""Download a model from the hub into the hub's cache, reporting bytes and speed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Any
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import DownloadError, UnsafeModelError
-from sdtui.models.description import NATIVE_FILE, UNUSED, describe_components
+from sdtui.models.component_files import UNUSED, describe_components
+from sdtui.models.native import NATIVE_FILE
 
 OnBytes = Callable[[int, int, float], None]
-"""Called as bytes arrive: how many are done, how many there are, and bytes a second."""
+"""Called as bytes arrive with the bytes done, the total bytes and the bytes per second."""
 
 _SMALL_FILES = (".json", ".txt", ".model")
 _INDEX = "model_index.json"
-_REPORT_EVERY = 0.2
-"""Seconds."""
+_REPORT_SECONDS = 0.2
 
 
 def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -> Path:
-    """Download what a pipeline needs (safetensors only, the fp16 variant where there is one);
-    returns the snapshot's folder. What is already in the cache isn't fetched again.
+    """Download the files that a pipeline needs and return the snapshot folder.
+
+    Only safetensors, in the fp16 variant if there is one. Files in the cache are kept.
 
     Raises DownloadError (no network, no such model, no access), UnsafeModelError (no
     safetensors), CancelledError.
@@ -43,17 +44,17 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
         sizes = {entry.rfilename: entry.size or 0 for entry in info.siblings or []}
         if _INDEX not in sizes:
             raise DownloadError(
-                f"{hub_id} is no diffusers model: it has no {_INDEX}",
-                "Name another, or download its single .safetensors file and give the path",
+                f"{hub_id} is not a diffusers model: it has no {_INDEX}",
+                "Choose another, or download its single .safetensors file and give the path",
             )
         snapshot = Path(hf_hub_download(hub_id, _INDEX, revision=info.sha)).parent
-        wanted = wanted_files(hub_id, sizes, describe_components(snapshot))
-        progress = _Progress(sum(sizes[name] for name in wanted), on_bytes, cancellation)
-        for name in wanted:
+        needed = wanted_files(hub_id, sizes, describe_components(snapshot))
+        counter = _ByteCounter(sum(sizes[name] for name in needed), on_bytes, cancellation)
+        for name in needed:
             cancellation.check()
-            hf_hub_download(hub_id, name, revision=info.sha, tqdm_class=progress.bar_class())
-            progress.file_done(sizes[name])
-        # Only now the cache learns which snapshot is "main": half a model is never found there.
+            hf_hub_download(hub_id, name, revision=info.sha, tqdm_class=counter.bar_class())
+            counter.file_done(sizes[name])
+        # Sets "main" in the cache only now, so that an incomplete model is never found there.
         return Path(hf_hub_download(hub_id, _INDEX)).parent
     except GatedRepoError as error:
         raise DownloadError(
@@ -74,8 +75,8 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
 
 
 def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -> list[str]:
-    """Which of a repository's files a pipeline needs: configs and tokenizers of the components,
-    and their safetensors weights, of the fp16 variant where there is one.
+    """The files of a repository that a pipeline needs: configs and tokenizers of the components,
+    and their safetensors weights, in the fp16 variant if there is one.
 
     Raises UnsafeModelError if a component's weights exist only as pickles.
     """
@@ -99,24 +100,24 @@ def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -
     return list(dict.fromkeys(wanted))
 
 
-class _Progress:
-    """Adds up the bytes of all files and reports them a few times a second."""
+class _ByteCounter:
+    """Adds up the bytes of all files and reports them every `_REPORT_SECONDS`."""
 
     def __init__(self, total: int, on_bytes: OnBytes, cancellation: Cancellation) -> None:
         self._total = total
         self._on_bytes = on_bytes
         self._cancellation = cancellation
-        self._whole_files = 0
+        self._complete_files = 0
         self._in_file = 0
         self._fetched = 0
         self._started = time.monotonic()
         self._reported = 0.0
 
     def bar_class(self) -> type[Any]:
-        """A tqdm class for one file that shows nothing and tells this object instead."""
+        """A tqdm class for one file that displays nothing and calls `add` instead."""
         from tqdm import tqdm
 
-        progress = self
+        counter = self
 
         class Bar(tqdm):  # type: ignore[type-arg]  # it is generic for type checkers only
             def __init__(self, *args: Any, **options: Any) -> None:
@@ -124,30 +125,30 @@ class _Progress:
                 super().__init__(*args, **{**options, "disable": True})
 
             def update(self, n: float | None = 1) -> bool | None:
-                progress.add(int(n or 0))
+                counter.add(int(n or 0))
                 return None
 
         return Bar
 
     def add(self, count: int) -> None:
-        """`count` more bytes of the file have come. Raises CancelledError if asked to stop."""
+        """Count bytes of the current file. Raises CancelledError."""
         self._cancellation.check()
         self._in_file += count
         self._fetched += count
         now = time.monotonic()
-        if now - self._reported >= _REPORT_EVERY:
+        if now - self._reported >= _REPORT_SECONDS:
             self._report(now)
 
     def file_done(self, size: int) -> None:
-        """A file of `size` bytes is complete, fetched or from the cache."""
-        self._whole_files += size
+        """Count a complete file of `size` bytes, downloaded or cached."""
+        self._complete_files += size
         self._in_file = 0
         self._report(time.monotonic())
 
     def _report(self, now: float) -> None:
         self._reported = now
         speed = self._fetched / max(now - self._started, 1e-3)
-        self._on_bytes(self._whole_files + self._in_file, self._total, speed)
+        self._on_bytes(self._complete_files + self._in_file, self._total, speed)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Which number format "auto" means."""
+"""The dtype that "auto" stands for."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from pathlib import Path
 
 from sdtui.core.enums import DType
 
-CPU_INFORMATION = Path("/proc/cpuinfo")
-"""Where Linux lists what the CPU can do."""
+CPU_INFO = Path("/proc/cpuinfo")
+"""Linux lists the features of the CPU here."""
 
 
 def automatic_dtype(*, accelerator: bool) -> DType:
-    """The number format that a device takes by itself: fp16 on a GPU, bf16 on a CPU that computes
-    in it, fp32 otherwise."""
+    """The default dtype: fp16 on a GPU, bf16 on a CPU that computes in it, else fp32."""
     if accelerator:
         return DType.FLOAT16
     return DType.BFLOAT16 if cpu_computes_bfloat16() else DType.FLOAT32
 
 
-def cpu_computes_bfloat16(information: Path = CPU_INFORMATION) -> bool:
-    """Whether the CPU has instructions for bfloat16 (AVX512-BF16, AMX, or Arm's BF16). Emulated,
-    it is slower than fp32."""
-    if not information.is_file():
+def cpu_computes_bfloat16(cpu_info: Path = CPU_INFO) -> bool:
+    """True if the CPU has bfloat16 instructions (AVX512-BF16, AMX, or Arm's BF16).
+
+    Emulated bfloat16 is slower than fp32.
+    """
+    if not cpu_info.is_file():
         return False
-    words = set(information.read_text(errors="replace").split())
+    words = set(cpu_info.read_text(errors="replace").split())
     return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})

@@ -1,5 +1,7 @@
-"""Counting a prompt's tokens and finding the words that a text encoder won't see. Needs neither
-torch nor the loaded model."""
+"""Count the tokens of a prompt and find the words that a text encoder won't see.
+
+Needs neither torch nor the loaded model.
+"""
 
 from __future__ import annotations
 
@@ -11,46 +13,45 @@ from typing import TYPE_CHECKING, Any
 from sdtui.core.errors import ModelDamagedError
 from sdtui.core.text import one_line
 from sdtui.models.catalog import ModelSource
-from sdtui.models.description import CONFIGS, read_json
+from sdtui.models.component_files import CONFIGS, read_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_LARGEST_LIMIT = 100_000
-"""Tokenizers without a limit write a huge number in its place."""
+_MAX_LIMIT = 100_000
+"""Tokenizers without a limit have a huge number instead."""
 
 
 @dataclass(frozen=True)
 class TokenCount:
-    """How a prompt fits a text encoder."""
+    """Whether a prompt fits a text encoder."""
 
     tokens: int
-    """Of the whole text, without the special tokens."""
+    """Tokens of the text, without special tokens."""
     limit: int
-    """That the encoder takes, without the special tokens."""
+    """Tokens that the encoder takes, without special tokens."""
     cut_from: int | None
-    """Where in the text the part begins that will not be seen, in characters."""
+    """Index of the first character that the encoder won't see."""
 
 
 class TokenCounter:
-    """Counts tokens as one text encoder's tokenizer makes them."""
+    """Counts tokens with the tokenizer of one text encoder."""
 
     def __init__(self, tokenizer: Tokenizer, limit: int) -> None:
         self._tokenizer = tokenizer
         self.limit = limit
 
     def count(self, text: str) -> TokenCount:
-        """Count the tokens of `text`."""
         offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
         cut_from = offsets[self.limit][0] if len(offsets) > self.limit else None
         return TokenCount(len(offsets), self.limit, cut_from)
 
 
 def token_counters(path: Path) -> dict[str, TokenCounter]:
-    """A counter for every CLIP text encoder of the model at `path` (folder or single file), by
-    the encoder's component name. Encoders of other kinds are left out.
+    """A counter for every CLIP text encoder of a model, by component name.
 
-    Raises ModelDamagedError if a tokenizer's files can't be read.
+    `path` is a folder or single file. Other kinds of encoders are left out. Raises
+    ModelDamagedError if the files of a tokenizer can't be read.
     """
     if not path.is_dir():
         return {"text_encoder": _counter_in(CONFIGS / "tokenizer", 77)}
@@ -65,16 +66,16 @@ def token_counters(path: Path) -> dict[str, TokenCounter]:
 
 
 def counters_of(source: ModelSource) -> dict[str, TokenCounter]:
-    """The counters of a model, or CLIP's own where it isn't downloaded yet."""
+    """The counters of a model, or those of CLIP if it isn't downloaded yet."""
     return token_counters(source.path or CONFIGS / "tokenizer" / "vocab.json")
 
 
 def _counter_in(folder: Path, length: Any) -> TokenCounter:
-    """A counter from the files in `folder`; `length` counts both special tokens."""
+    """A counter from the files in `folder`; `length` includes two special tokens."""
     from tokenizers import Tokenizer
 
     try:
-        limit = min(int(length), _LARGEST_LIMIT) - 2
+        limit = min(int(length), _MAX_LIMIT) - 2
         if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
             tokenizer = _clip_tokenizer(folder)
         else:
@@ -90,8 +91,11 @@ def _counter_in(folder: Path, length: Any) -> TokenCounter:
 
 
 def _clip_tokenizer(folder: Path) -> Tokenizer:
-    """CLIP's tokenizer: white space to single spaces, lower case, split by CLIP's pattern,
-    byte-level BPE with `</w>` at the end of a word (as transformers builds it)."""
+    """CLIP's tokenizer, as transformers builds it.
+
+    White space becomes single spaces, then lower case, split by CLIP's pattern, byte-level BPE
+    with `</w>` at the end of words.
+    """
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
     from tokenizers.models import BPE
 

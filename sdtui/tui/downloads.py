@@ -80,7 +80,7 @@ def _fetching(
     hub_id: str, cancellation: Cancellation, post: Callable[[Message], bool]
 ) -> Callable[[], Message]:
     def work() -> Message:
-        from sdtui.models.hub import download_model
+        from sdtui.models import download_model
 
         def on_bytes(done: int, total: int, speed: float) -> None:
             post(DownloadProgress(done, total, speed))

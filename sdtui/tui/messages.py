@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, dataclass_transform
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from sdtui.models.description import ModelDescription
-    from sdtui.models.tokens import TokenCounter
+    from sdtui.models import ModelDescription, TokenCounter
     from sdtui.monitor import Sample
 
 

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.units import data_size
-from sdtui.models.description import ModelDescription, NativeValues
-from sdtui.models.estimate import estimate_run, fastest_mode
-from sdtui.models.precision import automatic_dtype
+from sdtui.models import ModelDescription, NativeValues, automatic_dtype, estimate_run, fastest_mode
 from sdtui.monitor import Sample
 
 

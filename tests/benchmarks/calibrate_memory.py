@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from sdtui.engine.device import PeakMeter, choose_device
 from sdtui.engine.library_setup import quiet_libraries
-from sdtui.models.description import CONFIGS
+from sdtui.models.component_files import CONFIGS
 from sdtui.models.estimate import DENOISER_MAPS, VAE_BYTES_PER_PIXEL
 
 _ROWS = 2

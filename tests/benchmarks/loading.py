@@ -31,7 +31,8 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.engine.device import PeakMeter, choose_device
 from sdtui.engine.library_setup import quiet_libraries
 from sdtui.engine.stages.load import load_pipeline
-from sdtui.models.description import CONFIGS, describe_model
+from sdtui.models import describe_model
+from sdtui.models.component_files import CONFIGS
 from tests.benchmarks.random_model import FAMILIES
 from tests.support.original_layout import write_single_file
 from tests.support.single_files import random_pipeline

@@ -13,7 +13,7 @@ from pathlib import Path
 from sdtui.core.enums import DType
 from sdtui.engine.device import TORCH_DTYPES
 from sdtui.engine.library_setup import quiet_libraries
-from sdtui.models.description import CONFIGS
+from sdtui.models.component_files import CONFIGS
 from tests.support.single_files import random_pipeline
 
 FAMILIES = ("sd1", "sd2", "sdxl")

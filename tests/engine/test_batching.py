@@ -15,7 +15,7 @@ from sdtui.engine.device import Device, Memory
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.batching import LARGEST_BATCH, choose_batch_size
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.models.estimate import estimate_run
+from sdtui.models import estimate_run
 from sdtui.requests.record import ImageSettings
 
 

@@ -22,7 +22,7 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.engine.stages.load import load_component, load_pipeline
-from sdtui.models.description import describe_model
+from sdtui.models import describe_model
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -17,7 +17,8 @@ from sdtui.core.errors import CancelledError, ModelDamagedError
 from sdtui.engine.library_setup import quiet_libraries
 from sdtui.engine.samplers import make_scheduler
 from sdtui.engine.stages.load import load_component, load_pipeline
-from sdtui.models.description import CONFIGS, ModelDescription, NativeValues, describe_components
+from sdtui.models import ModelDescription, NativeValues
+from sdtui.models.component_files import CONFIGS, describe_components
 from tests.support.original_layout import write_single_file
 from tests.support.single_files import random_pipeline, small_configs
 

@@ -12,14 +12,8 @@ from sdtui.core.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from sdtui.models.catalog import (
-    MOVED,
-    SourceKind,
-    cached_snapshot,
-    find_model,
-    hub_cache_folder,
-    installed_models,
-)
+from sdtui.models import SourceKind, cached_snapshot, find_model, hub_cache_folder, installed_models
+from sdtui.models.catalog import MOVED
 from tests.support.model_files import folder, safetensors
 
 INDEX = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}

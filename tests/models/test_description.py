@@ -17,7 +17,7 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.core.samplers import DEFAULT_SAMPLER
-from sdtui.models.description import NativeValues, describe_model
+from sdtui.models import NativeValues, describe_model
 from tests.support.model_files import TINY_VAE, checkpoint, safetensors, sd1_folder
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sdtui.models.description import describe_model
+from sdtui.models import describe_model
 from sdtui.models.distilled import distilled_values, model_name
 from tests.support.model_files import sd1_folder
 

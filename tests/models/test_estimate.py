@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.enums import DType, MemoryMode
-from sdtui.models.description import ModelDescription, NativeValues
-from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
+from sdtui.models import Estimate, ModelDescription, NativeValues, estimate_run, fastest_mode
 
 GIB = 2**30
 

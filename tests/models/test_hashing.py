@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 
 from sdtui.core import paths
-from sdtui.models import hashing
-from sdtui.models.hashing import file_hash, model_hash
+from sdtui.models import hashing, model_hash
+from sdtui.models.hashing import file_hash
 
 
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were really read."""
     read: list[Path] = []
-    original = hashing.hash_bytes_of
+    original = hashing.hash_content
 
     def count(file: Path) -> str:
         read.append(file)
         return original(file)
 
-    monkeypatch.setattr(hashing, "hash_bytes_of", count)
+    monkeypatch.setattr(hashing, "hash_content", count)
     return read
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, DownloadError, SdtuiError, UnsafeModelError
-from sdtui.models.catalog import SourceKind, cached_snapshot, find_model, hub_cache_folder
-from sdtui.models.hub import download_model, wanted_files
+from sdtui.models import SourceKind, cached_snapshot, download_model, find_model, hub_cache_folder
+from sdtui.models.hub import wanted_files
 from tests.support.hub_server import Hub, put_in_place, running
 
 INDEX = {
@@ -211,7 +211,7 @@ _CHILD = """
 import sys
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import DownloadError
-from sdtui.models.hub import download_model
+from sdtui.models import download_model
 try:
     print(download_model("some/model", lambda *_: None, Cancellation()))
 except DownloadError as error:

@@ -11,9 +11,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from sdtui.core.errors import ModelDamagedError
-from sdtui.models.catalog import ModelSource, SourceKind
-from sdtui.models.description import CONFIGS
-from sdtui.models.tokens import TokenCounter, counters_of, token_counters
+from sdtui.models import ModelSource, SourceKind, TokenCounter, counters_of, token_counters
+from sdtui.models.component_files import CONFIGS
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer

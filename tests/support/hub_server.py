@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sdtui.models.catalog import hub_cache_folder
+from sdtui.models import hub_cache_folder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -132,4 +132,4 @@ def put_in_place(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub_cache_folder()))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1 << 16)
-    monkeypatch.setattr(product, "_REPORT_EVERY", 0)
+    monkeypatch.setattr(product, "_REPORT_SECONDS", 0)

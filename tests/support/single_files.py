@@ -12,7 +12,7 @@ import diffusers
 import torch
 import transformers
 
-from sdtui.models.description import CONFIGS, describe_components
+from sdtui.models.component_files import CONFIGS, describe_components
 
 _TEXT = {"intermediate_size": 48, "num_attention_heads": 2, "num_hidden_layers": 3}
 _VAE = {"block_out_channels": [8, 8, 16, 16], "norm_num_groups": 4, "sample_size": 64}

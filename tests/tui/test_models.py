@@ -9,9 +9,8 @@ import pytest
 from textual.widgets import Static
 
 from sdtui.core.enums import MemoryMode
-from sdtui.models import precision
-from sdtui.models.catalog import cached_snapshot, models_in
-from sdtui.models.description import ModelDescription
+from sdtui.models import ModelDescription, cached_snapshot, precision
+from sdtui.models.catalog import models_in
 from sdtui.monitor import GpuSample, Sample
 from sdtui.tui.messages import Sampled
 from sdtui.tui.model_fit import LARGE_MODELS, MemoryBudget, ModelFit, model_fit, recommend_download

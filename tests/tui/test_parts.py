@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdtui.models.catalog import ModelSource, SourceKind
-from sdtui.models.description import NativeValues
-from sdtui.models.tokens import counters_of
+from sdtui.models import ModelSource, NativeValues, SourceKind, counters_of
 from sdtui.requests import events
 from sdtui.requests.events import JobEvent
 from sdtui.tui.fields import FormField, form_fields, problems_of

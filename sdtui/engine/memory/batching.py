@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sdtui.core.enums import MemoryMode
 from sdtui.engine.device import Device
 from sdtui.engine.loaded import LoadedModel
-from sdtui.models.estimate import Estimate, estimate_run
+from sdtui.models import Estimate, estimate_run
 from sdtui.requests.record import ImageSettings
 
 LARGEST_BATCH = 8

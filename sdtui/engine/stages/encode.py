@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sdtui.models.tokens import TokenCounter
+from sdtui.models import TokenCounter
 from sdtui.requests.record import Truncation
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ import torch
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
 from sdtui.engine.memory.oom import is_out_of_memory
-from sdtui.models.description import CONFIGS, UNUSED, ModelDescription, weight_variant
+from sdtui.models import ModelDescription, weight_variant
+from sdtui.models.component_files import CONFIGS, UNUSED
 
 OnComponent = Callable[[str, int, int], None]
 """Called before a component is loaded: its name, its number (from 1), how many there are."""

@@ -12,9 +12,15 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.jobs.api import DownloadSubscriber
 from sdtui.jobs.execution import failed_event
-from sdtui.models.catalog import ModelSource, find_model, installed_models
-from sdtui.models.description import ModelDescription, describe_model
-from sdtui.models.tokens import TokenCounter, counters_of
+from sdtui.models import (
+    ModelDescription,
+    ModelSource,
+    TokenCounter,
+    counters_of,
+    describe_model,
+    find_model,
+    installed_models,
+)
 from sdtui.requests.events import Cancelled, Downloaded, Downloading, Event, JobEvent, Report
 
 
@@ -59,7 +65,7 @@ class LocalModels:
 
 
 def _download(hub_id: str, report: Report, cancellation: Cancellation) -> Event:
-    from sdtui.models.hub import download_model
+    from sdtui.models import download_model
 
     def on_bytes(done: int, total: int, speed: float) -> None:
         report(Downloading(model=hub_id, done=done, total=total, speed=speed))

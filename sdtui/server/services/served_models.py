@@ -7,8 +7,7 @@ import re
 from sdtui.core.errors import ModelError, ModelNotFoundError
 from sdtui.core.nearest import nearest
 from sdtui.jobs import Models
-from sdtui.models.catalog import ModelSource, SourceKind
-from sdtui.models.description import ModelDescription
+from sdtui.models import ModelDescription, ModelSource, SourceKind
 
 _LARGE = 1024
 """Pixels of a side that a model not yet described is taken to have."""

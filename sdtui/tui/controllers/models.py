@@ -136,9 +136,7 @@ class ModelController:
 
 def describe(model: str, settings: Settings) -> ModelKnown:
     """Return what is known of a model before it is loaded. For a thread other than the app's."""
-    from sdtui.models.catalog import find_model
-    from sdtui.models.description import describe_model
-    from sdtui.models.tokens import counters_of
+    from sdtui.models import counters_of, describe_model, find_model
 
     try:
         source = find_model(model, settings.model_folders)

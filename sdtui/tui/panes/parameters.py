@@ -29,7 +29,7 @@ from sdtui.tui.widgets.form_fields import (
 )
 
 if TYPE_CHECKING:
-    from sdtui.models.description import NativeValues
+    from sdtui.models import NativeValues
 
 
 class ParametersPane(Pane):

@@ -21,7 +21,7 @@ from sdtui.tui.panes.pane import Pane
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sdtui.models.tokens import TokenCount, TokenCounter
+    from sdtui.models import TokenCount, TokenCounter
 
 _CUT = Style(strike=True, dim=True)
 _OWN_KEYS = {

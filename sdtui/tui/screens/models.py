@@ -18,8 +18,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.core.text import end_of, one_line
 from sdtui.core.units import data_size
-from sdtui.models.catalog import ModelSource, SourceKind, installed_models
-from sdtui.models.description import ModelDescription, describe_model
+from sdtui.models import ModelDescription, ModelSource, SourceKind, describe_model, installed_models
 from sdtui.tui.background import run_in_background
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.downloads import DownloadEnded, Downloads

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.errors import ModelNotFoundError, QueueClosedError, SdtuiError
-from sdtui.models.catalog import ModelSource
+from sdtui.models import ModelSource
 from sdtui.requests.events import Cancelled, Failed, Superseded
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import ApiError, ending, from_failed, from_sdtui

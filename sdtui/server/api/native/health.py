@@ -14,7 +14,7 @@ from sdtui import __version__
 from sdtui.core.errors import ModelError
 from sdtui.core.samplers import sampler_labels
 from sdtui.jobs import JobState
-from sdtui.models.catalog import ModelSource
+from sdtui.models import ModelSource
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.services.served_models import ServedModels

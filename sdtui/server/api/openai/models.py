@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from sdtui.core.errors import ModelNotFoundError
-from sdtui.models.catalog import ModelSource
+from sdtui.models import ModelSource
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
 

@@ -1,0 +1,99 @@
+"""Describe a model in a single .safetensors file (the original layout of SD 1.x, 2.x and XL)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sdtui.core.errors import UnsupportedModelError
+from sdtui.models.component_files import CONFIGS, describe_components
+from sdtui.models.description import ModelDescription
+from sdtui.models.distilled import distilled_values, model_name
+from sdtui.models.headers import Header, read_header
+from sdtui.models.native import NativeValues, family_values
+
+# The family is recognised by the names and shapes of tensors, the same ones that diffusers uses in
+# loaders/single_file_utils.py.
+_INPUT = "model.diffusion_model.input_blocks.0.0.weight"
+_CROSS_ATTENTION = "model.diffusion_model.input_blocks.{}.1.transformer_blocks.0.attn2.to_k.weight"
+_FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+_PARTS = {
+    "unet": ("model.diffusion_model.",),
+    "vae": ("first_stage_model.",),
+    "text_encoder": ("cond_stage_model.", "conditioner."),
+}
+
+
+def describe_checkpoint(path: Path) -> ModelDescription:
+    """Describe a checkpoint. Raises ModelDamagedError or UnsupportedModelError."""
+    header = read_header(path)
+    family = _family(path, header)
+    native_size = 512 if family == "sd1" else 1024
+    prediction_type = _prediction_type(path, header, family)
+    if family == "sd2":
+        native_size = 512 if prediction_type == "epsilon" else 768
+    is_xl = family == "sdxl"
+    pipeline_class = "StableDiffusionXLPipeline" if is_xl else "StableDiffusionPipeline"
+    distilled = distilled_values(model_name(path), {}, {}, family)
+    base = family_values(pipeline_class, distilled)
+    return ModelDescription(
+        path=path,
+        family=family,
+        pipeline_class=pipeline_class,
+        parameters={part: header.elements(*prefixes) for part, prefixes in _PARTS.items()},
+        native=NativeValues(
+            native_size, native_size, base.num_inference_steps, base.guidance_scale, base.sampler
+        ),
+        single_file=True,
+        prediction_type=prediction_type,
+        zero_terminal_snr="ztsnr" in header.tensors,
+        timestep_spacing=distilled.timestep_spacing if distilled else None,
+        components=describe_components(CONFIGS / family),
+        configs=CONFIGS / family,
+    )
+
+
+def _family(path: Path, header: Header) -> str:
+    first = header.tensors.get(_INPUT)
+    if first is None:
+        raise UnsupportedModelError(
+            f"{path} holds no Stable Diffusion 1.x, 2.x or XL checkpoint (perhaps a LoRA, a VAE or "
+            "another kind of model)",
+            "Give a whole checkpoint, or a diffusers folder",
+        )
+    if len(first.shape) < 2 or first.shape[1] != 4:
+        raise UnsupportedModelError(
+            f"{path} is a checkpoint for inpainting or editing, not for text-to-image",
+            "Give a text-to-image checkpoint",
+        )
+    for block in (1, 4):
+        keys = header.tensors.get(_CROSS_ATTENTION.format(block))
+        width = keys.shape[-1] if keys and keys.shape else None
+        if width in _FAMILY_OF_WIDTH:
+            return _FAMILY_OF_WIDTH[width]
+    raise UnsupportedModelError(
+        f"{path} is a checkpoint of an unknown kind (the SDXL refiner is one)",
+        "Give a text-to-image checkpoint of SD 1.x, 2.x or XL",
+    )
+
+
+def _prediction_type(path: Path, header: Header, family: str) -> str | None:
+    """ "v_prediction" or "epsilon"; None if the config of the family is right.
+
+    Sources: marker tensors of trainers (`v_pred`), ModelSpec metadata, the .yaml file that comes
+    with SD 2.x checkpoints, and for the official 512-px SD 2.x files, which have none of these,
+    the file name.
+    """
+    if "v_pred" in header.tensors:
+        return "v_prediction"
+    declared = header.metadata.get("modelspec.prediction_type", "")
+    if declared:
+        return "v_prediction" if declared.startswith("v") else "epsilon"
+    sidecar = path.with_suffix(".yaml")
+    if sidecar.is_file():
+        text = sidecar.read_text(encoding="utf-8", errors="replace")
+        is_v = re.search(r"parameterization:\s*[\"']?v\b", text)
+        return "v_prediction" if is_v else "epsilon"
+    if family == "sd2":
+        return "epsilon" if re.search(r"512|base", path.stem) else "v_prediction"
+    return None

@@ -1,0 +1,101 @@
+"""The files of a diffusers folder: its index, and the configs and weights of its components."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sdtui.core.errors import ModelDamagedError, UnsafeModelError
+from sdtui.models.headers import read_header
+
+CONFIGS = Path(__file__).parent / "configs"
+"""Bundled component configs of the families whose single files sdtui loads, for use offline."""
+
+UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
+"""Components that Stable Diffusion pipelines can do without and that sdtui doesn't load."""
+
+_WEIGHTS = ".safetensors"
+_PICKLED_WEIGHTS = (".bin", ".ckpt", ".pt", ".msgpack", ".h5")
+
+
+def describe_components(folder: Path) -> Mapping[str, tuple[str, str]]:
+    """The components in the model_index.json of a folder: name → (library, class)."""
+    return components_in(read_json(folder / "model_index.json"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object. Raises ModelDamagedError."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise _damaged(path, "it is missing") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(value, dict):
+        raise _damaged(path, "it has no JSON object")
+    return value
+
+
+def _damaged(path: Path, problem: str) -> ModelDamagedError:
+    return ModelDamagedError(f"{path} can't be used: {problem}", "Download or copy the model again")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a component: the plain ones, else those of the fp16 variant."""
+    files = sorted(folder.glob(f"*{_WEIGHTS}"))
+    plain = [file for file in files if ".fp16" not in file.name and ".non_ema" not in file.name]
+    return plain or [file for file in files if ".fp16" in file.name]
+
+
+def weight_variant(folder: Path) -> str | None:
+    """ "fp16" if a component has its weights in that variant only, else None."""
+    files = weight_files(folder)
+    return "fp16" if files and all(".fp16" in file.name for file in files) else None
+
+
+def components_in(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The components in a model index: name → (library, class). Names with paths are ignored."""
+    return {
+        name: (str(value[0]), str(value[1]))
+        for name, value in index.items()
+        if isinstance(value, list)
+        and len(value) == 2
+        and value[0] is not None
+        and name.isidentifier()
+    }
+
+
+def component_config(folder: Path, component: str) -> dict[str, Any]:
+    """The config of a component, empty if there is none. Raises ModelDamagedError."""
+    path = folder / component / "config.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def has_weights(folder: Path, component: str) -> bool:
+    """True if a component has weights; tokenizers and schedulers have none.
+
+    Raises UnsafeModelError for code or pickles, ModelDamagedError if the weights are missing.
+    """
+    path = folder / component
+    if any(path.glob("*.py")):
+        raise UnsafeModelError(
+            f"{path} has Python code of its own, which sdtui never runs",
+            "Use a model that needs no remote code",
+        )
+    if not (path / "config.json").is_file() and not weight_files(path):
+        return False
+    if weight_files(path):
+        return True
+    if any(file.suffix in _PICKLED_WEIGHTS for file in path.iterdir()):
+        raise UnsafeModelError(
+            f"{path} has its weights only as a pickle file, which could run any code when loaded",
+            "Get a version of this model with .safetensors files",
+        )
+    raise ModelDamagedError(f"{path} has no weights", "Download or copy the model again")
+
+
+def count_parameters(folder: Path) -> int:
+    """The number of values in the weights of a component."""
+    return sum(read_header(file).elements() for file in weight_files(folder))

@@ -1,0 +1,26 @@
+"""Describe a model before it is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sdtui.core.errors import ModelDamagedError
+from sdtui.models.checkpoint_file import describe_checkpoint
+from sdtui.models.description import ModelDescription
+from sdtui.models.diffusers_folder import describe_folder
+
+
+def describe_model(path: Path) -> ModelDescription:
+    """Describe the model in a diffusers folder or a single .safetensors file.
+
+    Raises ModelDamagedError, UnsafeModelError (weights only as pickles, or code in the folder)
+    or UnsupportedModelError.
+    """
+    if not path.is_dir():
+        return describe_checkpoint(path)
+    try:
+        return describe_folder(path)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ModelDamagedError(
+            f"a config in {path} holds a wrong value: {error}", "Download or copy the model again"
+        ) from error

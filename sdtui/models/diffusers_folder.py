@@ -1,0 +1,67 @@
+"""Describe a model in a diffusers folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sdtui.models.component_files import (
+    UNUSED,
+    component_config,
+    components_in,
+    count_parameters,
+    has_weights,
+    read_json,
+)
+from sdtui.models.description import ModelDescription
+from sdtui.models.distilled import distilled_values, model_name
+from sdtui.models.native import family_values, folder_values
+
+
+def describe_folder(folder: Path) -> ModelDescription:
+    """Describe a diffusers folder.
+
+    Raises ModelDamagedError, UnsafeModelError, or an error of Python where a config has a value
+    of an unexpected type.
+    """
+    index = read_json(folder / "model_index.json")
+    components = components_in(index)
+    pipeline_class = str(index.get("_class_name", ""))
+    parameters = {
+        name: count_parameters(folder / name)
+        for name in components
+        if name not in UNUSED and has_weights(folder, name)
+    }
+    denoiser = component_config(folder, "unet") or component_config(folder, "transformer")
+    vae = component_config(folder, "vae")
+    tiny = vae.get("_class_name") == "AutoencoderTiny"
+    blocks = vae.get("encoder_block_out_channels" if tiny else "block_out_channels") or [0] * 4
+    factor = 2 ** (len(blocks) - 1)
+    family = _family(pipeline_class, denoiser, tiny)
+    scheduler_file = folder / "scheduler" / "scheduler_config.json"
+    scheduler = read_json(scheduler_file) if scheduler_file.is_file() else {}
+    distilled = distilled_values(model_name(folder), denoiser, scheduler, family)
+    return ModelDescription(
+        path=folder,
+        family=family,
+        pipeline_class=pipeline_class,
+        parameters=parameters,
+        native=folder_values(folder, family_values(pipeline_class, distilled), denoiser, factor),
+        vae_factor=factor,
+        tiny_vae=tiny,
+        denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),
+        timestep_spacing=distilled.timestep_spacing if distilled else None,
+        components=components,
+        configs=folder,
+    )
+
+
+def _family(pipeline_class: str, denoiser: Mapping[str, Any], tiny: bool) -> str:
+    if pipeline_class == "StableDiffusionXLPipeline":
+        return "sdxl"
+    if pipeline_class == "StableDiffusionPipeline":
+        if tiny:
+            return "pocket"
+        return "sd2" if denoiser.get("cross_attention_dim") == 1024 else "sd1"
+    return pipeline_class

@@ -1,0 +1,79 @@
+"""The settings that a model works best with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdtui.core.errors import InvalidRequestError, ModelDamagedError
+from sdtui.core.samplers import DEFAULT_SAMPLER
+from sdtui.models.component_files import read_json
+from sdtui.models.distilled import Distilled
+from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.validation import validate_fields
+
+NATIVE_FILE = "sdtui.json"
+"""A model folder may have a file of this name with its native values (see `NativeValues`)."""
+
+
+@dataclass(frozen=True)
+class NativeValues:
+    """What a model works best with; None stands for the default of its pipeline."""
+
+    width: int | None = None
+    height: int | None = None
+    """Width and height in pixels."""
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    sampler: str | None = None
+
+
+_BY_PIPELINE = {
+    # Steps: DPM++ 2M Karras has converged by then. Guidance: diffusers' own defaults.
+    "StableDiffusionPipeline": NativeValues(None, None, 25, 7.5, DEFAULT_SAMPLER),
+    "StableDiffusionXLPipeline": NativeValues(None, None, 25, 5.0, DEFAULT_SAMPLER),
+}
+
+
+def family_values(pipeline_class: str, distilled: Distilled | None) -> NativeValues:
+    """Steps, guidance and sampler of a family, or of a model distilled to few steps."""
+    if distilled is None:
+        return _BY_PIPELINE.get(pipeline_class, NativeValues())
+    return NativeValues(
+        num_inference_steps=distilled.num_inference_steps,
+        guidance_scale=distilled.guidance_scale,
+        sampler=distilled.sampler,
+    )
+
+
+def folder_values(
+    folder: Path, family: NativeValues, denoiser: Mapping[str, Any], vae_factor: int
+) -> NativeValues:
+    """The native values of a model folder: those of its NATIVE_FILE, else of its family.
+
+    `denoiser` is the denoiser's config, whose sample_size is in latents; `vae_factor` is in
+    pixels per latent. Raises ModelDamagedError if NATIVE_FILE has wrong values.
+    """
+    file = folder / NATIVE_FILE
+    own = _read_native_file(file) if file.is_file() else {}
+    side = denoiser.get("sample_size")
+    size = int(side) * vae_factor if isinstance(side, int) else None
+    return NativeValues(
+        width=own.get("width", size),
+        height=own.get("height", size),
+        num_inference_steps=own.get("num_inference_steps", family.num_inference_steps),
+        guidance_scale=own.get("guidance_scale", family.guidance_scale),
+        sampler=own.get("sampler", family.sampler),
+    )
+
+
+def _read_native_file(file: Path) -> dict[str, Any]:
+    """Read native values. Raises ModelDamagedError outside the limits of a request."""
+    values = read_json(file)
+    try:
+        return validate_fields(REQUEST_FIELDS, values)
+    except InvalidRequestError as error:
+        problem = f"{file} can't be used: {error}"
+        raise ModelDamagedError(problem, "Correct the file or remove it") from error
