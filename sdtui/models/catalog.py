@@ -151,7 +151,7 @@ def _at_path(name: str, path: Path) -> ModelSource:
         if (path / "model_index.json").is_file():
             return ModelSource(name, SourceKind.FOLDER, path)
         raise ModelNotFoundError(
-            f"{path} is a folder without a model_index.json, so it is not a model",
+            f"{path} is not a model folder: it has no model_index.json",
             "Give a diffusers folder or a .safetensors file",
         )
     suffix = path.suffix.lower()

@@ -174,7 +174,7 @@ def test_unknown_hub_id_is_refused(hub: Hub, name: str) -> None:
 
 def test_repository_without_model_index_is_refused(hub: Hub) -> None:
     del hub.files["model_index.json"]
-    assert "is no diffusers model" in failure()
+    assert "is not a diffusers model" in failure()
 
 
 def test_repository_with_only_pickles_is_refused(hub: Hub) -> None:
