@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import os
+from sdtui.core.runtime import pause_garbage_collection, skip_pydantic_plugins
 
 
 def open_app() -> int:
     """Run the app; returns its exit code."""
-    # pydantic's plugins: looking for them reads the metadata of every package that is installed.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    gc.disable()  # nothing made at start is garbage; the app turns it on when it is seen
+    skip_pydantic_plugins()
+    pause_garbage_collection()  # until the window is seen
     from sdtui.cli.logs import log_to_file
     from sdtui.core.settings import load_settings
     from sdtui.tui import run_app

@@ -14,6 +14,7 @@ from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.options import request_options, request_values
 from sdtui.core.errors import InvalidRequestError, OutputError, Problem
 from sdtui.core.paths import expanded
+from sdtui.core.runtime import leave
 from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
@@ -106,8 +107,7 @@ def _run(
             _interrupt(queue, jobs, as_json)
         ended = queue.close(timeout=30 if code == INTERRUPTED else 5)
     if not ended:
-        sys.stdout.flush()
-        os._exit(code)
+        leave(code)
     return code
 
 

@@ -2,25 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import threading
-
-from sdtui.core import paths
-
-
-def keep_compiled_code() -> None:
-    """Let torch.compile keep its results in the cache folder, where they outlive a reboot; torch's
-    own choice is a temporary folder.
-
-    Must be called before torch is imported. A TORCHINDUCTOR_CACHE_DIR that is set stays, and so
-    does torch's own choice where the cache folder can't be written.
-    """
-    try:
-        folder = paths.cache_folder() / "compiled"
-        folder.mkdir(exist_ok=True)
-    except OSError:
-        return
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
 def quiet_libraries() -> None:

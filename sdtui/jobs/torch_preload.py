@@ -1,9 +1,8 @@
-"""Importing torch in a thread without holding up the others."""
+"""Importing torch in a thread without blocking the others."""
 
 from __future__ import annotations
 
 import ctypes
-import gc
 import importlib.util
 import os
 import sys
@@ -11,29 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sdtui.core.runtime import without_garbage_collection
+
 
 @contextmanager
 def without_blocking_the_event_loop() -> Iterator[None]:
-    """While torch and diffusers are imported. Two things would hold up every thread of the process,
-    for 0.2 to 0.4 s each time (measured on two cores). Python keeps its lock while the system loads
-    torch's libraries; so they are loaded ahead, without the lock. And the garbage collector goes
-    through all objects again and again, though those that come now are here to stay; so it waits
-    until they are, and never looks at them."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
+    """Wrap the import of torch and diffusers. Two things would block every thread of the process
+    for 0.2 to 0.4 s each time (measured on two cores): Python holds its lock while the system loads
+    torch's libraries, so they are loaded ahead, without the lock; and the garbage collector would
+    run, so it is off."""
+    with without_garbage_collection():
         load_libraries()
         yield
-    finally:
-        gc.freeze()
-        if collects:
-            gc.enable()
 
 
 def load_libraries() -> list[str]:
-    """Load torch's libraries as torch does, but without Python's lock, which ctypes lets go when it
-    calls a function. Returns the names of those that could be loaded; torch itself tries again, and
-    tells what is wrong, with the others."""
+    """Load torch's libraries as torch does, but without Python's lock, which ctypes releases when
+    it calls a function. Return the names of those that could be loaded; torch itself tries the
+    others again, and reports what is wrong with them."""
     spec = importlib.util.find_spec("torch") if sys.platform == "linux" else None
     if spec is None or spec.origin is None or "torch" in sys.modules:
         return []

@@ -96,11 +96,12 @@ class Worker:
             except CancelledError:
                 outcome = JobOutcome(Cancelled())
             except SdtuiError as error:
+                _log.info("task %s failed", task.id, exc_info=error)
                 outcome = JobOutcome(failed_event(error))
             except Exception as error:  # noqa: BLE001 - the worker must outlive any one task
                 _log.exception("job %s failed", task.id)
                 text = f"{type(error).__name__}: {str(error)[:300]}"
-                outcome = JobOutcome(Failed(error=text, hint="The log has the whole story"))
+                outcome = JobOutcome(Failed(error=text, hint="The log has the traceback"))
             self._end(task, outcome)
         if generator is not None:
             generator.engine.cleanup()

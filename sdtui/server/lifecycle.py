@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sys
@@ -15,6 +14,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from sdtui.core import runtime
 from sdtui.core.errors import QueueClosedError, SettingsError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Backend, JobState
@@ -32,9 +32,6 @@ _KEPT_OPEN = 60
 """Seconds that a connection stays open after an answer: longer than clients keep it (httpx and with
 it openai 5, aiohttp 15), so that it is they who hang up. Otherwise a request may cross with the
 hanging up, and a POST isn't sent again by itself."""
-TURN = 0.0005
-"""Seconds that a thread may hold the interpreter while another waits for it: health and metrics
-shouldn't wait for the worker."""
 
 
 def serve(
@@ -50,19 +47,14 @@ def serve(
     """
     options.check()
     with listen(options) as listener:
-        sys.setswitchinterval(TURN)
+        runtime.shorten_thread_turns()
         allow_more_files()
         services = build_services(settings, options, open_backend())
         server = Server(services, lambda: on_start(address_of(listener)))
         on_sighup(server.handle_exit)
         server.run(sockets=[listener])
         if not services.backend.close(_LAST_SECONDS) or "torch" in sys.modules:
-            # The worker is inside a long step, or torch would take a second to be unloaded. Every
-            # file is whole by now.
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
+            runtime.leave(0)
     return 0
 
 

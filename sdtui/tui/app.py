@@ -33,6 +33,7 @@ from textual.widget import Widget
 from sdtui.core import paths
 from sdtui.core.files import write_atomic
 from sdtui.core.job_state import JobState
+from sdtui.core.runtime import leave
 from sdtui.core.text import visible
 from sdtui.docs import TOPICS
 from sdtui.tui.actions import ACTIONS
@@ -182,8 +183,7 @@ class SdtuiApp(App[int], inherit_bindings=False):
         _log.warning("the terminal is gone")
         self.save().result()
         self.close_services()
-        logging.shutdown()
-        os._exit(128 + number)
+        leave(128 + number)
 
     def keep_saving(self) -> None:
         """From now on, save the state whenever it has changed. To be called once the form is as it

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sdtui.core import paths
+from sdtui.core import paths, runtime
 from sdtui.core.settings import Settings
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.terminal.image_protocol import picture_widget, prepare_colours
@@ -27,12 +26,6 @@ _KILLED = "sdtui was killed. The next start has the form, and offers to go on wi
 _PATIENCE, _PATIENCE_OVER_SSH = 0.3, 1.0
 """Seconds in which a terminal may say what it can draw. Most go by while modules are imported; an
 answer that comes later still would be taken for keys."""
-_DRAWN = "240"
-"""Times a second that Textual may draw. It draws only what has changed, so more often is not more;
-but what changes right after something was drawn waits for up to two such turns, and that may be
-what a key did."""
-_TURN_SECONDS = 0.0005
-"""Seconds that a thread may hold the interpreter while another waits for it."""
 
 
 def launch(settings: Settings, make_queue: MakeQueue | None = None) -> int:
@@ -45,17 +38,12 @@ def launch(settings: Settings, make_queue: MakeQueue | None = None) -> int:
         return 2
     check_keymap(settings.keys)
     prepare_colours()
-    # While the worker imports torch, threads take turns by this clock: keys shouldn't wait long.
-    sys.setswitchinterval(_TURN_SECONDS)
-    os.environ.setdefault("TEXTUAL_FPS", _DRAWN)
+    runtime.shorten_thread_turns()
+    runtime.draw_often()
     with TerminalRestore(_KILLED):
         code, ended = _run(settings, make_queue)
     if not ended or "torch" in sys.modules:
-        # The worker is inside a long step, or torch would take a second to be unloaded. Every
-        # file is whole by now.
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(code)
+        runtime.leave(code)
     return code
 
 

@@ -7,13 +7,13 @@ import math
 import os
 import random
 import statistics
-import sys
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import torch
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.runtime import shorten_thread_turns
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import RobustStableDiffusionGenerator
 from sdtui.engine.library_setup import quiet_libraries
@@ -21,7 +21,6 @@ from sdtui.engine.run import GenerationResult, OnImage
 from sdtui.jobs.generator import make_generator
 from sdtui.requests.events import Report, report_nothing
 from sdtui.requests.request import GenerationRequest
-from sdtui.server.lifecycle import TURN
 
 
 def as_served_on_one_core() -> None:
@@ -32,7 +31,7 @@ def as_served_on_one_core() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     os.environ["OMP_NUM_THREADS"] = "1"  # or the engine would choose by itself
     torch.set_num_threads(1)
-    sys.setswitchinterval(TURN)
+    shorten_thread_turns()
 
 
 class Overheard(RobustStableDiffusionGenerator):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode
-from sdtui.core.errors import OutputError, QueueClosedError, QueueFullError
+from sdtui.core.errors import ModelDamagedError, OutputError, QueueClosedError, QueueFullError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Job, JobState
 from sdtui.jobs.generator import Result
@@ -415,3 +416,18 @@ def test_stopped_job_resumes_with_the_remaining_pictures() -> None:
     assert (remaining.request.seed, remaining.request.num_images_per_prompt) == (0, 2)
     for state in (JobState.DONE, JobState.FAILED):
         assert job.model_copy(update={"state": state}).remaining() is None
+
+
+def test_error_before_a_run_is_logged_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
+    def make_generator(_: Settings) -> Any:
+        try:
+            raise ImportError("no libcuda")
+        except ImportError as error:
+            raise ModelDamagedError("torch can't be imported") from error
+
+    queue = JobQueue(Settings(device="cpu"), Store(), make_generator)
+    with caplog.at_level(logging.INFO):
+        job = queue.submit(GenerationRequest(prompt="a cat"))
+        assert queue.wait(job.id, timeout=20).state is JobState.FAILED
+    assert queue.close(timeout=20)
+    assert "ImportError: no libcuda" in caplog.text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -19,6 +18,7 @@ from textual.widgets import Static
 from sdtui.core import paths
 from sdtui.core.errors import SdtuiError
 from sdtui.core.files import write_atomic
+from sdtui.core.runtime import resume_garbage_collection
 from sdtui.tui.background import run_in_background
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.context import AppContext
@@ -99,9 +99,7 @@ class MainScreen(Screen[None]):
         """The window is seen: open the services, and read what is on disk."""
         if not self.is_attached:
             return
-        if not gc.isenabled():  # turned off for the start; what is there now stays
-            gc.freeze()
-            gc.enable()
+        resume_garbage_collection()
         self.context.keep_saving()
         self.panes.parameters.check()
         try:

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sdtui.core.enums import ImageProtocol
+from sdtui.core.runtime import assume_true_colour
 from sdtui.tui.terminal.probe import TerminalCapabilities
 
 if TYPE_CHECKING:
@@ -16,12 +17,12 @@ _TRUE_COLOUR_TERMINALS = ("kitty", "ghostty", "foot", "wezterm", "alacritty", "i
 
 
 def prepare_colours() -> None:
-    """SSH rarely hands COLORTERM on; say what we know of the terminal by its name. To be called
-    before Textual is imported."""
+    """Use 24-bit colours in terminals that are known by name to have them: SSH rarely passes
+    COLORTERM on. Must be called before Textual is imported."""
     if "NO_COLOR" in os.environ or "COLORTERM" in os.environ:
         return
     if any(name in os.environ.get("TERM", "") for name in _TRUE_COLOUR_TERMINALS):
-        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "truecolor")
+        assume_true_colour()
 
 
 _FALSE_PROMISES = ("WarpTerminal",)

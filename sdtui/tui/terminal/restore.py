@@ -12,6 +12,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+from sdtui.core.runtime import run_in_fork
+
 _RESTORE = (
     "\x1b[?2026l"  # draw at once
     "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1016l\x1b[?1006l\x1b[?1004l"  # no mouse, no focus
@@ -31,11 +33,11 @@ def terminal_is_gone() -> bool:
 
 
 class TerminalRestore:
-    """While it is open, a second process waits for this one to end. If that happens without the
-    guard having been closed, it puts the terminal back and says `told`."""
+    """While it is open, a second process waits for this one to end. If that happens before it is
+    closed, the second process restores the terminal and prints `message`."""
 
-    def __init__(self, told: str) -> None:
-        self._told = told
+    def __init__(self, message: str) -> None:
+        self._message = message
 
     def __enter__(self) -> Self:
         """Begin to watch, and have ^Q and ^S be keys from now on. To be called while the process
@@ -43,9 +45,7 @@ class TerminalRestore:
         terminal = sys.stdin.fileno()
         self._terminal, self._before = terminal, termios.tcgetattr(terminal)
         reading, self._writing = os.pipe()
-        if os.fork() == 0:
-            os.close(self._writing)
-            self._watch(reading, terminal, self._before)
+        run_in_fork(lambda: self._watch(reading, terminal, self._before))
         os.close(reading)
         _without_flow_control(terminal, self._before)
         return self
@@ -64,13 +64,11 @@ class TerminalRestore:
         os.close(self._writing)
 
     def _watch(self, reading: int, terminal: int, before: list[Any]) -> None:
-        """In the second process; doesn't return."""
-        try:
-            if os.read(reading, 1) != _CLEAN:  # the kernel closed the other end
-                _restore_modes(terminal, before)
-                os.write(terminal, f"{_RESTORE}\r\n{self._told}\r\n".encode())
-        finally:
-            os._exit(0)
+        """Wait for the first process to end. Runs in the second process."""
+        os.close(self._writing)
+        if os.read(reading, 1) != _CLEAN:  # the kernel closed the other end
+            _restore_modes(terminal, before)
+            os.write(terminal, f"{_RESTORE}\r\n{self._message}\r\n".encode())
 
 
 def _without_flow_control(terminal: int, modes: list[Any]) -> None:
