@@ -27,3 +27,21 @@ def test_no_helper_is_imported_from_a_test_module_or_conftest() -> None:
         and any(part.startswith("test_") or part == "conftest" for part in name.split(".")[:-1])
     ]
     assert wrong == [], "helpers that several tests use belong in tests/support"
+
+
+def test_other_packages_use_the_front_doors_of_history_models_and_monitor() -> None:
+    """Except the engine, which needs the configs and weights inside models."""
+    fronts = {"sdtui.history", "sdtui.history.importers", "sdtui.models", "sdtui.monitor"}
+    modules = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for package in ("history", "models", "monitor")
+        for file in (ROOT / "sdtui" / package).rglob("*.py")
+    }
+    wrong = [
+        f"{file.relative_to(ROOT)}: {name}"
+        for package in ("cli", "tui", "server", "bench", "jobs")
+        for file in sorted((ROOT / "sdtui" / package).rglob("*.py"))
+        for name in _imported_names(file)
+        if name.rstrip(".") in modules - fronts or name.rpartition(".")[0] in modules - fronts
+    ]
+    assert wrong == [], f"import from {', '.join(sorted(fronts))} instead"

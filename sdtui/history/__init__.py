@@ -4,9 +4,12 @@ Other packages import from here and from `sdtui.history.importers`.
 """
 
 from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Skipped, Stats
+from sdtui.history.image_metadata import read_texts
+from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
 from sdtui.history.store import History
 
 __all__ = [
+    "INFOTEXT_KEYWORD",
     "Changes",
     "Entry",
     "History",
@@ -15,4 +18,7 @@ __all__ = [
     "SavedPicture",
     "Skipped",
     "Stats",
+    "parse_infotext",
+    "read_texts",
+    "write_infotext",
 ]

@@ -1,4 +1,4 @@
-"""A1111's text about a picture, written and read to its grammar, and our own JSON beside it.
+"""A1111's infotext, written and parsed by its grammar, and sdtui's JSON inside pictures.
 
 text   := prompt [LF "Negative prompt: " negative] LF pair *(", " pair)
 pair   := key ": " value, or the key alone where the value is the same
@@ -26,34 +26,34 @@ from sdtui.requests.record import GenerationRecord
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PARAMETERS = "parameters"
-"""The keyword under which A1111 and many others keep their text."""
+INFOTEXT_KEYWORD = "parameters"
+"""The keyword under which A1111 and many other tools store the infotext."""
 
 OWN = "sdtui"
-"""The keyword of our JSON."""
+"""The keyword of sdtui's JSON."""
 
 _NEGATIVE = "Negative prompt:"
 _PAIR = re.compile(r'(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):\s*("(?:\\.|[^\\"])++"|[^,]*)(?:,|$)')
-"""A1111's, but nothing is tried twice: by its own a long line without a pair takes minutes."""
-_FEWEST_PAIRS = 3
+"""A1111's pattern without backtracking, with which a long line without a pair takes minutes."""
+_MIN_PAIRS = 3
 _QUALITY = 95  # of JPEG and WebP, in percent
-_PNG_EFFORT = 4  # of 9; Pillow's 6 takes twice as long for a file that is some 2 to 8 % smaller
-_MAX_EXIF = 65_000  # bytes; a JPEG segment ends at 65,535
+_PNG_COMPRESSION = 4  # of 9; Pillow's default of 6 takes twice as long for files 2 to 8 % smaller
+_MAX_EXIF = 65_000  # bytes; a JPEG segment has at most 65,535
 _USER_COMMENT, _EXIF_IFD = 0x9286, 0x8769
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """A1111's text, taken apart."""
+class Infotext:
+    """A parsed infotext."""
 
     prompt: str
     negative_prompt: str = ""
     pairs: Mapping[str, str] = field(default_factory=dict)
-    """Everything after the prompts, unquoted, by key as written: "Steps", "CFG scale" …"""
+    """The unquoted settings by their keys: "Steps", "CFG scale" …"""
 
 
-def write_parameters(record: GenerationRecord) -> str:
-    """A1111's text for the one picture of a record."""
+def write_infotext(record: GenerationRecord) -> str:
+    """The infotext of the only picture of a record."""
     pairs = [f"{key}: {_quote(value)}" if key != value else key for key, value in _pairs(record)]
     lines = [record.prompt]
     if record.negative_prompt:
@@ -61,16 +61,16 @@ def write_parameters(record: GenerationRecord) -> str:
     return "\n".join([*lines, ", ".join(pairs)])
 
 
-def parse_parameters(text: str) -> Parameters:
-    """Take A1111's text apart. A last line with fewer than three pairs belongs to the prompt."""
+def parse_infotext(text: str) -> Infotext:
+    """Parse an infotext. A last line with fewer than three pairs belongs to the prompt."""
     *lines, last = text.strip().split("\n")
     found = _PAIR.findall(last)
-    if len(found) < _FEWEST_PAIRS:
+    if len(found) < _MIN_PAIRS:
         lines, found = [*lines, last], []
     split = next((at for at, line in enumerate(lines) if line.strip().startswith(_NEGATIVE)), None)
     prompt = lines[:split]
     negative = [] if split is None else lines[split:]
-    return Parameters(
+    return Infotext(
         "\n".join(prompt).strip(),
         "\n".join(negative).strip().removeprefix(_NEGATIVE).strip(),
         {key: _unquote(value) for key, value in found},
@@ -99,12 +99,12 @@ def _pairs(record: GenerationRecord) -> list[tuple[str, str]]:
 def _names(label: str) -> tuple[str, str | None]:
     try:
         return split_label(label)
-    except InvalidRequestError:  # a sampler of the model's own that has no label
+    except InvalidRequestError:  # the sampler of a model, which has no label
         return label, None
 
 
 def _model_name(name: str) -> str:
-    """As A1111 names models: a file without its folder and ending."""
+    """The name of a model as A1111 writes it: a file without folder and suffix."""
     path = PurePath(name)
     return path.stem if path.suffix == ".safetensors" else name
 
@@ -125,21 +125,21 @@ def _unquote(value: str) -> str:
 
 
 def encode(image: Image, record: GenerationRecord, picture_format: str) -> bytes:
-    """A picture file with A1111's text in it: PNG with our JSON too, or JPEG or WebP, where a
-    text longer than EXIF can hold is left out (the JSON beside the picture has it all).
+    """Encode a picture with its infotext, and in PNGs with its record.
 
-    `picture_format` is "png", "jpeg" or "webp"; `record` that of this picture alone.
+    In JPEG and WebP an infotext that is too long for EXIF is left out. `picture_format` is "png",
+    "jpeg" or "webp"; `record` is that of this picture alone.
     """
     from PIL import Image as Pillow
     from PIL.PngImagePlugin import PngInfo
 
-    text = write_parameters(record)
+    text = write_infotext(record)
     buffer = io.BytesIO()
     if picture_format == "png":
         info = PngInfo()
-        info.add_text(PARAMETERS, text)
+        info.add_text(INFOTEXT_KEYWORD, text)
         info.add_itxt(OWN, record.model_dump_json())
-        image.save(buffer, "PNG", pnginfo=info, compress_level=_PNG_EFFORT)
+        image.save(buffer, "PNG", pnginfo=info, compress_level=_PNG_COMPRESSION)
         return buffer.getvalue()
     comment = b"UNICODE\0" + text.encode("utf-16-be")
     exif = Pillow.Exif()
@@ -150,7 +150,7 @@ def encode(image: Image, record: GenerationRecord, picture_format: str) -> bytes
 
 
 def own_record(texts: Texts) -> GenerationRecord | None:
-    """The record inside one of our PNGs; None if there is none that can be read."""
+    """The record inside a PNG of sdtui; None if there is none or it can't be read."""
     try:
         record = GenerationRecord.model_validate_json(texts.texts[OWN])
     except (KeyError, ValidationError):

@@ -17,8 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from sdtui.core.errors import ImageError
 from sdtui.core.text import visible
 from sdtui.history import History
-from sdtui.history.importers import ImportedSettings, read_picture_settings
-from sdtui.history.importers.samplers import our_sampler
+from sdtui.history.importers import ImportedSettings, label_of_sampler, read_picture_settings
 from sdtui.requests.request import GenerationRequest
 from tests.support.records import picture, record
 
@@ -298,7 +297,7 @@ def test_swarmui_picture_is_read(tmp_path: Path) -> None:
 def test_samplers_of_other_tools_are_mapped(
     name: str, schedule: str | None, label: str | None, unknown: str | None
 ) -> None:
-    assert our_sampler(name, schedule) == (label, unknown)
+    assert label_of_sampler(name, schedule) == (label, unknown)
 
 
 def test_values_outside_the_limits_are_reported_with_the_reason(tmp_path: Path) -> None:

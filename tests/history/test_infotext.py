@@ -15,7 +15,7 @@ from sd_parsers.parsers import AUTOMATIC1111Parser
 
 from sdtui.history import History
 from sdtui.history.image_metadata import read_texts
-from sdtui.history.infotext import own_record, parse_parameters, write_parameters
+from sdtui.history.infotext import own_record, parse_infotext, write_infotext
 from sdtui.requests.record import GenerationRecord
 from tests.support.records import picture, record
 
@@ -63,9 +63,9 @@ EXPECTED = {
 @pytest.mark.parametrize("negative", NEGATIVES)
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_written_infotext_parses_into_the_same_fields(prompt: str, negative: str) -> None:
-    text = write_parameters(record(prompt, negative_prompt=negative))
+    text = write_infotext(record(prompt, negative_prompt=negative))
     assert grammar(text) == (prompt, negative, EXPECTED)
-    native = parse_parameters(text)
+    native = parse_infotext(text)
     assert (native.prompt, native.negative_prompt, dict(native.pairs)) == (
         prompt,
         negative,
@@ -103,7 +103,7 @@ def test_sd_parsers_reads_the_infotext(
 
 def test_fields_have_the_order_of_a1111() -> None:
     run = record(strength=0.6, init_image=Path("in.png"), model="/models/a, b: c.safetensors")
-    assert write_parameters(run).splitlines()[-1] == (
+    assert write_infotext(run).splitlines()[-1] == (
         "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 6.5, Seed: 42, "
         'Size: 64x64, Model hash: 6ce0161689, Model: "a, b: c", Denoising strength: 0.6, '
         "RNG: CPU, Version: sdtui 0.1.0"
@@ -111,28 +111,28 @@ def test_fields_have_the_order_of_a1111() -> None:
 
 
 def test_value_equal_to_its_key_prints_the_key_alone() -> None:
-    assert ", Model, RNG: CPU" in write_parameters(record(model="Model"))
+    assert ", Model, RNG: CPU" in write_infotext(record(model="Model"))
 
 
 def test_last_line_with_two_pairs_belongs_to_the_prompt() -> None:
-    found = parse_parameters("a cat\nSteps: 20, Seed: 1")
+    found = parse_infotext("a cat\nSteps: 20, Seed: 1")
     assert (found.prompt, found.pairs) == ("a cat\nSteps: 20, Seed: 1", {})
 
 
 def test_negative_prompt_may_span_lines() -> None:
-    found = parse_parameters("a\nb\nNegative prompt: c\nd\nSteps: 1, Seed: 2, Size: 8x8")
+    found = parse_infotext("a\nb\nNegative prompt: c\nd\nSteps: 1, Seed: 2, Size: 8x8")
     assert (found.prompt, found.negative_prompt) == ("a\nb", "c\nd")
 
 
 @pytest.mark.parametrize("text", ["", "\n", ":", ",,,", '"', "Negative prompt:", 'a: "' * 5000])
 def test_any_text_can_be_parsed(text: str) -> None:
-    parse_parameters(text)
+    parse_infotext(text)
 
 
 @pytest.mark.parametrize("piece", ["a", "a ", " ", "a:", 'a: "', "- /", '\\"', 'ab:"x,', "ab: x "])
 def test_parsing_time_is_linear_in_the_length(piece: str) -> None:
     began = time.process_time()
-    parse_parameters(f"a\n{piece * 200_000}x")
+    parse_infotext(f"a\n{piece * 200_000}x")
     assert time.process_time() - began < 5  # minutes, where parts of it are looked at again
 
 

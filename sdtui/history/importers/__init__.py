@@ -1,7 +1,8 @@
-"""Settings out of pictures: ours, and those of A1111, Forge, SD.Next, ComfyUI, InvokeAI, Fooocus,
+"""Read the settings in pictures of sdtui, A1111, Forge, SD.Next, ComfyUI, InvokeAI, Fooocus,
 NovelAI and SwarmUI."""
 
 from sdtui.history.importers.read import read_infotext, read_picture_settings
 from sdtui.history.importers.request_mapping import ImportedSettings
+from sdtui.history.importers.samplers import label_of_sampler
 
-__all__ = ["ImportedSettings", "read_infotext", "read_picture_settings"]
+__all__ = ["ImportedSettings", "label_of_sampler", "read_infotext", "read_picture_settings"]

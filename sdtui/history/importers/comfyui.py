@@ -1,5 +1,8 @@
-"""ComfyUI keeps a graph of nodes. sd-parsers walks it, along links that are made here from the
-graph itself: pictures made over ComfyUI's API come without the workflow that usually has them."""
+"""Read ComfyUI's graph of nodes with sd-parsers.
+
+The links that sd-parsers follows are made here from the graph: pictures made over ComfyUI's API
+come without the workflow that usually has them.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,17 @@ from sd_parsers.parsers import ComfyUIParser
 
 from sdtui.core.errors import ImageError
 from sdtui.history.importers.formats import damaged, parse_with, read_json
-from sdtui.history.importers.request_mapping import Found
+from sdtui.history.importers.request_mapping import ToolSettings
 
 MAX_NODES = 2_000
-"""Nodes of a graph that is read."""
+"""Most nodes of a graph."""
 
-_SILENT = {"SaveImage", "PreviewImage", "VAEDecode", "CLIPTextEncode", "KSampler"}
-_SILENT |= {"CheckpointLoaderSimple", "CheckpointLoader", "Note", "MarkdownNote"}
+_IGNORED_NODES = {"SaveImage", "PreviewImage", "VAEDecode", "CLIPTextEncode", "KSampler"}
+_IGNORED_NODES |= {"CheckpointLoaderSimple", "CheckpointLoader", "Note", "MarkdownNote"}
 
 
-def comfyui(path: Path, text: str) -> Found:
-    """The first sampler of a graph, with what leads into it. Raises ImageError if there is none."""
+def comfyui(path: Path, text: str) -> ToolSettings:
+    """The settings of the first sampler in a graph. Raises ImageError if there is none."""
     graph = read_json(path, text)
     nodes = {key: node for key, node in graph.items() if _is_node(node)}
     if len(nodes) > MAX_NODES:
@@ -43,14 +46,14 @@ def comfyui(path: Path, text: str) -> Found:
     )
     denoise = settings.get("denoise")
     kinds = dict.fromkeys(node["class_type"] for node in nodes.values())
-    lost = [
-        f"node {kind}: nothing here stands for it"
+    unsupported = [
+        f"node {kind}: sdtui has no such setting"
         for kind in kinds
-        if kind not in _SILENT and not kind.startswith("Empty")
+        if kind not in _IGNORED_NODES and not kind.startswith("Empty")
     ]
     if len(info.samplers) > 1:
-        lost.append(f"{len(info.samplers) - 1} more samplers: only the first is taken")
-    return Found(
+        unsupported.append(f"{len(info.samplers) - 1} more samplers: only the first is used")
+    return ToolSettings(
         "ComfyUI",
         prompt=", ".join(prompt.value for prompt in sampler.prompts),
         negative_prompt=", ".join(prompt.value for prompt in sampler.negative_prompts),
@@ -63,14 +66,14 @@ def comfyui(path: Path, text: str) -> Found:
         width=size.get("width"),
         height=size.get("height"),
         strength=denoise if denoise not in (None, 1, 1.0) else None,
-        lost=tuple(lost),
+        unsupported=tuple(unsupported),
     )
 
 
 def _model(nodes: dict[str, dict[str, Any]], sampler: str | None) -> str | None:
-    """The checkpoint that a sampler's model comes from, through whatever LoRAs lie between."""
+    """The checkpoint of a sampler's model, found through any LoRA nodes in between."""
     key = sampler
-    for _ in nodes:  # no more steps than nodes, should the links go in a circle
+    for _ in nodes:  # no more steps than nodes, in case of a cycle
         inputs = nodes.get(key or "", {}).get("inputs", {})
         name = inputs.get("ckpt_name", inputs.get("unet_name"))
         if isinstance(name, str):
@@ -89,7 +92,7 @@ def _is_node(node: object) -> bool:
 
 
 def _links(nodes: dict[str, dict[str, Any]]) -> list[tuple[int, str, int, str, int, str]]:
-    """A workflow's links: (number, from node, slot, to node, slot, type)."""
+    """The links of a workflow: (number, from node, slot, to node, slot, type)."""
     return [
         (0, str(value[0]), 0, key, 0, "CLIP" if name == "clip" else "")
         for key, node in nodes.items()

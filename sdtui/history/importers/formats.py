@@ -1,5 +1,8 @@
-"""How each tool words its settings. sd-parsers does the reading where it can; A1111's text has a
-parser of its own, which takes quoted values and "Negative prompt:" within a prompt."""
+"""The formats in which tools write their settings.
+
+sd-parsers reads most of them. A1111's infotext has a parser here, which supports quoted values and
+"Negative prompt:" inside a prompt.
+"""
 
 from __future__ import annotations
 
@@ -15,36 +18,38 @@ from sd_parsers.exceptions import ParserError
 from sd_parsers.parsers import FooocusParser, InvokeAIParser, NovelAIParser, Parser
 
 from sdtui.core.errors import ImageError
-from sdtui.history.importers.request_mapping import Found
-from sdtui.history.infotext import parse_parameters
+from sdtui.history.importers.request_mapping import ToolSettings
+from sdtui.history.infotext import parse_infotext
 
 NATIVE = "sdtui"
 INVOKEAI_KEYS = ("invokeai_metadata", "sd-metadata", "Dream")
 
-_A1111_TAKEN = {
+_A1111_MAPPED = {
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "RNG"),
     *("Denoising strength",),
 }
-_A1111_SILENT = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
-_SHOWN = 100
+_A1111_IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
+_MAX_VALUE = 100  # characters of a value in a message
 
 
-def a1111(path: Path, text: str) -> Found:
-    """A1111, Forge, SD.Next and ourselves in JPEG and WebP."""
-    found = parse_parameters(text)
+def a1111(path: Path, text: str) -> ToolSettings:
+    """A1111, Forge, SD.Next, and sdtui's JPEG and WebP."""
+    found = parse_infotext(text)
     pairs = found.pairs
     if not pairs:
         raise damaged(path, "A1111's text")
     source = _a1111_source(pairs)
     size = re.fullmatch(r"(\d{1,9})x(\d{1,9})", pairs.get("Size", ""))
-    lost = [
-        f"{key} {value[:_SHOWN]}: nothing here stands for it"
+    unsupported = [
+        f"{key} {value[:_MAX_VALUE]}: sdtui has no such setting"
         for key, value in pairs.items()
-        if key not in _A1111_TAKEN | _A1111_SILENT
+        if key not in _A1111_MAPPED | _A1111_IGNORED
     ]
     if pairs.get("RNG") != "CPU":
-        lost.append("RNG: noise is drawn on the CPU here, the same seed gives another picture")
-    return Found(
+        unsupported.append(
+            "RNG: sdtui draws noise on the CPU, so the same seed gives another picture"
+        )
+    return ToolSettings(
         source,
         prompt=found.prompt,
         negative_prompt=found.negative_prompt,
@@ -57,7 +62,7 @@ def a1111(path: Path, text: str) -> Found:
         width=size and size[1],
         height=size and size[2],
         strength=pairs.get("Denoising strength"),
-        lost=tuple(lost),
+        unsupported=tuple(unsupported),
     )
 
 
@@ -72,12 +77,12 @@ def _a1111_source(pairs: Mapping[str, str]) -> str:
     return "Forge" if re.match(r"f\d|neo|forge", version) else "A1111"
 
 
-def from_json_text(path: Path, text: str) -> Found:
-    """Tools that keep JSON where A1111 keeps its text: Fooocus and SwarmUI."""
+def from_json_text(path: Path, text: str) -> ToolSettings:
+    """Tools that write JSON in place of A1111's infotext: Fooocus and SwarmUI."""
     fields = read_json(path, text)
     swarm = fields.get("sui_image_params")
     if isinstance(swarm, dict):
-        return Found(
+        return ToolSettings(
             "SwarmUI",
             prompt=swarm.get("prompt"),
             negative_prompt=swarm.get("negativeprompt"),
@@ -89,44 +94,45 @@ def from_json_text(path: Path, text: str) -> Found:
             seed=swarm.get("seed"),
             width=swarm.get("width"),
             height=swarm.get("height"),
-            lost=("RNG: noise is drawn otherwise, the same seed gives another picture",),
+            unsupported=(
+                "RNG: sdtui draws noise differently, so the same seed gives another picture",
+            ),
         )
     found = _from_info(
         "Fooocus",
         parse_with(FooocusParser(), path, {"parameters": text}),
-        silent={"version", "full_prompt", "full_negative_prompt", "metadata_scheme", "base_model"},
+        ignored={"version", "full_prompt", "full_negative_prompt", "metadata_scheme", "base_model"},
     )
     size = re.fullmatch(r"\((\d{1,9}), (\d{1,9})\)", str(fields.get("resolution", "")))
     return found if size is None else replace(found, width=size[1], height=size[2])
 
 
-def invokeai(path: Path, texts: Mapping[str, str]) -> Found:
+def invokeai(path: Path, texts: Mapping[str, str]) -> ToolSettings:
     """InvokeAI, from its first metadata format to its newest."""
     model: object = None
     for key in ("invokeai_metadata", "sd-metadata"):
         if key in texts:
-            named = read_json(path, texts[key]).get("model")
-            model = named.get("name") if isinstance(named, dict) else model
+            entry = read_json(path, texts[key]).get("model")
+            model = entry.get("name") if isinstance(entry, dict) else model
     info = parse_with(InvokeAIParser(), path, dict(texts))
-    silent = {"app_version", "generation_mode", "rand_device", "model", "app_id", "postprocessing"}
-    found = _from_info("InvokeAI", info, silent=silent)
+    ignored = {"app_version", "generation_mode", "rand_device", "model", "app_id", "postprocessing"}
+    found = _from_info("InvokeAI", info, ignored=ignored)
     return found if model is None else replace(found, model=model)
 
 
-def novelai(path: Path, texts: Mapping[str, str]) -> Found:
+def novelai(path: Path, texts: Mapping[str, str]) -> ToolSettings:
     """NovelAI, from the texts of its PNGs."""
     fields = read_json(path, texts["Comment"])
     parameters = {"Description": str(fields.get("prompt", "")), **texts}
     info = parse_with(NovelAIParser(), path, parameters)
-    found = _from_info("NovelAI", info, silent={"prompt", "signed_hash", "request_type", "version"})
+    found = _from_info(
+        "NovelAI", info, ignored={"prompt", "signed_hash", "request_type", "version"}
+    )
     return replace(found, schedule=fields.get("noise_schedule"))
 
 
 def parse_with(parser: Parser, path: Path, parameters: dict[str, Any]) -> PromptInfo:
-    """What sd-parsers makes of a picture's texts, whatever shape those have.
-
-    Raises ImageError where it can make nothing of them.
-    """
+    """Parse the texts of a picture with sd-parsers. Raises ImageError."""
     try:
         info = parser.parse(parameters)
     except (
@@ -144,7 +150,7 @@ def parse_with(parser: Parser, path: Path, parameters: dict[str, Any]) -> Prompt
 
 
 def read_json(path: Path, text: str) -> dict[str, Any]:
-    """A JSON object. Raises ImageError if it is none, damaged, or nested too deeply."""
+    """Parse a JSON object. Raises ImageError, also if it is nested too deeply."""
     try:
         fields = from_json(text)
     except ValueError as error:
@@ -155,25 +161,34 @@ def read_json(path: Path, text: str) -> dict[str, Any]:
 
 
 def damaged(path: Path, what: str) -> ImageError:
-    """The error for settings that are there but make no sense."""
+    """The error for settings that can't be parsed."""
     return ImageError(
         f"{path}: its settings ({what}) are damaged or of an unknown form",
-        "Name another picture, or give the settings by hand",
+        "Choose another picture, or give the settings by hand",
     )
 
 
-def _from_info(source: str, info: PromptInfo, silent: set[str]) -> Found:
-    """What sd-parsers found, in one flat form."""
+def _from_info(source: str, info: PromptInfo, ignored: set[str]) -> ToolSettings:
+    """The result of sd-parsers as flat settings; keys in `ignored` are not reported."""
     sampler = info.samplers[0]
     flat: dict[str, Any] = {**info.metadata, **sampler.parameters}
-    taken = {"scheduler", "steps", "cfg_scale", "seed", "width", "height", "strength", "resolution"}
-    taken |= {"noise_schedule"}
-    lost = [
-        f"{key} {str(value)[:_SHOWN]}: nothing here stands for it"
+    mapped = {
+        "scheduler",
+        "steps",
+        "cfg_scale",
+        "seed",
+        "width",
+        "height",
+        "strength",
+        "resolution",
+    }
+    mapped |= {"noise_schedule"}
+    unsupported = [
+        f"{key} {str(value)[:_MAX_VALUE]}: sdtui has no such setting"
         for key, value in flat.items()
-        if key not in taken | silent and value not in (None, "", 0, False, [], {}, "None")
+        if key not in mapped | ignored and value not in (None, "", 0, False, [], {}, "None")
     ]
-    return Found(
+    return ToolSettings(
         source,
         prompt=", ".join(str(prompt.value) for prompt in sampler.prompts),
         negative_prompt=", ".join(str(prompt.value) for prompt in sampler.negative_prompts),
@@ -186,5 +201,8 @@ def _from_info(source: str, info: PromptInfo, silent: set[str]) -> Found:
         width=flat.get("width"),
         height=flat.get("height"),
         strength=flat.get("strength"),
-        lost=(*lost, "RNG: noise is drawn otherwise, the same seed gives another picture"),
+        unsupported=(
+            *unsupported,
+            "RNG: sdtui draws noise differently, so the same seed gives another picture",
+        ),
     )

@@ -1,4 +1,4 @@
-"""Which tool made a picture, and where it keeps its settings."""
+"""Find out which tool made a picture, and read its settings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from pathlib import Path
 
 from sdtui.core.errors import HistoryError, ImageError
 from sdtui.history.image_metadata import Texts, read_texts
-from sdtui.history.importers import comfyui as graphs
-from sdtui.history.importers import formats as tools
-from sdtui.history.importers.request_mapping import Found, ImportedSettings, carry
-from sdtui.history.infotext import PARAMETERS, own_record
+from sdtui.history.importers import formats
+from sdtui.history.importers.comfyui import comfyui
+from sdtui.history.importers.request_mapping import (
+    ImportedSettings,
+    ToolSettings,
+    to_request_values,
+)
+from sdtui.history.infotext import INFOTEXT_KEYWORD, own_record
 from sdtui.history.names import sidecar_path
 from sdtui.history.sidecar import read_record
 from sdtui.history.writing import hash_file
@@ -20,44 +24,46 @@ from sdtui.requests.request import REQUEST_FIELDS
 
 
 def read_picture_settings(path: Path) -> ImportedSettings:
-    """The settings that a PNG, JPEG or WebP picture was made with.
+    """Read the settings of a PNG, JPEG or WebP picture.
 
-    Raises ImageError if the file can't be read or holds no settings.
+    Raises ImageError if the file can't be read or has no settings.
     """
     texts = read_texts(path)
     record = _sidecar_record(path) or own_record(texts)
     if record is not None:
         return from_record(record)
-    return carry(_with_size(_find(path, texts.texts), texts))
+    return to_request_values(_with_size(_read_tool_settings(path, texts.texts), texts))
 
 
 def read_infotext(text: str, *, for_init_image: bool = False) -> ImportedSettings:
-    """The settings in a text of A1111's form that comes without a picture; with the strength if
-    they are `for_init_image`. Raises ImageError if it holds none."""
-    return carry(tools.a1111(Path("infotext"), text), for_init_image=for_init_image)
+    """Read the settings of an infotext without a picture, with the strength if `for_init_image`.
+
+    Raises ImageError if it has none.
+    """
+    return to_request_values(formats.a1111(Path("infotext"), text), for_init_image=for_init_image)
 
 
 def from_record(record: GenerationRecord) -> ImportedSettings:
-    """The settings that one of our own pictures was really made with."""
+    """The settings that a record says were used, with open values filled in."""
     request = record.request
     values = {name: value for name, value in request.values().items() if value is not None}
     values |= {"seed": record.seed, "num_images_per_prompt": 1}
-    lost = []
+    not_carried = []
     if record.settings is not None:
-        made = record.settings.model_dump(exclude_none=True)
-        values |= {name: made[name] for name in made if name in REQUEST_FIELDS}
+        used = record.settings.model_dump(exclude_none=True)
+        values |= {name: used[name] for name in used if name in REQUEST_FIELDS}
     for name, path in request.input_images().items():
         if not path.is_file():
             field = REQUEST_FIELDS[name.partition(".")[0]]
             values.pop(field.name, None)
-            lost.append(f"{field.spec.label} {path}: it is not there any more")
+            not_carried.append(f"{field.spec.label} {path}: the file no longer exists")
     for name in REQUEST_FIELDS.orphans(values):
         del values[name]
-    return ImportedSettings(values, tools.NATIVE, tuple(lost))
+    return ImportedSettings(values, formats.NATIVE, tuple(not_carried))
 
 
 def _sidecar_record(path: Path) -> GenerationRecord | None:
-    """The record in the JSON beside a picture, if it is the record of this very file."""
+    """The record in the JSON beside a picture; None if its hash is that of another file."""
     sidecar = sidecar_path(path)
     if not sidecar.is_file():
         return None
@@ -69,28 +75,28 @@ def _sidecar_record(path: Path) -> GenerationRecord | None:
     return record if belongs else None
 
 
-def _find(path: Path, texts: Mapping[str, str]) -> Found:
-    parameters = texts.get(PARAMETERS) or texts.get("UserComment")
-    if any(key in texts for key in tools.INVOKEAI_KEYS):
-        return tools.invokeai(path, texts)
+def _read_tool_settings(path: Path, texts: Mapping[str, str]) -> ToolSettings:
+    parameters = texts.get(INFOTEXT_KEYWORD) or texts.get("UserComment")
+    if any(key in texts for key in formats.INVOKEAI_KEYS):
+        return formats.invokeai(path, texts)
     if "Comment" in texts and "Source" in texts:
-        return tools.novelai(path, texts)
+        return formats.novelai(path, texts)
     if parameters and parameters.lstrip().startswith("{"):
-        return tools.from_json_text(path, parameters)
+        return formats.from_json_text(path, parameters)
     if parameters:
-        return tools.a1111(path, parameters)
+        return formats.a1111(path, parameters)
     for text in (texts.get("prompt"), *texts.values()):
         if text is not None and text.removeprefix("prompt:").lstrip().startswith("{"):
-            return graphs.comfyui(path, text.removeprefix("prompt:"))
+            return comfyui(path, text.removeprefix("prompt:"))
     raise ImageError(
-        f"{path} holds no settings that can be read",
-        "Name a picture that was made by a tool that writes its settings into it",
+        f"{path} has no readable settings",
+        "Choose a picture of a tool that writes its settings into it",
     )
 
 
-def _with_size(found: Found, texts: Texts) -> Found:
-    """The picture's own size where the tool names none."""
-    if texts.size is None or (found.width is not None and found.height is not None):
-        return found
+def _with_size(tool: ToolSettings, texts: Texts) -> ToolSettings:
+    """Fill in the size from the file header if the tool gives none."""
+    if texts.size is None or (tool.width is not None and tool.height is not None):
+        return tool
     width, height = texts.size
-    return replace(found, width=width, height=height)
+    return replace(tool, width=width, height=height)

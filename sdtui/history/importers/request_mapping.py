@@ -1,4 +1,4 @@
-"""From what a tool wrote to what a request takes, with a reason for whatever can't be taken."""
+"""Map the settings of another tool to request fields, with a reason for what can't be mapped."""
 
 from __future__ import annotations
 
@@ -9,33 +9,32 @@ from typing import Any
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.core.text import one_line
-from sdtui.history.importers.samplers import our_sampler
+from sdtui.history.importers.samplers import label_of_sampler
 from sdtui.requests.request import REQUEST_FIELDS
 from sdtui.requests.validation import validate_fields
 
 MAX_NOT_CARRIED = 50
-"""Reasons in one list."""
+"""Most reasons in one list."""
 
-_SHOWN = 80  # letters of a value in a reason
+_MAX_VALUE = 80  # characters of a value in a reason
 _IN_PROMPT = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,100})[^<>]{0,100}>")
 
 
 @dataclass(frozen=True)
 class ImportedSettings:
-    """What a picture says about how it was made."""
+    """The settings of a picture as request fields."""
 
     values: dict[str, Any]
-    """Field values, each within its limits: ready for `GenerationRequest.parse`. The prompt is
-    missing if the picture names none."""
+    """Valid values for `GenerationRequest.parse`; no prompt if the picture has none."""
     source: str
-    """The tool that made the picture, e.g. "ComfyUI"."""
+    """The tool that made the picture, such as "ComfyUI"."""
     not_carried: tuple[str, ...] = ()
-    """What could not be taken over, each with the reason; on one line, safe to show."""
+    """What could not be mapped, with the reason; each on one line, safe to display."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a tool wrote, as it wrote it: texts or numbers, None where it says nothing."""
+class ToolSettings:
+    """Settings as another tool wrote them: texts or numbers, None if missing."""
 
     source: str
     prompt: object = None
@@ -49,43 +48,46 @@ class Found:
     width: object = None
     height: object = None
     strength: object = None
-    lost: tuple[str, ...] = ()
-    """What the tool did besides, that nothing here stands for."""
+    unsupported: tuple[str, ...] = ()
+    """Other settings, which sdtui has no field for."""
 
 
-def carry(found: Found, *, for_init_image: bool = False) -> ImportedSettings:
-    """Take over what a request can hold; the strength only where an init image comes from
-    elsewhere, for it is not in the picture."""
+def to_request_values(tool: ToolSettings, *, for_init_image: bool = False) -> ImportedSettings:
+    """Map settings to request fields.
+
+    The strength is used only `for_init_image`, since a picture doesn't contain its init image.
+    """
     values: dict[str, Any] = {}
-    lost: list[str] = []
-    wanted = {
-        "prompt": _text(found.prompt),
-        "negative_prompt": _text(found.negative_prompt),
-        "model": _model(found.model),
-        "sampler": _sampler(found, lost),
-        "num_inference_steps": _whole(found.steps),
-        "guidance_scale": _number(found.guidance),
-        "width": _whole(found.width),
-        "height": _whole(found.height),
-        "seed": _whole(found.seed),
+    not_carried: list[str] = []
+    candidates = {
+        "prompt": _text(tool.prompt),
+        "negative_prompt": _text(tool.negative_prompt),
+        "model": _model(tool.model),
+        "sampler": _sampler(tool, not_carried),
+        "num_inference_steps": _integer(tool.steps),
+        "guidance_scale": _number(tool.guidance),
+        "width": _integer(tool.width),
+        "height": _integer(tool.height),
+        "seed": _integer(tool.seed),
     }
     if for_init_image:
-        wanted["strength"] = _number(found.strength)
-    elif found.strength is not None:
-        lost.append(f"Denoising strength {found.strength}: the init image is not in the picture")
-    for name, value in wanted.items():
+        candidates["strength"] = _number(tool.strength)
+    elif tool.strength is not None:
+        not_carried.append(
+            f"Denoising strength {tool.strength}: the init image is not in the picture"
+        )
+    for name, value in candidates.items():
         problem = None if value is None else _problem(name, value)
         if problem is not None:
-            lost.append(f"{REQUEST_FIELDS[name].spec.label} {problem}")
+            not_carried.append(f"{REQUEST_FIELDS[name].spec.label} {problem}")
         elif value not in (None, ""):
             values[name] = value
-    lost += [
-        f"{kind} {name}: not applied"
-        for kind, name in _IN_PROMPT.findall(_text(found.prompt) or "")
+    not_carried += [
+        f"{kind} {name}: not applied" for kind, name in _IN_PROMPT.findall(_text(tool.prompt) or "")
     ]
-    lost += found.lost
+    not_carried += tool.unsupported
     return ImportedSettings(
-        values, found.source, tuple(_shown(each) for each in lost[:MAX_NOT_CARRIED])
+        values, tool.source, tuple(_one_short_line(each) for each in not_carried[:MAX_NOT_CARRIED])
     )
 
 
@@ -97,14 +99,14 @@ def _problem(name: str, value: object) -> str | None:
     return None
 
 
-def _sampler(found: Found, lost: list[str]) -> str | None:
-    name, schedule = _text(found.sampler), _text(found.schedule)
+def _sampler(tool: ToolSettings, not_carried: list[str]) -> str | None:
+    name, schedule = _text(tool.sampler), _text(tool.schedule)
     if not name:
         return None
-    label, unknown = our_sampler(name, schedule)
+    label, unknown = label_of_sampler(name, schedule)
     if unknown is not None:
         kind = "Schedule" if label else "Sampler"
-        lost.append(f"{kind} {unknown[:_SHOWN]}: there is none like it here")
+        not_carried.append(f"{kind} {unknown[:_MAX_VALUE]}: sdtui has none like it")
     return label
 
 
@@ -113,13 +115,13 @@ def _text(value: object) -> str | None:
 
 
 def _model(value: object) -> str | None:
-    """A model's name without folders: those of another machine mean nothing here."""
+    """The name of a model without the folders of the other machine."""
     text = _text(value)
     return None if text is None else PurePosixPath(text.replace("\\", "/")).name
 
 
-def _whole(value: object) -> object:
-    """A whole number, or the value as it is for the limits to refuse."""
+def _integer(value: object) -> object:
+    """An integer if the text is one; other values are left for validation to refuse."""
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,30}\s*", value):
         return int(value)
     return value
@@ -131,6 +133,6 @@ def _number(value: object) -> object:
     return value
 
 
-def _shown(text: str) -> str:
-    line = one_line(text[: 4 * _SHOWN])
-    return line if len(line) <= 2 * _SHOWN else line[: 2 * _SHOWN - 3] + "..."
+def _one_short_line(text: str) -> str:
+    line = one_line(text[: 4 * _MAX_VALUE])
+    return line if len(line) <= 2 * _MAX_VALUE else line[: 2 * _MAX_VALUE - 3] + "..."

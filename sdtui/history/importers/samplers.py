@@ -1,4 +1,4 @@
-"""Other tools' names for samplers and noise schedules."""
+"""Names of samplers and noise schedules in other tools."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ _AUTOMATIC: Mapping[str, str] = {  # what A1111 takes where its schedule type is
 }
 
 
-def our_sampler(name: str, schedule: str | None = None) -> tuple[str | None, str | None]:
-    """Our label for a sampler and its noise schedule, and the part that has no label here: the
-    sampler ("lms") or the schedule alone ("beta")."""
-    key, wanted = _split(name)
-    wanted = wanted or (schedule or "").strip().lower()
+def label_of_sampler(name: str, schedule: str | None = None) -> tuple[str | None, str | None]:
+    """The label of a sampler with its noise schedule, and the name that is unknown here.
+
+    An unknown sampler ("lms") gives no label, an unknown schedule ("beta") that of the sampler.
+    """
+    key, suffix = _split(name)
+    wanted = suffix or (schedule or "").strip().lower()
     sampler = _SAMPLERS.get(key)
     if sampler is None:
         return None, name
@@ -60,13 +62,13 @@ def our_sampler(name: str, schedule: str | None = None) -> tuple[str | None, str
 
 
 def _split(name: str) -> tuple[str, str]:
-    """A sampler's name in the form of the table, and the schedule that its end names, if any."""
+    """A normalised sampler name, and the schedule in its suffix or ""."""
     key = name.strip().lower().replace("++", "pp").replace(" ", "_").replace("-", "_")
     key = key.removeprefix("k_").removesuffix("_gpu")
-    for ending, schedule in (
+    for suffix, schedule in (
         ("_k", "karras"),
         *((f"_{each.lower()}", each.lower()) for each in SCHEDULES),
     ):
-        if key.endswith(ending):
-            return key.removesuffix(ending), schedule
+        if key.endswith(suffix):
+            return key.removesuffix(suffix), schedule
     return key, ""

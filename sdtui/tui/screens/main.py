@@ -313,7 +313,7 @@ class MainScreen(Screen[None]):
 
 def import_parts() -> PartsImported:
     """Import what the window doesn't need until it is seen, so that no key waits for it."""
-    import sdtui.models.tokens
+    import sdtui.models
     import sdtui.tui.event_presenter
     import sdtui.tui.screens.files
     import sdtui.tui.screens.help

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from sdtui import __version__
-from sdtui.history.infotext import parse_parameters, write_parameters
+from sdtui.history import parse_infotext, write_infotext
 from sdtui.jobs import Output, Pictures
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import MAX_SEED, GenerationRequest
@@ -195,7 +195,7 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
         "is_using_inpainting_conditioning": False,
         "not_applied": body.not_applied(),
         "infotexts": [
-            write_parameters(part.record.of_image(each.index))
+            write_infotext(part.record.of_image(each.index))
             for part in parts
             for each in part.pictures
         ],
@@ -228,7 +228,7 @@ def _info_of_record(record: GenerationRecord) -> dict[str, Any]:
     made, model = record.settings, record.model
     assert made is not None
     assert model is not None
-    pairs = parse_parameters(write_parameters(record.of_image(record.images[0].index))).pairs
+    pairs = parse_infotext(write_infotext(record.of_image(record.images[0].index))).pairs
     schedule = pairs.get("Schedule type")
     return {
         "width": made.width,

@@ -10,8 +10,7 @@ from pydantic import BaseModel, Field
 
 from sdtui.core.errors import ImageError
 from sdtui.core.samplers import SAMPLERS, SCHEDULES
-from sdtui.history.image_metadata import read_texts
-from sdtui.history.infotext import PARAMETERS, parse_parameters
+from sdtui.history import INFOTEXT_KEYWORD, parse_infotext, read_texts
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
@@ -135,8 +134,8 @@ async def png_info(body: PictureBody, services: ServicesDep) -> PngInfoAnswer:
             texts = {}  # a kind of file that holds none
         finally:
             services.uploads.forget([path])
-        text = texts.get(PARAMETERS) or texts.get("UserComment") or ""
-        found = parse_parameters(text)
+        text = texts.get(INFOTEXT_KEYWORD) or texts.get("UserComment") or ""
+        found = parse_infotext(text)
         pairs = {"Prompt": found.prompt, "Negative prompt": found.negative_prompt, **found.pairs}
         width, _, height = pairs.get("Size", "").partition("x")
         if height:

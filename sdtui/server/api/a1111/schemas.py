@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sdtui.core.enums import InitImageFit
 from sdtui.core.errors import SdtuiError
-from sdtui.history.importers import ImportedSettings, read_infotext
-from sdtui.history.importers.samplers import our_sampler
+from sdtui.history.importers import ImportedSettings, label_of_sampler, read_infotext
 from sdtui.jobs import Output
 from sdtui.requests.request import SIZE_MULTIPLE
 from sdtui.server.api.a1111.options import OptionsAnswer
@@ -192,7 +191,7 @@ class Txt2ImgBody(BaseModel):
         name = self._sampler_name()
         if not name:
             return (self.scheduler or "automatic").lower() == "automatic"
-        return our_sampler(name, self.scheduler or "Automatic")[1] is None
+        return label_of_sampler(name, self.scheduler or "Automatic")[1] is None
 
     def _sampler_name(self) -> str:
         return self.sampler_name or self.sampler_index or ""
@@ -201,7 +200,7 @@ class Txt2ImgBody(BaseModel):
         name = self._sampler_name()
         if not name:
             return None
-        label, unknown = our_sampler(name, self.scheduler or "Automatic")
+        label, unknown = label_of_sampler(name, self.scheduler or "Automatic")
         if label is None:
             raise ApiError(400, "Sampler not found", f'There is no sampler "{unknown}" here.')
         return label
