@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that the name never shows a part of it: a temporary file in the
-    same folder, flushed to disk, then renamed.
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Write `data` to `path` atomically: a temporary file in the same folder, flushed to disk, then
+    renamed. `mode` is the file's permissions, which the umask narrows.
 
-    Raises OSError (no space, no permission); nothing is left behind then.
+    Raises OSError (no space, no permission); no temporary file is left then.
     """
     temporary = path.with_name(f".{os.urandom(8).hex()}.part")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -33,13 +35,17 @@ _ABOUT = (
 )
 
 
-def make_app(services: ServerServices) -> FastAPI:
-    """The application over a desk's parts."""
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> FastAPI:
+    """Return the application. `lifespan` is entered when it starts and left when it ends."""
     app = documented_app(
         keyed=services.options.api_key is not None,
         title="sdtui",
         version=__version__,
         description=_ABOUT,
+        lifespan=lifespan,
     )
     app.state.services = services
     routers = (*NATIVE, *A1111, *OPENAI)

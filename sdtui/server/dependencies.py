@@ -16,7 +16,7 @@ from sdtui.server.metrics import Metrics
 from sdtui.server.options import ServerOptions
 from sdtui.server.services.job_events import JobEventBroker
 from sdtui.server.services.served_models import ServedModels
-from sdtui.server.services.signed_links import Links
+from sdtui.server.services.signed_links import SignedLinks, read_secret
 from sdtui.server.services.uploads import Uploads
 
 
@@ -32,7 +32,7 @@ class ServerServices:
     metrics: Metrics
     job_events: JobEventBroker
     a1111: A1111State
-    links: Links = field(default_factory=Links)
+    links: SignedLinks
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is told to end."""
     grace_over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,6 +55,7 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
         metrics=Metrics(backend.jobs, options.queue_limit, backend.hardware),
         job_events=JobEventBroker(),
         a1111=A1111State(checkpoint=settings.model),
+        links=SignedLinks(read_secret(folder / "link_secret")),
     )
 
 

@@ -62,11 +62,9 @@ class Server(uvicorn.Server):
     """uvicorn, and what has to be done before it hangs up."""
 
     def __init__(self, services: ServerServices, on_start: Callable[[], object]) -> None:
-        app = make_app(services)
-        app.router.lifespan_context = self._lifespan
         super().__init__(
             uvicorn.Config(
-                app,
+                make_app(services, self._lifespan),
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -17,10 +17,11 @@ _SCHEMES: dict[str, dict[str, str]] = {
 
 
 def documented_app(*, keyed: bool, **about: Any) -> FastAPI:
-    """An application without routes of its own. `keyed`: its document tells which forms of a key
-    are taken, and where none is needed. `about` is what FastAPI takes."""
+    """Return an application without routes of its own. `keyed`: its document lists the forms in
+    which a key is taken, and the paths that need none. `about` is what FastAPI takes."""
     app = FastAPIOffline(**about)
     if keyed:
+        # FastAPI's way to extend the document; FastAPIOffline is no class that could be derived.
         make_document = app.openapi
         app.openapi = lambda: _with_keys(make_document())  # type: ignore[method-assign]
     return app

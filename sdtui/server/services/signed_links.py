@@ -1,20 +1,30 @@
-"""Links to saved pictures that need no key: each is a secret of its own, and ends after a while."""
+"""Links to saved pictures that need no key: signed, and valid for a while."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import logging
 import secrets
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
-from sdtui.jobs import PictureId
+from sdtui.core.files import write_atomic
+from sdtui.jobs import JobPicture, PictureId
 
-LIFETIME = 3600.0
-"""Seconds."""
-_MOST = 1000
+LIFETIME_SECONDS = 3600
+_SECRET_BYTES = 32
+_SIGNATURE_BYTES = 16
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Linked:
+class LinkTarget:
     """What a link leads to."""
 
     picture: PictureId
@@ -22,21 +32,50 @@ class Linked:
     """In percent, if the picture is to be made smaller than it was saved."""
 
 
-class Links:
-    """Made and looked up on the server's loop only."""
+class SignedLinks:
+    """A link's token holds its target and its end, signed with the server's secret: nothing is
+    stored for it, and it outlives a restart."""
 
-    def __init__(self) -> None:
-        self._links: dict[str, tuple[float, Linked]] = {}
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
 
     def make(self, picture: PictureId, quality: int | None = None) -> str:
-        """A new link's token."""
-        token = secrets.token_urlsafe(24)
-        self._links[token] = (time.monotonic() + LIFETIME, Linked(picture, quality))
-        for old in list(self._links)[:-_MOST]:
-            del self._links[old]
-        return token
+        """Return the token of a new link."""
+        where = [picture.job, picture.index] if isinstance(picture, JobPicture) else picture
+        end = int(time.time()) + LIFETIME_SECONDS
+        payload = json.dumps([end, quality, where], separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(self._signature(payload) + payload).decode().rstrip("=")
 
-    def find(self, token: str) -> Linked | None:
-        """What is behind a link, unless there is none or its time is over."""
-        end, linked = self._links.get(token, (0.0, None))
-        return linked if time.monotonic() < end else None
+    def find(self, token: str) -> LinkTarget | None:
+        """Return the target of a token; None if it was not signed here, or has ended."""
+        try:
+            data = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        except (binascii.Error, ValueError):
+            return None
+        signature, payload = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(payload)):
+            return None
+        end, quality, where = json.loads(payload)
+        if time.time() >= end:
+            return None
+        return LinkTarget(JobPicture(*where) if isinstance(where, list) else where, quality)
+
+    def _signature(self, payload: bytes) -> bytes:
+        return hmac.digest(self._secret, payload, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+
+def read_secret(file: Path) -> bytes:
+    """Return the secret in `file`, which is made if it isn't there. Where it can't be, the secret
+    is for this process alone."""
+    try:
+        secret = file.read_bytes()
+    except OSError:
+        secret = b""
+    if len(secret) == _SECRET_BYTES:
+        return secret
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    try:
+        write_atomic(file, secret, mode=0o600)
+    except OSError as error:
+        _log.warning("links to pictures won't outlive this server: %s", error)
+    return secret

@@ -23,9 +23,9 @@ router = APIRouter(tags=["sdtui"])
         **documented("sdtui", 404),
     },
 )
-async def linked(token: Annotated[str, Path(max_length=64)], services: ServicesDep) -> Response:
+async def linked(token: Annotated[str, Path(max_length=256)], services: ServicesDep) -> Response:
     """A picture by the link that an answer gave; for an hour."""
-    linked = services.links.find(token.partition(".")[0])
-    if linked is None:
+    target = services.links.find(token.partition(".")[0])
+    if target is None:
         raise ApiError(404, "NotFound", "There is no such link (any more).")
-    return await picture_response(services.backend.pictures, linked.picture, linked.quality)
+    return await picture_response(services.backend.pictures, target.picture, target.quality)
