@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sdtui.core.settings import Settings
-    from sdtui.jobs import Backend, Models
+    from sdtui.jobs import Backend, Models, Pictures
 
 
-def open_local_backend(
+def open_backend(
     settings: Settings,
     *,
     queue_folder: Path | None = None,
@@ -33,3 +35,12 @@ def open_models(settings: Settings) -> Models:
     from sdtui.jobs.backends.models import LocalModels
 
     return LocalModels(settings.model_folders)
+
+
+@contextmanager
+def open_pictures(settings: Settings) -> Iterator[Pictures]:
+    """Open the pictures of this machine alone. Raises SettingsError if that isn't possible."""
+    from sdtui.jobs.backends.pictures import LocalPictures
+
+    with LocalPictures(settings.pictures) as pictures:
+        yield pictures

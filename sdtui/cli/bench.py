@@ -82,9 +82,9 @@ def bench(
     **flags: Any,
 ) -> int:
     """Measure how fast pictures are made: PROMPTS × steps × sizes, warm-up left out."""
+    from sdtui.cli.backend import open_models
     from sdtui.cli.logs import log_to_file
     from sdtui.core.settings import load_settings
-    from sdtui.models import find_model
     from sdtui.requests.request import GenerationRequest
 
     if as_json and as_csv:
@@ -113,7 +113,7 @@ def bench(
             width=cell.width,
             height=cell.height,
         )
-    find_model(request.model, settings.model_folders)  # a wrong name is told before torch is loaded
+    open_models(settings).find(request.model)  # a wrong name is reported before torch is loaded
     report, code = _measure(settings, request, plan, minutes * 60, against, quiet)
     for file in files:
         _write(expanded(file), report)

@@ -19,7 +19,7 @@ from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
     from sdtui.core.settings import Settings
-    from sdtui.jobs import Job, JobQueue, Output
+    from sdtui.jobs import Job, Jobs, Output
     from sdtui.requests.request import GenerationRequest
 
 _PICTURE_ENDINGS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
@@ -61,10 +61,10 @@ def generate(
 
     Prints the path of each picture on stdout.
     """
+    from sdtui.cli.backend import open_models
     from sdtui.cli.logs import log_to_file
     from sdtui.cli.prompts import read_requests
     from sdtui.core.settings import load_settings
-    from sdtui.models import find_model
 
     if (prompt is None) == (file is None) and like is None:
         raise click.UsageError("give one PROMPT (- = stdin), or --from FILE")
@@ -74,8 +74,9 @@ def generate(
     if like is not None:
         shared |= _settings_of(like, quiet)
     requests = read_requests(prompt, file, shared, request_values(flags))
+    models = open_models(settings)
     for model in {request.model for request in requests}:
-        find_model(model, settings.model_folders)  # a wrong name is told before torch is loaded
+        models.find(model)  # a wrong name is reported before torch is loaded
     return _run(settings, requests, _output(out, requests), as_json, quiet)
 
 
@@ -86,16 +87,13 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Make the pictures of every request in turn; the worst exit code of them."""
+    """Make the pictures of every request in turn; return the worst exit code of them."""
+    from sdtui.cli.backend import open_backend
     from sdtui.cli.progress_output import ProgressOutput
-    from sdtui.history import History
-    from sdtui.jobs import JobQueue
 
-    with (
-        History(settings.pictures) as history,
-        ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as progress_output,
-    ):
-        queue = JobQueue(settings, history)
+    backend = open_backend(settings)
+    queue = backend.jobs
+    with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as progress_output:
         queue.subscribe(progress_output.put)
         jobs = [queue.submit(request, output) for request in requests]
         code = 0
@@ -105,7 +103,7 @@ def _run(
         except KeyboardInterrupt:
             code = INTERRUPTED
             _interrupt(queue, jobs, as_json)
-        ended = queue.close(timeout=30 if code == INTERRUPTED else 5)
+        ended = backend.close(timeout=30 if code == INTERRUPTED else 5)
     if not ended:
         leave(code)
     return code
@@ -124,7 +122,7 @@ def _report(job: Job, as_json: bool) -> int:
     return INTERRUPTED if job.state == "cancelled" else 0
 
 
-def _interrupt(queue: JobQueue, jobs: list[Job], as_json: bool) -> None:
+def _interrupt(queue: Jobs, jobs: list[Job], as_json: bool) -> None:
     """Cancel what is left; pictures that were finished are still printed."""
     for job in jobs:
         queue.cancel(job.id)

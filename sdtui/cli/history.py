@@ -15,7 +15,8 @@ import click
 from sdtui.core.text import one_line, visible
 
 if TYPE_CHECKING:
-    from sdtui.history import Entry, History, Skipped
+    from sdtui.history import Entry, Skipped
+    from sdtui.jobs import Pictures
 
 _PICTURES = click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
 _QUERY = click.argument("query", nargs=-1)
@@ -187,11 +188,11 @@ def stats(as_json: bool) -> None:
 
 
 @contextmanager
-def _open(*, refresh: bool = True) -> Iterator[History]:
+def _open(*, refresh: bool = True) -> Iterator[Pictures]:
+    from sdtui.cli.backend import open_pictures
     from sdtui.core.settings import load_settings
-    from sdtui.history import History
 
-    with History(load_settings().pictures) as opened:
+    with open_pictures(load_settings()) as opened:
         if refresh:
             opened.refresh()
         yield opened
@@ -209,7 +210,7 @@ def _find(query: str, limit: int, offset: int, as_json: bool) -> None:
     with _open() as history:
         page = history.entries(query, offset=offset, limit=limit)
         skipped = len(history.skipped())
-        folder = history.pictures
+        folder = history.folder
     if as_json:
         entries = [dataclasses.asdict(entry) for entry in page.entries]
         _print_json({"total": page.total, "offset": page.offset, "entries": entries})
@@ -222,11 +223,11 @@ def _find(query: str, limit: int, offset: int, as_json: bool) -> None:
 
 
 def _change(
-    pictures: tuple[str, ...], change: Callable[[History, str], Entry], as_json: bool
+    pictures: tuple[str, ...], change: Callable[[Pictures, str], Entry], as_json: bool
 ) -> None:
     with _open() as history:
         entries = [change(history, picture) for picture in pictures]
-        folder = history.pictures
+        folder = history.folder
     if as_json:
         _print_json([dataclasses.asdict(entry) for entry in entries])
     else:

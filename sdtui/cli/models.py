@@ -13,16 +13,17 @@ from sdtui.core.text import one_line
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(as_json: bool) -> None:
     """List the models that are on this machine: pocket, the hub's cache, your model folders."""
+    from sdtui.cli.backend import open_models
     from sdtui.core.errors import ModelError
     from sdtui.core.settings import load_settings
-    from sdtui.models import describe_model, installed_models
 
     found = []
-    for source in installed_models(load_settings().model_folders):
-        assert source.path is not None
+    models = open_models(load_settings())
+    for source in models.installed():
         entry: dict[str, object] = {"name": source.name, "path": str(source.path)}
         try:
-            described = describe_model(source.path)
+            described = models.describe(source)
+            assert described is not None  # it is installed
             entry |= {
                 "family": described.family,
                 "parameters": sum(described.parameters.values()),

@@ -94,7 +94,7 @@ def serve(
 
     /docs describes every route. Listens on this machine alone unless --host says otherwise.
     """
-    from sdtui.cli.backend import open_local_backend, open_models
+    from sdtui.cli.backend import open_backend, open_models
     from sdtui.cli.logs import log_to_file, warn_on_stderr
     from sdtui.core import paths
     from sdtui.core.settings import load_settings
@@ -120,8 +120,8 @@ def serve(
         allow_downloads=allow_downloads,
     )
 
-    def open_backend() -> Backend:
-        return open_local_backend(
+    def open_served() -> Backend:
+        return open_backend(
             settings,
             queue_folder=paths.server_folder(),
             queue_limit=options.queue_limit,
@@ -131,7 +131,7 @@ def serve(
     def on_start(address: str) -> None:
         click.echo(f"sdtui serves {address}", err=True)
 
-    return run(settings, options, on_start, open_backend)
+    return run(settings, options, on_start, open_served)
 
 
 def _import_server() -> tuple[Callable[..., int], type[ServerOptions]]:

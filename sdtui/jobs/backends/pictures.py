@@ -11,13 +11,20 @@ from sdtui.jobs.api import JobPicture, PictureId
 from sdtui.jobs.job import Job
 
 
+def _find_no_job(job_id: str) -> Job:
+    raise KeyError(job_id)
+
+
 class LocalPictures(History):
     """The history, and the pictures of jobs. Fits the protocol `Pictures`."""
 
     def __init__(
-        self, folder: Path, find_job: Callable[[str], Job], index_file: Path | None = None
+        self,
+        folder: Path,
+        find_job: Callable[[str], Job] = _find_no_job,
+        index_file: Path | None = None,
     ) -> None:
-        """`find_job` returns a job by its id, or raises KeyError."""
+        """`find_job` returns a job by its id, or raises KeyError; by default there are no jobs."""
         super().__init__(folder, index_file)
         self._find_job = find_job
 
