@@ -13,8 +13,9 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import DownloadError, HistoryError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Backend, Job, JobPicture, JobState, Output
+from sdtui.jobs.backends import models as local_models
 from sdtui.jobs.backends.local import LocalBackend
-from sdtui.models import hub
+from sdtui.models.hub import OnBytes
 from sdtui.requests.events import Downloaded, Downloading, Event, Failed, JobEvent
 from sdtui.requests.request import GenerationRequest
 from tests.support.scripted_generator import ScriptedGenerator
@@ -163,10 +164,10 @@ def _download(backend: Backend) -> list[Event]:
 def test_download_is_told_by_events(
     open_backend: OpenBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fetch(_: str, on_bytes: hub.OnBytes, __: Cancellation) -> None:
+    def fetch(_: str, on_bytes: OnBytes, __: Cancellation) -> None:
         on_bytes(1, 2, 0.5)
 
-    monkeypatch.setattr(hub, "download_model", fetch)
+    monkeypatch.setattr(local_models, "download_model", fetch)
     assert _download(open_backend()) == [
         Downloading(model="owner/name", done=1, total=2, speed=0.5),
         Downloaded(model="owner/name"),
@@ -175,7 +176,7 @@ def test_download_is_told_by_events(
     def fail(*_: object) -> None:
         raise DownloadError("no network", "Check it")
 
-    monkeypatch.setattr(hub, "download_model", fail)
+    monkeypatch.setattr(local_models, "download_model", fail)
     (failed,) = _download(open_backend())
     assert isinstance(failed, Failed)
     assert str(failed) == "no network. Check it."
@@ -187,7 +188,7 @@ def test_cancelled_download_ends_as_cancelled(
     over = threading.Event()
     events: list[Event] = []
 
-    def fetch(_: str, __: hub.OnBytes, cancellation: Cancellation) -> None:
+    def fetch(_: str, __: OnBytes, cancellation: Cancellation) -> None:
         while True:
             cancellation.check()
 
@@ -195,7 +196,7 @@ def test_cancelled_download_ends_as_cancelled(
         events.append(envelope.event)
         over.set()
 
-    monkeypatch.setattr(hub, "download_model", fetch)
+    monkeypatch.setattr(local_models, "download_model", fetch)
     models = open_backend().models
     models.cancel_download(models.download("owner/name", put))
     assert over.wait(20)

@@ -18,6 +18,7 @@ from sdtui.models import (
     TokenCounter,
     counters_of,
     describe_model,
+    download_model,
     find_model,
     installed_models,
 )
@@ -65,8 +66,6 @@ class LocalModels:
 
 
 def _download(hub_id: str, report: Report, cancellation: Cancellation) -> Event:
-    from sdtui.models import download_model
-
     def on_bytes(done: int, total: int, speed: float) -> None:
         report(Downloading(model=hub_id, done=done, total=total, speed=speed))
 
