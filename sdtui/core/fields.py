@@ -53,6 +53,10 @@ class FieldSpec:
     """How far a key press in the form moves a number."""
     open_text: str = "auto"
     """What the form shows while the field is left open."""
+    infotext: str = ""
+    """The key in A1111's text about a picture."""
+    aliases: tuple[str, ...] = ()
+    """Names in the settings of other tools' pictures."""
     native: bool = False
     """True if a model has a value of its own, which is taken while the field is left open."""
 

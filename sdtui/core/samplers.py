@@ -92,3 +92,11 @@ def scheduler_settings(label: str) -> tuple[str, dict[str, object]]:
     name, schedule = split_label(label)
     sampler = SAMPLERS[name]
     return sampler.scheduler, {**sampler.settings, **(SCHEDULES[schedule] if schedule else {})}
+
+
+def sampler_and_schedule(label: str) -> tuple[str, str | None]:
+    """The parts of a label; of a scheduler of a model's own, which has no label, its name alone."""
+    try:
+        return split_label(label)
+    except InvalidRequestError:
+        return label, None

@@ -54,18 +54,18 @@ def resolve(model: LoadedModel, request: GenerationRequest) -> Resolved:
             guidance_scale=guidance or 0.0,
             width=width,
             height=height,
-            strength=_strength(request),
+            **_strength(request),
         ),
         sampler,
         multiple,
     )
 
 
-def _strength(request: GenerationRequest) -> float | None:
+def _strength(request: GenerationRequest) -> dict[str, float]:
     section = request.image_to_image
     if section is None:
-        return None
-    return DEFAULT_STRENGTH if section.strength is None else section.strength
+        return {}
+    return {"strength": DEFAULT_STRENGTH if section.strength is None else section.strength}
 
 
 def _check_size(sides: dict[str, int], multiple: int, model: str) -> None:

@@ -227,7 +227,7 @@ class Run:
             negative_prompt=self.request.negative_prompt,
             embeddings=embeddings,
             init_image=self._fitted_init_image(settings),
-            strength=settings.strength if settings.strength is not None else 1.0,
+            strength=settings.field_values().get("strength", 1.0),
         )
         for name in not_accepted(model, batch):
             self._notice(f"{model.source.name} doesn't take {name}: it was left out")

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from sdtui import __version__
-from sdtui.core.errors import InvalidRequestError
-from sdtui.core.samplers import split_label
+from sdtui.core.samplers import sampler_and_schedule
 from sdtui.history.image_metadata import Texts
 from sdtui.requests.record import GenerationRecord
+from sdtui.requests.request import REQUEST_FIELDS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,6 +35,10 @@ OWN = "sdtui"
 _NEGATIVE = "Negative prompt:"
 _PAIR = re.compile(r'(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):\s*("(?:\\.|[^\\"])++"|[^,]*)(?:,|$)')
 """A1111's pattern without backtracking, with which a long line without a pair takes minutes."""
+_FIRST_KEYS = (
+    *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model hash", "Model"),
+)
+"""The keys that A1111 writes first, in its order."""
 _MIN_PAIRS = 3
 _QUALITY = 95  # of JPEG and WebP, in percent
 _PNG_COMPRESSION = 4  # of 9; Pillow's default of 6 takes twice as long for files 2 to 8 % smaller
@@ -78,29 +82,27 @@ def parse_infotext(text: str) -> Infotext:
 
 
 def _pairs(record: GenerationRecord) -> list[tuple[str, str]]:
+    """The pairs of a picture, in A1111's order."""
     image, made, model = record.images[0], record.settings, record.model
-    pairs: list[tuple[str, object]] = []
+    values = {**(record.values() if made else {}), "seed": image.seed}
+    pairs: dict[str, object] = {
+        field.spec.infotext: values.get(name)
+        for name, field in REQUEST_FIELDS.items()
+        if field.spec.infotext and values.get(name) != field.default
+    }
     if made is not None:
-        sampler, schedule = _names(made.sampler)
-        pairs += [("Steps", made.num_inference_steps), ("Sampler", sampler)]
-        pairs += [("Schedule type", schedule), ("CFG scale", f"{made.guidance_scale:g}")]
-    pairs += [("Seed", image.seed), ("Size", f"{image.width}x{image.height}")]
+        pairs["Sampler"], pairs["Schedule type"] = sampler_and_schedule(made.sampler)
+    pairs["Size"] = f"{image.width}x{image.height}"
     if model is not None:
-        pairs += [
-            ("Model hash", model.hash and model.hash[:10]),
-            ("Model", _model_name(model.name)),
-        ]
-    if made is not None:
-        pairs.append(("Denoising strength", made.strength and f"{made.strength:g}"))
-    pairs += [("RNG", "CPU"), ("Version", f"sdtui {__version__}")]
-    return [(key, str(value)) for key, value in pairs if value is not None]
-
-
-def _names(label: str) -> tuple[str, str | None]:
-    try:
-        return split_label(label)
-    except InvalidRequestError:  # the sampler of a model, which has no label
-        return label, None
+        pairs["Model hash"] = model.hash and model.hash[:10]
+        pairs["Model"] = _model_name(model.name)
+    first = {key: pairs.pop(key, None) for key in _FIRST_KEYS}
+    last = {"RNG": "CPU", "Version": f"sdtui {__version__}"}
+    return [
+        (key, f"{value:g}" if isinstance(value, float) else str(value))
+        for key, value in {**first, **pairs, **last}.items()
+        if value is not None
+    ]
 
 
 def _model_name(name: str) -> str:

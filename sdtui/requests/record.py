@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from sdtui.core.enums import DType, MemoryMode
-from sdtui.requests.request import GenerationRequest
+from sdtui.core.errors import InvalidRequestError
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
+from sdtui.requests.validation import validate_fields
 
 SCHEMA_VERSION = 2
 """Raised when a change to the record makes older readers wrong. In version 1 the request had no
@@ -59,20 +62,38 @@ class AttemptRecord(_Record):
 
 
 class ImageSettings(_Record):
-    """The values that a picture was really made with."""
+    """The values that a picture was made with. Those of features stand here too, by the unique
+    names of their fields, e.g. `strength`; the first five belong to every picture."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")
 
     sampler: str
     num_inference_steps: int
     guidance_scale: float
     width: int
     height: int
-    strength: float | None = None
     batch_size: int = 1
     vae_slicing: bool = False
     vae_tiling: bool = False
     speedups: tuple[str, ...] = Field(
         (), description="What the speed preset turned on for this model."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_features(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        features = REQUEST_FIELDS.keys() & values.keys() - cls.model_fields.keys()
+        try:
+            checked = validate_fields(REQUEST_FIELDS, {name: values[name] for name in features})
+        except InvalidRequestError as error:
+            raise ValueError(str(error)) from error
+        return {**values, **checked}
+
+    def field_values(self) -> dict[str, Any]:
+        """The values of fields of a request, by their unique names."""
+        return {name: value for name, value in self if name in REQUEST_FIELDS}
 
 
 class ModelRecord(_Record):
@@ -148,6 +169,12 @@ class GenerationRecord(_Record):
     parents: tuple[str, ...] = Field((), description="SHA-256 of the files of the init images.")
     images: tuple[ImageRecord, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
+
+    def values(self) -> dict[str, Any]:
+        """The flat values that the first picture was made with: what was asked for, with open
+        values filled in and with the changes of the retry ladder."""
+        made = self.settings.field_values() if self.settings else {}
+        return {**self.request.values(), **made, "seed": self.seed, "num_images_per_prompt": 1}
 
     def of_image(self, index: int) -> Self:
         """The record of one picture: `images` holds that one alone, `seed` is its seed."""

@@ -102,6 +102,8 @@ class GenerationRequest(Section):
             le=150,
             flags=("--steps",),
             native=True,
+            infotext="Steps",
+            aliases=("steps",),
         ),
     ] = None
     guidance_scale: Annotated[
@@ -115,6 +117,8 @@ class GenerationRequest(Section):
             same_row=True,
             step=0.5,
             native=True,
+            infotext="CFG scale",
+            aliases=("cfg_scale", "cfgscale"),
         ),
     ] = None
     width: Annotated[
@@ -122,6 +126,7 @@ class GenerationRequest(Section):
         FieldSpec(
             label="Width",
             help="Width in pixels; none = the model's native size.",
+            aliases=("width",),
             ge=SMALLEST_SIDE,
             le=LARGEST_SIDE,
             multiple_of=SIZE_MULTIPLE,
@@ -134,6 +139,7 @@ class GenerationRequest(Section):
         FieldSpec(
             label="Height",
             help="Height in pixels; none = the model's native size.",
+            aliases=("height",),
             ge=SMALLEST_SIDE,
             le=LARGEST_SIDE,
             multiple_of=SIZE_MULTIPLE,
@@ -150,6 +156,8 @@ class GenerationRequest(Section):
             ge=0,
             le=MAX_SEED,
             open_text="random",
+            infotext="Seed",
+            aliases=("seed", "noise_seed"),
         ),
     ] = None
     num_images_per_prompt: Annotated[

@@ -64,7 +64,7 @@ def record(
             guidance_scale=guidance,
             width=width,
             height=height,
-            strength=strength,
+            **({} if strength is None else {"strength": strength}),
         ),
         model=ModelRecord(name=model, source=model, family="sd1", hash="6ce0161689" + "0" * 54),
         attempts=(AttemptRecord(number=1, seconds=4.0),),

@@ -13,7 +13,7 @@ from sd_parsers.parsers import ComfyUIParser
 
 from sdtui.core.errors import ImageError
 from sdtui.history.importers.formats import damaged, parse_with, read_json
-from sdtui.history.importers.request_mapping import ToolSettings
+from sdtui.history.importers.request_mapping import ToolSettings, values_by_alias
 
 MAX_NODES = 2_000
 """Most nodes of a graph."""
@@ -53,21 +53,15 @@ def comfyui(path: Path, text: str) -> ToolSettings:
     ]
     if len(info.samplers) > 1:
         unsupported.append(f"{len(info.samplers) - 1} more samplers: only the first is used")
-    return ToolSettings(
-        "ComfyUI",
-        prompt=", ".join(prompt.value for prompt in sampler.prompts),
-        negative_prompt=", ".join(prompt.value for prompt in sampler.negative_prompts),
-        model=_model(nodes, sampler.sampler_id),
-        sampler=sampler.name,
-        schedule=settings.get("scheduler"),
-        steps=settings.get("steps"),
-        guidance=settings.get("cfg_scale"),
-        seed=settings.get("seed", settings.get("noise_seed")),
-        width=size.get("width"),
-        height=size.get("height"),
-        strength=denoise if denoise not in (None, 1, 1.0) else None,
-        unsupported=tuple(unsupported),
-    )
+    values = {
+        "prompt": ", ".join(prompt.value for prompt in sampler.prompts),
+        "negative_prompt": ", ".join(prompt.value for prompt in sampler.negative_prompts),
+        "model": _model(nodes, sampler.sampler_id),
+        "sampler": sampler.name,
+        **values_by_alias({**size, **settings}),
+        "strength": denoise if denoise not in (None, 1, 1.0) else None,
+    }
+    return ToolSettings("ComfyUI", values, settings.get("scheduler"), tuple(unsupported))
 
 
 def _model(nodes: dict[str, dict[str, Any]], sampler: str | None) -> str | None:

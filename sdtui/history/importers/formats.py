@@ -18,17 +18,19 @@ from sd_parsers.exceptions import ParserError
 from sd_parsers.parsers import FooocusParser, InvokeAIParser, NovelAIParser, Parser
 
 from sdtui.core.errors import ImageError
-from sdtui.history.importers.request_mapping import ToolSettings
+from sdtui.history.importers.request_mapping import ToolSettings, values_by_alias
 from sdtui.history.infotext import parse_infotext
+from sdtui.requests.request import REQUEST_FIELDS
 
 NATIVE = "sdtui"
 INVOKEAI_KEYS = ("invokeai_metadata", "sd-metadata", "Dream")
 
-_A1111_MAPPED = {
-    *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "RNG"),
-    *("Denoising strength",),
+_A1111_FIELDS = {
+    field.spec.infotext: name for name, field in REQUEST_FIELDS.items() if field.spec.infotext
 }
+_A1111_MAPPED = {*_A1111_FIELDS, "Sampler", "Schedule type", "Size", "Model", "RNG"}
 _A1111_IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
+_OTHER_NOISE = "RNG: sdtui draws noise differently, so the same seed gives another picture"
 _MAX_VALUE = 100  # characters of a value in a message
 
 
@@ -49,21 +51,12 @@ def a1111(path: Path, text: str) -> ToolSettings:
         unsupported.append(
             "RNG: sdtui draws noise on the CPU, so the same seed gives another picture"
         )
-    return ToolSettings(
-        source,
-        prompt=found.prompt,
-        negative_prompt=found.negative_prompt,
-        model=pairs.get("Model"),
-        sampler=pairs.get("Sampler"),
-        schedule=pairs.get("Schedule type"),
-        steps=pairs.get("Steps"),
-        guidance=pairs.get("CFG scale"),
-        seed=pairs.get("Seed"),
-        width=size and size[1],
-        height=size and size[2],
-        strength=pairs.get("Denoising strength"),
-        unsupported=tuple(unsupported),
-    )
+    values: dict[str, object] = {name: pairs.get(key) for key, name in _A1111_FIELDS.items()}
+    values |= {"prompt": found.prompt, "negative_prompt": found.negative_prompt}
+    values |= {"sampler": pairs.get("Sampler"), "model": pairs.get("Model")}
+    if size is not None:
+        values |= {"width": size[1], "height": size[2]}
+    return ToolSettings(source, values, pairs.get("Schedule type"), tuple(unsupported))
 
 
 def _a1111_source(pairs: Mapping[str, str]) -> str:
@@ -82,29 +75,16 @@ def from_json_text(path: Path, text: str) -> ToolSettings:
     fields = read_json(path, text)
     swarm = fields.get("sui_image_params")
     if isinstance(swarm, dict):
-        return ToolSettings(
-            "SwarmUI",
-            prompt=swarm.get("prompt"),
-            negative_prompt=swarm.get("negativeprompt"),
-            model=swarm.get("model"),
-            sampler=swarm.get("sampler"),
-            schedule=swarm.get("scheduler"),
-            steps=swarm.get("steps"),
-            guidance=swarm.get("cfgscale"),
-            seed=swarm.get("seed"),
-            width=swarm.get("width"),
-            height=swarm.get("height"),
-            unsupported=(
-                "RNG: sdtui draws noise differently, so the same seed gives another picture",
-            ),
-        )
+        values = {name: swarm.get(name) for name in ("prompt", "model", "sampler")}
+        values |= {"negative_prompt": swarm.get("negativeprompt"), **values_by_alias(swarm)}
+        return ToolSettings("SwarmUI", values, swarm.get("scheduler"), (_OTHER_NOISE,))
     found = _from_info(
         "Fooocus",
         parse_with(FooocusParser(), path, {"parameters": text}),
         ignored={"version", "full_prompt", "full_negative_prompt", "metadata_scheme", "base_model"},
     )
     size = re.fullmatch(r"\((\d{1,9}), (\d{1,9})\)", str(fields.get("resolution", "")))
-    return found if size is None else replace(found, width=size[1], height=size[2])
+    return found if size is None else found.with_values(width=size[1], height=size[2])
 
 
 def invokeai(path: Path, texts: Mapping[str, str]) -> ToolSettings:
@@ -117,7 +97,7 @@ def invokeai(path: Path, texts: Mapping[str, str]) -> ToolSettings:
     info = parse_with(InvokeAIParser(), path, dict(texts))
     ignored = {"app_version", "generation_mode", "rand_device", "model", "app_id", "postprocessing"}
     found = _from_info("InvokeAI", info, ignored=ignored)
-    return found if model is None else replace(found, model=model)
+    return found if model is None else found.with_values(model=model)
 
 
 def novelai(path: Path, texts: Mapping[str, str]) -> ToolSettings:
@@ -172,37 +152,18 @@ def _from_info(source: str, info: PromptInfo, ignored: set[str]) -> ToolSettings
     """The result of sd-parsers as flat settings; keys in `ignored` are not reported."""
     sampler = info.samplers[0]
     flat: dict[str, Any] = {**info.metadata, **sampler.parameters}
-    mapped = {
-        "scheduler",
-        "steps",
-        "cfg_scale",
-        "seed",
-        "width",
-        "height",
-        "strength",
-        "resolution",
-    }
-    mapped |= {"noise_schedule"}
+    mapped = {"scheduler", "noise_schedule", "resolution"}
+    mapped |= {alias for field in REQUEST_FIELDS.values() for alias in field.spec.aliases}
     unsupported = [
         f"{key} {str(value)[:_MAX_VALUE]}: sdtui has no such setting"
         for key, value in flat.items()
         if key not in mapped | ignored and value not in (None, "", 0, False, [], {}, "None")
     ]
-    return ToolSettings(
-        source,
-        prompt=", ".join(str(prompt.value) for prompt in sampler.prompts),
-        negative_prompt=", ".join(str(prompt.value) for prompt in sampler.negative_prompts),
-        model=sampler.model.name if sampler.model else None,
-        sampler=sampler.name,
-        schedule=flat.get("scheduler"),
-        steps=flat.get("steps"),
-        guidance=flat.get("cfg_scale"),
-        seed=flat.get("seed"),
-        width=flat.get("width"),
-        height=flat.get("height"),
-        strength=flat.get("strength"),
-        unsupported=(
-            *unsupported,
-            "RNG: sdtui draws noise differently, so the same seed gives another picture",
-        ),
-    )
+    values = {
+        "prompt": ", ".join(str(prompt.value) for prompt in sampler.prompts),
+        "negative_prompt": ", ".join(str(prompt.value) for prompt in sampler.negative_prompts),
+        "model": sampler.model.name if sampler.model else None,
+        "sampler": sampler.name,
+        **values_by_alias(flat),
+    }
+    return ToolSettings(source, values, flat.get("scheduler"), (*unsupported, _OTHER_NOISE))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from sdtui.core.errors import HistoryError, ImageError
@@ -35,24 +34,20 @@ def read_picture_settings(path: Path) -> ImportedSettings:
     return to_request_values(_with_size(_read_tool_settings(path, texts.texts), texts))
 
 
-def read_infotext(text: str, *, for_init_image: bool = False) -> ImportedSettings:
-    """Read the settings of an infotext without a picture, with the strength if `for_init_image`.
+def read_infotext(text: str, *, input_images: Collection[str] = ()) -> ImportedSettings:
+    """Read the settings of an infotext without a picture. `input_images` are the fields whose
+    pictures come from elsewhere.
 
     Raises ImageError if it has none.
     """
-    return to_request_values(formats.a1111(Path("infotext"), text), for_init_image=for_init_image)
+    return to_request_values(formats.a1111(Path("infotext"), text), input_images=input_images)
 
 
 def from_record(record: GenerationRecord) -> ImportedSettings:
     """The settings that a record says were used, with open values filled in."""
-    request = record.request
-    values = {name: value for name, value in request.values().items() if value is not None}
-    values |= {"seed": record.seed, "num_images_per_prompt": 1}
+    values = {name: value for name, value in record.values().items() if value is not None}
     not_carried = []
-    if record.settings is not None:
-        used = record.settings.model_dump(exclude_none=True)
-        values |= {name: used[name] for name in used if name in REQUEST_FIELDS}
-    for name, path in request.input_images().items():
+    for name, path in record.request.input_images().items():
         if not path.is_file():
             field = REQUEST_FIELDS[name.partition(".")[0]]
             values.pop(field.name, None)
@@ -96,7 +91,8 @@ def _read_tool_settings(path: Path, texts: Mapping[str, str]) -> ToolSettings:
 
 def _with_size(tool: ToolSettings, texts: Texts) -> ToolSettings:
     """Fill in the size from the file header if the tool gives none."""
-    if texts.size is None or (tool.width is not None and tool.height is not None):
+    size = tool.values.get("width"), tool.values.get("height")
+    if texts.size is None or None not in size:
         return tool
     width, height = texts.size
-    return replace(tool, width=width, height=height)
+    return tool.with_values(width=width, height=height)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError
+from sdtui.core.fields import Field
 from sdtui.core.text import one_line
 from sdtui.history.importers.samplers import label_of_sampler
 from sdtui.requests.request import REQUEST_FIELDS
@@ -34,61 +36,75 @@ class ImportedSettings:
 
 @dataclass(frozen=True)
 class ToolSettings:
-    """Settings as another tool wrote them: texts or numbers, None if missing."""
+    """Settings as another tool wrote them."""
 
     source: str
-    prompt: object = None
-    negative_prompt: object = None
-    model: object = None
-    sampler: object = None
+    values: Mapping[str, object]
+    """Texts or numbers by the names of fields; None if missing."""
     schedule: object = None
-    steps: object = None
-    guidance: object = None
-    seed: object = None
-    width: object = None
-    height: object = None
-    strength: object = None
+    """The noise schedule that goes with the sampler."""
     unsupported: tuple[str, ...] = ()
     """Other settings, which sdtui has no field for."""
 
+    def with_values(self, **values: object) -> ToolSettings:
+        """A copy with some values changed."""
+        return replace(self, values={**self.values, **values})
 
-def to_request_values(tool: ToolSettings, *, for_init_image: bool = False) -> ImportedSettings:
+
+def values_by_alias(settings: Mapping[str, object]) -> dict[str, object]:
+    """The settings that have the name of a field in other tools (`FieldSpec.aliases`)."""
+    return {
+        name: settings[alias]
+        for name, field in REQUEST_FIELDS.items()
+        for alias in field.spec.aliases
+        if alias in settings
+    }
+
+
+def to_request_values(
+    tool: ToolSettings, *, input_images: Collection[str] = ()
+) -> ImportedSettings:
     """Map settings to request fields.
 
-    The strength is used only `for_init_image`, since a picture doesn't contain its init image.
+    A picture doesn't contain the pictures that it was made from: values that go with one are used
+    only if its field is one of `input_images`.
     """
     values: dict[str, Any] = {}
     not_carried: list[str] = []
-    candidates = {
-        "prompt": _text(tool.prompt),
-        "negative_prompt": _text(tool.negative_prompt),
-        "model": _model(tool.model),
-        "sampler": _sampler(tool, not_carried),
-        "num_inference_steps": _integer(tool.steps),
-        "guidance_scale": _number(tool.guidance),
-        "width": _integer(tool.width),
-        "height": _integer(tool.height),
-        "seed": _integer(tool.seed),
-    }
-    if for_init_image:
-        candidates["strength"] = _number(tool.strength)
-    elif tool.strength is not None:
-        not_carried.append(
-            f"Denoising strength {tool.strength}: the init image is not in the picture"
-        )
-    for name, value in candidates.items():
+    missing = REQUEST_FIELDS.orphans({**tool.values, **dict.fromkeys(input_images, "")})
+    for name, field in REQUEST_FIELDS.items():
+        value = tool.values.get(name)
+        if value is None:
+            continue
+        if name in missing:
+            image = REQUEST_FIELDS[missing[name]].spec.label.lower()
+            not_carried.append(f"{field.spec.label} {value}: the {image} is not in the picture")
+            continue
+        value = _sampler(tool, not_carried) if name == "sampler" else _converted(field, value)
         problem = None if value is None else _problem(name, value)
         if problem is not None:
-            not_carried.append(f"{REQUEST_FIELDS[name].spec.label} {problem}")
+            not_carried.append(f"{field.spec.label} {problem}")
         elif value not in (None, ""):
             values[name] = value
     not_carried += [
-        f"{kind} {name}: not applied" for kind, name in _IN_PROMPT.findall(_text(tool.prompt) or "")
+        f"{kind} {name}: not applied"
+        for kind, name in _IN_PROMPT.findall(_text(tool.values.get("prompt")) or "")
     ]
     not_carried += tool.unsupported
     return ImportedSettings(
         values, tool.source, tuple(_one_short_line(each) for each in not_carried[:MAX_NOT_CARRIED])
     )
+
+
+def _converted(field: Field, value: object) -> object:
+    """A value in the type of its field, as far as it can be converted."""
+    if field.name == "model":
+        return _model(value)
+    if field.type is int:
+        return _integer(value)
+    if field.type is float:
+        return _number(value)
+    return _text(value)
 
 
 def _problem(name: str, value: object) -> str | None:
@@ -100,7 +116,7 @@ def _problem(name: str, value: object) -> str | None:
 
 
 def _sampler(tool: ToolSettings, not_carried: list[str]) -> str | None:
-    name, schedule = _text(tool.sampler), _text(tool.schedule)
+    name, schedule = _text(tool.values.get("sampler")), _text(tool.schedule)
     if not name:
         return None
     label, unknown = label_of_sampler(name, schedule)

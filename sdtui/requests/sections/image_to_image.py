@@ -54,5 +54,7 @@ class ImageToImage(Section):
             le=1,
             step=0.05,
             same_row=True,
+            infotext="Denoising strength",
+            aliases=("strength",),
         ),
     ] = None

@@ -13,7 +13,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from sdtui import __version__
-from sdtui.history import parse_infotext, write_infotext
+from sdtui.core.samplers import sampler_and_schedule
+from sdtui.history import write_infotext
 from sdtui.jobs import Output, Pictures
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import MAX_SEED, GenerationRequest
@@ -228,19 +229,18 @@ def _info_of_record(record: GenerationRecord) -> dict[str, Any]:
     made, model = record.settings, record.model
     assert made is not None
     assert model is not None
-    pairs = parse_infotext(write_infotext(record.of_image(record.images[0].index))).pairs
-    schedule = pairs.get("Schedule type")
+    sampler, schedule = sampler_and_schedule(made.sampler)
     return {
         "width": made.width,
         "height": made.height,
-        "sampler_name": pairs["Sampler"],
+        "sampler_name": sampler,
         "cfg_scale": made.guidance_scale,
         "steps": made.num_inference_steps,
         "sd_model_name": model.name,
         "sd_model_hash": (model.hash or "")[:10],
         "sd_vae_name": None,
         "sd_vae_hash": None,
-        "denoising_strength": made.strength or 0,
+        "denoising_strength": record.values()["strength"] or 0,
         "extra_generation_params": {"Schedule type": schedule} if schedule else {},
         "job_timestamp": record.timestamp.astimezone().strftime("%Y%m%d%H%M%S"),
         "version": f"sdtui {__version__}",

@@ -99,7 +99,7 @@ class Txt2ImgBody(BaseModel):
     refiner_checkpoint: Any = None
     alwayson_scripts: dict[str, Any] | None = None
 
-    _has_init_image: ClassVar[bool] = False
+    _input_images: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -140,7 +140,7 @@ class Txt2ImgBody(BaseModel):
         if not self.infotext:
             return ImportedSettings({}, "")
         try:
-            return read_infotext(self.infotext, for_init_image=self._has_init_image)
+            return read_infotext(self.infotext, input_images=self._input_images)
         except SdtuiError as error:
             raise from_sdtui(error) from error
 
@@ -217,7 +217,7 @@ class Img2ImgBody(Txt2ImgBody):
     """What is done with a picture of another shape: 0 and 3 stretch it, 1 crops it, 2 pads it."""
     include_init_images: bool = False
 
-    _has_init_image: ClassVar[bool] = True
+    _input_images: ClassVar[tuple[str, ...]] = ("init_image",)
 
     def check(self) -> None:
         """As for txt2img."""
