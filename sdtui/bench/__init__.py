@@ -1,4 +1,4 @@
-"""Measuring how fast pictures are made: plans, timing, comparing, and the tables that tell of it.
+"""Benchmarks: plan them, measure them, compare reports, and print tables.
 
 `contenders` and `measure` import torch; the other modules are plain data and text.
 """

@@ -1,4 +1,4 @@
-"""Two reports side by side."""
+"""Compare two reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sdtui.core.errors import BenchError
 
 
 class ComparedCell(BaseModel):
-    """One cell that both reports have. Ratios are the second report's seconds over the first's."""
+    """A cell of both reports. Ratios are seconds of the second report over those of the first."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,28 +20,28 @@ class ComparedCell(BaseModel):
     count: int
     first: float
     second: float
-    """Seconds, mean."""
+    """Mean seconds of each report."""
     ratio: float
-    """Of the means."""
+    """Ratio of the means."""
     lowest: float
     highest: float
-    """The ratio of the fastest over the slowest run, and the other way round."""
+    """Ratio of the fastest run to the slowest, and of the slowest to the fastest."""
 
 
 class Comparison(BaseModel):
-    """What two reports have in common, and what they don't."""
+    """The common cells of two reports, and their differences."""
 
     model_config = ConfigDict(frozen=True)
 
     cells: tuple[ComparedCell, ...]
     differing: dict[str, tuple[str, str]]
-    """Settings, versions and machines that aren't the same in both."""
+    """Settings, versions and machine properties that differ, by name."""
     unmatched: int
-    """Cells that only one report has figures for."""
+    """Number of cells that only one report has measured."""
 
 
 def compare(first: BenchReport, second: BenchReport) -> Comparison:
-    """Compare cell by cell. Raises BenchError if there is no cell that both have measured."""
+    """Compare cell by cell. Raises BenchError if no cell was measured in both."""
     others = {cell.key: cell for cell in second.measured}
     pairs = [(cell, others[cell.key]) for cell in first.measured if cell.key in others]
     if not pairs:
@@ -50,13 +50,13 @@ def compare(first: BenchReport, second: BenchReport) -> Comparison:
             "Measure both with the same --steps and --size",
         )
     return Comparison(
-        cells=tuple(_compared(one, other) for one, other in pairs),
-        differing=_differing(first, second),
+        cells=tuple(_compare_cells(one, other) for one, other in pairs),
+        differing=_differences(first, second),
         unmatched=len(first.measured) + len(second.measured) - 2 * len(pairs),
     )
 
 
-def _compared(one: CellResult, other: CellResult) -> ComparedCell:
+def _compare_cells(one: CellResult, other: CellResult) -> ComparedCell:
     return ComparedCell(
         prompt=one.prompt,
         num_inference_steps=one.num_inference_steps,
@@ -71,7 +71,7 @@ def _compared(one: CellResult, other: CellResult) -> ComparedCell:
     )
 
 
-def _differing(first: BenchReport, second: BenchReport) -> dict[str, tuple[str, str]]:
+def _differences(first: BenchReport, second: BenchReport) -> dict[str, tuple[str, str]]:
     sides = []
     for report in (first, second):
         fields = report.model_dump(

@@ -1,4 +1,4 @@
-"""Who is measured: our engine, and what it can be measured against."""
+"""The contenders of a benchmark: sdtui's engine and what it is compared with."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ OnStep = Callable[[], None]
 """Called after every denoising step."""
 
 
-class Watch:
-    """Takes the time from when it is made, with all work of the device that was begun."""
+class Stopwatch:
+    """Measures the time since its creation, including work queued on the device."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -43,8 +43,8 @@ class Watch:
         self._cpu = time.process_time()
         self._started = time.perf_counter()
 
-    def sample(self) -> Measurement:
-        """The seconds until now."""
+    def read(self) -> Measurement:
+        """The seconds until now, once the device has finished its work."""
         self._device.synchronize()
         return Measurement(
             seconds=time.perf_counter() - self._started,
@@ -54,45 +54,51 @@ class Watch:
 
 @dataclass(frozen=True)
 class ContenderResult:
-    """One run's figures and its pictures."""
+    """The measurement and the pictures of one run."""
 
-    sample: Measurement
+    measurement: Measurement
     images: list[Image.Image]
     step_seconds: float = 0.0
-    """Of the last step, without what only the first one costs."""
+    """Seconds of the last step, which has no one-time costs."""
     record: GenerationRecord | None = None
 
 
 class Contender(Protocol):
-    """Makes the pictures of a cell and takes the time."""
+    """Generates and times the pictures of a cell."""
 
-    def make(self, cell: Cell, on_step: OnStep) -> ContenderResult:
-        """One run. The model is loaded in the first, which therefore doesn't count."""
+    def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
+        """Run a cell. The first run loads the model, so it isn't counted."""
         ...
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         ...
 
 
 class EngineContender:
-    """sdtui's engine, without a retry: a run that needs a leaner way is no figure. Every run
-    encodes its prompt anew, as a first picture does."""
+    """sdtui's engine without retries, which would falsify the measurement.
+
+    Every run encodes its prompt again, as for a first picture.
+    """
 
     def __init__(self, settings: Settings, request: GenerationRequest) -> None:
-        """`request` holds all that cells leave open, and a seed."""
+        """`request` has a seed and the values that cells leave open."""
         self.engine = StableDiffusionEngine(settings)
         self._request = request
 
     def load(self, report: Report = report_nothing) -> LoadedModel:
-        """Have the model ready."""
-        how = self._request.execution
+        """Load the model unless it is loaded."""
+        execution = self._request.execution
         return self.engine.load(
-            self._request.model, how.dtype, how.memory_mode, how.speed, report=report
+            self._request.model,
+            execution.dtype,
+            execution.memory_mode,
+            execution.speed,
+            report=report,
         )
 
     def request_for(self, cell: Cell) -> GenerationRequest:
-        """What the engine is asked for."""
+        """The request for a cell."""
         return self._request.changed(
             prompt=cell.prompt,
             num_inference_steps=cell.num_inference_steps,
@@ -101,12 +107,11 @@ class EngineContender:
             num_images_per_prompt=cell.count,
         )
 
-    def make(self, cell: Cell, on_step: OnStep) -> ContenderResult:
-        """See Contender."""
+    def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
         self.load().encoder.forget()
-        return self._make(self.request_for(cell), on_step)
+        return self._generate(self.request_for(cell), on_step)
 
-    def _make(self, request: GenerationRequest, on_step: OnStep) -> ContenderResult:
+    def _generate(self, request: GenerationRequest, on_step: OnStep) -> ContenderResult:
         steps: list[float] = []
 
         def report(event: Event) -> None:
@@ -114,53 +119,56 @@ class EngineContender:
                 steps.append(event.seconds)
                 on_step()
 
-        watch = Watch(self.engine.device)
+        watch = Stopwatch(self.engine.device)
         result = generate(self.engine, request, report=report)
-        sample = watch.sample()
+        measurement = watch.read()
         record = result.record
-        stages = {stage: spent for stage, spent in record.timings.items() if stage != Stage.LOAD}
+        stages = {
+            stage: seconds for stage, seconds in record.timings.items() if stage != Stage.LOAD
+        }
         denoise = stages.get(Stage.DENOISE, 0.0)
-        told = {
+        details = {
             "stages": stages,
             "it_per_second": len(steps) / denoise if denoise else None,
             "peak": record.memory.peak if record.memory else None,
             "batch_size": record.settings.batch_size if record.settings else None,
         }
-        sample = sample.model_copy(update=told)
-        return ContenderResult(sample, result.images, steps[-1] if steps else 0.0, record)
+        measurement = measurement.model_copy(update=details)
+        return ContenderResult(measurement, result.images, steps[-1] if steps else 0.0, record)
 
     def close(self) -> None:
-        """See Contender."""
         self.engine.cleanup()
 
 
 class OneByOne(EngineContender):
-    """The same engine, asked for each picture alone."""
+    """The same engine, generating each picture on its own."""
 
-    def make(self, cell: Cell, on_step: OnStep) -> ContenderResult:
-        """See Contender."""
+    def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
         self.load().encoder.forget()
         request = self.request_for(replace(cell, count=1))
         images: list[Image.Image] = []
-        samples: list[Measurement] = []
+        measurements: list[Measurement] = []
         for seed in self.request_for(cell).seeds():
-            made = self._make(request.changed(seed=seed), on_step)
-            samples.append(made.sample)
-            images += made.images
-        together = Measurement(
-            seconds=sum(sample.seconds for sample in samples),
-            cpu_seconds=sum(sample.cpu_seconds for sample in samples),
+            result = self._generate(request.changed(seed=seed), on_step)
+            measurements.append(result.measurement)
+            images += result.images
+        total = Measurement(
+            seconds=sum(each.seconds for each in measurements),
+            cpu_seconds=sum(each.cpu_seconds for each in measurements),
             batch_size=1,
         )
-        return ContenderResult(together, images)
+        return ContenderResult(total, images)
 
 
 class PlainDiffusers:
-    """diffusers' own pipeline, called as its documentation does: a prompt in, pictures out."""
+    """A pipeline of diffusers, called as in its documentation."""
 
     def __init__(self, engine: EngineContender, *, defaults: bool = False) -> None:
-        """`engine` tells model, settings and device. `defaults` = the pipeline is in fp32, as
-        diffusers loads it when it is told nothing, else in the engine's number format."""
+        """`engine` gives model, settings and device.
+
+        With `defaults` the pipeline is in fp32, the default of diffusers, else in the engine's
+        dtype. Raises BenchError if the model doesn't fit into memory twice.
+        """
         self._engine = engine
         loaded = engine.load()
         description = loaded.description
@@ -170,18 +178,17 @@ class PlainDiffusers:
                 "the model doesn't fit into memory twice, once for each contender",
                 'Measure sdtui alone, and compare two benchmarks with "--compare"',
             )
-        # Told nothing at all, parts whose files are fp16 would not go together with the others.
+        # Without any dtype, components with fp16 files would not match the others.
         dtype = torch.float32 if defaults else TORCH_DTYPES[loaded.dtype]
         self._pipeline: Any = _load_plainly(description, dtype)
-        self._own_scheduler = self._pipeline.scheduler
+        self._original_scheduler = self._pipeline.scheduler
         self._pipeline.to(loaded.device.torch)
         self._pipeline.set_progress_bar_config(disable=True)
 
-    def make(self, cell: Cell, on_step: OnStep) -> ContenderResult:
-        """See Contender."""
+    def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
         request = self._engine.request_for(cell)
-        settled = resolve(self._engine.load(), request)
-        self._pipeline.scheduler = make_scheduler(self._own_scheduler, settled.sampler)
+        resolved = resolve(self._engine.load(), request)
+        self._pipeline.scheduler = make_scheduler(self._original_scheduler, resolved.sampler)
         device = self._engine.engine.device
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds()]
         arguments = {
@@ -189,12 +196,12 @@ class PlainDiffusers:
             "width": cell.width,
             "height": cell.height,
             "num_inference_steps": cell.num_inference_steps,
-            "guidance_scale": settled.settings.guidance_scale,
+            "guidance_scale": resolved.settings.guidance_scale,
             "num_images_per_prompt": cell.count,
             "generator": generators,
         }
         failure = None
-        watch = Watch(device)
+        watch = Stopwatch(device)
         try:
             images: list[Image.Image] = self._pipeline(**arguments).images
         except OOM_CANDIDATES as error:
@@ -208,10 +215,9 @@ class PlainDiffusers:
                 "Measure smaller sizes, or fewer pictures at once",
                 stage=Stage.DENOISE,
             )
-        return ContenderResult(watch.sample(), images)
+        return ContenderResult(watch.read(), images)
 
     def close(self) -> None:
-        """See Contender."""
         self._pipeline = None
         self._engine.engine.device.release()
 
@@ -221,8 +227,10 @@ def _denoiser_of(description: ModelDescription) -> str:
 
 
 def _load_plainly(description: ModelDescription, dtype: torch.dtype) -> Any:
-    """A pipeline as diffusers itself loads it; single files with the configs that sdtui brings,
-    since diffusers would fetch them. The safety checker, which sdtui has none of, is left out."""
+    """Load a pipeline as diffusers does, without the safety checker, which sdtui hasn't either.
+
+    Single files use sdtui's bundled configs, since diffusers would download them.
+    """
     if description.single_file:
         pipeline, _ = load_pipeline(description, dtype, lambda *_: None, Cancellation())
         return pipeline
@@ -242,7 +250,7 @@ def _load_plainly(description: ModelDescription, dtype: torch.dtype) -> Any:
 def make_opponent(
     name: str, settings: Settings, request: GenerationRequest, engine: EngineContender
 ) -> Contender:
-    """The contender of a name in `plan.OPPONENTS`. Raises BenchError or what loading raises."""
+    """The contender with a name of `plan.OPPONENTS`. Raises BenchError or what loading raises."""
     if name == "quality":
         return EngineContender(settings, request.changed(speed=Speed.QUALITY))
     if name == "one-by-one":

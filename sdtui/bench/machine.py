@@ -1,4 +1,4 @@
-"""What a benchmark ran on."""
+"""Describe the machine that a benchmark runs on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sdtui.bench.report import Machine
 from sdtui.engine.device import Device
 
 
-def machine_of(device: Device) -> Machine:
-    """The machine, as far as it matters to speed."""
+def describe_machine(device: Device) -> Machine:
+    """Describe what matters for speed."""
     return Machine(
         device=str(device.torch),
         name=_gpu_name(device) or _cpu_name(),

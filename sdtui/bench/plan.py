@@ -1,4 +1,4 @@
-"""What is measured: prompts × steps × sizes, and how that is made to fit into a given time."""
+"""What a benchmark measures: prompts × steps × sizes, reduced to fit into a given time."""
 
 from __future__ import annotations
 
@@ -19,43 +19,42 @@ SIZES: tuple[Size, ...] = ((512, 512), (768, 768))
 RUNS = 3
 
 OPPONENTS = ("diffusers", "diffusers-defaults", "quality", "one-by-one")
-"""What our engine can be measured against: plain diffusers with the same settings; loaded as it
-does it by default (fp32); our engine without a speed preset; asked for each picture of `count`
-alone."""
+"""What sdtui's engine can be compared with: plain diffusers with the same settings or with its
+defaults (fp32), the engine without a speed preset, or generating each of `count` pictures alone."""
 
-_LARGEST_SIDE = 2048
-"""Of a request."""
+_MAX_SIDE = 2048
+"""The limit of a request, in pixels."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination that is measured."""
+    """One combination to measure."""
 
     prompt: str
     num_inference_steps: int
     width: int
     height: int
     count: int = 1
-    """Pictures that one run makes."""
+    """Pictures per run."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run takes at one size, in seconds."""
+    """Seconds that a run takes at one size."""
 
     step: float
-    """One denoising step."""
+    """Seconds per denoising step."""
     fixed: float
-    """All that doesn't grow with the steps."""
+    """Seconds that don't depend on the steps."""
 
     def scaled(self, factor: float) -> Self:
-        """The cost of a picture with `factor` times the pixels, if it grows like them."""
+        """The cost with `factor` times the pixels, assuming it is proportional."""
         return replace(self, step=self.step * factor, fixed=self.fixed * factor)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A grid of cells. What a person asked for by name is never sized down."""
+    """A grid of cells. Values that the user requested are never reduced."""
 
     prompts: tuple[str, ...] = PROMPTS
     steps: tuple[int, ...] = STEPS
@@ -63,10 +62,10 @@ class Plan:
     runs: int = RUNS
     count: int = 1
     kept: frozenset[str] = frozenset()
-    """Names of the fields above that stay as they are."""
+    """Names of the fields above that the user requested."""
 
     def cells(self) -> tuple[Cell, ...]:
-        """Every combination, the cheapest first."""
+        """All combinations, cheapest first."""
         return tuple(
             Cell(prompt, steps, width, height, self.count)
             for width, height in self.sizes
@@ -75,7 +74,7 @@ class Plan:
         )
 
     def seconds(self, costs: Mapping[Size, Cost], contenders: int = 1) -> float:
-        """How long it takes; `costs` knows every size, for one contender."""
+        """Expected seconds; `costs` has every size, for one contender."""
         once = sum(
             costs[size].fixed + steps * costs[size].step
             for size in self.sizes
@@ -85,35 +84,35 @@ class Plan:
 
 
 def native_sizes(width: int, height: int) -> tuple[Size, ...]:
-    """The sizes for a model of this native size: the classic ones where it makes them, else its
-    own and one of half as much again along each side."""
+    """The sizes for a model by its native size: the default ones for 512 × 512, else the native
+    size and one with sides 1.5 times as long."""
     if (width, height) == SIZES[0]:
         return SIZES
-    larger = tuple(min(side * 3 // 2 // 64 * 64, _LARGEST_SIDE) for side in (width, height))
+    larger = tuple(min(side * 3 // 2 // 64 * 64, _MAX_SIDE) for side in (width, height))
     return ((width, height), (larger[0], larger[1]))
 
 
 def fit_to(
     plan: Plan, costs: Mapping[Size, Cost], seconds: float, contenders: int = 1
 ) -> tuple[Plan, tuple[str, ...]]:
-    """The plan, made smaller until it takes at most `seconds`, and what was left out, in words.
+    """Reduce a plan until it takes at most `seconds`; returns it with notes on what was dropped.
 
-    First fewer prompts, then two runs, fewer kinds of steps, fewer sizes, one run, and at last
-    shorter runs. What is left may still take longer.
+    Order: prompts, down to two runs, step counts, sizes, down to one run, shorter runs. The
+    smallest plan may still take longer.
     """
     notes: list[str] = []
     while plan.seconds(costs, contenders) > seconds:
-        found = next(filter(None, (shrink(plan) for shrink in _SHRINKS)), None)
-        if found is None:
+        reduced = next(filter(None, (reduce(plan) for reduce in _REDUCTIONS)), None)
+        if reduced is None:
             expected = plan.seconds(costs, contenders)
             notes.append(f"expected to take {expected:.0f} s, more than the {seconds:.0f} s given")
             break
-        plan, note = found
+        plan, note = reduced
         notes.append(note)
     return plan, tuple(dict.fromkeys(notes))
 
 
-_Shrink = Callable[[Plan], tuple[Plan, str] | None]
+_Reduction = Callable[[Plan], tuple[Plan, str] | None]
 
 
 def _one_prompt(plan: Plan) -> tuple[Plan, str] | None:
@@ -122,16 +121,16 @@ def _one_prompt(plan: Plan) -> tuple[Plan, str] | None:
     return replace(plan, prompts=plan.prompts[:1]), "one prompt only"
 
 
-def _runs(fewest: int) -> _Shrink:
-    def shrink(plan: Plan) -> tuple[Plan, str] | None:
-        if "runs" in plan.kept or plan.runs <= fewest:
+def _runs(minimum: int) -> _Reduction:
+    def reduce(plan: Plan) -> tuple[Plan, str] | None:
+        if "runs" in plan.kept or plan.runs <= minimum:
             return None
-        return replace(plan, runs=fewest), f"{fewest} run{'s' if fewest > 1 else ''} each"
+        return replace(plan, runs=minimum), f"{minimum} run{'s' if minimum > 1 else ''} each"
 
-    return shrink
+    return reduce
 
 
-def _fewer_kinds_of_steps(plan: Plan) -> tuple[Plan, str] | None:
+def _fewer_step_counts(plan: Plan) -> tuple[Plan, str] | None:
     if "steps" in plan.kept or len(plan.steps) == 1:
         return None
     most = max(plan.steps)
@@ -153,10 +152,10 @@ def _fewer_steps(plan: Plan) -> tuple[Plan, str] | None:
     return replace(plan, steps=(steps // 2,)), "fewer steps"
 
 
-_SHRINKS: tuple[_Shrink, ...] = (
+_REDUCTIONS: tuple[_Reduction, ...] = (
     _one_prompt,
     _runs(2),
-    _fewer_kinds_of_steps,
+    _fewer_step_counts,
     _fewer_sizes,
     _runs(1),
     _fewer_steps,

@@ -1,4 +1,4 @@
-"""What a benchmark found: plain data, written as JSON or CSV and read again for comparing."""
+"""The results of a benchmark as plain data, written as JSON or CSV and read for comparing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from sdtui.core.errors import BenchError
 
 SCHEMA_VERSION = 1
-"""Raised when a change makes older readers wrong."""
+"""Incremented when older readers would misunderstand a report."""
 
 
 class _Data(BaseModel):
@@ -20,23 +20,23 @@ class _Data(BaseModel):
 
 
 class Measurement(_Data):
-    """One timed run, from prompt to finished pictures; the model was loaded before."""
+    """A timed run from prompt to finished pictures, without loading the model."""
 
     seconds: float
     cpu_seconds: float = 0.0
-    """Computed by this process; other programs disturb it less. 0 where it isn't known."""
+    """CPU time of this process, less affected by other programs. 0 if unknown."""
     stages: dict[str, float] = {}
-    """Seconds by stage; empty where they can't be told apart (plain diffusers)."""
+    """Seconds by stage; empty if unknown (plain diffusers)."""
     it_per_second: float | None = None
-    """Denoising steps a second."""
+    """Denoising steps per second."""
     peak: int | None = None
-    """Bytes: of the GPU's allocator, or resident memory on a CPU."""
+    """Peak bytes of the GPU allocator, or of resident memory on a CPU."""
     batch_size: int | None = None
-    """Pictures that were made at once."""
+    """Pictures generated at once."""
 
 
 class CellResult(_Data):
-    """What one cell of the grid gave."""
+    """The results of one cell of the grid."""
 
     prompt: str
     num_inference_steps: int
@@ -45,45 +45,43 @@ class CellResult(_Data):
     count: int = 1
     samples: tuple[Measurement, ...] = ()
     against: tuple[Measurement, ...] = ()
-    """The other contender's run beside each sample."""
+    """The opponent's runs, one for each sample."""
     difference: float | None = None
-    """Mean difference between both contenders' pictures, in levels of 0 to 255."""
+    """Mean difference between the pictures of both contenders, from 0 to 255."""
     estimate: int | None = None
-    """Bytes: the peak that was expected."""
+    """Estimated peak in bytes."""
     error: str | None = None
 
     @property
     def key(self) -> tuple[str, int, int, int, int]:
-        """What makes it the same cell in another report."""
+        """Identifies the same cell in another report."""
         return self.prompt, self.num_inference_steps, self.width, self.height, self.count
 
     @property
     def mean(self) -> float:
-        """Seconds; there must be samples."""
+        """Mean seconds; needs samples."""
         return statistics.fmean(sample.seconds for sample in self.samples)
 
     @property
     def fastest(self) -> float:
-        """Seconds."""
+        """Seconds of the fastest run."""
         return min(sample.seconds for sample in self.samples)
 
     @property
     def slowest(self) -> float:
-        """Seconds."""
+        """Seconds of the slowest run."""
         return max(sample.seconds for sample in self.samples)
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Seconds over the other contender's, pair by pair."""
-        return tuple(native.seconds / theirs.seconds for native, theirs in self._pairs)
+        """Seconds divided by those of the opponent, pair by pair."""
+        return tuple(own.seconds / other.seconds for own, other in self._pairs)
 
     @property
     def cpu_ratios(self) -> tuple[float, ...]:
-        """The same of the seconds that were computed, as far as they are known."""
+        """CPU seconds divided by those of the opponent, where known."""
         return tuple(
-            native.cpu_seconds / theirs.cpu_seconds
-            for native, theirs in self._pairs
-            if theirs.cpu_seconds
+            own.cpu_seconds / other.cpu_seconds for own, other in self._pairs if other.cpu_seconds
         )
 
     @property
@@ -92,23 +90,23 @@ class CellResult(_Data):
 
 
 class Machine(_Data):
-    """Where it was measured."""
+    """The machine of a benchmark."""
 
     device: str
     """"cpu", "cuda:0", "mps"."""
     name: str
-    """Of the GPU or CPU."""
+    """Name of the GPU or CPU."""
     cores: int
-    """Physical ones."""
+    """Physical cores."""
     threads: int
-    """That torch computes with on the CPU."""
+    """CPU threads of torch."""
     memory: int
-    """Bytes: of the GPU, or of the machine."""
+    """Bytes of the GPU or of the machine."""
     system: str
 
 
 class BenchReport(_Data):
-    """A whole benchmark."""
+    """The results of a benchmark."""
 
     schema_version: int = SCHEMA_VERSION
     timestamp: AwareDatetime
@@ -119,31 +117,31 @@ class BenchReport(_Data):
     sampler: str = ""
     guidance_scale: float | None = None
     seed: int | None = None
-    """Of the first picture of every run."""
+    """Seed of the first picture of every run."""
     dtype: str = ""
     memory_mode: str = ""
     speed: str = "quality"
     speedups: tuple[str, ...] = ()
-    """What the speed preset turned on for this model."""
+    """What the speed preset enabled for this model."""
     load_timings: dict[str, float] = {}
-    """Seconds by component."""
+    """Seconds of loading by component."""
     warm_up: float = 0.0
-    """Seconds of the runs that were not counted, loading and compiling included."""
+    """Seconds of the uncounted runs, including loading and compiling."""
     runs: int
     against: str | None = None
     cells: tuple[CellResult, ...] = ()
     complete: bool = True
     notes: tuple[str, ...] = ()
-    """What else a reader should know: what was left out, what the model couldn't do."""
+    """Remarks: what was left out, what the model doesn't support."""
 
     @property
     def measured(self) -> tuple[CellResult, ...]:
-        """The cells that have figures."""
+        """The cells that have samples."""
         return tuple(cell for cell in self.cells if cell.samples)
 
 
 def read_report(path: Path) -> BenchReport:
-    """A report that was written as JSON. Raises BenchError."""
+    """Read a report from JSON. Raises BenchError."""
     try:
         return BenchReport.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -156,7 +154,7 @@ def read_report(path: Path) -> BenchReport:
 
 def _unreadable(path: Path, problem: str) -> BenchError:
     return BenchError(
-        f"{path} is no benchmark that can be read: {problem}",
+        f"{path} is not a readable benchmark: {problem}",
         'Give a file that "sdtui bench --out FILE.json" wrote',
     )
 
@@ -175,27 +173,29 @@ _RUN = (
 )
 _OUTCOME = ("estimate", "difference", "error")
 _SETTINGS = ("model", "model_hash", "sampler", "guidance_scale", "seed", "dtype", "memory_mode")
-_WHOLE = ("timestamp", *_SETTINGS, "speed", "speedups")
+_REPORT = ("timestamp", *_SETTINGS, "speed", "speedups")
 
 
 def to_csv(report: BenchReport) -> str:
-    """A row for every timed run, with a head line; a cell that failed has one row. Each row tells
-    settings, machine and versions as well, so that rows of several reports can be put together."""
-    whole = report.model_dump(mode="json", include=set(_WHOLE))
-    whole["speedups"] = "; ".join(report.speedups)
+    """A table with a header, a row for every timed run and one for a failed cell.
+
+    Each row has settings, machine and versions, so that rows of several reports can be combined.
+    """
+    settings = report.model_dump(mode="json", include=set(_REPORT))
+    settings["speedups"] = "; ".join(report.speedups)
     machine = {f"machine_{name}": value for name, value in report.machine.model_dump().items()}
     versions = {f"{name}_version": value for name, value in report.versions.items()}
     text = io.StringIO()
-    columns = [*_CELL, *_RUN, *_OUTCOME, *_WHOLE, *machine, *versions]
+    columns = [*_CELL, *_RUN, *_OUTCOME, *_REPORT, *machine, *versions]
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     for cell in report.cells:
-        common = cell.model_dump(include={*_CELL, *_OUTCOME}) | whole | machine | versions
+        common = cell.model_dump(include={*_CELL, *_OUTCOME}) | settings | machine | versions
         for contender, samples in (("sdtui", cell.samples), (report.against, cell.against)):
             for run, sample in enumerate(samples, start=1):
-                figures = sample.model_dump(exclude={"stages"})
+                values = sample.model_dump(exclude={"stages"})
                 stages = {name: sample.stages.get(name) for name in _STAGES}
-                table.writerow({**common, **figures, **stages, "contender": contender, "run": run})
+                table.writerow({**common, **values, **stages, "contender": contender, "run": run})
         if not cell.samples:
             table.writerow(common)
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""Reports as text for a terminal: tables and bars."""
+"""Print reports in a terminal, as tables and bars."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from sdtui.bench.compare import Comparison
 from sdtui.bench.report import BenchReport, CellResult
 from sdtui.core.text import one_line
 
-_BAR = 40
-"""Columns of the longest bar, where there is room."""
+_MAX_BAR = 40
+"""Columns of the longest bar."""
 
 _NUMBER = 9
-"""Columns after a bar."""
+"""Columns for the number after a bar."""
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _GIB = 2**30
-_LONGEST_PROMPT = 24
+_MAX_PROMPT = 24
 
 
 def report_lines(report: BenchReport, width: int) -> list[str]:
-    """A whole report in `width` columns: what ran where, the table, the ratios, a plot, and what
-    else to know."""
-    lines = [*_wrapped(_head(report), width), ""]
+    """A report in `width` columns: settings and machine, tables, ratios, bars and notes."""
+    lines = [*_wrapped(_header(report), width), ""]
     measured = report.measured
     if measured:
-        lines += _figures(measured, width)
-    errors = [f"{_name(cell)}: {cell.error}" for cell in report.cells if cell.error]
+        lines += _tables(measured, width)
+    errors = [f"{_name_of(cell)}: {cell.error}" for cell in report.cells if cell.error]
     lines += _wrapped(errors, width)
     compared = [cell for cell in measured if cell.ratios]
     if compared:
@@ -42,7 +41,7 @@ def report_lines(report: BenchReport, width: int) -> list[str]:
                 f"CPU seconds: median {statistics.median(computed):.3f}, {_spread(computed)}"
             )
     if measured:
-        bars = _bars([(_name(cell), cell.mean) for cell in measured], width)
+        bars = _bars([(_name_of(cell), cell.mean) for cell in measured], width)
         lines += ["", "seconds a run", *bars]
     lines += _wrapped([f"note: {note}" for note in report.notes], width)
     if not report.complete:
@@ -51,11 +50,13 @@ def report_lines(report: BenchReport, width: int) -> list[str]:
 
 
 def comparison_lines(comparison: Comparison, width: int) -> list[str]:
-    """Two reports side by side in `width` columns: A is the first, B the second."""
+    """A comparison in `width` columns; A is the first report, B the second."""
     cells = comparison.cells
     rows = [
         [
-            *_place(cell.width, cell.height, cell.num_inference_steps, cell.count, cell.prompt),
+            *_label_columns(
+                cell.width, cell.height, cell.num_inference_steps, cell.count, cell.prompt
+            ),
             f"{cell.first:.2f}",
             f"{cell.second:.2f}",
             f"{cell.ratio:.3f}",
@@ -65,7 +66,7 @@ def comparison_lines(comparison: Comparison, width: int) -> list[str]:
     ]
     ratios = [cell.ratio for cell in cells]
     names = [
-        _named(cell.width, cell.height, cell.num_inference_steps, cell.prompt) for cell in cells
+        _cell_name(cell.width, cell.height, cell.num_inference_steps, cell.prompt) for cell in cells
     ]
     notes = [
         f"note: {name}: A {one or 'none'}, B {other or 'none'}"
@@ -74,7 +75,7 @@ def comparison_lines(comparison: Comparison, width: int) -> list[str]:
     if comparison.unmatched:
         notes.append(f"note: {comparison.unmatched} cells that only one of the two has measured")
     return [
-        *_table((*_PLACE, "A s", "B s", "B/A", "spread"), rows, width),
+        *_table((*_CELL_HEADINGS, "A s", "B s", "B/A", "spread"), rows, width),
         f"all: median {statistics.median(ratios):.3f}, {_spread(ratios)}",
         "",
         "B/A",
@@ -83,7 +84,7 @@ def comparison_lines(comparison: Comparison, width: int) -> list[str]:
     ]
 
 
-def _head(report: BenchReport) -> list[str]:
+def _header(report: BenchReport) -> list[str]:
     machine = report.machine
     versions = ", ".join(
         f"{name} {report.versions[name]}"
@@ -110,50 +111,52 @@ def _head(report: BenchReport) -> list[str]:
     return [line for line in lines if line]
 
 
-_PLACE = ("size", "steps", "count", "prompt")
-_SPEED = ("mean s", "min", "max", "it/s", "at once")
-_PARTS = ("encode s", "denoise", "decode", "peak GiB", "estimate")
-_RATIO_HEADINGS = (*_PLACE, "ratio", "min", "max", "pairs", "difference")
+_CELL_HEADINGS = ("size", "steps", "count", "prompt")
+_SPEED_HEADINGS = ("mean s", "min", "max", "it/s", "at once")
+_STAGE_HEADINGS = ("encode s", "denoise", "decode", "peak GiB", "estimate")
+_RATIO_HEADINGS = (*_CELL_HEADINGS, "ratio", "min", "max", "pairs", "difference")
 
 
-def _figures(cells: Sequence[CellResult], width: int) -> list[str]:
-    """One table where it fits, else one of speed and one of stages and memory."""
-    places = [_place_of(cell) for cell in cells]
-    speeds = [_speed(cell) for cell in cells]
-    parts = [_parts(cell) for cell in cells]
+def _tables(cells: Sequence[CellResult], width: int) -> list[str]:
+    """One table if it fits, else one of speed and one of stages and memory."""
+    labels = [_cell_columns(cell) for cell in cells]
+    speeds = [_speed_columns(cell) for cell in cells]
+    stages = [_stage_columns(cell) for cell in cells]
     together = [
-        place + speed + part for place, speed, part in zip(places, speeds, parts, strict=True)
+        label + speed + stage for label, speed, stage in zip(labels, speeds, stages, strict=True)
     ]
-    whole = _table((*_PLACE, *_SPEED, *_PARTS), together)
-    if max(map(len, whole)) <= width:
-        return whole
-    of_speed = [place + speed for place, speed in zip(places, speeds, strict=True)]
-    of_parts = [place + part for place, part in zip(places, parts, strict=True)]
+    table = _table((*_CELL_HEADINGS, *_SPEED_HEADINGS, *_STAGE_HEADINGS), together)
+    if max(map(len, table)) <= width:
+        return table
+    of_speed = [label + speed for label, speed in zip(labels, speeds, strict=True)]
+    of_stages = [label + stage for label, stage in zip(labels, stages, strict=True)]
     return [
-        *_table((*_PLACE, *_SPEED), of_speed, width),
+        *_table((*_CELL_HEADINGS, *_SPEED_HEADINGS), of_speed, width),
         "",
-        *_table((*_PLACE, *_PARTS), of_parts, width),
+        *_table((*_CELL_HEADINGS, *_STAGE_HEADINGS), of_stages, width),
     ]
 
 
-def _place(width: int, height: int, steps: int, count: int, prompt: str) -> list[str]:
+def _label_columns(width: int, height: int, steps: int, count: int, prompt: str) -> list[str]:
     return [
         f"{width}×{height}",
         str(steps),
         str(count),
-        _shortened(one_line(prompt), _LONGEST_PROMPT),
+        _shortened(one_line(prompt), _MAX_PROMPT),
     ]
 
 
-def _place_of(cell: CellResult) -> list[str]:
-    return _place(cell.width, cell.height, cell.num_inference_steps, cell.count, cell.prompt)
+def _cell_columns(cell: CellResult) -> list[str]:
+    return _label_columns(
+        cell.width, cell.height, cell.num_inference_steps, cell.count, cell.prompt
+    )
 
 
 def _shortened(text: str, columns: int) -> str:
     return text if len(text) <= columns else f"{text[: columns - 1]}…"
 
 
-def _speed(cell: CellResult) -> list[str]:
+def _speed_columns(cell: CellResult) -> list[str]:
     speeds = [each.it_per_second for each in cell.samples if each.it_per_second is not None]
     at_once = {str(each.batch_size) for each in cell.samples if each.batch_size is not None}
     return [
@@ -165,7 +168,7 @@ def _speed(cell: CellResult) -> list[str]:
     ]
 
 
-def _parts(cell: CellResult) -> list[str]:
+def _stage_columns(cell: CellResult) -> list[str]:
     peaks = [sample.peak for sample in cell.samples if sample.peak is not None]
     return [
         *(_stage(cell, name) for name in ("encode", "denoise", "decode")),
@@ -175,14 +178,14 @@ def _parts(cell: CellResult) -> list[str]:
 
 
 def _stage(cell: CellResult, name: str) -> str:
-    spent = [sample.stages[name] for sample in cell.samples if name in sample.stages]
-    return f"{statistics.fmean(spent):.2f}" if spent else "–"
+    seconds = [sample.stages[name] for sample in cell.samples if name in sample.stages]
+    return f"{statistics.fmean(seconds):.2f}" if seconds else "–"
 
 
 def _ratio_row(cell: CellResult) -> list[str]:
     ratios = cell.ratios
     return [
-        *_place_of(cell),
+        *_cell_columns(cell),
         f"{statistics.median(ratios):.3f}",
         f"{min(ratios):.3f}",
         f"{max(ratios):.3f}",
@@ -191,12 +194,12 @@ def _ratio_row(cell: CellResult) -> list[str]:
     ]
 
 
-def _name(cell: CellResult) -> str:
-    return _named(cell.width, cell.height, cell.num_inference_steps, cell.prompt)
+def _name_of(cell: CellResult) -> str:
+    return _cell_name(cell.width, cell.height, cell.num_inference_steps, cell.prompt)
 
 
-def _named(width: int, height: int, steps: int, prompt: str) -> str:
-    size, steps_, _, short = _place(width, height, steps, 1, prompt)
+def _cell_name(width: int, height: int, steps: int, prompt: str) -> str:
+    size, steps_, _, short = _label_columns(width, height, steps, 1, prompt)
     return f"{size} {steps_} steps {short}"
 
 
@@ -211,8 +214,7 @@ def _wrapped(lines: Sequence[str], width: int) -> list[str]:
 def _table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None
 ) -> list[str]:
-    """Columns as wide as they need be; numbers to the right, prompts to the left and shortened
-    until the table fits into `width` columns, as far as that goes."""
+    """Aligned columns: numbers right, prompts left and shortened as far as needed for `width`."""
     lines = [list(headings), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     prompt = headings.index("prompt")
@@ -231,15 +233,15 @@ def _table(
 
 
 def _bars(values: Sequence[tuple[str, float]], width: int) -> list[str]:
-    """A horizontal bar for each name and value, to an eighth of a column."""
+    """A horizontal bar for each name and value, precise to an eighth of a column."""
     most = max(value for _, value in values)
     names = max(len(name) for name, _ in values)
-    longest = max(8, min(_BAR, width - names - 2 - _NUMBER))
+    longest = max(8, min(_MAX_BAR, width - names - 2 - _NUMBER))
     return [
         f"{name.ljust(names)}  {_bar(value / most, longest)} {value:.2f}" for name, value in values
     ]
 
 
 def _bar(share: float, longest: int) -> str:
-    whole, part = divmod(round(share * longest * 8), 8)
-    return "█" * whole + (_EIGHTHS[part] if part else "")
+    full, eighths = divmod(round(share * longest * 8), 8)
+    return "█" * full + (_EIGHTHS[eighths] if eighths else "")

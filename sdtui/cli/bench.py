@@ -168,7 +168,7 @@ def _measure(
     interrupted = False
     with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as output:
         measuring = Bench(
-            settings, request, plan, seconds=seconds, against=against, tell=output.advance
+            settings, request, plan, seconds=seconds, against=against, on_advance=output.advance
         )
         try:
             measuring.run()

@@ -31,7 +31,7 @@ class _Contender(EngineContender):
     interrupted_after: int | None = None
     runs = 0
 
-    def make(self, cell: Cell, on_step: OnStep) -> ContenderResult:
+    def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
         self.runs += 1
         if (cell.width, cell.height) == self.too_large:
             raise OutOfMemoryError("memory ran out in the denoise stage", stage=Stage.DENOISE)
@@ -47,7 +47,7 @@ def _bench(
 ) -> Bench:
     monkeypatch.setattr(measure, "EngineContender", type("_Trait", (_Contender,), traits))
     request = GenerationRequest(prompt="-", model=str(model))
-    return Bench(Settings(device="cpu"), request, plan, seconds=seconds, tell=lambda *_: None)
+    return Bench(Settings(device="cpu"), request, plan, seconds=seconds, on_advance=lambda *_: None)
 
 
 def _sizes(report: BenchReport) -> list[tuple[int, int]]:
@@ -124,7 +124,7 @@ def test_grid_is_reduced_to_fit_the_time(monkeypatch: pytest.MonkeyPatch, tiny_s
 def _measured(model: str, plan: Plan, against: str, **values: Any) -> CellResult:
     request = GenerationRequest.parse({"prompt": "-", "model": model, **values})
     settings = Settings(device="cpu", previews=False)
-    bench = Bench(settings, request, plan, seconds=600, against=against, tell=lambda *_: None)
+    bench = Bench(settings, request, plan, seconds=600, against=against, on_advance=lambda *_: None)
     bench.run()
     (only,) = bench.report().cells
     return only

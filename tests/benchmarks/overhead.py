@@ -41,7 +41,9 @@ def main() -> None:
         request = GenerationRequest(prompt="-", model=str(model), execution=execution, seed=1)
         for previews in (False, True):
             settings = Settings(device="cpu", previews=previews)
-            bench = Bench(settings, request, plan, seconds=3600, against="diffusers", tell=_nothing)
+            bench = Bench(
+                settings, request, plan, seconds=3600, against="diffusers", on_advance=_nothing
+            )
             bench.run()
             (cell,) = bench.report().cells
             ratios = cell.ratios

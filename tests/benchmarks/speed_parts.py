@@ -57,18 +57,18 @@ def main() -> None:
     request = GenerationRequest(prompt="-", model=options.model, seed=1)
     settings = Settings(previews=False)
     plain = EngineContender(settings, request)
-    plain.make(cell, _nothing)
+    plain.generate(cell, _nothing)
     for name, parts in _PARTS.items():
         faster = EngineContender(settings, request)
         loaded = faster.load()
         loaded.speedups = turn_on(loaded.pipeline, parts, loaded.device)
         before = time.perf_counter()
-        faster.make(cell, _nothing)
+        faster.generate(cell, _nothing)
         first = time.perf_counter() - before
         ratios = []
         for _ in range(options.pairs):
-            native, theirs = faster.make(cell, _nothing), plain.make(cell, _nothing)
-            ratios.append(native.sample.seconds / theirs.sample.seconds)
+            native, theirs = faster.generate(cell, _nothing), plain.generate(cell, _nothing)
+            ratios.append(native.measurement.seconds / theirs.measurement.seconds)
         sys.stdout.write(
             f"{name:22} {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})  "
             f"difference {picture_difference(native.images, theirs.images):.2f} of 255, "

@@ -116,4 +116,4 @@ def test_wrong_arguments_are_refused_before_measuring(
 def test_missing_report_is_refused(tmp_path: Path) -> None:
     done = _bench("--compare", tmp_path / "a.json", tmp_path / "b.json")
     assert done.returncode == 1
-    assert "is no benchmark that can be read" in done.stderr
+    assert "is not a readable benchmark" in done.stderr
