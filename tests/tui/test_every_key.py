@@ -79,7 +79,7 @@ async def at_queue(bench: AppHarness) -> None:
     while sum(not job.state.is_over for job in bench.queue.jobs()) < 4:
         await bench.generate()
     await bench.until(lambda: main.queue.presenter.progress.is_running)
-    await bench.until(lambda: main.panes.queue.list.jobs == bench.queue.jobs())
+    await bench.until(lambda: main.panes.queue.list.items == bench.queue.jobs())
     waiting = [n for n, job in enumerate(bench.queue.jobs()) if job.state is JobState.QUEUED]
     main.panes.queue.list.cursor = waiting[1]
     main.panes.queue.list.focus()

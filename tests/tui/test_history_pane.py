@@ -84,7 +84,7 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
         told = [each.message for each in full.app._notifications]
         assert told.count(f"{gone.name} is no longer there.") == 1
         await full.settled()
-        assert full.app.main.panes.history._gone is None
+        assert full.app.main.panes.history._missing is None
 
 
 async def test_search_narrows_and_says_what_is_wrong(full: AppHarness) -> None:

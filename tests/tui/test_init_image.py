@@ -42,9 +42,9 @@ async def test_the_picker_shows_folders_and_pictures_and_takes_one(
 ) -> None:
     async with running(bench, (80, 24)):
         screen = await choosing(bench, folder)
-        assert screen.choices.shown == ["../", "more/", "blue.png", "red.PNG"]
+        assert screen.choices.items == ["../", "more/", "blue.png", "red.PNG"]
         await bench.write("red")
-        assert screen.choices.shown == ["red.PNG"]
+        assert screen.choices.items == ["red.PNG"]
         await bench.press("enter")
         assert bench.at_main
         assert bench.app.main.generation.texts["init_image"] == str(folder / "red.PNG")
@@ -54,9 +54,9 @@ async def test_the_picker_goes_into_folders_and_back(bench: AppHarness, folder: 
     async with running(bench, (80, 24)):
         screen = await choosing(bench, folder)
         await bench.press("enter")
-        assert screen.choices.shown == ["../", "green.webp"]
+        assert screen.choices.items == ["../", "green.webp"]
         await bench.press("backspace")
-        assert "more/" in screen.choices.shown
+        assert "more/" in screen.choices.items
         await bench.write("more")
         await bench.press("enter", "down", "enter")
         assert bench.app.main.generation.texts["init_image"] == str(folder / "more/green.webp")
@@ -66,16 +66,16 @@ async def test_a_written_path_leads_there(bench: AppHarness, folder: Path) -> No
     async with running(bench, (80, 24)):
         screen = await choosing(bench, Path("/"))
         await bench.write(f"{folder}/mo")
-        assert screen.choices.shown == ["more/"]
+        assert screen.choices.items == ["more/"]
         await bench.write("re/")
-        assert (screen.choices.shown, screen.filter.value) == (["../", "green.webp"], "")
+        assert (screen.choices.items, screen.filter.value) == (["../", "green.webp"], "")
         await bench.write("../red")
-        assert screen.choices.shown == ["red.PNG"]
+        assert screen.choices.items == ["red.PNG"]
         await bench.write("/no such folder/x")
-        assert screen.choices.shown == []
+        assert screen.choices.items == []
         screen.filter.value = f"/{'long' * 1000}/x"
         await bench.settled()
-        assert screen.choices.shown == []
+        assert screen.choices.items == []
         screen.filter.value = f"{folder}/more/green.webp"  # as a paste is
         await bench.settled()
         await bench.press("enter")
@@ -111,7 +111,7 @@ async def test_a_written_name_comes_before_longer_ones(bench: AppHarness, folder
     async with running(bench, (80, 24)):
         screen = await choosing(bench, folder)
         await bench.write("more")
-        assert screen.choices.shown[screen.choices.cursor] == "more/"
+        assert screen.choices.items[screen.choices.cursor] == "more/"
         screen.filter.value = f"{folder}/cat.png"  # as a paste is
         await bench.settled()
         await bench.press("enter")
@@ -133,7 +133,7 @@ async def test_a_folder_that_cannot_be_read_is_told_of_once(
         screen = await choosing(bench, folder)
         await bench.write("more/gr")
         assert len(bench.app._notifications) == 1
-        assert screen.choices.shown == []
+        assert screen.choices.items == []
 
 
 async def test_a_path_at_home_may_begin_with_a_tilde(
@@ -143,10 +143,10 @@ async def test_a_path_at_home_may_begin_with_a_tilde(
     async with running(bench, (80, 24)):
         screen = await choosing(bench, Path("/"))
         await bench.write("~nobody-of-that-name/")
-        assert screen.choices.shown == []
+        assert screen.choices.items == []
         screen.filter.value = ""
         await bench.write("~/blue")
-        assert screen.choices.shown == ["blue.png"]
+        assert screen.choices.items == ["blue.png"]
 
 
 async def test_leaving_the_picker_changes_nothing(bench: AppHarness, folder: Path) -> None:

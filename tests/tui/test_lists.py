@@ -29,7 +29,7 @@ async def test_keys_move_the_cursor(bench: AppHarness) -> None:
         for key, line in (*there, *pages, ("pageup", 0), ("end", last)):
             await bench.press(key)
             assert log.list.cursor == line, key
-            assert log.list.shown[line].text[:9] in seen(log.list)
+            assert log.list.items[line].text[:9] in seen(log.list)
 
 
 async def test_one_line_more_does_not_lay_out_the_window(bench: AppHarness) -> None:
@@ -82,8 +82,8 @@ async def test_every_list_has_them(bench: AppHarness) -> None:
 async def test_an_empty_log_is_neither_copied_nor_saved(bench: AppHarness, key: str) -> None:
     async with running(bench):
         log = bench.app.main.panes.log
-        log.kept.clear()
-        log.list.use([])
+        log.lines.clear()
+        log.list.show_items([])
         log.list.focus()
         await bench.press(key)
         assert [each.message for each in bench.app._notifications] == ["The log shows nothing yet."]

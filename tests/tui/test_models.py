@@ -36,7 +36,7 @@ async def test_choosing_fills_the_form(bench: AppHarness) -> None:
     async with running(bench):
         bench.app.main.panes.parameters.fill({"model": "other"})
         screen = await choosing(bench)
-        assert [offer.name for offer in screen.choices.shown] == ["pocket"]
+        assert [offer.name for offer in screen.choices.items] == ["pocket"]
         await bench.press("enter")
         await bench.until(lambda: bench.app.main.generation.texts["model"] == "pocket")
 
@@ -58,7 +58,7 @@ async def downloading(bench: AppHarness, name: str = "some/model") -> ModelScree
     """Write an id into the chooser and take it."""
     screen = await choosing(bench)
     screen.filter.value = name
-    await bench.until(lambda: screen.choices.shown and screen.choices.shown[0].name == name)
+    await bench.until(lambda: screen.choices.items and screen.choices.items[0].name == name)
     await bench.press("enter")
     return screen
 
@@ -78,7 +78,7 @@ async def test_a_download_tells_bytes_and_speed_and_is_then_chosen(
         assert bench.at_main
         assert "↓" not in str(main.top_bar.render())
         screen = await choosing(bench)
-        offer = next(each for each in screen.choices.shown if each.name == "some/model")
+        offer = next(each for each in screen.choices.items if each.name == "some/model")
         assert offer.installed
 
 
@@ -94,7 +94,7 @@ async def test_a_download_that_ends_below_another_dialog(bench: AppHarness, hub:
         assert isinstance(bench.app.screen, ModelScreen)
         assert "some/model is downloaded" in str(screen.status.render())
         offers = screen.choices
-        await bench.until(lambda: [each.installed for each in offers.shown] == [True])
+        await bench.until(lambda: [each.installed for each in offers.items] == [True])
         await bench.press("enter")
         await bench.until(lambda: main.generation.texts["model"] == "some/model")
         assert bench.at_main
@@ -238,7 +238,7 @@ async def test_the_chooser_tells_what_fits(bench: AppHarness) -> None:
         bench.app.main.post_message(Sampled(Sample(0.0, GIB, 20 * GIB, 1, 5.0)))
         await bench.settled()
         screen = await choosing(bench)
-        assert screen.choices.shown[0].summary.endswith("✓")
+        assert screen.choices.items[0].summary.endswith("✓")
         assert "of 19.0 GiB free for 128×128: fits" in str(screen.details.render())
 
 

@@ -123,7 +123,7 @@ async def test_the_running_job_is_in_sight(bench: AppHarness) -> None:
             await bench.finished()
         bench.generator.hold.set()
         await bench.generate("the next")
-        await bench.until(lambda: main.panes.queue.list.jobs[0].state is JobState.RUNNING)
+        await bench.until(lambda: main.panes.queue.list.items[0].state is JobState.RUNNING)
         assert main.panes.queue.list.cursor == 0
         assert main.panes.queue.list.scroll_offset.y == 0
         bench.generator.hold.clear()
@@ -135,11 +135,11 @@ async def test_reuse_brings_the_seed_of_a_job_that_is_over(bench: AppHarness) ->
         await bench.generate("a cat")
         await bench.finished()
         await bench.until(
-            lambda: [job.state for job in main.panes.queue.list.jobs] == [JobState.DONE]
+            lambda: [job.state for job in main.panes.queue.list.items] == [JobState.DONE]
         )
         main.panes.queue.list.focus()
         await bench.press("r")
-        assert main.generation.texts["seed"] == str(main.panes.queue.list.jobs[0].seed)
+        assert main.generation.texts["seed"] == str(main.panes.queue.list.items[0].seed)
 
 
 async def test_reuse_brings_a_jobs_settings_back(bench: AppHarness) -> None:

@@ -104,7 +104,7 @@ class HistoryController:
         title = "Tags" + (f" (now: {tags})" if tags else "")
         text = await self._context.push_screen_wait(AskScreen(title, hint="cat garden -dog"))
         if text:
-            await self._panes.history.add_tags(entry, text)
+            await self._panes.history.edit_tags(entry, text)
 
 
 def refresh(history: History) -> HistoryRead:

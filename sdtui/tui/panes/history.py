@@ -20,6 +20,7 @@ from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.messages import message
+from sdtui.tui.panes.history_search import HistorySearch, PageLoad
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.widgets.history_list import PAGE, HistoryList
 from sdtui.tui.widgets.line_input import LineInput
@@ -35,27 +36,26 @@ RequestedAction = Literal[
     "show", "reuse", "vary", "init_image", "copy_path", "copy_prompt", "copy_json"
 ]
 
-_SETTLE = 0.12
-"""Seconds that the cursor must rest before the picture under it is read."""
-_PATIENCE = 2.0
-"""Seconds for which the next key waits until a picture is changed or read."""
+_SELECTION_SECONDS = 0.12
+"""How long the cursor must rest before the picture under it is read."""
+_MAX_KEY_WAIT_SECONDS = 2.0
+"""How long the next key waits until a picture is changed or read."""
 
 
 class SearchLine(LineInput):
-    """What is searched for."""
+    """Where a search is typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("search")
 
     class Left(Message):
-        """Someone wants back to the list."""
+        """The list is to be focused."""
 
     def action_leave(self) -> None:
-        """Back to the list."""
         self.post_message(self.Left())
 
 
 class HistoryPane(Pane):
-    """Newest first. Everything that touches disk runs beside the app."""
+    """Lists pictures, newest first. Whatever reads or writes the disk runs on other threads."""
 
     TITLE = "History"
     ABOUT = (
@@ -103,42 +103,33 @@ class HistoryPane(Pane):
         self.problem = Static(id="search-problem")
         self.list = HistoryList(id="history-list")
         self.trashed: list[Path] = []
-        self._settling: Timer | None = None
-        self._gone: Path | None = None
+        self._selection_timer: Timer | None = None
+        self._search = HistorySearch()
+        self._missing: Path | None = None
         """The picture that was last found missing, while it is still listed."""
-        self._loads = 0
-        self._seen_load = 0
-        """The number of the load that the list was last read anew with. What was asked for of the
-        same search before that and arrives behind it is out of date."""
-        self._sought = ""
-        self._shown = ""
-        """The search of which the list shows what it found: the last that made sense."""
-        self._found = asyncio.Event()
-        """Set once what is `_sought` is in the list. That may lag behind what stands in the search
-        line: this pane takes in no change of it while it waits."""
-        self._found.set()
 
     @property
     def _history(self) -> History:
         return self._open_history()
 
     def contents(self) -> Sequence[Widget]:
-        """Search above, list below."""
         return (self.search, self.problem, self.list)
 
     def focus_target(self) -> Widget:
-        """The list."""
         return self.list
 
-    def reload(self) -> None:
-        """Read the list again, and keys go on with what is there. A search that is under way is
-        made again too: it may have missed what changed."""
-        self._load(self._shown, self.list.cursor // PAGE * PAGE, anew=True)
-        if not self._found.is_set() and self._sought != self._shown:
-            self._load(self._sought, 0, anew=True)
+    @property
+    def _page_offset(self) -> int:
+        """The offset of the page with the cursor."""
+        return self.list.cursor // PAGE * PAGE
 
-    async def add_tags(self, entry: Entry, text: str) -> None:
-        """Add the tags in `text`, and take away those with a minus."""
+    def reload(self) -> None:
+        """Read the list again. Until that is done, keys act on what is listed."""
+        for load in self._search.reload(self._page_offset):
+            self._load(load)
+
+    async def edit_tags(self, entry: Entry, text: str) -> None:
+        """Add the tags in `text`, and remove those with a minus."""
         words = text.split()
         add = [word for word in words if not word.startswith("-")]
         remove = [word[1:] for word in words if word.startswith("-") and len(word) > 1]
@@ -153,37 +144,35 @@ class HistoryPane(Pane):
 
     @on(Input.Changed, "#history-search")
     def _searched(self) -> None:
-        self._sought = self.search.value
-        self._found.clear()
-        self._load(self._sought, 0, anew=True)
+        self._load(self._search.enter(self.search.value))
 
     @on(SearchLine.Left)
     @on(Input.Submitted, "#history-search")
     async def _search_done(self) -> None:
-        """To the list, once there is something that the next key can act on."""
-        await self._found.wait()
+        """Go to the list, once there is something that the next key can act on."""
+        await self._search.wait()
         if self.screen.focused is self.search:
             self.screen.set_focus(self.list)
 
     @on(HistoryList.PageWanted)
     def _page_wanted(self, event: HistoryList.PageWanted) -> None:
-        self._load(self._shown, event.offset, anew=False)
+        self._load(self._search.add_page(event.offset))
 
     @on(VirtualList.Highlighted)
     def _highlighted(self) -> None:
-        if self._settling is not None:
-            self._settling.stop()
-        self._settling = self.set_timer(_SETTLE, self._settled)
+        if self._selection_timer is not None:
+            self._selection_timer.stop()
+        self._selection_timer = self.set_timer(_SELECTION_SECONDS, self._settled)
 
     @on(VirtualList.Clicked)
     async def _clicked(self) -> None:
         await self.action_show()
 
     def _settled(self) -> None:
-        self._tell_selected()
+        self._post_selected()
 
     @work(group="selected", exclusive=True)
-    async def _tell_selected(self) -> None:
+    async def _post_selected(self) -> None:
         entry = self.list.selected
         record = None if entry is None else await self._record(entry)
         self.post_message(self.Selected(entry, record))
@@ -192,80 +181,77 @@ class HistoryPane(Pane):
         try:
             return await asyncio.to_thread(self._history.record, entry)
         except SdtuiError as error:
-            await self._tell(error, entry)
+            await self._show_error(error, entry)
             return None
 
-    async def _tell(self, error: SdtuiError, entry: Entry | None) -> None:
-        """What went wrong with a picture. Often it is gone: people may delete them at any time."""
+    async def _show_error(self, error: SdtuiError, entry: Entry | None) -> None:
+        """Show what went wrong with a picture. Often it is missing: people may delete pictures at
+        any time."""
         if entry is None or await asyncio.to_thread(entry.path.exists):
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             return
-        if entry.path == self._gone or not self.list.holds(entry):
+        if entry.path == self._missing or not self.list.holds(entry):
             return  # several things may be done with it at once
-        self._gone = entry.path
-        self.notify(f"{entry.path.name} is no longer there.", severity="warning", markup=False)
+        self._missing = entry.path
+        self.notify(f"{entry.path.name} is no longer there.", severity="warning")
         try:
             await asyncio.to_thread(self._history.refresh)
         except SdtuiError as problem:
-            self.notify(str(problem), severity="error", markup=False)
+            self.notify(str(problem), severity="error")
         self.reload()
 
     @work
-    async def _load(self, query: str, offset: int, *, anew: bool) -> None:
-        await self._read(query, offset, anew=anew)
+    async def _load(self, load: PageLoad) -> None:
+        await self._read(load)
 
-    async def _read(self, query: str, offset: int, *, anew: bool) -> None:
-        self._loads += 1
-        number = self._loads
+    async def _read(self, load: PageLoad) -> None:
+        search = self._search
         try:
-            page = await asyncio.to_thread(self._history.entries, query, offset=offset, limit=PAGE)
+            page = await asyncio.to_thread(
+                self._history.entries, load.query, offset=load.offset, limit=PAGE
+            )
         except InvalidRequestError as error:
-            if query == self._sought:
-                self._tell_problem(one_line(error.problems[0].message))
+            if load.query == search.entered:
+                self._show_problem(one_line(error.problems[0].message))
             return
         except SdtuiError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             return
         finally:
-            if anew and query == self._sought:
-                self._found.set()
-        if query == self._shown and number < self._seen_load:
-            return
-        if query == self._sought and anew:
-            self._tell_problem("")
-            if query != self._shown:
-                self._shown = query
+            search.end(load)
+        listed_before = search.listed
+        if search.accept(load):
+            if search.answers(load):
+                self._show_problem("")
+            if search.listed != listed_before:
                 self.list.cursor = 0
-        if query == self._shown:
-            if anew:
-                self._seen_load = number
-            self._show(page, anew)
+            self._show(page, replaces=load.replaces)
 
-    def _tell_problem(self, problem: str) -> None:
+    def _show_problem(self, problem: str) -> None:
         self.search.set_class(bool(problem), "-wrong")
         self.problem.display = bool(problem)
         self.problem.update(Content(f"↑ {problem}"))
 
-    def _show(self, page: Page, anew: bool) -> None:
-        if all(entry.path != self._gone for entry in page.entries):
-            self._gone = None
-        found = " found" if self._shown.strip() else ""
+    def _show(self, page: Page, *, replaces: bool) -> None:
+        if all(entry.path != self._missing for entry in page.entries):
+            self._missing = None
+        found = " found" if self._search.listed.strip() else ""
         self.count_in_title(f"{page.total:,}{found}")
         self.list.empty = "Nothing was found." if found else "No pictures yet."
-        self.list.use(page, anew=anew)
+        self.list.show_page(page, replaces=replaces)
         if not page.total:
             self.post_message(self.Selected(None, None))
 
     async def _change(self, change: Callable[[], object]) -> None:
-        """Change the history beside the app, then read the list again."""
-        await self._before_the_next_key(self._carry_out(change))
+        """Change the history on another thread, then read the list again."""
+        await self._finish_before_next_key(self._carry_out(change))
 
     async def _request_action(self, action: RequestedAction) -> None:
-        await self._before_the_next_key(self._read_and_request(action))
+        await self._finish_before_next_key(self._read_and_request(action))
 
-    async def _before_the_next_key(self, worker: Worker[None]) -> None:
-        """Keys act on what the one before has left. They don't wait for a disk that hangs."""
-        end = time.monotonic() + _PATIENCE
+    async def _finish_before_next_key(self, worker: Worker[None]) -> None:
+        """Have the next key act on the result of this one, but don't wait for a disk that hangs."""
+        end = time.monotonic() + _MAX_KEY_WAIT_SECONDS
         while not worker.is_finished and time.monotonic() < end:
             await asyncio.sleep(0.002)
 
@@ -275,8 +261,8 @@ class HistoryPane(Pane):
         try:
             await asyncio.to_thread(change)
         except SdtuiError as error:
-            await self._tell(error, entry)
-        await self._read(self._shown, self.list.cursor // PAGE * PAGE, anew=True)
+            await self._show_error(error, entry)
+        await self._read(self._search.replace_page(self._page_offset))
 
     @work
     async def _read_and_request(self, action: RequestedAction) -> None:
@@ -286,39 +272,30 @@ class HistoryPane(Pane):
             self.post_message(self.ActionRequested(action, entry, record))
 
     def action_search(self) -> None:
-        """To the search."""
         self.screen.set_focus(self.search)
 
     async def action_show(self) -> None:
-        """In the preview."""
         await self._request_action("show")
 
     async def action_reuse(self) -> None:
-        """All settings into the form."""
         await self._request_action("reuse")
 
     async def action_vary(self) -> None:
-        """All but the seed."""
         await self._request_action("vary")
 
     async def action_init_image(self) -> None:
-        """Start from this picture."""
         await self._request_action("init_image")
 
     async def action_copy_path(self) -> None:
-        """The path."""
         await self._request_action("copy_path")
 
     async def action_copy_prompt(self) -> None:
-        """The prompt."""
         await self._request_action("copy_prompt")
 
     async def action_copy_json(self) -> None:
-        """The metadata."""
         await self._request_action("copy_json")
 
     def action_compare(self) -> None:
-        """Mark the first; with the second, compare."""
         entry, marked = self.list.selected, self.list.marked
         if entry is None:
             return
@@ -333,7 +310,6 @@ class HistoryPane(Pane):
         self.list.refresh()
 
     async def action_star(self) -> None:
-        """Star, or no star."""
         entry = self.list.selected
         if entry is not None:
             mark = self._history.unstar if entry.starred else self._history.star
@@ -341,25 +317,22 @@ class HistoryPane(Pane):
             await self._change(lambda: mark(which))
 
     def action_tag(self) -> None:
-        """Write tags."""
         entry = self.list.selected
         if entry is not None:
             self.post_message(self.TagsWanted(entry))
 
     async def action_trash(self) -> None:
-        """Into the trash; it can be undone."""
         entry = self.list.selected
         if entry is not None:
             which = entry.id
             await self._change(lambda: self.trashed.append(self._history.trash(which)))
 
     async def action_undo(self) -> None:
-        """The last one back out of the trash."""
         if self.trashed:
             path = self.trashed[-1]
             await self._change(lambda: self._restore(path))
         else:
-            self.notify("Nothing was put into the trash since the start.", markup=False)
+            self.notify("Nothing was put into the trash since the start.")
 
     def _restore(self, path: Path) -> None:
         self._history.restore(path)

@@ -18,7 +18,7 @@ from sdtui.tui.panes.pane import Pane
 from sdtui.tui.styles import ThemeColour, theme_style
 from sdtui.tui.widgets.virtual_list import VirtualList
 
-_MOST = 2000
+_MAX_LINES = 2000
 _FILTERS = (
     ("", EventLevel.DETAIL),
     ("· without steps", EventLevel.INFO),
@@ -34,32 +34,23 @@ _COLOURS: dict[EventLevel, ThemeColour] = {
 }
 
 
-class LogLines(VirtualList):
-    """The lines that the filter lets through."""
+class LogLines(VirtualList[LogLine]):
+    """The lines that pass the filter."""
 
     marks_cursor_without_focus = False
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown: list[LogLine] = []
+    def item_text(self, item: LogLine, width: int) -> Text:
+        style = theme_style(self.app, _COLOURS[item.level])
+        return self.faint(f"{item.clock}  ").append(item.text, style)
 
-    def line_text(self, index: int, width: int) -> Text:
-        """Time and text."""
-        line = self.shown[index]
-        return self.faint(f"{line.clock}  ").append(
-            line.text, theme_style(self.app, _COLOURS[line.level])
-        )
-
-    def use(self, shown: list[LogLine]) -> None:
-        """Show these lines; stay at the end if that is where one was."""
-        if shown == self.shown:
+    def show_items(self, items: Sequence[LogLine]) -> None:
+        """Show these lines. The cursor stays at the end if it was there."""
+        if items == self.items:
             return
         follow = self.cursor >= self.count - 1
-        self.shown = shown
-        self.count = len(shown)
+        super().show_items(items)
         if follow:
             self.cursor = self.count - 1
-        self.refresh()
 
 
 class LogPane(Pane):
@@ -81,7 +72,7 @@ class LogPane(Pane):
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.list = LogLines()
-        self.kept: deque[LogLine] = deque(maxlen=_MOST)
+        self.lines: deque[LogLine] = deque(maxlen=_MAX_LINES)
         self._filter = 0
 
     def contents(self) -> Sequence[Widget]:
@@ -91,17 +82,17 @@ class LogPane(Pane):
     def add(self, lines: list[LogLine]) -> None:
         """Add lines at the end."""
         if lines:
-            self.kept.extend(lines)
+            self.lines.extend(lines)
             self._show()
 
     @property
     def text(self) -> str:
         """What is shown, as text."""
-        return "".join(f"{line.clock}  {line.text}\n" for line in self.list.shown)
+        return "".join(f"{line.clock}  {line.text}\n" for line in self.list.items)
 
     def _show(self) -> None:
         name, least = _FILTERS[self._filter]
-        self.list.use([line for line in self.kept if line.level >= least])
+        self.list.show_items([line for line in self.lines if line.level >= least])
         self.count_in_title(name)
 
     def action_filter(self) -> None:
@@ -118,14 +109,14 @@ class LogPane(Pane):
         self._ask_for(self.Save())
 
     def _ask_for(self, message: Message) -> None:
-        if self.list.shown:
+        if self.list.items:
             self.post_message(message)
         else:
             self.notify("The log shows nothing yet.", timeout=3)
 
     def action_details(self) -> None:
         """The line with the cursor, whole."""
-        if self.list.shown:
-            line = self.list.shown[self.list.cursor]
+        line = self.list.selected
+        if line is not None:
             title = "Error" if line.level is EventLevel.ERROR else line.clock
             self.notify(line.text, title=title, timeout=15, markup=False)

@@ -25,7 +25,7 @@ RequestedAction = Literal[
     "earlier", "later", "remove", "pause", "stop_after", "reuse", "details", "save_again"
 ]
 
-_ESCAPES: dict[JobState, tuple[str, ThemeColour]] = {
+_MARKS: dict[JobState, tuple[str, ThemeColour]] = {
     JobState.QUEUED: ("  ", "plain"),
     JobState.RUNNING: ("▶ ", "accent"),
     JobState.CANCELLING: ("◌ ", "warning"),
@@ -41,30 +41,26 @@ _WORDS = {
 }
 
 
-class QueueLines(VirtualList):
+class QueueLines(VirtualList["Job"]):
     """One job a line."""
 
     def __init__(self) -> None:
         super().__init__()
         self.empty = "Nothing waits."
-        self.jobs: Sequence[Job] = ()
         self.places: Mapping[str, str] = {}
 
-    def line_text(self, index: int, width: int) -> Text:
-        """Sign, prompt, and at the right where it stands."""
-        job = self.jobs[index]
-        sign, colour = _ESCAPES[job.state]
-        right = self.state(job)
-        over = job.state.is_over
-        left = Text().append(sign, theme_style(self.app, colour))
-        left.append(
-            one_line(job.request.prompt), theme_style(self.app, "muted" if over else "plain")
-        )
+    def item_text(self, item: Job, width: int) -> Text:
+        """Return the job's mark, its prompt, and at the right how far it is."""
+        mark, colour = _MARKS[item.state]
+        right = self.state(item)
+        prompt_style = theme_style(self.app, "muted" if item.state.is_over else "plain")
+        left = Text().append(mark, theme_style(self.app, colour))
+        left.append(one_line(item.request.prompt), prompt_style)
         left.truncate(max(1, width - len(right) - 1), overflow="ellipsis", pad=True)
         return left.append(f" {right}", theme_style(self.app, "muted"))
 
     def state(self, job: Job) -> str:
-        """Where a job stands."""
+        """Return how far a job is."""
         count = job.request.num_images_per_prompt
         if job.state is JobState.RUNNING:
             return self.places.get(job.id, "")
@@ -101,40 +97,32 @@ class QueuePane(Pane):
     def show(self, jobs: Sequence[Job], *, paused: bool) -> None:
         """Show the jobs as they stand. The cursor stays on its job; without the focus it leaves one
         that is over, so that what is being made is in sight."""
-        kept = self.selected
-        self.list.jobs = jobs
-        self.list.count = len(jobs)
+        selected = self.list.selected
+        self.list.show_items(jobs)
         places = {job.id: place for place, job in enumerate(jobs)}
-        if kept is not None and kept.id in places:
-            place = places[kept.id]
+        if selected is not None and selected.id in places:
+            place = places[selected.id]
             stays = self.list.has_focus or not jobs[place].state.is_over
             self.list.cursor = place if stays else 0
         open_jobs = sum(not job.state.is_over for job in jobs)
         parts = [f"{open_jobs}" if open_jobs else "", "· paused" if paused else ""]
         self.count_in_title(" ".join(part for part in parts if part))
-        self.list.refresh()
 
     def show_places(self, places: Mapping[str, str]) -> None:
         """Show how far the running jobs are, by their ids."""
         concerned = self.list.places.keys() | places.keys()
         before = {
             index: self.list.state(job)
-            for index, job in enumerate(self.list.jobs)
+            for index, job in enumerate(self.list.items)
             if job.id in concerned
         }
         self.list.places = places
         for index, state in before.items():
-            if self.list.state(self.list.jobs[index]) != state:
+            if self.list.state(self.list.items[index]) != state:
                 self.list.refresh_line(index)
 
-    @property
-    def selected(self) -> Job | None:
-        """The job with the cursor."""
-        jobs = self.list.jobs
-        return jobs[self.list.cursor] if 0 <= self.list.cursor < len(jobs) else None
-
     def _request_action(self, action: RequestedAction) -> None:
-        self.post_message(self.ActionRequested(action, self.selected))
+        self.post_message(self.ActionRequested(action, self.list.selected))
 
     def action_earlier(self) -> None:
         """Move the job forward."""

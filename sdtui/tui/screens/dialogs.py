@@ -116,24 +116,16 @@ class TextScreen(Dialog[None]):
         self.answer(None)
 
 
-class Choices(VirtualList):
-    """Names, of which some are shown."""
+class Choices(VirtualList[str]):
+    """One name a line."""
 
     def __init__(self, empty_name: str) -> None:
         super().__init__()
         self.empty = "Nothing was found."
         self._empty_name = empty_name
-        self.shown: list[str] = []
 
-    def use(self, names: list[str]) -> None:
-        """Show these."""
-        self.shown = names
-        self.count = len(names)
-        self.refresh()
-
-    def line_text(self, index: int, width: int) -> Text:
-        """The name."""
-        return Text(one_line(self.shown[index]) or self._empty_name)
+    def item_text(self, item: str, width: int) -> Text:
+        return Text(one_line(item) or self._empty_name)
 
 
 class ChooseScreen(SearchDialog):
@@ -152,14 +144,15 @@ class ChooseScreen(SearchDialog):
     def on_mount(self) -> None:
         """Begin at what is chosen now."""
         self.narrow()
-        if self._current in self.choices.shown:
-            self.choices.cursor = self.choices.shown.index(self._current)
+        if self._current in self.choices.items:
+            self.choices.cursor = self.choices.items.index(self._current)
 
     def narrow(self) -> None:
         """Show what the filter lets through."""
-        self.choices.use([name for name in self.names if self.lets_through(name)])
+        self.choices.show_items([name for name in self.names if self.lets_through(name)])
 
     def action_choose(self) -> None:
         """Take the line with the cursor."""
-        if self.choices.shown:
-            self.answer(self.choices.shown[self.choices.cursor])
+        name = self.choices.selected
+        if name is not None:
+            self.answer(name)

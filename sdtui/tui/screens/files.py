@@ -37,9 +37,9 @@ class FileScreen(ChooseScreen):
 
     def action_choose(self) -> None:
         """Into the folder, or done."""
-        if not self.choices.shown:
+        name = self.choices.selected
+        if name is None:
             return
-        name = self.choices.shown[self.choices.cursor]
         path = self._folder.parent if name == _UP else self._folder / name
         if is_folder(path):
             self._enter(path)
@@ -57,7 +57,7 @@ class FileScreen(ChooseScreen):
     def _narrow_to(self, name: str) -> None:
         """What is called just so comes before what is called so in part."""
         super().narrow()
-        for index, shown in enumerate(self.choices.shown):
+        for index, shown in enumerate(self.choices.items):
             if shown in (name, f"{name}/"):
                 self.choices.cursor = index
 

@@ -111,26 +111,15 @@ def _count(parameters: int) -> str:
     return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:,.0f} M"
 
 
-class OfferLines(VirtualList):
+class OfferLines(VirtualList[Offer]):
     """One model a line."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown: list[Offer] = []
-
-    def use(self, offers: list[Offer]) -> None:
-        """Show these."""
-        self.shown = offers
-        self.count = len(offers)
-        self.refresh()
-
-    def line_text(self, index: int, width: int) -> Text:
-        """Name left, what is known of it right. Of a long name the end matters most."""
-        offer = self.shown[index]
-        right = offer.summary
-        budget = max(8, width - len(right) - 2)
-        name = end_of(one_line(offer.name), budget)
-        return Text(f"{name:<{budget}}  ").append(right, theme_style(self.app, offer.verdict))
+    def item_text(self, item: Offer, width: int) -> Text:
+        """Return the name left and the summary right. Of a long name the end is shown."""
+        columns = max(8, width - len(item.summary) - 2)
+        name = end_of(one_line(item.name), columns)
+        style = theme_style(self.app, item.verdict)
+        return Text(f"{name:<{columns}}  ").append(item.summary, style)
 
 
 class ModelScreen(SearchDialog):
@@ -177,7 +166,7 @@ class ModelScreen(SearchDialog):
     def _found(self, event: OffersFound) -> None:
         self._offers = event.offers
         self.narrow()
-        names = [offer.name for offer in self.choices.shown]
+        names = [offer.name for offer in self.choices.items]
         if self._current in names:
             self.choices.cursor = names.index(self._current)
 
@@ -189,23 +178,18 @@ class ModelScreen(SearchDialog):
         asked = self.filter.value.strip()
         if _HUB_ID.fullmatch(asked) and asked not in [offer.name for offer in shown]:
             shown.append(_downloadable(asked))
-        self.choices.use(shown)
+        self.choices.show_items(shown)
         self._show_details()
 
     @on(VirtualList.Highlighted)
     def _show_details(self) -> None:
-        offer = self._selected
+        offer = self.choices.selected
         told = "Nothing of that name is installed; owner/name downloads it from the hub."
         self.details.update(Content(one_line(offer.details if offer else told)))
 
-    @property
-    def _selected(self) -> Offer | None:
-        shown = self.choices.shown
-        return shown[self.choices.cursor] if shown else None
-
     def action_choose(self) -> None:
         """Take the model with the cursor; download it first if need be."""
-        offer = self._selected
+        offer = self.choices.selected
         if offer is None:
             return
         if offer.installed:

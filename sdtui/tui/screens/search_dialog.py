@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -25,7 +25,7 @@ class SearchDialog(Dialog[str | None]):
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("choose")
 
-    choices: VirtualList
+    choices: VirtualList[Any]
 
     def __init__(self, title: str, placeholder: str) -> None:
         super().__init__()

@@ -64,27 +64,16 @@ def _shown(value: object) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-class SettingLines(VirtualList):
+class SettingLines(VirtualList[Setting]):
     """One setting a line: key, value, source."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown: list[Setting] = []
-
-    def use(self, settings: list[Setting]) -> None:
-        """Show these."""
-        self.shown = settings
-        self.count = len(settings)
-        self.refresh()
-
-    def line_text(self, index: int, width: int) -> Text:
-        """What is set stands out; a path's end tells most."""
-        setting = self.shown[index]
-        is_set = setting.origin != "default"
-        text = Text(f"{one_line(setting.key) if setting.key[0] != ' ' else setting.key:<18}")
-        text.append(one_line(setting.value), theme_style(self.app, "accent" if is_set else "plain"))
+    def item_text(self, item: Setting, width: int) -> Text:
+        """Return the line; values that were set are emphasised. Of a long path the end is shown."""
+        is_set = item.origin != "default"
+        text = Text(f"{one_line(item.key) if item.key[0] != ' ' else item.key:<18}")
+        text.append(one_line(item.value), theme_style(self.app, "accent" if is_set else "plain"))
         columns = max(10, width // 3)
-        origin = one_line(setting.origin).removeprefix("the environment variable ")
+        origin = one_line(item.origin).removeprefix("the environment variable ")
         origin = end_of(origin, columns)
         text.truncate(max(20, width - columns - 2), overflow="ellipsis", pad=True)
         return text.append(f"  {origin:>{columns}}", theme_style(self.app, "muted"))
@@ -131,14 +120,14 @@ class SettingsScreen(Dialog[None]):
             self.status.add_class("-wrong")
             self.status.update(Content(f"{one_line(str(error))}\ne  edit the file      esc  back"))
             return
-        self.list.use(all_settings(self._in_use, read))
+        self.list.show_items(all_settings(self._in_use, read))
         self.status.update(Content(told))
         self._show_details()
 
     @on(VirtualList.Highlighted)
     def _show_details(self) -> None:
-        if self.list.shown:
-            setting = self.list.shown[self.list.cursor]
+        setting = self.list.selected
+        if setting is not None:
             later = " It counts from the next start." if setting.changed else ""
             told = f"{setting.key.strip()}: {setting.about}{later} From: {setting.origin}."
             self.details.update(Content(one_line(told)))

@@ -1,4 +1,4 @@
-"""The history's list: however many pictures, only the pages around the cursor are in memory."""
+"""The history's list: of all pictures, only the pages around the cursor are in memory."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from sdtui.history import Entry, Page
 
 PAGE = 100
-_PAGES_KEPT = 12
+_MAX_PAGES = 12
 
 
-class HistoryList(VirtualList):
-    """One picture a line. Asks for the pages that it needs and shows blanks until they come."""
+class HistoryList(VirtualList["Entry"]):
+    """One picture a line. Asks for the pages that it needs and shows dots until they come."""
 
     @message
     class PageWanted(Message):
@@ -34,17 +34,18 @@ class HistoryList(VirtualList):
         self._wanted: set[int] = set()
         self.marked: Entry | None = None
 
-    def use(self, page: Page, *, anew: bool = False) -> None:
-        """Take in a page of the present search. `anew`: it takes the place of all that was read
-        before, which served until now."""
-        if anew:
-            self._stay(page)
-            self.forget()
+    def show_page(self, page: Page, *, replaces: bool) -> None:
+        """List a page of the current results. If it `replaces` them, all pages that were read
+        before are dropped."""
+        if replaces:
+            self._keep_cursor(page)
+            self._pages.clear()
+            self._wanted.clear()
         elif page.offset not in self._wanted:
             return
         self._pages[page.offset] = page.entries
         self._wanted.discard(page.offset)
-        while len(self._pages) > _PAGES_KEPT:
+        while len(self._pages) > _MAX_PAGES:
             here = self.cursor // PAGE * PAGE
             self._pages.pop(max(self._pages, key=lambda offset: abs(offset - here)))
         self.count = page.total
@@ -52,25 +53,20 @@ class HistoryList(VirtualList):
         if page.offset <= self.cursor < page.offset + PAGE:
             self.post_message(self.Highlighted(self, self.cursor))
 
-    def _stay(self, page: Page) -> None:
-        """Keep the cursor on its picture. In the first line, where nobody is at it, the newest
-        takes its place."""
+    def _keep_cursor(self, page: Page) -> None:
+        """Keep the cursor on its picture; but in the first line of a list without the focus, on the
+        newest."""
         if self.cursor == 0 and not self.has_focus:
             return
         ids = [entry.id for entry in page.entries]
-        kept = self.selected
-        if kept is not None and kept.id in ids:
-            place = page.offset + ids.index(kept.id)
+        selected = self.selected
+        if selected is not None and selected.id in ids:
+            place = page.offset + ids.index(selected.id)
             self.count = max(self.count, place + 1)
             self.cursor = place
 
-    def forget(self) -> None:
-        """Nothing that was read still holds."""
-        self._pages.clear()
-        self._wanted.clear()
-
     def entry(self, index: int) -> Entry | None:
-        """The picture in a line, if its page is here; else the page is asked for."""
+        """Return the picture in a line if its page was read; else ask for the page."""
         offset = index // PAGE * PAGE
         page = self._pages.get(offset)
         if page is None:
@@ -82,22 +78,21 @@ class HistoryList(VirtualList):
         return page[place] if place < len(page) else None
 
     def holds(self, entry: Entry) -> bool:
-        """Whether a picture is in what was read last."""
+        """True if a picture is in the pages that were read."""
         return any(each.path == entry.path for page in self._pages.values() for each in page)
 
     @property
     def selected(self) -> Entry | None:
-        """The picture with the cursor."""
         return self.entry(self.cursor) if self.count else None
 
     def line_text(self, index: int, width: int) -> Text:
-        """Star and prompt; where there is room, also size, seed and model."""
+        """Return star and prompt; from 36 columns on also the size, from 60 on model and seed."""
         entry = self.entry(index)
         if entry is None:
             return Text("  …", theme_style(self.app, "muted"))
         marked = self.marked is not None and self.marked.id == entry.id
-        sign = "◆ " if marked else "★ " if entry.starred else "  "
-        line = Text().append(sign, theme_style(self.app, "accent"))
+        mark = "◆ " if marked else "★ " if entry.starred else "  "
+        line = Text().append(mark, theme_style(self.app, "accent"))
         line.append(one_line(entry.prompt) or "(no prompt)")
         if width < 36:
             return line

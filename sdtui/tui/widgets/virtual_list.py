@@ -1,8 +1,9 @@
-"""A list of lines with a cursor. It draws only what is seen, so its length doesn't matter."""
+"""A list with a cursor. It draws only the visible lines, so its length doesn't matter."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.text import Text
 from textual import events
@@ -18,9 +19,12 @@ from sdtui.tui.messages import message
 from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
+_Item = TypeVar("_Item")
 
-class VirtualList(ScrollView, RefreshWhenVisible, can_focus=True):
-    """Subclasses say what stands in a line (`line_text`) and set `count`."""
+
+class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True):
+    """Shows items, one a line. Subclasses implement `item_text`, or `line_text` and `count` if not
+    all items are in memory."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor"}
@@ -46,48 +50,64 @@ class VirtualList(ScrollView, RefreshWhenVisible, can_focus=True):
     count: reactive[int] = reactive(0)
     cursor: reactive[int] = reactive(0)
     empty: reactive[str] = reactive("")
-    """What is said where there is no line."""
+    """Shown if there is no line."""
+    marks_cursor_without_focus = True
 
     @message
     class Highlighted(Message):
-        """The cursor came to another line, or there is another thing in it."""
+        """The cursor moved, or its line holds another item."""
 
-        lines: VirtualList
+        lines: VirtualList[Any]
         index: int
 
         @property
-        def control(self) -> VirtualList:
-            """Whose it is."""
+        def control(self) -> VirtualList[Any]:
             return self.lines
 
     @message
     class Clicked(Message):
         """The line with the cursor was clicked once more."""
 
-        lines: VirtualList
+        lines: VirtualList[Any]
         index: int
 
         @property
-        def control(self) -> VirtualList:
-            """Whose it is."""
+        def control(self) -> VirtualList[Any]:
             return self.lines
 
-    def line_text(self, index: int, width: int) -> Text:
-        """What stands in a line. Never made from markup."""
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.items: Sequence[_Item] = ()
+
+    def show_items(self, items: Sequence[_Item]) -> None:
+        """Show these items. The cursor stays in its line."""
+        self.items = items
+        self.count = len(items)
+        self.refresh()
+
+    @property
+    def selected(self) -> _Item | None:
+        """The item with the cursor."""
+        return self.items[self.cursor] if 0 <= self.cursor < len(self.items) else None
+
+    def item_text(self, item: _Item, width: int) -> Text:
+        """Return an item's line, for `width` columns. Never made from markup."""
         raise NotImplementedError
+
+    def line_text(self, index: int, width: int) -> Text:
+        """Return the text of a line, for `width` columns."""
+        return self.item_text(self.items[index], width)
 
     def validate_cursor(self, cursor: int) -> int:
         """Keep the cursor on a line."""
         return max(0, min(cursor, self.count - 1))
 
-    def watch_count(self, count: int) -> None:
-        """More or fewer lines."""
+    def watch_count(self) -> None:
         self._measure()
         self.cursor = self.validate_cursor(self.cursor)
         self.refresh()
 
     def watch_cursor(self) -> None:
-        """Keep the cursor in sight."""
         self.show_cursor_line()
         self.refresh()
         self.post_message(self.Highlighted(self, self.cursor))
@@ -96,8 +116,7 @@ class VirtualList(ScrollView, RefreshWhenVisible, can_focus=True):
         """Scroll so that the cursor is seen."""
         self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True, x_axis=False)
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Lines are as wide as the widget."""
+    def on_resize(self) -> None:
         self._measure()
         self.show_cursor_line()
 
@@ -105,8 +124,8 @@ class VirtualList(ScrollView, RefreshWhenVisible, can_focus=True):
         size = Size(self.scrollable_content_region.width, self.count)
         overflows = self.count > self.container_size.height
         if size.width == self.virtual_size.width and overflows == self.show_vertical_scrollbar:
-            # Nothing moves but the scrollbar: lay out nothing, or every line that is added costs as
-            # much as a new window.
+            # Only the scrollbar moves. A new layout would make every added line cost as much as a
+            # new window.
             self.set_reactive(VirtualList.virtual_size, size)
             if overflows:
                 self.vertical_scrollbar.window_virtual_size = self.count
@@ -114,7 +133,6 @@ class VirtualList(ScrollView, RefreshWhenVisible, can_focus=True):
             self.virtual_size = size
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the widget."""
         index = y + round(self.scroll_offset.y)
         width = self.scrollable_content_region.width
         base = self.visual_style.rich_style
@@ -131,14 +149,12 @@ class VirtualList(ScrollView, RefreshWhenVisible, can_focus=True):
         strip = Strip(list(text.render(self.app.console)))
         return strip.apply_style(base).adjust_cell_length(width, base)
 
-    marks_cursor_without_focus = True
-
     def faint(self, text: str) -> Text:
-        """A part of a line that stands back."""
+        """Return muted text."""
         return Text().append(text, theme_style(self.app, "muted"))
 
     def on_click(self, event: events.Click) -> None:
-        """A click puts the cursor there; one on the cursor's line chooses it."""
+        """Move the cursor, or choose the line that it is on."""
         index = event.y + round(self.scroll_offset.y)
         if index == self.cursor:
             self.post_message(self.Clicked(self, index))
@@ -146,25 +162,19 @@ class VirtualList(ScrollView, RefreshWhenVisible, can_focus=True):
             self.cursor = index
 
     def action_cursor_up(self) -> None:
-        """One line up."""
         self.cursor -= 1
 
     def action_cursor_down(self) -> None:
-        """One line down."""
         self.cursor += 1
 
     def action_page_up(self) -> None:
-        """One page up."""
         self.cursor -= max(1, self.content_size.height - 1)
 
     def action_page_down(self) -> None:
-        """One page down."""
         self.cursor += max(1, self.content_size.height - 1)
 
     def action_first(self) -> None:
-        """To the first line."""
         self.cursor = 0
 
     def action_last(self) -> None:
-        """To the last line."""
         self.cursor = self.count - 1
