@@ -4,7 +4,6 @@ import them."""
 from __future__ import annotations
 
 from concurrent.futures import Future
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from textual.notifications import SeverityLevel
@@ -14,6 +13,7 @@ from textual.widget import Widget
 if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
     from sdtui.core.settings import Settings
+    from sdtui.tui.external_editor import ExternalEditor
     from sdtui.tui.services import AppServices
     from sdtui.tui.state import SavedState
 
@@ -26,7 +26,8 @@ class AppContext(Protocol):
     settings: Settings
     state: SavedState
     over_ssh: bool
-    drawn_by: type[Widget] | None
+    editor: ExternalEditor
+    picture_widget: type[Widget] | None
     """The class of widget that draws finished pictures; None means half-cells."""
 
     @property
@@ -64,14 +65,6 @@ class AppContext(Protocol):
 
     def copy(self, text: str, name: str) -> None:
         """Copy a text to the clipboard; `name` says what it is in the notification."""
-        ...
-
-    def edit(self, text: str, suffix: str = ".txt") -> str | None:
-        """Edit a text in $EDITOR; None if that failed."""
-        ...
-
-    def edit_file(self, file: Path) -> bool:
-        """Edit a file in $EDITOR. Returns True if that succeeded."""
         ...
 
     def save(self) -> Future[None]:

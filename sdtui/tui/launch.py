@@ -55,7 +55,7 @@ def _run(settings: Settings, make_queue: MakeQueue | None) -> tuple[int, bool]:
         from sdtui.tui.app import SdtuiApp
     finally:
         patience = _PATIENCE_OVER_SSH if over_ssh else _PATIENCE
-        capabilities, early = (
+        capabilities, early_input = (
             question.answers(patience) if question else (TerminalCapabilities(), "")
         )
 
@@ -73,8 +73,10 @@ def _run(settings: Settings, make_queue: MakeQueue | None) -> tuple[int, bool]:
             monitor=Monitor(2.0 if over_ssh else 1.0),
         )
 
-    drawn_by = picture_widget(settings.image_protocol, capabilities)
-    app = SdtuiApp(settings, open_services, drawn_by=drawn_by, over_ssh=over_ssh, early=early)
+    widget = picture_widget(settings.image_protocol, capabilities)
+    app = SdtuiApp(
+        settings, open_services, picture_widget=widget, over_ssh=over_ssh, early_input=early_input
+    )
     code = app.run()
     failed = app.return_code not in (0, None) and code is None
     ended = app.close_services()

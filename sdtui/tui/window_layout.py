@@ -12,6 +12,7 @@ from textual.widget import Widget
 from sdtui.tui.pane_layout import Axis, PaneSizes
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.pane import Pane
+from sdtui.tui.textual_internals import apply_styles_now
 from sdtui.tui.widgets.top_bar import TABS, Tab, TopBar
 
 _WIDE, _HIGH, _TALL = 118, 34, 52
@@ -109,7 +110,7 @@ class WindowLayout:
         if not first[tab].focus_target().focusable:
             # Apply the styles at once: the next key may have been pressed already, and a hidden
             # widget can't be focused.
-            self._screen.app.stylesheet.update(self._screen)
+            apply_styles_now(self._screen)
         self.focus_pane(first[tab])
 
     def jump_targets(self) -> list[tuple[Offset, Callable[[], None]]]:

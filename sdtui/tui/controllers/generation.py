@@ -105,7 +105,7 @@ class GenerationController:
         """Edit the focused prompt, or else the positive one, in $EDITOR."""
         panes = self._panes
         pane = panes.negative if self._layout.focused_pane is panes.negative else panes.prompt
-        text = self._context.edit(pane.text)
+        text = self._context.editor.edit_text(pane.text)
         if text is not None:
             pane.text = text
 

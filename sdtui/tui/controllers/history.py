@@ -91,7 +91,7 @@ class HistoryController:
             self._context.show_error(error)
             return
         left, right = ((entry.path, each) for entry, each in zip(entries, records, strict=True))
-        screen = CompareScreen(left, right, self._context.drawn_by)
+        screen = CompareScreen(left, right, self._context.picture_widget)
         chosen = await self._context.push_screen_wait(screen)
         if chosen is not None:
             self._generation.use_request(single_picture_request(chosen))

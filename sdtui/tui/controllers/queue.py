@@ -150,7 +150,7 @@ class QueueController:
         viewer = PictureScreen(
             preview.paths,
             preview.init_image,
-            self._context.drawn_by,
+            self._context.picture_widget,
             preview.index or 0,
             follows=follows,
             stop=self.stop_current,

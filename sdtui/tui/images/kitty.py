@@ -19,6 +19,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from sdtui.tui.images.halfcell import fit
+from sdtui.tui.textual_internals import write_to_terminal
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -89,18 +90,13 @@ class KittyPicture(Widget):
             _command(f"{'' if index else place}m={int(index < len(chunks) - 1)}", chunk)
             for index, chunk in enumerate(chunks)
         ]
-        self._write("".join(commands))
+        write_to_terminal(self.app, "".join(commands))
         self.refresh()
 
     def _forget(self) -> None:
         if self._number:
-            self._write(_command(f"a=d,d=I,q=2,i={self._number}"))
+            write_to_terminal(self.app, _command(f"a=d,d=I,q=2,i={self._number}"))
         self._number = 0
-
-    def _write(self, commands: str) -> None:
-        # Textual has no public way to write; a second writer beside its own would mix with it.
-        if self.app._driver is not None:
-            self.app._driver.write(commands)
 
     def render_line(self, y: int) -> Strip:
         """A line of placeholders. Each says its row and column, since something may cover some."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class PictureView(Container):
-    """Shows one picture, several on a sheet, or a preview. `drawn_by` is the class that draws
+    """Shows one picture, several on a sheet, or a preview. `picture_widget` is the class that draws
     finished ones; None means half-cells."""
 
     DEFAULT_CSS = """
@@ -37,9 +37,11 @@ class PictureView(Container):
     }
     """
 
-    def __init__(self, drawn_by: type[Widget] | None = None, *, id: str | None = None) -> None:
+    def __init__(
+        self, picture_widget: type[Widget] | None = None, *, id: str | None = None
+    ) -> None:
         super().__init__(id=id)
-        self._drawn_by = drawn_by
+        self._picture_widget = picture_widget
         self._paths: tuple[Path, ...] = ()
         self.pixel_view = PixelView()
 
@@ -87,13 +89,13 @@ class PictureView(Container):
             return
         if paths == self._paths:
             await self.pixel_view.show(pixels)
-            if self._drawn_by is not None:
-                await self._draw_finished(self._drawn_by, image)
+            if self._picture_widget is not None:
+                await self._draw_finished(self._picture_widget, image)
 
-    async def _draw_finished(self, drawn_by: type[Widget], image: Image) -> None:
+    async def _draw_finished(self, picture_widget: type[Widget], image: Image) -> None:
         await self.query(".finished").remove()
         if self.is_attached:  # or the app is ending
-            widget: Any = drawn_by
+            widget: Any = picture_widget
             await self.mount(widget(image, classes="finished"))
             self.add_class("-finished")
 

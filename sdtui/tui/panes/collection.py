@@ -37,7 +37,9 @@ class Panes:
         )
         self.parameters = ParametersPane(id="parameters")
         self.queue = QueuePane(id="queue")
-        self.preview = PreviewPane("preview", drawn_by=context.drawn_by, over_ssh=context.over_ssh)
+        self.preview = PreviewPane(
+            "preview", picture_widget=context.picture_widget, over_ssh=context.over_ssh
+        )
         self.progress = ProgressPane(id="progress")
         self.memory = MemoryPane(id="memory")
         self.log = LogPane(id="log")

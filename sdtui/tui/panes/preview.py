@@ -69,9 +69,9 @@ class PreviewPane(Pane, can_focus=True):
     index: reactive[int | None] = reactive(None)
     """Which picture is shown; None is all of them."""
 
-    def __init__(self, id: str, *, drawn_by: type[Widget] | None, over_ssh: bool) -> None:
+    def __init__(self, id: str, *, picture_widget: type[Widget] | None, over_ssh: bool) -> None:
         super().__init__(id=id)
-        self.view = PictureView(drawn_by)
+        self.view = PictureView(picture_widget)
         self.paths: tuple[Path, ...] = ()
         self.init_image: Path | None = None
         self._made: tuple[Path, ...] = ()

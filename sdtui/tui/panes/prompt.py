@@ -17,6 +17,7 @@ from sdtui.core.escapes import escape_same_width
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.messages import message
 from sdtui.tui.panes.pane import Pane
+from sdtui.tui.textual_internals import KeyTextArea
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ _OWN_KEYS = {
 """Key → Textual's action, of the keys that come as quickly as letters do."""
 
 
-class PromptEditor(TextArea):
+class PromptEditor(KeyTextArea):
     """A text editor that strikes out the words no text encoder will see, and brings back earlier
     prompts with up and down at its edges."""
 
@@ -81,8 +82,7 @@ class PromptEditor(TextArea):
             return False
         return typed.is_printable or typed.key == "enter" or typed.key in _OWN_KEYS
 
-    async def _on_key(self, event: events.Key) -> None:
-        await super()._on_key(event)
+    async def after_key(self, event: events.Key) -> None:
         if event.key in _OWN_KEYS:
             event.stop()
             event.prevent_default()

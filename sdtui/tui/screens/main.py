@@ -37,6 +37,7 @@ from sdtui.tui.panes.parameters import ParametersPane
 from sdtui.tui.panes.preview import PreviewPane
 from sdtui.tui.panes.queue import QueuePane
 from sdtui.tui.stagger import stagger
+from sdtui.tui.textual_internals import is_first_resume
 from sdtui.tui.widgets.form_fields import FieldOpened
 from sdtui.tui.widgets.key_bar import KeyBar
 from sdtui.tui.widgets.top_bar import TopBar
@@ -127,7 +128,7 @@ class MainScreen(Screen[None]):
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """The first time every pane has just got its styles; once more would take a while."""
-        if self.stack_updates == 0:
+        if is_first_resume(self):
             event.refresh_styles = False
 
     def on_resize(self, event: events.Resize) -> None:
@@ -180,7 +181,7 @@ class MainScreen(Screen[None]):
     def action_settings(self) -> None:
         from sdtui.tui.screens.settings import SettingsScreen
 
-        self.app.push_screen(SettingsScreen(self.context.settings, self.context.edit_file))
+        self.app.push_screen(SettingsScreen(self.context.settings, self.context.editor.edit_file))
 
     def action_jump(self) -> None:
         from sdtui.tui.screens.jump import JumpScreen

@@ -43,7 +43,7 @@ class PictureScreen(Screen[None]):
         self,
         paths: Sequence[Path],
         init_image: Path | None,
-        drawn_by: type[Widget] | None,
+        picture_widget: type[Widget] | None,
         index: int = 0,
         *,
         follows: bool = False,
@@ -56,7 +56,7 @@ class PictureScreen(Screen[None]):
         self._index = len(self._paths) - 1 if follows and self._paths else index
         self._follows = follows
         self._before = False
-        self._view = PictureView(drawn_by)
+        self._view = PictureView(picture_widget)
         self._caption = Static(id="caption")
 
     def compose(self) -> ComposeResult:
@@ -184,10 +184,12 @@ class CompareScreen(Screen[GenerationRecord | None]):
     CSS_PATH = "picture.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("compare")]
 
-    def __init__(self, first: Compared, second: Compared, drawn_by: type[Widget] | None) -> None:
+    def __init__(
+        self, first: Compared, second: Compared, picture_widget: type[Widget] | None
+    ) -> None:
         super().__init__()
         self._pictures = (first, second)
-        self._views = (PictureView(drawn_by), PictureView(drawn_by))
+        self._views = (PictureView(picture_widget), PictureView(picture_widget))
 
     def compose(self) -> ComposeResult:
         """Two pictures and a table."""

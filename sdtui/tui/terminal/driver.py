@@ -9,10 +9,10 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 
 from textual import events
-from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
-from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
+
+from sdtui.tui.textual_internals import KeyParser, is_written_with_alt
 
 _BEGIN, _END = "\x1b[200~", "\x1b[201~"
 _ESCAPE = "\x1b"
@@ -25,7 +25,7 @@ _WITH_ALT = re.compile(r"\x1b[^\x1b\[\]OPX^_\\]")
 behind it (ECMA-48, 5.3)."""
 
 
-class InputParser(XTermParser):
+class InputParser(KeyParser):
     """Makes keys and pastes of what the terminal sends. What is pasted stays one text, whatever
     stands in it: by itself Textual takes an escape sequence in it that it doesn't know, or one that
     is cut short, for keys that were pressed. And it knows a letter with alt only if a tenth of a
@@ -55,20 +55,18 @@ class InputParser(XTermParser):
         for letter in _WITH_ALT.finditer(self._escape + text):
             end = letter.end() - before
             yield from super().feed(text[begin:end])
-            if self._timeout_time is not None:  # it waits for more of a sequence
-                self._timeout_time = 0.0
-                yield from self.tick()
+            yield from self.end_sequence()
             begin = end
         if begin < len(text) or not text:
             yield from super().feed(text[begin:])
         self._escape = _ESCAPE if text.endswith(_ESCAPE) else ""
 
-    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterator[events.Key]:
-        """Textual's, but alt with a digit is that, and not the letter that a Mac writes with it;
-        and what is pressed with alt is no text, or editors would write the letter."""
-        if len(sequence) == 2 and isinstance(ANSI_SEQUENCES_KEYS.get(sequence), str):
+    def key_events(self, sequence: str, alt: bool) -> Iterator[events.Key]:
+        """Yield Textual's keys, but alt with a digit is just that, and not the letter that a Mac
+        writes with it; and a key with alt has no character, or editors would write it."""
+        if is_written_with_alt(sequence):
             sequence, alt = sequence[1], True
-        for event in super()._sequence_to_key_events(sequence, alt):
+        for event in super().key_events(sequence, alt):
             if event.key.startswith("alt+"):
                 event.character = None
             yield event

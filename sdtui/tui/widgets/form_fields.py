@@ -95,15 +95,12 @@ class NumberField(TextField):
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Leave letters to the form's keys."""
-        if character is not None and character not in _OF_NUMBERS:
+        if character is not None and character not in _NUMBER_CHARACTERS:
             return False
         return super().check_consume_key(key, character)
 
-    async def _on_key(self, event: events.Key) -> None:
-        if event.is_printable and (event.character or "") not in _OF_NUMBERS:
-            event.prevent_default()
-        else:
-            await super()._on_key(event)
+    def refuses(self, event: events.Key) -> bool:
+        return event.is_printable and (event.character or "") not in _NUMBER_CHARACTERS
 
     def action_increase(self) -> None:
         """A step up."""
@@ -121,7 +118,7 @@ class NumberField(TextField):
         self.cursor_position = len(self.value)
 
 
-_OF_NUMBERS = "0123456789.-"
+_NUMBER_CHARACTERS = "0123456789.-"
 
 
 class PathField(TextField):

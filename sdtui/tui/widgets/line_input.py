@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rich.text import Text
-from textual.widgets import Input
 
 from sdtui.core.escapes import escape_same_width
+from sdtui.tui.textual_internals import KeyInput
 
 
-class LineInput(Input):
+class LineInput(KeyInput):
     """Textual's, one cell high, and safe to paste anything into: Textual would hand an escape
     sequence in the value on to the terminal."""
 
@@ -18,7 +18,5 @@ class LineInput(Input):
         super().__init__(value, placeholder=placeholder, compact=True, select_on_focus=False, id=id)
         self.cursor_blink = False
 
-    @property
-    def _value(self) -> Text:
-        """What is drawn."""
+    def drawn_text(self) -> Text:
         return Text(escape_same_width(self.value), no_wrap=True, overflow="ignore", end="")

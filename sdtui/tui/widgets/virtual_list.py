@@ -17,6 +17,7 @@ from textual.strip import Strip
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.messages import message
 from sdtui.tui.styles import theme_style
+from sdtui.tui.textual_internals import set_scrollbar_length
 from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
 _Item = TypeVar("_Item")
@@ -128,7 +129,7 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
             # new window.
             self.set_reactive(VirtualList.virtual_size, size)
             if overflows:
-                self.vertical_scrollbar.window_virtual_size = self.count
+                set_scrollbar_length(self.vertical_scrollbar, self.count)
         else:
             self.virtual_size = size
 

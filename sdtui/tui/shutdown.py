@@ -1,0 +1,103 @@
+"""How the app ends: by key, by signal, or because its terminal is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from _thread import start_new_thread  # threading's own needs a lock
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from textual.app import App
+from textual.screen import Screen
+
+from sdtui.core import runtime
+from sdtui.core.job_state import JobState
+from sdtui.tui.terminal.restore import terminal_is_gone
+
+if TYPE_CHECKING:
+    from sdtui.jobs import Jobs
+
+_log = logging.getLogger(__name__)
+
+
+class Shutdown:
+    """Saves and ends the app."""
+
+    def __init__(
+        self,
+        app: App[int],
+        *,
+        stop: Callable[[], None],
+        save: Callable[[], Future[None]],
+        close_services: Callable[[], bool],
+    ) -> None:
+        """`stop` stops what runs in the window's background; `save` saves the app's state;
+        `close_services` may be called on any thread."""
+        self._app = app
+        self._stop = stop
+        self._save = save
+        self._close_services = close_services
+        self._question: Screen[bool | None] | None = None
+
+    def handle_signals(self) -> None:
+        """Leave on SIGINT, SIGTERM and SIGHUP. To be called on the app's thread."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_terminate, number)
+        # Not by the loop: it may be waiting to write to a terminal that is gone.
+        signal.signal(signal.SIGHUP, self._on_hangup)
+
+    def leave(self, code: int = 0) -> None:
+        """Save and end. The queue is on disk already, for the next start."""
+        self._stop()
+        self._save().result()
+        self._app.exit(code)
+
+    def quit(self, jobs: Jobs | None) -> None:
+        """Leave, but ask first if a picture would be lost. A second call leaves at once."""
+        loss = what_is_lost(jobs) if jobs else ""
+        if loss and self._app.screen is not self._question:
+            self._app.run_worker(self._ask(loss))
+        else:
+            self.leave()
+
+    async def _ask(self, loss: str) -> None:
+        from sdtui.tui.screens.dialogs import ConfirmScreen
+
+        self._question = ConfirmScreen("Quit?", loss, "Quit", "Stay")
+        if await self._app.push_screen_wait(self._question):
+            self.leave()
+
+    def _on_terminate(self, number: int) -> None:
+        _log.warning("ended by signal %s", number)
+        self.leave(128 + number)
+
+    def _on_hangup(self, number: int, _: FrameType | None) -> None:
+        """Save and end on another thread: what this handler interrupted may hold a lock that
+        saving needs, and continues only when the handler has returned."""
+        if terminal_is_gone():
+            start_new_thread(self._end_without_terminal, (number,))
+        else:
+            self._app.call_later(self._on_terminate, number)
+
+    def _end_without_terminal(self, number: int) -> None:
+        """Save and end the process. Textual's exit would wait forever until everything is written
+        to the terminal."""
+        _log.warning("the terminal is gone")
+        self._save().result()
+        self._close_services()
+        runtime.leave(128 + number)
+
+
+def what_is_lost(jobs: Jobs) -> str:
+    """Return which pictures quitting would lose, in a sentence; "" if none."""
+    if any(job.state is JobState.RUNNING for job in jobs.jobs()):
+        kept = "The queue is kept, and the next start offers to go on."
+        return f"A picture is being made; it will be lost. {kept}"
+    if jobs.has_unsaved:
+        return "What the disk had no room for will be lost. In the queue, w saves it."
+    return ""

@@ -1,0 +1,128 @@
+"""Everything that the app uses of Textual beyond its public interface, in one place.
+
+Before Textual is upgraded, each of these has to be compared with the new version's code; then
+CHECKED_VERSION is set to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from textual import events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+from textual._xterm_parser import XTermParser
+from textual.app import App
+from textual.message import Message
+from textual.screen import Screen
+from textual.scrollbar import ScrollBar
+from textual.widgets import Input, TextArea
+
+CHECKED_VERSION = "8.2.8"
+
+_log = logging.getLogger(__name__)
+
+
+class KeyParser(XTermParser):
+    """Textual's parser of what a terminal sends."""
+
+    def end_sequence(self) -> Iterator[Message]:
+        """Stop waiting for the rest of a sequence, and yield what it is without."""
+        if self._timeout_time is not None:
+            self._timeout_time = 0.0
+            yield from self.tick()
+
+    def key_events(self, sequence: str, alt: bool) -> Iterator[events.Key]:
+        """Yield the keys of a sequence."""
+        yield from super()._sequence_to_key_events(sequence, alt)
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterator[events.Key]:
+        yield from self.key_events(sequence, alt)
+
+
+def is_written_with_alt(sequence: str) -> bool:
+    """True if Textual takes an escape and this digit or letter for what a Mac writes with alt."""
+    return len(sequence) == 2 and isinstance(ANSI_SEQUENCES_KEYS.get(sequence), str)
+
+
+class OpaqueScreensApp(App[int], inherit_bindings=False):
+    """An app that doesn't draw what an opaque screen covers, and logs its own errors."""
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """Textual always counts the screen below the upper one as visible: whatever changed there,
+        a picture on the whole screen would be drawn and sent to the terminal again."""
+        is_covered = self.screen_stack and self.screen.styles.background.a == 1
+        return [] if is_covered else super()._background_screens
+
+    def _handle_exception(self, error: Exception) -> None:
+        _log.error("the app met an error", exc_info=error)
+        super()._handle_exception(error)
+
+
+class KeyInput(Input):
+    """An input whose subclasses decide which keys it takes and how its text is drawn."""
+
+    def refuses(self, event: events.Key) -> bool:
+        """Return True for a key that must not be handled as text."""
+        return False
+
+    def drawn_text(self) -> Text:
+        """Return the text as it is drawn."""
+        return super()._value
+
+    async def _on_key(self, event: events.Key) -> None:
+        if self.refuses(event):
+            event.prevent_default()
+        else:
+            await super()._on_key(event)
+
+    @property
+    def _value(self) -> Text:
+        return self.drawn_text()
+
+
+class KeyTextArea(TextArea):
+    """A text area whose subclasses can handle keys after it."""
+
+    async def after_key(self, event: events.Key) -> None:
+        """Called after Textual has handled a key."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        await super()._on_key(event)
+        await self.after_key(event)
+
+
+def write_to_terminal(app: App[Any], text: str) -> None:
+    """Send text to the terminal through the writer that also sends the screen's updates; a second
+    writer would mix with it."""
+    if app._driver is not None:
+        app._driver.write(text)
+
+
+def is_first_resume(screen: Screen[Any]) -> bool:
+    """True while a screen has never been covered or uncovered."""
+    return screen.stack_updates == 0
+
+
+def set_scrollbar_length(scrollbar: ScrollBar, lines: int) -> None:
+    """Tell a scrollbar how many lines there are, without a new layout."""
+    scrollbar.window_virtual_size = lines
+
+
+def add_stylesheet(app: App[Any], file: Path) -> None:
+    """Add a stylesheet for the next screen. The styles of existing widgets aren't updated."""
+    app.stylesheet.add_source(file.read_text(encoding="utf-8"), (str(file), ""))
+
+
+def apply_theme_variables(app: App[Any]) -> None:
+    """Give the stylesheet the theme's variables before it is first read."""
+    app.stylesheet.set_variables(app.get_css_variables())
+
+
+def apply_styles_now(screen: Screen[Any]) -> None:
+    """Apply the styles of changed classes at once, and not with the next frame."""
+    screen.app.stylesheet.update(screen)

@@ -1,0 +1,23 @@
+"""What the app uses of Textual beyond its public interface stands in one module."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import textual
+
+from sdtui.tui import textual_internals
+
+TUI = Path(textual_internals.__file__).parent
+
+
+def test_internals_were_checked_with_the_installed_version() -> None:
+    assert textual.__version__ == textual_internals.CHECKED_VERSION
+
+
+def test_no_other_module_imports_private_modules_of_textual() -> None:
+    for file in TUI.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("textual._"):
+                assert file.name == "textual_internals.py", file
