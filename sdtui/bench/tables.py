@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sdtui.bench.compare import Comparison
 from sdtui.bench.report import BenchReport, CellResult
 from sdtui.core.text import one_line
+from sdtui.core.units import gibibytes
 
 _MAX_BAR = 40
 """Columns of the longest bar."""
@@ -102,7 +103,7 @@ def _header(report: BenchReport) -> list[str]:
     loading = ", ".join(f"{name} {spent:.2f}" for name, spent in report.load_timings.items())
     lines = [
         f"{machine.device}: {machine.name}, {machine.cores} cores, {machine.threads} threads, "
-        f"{machine.memory / _GIB:.1f} GiB; {machine.system}",
+        f"{gibibytes(machine.memory)} GiB; {machine.system}",
         ", ".join(part for part in settings if part),
         versions,
         f"loading, s: {loading}" if loading else "",

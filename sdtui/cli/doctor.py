@@ -13,6 +13,7 @@ import click
 from sdtui.core import paths
 from sdtui.core.settings import load_settings
 from sdtui.core.text import one_line
+from sdtui.core.units import data_size
 
 if TYPE_CHECKING:
     from sdtui.engine.diagnostics import Diagnosis
@@ -74,17 +75,18 @@ def _print(
     versions = "  ".join(f"{name} {number}" for name, number in found.versions.items())
     rows = [("versions", versions), ("CUDA", found.cuda or "torch is built without it")]
     rows += [
-        (f"GPU {index}", f"{gpu.name}, {_gib(gpu.free)} of {_gib(gpu.total)} free")
+        (f"GPU {index}", f"{gpu.name}, {data_size(gpu.free)} of {data_size(gpu.total)} free")
         for index, gpu in enumerate(found.gpus)
     ]
-    memory = f"{_gib(found.memory_free)} of {_gib(found.memory_total)} free, {found.cores} cores"
+    free, total = data_size(found.memory_free), data_size(found.memory_total)
+    memory = f"{free} of {total} free, {found.cores} cores"
     mode = (found.memory_mode or "chosen when it is downloaded").replace("_", " ")
     rows += [
         ("memory", memory),
         ("chosen", f"{found.device}, {found.dtype}; {found.model}: {mode} memory"),
     ]
     for name, place in places.items():
-        free = f"  ({_gib(disk[name])} free)" if name in disk else ""
+        free = f"  ({data_size(disk[name])} free)" if name in disk else ""
         rows.append((name, f"{place}{free}"))
     rows.append(("terminal", ", ".join(f"{name} {value}" for name, value in terminal.items())))
     for name, text in rows:
@@ -125,7 +127,7 @@ def _free(place: Path) -> int:
 
 def _disk_problems(disk: dict[str, int], places: dict[str, str]) -> list[str]:
     return [
-        f"only {_gib(free)} are free at {places[name]}. Make room, or move it by the settings"
+        f"only {data_size(free)} are free at {places[name]}. Make room, or move it by the settings"
         + (" (HF_HOME for the hub cache)." if name == "hub cache" else ".")
         for name, free in disk.items()
         if free < _LITTLE_DISK
@@ -137,7 +139,3 @@ def _picture_problems(pictures: Path) -> list[str]:
     if os.access(existing, os.W_OK | os.X_OK):
         return []
     return [f"{existing} can't be written. Set `pictures` to another folder in the config file."]
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"

@@ -32,7 +32,6 @@ MAX_PICTURE_BYTES = 256 * 1024 * 1024
 MAX_MEMBERS = 1_000_000
 """Most files read from an archive."""
 
-_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 
 

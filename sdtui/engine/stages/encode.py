@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from sdtui.models import TokenCounter
 from sdtui.requests.record import Truncation
-
-if TYPE_CHECKING:
-    pass
 
 _REMEMBERED = 32
 """Prompts. SDXL's embeddings of one are 77 x 2048 x 2 values, about 1 MB."""
@@ -27,8 +24,6 @@ class PromptEncoder:
 
     def __init__(self) -> None:
         self._remembered: OrderedDict[tuple[str, str, bool], Embeddings] = OrderedDict()
-        self.encoded = 0
-        """How often the text encoders were run."""
 
     def encode(
         self, pipeline: Any, prompt: str, negative_prompt: str, *, guidance: bool
@@ -39,7 +34,6 @@ class PromptEncoder:
             self._remembered.move_to_end(key)
             return self._remembered[key]
         embeddings = _encode(pipeline, prompt, negative_prompt, guidance)
-        self.encoded += 1
         self._remembered[key] = embeddings
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
