@@ -26,7 +26,7 @@ def test_report_survives_json(tmp_path: Path) -> None:
 def test_file_that_is_not_a_report_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "a.json"
     file.write_text(text)
-    with pytest.raises(BenchError, match=r"a\.json is no benchmark"):
+    with pytest.raises(BenchError, match=r"a\.json is not a readable benchmark"):
         read_report(file)
 
 
