@@ -108,7 +108,7 @@ class EngineContender:
         )
 
     def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
-        self.load().encoder.forget()
+        self.load().embeddings.clear()
         return self._generate(self.request_for(cell), on_step)
 
     def _generate(self, request: GenerationRequest, on_step: OnStep) -> ContenderResult:
@@ -144,7 +144,7 @@ class OneByOne(EngineContender):
     """The same engine, generating each picture on its own."""
 
     def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
-        self.load().encoder.forget()
+        self.load().embeddings.clear()
         request = self.request_for(replace(cell, count=1))
         images: list[Image.Image] = []
         measurements: list[Measurement] = []
@@ -187,7 +187,7 @@ class PlainDiffusers:
 
     def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
         request = self._engine.request_for(cell)
-        resolved = resolve(self._engine.load(), request)
+        resolved = resolve(request, self._engine.load())
         self._pipeline.scheduler = make_scheduler(self._original_scheduler, resolved.sampler)
         device = self._engine.engine.device
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds()]
@@ -196,7 +196,7 @@ class PlainDiffusers:
             "width": cell.width,
             "height": cell.height,
             "num_inference_steps": cell.num_inference_steps,
-            "guidance_scale": resolved.settings.guidance_scale,
+            "guidance_scale": resolved.guidance_scale,
             "num_images_per_prompt": cell.count,
             "generator": generators,
         }

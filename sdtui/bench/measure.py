@@ -110,7 +110,7 @@ class Bench:
     def _for_model(self, loaded: LoadedModel) -> Plan:
         if "sizes" in self._plan.kept:
             return self._plan
-        own = resolve(loaded, self._request).settings
+        own = resolve(self._request, loaded)
         return replace(self._plan, sizes=native_sizes(own.width, own.height))
 
     def _warm_up_and_fit(self, plan: Plan, contenders: list[Contender]) -> Plan:

@@ -12,8 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from sdtui.core.errors import SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device, choose_device, choose_dtype
-from sdtui.engine.memory.modes import modes_for
-from sdtui.models import describe_model, estimate_run, fastest_mode, find_model
+from sdtui.models import MemoryBudget, describe_model, find_model, model_fit
 
 
 class GPU(BaseModel):
@@ -92,14 +91,10 @@ def _memory_mode(settings: Settings, device: Device) -> str | None:
     source = find_model(settings.model, settings.model_folders)
     if source.path is None:
         return None
-    described = describe_model(source.path)
-    estimate = estimate_run(
-        described,
-        choose_dtype(device, settings.dtype),
-        described.native.width or 512,
-        described.native.height or 512,
-    )
-    return fastest_mode(estimate, device.memory().free, modes_for(device))
+    memory = device.memory()
+    budget = MemoryBudget(device.is_accelerator, memory.free, memory.total)
+    dtype = choose_dtype(device, settings.dtype)
+    return model_fit(describe_model(source.path), budget, budget.free, dtype).mode
 
 
 def _gpus() -> list[GPU]:

@@ -78,7 +78,11 @@ class RobustStableDiffusionGenerator:
                 _log.warning("memory ran out in the %s stage: %s", run.stage, failure)
                 self.engine.device.release()
                 step = next_step(
-                    request.execution.policy, run.plan, run.stage, len(run.builder.attempts)
+                    request.execution.policy,
+                    run.plan,
+                    run.stage,
+                    len(run.builder.attempts),
+                    run.features.rungs(),
                 )
                 if step is None:
                     raise OutOfMemoryError(_all_failed(run), _HINT, stage=run.stage)
@@ -92,7 +96,7 @@ class RobustStableDiffusionGenerator:
                         error=failure,
                     )
                 )
-                run.change_plan(step.plan)
+                run.plan = step.plan
         except SdtuiError as error:
             if not isinstance(error, CancelledError):
                 _log.info("the run failed in the %s stage", run.stage, exc_info=error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +10,9 @@ import torch
 
 from sdtui.core.enums import DType, MemoryMode, Speed
 from sdtui.engine.device import Device
+from sdtui.engine.embeddings import EmbeddingCache
 from sdtui.engine.preview import LatentToRGB
 from sdtui.engine.speed.presets import SpeedUps, denoiser_of
-from sdtui.engine.stages.encode import PromptEncoder
 from sdtui.models import ModelDescription, ModelSource, TokenCounter
 from sdtui.requests.record import ModelRecord
 
@@ -36,13 +37,20 @@ class LoadedModel:
     record: ModelRecord
     load_timings: dict[str, float]
     """Seconds by component."""
-    encoder: PromptEncoder = field(default_factory=PromptEncoder)
+    load_key: Hashable = ()
+    """What features changed in it for good: see `Feature.load_key`."""
+    embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
 
     @property
     def execution_device(self) -> torch.device:
         """Where the pipeline computes, whatever its memory mode keeps elsewhere between passes."""
         device: torch.device = self.pipeline._execution_device
         return device
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels of a latent's side."""
+        return int(getattr(self.pipeline, "vae_scale_factor", self.description.vae_factor))
 
     @property
     def denoiser(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,9 @@ from sdtui.engine.device import (
     choose_device,
     choose_dtype,
 )
+from sdtui.engine.features import FEATURES
+from sdtui.engine.features.active import ActiveFeatures
+from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.modes import apply_mode, can_change, modes_for, remove_hooks
 from sdtui.engine.preview import latent_to_rgb
@@ -31,14 +35,33 @@ from sdtui.models import (
     ModelSource,
     describe_model,
     download_model,
-    estimate_run,
     fastest_mode,
     find_model,
     model_hash,
+    native_estimate,
     token_counters,
 )
 from sdtui.requests.events import Downloading, Loaded, Loading, Report, report_nothing
 from sdtui.requests.record import ModelRecord
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What `load` has to have ready."""
+
+    source: ModelSource
+    description: ModelDescription
+    dtype: DType
+    memory_mode: MemoryMode
+    speed: Speed
+    features: ActiveFeatures
+
+    def can_be_had_of(self, loaded: LoadedModel) -> bool:
+        """True if a loaded model is this, or is but for a memory mode that can be changed."""
+        return (
+            (loaded.source.location, loaded.dtype, loaded.speed, loaded.load_key)
+            == (self.source.location, self.dtype, self.speed, self.features.load_key())
+        ) and (loaded.memory_mode is self.memory_mode or can_change(loaded.memory_mode))
 
 
 class StableDiffusionEngine:
@@ -47,10 +70,14 @@ class StableDiffusionEngine:
     Use it as a context manager, or call `cleanup` when done.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, features: tuple[Feature[Any], ...] = FEATURES
+    ) -> None:
         """Raises SettingsError if the device that the settings name isn't there."""
         self.settings = settings or Settings()
+        self.features = features
         self.device: Device = choose_device(self.settings.device)
+        self.modes = modes_for(self.device)
         self.threads = None if self.device.is_accelerator else ThreadCount()
         self.meter = PeakMeter(self.device)
         self.loaded: LoadedModel | None = None
@@ -87,24 +114,12 @@ class StableDiffusionEngine:
         """The number format of a run: what it asks for, else the device's."""
         return choose_dtype(self.device, asked)
 
-    def estimate(self, description: ModelDescription, dtype: DType) -> Estimate:
-        """The memory that one picture of the model's native size needs."""
-        native = description.native
-        return estimate_run(
-            description,
-            dtype,
-            native.width or 512,
-            native.height or 512,
-            guidance=(native.guidance_scale or 0) > 1,
-        )
-
     def choose_mode(self, asked: MemoryMode, estimate: Estimate, model: str) -> MemoryMode:
         """The memory mode of a run. Left to us: the mode that the model is already in if it fits,
         else the fastest that does. Raises UnsupportedModelError for a mode that the device
         doesn't have."""
-        modes = modes_for(self.device)
         if asked is not MemoryMode.AUTO:
-            if asked not in modes:
+            if asked not in self.modes:
                 raise UnsupportedModelError(
                     f"memory mode {asked} needs a GPU; on a CPU the weights are in main memory "
                     "anyway",
@@ -117,7 +132,7 @@ class StableDiffusionEngine:
             current = self.loaded.memory_mode
             if estimate.peaks[current] <= free:
                 return current
-        return fastest_mode(estimate, free, modes)
+        return fastest_mode(estimate, free, self.modes)
 
     def load(
         self,
@@ -128,46 +143,41 @@ class StableDiffusionEngine:
         *,
         report: Report = report_nothing,
         cancellation: Cancellation | None = None,
+        features: ActiveFeatures | None = None,
     ) -> LoadedModel:
         """Have `model` ready in this number format, memory mode and speed preset (None = that of
-        the settings); another one goes first.
+        the settings), for these features; another one goes first.
 
         Raises the ModelErrors, SettingsError, CancelledError, or the libraries' own error when
         memory runs out (nothing of the model stays behind then).
         """
         cancellation = cancellation or Cancellation()
-        resolved = self.dtype_for(dtype)
-        speed = speed or self.settings.speed
+        features = features or ActiveFeatures()
+        dtype = self.dtype_for(dtype)
         source, description = self.find(model, report, cancellation)
-        mode = self.choose_mode(memory_mode, self.estimate(description, resolved), model)
-        loaded = self.loaded
-        if (
-            loaded
-            and (loaded.source.location, loaded.dtype, loaded.speed)
-            == (source.location, resolved, speed)
-            and (loaded.memory_mode is mode or can_change(loaded.memory_mode))
-        ):
-            if loaded.memory_mode is not mode:
-                # If this fails half-way the model is in no mode at all: it has to go.
-                self.loaded = None
-                apply_mode(loaded.pipeline, mode, self.device)
-                loaded.memory_mode = mode
-                self.loaded = loaded
-            return loaded
-        loaded = None
-        self.unload()
-        return self._load(source, description, resolved, mode, speed, report, cancellation)
+        added = features.memory(description, dtype)
+        estimate = native_estimate(description, dtype, added=added)
+        mode = self.choose_mode(memory_mode, estimate, model)
+        wanted = _Wanted(source, description, dtype, mode, speed or self.settings.speed, features)
+        if self.loaded and wanted.can_be_had_of(self.loaded):
+            self._change_mode(self.loaded, mode)
+        else:
+            self.unload()
+            self._load(wanted, report, cancellation)
+        assert self.loaded is not None
+        return self.loaded
 
-    def _load(
-        self,
-        source: ModelSource,
-        description: ModelDescription,
-        dtype: DType,
-        mode: MemoryMode,
-        speed: Speed,
-        report: Report,
-        cancellation: Cancellation,
-    ) -> LoadedModel:
+    def _change_mode(self, loaded: LoadedModel, mode: MemoryMode) -> None:
+        if loaded.memory_mode is mode:
+            return
+        # If this fails half-way the model is in no mode at all: it has to go.
+        self.loaded = None
+        apply_mode(loaded.pipeline, mode, self.device)
+        loaded.memory_mode = mode
+        self.loaded = loaded
+
+    def _load(self, wanted: _Wanted, report: Report, cancellation: Cancellation) -> None:
+        source, description, dtype = wanted.source, wanted.description, wanted.dtype
         started = time.perf_counter()
 
         def on_component(name: str, number: int, total: int) -> None:
@@ -176,11 +186,12 @@ class StableDiffusionEngine:
         pipeline, timings = load_pipeline(
             description, TORCH_DTYPES[dtype], on_component, cancellation
         )
+        wanted.features.after_load(pipeline)
         to_rgb = latent_to_rgb(description.family, getattr(pipeline, "vae", None))
         with _timed(timings, "speed"):
-            speedups = apply_speed(pipeline, speed, self.device)
+            speedups = apply_speed(pipeline, wanted.speed, self.device)
         with _timed(timings, "to device"):
-            apply_mode(pipeline, mode, self.device)
+            apply_mode(pipeline, wanted.memory_mode, self.device)
         with _timed(timings, "hash"):
             record = _model_record(source, description, pipeline)
         self.loaded = LoadedModel(
@@ -189,14 +200,15 @@ class StableDiffusionEngine:
             pipeline=pipeline,
             device=self.device,
             dtype=dtype,
-            memory_mode=mode,
-            speed=speed,
+            memory_mode=wanted.memory_mode,
+            speed=wanted.speed,
             speedups=speedups,
             own_scheduler=pipeline.scheduler,
             counters=token_counters(description.path),
             to_rgb=to_rgb,
             record=record,
             load_timings=timings,
+            load_key=wanted.features.load_key(),
         )
         report(
             Loaded(
@@ -204,16 +216,15 @@ class StableDiffusionEngine:
                 family=description.family,
                 device=str(self.device.torch),
                 dtype=dtype,
-                memory_mode=mode,
+                memory_mode=wanted.memory_mode,
                 seconds=time.perf_counter() - started,
             )
         )
-        return self.loaded
 
     def unload(self) -> None:
         """Drop the model and give its memory back."""
         if self.loaded is not None:
-            self.loaded.encoder.forget()
+            self.loaded.embeddings.clear()
             remove_hooks(self.loaded.pipeline)
             self.loaded = None
         self.device.release()

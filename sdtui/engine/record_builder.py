@@ -1,4 +1,4 @@
-"""The story of a run, gathered as it goes, and the record that is made of it."""
+"""RecordBuilder: what a run notes as it goes, and the record that is derived from it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from importlib.metadata import version
 from sdtui import __version__
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import CancelledError, SdtuiError
+from sdtui.engine.features.active import ActiveFeatures
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.memory.ladder import Plan
+from sdtui.engine.samplers import label_of
 from sdtui.requests.record import (
     AttemptRecord,
     GenerationRecord,
@@ -27,9 +31,31 @@ from sdtui.requests.record import (
 from sdtui.requests.request import GenerationRequest
 
 
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the record says of the loaded model. Holds no tensors: a run may outlive its model."""
+
+    record: ModelRecord
+    dtype: DType
+    memory_mode: MemoryMode
+    own_sampler: str
+    speedups: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: LoadedModel) -> ModelFacts:
+        """The facts of a model as it is loaded now."""
+        return cls(
+            record=model.record,
+            dtype=model.dtype,
+            memory_mode=model.memory_mode,
+            own_sampler=label_of(model.own_scheduler),
+            speedups=model.speedups.names,
+        )
+
+
 @dataclass
 class RecordBuilder:
-    """What there is to tell about one run."""
+    """Written during a run, and only read by `record`."""
 
     request: GenerationRequest
     seeds: tuple[int, ...]
@@ -39,14 +65,10 @@ class RecordBuilder:
     attempts: list[AttemptRecord] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     load_timings: dict[str, float] = field(default_factory=dict)
-    settings: ImageSettings | None = None
-    model: ModelRecord | None = None
-    dtype: DType | None = None
-    memory_mode: MemoryMode | None = None
+    model: ModelFacts | None = None
     estimate: int | None = None
     truncations: tuple[Truncation, ...] = ()
     notices: list[str] = field(default_factory=list)
-    parents: tuple[str, ...] = ()
 
     @contextmanager
     def timing(self, stage: Stage) -> Iterator[None]:
@@ -61,6 +83,8 @@ class RecordBuilder:
     def record(
         self,
         images: tuple[ImageRecord, ...],
+        plan: Plan,
+        features: ActiveFeatures,
         *,
         peak: int | None,
         total: int | None,
@@ -69,6 +93,7 @@ class RecordBuilder:
     ) -> GenerationRecord:
         """The record as things stand. `complete` = whether every picture that was asked for is
         there (or, for one picture's own record, that one)."""
+        model = self.model
         return GenerationRecord(
             prompt=self.request.prompt,
             negative_prompt=self.request.negative_prompt,
@@ -79,21 +104,42 @@ class RecordBuilder:
             seed=self.seeds[0],
             generation_time=time.perf_counter() - self.started,
             request=self.request,
-            settings=self.settings,
-            model=self.model,
+            settings=_settings(plan, model, features),
+            model=model.record if model else None,
             device=self.device,
-            dtype=self.dtype,
-            memory_mode=self.memory_mode,
+            dtype=model.dtype if model else None,
+            memory_mode=model.memory_mode if model else None,
             attempts=tuple(self.attempts),
             timings=dict(self.timings),
             load_timings=self.load_timings,
             memory=MemoryRecord(device=self.device, estimate=self.estimate, peak=peak, total=total),
             truncations=self.truncations,
             notices=tuple(self.notices),
-            parents=self.parents,
+            parents=features.parents(),
             images=images,
             versions=_versions(),
         )
+
+
+def _settings(
+    plan: Plan, model: ModelFacts | None, features: ActiveFeatures
+) -> ImageSettings | None:
+    """The values that the pictures were made with; None before the model is loaded."""
+    resolved = plan.resolved
+    if resolved is None or model is None:
+        return None
+    values: dict[str, object] = {
+        "sampler": resolved.sampler or model.own_sampler,
+        "num_inference_steps": resolved.num_inference_steps,
+        "guidance_scale": resolved.guidance_scale,
+        "width": resolved.width,
+        "height": resolved.height,
+        "batch_size": plan.batch_size,
+        "vae_slicing": plan.vae_slicing,
+        "vae_tiling": plan.vae_tile is not None,
+        "speedups": model.speedups,
+    }
+    return ImageSettings.model_validate(values | features.settings())
 
 
 @cache

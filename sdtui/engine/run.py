@@ -1,36 +1,37 @@
-"""One request being carried out: its plan, and what is done of it so far.
+"""Run: one request being carried out, in passes and stages.
 
-A run can be advanced again after it failed: finished pictures, and latents that wait to be
-decoded, are kept, so an out-of-memory in the decoder never costs a second denoising.
+A run can be advanced again after it failed: finished pictures, and the latents that each pass gave,
+are kept, so an out-of-memory in the decoder or in a later pass never costs a denoising again.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-import torch
 from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import BrokenPictureError, SdtuiError
-from sdtui.engine.input_images import fit_image, open_init_image
+from sdtui.core.errors import SdtuiError, UnsupportedModelError
+from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.families import family_of
+from sdtui.engine.features.active import ActiveFeatures, open_sections
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.batching import choose_batch_size, expected_peak, held_before
 from sdtui.engine.memory.ladder import Plan
-from sdtui.engine.memory.modes import modes_for, set_vae_savings
 from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
+from sdtui.engine.passes import Batch, Pass, PassResults
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.engine.record_builder import RecordBuilder
-from sdtui.engine.resolve import Resolved, resolve
-from sdtui.engine.stages.decode import broken, check_latents, decode, decode_in_float32, to_images
-from sdtui.engine.stages.denoise import Batch, denoise, not_accepted
-from sdtui.engine.stages.encode import Embeddings, find_truncations
-from sdtui.requests.events import Estimated, Notice, Preview, Report, StageStarted, Step, Truncated
-from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings, Stage
+from sdtui.engine.record_builder import ModelFacts, RecordBuilder
+from sdtui.engine.resolve import resolve
+from sdtui.engine.stages.decode import decode
+from sdtui.engine.stages.denoise import denoise
+from sdtui.engine.stages.encode import encode, find_truncations
+from sdtui.engine.step_reporter import BatchPlace, StepReporter
+from sdtui.requests.events import Estimated, Notice, Report, StageStarted, Truncated
+from sdtui.requests.record import GenerationRecord, ImageRecord, Stage
 from sdtui.requests.request import GenerationRequest
 
 OnImage = Callable[[int, Image.Image, GenerationRecord], None]
@@ -61,24 +62,33 @@ class Run:
         self.request = request
         self.seeds = request.with_seed().seeds()
         self.stage = Stage.LOAD
-        self.builder = RecordBuilder(request, self.seeds, engine.device.torch.type)
         self.plan = Plan(
             batch_size=request.num_images_per_prompt,
             memory_mode=request.execution.memory_mode,
-            modes=modes_for(engine.device),
+            modes=engine.modes,
         )
+        self.builder = RecordBuilder(request, self.seeds, engine.device.torch.type)
         self._engine = engine
         self._report = report
         self._cancellation = cancellation
         self._on_image = on_image
-        self._resolved: Resolved | None = None
-        self._init_image: Image.Image | None = None
+        self._opened = False
+        self._passes: tuple[Pass, ...] = ()
+        self._steps: dict[int, int] = {}
+        """How many steps each pass has, where that is known."""
+        self._results = PassResults()
         self._images: dict[int, Image.Image] = {}
-        self._latents: dict[int, torch.Tensor] = {}
+        self._noticed: set[str] = set()
+        self._truncations_reported = False
         engine.meter.start()
         if engine.threads:
             engine.threads.begin()
         self._held = held_before(engine.device, loaded=engine.loaded, model=request.model)
+
+    @property
+    def features(self) -> ActiveFeatures:
+        """The features of the request, with what the ladder left of their sections."""
+        return ActiveFeatures.of(self._engine.features, self.plan.sections)
 
     def try_advance(self) -> str | None:
         """Advance; None if the run is done, the error's text if memory ran out. By the time this
@@ -92,33 +102,16 @@ class Run:
             return lines[0] if lines else type(error).__name__
         return None
 
-    def change_plan(self, plan: Plan) -> None:
-        """Go on with another plan. Latents made for another size or number of steps go."""
-        old = self.plan
-        if (old.width, old.height, old.num_inference_steps) != (
-            plan.width,
-            plan.height,
-            plan.num_inference_steps,
-        ):
-            self._latents.clear()
-        self.plan = plan
-
     def advance(self) -> None:
         """Do all that is left to do. Raises what the stages raise; `stage` says which it was."""
-        with self._in_stage(Stage.LOAD):
-            model = self._load()
-        with self._in_stage(Stage.ENCODE):
-            embeddings = self._encode(model)
-        while len(self._images) < len(self.seeds):
-            waiting = [index for index in self._latents if index not in self._images]
-            if waiting:
-                with self._in_stage(Stage.DECODE):
-                    self._decode(model, waiting[: self.plan.batch_size])
-                continue
-            self._cancellation.check_between_pictures()
-            todo = [index for index in range(len(self.seeds)) if index not in self._images]
-            with self._in_stage(Stage.DENOISE):
-                self._denoise(model, embeddings, todo[: self.plan.batch_size])
+        with ExitStack() as stack:
+            with self._in_stage(Stage.LOAD):
+                model = self._load()
+                stack.enter_context(self.features.applied(model))
+            with self._in_stage(Stage.ENCODE):
+                embeddings = self._encode(model)
+            while len(self._images) < len(self.seeds):
+                self._advance_batch(model, embeddings)
 
     def result(self, error: SdtuiError | None = None) -> GenerationResult:
         """The finished pictures, in order, and the record."""
@@ -133,7 +126,10 @@ class Run:
 
     def _load(self) -> LoadedModel:
         self._cancellation.check()
-        self._open_init_image()
+        if not self._opened:
+            sections = open_sections(self._engine.features, self.request)
+            self.plan = replace(self.plan, sections=sections)
+            self._opened = True
         before = self._engine.loaded
         model = self._engine.load(
             self.request.model,
@@ -142,191 +138,139 @@ class Run:
             self.request.execution.speed,
             report=self._report,
             cancellation=self._cancellation,
+            features=self.features,
         )
         if model is not before:
             self.builder.load_timings = model.load_timings
-        self.builder.model, self.builder.dtype = model.record, model.dtype
+        self.builder.model = ModelFacts.of(model)
         for notice in model.speedups.notices:
             self._notice(notice)
-        self._settle(model)
+        self._resolve(model)
         return model
 
-    def _open_init_image(self) -> None:
-        """Before the model is loaded: a wrong path should be told at once."""
-        section = self.request.image_to_image
-        if section is not None and self._init_image is None:
-            opened = open_init_image(section.image)
-            self.builder.parents = (opened.sha256,)
-            self._init_image = opened.image
-
-    def _settle(self, model: LoadedModel) -> None:
-        first = self._resolved is None
-        self._resolved = resolve(model, self.request)
-        wanted = self._resolved.settings
-        self.plan = replace(
-            self.plan.resolved(
-                wanted.width,
-                wanted.height,
-                wanted.num_inference_steps,
-                self._resolved.size_multiple,
-            ),
-            memory_mode=model.memory_mode,
-        )
+    def _resolve(self, model: LoadedModel) -> None:
+        """Fill in the plan in the first attempt, and take its passes in every one."""
+        first = self.plan.resolved is None
+        resolved = self.plan.resolved or resolve(self.request, model)
+        self.plan = replace(self.plan, resolved=resolved, memory_mode=model.memory_mode)
+        self._passes = self.features.passes(Pass(resolved))
+        self._results.keep_only(self._passes)
+        self._steps.clear()
         if first:
-            size = choose_batch_size(model, wanted, len(self.seeds))
-            self.plan = replace(self.plan, batch_size=min(size, self.plan.batch_size))
-            self.builder.estimate = expected_peak(model, wanted, size, self._held)
-            self._report(
-                Estimated(
-                    estimate=self.builder.estimate,
-                    free=self._engine.device.memory().free,
-                    memory_mode=model.memory_mode,
-                )
+            self._choose_batch_size(model)
+
+    def _choose_batch_size(self, model: LoadedModel) -> None:
+        added = self.features.memory(model.description, model.dtype)
+        size = choose_batch_size(model, self._passes, len(self.seeds), added)
+        self.plan = replace(self.plan, batch_size=min(size, self.plan.batch_size))
+        self.builder.estimate = expected_peak(model, self._passes, size, self._held, added)
+        self._report(
+            Estimated(
+                estimate=self.builder.estimate,
+                free=self._engine.device.memory().free,
+                memory_mode=model.memory_mode,
             )
-        self.builder.memory_mode = model.memory_mode
-        self.builder.settings = wanted.model_copy(
-            update={
-                "width": self.plan.width,
-                "height": self.plan.height,
-                "num_inference_steps": self.plan.num_inference_steps,
-                "batch_size": self.plan.batch_size,
-                "vae_slicing": self.plan.vae_slicing,
-                "vae_tiling": self.plan.vae_tile is not None,
-                "speedups": model.speedups.names,
-            }
         )
 
-    def _encode(self, model: LoadedModel) -> Embeddings | None:
+    def _encode(self, model: LoadedModel) -> list[Embeddings]:
+        """The embeddings of each pass."""
         self._cancellation.check()
-        settings = self.builder.settings
-        assert settings is not None
-        prompts = self.request.prompt, self.request.negative_prompt
-        truncations = find_truncations(model.counters, *prompts)
-        for truncation in truncations if not self.builder.truncations else ():
-            self._report(Truncated(truncation=truncation))
-        self.builder.truncations = truncations
-        if not model.description.is_stable_diffusion:
-            return None
-        guidance = model.uses_cfg(settings.guidance_scale)
-        return model.encoder.encode(model.pipeline, *prompts, guidance=guidance)
+        if not self._truncations_reported:
+            truncations = find_truncations(model.counters, self._passes[0].request)
+            self.builder.truncations = truncations
+            for truncation in truncations:
+                self._report(Truncated(truncation=truncation))
+            self._truncations_reported = True
+        return [encode(model, each.request, self.features) for each in self._passes]
+
+    def _advance_batch(self, model: LoadedModel, embeddings: list[Embeddings]) -> None:
+        """Decode pictures that have all passes behind them, else denoise those that have the
+        most."""
+        unfinished = [index for index in range(len(self.seeds)) if index not in self._images]
+        done = max(self._results.passes_done(index) for index in unfinished)
+        furthest = [each for each in unfinished if self._results.passes_done(each) == done]
+        indices = furthest[: self.plan.batch_size]
+        if done == len(self._passes):
+            with self._in_stage(Stage.DECODE):
+                self._decode(model, indices)
+            return
+        if done == 0:
+            self._cancellation.check_between_pictures()
+        with self._in_stage(Stage.DENOISE):
+            self._denoise(model, done, indices, embeddings[done])
 
     def _denoise(
-        self, model: LoadedModel, embeddings: Embeddings | None, indices: list[int]
+        self, model: LoadedModel, number: int, indices: list[int], embeddings: Embeddings
     ) -> None:
-        settings, resolved = self.builder.settings, self._resolved
-        assert settings is not None
-        assert resolved is not None
+        """Make pass `number` of some pictures."""
+        pass_ = self._passes[number]
         batch = Batch(
+            pass_=pass_,
             seeds=tuple(self.seeds[index] for index in indices),
-            width=settings.width,
-            height=settings.height,
-            num_inference_steps=settings.num_inference_steps,
-            guidance_scale=settings.guidance_scale,
-            sampler=resolved.sampler,
-            prompt=self.request.prompt,
-            negative_prompt=self.request.negative_prompt,
             embeddings=embeddings,
-            init_image=self._fitted_init_image(settings),
-            strength=settings.field_values().get("strength", 1.0),
+            before=self._results.latest(indices),
         )
-        for name in not_accepted(model, batch):
+        for name in family_of(model.description).not_accepted(model, batch):
             self._notice(f"{model.source.name} doesn't take {name}: it was left out")
-        # An init image is encoded whole: some VAEs can't encode in tiles.
-        set_vae_savings(model.pipeline.vae, slicing=False, tile=None)
+        reporter = StepReporter(
+            self._engine,
+            model,
+            self._place(number, indices),
+            self._report,
+            self._cancellation,
+        )
         watch = self._engine.settings.previews
-        made = denoise(model, batch, self._on_step(model, indices), watch=watch)
+        made = denoise(model, batch, self.features, reporter, watch=watch)
         self._cancellation.check()
+        self._steps[number] = reporter.steps
         if isinstance(made, list):
-            for index, image in zip(indices, made, strict=True):
-                self._finish(index, image)
+            if number + 1 < len(self._passes):
+                raise UnsupportedModelError(
+                    f"{model.source.name} gives finished pictures, which no other pass can go on "
+                    "with",
+                    "Leave out what makes further passes, or use another model",
+                )
+            self._finish(indices, made)
             return
-        check_latents(made, model.dtype)
-        # Kept as batches of one, and joined by cat, so that their memory format stays: kernels
-        # round differently for another one.
-        self._latents.update(zip(indices, made.split(1), strict=True))
+        for index, latents in zip(indices, made.split(1), strict=True):
+            self._results.add(index, pass_, latents)
 
-    def _fitted_init_image(self, settings: ImageSettings) -> Image.Image | None:
-        section = self.request.image_to_image
-        if section is None or self._init_image is None:
-            return None
-        return fit_image(self._init_image, settings.width, settings.height, section.fit)
+    def _place(self, number: int, indices: list[int]) -> BatchPlace:
+        steps = [self._steps.get(i, each.expected_steps) for i, each in enumerate(self._passes)]
+        begun = {*indices, *self._results.begun(), *self._images}
+        return BatchPlace(
+            first_image=indices[0],
+            size=len(indices),
+            steps_before=sum(steps[:number]),
+            steps_after=sum(steps[number + 1 :]),
+            batches_after=math.ceil((len(self.seeds) - len(begun)) / len(indices)),
+        )
 
     def _decode(self, model: LoadedModel, indices: list[int]) -> None:
         self._cancellation.check()
-        plan = self.plan
-        if not set_vae_savings(model.pipeline.vae, slicing=plan.vae_slicing, tile=plan.vae_tile):
-            self._notice(f"the VAE of {model.source.name} can't work in tiles")
-        latents = torch.cat([self._latents[index] for index in indices])
-        pictures = self._decoded(model, latents)
-        for index, image in zip(indices, to_images(model, pictures), strict=True):
-            self._finish(index, image)
+        latents = self._results.latest(indices)
+        assert latents is not None
+        images = decode(
+            model,
+            latents,
+            slicing=self.plan.vae_slicing,
+            tile=self.plan.vae_tile,
+            notice=self._notice,
+        )
+        self._finish(indices, images)
 
-    def _decoded(self, model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
-        """Pictures as tensors, looked at and mended."""
-        pictures = decode(model, latents)
-        wrong = broken(pictures)
-        if wrong:
-            if model.pipeline.vae.dtype != torch.float32:
-                self._notice(
-                    f"the VAE gave black or NaN pictures in {model.dtype}: decoding them again "
-                    "in float32"
-                )
-                pictures[wrong] = decode_in_float32(model, latents[wrong])
-            if broken(pictures):
-                raise BrokenPictureError(
-                    "the decoded picture is black or holds NaN, in float32 too",
-                    "Try another sampler, fewer changes to the model, or another VAE",
-                    stage=Stage.DECODE,
-                )
-        return pictures
+    # Events and the record
 
-    # Telling
-
-    def _finish(self, index: int, image: Image.Image) -> None:
-        self._images[index] = image
-        self._latents.pop(index, None)
-        if self._on_image is not None:
-            self._on_image(index, image, self._record([index]).of_image(index))
-
-    def _on_step(
-        self, model: LoadedModel, indices: list[int]
-    ) -> Callable[[int, int, torch.Tensor | None], None]:
-        began = time.perf_counter()
-        last = began
-        begun = {*indices, *self._latents, *self._images}
-        batches = math.ceil((len(self.seeds) - len(begun)) / len(indices))
-
-        def on_step(step: int, total: int, x0: torch.Tensor | None) -> None:
-            nonlocal last
-            self._cancellation.check()
-            if self._engine.threads:
-                self._engine.threads.adapt(compiled=model.speedups.compiled)
-            now = time.perf_counter()
-            mean = (now - began) / step
-            self._report(
-                Step(
-                    step=step,
-                    total=total,
-                    first_image=indices[0],
-                    batch_size=len(indices),
-                    seconds=now - last,
-                    it_per_second=1 / mean,
-                    remaining=mean * (total - step + total * batches),
-                    memory_now=self._engine.meter.now(),
-                    memory_peak=self._engine.meter.peak(),
-                )
-            )
-            last = now
-            if x0 is not None and model.to_rgb is not None:
-                width, height, rgb = model.to_rgb(x0)
-                self._report(
-                    Preview(step=step, image_index=indices[0], width=width, height=height, rgb=rgb)
-                )
-
-        return on_step
+    def _finish(self, indices: list[int], images: list[Image.Image]) -> None:
+        for index, image in zip(indices, self.features.after_decode(images), strict=True):
+            self._images[index] = image
+            self._results.drop(index)
+            if self._on_image is not None:
+                self._on_image(index, image, self._record([index]).of_image(index))
 
     def _notice(self, message: str) -> None:
-        if message not in self.builder.notices:
+        if message not in self._noticed:
+            self._noticed.add(message)
             self.builder.notices.append(message)
             self._report(Notice(message=message))
 
@@ -351,6 +295,8 @@ class Run:
         )
         return self.builder.record(
             images,
+            self.plan,
+            self.features,
             peak=self._engine.meter.peak(),
             total=self._engine.device.memory().total,
             error=error,

@@ -16,6 +16,14 @@ from sdtui.models.component_files import weight_variant
 from sdtui.models.describe import describe_model
 from sdtui.models.description import ModelDescription
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
+from sdtui.models.fit import (
+    MemoryBudget,
+    ModelFit,
+    model_fit,
+    native_estimate,
+    native_size,
+    recommend_download,
+)
 from sdtui.models.hashing import model_hash
 from sdtui.models.hub import download_model
 from sdtui.models.native import NativeValues
@@ -24,7 +32,9 @@ from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_cou
 
 __all__ = [
     "Estimate",
+    "MemoryBudget",
     "ModelDescription",
+    "ModelFit",
     "ModelSource",
     "NativeValues",
     "SourceKind",
@@ -40,7 +50,11 @@ __all__ = [
     "find_model",
     "hub_cache_folder",
     "installed_models",
+    "model_fit",
     "model_hash",
+    "native_estimate",
+    "native_size",
+    "recommend_download",
     "token_counters",
     "weight_variant",
 ]

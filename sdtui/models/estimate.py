@@ -56,17 +56,19 @@ def estimate_run(
     *,
     guidance: bool = True,
     tile: int | None = None,
+    added: int = 0,
 ) -> Estimate:
     """Estimate the peak for pictures of `width` x `height` pixels, `batch_size` at once.
 
     `guidance` doubles the denoiser's batch. `tile` is the side of a VAE tile in pixels, if the
-    VAE works in tiles.
+    VAE works in tiles. `added` = bytes of weights beside the denoiser's own, a ControlNet's for
+    example.
     """
     size = BYTES[dtype]
     parts = {name: count * size for name, count in description.parameters.items()}
-    weights = sum(parts.values())
+    weights = sum(parts.values()) + added
     encoders = [held for name, held in parts.items() if name.startswith("text_encoder")]
-    denoiser = parts.get("unet", 0) + parts.get("transformer", 0)
+    denoiser = parts.get("unet", 0) + parts.get("transformer", 0) + added
     vae = parts.get("vae", 0)
 
     latent_pixels = (width // description.vae_factor) * (height // description.vae_factor)

@@ -14,9 +14,10 @@ from sdtui.core.settings import Settings
 from sdtui.engine.device import Device, Memory
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.batching import LARGEST_BATCH, choose_batch_size
+from sdtui.engine.passes import Pass
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models import estimate_run
-from sdtui.requests.record import ImageSettings
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,17 @@ def model(tiny_sd1: Path) -> Iterator[LoadedModel]:
         yield engine.load(str(tiny_sd1), DType.FLOAT32)
 
 
-def _settings(side: int) -> ImageSettings:
-    return ImageSettings(
-        sampler="DDIM", num_inference_steps=1, guidance_scale=5.0, width=side, height=side
+def _choose(model: LoadedModel, side: int, count: int) -> int:
+    request = ResolvedRequest(
+        prompt="a red cat",
+        negative_prompt="",
+        sampler="DDIM",
+        num_inference_steps=1,
+        guidance_scale=5.0,
+        width=side,
+        height=side,
     )
+    return choose_batch_size(model, [Pass(request)], count, added=0)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +59,7 @@ def _settings(side: int) -> ImageSettings:
 def test_cpu_batches_small_pictures(
     model: LoadedModel, side: int, count: int, expected: int
 ) -> None:
-    assert choose_batch_size(model, _settings(side), count) == expected
+    assert _choose(model, side, count) == expected
 
 
 def _on_gpu(model: LoadedModel, mode: MemoryMode, free: int) -> LoadedModel:
@@ -61,8 +69,8 @@ def _on_gpu(model: LoadedModel, mode: MemoryMode, free: int) -> LoadedModel:
 
 def test_gpu_batches_as_many_as_fit(model: LoadedModel) -> None:
     on_gpu = _on_gpu(model, MemoryMode.FULL, 2**40)
-    assert choose_batch_size(on_gpu, _settings(1024), 8) == LARGEST_BATCH
-    assert choose_batch_size(on_gpu, _settings(1024), 9) == 5
+    assert _choose(on_gpu, 1024, 8) == LARGEST_BATCH
+    assert _choose(on_gpu, 1024, 9) == 5
 
 
 @pytest.mark.parametrize("mode", [MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD])
@@ -72,5 +80,5 @@ def test_pictures_that_do_not_fit_are_split_into_equal_batches(
     """Room for five of eight at once: two batches of four."""
     estimate = estimate_run(model.description, DType.FLOAT32, 512, 512, 5)
     free = estimate.peaks[mode] - (estimate.weights if mode is MemoryMode.FULL else 0)
-    assert choose_batch_size(_on_gpu(model, mode, free), _settings(512), 8) == 4
-    assert choose_batch_size(_on_gpu(model, mode, 0), _settings(512), 8) == 1
+    assert _choose(_on_gpu(model, mode, free), 512, 8) == 4
+    assert _choose(_on_gpu(model, mode, 0), 512, 8) == 1

@@ -12,8 +12,6 @@ import pytest
 from sdtui.core.enums import MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.engine import pipeline_manager as engine_module
-from sdtui.engine import run as run_module
-from sdtui.engine.device import Device
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.record import Stage
@@ -26,15 +24,10 @@ _MODES = (MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD, MemoryMode.GROUP_OFFLOAD)
 
 
 @pytest.fixture
-def offloading(monkeypatch: pytest.MonkeyPatch) -> Iterator[StableDiffusionEngine]:
-    """An engine that believes its device to have every mode."""
-
-    def all_modes(_: Device) -> tuple[MemoryMode, ...]:
-        return _MODES
-
-    monkeypatch.setattr(engine_module, "modes_for", all_modes)
-    monkeypatch.setattr(run_module, "modes_for", all_modes)
+def offloading() -> Iterator[StableDiffusionEngine]:
+    """An engine that takes its device to have every mode."""
     with StableDiffusionEngine(Settings(device="cpu")) as engine:
+        engine.modes = _MODES
         yield engine
 
 

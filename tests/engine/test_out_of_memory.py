@@ -47,7 +47,7 @@ def test_recovers_with_the_same_picture(
     wanted = _request(tiny_sd1, num_images_per_prompt=2)
     undisturbed = generator.generate_with_fallback(wanted)
     model = generator.engine.load(wanted.model, wanted.execution.dtype)
-    model.encoder.forget()
+    model.embeddings.clear()
     if stage is Stage.ENCODE and times == 2:
         pytest.skip("nothing but free caches leaves an encoder's picture as it is")
     with failing(model, stage, Fault(times)):

@@ -6,6 +6,7 @@ import pytest
 
 from sdtui.core.enums import MemoryMode, Policy
 from sdtui.engine.memory.ladder import LADDERS, Plan, fit_within, next_step
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.record import Stage
 
 _GPU = (
@@ -21,9 +22,15 @@ def _plan(modes: tuple[MemoryMode, ...] = _GPU, batch_size: int = 4) -> Plan:
         batch_size=batch_size,
         memory_mode=MemoryMode.FULL,
         modes=modes,
-        width=1024,
-        height=768,
-        num_inference_steps=50,
+        resolved=ResolvedRequest(
+            prompt="a red cat",
+            negative_prompt="",
+            sampler=None,
+            num_inference_steps=50,
+            guidance_scale=7.5,
+            width=1024,
+            height=768,
+        ),
     )
 
 
@@ -77,7 +84,7 @@ def test_strict_policy_has_only_lossless_rungs(stage: Stage) -> None:
     while (step := next_step(Policy.STRICT, plan, stage, attempts)) is not None:
         plan, attempts = step.plan, attempts + 1
         assert step.rung.lossless
-    assert (plan.width, plan.height, plan.num_inference_steps) == (1024, 768, 50)
+    assert plan.resolved == _plan().resolved
 
 
 @pytest.mark.parametrize("stage", [Stage.ENCODE, Stage.DENOISE, Stage.DECODE])

@@ -9,11 +9,20 @@ import pytest
 from textual.widgets import Static
 
 from sdtui.core.enums import MemoryMode
-from sdtui.models import ModelDescription, cached_snapshot, precision
+from sdtui.models import (
+    MemoryBudget,
+    ModelDescription,
+    ModelFit,
+    cached_snapshot,
+    model_fit,
+    precision,
+    recommend_download,
+)
 from sdtui.models.catalog import models_in
+from sdtui.models.fit import LARGE_MODELS
 from sdtui.monitor import GpuSample, Sample
+from sdtui.monitor.budget import memory_budget
 from sdtui.tui.messages import Sampled
-from sdtui.tui.model_fit import LARGE_MODELS, MemoryBudget, ModelFit, model_fit, recommend_download
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.models import ModelScreen
 from sdtui.tui.widgets.virtual_list import VirtualList
@@ -201,8 +210,8 @@ def test_without_a_gpu_a_model_is_whole_and_in_what_the_cpu_computes_in(
 def test_the_memory_is_that_of_the_device_in_the_settings() -> None:
     gpus = (GpuSample(0, "a", GIB, 8 * GIB), GpuSample(1, "b", GIB, 24 * GIB, own_memory=GIB))
     sample = Sample(0.0, 2 * GIB, 64 * GIB, GIB, 5.0, gpus)
-    assert MemoryBudget.of(sample) == MemoryBudget(True, 24 * GIB, 24 * GIB)
-    assert MemoryBudget.of(sample, "cpu") == MemoryBudget(False, 63 * GIB, 64 * GIB)
+    assert memory_budget(sample) == MemoryBudget(True, 24 * GIB, 24 * GIB)
+    assert memory_budget(sample, "cpu") == MemoryBudget(False, 63 * GIB, 64 * GIB)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """The retry ladder: what is tried, in which order, when memory runs out. Pure data and functions;
-`generator.py` holds the one loop that walks down it."""
+`generator.py` holds the loop that walks down it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, field, replace
 
 from sdtui.core.enums import MemoryMode, Policy
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.record import Stage
 
 FIT_SIDE = 384
@@ -24,32 +24,21 @@ _RUNNING = frozenset({Stage.ENCODE, Stage.DENOISE, Stage.DECODE})
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run will be carried out. The ladder changes plans, never requests."""
+    """How a run is carried out. The ladder replaces plans, never what was asked for."""
 
     batch_size: int
     """Pictures made at once."""
     memory_mode: MemoryMode
     modes: tuple[MemoryMode, ...]
     """The modes that the device has, fastest first."""
-    width: int | None = None
-    height: int | None = None
-    num_inference_steps: int | None = None
+    resolved: ResolvedRequest | None = None
     """None until the model is loaded."""
-    size_multiple: int = 8
+    sections: Mapping[str, object] = field(default_factory=dict)
+    """What the run's features are asked for, by their names."""
     vae_slicing: bool = False
     vae_tile: int | None = None
     freed: frozenset[Stage] = frozenset()
     """Stages that were already tried again with nothing but free caches."""
-
-    def resolved(self, width: int, height: int, num_inference_steps: int, multiple: int) -> Self:
-        """The plan with what the model has settled, where it was open."""
-        return replace(
-            self,
-            width=self.width or width,
-            height=self.height or height,
-            num_inference_steps=self.num_inference_steps or num_inference_steps,
-            size_multiple=multiple,
-        )
 
 
 @dataclass(frozen=True)
@@ -75,19 +64,30 @@ class LadderStep:
     changes: str
 
 
-def next_step(policy: Policy, plan: Plan, stage: Stage, attempts: int) -> LadderStep | None:
+def next_step(
+    policy: Policy, plan: Plan, stage: Stage, attempts: int, more: tuple[Rung, ...] = ()
+) -> LadderStep | None:
     """What to try after `stage` ran out of memory, or None if the policy has nothing left.
 
-    `attempts` is how many have been made.
+    `attempts` is how many have been made, `more` the rungs of the run's features.
     """
     if policy is Policy.TUTORIAL and attempts >= TUTORIAL_ATTEMPTS:
         return None
-    for rung in LADDERS[policy]:
+    for rung in _rungs(policy, more):
         if stage in rung.stages:
             found = rung.apply(plan, stage)
             if found is not None:
                 return LadderStep(rung, *found)
     return None
+
+
+def _rungs(policy: Policy, more: tuple[Rung, ...]) -> tuple[Rung, ...]:
+    if policy is Policy.TUTORIAL:
+        return LADDERS[policy]
+    lossless = tuple(rung for rung in more if rung.lossless)
+    if policy is Policy.STRICT:
+        return LADDERS[policy] + lossless
+    return LOSSLESS + lossless + tuple(rung for rung in more if not rung.lossless) + LOSSY
 
 
 def _free_caches(plan: Plan, stage: Stage) -> tuple[Plan, str] | None:
@@ -103,7 +103,8 @@ def _slice_vae(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
 
 
 def _tile_vae(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
-    largest = max(plan.width or 0, plan.height or 0)
+    resolved = plan.resolved
+    largest = max(resolved.width, resolved.height) if resolved else 0
     now = min(largest, plan.vae_tile or largest)
     tile = next((tile for tile in TILES if tile < now), None)
     if tile is None:
@@ -130,18 +131,21 @@ def _offload(mode: MemoryMode, words: str) -> Callable[[Plan, Stage], tuple[Plan
 
 
 def _fit(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
-    if plan.width is None or plan.height is None or max(plan.width, plan.height) <= FIT_SIDE:
+    resolved = plan.resolved
+    if resolved is None or max(resolved.width, resolved.height) <= FIT_SIDE:
         return None
-    width, height = fit_within(plan.width, plan.height, FIT_SIDE, plan.size_multiple)
-    changes = f"{plan.width}×{plan.height} → {width}×{height}"
-    return replace(plan, width=width, height=height), changes
+    width, height = fit_within(resolved.width, resolved.height, FIT_SIDE, resolved.size_multiple)
+    changes = f"{resolved.width}×{resolved.height} → {width}×{height}"
+    return replace(plan, resolved=replace(resolved, width=width, height=height)), changes
 
 
 def _fewer_steps(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
-    steps = plan.num_inference_steps
-    if steps is None or steps <= FEWER_STEPS:
+    resolved = plan.resolved
+    if resolved is None or resolved.num_inference_steps <= FEWER_STEPS:
         return None
-    return replace(plan, num_inference_steps=FEWER_STEPS), f"{steps} → {FEWER_STEPS} steps"
+    changes = f"{resolved.num_inference_steps} → {FEWER_STEPS} steps"
+    fewer = replace(resolved, num_inference_steps=FEWER_STEPS)
+    return replace(plan, resolved=fewer), changes
 
 
 def fit_within(width: int, height: int, side: int, multiple: int) -> tuple[int, int]:

@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from PIL import Image
 
 from sdtui.core.errors import BrokenPictureError
 from sdtui.engine.latents import decode_latents, needs_float32
 from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.memory.modes import set_vae_savings
 from sdtui.engine.stages.load import load_component
 from sdtui.requests.record import Stage
 
 
-def check_latents(latents: torch.Tensor, dtype: str) -> None:
-    """Raise BrokenPictureError if the denoiser gave NaN or infinity."""
-    if not torch.isfinite(latents).all():
-        hint = "Use --dtype bfloat16 or float32" if dtype == "float16" else "The model is damaged"
-        raise BrokenPictureError(
-            f"the denoiser gave no usable numbers (NaN) in {dtype}", hint, stage=Stage.DENOISE
+def decode(
+    model: LoadedModel,
+    latents: torch.Tensor,
+    *,
+    slicing: bool,
+    tile: int | None,
+    notice: Callable[[str], None],
+) -> list[Image.Image]:
+    """Decode latents, N x C x h x w on the CPU, to N 8-bit RGB pictures; once more in float32
+    where the model's own precision gives black or NaN.
+
+    `slicing` = picture by picture; `tile` = the side of a VAE tile in pixels, None = no tiles.
+    `notice` is called with what a person should know. Raises BrokenPictureError.
+    """
+    if not set_vae_savings(model.pipeline.vae, slicing=slicing, tile=tile):
+        notice(f"the VAE of {model.source.name} can't work in tiles")
+    pixels = _decode(model, latents)
+    wrong = _broken(pixels)
+    if wrong and model.pipeline.vae.dtype != torch.float32:
+        notice(
+            f"the VAE gave black or NaN pictures in {model.dtype}: decoding them again in float32"
         )
+        pixels[wrong] = _decode_in_float32(model, latents[wrong])
+        wrong = _broken(pixels)
+    if wrong:
+        raise BrokenPictureError(
+            "the decoded picture is black or holds NaN, in float32 too",
+            "Try another sampler, fewer changes to the model, or another VAE",
+            stage=Stage.DECODE,
+        )
+    images: list[Image.Image] = model.pipeline.image_processor.postprocess(
+        pixels, output_type="pil"
+    )
+    return images
 
 
-def decode(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
-    """Decode latents (N x C x H x W) in the model's own precision; float32 on the CPU, N x 3 x
-    H x W, about -1 to 1. May hold NaN: see `broken`."""
+def _decode(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
+    """Pixels, N x 3 x H x W, float32 on the CPU, about -1 to 1."""
     vae = model.pipeline.vae
     if needs_float32(vae):
-        return decode_in_float32(model, latents)
+        return _decode_in_float32(model, latents)
     try:
         return decode_latents(model, vae, latents)
     finally:
         model.pipeline.maybe_free_model_hooks()
 
 
-def decode_in_float32(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
+def _decode_in_float32(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
     """The same with a copy of the VAE in fp32, read anew: the loaded one may be spread over two
     devices by its memory mode, and its numbers were already rounded."""
     own = model.pipeline.vae
@@ -47,18 +76,10 @@ def decode_in_float32(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor
     return decode_latents(model, vae.to(model.execution_device), latents)
 
 
-def broken(pictures: torch.Tensor) -> list[int]:
+def _broken(pixels: torch.Tensor) -> list[int]:
     """The indices of pictures that hold NaN or are black in every pixel."""
     return [
         index
-        for index, picture in enumerate(pictures)
+        for index, picture in enumerate(pixels)
         if not torch.isfinite(picture).all() or bool((picture <= -1 + 1 / 255).all())
     ]
-
-
-def to_images(model: LoadedModel, pictures: torch.Tensor) -> list[Image.Image]:
-    """Tensors about -1 to 1 to 8-bit RGB pictures, as diffusers does it."""
-    images: list[Image.Image] = model.pipeline.image_processor.postprocess(
-        pictures, output_type="pil"
-    )
-    return images

@@ -18,9 +18,10 @@ import torch
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
+from sdtui.engine.families import family_of
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.models import ModelDescription, weight_variant
-from sdtui.models.component_files import CONFIGS, UNUSED
+from sdtui.models.component_files import CONFIGS
 
 OnComponent = Callable[[str, int, int], None]
 """Called before a component is loaded: its name, its number (from 1), how many there are."""
@@ -140,9 +141,8 @@ def _module_from_file(
 
 
 def _loaded_components(description: ModelDescription) -> Iterator[str]:
-    for name, (library, class_name) in description.components.items():
-        if description.is_stable_diffusion and name in UNUSED:
-            continue
+    for name in family_of(description).components(list(description.components)):
+        library, class_name = description.components[name]
         if library not in _LIBRARIES:
             raise UnsafeModelError(
                 f"{description.path} asks for {library}.{class_name}, which is no part of "

@@ -18,7 +18,7 @@ from sdtui.tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
     from sdtui.core.settings import Settings
-    from sdtui.tui.model_fit import MemoryBudget
+    from sdtui.models import MemoryBudget
     from sdtui.tui.screens.models import ModelScreen
 
 _HEAD_START_SECONDS = 1.0
@@ -54,9 +54,9 @@ class ModelController:
         sample = self._top_bar.sample
         if sample is None:
             return None
-        from sdtui.tui.model_fit import MemoryBudget
+        from sdtui.monitor.budget import memory_budget
 
-        return MemoryBudget.of(sample, self._context.settings.device)
+        return memory_budget(sample, self._context.settings.device)
 
     def follow_form(self) -> None:
         """Describe the form's model, if it changed since the last time."""

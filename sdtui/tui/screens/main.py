@@ -120,7 +120,7 @@ class MainScreen(Screen[None]):
         generate, models = keys.get("window.generate", ""), keys.get("window.models", "")
         budget, recommended = self.models.memory_budget, None
         if budget is not None:
-            from sdtui.tui.model_fit import recommend_download
+            from sdtui.models import recommend_download
 
             recommended = recommend_download(budget)
         model = self.panes.parameters.texts["model"]

@@ -18,12 +18,21 @@ from sdtui.core.errors import SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.core.text import end_of, one_line
 from sdtui.core.units import data_size
-from sdtui.models import ModelDescription, ModelSource, SourceKind, describe_model, installed_models
+from sdtui.models import (
+    MemoryBudget,
+    ModelDescription,
+    ModelFit,
+    ModelSource,
+    SourceKind,
+    describe_model,
+    installed_models,
+    model_fit,
+    native_size,
+)
 from sdtui.tui.background import run_in_background
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.downloads import DownloadEnded, Downloads
 from sdtui.tui.messages import message
-from sdtui.tui.model_fit import MemoryBudget, ModelFit, model_fit
 from sdtui.tui.screens.search_dialog import SearchDialog
 from sdtui.tui.styles import ThemeColour, theme_style
 from sdtui.tui.widgets.virtual_list import VirtualList
@@ -83,8 +92,8 @@ def _judged(
 ) -> Offer:
     """An offer with what its memory comes to."""
     count = _count(sum(description.parameters.values()))
-    native = description.native
-    size = f"{native.width or 512}×{native.height or 512}"
+    width, height = native_size(description)
+    size = f"{width}×{height}"
     against = f"needs {data_size(fit.bytes)} of {data_size(budget.free)} free for {size}"
     words, verdict = _verdict(fit, budget)
     return replace(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.units import data_size
-from sdtui.models import ModelDescription, NativeValues, automatic_dtype, estimate_run, fastest_mode
-from sdtui.monitor import Sample
+from sdtui.models.description import ModelDescription
+from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
+from sdtui.models.native import NativeValues
+from sdtui.models.precision import automatic_dtype
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,6 @@ class MemoryBudget:
     """What is unused, and what this process holds of it: a loaded model makes way for another."""
     total: int
 
-    @classmethod
-    def of(cls, sample: Sample, device: str = "auto") -> MemoryBudget:
-        """What a sample of the monitor says of a device, named as in the settings."""
-        if device == "cpu":
-            sample = replace(sample, gpus=())
-        _, used, total, own = sample.memory
-        return cls(bool(sample.gpus), total - used + (own or 0), total)
-
 
 @dataclass(frozen=True)
 class ModelFit:
@@ -38,15 +32,32 @@ class ModelFit:
     fits: bool
 
 
+def native_size(description: ModelDescription) -> tuple[int, int]:
+    """Width and height in pixels of a model's own pictures; 512 where they aren't known."""
+    return description.native.width or 512, description.native.height or 512
+
+
+def native_estimate(description: ModelDescription, dtype: DType, *, added: int = 0) -> Estimate:
+    """The memory that one picture of a model's native size needs. `added` = bytes of weights
+    beside the model's own."""
+    guidance = description.native.guidance_scale
+    return estimate_run(
+        description,
+        dtype,
+        *native_size(description),
+        guidance=guidance is None or guidance > 1,
+        added=added,
+    )
+
+
 def model_fit(
     description: ModelDescription, budget: MemoryBudget, memory: int, dtype: DType = DType.AUTO
 ) -> ModelFit:
-    """What a model needs of `memory` bytes of this room, as the engine will choose it; on a CPU
-    whole, where there is nowhere to move weights to."""
+    """What a model needs of `memory` bytes in the mode that the engine will choose. On a CPU there
+    is one mode: the weights have nowhere else to be."""
     if dtype is DType.AUTO:
         dtype = automatic_dtype(accelerator=budget.on_gpu)
-    native = description.native
-    estimate = estimate_run(description, dtype, native.width or 512, native.height or 512)
+    estimate = native_estimate(description, dtype)
     modes = tuple(MemoryMode) if budget.on_gpu else (MemoryMode.FULL,)
     mode = fastest_mode(estimate, memory, modes)
     peak = estimate.peaks[mode]

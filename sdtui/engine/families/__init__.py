@@ -1,0 +1,13 @@
+"""How a model family's pipeline is run in stages."""
+
+from __future__ import annotations
+
+from sdtui.engine.families.family import Family
+from sdtui.engine.families.generic import GenericFamily
+from sdtui.engine.families.stable_diffusion import StableDiffusionFamily
+from sdtui.models import ModelDescription
+
+
+def family_of(description: ModelDescription) -> Family:
+    """The family that a model is run as."""
+    return StableDiffusionFamily() if description.is_stable_diffusion else GenericFamily()

@@ -1,0 +1,147 @@
+"""Every other family: the pipeline's call runs as a whole, with what it accepts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from diffusers import AutoPipelineForImage2Image
+from PIL import Image
+
+from sdtui.core.errors import UnsupportedModelError
+from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.families.family import OnStep, StepState
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.passes import Batch
+
+_LATENT_PIPELINES = ("StableDiffusion3Pipeline", "FluxPipeline")
+"""Pipelines whose latents the decode stage can take."""
+
+
+class GenericFamily:
+    """See Family."""
+
+    def components(self, names: list[str]) -> list[str]:
+        """All of them."""
+        return names
+
+    def size_multiple(self, model: LoadedModel) -> int:
+        """The VAE's factor, twice that where latents are packed two by two."""
+        return model.vae_factor * (2 if hasattr(model.pipeline, "_pack_latents") else 1)
+
+    def encode(
+        self,
+        model: LoadedModel,
+        prompt: str,
+        negative_prompt: str,
+        *,
+        guidance: bool,
+    ) -> Embeddings:
+        """Nothing: the pipeline's call does it."""
+        return {}
+
+    def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
+        """See Family."""
+        accepted = _accepted(_pipeline(model, batch))
+        return [name for name in _request_arguments(batch) if name not in accepted]
+
+    def denoise(
+        self,
+        model: LoadedModel,
+        batch: Batch,
+        on_step: OnStep,
+        *,
+        watch: bool,
+    ) -> torch.Tensor | list[Image.Image]:
+        """See Family."""
+        pipeline = _pipeline(model, batch)
+        gives_latents = model.description.pipeline_class in _LATENT_PIPELINES
+        wanted = {
+            **_request_arguments(batch),
+            "generator": batch.generators(),
+            "output_type": "latent" if gives_latents else "pil",
+            "callback_on_step_end": _callback(on_step),
+        }
+        accepted = _accepted(pipeline)
+        try:
+            made = pipeline(**{name: value for name, value in wanted.items() if name in accepted})
+        finally:
+            model.pipeline.maybe_free_model_hooks()
+        if not gives_latents:
+            return list(made.images)
+        latents: torch.Tensor = made.images
+        if hasattr(pipeline, "_unpack_latents") and latents.ndim == 3:
+            request = batch.pass_.request
+            latents = pipeline._unpack_latents(
+                latents, request.height, request.width, pipeline.vae_scale_factor
+            )
+        return latents.cpu()
+
+
+def _callback(on_step: OnStep) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+    def after_step(
+        pipeline: Any, index: int, _: Any, tensors: dict[str, Any]
+    ) -> dict[str, torch.Tensor]:
+        changed = on_step(
+            StepState(
+                step=index + 1,
+                total=pipeline.num_timesteps,
+                latents=tensors["latents"],
+                scheduler=pipeline.scheduler,
+            )
+        )
+        return {} if changed is None else {"latents": changed}
+
+    return after_step
+
+
+def _accepted(pipeline: Any) -> frozenset[str]:
+    """The names of the arguments of a pipeline's call."""
+    return frozenset(inspect.signature(type(pipeline).__call__).parameters)
+
+
+def _request_arguments(batch: Batch) -> dict[str, Any]:
+    """What a pipeline is given of a request, as far as its call accepts it."""
+    request = batch.pass_.request
+    arguments: dict[str, Any] = {
+        "prompt": request.prompt,
+        "num_images_per_prompt": len(batch.seeds),
+        "width": request.width,
+        "height": request.height,
+        "num_inference_steps": request.num_inference_steps,
+    }
+    if request.negative_prompt:
+        arguments["negative_prompt"] = request.negative_prompt
+    arguments["guidance_scale"] = request.guidance_scale
+    if batch.pass_.start is not None:
+        arguments |= {
+            "image": batch.pass_.start.image(request),
+            "strength": batch.pass_.strength,
+        }
+    return {**arguments, **batch.arguments}
+
+
+def _pipeline(model: LoadedModel, batch: Batch) -> Any:
+    """The pipeline for a batch: the model's own, or one of its parts that begins from a picture.
+
+    Raises UnsupportedModelError if the model can't begin from what the pass begins from.
+    """
+    start = batch.pass_.start
+    if start is None:
+        return model.pipeline
+    cause = None
+    if start.image(batch.pass_.request) is not None:
+        try:
+            pipeline: Any = AutoPipelineForImage2Image.from_pipe(model.pipeline)
+        except ValueError as error:
+            cause = error
+        else:
+            pipeline.set_progress_bar_config(disable=True)
+            return pipeline
+    raise UnsupportedModelError(
+        f"{model.source.name} ({model.description.pipeline_class}) makes no pictures from an "
+        "init image",
+        "Leave the init image out, or use another model",
+    ) from cause

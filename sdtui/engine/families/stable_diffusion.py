@@ -1,0 +1,195 @@
+"""SD 1.x, SD 2.x and SDXL: prompts are encoded, noise is drawn and latents are decoded outside the
+pipeline's call, which denoises only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPipeline
+
+from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.families.family import OnStep, StepState
+from sdtui.engine.latents import draw_noise
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.passes import Batch
+from sdtui.engine.preview import X0Watcher
+from sdtui.models.component_files import UNUSED
+
+
+class StableDiffusionFamily:
+    """See Family."""
+
+    def components(self, names: list[str]) -> list[str]:
+        """All but the safety checker and what belongs to it."""
+        return [name for name in names if name not in UNUSED]
+
+    def size_multiple(self, model: LoadedModel) -> int:
+        """The VAE's factor."""
+        return model.vae_factor
+
+    def encode(
+        self, model: LoadedModel, prompt: str, negative_prompt: str, *, guidance: bool
+    ) -> Embeddings:
+        """See Family."""
+        pipeline = model.pipeline
+        names = ["prompt_embeds", "negative_prompt_embeds"]
+        if hasattr(pipeline, "text_encoder_2"):
+            names += ["pooled_prompt_embeds", "negative_pooled_prompt_embeds"]
+        with torch.no_grad():
+            tensors = pipeline.encode_prompt(
+                prompt=prompt,
+                device=model.execution_device,
+                num_images_per_prompt=1,
+                do_classifier_free_guidance=guidance,
+                # SDXL takes zeros for None and encodes "": an empty negative prompt is None here,
+                # as it is in diffusers.
+                negative_prompt=negative_prompt or None,
+            )
+        return {
+            name: tensor.cpu()
+            for name, tensor in zip(names, tensors, strict=True)
+            if tensor is not None
+        }
+
+    def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
+        """Nothing: these pipelines take every field."""
+        return []
+
+    def denoise(
+        self, model: LoadedModel, batch: Batch, on_step: OnStep, *, watch: bool
+    ) -> torch.Tensor:
+        """See Family."""
+        generators = batch.generators()
+        arguments = {**batch.arguments, **_embeddings(model, batch)}
+        pass_, request = batch.pass_, batch.pass_.request
+        if pass_.start is None:
+            arguments |= {
+                "width": request.width,
+                "height": request.height,
+                "latents": _initial_noise(model, batch, generators),
+            }
+            return _call(model, model.pipeline, batch, generators, arguments, on_step, watch=watch)
+        start = pass_.start.latents(model, request, batch.before, generators)
+        noise = draw_noise(start.shape[1:], generators).to(start)
+        if pass_.expected_steps < 1:
+            return start.cpu()
+        pipeline = _pipeline_from_latents(model, start, noise)
+        # The pipeline checks the picture and then asks for its latents, which are there already.
+        arguments |= {"image": start, "strength": pass_.strength}
+        return _call(model, pipeline, batch, generators, arguments, on_step, watch=watch)
+
+
+def _initial_noise(
+    model: LoadedModel, batch: Batch, generators: Sequence[torch.Generator]
+) -> torch.Tensor:
+    """N x C x h x w, in the denoiser's dtype, on the device."""
+    request, factor = batch.pass_.request, model.description.vae_factor
+    channels = model.denoiser.config.in_channels
+    noise = draw_noise((channels, request.height // factor, request.width // factor), generators)
+    return noise.to(model.execution_device, model.denoiser.dtype)
+
+
+def _embeddings(model: LoadedModel, batch: Batch) -> dict[str, torch.Tensor]:
+    device = model.execution_device
+    return {name: tensor.to(device) for name, tensor in batch.embeddings.items()}
+
+
+def _call(
+    model: LoadedModel,
+    pipeline: Any,
+    batch: Batch,
+    generators: list[torch.Generator],
+    arguments: dict[str, Any],
+    on_step: OnStep,
+    *,
+    watch: bool,
+) -> torch.Tensor:
+    scheduler = pipeline.scheduler
+    watcher = (
+        X0Watcher(scheduler.config, scheduler.alphas_cumprod)
+        if watch and model.to_rgb and hasattr(scheduler, "alphas_cumprod")
+        else None
+    )
+    guidance = batch.pass_.request.guidance_scale
+    guided = guidance if model.uses_cfg(guidance) else 1.0
+    handle = watcher.watch(model.denoiser, guided) if watcher else None
+    try:
+        latents = pipeline(
+            num_inference_steps=batch.pass_.request.num_inference_steps,
+            guidance_scale=guidance,
+            num_images_per_prompt=len(batch.seeds),
+            generator=generators,
+            output_type="latent",
+            callback_on_step_end=_callback(on_step, watcher),
+            **arguments,
+        ).images
+    finally:
+        if handle:
+            handle.remove()
+        # An error or a cancel skips this last line of the pipeline's own call.
+        model.pipeline.maybe_free_model_hooks()
+    assert isinstance(latents, torch.Tensor)
+    return latents.cpu()
+
+
+def _callback(
+    on_step: OnStep, watcher: X0Watcher | None
+) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+    def after_step(
+        pipeline: Any, index: int, _: Any, tensors: dict[str, Any]
+    ) -> dict[str, torch.Tensor]:
+        changed = on_step(
+            StepState(
+                step=index + 1,
+                total=pipeline.num_timesteps,
+                latents=tensors["latents"],
+                scheduler=pipeline.scheduler,
+                x0=watcher.x0 if watcher else None,
+                start=getattr(pipeline, "start", None),
+                noise=getattr(pipeline, "noise", None),
+            )
+        )
+        return {} if changed is None else {"latents": changed}
+
+    return after_step
+
+
+class _FromLatents:
+    """For diffusers' image-to-image pipelines: begin from latents and noise that were made
+    outside, where the encoding can be done again alone and the noise is drawn in fp32."""
+
+    scheduler: Any
+    start: torch.Tensor
+    noise: torch.Tensor
+
+    def prepare_latents(
+        self, image: object, timestep: torch.Tensor, *_: object, **__: object
+    ) -> torch.Tensor:
+        noised: torch.Tensor = self.scheduler.add_noise(self.start, self.noise, timestep)
+        return noised
+
+
+class _SDFromLatents(_FromLatents, StableDiffusionImg2ImgPipeline):
+    pass
+
+
+class _SDXLFromLatents(_FromLatents, StableDiffusionXLImg2ImgPipeline):
+    pass
+
+
+def _pipeline_from_latents(model: LoadedModel, start: torch.Tensor, noise: torch.Tensor) -> Any:
+    """A pipeline of the model's parts that adds `noise` to `start`, both N x C x h x w."""
+    parts: dict[str, Any] = model.pipeline.components
+    pipeline: Any
+    if model.description.family == "sdxl":
+        zeros = model.pipeline.config.get("force_zeros_for_empty_prompt", True)
+        make: Any = _SDXLFromLatents
+        pipeline = make(**parts, force_zeros_for_empty_prompt=zeros)
+    else:
+        make = _SDFromLatents
+        pipeline = make(**parts, requires_safety_checker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.start, pipeline.noise = start, noise
+    return pipeline

@@ -1,0 +1,11 @@
+"""Features of a request: one file each, and one line here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sdtui.engine.features.feature import Feature
+from sdtui.engine.features.image_to_image import ImageToImage
+
+FEATURES: tuple[Feature[Any], ...] = (ImageToImage(),)
+"""In the order in which their hooks are called."""

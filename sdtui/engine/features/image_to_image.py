@@ -1,0 +1,78 @@
+"""Image-to-image: the first pass begins from a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from PIL import Image
+
+from sdtui.core.enums import InitImageFit
+from sdtui.engine.features.feature import Feature
+from sdtui.engine.input_images import InitImage, fit_image, open_init_image
+from sdtui.engine.latents import encode_image
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.passes import Pass
+from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
+
+
+@dataclass(frozen=True)
+class OpenedImageToImage:
+    """The section of a request with its image opened and its strength filled in."""
+
+    opened: InitImage
+    fit: InitImageFit
+    strength: float
+
+
+@dataclass(frozen=True)
+class FromInitImage:
+    """A start from a picture that is fitted to the pass's size and encoded by the VAE."""
+
+    opened: InitImage
+    fit: InitImageFit
+
+    def latents(
+        self,
+        model: LoadedModel,
+        request: ResolvedRequest,
+        before: torch.Tensor | None,
+        generators: Sequence[torch.Generator],
+    ) -> torch.Tensor:
+        """See Start. They are drawn from the VAE's posterior, with each picture's generator."""
+        return encode_image(model, self.image(request), generators)
+
+    def image(self, request: ResolvedRequest) -> Image.Image:
+        """See Start."""
+        return fit_image(self.opened.image, request.width, request.height, self.fit)
+
+
+class ImageToImage(Feature[OpenedImageToImage]):
+    """See the module's text."""
+
+    name = "image_to_image"
+
+    def open(self, request: GenerationRequest) -> OpenedImageToImage | None:
+        """Open the init image. Raises ImageError."""
+        section = request.image_to_image
+        if section is None:
+            return None
+        strength = DEFAULT_STRENGTH if section.strength is None else section.strength
+        return OpenedImageToImage(open_init_image(section.image), section.fit, strength)
+
+    def passes(self, section: OpenedImageToImage, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
+        """Let the first pass begin from the picture."""
+        first, *others = passes
+        start = FromInitImage(section.opened, section.fit)
+        return (replace(first, start=start, strength=section.strength), *others)
+
+    def settings(self, section: OpenedImageToImage) -> Mapping[str, object]:
+        """The strength that was used."""
+        return {"strength": section.strength}
+
+    def parents(self, section: OpenedImageToImage) -> tuple[str, ...]:
+        """The init image's file."""
+        return (section.opened.sha256,)

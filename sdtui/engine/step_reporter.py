@@ -1,0 +1,88 @@
+"""StepReporter: the events of the denoising steps of one batch."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.engine.families.family import StepState
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.events import Preview, Report, Step
+
+
+@dataclass(frozen=True)
+class BatchPlace:
+    """Where a batch stands in its run."""
+
+    first_image: int
+    """Index of the batch's first picture."""
+    size: int
+    steps_before: int
+    steps_after: int
+    """Of the batch's other passes."""
+    batches_after: int
+    """Batches of this size that aren't begun."""
+
+
+class StepReporter:
+    """Called after every step of a batch, on the thread of the run. Looks at the cancellation,
+    then reports the step and a preview."""
+
+    def __init__(
+        self,
+        engine: StableDiffusionEngine,
+        model: LoadedModel,
+        place: BatchPlace,
+        report: Report,
+        cancellation: Cancellation,
+    ) -> None:
+        self._engine = engine
+        self._model = model
+        self._place = place
+        self._report = report
+        self._cancellation = cancellation
+        self._began = self._last = time.perf_counter()
+        self.steps = 0
+        """The number of steps of this pass, known after its first one."""
+
+    def __call__(self, state: StepState) -> None:
+        """Report a step. Raises CancelledError."""
+        self._cancellation.check()
+        if self._engine.threads:
+            self._engine.threads.adapt(compiled=self._model.speedups.compiled)
+        self.steps = state.total
+        place, now = self._place, time.perf_counter()
+        mean = (now - self._began) / state.step
+        step = place.steps_before + state.step
+        total = place.steps_before + state.total + place.steps_after
+        self._report(
+            Step(
+                step=step,
+                total=total,
+                first_image=place.first_image,
+                batch_size=place.size,
+                seconds=now - self._last,
+                it_per_second=1 / mean,
+                remaining=mean * (total - step + total * place.batches_after),
+                memory_now=self._engine.meter.now(),
+                memory_peak=self._engine.meter.peak(),
+            )
+        )
+        self._last = now
+        self._preview(state, step)
+
+    def _preview(self, state: StepState, step: int) -> None:
+        if state.x0 is None or self._model.to_rgb is None:
+            return
+        width, height, rgb = self._model.to_rgb(state.x0)
+        self._report(
+            Preview(
+                step=step,
+                image_index=self._place.first_image,
+                width=width,
+                height=height,
+                rgb=rgb,
+            )
+        )

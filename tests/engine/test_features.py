@@ -1,0 +1,381 @@
+"""Features plug into a run by their hooks: made-up ones use every hook."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from sdtui.core.enums import DType, Policy
+from sdtui.core.settings import Settings
+from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.families.family import StepState
+from sdtui.engine.features.feature import Feature
+from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.memory.ladder import Plan, Rung, next_step
+from sdtui.engine.passes import Batch, Pass
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.models import ModelDescription
+from sdtui.requests.events import Estimated, Step
+from sdtui.requests.record import Stage
+from sdtui.requests.request import GenerationRequest
+from tests.support.events import Events
+from tests.support.faults import Fault, cuda_out_of_memory, failing
+from tests.support.images import difference
+from tests.support.requests import make_request
+
+STEPS = 4
+
+
+@dataclass(frozen=True)
+class _Scale:
+    factor: int = 2
+    strength: float = 0.5
+
+
+@dataclass(frozen=True)
+class _FromUpscaled:
+    """Begins from the latents of the pass before."""
+
+    def latents(
+        self,
+        model: LoadedModel,
+        request: ResolvedRequest,
+        before: torch.Tensor | None,
+        generators: Sequence[torch.Generator],
+    ) -> torch.Tensor:
+        assert before is not None
+        assert len(before) == len(generators)
+        size = (request.height // model.vae_factor, request.width // model.vae_factor)
+        larger = torch.nn.functional.interpolate(before, size=size)
+        return larger.to(model.execution_device, model.denoiser.dtype)
+
+    def image(self, _: ResolvedRequest) -> Image.Image | None:
+        return None
+
+
+def _scale_less(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+    scale = plan.sections["upscale"]
+    assert isinstance(scale, _Scale)
+    if scale.factor == 1:
+        return None
+    sections = {**plan.sections, "upscale": replace(scale, factor=1)}
+    return replace(plan, sections=sections), "not upscaled"
+
+
+class _Upscale(Feature[_Scale]):
+    """Two passes, the second one larger; asked for by a word of the prompt."""
+
+    name = "upscale"
+
+    def open(self, request: GenerationRequest) -> _Scale | None:
+        return _Scale() if "large" in request.prompt else None
+
+    def passes(self, section: _Scale, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
+        last = passes[-1].request
+        larger = replace(
+            last, width=last.width * section.factor, height=last.height * section.factor
+        )
+        return (*passes, Pass(larger, _FromUpscaled(), section.strength))
+
+    def rungs(self, section: _Scale) -> tuple[Rung, ...]:
+        return (Rung("no upscaling", frozenset({Stage.DENOISE}), False, _scale_less),)
+
+
+@pytest.fixture(scope="module")
+def upscaling() -> Iterator[StableDiffusionEngine]:
+    with StableDiffusionEngine(Settings(device="cpu"), features=(_Upscale(),)) as engine:
+        yield engine
+
+
+def _large(model: Path, **values: Any) -> GenerationRequest:
+    return make_request(
+        model, prompt="a large cat", num_inference_steps=STEPS, sampler="Euler", **values
+    )
+
+
+@pytest.fixture
+def model(upscaling: StableDiffusionEngine, tiny_sd1: Path) -> LoadedModel:
+    return upscaling.load(str(tiny_sd1), DType.FLOAT32)
+
+
+def test_second_pass_continues_from_the_first(
+    upscaling: StableDiffusionEngine, tiny_sd1: Path, events: Events
+) -> None:
+    result = generate(upscaling, _large(tiny_sd1, num_images_per_prompt=2), report=events)
+    assert [image.size for image in result.images] == [(128, 128)] * 2
+    stages = [event.stage for event in events if event.kind == "stage"]
+    assert stages == [Stage.LOAD, Stage.ENCODE, Stage.DENOISE, Stage.DENOISE, Stage.DECODE]
+    alone = generate(upscaling, _large(tiny_sd1, seed=8)).images[0]
+    assert difference(alone, result.images[1]) <= 1
+
+
+def test_steps_are_counted_over_all_passes(
+    upscaling: StableDiffusionEngine, tiny_sd1: Path, events: Events
+) -> None:
+    generate(upscaling, _large(tiny_sd1), report=events)
+    steps = [event for event in events if isinstance(event, Step)]
+    total = STEPS + STEPS // 2
+    assert [(step.step, step.total) for step in steps] == [(i + 1, total) for i in range(total)]
+    assert steps[-1].remaining == 0
+
+
+def test_estimate_is_that_of_the_largest_pass(
+    upscaling: StableDiffusionEngine, tiny_sd1: Path, events: Events
+) -> None:
+    generate(upscaling, _large(tiny_sd1), report=events)
+    generate(upscaling, _large(tiny_sd1).changed(prompt="a cat"), report=events)
+    large, small = [event.estimate for event in events if isinstance(event, Estimated)]
+    assert large > small
+
+
+def test_failing_second_pass_does_not_repeat_the_first(
+    upscaling: StableDiffusionEngine, model: LoadedModel, tiny_sd1: Path
+) -> None:
+    sound = generate(upscaling, _large(tiny_sd1)).images[0]
+    calls = 0
+
+    def fail_once(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == STEPS + 1:
+            raise cuda_out_of_memory()
+
+    handle = model.denoiser.register_forward_pre_hook(fail_once)
+    try:
+        result = RobustStableDiffusionGenerator(upscaling).generate_with_fallback(_large(tiny_sd1))
+    finally:
+        handle.remove()
+    assert result.error is None
+    assert [attempt.rung for attempt in result.record.attempts] == [None, "free caches"]
+    assert calls == STEPS + 1 + STEPS // 2
+    assert difference(result.images[0], sound) == 0
+
+
+def test_failing_decode_repeats_no_pass(
+    upscaling: StableDiffusionEngine, model: LoadedModel, tiny_sd1: Path
+) -> None:
+    generator = RobustStableDiffusionGenerator(upscaling)
+    with (
+        failing(model, Stage.DENOISE, Fault(0)) as denoising,
+        failing(model, Stage.DECODE, Fault(1)),
+    ):
+        result = generator.generate_with_fallback(_large(tiny_sd1))
+    assert result.error is None
+    assert denoising.passes == STEPS + STEPS // 2
+
+
+def test_rung_of_a_feature_comes_before_the_lossy_ones_of_the_engine(
+    upscaling: StableDiffusionEngine, model: LoadedModel, tiny_sd1: Path
+) -> None:
+    calls: list[int] = []
+
+    def fail_when_large(_: Any, args: tuple[torch.Tensor, ...]) -> None:
+        calls.append(args[0].shape[-1])
+        if args[0].shape[-1] > 8:
+            raise cuda_out_of_memory()
+
+    handle = model.denoiser.register_forward_pre_hook(fail_when_large)
+    try:
+        result = RobustStableDiffusionGenerator(upscaling).generate_with_fallback(_large(tiny_sd1))
+    finally:
+        handle.remove()
+    assert result.error is None
+    assert result.images[0].size == (64, 64)
+    attempts = result.record.attempts
+    assert [attempt.rung for attempt in attempts] == [None, "free caches", "no upscaling"]
+    assert not attempts[-1].lossless
+    # The first pass was made once.
+    assert calls == [8] * STEPS + [16, 16] + [8] * (STEPS // 2)
+
+
+@pytest.mark.parametrize("policy", [Policy.STRICT, Policy.TUTORIAL])
+def test_policies_that_allow_no_other_loss_have_no_lossy_rung_of_a_feature(policy: Policy) -> None:
+    plan = Plan(
+        batch_size=1,
+        memory_mode=make_request(Path()).execution.memory_mode,
+        modes=(),
+        sections={"upscale": _Scale()},
+        freed=frozenset(Stage),
+    )
+    rungs = _Upscale().rungs(_Scale())
+    assert next_step(policy, plan, Stage.DENOISE, 1, rungs) is None
+    assert next_step(Policy.KEEP, plan, Stage.DENOISE, 1, rungs) is not None
+
+
+class _EveryHook(Feature[str]):
+    """Notes every hook; asked for by the negative prompt, which is its section."""
+
+    name = "every_hook"
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def _called(self, hook: str) -> None:
+        if hook not in self.calls[-1:]:
+            self.calls.append(hook)
+
+    def open(self, request: GenerationRequest) -> str | None:
+        self._called("open")
+        return request.negative_prompt or None
+
+    def memory(self, section: str, description: ModelDescription, dtype: DType) -> int:
+        return 10 * 2**30
+
+    def load_key(self, section: str) -> Hashable:
+        return "black" if "black" in section else None
+
+    def after_load(self, section: str, pipeline: Any) -> None:
+        self._called("after_load")
+        pipeline.unet.conv_out.weight.data.zero_()
+
+    @contextmanager
+    def apply(self, section: str, model: LoadedModel) -> Iterator[None]:
+        self._called("apply")
+        try:
+            yield
+        finally:
+            self._called("undo apply")
+
+    def embedding_key(self, section: str) -> Hashable:
+        return section
+
+    def encode(
+        self,
+        section: str,
+        model: LoadedModel,
+        prompt: str,
+        negative_prompt: str,
+        *,
+        guidance: bool,
+    ) -> Embeddings | None:
+        self._called("encode")
+        width = model.denoiser.config.cross_attention_dim
+        names = ("prompt_embeds", "negative_prompt_embeds") if guidance else ("prompt_embeds",)
+        return {name: torch.zeros(1, 77, width) for name in names}
+
+    def passes(self, section: str, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
+        self._called("passes")
+        return passes
+
+    def arguments(self, section: str, model: LoadedModel, batch: Batch) -> Mapping[str, Any]:
+        self._called("arguments")
+        return {"eta": 0.5}
+
+    @contextmanager
+    def denoising(self, section: str, model: LoadedModel, batch: Batch) -> Iterator[None]:
+        self._called("denoising")
+        yield
+        self._called("undo denoising")
+
+    def on_step(self, section: str, batch: Batch, state: StepState) -> torch.Tensor | None:
+        self._called("on_step")
+        return torch.zeros_like(state.latents) if state.step == state.total else None
+
+    def after_decode(self, section: str, images: Sequence[Image.Image]) -> Sequence[Image.Image]:
+        self._called("after_decode")
+        return [ImageOps.invert(image) for image in images]
+
+    def settings(self, section: str) -> Mapping[str, object]:
+        return {"strength": 0.25}
+
+    def parents(self, section: str) -> tuple[str, ...]:
+        return ("0" * 64,)
+
+
+@pytest.fixture
+def feature() -> _EveryHook:
+    return _EveryHook()
+
+
+@pytest.fixture
+def hooked(feature: _EveryHook) -> Iterator[StableDiffusionEngine]:
+    with StableDiffusionEngine(Settings(device="cpu"), features=(feature,)) as engine:
+        yield engine
+
+
+def test_hooks_are_called_in_their_order(
+    hooked: StableDiffusionEngine, feature: _EveryHook, tiny_sd1: Path, events: Events
+) -> None:
+    result = generate(hooked, make_request(tiny_sd1, negative_prompt="x"), report=events)
+    assert feature.calls == [
+        "open",
+        "passes",
+        "apply",
+        "encode",
+        "arguments",
+        "denoising",
+        "on_step",
+        "undo denoising",
+        "after_decode",
+        "undo apply",
+    ]
+    record = result.record
+    assert record.settings is not None
+    assert record.settings.field_values()["strength"] == 0.25
+    assert record.parents == ("0" * 64,)
+    estimate = next(event.estimate for event in events if isinstance(event, Estimated))
+    assert estimate > 10 * 2**30
+
+
+def test_latents_that_a_step_hook_returns_are_used(
+    hooked: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    first, second = (
+        generate(hooked, make_request(tiny_sd1, negative_prompt="x", seed=seed)).images[0]
+        for seed in (1, 2)
+    )
+    assert difference(first, second) == 0
+
+
+def test_feature_that_is_not_asked_for_changes_nothing(
+    hooked: StableDiffusionEngine,
+    feature: _EveryHook,
+    engine: StableDiffusionEngine,
+    tiny_sd1: Path,
+) -> None:
+    plain = generate(engine, make_request(tiny_sd1)).images[0]
+    assert difference(generate(hooked, make_request(tiny_sd1)).images[0], plain) == 0
+    assert feature.calls == ["open"]
+
+
+def test_embeddings_are_cached_by_the_keys_of_features(
+    hooked: StableDiffusionEngine, feature: _EveryHook, tiny_sd1: Path
+) -> None:
+    for negative_prompt, encoded in [("x", True), ("x", False), ("y", True), ("x", False)]:
+        feature.calls.clear()
+        generate(hooked, make_request(tiny_sd1, negative_prompt=negative_prompt))
+        assert ("encode" in feature.calls) is encoded, negative_prompt
+
+
+def test_model_is_loaded_anew_for_another_load_key(
+    hooked: StableDiffusionEngine, feature: _EveryHook, tiny_sd1: Path, events: Events
+) -> None:
+    for negative_prompt in ("x", "black", "black again", "x"):
+        generate(hooked, make_request(tiny_sd1, negative_prompt=negative_prompt), report=events)
+        assert hooked.loaded is not None
+        zeroed = not hooked.loaded.pipeline.unet.conv_out.weight.any()
+        assert zeroed is negative_prompt.startswith("black")
+    assert events.kinds().count("loaded") == 3
+    assert feature.calls.count("after_load") == 1
+
+
+def test_what_was_applied_is_undone_when_the_run_fails(
+    hooked: StableDiffusionEngine, feature: _EveryHook, tiny_sd1: Path
+) -> None:
+    model = hooked.load(str(tiny_sd1), DType.FLOAT32)
+    fault = Fault(1, lambda: RuntimeError("something else"))
+    with (
+        failing(model, Stage.DENOISE, fault),
+        pytest.raises(RuntimeError, match="something else"),
+    ):
+        generate(hooked, make_request(tiny_sd1, negative_prompt="x"))
+    assert feature.calls[-1] == "undo apply"
