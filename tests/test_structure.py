@@ -45,3 +45,23 @@ def test_other_packages_use_the_front_doors_of_history_models_and_monitor() -> N
         if name.rstrip(".") in modules - fronts or name.rpartition(".")[0] in modules - fronts
     ]
     assert wrong == [], f"import from {', '.join(sorted(fronts))} instead"
+
+
+def test_only_runtime_changes_the_whole_process() -> None:
+    switches = {
+        "gc.disable",
+        "gc.enable",
+        "gc.freeze",
+        "os._exit",
+        "os.environ.setdefault",
+        "os.fork",
+        "sys.setswitchinterval",
+    }
+    wrong = [
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in sorted((ROOT / "sdtui").rglob("*.py"))
+        if file != ROOT / "sdtui" / "core" / "runtime.py"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute) and (name := ast.unparse(node)) in switches
+    ]
+    assert wrong == []

@@ -137,10 +137,9 @@ def _plan(
     if steps is not None:
         try:
             given["steps"] = tuple(int(part) for part in steps.split(","))
-        except ValueError:
-            raise click.BadParameter(
-                f'"{steps}" is no list such as 20,50', param_hint="--steps"
-            ) from None
+        except ValueError as error:
+            problem = f'"{steps}" is no list such as 20,50'
+            raise click.BadParameter(problem, param_hint="--steps") from error
     if sizes is not None:
         given["sizes"] = tuple(parse_size(part) for part in sizes.split(","))
     given = {

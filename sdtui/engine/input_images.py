@@ -41,10 +41,9 @@ def open_init_image(path: Path) -> InitImage:
             raise ImageError(f"{path} is larger than {LARGEST_FILE >> 20} MB", "Take a smaller one")
         data = path.read_bytes()
     except OSError as error:
-        problem = error.strerror or str(error)
-    else:
-        return InitImage(_decode(path, data), hashlib.sha256(data).hexdigest())
-    raise ImageError(f"the init image {path} can't be read: {problem}", "Check the path")
+        problem = f"the init image {path} can't be read: {error.strerror or error}"
+        raise ImageError(problem, "Check the path") from error
+    return InitImage(_decode(path, data), hashlib.sha256(data).hexdigest())
 
 
 def fit_image(image: Image.Image, width: int, height: int, fit: InitImageFit) -> Image.Image:
@@ -74,13 +73,16 @@ def _decode(path: Path, data: bytes) -> Image.Image:
                     )
                 opened.load()
                 return _as_rgb(_upright(opened))
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        problem = "it is far too large for what a picture file should be"
-    except UnidentifiedImageError:
-        problem = "it is no picture of a known format"
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise _unusable(path, "it is far too large for what a picture file should be") from error
+    except UnidentifiedImageError as error:
+        raise _unusable(path, "it is no picture of a known format") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        problem = f"it is damaged ({error})"
-    raise ImageError(f"the init image {path} can't be used: {problem}", "Take a PNG, JPEG or WebP")
+        raise _unusable(path, f"it is damaged ({error})") from error
+
+
+def _unusable(path: Path, problem: str) -> ImageError:
+    return ImageError(f"the init image {path} can't be used: {problem}", "Take a PNG, JPEG or WebP")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -62,10 +62,8 @@ class BodyLimitMiddleware:
             patience = max(_DELAY_SECONDS, min(left, _PATIENCE))
             try:
                 message = await unless_closing(receive(), self._closing, patience)
-            except TimeoutError:
-                message = {"type": "late"}
-            if message["type"] == "late":
-                raise ending() if self._closing.is_set() else _too_slow()
+            except TimeoutError as error:
+                raise (ending() if self._closing.is_set() else _too_slow()) from error
             if message["type"] == "http.disconnect":
                 raise ApiError(GONE, "ClientGone", "The client went away.")
             size = len(message.get("body", b""))
