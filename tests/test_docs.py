@@ -14,6 +14,7 @@ from sdtui.cli.commands import sdtui
 from sdtui.core.enums import MemoryMode, Policy, Speed
 from sdtui.core.settings import ABOUT_SETTINGS, load_settings
 from sdtui.docs import TOPICS
+from sdtui.engine.features.feature import Feature
 from sdtui.engine.memory.ladder import LADDERS
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.server.api.a1111.routes import ROUTERS as A1111_ROUTERS
@@ -199,6 +200,13 @@ def test_every_path_of_the_code_is_there(topic: str) -> None:
     for span in code_spans(PAGES[topic]):
         if re.fullmatch(r"[a-z_0-9./]*/[a-z_0-9./]*", span):
             assert (ROOT / span).exists() or (ROOT / "sdtui" / span).exists(), span
+
+
+def test_development_page_has_every_hook_of_a_feature() -> None:
+    hooks = {name for name in vars(Feature) if not name.startswith("_") and name != "name"}
+    spans = set(code_spans(PAGES["development"]))
+    assert hooks
+    assert hooks <= spans
 
 
 def test_architecture_lists_every_package() -> None:
