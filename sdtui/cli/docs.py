@@ -8,8 +8,7 @@ import sys
 import click
 from click.shell_completion import CompletionItem
 
-from sdtui.core.nearest import nearest
-from sdtui.core.text import one_line, visible
+from sdtui.core.text import nearest, one_line, visible
 from sdtui.docs import TOPICS, plain_links, read_page
 
 _LARGEST_WIDTH = 110

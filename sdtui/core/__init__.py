@@ -1,1 +1,1 @@
-"""What was asked for, and what came of it: plain data that survives a trip through JSON."""
+"""What all packages share: errors, settings, paths, files, text and fields. No libraries."""

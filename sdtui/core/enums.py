@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 
 POCKET = "pocket"
-"""The name of the model that ships with sdtui."""
+"""The name of the bundled model."""
 UNKNOWN_MODEL = "unknown"
-"""Stands in the records of pictures that don't say what made them."""
+"""The model in records of pictures that don't name one."""
 
 
 class Policy(StrEnum):
@@ -19,7 +19,7 @@ class Policy(StrEnum):
 
 
 class MemoryMode(StrEnum):
-    """Where the weights are during a run, fastest first."""
+    """Where the weights are during a run; members are in order of speed, fastest first."""
 
     AUTO = "auto"
     FULL = "full"
@@ -55,7 +55,7 @@ class ImageProtocol(StrEnum):
 
 
 class InitImageFit(StrEnum):
-    """How an init image of another shape is brought to the asked size."""
+    """How an init image is fitted to a size of another aspect ratio."""
 
     CROP = "crop"
     PAD = "pad"
@@ -63,7 +63,7 @@ class InitImageFit(StrEnum):
 
 
 class EventLevel(IntEnum):
-    """How much an event matters to a person who reads the log."""
+    """The importance of an event in the log."""
 
     DETAIL = 0
     INFO = 1

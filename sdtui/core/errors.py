@@ -1,4 +1,4 @@
-"""The errors that people see. Each says what is wrong and how to mend it, in one line."""
+"""The errors that users see. Each says in one line what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class SdtuiError(Exception):
     """Base of every error that sdtui raises on purpose.
 
-    `what` says what is wrong, `hint` what the person can do about it. `exit_code` is what a
-    command ends with: 1 for something that failed, 2 for something that was asked wrongly.
+    `what` says what is wrong, `hint` what the user can do about it. `exit_code` is that of a
+    command: 1 for a failure, 2 for wrong input.
     """
 
     exit_code = 1
@@ -30,7 +30,7 @@ def _sentence(text: str) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """One wrong value: the field, what was given, and the limit that it breaks."""
+    """A wrong value: the field, the value, and the limit it breaks."""
 
     field: str
     value: object
@@ -41,7 +41,7 @@ class Problem:
 
 
 class InvalidRequestError(SdtuiError):
-    """A request with wrong values; `problems` names each field, its value and its limit."""
+    """A request with wrong values, listed in `problems`."""
 
     exit_code = 2
 
@@ -51,7 +51,7 @@ class InvalidRequestError(SdtuiError):
 
 
 class SettingsError(SdtuiError):
-    """The config file or an environment variable holds something that can't be used."""
+    """The config file or an environment variable has a wrong value."""
 
     exit_code = 2
 
@@ -65,19 +65,19 @@ class ModelNotFoundError(ModelError):
 
 
 class ModelDamagedError(ModelError):
-    """The files of a model are there but incomplete or cut short."""
+    """The files of a model are incomplete or damaged."""
 
 
 class UnsafeModelError(ModelError):
-    """A model whose files could run code when they are loaded."""
+    """A model whose files could run code when loaded."""
 
 
 class UnsupportedModelError(ModelError):
-    """A model of a kind that sdtui can't run, or that can't do what was asked of it."""
+    """A model that sdtui can't run, or that doesn't support what the request needs."""
 
 
 class DownloadError(ModelError):
-    """A model could not be fetched from the hub."""
+    """A model could not be downloaded from the hub."""
 
 
 class ImageError(SdtuiError):
@@ -89,23 +89,23 @@ class OutputError(SdtuiError):
 
 
 class HistoryError(SdtuiError):
-    """The history doesn't hold what was asked for, or can't do it; `exit_code` is 1."""
+    """The history hasn't got a picture, or can't be read or changed."""
 
 
 class QueueFullError(SdtuiError):
-    """As many jobs wait as the queue may hold; later there is room again."""
+    """The queue has as many waiting jobs as its limit allows."""
 
 
 class QueueClosedError(SdtuiError):
-    """The queue takes no more jobs."""
+    """The queue is closed and accepts no jobs."""
 
 
 class BenchError(SdtuiError):
-    """A benchmark that can't be made, read or compared."""
+    """A benchmark that can't be run, read or compared."""
 
 
 class GenerationError(SdtuiError):
-    """A stage of a run failed; `stage` says which one."""
+    """A stage of a run failed; `stage` is its name."""
 
     def __init__(self, what: str, hint: str = "", *, stage: str) -> None:
         super().__init__(what, hint)
@@ -113,16 +113,19 @@ class GenerationError(SdtuiError):
 
 
 class OutOfMemoryError(GenerationError):
-    """A stage ran out of memory. Raised outside the handler of the original error, whose
-    traceback would keep the tensors alive; the original is kept as text only."""
+    """A stage ran out of memory.
+
+    Raised outside the handler of the original error, whose traceback would keep tensors alive;
+    only its text is kept.
+    """
 
 
 class BrokenPictureError(GenerationError):
-    """The latents or the picture hold NaN, or every pixel is black."""
+    """The latents or the picture contain NaN, or every pixel is black."""
 
 
 class CancelledError(SdtuiError):
-    """A person or program asked the run to stop. Not a failure."""
+    """The run was cancelled, which is not a failure."""
 
     exit_code = 130
 

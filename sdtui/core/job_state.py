@@ -1,4 +1,4 @@
-"""Where a job is in its life."""
+"""The states of a job, apart from `jobs.job`, which imports pydantic."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a job is in its life."""
-
     QUEUED = "queued"
     RUNNING = "running"
     CANCELLING = "cancelling"
@@ -17,10 +15,10 @@ class JobState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """True if the job won't change any more."""
         return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
     @property
     def is_wanted(self) -> bool:
-        """Whether it is to be made, or to go on: nobody has cancelled it."""
+        """True if the job waits or runs and nobody has cancelled it."""
         return self in (JobState.QUEUED, JobState.RUNNING)

@@ -1,4 +1,4 @@
-"""Where sdtui keeps things: the XDG folders, or what the platform has in their place."""
+"""The folders and files of sdtui: XDG folders, or those of the platform."""
 
 from __future__ import annotations
 
@@ -21,36 +21,38 @@ def server_folder() -> Path:
 
 
 def config_file() -> Path:
-    """The config file; `SDTUI_CONFIG` names another."""
+    """The config file, or that of `SDTUI_CONFIG`."""
     named = os.environ.get("SDTUI_CONFIG")
     return expanded(named) if named else config_folder() / "config.toml"
 
 
 def config_folder() -> Path:
-    """For files that people write."""
+    """The folder for files that users write."""
     return platformdirs.user_config_path(_APP, appauthor=False)
 
 
 def state_folder() -> Path:
-    """For what sdtui remembers between runs: index, queue, log. Made if it is missing."""
-    return _made(platformdirs.user_state_path(_APP, appauthor=False))
+    """The folder for state between runs: index, queue, log. Created if missing."""
+    return _created(platformdirs.user_state_path(_APP, appauthor=False))
 
 
 def cache_folder() -> Path:
-    """For what can be made again. Made if it is missing."""
-    return _made(platformdirs.user_cache_path(_APP, appauthor=False))
+    """The folder for what can be recreated. Created if missing."""
+    return _created(platformdirs.user_cache_path(_APP, appauthor=False))
 
 
-def _made(folder: Path) -> Path:
-    with suppress(OSError):  # who writes into it is told
+def _created(folder: Path) -> Path:
+    with suppress(OSError):  # writing into it reports the error
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @contextmanager
 def needing_state(problem: str) -> Iterator[None]:
-    """Around work in the state folder that nothing goes on without. For an OSError raises
-    SettingsError, which says `problem`, why, and what to do."""
+    """Raise SettingsError in place of OSError: the state folder can't be used.
+
+    The message is `problem` with the reason and a hint.
+    """
     try:
         yield
     except OSError as error:
@@ -60,18 +62,17 @@ def needing_state(problem: str) -> Iterator[None]:
 
 
 def pictures_folder() -> Path:
-    """Where pictures go unless the settings say otherwise."""
+    """The default folder for pictures."""
     return platformdirs.user_pictures_path() / _APP
 
 
 def log_file() -> Path:
-    """Where tracebacks and the libraries' messages go."""
+    """The log file for tracebacks and messages of libraries."""
     return state_folder() / "sdtui.log"
 
 
 def expanded(path: str | Path) -> Path:
-    """A path that someone wrote, with ~ or ~name in place of a home. Where nobody has that name,
-    or can have it, it is taken as it stands."""
+    """Expand ~ and ~name in a path; the home of an unknown user is left as it is."""
     try:
         return Path(path).expanduser()
     except (RuntimeError, ValueError):
@@ -79,23 +80,22 @@ def expanded(path: str | Path) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there. One that can't be looked at, as its path is too long or forbidden,
-    is not, where Path's own method would raise OSError."""
-    return _can_be_seen(path.is_file)
+    """True if the file exists; False where Path.is_file raises OSError (forbidden, too long)."""
+    return _or_false(path.is_file)
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there, likewise."""
-    return _can_be_seen(path.is_dir)
+    """True if the folder exists; False where Path.is_dir raises OSError."""
+    return _or_false(path.is_dir)
 
 
 def exists(path: Path) -> bool:
-    """Whether anything is there, likewise."""
-    return _can_be_seen(path.exists)
+    """True if the path exists; False where Path.exists raises OSError."""
+    return _or_false(path.exists)
 
 
-def _can_be_seen(look: Callable[[], bool]) -> bool:
+def _or_false(check: Callable[[], bool]) -> bool:
     try:
-        return look()
+        return check()
     except OSError:
         return False

@@ -1,8 +1,8 @@
-"""The samplers under the names that people know, and what each is in diffusers.
+"""Samplers by their usual names, and their schedulers in diffusers.
 
-A label is a sampler and, behind it, a noise schedule: "DPM++ 2M" + "Karras". The table follows
-diffusers' own (docs: api/schedulers/overview); "DPM++ SDE" there is the single-step solver,
-which in its stochastic form needs no further package and draws from the picture's own seed.
+A label is the name of a sampler, optionally with a noise schedule: "DPM++ 2M Karras". The table is
+that of diffusers (docs: api/schedulers/overview), where "DPM++ SDE" is the single-step solver: its
+stochastic form needs no further package and draws noise from the seed of the picture.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.nearest import nearest
+from sdtui.core.text import nearest
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A scheduler class of diffusers, by name, and the settings that make it this sampler."""
+    """The name of a scheduler class in diffusers, and its settings for this sampler."""
 
     scheduler: str
     settings: Mapping[str, object] = field(default_factory=dict)
     takes_sigmas: bool = True
-    """Whether the class knows `use_karras_sigmas` and `use_exponential_sigmas`."""
+    """True if the class has `use_karras_sigmas` and `use_exponential_sigmas`."""
 
 
 SAMPLERS: Mapping[str, Sampler] = {
@@ -48,11 +48,11 @@ SCHEDULES: Mapping[str, Mapping[str, object]] = {
 }
 
 DEFAULT_SAMPLER = "DPM++ 2M Karras"
-"""For families whose own schedule it suits (SD 1.x, 2.x, SDXL)."""
+"""For SD 1.x, 2.x and SDXL."""
 
 
 def sampler_labels() -> tuple[str, ...]:
-    """Every label, each sampler followed by its forms with a noise schedule."""
+    """All labels; each sampler is followed by its variants with a noise schedule."""
     labels: list[str] = []
     for name, sampler in SAMPLERS.items():
         labels.append(name)
@@ -62,33 +62,32 @@ def sampler_labels() -> tuple[str, ...]:
 
 
 def split_label(label: str) -> tuple[str, str | None]:
-    """The sampler's name and the noise schedule (or None) that a label is made of.
+    """Split a label into sampler and noise schedule (or None), ignoring case.
 
-    Upper and lower case count as the same. Raises InvalidRequestError with the nearest valid
-    label if there is no such sampler.
+    Raises InvalidRequestError with the nearest label if there is no such sampler.
     """
     known = {valid.casefold(): valid for valid in sampler_labels()}
-    found = known.get(" ".join(label.split()).casefold())
-    if found is None:
+    match = known.get(" ".join(label.split()).casefold())
+    if match is None:
         near = nearest(label, known.values())
         hint = f'did you mean "{near}"?' if near else '"sdtui samplers" lists them'
         raise InvalidRequestError(
             [Problem("sampler", label, f'there is no sampler "{label}"; {hint}')]
         )
     for schedule in SCHEDULES:
-        if found.endswith(f" {schedule}"):
-            return found.removesuffix(f" {schedule}"), schedule
-    return found, None
+        if match.endswith(f" {schedule}"):
+            return match.removesuffix(f" {schedule}"), schedule
+    return match, None
 
 
 def canonical_label(label: str) -> str:
-    """The label as we write it, for one in any upper and lower case."""
+    """Normalise the case of a label."""
     name, schedule = split_label(label)
     return f"{name} {schedule}" if schedule else name
 
 
 def scheduler_settings(label: str) -> tuple[str, dict[str, object]]:
-    """The scheduler class's name and the settings to lay over the model's own config."""
+    """The name of the scheduler class, and the settings that override the model's config."""
     name, schedule = split_label(label)
     sampler = SAMPLERS[name]
     return sampler.scheduler, {**sampler.settings, **(SCHEDULES[schedule] if schedule else {})}

@@ -13,95 +13,97 @@ from sdtui.core import paths
 from sdtui.core import settings_parsing as read
 from sdtui.core.enums import POCKET, DType, ImageProtocol, MemoryMode, Policy, Speed
 from sdtui.core.errors import SettingsError
-from sdtui.core.nearest import nearest
+from sdtui.core.text import nearest
 
 ENVIRONMENT_PREFIX = "SDTUI_"
 
-_HINT_FILE = "Mend the file or move it away"
+_HINT_FILE = "Correct the file or move it away"
 
 _HEADING = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _NAME = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([\w.-]+))\s*=""")
-"""A table's heading and a key in a TOML file, as people write them."""
+"""The heading of a table and a key in a TOML file."""
 
 
-def _takes(read: Callable[[object], object], about: str) -> Mapping[str, Any]:
-    """What reads a key's value, and what it takes."""
+def _parsed_by(read: Callable[[object], object], about: str) -> Mapping[str, Any]:
+    """Field metadata: the parser of the value, and a description of valid values."""
     return {"read": read, "about": about}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a person can set once for every run. Each key is also an environment variable:
-    `SDTUI_` and the key in capitals; lists of folders are parted there by `os.pathsep`."""
+    """Settings for all runs.
+
+    Each key is also an environment variable: `SDTUI_` and the key in capitals, with lists of
+    folders separated by `os.pathsep`.
+    """
 
     model: str = field(
-        default=POCKET, metadata=_takes(read.text, "The model to use when none is named.")
+        default=POCKET, metadata=_parsed_by(read.text, "The model to use when none is named.")
     )
     pictures: Path = field(
         default_factory=paths.pictures_folder,
-        metadata=_takes(read.folder, "The folder that pictures are saved in."),
+        metadata=_parsed_by(read.folder, "The folder for pictures."),
     )
     model_folders: tuple[Path, ...] = field(
         default=(),
-        metadata=_takes(
+        metadata=_parsed_by(
             read.folders, "Folders that hold models: diffusers folders and .safetensors files."
         ),
     )
     device: str = field(
-        default="auto", metadata=_takes(read.device, "auto, cpu, mps, cuda or cuda:N.")
+        default="auto", metadata=_parsed_by(read.device, "auto, cpu, mps, cuda or cuda:N.")
     )
     dtype: DType = field(
         default=DType.AUTO,
-        metadata=_takes(read.one_of(DType), "auto, float32, float16 or bfloat16."),
+        metadata=_parsed_by(read.one_of(DType), "auto, float32, float16 or bfloat16."),
     )
     memory_mode: MemoryMode = field(
         default=MemoryMode.AUTO,
-        metadata=_takes(
+        metadata=_parsed_by(
             read.one_of(MemoryMode),
             "auto, full, model_offload, group_offload or sequential_offload.",
         ),
     )
     policy: Policy = field(
-        default=Policy.KEEP, metadata=_takes(read.one_of(Policy), "keep, strict or tutorial.")
+        default=Policy.KEEP, metadata=_parsed_by(read.one_of(Policy), "keep, strict or tutorial.")
     )
     speed: Speed = field(
-        default=Speed.QUALITY, metadata=_takes(read.one_of(Speed), "quality, fast or max.")
+        default=Speed.QUALITY, metadata=_parsed_by(read.one_of(Speed), "quality, fast or max.")
     )
     previews: bool = field(
         default=True,
-        metadata=_takes(
+        metadata=_parsed_by(
             read.switch, "Whether a small picture is made at every step: true or false."
         ),
     )
     image_protocol: ImageProtocol = field(
         default=ImageProtocol.AUTO,
-        metadata=_takes(
+        metadata=_parsed_by(
             read.one_of(ImageProtocol),
             "How the app draws finished pictures: auto, kitty, sixel or halfcell.",
         ),
     )
     keys: Mapping[str, str] = field(
         default_factory=dict,
-        metadata=_takes(read.keys, "The app's keys by action, as `sdtui keys` lists them."),
+        metadata=_parsed_by(read.keys, "The app's keys by action, as `sdtui keys` lists them."),
     )
 
     def request_defaults(self) -> dict[str, Any]:
-        """The fields of a GenerationRequest that the settings fill where a person leaves them
-        open."""
+        """The fields of a GenerationRequest that the settings fill if they are left open."""
         filled = ("model", "dtype", "memory_mode", "policy", "speed")
         return {name: getattr(self, name) for name in filled}
 
 
 ABOUT_SETTINGS: Mapping[str, str] = {each.name: each.metadata["about"] for each in fields(Settings)}
-"""Every key, and what it takes."""
+"""The description of every setting, by key."""
 
 
 def load_settings(
     file: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> Settings:
-    """Read the settings. A config file that isn't there is an empty one.
+    """Read the settings from the config file, which may be missing, and the environment.
 
-    Raises SettingsError that names the file or variable, the key, and the nearest valid key.
+    Raises SettingsError with the file or variable, the key, and the nearest valid key.
     """
     path = paths.config_file() if file is None else file
     variables = os.environ if environment is None else environment
@@ -131,8 +133,10 @@ def load_settings(
 def settings_origin(
     *key: str, file: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> str:
-    """Where a setting comes from: the environment variable, or the config file and its line, or
-    "default". A key inside a table is given as both names: `"keys", "window.generate"`."""
+    """The origin of a setting: environment variable, config file and line, or "default".
+
+    A key in a table is given by both names: `"keys", "window.generate"`.
+    """
     variables = os.environ if environment is None else environment
     name = ENVIRONMENT_PREFIX + key[0].upper()
     if name in variables:
@@ -146,18 +150,17 @@ def settings_origin(
 
 
 def _line_of(key: tuple[str, ...], text: str) -> int | None:
-    """The line that sets a key, 1 for the first; of a key that is written inside its table's own
-    line, that line."""
-    found: tuple[str, ...]
+    """The number of the line (from 1) that sets a key, or its table if it is written inline."""
+    current: tuple[str, ...]
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         if heading := _HEADING.match(line):
-            found = table = (heading[1],)
+            current = table = (heading[1],)
         elif name := _NAME.match(line):
-            found = (*table, str(name[1] or name[2] or name[3]))
+            current = (*table, str(name[1] or name[2] or name[3]))
         else:
             continue
-        if found == key:
+        if current == key:
             return number
     return _line_of(key[:-1], text) if len(key) > 1 else None
 
@@ -170,7 +173,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         problem = f"{path} can't be read: {error}"
         raise SettingsError(problem, _HINT_FILE) from error
-    import tomllib  # most people have no config file, and the app waits for this
+    import tomllib  # most users have no config file, and importing it delays the window
 
     try:
         return tomllib.loads(text)

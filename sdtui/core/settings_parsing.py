@@ -1,6 +1,6 @@
-"""Reading the values of settings: TOML's, or an environment variable's text.
+"""Parse the values of settings, from TOML or from the text of an environment variable.
 
-By hand and not by pydantic, whose import would be a sixth of the time until the app is seen. Each
+Without pydantic, whose import would take a sixth of the time until the window is visible. Each
 function raises WrongValueError.
 """
 
@@ -24,7 +24,7 @@ _SWITCH = {
 
 
 class WrongValueError(ValueError):
-    """What is wrong with a value, and `within`: the keys that lead to it inside the value."""
+    """A wrong value; `within` are the keys that lead to it inside a table."""
 
     def __init__(self, message: str, *within: str) -> None:
         super().__init__(message)
@@ -32,9 +32,9 @@ class WrongValueError(ValueError):
 
 
 def text(value: object) -> str:
-    """A text that isn't empty."""
+    """A non-empty text."""
     if not isinstance(value, str):
-        raise WrongValueError(f"should be a text, not {_shown(value)}")
+        raise WrongValueError(f"should be a text, not {_quoted(value)}")
     if not value:
         raise WrongValueError("should not be empty")
     return value
@@ -45,65 +45,67 @@ def folder(value: object) -> Path:
     try:
         return Path(text(value)).expanduser()
     except RuntimeError as error:
-        raise WrongValueError(f"{_shown(value)}: {error}") from error
+        raise WrongValueError(f"{_quoted(value)}: {error}") from error
 
 
 def folders(value: object) -> tuple[Path, ...]:
-    """A list of them."""
+    """A list of folders."""
     if not isinstance(value, list):
-        raise WrongValueError(f"should be a list of folders, not {_shown(value)}")
+        raise WrongValueError(f"should be a list of folders, not {_quoted(value)}")
     return tuple(map(folder, value))
 
 
 def device(value: object) -> str:
-    """A device as torch names it, or "auto"."""
+    """A device name of torch, or "auto"."""
     if not _DEVICE.fullmatch(text(value)):
-        raise WrongValueError(f"there is no device {_shown(value)}")
+        raise WrongValueError(f"there is no device {_quoted(value)}")
     return text(value)
 
 
 def one_of(choices: type[_Choice]) -> Callable[[object], _Choice]:
-    """What reads one of several words."""
+    """A parser for the values of an enumeration."""
 
     def read(value: object) -> _Choice:
-        found = next((each for each in choices if each == value), None)
-        if found is None:
-            raise WrongValueError(f"{_shown(value)} is none of {', '.join(choices)}")
-        return found
+        match = next((each for each in choices if each == value), None)
+        if match is None:
+            raise WrongValueError(f"{_quoted(value)} is not one of {', '.join(choices)}")
+        return match
 
     return read
 
 
 def switch(value: object) -> bool:
-    """True or false, as people write it."""
-    found = _SWITCH.get(str(value).lower()) if isinstance(value, bool | int | str) else None
-    if found is None:
-        raise WrongValueError(f"should be true or false, not {_shown(value)}")
-    return found
+    """True or false in their usual spellings."""
+    result = _SWITCH.get(str(value).lower()) if isinstance(value, bool | int | str) else None
+    if result is None:
+        raise WrongValueError(f"should be true or false, not {_quoted(value)}")
+    return result
 
 
 _RENAMED_ACTIONS = {
     **{f"window.{tab}_room": f"window.{tab}_tab" for tab in ("create", "queue", "history")},
     **{f"left_behind.{name}": f"orphaned_jobs.{name}" for name in ("yes", "no", "leave")},
 }
-"""Names of actions in version 0.1, and what they are called now."""
+"""The current names of actions that were renamed since version 0.1."""
 
 
 def keys(value: object) -> Mapping[str, str]:
-    """Keys by action; renamed actions under their new names. Without quotes TOML takes
-    `window.generate` for a table in a table."""
+    """Keys by action, under the current names of actions.
+
+    Without quotes, TOML reads `window.generate` as a table in a table.
+    """
     if not isinstance(value, Mapping):
-        raise WrongValueError(f"should be a table of actions and their keys, not {_shown(value)}")
+        raise WrongValueError(f"should be a table of actions and their keys, not {_quoted(value)}")
     flat: dict[str, str] = {}
     for name, inner in value.items():
         inside = inner.items() if isinstance(inner, Mapping) else None
-        for action, wanted in ((name, inner),) if inside is None else inside:
+        for action, key in ((name, inner),) if inside is None else inside:
             full = action if inside is None else f"{name}.{action}"
-            if not isinstance(wanted, str):
-                raise WrongValueError(f"{full} should be a text, not {_shown(wanted)}", full)
-            flat[_RENAMED_ACTIONS.get(full, full)] = wanted
+            if not isinstance(key, str):
+                raise WrongValueError(f"{full} should be a text, not {_quoted(key)}", full)
+            flat[_RENAMED_ACTIONS.get(full, full)] = key
     return flat
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     return shortened(repr(value))

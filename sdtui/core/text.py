@@ -1,16 +1,20 @@
-"""Making text from people, files and programs safe to show in a terminal."""
+"""Make text safe to display in a terminal, and find similar names."""
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _JOINERS = {"\u200d"}  # zero width joiner: part of many emoji
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:
-    """`text` with control and other invisible characters shown as escapes (`\\x1b`), except
-    those in `keep`. What comes out can be sent to a terminal."""
+    """Escape control and other invisible characters (`\\x1b`), except those in `keep`.
+
+    The result can be sent to a terminal.
+    """
     return "".join(
         character
         if character in keep
@@ -22,17 +26,39 @@ def visible(text: str, *, keep: str = "\n\t") -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, safe to show."""
+    """`text` on one line, safe to display."""
     return visible(" ".join(text.split()), keep="")
 
 
 def end_of(text: str, width: int) -> str:
-    """`text`, or where it has more than `width` letters, dots and its end: of a path or a model's
-    name that tells most."""
+    """The end of `text` in at most `width` characters, with an ellipsis if some are missing.
+
+    The end of a path or model name is its most informative part.
+    """
     return text if len(text) <= width else f"…{text[1 - width :]}"
 
 
 def shortened(text: str) -> str:
-    """A value as a message quotes it: at most 60 of its characters, ending in dots if some are
-    missing, and what is invisible as escapes."""
+    """A value as messages quote it: at most 60 characters, with escapes."""
     return visible(text if len(text) <= 60 else f"{text[:57]}...", keep="")
+
+
+def escape_same_width(text: str) -> str:
+    """Replace each character that must not reach a terminal by one symbol.
+
+    For editors, where the position of the cursor has to stay right.
+    """
+    return "".join(_symbol(character) for character in text)
+
+
+def _symbol(character: str) -> str:
+    if ord(character) < 32 and character != "\t":
+        return chr(0x2400 + ord(character))
+    return character if visible(character) == character else "�"
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name most similar to `name`, ignoring case, or None."""
+    by_folded = {candidate.casefold(): candidate for candidate in valid}
+    matches = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.4)
+    return by_folded[matches[0]] if matches else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.nearest import nearest
+from sdtui.core.text import nearest
 
 Value = int | float | str
 

@@ -24,7 +24,7 @@ class PreloadTask:
         """True if both load the same model in the same way, and this one isn't cancelled."""
         own = (self.model, self.dtype, self.memory_mode)
         theirs = (other.model, other.dtype, other.memory_mode)
-        return own == theirs and not self.cancellation.asked
+        return own == theirs and not self.cancellation.is_requested
 
 
 class Preloader:

@@ -18,8 +18,8 @@ from sdtui.core.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from sdtui.core.nearest import nearest
 from sdtui.core.paths import exists, expanded, is_file, is_folder
+from sdtui.core.text import nearest
 from sdtui.models.component_files import UNUSED, describe_components
 
 MOVED: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""What the hardware is doing: GPUs through NVML, and RAM and CPU."""
+"""Load of the hardware: GPUs through NVML, RAM and CPU."""
 
 from sdtui.monitor.monitor import Monitor
 from sdtui.monitor.sample import GpuSample, Sample

@@ -1,4 +1,4 @@
-"""Monitor: a slow thread of its own that looks at the hardware."""
+"""Sample the hardware on a thread."""
 
 from __future__ import annotations
 
@@ -12,35 +12,34 @@ OnSample = Callable[[Sample], object]
 
 
 class Monitor:
-    """Takes a sample every `interval` seconds and hands it on, on its own thread: a driver that
-    hangs then holds up nothing else."""
+    """Samples the hardware every `interval` seconds on its own thread, in case a driver hangs."""
 
     def __init__(self, interval: float = 1.0) -> None:
         self.interval = interval
-        self.has_looked = threading.Event()
-        """Set after the first look: the libraries that it takes are loaded then."""
+        self.has_sampled = threading.Event()
+        """Set after the first sample, when the libraries have been imported."""
         self.latest: Sample | None = None
-        """The newest sample that was handed on."""
+        """The latest sample."""
         self._stopped = threading.Event()
         self._gpus: Callable[[], tuple[GpuSample, ...]] | None = None
 
     def start(self, on_sample: OnSample | None = None) -> None:
-        """Begin. `on_sample` must be quick and safe to call from another thread."""
+        """Start sampling. `on_sample` is called on the monitor's thread and must be quick."""
         threading.Thread(
             target=self._run, args=(on_sample,), name="sdtui-monitor", daemon=True
         ).start()
 
     def stop(self) -> None:
-        """Take no more samples. Doesn't wait."""
+        """Stop sampling, without waiting for the thread."""
         self._stopped.set()
 
     def wait_for_sample(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for the first sample; return whether there is one."""
-        return self.has_looked.wait(timeout)
+        return self.has_sampled.wait(timeout)
 
     def sample(self) -> Sample:
-        """Look once. The CPU's share is that since the last look."""
-        # Imported here, on the monitor's thread, so that the window needn't wait for them.
+        """Take a sample. The CPU load is that since the last one."""
+        # Imported on the monitor's thread, so that the window doesn't wait for them.
         import psutil
 
         from sdtui.monitor.nvidia import Nvidia
@@ -62,5 +61,5 @@ class Monitor:
             self.latest = self.sample()
             if on_sample is not None:
                 on_sample(self.latest)
-            self.has_looked.set()
+            self.has_sampled.set()
             self._stopped.wait(self.interval)

@@ -12,7 +12,7 @@ from sdtui.monitor.sample import GpuSample
 
 
 class Nvidia:
-    """The GPUs that NVML sees. Without a driver there are none."""
+    """The GPUs that NVML knows; none without a driver."""
 
     def __init__(self) -> None:
         self._handles: list[tuple[Any, str]] = []
@@ -26,7 +26,7 @@ class Nvidia:
             self._handles.append((handle, name if isinstance(name, str) else name.decode()))
 
     def sample(self) -> tuple[GpuSample, ...]:
-        """Every GPU as it is now; one that doesn't answer any more is left out."""
+        """A sample of every GPU that still responds."""
         samples = (
             _sample(index, handle, name) for index, (handle, name) in enumerate(self._handles)
         )
@@ -34,12 +34,12 @@ class Nvidia:
 
 
 def _sample(index: int, handle: Any, name: str) -> GpuSample | None:
-    memory = _format(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle))
+    memory = _query(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle))
     if memory is None:
         return None
-    rates = _format(lambda: pynvml.nvmlDeviceGetUtilizationRates(handle))
+    rates = _query(lambda: pynvml.nvmlDeviceGetUtilizationRates(handle))
     sensor = pynvml.NVML_TEMPERATURE_GPU
-    milliwatts = _format(lambda: pynvml.nvmlDeviceGetPowerUsage(handle))
+    milliwatts = _query(lambda: pynvml.nvmlDeviceGetPowerUsage(handle))
     return GpuSample(
         index=index,
         name=name,
@@ -47,21 +47,21 @@ def _sample(index: int, handle: Any, name: str) -> GpuSample | None:
         memory_total=int(memory.total),
         own_memory=_own_memory(handle),
         utilisation=None if rates is None else int(rates.gpu),
-        temperature=_format(lambda: pynvml.nvmlDeviceGetTemperature(handle, sensor)),
+        temperature=_query(lambda: pynvml.nvmlDeviceGetTemperature(handle, sensor)),
         power=None if milliwatts is None else milliwatts / 1000,
     )
 
 
 def _own_memory(handle: Any) -> int | None:
-    processes = _format(lambda: pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    processes = _query(lambda: pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
     own = [each for each in processes or () if each.pid == os.getpid()]
-    # In a container the driver may not tell, or tell the host's process numbers.
+    # In a container the driver may report nothing, or the process ids of the host.
     return own[0].usedGpuMemory if own else None
 
 
-def _format(ask: Callable[[], Any]) -> Any:
-    """What the driver answers, or None where it doesn't support the question."""
+def _query(function: Callable[[], Any]) -> Any:
+    """The result of an NVML function, or None if the driver doesn't support it."""
     try:
-        return ask()
+        return function()
     except pynvml.NVMLError:
         return None

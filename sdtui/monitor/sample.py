@@ -1,4 +1,4 @@
-"""One look at the hardware, as plain data. Memory is in bytes, shares are from 0 to 100."""
+"""Samples of the hardware. Memory is in bytes, load in percent."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class GpuSample:
-    """One GPU. What a driver doesn't tell is None."""
+    """A GPU; values that the driver doesn't report are None."""
 
     index: int
     name: str
     memory_used: int
     memory_total: int
     own_memory: int | None = None
-    """What this process holds."""
+    """Memory of this process."""
     utilisation: int | None = None
     temperature: int | None = None
     """Degrees Celsius."""
@@ -24,27 +24,26 @@ class GpuSample:
 
 @dataclass(frozen=True)
 class Sample:
-    """The machine at one moment."""
+    """The machine at one time."""
 
     time: float
     """Seconds since the epoch."""
     ram_used: int
     ram_total: int
     own_ram: int
-    """What this process holds."""
+    """RAM of this process."""
     cpu: float
-    """Of all cores together."""
+    """Average of all cores."""
     gpus: tuple[GpuSample, ...] = ()
 
     @property
     def gpu(self) -> GpuSample | None:
-        """The GPU that a person watches: that which this process uses most, or the first."""
+        """The GPU that this process uses most, or the first, or None."""
         return max(self.gpus, key=lambda each: each.own_memory or 0, default=None)
 
     @property
     def memory(self) -> tuple[str, int, int, int | None]:
-        """What a person watches: "VRAM" of that GPU, else "RAM"; then used, total and this
-        process's share of it."""
+        """The kind of memory ("VRAM" of `gpu`, else "RAM"), and its used, total and own bytes."""
         gpu = self.gpu
         if gpu is None:
             return "RAM", self.ram_used, self.ram_total, self.own_ram

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sdtui.core.errors import SettingsError
-from sdtui.core.nearest import nearest
 from sdtui.core.settings import settings_origin
+from sdtui.core.text import nearest
 
 GLOBAL = ("app", "window")
 """Places whose keys work wherever the focus is."""

@@ -61,7 +61,7 @@ class Downloads:
 
     def follow(self, event: DownloadProgress) -> None:
         """Take in how far it is."""
-        if self._cancellation is None or self._cancellation.asked:
+        if self._cancellation is None or self._cancellation.is_requested:
             return
         self.share = event.done / event.total if event.total else 0.0
         parts = [f"{data_size(event.done)} of {data_size(event.total)}"]

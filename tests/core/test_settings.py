@@ -149,7 +149,7 @@ def test_every_kind_of_device_is_accepted(file: Path, device: str) -> None:
     [
         ('pictures = "~nobody-here/p"', "'~nobody-here/p': Could not determine home"),
         ("device = 3", "should be a text, not 3"),
-        ('dtype = "half"', "'half' is none of auto, float32, float16, bfloat16"),
+        ('dtype = "half"', "'half' is not one of auto, float32, float16, bfloat16"),
         ("model_folders = [1]", "should be a text, not 1"),
         ("previews = 2", "should be true or false, not 2"),
         ('keys = "q"', "should be a table of actions and their keys"),

@@ -8,7 +8,6 @@ import pytest
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, InvalidRequestError, SdtuiError
-from sdtui.core.nearest import nearest
 from sdtui.core.samplers import (
     SAMPLERS,
     SCHEDULES,
@@ -17,7 +16,7 @@ from sdtui.core.samplers import (
     scheduler_settings,
     split_label,
 )
-from sdtui.core.text import one_line, visible
+from sdtui.core.text import nearest, one_line, visible
 
 
 @pytest.mark.parametrize(
@@ -97,14 +96,14 @@ def test_unknown_label_is_refused_with_a_suggestion(label: str, hint: str) -> No
 
 def test_cancellation_raises_at_the_next_check() -> None:
     cancellation = Cancellation()
-    assert not cancellation.asked
+    assert not cancellation.is_requested
     cancellation.check()
     cancellation.check_between_pictures()
 
     thread = threading.Thread(target=cancellation.stop_after_picture)
     thread.start()
     thread.join()
-    assert cancellation.asked
+    assert cancellation.is_requested
     cancellation.check()
     with pytest.raises(CancelledError):
         cancellation.check_between_pictures()

@@ -28,7 +28,7 @@ class StillMonitor(Monitor):
 
     def start(self, on_sample: Callable[..., object] | None = None) -> None:
         """Nothing."""
-        self.has_looked.set()
+        self.has_sampled.set()
 
 
 class AppHarness:
@@ -109,7 +109,7 @@ async def running(
     """Run the app of `bench` without a terminal."""
     async with bench.app.run_test(size=size, notifications=True) as pilot:
         bench.pilot = pilot
-        await bench.until(bench.monitor.has_looked.is_set)
+        await bench.until(bench.monitor.has_sampled.is_set)
         await bench.until(nothing_is_read)
         await bench.settled()
         await bench.until(bench.list_is_read)

@@ -57,7 +57,7 @@ async def test_a_picture_can_be_asked_for_before_all_is_imported(
             await bench.press("ctrl+g")
             await bench.finished()
             assert "finished after" in bench.app.main.panes.log.text
-            assert not bench.monitor.has_looked.is_set()
+            assert not bench.monitor.has_sampled.is_set()
             imported.set()
             await bench.until(lambda: bench.app.main.panes.history.list.count == 1)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sdtui.core.errors import ModelError, ModelNotFoundError
-from sdtui.core.nearest import nearest
+from sdtui.core.text import nearest
 from sdtui.jobs import Models
 from sdtui.models import ModelDescription, ModelSource, SourceKind
 

@@ -74,7 +74,7 @@ class ModelController:
             known = describe(model, settings)
             # Then torch is loaded. While the system loads two libraries at a time, the thread that
             # waits for the other keeps Python's lock, and no key does anything.
-            monitor.has_looked.wait(_HEAD_START_SECONDS)
+            monitor.has_sampled.wait(_HEAD_START_SECONDS)
             return known
 
         run_in_background(self._target, look_up)

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import TextArea
 
-from sdtui.core.escapes import escape_same_width
+from sdtui.core.text import escape_same_width
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.messages import message
 from sdtui.tui.panes.pane import Pane

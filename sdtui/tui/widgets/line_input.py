@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from sdtui.core.escapes import escape_same_width
+from sdtui.core.text import escape_same_width
 from sdtui.tui.textual_internals import KeyInput
 
 
