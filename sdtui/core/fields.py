@@ -53,6 +53,10 @@ class FieldSpec:
     """How far a key press in the form moves a number."""
     open_text: str = "auto"
     """What the form shows while the field is left open."""
+    a1111: str = ""
+    """The name in A1111's HTTP API."""
+    openai: str = ""
+    """The name among the fields that sdtui adds to OpenAI's HTTP API."""
     infotext: str = ""
     """The key in A1111's text about a picture."""
     aliases: tuple[str, ...] = ()

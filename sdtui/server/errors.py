@@ -16,6 +16,7 @@ from sdtui.core.text import shortened
 from sdtui.jobs import Job
 from sdtui.requests.events import Failed
 from sdtui.requests.record import AttemptRecord
+from sdtui.server.dialects import names_in_errors
 
 Shape = Literal["sdtui", "a1111", "openai"]
 
@@ -260,23 +261,10 @@ _OPENAI_CODES: Mapping[str, str] = {
 }
 
 
-_OPENAI_PARAMS: Mapping[str, str] = {
-    "width": "size",
-    "height": "size",
-    "num_images_per_prompt": "n",
-    "num_inference_steps": "steps",
-    "init_image": "image",
-}
-
-
+_OPENAI_PARAMS = names_in_errors("openai")
 _OPENAI_PARAM_OF: Mapping[str, str] = {"ImageError": "image", "ModelNotFoundError": "model"}
 
-_A1111_PARAMS: Mapping[str, str] = {
-    "num_images_per_prompt": "batch_size times n_iter",
-    "num_inference_steps": "steps",
-    "guidance_scale": "cfg_scale",
-    "strength": "denoising_strength",
-}
+_A1111_PARAMS = names_in_errors("a1111")
 
 
 def _message(error: ApiError, names: Mapping[str, str]) -> str:

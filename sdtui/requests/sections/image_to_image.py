@@ -54,6 +54,8 @@ class ImageToImage(Section):
             le=1,
             step=0.05,
             same_row=True,
+            a1111="denoising_strength",
+            openai="strength",
             infotext="Denoising strength",
             aliases=("strength",),
         ),

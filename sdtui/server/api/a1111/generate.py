@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,11 +17,12 @@ from sdtui.core.samplers import sampler_and_schedule
 from sdtui.history import write_infotext
 from sdtui.jobs import Output, Pictures
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import MAX_SEED, GenerationRequest
+from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS, GenerationRequest
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
 from sdtui.server.api.a1111.progress import address_of
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
+from sdtui.server.dialects import names_in
 from sdtui.server.errors import GONE, ApiError, documented
 from sdtui.server.files import picture_base64
 from sdtui.server.routing import GenerationRoute
@@ -175,11 +176,8 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
     seeds = [each.seed for each in pictures]
     asked = parts[0].record.request if parts else request
     info: dict[str, Any] = {
-        "prompt": asked.prompt,
         "all_prompts": [asked.prompt] * len(pictures),
-        "negative_prompt": asked.negative_prompt,
         "all_negative_prompts": [asked.negative_prompt] * len(pictures),
-        "seed": seeds[0] if seeds else request.seed,
         "all_seeds": seeds,
         "subseed": seeds[0] if seeds else -1,
         "all_subseeds": seeds,
@@ -200,9 +198,10 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
             for part in parts
             for each in part.pictures
         ],
+        **_named_values(parts[0].record.values() if parts else request.values()),
     }
     if not parts:  # someone interrupted before the first was finished
-        return info | _info_of_request(request)
+        return info | {"sd_model_name": request.model, "version": f"sdtui {__version__}"}
     info |= _info_of_record(parts[0].record)
     cut = {each.field: each.cut for each in parts[0].record.truncations}
     info["not_applied"] += [f"{field}, from: {text[:100]}" for field, text in cut.items()]
@@ -212,16 +211,11 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
     return info
 
 
-def _info_of_request(request: GenerationRequest) -> dict[str, Any]:
+def _named_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Flat values under A1111's names; 0 for those of sections that aren't there."""
     return {
-        "width": request.width,
-        "height": request.height,
-        "sampler_name": request.sampler,
-        "cfg_scale": request.guidance_scale,
-        "steps": request.num_inference_steps,
-        "sd_model_name": request.model,
-        "denoising_strength": request.values()["strength"] or 0,
-        "version": f"sdtui {__version__}",
+        theirs: 0 if values[name] is None and REQUEST_FIELDS[name].section else values[name]
+        for name, theirs in names_in("a1111").items()
     }
 
 
@@ -231,16 +225,11 @@ def _info_of_record(record: GenerationRecord) -> dict[str, Any]:
     assert model is not None
     sampler, schedule = sampler_and_schedule(made.sampler)
     return {
-        "width": made.width,
-        "height": made.height,
         "sampler_name": sampler,
-        "cfg_scale": made.guidance_scale,
-        "steps": made.num_inference_steps,
         "sd_model_name": model.name,
         "sd_model_hash": (model.hash or "")[:10],
         "sd_vae_name": None,
         "sd_vae_hash": None,
-        "denoising_strength": record.values()["strength"] or 0,
         "extra_generation_params": {"Schedule type": schedule} if schedule else {},
         "job_timestamp": record.timestamp.astimezone().strftime("%Y%m%d%H%M%S"),
         "version": f"sdtui {__version__}",

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from sdtui.core.enums import InitImageFit
 from sdtui.core.errors import SdtuiError
 from sdtui.history.importers import ImportedSettings, label_of_sampler, read_infotext
 from sdtui.jobs import Output
-from sdtui.requests.request import SIZE_MULTIPLE
+from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE
 from sdtui.server.api.a1111.options import OptionsAnswer
+from sdtui.server.dialects import body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError, from_sdtui
 
 _MOST = 64
@@ -30,19 +31,7 @@ _FORMATS: Mapping[object, Output] = {
     "jpeg": Output(format="jpeg"),
     "webp": Output(format="webp"),
 }
-_NAMES: Mapping[str, str] = {
-    "prompt": "prompt",
-    "negative_prompt": "negative_prompt",
-    "sampler": "sampler_name",
-    "num_inference_steps": "steps",
-    "guidance_scale": "cfg_scale",
-    "width": "width",
-    "height": "height",
-    "seed": "seed",
-    "strength": "denoising_strength",
-}
-"""What an infotext may fill, and A1111's names for it."""
-
+_NAMES = names_in("a1111")
 
 _IN_VAIN = (
     *("styles", "subseed_strength", "restore_faces", "tiling", "alwayson_scripts", "eta"),
@@ -58,14 +47,14 @@ _NOT_WORDS = re.compile(
 """What A1111 doesn't take for words in a prompt."""
 
 
-class Txt2ImgBody(BaseModel):
+class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore[misc]
     """What to make. What is left open, or null, takes the model's own value."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    prompt: str = Field("", max_length=20_000)
-    negative_prompt: str = Field("", max_length=20_000)
-    seed: int | None = Field(-1, ge=-1, le=2**32 - 1)
+    prompt: Annotated[str, limits_of("prompt")] = ""
+    negative_prompt: Annotated[str, limits_of("negative_prompt")] = ""
+    seed: Annotated[int | None, limits_of("seed", ge=-1)] = -1
     """-1 = random."""
     subseed_strength: float = Field(0, ge=0, le=1, allow_inf_nan=False)
     sampler_name: str | None = Field(None, max_length=100)
@@ -75,12 +64,9 @@ class Txt2ImgBody(BaseModel):
     """Left open or Automatic: the one that goes with the sampler."""
     batch_size: int = Field(1, ge=1, le=_MOST)
     n_iter: int = Field(1, ge=1, le=_MOST)
-    steps: int | None = Field(None, ge=1, le=150)
-    cfg_scale: float | None = Field(None, ge=0, le=30, allow_inf_nan=False)
-    width: int | None = Field(None, ge=64, le=2048)
-    height: int | None = Field(None, ge=64, le=2048)
+    width: Annotated[int | None, limits_of("width", multiple_of=None)] = None
+    height: Annotated[int | None, limits_of("height", multiple_of=None)] = None
     """Sizes are rounded down to a multiple of 8."""
-    denoising_strength: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     enable_hr: bool | None = False
     """Only false: sdtui has no hires fix."""
     styles: list[str] | None = Field(None, max_length=100)
@@ -146,16 +132,14 @@ class Txt2ImgBody(BaseModel):
 
     def values(self) -> dict[str, Any]:
         """The fields of a GenerationRequest. Raises ApiError (400) for an unknown sampler."""
-        wanted: dict[str, Any] = {
-            "prompt": self.prompt,
-            "negative_prompt": self.negative_prompt,
+        values = {name: getattr(self, theirs) for name, theirs in _NAMES.items()}
+        values |= {
             "sampler": self._sampler(),
-            "seed": None if self.seed in (None, -1) else self.seed,
+            "seed": None if self.seed == -1 else self.seed,
             "num_images_per_prompt": self.batch_size * self.n_iter,
-            "num_inference_steps": self.steps,
-            "guidance_scale": self.cfg_scale,
             "width": _floor(self.width),
             "height": _floor(self.height),
+            **self._image_values(),
         }
         found = self.imported.values
         filled = {
@@ -163,7 +147,14 @@ class Txt2ImgBody(BaseModel):
             for name, theirs in _NAMES.items()
             if name in found and theirs not in self.model_fields_set
         }
-        return {name: value for name, value in wanted.items() if value is not None} | filled
+        values = {name: value for name, value in values.items() if value is not None} | filled
+        for name in REQUEST_FIELDS.orphans(values):
+            del values[name]
+        return values
+
+    def _image_values(self) -> dict[str, Any]:
+        """The picture to start from."""
+        return {}
 
     def not_applied(self) -> list[str]:
         """What was asked for besides, that had no effect."""
@@ -225,16 +216,8 @@ class Img2ImgBody(Txt2ImgBody):
         if self.mask:
             raise ApiError(400, "Unsupported", "There is no inpainting here. Leave the mask out.")
 
-    def values(self) -> dict[str, Any]:
-        """As for txt2img."""
-        values = {
-            **super().values(),
-            "init_image": self.init_images[0],
-            "init_image_fit": _FITS[self.resize_mode],
-        }
-        if self.denoising_strength is not None:
-            values["strength"] = self.denoising_strength
-        return values
+    def _image_values(self) -> dict[str, Any]:
+        return {"init_image": self.init_images[0], "init_image_fit": _FITS[self.resize_mode]}
 
 
 def _floor(size: int | None) -> int | None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from sdtui.core.errors import Problem
+from sdtui.server.dialects import body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError
 
 _OPENAIS_OWN = re.compile(r"(dall-e-|gpt-image-|chatgpt-image-)[\w.-]*", re.ASCII)
+_NAMES = names_in("openai")
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
 
 
-class ImagesBody(BaseModel):
+class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignore[misc]
     """What to make; seed, steps and the like are sdtui's own."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    prompt: str = Field(max_length=20_000)
+    prompt: Annotated[str, limits_of("prompt")]
     model: str | None = Field(None, max_length=300)
     """A name that /v1/models lists; none, or a name of OpenAI's own = the server's model."""
     n: int | None = Field(1, ge=1, le=10)
@@ -35,28 +37,18 @@ class ImagesBody(BaseModel):
     """Whether the answer is server-sent events: partial pictures, then each whole one."""
     partial_images: int | None = Field(None, ge=0, le=3)
     """How often a streamed picture is sent while it forms."""
-    seed: int | None = Field(None, ge=0, le=2**32 - 1)
-    steps: int | None = Field(None, ge=1, le=150)
-    guidance_scale: float | None = Field(None, ge=0, le=30, allow_inf_nan=False)
-    sampler: str | None = Field(None, max_length=100)
-    negative_prompt: str | None = Field(None, max_length=20_000)
 
     def values(self) -> dict[str, Any]:
         """The fields of a GenerationRequest. Raises ApiError (400) for a size that is none."""
         width, height = self._size()
-        wanted: dict[str, Any] = {
-            "prompt": self.prompt,
-            "negative_prompt": self.negative_prompt,
+        values = {name: getattr(self, theirs, None) for name, theirs in _NAMES.items()}
+        values |= {
             "model": self._model(),
             "num_images_per_prompt": self.n,
             "width": width,
             "height": height,
-            "seed": self.seed,
-            "num_inference_steps": self.steps,
-            "guidance_scale": self.guidance_scale,
-            "sampler": self.sampler,
         }
-        return {name: value for name, value in wanted.items() if value is not None}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def wants_links(self) -> bool:
@@ -79,16 +71,10 @@ class ImagesBody(BaseModel):
         return int(found[1]), int(found[2])
 
 
-class EditBody(ImagesBody):
+class EditBody(body_with_fields("openai", input_images=True), ImagesBody):  # type: ignore[misc]
     """What to make of a picture."""
 
+    prompt: Annotated[str, limits_of("prompt")]
     size: str | None = Field(None, max_length=20)
     """WIDTHxHEIGHT, or "auto" = the shape of the picture, with about as many pixels as the model
     makes natively."""
-    strength: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
-    """How much of the picture is made anew."""
-
-    def values(self) -> dict[str, Any]:
-        """As for a picture from words alone."""
-        values = super().values()
-        return values if self.strength is None else {**values, "strength": self.strength}

@@ -1,0 +1,60 @@
+"""The fields of a request under the names of other APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import create_model
+
+from sdtui.core.fields import Field
+from sdtui.requests.request import REQUEST_FIELDS
+
+Dialect = Literal["a1111", "openai"]
+
+_COMBINED: Mapping[Dialect, Mapping[str, str]] = {
+    "a1111": {"num_images_per_prompt": "batch_size times n_iter"},
+    "openai": {
+        "width": "size",
+        "height": "size",
+        "num_images_per_prompt": "n",
+        "init_image": "image",
+    },
+}
+"""Fields that an API words otherwise; its bodies convert them."""
+
+
+def names_in(dialect: Dialect) -> dict[str, str]:
+    """The fields that an API takes as they are: name → its own name for it."""
+    return {
+        name: theirs
+        for name, field in REQUEST_FIELDS.items()
+        if (theirs := _name_in(dialect, field))
+    }
+
+
+def names_in_errors(dialect: Dialect) -> dict[str, str]:
+    """An API's names for the fields of a request, as its clients know them."""
+    return {**names_in(dialect), **_COMBINED[dialect]}
+
+
+def body_with_fields(dialect: Dialect, *, input_images: bool) -> Any:
+    """Make the base of a body: a model with the fields that an API takes as they are, all open.
+    Those that go with an input image are left out without `input_images`."""
+    orphans = {} if input_images else REQUEST_FIELDS.orphans(dict.fromkeys(REQUEST_FIELDS))
+    fields: dict[str, Any] = {
+        theirs: (Annotated[REQUEST_FIELDS[name].type | None, REQUEST_FIELDS[name].spec], None)
+        for name, theirs in names_in(dialect).items()
+        if name not in orphans
+    }
+    return create_model("RequestFields", **fields)
+
+
+def limits_of(name: str, **changes: Any) -> Any:
+    """The annotation that gives a body's field the limits and the text of a request's field."""
+    return replace(REQUEST_FIELDS[name].spec, **changes)
+
+
+def _name_in(dialect: Dialect, field: Field) -> str:
+    return field.spec.a1111 if dialect == "a1111" else field.spec.openai
