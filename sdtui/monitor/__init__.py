@@ -1,6 +1,7 @@
 """Load of the hardware: GPUs through NVML, RAM and CPU."""
 
+from sdtui.monitor.budget import memory_budget
 from sdtui.monitor.monitor import Monitor
 from sdtui.monitor.sample import GpuSample, Sample
 
-__all__ = ["GpuSample", "Monitor", "Sample"]
+__all__ = ["GpuSample", "Monitor", "Sample", "memory_budget"]

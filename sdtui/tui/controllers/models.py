@@ -54,7 +54,7 @@ class ModelController:
         sample = self._top_bar.sample
         if sample is None:
             return None
-        from sdtui.monitor.budget import memory_budget
+        from sdtui.monitor import memory_budget
 
         return memory_budget(sample, self._context.settings.device)
 
