@@ -11,13 +11,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
+from textual.strip import Strip
+from textual.widget import Widget
 
 from sdtui.core.settings import Settings
 from sdtui.history import History
 from sdtui.jobs import JobQueue, QueueFile
 from sdtui.monitor import Monitor
 from sdtui.tui.app import SdtuiApp
+from sdtui.tui.job_progress import ShownProgress
+from sdtui.tui.panes.collection import Panes
 from sdtui.tui.services import AppServices
 from tests.support.keyboard import press, settled
 from tests.support.scripted_generator import ScriptedGenerator
@@ -76,7 +81,47 @@ class AppHarness:
 
     def list_is_read(self) -> bool:
         """Whether the history pane waits for nothing from the disk."""
-        return all(worker.node is not self.app.main.panes.history for worker in self.app.workers)
+        return all(worker.node is not self.panes.history for worker in self.app.workers)
+
+    @property
+    def panes(self) -> Panes:
+        """The panes of the main screen."""
+        return self.app.main.panes
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text of every field of the form."""
+        return self.app.main.generation.texts
+
+    @property
+    def progress(self) -> ShownProgress:
+        """The progress that is shown."""
+        return self.app.main.queue.presenter.progress
+
+    def notifications(self) -> list[str]:
+        """The messages of all notifications that haven't expired."""
+        return [each.message for each in self.app._notifications]
+
+    def screen_strips(self) -> list[Strip]:
+        """Every line on the screen, with its styles."""
+        return self.app.screen._compositor.render_strips()
+
+    def screen_text(self) -> str:
+        """Every line on the screen, without styles."""
+        return "\n".join(strip.text for strip in self.screen_strips())
+
+    def record_drawn(self, monkeypatch: pytest.MonkeyPatch) -> set[Widget]:
+        """Return a set to which every widget of the main screen is added when it is drawn."""
+        drawn: set[Widget] = set()
+        compositor = self.app.main._compositor
+        update = compositor.update_widgets
+
+        def record(widgets: set[Widget]) -> None:
+            drawn.update(widgets)
+            update(widgets)
+
+        monkeypatch.setattr(compositor, "update_widgets", record)
+        return drawn
 
     @property
     def at_main(self) -> bool:
@@ -94,7 +139,7 @@ class AppHarness:
 
     async def finished(self) -> None:
         """Wait until the job is over and its picture is listed."""
-        await self.until(lambda: self.app.main.queue.presenter.progress.outcome is not None)
+        await self.until(lambda: self.progress.outcome is not None)
 
 
 def nothing_is_read() -> bool:
@@ -104,15 +149,15 @@ def nothing_is_read() -> bool:
 
 @asynccontextmanager
 async def running(
-    bench: AppHarness, size: tuple[int, int] = (120, 36)
+    harness: AppHarness, size: tuple[int, int] = (120, 36)
 ) -> AsyncIterator[AppHarness]:
-    """Run the app of `bench` without a terminal."""
-    async with bench.app.run_test(size=size, notifications=True) as pilot:
-        bench.pilot = pilot
-        await bench.until(bench.monitor.has_sampled.is_set)
-        await bench.until(nothing_is_read)
-        await bench.settled()
-        await bench.until(bench.list_is_read)
-        await bench.settled()
-        yield bench
-    bench.close()
+    """Run the app of `harness` without a terminal."""
+    async with harness.app.run_test(size=size, notifications=True) as pilot:
+        harness.pilot = pilot
+        await harness.until(harness.monitor.has_sampled.is_set)
+        await harness.until(nothing_is_read)
+        await harness.settled()
+        await harness.until(harness.list_is_read)
+        await harness.settled()
+        yield harness
+    harness.close()

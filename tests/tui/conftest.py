@@ -19,6 +19,6 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> AppHarness:
+def harness(tmp_path: Path) -> AppHarness:
     """An app that isn't running yet."""
     return AppHarness(tmp_path)

@@ -30,7 +30,7 @@ PROMPTS = (
 )
 
 
-class RealBench(AppHarness):
+class RealAppHarness(AppHarness):
     """With the engine itself."""
 
     def make_generator(self) -> Any:
@@ -39,43 +39,45 @@ class RealBench(AppHarness):
         return make_generator(self.settings)
 
 
-async def _picture(bench: AppHarness, prompt: str, seed: int) -> None:
-    done = len(list(bench.settings.pictures.rglob("*.png")))
-    await bench.generate(prompt, seed=str(seed))
-    await bench.until(lambda: len(list(bench.settings.pictures.rglob("*.png"))) > done, seconds=300)
-    await bench.until(lambda: not bench.app.main.queue.presenter.progress.is_running)
+async def _picture(harness: AppHarness, prompt: str, seed: int) -> None:
+    done = len(list(harness.settings.pictures.rglob("*.png")))
+    await harness.generate(prompt, seed=str(seed))
+    await harness.until(
+        lambda: len(list(harness.settings.pictures.rglob("*.png"))) > done, seconds=300
+    )
+    await harness.until(lambda: not harness.progress.is_running)
 
 
-async def _shoot(bench: AppHarness, name: str) -> None:
-    main = bench.app.main
+async def _shoot(harness: AppHarness, name: str) -> None:
+    main = harness.app.main
     for _ in range(40):
-        main.post_message(Sampled(bench.app.services.monitor.sample()))
-    await bench.pilot.pause(0.6)
+        main.post_message(Sampled(harness.app.services.monitor.sample()))
+    await harness.pilot.pause(0.6)
     columns, rows = main.size
     folder = ROOT / "screenshots"
     folder.mkdir(exist_ok=True)
-    svg = bench.app.export_screenshot(title="sdtui")
+    svg = harness.app.export_screenshot(title="sdtui")
     # No path of this machine in the pictures: one as people have them, of the same length.
     svg = re.sub(r"/tmp/tmp\w{8}", "~/Pictures/sdtui", svg)
     (folder / f"{name}-{columns}x{rows}.svg").write_text(svg, encoding="utf-8")
 
 
-async def _history(bench: AppHarness) -> None:
-    await bench.pilot.press("f4")
-    await bench.until(lambda: bench.app.main.panes.history.list.has_focus)
-    await bench.pilot.press("j")
+async def _history(harness: AppHarness) -> None:
+    await harness.pilot.press("f4")
+    await harness.until(lambda: harness.panes.history.list.has_focus)
+    await harness.pilot.press("j")
 
 
-async def _queue(bench: AppHarness) -> None:
-    await bench.pilot.press("f3")
+async def _queue(harness: AppHarness) -> None:
+    await harness.pilot.press("f3")
 
 
-async def _help(bench: AppHarness) -> None:
-    await bench.pilot.press("f2", "f1")
+async def _help(harness: AppHarness) -> None:
+    await harness.pilot.press("f2", "f1")
 
 
-async def _jump(bench: AppHarness) -> None:
-    await bench.pilot.press("escape", "ctrl+o")
+async def _jump(harness: AppHarness) -> None:
+    await harness.pilot.press("escape", "ctrl+o")
 
 
 VIEWS: tuple[tuple[str, Callable[[AppHarness], Awaitable[None]]], ...] = (
@@ -91,18 +93,18 @@ async def _all(scripted: bool) -> None:
     for kind in ("CONFIG", "STATE", "CACHE"):
         os.environ[f"XDG_{kind}_HOME"] = str(folder / kind.lower())
     for size in SIZES:
-        bench = (AppHarness if scripted else RealBench)(folder)
-        async with running(bench, size):
+        harness = (AppHarness if scripted else RealAppHarness)(folder)
+        async with running(harness, size):
             if size == SIZES[0]:
-                await _shoot(bench, "welcome")
+                await _shoot(harness, "welcome")
                 for seed, prompt in enumerate(PROMPTS[:-1], 40):
-                    await _picture(bench, prompt, seed)
-            await _picture(bench, PROMPTS[-1], 42)
-            await _shoot(bench, "create")
+                    await _picture(harness, prompt, seed)
+            await _picture(harness, PROMPTS[-1], 42)
+            await _shoot(harness, "create")
             for name, go in VIEWS:
-                await go(bench)
-                await _shoot(bench, name)
-            await bench.pilot.press("escape")
+                await go(harness)
+                await _shoot(harness, name)
+            await harness.pilot.press("escape")
 
 
 if __name__ == "__main__":

@@ -30,91 +30,91 @@ PRESSED_ELSEWHERE = {"models.cancel_download": "test_models: it takes a download
 UNBOUND = "f11"
 
 
-def with_pictures(bench: AppHarness) -> None:
+def with_pictures(harness: AppHarness) -> None:
     """Five pictures in the history."""
     for number, prompt in enumerate(("one", "two", "three", "four", "five")):
         moment = NOON + timedelta(minutes=number)
-        bench.history.save(picture(), record(prompt, seed=number, moment=moment), 0)
+        harness.history.save(picture(), record(prompt, seed=number, moment=moment), 0)
 
 
-def paths_of(bench: AppHarness) -> list[Path]:
+def paths_of(harness: AppHarness) -> list[Path]:
     """The pictures that the history begins with."""
-    return sorted(bench.settings.pictures.rglob("*.png"))
+    return sorted(harness.settings.pictures.rglob("*.png"))
 
 
-async def at_form(bench: AppHarness) -> None:
-    form = bench.app.main.panes.parameters
+async def at_form(harness: AppHarness) -> None:
+    form = harness.panes.parameters
     form.last_seed = 7
     form.fill({"seed": "5", "width": "64", "height": "128", "policy": "strict"})
     form.fields["policy"].focus()
 
 
-async def at_number(bench: AppHarness) -> None:
-    form = bench.app.main.panes.parameters
+async def at_number(harness: AppHarness) -> None:
+    form = harness.panes.parameters
     form.fill({"num_inference_steps": "7"})
     form.fields["num_inference_steps"].focus()
 
 
-async def at_choice(bench: AppHarness) -> None:
-    bench.app.main.panes.parameters.fields["policy"].focus()
+async def at_choice(harness: AppHarness) -> None:
+    harness.panes.parameters.fields["policy"].focus()
 
 
-async def at_path(bench: AppHarness) -> None:
-    bench.app.main.panes.parameters.fields["init_image"].focus()
+async def at_path(harness: AppHarness) -> None:
+    harness.panes.parameters.fields["init_image"].focus()
 
 
-async def at_preview(bench: AppHarness) -> None:
-    preview = bench.app.main.panes.preview
-    preview.begin(paths_of(bench)[0])
-    for path in paths_of(bench):
+async def at_preview(harness: AppHarness) -> None:
+    preview = harness.panes.preview
+    preview.begin(paths_of(harness)[0])
+    for path in paths_of(harness):
         preview.add(path)
     preview.index = 1
     preview.focus()
 
 
-async def at_queue(bench: AppHarness) -> None:
+async def at_queue(harness: AppHarness) -> None:
     """One job runs and stands still, three wait, and the second of these has the cursor."""
-    main = bench.app.main
-    bench.generator.hold.set()
-    while sum(not job.state.is_over for job in bench.queue.jobs()) < 4:
-        await bench.generate()
-    await bench.until(lambda: main.queue.presenter.progress.is_running)
-    await bench.until(lambda: main.panes.queue.list.items == bench.queue.jobs())
-    waiting = [n for n, job in enumerate(bench.queue.jobs()) if job.state is JobState.QUEUED]
+    main = harness.app.main
+    harness.generator.hold.set()
+    while sum(not job.state.is_over for job in harness.queue.jobs()) < 4:
+        await harness.generate()
+    await harness.until(lambda: harness.progress.is_running)
+    await harness.until(lambda: main.panes.queue.list.items == harness.queue.jobs())
+    waiting = [n for n, job in enumerate(harness.queue.jobs()) if job.state is JobState.QUEUED]
     main.panes.queue.list.cursor = waiting[1]
     main.panes.queue.list.focus()
 
 
-async def at_log(bench: AppHarness) -> None:
-    main = bench.app.main
-    bench.generator.hold.set()
-    if not main.queue.presenter.progress.is_running:
-        await bench.generate()
-    await bench.until(lambda: main.queue.presenter.progress.is_running)
+async def at_log(harness: AppHarness) -> None:
+    main = harness.app.main
+    harness.generator.hold.set()
+    if not harness.progress.is_running:
+        await harness.generate()
+    await harness.until(lambda: harness.progress.is_running)
     main.panes.log.list.focus()
 
 
-async def at_window(bench: AppHarness) -> None:
+async def at_window(harness: AppHarness) -> None:
     """In the log, since f2 to f4 go elsewhere; a pane has another size than usual."""
-    await at_log(bench)
-    bench.app.main.action_taller()
+    await at_log(harness)
+    harness.app.main.action_taller()
 
 
-async def at_prompt(bench: AppHarness) -> None:
-    bench.ask_for("a cat")
-    bench.app.main.panes.prompt.editor.focus()
+async def at_prompt(harness: AppHarness) -> None:
+    harness.ask_for("a cat")
+    harness.panes.prompt.editor.focus()
 
 
-async def at_history(bench: AppHarness) -> None:
+async def at_history(harness: AppHarness) -> None:
     """In the middle of the list, and the picture there is shown."""
-    main = bench.app.main
+    main = harness.app.main
     pictures = main.panes.history.list
-    await bench.until(lambda: pictures.count >= 3)
+    await harness.until(lambda: pictures.count >= 3)
     pictures.cursor = 1
     pictures.marked = None
     pictures.focus()
     tree = main.panes.metadata.tree_of_record
-    await bench.until(
+    await harness.until(
         lambda: (
             pictures.selected
             and any(pictures.selected.prompt in str(node.label) for node in tree.root.children)
@@ -122,68 +122,68 @@ async def at_history(bench: AppHarness) -> None:
     )
 
 
-async def at_search(bench: AppHarness) -> None:
-    bench.app.main.panes.history.search.focus()
+async def at_search(harness: AppHarness) -> None:
+    harness.panes.history.search.focus()
 
 
-async def at_metadata(bench: AppHarness) -> None:
-    await at_history(bench)
-    bench.app.main.panes.metadata.tree_of_record.focus()
+async def at_metadata(harness: AppHarness) -> None:
+    await at_history(harness)
+    harness.panes.metadata.tree_of_record.focus()
 
 
-async def at_viewer(bench: AppHarness) -> None:
-    bench.app.push_screen(TextScreen("something", bench.app.main.top_bar.render()))
+async def at_viewer(harness: AppHarness) -> None:
+    harness.app.push_screen(TextScreen("something", harness.app.main.top_bar.render()))
 
 
-async def pictures_are_read(bench: AppHarness) -> None:
-    await bench.until(lambda: all(view.pixels for view in bench.app.screen.query(PixelView)))
+async def pictures_are_read(harness: AppHarness) -> None:
+    await harness.until(lambda: all(view.pixels for view in harness.app.screen.query(PixelView)))
 
 
-async def at_picture(bench: AppHarness) -> None:
-    paths, stop = paths_of(bench), bench.app.main.queue.stop_current
-    await bench.app.push_screen(PictureScreen(paths, paths[0], None, 1, stop=stop))
-    await pictures_are_read(bench)
+async def at_picture(harness: AppHarness) -> None:
+    paths, stop = paths_of(harness), harness.app.main.queue.stop_current
+    await harness.app.push_screen(PictureScreen(paths, paths[0], None, 1, stop=stop))
+    await pictures_are_read(harness)
 
 
-async def at_compare(bench: AppHarness) -> None:
-    first, second = ((path, record()) for path in paths_of(bench)[:2])
-    await bench.app.push_screen(CompareScreen(first, second, None))
-    await pictures_are_read(bench)
+async def at_compare(harness: AppHarness) -> None:
+    first, second = ((path, record()) for path in paths_of(harness)[:2])
+    await harness.app.push_screen(CompareScreen(first, second, None))
+    await pictures_are_read(harness)
 
 
-async def at_help(bench: AppHarness) -> None:
-    bench.app.main.panes.memory.focus_target().focus()
-    bench.app.action_help()
+async def at_help(harness: AppHarness) -> None:
+    harness.panes.memory.focus_target().focus()
+    harness.app.action_help()
 
 
-async def at_manual(bench: AppHarness) -> None:
-    await bench.app.push_screen(ManualScreen("memory"))
+async def at_manual(harness: AppHarness) -> None:
+    await harness.app.push_screen(ManualScreen("memory"))
 
 
-async def at_settings(bench: AppHarness) -> None:
-    bench.app.main.action_settings()
+async def at_settings(harness: AppHarness) -> None:
+    harness.app.main.action_settings()
 
 
-async def at_question(bench: AppHarness) -> None:
-    bench.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
+async def at_question(harness: AppHarness) -> None:
+    harness.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
 
 
-async def at_left_behind(bench: AppHarness) -> None:
-    bench.app.push_screen(OrphanedJobsScreen("?"))
+async def at_left_behind(harness: AppHarness) -> None:
+    harness.app.push_screen(OrphanedJobsScreen("?"))
 
 
-async def at_choices(bench: AppHarness) -> None:
+async def at_choices(harness: AppHarness) -> None:
     """In the middle of three."""
     screen = ChooseScreen("?", ["a", "b", "c"], "b")
-    await bench.app.push_screen(screen)
+    await harness.app.push_screen(screen)
 
 
-async def at_ask(bench: AppHarness) -> None:
-    bench.app.push_screen(AskScreen("?"))
+async def at_ask(harness: AppHarness) -> None:
+    harness.app.push_screen(AskScreen("?"))
 
 
-async def at_jump(bench: AppHarness) -> None:
-    bench.app.main.action_jump()
+async def at_jump(harness: AppHarness) -> None:
+    harness.app.main.action_jump()
 
 
 PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
@@ -216,40 +216,40 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
 }
 
 
-def seen(bench: AppHarness) -> list[object]:
+def seen(harness: AppHarness) -> list[object]:
     """Everything on the screen, with its colours."""
-    return [list(strip) for strip in bench.app.screen._compositor.render_strips()]
+    return [list(strip) for strip in harness.screen_strips()]
 
 
-async def go_to(scope: str, bench: AppHarness) -> None:
+async def go_to(scope: str, harness: AppHarness) -> None:
     """Go where the keys of a place work."""
-    while not bench.at_main:
-        bench.app.pop_screen()
-    bench.app.clear_notifications()
-    await PLACES[scope](bench)
-    await bench.settled()
+    while not harness.at_main:
+        harness.app.pop_screen()
+    harness.app.clear_notifications()
+    await PLACES[scope](harness)
+    await harness.settled()
 
 
-async def still(bench: AppHarness) -> list[object]:
+async def still(harness: AppHarness) -> list[object]:
     """What is seen once all that is read beside the app has come."""
-    now = seen(bench)
+    now = seen(harness)
     while True:
         await asyncio.sleep(0.3)
-        await bench.settled()
-        before, now = now, seen(bench)
+        await harness.settled()
+        before, now = now, seen(harness)
         if before == now:
             return now
 
 
-async def changes(bench: AppHarness, key: str) -> bool:
+async def changes(harness: AppHarness, key: str) -> bool:
     """Whether something else is seen some time after a key."""
-    before = seen(bench)
-    await bench.press(key)
+    before = seen(harness)
+    await harness.press(key)
     for _ in range(500):
-        if seen(bench) != before:
+        if seen(harness) != before:
             return True
         await asyncio.sleep(0.02)
-        await bench.settled()
+        await harness.settled()
     return False
 
 
@@ -258,34 +258,34 @@ def test_every_place_is_gone_to() -> None:
     assert scopes == set(PLACES)
 
 
-async def test_every_key_does_something(bench: AppHarness) -> None:
-    with_pictures(bench)
-    async with running(bench):
+async def test_every_key_does_something(harness: AppHarness) -> None:
+    with_pictures(harness)
+    async with running(harness):
         for scope in PLACES:
-            await go_to(scope, bench)
-            before = await still(bench)
-            await bench.press(UNBOUND)
+            await go_to(scope, harness)
+            before = await still(harness)
+            await harness.press(UNBOUND)
             await asyncio.sleep(0.05)
-            await bench.settled()
-            assert seen(bench) == before, f"{scope}: what is seen changes without a key"
+            await harness.settled()
+            assert seen(harness) == before, f"{scope}: what is seen changes without a key"
             for action in actions_in(scope):
-                await go_to(scope, bench)
+                await go_to(scope, harness)
                 first, *others = action.keys.split(",")
                 for other in others:
-                    assert bench.app.screen.active_bindings[other].binding.id == action.id
-                assert await changes(bench, first), f"{scope}: {first} does nothing"
-        bench.generator.hold.clear()
+                    assert harness.app.screen.active_bindings[other].binding.id == action.id
+                assert await changes(harness, first), f"{scope}: {first} does nothing"
+        harness.generator.hold.clear()
 
 
 async def test_every_key_can_be_changed(tmp_path: Path) -> None:
     keys = {action.id: f"ctrl+alt+f{number}" for number, action in enumerate(ACTIONS)}
-    bench = AppHarness(tmp_path, keys=keys)
-    with_pictures(bench)
-    async with running(bench):
+    harness = AppHarness(tmp_path, keys=keys)
+    with_pictures(harness)
+    async with running(harness):
         for scope in PLACES:
-            await go_to(scope, bench)
-            active = bench.app.screen.active_bindings
+            await go_to(scope, harness)
+            active = harness.app.screen.active_bindings
             bound = {binding.binding.id: key for key, binding in active.items()}
             for action in actions_in(scope):
                 assert bound.get(action.id) == keys[action.id]
-        bench.generator.hold.clear()
+        harness.generator.hold.clear()

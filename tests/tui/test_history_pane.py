@@ -22,25 +22,25 @@ PROMPTS = ("a large [/red] apple", "pizza, green background", "a tiger on a blue
 
 
 @pytest.fixture
-def full(bench: AppHarness) -> AppHarness:
+def full(harness: AppHarness) -> AppHarness:
     """An app whose history holds three pictures."""
     for number, prompt in enumerate(PROMPTS):
         moment = NOON + timedelta(minutes=number)
-        bench.history.save(picture(), record(prompt, seed=40 + number, moment=moment), 0)
-    return bench
+        harness.history.save(picture(), record(prompt, seed=40 + number, moment=moment), 0)
+    return harness
 
 
 @asynccontextmanager
 async def at_history(
-    bench: AppHarness, size: tuple[int, int] = (120, 36)
+    harness: AppHarness, size: tuple[int, int] = (120, 36)
 ) -> AsyncIterator[AppHarness]:
     """The app with the focus in the history's list."""
-    async with running(bench, size):
-        pane = bench.app.main.panes.history
-        await bench.press("f4")
-        await bench.until(lambda: pane.list.has_focus and pane.list.selected)
-        await bench.settled()
-        yield bench
+    async with running(harness, size):
+        pane = harness.panes.history
+        await harness.press("f4")
+        await harness.until(lambda: pane.list.has_focus and pane.list.selected)
+        await harness.settled()
+        yield harness
 
 
 async def test_newest_first_with_the_story_of_the_selected(full: AppHarness) -> None:
@@ -57,7 +57,7 @@ async def test_newest_first_with_the_story_of_the_selected(full: AppHarness) -> 
 
 async def test_a_line_tells_more_where_there_is_room(full: AppHarness) -> None:
     async with at_history(full, (80, 24)):
-        entries = full.app.main.panes.history.list
+        entries = full.panes.history.list
         line = entries.line_text(0, entries.size.width).plain
         assert line.startswith("  a tiger on a blue b")
         assert line.endswith("64×64")
@@ -74,22 +74,22 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
     full: AppHarness, key: str
 ) -> None:
     async with at_history(full):
-        entries = full.app.main.panes.history.list
+        entries = full.panes.history.list
         assert entries.selected is not None
         gone = entries.selected.path
         gone.unlink()
         gone.with_suffix(".json").unlink()
         await full.press(key)
         await full.until(lambda: entries.count == 2)
-        told = [each.message for each in full.app._notifications]
+        told = full.notifications()
         assert told.count(f"{gone.name} is no longer there.") == 1
         await full.settled()
-        assert full.app.main.panes.history._missing is None
+        assert full.panes.history._missing is None
 
 
 async def test_search_narrows_and_says_what_is_wrong(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.app.main.panes.history
+        pane = full.panes.history
         await full.press("slash", *"apple")
         await full.until(lambda: pane.list.count == 1)
         assert "1 found" in str(pane.border_title)
@@ -112,10 +112,10 @@ async def test_search_narrows_and_says_what_is_wrong(full: AppHarness) -> None:
 class HeldBack:
     """A history whose search for `apple` waits until it may go on."""
 
-    def __init__(self, bench: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, harness: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
         self.free = threading.Event()
-        self.entries = bench.history.entries
-        monkeypatch.setattr(bench.history, "entries", self._held_back)
+        self.entries = harness.history.entries
+        monkeypatch.setattr(harness.history, "entries", self._held_back)
 
     def _held_back(self, query: str, *, offset: int, limit: int) -> Page:
         if query == "apple":
@@ -130,7 +130,7 @@ def held(full: AppHarness, monkeypatch: pytest.MonkeyPatch) -> HeldBack:
 
 async def test_keys_behind_a_search_act_on_what_it_finds(full: AppHarness, held: HeldBack) -> None:
     async with at_history(full):
-        pane = full.app.main.panes.history
+        pane = full.panes.history
         await full.press("slash", *"apple", "enter", "s")
         assert not pane.list.has_focus
         assert pane.search.value == "apple"
@@ -146,7 +146,7 @@ async def test_what_was_read_earlier_takes_no_place_of_what_was_read_later(
     full: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with at_history(full):
-        pane, free, read = full.app.main.panes.history, threading.Event(), full.history.entries
+        pane, free, read = full.panes.history, threading.Event(), full.history.entries
 
         def early(query: str, *, offset: int, limit: int) -> Page:
             page = read(query, offset=offset, limit=limit)
@@ -168,7 +168,7 @@ async def test_a_search_that_is_overtaken_by_a_reload_is_still_shown(
     full: AppHarness, held: HeldBack
 ) -> None:
     async with at_history(full):
-        pane = full.app.main.panes.history
+        pane = full.panes.history
         pane.search.value = "apple"  # at once: nothing is found for its beginnings
         await full.settled()
         full.history.trash(held.entries("pizza", offset=0, limit=1).entries[0].id)
@@ -185,7 +185,7 @@ async def test_a_search_that_changes_while_the_list_waits_for_it_is_made_as_well
     full: AppHarness, held: HeldBack
 ) -> None:
     async with at_history(full):
-        pane = full.app.main.panes.history
+        pane = full.panes.history
         await full.press("slash", *"apple", "enter")
         pane.search.value = "pizza"
         await full.settled()
@@ -207,29 +207,29 @@ async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: AppHa
 
 
 async def test_reuse_keeps_every_digit_and_the_form_its_model_where_none_is_known(
-    bench: AppHarness,
+    harness: AppHarness,
 ) -> None:
     made = record("a cat", model=UNKNOWN_MODEL)
     request = made.request.changed(guidance_scale=3.14159265)
-    bench.history.save(picture(), made.model_copy(update={"request": request}), 0)
-    async with at_history(bench):
-        main = bench.app.main
-        await bench.press("r")
-        await bench.until(lambda: main.panes.prompt.text == "a cat")
+    harness.history.save(picture(), made.model_copy(update={"request": request}), 0)
+    async with at_history(harness):
+        main = harness.app.main
+        await harness.press("r")
+        await harness.until(lambda: main.panes.prompt.text == "a cat")
         assert main.generation.texts["guidance_scale"] == "3.14159265"
         assert main.generation.texts["model"] == "pocket"
-        assert bench.app._notifications
+        assert harness.notifications()
 
 
 async def test_a_picture_becomes_the_init_image(full: AppHarness) -> None:
     async with at_history(full):
         await full.press("i")
-        await full.until(lambda: full.app.main.generation.texts["init_image"].endswith(".png"))
+        await full.until(lambda: full.texts["init_image"].endswith(".png"))
 
 
 async def test_star_tag_trash_and_undo(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.app.main.panes.history
+        pane = full.panes.history
         await full.press("s")
         await full.until(lambda: pane.list.selected and pane.list.selected.starred)
         await full.press("t")
@@ -244,22 +244,22 @@ async def test_star_tag_trash_and_undo(full: AppHarness) -> None:
 
 async def test_keys_pressed_quickly_act_on_what_the_one_before_left(full: AppHarness) -> None:
     async with at_history(full):
-        entries = full.app.main.panes.history.list
+        entries = full.panes.history.list
         assert entries.selected is not None
         first = entries.selected.path
         await full.press("d", "d", "u", "s", "s", "f2")
-        await full.until(lambda: full.app.main.panes.prompt.editor.has_focus)
+        await full.until(lambda: full.panes.prompt.editor.has_focus)
         assert entries.count == 2
         assert full.history.stats().trashed == 1
         assert not first.exists()
         assert entries.selected is not None
         assert not entries.selected.starred
-        assert not full.app._notifications
+        assert not full.notifications()
 
 
 async def test_the_cursor_stays_on_its_picture(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.app.main.panes.history
+        pane = full.panes.history
         for place, prompt, count in ((0, PROMPTS[2], 4), (2, PROMPTS[1], 5)):
             pane.list.cursor = place
             full.history.save(picture(), record("one more", moment=NOON + timedelta(hours=1)), 0)
@@ -271,7 +271,7 @@ async def test_the_cursor_stays_on_its_picture(full: AppHarness) -> None:
 
 async def test_where_nobody_is_the_newest_has_the_cursor(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.app.main.panes.history
+        pane = full.panes.history
         await full.press("f2")
         full.history.save(picture(), record("one more", moment=NOON + timedelta(hours=1)), 0)
         pane.reload()
@@ -283,9 +283,9 @@ async def test_a_picture_of_the_history_is_seen_until_the_next_is_finished(
 ) -> None:
     full.generator.hold.set()
     async with at_history(full):
-        preview = full.app.main.panes.preview
+        preview = full.panes.preview
         await full.generate("four", num_images_per_prompt="4")
-        await full.until(lambda: full.app.main.queue.presenter.progress.is_running)
+        await full.until(lambda: full.progress.is_running)
         await full.press("f4", "enter")
         await full.until(lambda: preview.paths)
         shown = preview.paths
@@ -297,7 +297,7 @@ async def test_a_picture_of_the_history_is_seen_until_the_next_is_finished(
 async def test_show_puts_the_picture_into_the_preview(full: AppHarness) -> None:
     async with at_history(full):
         await full.press("enter")
-        await full.until(lambda: full.app.main.panes.preview.paths)
+        await full.until(lambda: full.panes.preview.paths)
 
 
 async def test_compare_names_what_differs(full: AppHarness) -> None:
@@ -317,14 +317,14 @@ async def test_one_of_two_compared_pictures_is_made_again(
         await full.press("c", "j", "c")
         await full.until(lambda: isinstance(full.app.screen, CompareScreen))
         await full.press(key)
-        await full.until(lambda: full.app.main.generation.texts["seed"] == seed)
-        assert full.app.main.panes.prompt.text == PROMPTS[prompt]
-        assert full.app.main.panes.prompt.editor.has_focus
+        await full.until(lambda: full.texts["seed"] == seed)
+        assert full.panes.prompt.text == PROMPTS[prompt]
+        assert full.panes.prompt.editor.has_focus
 
 
 async def test_metadata_is_folded_and_unfolded_by_keys(full: AppHarness) -> None:
     async with at_history(full):
-        tree = full.app.main.panes.metadata.tree_of_record
+        tree = full.panes.metadata.tree_of_record
         await full.until(lambda: tree.root.children)
         tree.focus()
         model = next(node for node in tree.root.children if str(node.label).startswith("model"))
@@ -354,19 +354,18 @@ async def test_copies_go_to_a_file_as_well(full: AppHarness, key: str, expected:
         assert expected in copied.read_text()
 
 
-async def test_moving_far_asks_only_for_the_pages_that_are_seen(bench: AppHarness) -> None:
+async def test_moving_far_asks_only_for_the_pages_that_are_seen(harness: AppHarness) -> None:
     for number in range(250):
         moment = NOON + timedelta(seconds=number)
-        bench.history.save(picture(8, 8), record(f"picture {number}", moment=moment), 0)
-    async with at_history(bench):
-        pane = bench.app.main.panes.history
-        await bench.press("G")
-        await bench.until(lambda: pane.list.selected and pane.list.selected.prompt == "picture 0")
+        harness.history.save(picture(8, 8), record(f"picture {number}", moment=moment), 0)
+    async with at_history(harness):
+        pane = harness.panes.history
+        await harness.press("G")
+        await harness.until(lambda: pane.list.selected and pane.list.selected.prompt == "picture 0")
 
 
-async def test_a_foreign_escape_sequence_shows_as_text(bench: AppHarness, tmp_path: Path) -> None:
-    bench.history.save(picture(), record("evil \x1b[2J [/b] prompt"), 0)
-    async with at_history(bench):
-        await bench.until(lambda: "evil" in bench.app.export_screenshot())
-        strips = bench.app.screen._compositor.render_strips()
-        assert "\x1b" not in "".join(segment.text for strip in strips for segment in strip)
+async def test_a_foreign_escape_sequence_shows_as_text(harness: AppHarness, tmp_path: Path) -> None:
+    harness.history.save(picture(), record("evil \x1b[2J [/b] prompt"), 0)
+    async with at_history(harness):
+        await harness.until(lambda: "evil" in harness.app.export_screenshot())
+        assert "\x1b" not in harness.screen_text()

@@ -26,60 +26,60 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-async def choosing(bench: AppHarness, folder: Path) -> FileScreen:
+async def choosing(harness: AppHarness, folder: Path) -> FileScreen:
     """Open the picker in a folder."""
-    field = bench.app.main.panes.parameters.fields["init_image"]
+    field = harness.panes.parameters.fields["init_image"]
     field.text = str(folder / "another.png")
     field.focus()
-    await bench.press("enter")
-    screen = bench.app.screen
+    await harness.press("enter")
+    screen = harness.app.screen
     assert isinstance(screen, FileScreen)
     return screen
 
 
 async def test_the_picker_shows_folders_and_pictures_and_takes_one(
-    bench: AppHarness, folder: Path
+    harness: AppHarness, folder: Path
 ) -> None:
-    async with running(bench, (80, 24)):
-        screen = await choosing(bench, folder)
+    async with running(harness, (80, 24)):
+        screen = await choosing(harness, folder)
         assert screen.choices.items == ["../", "more/", "blue.png", "red.PNG"]
-        await bench.write("red")
+        await harness.write("red")
         assert screen.choices.items == ["red.PNG"]
-        await bench.press("enter")
-        assert bench.at_main
-        assert bench.app.main.generation.texts["init_image"] == str(folder / "red.PNG")
+        await harness.press("enter")
+        assert harness.at_main
+        assert harness.texts["init_image"] == str(folder / "red.PNG")
 
 
-async def test_the_picker_goes_into_folders_and_back(bench: AppHarness, folder: Path) -> None:
-    async with running(bench, (80, 24)):
-        screen = await choosing(bench, folder)
-        await bench.press("enter")
+async def test_the_picker_goes_into_folders_and_back(harness: AppHarness, folder: Path) -> None:
+    async with running(harness, (80, 24)):
+        screen = await choosing(harness, folder)
+        await harness.press("enter")
         assert screen.choices.items == ["../", "green.webp"]
-        await bench.press("backspace")
+        await harness.press("backspace")
         assert "more/" in screen.choices.items
-        await bench.write("more")
-        await bench.press("enter", "down", "enter")
-        assert bench.app.main.generation.texts["init_image"] == str(folder / "more/green.webp")
+        await harness.write("more")
+        await harness.press("enter", "down", "enter")
+        assert harness.texts["init_image"] == str(folder / "more/green.webp")
 
 
-async def test_a_written_path_leads_there(bench: AppHarness, folder: Path) -> None:
-    async with running(bench, (80, 24)):
-        screen = await choosing(bench, Path("/"))
-        await bench.write(f"{folder}/mo")
+async def test_a_written_path_leads_there(harness: AppHarness, folder: Path) -> None:
+    async with running(harness, (80, 24)):
+        screen = await choosing(harness, Path("/"))
+        await harness.write(f"{folder}/mo")
         assert screen.choices.items == ["more/"]
-        await bench.write("re/")
+        await harness.write("re/")
         assert (screen.choices.items, screen.filter.value) == (["../", "green.webp"], "")
-        await bench.write("../red")
+        await harness.write("../red")
         assert screen.choices.items == ["red.PNG"]
-        await bench.write("/no such folder/x")
+        await harness.write("/no such folder/x")
         assert screen.choices.items == []
         screen.filter.value = f"/{'long' * 1000}/x"
-        await bench.settled()
+        await harness.settled()
         assert screen.choices.items == []
         screen.filter.value = f"{folder}/more/green.webp"  # as a paste is
-        await bench.settled()
-        await bench.press("enter")
-        assert bench.app.main.generation.texts["init_image"] == str(folder / "more/green.webp")
+        await harness.settled()
+        await harness.press("enter")
+        assert harness.texts["init_image"] == str(folder / "more/green.webp")
 
 
 @pytest.mark.parametrize(
@@ -91,35 +91,37 @@ async def test_a_written_path_leads_there(bench: AppHarness, folder: Path) -> No
         ("~\ud800/x.png", "no valid text"),
     ],
 )
-async def test_an_odd_path_is_told_beside_the_field(bench: AppHarness, odd: str, told: str) -> None:
-    async with running(bench):
-        field = bench.app.main.panes.parameters.fields["init_image"]
-        bench.ask_for("a cat")
+async def test_an_odd_path_is_told_beside_the_field(
+    harness: AppHarness, odd: str, told: str
+) -> None:
+    async with running(harness):
+        field = harness.panes.parameters.fields["init_image"]
+        harness.ask_for("a cat")
         field.text = odd
-        await bench.press("ctrl+g")
-        assert not bench.generator.requests
-        assert told in str(bench.app.main.query_one(".problem").render())
+        await harness.press("ctrl+g")
+        assert not harness.generator.requests
+        assert told in str(harness.app.main.query_one(".problem").render())
         field.focus()
-        await bench.press("enter")
-        assert isinstance(bench.app.screen, FileScreen)
+        await harness.press("enter")
+        assert isinstance(harness.app.screen, FileScreen)
 
 
-async def test_a_written_name_comes_before_longer_ones(bench: AppHarness, folder: Path) -> None:
+async def test_a_written_name_comes_before_longer_ones(harness: AppHarness, folder: Path) -> None:
     for name in ("bobcat.png", "cat.png"):
         picture().save(folder / name)
     (folder / "some more").mkdir()
-    async with running(bench, (80, 24)):
-        screen = await choosing(bench, folder)
-        await bench.write("more")
+    async with running(harness, (80, 24)):
+        screen = await choosing(harness, folder)
+        await harness.write("more")
         assert screen.choices.items[screen.choices.cursor] == "more/"
         screen.filter.value = f"{folder}/cat.png"  # as a paste is
-        await bench.settled()
-        await bench.press("enter")
-        assert bench.app.main.generation.texts["init_image"] == str(folder / "cat.png")
+        await harness.settled()
+        await harness.press("enter")
+        assert harness.texts["init_image"] == str(folder / "cat.png")
 
 
 async def test_a_folder_that_cannot_be_read_is_told_of_once(
-    bench: AppHarness, folder: Path, monkeypatch: pytest.MonkeyPatch
+    harness: AppHarness, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Path.iterdir
 
@@ -129,82 +131,82 @@ async def test_a_folder_that_cannot_be_read_is_told_of_once(
         return read(path)
 
     monkeypatch.setattr(Path, "iterdir", forbidden)
-    async with running(bench, (80, 24)):
-        screen = await choosing(bench, folder)
-        await bench.write("more/gr")
-        assert len(bench.app._notifications) == 1
+    async with running(harness, (80, 24)):
+        screen = await choosing(harness, folder)
+        await harness.write("more/gr")
+        assert len(harness.notifications()) == 1
         assert screen.choices.items == []
 
 
 async def test_a_path_at_home_may_begin_with_a_tilde(
-    bench: AppHarness, folder: Path, monkeypatch: pytest.MonkeyPatch
+    harness: AppHarness, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(folder))
-    async with running(bench, (80, 24)):
-        screen = await choosing(bench, Path("/"))
-        await bench.write("~nobody-of-that-name/")
+    async with running(harness, (80, 24)):
+        screen = await choosing(harness, Path("/"))
+        await harness.write("~nobody-of-that-name/")
         assert screen.choices.items == []
         screen.filter.value = ""
-        await bench.write("~/blue")
+        await harness.write("~/blue")
         assert screen.choices.items == ["blue.png"]
 
 
-async def test_leaving_the_picker_changes_nothing(bench: AppHarness, folder: Path) -> None:
-    async with running(bench):
-        await choosing(bench, folder)
-        await bench.press("down", "escape")
-        assert bench.app.main.generation.texts["init_image"] == str(folder / "another.png")
+async def test_leaving_the_picker_changes_nothing(harness: AppHarness, folder: Path) -> None:
+    async with running(harness):
+        await choosing(harness, folder)
+        await harness.press("down", "escape")
+        assert harness.texts["init_image"] == str(folder / "another.png")
 
 
-async def test_the_end_of_a_long_path_is_seen(bench: AppHarness, folder: Path) -> None:
-    bench.app.state = SavedState(form={"init_image": f"{folder}/{'long ' * 20}/first"})
-    async with running(bench, (80, 24)):
-        field = bench.app.main.panes.parameters.fields["init_image"]
+async def test_the_end_of_a_long_path_is_seen(harness: AppHarness, folder: Path) -> None:
+    harness.app.state = SavedState(form={"init_image": f"{folder}/{'long ' * 20}/first"})
+    async with running(harness, (80, 24)):
+        field = harness.panes.parameters.fields["init_image"]
         assert field.render_line(0).text.rstrip().endswith("/first")
         field.text = field.text.replace("first", "second")
-        await bench.settled()
+        await harness.settled()
         assert field.render_line(0).text.rstrip().endswith("/second")
 
 
-async def test_before_and_after(bench: AppHarness, folder: Path) -> None:
+async def test_before_and_after(harness: AppHarness, folder: Path) -> None:
     before = folder / "blue.png"
-    async with running(bench):
-        await bench.generate("a cat", init_image=str(before), strength="0.4")
-        await bench.finished()
-        assert bench.generator.requests[0].values()["init_image"] == before
-        assert bench.generator.requests[0].values()["strength"] == 0.4
-        preview = bench.app.main.panes.preview
-        await bench.until(lambda: preview.paths)
+    async with running(harness):
+        await harness.generate("a cat", init_image=str(before), strength="0.4")
+        await harness.finished()
+        assert harness.generator.requests[0].values()["init_image"] == before
+        assert harness.generator.requests[0].values()["strength"] == 0.4
+        preview = harness.panes.preview
+        await harness.until(lambda: preview.paths)
         preview.focus()
-        await bench.press("b")
+        await harness.press("b")
         assert preview.shown == (before,)
         assert "before" in str(preview.border_title)
-        await bench.press("b")
+        await harness.press("b")
         assert preview.shown == preview.paths
-        await bench.press("f", "b")
-        assert isinstance(bench.app.screen, PictureScreen)
-        caption = bench.app.screen.query_one("#caption").render()
+        await harness.press("f", "b")
+        assert isinstance(harness.app.screen, PictureScreen)
+        caption = harness.app.screen.query_one("#caption").render()
         assert "b after" in str(caption)
         assert str(caption).endswith("blue.png")
-        await bench.press("b")
-        assert "b before" in str(bench.app.screen.query_one("#caption").render())
+        await harness.press("b")
+        assert "b before" in str(harness.app.screen.query_one("#caption").render())
 
 
-async def test_without_an_init_image_there_is_no_before(bench: AppHarness) -> None:
-    async with running(bench):
-        await bench.generate("a cat", strength="0.4")
-        await bench.finished()
-        preview = bench.app.main.panes.preview
-        await bench.until(lambda: preview.paths)
+async def test_without_an_init_image_there_is_no_before(harness: AppHarness) -> None:
+    async with running(harness):
+        await harness.generate("a cat", strength="0.4")
+        await harness.finished()
+        preview = harness.panes.preview
+        await harness.until(lambda: preview.paths)
         preview.focus()
-        await bench.press("b")
+        await harness.press("b")
         assert preview.shown == preview.paths
-        assert bench.generator.requests[0].values()["strength"] is None
+        assert harness.generator.requests[0].values()["strength"] is None
 
 
-async def test_an_init_image_that_is_gone_is_told_beside_the_field(bench: AppHarness) -> None:
-    async with running(bench):
-        bench.ask_for("a cat", init_image="/no/such.png")
-        await bench.press("ctrl+g")
-        assert bench.app.main.panes.parameters.fields["init_image"].has_focus
-        assert "isn't there" in str(bench.app.main.query_one(".problem").render())
+async def test_an_init_image_that_is_gone_is_told_beside_the_field(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.ask_for("a cat", init_image="/no/such.png")
+        await harness.press("ctrl+g")
+        assert harness.panes.parameters.fields["init_image"].has_focus
+        assert "isn't there" in str(harness.app.main.query_one(".problem").render())

@@ -69,23 +69,23 @@ def test_all_are_listed_with_what_the_config_changed(
 
 async def test_keys_of_panes_controls_and_dialogs_can_be_changed(tmp_path: Path) -> None:
     changed = {"log.filter": "z", "number.increase": "plus", "question.leave": "x"}
-    bench = AppHarness(tmp_path, keys=changed)
-    async with running(bench):
-        main = bench.app.main
+    harness = AppHarness(tmp_path, keys=changed)
+    async with running(harness):
+        main = harness.app.main
         main.panes.log.list.focus()
-        await bench.press("f")
+        await harness.press("f")
         assert "steps" not in str(main.panes.log.border_title)
-        await bench.press("z")
+        await harness.press("z")
         assert "without steps" in str(main.panes.log.border_title)
         main.panes.parameters.fields["num_inference_steps"].focus()
         main.panes.parameters.fill({"num_inference_steps": "7"})
-        await bench.press("up", "plus")
+        await harness.press("up", "plus")
         assert main.generation.texts["num_inference_steps"] == "8"
-        bench.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
-        await bench.press("escape")
-        assert not bench.at_main
-        await bench.press("x")
-        assert bench.at_main
+        harness.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
+        await harness.press("escape")
+        assert not harness.at_main
+        await harness.press("x")
+        assert harness.at_main
 
 
 @pytest.mark.parametrize(

@@ -14,37 +14,37 @@ from tests.support.app_harness import AppHarness, running
 LINES = 100
 
 
-async def test_keys_move_the_cursor(bench: AppHarness) -> None:
-    async with running(bench):
-        log = bench.app.main.panes.log
-        await bench.until(lambda: "is ready" in log.text)
+async def test_keys_move_the_cursor(harness: AppHarness) -> None:
+    async with running(harness):
+        log = harness.panes.log
+        await harness.until(lambda: "is ready" in log.text)
         log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(LINES)])
         log.list.focus()
-        await bench.press("g")
+        await harness.press("g")
         assert log.list.cursor == 0
         page = log.list.content_size.height - 1
         last = log.list.count - 1
         there = (("j", 1), ("down", 2), ("k", 1), ("up", 0), ("k", 0), ("G", last), ("j", last))
         pages = (("home", 0), ("ctrl+d", page), ("pagedown", 2 * page), ("ctrl+u", page))
         for key, line in (*there, *pages, ("pageup", 0), ("end", last)):
-            await bench.press(key)
+            await harness.press(key)
             assert log.list.cursor == line, key
             assert log.list.items[line].text[:9] in seen(log.list)
 
 
-async def test_one_line_more_does_not_lay_out_the_window(bench: AppHarness) -> None:
-    async with running(bench):
-        log = bench.app.main.panes.log
+async def test_one_line_more_does_not_lay_out_the_window(harness: AppHarness) -> None:
+    async with running(harness):
+        log = harness.panes.log
         layouts: list[object] = []
-        await bench.until(lambda: "is ready" in log.text)
+        await harness.until(lambda: "is ready" in log.text)
         log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(LINES)])
-        await bench.settled()
+        await harness.settled()
         log.add([LogLine(0.0, EventLevel.INFO, "with the scrollbar the lines are shorter")])
-        await bench.settled()
-        await bench.settled()  # the scrollbar, now that it is there, is laid out once more
-        bench.app.main.screen_layout_refresh_signal.subscribe(log, layouts.append)
+        await harness.settled()
+        await harness.settled()  # the scrollbar, now that it is there, is laid out once more
+        harness.app.main.screen_layout_refresh_signal.subscribe(log, layouts.append)
         log.add([LogLine(0.0, EventLevel.INFO, "one more")])
-        await bench.settled()
+        await harness.settled()
         assert "one more" in seen(log.list)
         assert not layouts
         scrollbar = log.list.vertical_scrollbar
@@ -57,33 +57,34 @@ def seen(widget: Widget) -> str:
     return "\n".join(widget.render_line(y).text for y in range(widget.size.height))
 
 
-async def test_every_list_has_them(bench: AppHarness) -> None:
+async def test_every_list_has_them(harness: AppHarness) -> None:
     keys = {key for action in actions_in("list") for key in action.keys.split(",")}
-    async with running(bench):
-        main = bench.app.main
+    async with running(harness):
+        main = harness.app.main
         lists = (main.panes.queue.list, main.panes.log.list, main.panes.history.list)
         for each in (*lists, main.panes.metadata.tree_of_record):
             each.focus()
-            await bench.settled()
+            await harness.settled()
             of_lists = {
                 key
                 for key, active in main.active_bindings.items()
                 if (active.binding.id or "").startswith("list.")
             }
             assert of_lists == keys, each
-        await bench.press("f9")
-        screen = bench.app.screen
+        await harness.press("f9")
+        screen = harness.app.screen
         assert isinstance(screen, SettingsScreen)
-        await bench.press("j", "j", "k")
+        await harness.press("j", "j", "k")
         assert screen.list.cursor == 1
 
 
 @pytest.mark.parametrize("key", ["y", "s"])
-async def test_an_empty_log_is_neither_copied_nor_saved(bench: AppHarness, key: str) -> None:
-    async with running(bench):
-        log = bench.app.main.panes.log
+async def test_an_empty_log_is_neither_copied_nor_saved(harness: AppHarness, key: str) -> None:
+    async with running(harness):
+        log = harness.panes.log
+        await harness.until(lambda: "is ready" in log.text)  # what is logged at the start
         log.lines.clear()
         log.list.show_items([])
         log.list.focus()
-        await bench.press(key)
-        assert [each.message for each in bench.app._notifications] == ["The log shows nothing yet."]
+        await harness.press(key)
+        assert harness.notifications() == ["The log shows nothing yet."]

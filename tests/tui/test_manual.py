@@ -15,15 +15,15 @@ from sdtui.tui.screens.models import ModelScreen
 from tests.support.app_harness import AppHarness, running
 
 
-def shown(bench: AppHarness) -> str:
+def shown(harness: AppHarness) -> str:
     """What is on the screen below the top bar."""
-    strips = bench.app.screen._compositor.render_strips()
+    strips = harness.screen_strips()
     lines = ["".join(segment.text for segment in strip) for strip in strips]
     return "\n".join(lines[1:])  # the top bar changes by itself
 
 
-def manual(bench: AppHarness) -> ManualScreen:
-    screen = bench.app.screen
+def manual(harness: AppHarness) -> ManualScreen:
+    screen = harness.app.screen
     assert isinstance(screen, ManualScreen)
     return screen
 
@@ -35,104 +35,104 @@ def test_every_section_that_help_opens_is_in_the_manual(section: str) -> None:
     assert heading in sections(read_page(topic))
 
 
-async def test_every_pane_has_a_section(bench: AppHarness) -> None:
-    async with running(bench):
-        assert {str(pane.id) for pane in bench.app.main.query(Pane)} <= set(SECTIONS)
+async def test_every_pane_has_a_section(harness: AppHarness) -> None:
+    async with running(harness):
+        assert {str(pane.id) for pane in harness.app.main.query(Pane)} <= set(SECTIONS)
 
 
-async def test_help_opens_the_section_of_the_focused_pane(bench: AppHarness) -> None:
-    async with running(bench, (80, 24)):
-        bench.app.main.panes.queue.list.focus()
-        await bench.press("f3", "f1")
-        assert isinstance(bench.app.screen, HelpScreen)
-        assert "m manual" in shown(bench)
-        await bench.press("m")
-        assert manual(bench).topic == "app"
-        await bench.until(lambda: "Jobs run one after another" in shown(bench))
-        assert "brings back earlier prompts" not in shown(bench)
-        await bench.press("escape")
-        assert bench.at_main
-        assert bench.app.main.panes.queue.list.has_focus
+async def test_help_opens_the_section_of_the_focused_pane(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        harness.panes.queue.list.focus()
+        await harness.press("f3", "f1")
+        assert isinstance(harness.app.screen, HelpScreen)
+        assert "m manual" in shown(harness)
+        await harness.press("m")
+        assert manual(harness).topic == "app"
+        await harness.until(lambda: "Jobs run one after another" in shown(harness))
+        assert "brings back earlier prompts" not in shown(harness)
+        await harness.press("escape")
+        assert harness.at_main
+        assert harness.panes.queue.list.has_focus
 
 
 async def test_help_names_the_key_from_the_config(tmp_path: Path) -> None:
-    bench = AppHarness(tmp_path, keys={"help.manual": "f10"})
-    async with running(bench, (80, 24)):
-        await bench.press("f1")
-        assert "f10 manual" in shown(bench)
-        await bench.press("f10")
-        assert manual(bench).topic == "generate"
+    harness = AppHarness(tmp_path, keys={"help.manual": "f10"})
+    async with running(harness, (80, 24)):
+        await harness.press("f1")
+        assert "f10 manual" in shown(harness)
+        await harness.press("f10")
+        assert manual(harness).topic == "generate"
 
 
-async def test_page_scrolls_by_keyboard(bench: AppHarness) -> None:
-    async with running(bench, (80, 24)):
-        bench.app.push_screen(ManualScreen("memory"))
-        await bench.settled()
-        assert "Before a run" in shown(bench)
-        top = shown(bench)
+async def test_page_scrolls_by_keyboard(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        harness.app.push_screen(ManualScreen("memory"))
+        await harness.settled()
+        assert "Before a run" in shown(harness)
+        top = shown(harness)
         for down, up in (("down", "up"), ("j", "k"), ("pagedown", "pageup"), ("G", "g")):
-            await bench.press(down)
-            await bench.until(lambda: shown(bench) != top)
-            await bench.press(up)
-            await bench.until(lambda: shown(bench) == top)
-        await bench.press("G")
-        await bench.until(lambda: "If it is still broken the job fails" in shown(bench))
+            await harness.press(down)
+            await harness.until(lambda: shown(harness) != top)
+            await harness.press(up)
+            await harness.until(lambda: shown(harness) == top)
+        await harness.press("G")
+        await harness.until(lambda: "If it is still broken the job fails" in shown(harness))
 
 
-async def test_pages_turn_from_the_first_line(bench: AppHarness) -> None:
-    async with running(bench, (80, 24)):
-        bench.app.push_screen(ManualScreen("memory"))
-        await bench.press("G", "right")
-        assert manual(bench).topic == "speed"
-        assert "Presets, batches" in shown(bench)
-        await bench.press("left", "left")
-        assert manual(bench).topic == "models"
+async def test_pages_turn_from_the_first_line(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        harness.app.push_screen(ManualScreen("memory"))
+        await harness.press("G", "right")
+        assert manual(harness).topic == "speed"
+        assert "Presets, batches" in shown(harness)
+        await harness.press("left", "left")
+        assert manual(harness).topic == "models"
 
 
-async def test_question_mark_helps_where_nothing_is_typed(bench: AppHarness) -> None:
-    async with running(bench):
-        main = bench.app.main
+async def test_question_mark_helps_where_nothing_is_typed(harness: AppHarness) -> None:
+    async with running(harness):
+        main = harness.app.main
         main.panes.prompt.editor.focus()
-        await bench.press("question_mark")
-        assert bench.at_main
+        await harness.press("question_mark")
+        assert harness.at_main
         assert main.panes.prompt.text == "?"
         main.panes.history.search.focus()
-        await bench.press("question_mark")
-        assert bench.at_main
+        await harness.press("question_mark")
+        assert harness.at_main
         main.panes.log.list.focus()
-        await bench.press("question_mark")
-        assert isinstance(bench.app.screen, HelpScreen)
+        await harness.press("question_mark")
+        assert isinstance(harness.app.screen, HelpScreen)
 
 
-async def test_help_of_a_dialog_opens_its_page(bench: AppHarness) -> None:
-    async with running(bench):
-        await bench.press("ctrl+l", "f1", "m")
-        assert manual(bench).topic == "models"
-        await bench.press("escape")
-        assert isinstance(bench.app.screen, ModelScreen)
+async def test_help_of_a_dialog_opens_its_page(harness: AppHarness) -> None:
+    async with running(harness):
+        await harness.press("ctrl+l", "f1", "m")
+        assert manual(harness).topic == "models"
+        await harness.press("escape")
+        assert isinstance(harness.app.screen, ModelScreen)
 
 
-async def test_palette_opens_every_page(bench: AppHarness) -> None:
-    async with running(bench):
+async def test_palette_opens_every_page(harness: AppHarness) -> None:
+    async with running(harness):
         commands = {
-            each.title: each.callback for each in bench.app.get_system_commands(bench.app.main)
+            each.title: each.callback for each in harness.app.get_system_commands(harness.app.main)
         }
         for topic, about in TOPICS.items():
             assert f"Manual: {topic} · {about}" in commands
         commands[f"Manual: server · {TOPICS['server']}"]()
-        await bench.settled()
-        assert manual(bench).topic == "server"
+        await harness.settled()
+        assert manual(harness).topic == "server"
 
 
 async def test_text_of_a_page_is_neither_markup_nor_a_command(
-    bench: AppHarness, monkeypatch: pytest.MonkeyPatch
+    harness: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "# Memory\n\n[bold red]x[/] <b>y</b> \x1b]0;title\x07 [z](javascript:alert)\n"
     monkeypatch.setattr("sdtui.tui.screens.manual.read_page", lambda _: text)
-    async with running(bench, (80, 24)):
-        bench.app.push_screen(ManualScreen("memory"))
-        await bench.settled()
-        assert "[bold red]x[/]" in shown(bench)
-        assert "\\x1b]0;title" in shown(bench)
-        assert "\x1b" not in shown(bench)
-        assert len(manual(bench).query(Static)) == 1
+    async with running(harness, (80, 24)):
+        harness.app.push_screen(ManualScreen("memory"))
+        await harness.settled()
+        assert "[bold red]x[/]" in shown(harness)
+        assert "\\x1b]0;title" in shown(harness)
+        assert "\x1b" not in shown(harness)
+        assert len(manual(harness).query(Static)) == 1

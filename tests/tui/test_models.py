@@ -31,23 +31,23 @@ from tests.support.hub_server import Hub, put_in_place
 from tests.support.hub_server import running as serving
 
 
-async def choosing(bench: AppHarness) -> ModelScreen:
+async def choosing(harness: AppHarness) -> ModelScreen:
     """Open the chooser and wait until it knows what is installed."""
-    await bench.press("ctrl+l")
-    await bench.until(lambda: isinstance(bench.app.screen, ModelScreen))
-    screen = bench.app.screen
+    await harness.press("ctrl+l")
+    await harness.until(lambda: isinstance(harness.app.screen, ModelScreen))
+    screen = harness.app.screen
     assert isinstance(screen, ModelScreen)
-    await bench.until(lambda: screen.choices.count)
+    await harness.until(lambda: screen.choices.count)
     return screen
 
 
-async def test_choosing_fills_the_form(bench: AppHarness) -> None:
-    async with running(bench):
-        bench.app.main.panes.parameters.fill({"model": "other"})
-        screen = await choosing(bench)
+async def test_choosing_fills_the_form(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.panes.parameters.fill({"model": "other"})
+        screen = await choosing(harness)
         assert [offer.name for offer in screen.choices.items] == ["pocket"]
-        await bench.press("enter")
-        await bench.until(lambda: bench.app.main.generation.texts["model"] == "pocket")
+        await harness.press("enter")
+        await harness.until(lambda: harness.texts["model"] == "pocket")
 
 
 @pytest.fixture
@@ -63,50 +63,50 @@ def hub(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> Iterator[Hub]:
         yield hub
 
 
-async def downloading(bench: AppHarness, name: str = "some/model") -> ModelScreen:
+async def downloading(harness: AppHarness, name: str = "some/model") -> ModelScreen:
     """Write an id into the chooser and take it."""
-    screen = await choosing(bench)
+    screen = await choosing(harness)
     screen.filter.value = name
-    await bench.until(lambda: screen.choices.items and screen.choices.items[0].name == name)
-    await bench.press("enter")
+    await harness.until(lambda: screen.choices.items and screen.choices.items[0].name == name)
+    await harness.press("enter")
     return screen
 
 
 async def test_a_download_tells_bytes_and_speed_and_is_then_chosen(
-    bench: AppHarness, hub: Hub
+    harness: AppHarness, hub: Hub
 ) -> None:
     hub.pause = 0.02
-    async with running(bench):
-        main = bench.app.main
-        screen = await downloading(bench)
-        await bench.until(lambda: "MiB/s" in main.models.downloads.told, 10)
+    async with running(harness):
+        main = harness.app.main
+        screen = await downloading(harness)
+        await harness.until(lambda: "MiB/s" in main.models.downloads.told, 10)
         assert "left" in main.models.downloads.told
         assert "some/model" in str(screen.status.render())
         assert "↓" in str(main.top_bar.render())
-        await bench.until(lambda: main.generation.texts["model"] == "some/model", 20)
-        assert bench.at_main
+        await harness.until(lambda: main.generation.texts["model"] == "some/model", 20)
+        assert harness.at_main
         assert "↓" not in str(main.top_bar.render())
-        screen = await choosing(bench)
+        screen = await choosing(harness)
         offer = next(each for each in screen.choices.items if each.name == "some/model")
         assert offer.installed
 
 
-async def test_a_download_that_ends_below_another_dialog(bench: AppHarness, hub: Hub) -> None:
+async def test_a_download_that_ends_below_another_dialog(harness: AppHarness, hub: Hub) -> None:
     hub.pause = 0.02
-    async with running(bench):
-        main = bench.app.main
-        screen = await downloading(bench)
-        await bench.press("f1")
-        await bench.until(lambda: main.models.downloads.hub_id == "", 20)
-        assert isinstance(bench.app.screen, HelpScreen)
-        await bench.press("escape")
-        assert isinstance(bench.app.screen, ModelScreen)
+    async with running(harness):
+        main = harness.app.main
+        screen = await downloading(harness)
+        await harness.press("f1")
+        await harness.until(lambda: main.models.downloads.hub_id == "", 20)
+        assert isinstance(harness.app.screen, HelpScreen)
+        await harness.press("escape")
+        assert isinstance(harness.app.screen, ModelScreen)
         assert "some/model is downloaded" in str(screen.status.render())
         offers = screen.choices
-        await bench.until(lambda: [each.installed for each in offers.items] == [True])
-        await bench.press("enter")
-        await bench.until(lambda: main.generation.texts["model"] == "some/model")
-        assert bench.at_main
+        await harness.until(lambda: [each.installed for each in offers.items] == [True])
+        await harness.press("enter")
+        await harness.until(lambda: main.generation.texts["model"] == "some/model")
+        assert harness.at_main
 
 
 def test_a_folder_that_cannot_be_read_hides_no_model(
@@ -126,49 +126,51 @@ def test_a_folder_that_cannot_be_read_hides_no_model(
     assert [source.name for source in models_in(folders)] == ["mine"]
 
 
-async def test_two_clicks_at_once_choose_once(bench: AppHarness) -> None:
-    async with running(bench):
-        screen = await choosing(bench)
+async def test_two_clicks_at_once_choose_once(harness: AppHarness) -> None:
+    async with running(harness):
+        screen = await choosing(harness)
         for _ in range(2):
             screen.choices.post_message(VirtualList.Clicked(screen.choices, 0))
-        await bench.settled()
-        assert bench.at_main
+        await harness.settled()
+        assert harness.at_main
 
 
-async def test_a_download_can_be_cancelled(bench: AppHarness, hub: Hub) -> None:
+async def test_a_download_can_be_cancelled(harness: AppHarness, hub: Hub) -> None:
     hub.pause = 0.05
-    async with running(bench):
-        main = bench.app.main
-        screen = await downloading(bench)
-        await bench.until(lambda: main.models.downloads.share > 0, 10)
-        await bench.press("ctrl+x")
-        await bench.until(lambda: "was cancelled" in str(screen.status.render()), 10)
+    async with running(harness):
+        main = harness.app.main
+        screen = await downloading(harness)
+        await harness.until(lambda: main.models.downloads.share > 0, 10)
+        await harness.press("ctrl+x")
+        await harness.until(lambda: "was cancelled" in str(screen.status.render()), 10)
         assert main.models.downloads.hub_id == ""
-        await bench.press("escape")
+        await harness.press("escape")
         assert main.generation.texts["model"] == "pocket"
 
 
-async def test_a_download_goes_on_when_the_chooser_is_left(bench: AppHarness, hub: Hub) -> None:
+async def test_a_download_goes_on_when_the_chooser_is_left(harness: AppHarness, hub: Hub) -> None:
     hub.pause = 0.02
-    async with running(bench):
-        main = bench.app.main
-        await downloading(bench)
-        await bench.until(lambda: main.models.downloads.share > 0, 10)
-        await bench.press("escape")
-        assert bench.at_main
-        await bench.generate("made meanwhile")
-        await bench.finished()
-        await bench.until(lambda: main.models.downloads.hub_id == "", 20)
+    async with running(harness):
+        main = harness.app.main
+        await downloading(harness)
+        await harness.until(lambda: main.models.downloads.share > 0, 10)
+        await harness.press("escape")
+        assert harness.at_main
+        await harness.generate("made meanwhile")
+        await harness.finished()
+        await harness.until(lambda: main.models.downloads.hub_id == "", 20)
         assert main.generation.texts["model"] == "pocket"
         assert cached_snapshot("some/model") is not None
 
 
-async def test_a_download_that_fails_says_why(bench: AppHarness, hub: Hub) -> None:
-    async with running(bench):
-        screen = await downloading(bench, "no/such")
-        await bench.until(lambda: "the hub has no model no/such" in str(screen.status.render()), 10)
-        await bench.press("escape")
-        assert bench.at_main
+async def test_a_download_that_fails_says_why(harness: AppHarness, hub: Hub) -> None:
+    async with running(harness):
+        screen = await downloading(harness, "no/such")
+        await harness.until(
+            lambda: "the hub has no model no/such" in str(screen.status.render()), 10
+        )
+        await harness.press("escape")
+        assert harness.at_main
 
 
 GIB = 2**30
@@ -232,50 +234,51 @@ def test_the_welcome_names_the_model_for_the_memory(
     assert expected[1] in fits
 
 
-async def test_the_welcome_waits_for_the_first_sample(bench: AppHarness) -> None:
-    async with running(bench, (80, 24)):
+async def test_the_welcome_waits_for_the_first_sample(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
         gpu = GpuSample(0, "a", GIB, 24 * GIB, own_memory=0)
-        bench.app.main.post_message(Sampled(Sample(0.0, GIB, 64 * GIB, 1, 5.0, (gpu,))))
-        await bench.settled()
-        welcome = bench.app.main.panes.preview.query_one("#welcome", Static)
+        harness.app.main.post_message(Sampled(Sample(0.0, GIB, 64 * GIB, 1, 5.0, (gpu,))))
+        await harness.settled()
+        welcome = harness.panes.preview.query_one("#welcome", Static)
         assert "24.0 GiB VRAM" in str(welcome.render())
         assert welcome.virtual_size.height <= welcome.size.height
 
 
-async def test_the_chooser_tells_what_fits(bench: AppHarness) -> None:
-    async with running(bench, (80, 24)):
-        bench.app.main.post_message(Sampled(Sample(0.0, GIB, 20 * GIB, 1, 5.0)))
-        await bench.settled()
-        screen = await choosing(bench)
+async def test_the_chooser_tells_what_fits(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        harness.app.main.post_message(Sampled(Sample(0.0, GIB, 20 * GIB, 1, 5.0)))
+        await harness.settled()
+        screen = await choosing(harness)
         assert screen.choices.items[0].summary.endswith("✓")
         assert "of 19.0 GiB free for 128×128: fits" in str(screen.details.render())
 
 
-async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(bench: AppHarness) -> None:
-    engine = bench.generator.engine
-    async with running(bench):
-        progress = bench.app.main.queue.presenter
+async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(
+    harness: AppHarness,
+) -> None:
+    engine = harness.generator.engine
+    async with running(harness):
         engine.hold.set()
-        bench.queue.load("big")
-        await bench.until(lambda: progress.progress.stage == "loading")
-        assert not progress.progress.is_running
-        await bench.press("ctrl+x")
-        await bench.until(lambda: progress.progress.message == "cancelled")
+        harness.queue.load("big")
+        await harness.until(lambda: harness.progress.stage == "loading")
+        assert not harness.progress.is_running
+        await harness.press("ctrl+x")
+        await harness.until(lambda: harness.progress.message == "cancelled")
         engine.hold.clear()
-        bench.queue.load("small")
-        await bench.until(lambda: "small is ready" in progress.progress.message)
+        harness.queue.load("small")
+        await harness.until(lambda: "small is ready" in harness.progress.message)
         assert "big" not in engine.loaded
         assert engine.loaded[-1] == "small"
-        assert "small" in bench.app.main.top_bar.model
+        assert "small" in harness.app.main.top_bar.model
 
 
-async def test_a_job_goes_before_a_model_that_is_only_wanted(bench: AppHarness) -> None:
-    async with running(bench):
-        bench.generator.hold.set()
-        await bench.generate()
-        await bench.until(lambda: bench.app.main.queue.presenter.progress.is_running)
-        bench.queue.load("big")
-        await bench.pilot.pause(0.1)
-        assert "big" not in bench.generator.engine.loaded
-        bench.generator.hold.clear()
-        await bench.until(lambda: bench.generator.engine.loaded[-1:] == ["big"])
+async def test_a_job_goes_before_a_model_that_is_only_wanted(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.generator.hold.set()
+        await harness.generate()
+        await harness.until(lambda: harness.progress.is_running)
+        harness.queue.load("big")
+        await harness.pilot.pause(0.1)
+        assert "big" not in harness.generator.engine.loaded
+        harness.generator.hold.clear()
+        await harness.until(lambda: harness.generator.engine.loaded[-1:] == ["big"])

@@ -10,56 +10,56 @@ from sdtui.tui.panes.pane import Pane
 from tests.support.app_harness import AppHarness, running
 
 
-def heights(bench: AppHarness) -> dict[str, int]:
+def heights(harness: AppHarness) -> dict[str, int]:
     """The lines of every pane that is seen."""
-    return {str(p.id): p.region.height for p in bench.app.main.query(Pane) if p.region}
+    return {str(p.id): p.region.height for p in harness.app.main.query(Pane) if p.region}
 
 
-async def test_a_pane_grows_at_the_cost_of_its_neighbours(bench: AppHarness) -> None:
-    async with running(bench):
-        log = bench.app.main.panes.log
+async def test_a_pane_grows_at_the_cost_of_its_neighbours(harness: AppHarness) -> None:
+    async with running(harness):
+        log = harness.panes.log
         log.list.focus()
-        before = heights(bench)
-        await bench.press("alt+down", "alt+down", "alt+down")
-        after = heights(bench)
+        before = heights(harness)
+        await harness.press("alt+down", "alt+down", "alt+down")
+        after = heights(harness)
         assert after["log"] == before["log"] + 3
         assert sum(after.values()) == sum(before.values())
         assert after["progress"] == before["progress"]
-        await bench.press("alt+up")
-        assert heights(bench)["log"] == before["log"] + 2
-        await bench.press("alt+0")
-        assert heights(bench) == before
+        await harness.press("alt+up")
+        assert heights(harness)["log"] == before["log"] + 2
+        await harness.press("alt+0")
+        assert heights(harness) == before
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
-async def test_a_pane_never_takes_all(bench: AppHarness, size: tuple[int, int]) -> None:
-    async with running(bench, size):
-        main = bench.app.main
+async def test_a_pane_never_takes_all(harness: AppHarness, size: tuple[int, int]) -> None:
+    async with running(harness, size):
+        main = harness.app.main
         for key in ("alt+down", "alt+right"):
-            await bench.press(*[key] * 40)
-        await bench.settled()
+            await harness.press(*[key] * 40)
+        await harness.settled()
         for pane in main.query(Pane):
             assert not pane.region or main.region.contains_region(pane.region)
         assert main.panes.negative.region.height >= 3
         assert main.panes.preview.region.width >= 24
 
 
-async def test_a_column_grows_with_its_pane(bench: AppHarness) -> None:
-    async with running(bench):
-        main = bench.app.main
+async def test_a_column_grows_with_its_pane(harness: AppHarness) -> None:
+    async with running(harness):
+        main = harness.app.main
         before = main.panes.prompt.region.width
-        await bench.press("alt+right", "alt+right")
+        await harness.press("alt+right", "alt+right")
         assert main.panes.prompt.region.width == main.panes.parameters.region.width == before + 4
 
 
 async def test_sizes_are_there_again_and_each_tab_has_its_own(
-    bench: AppHarness, tmp_path: Path
+    harness: AppHarness, tmp_path: Path
 ) -> None:
-    async with running(bench):
-        bench.app.main.panes.log.list.focus()
-        await bench.press(*["alt+down"] * 4)
-        wanted = heights(bench)
-        await bench.press("ctrl+q")
+    async with running(harness):
+        harness.panes.log.list.focus()
+        await harness.press(*["alt+down"] * 4)
+        wanted = heights(harness)
+        await harness.press("ctrl+q")
     again = AppHarness(tmp_path)
     async with running(again):
         assert heights(again) == wanted
@@ -71,11 +71,11 @@ async def test_sizes_are_there_again_and_each_tab_has_its_own(
                 assert not pane.region or small.app.main.region.contains_region(pane.region)
 
 
-async def test_history_and_metadata_share_their_tab(bench: AppHarness) -> None:
-    async with running(bench, (80, 24)):
-        await bench.press("f4")
-        main = bench.app.main
+async def test_history_and_metadata_share_their_tab(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        await harness.press("f4")
+        main = harness.app.main
         before = main.panes.history.region.width
-        await bench.press("alt+right", "alt+right")
+        await harness.press("alt+right", "alt+right")
         assert main.panes.history.region.width == before + 4
         assert main.panes.history.region.height == main.panes.metadata.region.height

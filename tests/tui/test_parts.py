@@ -17,15 +17,15 @@ from tests.support.app_harness import AppHarness, running
 SPECS = {spec.name: spec for spec in form_fields()}
 
 
-async def test_the_meter_counts_and_strikes_out_what_is_cut(bench: AppHarness) -> None:
-    async with running(bench):
-        pane = bench.app.main.panes.prompt
+async def test_the_meter_counts_and_strikes_out_what_is_cut(harness: AppHarness) -> None:
+    async with running(harness):
+        pane = harness.panes.prompt
         pane.use_counters(counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y")))
         pane.text = "a cat"
-        await bench.until(lambda: "2/75" in str(pane.border_subtitle))
+        await harness.until(lambda: "2/75" in str(pane.border_subtitle))
         assert pane.editor.cut_from is None
         pane.text = "cat\n" + "dog " * 80
-        await bench.until(lambda: "81/75" in str(pane.border_subtitle))
+        await harness.until(lambda: "81/75" in str(pane.border_subtitle))
         cut = pane.editor.cut_from
         assert cut is not None
         line = pane.editor.get_line(1)
@@ -54,19 +54,21 @@ def test_arrows_step_by_sensible_amounts(field: str, text: str, by: int, expecte
     [(512, (768, 512)), (768, (1024, 768)), (1024, (832, 1216)), (128, (144, 112))],
 )
 async def test_the_usual_sizes_are_those_of_the_model(
-    bench: AppHarness, side: int, some: tuple[int, int]
+    harness: AppHarness, side: int, some: tuple[int, int]
 ) -> None:
-    async with running(bench):
-        form = bench.app.main.panes.parameters
+    async with running(harness):
+        form = harness.panes.parameters
         width = form.fields["width"]
         assert isinstance(width, NumberField)
-        await bench.until(lambda: width.native)  # of the app's own model, which is looked at first
+        await harness.until(
+            lambda: width.native
+        )  # of the app's own model, which is looked at first
         form.use_native(NativeValues(width=side, height=side))
         form.fields["policy"].focus()
         seen = []
         while (form.texts["width"], form.texts["height"]) not in seen:
             seen.append((form.texts["width"], form.texts["height"]))
-            await bench.press("p")
+            await harness.press("p")
         assert seen[:2] == [("", ""), (str(side), str(side))]
         assert tuple(map(str, some)) in seen
         assert not problems_of({"width": str(some[0]), "height": str(some[1])})
@@ -77,27 +79,27 @@ def test_every_wrong_field_is_named() -> None:
     assert set(wrong) == {"width", "num_inference_steps", "init_image"}
 
 
-async def test_keys_in_the_form(bench: AppHarness) -> None:
-    async with running(bench):
-        form = bench.app.main.panes.parameters
+async def test_keys_in_the_form(harness: AppHarness) -> None:
+    async with running(harness):
+        form = harness.panes.parameters
         form.fields["width"].focus()
-        await bench.press(*"256", "tab", *"128", "up")
+        await harness.press(*"256", "tab", *"128", "up")
         assert (form.texts["width"], form.texts["height"]) == ("256", "192")
-        await bench.press("x")
+        await harness.press("x")
         assert (form.texts["width"], form.texts["height"]) == ("192", "256")
         form.fields["seed"].focus()
-        await bench.press("n")
+        await harness.press("n")
         assert form.texts["seed"].isdigit()
-        await bench.press("r")
+        await harness.press("r")
         assert form.texts["seed"] == ""
         form.last_seed = 77
-        await bench.press("l")
+        await harness.press("l")
         assert form.texts["seed"] == "77"
         form.fields["policy"].focus()
-        await bench.press("right")
+        await harness.press("right")
         assert form.texts["policy"] == "strict"
-        await bench.press("enter", *"tut", "enter")
-        await bench.until(lambda: form.texts["policy"] == "tutorial")
+        await harness.press("enter", *"tut", "enter")
+        await harness.until(lambda: form.texts["policy"] == "tutorial")
 
 
 def test_a_picture_keeps_its_shape() -> None:

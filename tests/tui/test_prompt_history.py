@@ -8,76 +8,76 @@ from tests.support.app_harness import AppHarness, running
 LONG = "a very long prompt that does not fit into one line of the editor " * 2
 
 
-async def used(bench: AppHarness, *prompts: str) -> PromptEditor:
+async def used(harness: AppHarness, *prompts: str) -> PromptEditor:
     """Make a picture of each, then empty the editor."""
     for prompt in prompts:
-        await bench.generate(prompt)
-    bench.ask_for("")
-    editor = bench.app.main.panes.prompt.editor
+        await harness.generate(prompt)
+    harness.ask_for("")
+    editor = harness.panes.prompt.editor
     editor.focus()
-    await bench.settled()
+    await harness.settled()
     return editor
 
 
-async def test_up_and_down_go_through_what_was_written(bench: AppHarness) -> None:
-    async with running(bench):
-        editor = await used(bench, "one", "two", "one")
-        await bench.write("new")
+async def test_up_and_down_go_through_what_was_written(harness: AppHarness) -> None:
+    async with running(harness):
+        editor = await used(harness, "one", "two", "one")
+        await harness.write("new")
         seen = []
         for key in ("up", "up", "up", "down", "down", "down"):
-            await bench.press(key)
+            await harness.press(key)
             seen.append(editor.text)
         assert seen == ["one", "two", "two", "one", "new", "new"]
 
 
-async def test_what_was_written_meanwhile_is_kept(bench: AppHarness) -> None:
-    async with running(bench):
-        editor = await used(bench, "one", "two")
-        await bench.write("new")
-        await bench.press("up", "up")
-        await bench.write(" of many")  # what was brought back is changed
-        await bench.press("down", "down")
+async def test_what_was_written_meanwhile_is_kept(harness: AppHarness) -> None:
+    async with running(harness):
+        editor = await used(harness, "one", "two")
+        await harness.write("new")
+        await harness.press("up", "up")
+        await harness.write(" of many")  # what was brought back is changed
+        await harness.press("down", "down")
         assert editor.text == "new"
-        await bench.press("up", "up")
+        await harness.press("up", "up")
         assert editor.text == "one of many"
-        await bench.press("up")
-        bench.ask_for("reused")  # as from the history
-        await bench.press("down")
+        await harness.press("up")
+        harness.ask_for("reused")  # as from the history
+        await harness.press("down")
         assert editor.text == "reused"
-        await bench.press("up")
+        await harness.press("up")
         assert editor.text == "two"
 
 
-async def test_the_negative_prompt_has_its_own(bench: AppHarness) -> None:
-    async with running(bench):
+async def test_the_negative_prompt_has_its_own(harness: AppHarness) -> None:
+    async with running(harness):
         for negative in ("fog", "rain"):
-            await bench.generate("a cat", negative_prompt=negative)
-        bench.ask_for("", negative_prompt="")
-        await bench.press("tab", "up", "up")
-        assert bench.app.main.generation.texts["negative_prompt"] == "fog"
-        assert bench.app.main.generation.texts["prompt"] == ""
+            await harness.generate("a cat", negative_prompt=negative)
+        harness.ask_for("", negative_prompt="")
+        await harness.press("tab", "up", "up")
+        assert harness.texts["negative_prompt"] == "fog"
+        assert harness.texts["prompt"] == ""
 
 
-async def test_within_a_broken_line_up_and_down_move(bench: AppHarness) -> None:
-    async with running(bench, (80, 24)):
-        editor = await used(bench, "one")
-        bench.ask_for(LONG)
-        await bench.press("ctrl+end")
-        await bench.press("up")
+async def test_within_a_broken_line_up_and_down_move(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        editor = await used(harness, "one")
+        harness.ask_for(LONG)
+        await harness.press("ctrl+end")
+        await harness.press("up")
         assert editor.text == LONG
         assert 0 < editor.cursor_location[1] < len(LONG)
         for _ in range(10):
-            await bench.press("up")
+            await harness.press("up")
         assert editor.text == "one"
-        await bench.press("down")
+        await harness.press("down")
         assert editor.text == LONG
 
 
-async def test_between_two_lines_up_and_down_move(bench: AppHarness) -> None:
-    async with running(bench):
-        editor = await used(bench, "one")
-        await bench.press(*"ab", "enter", *"cd", "up")
+async def test_between_two_lines_up_and_down_move(harness: AppHarness) -> None:
+    async with running(harness):
+        editor = await used(harness, "one")
+        await harness.press(*"ab", "enter", *"cd", "up")
         assert editor.text == "ab\ncd"
         assert editor.cursor_location == (0, 2)
-        await bench.press("up")
+        await harness.press("up")
         assert editor.text == "one"

@@ -16,139 +16,136 @@ from sdtui.tui.screens.dialogs import ConfirmScreen
 from tests.support.app_harness import AppHarness, running
 
 
-def waiting(bench: AppHarness) -> list[str]:
+def waiting(harness: AppHarness) -> list[str]:
     """The prompts that wait, in their order."""
-    return [job.request.prompt for job in bench.queue.jobs() if job.state is JobState.QUEUED]
+    return [job.request.prompt for job in harness.queue.jobs() if job.state is JobState.QUEUED]
 
 
-async def three_jobs(bench: AppHarness) -> None:
+async def three_jobs(harness: AppHarness) -> None:
     """One runs and stands still, two wait, the first of these has the cursor."""
-    bench.generator.hold.set()
+    harness.generator.hold.set()
     for prompt in ("first", "second", "third"):
-        await bench.generate(prompt)
-    main = bench.app.main
-    await bench.until(
-        lambda: main.queue.presenter.progress.is_running and main.panes.queue.list.count == 3
-    )
-    await bench.press("f3")
-    await bench.until(lambda: main.panes.queue.list.has_focus)
-    await bench.press("j")
+        await harness.generate(prompt)
+    main = harness.app.main
+    await harness.until(lambda: harness.progress.is_running and main.panes.queue.list.count == 3)
+    await harness.press("f3")
+    await harness.until(lambda: main.panes.queue.list.has_focus)
+    await harness.press("j")
 
 
-async def test_reorder_remove_and_pause(bench: AppHarness) -> None:
-    async with running(bench):
-        await three_jobs(bench)
-        assert "3" in str(bench.app.main.panes.queue.border_title)
-        await bench.press("J")
-        assert waiting(bench) == ["third", "second"]
-        await bench.press("K")
-        assert waiting(bench) == ["second", "third"]
-        await bench.press("d")
-        assert waiting(bench) == ["third"]
-        await bench.press("p")
-        assert bench.queue.is_paused
-        assert "paused" in str(bench.app.main.panes.queue.border_title)
-        await bench.press("p")
-        assert not bench.queue.is_paused
-        bench.generator.hold.clear()
-        await bench.until(lambda: all(job.state.is_over for job in bench.queue.jobs()))
-        assert [request.prompt for request in bench.generator.requests] == ["first", "third"]
+async def test_reorder_remove_and_pause(harness: AppHarness) -> None:
+    async with running(harness):
+        await three_jobs(harness)
+        assert "3" in str(harness.panes.queue.border_title)
+        await harness.press("J")
+        assert waiting(harness) == ["third", "second"]
+        await harness.press("K")
+        assert waiting(harness) == ["second", "third"]
+        await harness.press("d")
+        assert waiting(harness) == ["third"]
+        await harness.press("p")
+        assert harness.queue.is_paused
+        assert "paused" in str(harness.panes.queue.border_title)
+        await harness.press("p")
+        assert not harness.queue.is_paused
+        harness.generator.hold.clear()
+        await harness.until(lambda: all(job.state.is_over for job in harness.queue.jobs()))
+        assert [request.prompt for request in harness.generator.requests] == ["first", "third"]
 
 
-async def test_taking_a_waiting_job_out_leaves_the_running_one(bench: AppHarness) -> None:
-    async with running(bench):
-        await three_jobs(bench)
-        await bench.press("d")
-        await bench.pilot.pause(0.2)
-        assert bench.app.main.queue.presenter.progress.is_running
-        bench.generator.hold.clear()
+async def test_taking_a_waiting_job_out_leaves_the_running_one(harness: AppHarness) -> None:
+    async with running(harness):
+        await three_jobs(harness)
+        await harness.press("d")
+        await harness.pilot.pause(0.2)
+        assert harness.progress.is_running
+        harness.generator.hold.clear()
 
 
-async def test_stop_after_lets_the_picture_be_finished(bench: AppHarness) -> None:
-    async with running(bench):
-        await three_jobs(bench)
-        await bench.press("f7")
-        bench.generator.hold.clear()
-        await bench.until(lambda: all(job.state.is_over for job in bench.queue.jobs()))
-        assert bench.queue.jobs()[-1].state is JobState.DONE
+async def test_stop_after_lets_the_picture_be_finished(harness: AppHarness) -> None:
+    async with running(harness):
+        await three_jobs(harness)
+        await harness.press("f7")
+        harness.generator.hold.clear()
+        await harness.until(lambda: all(job.state.is_over for job in harness.queue.jobs()))
+        assert harness.queue.jobs()[-1].state is JobState.DONE
 
 
-async def test_stop_after_says_how_many_were_made(bench: AppHarness) -> None:
-    async with running(bench):
-        bench.generator.hold.set()
-        await bench.generate("cats", num_images_per_prompt="3")
-        progress = bench.app.main.queue.presenter
-        await bench.until(lambda: progress.progress.is_running)
-        await bench.press("f7")
-        assert progress.progress.stopping == "stops after this picture"
-        bench.generator.hold.clear()
-        await bench.finished()
-        assert progress.progress.message == "cancelled after 1 of its pictures had been saved"
-        assert len(bench.app.main.panes.preview.paths) == 1
-        assert "finished" not in bench.app.main.panes.log.text
+async def test_stop_after_says_how_many_were_made(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.generator.hold.set()
+        await harness.generate("cats", num_images_per_prompt="3")
+        await harness.until(lambda: harness.progress.is_running)
+        await harness.press("f7")
+        assert harness.progress.stopping == "stops after this picture"
+        harness.generator.hold.clear()
+        await harness.finished()
+        assert harness.progress.message == "cancelled after 1 of its pictures had been saved"
+        assert len(harness.panes.preview.paths) == 1
+        assert "finished" not in harness.panes.log.text
 
 
 async def test_what_the_disk_had_no_room_for_is_saved_by_a_key(
-    bench: AppHarness, monkeypatch: pytest.MonkeyPatch
+    harness: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OutputError("the disk is full", "Make room")
 
-    async with running(bench):
-        main = bench.app.main
-        monkeypatch.setattr(bench.history, "save", full)
-        await bench.generate("a cat")
-        await bench.finished()
-        assert main.queue.presenter.progress.message == "failed: the disk is full. Make room."
-        await bench.press("f3", "w")
-        await bench.until(lambda: len(bench.app._notifications) > 1)
+    async with running(harness):
+        main = harness.app.main
+        monkeypatch.setattr(harness.history, "save", full)
+        await harness.generate("a cat")
+        await harness.finished()
+        assert harness.progress.message == "failed: the disk is full. Make room."
+        await harness.press("f3", "w")
+        await harness.until(lambda: len(harness.notifications()) > 1)
         assert not main.panes.preview.paths
-        await bench.press("ctrl+q")
-        await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
-        await bench.press("escape")
+        await harness.press("ctrl+q")
+        await harness.until(lambda: isinstance(harness.app.screen, ConfirmScreen))
+        await harness.press("escape")
         monkeypatch.undo()
-        await bench.press("w")
-        await bench.until(lambda: main.panes.preview.paths)
-        await bench.until(lambda: main.panes.history.list.count == 1)
+        await harness.press("w")
+        await harness.until(lambda: main.panes.preview.paths)
+        await harness.until(lambda: main.panes.history.list.count == 1)
         assert main.panes.preview.paths[0].is_file()
-        await bench.press("ctrl+q")
-        await bench.until(lambda: not bench.app.is_running)
+        await harness.press("ctrl+q")
+        await harness.until(lambda: not harness.app.is_running)
 
 
-async def test_the_running_job_is_in_sight(bench: AppHarness) -> None:
-    async with running(bench):
-        main = bench.app.main
+async def test_the_running_job_is_in_sight(harness: AppHarness) -> None:
+    async with running(harness):
+        main = harness.app.main
         for number in range(7):
-            await bench.generate(f"picture {number}")
-            await bench.finished()
-        bench.generator.hold.set()
-        await bench.generate("the next")
-        await bench.until(lambda: main.panes.queue.list.items[0].state is JobState.RUNNING)
+            await harness.generate(f"picture {number}")
+            await harness.finished()
+        harness.generator.hold.set()
+        await harness.generate("the next")
+        await harness.until(lambda: main.panes.queue.list.items[0].state is JobState.RUNNING)
         assert main.panes.queue.list.cursor == 0
         assert main.panes.queue.list.scroll_offset.y == 0
-        bench.generator.hold.clear()
+        harness.generator.hold.clear()
 
 
-async def test_reuse_brings_the_seed_of_a_job_that_is_over(bench: AppHarness) -> None:
-    async with running(bench):
-        main = bench.app.main
-        await bench.generate("a cat")
-        await bench.finished()
-        await bench.until(
+async def test_reuse_brings_the_seed_of_a_job_that_is_over(harness: AppHarness) -> None:
+    async with running(harness):
+        main = harness.app.main
+        await harness.generate("a cat")
+        await harness.finished()
+        await harness.until(
             lambda: [job.state for job in main.panes.queue.list.items] == [JobState.DONE]
         )
         main.panes.queue.list.focus()
-        await bench.press("r")
+        await harness.press("r")
         assert main.generation.texts["seed"] == str(main.panes.queue.list.items[0].seed)
 
 
-async def test_reuse_brings_a_jobs_settings_back(bench: AppHarness) -> None:
-    async with running(bench):
-        await three_jobs(bench)
-        bench.ask_for("another")
-        await bench.press("r")
-        assert bench.app.main.panes.prompt.text == "second"
-        bench.generator.hold.clear()
+async def test_reuse_brings_a_jobs_settings_back(harness: AppHarness) -> None:
+    async with running(harness):
+        await three_jobs(harness)
+        harness.ask_for("another")
+        await harness.press("r")
+        assert harness.panes.prompt.text == "second"
+        harness.generator.hold.clear()
 
 
 def kept_prompts(folder: Path) -> list[str]:
@@ -160,27 +157,27 @@ def kept_prompts(folder: Path) -> list[str]:
     ]
 
 
-async def test_the_queue_is_on_disk_until_it_is_empty(bench: AppHarness, tmp_path: Path) -> None:
-    async with running(bench):
-        await three_jobs(bench)
-        await bench.until(lambda: kept_prompts(tmp_path) == ["first", "second", "third"])
-        bench.generator.hold.clear()
-        await bench.until(lambda: not list(tmp_path.glob("queue-*")))
+async def test_the_queue_is_on_disk_until_it_is_empty(harness: AppHarness, tmp_path: Path) -> None:
+    async with running(harness):
+        await three_jobs(harness)
+        await harness.until(lambda: kept_prompts(tmp_path) == ["first", "second", "third"])
+        harness.generator.hold.clear()
+        await harness.until(lambda: not list(tmp_path.glob("queue-*")))
 
 
 async def test_the_queue_is_kept_by_whoever_ends_the_app_first(
-    bench: AppHarness, tmp_path: Path
+    harness: AppHarness, tmp_path: Path
 ) -> None:
     """Someone quits, and the line drops right behind that."""
-    async with running(bench):
-        await three_jobs(bench)
-        services = bench.app.services
+    async with running(harness):
+        await three_jobs(harness)
+        services = harness.app.services
         ends = [threading.Thread(target=services.close) for _ in range(2)]
         for end in ends:
             end.start()
         for end in ends:
             await asyncio.to_thread(end.join)
-        bench.generator.hold.clear()
+        harness.generator.hold.clear()
         assert kept_prompts(tmp_path) == ["first", "second", "third"]
 
 
@@ -191,25 +188,25 @@ def leave_behind(folder: Path, *prompts: str) -> None:
 
 
 async def test_after_a_crash_the_next_start_offers_to_go_on(
-    bench: AppHarness, tmp_path: Path
+    harness: AppHarness, tmp_path: Path
 ) -> None:
     leave_behind(tmp_path, "one [/b]", "two")
-    async with running(bench):
-        await bench.until(lambda: not bench.at_main)
-        await bench.press("enter")
-        await bench.until(lambda: len(bench.generator.requests) == 2)
-        await bench.until(lambda: not list(tmp_path.glob("queue-*.json")))
+    async with running(harness):
+        await harness.until(lambda: not harness.at_main)
+        await harness.press("enter")
+        await harness.until(lambda: len(harness.generator.requests) == 2)
+        await harness.until(lambda: not list(tmp_path.glob("queue-*.json")))
 
 
 async def test_what_was_left_can_be_left_for_the_next_start(
-    bench: AppHarness, tmp_path: Path
+    harness: AppHarness, tmp_path: Path
 ) -> None:
     leave_behind(tmp_path, "one")
-    async with running(bench):
-        await bench.until(lambda: not bench.at_main)
-        assert "Ask next time" in bench.app.export_screenshot().replace("&#160;", " ")
-        await bench.press("escape")
-        assert not bench.queue.jobs()
+    async with running(harness):
+        await harness.until(lambda: not harness.at_main)
+        assert "Ask next time" in harness.app.export_screenshot().replace("&#160;", " ")
+        await harness.press("escape")
+        assert not harness.queue.jobs()
     again = AppHarness(tmp_path)
     async with running(again):
         await again.until(lambda: not again.at_main)
@@ -217,23 +214,23 @@ async def test_what_was_left_can_be_left_for_the_next_start(
         await again.until(lambda: [each.prompt for each in again.generator.requests] == ["one"])
 
 
-async def test_what_was_left_can_be_forgotten(bench: AppHarness, tmp_path: Path) -> None:
+async def test_what_was_left_can_be_forgotten(harness: AppHarness, tmp_path: Path) -> None:
     leave_behind(tmp_path, "one")
-    async with running(bench):
-        await bench.until(lambda: not bench.at_main)
-        await bench.write("many onions y n")
+    async with running(harness):
+        await harness.until(lambda: not harness.at_main)
+        await harness.write("many onions y n")
         assert kept_prompts(tmp_path) == ["one"]
-        await bench.press("delete")
-        await bench.until(lambda: not list(tmp_path.glob("queue-*.json")))
-        assert not bench.queue.jobs()
+        await harness.press("delete")
+        await harness.until(lambda: not list(tmp_path.glob("queue-*.json")))
+        assert not harness.queue.jobs()
 
 
-async def test_only_one_of_two_apps_goes_on(bench: AppHarness, tmp_path: Path) -> None:
+async def test_only_one_of_two_apps_goes_on(harness: AppHarness, tmp_path: Path) -> None:
     leave_behind(tmp_path, "one")
-    async with running(bench):
-        await bench.until(lambda: not bench.at_main)
+    async with running(harness):
+        await harness.until(lambda: not harness.at_main)
         QueueFile(tmp_path).take_over([])
-        await bench.press("enter")
-        await bench.until(lambda: bench.app._notifications)
-        assert not bench.queue.jobs()
+        await harness.press("enter")
+        await harness.until(harness.notifications)
+        assert not harness.queue.jobs()
         assert kept_prompts(tmp_path) == ["one"]

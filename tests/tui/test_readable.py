@@ -14,12 +14,12 @@ from sdtui.tui.themes import DARK_16, LIGHT_16, OWN_THEMES, first_theme
 from tests.support.app_harness import AppHarness, running
 
 
-def seen(bench: AppHarness) -> list[object]:
+def seen(harness: AppHarness) -> list[object]:
     """Every letter and how it looks; of the terminal's own colours, whatever they are, only what is
     left without them."""
-    strips = bench.app.screen._compositor.render_strips()
+    strips = harness.screen_strips()
     segments = [segment for strip in strips for segment in strip]
-    if bench.app.native_ansi_color:
+    if harness.app.native_ansi_color:
         return [(segment.text, _without_colours(segment.style)) for segment in segments]
     return [(segment.text, segment.style) for segment in segments]
 
@@ -33,42 +33,42 @@ async def test_focus_and_cursor_are_seen(
     no_color: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", no_color)
-    bench = AppHarness(tmp_path)
-    async with running(bench):
-        main = bench.app.main
-        bench.generator.hold.set()
+    harness = AppHarness(tmp_path)
+    async with running(harness):
+        main = harness.app.main
+        harness.generator.hold.set()
         for prompt in ("one", "two"):
-            await bench.generate(prompt)
-        await bench.until(lambda: main.panes.queue.list.count == 2)
+            await harness.generate(prompt)
+        await harness.until(lambda: main.panes.queue.list.count == 2)
         for theme in OWN_THEMES:
-            bench.app.theme = theme.name
+            harness.app.theme = theme.name
             main.panes.queue.list.cursor = 0
             main.panes.queue.list.focus()
-            await moves(bench, "down", "up")
+            await moves(harness, "down", "up")
             main.panes.parameters.fields["policy"].focus()
-            await moves(bench, "tab")
-            await bench.app.push_screen(ChooseScreen("?", ["a", "b"], "a"))
-            await moves(bench, "down")
-            await bench.press("escape")
-        bench.generator.hold.clear()
+            await moves(harness, "tab")
+            await harness.app.push_screen(ChooseScreen("?", ["a", "b"], "a"))
+            await moves(harness, "down")
+            await harness.press("escape")
+        harness.generator.hold.clear()
 
 
-async def moves(bench: AppHarness, *keys: str) -> None:
+async def moves(harness: AppHarness, *keys: str) -> None:
     """Every key is seen to do something."""
-    await bench.settled()
+    await harness.settled()
     for key in keys:
-        before = seen(bench)
-        await bench.press(key)
-        assert seen(bench) != before, f"{bench.app.theme}: {key}"
+        before = seen(harness)
+        await harness.press(key)
+        assert seen(harness) != before, f"{harness.app.theme}: {key}"
 
 
-async def test_where_the_frame_of_the_focus_is_without_colours(bench: AppHarness) -> None:
-    async with running(bench):
+async def test_where_the_frame_of_the_focus_is_without_colours(harness: AppHarness) -> None:
+    async with running(harness):
         for theme in (DARK_16, LIGHT_16):
-            bench.app.theme = theme.name
-            main = bench.app.main
+            harness.app.theme = theme.name
+            main = harness.app.main
             main.panes.log.list.focus()
-            await bench.settled()
+            await harness.settled()
             assert main.panes.log.styles.border.top[0] != main.panes.queue.styles.border.top[0]
 
 
@@ -92,9 +92,9 @@ def test_few_colours_mean_the_terminals_own(chosen: str, with_few: str, with_man
 async def test_a_terminal_of_few_colours_changes_no_choice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running(bench := AppHarness(tmp_path)):
-        bench.app.theme = "sdtui-light"
-        await bench.press("ctrl+q")
+    async with running(harness := AppHarness(tmp_path)):
+        harness.app.theme = "sdtui-light"
+        await harness.press("ctrl+q")
     monkeypatch.setattr("textual.constants.COLOR_SYSTEM", "standard")
     async with running(few := AppHarness(tmp_path)):
         assert few.app.theme == "sdtui-16-light"
