@@ -1,4 +1,4 @@
-"""The pocket model: a tiny text-to-image model that ships with sdtui."""
+"""The pocket model: a tiny bundled text-to-image model."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
-"""Measure the pocket model on compositions that its training never saw.
+"""Measure the pocket model on compositions that were held out of its training.
 
-Background: the middle value of the picture's outermost pixels is nearest to the named colour, among
-the twelve. Object: rendered on the asked background, the asked object is nearer to the picture than
-every other object is. Near means a small squared error of the pixels at 64x64, at the best of
-25 shifts (up to 8 pixels of 128) and 3 sizes (90 to 110 %).
+Background: of the twelve colours, the named one is nearest to the median of the picture's outermost
+pixels. Object: of all objects rendered on the named background, the named one is nearest to the
+picture. The distance is the squared error at 64x64 pixels, at the best of 25 shifts (up to 8 pixels
+of 128) and 3 sizes (90 to 110 %).
 """
 
 import argparse
@@ -38,7 +38,7 @@ _BATCH = 8
 
 
 def load(folder: Path) -> Pipeline:
-    """Load the model for the CPU, quietly."""
+    """Load the model for the CPU, without messages of the libraries."""
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     pipeline: Pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
@@ -47,7 +47,7 @@ def load(folder: Path) -> Pipeline:
 
 
 def held_out(placings: Sequence[Placing]) -> list[Composition]:
-    """Every held-out composition of one object with one of `placings`."""
+    """All held-out compositions of one object with one of `placings`."""
     combinations = (
         Composition((thing,), background, placing)
         for thing, background, placing in product(THINGS, BACKGROUNDS, placings)
@@ -55,8 +55,8 @@ def held_out(placings: Sequence[Placing]) -> list[Composition]:
     return [composition for composition in combinations if composition.held_out]
 
 
-def named_background(picture: Image.Image) -> str:
-    """The name of the background colour that is nearest to the picture's rim."""
+def nearest_background(picture: Image.Image) -> str:
+    """The name of the background colour nearest to the edge of the picture."""
     rim = torch.ones(picture.height, picture.width, dtype=torch.bool)
     rim[2:-2, 2:-2] = False
     colour = pixels([picture])[0][:, rim].median(dim=1).values
@@ -68,7 +68,7 @@ def named_background(picture: Image.Image) -> str:
 
 
 class NearestObject:
-    """Finds which object a picture with one centred object shows."""
+    """Recognises the object in a picture of one centred object."""
 
     def __init__(self, pictures: Mapping[str, Image.Image]) -> None:
         self.pictures = pictures
@@ -105,18 +105,20 @@ class NearestObject:
 
 
 def blind_captions(seed: int) -> list[str]:
-    """Of sixteen different objects, each centred on a held-out background, as the seed picks."""
-    asked = held_out([Placing.NORMAL])
-    random.Random(seed).shuffle(asked)
-    first_of_each = {composition.things[0].name: composition for composition in reversed(asked)}
-    picked = [c for c in asked if first_of_each[c.things[0].name] is c]
+    """Captions of sixteen different objects, each centred on a held-out background."""
+    compositions = held_out([Placing.NORMAL])
+    random.Random(seed).shuffle(compositions)
+    first_of_each = {
+        composition.things[0].name: composition for composition in reversed(compositions)
+    }
+    picked = [c for c in compositions if first_of_each[c.things[0].name] is c]
     return [plain_caption(composition) for composition in picked[:16]]
 
 
-def drawn(
+def draw_all(
     pipeline: Pipeline, compositions: Sequence[Composition], seeds: Sequence[int]
 ) -> Iterator[tuple[Composition, Image.Image]]:
-    """Draw every composition from its plain caption, with the seeds taken in turn."""
+    """Draw every composition from its plain caption, cycling through the seeds."""
     for start in range(0, len(compositions), _BATCH):
         batch = compositions[start : start + _BATCH]
         chosen = [seeds[(start + number) % len(seeds)] for number in range(len(batch))]
@@ -126,29 +128,29 @@ def drawn(
 
 
 def measure(pipeline: Pipeline, pictures: Mapping[str, Image.Image], rounds: int) -> None:
-    """Print both figures; each round draws every composition with another of the seeds 0-9."""
+    """Print both results; each round draws every composition with another of the seeds 0-9."""
     nearest = NearestObject(pictures)
     single = held_out([Placing.NORMAL])
-    aside = held_out([p for p in Placing if p not in (Placing.NORMAL, Placing.PAIR)])
-    asked = single + random.Random(0).sample(aside, len(single) // 2)
+    off_centre = held_out([p for p in Placing if p not in (Placing.NORMAL, Placing.PAIR)])
+    compositions = single + random.Random(0).sample(off_centre, len(single) // 2)
     backgrounds = objects = 0
     misses: Counter[str] = Counter()
     for number in range(rounds):
         seeds = [(number + seed) % 10 for seed in range(10)]
-        for composition, picture in drawn(pipeline, asked, seeds):
+        for composition, picture in draw_all(pipeline, compositions, seeds):
             assert composition.background is not None
-            backgrounds += named_background(picture) == composition.background
+            backgrounds += nearest_background(picture) == composition.background
             if composition.placing is Placing.NORMAL:
-                wanted = composition.things[0].name
-                seen = nearest.name(picture, composition.background)
-                objects += seen == wanted
-                misses[f"{wanted} → {seen}"] += seen != wanted
+                expected = composition.things[0].name
+                recognised = nearest.name(picture, composition.background)
+                objects += recognised == expected
+                misses[f"{expected} → {recognised}"] += recognised != expected
     click.echo(
-        f"background as named: {backgrounds / len(asked) / rounds:.1%} "
-        f"({len(asked)} held-out compositions)"
+        f"background correct: {backgrounds / len(compositions) / rounds:.1%} "
+        f"({len(compositions)} held-out compositions)"
     )
     click.echo(
-        f"object found first of {len(THINGS)}: {objects / len(single) / rounds:.1%} "
+        f"object nearest of {len(THINGS)}: {objects / len(single) / rounds:.1%} "
         f"({len(single)} held-out compositions)"
     )
     click.echo("most frequent misses:")
@@ -164,7 +166,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10, help="pictures for each composition")
     parser.add_argument("--sheet", type=Path, help="only write the sixteen samples there")
     parser.add_argument(
-        "--blind", type=int, metavar="SEED", help="the sheet: held-out objects, told afterwards"
+        "--blind", type=int, metavar="SEED", help="the sheet: held-out objects, named afterwards"
     )
     arguments = parser.parse_args()
     pipeline = load(arguments.model)

@@ -1,4 +1,4 @@
-"""Sixteen samples on one sheet, to look at."""
+"""Sixteen sample pictures on one sheet."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 Pipeline: TypeAlias = Any
-"""A StableDiffusionPipeline. Its class has no types that tell what it has."""
+"""A StableDiffusionPipeline. Its class has no type hints for its attributes."""
 
 PROMPTS = (
     "a cat",
@@ -38,23 +38,23 @@ def draw(
     steps: int = STEPS,
     guidance: float = GUIDANCE,
 ) -> list[Image.Image]:
-    """Draw one picture of the native size for each prompt, each from its own seed."""
-    drawn: list[Image.Image] = pipeline(
+    """Draw one picture of the native size for each prompt and seed."""
+    pictures: list[Image.Image] = pipeline(
         list(prompts),
         num_inference_steps=steps,
         guidance_scale=guidance,
         generator=[torch.Generator().manual_seed(seed) for seed in seeds],
     ).images
-    return drawn
+    return pictures
 
 
 def sheet(pictures: Sequence[Image.Image], columns: int = 4, gap: int = 4) -> Image.Image:
-    """Lay pictures of one size out in rows."""
+    """Arrange pictures of one size in rows."""
     width, height = pictures[0].size
     rows = -(-len(pictures) // columns)
     size = (columns * (width + gap) + gap, rows * (height + gap) + gap)
     canvas = Image.new("RGB", size, "white")
-    for place, picture in enumerate(pictures):
-        row, column = divmod(place, columns)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, columns)
         canvas.paste(picture, (gap + column * (width + gap), gap + row * (height + gap)))
     return canvas

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sdtui.pocket.evaluate import NearestObject, blind_captions, held_out, named_background
+from sdtui.pocket.evaluate import NearestObject, blind_captions, held_out, nearest_background
 from sdtui.pocket.train.captions import draw_caption, plain_caption, vocabulary_texts
 from sdtui.pocket.train.compositions import (
     BACKGROUNDS,
@@ -97,7 +97,7 @@ def test_evaluation_recognises_rendered_objects(pictures: dict[str, Image.Image]
     for composition in rng.sample(held_out([Placing.NORMAL]), 10):
         picture = render(composition, pictures, rng)
         assert composition.background is not None
-        assert named_background(picture) == composition.background
+        assert nearest_background(picture) == composition.background
         assert nearest.name(picture, composition.background) == composition.things[0].name
 
 

@@ -1,7 +1,7 @@
 """Train the pocket model: pictures → autoencoder → latents → text encoder and UNet → folder.
 
-Every stage leaves its result in the work folder and is skipped when that is there. Once the
-latents are made, `torchrun --nproc-per-node 2 -m sdtui.pocket.train` shares the rest among two
+Every stage writes its result into the work folder and is skipped if the result exists. Once the
+latents are encoded, `torchrun --nproc-per-node 2 -m sdtui.pocket.train` runs the other stages in two
 processes of one thread each.
 """
 
@@ -26,7 +26,7 @@ from sdtui.pocket.train.assets import fetch_assets, load_pictures
 from sdtui.pocket.train.captions import vocabulary_texts
 from sdtui.pocket.train.examples import Examples, make_examples
 from sdtui.pocket.train.objects import THINGS
-from sdtui.pocket.train.text import Models, new_text_encoder, train_text
+from sdtui.pocket.train.text import TextModels, new_text_encoder, train_text
 from sdtui.pocket.train.tokenizer import new_tokenizer
 from sdtui.pocket.train.unet import Training, new_scheduler, new_unet
 from sdtui.pocket.train.vae import Autoencoder, reconstruction_sheet, train_vae
@@ -39,17 +39,17 @@ def report(line: str) -> None:
 
 
 def main() -> None:
-    logging.set_verbosity_error()  # The pipeline says that it expected an AutoencoderKL.
+    logging.set_verbosity_error()  # the pipeline warns that it expects an AutoencoderKL
     arguments = parse()
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
     pictures = load_pictures(fetch_assets(work), THINGS)
-    vae = the_vae(work, pictures, arguments)
+    vae = load_or_train_vae(work, pictures, arguments)
     examples = make_examples(work / "latents.pt", arguments.pictures, vae, pictures, report)
-    training = Training(the_models(work, examples, arguments), work / "unet.pt")
+    training = Training(load_or_train_text(work, examples, arguments), work / "unet.pt")
 
-    def show(models: Models, step: int) -> None:
-        pipeline = the_pipeline(models, vae)
+    def show(models: TextModels, step: int) -> None:
+        pipeline = make_pipeline(models, vae)
         pipeline.set_progress_bar_config(disable=True)
         pictures = draw(pipeline, PROMPTS, range(len(PROMPTS)))
         sheet(pictures).save(work / f"sheet-{step:06}.png")
@@ -58,7 +58,7 @@ def main() -> None:
         dist.init_process_group("gloo")
     training.run(examples, arguments.unet_minutes * 60, report, show)
     if os.environ.get("RANK", "0") == "0":
-        export(the_pipeline(training.averaged(), vae), arguments.to)
+        export(make_pipeline(training.averaged(), vae), arguments.to)
         report(f"written to {arguments.to}")
 
 
@@ -68,7 +68,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--to", type=Path, default=MODEL_FOLDER, help="the finished model folder")
     parser.add_argument("--vae-minutes", type=float, default=9)
     parser.add_argument("--text-minutes", type=float, default=3)
-    parser.add_argument("--unet-minutes", type=float, default=90, help="over all stretches")
+    parser.add_argument("--unet-minutes", type=float, default=90, help="in all runs together")
     parser.add_argument("--pictures", type=int, default=24_000, help="compositions to train on")
     parser.add_argument(
         "--from-model", action="store_true", help="start from the weights of the model folder"
@@ -76,7 +76,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def the_vae(
+def load_or_train_vae(
     work: Path, pictures: Mapping[str, Image.Image], arguments: argparse.Namespace
 ) -> Autoencoder:
     """The autoencoder of the work folder or of the model folder, or a new one."""
@@ -91,7 +91,7 @@ def the_vae(
     return vae.to(memory_format=torch.channels_last)
 
 
-def the_models(work: Path, examples: Examples, arguments: argparse.Namespace) -> Models:
+def load_or_train_text(work: Path, examples: Examples, arguments: argparse.Namespace) -> TextModels:
     """The models of the model folder, or new ones with the text encoder of the work folder."""
     if arguments.from_model:
         text_encoder = CLIPTextModel.from_pretrained(
@@ -99,11 +99,13 @@ def the_models(work: Path, examples: Examples, arguments: argparse.Namespace) ->
         )
         unet = UNet2DConditionModel.from_pretrained(MODEL_FOLDER / "unet", dtype=torch.float32)
         tokenizer = CLIPTokenizer.from_pretrained(MODEL_FOLDER / "tokenizer")
-        return Models(tokenizer, text_encoder.eval(), unet.to(memory_format=torch.channels_last))
+        return TextModels(
+            tokenizer, text_encoder.eval(), unet.to(memory_format=torch.channels_last)
+        )
     torch.manual_seed(1)
     tokenizer = new_tokenizer(vocabulary_texts())
     unet = new_unet().to(memory_format=torch.channels_last)
-    models = Models(tokenizer, new_text_encoder(tokenizer), unet)
+    models = TextModels(tokenizer, new_text_encoder(tokenizer), unet)
     path = work / "text.pt"
     if not path.exists():
         train_text(models, examples, arguments.text_minutes * 60, report)
@@ -116,7 +118,7 @@ def the_models(work: Path, examples: Examples, arguments: argparse.Namespace) ->
     return models
 
 
-def the_pipeline(models: Models, vae: Autoencoder) -> Pipeline:
+def make_pipeline(models: TextModels, vae: Autoencoder) -> Pipeline:
     return StableDiffusionPipeline(
         vae=vae,
         text_encoder=models.text_encoder,
@@ -135,11 +137,11 @@ def export(pipeline: Pipeline, folder: Path) -> None:
     pipeline.to(torch.float16).save_pretrained(folder)
     for part in ("unet", "vae"):
         config = folder / part / "config.json"
-        kept = json.loads(config.read_text())
-        kept.pop("_name_or_path", None)  # a folder of this machine
-        if part == "vae":  # AutoencoderTiny writes this key, then warns when it reads it back.
-            kept.pop("block_out_channels", None)
-        config.write_text(json.dumps(kept, indent=2) + "\n")
+        values = json.loads(config.read_text())
+        values.pop("_name_or_path", None)  # a path on this machine
+        if part == "vae":  # AutoencoderTiny writes this key and warns when it reads it
+            values.pop("block_out_channels", None)
+        config.write_text(json.dumps(values, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The npm package with the pictures: fetched once, unpacked, and cut to their outlines."""
+"""Download and unpack the npm package with the pictures, and crop them."""
 
 import subprocess
 import tarfile
@@ -13,7 +13,7 @@ PACKAGE = "@lobehub/fluent-emoji-3d@1.1.0"
 
 
 def fetch_assets(work: Path) -> Path:
-    """Return the folder of 256 px WebP pictures below `work`, asking npm for them once."""
+    """The folder of 256 px WebP pictures below `work`; npm downloads it the first time."""
     assets = work / "fluent-emoji" / "package" / "assets"
     if not assets.is_dir():
         work.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def fetch_assets(work: Path) -> Path:
 
 
 def load_pictures(assets: Path, things: Sequence[Thing]) -> dict[str, Image.Image]:
-    """Name → RGBA picture, cut to where it is not transparent."""
+    """Name → RGBA picture, cropped to its opaque part."""
     pictures = {}
     for thing in things:
         with Image.open(assets / f"{thing.code}.webp") as file:

@@ -1,4 +1,4 @@
-"""What a person might type to get a composition."""
+"""Captions for compositions, as users might write them."""
 
 import random
 import re
@@ -61,7 +61,7 @@ _PAIRS = (
 
 
 def plain_caption(composition: Composition) -> str:
-    """The shortest full English for a composition, such as "a large cat on a blue background"."""
+    """A short English caption, such as "a large cat on a blue background"."""
     size = _SIZES.get(composition.placing, ("",))[0]
     things = [_with_article(f"{size} {thing.name}".strip()) for thing in composition.things]
     place = ""
@@ -73,23 +73,23 @@ def plain_caption(composition: Composition) -> str:
 
 
 def draw_caption(composition: Composition, rng: random.Random) -> str:
-    """One of many ways to say what is on the picture."""
+    """A random caption of a composition."""
     phrases = [_draw_phrase(thing, composition.placing, rng) for thing in composition.things]
     if composition.placing is Placing.PAIR:
-        said = rng.choice(_PAIRS).format(*phrases)
+        caption = rng.choice(_PAIRS).format(*phrases)
     else:
-        said = phrases[0]
+        caption = phrases[0]
         places = _PLACES.get(composition.placing, ())
         if places and (composition.placing is not Placing.NORMAL or rng.random() < 0.04):
-            said += rng.choice((" ", " ", ", ")) + rng.choice(places)
+            caption += rng.choice((" ", " ", ", ")) + rng.choice(places)
     if rng.random() < 0.3:
-        said = f"{rng.choice(_LEADS)} {said}"
+        caption = f"{rng.choice(_LEADS)} {caption}"
     if composition.background:
         colour = rng.choice(_COLOURS.get(composition.background, (composition.background,)))
-        said += " " + rng.choice(_BEHIND).format(colour, a=_article(colour))
+        caption += " " + rng.choice(_BEHIND).format(colour, a=_article(colour))
     if rng.random() < 0.08:
-        said += f", {rng.choice(_DETAILS)}"
-    return said.replace(" ,", ",")
+        caption += f", {rng.choice(_DETAILS)}"
+    return caption.replace(" ,", ",")
 
 
 def _draw_phrase(thing: Thing, placing: Placing, rng: random.Random) -> str:
@@ -113,7 +113,7 @@ def _with_article(phrase: str) -> str:
 
 
 def vocabulary_texts() -> Iterator[str]:
-    """Every word that a caption may hold, for the tokenizer."""
+    """Texts with every word that captions may contain, for the tokenizer."""
     for thing in THINGS:
         yield from thing.names
     yield from (*_LEADS, *_PRAISES, *_DETAILS, "a an the one")

@@ -1,4 +1,4 @@
-"""What is on a training picture: one or two objects, a plain background, a size and a place."""
+"""Training pictures: one or two objects with a size and a position on a plain background."""
 
 import hashlib
 import random
@@ -28,7 +28,7 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "white": (255, 255, 255),
 }
 DEFAULT_BACKGROUND = (226, 231, 238)
-"""What lies behind an object when the caption names no background: a soft, cool white."""
+"""The background if the caption names none: a soft, cool white."""
 
 
 class Placing(StrEnum):
@@ -44,7 +44,7 @@ class Placing(StrEnum):
 
 @dataclass(frozen=True)
 class Spot:
-    """Where an object's box lies: its longer side and its centre, as parts of the picture."""
+    """The longer side and the centre of an object's box, relative to the picture (0 to 1)."""
 
     side: float
     x: float = 0.5
@@ -78,7 +78,7 @@ _UNNAMED_BACKGROUND = 0.3
 
 @dataclass(frozen=True)
 class Composition:
-    """`background` is one of BACKGROUNDS, or None for the default."""
+    """The content of a picture; `background` is a name in BACKGROUNDS, or None."""
 
     things: tuple[Thing, ...]
     background: str | None
@@ -86,7 +86,7 @@ class Composition:
 
     @property
     def held_out(self) -> bool:
-        """Whether training must never see this combination: about one in twelve, by its hash."""
+        """True if this combination is excluded from training: about one in twelve, by hash."""
         if self.background is None:
             return False
         names = "+".join(thing.name for thing in self.things)
@@ -99,7 +99,7 @@ class Composition:
 
 
 def draw_composition(rng: random.Random) -> Composition:
-    """Draw a composition that is allowed in training."""
+    """A random composition that is not held out."""
     while True:
         placing = rng.choices(tuple(_SHARES), tuple(_SHARES.values()))[0]
         named = rng.random() >= _UNNAMED_BACKGROUND
@@ -119,7 +119,7 @@ def render(
     size: int = SIZE,
     scale: float = 1.0,
 ) -> Image.Image:
-    """Draw the RGB picture; with `rng`, places and sizes vary by a few pixels."""
+    """Draw the RGB picture; with `rng`, positions and sizes vary by a few pixels."""
     canvas = Image.new("RGB", (size, size), composition.colour)
     for thing, spot in zip(composition.things, SPOTS[composition.placing], strict=True):
         shift_x, shift_y, stretch = (

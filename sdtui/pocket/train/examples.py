@@ -1,4 +1,4 @@
-"""Compositions and their latents, which are computed once."""
+"""Training examples: compositions and their latents, which are encoded once."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -13,13 +13,13 @@ from sdtui.pocket.train.captions import draw_caption
 from sdtui.pocket.train.compositions import Composition, Placing, draw_composition, render
 from sdtui.pocket.train.vae import Autoencoder, encode
 
-_UNNAMED = 0.1
-"""Share of empty captions, which guidance needs."""
-_ASIDE = 0.5
-"""How often a round holds a composition that is not simply one centred object."""
-_MOVED = 0.2
-"""Share of compositions that are moved and resized by a few pixels. What always lies on the same
-pixels has the same latents each time, which a small UNet learns far sooner."""
+_EMPTY_CAPTIONS = 0.1
+"""Share of empty captions, needed for classifier-free guidance."""
+_OFF_CENTRE = 0.5
+"""Probability that an epoch includes a composition other than one centred object."""
+_SHIFTED = 0.2
+"""Share of compositions that are shifted and resized by a few pixels. Objects on always the same
+pixels have the same latents each time, which a small UNet learns far sooner."""
 _CHUNK = 100
 
 
@@ -36,16 +36,18 @@ class Examples:
             order = [
                 number
                 for number, composition in enumerate(self.compositions)
-                if composition.placing is Placing.NORMAL or rng.random() < _ASIDE
+                if composition.placing is Placing.NORMAL or rng.random() < _OFF_CENTRE
             ]
             rng.shuffle(order)
             for start in range(0, len(order) - size + 1, size):
-                chosen = order[start : start + size]
+                indices = order[start : start + size]
                 captions = [
-                    "" if rng.random() < _UNNAMED else draw_caption(self.compositions[i], rng)
-                    for i in chosen
+                    ""
+                    if rng.random() < _EMPTY_CAPTIONS
+                    else draw_caption(self.compositions[i], rng)
+                    for i in indices
                 ]
-                yield self.latents[chosen].float(), captions
+                yield self.latents[indices].float(), captions
 
 
 def make_examples(
@@ -55,16 +57,16 @@ def make_examples(
     pictures: Mapping[str, Image.Image],
     report: Callable[[str], None],
 ) -> Examples:
-    """`count` compositions, number i being always the same; `path` keeps their latents."""
+    """The first `count` compositions, which are always the same; `path` caches their latents."""
     generators = [random.Random(number) for number in range(count)]
     compositions = [draw_composition(rng) for rng in generators]
     if not path.exists():
         chunks = []
         for start in range(0, count, _CHUNK):
-            those = slice(start, start + _CHUNK)
+            chunk = slice(start, start + _CHUNK)
             rendered = [
-                render(composition, pictures, rng if rng.random() < _MOVED else None)
-                for composition, rng in zip(compositions[those], generators[those], strict=True)
+                render(composition, pictures, rng if rng.random() < _SHIFTED else None)
+                for composition, rng in zip(compositions[chunk], generators[chunk], strict=True)
             ]
             chunks.append(encode(vae, rendered))
             if start % (20 * _CHUNK) == 0:

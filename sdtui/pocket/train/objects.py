@@ -1,11 +1,11 @@
-"""What the pocket model can draw: pictures of Fluent emoji under the names that people type."""
+"""The objects of the pocket model: pictures of Fluent emoji and their names."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One object. `code` names its picture in the npm package (Unicode code points in hex)."""
+    """An object; `code` is its file in the npm package (Unicode code points in hex)."""
 
     code: str
     names: tuple[str, ...]

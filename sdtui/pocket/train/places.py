@@ -1,10 +1,9 @@
-"""Where on the picture a cell lies: taught to the UNet, which is never told.
+"""An auxiliary loss that teaches the UNet the position of each latent cell.
 
-Convolutions see the same everywhere but near the picture's edges, and copying a cell into four
-leaves no trace of which of the four is which. A UNet can work both out, level by level, from the
-zeros around the picture; left to itself, a small one has not begun to after a hundred thousand
-samples, and what it can't tell apart it can't draw apart: objects come out as blobs of their
-colours. Asked for it directly, it knows after two thousand.
+Convolutions see the same everywhere except near the edges, and upsampling copies a cell into four
+identical ones. A UNet can infer positions level by level from the zero padding, but a small one has
+not begun to after 100,000 samples: without positions it draws objects as blobs of their colours.
+With this loss it knows positions after 2,000.
 """
 
 from collections.abc import Callable
@@ -27,7 +26,7 @@ _LAYERS = {
     "up_blocks.2.resnets.0": 0,
     "up_blocks.2.resnets.1.conv1": 0,
 }
-"""The layers that are asked, and the level whose number of channels each has."""
+"""The layers that the loss reads, and the level that each has the channels of."""
 
 
 def place_codes(side: int) -> Tensor:
@@ -40,7 +39,7 @@ def place_codes(side: int) -> Tensor:
 
 
 class Places(nn.Module):
-    """Reads rows and columns out of a UNet's layers; `loss` tells how far off they are."""
+    """Predicts rows and columns from layers of a UNet; `loss` is the error."""
 
     def __init__(self, unet: Any) -> None:
         super().__init__()
@@ -53,20 +52,24 @@ class Places(nn.Module):
             self.heads.append(
                 nn.Sequential(nn.GroupNorm(1, channels), nn.Conv2d(channels, codes, 1))
             )
-            unet.get_submodule(name).register_forward_hook(_keep(self._features, name))
+            unet.get_submodule(name).register_forward_hook(_store_output(self._features, name))
 
     def loss(self) -> Tensor:
-        """Squared error of the codes in the UNet's latest pass, the mean of all layers."""
+        """The mean squared error of the codes in the latest pass, over all layers."""
         errors = []
         for name, head in zip(_LAYERS, self.heads, strict=True):
-            read = head(self._features[name])
-            errors.append(functional.mse_loss(read, place_codes(read.shape[-1]).expand_as(read)))
+            predicted = head(self._features[name])
+            errors.append(
+                functional.mse_loss(
+                    predicted, place_codes(predicted.shape[-1]).expand_as(predicted)
+                )
+            )
         self._features.clear()
         return torch.stack(errors).mean()
 
 
-def _keep(features: dict[str, Tensor], name: str) -> Callable[[Any, Any, Any], None]:
-    def keep(_layer: Any, _given: Any, made: Any) -> None:
-        features[name] = made[0] if isinstance(made, tuple) else made
+def _store_output(features: dict[str, Tensor], name: str) -> Callable[[Any, Any, Any], None]:
+    def hook(_layer: Any, _inputs: Any, output: Any) -> None:
+        features[name] = output[0] if isinstance(output, tuple) else output
 
-    return keep
+    return hook

@@ -1,4 +1,4 @@
-"""The text encoder: trained first, to tell what captions ask for."""
+"""Train the text encoder to recognise the content of captions, before the UNet."""
 
 import random
 import time
@@ -20,16 +20,16 @@ from sdtui.pocket.train.precision import autocast
 from sdtui.pocket.train.tokenizer import MAX_TOKENS
 
 Unet: TypeAlias = Any
-"""A UNet2DConditionModel. Its class has no types that tell what it has."""
+"""A UNet2DConditionModel. Its class has no type hints for its attributes."""
 WIDTH = 192
 _BATCH = 64
 _LEARNING_RATE = 2e-3
 _CODE = 192
-"""Components of a picture's code."""
+"""Number of principal components in the code of a picture."""
 
 
 def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    """Two layers, 192 wide, 1.0 M parameters."""
+    """An untrained encoder: two layers, 192 channels, 1.0 M parameters."""
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
@@ -47,15 +47,15 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 @dataclass
-class Models:
-    """The text encoder and the UNet, and the tokenizer that both start from."""
+class TextModels:
+    """The tokenizer, the text encoder and the UNet."""
 
     tokenizer: CLIPTokenizer
     text_encoder: CLIPTextModel
     unet: Unet
 
-    def read(self, captions: list[str]) -> Tensor:
-        """Captions → (n, 77, 192), padded to 77 tokens as StableDiffusionPipeline pads them."""
+    def encode(self, captions: list[str]) -> Tensor:
+        """Captions → (n, 77, 192), padded to 77 tokens as in StableDiffusionPipeline."""
         ids = self.tokenizer(
             captions, padding="max_length", truncation=True, return_tensors="pt"
         ).input_ids
@@ -64,15 +64,14 @@ class Models:
 
 
 def train_text(
-    models: Models, examples: Examples, seconds: float, report: Callable[[str], None]
+    models: TextModels, examples: Examples, seconds: float, report: Callable[[str], None]
 ) -> None:
-    """Teach the text encoder, and the UNet's pooling of it, to tell what a caption asks for.
+    """Train the text encoder and the UNet's pooling layer to recognise the content of captions.
 
-    From the pooled caption four linear heads must name both objects, the background and the
-    placing, and a fifth must foretell the picture's latents as their main components. A UNet whose
-    text encoder starts with nothing learns backgrounds first, and finds out very late that captions
-    name objects as well; and what it learns of one object helps it with the others only if like
-    pictures have like codes.
+    From the pooled caption, four linear heads predict both objects, the background and the
+    placing, and a fifth predicts the principal components of the picture's latents. With an
+    untrained text encoder a UNet learns backgrounds first and objects very late; and what it
+    learns about one object helps with others only if similar pictures have similar codes.
     """
     torch.manual_seed(2)
     rng = random.Random(2)
@@ -93,8 +92,8 @@ def train_text(
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * min(1, step / 50) * (1 + cos(pi * progress)) / 2
         chosen = rng.sample(range(len(examples.compositions)), _BATCH)
-        asked = [examples.compositions[number] for number in chosen]
-        wanted = torch.tensor(
+        compositions = [examples.compositions[number] for number in chosen]
+        targets = torch.tensor(
             [
                 (
                     objects[composition.things[0]],
@@ -102,15 +101,17 @@ def train_text(
                     backgrounds.index(composition.background),
                     list(Placing).index(composition.placing),
                 )
-                for composition in asked
+                for composition in compositions
             ]
         )
         with autocast():
-            pooled = pool(models.read([draw_caption(composition, rng) for composition in asked]))
-            named = [head(pooled).float() for head in heads]
-        *named, foretold = named
-        parts = [functional.cross_entropy(n, wanted[:, i]) for i, n in enumerate(named)]
-        parts.append(functional.mse_loss(foretold, codes[chosen]))
+            pooled = pool(
+                models.encode([draw_caption(composition, rng) for composition in compositions])
+            )
+            outputs = [head(pooled).float() for head in heads]
+        *classes, predicted_codes = outputs
+        parts = [functional.cross_entropy(n, targets[:, i]) for i, n in enumerate(classes)]
+        parts.append(functional.mse_loss(predicted_codes, codes[chosen]))
         optimizer.zero_grad(set_to_none=True)
         torch.stack(parts).sum().backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
@@ -123,12 +124,12 @@ def train_text(
 
 
 def _codes(latents: Tensor) -> Tensor:
-    """Latents (n, 8, 16, 16) → main components (n, _CODE), the fainter ones made less faint."""
+    """Latents (n, 8, 16, 16) → principal components (n, _CODE) with evened out variances."""
     values = latents.flatten(1).float()
     values = values - values.mean(dim=0)
     _, spread, directions = torch.svd_lowrank(values[:6000], q=_CODE, niter=3)
     codes = values @ directions
     deviation = spread / 6000**0.5
-    # Each component keeps the square root of its spread: form counts beside colour.
+    # Each component keeps the square root of its deviation, so that shape counts beside colour.
     codes /= deviation.sqrt() * deviation.square().mean() ** 0.25
     return codes

@@ -10,7 +10,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
 
 MAX_TOKENS = 77
-"""As CLIP: 75 for the text, one for its start, one for its end."""
+"""Like CLIP: 75 for the text, one for its start, one for its end."""
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 _WORD_END = "</w>"
 
@@ -18,11 +18,11 @@ _WORD_END = "</w>"
 def new_tokenizer(texts: Iterable[str]) -> CLIPTokenizer:
     """Build the tokenizer; every word in `texts` becomes one token."""
     words = {word for text in texts for word in re.findall(r"[a-z]+", text.lower())}
-    merges: Any = _merges(words)  # pairs, as its backend wants them; its types say strings
+    merges: Any = _merges(words)  # pairs, as the backend expects, though the type hints say strings
     letters = sorted(ByteLevel.alphabet())
     tokens = [*letters, *(letter + _WORD_END for letter in letters)]
     tokens += [a + b for a, b in merges]
-    # CLIP's models find the end of the text as the highest id.
+    # CLIP models take the highest id for the end of the text.
     vocabulary = {token: number for number, token in enumerate([*tokens, _START, _END])}
     return CLIPTokenizer(
         vocab=vocabulary,
@@ -36,7 +36,7 @@ def new_tokenizer(texts: Iterable[str]) -> CLIPTokenizer:
 
 
 def _merges(words: Iterable[str]) -> list[tuple[str, str]]:
-    """Byte-pair merges, most frequent pair first, until every word is whole."""
+    """Byte-pair merges, most frequent pair first, until every word is one token."""
     split = [[*word[:-1], word[-1] + _WORD_END] for word in sorted(words)]
     merges = []
     while pairs := Counter(pair for parts in split for pair in pairwise(parts)):

@@ -1,4 +1,4 @@
-"""The UNet, trained on latents of compositions under a text encoder that no longer changes."""
+"""Train the UNet on latents of compositions, with a fixed text encoder."""
 
 import copy
 import math
@@ -18,27 +18,27 @@ from sdtui.pocket.train.compositions import SIZE
 from sdtui.pocket.train.examples import Examples
 from sdtui.pocket.train.places import Places
 from sdtui.pocket.train.precision import autocast
-from sdtui.pocket.train.text import WIDTH, Models, Unet
+from sdtui.pocket.train.text import WIDTH, TextModels, Unet
 from sdtui.pocket.train.vae import LATENT_CHANNELS
 
 Scheduler: TypeAlias = Any
-"""A DDIMScheduler. Its class has no types that tell what it has."""
+"""A DDIMScheduler. Its class has no type hints for its attributes."""
 BATCH = 16
 LEARNING_RATE = 1e-3
 _AVERAGE = 0.998
-_TOGETHER = 8
-"""Steps after which several processes take the mean of their weights."""
-_PLACES = 0.3
-"""Weight of the error of places beside that of the velocity."""
+_SYNC_STEPS = 8
+"""Steps between averaging the weights of several processes."""
+_PLACES_WEIGHT = 0.3
+"""Weight of the position loss relative to the velocity loss."""
 _WARM_UP = 200
 """Steps over which the learning rate rises."""
 
 
 def new_unet() -> Unet:
-    """Three levels (16x16, 8x8, 4x4 latents at the native size).
+    """An untrained UNet with three levels (16x16, 8x8 and 4x4 latents at the native size).
 
-    The whole caption also goes into the time embedding, so that it steers every block, even at
-    the finest level, which has no attention; attention below it places two objects.
+    The pooled caption is added to the time embedding, so that it reaches every block, even at the
+    finest level, which has no attention; attention at the other levels places two objects.
     """
     return UNet2DConditionModel(
         sample_size=SIZE // 8,
@@ -60,7 +60,7 @@ def new_unet() -> Unet:
 
 
 def new_scheduler() -> Scheduler:
-    """The noise of the first diffusion models, whose last step is all but pure noise.
+    """The linear schedule of DDPM, whose last step is almost pure noise.
 
     It ends at a signal-to-noise ratio of 4e-5, so that every sampler can start from plain noise
     without a special case for a ratio of zero.
@@ -78,9 +78,9 @@ def new_scheduler() -> Scheduler:
 
 
 class Training:
-    """A run that can stop and go on: weights, their moving average, optimizer, time used."""
+    """A resumable training: weights, their moving average, optimizer, elapsed time."""
 
-    def __init__(self, models: Models, path: Path) -> None:
+    def __init__(self, models: TextModels, path: Path) -> None:
         self.models = models
         self.path = path
         self.weights: list[Tensor] = list(models.unet.parameters())
@@ -100,9 +100,9 @@ class Training:
         examples: Examples,
         seconds: float,
         report: Callable[[str], None],
-        show: Callable[[Models, int], None],
+        show: Callable[[TextModels, int], None],
     ) -> None:
-        """Train until `seconds` are used up in all; the learning rate then is zero.
+        """Train until `seconds` have passed in all runs; the learning rate falls to zero by then.
 
         Every eight minutes a checkpoint is written and `show` gets the averaged models.
         """
@@ -111,17 +111,17 @@ class Training:
         rng = random.Random(self.step + rank)
         noise_schedule = new_scheduler().alphas_cumprod
         saved = self.seconds
-        losses = off = 0.0
+        losses = place_losses = 0.0
         for latents, captions in examples.batches(BATCH, rng):
             began = time.monotonic()
             progress = self.seconds / seconds
-            if progress >= 1 and self.step % _TOGETHER == 0:
+            if progress >= 1 and self.step % _SYNC_STEPS == 0:
                 break
             warm = min(1.0, (self.step + 1) / _WARM_UP)
             for group in self.optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * warm * (1 + math.cos(math.pi * min(1, progress))) / 2
-            # One draw from each of BATCH equal parts: less chance in the loss than free draws. More
-            # noisy times at first, where the picture must come from the caption.
+            # Stratified over BATCH intervals, for less variance in the loss. At first more noisy
+            # times, where the picture has to come from the caption.
             evenly = (torch.randperm(BATCH) + torch.rand(BATCH)) / BATCH
             times = (1000 * evenly ** (0.5 + 0.5 * min(1, progress))).long().clamp(max=999)
             signal = noise_schedule[times].sqrt().view(-1, 1, 1, 1)
@@ -133,22 +133,22 @@ class Training:
                 captions,
                 signal * noise - spread * latents,
             )
-            misplaced = self.places.loss()
+            place_loss = self.places.loss()
             self.optimizer.zero_grad(set_to_none=True)
-            (loss + _PLACES * misplaced).backward()
+            (loss + _PLACES_WEIGHT * place_loss).backward()
             nn.utils.clip_grad_norm_(self.weights, 1.0, foreach=True)
             self.optimizer.step()
-            self._follow()
+            self._update_average()
             self.step += 1
             losses += loss.item()
-            off += misplaced.item()
+            place_losses += place_loss.item()
             self.seconds += time.monotonic() - began
-            if dist.is_initialized() and self.step % _TOGETHER == 0:
-                self._meet()
+            if dist.is_initialized() and self.step % _SYNC_STEPS == 0:
+                self._synchronise()
             if self.step % 100 == 0 and rank == 0:
-                means = f"loss {losses / 100:.4f} places {off / 100:.4f}"
+                means = f"loss {losses / 100:.4f} places {place_losses / 100:.4f}"
                 report(f"step {self.step} {means} {self.seconds / 60:.1f} min")
-                losses = off = 0.0
+                losses = place_losses = 0.0
             if self.seconds - saved > 420 and rank == 0:
                 saved = self.seconds
                 self.save()
@@ -157,11 +157,11 @@ class Training:
             self.save()
 
     @torch.no_grad()
-    def _meet(self) -> None:
-        """Give all processes the mean of their weights, and the first one's clock.
+    def _synchronise(self) -> None:
+        """Give all processes the mean of their weights, and the clock of the first one.
 
-        On cores that others use as well, processes of one thread that meet now and then lose less
-        than threads that wait for each other within every operation.
+        On busy cores, single-threaded processes that synchronise now and then wait less than
+        threads that synchronise in every operation.
         """
         flat = torch.cat([weight.flatten() for weight in self.trained])
         dist.all_reduce(flat)
@@ -174,28 +174,28 @@ class Training:
         self.seconds = clock.item()
 
     def _loss(self, noisy: Tensor, times: Tensor, captions: list[str], velocity: Tensor) -> Tensor:
-        """Squared error of the velocity; noisy and velocity are (n, 8, 16, 16)."""
+        """The mean squared error of the velocity; noisy and velocity are (n, 8, 16, 16)."""
         with autocast():
             with torch.no_grad():
-                context = self.models.read(captions)
-            made = self.models.unet(noisy, times, context, return_dict=False)[0]
-        return functional.mse_loss(made.float(), velocity)
+                context = self.models.encode(captions)
+            predicted = self.models.unet(noisy, times, context, return_dict=False)[0]
+        return functional.mse_loss(predicted.float(), velocity)
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the average towards the weights, faster while the run is young."""
+    def _update_average(self) -> None:
+        """Move the average towards the weights, faster at the start."""
         weight = 1 - min(_AVERAGE, (self.step + 1) / (self.step + 10))
         torch._foreach_lerp_(self.average, self.weights, weight)
 
     @torch.no_grad()
-    def averaged(self) -> Models:
-        """The models, with a copy of the UNet that has the averaged weights."""
+    def averaged(self) -> TextModels:
+        """The models with a copy of the UNet that has the averaged weights."""
         unet = copy.deepcopy(self.models.unet).eval()
         torch._foreach_copy_([w.data for w in unet.parameters()], self.average)
-        return Models(self.models.tokenizer, self.models.text_encoder, unet)
+        return TextModels(self.models.tokenizer, self.models.text_encoder, unet)
 
     def save(self) -> None:
-        """Write the checkpoint whole: first beside it, then over it."""
+        """Write the checkpoint atomically."""
         state = {
             "unet": self.models.unet.state_dict(),
             "places": self.places.state_dict(),
@@ -204,9 +204,9 @@ class Training:
             "step": self.step,
             "seconds": self.seconds,
         }
-        beside = self.path.with_suffix(".part")
-        torch.save(state, beside)
-        beside.replace(self.path)
+        temporary = self.path.with_suffix(".part")
+        torch.save(state, temporary)
+        temporary.replace(self.path)
 
     def _load(self) -> None:
         state: dict[str, Any] = torch.load(self.path, weights_only=True)

@@ -17,7 +17,7 @@ from sdtui.pocket.train.compositions import SIZE, draw_composition, render
 from sdtui.pocket.train.precision import autocast
 
 Autoencoder: TypeAlias = Any
-"""An AutoencoderTiny. Its class has no types that tell what it has."""
+"""An AutoencoderTiny. Its class has no type hints for its attributes."""
 CHANNELS = 48
 LATENT_CHANNELS = 8
 CROP = 64
@@ -26,15 +26,15 @@ _POOL = 4000
 _BATCH = 16
 _LEARNING_RATE = 1.2e-3
 _LATENT_NOISE = 0.04
-"""Noise on the latents in training, so that the UNet's small errors stay small in pixels."""
+"""Noise on the latents in training, so that small errors of the UNet stay small in pixels."""
 
 
 def new_vae() -> Autoencoder:
-    """Build an untrained autoencoder that already averages 8x8 blocks and copies them back.
+    """An untrained autoencoder that already averages 8x8 blocks and copies them back.
 
     The first three channels of every convolution pass colours through, and the last convolution
-    of every residual block starts at zero, so training only has to add the detail. A network of
-    this size that starts at random does not find the absolute colours in reasonable time.
+    of every residual block starts at zero, so training only has to add detail. A randomly
+    initialised network of this size does not learn absolute colours in reasonable time.
     """
     vae: Autoencoder = AutoencoderTiny(
         encoder_block_out_channels=(CHANNELS,) * 4,
@@ -84,18 +84,19 @@ def _gradients(x: Tensor) -> tuple[Tensor, Tensor]:
     return x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
 
 
-def reconstruction_loss(made: Tensor, wanted: Tensor, progress: float) -> Tensor:
-    """Squared error, fine and coarse, and absolute error of values and edges growing in time.
+def reconstruction_loss(output: Tensor, target: Tensor, progress: float) -> Tensor:
+    """Squared error, fine and coarse, plus absolute error of values and edges, growing in time.
 
     Both pictures are (n, 3, height, width) in -1…1; `progress` runs from 0 to 1.
     """
-    loss = functional.mse_loss(made, wanted) + functional.mse_loss(
-        functional.avg_pool2d(made, 4), functional.avg_pool2d(wanted, 4)
+    loss = functional.mse_loss(output, target) + functional.mse_loss(
+        functional.avg_pool2d(output, 4), functional.avg_pool2d(target, 4)
     )
     edges = sum(
-        functional.l1_loss(a, b) for a, b in zip(_gradients(made), _gradients(wanted), strict=True)
+        functional.l1_loss(a, b)
+        for a, b in zip(_gradients(output), _gradients(target), strict=True)
     )
-    return loss + progress * (0.5 * functional.l1_loss(made, wanted) + edges)
+    return loss + progress * (0.5 * functional.l1_loss(output, target) + edges)
 
 
 def train_vae(
@@ -116,7 +117,7 @@ def train_vae(
         warm = min(1.0, (step + 1) / 100)
         for group in optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * warm * (1 + np.cos(np.pi * progress)) / 2
-        wanted = torch.stack(
+        target = torch.stack(
             [
                 pool[i, :, y : y + CROP, x : x + CROP]
                 for i in (rng.randrange(_POOL) for _ in range(_BATCH))
@@ -124,10 +125,10 @@ def train_vae(
             ]
         ).contiguous(memory_format=torch.channels_last)
         with autocast():
-            latents = encoder(wanted)
-            made = decoder(latents + _LATENT_NOISE * torch.randn_like(latents))
+            latents = encoder(target)
+            output = decoder(latents + _LATENT_NOISE * torch.randn_like(latents))
         means = latents.float().mean(dim=(0, 2, 3))
-        loss = reconstruction_loss(made.float(), wanted, progress) + 1e-3 * means.square().mean()
+        loss = reconstruction_loss(output.float(), target, progress) + 1e-3 * means.square().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
@@ -143,7 +144,7 @@ def train_vae(
 
 @torch.no_grad()
 def _set_scale(vae: Autoencoder, sample: Tensor) -> None:
-    """Give all latents together unit variance. One factor for all channels: detail stays small."""
+    """Scale all latents to unit variance, with one factor for all channels."""
     latents = vae.encode(sample).latents
     vae.register_to_config(scaling_factor=round(1 / latents.std().item(), 4))
 
@@ -160,17 +161,17 @@ def encode(vae: Autoencoder, pictures: list[Image.Image]) -> Tensor:
 @torch.no_grad()
 def decode(vae: Autoencoder, latents: Tensor) -> list[Image.Image]:
     """Scaled latents (n, 8, h, w) → RGB pictures of 8h x 8w pixels."""
-    made = vae.decode(latents.float() / vae.config.scaling_factor).sample
-    array = (made.clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    decoded = vae.decode(latents.float() / vae.config.scaling_factor).sample
+    array = (decoded.clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(0, 2, 3, 1).numpy()
     return [Image.fromarray(picture) for picture in array]
 
 
 def reconstruction_sheet(vae: Autoencoder, pictures: Mapping[str, Image.Image], path: Path) -> None:
-    """Write eight compositions and, below each, what comes back from the latents."""
+    """Save eight compositions and, below each, its reconstruction."""
     rng = random.Random(2)
     before = [render(draw_composition(rng), pictures, rng) for _ in range(8)]
     sheet = Image.new("RGB", (8 * SIZE, 2 * SIZE))
-    for row, shown in enumerate((before, decode(vae, encode(vae, before)))):
-        for column, picture in enumerate(shown):
+    for row, images in enumerate((before, decode(vae, encode(vae, before)))):
+        for column, picture in enumerate(images):
             sheet.paste(picture, (column * SIZE, row * SIZE))
     sheet.save(path)
