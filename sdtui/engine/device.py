@@ -1,4 +1,4 @@
-"""Which device, which number format, how much memory is there, and giving memory back."""
+"""Devices: choosing one and its number format, measuring its memory, and freeing it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TORCH_DTYPES = {
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of a device's memory. On a CPU, of the machine's, and `used` is this process's."""
+    """A device's memory in bytes; on a CPU, the machine's."""
 
     free: int
     total: int
@@ -33,21 +33,21 @@ class Memory:
 
 @dataclass(frozen=True)
 class Device:
-    """The device that pictures are made on."""
+    """The device that pictures are computed on."""
 
     torch: torch.device
 
     @property
     def is_accelerator(self) -> bool:
-        """Whether weights can be kept elsewhere (main memory) while they aren't needed."""
+        """True if weights can be kept in main memory while they aren't needed on the device."""
         return self.torch.type != "cpu"
 
     def memory(self) -> Memory:
-        """What is there now."""
+        """The memory now."""
         if self.torch.type == "cuda":
             free, total = torch.cuda.mem_get_info(self.torch)
             allocated = torch.cuda.memory_allocated(self.torch)
-            # What the allocator holds but doesn't use is free to us as well.
+            # The allocator reuses what it holds without using it.
             return Memory(
                 free + torch.cuda.memory_reserved(self.torch) - allocated, total, allocated
             )
@@ -60,7 +60,7 @@ class Device:
         return Memory(machine.available, machine.total, resident)
 
     def release(self) -> None:
-        """Give back what no one holds any more. Call it outside every `except` block: a live
+        """Free memory that nothing refers to. Call it outside every `except` block: a live
         traceback keeps the frames' tensors."""
         gc.collect()
         if self.torch.type == "cuda":
@@ -69,7 +69,7 @@ class Device:
             torch.mps.empty_cache()
 
     def synchronize(self) -> None:
-        """Wait until the device has done all it was given."""
+        """Wait until the device has finished all queued work."""
         if self.torch.type == "cuda":
             torch.cuda.synchronize(self.torch)
         elif self.torch.type == "mps":
@@ -98,7 +98,7 @@ def choose_device(asked: str = "auto") -> Device:
 
 
 def choose_dtype(device: Device, asked: DType = DType.AUTO) -> DType:
-    """The number format for a device: what was asked for, or what suits it."""
+    """The number format that was asked for, or the device's own for AUTO."""
     if asked is not DType.AUTO:
         return asked
     return automatic_dtype(accelerator=device.is_accelerator)
@@ -112,7 +112,7 @@ class PeakMeter:
         self._highest = 0
 
     def start(self) -> None:
-        """Begin anew."""
+        """Reset the peak."""
         self._highest = 0
         if self._device.torch.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device.torch)

@@ -1,4 +1,4 @@
-"""What `sdtui doctor` tells about torch, the devices and the hub."""
+"""Diagnosis of torch and the devices, for `sdtui doctor`."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Diagnosis(BaseModel):
     model: str
     memory_mode: str | None
     problems: tuple[str, ...]
-    """Each says what is wrong and how to mend it."""
+    """Each says what is wrong and how to solve it."""
 
 
 def diagnose(settings: Settings) -> Diagnosis:
-    """Look at the machine with these settings. Raises nothing: what is wrong is a problem."""
+    """Examine the machine with these settings. Raises nothing: errors become problems."""
     problems: list[str] = []
     try:
         device = choose_device(settings.device)

@@ -47,8 +47,8 @@ def generate(
 
 
 class RobustStableDiffusionGenerator:
-    """Generates with an engine, trying again in leaner ways after out-of-memory. Every other error
-    ends the run at once."""
+    """Generates with an engine. After out-of-memory it tries again in a way that needs less; every
+    other error ends the run at once."""
 
     def __init__(self, engine: StableDiffusionEngine) -> None:
         self.engine = engine
@@ -64,7 +64,7 @@ class RobustStableDiffusionGenerator:
         """Carry out a request under its retry policy.
 
         Never raises an SdtuiError: a run that failed or was cancelled comes back as a result
-        whose `error` is set and whose record tells every attempt.
+        whose `error` is set and whose record has every attempt.
         """
         run = Run(self.engine, request, report, cancellation or Cancellation(), on_image)
         step: LadderStep | None = None
@@ -72,7 +72,7 @@ class RobustStableDiffusionGenerator:
             while True:
                 before = time.perf_counter()
                 failure = run.try_advance()
-                run.builder.attempts.append(_attempt(run, step, failure, before))
+                run.attempts.append(_attempt(run, step, failure, before))
                 if failure is None:
                     return run.result()
                 _log.warning("memory ran out in the %s stage: %s", run.stage, failure)
@@ -81,14 +81,14 @@ class RobustStableDiffusionGenerator:
                     request.execution.policy,
                     run.plan,
                     run.stage,
-                    len(run.builder.attempts),
+                    len(run.attempts),
                     run.features.rungs(),
                 )
                 if step is None:
                     raise OutOfMemoryError(_all_failed(run), _HINT, stage=run.stage)
                 report(
                     Attempt(
-                        number=len(run.builder.attempts) + 1,
+                        number=len(run.attempts) + 1,
                         stage=run.stage,
                         rung=step.rung.name,
                         changes=step.changes,
@@ -100,10 +100,9 @@ class RobustStableDiffusionGenerator:
         except SdtuiError as error:
             if not isinstance(error, CancelledError):
                 _log.info("the run failed in the %s stage", run.stage, exc_info=error)
-            # The traceback's frames hold the run's tensors.
-            failed = error.with_traceback(None)
+            failed = _without_frames(error)
             if not isinstance(failed, OutOfMemoryError):
-                run.builder.attempts.append(_attempt(run, step, str(failed), before))
+                run.attempts.append(_attempt(run, step, str(failed), before))
         return run.result(failed)
 
 
@@ -111,7 +110,7 @@ def _attempt(
     run: Run, step: LadderStep | None, failure: str | None, before: float
 ) -> AttemptRecord:
     return AttemptRecord(
-        number=len(run.builder.attempts) + 1,
+        number=len(run.attempts) + 1,
         rung=step.rung.name if step else None,
         changes=step.changes if step else "",
         lossless=step.rung.lossless if step else True,
@@ -122,6 +121,15 @@ def _attempt(
 
 
 def _all_failed(run: Run) -> str:
-    tried = [attempt.changes for attempt in run.builder.attempts if attempt.changes]
-    builder = f", also after: {'; '.join(tried)}" if tried else ""
-    return f"memory ran out in the {run.stage} stage{builder}"
+    tried = [attempt.changes for attempt in run.attempts if attempt.changes]
+    also = f", also after: {'; '.join(tried)}" if tried else ""
+    return f"memory ran out in the {run.stage} stage{also}"
+
+
+def _without_frames(error: SdtuiError) -> SdtuiError:
+    """The error without its traceback and those of its causes: their frames hold tensors."""
+    cause: BaseException | None = error
+    while cause is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__ or cause.__context__
+    return error

@@ -1,4 +1,4 @@
-"""A model that is in memory, with everything that belongs to it and goes when it goes."""
+"""LoadedModel: a model in memory."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from sdtui.requests.record import ModelRecord
 
 @dataclass
 class LoadedModel:
-    """One pipeline and what was learnt about it."""
+    """A pipeline and everything that is dropped together with it."""
 
     source: ModelSource
     description: ModelDescription
     pipeline: Any
-    """diffusers' pipelines share no types that tell what they have."""
+    """A diffusers pipeline; they share no type that says which components one has."""
     device: Device
     dtype: DType
     memory_mode: MemoryMode
@@ -58,7 +58,7 @@ class LoadedModel:
         return denoiser_of(self.pipeline)
 
     def uses_cfg(self, guidance_scale: float) -> bool:
-        """Whether every pass computes the picture without the prompt too, which guidance is made
-        from. LCM models take guidance as an embedding instead."""
+        """True if classifier-free guidance is active, which doubles the denoiser's batch. LCM
+        models take guidance as an embedding instead."""
         config = getattr(self.denoiser, "config", {})
         return guidance_scale > 1 and getattr(config, "time_cond_proj_dim", None) is None

@@ -1,4 +1,4 @@
-"""A small picture of what is forming, cheap enough for every step.
+"""A small preview picture, cheap enough for every step.
 
 The denoiser's own input and output give x0, the picture that it expects at the end; the noisy
 latents that diffusers hands to its callback would show murk for half of the run. x0's channels
@@ -82,7 +82,7 @@ def fit_factors(vae: Any, channels: int) -> Tensor:
 
 
 class X0Watcher:
-    """Looks at the denoiser's passes and keeps x0 of the first picture of the batch.
+    """Watches the denoiser's forward passes and keeps x0 of the first picture of the batch.
 
     Works with every sampler of the variance-preserving kind, since each scales the latents to
     that form before the denoiser sees them: x = sqrt(a)·x0 + sqrt(1-a)·noise, where a is the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -62,7 +62,6 @@ class RecordBuilder:
     device: str
     timestamp: datetime = field(default_factory=lambda: datetime.now().astimezone())
     started: float = field(default_factory=time.perf_counter)
-    attempts: list[AttemptRecord] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     load_timings: dict[str, float] = field(default_factory=dict)
     model: ModelFacts | None = None
@@ -83,6 +82,7 @@ class RecordBuilder:
     def record(
         self,
         images: tuple[ImageRecord, ...],
+        attempts: Sequence[AttemptRecord],
         plan: Plan,
         features: ActiveFeatures,
         *,
@@ -109,7 +109,7 @@ class RecordBuilder:
             device=self.device,
             dtype=model.dtype if model else None,
             memory_mode=model.memory_mode if model else None,
-            attempts=tuple(self.attempts),
+            attempts=tuple(attempts),
             timings=dict(self.timings),
             load_timings=self.load_timings,
             memory=MemoryRecord(device=self.device, estimate=self.estimate, peak=peak, total=total),

@@ -31,7 +31,7 @@ from sdtui.engine.stages.denoise import denoise
 from sdtui.engine.stages.encode import encode, find_truncations
 from sdtui.engine.step_reporter import BatchPlace, StepReporter
 from sdtui.requests.events import Estimated, Notice, Report, StageStarted, Truncated
-from sdtui.requests.record import GenerationRecord, ImageRecord, Stage
+from sdtui.requests.record import AttemptRecord, GenerationRecord, ImageRecord, Stage
 from sdtui.requests.request import GenerationRequest
 
 OnImage = Callable[[int, Image.Image, GenerationRecord], None]
@@ -67,7 +67,9 @@ class Run:
             memory_mode=request.execution.memory_mode,
             modes=engine.modes,
         )
-        self.builder = RecordBuilder(request, self.seeds, engine.device.torch.type)
+        self.attempts: list[AttemptRecord] = []
+        """Those that ended, for the record."""
+        self._builder = RecordBuilder(request, self.seeds, engine.device.torch.type)
         self._engine = engine
         self._report = report
         self._cancellation = cancellation
@@ -141,8 +143,8 @@ class Run:
             features=self.features,
         )
         if model is not before:
-            self.builder.load_timings = model.load_timings
-        self.builder.model = ModelFacts.of(model)
+            self._builder.load_timings = model.load_timings
+        self._builder.model = ModelFacts.of(model)
         for notice in model.speedups.notices:
             self._notice(notice)
         self._resolve(model)
@@ -163,10 +165,10 @@ class Run:
         added = self.features.memory(model.description, model.dtype)
         size = choose_batch_size(model, self._passes, len(self.seeds), added)
         self.plan = replace(self.plan, batch_size=min(size, self.plan.batch_size))
-        self.builder.estimate = expected_peak(model, self._passes, size, self._held, added)
+        self._builder.estimate = expected_peak(model, self._passes, size, self._held, added)
         self._report(
             Estimated(
-                estimate=self.builder.estimate,
+                estimate=self._builder.estimate,
                 free=self._engine.device.memory().free,
                 memory_mode=model.memory_mode,
             )
@@ -177,7 +179,7 @@ class Run:
         self._cancellation.check()
         if not self._truncations_reported:
             truncations = find_truncations(model.counters, self._passes[0].request)
-            self.builder.truncations = truncations
+            self._builder.truncations = truncations
             for truncation in truncations:
                 self._report(Truncated(truncation=truncation))
             self._truncations_reported = True
@@ -271,14 +273,14 @@ class Run:
     def _notice(self, message: str) -> None:
         if message not in self._noticed:
             self._noticed.add(message)
-            self.builder.notices.append(message)
+            self._builder.notices.append(message)
             self._report(Notice(message=message))
 
     @contextmanager
     def _in_stage(self, stage: Stage) -> Iterator[None]:
         self.stage = stage
         self._report(StageStarted(stage=stage))
-        with self.builder.timing(stage):
+        with self._builder.timing(stage):
             yield
 
     def _record(
@@ -293,8 +295,9 @@ class Run:
             )
             for index in indices
         )
-        return self.builder.record(
+        return self._builder.record(
             images,
+            self.attempts,
             self.plan,
             self.features,
             peak=self._engine.meter.peak(),

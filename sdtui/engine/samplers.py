@@ -1,4 +1,4 @@
-"""From a sampler's label to a scheduler, made from the model's original config each time."""
+"""Making a scheduler from a sampler's label and the model's original config."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sdtui.core.samplers import SAMPLERS, scheduler_settings
 
 
 def make_scheduler(original: Any, label: str | None) -> Any:
-    """A fresh scheduler from the config of the model's `original` one (never from one that was
-    already changed, whose settings would stick); `label` None = the model's own.
+    """Make a scheduler from the config of the model's `original` one; `label` None = the model's
+    own kind. (A config that was changed already would keep the changes.)
 
     Raises InvalidRequestError if the model is of the flow kind and the sampler isn't.
     """
@@ -27,7 +27,7 @@ def make_scheduler(original: Any, label: str | None) -> Any:
 
 
 def label_of(scheduler: Any) -> str:
-    """The name that people know for a model's own scheduler; its class's name if there is none."""
+    """The sampler label of a model's own scheduler; its class's name if it has none."""
     name = type(scheduler).__name__
     plain = name.replace("FlowMatch", "")
     for label, sampler in SAMPLERS.items():

@@ -27,7 +27,7 @@ class BatchPlace:
 
 
 class StepReporter:
-    """Called after every step of a batch, on the thread of the run. Looks at the cancellation,
+    """Called after every step of a batch, on the thread of the run. Checks the cancellation,
     then reports the step and a preview."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The threads that compute on the CPU: how many, and whom they let go first."""
+"""The threads that compute on the CPU: their number and their priority."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import psutil
 import torch
 
 WINDOW = 0.25
-"""Seconds at least between two looks at what other processes use; the system counts in ticks of
-0.01 s."""
+"""Seconds at least between two measurements of what other processes use; the system counts in
+ticks of 0.01 s."""
 
 NICENESS = 5
 """Of a thread that computes on the CPU beside an event loop. With both of two cores busy it took
@@ -23,8 +23,8 @@ less helped as little as that and costs a core."""
 
 
 def lower_thread_priority() -> None:
-    """Let the system prefer other threads of this process, the event loop's above all, to this
-    one and those it starts. Linux knows a priority for each thread; elsewhere nothing happens."""
+    """Lower this thread's priority (nice +5), so that the event loop stays responsive. Linux only;
+    inherited by threads that it starts."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
@@ -37,8 +37,8 @@ def allowed_cpus() -> Collection[int]:
 
 
 def most_threads() -> int:
-    """One for each physical core that this process may use: two on one core only wait for each
-    other."""
+    """The number of physical cores that this process may use: two threads on one core only wait
+    for each other."""
     cpus = len(allowed_cpus())
     return max(1, min(psutil.cpu_count(logical=False) or cpus, cpus))
 
@@ -54,7 +54,7 @@ class Used(NamedTuple):
 
 
 def measure_use() -> Used:
-    """What has been used until now."""
+    """The times used until now."""
     allowed = allowed_cpus()
     times = [each for cpu, each in enumerate(psutil.cpu_times(percpu=True)) if cpu in allowed]
     busy = sum(each.user + getattr(each, "nice", 0.0) + each.system for each in times)
@@ -81,15 +81,15 @@ class ThreadCount:
             torch.set_num_threads(self._most)
 
     def begin(self) -> None:
-        """Look from now on: what others used while nothing was computed here doesn't count."""
+        """Measure from now on: what others used while nothing was computed here doesn't count."""
         self._last = self._measure()
 
     def adapt(self, *, compiled: bool = False) -> None:
-        """Take as many threads as others left free since the last look. Call it after every step:
-        it does nothing before `WINDOW` seconds have passed.
+        """Use as many threads as others left free since the last measurement. Call it after every
+        step: it does nothing before `WINDOW` seconds have passed.
 
         A `compiled` model gets all of them, or one where others hold half of the cores: torch
-        compiles anew for each number, and gives up after a few.
+        compiles again for each number, and gives up after a few.
         """
         if self._fixed or time.perf_counter() - self._last.clock < WINDOW:
             return

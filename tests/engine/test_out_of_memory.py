@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import logging
+import shutil
 import weakref
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sdtui.core.errors import OutOfMemoryError
+from sdtui.core.errors import ModelDamagedError, OutOfMemoryError
 from sdtui.engine import pipeline_manager as engine_module
 from sdtui.engine.generator import RobustStableDiffusionGenerator
 from sdtui.engine.memory import modes as memory
@@ -164,6 +166,23 @@ def test_tensors_of_a_failed_attempt_are_freed(
         assert generator.generate_with_fallback(wanted).error is None
     finally:
         handle.remove()
+
+
+def test_failed_result_keeps_the_cause_but_no_frames(
+    generator: RobustStableDiffusionGenerator,
+    tiny_sd1: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    folder = Path(shutil.copytree(tiny_sd1, tmp_path / "copy"))
+    (folder / "tokenizer" / "tokenizer.json").write_text("[]")
+    error = generator.generate_with_fallback(make_request(folder)).error
+    assert isinstance(error, ModelDamagedError)
+    assert error.__cause__ is not None
+    assert error.__traceback__ is error.__cause__.__traceback__ is None
+    logged = [each for each in caplog.records if each.name == "sdtui.engine.generator"]
+    assert logged[0].exc_info is not None
 
 
 def test_other_errors_are_not_retried(

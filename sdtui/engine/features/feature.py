@@ -46,7 +46,7 @@ class Feature(Generic[Section]):
 
     def load_key(self, section: Section) -> Hashable:
         """What the feature changes in the loaded pipeline for good: with another key the model is
-        loaded anew. None = nothing."""
+        loaded again. None = nothing."""
         return None
 
     def after_load(self, section: Section, pipeline: Any) -> None:

@@ -43,16 +43,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Rung:
-    """One way to need less memory."""
+    """A way to need less memory."""
 
     name: str
     stages: frozenset[Stage]
     """The stages that it helps."""
     lossless: bool
-    """Whether the picture stays as it was asked for."""
+    """True if the picture stays as it was asked for."""
     apply: Callable[[Plan, Stage], tuple[Plan, str] | None]
-    """From a plan and the stage that failed to a leaner plan and what was changed, in words; None
-    if the rung has nothing (more) to give."""
+    """Returns, for a plan and the stage that failed, a plan that needs less and what was changed,
+    in words; None if the rung can't change anything (more)."""
 
 
 @dataclass(frozen=True)

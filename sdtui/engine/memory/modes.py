@@ -10,16 +10,16 @@ from sdtui.engine.device import Device
 
 
 def modes_for(device: Device) -> tuple[MemoryMode, ...]:
-    """The modes that make sense on a device, fastest first. On a CPU the weights are in main
-    memory anyway."""
+    """The modes of a device, fastest first. On a CPU there is one: the weights are in main memory
+    anyway."""
     if not device.is_accelerator:
         return (MemoryMode.FULL,)
     return tuple(mode for mode in MemoryMode if mode is not MemoryMode.AUTO)
 
 
 def can_change(current: MemoryMode | None) -> bool:
-    """Whether a pipeline in this mode can be put into another without loading it anew: the hooks
-    of group offload can't be taken off again."""
+    """True if a pipeline in this mode can change to another without being loaded again: the hooks
+    of group offload can't be removed."""
     return current is not MemoryMode.GROUP_OFFLOAD
 
 
@@ -30,7 +30,7 @@ def apply_mode(pipeline: Any, mode: MemoryMode, device: Device) -> None:
 
 
 def remove_hooks(pipeline: Any) -> None:
-    """Take off the hooks of a memory mode, as far as that is possible (see `can_change`)."""
+    """Remove the hooks of a memory mode, except those of group offload."""
     # diffusers' method reads a list that only the offload modes make.
     if hasattr(pipeline, "_all_hooks"):
         pipeline.remove_all_hooks()

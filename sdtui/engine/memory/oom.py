@@ -1,4 +1,4 @@
-"""Telling out-of-memory from every other error."""
+"""Recognising out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import errno
 import torch
 
 OOM_CANDIDATES = (RuntimeError, MemoryError, OSError)
-"""The classes that an out-of-memory error can come as; `is_out_of_memory` tells which are."""
+"""The classes of errors that can mean out-of-memory; `is_out_of_memory` decides."""
 
 _CUDA_MEMORY_ALLOCATION = 2  # cudaErrorMemoryAllocation
 
-# oneDNN passes no reason on; nearly always it lacks memory for its scratch pad or generated code.
-# Where that isn't so, the attempts end with this message of its own.
+# oneDNN gives no reason; nearly always it lacks memory for its scratch pad or generated code.
 _ONEDNN_WITHOUT_REASON = ("could not create a primitive", "could not execute a primitive")
 
 # cuBLAS and cuDNN allocate outside torch's allocator and say so in a plain RuntimeError
@@ -32,7 +31,7 @@ _MESSAGES = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that memory ran out, by class, by code and by message."""
+    """True if memory ran out, judged by the error's class, code and message."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     if isinstance(error, OSError):

@@ -1,5 +1,5 @@
-"""Using a UNet's deep features for more than one step (Ma et al. 2023, DeepCache): they change
-little from step to step, and most of the computing is in them."""
+"""DeepCache (Ma et al. 2023): a UNet's deep features, which change little from step to step and
+cost most of the computing, are used for more than one step."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _NAME = "sdtui_reuse"
 
 
 class DeepCache:
-    """Lets a UNet's deep blocks compute in every `interval`-th pass only, and give the same again
-    in between. The outermost blocks compute in every pass."""
+    """Lets a UNet's deep blocks compute in every `interval`-th forward pass only, and return the
+    same in between. The outermost blocks compute in every one."""
 
     def __init__(self, unet: Any, interval: int) -> None:
         """`unet` needs at least two blocks on each side: see `has_deep_blocks`."""
@@ -29,22 +29,23 @@ class DeepCache:
 
     @property
     def fresh(self) -> bool:
-        """Whether the pass that is being made computes everything."""
+        """True if the current forward pass computes everything."""
         return (self._passes - 1) % self._interval == 0
 
     def begin_pass(self) -> None:
-        """The UNet is about to be run."""
+        """Called before the UNet runs."""
         self._passes += 1
 
     def restart(self) -> None:
-        """Forget all; the next pass computes everything. Call it before and after each run."""
+        """Drop the features, so that the next forward pass computes everything. Call it before and
+        after each denoising."""
         self._passes = 0
         for hook in self._hooks:
             hook.kept = None
 
 
 def has_deep_blocks(denoiser: Any) -> bool:
-    """Whether a denoiser is a UNet that `DeepCache` can work on."""
+    """True if a denoiser is a UNet that `DeepCache` can work on."""
     return all(len(getattr(denoiser, name, ())) > 1 for name in ("down_blocks", "up_blocks"))
 
 

@@ -1,6 +1,6 @@
-"""Speed presets: what each turns on, and what a model has no way of.
+"""Speed presets: what each turns on, and what a model or machine can't do.
 
-Nothing here is on in the preset `quality`, so that its pictures are the model's own.
+The preset `quality` turns nothing on, so its pictures are the model's own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PresetOutcome:
-    """What came of one part of a preset."""
+    """The outcome of one part of a preset."""
 
     name: str
     why_not: str | None = None
@@ -38,13 +38,13 @@ class SpeedUps:
 
     names: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
-    """What isn't, and why."""
+    """What couldn't be turned on, and why."""
     reuse: DeepCache | None = None
-    """To be restarted around each run."""
+    """To be restarted before and after each denoising."""
 
     @property
     def compiled(self) -> bool:
-        """Whether some of it is compiled."""
+        """True if blocks are compiled."""
         return COMPILED in self.names
 
 
@@ -54,13 +54,13 @@ Part = Callable[[Any, Device], PresetOutcome]
 
 
 def apply_speed(pipeline: Any, speed: Speed, device: Device) -> SpeedUps:
-    """Turn on what a preset has, in a pipeline whose weights were just read. It can't be turned
-    off again: the model is then loaded anew."""
+    """Turn on a preset in a pipeline that was just read. It can't be turned off again: for another
+    preset the model is loaded again."""
     return turn_on(pipeline, PRESETS[speed], device)
 
 
 def turn_on(pipeline: Any, parts: Iterable[Part], device: Device) -> SpeedUps:
-    """Turn on some parts, in this order."""
+    """Turn on parts, in this order."""
     outcomes = [part(pipeline, device) for part in parts]
     return SpeedUps(
         names=tuple(outcome.name for outcome in outcomes if outcome.why_not is None),
@@ -77,7 +77,8 @@ def denoiser_of(pipeline: Any) -> Any:
 
 
 def channels_last(pipeline: Any, _: Device) -> PresetOutcome:
-    """Keep the UNet's and the VAE's weights in the order that convolutions are fastest in."""
+    """Keep the UNet's and the VAE's weights in the memory format that is fastest for
+    convolutions."""
     name = "channels last"
     if not hasattr(pipeline, "unet"):
         return PresetOutcome(name, "a transformer has no convolutions to gain from it")
@@ -87,8 +88,8 @@ def channels_last(pipeline: Any, _: Device) -> PresetOutcome:
 
 
 def fused_projections(pipeline: Any, device: Device) -> PresetOutcome:
-    """One matrix for query, key and value in place of three. Spares a GPU two launches of three;
-    a CPU took 1.2 to 1.5 times as long with it."""
+    """One matrix for query, key and value in place of three. Saves a GPU two of three launches; a
+    CPU took 1.2 to 1.5 times as long with it."""
     name = "fused projections"
     if not device.is_accelerator:
         return PresetOutcome(name, "a CPU is slower with them")
@@ -103,8 +104,9 @@ def fused_projections(pipeline: Any, device: Device) -> PresetOutcome:
 
 
 def cached_features(pipeline: Any, _: Device, *, interval: int, threshold: float) -> PresetOutcome:
-    """UNets: deep features for `interval` steps. Transformers: all that follows the first block
-    is left out while that one's output changes by less than `threshold`, relative to itself."""
+    """Reuse features: a UNet's deep ones for `interval` steps; in a transformer everything after
+    the first block, while that block's output changes by less than `threshold`, relative to
+    itself."""
     denoiser = denoiser_of(pipeline)
     if has_deep_blocks(denoiser):
         name = f"deep features for {interval} steps"

@@ -63,7 +63,7 @@ def _decode(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
 
 
 def _decode_in_float32(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
-    """The same with a copy of the VAE in fp32, read anew: the loaded one may be spread over two
+    """The same with a copy of the VAE in fp32 from disk: the loaded one may be spread over two
     devices by its memory mode, and its numbers were already rounded."""
     own = model.pipeline.vae
     vae = load_component(model.description, "vae", torch.float32)

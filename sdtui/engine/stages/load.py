@@ -1,4 +1,4 @@
-"""Loading a described model into a diffusers pipeline, part by part."""
+"""The load stage: from a model's files to a diffusers pipeline, component by component."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def load_pipeline(
             parts[name] = load_component(description, name, dtype, folder)
             timings[name] = time.perf_counter() - started
         cancellation.check()
-        with _damage_named(description.path):
+        with _as_damaged_model(description.path):
             others = _other_arguments(description, folder, pipeline_class)
             pipeline = pipeline_class(**parts, **others)
     pipeline.set_progress_bar_config(disable=True)
@@ -81,7 +81,7 @@ def load_component(
             f"{description.path} needs {library}.{class_name}, which this version doesn't have",
             f"Update {library}",
         )
-    with _damage_named(description.path):
+    with _as_damaged_model(description.path):
         if not issubclass(cls, torch.nn.Module):
             return _from_folder(cls, library, folder / name)
         if description.single_file:
@@ -107,7 +107,7 @@ def _module_from_folder(
 ) -> tuple[torch.nn.Module, Collection[str]]:
     """A component and the names of the tensors that its files lack, which the libraries would
     fill with random values."""
-    module, told = _from_folder(
+    module, information = _from_folder(
         cls,
         library,
         place,
@@ -116,7 +116,7 @@ def _module_from_folder(
         use_safetensors=True,
         output_loading_info=True,
     )
-    return module, told["missing_keys"]
+    return module, information["missing_keys"]
 
 
 def _module_from_file(
@@ -155,8 +155,8 @@ def _loaded_components(description: ModelDescription) -> Iterator[str]:
 def _other_arguments(
     description: ModelDescription, folder: Path, pipeline_class: type[Any]
 ) -> dict[str, Any]:
-    """The pipeline's arguments that are no components: flags of the index, and None for the
-    parts that are left out."""
+    """The pipeline's arguments other than components: flags of the index, and None for components
+    that aren't loaded."""
     expected, optional = pipeline_class._get_signature_keys(pipeline_class)
     index = pipeline_class.load_config(folder)
     loaded = set(_loaded_components(description))
@@ -205,7 +205,7 @@ def _corrected_scheduler(scheduler: Any, description: ModelDescription) -> Any:
     if description.zero_terminal_snr:
         changes["rescale_betas_zero_snr"] = True
         changes["timestep_spacing"] = "trailing"
-    # All in one config, not as arguments: what this class doesn't know is kept for the samplers
+    # In the config rather than as arguments: it keeps what this class doesn't know, for samplers
     # that do.
     defaults = set(scheduler.config.get("_use_default_values", ())) - set(changes)
     config = {**scheduler.config, **changes, "_use_default_values": list(defaults)}
@@ -229,8 +229,8 @@ def _folder_of(description: ModelDescription) -> Iterator[Path]:
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """Turn the libraries' many errors about unusable files (there is no end to their kinds) into
+def _as_damaged_model(path: Path) -> Iterator[None]:
+    """Turn the libraries' errors about unusable files, which have no common class, into
     ModelDamagedError. Out-of-memory passes unchanged."""
     try:
         yield
