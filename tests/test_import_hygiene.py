@@ -63,7 +63,7 @@ from sdtui.tui.screens import main
 async def open_the_window():
     seen = asyncio.Event()
     main.run_in_background = lambda *_: seen.set()
-    async with SdtuiApp(load_settings(), open_services=None).run_test():
+    async with SdtuiApp(load_settings(), open_backend=None).run_test():
         await seen.wait()
         print(*sys.modules)
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sdtui.core.settings import Settings
+    from sdtui.jobs import Backend
 
 
-def run_app(settings: Settings) -> int:
-    """Run the app until someone quits; returns the exit code. Without a terminal it says in one
-    line what to use instead, and returns 2."""
+def run_app(settings: Settings, open_backend: Callable[[float], Backend]) -> int:
+    """Run the app until a person quits; returns the exit code.
+
+    `open_backend` is called once the window is seen, with the seconds between two samples of the
+    hardware. Without a terminal the app says in one line what to use instead, and returns 2.
+    """
     from sdtui.tui.launch import launch
 
-    return launch(settings)
+    return launch(settings, open_backend)

@@ -40,8 +40,10 @@ from sdtui.tui.themes import OWN_THEMES, first_theme
 if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
     from sdtui.core.settings import Settings
-    from sdtui.tui.services import AppServices
+    from sdtui.jobs import Backend
 
+_GRACE_SECONDS = 0.8
+"""That the running step gets to end when a person quits."""
 _SAVE_INTERVAL = 2.0
 """Seconds; a killed process loses no more of the form."""
 _NOT_IN_THE_PALETTE = ("app.command_palette", "reading.help")
@@ -64,7 +66,7 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
     def __init__(
         self,
         settings: Settings,
-        open_services: Callable[[], AppServices],
+        open_backend: Callable[[], Backend],
         *,
         picture_widget: type[Widget] | None = None,
         over_ssh: bool = False,
@@ -76,8 +78,8 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         self.settings = settings
         self.over_ssh = over_ssh
         self.picture_widget = picture_widget
-        self._open_services = open_services
-        self._services: AppServices | None = None
+        self._open_backend = open_backend
+        self._backend: Backend | None = None
         self.failure: SdtuiError | None = None
         """Why the app had to end."""
         self.state = load_state()
@@ -93,7 +95,7 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         self.main = MainScreen(self)
         self.editor = ExternalEditor(self)
         self._app_shutdown = Shutdown(
-            self, stop=self._stop, save=self.save, close_services=self.close_services
+            self, stop=self._stop, save=self.save, close_backend=self.close_backend
         )
         # One thread, so that the newest state is written last.
         self._disk = ThreadPoolExecutor(1, "sdtui-state")
@@ -101,12 +103,11 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         self._key_queue = KeyQueue(self, super().on_event, early_input)
 
     @property
-    def services(self) -> AppServices:
-        """Queue, history and monitor; opened when first read, by a key or once the window is
-        seen."""
-        if self._services is None:
-            self._services = self._open_services()
-        return self._services
+    def backend(self) -> Backend:
+        """Opened when first read, by a key or once the window is seen."""
+        if self._backend is None:
+            self._backend = self._open_backend()
+        return self._backend
 
     def on_mount(self) -> None:
         self._app_shutdown.handle_signals()
@@ -185,16 +186,16 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
 
     def _stop(self) -> None:
         self.main.models.downloads.cancel()
-        if self._services is not None:
+        if self._backend is not None:
             self.main.queue.presenter.unsubscribe()
-            self._services.monitor.stop()
+            self._backend.hardware.stop()
 
-    def close_services(self) -> bool:
-        """Save the queue for the next start. Returns True if the worker has ended."""
-        return self._services is None or self._services.close()
+    def close_backend(self) -> bool:
+        """Save the queue for the next start. Returns True if nothing works any more."""
+        return self._backend is None or self._backend.close(_GRACE_SECONDS)
 
     async def action_quit(self) -> None:
-        self._app_shutdown.quit(None if self._services is None else self._services.queue)
+        self._app_shutdown.quit(None if self._backend is None else self._backend.jobs)
 
     def action_help(self) -> None:
         """Explain the focused pane, or the keys of the screen over the main one."""

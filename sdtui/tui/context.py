@@ -13,8 +13,8 @@ from textual.widget import Widget
 if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
     from sdtui.core.settings import Settings
+    from sdtui.jobs import Backend
     from sdtui.tui.external_editor import ExternalEditor
-    from sdtui.tui.services import AppServices
     from sdtui.tui.state import SavedState
 
 _Answer = TypeVar("_Answer")
@@ -31,8 +31,8 @@ class AppContext(Protocol):
     """The class of widget that draws finished pictures; None means half-cells."""
 
     @property
-    def services(self) -> AppServices:
-        """Queue, history and monitor; opened when first read."""
+    def backend(self) -> Backend:
+        """Jobs, models, pictures and hardware; opened when first read."""
         ...
 
     @property

@@ -1,17 +1,20 @@
-"""Fetching a model beside everything else: it goes on while people write and make pictures."""
+"""Downloading a model in the background, while people write and make pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 from textual.message_pump import MessagePump
 
-from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.core.units import data_size, duration
-from sdtui.tui.background import run_in_background
 from sdtui.tui.messages import message
+
+if TYPE_CHECKING:
+    from sdtui.jobs import Models
+    from sdtui.requests.events import JobEvent
 
 
 @message
@@ -34,13 +37,15 @@ class DownloadEnded(Message):
 
 
 class Downloads:
-    """The one download that may be under way. What it has to tell is posted to `target`."""
+    """The one download that may be under way. Its events are posted to `target`."""
 
-    def __init__(self, target: MessagePump) -> None:
+    def __init__(self, target: MessagePump, models: Callable[[], Models]) -> None:
         self._target = target
-        self._cancellation: Cancellation | None = None
+        self._models = models
+        self._id = ""
+        self._is_cancelled = False
         self.hub_id = ""
-        """What is being fetched; "" if nothing is."""
+        """The model that is being downloaded; "" if none is."""
         self.told = ""
         """How far it is."""
         self.share = 0.0
@@ -48,20 +53,19 @@ class Downloads:
     def start(self, hub_id: str) -> None:
         """Begin. Another must not be under way."""
         self.hub_id, self.told, self.share = hub_id, "asking the hub", 0.0
-        self._cancellation = Cancellation()
-        run_in_background(
-            self._target, _fetching(hub_id, self._cancellation, self._target.post_message)
-        )
+        self._is_cancelled = False
+        self._id = self._models().download(hub_id, partial(self._put, hub_id))
 
     def cancel(self) -> None:
         """Stop as soon as the piece that is coming has come."""
-        if self._cancellation is not None:
-            self._cancellation.stop_now()
+        if self.hub_id:
+            self._models().cancel_download(self._id)
+            self._is_cancelled = True
             self.told = "cancelling"
 
     def follow(self, event: DownloadProgress) -> None:
-        """Take in how far it is."""
-        if self._cancellation is None or self._cancellation.is_requested:
+        """Show how far it is."""
+        if not self.hub_id or self._is_cancelled:
             return
         self.share = event.done / event.total if event.total else 0.0
         parts = [f"{data_size(event.done)} of {data_size(event.total)}"]
@@ -71,26 +75,19 @@ class Downloads:
         self.told = "  ".join(parts)
 
     def ended(self) -> None:
-        """It is over."""
+        """Forget the download: it is over."""
         self.hub_id = self.told = ""
-        self._cancellation = None
 
+    def _put(self, hub_id: str, envelope: JobEvent) -> None:
+        """Post an event of the download. Called on another thread."""
+        from sdtui.requests import events
 
-def _fetching(
-    hub_id: str, cancellation: Cancellation, post: Callable[[Message], bool]
-) -> Callable[[], Message]:
-    def work() -> Message:
-        from sdtui.models import download_model
-
-        def on_bytes(done: int, total: int, speed: float) -> None:
-            post(DownloadProgress(done, total, speed))
-
-        try:
-            download_model(hub_id, on_bytes, cancellation)
-        except CancelledError:
-            return DownloadEnded(hub_id, cancelled=True)
-        except SdtuiError as error:
-            return DownloadEnded(hub_id, str(error))
-        return DownloadEnded(hub_id)
-
-    return work
+        match envelope.event:
+            case events.Downloading(done=done, total=total, speed=speed):
+                self._target.post_message(DownloadProgress(done, total, speed))
+            case events.Downloaded():
+                self._target.post_message(DownloadEnded(hub_id))
+            case events.Cancelled():
+                self._target.post_message(DownloadEnded(hub_id, cancelled=True))
+            case events.Failed() as failed:
+                self._target.post_message(DownloadEnded(hub_id, str(failed)))

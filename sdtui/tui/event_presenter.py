@@ -55,8 +55,8 @@ class EventPresenter:
         self._screen = screen
         self._panes = panes
         self._top_bar = top_bar
-        self._queue = context.services.queue
-        self._queue_file = context.services.queue_file
+        self._backend = context.backend
+        self._queue = self._backend.jobs
         self._pace = _PACE_OVER_SSH if context.over_ssh else _PACE
         self._mailbox = Mailbox(lambda: screen.call_later(self._look_soon))
         self._timer: Timer | None = None
@@ -88,9 +88,8 @@ class EventPresenter:
         self._is_saving = True
         while self._save_again:
             self._save_again = False
-            jobs = self._queue.jobs()
             try:
-                await asyncio.to_thread(self._queue_file.save, jobs)
+                await asyncio.to_thread(self._backend.save_jobs)
             except OSError as error:
                 self._context.notify(
                     f"The queue can't be kept on disk: {error}", severity="warning"

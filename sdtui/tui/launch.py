@@ -15,11 +15,10 @@ from sdtui.tui.terminal.probe import TerminalCapabilities, TerminalProbe
 from sdtui.tui.terminal.restore import TerminalRestore
 
 if TYPE_CHECKING:
-    from sdtui.jobs import JobQueue
-    from sdtui.jobs.execution import PictureStore
-    from sdtui.tui.services import AppServices
+    from sdtui.jobs import Backend
 
-    MakeQueue = Callable[[Settings, PictureStore], JobQueue]
+    OpenBackend = Callable[[float], Backend]
+    """Called with the seconds between two samples of the hardware."""
 
 _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
 _KILLED = "sdtui was killed. The next start has the form, and offers to go on with the queue."
@@ -27,9 +26,12 @@ _PATIENCE, _PATIENCE_OVER_SSH = 0.3, 1.0
 """Seconds in which a terminal may say what it can draw. Most go by while modules are imported; an
 answer that comes later still would be taken for keys."""
 
+_SAMPLE_SECONDS, _SAMPLE_SECONDS_OVER_SSH = 1.0, 2.0
+"""Between two samples of the hardware."""
 
-def launch(settings: Settings, make_queue: MakeQueue | None = None) -> int:
-    """Run the app; returns the exit code. Tests put a scripted queue in the real one's place.
+
+def launch(settings: Settings, open_backend: OpenBackend) -> int:
+    """Run the app; returns the exit code.
 
     Raises SdtuiError if the history can't be opened.
     """
@@ -41,13 +43,13 @@ def launch(settings: Settings, make_queue: MakeQueue | None = None) -> int:
     runtime.shorten_thread_turns()
     runtime.draw_often()
     with TerminalRestore(_KILLED):
-        code, ended = _run(settings, make_queue)
+        code, ended = _run(settings, open_backend)
     if not ended or "torch" in sys.modules:
         runtime.leave(code)
     return code
 
 
-def _run(settings: Settings, make_queue: MakeQueue | None) -> tuple[int, bool]:
+def _run(settings: Settings, open_backend: OpenBackend) -> tuple[int, bool]:
     """The app's exit code, and whether the worker has ended."""
     over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
     question = None if settings.image_protocol == "halfcell" else TerminalProbe()
@@ -59,27 +61,17 @@ def _run(settings: Settings, make_queue: MakeQueue | None) -> tuple[int, bool]:
             question.answers(patience) if question else (TerminalCapabilities(), "")
         )
 
-    def open_services() -> AppServices:
-        from sdtui.history import History
-        from sdtui.jobs import JobQueue, QueueFile
-        from sdtui.monitor import Monitor
-        from sdtui.tui.services import AppServices
-
-        history = History(settings.pictures)
-        return AppServices(
-            queue=(make_queue or JobQueue)(settings, history),
-            history=history,
-            queue_file=QueueFile(),
-            monitor=Monitor(2.0 if over_ssh else 1.0),
-        )
-
     widget = picture_widget(settings.image_protocol, capabilities)
     app = SdtuiApp(
-        settings, open_services, picture_widget=widget, over_ssh=over_ssh, early_input=early_input
+        settings,
+        lambda: open_backend(_SAMPLE_SECONDS_OVER_SSH if over_ssh else _SAMPLE_SECONDS),
+        picture_widget=widget,
+        over_ssh=over_ssh,
+        early_input=early_input,
     )
     code = app.run()
     failed = app.return_code not in (0, None) and code is None
-    ended = app.close_services()
+    ended = app.close_backend()
     if app.failure is not None:
         raise app.failure
     if failed:

@@ -33,14 +33,14 @@ class Shutdown:
         *,
         stop: Callable[[], None],
         save: Callable[[], Future[None]],
-        close_services: Callable[[], bool],
+        close_backend: Callable[[], bool],
     ) -> None:
         """`stop` stops what runs in the window's background; `save` saves the app's state;
-        `close_services` may be called on any thread."""
+        `close_backend` may be called on any thread."""
         self._app = app
         self._stop = stop
         self._save = save
-        self._close_services = close_services
+        self._close_backend = close_backend
         self._question: Screen[bool | None] | None = None
 
     def handle_signals(self) -> None:
@@ -89,7 +89,7 @@ class Shutdown:
         to the terminal."""
         _log.warning("the terminal is gone")
         self._save().result()
-        self._close_services()
+        self._close_backend()
         runtime.leave(128 + number)
 
 

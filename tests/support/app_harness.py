@@ -17,13 +17,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from sdtui.core.settings import Settings
-from sdtui.history import History
-from sdtui.jobs import JobQueue, QueueFile
+from sdtui.jobs.backends.local import LocalBackend
 from sdtui.monitor import Monitor
 from sdtui.tui.app import SdtuiApp
 from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.panes.collection import Panes
-from sdtui.tui.services import AppServices
 from tests.support.keyboard import press, settled
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -42,12 +40,17 @@ class AppHarness:
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.generator = ScriptedGenerator()
         self.settings = Settings(pictures=folder / "pictures", **settings)
-        self.history = History(self.settings.pictures, folder / "index.db")
-        self.queue = JobQueue(self.settings, self.history, lambda _: self.make_generator())
-        self.queue_file = QueueFile(folder)
-        self.monitor = StillMonitor()
-        services = AppServices(self.queue, self.history, self.queue_file, self.monitor)
-        self.app = SdtuiApp(self.settings, lambda: services)
+        self.backend = LocalBackend(
+            self.settings,
+            queue_folder=folder,
+            index_file=folder / "index.db",
+            make_generator=lambda _: self.make_generator(),
+            make_monitor=StillMonitor,
+        )
+        self.history = self.backend.pictures
+        self.queue = self.backend.jobs
+        self.monitor = self.backend.hardware
+        self.app = SdtuiApp(self.settings, lambda: self.backend)
         self.pilot: Pilot[int]
 
     def make_generator(self) -> Any:

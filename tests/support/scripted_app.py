@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from sdtui.core.settings import Settings, load_settings
-from sdtui.jobs import JobQueue
+from sdtui.jobs.backends.local import LocalBackend
 from sdtui.tui.launch import launch
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -42,6 +42,5 @@ def make_generator(settings: Settings) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        launch(load_settings(), lambda settings, store: JobQueue(settings, store, make_generator))
-    )
+    settings = load_settings()
+    sys.exit(launch(settings, lambda _: LocalBackend(settings, make_generator=make_generator)))

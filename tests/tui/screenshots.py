@@ -51,7 +51,7 @@ async def _picture(harness: AppHarness, prompt: str, seed: int) -> None:
 async def _shoot(harness: AppHarness, name: str) -> None:
     main = harness.app.main
     for _ in range(40):
-        main.post_message(Sampled(harness.app.services.monitor.sample()))
+        main.post_message(Sampled(harness.app.backend.hardware.sample()))
     await harness.pilot.pause(0.6)
     columns, rows = main.size
     folder = ROOT / "screenshots"

@@ -17,8 +17,10 @@ pytestmark = pytest.mark.slow
 
 REAL = (
     "-c",
+    "from sdtui.cli.backend import open_backend\n"
     "from sdtui.core.settings import load_settings\nfrom sdtui.tui import run_app\n"
-    "raise SystemExit(run_app(load_settings()))",
+    "settings = load_settings()\n"
+    "raise SystemExit(run_app(settings, lambda _: open_backend(settings)))",
 )
 needs_pocket = pytest.mark.skipif(
     not (pocket.MODEL_FOLDER / "model_index.json").is_file(), reason="the pocket model isn't here"

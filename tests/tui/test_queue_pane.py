@@ -171,8 +171,7 @@ async def test_the_queue_is_kept_by_whoever_ends_the_app_first(
     """Someone quits, and the line drops right behind that."""
     async with running(harness):
         await three_jobs(harness)
-        services = harness.app.services
-        ends = [threading.Thread(target=services.close) for _ in range(2)]
+        ends = [threading.Thread(target=harness.app.backend.close) for _ in range(2)]
         for end in ends:
             end.start()
         for end in ends:

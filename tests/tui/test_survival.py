@@ -23,13 +23,17 @@ CRASHING = (
     "-c",
     "from sdtui.cli.logs import log_to_file\n"
     "from sdtui.core.settings import load_settings\n"
-    "from sdtui.jobs import JobQueue\n"
+    "from sdtui.jobs.backends.local import LocalBackend\n"
     "from sdtui.tui.launch import launch\n"
-    "class Queue(JobQueue):\n"
-    "    def submit(self, *_, **__):\n"
-    "        raise RuntimeError('a fault of ours')\n"
+    "def submit(*_, **__):\n"
+    "    raise RuntimeError('a fault of ours')\n"
+    "def open_backend(_):\n"
+    "    backend = LocalBackend(settings)\n"
+    "    backend.jobs.submit = submit\n"
+    "    return backend\n"
     "log_to_file()\n"
-    "raise SystemExit(launch(load_settings(), Queue))",
+    "settings = load_settings()\n"
+    "raise SystemExit(launch(settings, open_backend))",
 )
 SCRIPTED = ("-m", "tests.support.scripted_app", "0")
 HOLDING = (*SCRIPTED, "--hold-at-picture=2")

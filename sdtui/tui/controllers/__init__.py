@@ -1,1 +1,1 @@
-"""What the main screen does: each controller connects some panes with the services."""
+"""What the main screen does: each controller connects some panes with the backend."""

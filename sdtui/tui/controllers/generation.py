@@ -118,7 +118,7 @@ class GenerationController:
         if isinstance(field, ChoiceField):
             screen = ChooseScreen(field.spec.label, field.choices, field.text)
         else:
-            pictures = self._context.services.history.pictures
+            pictures = self._context.backend.pictures.folder
             start = expanded(field.text).parent if field.text else pictures
             screen = FileScreen(start)
         chosen = await self._context.push_screen_wait(screen)

@@ -18,7 +18,8 @@ from sdtui.tui.panes.history import RequestedAction
 from sdtui.tui.window_layout import WindowLayout
 
 if TYPE_CHECKING:
-    from sdtui.history import Entry, History
+    from sdtui.history import Entry
+    from sdtui.jobs import Pictures
     from sdtui.requests.record import GenerationRecord
     from sdtui.requests.request import GenerationRequest
 
@@ -45,8 +46,8 @@ class HistoryController:
         """List the pictures, and update the index on another thread, which then posts
         HistoryRead."""
         self._panes.history.reload()
-        history = self._context.services.history
-        run_in_background(self._target, lambda: refresh(history))
+        pictures = self._context.backend.pictures
+        run_in_background(self._target, lambda: refresh(pictures))
 
     def show_refreshed(self, problem: str) -> None:
         """List the pictures again, now that the index is up to date."""
@@ -83,10 +84,10 @@ class HistoryController:
         """Show two pictures side by side, and reuse the settings of one if asked to."""
         from sdtui.tui.screens.picture import CompareScreen
 
-        history = self._context.services.history
+        pictures = self._context.backend.pictures
         entries = (first, second)
         try:
-            records = [await asyncio.to_thread(history.record, entry) for entry in entries]
+            records = [await asyncio.to_thread(pictures.record, entry) for entry in entries]
         except SdtuiError as error:
             self._context.show_error(error)
             return
@@ -107,11 +108,11 @@ class HistoryController:
             await self._panes.history.edit_tags(entry, text)
 
 
-def refresh(history: History) -> HistoryRead:
+def refresh(pictures: Pictures) -> HistoryRead:
     """Update the index with pictures that were moved, copied or deleted. For a thread other than
     the app's."""
     try:
-        history.refresh()
+        pictures.refresh()
     except SdtuiError as error:
         return HistoryRead(str(error))
     return HistoryRead()

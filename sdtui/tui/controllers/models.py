@@ -17,7 +17,7 @@ from sdtui.tui.panes.collection import Panes
 from sdtui.tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from sdtui.core.settings import Settings
+    from sdtui.jobs import Models
     from sdtui.models import MemoryBudget
     from sdtui.tui.screens.models import ModelScreen
 
@@ -43,7 +43,7 @@ class ModelController:
         self._panes = panes
         self._top_bar = top_bar
         self._is_running = is_running
-        self.downloads = Downloads(target)
+        self.downloads = Downloads(target, lambda: context.backend.models)
         self._dialog: ModelScreen | None = None
         self._model: str | None = None
         """The model described last; None until the window is seen."""
@@ -66,15 +66,15 @@ class ModelController:
     def describe(self) -> None:
         """Look up the form's model on another thread, which then posts ModelKnown."""
         self._model = model = self._panes.parameters.texts["model"]
-        settings, monitor = self._context.settings, self._context.services.monitor
+        backend = self._context.backend
         if not self._is_running():
             self._top_bar.model = model
 
         def look_up() -> ModelKnown:
-            known = describe(model, settings)
+            known = describe(model, backend.models)
             # Then torch is loaded. While the system loads two libraries at a time, the thread that
             # waits for the other keeps Python's lock, and no key does anything.
-            monitor.has_sampled.wait(_HEAD_START_SECONDS)
+            backend.hardware.wait_for_sample(_HEAD_START_SECONDS)
             return known
 
         run_in_background(self._target, look_up)
@@ -94,7 +94,7 @@ class ModelController:
     def _preload(self, model: str) -> None:
         texts = self._panes.parameters.texts
         dtype, memory_mode = DType(texts["dtype"]), MemoryMode(texts["memory_mode"])
-        self._context.services.queue.load(model, dtype, memory_mode)
+        self._context.backend.jobs.load(model, dtype, memory_mode)
 
     async def choose(self) -> None:
         """Let a person choose a model, or download one."""
@@ -104,7 +104,7 @@ class ModelController:
             return
         texts = self._panes.parameters.texts
         self._dialog = ModelScreen(
-            self._context.settings,
+            self._context.backend.models,
             texts["model"],
             self.memory_budget,
             DType(texts["dtype"]),
@@ -134,14 +134,12 @@ class ModelController:
             self._context.notify(f"{ended.hub_id} is downloaded and can be chosen.")
 
 
-def describe(model: str, settings: Settings) -> ModelKnown:
+def describe(model: str, models: Models) -> ModelKnown:
     """Return what is known of a model before it is loaded. For a thread other than the app's."""
-    from sdtui.models import counters_of, describe_model, find_model
-
     try:
-        source = find_model(model, settings.model_folders)
-        counters = counters_of(source)
-        description = None if source.path is None else describe_model(source.path)
+        source = models.find(model)
+        counters = models.token_counters(source)
+        description = models.describe(source)
     except SdtuiError as error:
         return ModelKnown(model, problem=str(error))
     return ModelKnown(model, counters, description)

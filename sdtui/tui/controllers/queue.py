@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from sdtui.tui.panes.queue import RequestedAction
 from sdtui.tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from sdtui.jobs import Job, QueueFile
+    from sdtui.jobs import Job
     from sdtui.requests.request import GenerationRequest
     from sdtui.tui.event_presenter import EventPresenter
 
@@ -49,7 +48,7 @@ class QueueController:
 
     @cached_property
     def presenter(self) -> EventPresenter:
-        """Shows the queue's events. Opens the services when first read."""
+        """Shows the queue's events. Opens the backend when first read."""
         from sdtui.tui.event_presenter import EventPresenter
 
         return EventPresenter(self._context, self._screen, self._panes, self._top_bar)
@@ -60,7 +59,7 @@ class QueueController:
 
     def stop_current(self, *, after_picture: bool) -> None:
         """Stop the running job or the loading model, now or after the picture under way."""
-        queue, states = self._context.services.queue, {JobState.RUNNING, JobState.CANCELLING}
+        queue, states = self._context.backend.jobs, {JobState.RUNNING, JobState.CANCELLING}
         if not (after_picture or queue.is_paused):
             states.add(JobState.QUEUED)  # it is about to begin
         running = [job.id for job in queue.jobs() if job.state in states]
@@ -73,13 +72,13 @@ class QueueController:
 
     def stop(self, job_id: str, *, after_picture: bool) -> None:
         """Stop a job, and show that it is stopping."""
-        self._context.services.queue.cancel(job_id, after_picture=after_picture)
+        self._context.backend.jobs.cancel(job_id, after_picture=after_picture)
         self.presenter.stopping(job_id, after_picture=after_picture)
         self.presenter.show_queue()
 
     def perform(self, action: RequestedAction, job: Job | None) -> None:
         """Carry out an action that the queue pane asked for; `job` is the one with the cursor."""
-        queue = self._context.services.queue
+        queue = self._context.backend.jobs
         if action == "pause":
             (queue.resume if queue.is_paused else queue.pause)()
         elif job is None:
@@ -100,7 +99,7 @@ class QueueController:
         self.presenter.show_queue()
 
     def _move(self, job: Job, by: int) -> None:
-        queue = self._context.services.queue
+        queue = self._context.backend.jobs
         waiting = [each.id for each in queue.jobs() if each.state is JobState.QUEUED]
         if job.id in waiting:
             queue.move(job.id, waiting.index(job.id) + by)
@@ -112,7 +111,7 @@ class QueueController:
     async def _save_again(self, job: Job) -> None:
         """Save the pictures for which the disk had no room; they are still in memory."""
         try:
-            saved = await asyncio.to_thread(self._context.services.queue.save_again, job.id)
+            saved = await asyncio.to_thread(self._context.backend.jobs.save_again, job.id)
         except SdtuiError as error:
             self._context.show_error(error)
             return
@@ -125,7 +124,7 @@ class QueueController:
 
     def show_last_details(self) -> None:
         """Show all that is known of the job that runs or ran last."""
-        jobs = self._context.services.queue.jobs()
+        jobs = self._context.backend.jobs.jobs()
         begun = [job for job in jobs if job.state is not JobState.QUEUED]
         if begun:
             self.show_details(begun[0])
@@ -163,32 +162,30 @@ class QueueController:
         """After a crash or a lost connection, offer to go on with what was in the queue."""
         from sdtui.tui.screens.dialogs import OrphanedJobsScreen
 
-        queue_file = self._context.services.queue_file
-        jobs = _unfinished(queue_file.orphaned())
+        backend = self._context.backend
+        jobs = await asyncio.to_thread(backend.orphaned_jobs)
         if not jobs:
-            queue_file.forget_orphaned()
+            await asyncio.to_thread(backend.forget_orphaned_jobs)
             return
         while (pause := _IDLE_SECONDS - self._context.silence) > 0:
             await asyncio.sleep(pause)
         answer = await self._context.push_screen_wait(OrphanedJobsScreen(_question(jobs)))
         if answer:
-            await self._take_over(queue_file)
+            await self._adopt_orphaned()
         elif answer is not None:
-            queue_file.forget_orphaned()
+            await asyncio.to_thread(backend.forget_orphaned_jobs)
 
-    async def _take_over(self, queue_file: QueueFile) -> None:
-        queue = self._context.services.queue
+    async def _adopt_orphaned(self) -> None:
+        adopt = partial(self._context.backend.adopt_orphaned_jobs, begun=True)
         try:
-            orphaned = await asyncio.to_thread(queue_file.take_over, queue.jobs())
+            adopted = await asyncio.to_thread(adopt)
         except OSError as error:
             self._context.notify(
                 f"What was left behind can't be taken over: {error}", severity="error"
             )
             return
-        jobs = _unfinished(orphaned)
-        if not jobs:
+        if all(job.remaining() is None for job in adopted):
             self._context.notify("Another sdtui has gone on with it already.")
-        queue.restore(jobs)
 
 
 def _question(jobs: list[Job]) -> str:
@@ -198,9 +195,3 @@ def _question(jobs: list[Job]) -> str:
     if len(jobs) > 1:
         prompts += f" … and {len(jobs) - 1} more"
     return f"{count} still in the queue when sdtui ended: {prompts}"
-
-
-def _unfinished(jobs: Iterable[Job]) -> list[Job]:
-    """Return jobs for the pictures that are still missing."""
-    remaining = [job.remaining() for job in jobs]
-    return [job for job in remaining if job is not None]

@@ -43,7 +43,7 @@ class Panes:
         self.progress = ProgressPane(id="progress")
         self.memory = MemoryPane(id="memory")
         self.log = LogPane(id="log")
-        self.history = HistoryPane("history", lambda: context.services.history)
+        self.history = HistoryPane("history", lambda: context.backend.pictures)
         self.metadata = MetadataPane(id="selected")
 
     @property

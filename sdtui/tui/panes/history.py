@@ -29,7 +29,8 @@ from sdtui.tui.widgets.virtual_list import VirtualList
 if TYPE_CHECKING:
     from textual.worker import Worker
 
-    from sdtui.history import Entry, History, Page
+    from sdtui.history import Entry, Page
+    from sdtui.jobs import Pictures
     from sdtui.requests.record import GenerationRecord
 
 RequestedAction = Literal[
@@ -96,9 +97,9 @@ class HistoryPane(Pane):
 
         entry: Entry
 
-    def __init__(self, id: str, open_history: Callable[[], History]) -> None:
+    def __init__(self, id: str, open_pictures: Callable[[], Pictures]) -> None:
         super().__init__(id=id)
-        self._open_history = open_history
+        self._open_pictures = open_pictures
         self.search = SearchLine(placeholder="/ search", id="history-search")
         self.problem = Static(id="search-problem")
         self.list = HistoryList(id="history-list")
@@ -109,8 +110,8 @@ class HistoryPane(Pane):
         """The picture that was last found missing, while it is still listed."""
 
     @property
-    def _history(self) -> History:
-        return self._open_history()
+    def _history(self) -> Pictures:
+        return self._open_pictures()
 
     def contents(self) -> Sequence[Widget]:
         return (self.search, self.problem, self.list)

@@ -97,7 +97,7 @@ class MainScreen(Screen[None]):
 
     @on(PartsImported)
     def _begin(self) -> None:
-        """The window is seen: open the services, and read what is on disk."""
+        """The window is seen: open the backend, and read what is on disk."""
         if not self.is_attached:
             return
         resume_garbage_collection()
@@ -111,8 +111,8 @@ class MainScreen(Screen[None]):
         self.models.describe()
         self.panes.metadata.have_record()
         self.history.read()
-        monitor = self.context.services.monitor
-        monitor.start(lambda sample: self.post_message(Sampled(sample)))
+        hardware = self.context.backend.hardware
+        hardware.start(lambda sample: self.post_message(Sampled(sample)))
         self.run_worker(self.queue.offer_orphaned())
 
     def _show_welcome(self) -> None:
@@ -314,6 +314,7 @@ class MainScreen(Screen[None]):
 
 def import_parts() -> PartsImported:
     """Import what the window doesn't need until it is seen, so that no key waits for it."""
+    import sdtui.jobs
     import sdtui.models
     import sdtui.tui.event_presenter
     import sdtui.tui.screens.files
@@ -322,7 +323,6 @@ def import_parts() -> PartsImported:
     import sdtui.tui.screens.models
     import sdtui.tui.screens.picture
     import sdtui.tui.screens.settings
-    import sdtui.tui.services
     import sdtui.tui.widgets.metadata_tree  # noqa: F401
 
     return PartsImported()

@@ -15,17 +15,15 @@ from textual.widgets import Static
 
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import SdtuiError
-from sdtui.core.settings import Settings
 from sdtui.core.text import end_of, one_line
 from sdtui.core.units import data_size
+from sdtui.jobs import Models
 from sdtui.models import (
     MemoryBudget,
     ModelDescription,
     ModelFit,
     ModelSource,
     SourceKind,
-    describe_model,
-    installed_models,
     model_fit,
     native_size,
 )
@@ -61,19 +59,20 @@ class OffersFound(Message):
     offers: tuple[Offer, ...]
 
 
-def find_offers(settings: Settings, budget: MemoryBudget | None, dtype: DType) -> OffersFound:
-    """Every installed model, with the memory that it needs against what is free."""
-    sources = installed_models(settings.model_folders)
-    return OffersFound(tuple(_offer(source, budget, dtype) for source in sources))
+def find_offers(models: Models, budget: MemoryBudget | None, dtype: DType) -> OffersFound:
+    """Return every installed model, with the memory that it needs against what is free."""
+    return OffersFound(
+        tuple(_offer(models, source, budget, dtype) for source in models.installed())
+    )
 
 
-def _offer(source: ModelSource, budget: MemoryBudget | None, dtype: DType) -> Offer:
-    if source.path is None:
-        return _downloadable(source.name)
+def _offer(models: Models, source: ModelSource, budget: MemoryBudget | None, dtype: DType) -> Offer:
     try:
-        description = describe_model(source.path)
+        description = models.describe(source)
     except SdtuiError as error:
         return Offer(source.name, "can't be used", str(error), "error")
+    if description is None:
+        return _downloadable(source.name)
     count = _count(sum(description.parameters.values()))
     about = f"{_KINDS[source.kind]} {source.path}"
     facts = f"{description.family}, {count} parameters"
@@ -140,14 +139,14 @@ class ModelScreen(SearchDialog):
 
     def __init__(
         self,
-        settings: Settings,
+        models: Models,
         current: str,
         budget: MemoryBudget | None,
         dtype: DType,
         downloads: Downloads,
     ) -> None:
         super().__init__("Model", "search, or owner/name to download")
-        self._settings = settings
+        self._models = models
         self._current = current
         self._budget = budget
         self._dtype = dtype
@@ -168,8 +167,8 @@ class ModelScreen(SearchDialog):
         self.show_download()
 
     def _look(self) -> None:
-        settings, budget, dtype = self._settings, self._budget, self._dtype
-        run_in_background(self, lambda: find_offers(settings, budget, dtype))
+        models, budget, dtype = self._models, self._budget, self._dtype
+        run_in_background(self, lambda: find_offers(models, budget, dtype))
 
     @on(OffersFound)
     def _found(self, event: OffersFound) -> None:
