@@ -30,7 +30,7 @@ from sdtui.requests.events import Event, Report, report_nothing
 from sdtui.requests.record import GenerationRecord, Stage
 from sdtui.requests.request import GenerationRequest
 
-OnStep = Callable[[], None]
+OnStepDone = Callable[[], None]
 """Called after every denoising step."""
 
 
@@ -66,7 +66,7 @@ class ContenderResult:
 class Contender(Protocol):
     """Generates and times the pictures of a cell."""
 
-    def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
+    def generate(self, cell: Cell, on_step: OnStepDone) -> ContenderResult:
         """Run a cell. The first run loads the model, so it isn't counted."""
         ...
 
@@ -107,11 +107,11 @@ class EngineContender:
             num_images_per_prompt=cell.count,
         )
 
-    def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
+    def generate(self, cell: Cell, on_step: OnStepDone) -> ContenderResult:
         self.load().embeddings.clear()
         return self._generate(self.request_for(cell), on_step)
 
-    def _generate(self, request: GenerationRequest, on_step: OnStep) -> ContenderResult:
+    def _generate(self, request: GenerationRequest, on_step: OnStepDone) -> ContenderResult:
         steps: list[float] = []
 
         def report(event: Event) -> None:
@@ -143,7 +143,7 @@ class EngineContender:
 class OneByOne(EngineContender):
     """The same engine, generating each picture on its own."""
 
-    def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
+    def generate(self, cell: Cell, on_step: OnStepDone) -> ContenderResult:
         self.load().embeddings.clear()
         request = self.request_for(replace(cell, count=1))
         images: list[Image.Image] = []
@@ -185,7 +185,7 @@ class PlainDiffusers:
         self._pipeline.to(loaded.device.torch)
         self._pipeline.set_progress_bar_config(disable=True)
 
-    def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
+    def generate(self, cell: Cell, on_step: OnStepDone) -> ContenderResult:
         request = self._engine.request_for(cell)
         resolved = resolve(request, self._engine.load())
         self._pipeline.scheduler = make_scheduler(self._original_scheduler, resolved.sampler)

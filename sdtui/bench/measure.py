@@ -11,7 +11,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from sdtui.bench.contenders import Contender, ContenderResult, EngineContender, make_opponent
 from sdtui.bench.machine import describe_machine
-from sdtui.bench.plan import Cell, Cost, Plan, Size, fit_to, native_sizes
+from sdtui.bench.plan import BenchPlan, Cell, Cost, Size, fit_to, native_sizes
 from sdtui.bench.report import BenchReport, CellResult
 from sdtui.core.errors import GenerationError
 from sdtui.core.settings import Settings
@@ -34,7 +34,7 @@ class Bench:
         self,
         settings: Settings,
         request: GenerationRequest,
-        plan: Plan,
+        plan: BenchPlan,
         *,
         seconds: float,
         against: str | None = None,
@@ -107,13 +107,13 @@ class Bench:
             notes=tuple(dict.fromkeys([*self._notes, *(record.notices if record else ())])),
         )
 
-    def _for_model(self, loaded: LoadedModel) -> Plan:
+    def _for_model(self, loaded: LoadedModel) -> BenchPlan:
         if "sizes" in self._plan.kept:
             return self._plan
         own = resolve(self._request, loaded)
         return replace(self._plan, sizes=native_sizes(own.width, own.height))
 
-    def _warm_up_and_fit(self, plan: Plan, contenders: list[Contender]) -> Plan:
+    def _warm_up_and_fit(self, plan: BenchPlan, contenders: list[Contender]) -> BenchPlan:
         """Run every size once in each contender and reduce the plan to the time available.
 
         Sizes that can't fit into the time are dropped before they run. Sizes too large for the
@@ -140,7 +140,7 @@ class Bench:
             self._notes += notes
         return plan
 
-    def _cost(self, plan: Plan, size: Size, contenders: list[Contender]) -> Cost:
+    def _cost(self, plan: BenchPlan, size: Size, contenders: list[Contender]) -> Cost:
         """Measure what a run of the engine costs. Raises what a run raises."""
         cell = Cell(plan.prompts[0], _WARM_UP_STEPS, *size, count=plan.count)
         self._on_advance(f"warming up at {size[0]}×{size[1]}", 0, 0)

@@ -53,7 +53,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """A grid of cells. Values that the user requested are never reduced."""
 
     prompts: tuple[str, ...] = PROMPTS
@@ -93,8 +93,8 @@ def native_sizes(width: int, height: int) -> tuple[Size, ...]:
 
 
 def fit_to(
-    plan: Plan, costs: Mapping[Size, Cost], seconds: float, contenders: int = 1
-) -> tuple[Plan, tuple[str, ...]]:
+    plan: BenchPlan, costs: Mapping[Size, Cost], seconds: float, contenders: int = 1
+) -> tuple[BenchPlan, tuple[str, ...]]:
     """Reduce a plan until it takes at most `seconds`; returns it with notes on what was dropped.
 
     Order: prompts, down to two runs, step counts, sizes, down to one run, shorter runs. The
@@ -112,17 +112,17 @@ def fit_to(
     return plan, tuple(dict.fromkeys(notes))
 
 
-_Reduction = Callable[[Plan], tuple[Plan, str] | None]
+_Reduction = Callable[[BenchPlan], tuple[BenchPlan, str] | None]
 
 
-def _one_prompt(plan: Plan) -> tuple[Plan, str] | None:
+def _one_prompt(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
     if "prompts" in plan.kept or len(plan.prompts) == 1:
         return None
     return replace(plan, prompts=plan.prompts[:1]), "one prompt only"
 
 
 def _runs(minimum: int) -> _Reduction:
-    def reduce(plan: Plan) -> tuple[Plan, str] | None:
+    def reduce(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
         if "runs" in plan.kept or plan.runs <= minimum:
             return None
         return replace(plan, runs=minimum), f"{minimum} run{'s' if minimum > 1 else ''} each"
@@ -130,14 +130,14 @@ def _runs(minimum: int) -> _Reduction:
     return reduce
 
 
-def _fewer_step_counts(plan: Plan) -> tuple[Plan, str] | None:
+def _fewer_step_counts(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
     if "steps" in plan.kept or len(plan.steps) == 1:
         return None
     most = max(plan.steps)
     return replace(plan, steps=tuple(s for s in plan.steps if s != most)), f"without {most} steps"
 
 
-def _fewer_sizes(plan: Plan) -> tuple[Plan, str] | None:
+def _fewer_sizes(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
     if "sizes" in plan.kept or len(plan.sizes) == 1:
         return None
     largest = max(plan.sizes, key=lambda size: size[0] * size[1])
@@ -145,7 +145,7 @@ def _fewer_sizes(plan: Plan) -> tuple[Plan, str] | None:
     return replace(plan, sizes=sizes), f"without {largest[0]}×{largest[1]}"
 
 
-def _fewer_steps(plan: Plan) -> tuple[Plan, str] | None:
+def _fewer_steps(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
     steps = max(plan.steps)
     if "steps" in plan.kept or steps == 1:
         return None

@@ -17,7 +17,7 @@ from sdtui.cli.options import options_for, parse_size
 from sdtui.core.paths import expanded
 
 if TYPE_CHECKING:
-    from sdtui.bench.plan import Plan
+    from sdtui.bench.plan import BenchPlan
     from sdtui.bench.report import BenchReport
     from sdtui.core.settings import Settings
     from sdtui.requests.request import GenerationRequest
@@ -130,8 +130,8 @@ def _refuse_others_than(*names: str) -> None:
 
 def _plan(
     prompts: tuple[str, ...], steps: str | None, sizes: str | None, runs: int | None, count: int
-) -> Plan:
-    from sdtui.bench.plan import Plan
+) -> BenchPlan:
+    from sdtui.bench.plan import BenchPlan
 
     given: dict[str, Any] = {"prompts": prompts, "runs": runs}
     if steps is not None:
@@ -147,13 +147,13 @@ def _plan(
         for name, value in given.items()
         if value
     }
-    return Plan(**given, count=count, kept=frozenset(given))
+    return BenchPlan(**given, count=count, kept=frozenset(given))
 
 
 def _measure(
     settings: Settings,
     request: GenerationRequest,
-    plan: Plan,
+    plan: BenchPlan,
     seconds: float,
     against: str | None,
     quiet: bool,

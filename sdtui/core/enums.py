@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Literal
+
+PictureFormat = Literal["png", "jpeg", "webp"]
 
 POCKET = "pocket"
 """The name of the bundled model."""

@@ -7,9 +7,10 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from sdtui.core import paths
+from sdtui.core.enums import PictureFormat
 from sdtui.core.errors import HistoryError, ImageError, InvalidRequestError, OutputError, Problem
 from sdtui.core.paths import expanded
 from sdtui.history import names
@@ -25,8 +26,6 @@ from sdtui.requests.record import GenerationRecord
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Format = Literal["png", "jpeg", "webp"]
 
 _LOG = logging.getLogger(__name__)
 _TAG = re.compile(r"[^\s\"\x00-\x1f\x7f-\x9f-][^\s\"\x00-\x1f\x7f-\x9f]*")
@@ -73,7 +72,7 @@ class History:
         *,
         folder: Path | None = None,
         file: Path | None = None,
-        format: Format = "png",
+        format: PictureFormat = "png",
     ) -> SavedPicture:
         """Write picture `index` of a run with its JSON, both or neither, and list it.
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import PictureFormat
 from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
 from sdtui.core.job_state import JobState
 from sdtui.jobs.generator import Generator
-from sdtui.jobs.job import Format, Job, Output
+from sdtui.jobs.job import Job, Output
 from sdtui.requests.events import Cancelled, Failed, FinalEvent, Finished, Report, Saved, Started
 from sdtui.requests.record import GenerationRecord, ImageRecord
 
@@ -48,7 +49,7 @@ class PictureStore(Protocol):
         *,
         folder: Path | None = None,
         file: Path | None = None,
-        format: Format = "png",
+        format: PictureFormat = "png",
     ) -> SavedFile:
         """Save picture `index` and its record, in the store's own place or in `folder` or as
         `file`. Raises OutputError."""

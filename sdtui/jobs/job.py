@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from sdtui.core.enums import PictureFormat
 from sdtui.core.job_state import JobState
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import MAX_SEED, GenerationRequest
-
-Format = Literal["png", "jpeg", "webp"]
 
 
 class Output(BaseModel):
@@ -23,7 +21,7 @@ class Output(BaseModel):
     folder: Path | None = None
     file: Path | None = None
     """The file of a job's only picture; its ending tells the format."""
-    format: Format = "png"
+    format: PictureFormat = "png"
 
 
 class Job(BaseModel):

@@ -50,7 +50,7 @@ def serve(
         runtime.shorten_thread_turns()
         allow_more_files()
         services = build_services(settings, options, open_backend())
-        server = Server(services, lambda: on_start(address_of(listener)))
+        server = Server(services, lambda: on_start(url_of(listener)))
         on_sighup(server.handle_exit)
         server.run(sockets=[listener])
         if not services.backend.close(_LAST_SECONDS) or "torch" in sys.modules:
@@ -174,7 +174,7 @@ def listen(options: ServerOptions) -> socket.socket:
     return listener
 
 
-def address_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
     """The URL of what listens there."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

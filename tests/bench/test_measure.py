@@ -11,9 +11,9 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 
 from sdtui.bench import measure
-from sdtui.bench.contenders import ContenderResult, EngineContender, OnStep
+from sdtui.bench.contenders import ContenderResult, EngineContender, OnStepDone
 from sdtui.bench.measure import Bench
-from sdtui.bench.plan import PROMPTS, STEPS, Cell, Plan
+from sdtui.bench.plan import PROMPTS, STEPS, BenchPlan, Cell
 from sdtui.bench.report import BenchReport, CellResult, Measurement
 from sdtui.core.enums import DType
 from sdtui.core.errors import OutOfMemoryError
@@ -31,7 +31,7 @@ class _Contender(EngineContender):
     interrupted_after: int | None = None
     runs = 0
 
-    def generate(self, cell: Cell, on_step: OnStep) -> ContenderResult:
+    def generate(self, cell: Cell, on_step: OnStepDone) -> ContenderResult:
         self.runs += 1
         if (cell.width, cell.height) == self.too_large:
             raise OutOfMemoryError("memory ran out in the denoise stage", stage=Stage.DENOISE)
@@ -43,7 +43,12 @@ class _Contender(EngineContender):
 
 
 def _bench(
-    monkeypatch: pytest.MonkeyPatch, model: Path, plan: Plan, *, seconds: float = 600, **traits: Any
+    monkeypatch: pytest.MonkeyPatch,
+    model: Path,
+    plan: BenchPlan,
+    *,
+    seconds: float = 600,
+    **traits: Any,
 ) -> Bench:
     monkeypatch.setattr(measure, "EngineContender", type("_Trait", (_Contender,), traits))
     request = GenerationRequest(prompt="-", model=str(model))
@@ -58,7 +63,7 @@ def test_size_that_does_not_fit_in_memory_is_skipped(
     monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
 ) -> None:
     # Sizes that are the model's own: 128 and 192 pixels.
-    bench = _bench(monkeypatch, tiny_sd1, Plan(("a",), (2,), runs=1), too_large=(192, 192))
+    bench = _bench(monkeypatch, tiny_sd1, BenchPlan(("a",), (2,), runs=1), too_large=(192, 192))
     bench.run()
     report = bench.report()
     assert _sizes(report) == [_LARGE]
@@ -69,7 +74,7 @@ def test_size_that_does_not_fit_in_memory_is_skipped(
 def test_requested_size_that_does_not_fit_is_reported_as_failed(
     monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
 ) -> None:
-    plan = Plan(("a",), (2,), (_SMALL, _LARGE), runs=1, kept=frozenset({"sizes"}))
+    plan = BenchPlan(("a",), (2,), (_SMALL, _LARGE), runs=1, kept=frozenset({"sizes"}))
     bench = _bench(monkeypatch, tiny_sd1, plan, too_large=_LARGE)
     bench.run()
     small, large = bench.report().cells
@@ -82,7 +87,7 @@ def test_requested_size_that_does_not_fit_is_reported_as_failed(
 def test_warm_up_is_not_counted_and_interrupt_keeps_finished_runs(
     monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
 ) -> None:
-    plan = Plan(("a", "b"), (2,), (_SMALL,), runs=2, kept=frozenset({"sizes"}))
+    plan = BenchPlan(("a", "b"), (2,), (_SMALL,), runs=2, kept=frozenset({"sizes"}))
     # One run for warming up, two of the first cell, one of the second.
     bench = _bench(monkeypatch, tiny_sd1, plan, interrupted_after=5)
     with pytest.raises(KeyboardInterrupt):
@@ -95,14 +100,14 @@ def test_warm_up_is_not_counted_and_interrupt_keeps_finished_runs(
 def test_diffusers_defaults_are_compared_in_float32(tiny_sd1: Path, tmp_path: Path) -> None:
     halves: Any = DiffusionPipeline.from_pretrained(tiny_sd1, dtype=torch.float16)
     halves.save_pretrained(tmp_path)
-    plan = Plan(("a cat",), (1,), (_SMALL,), runs=1, kept=frozenset({"sizes"}))
+    plan = BenchPlan(("a cat",), (1,), (_SMALL,), runs=1, kept=frozenset({"sizes"}))
     only = _measured(str(tmp_path), plan, "diffusers-defaults", dtype=DType.BFLOAT16)
     assert only.difference is not None
     assert 0 < only.difference < 10  # bfloat16 against float32
 
 
 def test_batch_is_compared_with_single_pictures(tiny_sd1: Path) -> None:
-    plan = Plan(("a cat",), (2,), (_SMALL,), runs=2, count=3, kept=frozenset({"sizes"}))
+    plan = BenchPlan(("a cat",), (2,), (_SMALL,), runs=2, count=3, kept=frozenset({"sizes"}))
     only = _measured(str(tiny_sd1), plan, "one-by-one")
     assert {sample.batch_size for sample in only.samples} == {3}
     assert {sample.batch_size for sample in only.against} == {1}
@@ -111,7 +116,7 @@ def test_batch_is_compared_with_single_pictures(tiny_sd1: Path) -> None:
 
 
 def test_grid_is_reduced_to_fit_the_time(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> None:
-    plan = Plan(sizes=(_SMALL,), kept=frozenset({"sizes"}))
+    plan = BenchPlan(sizes=(_SMALL,), kept=frozenset({"sizes"}))
     # The classic steps and prompts, three runs each, would take 166 s by what the warm-up tells.
     bench = _bench(monkeypatch, tiny_sd1, plan, seconds=60)
     bench.run()
@@ -121,7 +126,7 @@ def test_grid_is_reduced_to_fit_the_time(monkeypatch: pytest.MonkeyPatch, tiny_s
     assert [cell.num_inference_steps for cell in report.cells] == list(STEPS)
 
 
-def _measured(model: str, plan: Plan, against: str, **values: Any) -> CellResult:
+def _measured(model: str, plan: BenchPlan, against: str, **values: Any) -> CellResult:
     request = GenerationRequest.parse({"prompt": "-", "model": model, **values})
     settings = Settings(device="cpu", previews=False)
     bench = Bench(settings, request, plan, seconds=600, against=against, on_advance=lambda *_: None)

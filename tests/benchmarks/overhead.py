@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from sdtui.bench.measure import Bench
-from sdtui.bench.plan import Plan
+from sdtui.bench.plan import BenchPlan
 from sdtui.core.enums import DType
 from sdtui.core.settings import Settings
 from sdtui.engine.library_setup import quiet_libraries
@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     quiet_libraries()
     kept = frozenset({"prompts", "steps", "sizes", "runs"})
-    plan = Plan(("a red cat",), (options.steps,), ((_SIZE, _SIZE),), options.pairs, kept=kept)
+    plan = BenchPlan(("a red cat",), (options.steps,), ((_SIZE, _SIZE),), options.pairs, kept=kept)
     with tempfile.TemporaryDirectory() as name:
         # Wide enough for steps of at least 50 ms.
         model = make_sd1(Path(name), width=96)

@@ -22,7 +22,7 @@ from sdtui.jobs import JobState
 from sdtui.jobs.backends.local import LocalBackend
 from sdtui.jobs.generator import make_generator as real_generator
 from sdtui.server.dependencies import ServerServices, build_services
-from sdtui.server.lifecycle import Server, address_of, listen
+from sdtui.server.lifecycle import Server, listen, url_of
 from sdtui.server.options import ServerOptions
 
 PATIENCE = 300.0
@@ -108,7 +108,7 @@ def live(
         )
         services = build_services(settings, chosen, backend)
         listener = listen(chosen)
-        url = address_of(listener)
+        url = url_of(listener)
         started = threading.Event()
         server = Server(services, started.set)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

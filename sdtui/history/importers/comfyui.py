@@ -12,7 +12,7 @@ from typing import Any
 from sd_parsers.parsers import ComfyUIParser
 
 from sdtui.core.errors import ImageError
-from sdtui.history.importers.formats import damaged, parse_with, read_json
+from sdtui.history.importers.formats import damaged, parse_json_object, parse_with
 from sdtui.history.importers.request_mapping import ToolSettings, values_by_alias
 
 MAX_NODES = 2_000
@@ -24,7 +24,7 @@ _IGNORED_NODES |= {"CheckpointLoaderSimple", "CheckpointLoader", "Note", "Markdo
 
 def comfyui(path: Path, text: str) -> ToolSettings:
     """The settings of the first sampler in a graph. Raises ImageError if there is none."""
-    graph = read_json(path, text)
+    graph = parse_json_object(path, text)
     nodes = {key: node for key, node in graph.items() if _is_node(node)}
     if len(nodes) > MAX_NODES:
         raise ImageError(f"{path}: its graph has more than {MAX_NODES:,} nodes")

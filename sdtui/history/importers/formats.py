@@ -72,7 +72,7 @@ def _a1111_source(pairs: Mapping[str, str]) -> str:
 
 def from_json_text(path: Path, text: str) -> ToolSettings:
     """Tools that write JSON in place of A1111's infotext: Fooocus and SwarmUI."""
-    fields = read_json(path, text)
+    fields = parse_json_object(path, text)
     swarm = fields.get("sui_image_params")
     if isinstance(swarm, dict):
         values = {name: swarm.get(name) for name in ("prompt", "model", "sampler")}
@@ -92,7 +92,7 @@ def invokeai(path: Path, texts: Mapping[str, str]) -> ToolSettings:
     model: object = None
     for key in ("invokeai_metadata", "sd-metadata"):
         if key in texts:
-            entry = read_json(path, texts[key]).get("model")
+            entry = parse_json_object(path, texts[key]).get("model")
             model = entry.get("name") if isinstance(entry, dict) else model
     info = parse_with(InvokeAIParser(), path, dict(texts))
     ignored = {"app_version", "generation_mode", "rand_device", "model", "app_id", "postprocessing"}
@@ -102,7 +102,7 @@ def invokeai(path: Path, texts: Mapping[str, str]) -> ToolSettings:
 
 def novelai(path: Path, texts: Mapping[str, str]) -> ToolSettings:
     """NovelAI, from the texts of its PNGs."""
-    fields = read_json(path, texts["Comment"])
+    fields = parse_json_object(path, texts["Comment"])
     parameters = {"Description": str(fields.get("prompt", "")), **texts}
     info = parse_with(NovelAIParser(), path, parameters)
     found = _from_info(
@@ -129,7 +129,7 @@ def parse_with(parser: Parser, path: Path, parameters: dict[str, Any]) -> Prompt
     return info
 
 
-def read_json(path: Path, text: str) -> dict[str, Any]:
+def parse_json_object(path: Path, text: str) -> dict[str, Any]:
     """Parse a JSON object. Raises ImageError, also if it is nested too deeply."""
     try:
         fields = from_json(text)

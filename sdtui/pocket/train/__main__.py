@@ -1,8 +1,8 @@
 """Train the pocket model: pictures → autoencoder → latents → text encoder and UNet → folder.
 
 Every stage writes its result into the work folder and is skipped if the result exists. Once the
-latents are encoded, `torchrun --nproc-per-node 2 -m sdtui.pocket.train` runs the other stages in two
-processes of one thread each.
+latents are encoded, `torchrun --nproc-per-node 2 -m sdtui.pocket.train` runs the other stages in
+two processes of one thread each.
 """
 
 import argparse

@@ -43,7 +43,7 @@ class Form(VerticalScroll, can_focus=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"form--label"}
 
 
-class Field(Widget):
+class FieldWidget(Widget):
     """Draws its label in the padding on its left: a widget for each would be seen later."""
 
     spec: FormField
@@ -60,7 +60,7 @@ class Field(Widget):
         return [Strip.join([seen, lines[0].crop(seen.cell_length)]), *lines[1:]]
 
 
-class TextField(LineInput, Field):
+class TextField(LineInput, FieldWidget):
     """A line of the form. Subclasses say what its keys do."""
 
     def __init__(self, spec: FormField) -> None:
@@ -147,7 +147,7 @@ class PathField(TextField):
         self.post_message(FieldOpened(self.spec.name))
 
 
-class ChoiceField(Field, can_focus=True):
+class ChoiceField(FieldWidget, can_focus=True):
     """One of a few names: left and right take the next, enter shows them all."""
 
     DEFAULT_CSS = """

@@ -19,7 +19,7 @@ from sdtui.jobs import Output, Pictures
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS, GenerationRequest
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
-from sdtui.server.api.a1111.progress import address_of
+from sdtui.server.api.a1111.progress import client_address
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.dialects import names_in
@@ -129,12 +129,12 @@ async def _make(
 def _asked_by(services: ServerServices, http: Request, job: str) -> Iterator[None]:
     """Remember who asked for a job while it isn't over."""
     state = services.a1111
-    state.clients[job] = address_of(http)
+    state.clients[job] = client_address(http)
     try:
         yield
     except ApiError as error:
         if error.status_code == GONE:
-            state.note_hang_up(address_of(http))
+            state.note_hang_up(client_address(http))
         raise
     finally:
         del state.clients[job]

@@ -97,9 +97,9 @@ async def interrupt(services: ServicesDep, http: Request) -> EmptyAnswer:
     interrupts and hangs up. That job is cancelled by the latter: then no other is stopped.
     """
     job = _own_running(services, http)
-    if list(services.a1111.clients.values()).count(address_of(http)) > 1:
+    if list(services.a1111.clients.values()).count(client_address(http)) > 1:
         await asyncio.sleep(_DELAY_SECONDS)
-    hung_up = services.a1111.hung_up.get(address_of(http), -math.inf)
+    hung_up = services.a1111.hung_up.get(client_address(http), -math.inf)
     if job is not None and time.monotonic() - hung_up > 2 * _DELAY_SECONDS:
         services.a1111.interrupted.add(job)
         services.backend.jobs.cancel(job)
@@ -116,14 +116,14 @@ async def skip(services: ServicesDep, http: Request) -> EmptyAnswer:
     return EmptyAnswer()
 
 
-def address_of(http: Request) -> str:
+def client_address(http: Request) -> str:
     """By what a client is known, since A1111's requests have no name of their own."""
     return http.client.host if http.client else ""
 
 
 def _own_running(services: ServerServices, http: Request) -> str | None:
     job = services.job_events.running
-    return job if job and services.a1111.clients.get(job) == address_of(http) else None
+    return job if job and services.a1111.clients.get(job) == client_address(http) else None
 
 
 def _timestamp(seconds: float) -> str:
