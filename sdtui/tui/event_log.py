@@ -54,12 +54,26 @@ def shown_progress(progress: JobProgress) -> ShownProgress:
             return shown
 
 
+def shown_after(before: ShownProgress, progress: JobProgress) -> ShownProgress:
+    """Return what is shown after a job has come further. A job that runs stays in view, whatever
+    other jobs and loads do; a waiting job is not shown."""
+    is_same = before.job == progress.job
+    if before.is_running and not is_same:
+        return before
+    shown = shown_progress(progress)
+    if is_same and shown.is_active:
+        shown = replace(shown, stopping=before.stopping)
+    is_worth_showing = shown.is_active or shown.outcome is not None or shown.message
+    return shown if is_worth_showing else before
+
+
 def _ended(shown: ShownProgress, event: events.FinalEvent, saved: int) -> ShownProgress:
     found = event_text(event)
     assert found is not None
     message = one_line(found.text)
     if saved and not isinstance(event, events.Finished):
-        message += f" after {saved} of its pictures had been saved"
+        is_sentence = message.endswith((".", "?", "!"))
+        message += f"{'' if is_sentence else ' after'} {saved} of its pictures had been saved"
     return replace(shown, outcome=found.level, message=message)
 
 

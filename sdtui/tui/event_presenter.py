@@ -17,7 +17,7 @@ from sdtui.requests.events import JobEvent
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.context import AppContext
-from sdtui.tui.event_log import log_line, shown_progress
+from sdtui.tui.event_log import log_line, shown_after, shown_progress
 from sdtui.tui.images.halfcell import Pixels
 from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.mailbox import Mailbox
@@ -124,7 +124,8 @@ class EventPresenter:
         self._panes.queue.show_places({each.job: shown_progress(each).place for each in running})
 
     def _follow(self, envelope: JobEvent) -> None:
-        self._show_progress(apply_event(self._open_jobs, envelope))
+        progress = apply_event(self._open_jobs, envelope)
+        self.progress = shown_after(self.progress, progress)
         panes = self._panes
         match envelope.event:
             case events.Started(seed=seed):
@@ -141,18 +142,6 @@ class EventPresenter:
                 self._show_lossy_changes(record)
             case events.Failed(error=error, hint=hint):
                 self._context.show_error(SdtuiError(error, hint))
-
-    def _show_progress(self, progress: JobProgress) -> None:
-        """Show a job's progress, unless another job that runs is shown."""
-        before = self.progress
-        is_same = before.job == progress.job
-        if before.is_running and not is_same:
-            return
-        shown = shown_progress(progress)
-        if is_same and shown.is_active:
-            shown = replace(shown, stopping=before.stopping)
-        if shown.is_active or shown.outcome is not None or shown.message:
-            self.progress = shown
 
     def _show_lossy_changes(self, record: GenerationRecord) -> None:
         lossy = [each.changes for each in record.attempts if not each.lossless]

@@ -55,6 +55,13 @@ class ShownProgress:
         return self.outcome is None and self.stage != ""
 
     @property
+    def count(self) -> str:
+        """Steps or components that are done, of how many; "" where they aren't counted (bytes have
+        units, which the message tells)."""
+        is_counted = self.total and self.stage != "downloading"
+        return f"{self.step}/{self.total}" if is_counted else ""
+
+    @property
     def place(self) -> str:
-        """How far the job is, in one word: its count, or else its stage."""
-        return f"{self.step}/{self.total}" if self.total else self.stage
+        """How far the job is, in one word."""
+        return self.count or self.stage

@@ -38,8 +38,7 @@ class ProgressBar(RefreshWhenVisible):
             return self._outcome(now)
         if now.stage == "":
             return Text(now.message or "Nothing is being made.", theme_style(self.app, "muted"))
-        counted = now.total and now.stage != "downloading"
-        numbers = f" {now.step}/{now.total}" if counted else ""
+        numbers = f" {now.count}" if now.count else ""
         if now.speed:
             numbers += f"  {step_rate(now.speed)}  {duration(now.remaining)} left"
         line = _bar(
