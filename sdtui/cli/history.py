@@ -44,7 +44,7 @@ def list_pictures(limit: int, offset: int, as_json: bool) -> None:
 @click.argument("query", nargs=-1, required=True)
 def search(query: tuple[str, ...], limit: int, offset: int, as_json: bool) -> None:
     """Pictures by words of their prompts, "phrases", -without, and fields: model: sampler:
-    seed: size:512x768 star:yes tag: date:2026-11 w>=768 h steps<30 cfg."""
+    seed: size:512x768 star:yes tag: date:2026-11 w>=768 h steps<30 cfg strength."""
     _find(_joined(query), limit, offset, as_json)
 
 

@@ -57,6 +57,8 @@ class FieldSpec:
     """The name in A1111's HTTP API."""
     openai: str = ""
     """The name among the fields that sdtui adds to OpenAI's HTTP API."""
+    search: tuple[str, ...] = ()
+    """Names in the history's search language."""
     infotext: str = ""
     """The key in A1111's text about a picture."""
     aliases: tuple[str, ...] = ()

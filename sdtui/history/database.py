@@ -14,7 +14,7 @@ from pathlib import Path
 from sdtui.core.errors import HistoryError
 from sdtui.core.locks import exclusive
 
-VERSION = 1
+VERSION = 2
 """Incremented when the tables change; an index of another version is rebuilt."""
 
 _BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction
@@ -33,6 +33,10 @@ CREATE TABLE files (
     entry INTEGER PRIMARY KEY, folder INTEGER NOT NULL, name TEXT NOT NULL, stamp TEXT NOT NULL,
     sha256 TEXT, problem TEXT NOT NULL, UNIQUE (folder, name)
 );
+CREATE TABLE facts (
+    name TEXT, value, entry INTEGER, PRIMARY KEY (name, value, entry)
+) WITHOUT ROWID;
+CREATE INDEX facts_by_entry ON facts (entry);
 CREATE INDEX files_by_hash ON files (sha256);
 CREATE TABLE tags (tag TEXT, entry INTEGER, PRIMARY KEY (tag, entry)) WITHOUT ROWID;
 CREATE INDEX tags_by_entry ON tags (entry);

@@ -19,6 +19,9 @@ _COLUMNS = """
     JOIN words ON words.rowid = entries.id
 """
 
+_KEYS = (("entries", "id"), ("facts", "entry"), ("tags", "entry"), ("words", "rowid"))
+"""The tables that hold something about an entry, each with the column of its id."""
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -113,6 +116,8 @@ class Index:
                 settings.sampler if settings else "",
             )
             self._add_tags(entry, summary.tags)
+            for name, value in summary.facts():
+                self._write("INSERT INTO facts VALUES (?, ?, ?)", name, value, entry)
 
     def mark(self, folder: str, listing: Listing) -> None:
         """Update the star and tags of a listed picture, keeping its id."""
@@ -268,7 +273,7 @@ class Index:
         for (entry,) in self._write(
             "DELETE FROM files WHERE folder = ? AND name = ? RETURNING entry", folder, name
         ):
-            for table, key in (("entries", "id"), ("tags", "entry"), ("words", "rowid")):
+            for table, key in _KEYS:
                 self._write(f"DELETE FROM {table} WHERE {key} = ?", entry)
 
     def _add_tags(self, entry: int, tags: Iterable[str]) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.fields import Field
 from sdtui.core.text import nearest
+from sdtui.requests.request import REQUEST_FIELDS
 
 Value = int | float | str
 
@@ -54,15 +56,27 @@ class Search:
 
 
 _TEXT_COLUMNS = {"model": "model", "sampler": "sampler"}
-_NUMBER_COLUMNS = {
-    "w": "width",
+_COLUMNS = {
     "width": "width",
-    "h": "height",
     "height": "height",
-    "steps": "steps",
-    "cfg": "guidance",
+    "num_inference_steps": "steps",
+    "guidance_scale": "guidance",
     "seed": "seed",
 }
+"""The fields of a request that have a column; the others are rows of the table `facts`."""
+_NUMBERS: Mapping[str, Field] = {
+    name: field
+    for field in REQUEST_FIELDS.values()
+    for name in field.spec.search
+    if field.type in (int, float)
+}
+"""The fields of a request that are searched by number, by their names in a search."""
+
+
+def is_fact(name: str) -> bool:
+    """True if a field of a request is found through the table `facts`."""
+    field = REQUEST_FIELDS.get(name)
+    return field is not None and bool(field.spec.search) and name not in _COLUMNS
 
 
 def parse_search(text: str) -> Search:
@@ -105,7 +119,7 @@ def _parse_term(term: re.Match[str]) -> Condition | str | None:
     if term["field"] is None:
         return _words("{prompt negative_prompt}", value, complete=complete)
     name, sign = term["field"].lower(), term["sign"].replace(":", "=")
-    if name in _NUMBER_COLUMNS:
+    if name in _NUMBERS:
         return _number(name, sign, value)
     if name == "date":
         return _date(sign, value)
@@ -130,13 +144,17 @@ def _is_symbol(letter: str) -> bool:
 
 
 def _number(name: str, sign: str, value: str) -> Condition:
+    field = _NUMBERS[name]
     try:
-        number = float(value) if name == "cfg" else int(value)
+        number = field.type(value)
     except ValueError as error:
         raise _no_number(name, sign, value) from error
     if not abs(number) < 2**63:
         raise _no_number(name, sign, value)
-    return Condition(f"{_NUMBER_COLUMNS[name]} {sign} ?", (number,))
+    if field.name in _COLUMNS:
+        return Condition(f"{_COLUMNS[field.name]} {sign} ?", (number,))
+    having = f"{{id}} IN (SELECT entry FROM facts WHERE name = ? AND value {sign} ?)"
+    return Condition(having, (field.name, number), is_about_id=True)
 
 
 def _no_number(name: str, sign: str, value: str) -> InvalidRequestError:
@@ -200,7 +218,7 @@ def _end_of(start: datetime, month: int | None, day: int | None) -> datetime:
 
 _FIELDS: dict[str, Callable[[str], Condition]] = {"size": _size, "star": _star, "tag": _tag}
 
-FIELDS = (*_TEXT_COLUMNS, *_NUMBER_COLUMNS, *_FIELDS, "date")
+FIELDS = (*_TEXT_COLUMNS, *_NUMBERS, *_FIELDS, "date")
 """All fields of the search language."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from pydantic_core import from_json
 
 from sdtui.core.errors import HistoryError
 from sdtui.core.files import write_atomic
+from sdtui.history.search import is_fact
 from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord
 
 MAX_BYTES = 2_000_000
@@ -51,6 +53,8 @@ class _Request(_Part):
 
 
 class _Settings(_Part):
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")
+
     sampler: Name
     num_inference_steps: Whole
     guidance_scale: Annotated[float, Field(allow_inf_nan=False)]
@@ -80,6 +84,14 @@ class Summary(_Part):
     tags: Annotated[
         tuple[Annotated[str, Field(max_length=MAX_TAG)], ...], Field(max_length=100)
     ] = ()
+
+    def facts(self) -> Iterator[tuple[str, float]]:
+        """The numbers that features have added and that can be searched: name of the field and
+        value."""
+        for name, value in (self.settings.model_extra or {}).items() if self.settings else ():
+            is_number = isinstance(value, int | float) and abs(value) <= MAX_INT
+            if is_fact(name) and is_number and not isinstance(value, bool):
+                yield name, value
 
 
 def read_bytes(path: Path) -> bytes:

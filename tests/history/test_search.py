@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
         record("a red apple", negative_prompt="blue", seed=2, width=768, height=512),
         record("Café au lait, tiger's stripes", seed=3, guidance=4, model="stabilityai/sdxl-turbo"),
         record("猫 🐯 cat AND (dog OR mouse)", seed=4, steps=30),
-        record('says "hello" NEAR the sea*', seed=5),
+        record('says "hello" NEAR the sea*', seed=5, init_image=Path("a.png"), strength=0.6),
     ]
     with History(folder / "pictures", folder / "index.db") as history:
         for day, run in enumerate(runs):
@@ -76,6 +77,10 @@ def seeds(history: History, query: str) -> list[int]:
         ("steps<30", [5, 3, 2, 1]),
         ("steps=30", [4]),
         ("cfg<6.5", [3]),
+        ("strength:0.6", [5]),
+        ("strength>=0.6 hello", [5]),
+        ("strength<0.6", []),
+        ("-strength:0.6", [4, 3, 2, 1]),
         ("star:yes", [4, 2]),
         ("star:no", [5, 3, 1]),
         ("tag:coffee", [3]),
@@ -175,3 +180,25 @@ def test_entries_have_what_a_list_shows(filled: History) -> None:
     assert (entry.width, entry.height, entry.steps, entry.guidance) == (64, 64, 20, 4)
     assert (entry.starred, entry.tags, entry.problem) == (False, ("best", "coffee"), "")
     assert filled.get(entry.id) == filled.get(entry.path) == filled.get(entry.path.stem) == entry
+
+
+def test_numbers_of_features_that_make_no_sense_are_not_searched(tmp_path: Path) -> None:
+    with History(tmp_path / "pictures", tmp_path / "index.db") as history:
+        run = record("a cat", init_image=Path("a.png"), strength=0.6)
+        for number, text in enumerate(("NaN", '"x"', "true", "1e300")):
+            saved = history.save(picture(), run, 0)
+            fields = saved.json_path.read_text().replace('"strength": 0.6', f'"strength": {text}')
+            saved.json_path.write_text(fields)
+            os.utime(saved.json_path, (number, number))
+        history.refresh()
+        assert history.entries("cat").total == 4
+        assert history.entries("strength>0").total == 0
+
+
+def test_removed_picture_is_not_found_by_its_numbers(tmp_path: Path) -> None:
+    with History(tmp_path / "pictures", tmp_path / "index.db") as history:
+        saved = history.save(picture(), record(init_image=Path("a.png"), strength=0.6), 0)
+        assert history.entries("strength:0.6").total == 1
+        history.trash(saved.path)
+        history.save(picture(), record(), 0)
+        assert history.entries("strength:0.6").total == 0

@@ -56,6 +56,7 @@ class ImageToImage(Section):
             same_row=True,
             a1111="denoising_strength",
             openai="strength",
+            search=("strength",),
             infotext="Denoising strength",
             aliases=("strength",),
         ),
