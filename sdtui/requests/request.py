@@ -7,7 +7,7 @@ class.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +33,11 @@ MAX_SEED = 2**32 - 1
 
 _MAX_PROMPT = 20_000
 """Characters."""
+
+
+def random_seed() -> int:
+    """Draw a seed, 0 to MAX_SEED."""
+    return int.from_bytes(os.urandom(4), "big")
 
 
 def _known_sampler(label: str) -> str:
@@ -243,7 +248,7 @@ class GenerationRequest(Section):
         """The request itself if its seed is set, else a copy with one drawn at random."""
         if self.seed is not None:
             return self
-        return replace(self, seed=secrets.randbelow(MAX_SEED + 1))
+        return replace(self, seed=random_seed())
 
     def seeds(self) -> tuple[int, ...]:
         """The seed of every picture: picture i has `seed + i`, wrapping round at 2^32.

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core.text import one_line
-from sdtui.requests.request import MAX_SEED
+from sdtui.requests.request import random_seed
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.fields import FormField, form_fields, problems_of, usual_sizes
 from sdtui.tui.panes.pane import Pane
@@ -160,9 +160,7 @@ class ParametersPane(Pane):
 
     def action_new_seed(self) -> None:
         """A new seed, written down."""
-        import secrets
-
-        self.fields["seed"].text = str(secrets.randbelow(MAX_SEED + 1))
+        self.fields["seed"].text = str(random_seed())
 
     def action_random_seed(self) -> None:
         """A new seed for every job."""
