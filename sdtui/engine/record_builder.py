@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,6 +68,8 @@ class RecordBuilder:
     estimate: int | None = None
     truncations: tuple[Truncation, ...] = ()
     notices: list[str] = field(default_factory=list)
+    left_out: set[str] = field(default_factory=set)
+    """The unique names of fields that the model doesn't take."""
 
     @contextmanager
     def timing(self, stage: Stage) -> Iterator[None]:
@@ -104,7 +106,7 @@ class RecordBuilder:
             seed=self.seeds[0],
             generation_time=time.perf_counter() - self.started,
             request=self.request,
-            settings=_settings(plan, model, features),
+            settings=_settings(plan, model, features, self.left_out),
             model=model.record if model else None,
             device=self.device,
             dtype=model.dtype if model else None,
@@ -122,7 +124,7 @@ class RecordBuilder:
 
 
 def _settings(
-    plan: Plan, model: ModelFacts | None, features: ActiveFeatures
+    plan: Plan, model: ModelFacts | None, features: ActiveFeatures, left_out: Iterable[str]
 ) -> ImageSettings | None:
     """The values that the pictures were made with; None before the model is loaded."""
     resolved = plan.resolved
@@ -139,7 +141,9 @@ def _settings(
         "vae_tiling": plan.vae_tile is not None,
         "speedups": model.speedups,
     }
-    return ImageSettings.model_validate(values | features.settings())
+    return ImageSettings.model_validate(
+        {**values, **dict.fromkeys(left_out), **features.settings()}
+    )
 
 
 @cache

@@ -17,7 +17,7 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import SdtuiError, UnsupportedModelError
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families import family_of
-from sdtui.engine.features.active import ActiveFeatures, open_sections
+from sdtui.engine.features.active import ActiveFeatures, open_sections, sections_for
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.batching import choose_batch_size, expected_peak, held_before
 from sdtui.engine.memory.ladder import Plan
@@ -153,6 +153,8 @@ class Run:
     def _resolve(self, model: LoadedModel) -> None:
         """Fill in the plan in the first attempt, and take its passes in every one."""
         first = self.plan.resolved is None
+        if first:
+            self._choose_sections(model)
         resolved = self.plan.resolved or resolve(self.request, model)
         self.plan = replace(self.plan, resolved=resolved, memory_mode=model.memory_mode)
         self._passes = self.features.passes(Pass(resolved))
@@ -160,6 +162,16 @@ class Run:
         self._steps.clear()
         if first:
             self._choose_batch_size(model)
+
+    def _choose_sections(self, model: LoadedModel) -> None:
+        asked = self.plan.sections
+        sections = sections_for(self._engine.features, asked, model.description)
+        for feature in self._engine.features:
+            if feature.name in asked.keys() - sections.keys():
+                names = " and ".join(feature.fields) or feature.name
+                self._notice(f"{model.source.name} doesn't take {names}: it was left out")
+                self.builder.left_out.update(feature.fields)
+        self.plan = replace(self.plan, sections=sections)
 
     def _choose_batch_size(self, model: LoadedModel) -> None:
         added = self.features.memory(model.description, model.dtype)

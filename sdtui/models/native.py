@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,15 @@ class NativeValues:
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     sampler: str | None = None
+    of_features: Mapping[str, Any] = field(default_factory=dict)
+    """Values of features' fields, by their unique names."""
+
+    def get(self, name: str) -> Any:
+        """The native value of a field, by its unique name; None if there is none."""
+        return self.of_features[name] if name in self.of_features else getattr(self, name, None)
 
 
+_OWN_NAMES = {each.name for each in fields(NativeValues)}
 _BY_PIPELINE = {
     # Steps: DPM++ 2M Karras has converged by then. Guidance: diffusers' own defaults.
     "StableDiffusionPipeline": NativeValues(None, None, 25, 7.5, DEFAULT_SAMPLER),
@@ -66,6 +73,11 @@ def folder_values(
         num_inference_steps=own.get("num_inference_steps", family.num_inference_steps),
         guidance_scale=own.get("guidance_scale", family.guidance_scale),
         sampler=own.get("sampler", family.sampler),
+        of_features={
+            name: value
+            for name, value in own.items()
+            if name not in _OWN_NAMES and REQUEST_FIELDS[name].spec.native
+        },
     )
 
 

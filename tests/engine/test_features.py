@@ -379,3 +379,48 @@ def test_what_was_applied_is_undone_when_the_run_fails(
     ):
         generate(hooked, make_request(tiny_sd1, negative_prompt="x"))
     assert feature.calls[-1] == "undo apply"
+
+
+class _Whisper(Feature[int]):
+    """Asked for by a word of the prompt, brought by models that have a native sampler, and nothing
+    for models of SDXL."""
+
+    name = "whisper"
+    fields = ("clip_skip",)
+
+    def open(self, request: GenerationRequest) -> int | None:
+        return 1 if "whisper" in request.prompt else None
+
+    def native(self, description: ModelDescription) -> int | None:
+        return 2 if description.native.sampler else None
+
+    def supports(self, section: int, description: ModelDescription) -> bool:
+        return description.family != "sdxl"
+
+    def settings(self, section: int) -> Mapping[str, object]:
+        return {"strength": section / 10}
+
+
+@pytest.fixture
+def whispering() -> Iterator[StableDiffusionEngine]:
+    with StableDiffusionEngine(Settings(device="cpu"), features=(_Whisper(),)) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize(("prompt", "strength"), [("a cat", 0.2), ("a whisper", 0.1)])
+def test_native_section_is_used_where_the_request_has_none(
+    whispering: StableDiffusionEngine, tiny_sd1: Path, prompt: str, strength: float
+) -> None:
+    result = generate(whispering, make_request(tiny_sd1, prompt=prompt))
+    assert result.record.settings is not None
+    assert result.record.settings.field_values()["strength"] == strength
+
+
+@pytest.mark.parametrize(("prompt", "notices"), [("a cat", 0), ("a whisper", 1)])
+def test_feature_that_a_model_does_not_support_is_left_out_with_a_notice(
+    whispering: StableDiffusionEngine, tiny_sdxl: Path, prompt: str, notices: int
+) -> None:
+    result = generate(whispering, make_request(tiny_sdxl, prompt=prompt))
+    assert result.record.settings is not None
+    assert "strength" not in result.record.settings.field_values()
+    assert ["clip_skip" in notice for notice in result.record.notices] == [True] * notices

@@ -29,6 +29,23 @@ def open_sections(
     return {name: section for name, section in opened.items() if section is not None}
 
 
+def sections_for(
+    features: Sequence[Feature[Any]], opened: Mapping[str, object], description: ModelDescription
+) -> Mapping[str, object]:
+    """The sections of a run with one model: those that were asked for, else the model's native
+    ones, without those that can do nothing for this model."""
+    sections = {
+        feature.name: opened.get(feature.name) or feature.native(description)
+        for feature in features
+    }
+    return {
+        feature.name: sections[feature.name]
+        for feature in features
+        if sections[feature.name] is not None
+        and feature.supports(sections[feature.name], description)
+    }
+
+
 @dataclass(frozen=True)
 class ActiveFeatures:
     """Calls the hooks of some features, each with its section. See Feature for the hooks."""

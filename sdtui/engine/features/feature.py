@@ -29,6 +29,9 @@ class Feature(Generic[Section]):
 
     name: ClassVar[str]
     """As in `Plan.sections`."""
+    fields: ClassVar[tuple[str, ...]] = ()
+    """The unique names of the request's fields that belong to the feature, if a model may not
+    support it."""
 
     def open(self, request: GenerationRequest) -> Section | None:
         """The feature's section; None if the request doesn't ask for the feature. Called before
@@ -39,6 +42,16 @@ class Feature(Generic[Section]):
         raise NotImplementedError
 
     # Load
+
+    def native(self, description: ModelDescription) -> Section | None:
+        """The section that a model brings by its native values; used where the request doesn't
+        ask for the feature. None = the model has none."""
+        return None
+
+    def supports(self, section: Section, description: ModelDescription) -> bool:
+        """False if the feature can do nothing for this model: it is then left out, with a notice
+        if the request asked for it."""
+        return True
 
     def memory(self, section: Section, description: ModelDescription, dtype: DType) -> int:
         """Bytes of the weights that the feature adds to the denoiser's."""

@@ -98,7 +98,7 @@ class ParametersPane(Pane):
         for name, field in self.fields.items():
             if not field.spec.native:
                 continue
-            value = getattr(native, name)
+            value = native.get(name)
             field.placeholder = field.spec.open_text if value is None else f"{value} (auto)"
             if isinstance(field, NumberField):
                 field.native = value
