@@ -11,9 +11,9 @@ from fastapi import Depends, Request
 from sdtui.core import paths
 from sdtui.core.settings import Settings
 from sdtui.jobs import Backend
-from sdtui.server.api.a1111.state import A1111State
 from sdtui.server.metrics import Metrics
 from sdtui.server.options import ServerOptions
+from sdtui.server.services.a1111_state import A1111State
 from sdtui.server.services.job_events import JobEventBroker
 from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.signed_links import SignedLinks, read_secret

@@ -1,5 +1,4 @@
-"""What A1111's API remembers between requests: which model is chosen, and who asked for which
-job."""
+"""What A1111's API remembers between requests: the chosen model, and the clients of jobs."""
 
 from __future__ import annotations
 
@@ -20,10 +19,10 @@ class A1111State:
     interrupted: set[str] = field(default_factory=set)
     """Jobs that a client interrupted, until their request is answered."""
     skipped: set[str] = field(default_factory=set)
-    """Jobs that a client stopped to go on with the pictures behind, until it does."""
+    """Jobs that a client stopped to go on with the remaining pictures, until it does."""
 
     def note_hang_up(self, address: str) -> None:
-        """Remember when, for a minute."""
+        """Remember for a minute that the client of this address went away."""
         now = time.monotonic()
         recent = {each: when for each, when in self.hung_up.items() if now - when < 60}
         self.hung_up = {**recent, address: now}
