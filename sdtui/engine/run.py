@@ -170,7 +170,7 @@ class Run:
             if feature.name in asked.keys() - sections.keys():
                 names = " and ".join(feature.fields) or feature.name
                 self._notice(f"{model.source.name} doesn't take {names}: it was left out")
-                self.builder.left_out.update(feature.fields)
+                self._builder.left_out.update(feature.fields)
         self.plan = replace(self.plan, sections=sections)
 
     def _choose_batch_size(self, model: LoadedModel) -> None:
