@@ -1,22 +1,21 @@
-"""Jobs: the protocols of a backend, the queue behind the local one, and plain data."""
+"""Jobs: the protocols of a backend, the local one behind them, and plain data.
+
+Interfaces import from here, and from the modules that fold events and put them into words.
+"""
 
 from sdtui.core.job_state import JobState
 from sdtui.jobs.api import Backend, Hardware, JobPicture, Jobs, Models, PictureId, Pictures
 from sdtui.jobs.job import Job, Output
-from sdtui.jobs.queue import JobQueue
-from sdtui.jobs.queue_file import QueueFile
 
 __all__ = [
     "Backend",
     "Hardware",
     "Job",
     "JobPicture",
-    "JobQueue",
     "JobState",
     "Jobs",
     "Models",
     "Output",
     "PictureId",
     "Pictures",
-    "QueueFile",
 ]

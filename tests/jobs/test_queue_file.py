@@ -11,7 +11,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from sdtui.jobs import Job, JobState, QueueFile
+from sdtui.jobs import Job, JobState
+from sdtui.jobs.queue_file import QueueFile
 from sdtui.requests.request import GenerationRequest
 
 
@@ -51,7 +52,8 @@ def test_queue_of_a_live_process_is_not_taken(tmp_path: Path) -> None:
 import sys, time
 from pathlib import Path
 from sdtui.requests.request import GenerationRequest
-from sdtui.jobs import Job, QueueFile
+from sdtui.jobs import Job
+from sdtui.jobs.queue_file import QueueFile
 QueueFile(Path(sys.argv[1])).save([Job(id="a cat", request=GenerationRequest(prompt="a cat"))])
 print(flush=True)
 time.sleep(60)

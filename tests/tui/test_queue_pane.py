@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.errors import OutputError
-from sdtui.jobs import Job, JobState, QueueFile
+from sdtui.jobs import Job, JobState
+from sdtui.jobs.queue_file import QueueFile
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from tests.support.app_harness import AppHarness, running

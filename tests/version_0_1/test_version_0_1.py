@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from sdtui.cli.history import history
 from sdtui.core.enums import DType, MemoryMode, Policy, Speed
 from sdtui.core.settings import load_settings
-from sdtui.jobs import QueueFile
+from sdtui.jobs.queue_file import QueueFile
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.state import load_state, state_file
 
