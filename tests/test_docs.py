@@ -110,6 +110,14 @@ def test_every_example_of_a_request_is_valid() -> None:
         GenerationRequest.parse(json.loads(line))
 
 
+def test_every_field_of_the_search_language_is_in_the_table() -> None:
+    rows = [line for line in text("history").splitlines() if line.startswith("| `")]
+    terms = " ".join(row.split(" | ")[0] for row in rows)
+    names = [name for field in REQUEST_FIELDS.values() for name in field.spec.search]
+    for name in (*names, "model", "sampler", "tag", "star", "date", "size"):
+        assert re.search(rf"`-?{name}[:<>=]", terms), name
+
+
 def test_every_command_is_explained() -> None:
     named = {tuple(line[:1]) for page in PAGES.values() for line in command_lines(page)}
     group = click.Context(sdtui)
