@@ -1,4 +1,4 @@
-"""Shared by all tests: small models, and folders that are not the person's own."""
+"""Shared by all tests: small models, and folders apart from those of the user."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pathlib import Path
 
 import pytest
 
-# Tiny models gain nothing from threads, and lose much where the cores are busy.
+# Tiny models gain nothing from threads, and lose much on busy cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure() -> None:
-    """Let ^C reach the programs that the tests start: behind `&` a shell has it ignored."""
+    """Let ^C reach programs that tests start, as a shell ignores it for background jobs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
-    """Spare every `gc.collect` of the engine a walk over the imported libraries."""
+    """Exclude imported libraries from every `gc.collect` of the engine."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="session")
 def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny SD 1.x model. Not to be changed."""
+    """The folder of a tiny SD 1.x model. Tests must not change it."""
     from sdtui.engine.library_setup import quiet_libraries
     from tests.support.tiny_models import make_sd1
 
@@ -36,7 +36,7 @@ def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny SDXL model. Not to be changed."""
+    """The folder of a tiny SDXL model. Tests must not change it."""
     from sdtui.engine.library_setup import quiet_libraries
     from tests.support.tiny_models import make_sdxl
 
@@ -46,7 +46,7 @@ def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point every folder of the person's, and the hub's cache, to an empty place; returns it."""
+    """Use an empty folder for all user folders and the hub's cache; returns it."""
     home = tmp_path_factory.mktemp("home")
     for name in [name for name in os.environ if name.startswith("SDTUI_")]:
         monkeypatch.delenv(name)

@@ -15,14 +15,14 @@ from tests.support.events import Events
 
 @pytest.fixture
 def engine() -> Iterator[StableDiffusionEngine]:
-    """An engine on the CPU, empty."""
+    """An engine on the CPU without a model."""
     with StableDiffusionEngine(Settings(device="cpu")) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
 def shared_engine() -> Iterator[StableDiffusionEngine]:
-    """One engine for a module's tests, so that they load a model once."""
+    """One engine for all tests of a module, so that they load a model once."""
     with StableDiffusionEngine(Settings(device="cpu")) as engine:
         yield engine
 

@@ -1,4 +1,4 @@
-"""A history of its own for every test."""
+"""An empty history for every test."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, DownloadError, SdtuiError, UnsafeModelError
 from sdtui.models import SourceKind, cached_snapshot, download_model, find_model, hub_cache_folder
 from sdtui.models.hub import wanted_files
-from tests.support.hub_server import Hub, put_in_place, running
+from tests.support.hub_server import Hub, running, use_instead_of_hub
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
@@ -54,7 +54,7 @@ WANTED = {
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub with a model, in the place of the real one."""
     with running(Hub(dict(FILES))) as hub:
-        put_in_place(hub, monkeypatch)
+        use_instead_of_hub(hub, monkeypatch)
         yield hub
 
 

@@ -1,4 +1,4 @@
-"""Servers to ask: one with the pocket model for all tests, and one that follows a script."""
+"""Servers for tests: one with the pocket model, shared by all, and a scripted one."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def pocket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture
 def ask(pocket: Live) -> Iterator[httpx.Client]:
-    """A client of it."""
+    """A client of the shared server."""
     with pocket.client() as client:
         yield client
 
 
 @pytest.fixture
 def generator() -> ScriptedGenerator:
-    """The script of `scripted`."""
+    """The generator of `scripted`."""
     return ScriptedGenerator()
 
 
 @pytest.fixture
 def scripted(tmp_path: Path, generator: ScriptedGenerator) -> Iterator[Live]:
-    """A server whose queue holds two jobs, and whose pictures follow a script."""
+    """A server with a scripted generator and a queue of at most two jobs."""
     with live(tmp_path, lambda _: generator, queue_limit=2, grace=5) as running:
         yield running
         generator.hold.clear()

@@ -1,5 +1,4 @@
-"""A generator that follows a script in place of the engine, and everything else of the app as it
-is, in folders of the test's own."""
+"""The real app with a scripted generator in place of the engine, in folders of the test."""
 
 from __future__ import annotations
 
@@ -27,15 +26,14 @@ from tests.support.scripted_generator import ScriptedGenerator
 
 
 class StillMonitor(Monitor):
-    """Takes no samples of its own accord."""
+    """A monitor that takes no samples."""
 
     def start(self, on_sample: Callable[..., object] | None = None) -> None:
-        """Nothing."""
         self.has_sampled.set()
 
 
 class AppHarness:
-    """An app under test."""
+    """The app, its backend, and actions of a user."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.generator = ScriptedGenerator()
@@ -54,24 +52,24 @@ class AppHarness:
         self.pilot: Pilot[int]
 
     def make_generator(self) -> Any:
-        """What makes the pictures; called on the worker's thread."""
+        """Return the generator; called on the worker's thread."""
         return self.generator
 
     def close(self) -> None:
-        """End what works behind the app."""
+        """Close the queue and the history."""
         self.queue.close(5)
         self.history.close()
 
     async def until(self, condition: Callable[[], object], seconds: float = 30.0) -> None:
-        """Wait until something holds that another thread or the clock brings about."""
+        """Wait until a condition holds that another thread or a timer fulfils."""
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, "it never came"
+            assert time.monotonic() < end, "waited too long"
             await asyncio.sleep(0.005)
             await self.settled()
 
     async def settled(self) -> None:
-        """Wait until all that keys and messages set off has happened and is seen."""
+        """Wait until all messages are handled and the screen is drawn."""
         await settled(self.app)
 
     async def press(self, *keys: str) -> None:
@@ -79,11 +77,11 @@ class AppHarness:
         await press(self.app, *keys)
 
     async def write(self, text: str) -> None:
-        """Type into what has the focus."""
+        """Type into the focused widget."""
         await self.press(*text)
 
     def list_is_read(self) -> bool:
-        """Whether the history pane waits for nothing from the disk."""
+        """True if the history pane is not reading."""
         return all(worker.node is not self.panes.history for worker in self.app.workers)
 
     @property
@@ -128,25 +126,24 @@ class AppHarness:
 
     @property
     def at_main(self) -> bool:
-        """Whether nothing lies over the window."""
+        """True if no dialog is open."""
         return self.app.screen is self.app.main
 
-    def ask_for(self, prompt: str, **fields: str) -> None:
-        """Fill the form."""
+    def fill_form(self, prompt: str, **fields: str) -> None:
         self.app.main.generation.fill({"prompt": prompt, **fields})
 
     async def generate(self, prompt: str = "a cat", **fields: str) -> None:
-        """Fill the form and press the key."""
-        self.ask_for(prompt, **fields)
+        """Fill the form and press the key that generates."""
+        self.fill_form(prompt, **fields)
         await self.press(self.settings.keys.get("window.generate", "ctrl+g"))
 
     async def finished(self) -> None:
-        """Wait until the job is over and its picture is listed."""
+        """Wait until the job has ended."""
         await self.until(lambda: self.progress.outcome is not None)
 
 
-def nothing_is_read() -> bool:
-    """Whether no thread reads models or the history beside a window."""
+def no_background_thread() -> bool:
+    """True if no background thread reads models or the history."""
     return all(thread.name != "sdtui-background" for thread in threading.enumerate())
 
 
@@ -158,7 +155,7 @@ async def running(
     async with harness.app.run_test(size=size, notifications=True) as pilot:
         harness.pilot = pilot
         await harness.until(harness.monitor.has_sampled.is_set)
-        await harness.until(nothing_is_read)
+        await harness.until(no_background_thread)
         await harness.settled()
         await harness.until(harness.list_is_read)
         await harness.settled()

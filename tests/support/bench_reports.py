@@ -1,4 +1,4 @@
-"""Reports made up for tests."""
+"""Benchmark reports for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MACHINE = Machine(
 
 
 def cell(seconds: list[float], *, steps: int = 20, **values: Any) -> CellResult:
-    """A cell whose runs took these seconds."""
+    """A cell with runs of these seconds."""
     samples = tuple(
         Measurement(
             seconds=each,
@@ -29,7 +29,7 @@ def cell(seconds: list[float], *, steps: int = 20, **values: Any) -> CellResult:
 
 
 def report(*cells: CellResult, **values: Any) -> BenchReport:
-    """A whole report of these cells."""
+    """A report of these cells."""
     given = {
         "timestamp": datetime(2026, 11, 25, tzinfo=UTC),
         "machine": MACHINE,

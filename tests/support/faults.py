@@ -1,4 +1,4 @@
-"""Making stages of a real pipeline fail: hooks inside it, no stand-ins for it."""
+"""Make stages of a real pipeline fail, by hooks in its modules."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sdtui.requests.record import Stage
 
 
 def cuda_out_of_memory() -> Exception:
-    """As torch's CUDA allocator raises it."""
+    """The error that torch's CUDA allocator raises."""
     return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
 class Fault:
-    """Raises in the first `times` passes it sees, and counts all of them."""
+    """Raises in the first `times` passes and counts all passes."""
 
     def __init__(self, times: int, make: Callable[[], Exception] = cuda_out_of_memory) -> None:
         self.times = times
@@ -32,7 +32,7 @@ class Fault:
 
 
 def module_of(model: LoadedModel, stage: Stage) -> torch.nn.Module:
-    """The module that every run of a stage goes through."""
+    """The module that every run of a stage calls."""
     pipeline = model.pipeline
     modules: dict[Stage, torch.nn.Module] = {
         Stage.ENCODE: pipeline.text_encoder,
@@ -44,7 +44,7 @@ def module_of(model: LoadedModel, stage: Stage) -> torch.nn.Module:
 
 @contextmanager
 def failing(model: LoadedModel, stage: Stage, fault: Fault) -> Iterator[Fault]:
-    """Have a stage of a loaded model fail."""
+    """Make a stage of a loaded model fail."""
     handle = module_of(model, stage).register_forward_pre_hook(fault)
     try:
         yield fault

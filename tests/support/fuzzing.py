@@ -1,5 +1,7 @@
-"""Requests that nobody would think of, made from the OpenAPI document. Every answer must be one
-that the document tells of, and none a fault of the server's."""
+"""Fuzz a server by its OpenAPI document.
+
+Every answer must conform to the document, and none may be a server error.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +26,15 @@ _CHECKS = [
 
 
 def operations(url: str, headers: Mapping[str, str] | None = None) -> list[Any]:
-    """The operations of the server's document."""
+    """The operations in the document of a server."""
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json", headers=dict(headers or {}))
-    found: list[Any] = list(schema.get_all_operations())
-    return [each.ok() for each in found]
+    results: list[Any] = list(schema.get_all_operations())
+    return [each.ok() for each in results]
 
 
 def fuzz(operation: Any, examples: int, *, repeatable: bool = True) -> int:
-    """Make requests, half of them within the schema and half not; how many were made."""
-    made = 0
+    """Send requests, half of them valid by the schema; returns their number."""
+    count = 0
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
 
         @hypothesis.settings(
@@ -45,12 +47,12 @@ def fuzz(operation: Any, examples: int, *, repeatable: bool = True) -> int:
             verbosity=hypothesis.Verbosity.quiet,
         )
         @hypothesis.given(operation.as_strategy(generation_mode=mode))
-        def one(case: Any) -> None:
-            nonlocal made
-            made += 1
+        def call(case: Any) -> None:
+            nonlocal count
+            count += 1
             case.call_and_validate(checks=_CHECKS, timeout=PATIENCE)
 
-        # Where there is nothing to send, nothing can be wrong.
+        # Operations without parameters can't be called wrongly.
         with suppress(hypothesis.errors.Unsatisfiable):
-            one()
-    return made
+            call()
+    return count

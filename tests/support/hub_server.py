@@ -1,4 +1,4 @@
-"""A small hub: an HTTP server that answers what huggingface_hub asks when it fetches a model."""
+"""A minimal hub: an HTTP server for the downloads of huggingface_hub."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Hub:
-    """What the server has, how it behaves, and what it was asked."""
+    """The files and behaviour of the server, and the requests it received."""
 
     files: dict[str, bytes]
     refusal: tuple[int, str] | None = None
-    """A status and the hub's code for the error, in place of every answer."""
+    """Status and error code of the hub in reply to every request."""
     gated: bool = False
-    """The list of files is open, the files are not."""
+    """Only the list of files is accessible."""
     pause: float = 0
-    """Seconds between the pieces of a file."""
+    """Seconds between chunks of a file."""
     url: str = ""
     tokens: set[str | None] = field(default_factory=set)
     fetched: list[str] = field(default_factory=list)
 
     def listing(self) -> dict[str, Any]:
-        """The model's information, as the hub's API gives it."""
+        """The information about the model in the format of the hub's API."""
         siblings = [
             {"rfilename": name, "size": len(data), "blobId": hashlib.sha1(data).hexdigest()}
             for name, data in self.files.items()
@@ -81,11 +81,11 @@ def running(hub: Hub) -> Iterator[Hub]:
             self._send(data, {"ETag": f'"{tag}"', "X-Repo-Commit": COMMIT})
 
         def _send(self, data: bytes, headers: dict[str, str]) -> None:
-            asked = self.headers.get("Range")
-            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-            if asked:
+            requested = self.headers.get("Range")
+            start = int(requested.removeprefix("bytes=").rstrip("-")) if requested else 0
+            if requested:
                 headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-            self.send_response(206 if asked else 200)
+            self.send_response(206 if requested else 200)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(data) - start))
@@ -99,7 +99,7 @@ def running(hub: Hub) -> Iterator[Hub]:
                     self.wfile.write(data[first : first + (1 << 16)])
                     time.sleep(hub.pause)
             except OSError:
-                self.close_connection = True  # cancelled over there
+                self.close_connection = True  # the client cancelled
 
         def _refuse(self, status: int, code: str) -> None:
             self.send_response(status)
@@ -120,8 +120,8 @@ def running(hub: Hub) -> Iterator[Hub]:
         thread.join()
 
 
-def put_in_place(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have huggingface_hub take it for the real hub: that reads its variables once, at import."""
+def use_instead_of_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redirect huggingface_hub, which reads its variables only at import."""
     from huggingface_hub import constants
 
     from sdtui.models import hub as product

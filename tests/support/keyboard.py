@@ -1,4 +1,4 @@
-"""Keys for an app that has no terminal, and a way to know that all they set off has happened."""
+"""Press keys in an app without a terminal, and wait until they are handled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_fro
 
 
 def key_event(name: str) -> events.Key:
-    """A key as a terminal sends it. `name` is a letter or Textual's name for the key."""
+    """A key event as from a terminal; `name` is a letter or Textual's name of the key."""
     if len(name) == 1:
         return events.Key(name if name.isalnum() else _character_to_key(name), name)
     try:
@@ -23,10 +23,10 @@ def key_event(name: str) -> events.Key:
 
 
 async def settled(app: App[Any]) -> None:
-    """Wait until nothing is left to do but what the clock or another thread begins, and draw it.
+    """Wait until the event loop has nothing to do, and draw the screen.
 
-    Textual's own pilot takes an app to be ready when the process uses little time, which is also so
-    when others keep the cores busy.
+    Textual's pilot takes an app as idle when its process uses little CPU time, which is also the
+    case when other processes keep the cores busy.
     """
     await _all_done()
     app.screen._on_timer_update()
@@ -41,7 +41,7 @@ async def _all_done() -> None:
 
 
 async def press(app: App[Any], *names: str) -> None:
-    """Press keys one after the other, each when all is done that the one before set off."""
+    """Press keys in turn, each after the previous one was handled."""
     for name in names:
         event = key_event(name)
         event.set_sender(app)

@@ -26,7 +26,7 @@ from sdtui.server.lifecycle import Server, listen, url_of
 from sdtui.server.options import ServerOptions
 
 PATIENCE = 300.0
-"""Seconds after which a test is lost: nothing depends on how busy the machine is."""
+"""Seconds after which a test fails, long enough for a busy machine."""
 
 QUICK: dict[str, Any] = {
     "prompt": "a red apple",
@@ -34,7 +34,7 @@ QUICK: dict[str, Any] = {
     "width": 64,
     "height": 64,
 }
-"""A request that takes the pocket model a moment."""
+"""A request that the pocket model finishes quickly."""
 
 BODY = {"prompt": "x"}
 """The smallest request."""
@@ -42,7 +42,7 @@ BODY = {"prompt": "x"}
 
 @dataclass
 class Live:
-    """A server that runs."""
+    """A running server."""
 
     url: str
     backend: LocalBackend
@@ -50,25 +50,25 @@ class Live:
     server: Server
     thread: threading.Thread
     generators: list[Any] = field(default_factory=list)
-    """The generator that the worker made, once it has."""
+    """The generators that the worker created."""
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
+        """Host and port."""
         host, port = self.url.removeprefix("http://").split(":")
         return host, int(port)
 
     def client(self, **options: Any) -> httpx.Client:
-        """A client for it, to be closed."""
-        # Without certificates, which take a while to be read.
+        """Create a client of the server; the caller closes it."""
+        # Without certificates, which take time to load.
         return httpx.Client(base_url=self.url, timeout=PATIENCE, verify=False, **options)
 
     def end(self) -> None:
-        """What a SIGTERM does."""
+        """Shut down, as SIGTERM does."""
         self.server.handle_exit(15, None)
 
     def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds."""
+        """Wait until a condition holds."""
         end = time.monotonic() + PATIENCE
         while not holds():
             assert time.monotonic() < end, "waited too long"
@@ -84,15 +84,17 @@ def live(
     warm: bool = True,
     **options: Any,
 ) -> Iterator[Live]:
-    """Run a server whose folders are below `folder`, once its first model was read or, if not
-    `warm`, at once; options as in ServerOptions."""
+    """Run a server with its folders below `folder`; options are those of ServerOptions.
+
+    Yields once the first model is loaded, or at once if not `warm`.
+    """
     settings = settings or Settings(device="cpu")
     settings = replace(settings, pictures=folder / "pictures")
     chosen = replace(ServerOptions(port=0), **options)
     generators: list[Any] = []
 
-    def remembered(of: Settings) -> Any:
-        generators.append(make_generator(of))
+    def make_and_remember(settings: Settings) -> Any:
+        generators.append(make_generator(settings))
         return generators[-1]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -104,7 +106,7 @@ def live(
             queue_folder=paths.server_folder(),
             queue_limit=chosen.queue_limit,
             sample_interval=5.0,
-            make_generator=remembered,
+            make_generator=make_and_remember,
         )
         services = build_services(settings, chosen, backend)
         listener = listen(chosen)

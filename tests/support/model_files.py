@@ -1,4 +1,4 @@
-"""Model files that are all header: the weights are a hole in the file, or nothing at all."""
+"""Model files with valid headers whose weights are holes in the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def safetensors(
     metadata: Mapping[str, str] | None = None,
     dtype: str = "F16",
 ) -> Path:
-    """A safetensors file with tensors of these shapes; it takes no room on disk."""
+    """A sparse safetensors file with tensors of these shapes."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
     for name, shape in shapes.items():
@@ -36,7 +36,7 @@ _UNET = "model.diffusion_model."
 
 
 def checkpoint(family: str, channels: int = 4) -> dict[str, tuple[int, ...]]:
-    """The shapes by which a single file of a family is known, and a few more."""
+    """Tensor shapes of a checkpoint, including those that identify its family."""
     block = 4 if family == "sdxl" else 1
     attention = f"{_UNET}input_blocks.{block}.1.transformer_blocks.0.attn2.to_k.weight"
     encoder = "conditioner.embedders.0.x" if family == "sdxl" else "cond_stage_model.x"
@@ -49,7 +49,7 @@ def checkpoint(family: str, channels: int = 4) -> dict[str, tuple[int, ...]]:
 
 
 def folder(place: Path, index: Mapping[str, Any], files: Mapping[str, Any]) -> Path:
-    """A model folder: its index, and files by name, objects as JSON."""
+    """Create a model folder from its index and files by name; objects become JSON."""
     for name, content in {"model_index.json": index, **files}.items():
         file = place / name
         file.parent.mkdir(parents=True, exist_ok=True)

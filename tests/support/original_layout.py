@@ -1,5 +1,7 @@
-"""Writing a diffusers pipeline as one file in the original layout of its family (CompVis for
-SD 1.x, Stability's for SD 2.x and XL), as checkpoints are shared."""
+"""Write a diffusers pipeline as a checkpoint in the original layout of its family.
+
+That is CompVis' for SD 1.x and Stability's for SD 2.x and XL.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,14 @@ def write_single_file(
     extra: Mapping[str, torch.Tensor] | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Save the pipeline's weights to `path`, `extra` tensors beside them."""
+    """Save the weights of a pipeline and `extra` tensors to `path`."""
     tensors = {**original_tensors(pipeline), **(extra or {})}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
     return path
 
 
 def original_tensors(pipeline: Any) -> Tensors:
-    """The pipeline's weights under the names and in the shapes of the original layout."""
+    """The weights of a pipeline with the names and shapes of the original layout."""
     return {
         **_under("model.diffusion_model.", _unet(pipeline.unet)),
         **_under("first_stage_model.", _vae(pipeline.vae)),

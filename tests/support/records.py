@@ -41,7 +41,7 @@ def record(
     strength: float | None = None,
     init_image: Path | None = None,
 ) -> GenerationRecord:
-    """The record of a run that went well."""
+    """The record of a successful run."""
     request = GenerationRequest(
         prompt=prompt,
         negative_prompt=negative_prompt,

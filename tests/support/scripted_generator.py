@@ -29,7 +29,7 @@ STEPS = 4
 
 
 class Result:
-    """What a run came to."""
+    """The result of a run."""
 
     def __init__(self, record: GenerationRecord, error: SdtuiError | None) -> None:
         self.record = record
@@ -37,7 +37,7 @@ class Result:
 
 
 class ScriptedEngine:
-    """Loads a model in no time, or stands still while `hold` is set."""
+    """Loads a model at once, or waits while `hold` is set."""
 
     def __init__(self) -> None:
         self.hold = threading.Event()
@@ -53,7 +53,7 @@ class ScriptedEngine:
         report: Callable[[events.Event], None],
         cancellation: Cancellation,
     ) -> None:
-        """Pretend; a model that is there is not loaded again, and nothing is told."""
+        """Report a load, unless the model is loaded already."""
         if self.loaded[-1:] == [model]:
             return
         report(events.Loading(model=model, component="unet", number=1, total=2))
@@ -75,28 +75,26 @@ class ScriptedEngine:
         )
 
     def unload(self) -> None:
-        """Have none."""
         self.loaded.append("")
 
     def cleanup(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class ScriptedGenerator:
-    """Steps of `step_seconds`; while `hold` is set it stands still between two of them."""
+    """Runs of steps that take `step_seconds`; it waits between steps while `hold` is set."""
 
     def __init__(self, step_seconds: float = 0.0) -> None:
         self.engine = ScriptedEngine()
         self.step_seconds = step_seconds
         self.hold = threading.Event()
         self.hold_at_picture: int | None = None
-        """The index of a picture before which it stands still."""
+        """The index of a picture before which it waits."""
         self.attempt: events.Attempt | None = None
         self.failure: GenerationError | None = None
         self.requests: list[GenerationRequest] = []
 
     def step(self) -> None:
-        """One step."""
         time.sleep(self.step_seconds)
 
     def generate_with_fallback(
@@ -107,7 +105,7 @@ class ScriptedGenerator:
         cancellation: Cancellation,
         on_image: Callable[[int, Image.Image, GenerationRecord], None],
     ) -> Result:
-        """Follow the script."""
+        """Report the events of a run."""
         self.requests.append(request)
         record = self._record(request)
         try:
@@ -178,5 +176,5 @@ class ScriptedGenerator:
 
 def _preview(step: int) -> events.Preview:
     side = 16
-    rgb = random.Random(step).randbytes(side * side * 3)  # noise costs the most
+    rgb = random.Random(step).randbytes(side * side * 3)  # noise is the most expensive to draw
     return events.Preview(step=step, image_index=0, width=side, height=side, rgb=rgb)

@@ -1,5 +1,4 @@
-"""The families whose single files sdtui loads, in small: the bundled configs with fewer channels
-and layers, and random weights in them."""
+"""Small checkpoints: the bundled configs with fewer channels and layers, and random weights."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ _SMALL: dict[str, dict[str, dict[str, Any]]] = {
         },
         "text_encoder": {"hidden_size": 16},
     },
-    # The text encoders differ in width, as the real ones do: diffusers tells them by it.
+    # As in real models the text encoders differ in width, by which diffusers recognises them.
     "sdxl": {
         "unet": {
             "block_out_channels": [8, 8, 16],
@@ -57,7 +56,7 @@ _COMMON: dict[str, dict[str, Any]] = {
 
 
 def small_configs(family: str, folder: Path) -> Path:
-    """Copy the family's configs to `folder`, made small."""
+    """Copy the configs of a family to `folder`, with fewer channels and layers."""
     shutil.copytree(CONFIGS / family, folder)
     for component, common in _COMMON.items():
         file = folder / component / "config.json"
@@ -68,7 +67,7 @@ def small_configs(family: str, folder: Path) -> Path:
 
 
 def random_pipeline(configs: Path, dtype: torch.dtype = torch.float32, seed: int = 0) -> Any:
-    """A pipeline with random weights by the configs in a folder, with CLIP's own tokenizer."""
+    """A pipeline with random weights for the configs in a folder, with CLIP's tokenizer."""
     torch.manual_seed(seed)
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)

@@ -1,4 +1,4 @@
-"""Run in a child process: a run whose decoder truly runs out of memory.
+"""Run in a child process: a run whose decoder really runs out of memory.
 
 Usage: python -m tests.support.starved MODEL POLICY MEGABYTES. Prints the record as JSON.
 """
@@ -19,9 +19,8 @@ from sdtui.requests.sections.execution import Execution
 
 
 def main(model: str, policy: str, megabytes: str) -> None:
-    """Load, make a small picture so that everything is in place, then leave only so much more
-    address space and ask for a large one."""
-    wanted = GenerationRequest(
+    """Generate a small picture, which loads everything, then a large one in limited memory."""
+    request = GenerationRequest(
         prompt="a red cat",
         model=model,
         num_inference_steps=1,
@@ -32,10 +31,10 @@ def main(model: str, policy: str, megabytes: str) -> None:
     )
     with StableDiffusionEngine(Settings(device="cpu")) as engine:
         generator = RobustStableDiffusionGenerator(engine)
-        generator.generate_with_fallback(wanted)
+        generator.generate_with_fallback(request)
         limit = psutil.Process().memory_info().vms + int(megabytes) * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        result = generator.generate_with_fallback(wanted.changed(width=1024, height=512))
+        result = generator.generate_with_fallback(request.changed(width=1024, height=512))
         print(result.record.model_dump_json())  # noqa: T201
 
 

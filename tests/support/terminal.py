@@ -1,4 +1,4 @@
-"""A real terminal for tests: a pseudo-terminal, and pyte to see what it shows."""
+"""A pseudo-terminal for tests, with pyte as its screen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCRIPTED = ("-m", "tests.support.scripted_app")
 """The app with a generator that follows a script."""
 CTRL_Q = "\x11"
 
-_OF_THE_PERSON = (
+_USER_VARIABLES = (
     "SDTUI_",
     "SSH_",
     "XDG_",
@@ -28,18 +28,18 @@ _OF_THE_PERSON = (
     "TERM_PROGRAM",
     "COLUMNS",  # pytest-xdist sets it
     "LINES",
-    "PYTHONDONTWRITEBYTECODE",  # what is installed has its bytecode
+    "PYTHONDONTWRITEBYTECODE",  # an installed package has its bytecode
 )
-"""How names of variables begin that must not decide what a test sees."""
+"""Prefixes of variables that must not affect tests."""
 _QUESTION = b"\x1b[c"
 _COMMANDS = re.compile(rb"\x1b[_P].*?\x1b\\", re.DOTALL)
-"""Kitty's and Sixel's, of which pyte knows nothing."""
-_BEGUN = re.compile(rb"\x1b(?:[_P]|$)")
-"""A command of which the end has not come yet."""
+"""Commands of Kitty and Sixel, which pyte doesn't support."""
+_INCOMPLETE = re.compile(rb"\x1b(?:[_P]|$)")
+"""A command whose end hasn't arrived yet."""
 
 
 class Terminal:
-    """A program on a screen of its own."""
+    """A program in a terminal of its own."""
 
     def __init__(
         self,
@@ -49,11 +49,15 @@ class Terminal:
         environment: Mapping[str, str] | None = None,
         answer: bytes = b"",
     ) -> None:
-        """Run `python *arguments` with its folders under `home`. `answer` is what the terminal
-        says when it is asked what it can do (DA1, and what is asked with it)."""
+        """Run `python *arguments` with its folders under `home`.
+
+        `answer` is the terminal's reply to the query for its capabilities (DA1 and others).
+        """
         columns, rows = size
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_PERSON)
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(_USER_VARIABLES)
         }
         own = {
             "TERM": "xterm-256color",
@@ -67,7 +71,7 @@ class Terminal:
         self.process = pexpect.spawn(
             sys.executable,
             list(arguments),
-            env={**kept, **own, **(environment or {})},
+            env={**inherited, **own, **(environment or {})},
             dimensions=(rows, columns),
             timeout=30,
         )
@@ -81,16 +85,15 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What is seen."""
+        """The text on the screen."""
         self.draw()
         return "\n".join(self.screen.display)
 
     def send(self, keys: str) -> None:
-        """Press keys."""
         self.process.send(keys)
 
     def read(self, seconds: float = 0.01) -> bytes:
-        """Take in what comes within `seconds`."""
+        """Read the output of the next `seconds`."""
         try:
             data: bytes = self.process.read_nonblocking(65536, timeout=seconds)  # type: ignore[assignment]
         except (pexpect.TIMEOUT, pexpect.EOF):
@@ -103,43 +106,42 @@ class Terminal:
         return data
 
     def draw(self) -> None:
-        """Bring the screen up to date. Only when someone looks: it takes longer than the program
-        under test needs to send it."""
+        """Update the screen; only on demand, as it takes longer than the program needs to send."""
         data = _COMMANDS.sub(b"", bytes(self._undrawn))
-        begun = _BEGUN.search(data)
-        whole = data[: begun.start()] if begun else data
-        self._stream.feed(whole)
-        self._undrawn = bytearray(data[len(whole) :])
+        incomplete = _INCOMPLETE.search(data)
+        complete = data[: incomplete.start()] if incomplete else data
+        self._stream.feed(complete)
+        self._undrawn = bytearray(data[len(complete) :])
 
-    def until(self, shown: str | Callable[[], object], seconds: float = 120) -> None:
-        """Wait until something is seen, or holds."""
+    def until(self, expected: str | Callable[[], object], seconds: float = 120) -> None:
+        """Wait until a text is on the screen or a condition holds."""
         end = time.monotonic() + seconds
-        while not (shown in self.text if isinstance(shown, str) else shown()):
-            assert time.monotonic() < end, f"never seen: {shown}\n{self.text}"
+        while not (expected in self.text if isinstance(expected, str) else expected()):
+            assert time.monotonic() < end, f"never seen: {expected}\n{self.text}"
             self.read()
 
     def watch(self, seconds: float) -> None:
-        """Take in everything for a while."""
+        """Read all output for some seconds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.read(0.02)
 
     def resize(self, columns: int, rows: int) -> None:
-        """Give the window another size."""
+        """Resize the window."""
         self.draw()
         self.screen.resize(rows, columns)
         self.process.setwinsize(rows, columns)
 
     def kill(self) -> None:
-        """End it without asking."""
+        """Kill the program."""
         self.process.kill(signal.SIGKILL)
         self.ended()
 
     def ended(self, seconds: float = 60) -> int | None:
-        """Wait for the end; the exit code."""
+        """Wait for the end of the program; returns its exit code."""
         end = time.monotonic() + seconds
         while self.process.isalive():
-            assert time.monotonic() < end, f"it goes on\n{self.text}"
+            assert time.monotonic() < end, f"still running\n{self.text}"
             self.read()
         self.process.close()
         return self.process.exitstatus

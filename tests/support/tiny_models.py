@@ -28,8 +28,10 @@ from transformers import (
 
 
 def make_tokenizer() -> CLIPTokenizer:
-    """A byte-level CLIP tokenizer: every character is a token. The special tokens have the
-    highest ids, since CLIP's pooling looks for the highest."""
+    """A byte-level CLIP tokenizer in which every character is a token.
+
+    The special tokens have the highest ids, since CLIP pools at the highest id.
+    """
     codes = [*range(33, 127), *range(161, 173), *range(174, 256)]
     symbols = [chr(code) for code in codes]
     symbols += [chr(256 + index) for index in range(256 - len(codes))]

@@ -1,4 +1,4 @@
-"""An app for tests that never sees the terminal of who runs them."""
+"""An app that doesn't depend on the terminal in which tests run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.app_harness import AppHarness
 
 @pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the terminal or the connection counts."""
+    """Hide the variables of the user's terminal and connection."""
     for name in ("NO_COLOR", "SSH_CONNECTION", "SSH_TTY", "VISUAL", "EDITOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -101,7 +101,7 @@ async def at_window(harness: AppHarness) -> None:
 
 
 async def at_prompt(harness: AppHarness) -> None:
-    harness.ask_for("a cat")
+    harness.fill_form("a cat")
     harness.panes.prompt.editor.focus()
 
 

@@ -67,7 +67,7 @@ async def test_a_picture_can_be_asked_for_before_all_is_imported(
 
 async def test_the_log_tells_steps_and_the_end(harness: AppHarness) -> None:
     async with running(harness):
-        harness.ask_for("a cat")
+        harness.fill_form("a cat")
         await harness.press("f5")
         await harness.finished()
         text = harness.panes.log.text
@@ -96,7 +96,7 @@ async def test_an_empty_prompt_says_why_and_takes_the_focus(harness: AppHarness)
 
 async def test_a_wrong_value_says_why_and_takes_the_focus(harness: AppHarness) -> None:
     async with running(harness):
-        harness.ask_for("a cat")
+        harness.fill_form("a cat")
         width = harness.panes.parameters.fields["width"]
         width.focus()
         await harness.write("100")

@@ -32,7 +32,7 @@ def is_harmless(harness: AppHarness) -> bool:
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
 async def test_in_a_job_from_form_to_history(harness: AppHarness, size: tuple[int, int]) -> None:
     async with running(harness, size):
-        harness.ask_for(EVIL, negative_prompt=EVIL)
+        harness.fill_form(EVIL, negative_prompt=EVIL)
         await harness.press("ctrl+g")
         await harness.finished()
         main = harness.app.main

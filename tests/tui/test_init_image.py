@@ -96,7 +96,7 @@ async def test_an_odd_path_is_told_beside_the_field(
 ) -> None:
     async with running(harness):
         field = harness.panes.parameters.fields["init_image"]
-        harness.ask_for("a cat")
+        harness.fill_form("a cat")
         field.text = odd
         await harness.press("ctrl+g")
         assert not harness.generator.requests
@@ -206,7 +206,7 @@ async def test_without_an_init_image_there_is_no_before(harness: AppHarness) -> 
 
 async def test_an_init_image_that_is_gone_is_told_beside_the_field(harness: AppHarness) -> None:
     async with running(harness):
-        harness.ask_for("a cat", init_image="/no/such.png")
+        harness.fill_form("a cat", init_image="/no/such.png")
         await harness.press("ctrl+g")
         assert harness.panes.parameters.fields["init_image"].has_focus
         assert "isn't there" in str(harness.app.main.query_one(".problem").render())

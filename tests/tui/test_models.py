@@ -27,7 +27,7 @@ from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.models import ModelScreen
 from sdtui.tui.widgets.virtual_list import VirtualList
 from tests.support.app_harness import AppHarness, running
-from tests.support.hub_server import Hub, put_in_place
+from tests.support.hub_server import Hub, use_instead_of_hub
 from tests.support.hub_server import running as serving
 
 
@@ -59,7 +59,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> Iterator[Hub]:
         if path.is_file()
     }
     with serving(Hub(files)) as hub:
-        put_in_place(hub, monkeypatch)
+        use_instead_of_hub(hub, monkeypatch)
         yield hub
 
 

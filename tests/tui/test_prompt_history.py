@@ -12,7 +12,7 @@ async def used(harness: AppHarness, *prompts: str) -> PromptEditor:
     """Make a picture of each, then empty the editor."""
     for prompt in prompts:
         await harness.generate(prompt)
-    harness.ask_for("")
+    harness.fill_form("")
     editor = harness.panes.prompt.editor
     editor.focus()
     await harness.settled()
@@ -41,7 +41,7 @@ async def test_what_was_written_meanwhile_is_kept(harness: AppHarness) -> None:
         await harness.press("up", "up")
         assert editor.text == "one of many"
         await harness.press("up")
-        harness.ask_for("reused")  # as from the history
+        harness.fill_form("reused")  # as from the history
         await harness.press("down")
         assert editor.text == "reused"
         await harness.press("up")
@@ -52,7 +52,7 @@ async def test_the_negative_prompt_has_its_own(harness: AppHarness) -> None:
     async with running(harness):
         for negative in ("fog", "rain"):
             await harness.generate("a cat", negative_prompt=negative)
-        harness.ask_for("", negative_prompt="")
+        harness.fill_form("", negative_prompt="")
         await harness.press("tab", "up", "up")
         assert harness.texts["negative_prompt"] == "fog"
         assert harness.texts["prompt"] == ""
@@ -61,7 +61,7 @@ async def test_the_negative_prompt_has_its_own(harness: AppHarness) -> None:
 async def test_within_a_broken_line_up_and_down_move(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
         editor = await used(harness, "one")
-        harness.ask_for(LONG)
+        harness.fill_form(LONG)
         await harness.press("ctrl+end")
         await harness.press("up")
         assert editor.text == LONG

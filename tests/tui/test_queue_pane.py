@@ -143,7 +143,7 @@ async def test_reuse_brings_the_seed_of_a_job_that_is_over(harness: AppHarness) 
 async def test_reuse_brings_a_jobs_settings_back(harness: AppHarness) -> None:
     async with running(harness):
         await three_jobs(harness)
-        harness.ask_for("another")
+        harness.fill_form("another")
         await harness.press("r")
         assert harness.panes.prompt.text == "second"
         harness.generator.hold.clear()

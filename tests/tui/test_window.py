@@ -176,7 +176,7 @@ async def test_form_theme_and_prompts_are_there_again(harness: AppHarness, tmp_p
         theme = harness.app.theme
         await harness.generate("a red apple", seed="7", sampler="Euler a")
         await harness.finished()
-        harness.ask_for("half written")
+        harness.fill_form("half written")
         await harness.press("ctrl+q")
     assert load_state().form["prompt"] == "half written"
     again = AppHarness(tmp_path)
@@ -208,7 +208,7 @@ async def test_quit_asks_once_while_a_picture_is_made(harness: AppHarness) -> No
 async def test_keys_come_from_the_config(tmp_path: Path) -> None:
     harness = AppHarness(tmp_path, keys={"window.generate": "f10"})
     async with running(harness):
-        harness.ask_for("a cat")
+        harness.fill_form("a cat")
         await harness.press("ctrl+g")
         assert not harness.queue.jobs()
         await harness.press("f10")
