@@ -195,7 +195,7 @@ class Run:
             for truncation in truncations:
                 self._report(Truncated(truncation=truncation))
             self._truncations_reported = True
-        return [encode(model, each.request, self.features) for each in self._passes]
+        return [encode(model, each, self.features) for each in self._passes]
 
     def _advance_batch(self, model: LoadedModel, embeddings: list[Embeddings]) -> None:
         """Decode pictures that have all passes behind them, else denoise those that have the

@@ -245,17 +245,11 @@ class _EveryHook(Feature[str]):
         finally:
             self._called("undo apply")
 
-    def embedding_key(self, section: str) -> Hashable:
+    def embedding_key(self, section: str, pass_: Pass) -> Hashable:
         return section
 
     def encode(
-        self,
-        section: str,
-        model: LoadedModel,
-        prompt: str,
-        negative_prompt: str,
-        *,
-        guidance: bool,
+        self, section: str, model: LoadedModel, pass_: Pass, *, guidance: bool
     ) -> Embeddings | None:
         self._called("encode")
         width = model.denoiser.config.cross_attention_dim

@@ -8,20 +8,11 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
-from sdtui.core.enums import MemoryMode
 from sdtui.models import (
-    MemoryBudget,
-    ModelDescription,
-    ModelFit,
     cached_snapshot,
-    model_fit,
-    precision,
-    recommend_download,
 )
 from sdtui.models.catalog import models_in
-from sdtui.models.fit import LARGE_MODELS
 from sdtui.monitor import GpuSample, Sample
-from sdtui.monitor.budget import memory_budget
 from sdtui.tui.messages import Sampled
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.models import ModelScreen
@@ -174,64 +165,6 @@ async def test_a_download_that_fails_says_why(harness: AppHarness, hub: Hub) -> 
 
 
 GIB = 2**30
-SD1 = LARGE_MODELS["stable-diffusion-v1-5/stable-diffusion-v1-5"]
-SDXL = LARGE_MODELS["stabilityai/stable-diffusion-xl-base-1.0"]
-
-
-@pytest.mark.parametrize(
-    ("description", "free", "mode", "fits"),
-    [
-        (SD1, 4, MemoryMode.FULL, True),
-        (SDXL, 24, MemoryMode.FULL, True),
-        (SDXL, 8, MemoryMode.MODEL_OFFLOAD, True),
-        (SDXL, 2, MemoryMode.SEQUENTIAL_OFFLOAD, False),
-    ],
-)
-def test_what_a_model_needs_of_a_gpu(
-    description: ModelDescription, free: int, mode: MemoryMode, fits: bool
-) -> None:
-    budget = MemoryBudget(on_gpu=True, free=free * GIB, total=24 * GIB)
-    need = model_fit(description, budget, budget.free)
-    assert (need.mode, need.fits) == (mode, fits)
-
-
-@pytest.mark.parametrize(("native", "times"), [(False, 2.0), (True, 1.0)])
-def test_without_a_gpu_a_model_is_whole_and_in_what_the_cpu_computes_in(
-    native: bool, times: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(precision, "cpu_computes_bfloat16", lambda: native)
-    gpu, cpu = (MemoryBudget(on_gpu, 64 * GIB, 64 * GIB) for on_gpu in (True, False))
-    assert model_fit(SD1, cpu, cpu.free).bytes == pytest.approx(
-        times * model_fit(SD1, gpu, gpu.free).bytes, rel=0.1
-    )
-    assert model_fit(SDXL, cpu, GIB) == ModelFit(
-        MemoryMode.FULL, model_fit(SDXL, cpu, 0).bytes, False
-    )
-
-
-def test_the_memory_is_that_of_the_device_in_the_settings() -> None:
-    gpus = (GpuSample(0, "a", GIB, 8 * GIB), GpuSample(1, "b", GIB, 24 * GIB, own_memory=GIB))
-    sample = Sample(0.0, 2 * GIB, 64 * GIB, GIB, 5.0, gpus)
-    assert memory_budget(sample) == MemoryBudget(True, 24 * GIB, 24 * GIB)
-    assert memory_budget(sample, "cpu") == MemoryBudget(False, 63 * GIB, 64 * GIB)
-
-
-@pytest.mark.parametrize(
-    ("on_gpu", "gibibytes", "expected"),
-    [
-        (True, 24, ("stable-diffusion-xl", "of 24.0 GiB VRAM")),
-        (True, 8, ("stable-diffusion-xl", "in parts")),
-        (True, 4, ("stable-diffusion-v1-5", "of 4.0 GiB VRAM")),
-        (False, 64, ("stable-diffusion-v1-5", "minutes a picture")),
-        (False, 2, ("stable-diffusion-v1-5", "too little")),
-    ],
-)
-def test_the_welcome_names_the_model_for_the_memory(
-    on_gpu: bool, gibibytes: int, expected: tuple[str, str]
-) -> None:
-    name, fits = recommend_download(MemoryBudget(on_gpu, 0, gibibytes * GIB))
-    assert expected[0] in name
-    assert expected[1] in fits
 
 
 async def test_the_welcome_waits_for_the_first_sample(harness: AppHarness) -> None:

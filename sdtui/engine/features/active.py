@@ -80,17 +80,17 @@ class ActiveFeatures:
                 stack.enter_context(feature.apply(section, model))
             yield
 
-    def embedding_key(self) -> Hashable:
+    def embedding_key(self, pass_: Pass) -> Hashable:
         """All embedding keys, by the features' names."""
-        keys = ((feature.name, feature.embedding_key(section)) for feature, section in self.uses)
+        keys = (
+            (feature.name, feature.embedding_key(section, pass_)) for feature, section in self.uses
+        )
         return tuple((name, key) for name, key in keys if key is not None)
 
-    def encode(
-        self, model: LoadedModel, prompt: str, negative_prompt: str, *, guidance: bool
-    ) -> Embeddings | None:
+    def encode(self, model: LoadedModel, pass_: Pass, *, guidance: bool) -> Embeddings | None:
         """The embeddings of the first feature that encodes; None if none does."""
         for feature, section in self.uses:
-            made = feature.encode(section, model, prompt, negative_prompt, guidance=guidance)
+            made = feature.encode(section, model, pass_, guidance=guidance)
             if made is not None:
                 return made
         return None

@@ -71,21 +71,15 @@ class Feature(Generic[Section]):
 
     # Encode
 
-    def embedding_key(self, section: Section) -> Hashable:
-        """What the embeddings of a prompt depend on beside the prompt. None = nothing."""
+    def embedding_key(self, section: Section, pass_: Pass) -> Hashable:
+        """What the embeddings of a pass depend on beside its prompts. None = nothing."""
         return None
 
     def encode(
-        self,
-        section: Section,
-        model: LoadedModel,
-        prompt: str,
-        negative_prompt: str,
-        *,
-        guidance: bool,
+        self, section: Section, model: LoadedModel, pass_: Pass, *, guidance: bool
     ) -> Embeddings | None:
-        """Encode a prompt in place of the family's `encode`; None = don't. Needs an
-        `embedding_key`."""
+        """Encode the prompts of a pass in place of the family's `encode`; None = don't. Needs an
+        `embedding_key`. `guidance` = whether the negative prompt is needed."""
         return None
 
     # Denoise

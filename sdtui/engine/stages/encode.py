@@ -8,24 +8,26 @@ from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families import family_of
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.passes import Pass
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models import TokenCounter
 from sdtui.requests.record import Truncation
 
 
-def encode(model: LoadedModel, request: ResolvedRequest, features: ActiveFeatures) -> Embeddings:
-    """The embeddings of a request's prompts, from the model's cache if they are there."""
+def encode(model: LoadedModel, pass_: Pass, features: ActiveFeatures) -> Embeddings:
+    """The embeddings of a pass's prompts, from the model's cache if they are there."""
+    request = pass_.request
     guidance = model.uses_cfg(request.guidance_scale)
     prompt, negative_prompt = request.prompt, request.negative_prompt if guidance else ""
 
     def make() -> Embeddings:
-        made = features.encode(model, prompt, negative_prompt, guidance=guidance)
+        made = features.encode(model, pass_, guidance=guidance)
         if made is not None:
             return made
         family = family_of(model.description)
         return family.encode(model, prompt, negative_prompt, guidance=guidance)
 
-    key = (prompt, negative_prompt, guidance, features.embedding_key())
+    key = (prompt, negative_prompt, guidance, features.embedding_key(pass_))
     return model.embeddings.get(key, make)
 
 
