@@ -1,4 +1,8 @@
-"""One process or thread at a time."""
+"""Locks between processes, through lock files.
+
+filelock would do for `exclusive`, but not for `is_held`, which needs a shared lock and must not
+make the file, and importing it takes longer than the window may wait.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ else:
 
     def _is_free(handle: int) -> bool:
         try:
-            # Shared: two that ask at the same time don't stand in each other's way.
+            # Shared, so that two processes that ask at the same time both find it free.
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
@@ -37,8 +41,8 @@ else:
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for whoever holds it now. The system lets go of it when
-    a process dies, however it dies. Not reentrant.
+    """Hold the lock file `path`, waiting until it is free. The system releases it when the process
+    ends, however it ends. Not reentrant.
 
     Raises OSError if the file can't be made or locked.
     """
@@ -51,8 +55,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 def hold(path: Path) -> int:
-    """Hold the new lock file `path` until the handle that is returned is closed, at the latest when
-    the process ends, however it ends.
+    """Hold the new lock file `path` until the returned handle is closed or the process ends.
 
     Raises OSError if the file can't be made or locked.
     """
@@ -66,8 +69,8 @@ def hold(path: Path) -> int:
 
 
 def is_held(path: Path) -> bool:
-    """Whether someone holds the lock file `path`: a process of this machine or, where both see the
-    same folder, of another. Nobody holds what isn't there. Raises OSError."""
+    """Return whether a process holds the lock file `path`, on this machine or on another that sees
+    the same folder. A missing file is not held. Raises OSError."""
     try:
         handle = os.open(path, os.O_RDWR)
     except FileNotFoundError:

@@ -20,7 +20,7 @@ class Output(BaseModel):
 
     folder: Path | None = None
     file: Path | None = None
-    """The file of a job's only picture; its ending tells the format."""
+    """The file of a job's only picture; its suffix sets the format."""
     format: PictureFormat = "png"
 
 
@@ -41,7 +41,7 @@ class Job(BaseModel):
     record: GenerationRecord | None = None
     """Set when the job is over, if it had begun."""
     error: str | None = None
-    """What went wrong and how to mend it."""
+    """What went wrong, and what to do about it."""
     is_user_error: bool = Field(
         False, validation_alias=AliasChoices("is_user_error", "asked_wrongly")
     )

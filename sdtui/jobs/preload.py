@@ -10,8 +10,8 @@ from sdtui.core.enums import DType, MemoryMode
 
 @dataclass(frozen=True)
 class PreloadTask:
-    """A model that is to be loaded before a job needs it. How it ended is told by the last event
-    under its id: `model_ready`, `unloaded`, `superseded`, `failed` or `cancelled`."""
+    """A model that is to be loaded before a job needs it. The last event under its id says how it
+    ended: `model_ready`, `unloaded`, `superseded`, `failed` or `cancelled`."""
 
     id: str
     model: str | None

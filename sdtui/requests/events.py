@@ -1,5 +1,5 @@
-"""What a running job tells. Every event is plain data; `JobEvent` is the envelope in which
-the queue hands them to its subscribers."""
+"""The events of a running job. Every event is plain data; `JobEvent` is the envelope in which
+subscribers get them."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ class Saved(_Event):
 
 
 class Finished(_Event):
-    """The job is done; its record tells the whole story."""
+    """The job is done."""
 
     kind: Literal["finished"] = "finished"
     record: GenerationRecord

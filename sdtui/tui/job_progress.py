@@ -56,8 +56,8 @@ class ShownProgress:
 
     @property
     def count(self) -> str:
-        """Steps or components that are done, of how many; "" where they aren't counted (bytes have
-        units, which the message tells)."""
+        """Steps or components that are done, of how many; "" where they aren't counted. Bytes are
+        in the message, with their units."""
         is_counted = self.total and self.stage != "downloading"
         return f"{self.step}/{self.total}" if is_counted else ""
 
