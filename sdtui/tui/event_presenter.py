@@ -108,7 +108,7 @@ class EventPresenter:
             self._follow(envelope)
         saved = any(isinstance(each.event, events.Saved) for each in arrived)
         if saved or not self.progress.is_running:
-            self._mailbox.take_preview()  # it shows less than what was saved
+            self._mailbox.take_preview(self.progress.job)  # it shows less than what was saved
         stagger(
             self._screen,
             lambda: self._panes.log.add([line for line in map(log_line, arrived) if line]),
@@ -124,16 +124,16 @@ class EventPresenter:
         self._panes.queue.show_places({each.job: shown_progress(each).place for each in running})
 
     def _follow(self, envelope: JobEvent) -> None:
-        progress = apply_event(self._open_jobs, envelope)
-        self.progress = shown_after(self.progress, progress)
-        panes = self._panes
+        before, panes = self.progress, self._panes
+        self.progress = now = shown_after(before, apply_event(self._open_jobs, envelope))
+        if now.is_running and not (before.is_running and before.job == now.job):
+            panes.preview.begin(self._queue.job(now.job).request.first_input_image)
         match envelope.event:
             case events.Started(seed=seed):
-                request = self._queue.job(envelope.job).request
                 panes.parameters.last_seed = seed
-                panes.preview.begin(request.first_input_image)
             case events.Saved(path=path):
-                panes.preview.add(Path(path))
+                if envelope.job == now.job:
+                    panes.preview.add(Path(path))
                 panes.history.reload()
             case events.Loaded(model=model, device=device, dtype=dtype, memory_mode=mode):
                 precision, memory = _SHORT.get(dtype, dtype), mode.replace("_", " ")
@@ -157,5 +157,5 @@ class EventPresenter:
             return
         if not pane.wants_preview():
             self._look_soon()
-        elif preview := self._mailbox.take_preview():
+        elif preview := self._mailbox.take_preview(self.progress.job):
             pane.show_preview(Pixels(preview.width, preview.height, preview.rgb))

@@ -13,38 +13,39 @@ _MOST = 5000
 
 
 class Mailbox:
-    """Keeps events until the app takes them. Of previews only the newest is kept, and the app is
-    told once however many come before it looks."""
+    """Holds events until the app takes them. Of a job's previews only the newest is held, and the
+    app is notified once, however many events come before it looks."""
 
     def __init__(self, notify: Callable[[], object]) -> None:
         """`notify` is called on the worker's thread when the first event comes."""
         self._notify = notify
         self._lock = threading.Lock()
         self._events: deque[JobEvent] = deque(maxlen=_MOST)
-        self._preview: Preview | None = None
+        self._previews: dict[str, Preview] = {}
         self._notified = False
 
     def put(self, event: JobEvent) -> None:
-        """Keep an event. Called by the queue."""
+        """Add an event. Called on the worker's thread."""
         with self._lock:
             if isinstance(event.event, Preview):
-                self._preview = event.event
+                self._previews[event.job] = event.event
             else:
                 self._events.append(event)
-            told, self._notified = self._notified, True
-        if not told:
+            was_notified, self._notified = self._notified, True
+        if not was_notified:
             self._notify()
 
     def take(self) -> list[JobEvent]:
-        """Everything but previews that has come since the last time."""
+        """Return everything but previews that has come since the last call."""
         with self._lock:
             events = list(self._events)
             self._events.clear()
             self._notified = False
         return events
 
-    def take_preview(self) -> Preview | None:
-        """The newest preview, if one has come since the last time."""
+    def take_preview(self, job: str) -> Preview | None:
+        """Return the newest preview of a job that has come since the last call, and drop those of
+        other jobs."""
         with self._lock:
-            preview, self._preview = self._preview, None
-        return preview
+            previews, self._previews = self._previews, {}
+        return previews.get(job)

@@ -123,7 +123,7 @@ def test_a_graph_is_as_wide_as_its_place() -> None:
     assert graph([1.0], 1, 2) == ["█", "█"]
 
 
-def test_of_previews_only_the_newest_is_kept_and_one_note_is_sent() -> None:
+def test_only_the_newest_preview_of_a_job_is_kept_and_one_note_is_sent() -> None:
     notes: list[None] = []
     mailbox = Mailbox(lambda: notes.append(None))
     for step in range(5):
@@ -132,7 +132,9 @@ def test_of_previews_only_the_newest_is_kept_and_one_note_is_sent() -> None:
         mailbox.put(JobEvent(job="a", time=0, event=events.Started(seed=step)))
     assert len(notes) == 1
     assert len(mailbox.take()) == 5
-    newest = mailbox.take_preview()
+    other = events.Preview(step=9, image_index=0, width=1, height=1, rgb=b"123")
+    mailbox.put(JobEvent(job="b", time=0, event=other))
+    newest = mailbox.take_preview("a")
     assert newest is not None
     assert newest.step == 4
-    assert mailbox.take_preview() is None
+    assert mailbox.take_preview("a") is mailbox.take_preview("b") is None
