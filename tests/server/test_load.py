@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sdtui.jobs import JobState
 from sdtui.server.connection import Connection
+from sdtui.server.middleware.body_limit import BodyLimitMiddleware
 from tests.support.live_server import (
     BODY,
     PATIENCE,
@@ -89,7 +90,7 @@ def test_job_of_a_disconnected_client_is_cancelled(
 def test_connection_without_a_complete_request_is_closed(
     tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdtui.server.connection._PATIENCE", 0.2)
+    monkeypatch.setattr(Connection, "head_seconds", 0.2)
     head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
     with live(tmp_path, lambda _: generator) as running, running.client() as ask:
         for said in (b"", head, head + b"\r\n" + head):
@@ -105,7 +106,7 @@ def test_connection_without_a_complete_request_is_closed(
 def test_oldest_of_too_many_silent_connections_is_closed(
     scripted: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdtui.server.connection._MOST_SILENT", 5)
+    monkeypatch.setattr(Connection, "max_silent", 5)
     with ExitStack() as stack, scripted.client() as ask:
         silent = []
         for number in range(8):
@@ -124,7 +125,7 @@ def test_oldest_of_too_many_silent_connections_is_closed(
 def test_slow_body_is_answered_with_408(
     tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdtui.server.middleware.body_limit._PATIENCE", 0.5)
+    monkeypatch.setattr(BodyLimitMiddleware, "chunk_seconds", 0.5)
     head = b"POST /generate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with live(tmp_path, lambda _: generator) as running:
         with socket.create_connection(running.address, 0.2) as slow:

@@ -24,6 +24,7 @@ from sdtui.core.errors import SettingsError
 from sdtui.jobs import Job
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.errors import public_message
+from sdtui.server.middleware.body_limit import BodyLimitMiddleware
 from sdtui.server.options import ServerOptions
 from tests.support.live_server import PATIENCE, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
@@ -266,7 +267,7 @@ def test_compressed_bodies_are_refused(locked: Live) -> None:
 def test_total_size_of_bodies_is_limited(
     tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdtui.server.middleware.body_limit._AT_ONCE", 1)
+    monkeypatch.setattr(BodyLimitMiddleware, "concurrent_bodies", 1)
     head = "POST /generate HTTP/1.1\r\nHost: localhost\r\n"
     head += "Content-Type: application/json\r\nContent-Length: 90001\r\n\r\n"
     headers = {"Content-Type": "application/json"}

@@ -19,9 +19,7 @@ import httpx
 import pytest
 
 from sdtui.core.settings import Settings
-from sdtui.jobs import JobPicture, JobState
-from sdtui.server.lifecycle import Server
-from sdtui.server.services.queue_persistence import QueuePersistence
+from sdtui.jobs import Job, JobPicture, JobState
 from tests.support.live_server import (
     BODY,
     PATIENCE,
@@ -263,34 +261,29 @@ def test_shutdown_during_startup_keeps_saved_queue(
     with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
         generator.hold.set()
         jobs = [ask.post("/jobs", json=BODY).json()["id"] for _ in range(3)]
-    take_over = QueuePersistence.take_over
-    servers: list[Server] = []
 
-    def interrupted(queue_persistence: QueuePersistence) -> None:
+    def end_while_adopting(server: Live) -> None:
+        adopt = server.backend.adopt_orphaned_jobs
+
         def end() -> None:
-            servers[0].handle_exit(15, None)
-            while not queue_persistence._services.closing.is_set():
-                time.sleep(0.01)
+            server.end()
+            server.until(server.services.closing.is_set)
 
-        if when == "before":
-            end()
-        take_over(queue_persistence)
-        if when == "behind":
-            while queue_persistence._services.backend.jobs.jobs()[0].state is not JobState.RUNNING:
-                time.sleep(0.01)
-            end()
+        def interrupted(*, begun: bool) -> list[Job]:
+            if when == "before":
+                end()
+            adopted = adopt(begun=begun)
+            if when == "behind":
+                server.until(lambda: server.backend.jobs.jobs()[0].state is JobState.RUNNING)
+                end()
+            return adopted
 
-    init = Server.__init__
+        monkeypatch.setattr(server.backend, "adopt_orphaned_jobs", interrupted)
 
-    def remembered(server: Server, *arguments: Any) -> None:
-        init(server, *arguments)
-        servers.append(server)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(QueuePersistence, "take_over", interrupted)
-        patch.setattr(Server, "__init__", remembered)
-        with live(tmp_path, lambda _: generator, grace=0, warm=False) as again:
-            again.thread.join(PATIENCE)
+    with live(
+        tmp_path, lambda _: generator, grace=0, warm=False, before_start=end_while_adopting
+    ) as again:
+        again.thread.join(PATIENCE)
     left = again.backend.orphaned_jobs()
     assert [job.id for job in left] == jobs
     assert {job.state for job in left} == {JobState.QUEUED}

@@ -82,11 +82,13 @@ def live(
     *,
     settings: Settings | None = None,
     warm: bool = True,
+    before_start: Callable[[Live], None] = lambda _: None,
     **options: Any,
 ) -> Iterator[Live]:
     """Run a server with its folders below `folder`; options are those of ServerOptions.
 
-    Yields once the first model is loaded, or at once if not `warm`.
+    Yields once the first model is loaded, or at once if not `warm`. `before_start` is called with
+    the server before it runs.
     """
     settings = settings or Settings(device="cpu")
     settings = replace(settings, pictures=folder / "pictures")
@@ -114,9 +116,10 @@ def live(
         started = threading.Event()
         server = Server(services, started.set)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        running = Live(url, backend, services, server, thread, generators)
+        before_start(running)
         thread.start()
         assert started.wait(PATIENCE)
-        running = Live(url, backend, services, server, thread, generators)
         running.until(lambda: services.job_events.model.was_loaded or not warm)
     try:
         yield running

@@ -1,4 +1,4 @@
-"""Bodies are counted while they arrive, so that none fills the memory."""
+"""Limit the size and duration of request bodies while they arrive."""
 
 from __future__ import annotations
 
@@ -12,56 +12,58 @@ from sdtui.server.errors import GONE, ApiError, ending, hanging_up
 from sdtui.server.options import ServerOptions
 from sdtui.server.shutdown import unless_closing
 
-_PATIENCE = 30.0
-"""Seconds that a part of a body may take to arrive."""
-_SLOWEST = 1000
-"""Bytes a second that it must have brought by then: one that trickles would stay for days."""
-_DELAY_SECONDS = 0.05
-"""Seconds that a part always has, as it may be here already and the server was busy."""
-_AT_ONCE = 4
-"""As many of the largest bodies may be in memory, beside those of the jobs that wait."""
+_MIN_BYTES_PER_SECOND = 1000
+"""Slowest rate of a body after `chunk_seconds`; a trickling one would occupy memory for days."""
+_MIN_SECONDS = 0.05
+"""Time that a chunk always has, since it may have arrived while the server was busy."""
 _WITHOUT_BODY = ("GET", "HEAD", "DELETE", "OPTIONS")
-"""No route reads one of these, and so none comes into memory."""
+"""Methods whose routes read no body."""
 
 
 class BodyLimitMiddleware:
-    """ASGI middleware: a body that is announced or grows beyond `max_body` is a 413, one that
-    stops arriving or trickles a 408, one that is too much beside the others a 429, and one that is
-    still on its way when the server ends a 503."""
+    """ASGI middleware that refuses bodies.
+
+    413 for a body larger than `max_body`, 408 for one that stalls or trickles, 429 if all bodies
+    together are too large, 503 for one that is incomplete when the server shuts down.
+    """
+
+    chunk_seconds = 30.0
+    """Time for a chunk of a body to arrive."""
+    concurrent_bodies = 4
+    """Number of bodies of the largest size in memory, in addition to those of waiting jobs."""
 
     def __init__(self, app: ASGIApp, options: ServerOptions, closing: asyncio.Event) -> None:
         self._app = app
         self._limit = options.max_body
-        self._limit_of_all = (options.queue_limit + _AT_ONCE) * options.max_body
+        self._limit_of_all = (options.queue_limit + self.concurrent_bodies) * options.max_body
         self._closing = closing
         self._in_flight = 0
-        """Bytes of all bodies whose requests are not answered."""
+        """Bytes of the bodies of all unanswered requests."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         if scope["type"] != "http" or scope["method"] in _WITHOUT_BODY:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        is_packed = headers.get("content-encoding", "").lower() not in ("", "identity")
+        is_compressed = headers.get("content-encoding", "").lower() not in ("", "identity")
         announced = headers.get("content-length", "")
         too_large = announced.isdecimal() and int(announced) > self._limit
         arrived = 0
-        is_whole = False
-        began = time.monotonic()
+        is_complete = False
+        started = time.monotonic()
 
         async def receive_counted() -> Message:
-            nonlocal arrived, is_whole
-            if is_whole:
-                return await receive()  # only that the client goes away can still come
-            if is_packed:
-                raise _packed()
+            nonlocal arrived, is_complete
+            if is_complete:
+                return await receive()  # only a disconnect can still arrive
+            if is_compressed:
+                raise _compressed()
             if too_large:
                 raise self._too_large()
-            left = began + _PATIENCE + arrived / _SLOWEST - time.monotonic()
-            patience = max(_DELAY_SECONDS, min(left, _PATIENCE))
+            left = started + self.chunk_seconds + arrived / _MIN_BYTES_PER_SECOND - time.monotonic()
+            timeout = max(_MIN_SECONDS, min(left, self.chunk_seconds))
             try:
-                message = await unless_closing(receive(), self._closing, patience)
+                message = await unless_closing(receive(), self._closing, timeout)
             except TimeoutError as error:
                 raise (ending() if self._closing.is_set() else _too_slow()) from error
             if message["type"] == "http.disconnect":
@@ -73,7 +75,7 @@ class BodyLimitMiddleware:
                 raise self._too_large()
             if self._in_flight > self._limit_of_all:
                 raise _too_much()
-            is_whole = not message.get("more_body", False)
+            is_complete = not message.get("more_body", False)
             return message
 
         try:
@@ -97,6 +99,6 @@ def _too_much() -> ApiError:
     return hanging_up(429, "TooMuchAtOnce", message, {"Retry-After": "5"})
 
 
-def _packed() -> ApiError:
+def _compressed() -> ApiError:
     message = "Compressed bodies are not read here. Leave Content-Encoding out."
     return hanging_up(415, "UnsupportedMediaType", message, {"Accept-Encoding": "identity"})
