@@ -1,4 +1,4 @@
-"""StableDiffusionEngine: holds one model at a time and carries out runs with it."""
+"""StableDiffusionEngine: loads models and holds one at a time."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ from sdtui.requests.record import ModelRecord
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """What `load` has to have ready."""
+class _ModelSetup:
+    """A model and how it is loaded."""
 
     source: ModelSource
     description: ModelDescription
@@ -56,8 +56,8 @@ class _Wanted:
     speed: Speed
     features: ActiveFeatures
 
-    def can_be_had_of(self, loaded: LoadedModel) -> bool:
-        """True if a loaded model is this, or is but for a memory mode that can be changed."""
+    def matches(self, loaded: LoadedModel) -> bool:
+        """True if a loaded model has this setup, or only another memory mode that can change."""
         return (
             (loaded.source.location, loaded.dtype, loaded.speed, loaded.load_key)
             == (self.source.location, self.dtype, self.speed, self.features.load_key())
@@ -110,13 +110,9 @@ class StableDiffusionEngine:
             )
         return source, describe_model(path)
 
-    def dtype_for(self, asked: DType) -> DType:
-        """The number format of a run: what it asks for, else the device's."""
-        return choose_dtype(self.device, asked)
-
     def choose_mode(self, asked: MemoryMode, estimate: Estimate, model: str) -> MemoryMode:
-        """The memory mode of a run. Left to us: the mode that the model is already in if it fits,
-        else the fastest that does. Raises UnsupportedModelError for a mode that the device
+        """The memory mode of a run. For AUTO, the mode that the model is in already if it fits,
+        else the fastest that fits. Raises UnsupportedModelError for a mode that the device
         doesn't have."""
         if asked is not MemoryMode.AUTO:
             if asked not in self.modes:
@@ -145,25 +141,27 @@ class StableDiffusionEngine:
         cancellation: Cancellation | None = None,
         features: ActiveFeatures | None = None,
     ) -> LoadedModel:
-        """Have `model` ready in this number format, memory mode and speed preset (None = that of
-        the settings), for these features; another one goes first.
+        """Load `model` in this number format, memory mode and speed preset (None = that of the
+        settings), for these features, unless it is loaded so already; another model is dropped
+        first.
 
         Raises the ModelErrors, SettingsError, CancelledError, or the libraries' own error when
-        memory runs out (nothing of the model stays behind then).
+        memory runs out (no part of the model stays in memory then).
         """
         cancellation = cancellation or Cancellation()
         features = features or ActiveFeatures()
-        dtype = self.dtype_for(dtype)
+        dtype = choose_dtype(self.device, dtype)
         source, description = self.find(model, report, cancellation)
         added = features.memory(description, dtype)
         estimate = native_estimate(description, dtype, added=added)
         mode = self.choose_mode(memory_mode, estimate, model)
-        wanted = _Wanted(source, description, dtype, mode, speed or self.settings.speed, features)
-        if self.loaded and wanted.can_be_had_of(self.loaded):
+        speed = speed or self.settings.speed
+        setup = _ModelSetup(source, description, dtype, mode, speed, features)
+        if self.loaded and setup.matches(self.loaded):
             self._change_mode(self.loaded, mode)
         else:
             self.unload()
-            self._load(wanted, report, cancellation)
+            self._load(setup, report, cancellation)
         assert self.loaded is not None
         return self.loaded
 
@@ -176,8 +174,8 @@ class StableDiffusionEngine:
         loaded.memory_mode = mode
         self.loaded = loaded
 
-    def _load(self, wanted: _Wanted, report: Report, cancellation: Cancellation) -> None:
-        source, description, dtype = wanted.source, wanted.description, wanted.dtype
+    def _load(self, setup: _ModelSetup, report: Report, cancellation: Cancellation) -> None:
+        source, description, dtype = setup.source, setup.description, setup.dtype
         started = time.perf_counter()
 
         def on_component(name: str, number: int, total: int) -> None:
@@ -186,12 +184,12 @@ class StableDiffusionEngine:
         pipeline, timings = load_pipeline(
             description, TORCH_DTYPES[dtype], on_component, cancellation
         )
-        wanted.features.after_load(pipeline)
+        setup.features.after_load(pipeline)
         to_rgb = latent_to_rgb(description.family, getattr(pipeline, "vae", None))
         with _timed(timings, "speed"):
-            speedups = apply_speed(pipeline, wanted.speed, self.device)
+            speedups = apply_speed(pipeline, setup.speed, self.device)
         with _timed(timings, "to device"):
-            apply_mode(pipeline, wanted.memory_mode, self.device)
+            apply_mode(pipeline, setup.memory_mode, self.device)
         with _timed(timings, "hash"):
             record = _model_record(source, description, pipeline)
         self.loaded = LoadedModel(
@@ -200,15 +198,15 @@ class StableDiffusionEngine:
             pipeline=pipeline,
             device=self.device,
             dtype=dtype,
-            memory_mode=wanted.memory_mode,
-            speed=wanted.speed,
+            memory_mode=setup.memory_mode,
+            speed=setup.speed,
             speedups=speedups,
             own_scheduler=pipeline.scheduler,
             counters=token_counters(description.path),
             to_rgb=to_rgb,
             record=record,
             load_timings=timings,
-            load_key=wanted.features.load_key(),
+            load_key=setup.features.load_key(),
         )
         report(
             Loaded(
@@ -216,7 +214,7 @@ class StableDiffusionEngine:
                 family=description.family,
                 device=str(self.device.torch),
                 dtype=dtype,
-                memory_mode=wanted.memory_mode,
+                memory_mode=setup.memory_mode,
                 seconds=time.perf_counter() - started,
             )
         )

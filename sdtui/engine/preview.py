@@ -96,7 +96,7 @@ class X0Watcher:
         self.x0: Tensor | None = None
 
     def watch(self, denoiser: nn.Module, guidance_scale: float) -> Any:
-        """Begin to look at `denoiser`; returns the hook's handle, to be removed afterwards."""
+        """Start watching `denoiser`; returns the hook's handle, to be removed afterwards."""
         self.x0 = None
         self._guidance = guidance_scale
         return denoiser.register_forward_hook(self._look, with_kwargs=True)

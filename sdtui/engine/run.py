@@ -49,7 +49,7 @@ class GenerationResult:
 
 
 class Run:
-    """See the module's text. `advance` does all that is left to do."""
+    """Carries out one request. The generator may replace `plan` between two attempts."""
 
     def __init__(
         self,

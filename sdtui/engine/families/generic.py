@@ -21,7 +21,7 @@ _LATENT_PIPELINES = ("StableDiffusion3Pipeline", "FluxPipeline")
 
 
 class GenericFamily:
-    """See Family."""
+    """Runs any text-to-image pipeline of diffusers. Implements Family."""
 
     def components(self, names: list[str]) -> list[str]:
         """All of them."""
@@ -43,7 +43,6 @@ class GenericFamily:
         return {}
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
-        """See Family."""
         accepted = _accepted(_pipeline(model, batch))
         return [name for name in _request_arguments(batch) if name not in accepted]
 
@@ -55,7 +54,6 @@ class GenericFamily:
         *,
         watch: bool,
     ) -> torch.Tensor | list[Image.Image]:
-        """See Family."""
         pipeline = _pipeline(model, batch)
         gives_latents = model.description.pipeline_class in _LATENT_PIPELINES
         wanted = {

@@ -19,7 +19,7 @@ from sdtui.models.component_files import UNUSED
 
 
 class StableDiffusionFamily:
-    """See Family."""
+    """Runs SD 1.x, SD 2.x and SDXL. Implements Family."""
 
     def components(self, names: list[str]) -> list[str]:
         """All but the safety checker and what belongs to it."""
@@ -32,7 +32,6 @@ class StableDiffusionFamily:
     def encode(
         self, model: LoadedModel, prompt: str, negative_prompt: str, *, guidance: bool
     ) -> Embeddings:
-        """See Family."""
         pipeline = model.pipeline
         names = ["prompt_embeds", "negative_prompt_embeds"]
         if hasattr(pipeline, "text_encoder_2"):
@@ -60,7 +59,6 @@ class StableDiffusionFamily:
     def denoise(
         self, model: LoadedModel, batch: Batch, on_step: OnStep, *, watch: bool
     ) -> torch.Tensor:
-        """See Family."""
         generators = batch.generators()
         arguments = {**batch.arguments, **_embeddings(model, batch)}
         pass_, request = batch.pass_, batch.pass_.request

@@ -1,4 +1,4 @@
-"""Image-to-image: the first pass begins from a picture."""
+"""Image-to-image."""
 
 from __future__ import annotations
 
@@ -42,16 +42,15 @@ class FromInitImage:
         before: torch.Tensor | None,
         generators: Sequence[torch.Generator],
     ) -> torch.Tensor:
-        """See Start. They are drawn from the VAE's posterior, with each picture's generator."""
+        """Latents are drawn from the VAE's posterior, with each picture's generator."""
         return encode_image(model, self.image(request), generators)
 
     def image(self, request: ResolvedRequest) -> Image.Image:
-        """See Start."""
         return fit_image(self.opened.image, request.width, request.height, self.fit)
 
 
 class ImageToImage(Feature[OpenedImageToImage]):
-    """See the module's text."""
+    """Lets the first pass begin from a picture."""
 
     name = "image_to_image"
 
