@@ -65,18 +65,18 @@ async def test_help_names_the_key_from_the_config(tmp_path: Path) -> None:
         assert manual(harness).topic == "generate"
 
 
-async def test_page_scrolls_by_keyboard(bench: AppHarness) -> None:
-    async with running(bench, (80, 24)):
-        bench.app.push_screen(ManualScreen("memory"))
-        await bench.until(lambda: "Before a run" in shown(bench))
-        box = manual(bench).query_one(KeyScroll)
+async def test_page_scrolls_by_keyboard(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        harness.app.push_screen(ManualScreen("memory"))
+        await harness.until(lambda: "Before a run" in shown(harness))
+        box = manual(harness).query_one(KeyScroll)
         for down, up in (("down", "up"), ("j", "k"), ("pagedown", "pageup"), ("G", "g")):
-            await bench.press(down)
-            await bench.until(lambda: box.scroll_offset.y > 0)
-            await bench.press(up)
-            await bench.until(lambda: box.scroll_offset.y == 0)
-        await bench.press("G")
-        await bench.until(lambda: "If it is still broken the job fails" in shown(bench))
+            await harness.press(down)
+            await harness.until(lambda: box.scroll_offset.y > 0)
+            await harness.press(up)
+            await harness.until(lambda: box.scroll_offset.y == 0)
+        await harness.press("G")
+        await harness.until(lambda: "If it is still broken the job fails" in shown(harness))
 
 
 async def test_pages_turn_from_the_first_line(harness: AppHarness) -> None:
