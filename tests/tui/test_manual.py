@@ -12,6 +12,8 @@ from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.manual import SECTIONS, ManualScreen
 from sdtui.tui.screens.models import ModelScreen
+from sdtui.tui.screens.picture import CompareScreen, PictureScreen
+from sdtui.tui.screens.settings import SettingsScreen
 from sdtui.tui.widgets.key_scroll import KeyScroll
 from tests.support.app_harness import AppHarness, running
 
@@ -36,9 +38,11 @@ def test_every_section_that_help_opens_is_in_the_manual(section: str) -> None:
     assert heading in sections(read_page(topic))
 
 
-async def test_every_pane_has_a_section(harness: AppHarness) -> None:
+async def test_every_pane_has_a_section_and_every_section_a_place(harness: AppHarness) -> None:
     async with running(harness):
-        assert {str(pane.id) for pane in harness.app.main.query(Pane)} <= set(SECTIONS)
+        panes = {str(pane.id) for pane in harness.app.main.query(Pane)}
+    classes = (ModelScreen, SettingsScreen, PictureScreen, CompareScreen)
+    assert set(SECTIONS) == panes | {each.__name__ for each in classes}
 
 
 async def test_help_opens_the_section_of_the_focused_pane(harness: AppHarness) -> None:
