@@ -104,7 +104,7 @@ def bench(
     plan = _plan(prompts, steps, sizes, runs, count)
     given = {name: value for name, value in flags.items() if value is not None}
     request = GenerationRequest.parse(
-        {"prompt": "-", "seed": 0, **settings.request_defaults(), **given}
+        {"prompt": plan.prompts[0], "seed": 0, **settings.request_defaults(), **given}
     )
     for cell in plan.cells():
         request.changed(

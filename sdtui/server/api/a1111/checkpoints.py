@@ -16,7 +16,7 @@ from sdtui.server.shutdown import unless_closing
 
 
 class CheckpointAnswer(BaseModel):
-    """A model; its title is its name, so that it never changes."""
+    """A model; its title is its name, which never changes."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -29,13 +29,13 @@ class CheckpointAnswer(BaseModel):
 
 
 async def list_checkpoints(services: ServerServices) -> list[CheckpointAnswer]:
-    """Every model that a request may name."""
+    """List the models that a request may name."""
     return [_answer(each) for each in await asyncio.to_thread(services.models.sources)]
 
 
 async def find_checkpoint(services: ServerServices, title: str | None) -> str:
-    """The model's name for a title, with or without a hash behind it; without a title, that of the
-    chosen one. Raises ApiError for one that isn't there."""
+    """Find the name of a model by its title, with or without a hash at the end; without a title,
+    that of the selected model. Raises ApiError if there is no such model."""
     if not title or title == services.a1111.checkpoint:
         return services.a1111.checkpoint
     try:
@@ -45,9 +45,9 @@ async def find_checkpoint(services: ServerServices, title: str | None) -> str:
 
 
 async def read_checkpoint(services: ServerServices, name: str | None) -> None:
-    """Have a model in memory (None: have none), and wait for it unless jobs go before it.
+    """Load a model (None = unload it), and wait for it unless jobs run first.
 
-    Raises ApiError for one that can't be read, and if another is wanted meanwhile.
+    Raises ApiError if it can't be loaded, or if another one is requested meanwhile.
     """
     queue, settings = services.backend.jobs, services.settings
     jobs_go_first = any(not job.state.is_over for job in queue.jobs())
@@ -69,7 +69,7 @@ async def read_checkpoint(services: ServerServices, name: str | None) -> None:
 
 
 def _resolve(services: ServerServices, title: str) -> str:
-    with suppress(ModelNotFoundError):  # a name may itself end like one with a hash behind it
+    with suppress(ModelNotFoundError):  # a name may itself end with brackets
         return services.models.resolve(title)
     name = title.rpartition(" [")[0] if title.endswith("]") else title
     return services.models.resolve(name.removesuffix(".safetensors"))

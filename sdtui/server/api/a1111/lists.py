@@ -1,4 +1,4 @@
-"""What there is to choose from, memory, and the settings in a picture."""
+"""Lists of models, samplers and schedules; memory; the settings in a picture."""
 
 from __future__ import annotations
 
@@ -48,22 +48,22 @@ class PngInfoAnswer(BaseModel):
     """The settings in a picture."""
 
     info: str
-    """A1111's text, or nothing."""
+    """The infotext; empty if there is none."""
     items: dict[str, str] = Field(default_factory=dict)
-    """Every text in the file, by its keyword."""
+    """All texts in the file by their keywords."""
     parameters: dict[str, Any] = Field(default_factory=dict)
-    """A1111's text, taken apart."""
+    """The parsed infotext."""
 
 
 class ScriptsAnswer(BaseModel):
-    """The names of scripts: there are none."""
+    """The names of scripts, which sdtui doesn't have."""
 
     txt2img: list[str] = []
     img2img: list[str] = []
 
 
 class EmbeddingsAnswer(BaseModel):
-    """Textual inversions: there are none."""
+    """Textual inversions, which sdtui doesn't have."""
 
     loaded: dict[str, Any] = {}
     skipped: dict[str, Any] = {}
@@ -96,7 +96,7 @@ async def schedulers() -> list[SchedulerAnswer]:
 
 @router.get("/memory", responses=_ERRORS)
 async def memory(services: ServicesDep) -> dict[str, dict[str, Any]]:
-    """Memory in bytes, of the machine and of the first GPU."""
+    """Return the memory of the machine and of the first GPU, in bytes."""
     hardware = services.backend.hardware
     sample = hardware.latest
     if sample is None:
@@ -123,7 +123,7 @@ async def memory(services: ServicesDep) -> dict[str, dict[str, Any]]:
 
 @router.post("/png-info", responses=documented("a1111", 408, 429, 503, 507))
 async def png_info(body: PictureBody, services: ServicesDep) -> PngInfoAnswer:
-    """The settings in a picture of this or another tool."""
+    """Read the settings in a picture of sdtui or another tool."""
 
     def read() -> PngInfoAnswer:
         path = services.uploads.new_path()
@@ -131,7 +131,7 @@ async def png_info(body: PictureBody, services: ServicesDep) -> PngInfoAnswer:
         try:
             texts = read_texts(path).texts
         except ImageError:
-            texts = {}  # a kind of file that holds none
+            texts = {}  # a format without texts
         finally:
             services.uploads.forget([path])
         text = texts.get(INFOTEXT_KEYWORD) or texts.get("UserComment") or ""
@@ -147,25 +147,25 @@ async def png_info(body: PictureBody, services: ServicesDep) -> PngInfoAnswer:
 
 @router.get("/scripts", responses=_ERRORS)
 async def scripts() -> ScriptsAnswer:
-    """None."""
+    """List scripts: always none."""
     return ScriptsAnswer()
 
 
 @router.get("/embeddings", responses=_ERRORS)
 async def embeddings() -> EmbeddingsAnswer:
-    """None."""
+    """List textual inversions: always none."""
     return EmbeddingsAnswer()
 
 
 @router.get("/upscalers", responses=_ERRORS)
 async def upscalers() -> list[NameAnswer]:
-    """None that does anything, but clients want one to show."""
+    """List upscalers: only "None", since clients show the first one."""
     return [NameAnswer(name="None")]
 
 
 @router.get("/cmd-flags", responses=_ERRORS)
 async def cmd_flags() -> dict[str, Any]:
-    """None that clients may know."""
+    """List command-line flags: always none."""
     return {}
 
 
@@ -180,7 +180,7 @@ async def cmd_flags() -> dict[str, Any]:
 @router.get("/script-info", responses=_ERRORS)
 @router.get("/extensions", responses=_ERRORS)
 async def none() -> list[NameAnswer]:
-    """There are none here."""
+    """List what sdtui doesn't have: always none."""
     return []
 
 
@@ -189,7 +189,7 @@ async def none() -> list[NameAnswer]:
 @router.post("/refresh-loras", responses=_ERRORS)
 @router.post("/refresh-embeddings", responses=_ERRORS)
 async def refresh() -> None:
-    """The lists are always fresh."""
+    """Does nothing, since lists are read anew for each request."""
 
 
 def _memory(used: int, total: int) -> dict[str, int]:

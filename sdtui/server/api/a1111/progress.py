@@ -1,4 +1,4 @@
-"""How far the running job is, and stopping it."""
+"""Progress of the running job, interrupt and skip."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from sdtui.server.previews import enlarged_size, preview_base64
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
 _PREVIEW_SIDE = 512
-"""Pixels of a preview's longer side."""
+"""Longer side of a preview in pixels."""
 _DELAY_SECONDS = 0.25
-"""Seconds within which a client that interrupts also hangs up, if it does."""
+"""A client that interrupts and disconnects does both within this time."""
 
 
 class StateAnswer(BaseModel):
-    """Where the running job is."""
+    """The state of the running job."""
 
     skipped: bool = False
     interrupted: bool = False
     stopping_generation: bool = False
     job: str = ""
     job_count: int = 0
-    """Pictures of the running job; 0 = nothing runs."""
+    """Number of pictures of the running job; 0 = no job runs."""
     job_timestamp: str = "0"
     job_no: int = 0
     sampling_step: int = 0
@@ -38,7 +38,7 @@ class StateAnswer(BaseModel):
 
 
 class ProgressAnswer(BaseModel):
-    """How far the running job is, from 0 to 1, and what forms."""
+    """Progress of the running job, 0 to 1, with a preview."""
 
     progress: float = 0.0
     eta_relative: float = 0.0
@@ -50,14 +50,14 @@ class ProgressAnswer(BaseModel):
 
 
 class EmptyAnswer(BaseModel):
-    """It was done."""
+    """An empty object."""
 
 
 @router.get("/progress", responses=documented("a1111"))
 async def progress(
     services: ServicesDep, skip_current_image: Annotated[bool, Query()] = False
 ) -> ProgressAnswer:
-    """How far the running job is, whoever asked for it."""
+    """Return the progress of the running job, of whichever client."""
     job = services.job_events.running
     if job is None:
         loading = services.job_events.model.loading is not None
@@ -72,7 +72,7 @@ async def progress(
         size = enlarged_size(preview, _PREVIEW_SIDE)
         shown = await asyncio.to_thread(preview_base64, preview, size)
     return ProgressAnswer(
-        # Decoding and saving are still to come: only what is over is 1.
+        # 1 would mean that the job has ended, but decoding and saving are still to come.
         progress=min(0.99, running.fraction),
         eta_relative=step.remaining if step else 0.0,
         state=StateAnswer(
@@ -91,10 +91,10 @@ async def progress(
 
 @router.post("/interrupt", responses=documented("a1111"))
 async def interrupt(services: ServicesDep, http: Request) -> EmptyAnswer:
-    """Stop the running job if this client asked for it; what is finished of it is its answer.
+    """Stop the running job if it is this client's; its answer has the finished pictures.
 
-    A front end asks for all who use it from one address, and where one of them gives up it both
-    interrupts and hangs up. That job is cancelled by the latter: then no other is stopped.
+    A front end with several users sends all requests from one address. If one user gives up, it
+    interrupts and also disconnects, which cancels that user's job; no other job is stopped then.
     """
     job = _own_running(services, http)
     if list(services.a1111.clients.values()).count(client_address(http)) > 1:
@@ -108,7 +108,7 @@ async def interrupt(services: ServicesDep, http: Request) -> EmptyAnswer:
 
 @router.post("/skip", responses=documented("a1111"))
 async def skip(services: ServicesDep, http: Request) -> EmptyAnswer:
-    """Stop the picture that is being made if this client asked for it, and go on with the next."""
+    """Skip the current picture if the running job is this client's."""
     job = _own_running(services, http)
     if job is not None:
         services.a1111.skipped.add(job)
@@ -117,7 +117,7 @@ async def skip(services: ServicesDep, http: Request) -> EmptyAnswer:
 
 
 def client_address(http: Request) -> str:
-    """By what a client is known, since A1111's requests have no name of their own."""
+    """The identity of a client: its address, since A1111's requests have no ids."""
     return http.client.host if http.client else ""
 
 

@@ -1,6 +1,5 @@
 """All routes of this API."""
 
-from sdtui.server.api.a1111 import generate, lists, options, progress
-from sdtui.server.api.a1111 import unsupported as absent
+from sdtui.server.api.a1111 import generate, lists, options, progress, unsupported
 
-ROUTERS = (absent.router, generate.router, progress.router, options.router, lists.router)
+ROUTERS = (unsupported.router, generate.router, progress.router, options.router, lists.router)

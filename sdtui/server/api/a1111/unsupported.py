@@ -1,5 +1,4 @@
-"""What A1111 can do and sdtui can't: refused with a reason, so that no client takes it for a
-fault of the address."""
+"""Functions of A1111 that sdtui doesn't have: refused with a reason, instead of a 404."""
 
 from __future__ import annotations
 
@@ -14,11 +13,11 @@ _ERRORS = documented("a1111")
 @router.post("/extra-single-image", responses=_ERRORS)
 @router.post("/extra-batch-images", responses=_ERRORS)
 async def upscale() -> None:
-    """There are no upscalers here."""
+    """Refused: sdtui has no upscalers."""
     raise ApiError(400, "Unsupported", "There are no upscalers here. Ask for the size itself.")
 
 
 @router.post("/interrogate", responses=_ERRORS)
 async def interrogate() -> None:
-    """There is nothing here that describes pictures."""
+    """Refused: sdtui can't describe pictures."""
     raise ApiError(400, "Unsupported", "There is nothing here that describes pictures.")

@@ -1,4 +1,4 @@
-"""POST /generate: a request in, the picture out."""
+"""POST /generate: send a request and wait for the picture."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class PictureAnswer(BaseModel):
 
 
 class GenerateAnswer(PictureAnswer):
-    """The first picture, and how it was made."""
+    """The first picture with its record."""
 
     job: str
     generation_time: float
-    """Seconds, loading included; waiting in the queue is not."""
+    """Seconds, with loading, without waiting in the queue."""
     record: GenerationRecord
     more: list[PictureAnswer]
-    """The other pictures, if several were asked for."""
+    """The other pictures, if several were requested."""
 
 
 @router.post(
@@ -57,9 +57,9 @@ async def generate(
     http: Request,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
-    """Make pictures and wait for them. With `Accept: image/png` the answer is the PNG itself.
+    """Generate pictures and wait for them. With `Accept: image/png` the answer is the PNG itself.
 
-    If the client goes away the job is cancelled.
+    If the client disconnects, the job is cancelled.
     """
     as_png = prefers_png(accept)
     if as_png and body.num_images_per_prompt() > 1:
@@ -76,11 +76,11 @@ async def generate(
 
 
 def prefers_png(accept: str) -> bool:
-    """Whether an Accept header asks for PNG rather than JSON: by its weights, then by what it names
-    more exactly (RFC 9110, 12.5.1)."""
+    """True if an Accept header prefers PNG to JSON: by weight, then by the more specific media
+    range (RFC 9110, 12.5.1)."""
     weights: dict[str, float] = {}
-    for named in accept.lower().split(","):
-        kind, *parameters = (part.strip() for part in named.split(";"))
+    for media_range in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in media_range.split(";"))
         weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
         try:
             weights[kind] = float(weight)
@@ -91,7 +91,7 @@ def prefers_png(accept: str) -> bool:
 
 
 def _rank(weights: dict[str, float], *kinds: str) -> tuple[float, int]:
-    """The weight of the first kind that is named, and how exactly that names it."""
+    """The weight of the first of these media ranges that the header has, and its specificity."""
     found = ((weights[kind], -place) for place, kind in enumerate(kinds) if kind in weights)
     return next(found, (0.0, 0))
 

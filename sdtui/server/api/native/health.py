@@ -1,4 +1,4 @@
-"""How the server is, what it serves, and its metrics."""
+"""Health, models, samplers and metrics."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ router = APIRouter(tags=["sdtui"])
 
 
 class HealthAnswer(BaseModel):
-    """How the server is."""
+    """The state of the server."""
 
     model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
 
     status: Literal["ok", "loading", "failed", "ending"]
-    """failed: the model that was to be ready can't be read, see `problem`."""
+    """failed = the model can't be loaded, see `problem`."""
     model_loaded: bool
     model: str | None
     """The model in memory."""
     device: str | None
-    """Where it is; not known before a model was loaded."""
+    """None until a model is loaded."""
     dtype: str | None
     queue_length: int
     queue_limit: int
     problem: str | None
-    """Why no model is in memory, if one should be."""
+    """Why the model could not be loaded."""
     running: str | None
-    """The id of the job that is being carried out."""
+    """The id of the running job."""
     version: str
 
 
@@ -63,7 +63,7 @@ class ModelAnswer(BaseModel):
 
 @router.get("/", include_in_schema=False)
 async def root(http: Request) -> RedirectResponse:
-    """The documentation, for who opens the server in a browser."""
+    """Redirect browsers to the documentation."""
     return RedirectResponse(f"{http.scope.get('root_path', '')}/docs")
 
 
@@ -97,7 +97,7 @@ def _status(services: ServerServices) -> Literal["ok", "loading", "failed", "end
 
 @router.get("/livez", response_class=PlainTextResponse, responses=documented("sdtui"))
 async def livez() -> str:
-    """Whether the process answers. Needs no key."""
+    """Liveness probe: the process answers. Needs no key."""
     return "ok"
 
 
@@ -113,13 +113,12 @@ async def livez() -> str:
     },
 )
 async def readyz(services: ServicesDep) -> PlainTextResponse:
-    """Whether to send jobs: not before the first model is read, nor while the server ends. Needs
-    no key."""
+    """Readiness probe: ready from the first loaded model until shutdown. Needs no key."""
     if services.closing.is_set():
         return PlainTextResponse("ending", 503)
     model = services.job_events.model
     if not model.was_loaded:
-        # Why is told to those who have the key, by /health.
+        # The reason is in /health, which needs a key.
         failed = model.problem is not None
         return PlainTextResponse("no model can be read" if failed else "reading a model", 503)
     return PlainTextResponse("ok")
@@ -134,7 +133,7 @@ async def readyz(services: ServicesDep) -> PlainTextResponse:
     },
 )
 async def metrics(services: ServicesDep) -> Response:
-    """For Prometheus."""
+    """Return the metrics for Prometheus."""
     return Response(services.metrics.expose(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -144,12 +143,12 @@ async def models(services: ServicesDep) -> list[ModelAnswer]:
     model = services.job_events.model.loaded
     loaded = model.model if model else None
 
-    def look() -> list[ModelAnswer]:
+    def describe_all() -> list[ModelAnswer]:
         default = services.models.default
         models = services.models
         return [_answer(models, each, default, loaded) for each in models.sources()]
 
-    return await asyncio.to_thread(look)
+    return await asyncio.to_thread(describe_all)
 
 
 @router.get("/samplers", responses=documented("sdtui"))
@@ -169,7 +168,7 @@ def _answer(
     except ModelError as error:
         return answer.model_copy(update={"problem": str(error)})
     if described is None:
-        return answer  # it will be downloaded
+        return answer  # not downloaded yet
     return answer.model_copy(
         update={
             "family": described.family,

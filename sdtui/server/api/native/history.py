@@ -1,4 +1,4 @@
-"""The pictures that were made."""
+"""The history: search pictures, and get their records and files."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class EntryAnswer(BaseModel):
     model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
     id: int
-    """Newer pictures have larger ones."""
+    """Larger for newer pictures."""
     url: str
-    """Of its story; with /picture behind it, of the picture."""
+    """Of its record; the picture is at URL/picture."""
     time: datetime
     prompt: str
     negative_prompt: str
@@ -45,11 +45,11 @@ class EntryAnswer(BaseModel):
     starred: bool
     tags: tuple[str, ...]
     problem: str
-    """What is wrong with the picture file; empty if nothing is."""
+    """What is wrong with the picture file; empty if nothing."""
 
 
 class PageAnswer(BaseModel):
-    """A part of what a search found, newest first."""
+    """A page of search results, newest first."""
 
     total: int
     offset: int
@@ -57,7 +57,7 @@ class PageAnswer(BaseModel):
 
 
 class RecordAnswer(BaseModel):
-    """A picture and how it was made."""
+    """A picture with its record."""
 
     entry: EntryAnswer
     record: GenerationRecord
@@ -78,7 +78,7 @@ async def search(
 
 @router.get("/{entry_id}", responses=documented("sdtui", 404))
 async def show(entry_id: EntryId, services: ServicesDep) -> RecordAnswer:
-    """The whole story of a picture."""
+    """Return a picture's entry and record."""
 
     def read() -> RecordAnswer:
         entry = services.backend.pictures.get(entry_id)
@@ -96,7 +96,7 @@ async def show(entry_id: EntryId, services: ServicesDep) -> RecordAnswer:
     },
 )
 async def picture(entry_id: EntryId, services: ServicesDep) -> Response:
-    """The picture itself."""
+    """Return the picture file."""
     return await picture_response(services.backend.pictures, entry_id)
 
 

@@ -1,4 +1,4 @@
-"""Jobs that nobody waits for: asked for, looked at, followed, cancelled."""
+"""Jobs in the background: submit, list, follow and cancel them."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as
 router = APIRouter(tags=["sdtui"], route_class=GenerationRoute)
 
 _EVENT_ID = re.compile(r"([0-9a-f]+)-(\d{1,9})", re.ASCII)
-"""The run of the server, and the number among the job's lasting events, from 1."""
+"""The run of the server, and the number of the event among the job's lasting ones, from 1."""
 _MOST_JOBS = 1_000_000
 JobId = Annotated[str, PathValue(max_length=64)]
 
 
 class JobAnswer(BaseModel):
-    """A job as it stands."""
+    """The state of a job."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     id: str
     url: str
-    """Of this answer; with /events behind it, of the job's events."""
+    """Of this job; its events are at URL/events."""
     state: JobState
     prompt: str
     position: int | None = None
-    """Jobs that go before it, while it waits."""
+    """Number of jobs before it, while it waits."""
     step: int | None = None
     total_steps: int | None = None
     pictures: list[str] = []
@@ -51,7 +51,7 @@ class JobAnswer(BaseModel):
     error: str | None = None
     error_type: str | None = None
     record: GenerationRecord | None = None
-    """The whole story, once the job is over."""
+    """Set when the job has ended."""
 
 
 @router.post(
@@ -62,7 +62,7 @@ class JobAnswer(BaseModel):
 async def begin(
     body: GenerateBody, services: ServicesDep, http: Request, response: Response
 ) -> JobAnswer:
-    """Put a job into the queue, and don't wait for it."""
+    """Queue a job and return at once."""
     request = await prepare(services, body.root)
     answer = answer_of(services, http, submit(services, request))
     response.headers["Location"] = answer.url
@@ -76,8 +76,8 @@ async def jobs(
     offset: Annotated[int, Query(ge=0, le=_MOST_JOBS)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 500,
 ) -> list[JobAnswer]:
-    """The running job, the waiting ones in their order, then those that are over, the last to end
-    first; at most `limit` of them, without their records."""
+    """List jobs without their records: the running one, the waiting ones in their order, then the
+    ended ones, newest first."""
     listed = list(enumerate(services.backend.jobs.jobs()))[offset : offset + limit]
     return [
         answer_of(services, http, job.model_copy(update={"record": None}), position)
@@ -87,13 +87,13 @@ async def jobs(
 
 @router.get("/jobs/{job_id}", responses=documented("sdtui", 404))
 async def job(job_id: JobId, services: ServicesDep, http: Request) -> JobAnswer:
-    """One job as it stands. The last 200 that are over are remembered."""
+    """Return the state of a job. The last 200 ended jobs are remembered."""
     return answer_of(services, http, find_job(services, job_id))
 
 
 @router.delete("/jobs/{job_id}", responses=documented("sdtui", 404, 409))
 async def cancel(job_id: JobId, services: ServicesDep, http: Request) -> JobAnswer:
-    """Cancel a job: a waiting one at once, a running one within a step."""
+    """Cancel a job: at once if it waits, within a step if it runs."""
     if find_job(services, job_id).state.is_over:
         raise ApiError(409, "AlreadyOver", "The job is over already.", job=job_id)
     services.backend.jobs.cancel(job_id)
@@ -105,7 +105,7 @@ async def cancel(job_id: JobId, services: ServicesDep, http: Request) -> JobAnsw
     response_class=StreamingResponse,
     responses={
         200: EVENT_STREAM,
-        204: {"description": "The job is over, and all of it has been told"},
+        204: {"description": "The job has ended, and all its events were sent"},
         **documented("sdtui", 404),
     },
 )
@@ -115,12 +115,12 @@ async def events(
     http: Request,
     last_event_id: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
-    """What happens to a job, as server-sent events: first what has happened, then what does, until
-    it is over or the server ends. The event's name is its kind; its data is JSON.
+    """Stream the events of a job as server-sent events: past ones first, then new ones, until the
+    job ends or the server shuts down. The event's name is its kind; its data is JSON.
 
-    With `Last-Event-ID`, as a browser sends it when it comes back, what came behind that event, and
-    the newest step and preview; where nothing will come, 204, which has a browser stay away. The
-    ids of another run of the server, or those that were never given, tell nothing.
+    With `Last-Event-ID`, which browsers send when they reconnect, the events after that one and the
+    newest step and preview; 204, which stops a browser from reconnecting, if none will follow. Ids
+    of another run of the server and unknown ids are ignored.
     """
     find_job(services, job_id)
     lasting = [
@@ -149,7 +149,7 @@ async def events(
     },
 )
 async def picture(job_id: JobId, index: int, services: ServicesDep) -> Response:
-    """A picture of a job, as soon as it is saved."""
+    """Return a picture of a job, as soon as it is saved."""
     find_job(services, job_id)
     try:
         return await picture_response(services.backend.pictures, JobPicture(job_id, index))
@@ -160,13 +160,13 @@ async def picture(job_id: JobId, index: int, services: ServicesDep) -> Response:
 
 async def _follow(services: ServerServices, job_id: str, after: int) -> AsyncIterator[str]:
     with services.job_events.subscribe(job_id, fleeting=True) as subscription:
-        told = _format(services, subscription, after)
-        async for text in as_lines(told, until_kept(services, job_id)):
+        formatted = _format(services, subscription, after)
+        async for text in as_lines(formatted, until_kept(services, job_id)):
             yield text
 
 
 def _number(services: ServerServices, event_id: str) -> int:
-    """Of an event of this run; 0 for any other id."""
+    """The number of an event of this run of the server; 0 for any other id."""
     found = _EVENT_ID.fullmatch(event_id)
     return int(found[2]) if found and found[1] == services.job_events.run else 0
 
@@ -174,8 +174,8 @@ def _number(services: ServerServices, event_id: str) -> int:
 async def _format(
     services: ServerServices, subscription: Subscription, after: int
 ) -> AsyncIterator[ServerSentEvent]:
-    """Lasting events behind number `after`, and steps and previews, which have no ids. That a job
-    was stopped isn't told if it is kept for the next start: it isn't over."""
+    """The lasting events after number `after`, and steps and previews, which have no ids. The
+    cancellation of a job that resumes at the next start is left out."""
     count = 0
     async for envelope in subscription:
         event = envelope.event
@@ -190,7 +190,7 @@ async def _format(
 
 
 def find_job(services: ServerServices, job_id: str) -> Job:
-    """Raises ApiError (404)."""
+    """Find a job. Raises ApiError (404)."""
     try:
         return services.backend.jobs.job(job_id)
     except KeyError as error:
@@ -200,7 +200,7 @@ def find_job(services: ServerServices, job_id: str) -> Job:
 def answer_of(
     services: ServerServices, http: Request, job: Job, position: int | None = None
 ) -> JobAnswer:
-    """What is told of a job. `position` is its place in the queue, for those who know it."""
+    """The state of a job. `position` is its place in the queue; None = look it up."""
     step = services.job_events.step(job.id)
     url = f"{http.scope.get('root_path', '')}/jobs/{job.id}"
     if position is None:

@@ -1,4 +1,4 @@
-"""Pictures by links that need no key."""
+"""Pictures at signed links, which need no key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ router = APIRouter(tags=["sdtui"])
     },
 )
 async def linked(token: Annotated[str, Path(max_length=256)], services: ServicesDep) -> Response:
-    """A picture by the link that an answer gave; for an hour."""
+    """Return the picture of a signed link, which is valid for an hour."""
     target = services.links.find(token.partition(".")[0])
     if target is None:
         raise ApiError(404, "NotFound", "There is no such link (any more).")

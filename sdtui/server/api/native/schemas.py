@@ -23,7 +23,7 @@ class GenerateBody(RootModel[dict[str, Any]]):
     @model_validator(mode="before")
     @classmethod
     def _few(cls, values: Any) -> Any:
-        """Each unknown field is an error of its own, and a body may hold a million."""
+        """Refuse bodies with too many fields, since each unknown one is an error of its own."""
         if isinstance(values, dict) and len(values) > _MOST_FIELDS:
             raise ValueError(f"has {len(values)} fields; there are {len(REQUEST_FIELDS)}")
         return values

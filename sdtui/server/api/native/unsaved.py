@@ -1,4 +1,4 @@
-"""Another try for pictures that the disk had no room for."""
+"""Save pictures that could not be written at first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ router = APIRouter(tags=["sdtui"])
 
 @router.post("/jobs/{job_id}/save", responses=documented("sdtui", 404, 409, 507))
 async def save(job_id: JobId, services: ServicesDep, http: Request) -> JobAnswer:
-    """Save what a job made but couldn't write: that is held in memory, of the last 20 such jobs."""
+    """Try again to save the pictures of a job, which are kept in memory for 20 such jobs."""
     find_job(services, job_id)
     if not await asyncio.to_thread(services.backend.jobs.save_again, job_id):
         raise ApiError(409, "NothingToSave", "Nothing of this job waits to be saved.", job=job_id)

@@ -1,1 +1,1 @@
-"""OpenAI's images API, as far as it has a meaning here."""
+"""The part of OpenAI's images API that applies to sdtui."""

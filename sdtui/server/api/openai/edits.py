@@ -1,4 +1,4 @@
-"""Pictures from a picture and words (image-to-image)."""
+"""Image-to-image: pictures from a picture and a prompt."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _CHARSETS = (b"utf-8", b"utf8", b"us-ascii")
 
 
 class _FormRoute(GenerationRoute):
-    """Only forms are read, and only in UTF-8: JSON would be told that everything is missing, and
-    some of Python's other codecs take minutes for a megabyte."""
+    """Accepts only forms in UTF-8: FastAPI would report every field of a JSON body as missing, and
+    some other codecs of Python take minutes for a megabyte."""
 
     def get_route_handler(self) -> Handle:
-        """What FastAPI calls with a request."""
+        """Called by FastAPI."""
         handle = super().get_route_handler()
 
         async def check_and_handle(request: Request) -> Response:
@@ -48,7 +48,7 @@ async def edits(
     images: Annotated[list[UploadFile], File(alias="image[]")] = [],  # noqa: B006
     mask: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
-    """Make pictures from a picture and a prompt, and wait for them; with `stream` they are sent as
+    """Generate pictures from a picture and a prompt and wait for them; with `stream`, send them as
     events."""
     files = [*image, *images]
     if len(files) != 1:
@@ -76,8 +76,8 @@ def _check_kind(content_type: str) -> None:
 
 
 def _size_like(services: ServerServices, model: str | None, data: bytes) -> dict[str, int]:
-    """A size of the picture's shape with about as many pixels as the model makes natively. Raises
-    SdtuiError for what is no picture, and for a model that isn't there or is damaged."""
+    """A size with the aspect ratio of the picture and about as many pixels as the model's native
+    size. Raises SdtuiError for a damaged picture, and for a missing or damaged model."""
     width, height = services.uploads.check(data)
     native_width, native_height = services.models.native_size(services.models.resolve(model))
     scale = math.sqrt(native_width * native_height / (width * height))

@@ -1,4 +1,4 @@
-"""Pictures from words."""
+"""Text-to-image: pictures from a prompt."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": EVENT_STREAM["content"]},
     **documented("openai", 404, 408, 410, 429, 502, 503, 507),
 }
-"""Of a route that makes pictures."""
+"""The responses of a route that generates pictures."""
 
 
 class ImageAnswer(BaseModel):
@@ -59,14 +59,14 @@ class ImagesAnswer(BaseModel):
 
 @router.post("/generations", response_model=ImagesAnswer, responses=ANSWERS)
 async def generations(body: ImagesBody, services: ServicesDep, http: Request) -> Response:
-    """Make pictures from a prompt, and wait for them; with `stream` they are sent as events."""
+    """Generate pictures from a prompt and wait for them; with `stream`, send them as events."""
     return await answer(body, await prepare(services, body.values()), services, http)
 
 
 async def answer(
     body: ImagesBody, request: GenerationRequest, services: ServerServices, http: Request
 ) -> Response:
-    """Carry out what was asked for: the pictures, or the stream of them."""
+    """Generate the pictures of a request: the answer, or the stream of events."""
     output = Output(format=body.output_format or "png")
     if body.stream:
         kind = "image_edit" if isinstance(body, EditBody) else "image_generation"

@@ -1,4 +1,4 @@
-"""The models, as OpenAI's clients list them."""
+"""The list of models for OpenAI's clients."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class ModelsAnswer(BaseModel):
 
 @router.get("", responses=documented("openai"))
 async def models(services: ServicesDep) -> ModelsAnswer:
-    """The models that a request may name, the default one first."""
+    """List the models that a request may name, the default one first."""
     sources = await asyncio.to_thread(services.models.sources)
     return ModelsAnswer(data=[_answer(each) for each in sources])
 
 
 @router.get("/{name:path}", responses=documented("openai", 404))
 async def model(name: Annotated[str, Path(max_length=300)], services: ServicesDep) -> ModelAnswer:
-    """One model."""
+    """Return a model."""
     for source in await asyncio.to_thread(services.models.sources):
         if source.name == name:
             return _answer(source)

@@ -1,4 +1,4 @@
-"""The fields of a request for pictures. Those that mean nothing here are ignored."""
+"""The bodies of generations and edits. Unknown fields are ignored."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from sdtui.core.errors import Problem
 from sdtui.server.dialects import body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError
 
-_OPENAIS_OWN = re.compile(r"(dall-e-|gpt-image-|chatgpt-image-)[\w.-]*", re.ASCII)
+_OPENAI_MODEL = re.compile(r"(dall-e-|gpt-image-|chatgpt-image-)[\w.-]*", re.ASCII)
 _NAMES = names_in("openai")
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
 
 
 class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignore[misc]
-    """What to make; seed, steps and the like are sdtui's own."""
+    """The pictures to generate; seed, steps and the like are additions of sdtui."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     prompt: Annotated[str, limits_of("prompt")]
     model: str | None = Field(None, max_length=300)
-    """A name that /v1/models lists; none, or a name of OpenAI's own = the server's model."""
+    """A name from /v1/models; none, or the name of a model of OpenAI = the server's model."""
     n: int | None = Field(1, ge=1, le=10)
     size: str | None = Field(None, max_length=20)
     """WIDTHxHEIGHT, or "auto" = the model's native size."""
     response_format: Literal["b64_json", "url"] | None = None
-    """Left open: b64_json; url where the model's name is one of DALL-E's, as at OpenAI."""
+    """Default: b64_json, or url if the model's name is one of DALL-E's, as at OpenAI."""
     output_format: Literal["png", "jpeg", "webp"] | None = None
     output_compression: int | None = Field(None, ge=0, le=100)
     """Quality of JPEG and WebP, in percent."""
     background: Literal["auto", "opaque"] | None = None
     stream: bool | None = None
-    """Whether the answer is server-sent events: partial pictures, then each whole one."""
+    """True = answer with server-sent events: partial pictures, then each finished one."""
     partial_images: int | None = Field(None, ge=0, le=3)
-    """How often a streamed picture is sent while it forms."""
+    """How many partial pictures are sent for each picture."""
 
     def values(self) -> dict[str, Any]:
-        """The fields of a GenerationRequest. Raises ApiError (400) for a size that is none."""
+        """The values of a GenerationRequest. Raises ApiError (400) for an invalid size."""
         width, height = self._size()
         values = {name: getattr(self, theirs, None) for name, theirs in _NAMES.items()}
         values |= {
@@ -52,14 +52,14 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
 
     @property
     def wants_links(self) -> bool:
-        """Whether the answer holds URLs in place of the pictures."""
+        """True if the answer has URLs in place of the pictures."""
         if self.response_format is None:
             return (self.model or "").startswith("dall-e-")
         return self.response_format == "url"
 
     def _model(self) -> str | None:
         name = self.model or ""
-        return None if not name or _OPENAIS_OWN.fullmatch(name) else name
+        return None if not name or _OPENAI_MODEL.fullmatch(name) else name
 
     def _size(self) -> tuple[int | None, int | None]:
         if not self.size or self.size == "auto":
@@ -72,9 +72,9 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
 
 
 class EditBody(body_with_fields("openai", input_images=True), ImagesBody):  # type: ignore[misc]
-    """What to make of a picture."""
+    """The pictures to generate from a picture."""
 
     prompt: Annotated[str, limits_of("prompt")]
     size: str | None = Field(None, max_length=20)
-    """WIDTHxHEIGHT, or "auto" = the shape of the picture, with about as many pixels as the model
-    makes natively."""
+    """WIDTHxHEIGHT, or "auto" = the aspect ratio of the picture, with about as many pixels as the
+    model's native size."""

@@ -1,4 +1,4 @@
-"""Pictures as they form, as server-sent events: `stream` of OpenAI's API."""
+"""Partial and finished pictures as server-sent events: `stream` of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from sdtui.server.services.generation import goes_on_later, until_kept, was_canc
 from sdtui.server.streaming import UNBUFFERED, ServerSentEvent, as_lines
 
 _SIDE = 512
-"""Pixels of a partial picture's longer side, where the size is left open."""
+"""Longer side of a partial picture in pixels, if the request leaves the size open."""
 
 
 class PictureEvent(BaseModel):
-    """A picture that forms, or is whole."""
+    """A partial or finished picture."""
 
     type: str
     b64_json: str
@@ -41,26 +41,26 @@ class PictureEvent(BaseModel):
 
 
 class PartialEvent(PictureEvent):
-    """What a picture looks like so far."""
+    """A partial picture."""
 
     partial_image_index: int
-    """The how manieth of this picture, from 0."""
+    """Number of the partial picture, from 0, for each picture."""
 
 
 class CompletedEvent(PictureEvent):
-    """A picture that is whole."""
+    """A finished picture."""
 
     seed: int
     usage: None = None
 
 
 class PictureStream(StreamingResponse):
-    """The events of a job. If the client goes away the job is cancelled."""
+    """The events of a job. If the client disconnects, the job is cancelled."""
 
     def __init__(
         self, services: ServerServices, job: Job, body: ImagesBody, kind: str, request_id: str
     ) -> None:
-        """`kind` is what the events' names begin with: image_generation or image_edit."""
+        """`kind` is the prefix of the events' names: image_generation or image_edit."""
         self._services = services
         self._job = job
         self._body = body
@@ -70,7 +70,7 @@ class PictureStream(StreamingResponse):
         super().__init__(self._lines(), media_type="text/event-stream", headers=UNBUFFERED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the events; called by Starlette."""
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -107,7 +107,7 @@ class PictureStream(StreamingResponse):
                     yield self._error(was_cancelled(self._services, self._job.id))
 
     def _is_due(self, preview: Preview, index: int) -> bool:
-        """Whether partial picture `index` is to be sent: they are spread over the steps."""
+        """True if partial picture `index` is due: they are spread evenly over the steps."""
         wanted, step = self._body.partial_images or 0, self._services.job_events.step(self._job.id)
         if index >= wanted or step is None:
             return False
