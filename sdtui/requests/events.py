@@ -22,31 +22,31 @@ class _Event(BaseModel):
 
 
 class Queued(_Event):
-    """The job waits."""
+    """The job waits in the queue."""
 
     kind: Literal["queued"] = "queued"
     position: int
-    """How many jobs go before it."""
+    """Number of jobs before it."""
 
 
 class EngineStarting(_Event):
-    """The worker imports torch and diffusers, which takes seconds: once, before its first task."""
+    """The worker imports torch and diffusers, once before its first task; it takes seconds."""
 
     kind: Literal["engine_starting"] = "engine_starting"
 
 
 class Started(_Event):
-    """The worker has taken the job up; the seed is settled."""
+    """The worker has started the job; the seed is known."""
 
     kind: Literal["started"] = "started"
     seed: int
     """Of the first picture."""
     num_images: int = 1
-    """Pictures that the job makes."""
+    """Number of pictures of the job."""
 
 
 class Loading(_Event):
-    """A part of the model is being read."""
+    """A component of the model is being loaded."""
 
     kind: Literal["loading"] = "loading"
     model: str
@@ -57,7 +57,7 @@ class Loading(_Event):
 
 
 class Downloading(_Event):
-    """Bytes are coming from the hub."""
+    """A model is being downloaded from the hub."""
 
     kind: Literal["downloading"] = "downloading"
     model: str
@@ -65,18 +65,18 @@ class Downloading(_Event):
     total: int
     """Both in bytes."""
     speed: float
-    """Bytes a second."""
+    """Bytes per second."""
 
 
 class Downloaded(_Event):
-    """A model of the hub is complete on disk."""
+    """A download of a model has finished."""
 
     kind: Literal["downloaded"] = "downloaded"
     model: str
 
 
 class Loaded(_Event):
-    """The model is ready."""
+    """The model is loaded."""
 
     kind: Literal["loaded"] = "loaded"
     model: str
@@ -88,26 +88,26 @@ class Loaded(_Event):
 
 
 class Unloaded(_Event):
-    """No model is in memory any more."""
+    """The model was unloaded."""
 
     kind: Literal["unloaded"] = "unloaded"
 
 
 class ModelReady(_Event):
-    """The model that was to be loaded ahead of jobs is in memory."""
+    """A preload has finished: its model is in memory."""
 
     kind: Literal["model_ready"] = "model_ready"
     model: str
 
 
 class Superseded(_Event):
-    """A model was not loaded ahead of jobs, because something else was asked for meanwhile."""
+    """A preload was dropped because another one was requested meanwhile."""
 
     kind: Literal["superseded"] = "superseded"
 
 
 class Estimated(_Event):
-    """The memory that the run is expected to need at its peak, in bytes."""
+    """The expected peak memory of the run, in bytes."""
 
     kind: Literal["estimated"] = "estimated"
     estimate: int
@@ -116,7 +116,7 @@ class Estimated(_Event):
 
 
 class Truncated(_Event):
-    """Words at the end of a prompt will not be seen by a text encoder."""
+    """A prompt is longer than a text encoder takes: the words at its end are cut."""
 
     kind: Literal["truncated"] = "truncated"
     truncation: Truncation
@@ -130,7 +130,7 @@ class StageStarted(_Event):
 
 
 class Attempt(_Event):
-    """Memory ran out; this is what is tried next."""
+    """Memory ran out; this is the next attempt."""
 
     kind: Literal["attempt"] = "attempt"
     number: int
@@ -143,26 +143,26 @@ class Attempt(_Event):
 
 
 class Step(_Event):
-    """One denoising step is done."""
+    """A denoising step has finished."""
 
     kind: Literal["step"] = "step"
     step: int
     """1 for the first."""
     total: int
     first_image: int
-    """Index of the first picture of the batch that is being made."""
+    """Index of the first picture of the batch."""
     batch_size: int
     seconds: float
     it_per_second: float
     remaining: float
-    """Seconds, for the steps of this batch and of those behind it."""
+    """Seconds that the steps of this batch and of later ones are expected to take."""
     memory_now: int
     memory_peak: int
-    """Bytes: of the GPU's allocator, or resident memory on a CPU."""
+    """Bytes of the GPU's allocator; on a CPU, of resident memory."""
 
 
 class Preview(_Event):
-    """A small picture of what is forming, estimated from x0."""
+    """A small picture estimated from the predicted x0."""
 
     kind: Literal["preview"] = "preview"
     step: int
@@ -170,11 +170,11 @@ class Preview(_Event):
     width: int
     height: int
     rgb: bytes
-    """width * height * 3 bytes, row by row."""
+    """Height x width x 3 bytes, row by row."""
 
 
 class Notice(_Event):
-    """Something that a person should know."""
+    """A message for the user."""
 
     kind: Literal["notice"] = "notice"
     message: str
@@ -197,15 +197,15 @@ class Finished(_Event):
 
 
 class Failed(_Event):
-    """The job failed. `record` is missing if it failed before it began."""
+    """The job failed. There is no `record` if it failed before the run began."""
 
     kind: Literal["failed"] = "failed"
     error: str
     hint: str = ""
     is_user_error: bool = False
-    """Whether the request itself has to be changed, and trying again is of no use."""
+    """True if the request has to be changed, so that a retry can't help."""
     error_type: str = ""
-    """The class of our error, e.g. "OutOfMemoryError"; empty for a fault of sdtui's own."""
+    """The class of the SdtuiError, e.g. "OutOfMemoryError"; empty for an internal error."""
     stage: Stage | None = None
     record: GenerationRecord | None = None
 
@@ -214,7 +214,7 @@ class Failed(_Event):
 
 
 class Cancelled(_Event):
-    """The job was stopped by a person or program."""
+    """The job was cancelled."""
 
     kind: Literal["cancelled"] = "cancelled"
     record: GenerationRecord | None = None
@@ -251,7 +251,7 @@ Event = Annotated[
 
 
 Report = Callable[[Event], None]
-"""Takes the events of a run, on the thread that the run is on."""
+"""Receives the events of a run, on the thread of the run."""
 
 
 def report_nothing(_: Event) -> None:

@@ -1,4 +1,4 @@
-"""GenerationRecord: the metadata JSON that lies beside every picture."""
+"""GenerationRecord: the metadata in the JSON file of every picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ sections; such records are read too."""
 
 
 class Stage(StrEnum):
-    """The parts of a run, in order."""
+    """The stages of a run, in order."""
 
     LOAD = "load"
     ENCODE = "encode"
@@ -36,14 +36,16 @@ class Truncation(_Record):
 
     field: str = Field(description='"prompt" or "negative_prompt".')
     encoder: str = Field(description='Which text encoder, e.g. "text_encoder" or "text_encoder_2".')
-    tokens: int = Field(description="Tokens that the whole text has, without the two special ones.")
-    limit: int = Field(description="Tokens that the encoder takes, without the two special ones.")
-    start: int = Field(description="Where in the text the cut part begins, in characters.")
+    tokens: int = Field(description="Tokens of the whole text, without the two special ones.")
+    limit: int = Field(
+        description="Most tokens that the encoder takes, without the two special ones."
+    )
+    start: int = Field(description="Where the cut part begins, in characters.")
     cut: str = Field(description="The words that were cut.")
 
 
 class AttemptRecord(_Record):
-    """One try of a run."""
+    """An attempt of a run."""
 
     number: int = Field(description="1 for the first.")
     rung: str | None = Field(
@@ -51,9 +53,7 @@ class AttemptRecord(_Record):
         description="The rung of the retry ladder that this attempt added; none for the first.",
     )
     changes: str = Field("", description="What the rung changed, in words.")
-    lossless: bool = Field(
-        True, description="Whether the rung leaves the picture as it was asked for."
-    )
+    lossless: bool = Field(True, description="True if the rung doesn't change the picture.")
     stage: Stage | None = Field(
         None, description="The stage that failed; none if the attempt succeeded."
     )
@@ -62,8 +62,8 @@ class AttemptRecord(_Record):
 
 
 class ImageSettings(_Record):
-    """The values that a picture was made with. Those of features stand here too, by the unique
-    names of their fields, e.g. `strength`; the first five belong to every picture."""
+    """The values that were used for a picture. The first five are always there; those of features
+    are added under the unique names of their fields, e.g. `strength`."""
 
     model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")
 
@@ -97,9 +97,9 @@ class ImageSettings(_Record):
 
 
 class ModelRecord(_Record):
-    """Which model made a picture."""
+    """The model of a picture."""
 
-    name: str = Field(description="As it was asked for.")
+    name: str = Field(description="As the request names it.")
     source: str = Field(description="Hub id, or the path it was loaded from.")
     family: str = Field(description='"sd1", "sd2", "sdxl", … or the pipeline\'s class name.')
     hash: str | None = Field(
@@ -115,26 +115,26 @@ class MemoryRecord(_Record):
     """Memory of a run, in bytes."""
 
     device: str = Field(description='"cuda", "mps" or "cpu".')
-    estimate: int | None = Field(None, description="The peak that was expected before the run.")
+    estimate: int | None = Field(None, description="The peak that was estimated before the run.")
     peak: int | None = Field(
-        None, description="The peak that was measured; on a CPU, of the process's resident memory."
+        None, description="The measured peak; on a CPU, of the process's resident memory."
     )
     total: int | None = None
 
 
 class ImageRecord(_Record):
-    """One finished picture."""
+    """A finished picture."""
 
     index: int
     seed: int
     width: int
     height: int
     path: str | None = None
-    sha256: str | None = Field(None, description="Of the picture file as it was written.")
+    sha256: str | None = Field(None, description="Of the picture file when it was written.")
 
 
 class GenerationRecord(_Record):
-    """What was asked for and what came of it."""
+    """A request and its result."""
 
     schema_version: int = SCHEMA_VERSION
     prompt: str
@@ -146,7 +146,7 @@ class GenerationRecord(_Record):
     seed: int = Field(
         description="Of the first picture; in a picture's own record, that picture's."
     )
-    generation_time: float = Field(description="Seconds from start to end, loading included.")
+    generation_time: float = Field(description="Seconds from start to end, with loading.")
     request: GenerationRequest
     settings: ImageSettings | None = Field(
         None, description="None if the run failed before the model was loaded."
@@ -163,16 +163,14 @@ class GenerationRecord(_Record):
     )
     memory: MemoryRecord | None = None
     truncations: tuple[Truncation, ...] = ()
-    notices: tuple[str, ...] = Field(
-        (), description="What else a person should know about this run."
-    )
-    parents: tuple[str, ...] = Field((), description="SHA-256 of the files of the init images.")
+    notices: tuple[str, ...] = Field((), description="Other messages for the user about this run.")
+    parents: tuple[str, ...] = Field((), description="SHA-256 of the input image files.")
     images: tuple[ImageRecord, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
-        """The flat values that the first picture was made with: what was asked for, with open
-        values filled in and with the changes of the retry ladder."""
+        """The flat values that were used for the first picture: those of the request, with open
+        ones filled in and with the changes of the retry ladder."""
         made = self.settings.field_values() if self.settings else {}
         return {**self.request.values(), **made, "seed": self.seed, "num_images_per_prompt": 1}
 

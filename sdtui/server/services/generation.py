@@ -1,4 +1,4 @@
-"""From a request to pictures: one way for all three APIs."""
+"""Generation for all three APIs: check a request, submit it, and wait for its pictures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sdtui.server.services.uploads import input_images
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that was saved."""
+    """A saved picture."""
 
     id: JobPicture
     index: int
@@ -43,7 +43,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class GenerationOutcome:
-    """What came of a job."""
+    """The result of a job."""
 
     job: str
     event: Finished | Cancelled
@@ -51,7 +51,7 @@ class GenerationOutcome:
 
     @property
     def record(self) -> GenerationRecord | None:
-        """The story; none if the job was cancelled before it began."""
+        """None if the job was cancelled before it began."""
         return self.event.record
 
 
@@ -119,7 +119,7 @@ def submit(
     *,
     front: bool = False,
 ) -> Job:
-    """Put a request into the queue. Raises ApiError: 429 if it is full, 503 at the end."""
+    """Queue a request. Raises ApiError: 429 if the queue is full, 503 during shutdown."""
     try:
         return services.backend.jobs.submit(request, output, front=front)
     except SdtuiError as error:
@@ -128,7 +128,7 @@ def submit(
 
 
 def refuse_if_full(services: ServerServices) -> None:
-    """Raises ApiError (429) if the queue takes no more."""
+    """Raises ApiError (429) if the queue is full."""
     try:
         services.backend.jobs.check_capacity()
     except QueueFullError as error:
@@ -150,14 +150,14 @@ async def make(
     request: GenerationRequest,
     output: Output | None = None,
 ) -> GenerationOutcome:
-    """Carry out a request and wait for it, as `wait_for` does."""
+    """Submit a request and wait for the job, see `wait_for`."""
     return await wait_for(services, http, submit(services, request, output))
 
 
 async def wait_for(services: ServerServices, http: Request, job: Job) -> GenerationOutcome:
-    """Wait for a job. If the client goes away it is cancelled.
+    """Wait for a job. If the client disconnects, the job is cancelled.
 
-    Raises ApiError for a job that failed, and for one that is kept because the server ends.
+    Raises ApiError if the job failed, and if it is postponed to the next start by shutdown.
     """
     with services.job_events.subscribe(job.id) as subscription:
         over = asyncio.ensure_future(_until_over(job, subscription))
@@ -179,15 +179,14 @@ async def wait_for(services: ServerServices, http: Request, job: Job) -> Generat
 
 
 def all_made(services: ServerServices, made: GenerationOutcome) -> GenerationOutcome:
-    """What was made, if the job was done. Raises ApiError if it was cancelled, or stopped because
-    the server ends."""
+    """Return `made` unless the job was cancelled or stopped by shutdown. Raises ApiError then."""
     if isinstance(made.event, Cancelled):
         raise was_cancelled(services, made.job)
     return made
 
 
 def was_cancelled(services: ServerServices, job: str) -> ApiError:
-    """The answer to a client whose job was cancelled, by someone else or by the server's end."""
+    """The answer for a job that was cancelled by another client or stopped by shutdown."""
     if goes_on_later(services, job):
         return _kept(job)
     return ApiError(410, "Cancelled", "The job was cancelled.", job=job)
@@ -204,7 +203,7 @@ def _kept(job: str) -> ApiError:
 
 
 def goes_on_later(services: ServerServices, job: str) -> bool:
-    """Whether a job is kept for the next start: this server ends, and nobody cancelled it."""
+    """True if a job resumes at the next start: the server shuts down, and no user cancelled it."""
     try:
         return services.closing.is_set() and services.backend.jobs.job(job).remaining() is not None
     except KeyError:
@@ -213,8 +212,8 @@ def goes_on_later(services: ServerServices, job: str) -> bool:
 
 @contextmanager
 def holding_uploads(services: ServerServices, request: GenerationRequest) -> Iterator[None]:
-    """Have the pictures that were sent outlive their job, since another may need them; then delete
-    those that no job of this server or of the next needs."""
+    """Keep uploaded pictures after their job has ended, since a following one may need them; then
+    delete those that no unfinished job needs."""
     sent = set(request.input_images().values())
     try:
         with services.uploads.holding(sent):
@@ -246,9 +245,9 @@ async def _until_gone(http: Request) -> None:
 
 
 async def until_kept(services: ServerServices, job: str) -> None:
-    """Wait until the server ends and won't finish a job: it is kept for the next start."""
+    """Wait until shutdown postpones a job to the next start."""
     await services.closing.wait()
-    with suppress(KeyError):  # it has been over for long
+    with suppress(KeyError):  # it has ended and is forgotten
         if services.backend.jobs.job(job).state is JobState.QUEUED:
             return
     await services.grace_over.wait()  # it is being made until then

@@ -102,7 +102,7 @@ class Uploads:
 
     @contextmanager
     def holding(self, paths: Iterable[Path]) -> Iterator[None]:
-        """Have pictures outlive their job, since another may need them."""
+        """Keep pictures after their job has ended, since another may need them."""
         held = set(paths)
         self._held |= held
         try:
