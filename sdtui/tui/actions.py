@@ -11,19 +11,19 @@ from sdtui.core.settings import settings_origin
 from sdtui.core.text import nearest
 
 GLOBAL = ("app", "window")
-"""Places whose keys work wherever the focus is."""
+"""Scopes whose keys work wherever the focus is."""
 BEFORE_EDITORS = (*GLOBAL, "choose", "models")
-"""Places whose keys come before those of a text editor that has the focus."""
+"""Scopes whose keys come before those of a text editor with the focus."""
 _PANES = (
     *("choice", "form", "history", "list", "log", "metadata", "number", "path", "preview"),
     *("prompt", "queue", "reading", "search"),
 )
-"""Places in the window."""
+"""Scopes of panes and controls of the window."""
 
 
 @dataclass(frozen=True)
 class Action:
-    """Something that a key does. `id` is the place where the key works, a dot, and the name."""
+    """Something that a key does. `id` is the scope where the key works, a dot, and the name."""
 
     id: str
     keys: str
@@ -32,7 +32,7 @@ class Action:
     """For the footer."""
     help: str
     shown: bool = False
-    """Whether the footer shows it."""
+    """True if the footer shows it."""
 
     @property
     def scope(self) -> str:
@@ -43,7 +43,7 @@ class Action:
 
     @property
     def name(self) -> str:
-        """What it is called in code: `action_<name>`."""
+        """The name of the method that carries it out, without `action_`."""
         return self.id.partition(".")[2]
 
 
@@ -160,7 +160,7 @@ ACTIONS = (
 
 
 def actions_in(scope: str) -> tuple[Action, ...]:
-    """The actions of one place."""
+    """Return the actions of a scope."""
     return tuple(action for action in ACTIONS if action.scope == scope)
 
 
@@ -174,7 +174,7 @@ def check_keymap(keymap: Mapping[str, str]) -> None:
             near = nearest(name, known)
             hint = f'Did you mean "{near}"?' if near else '"sdtui keys" lists them'
             raise SettingsError(f'{origin}: keys: there is no action "{name}"', hint)
-        for key in _parted(keys):
+        for key in _split(keys):
             if not _is_key(key):
                 raise SettingsError(
                     f'{origin}: keys: {name}: there is no key "{key}"',
@@ -187,7 +187,7 @@ def check_keymap(keymap: Mapping[str, str]) -> None:
 def _check_reach(keymap: Mapping[str, str]) -> None:
     """Raise SettingsError if a key that works everywhere is a letter, which could no longer be
     written, or leaves an action of a pane without any key."""
-    keys = {action.id: _parted(keymap.get(action.id, action.keys)) for action in ACTIONS}
+    keys = {action.id: _split(keymap.get(action.id, action.keys)) for action in ACTIONS}
     everywhere = {key: each.id for each in actions_in("window") for key in keys[each.id]}
     for action in ACTIONS:
         letters = [key for key in keys[action.id] if len(key) == 1 or key == "space"]
@@ -207,7 +207,7 @@ def _check_reach(keymap: Mapping[str, str]) -> None:
             )
 
 
-def _parted(keys: str) -> list[str]:
+def _split(keys: str) -> list[str]:
     return [key.strip() for key in keys.split(",")]
 
 
@@ -215,7 +215,7 @@ def _check_clashes(keymap: Mapping[str, str]) -> None:
     taken: dict[tuple[str, str], str] = {}
     for action in ACTIONS:
         place = "app" if action.scope == "window" else action.scope
-        for key in _parted(keymap.get(action.id, action.keys)):
+        for key in _split(keymap.get(action.id, action.keys)):
             other = taken.setdefault((place, key), action.id)
             if other != action.id:
                 changed = action.id if action.id in keymap else other

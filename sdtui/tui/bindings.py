@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 def bindings_in(scope: str) -> list[BindingType]:
-    """The bindings of one place."""
+    """Return the bindings of a scope."""
     return [_binding(action) for action in actions_in(scope)]
 
 
 def bindings_of(*names: str) -> list[BindingType]:
-    """Some bindings of another place, by the actions' ids."""
+    """Return bindings by the actions' ids."""
     return [_binding(action) for action in ACTIONS if action.id in names]
 
 
 def bindings_that_work(window: Screen[Any]) -> list[Binding]:
-    """Those that work in the window now; where something lies over it, those that work there, and
-    those that work everywhere."""
+    """Return the bindings that work in the window now; if another screen covers it, those of that
+    screen, and those that work everywhere."""
     above = window.app.screen
     here = [active.binding for active in window.active_bindings.values()]
     if above is window:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @message
 class DownloadProgress(Message):
-    """Bytes have come."""
+    """Some bytes were downloaded."""
 
     done: int
     total: int
@@ -46,25 +46,25 @@ class Downloads:
         self._is_cancelled = False
         self.hub_id = ""
         """The model that is being downloaded; "" if none is."""
-        self.told = ""
-        """How far it is."""
+        self.status = ""
+        """The progress, for people."""
         self.share = 0.0
 
     def start(self, hub_id: str) -> None:
-        """Begin. Another must not be under way."""
-        self.hub_id, self.told, self.share = hub_id, "asking the hub", 0.0
+        """Start a download. No other may be running."""
+        self.hub_id, self.status, self.share = hub_id, "asking the hub", 0.0
         self._is_cancelled = False
         self._id = self._models().download(hub_id, partial(self._put, hub_id))
 
     def cancel(self) -> None:
-        """Stop as soon as the piece that is coming has come."""
+        """Stop after the current chunk."""
         if self.hub_id:
             self._models().cancel_download(self._id)
             self._is_cancelled = True
-            self.told = "cancelling"
+            self.status = "cancelling"
 
     def follow(self, event: DownloadProgress) -> None:
-        """Show how far it is."""
+        """Update the progress."""
         if not self.hub_id or self._is_cancelled:
             return
         self.share = event.done / event.total if event.total else 0.0
@@ -72,11 +72,11 @@ class Downloads:
         if event.speed:
             parts.append(f"{data_size(event.speed)}/s")
             parts.append(f"{duration((event.total - event.done) / event.speed)} left")
-        self.told = "  ".join(parts)
+        self.status = "  ".join(parts)
 
     def ended(self) -> None:
         """Forget the download: it is over."""
-        self.hub_id = self.told = ""
+        self.hub_id = self.status = ""
 
     def _put(self, hub_id: str, envelope: JobEvent) -> None:
         """Post an event of the download. Called on another thread."""

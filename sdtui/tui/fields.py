@@ -27,7 +27,7 @@ _USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {
 
 @dataclass(frozen=True)
 class FormField:
-    """One field as the form shows it."""
+    """A field as the form shows it."""
 
     name: str
     label: str
@@ -61,7 +61,7 @@ class FormField:
 
 
 def form_fields(fields: FieldTable = REQUEST_FIELDS) -> tuple[FormField, ...]:
-    """Every field, in the order of the request."""
+    """Return every field, in the order of the request."""
     return tuple(_form_field(field) for field in fields.values())
 
 
@@ -130,7 +130,7 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
 
 
 def label_of(name: str) -> str:
-    """A field's name as people know it."""
+    """Return a field's name as people know it."""
     field = REQUEST_FIELDS.get(name.partition(".")[0])
     return name if field is None else field.spec.label
 
@@ -172,7 +172,7 @@ def _missing_files(values: Mapping[str, Any]) -> list[Problem]:
 
 
 def form_texts(request: GenerationRequest) -> dict[str, str]:
-    """What a form holds to ask for `request`."""
+    """Return what a form holds to ask for `request`."""
     return {name: _text(value) for name, value in request.values().items()}
 
 

@@ -20,7 +20,7 @@ _STATES = {
 
 
 def job_details(job: Job) -> Text:
-    """What came of it, every attempt, what was saved, and what was asked for."""
+    """Return a job's state, attempts, notices, saved files and request."""
     text = Text()
     _part(text, "state", _STATES[job.state])
     if job.error:
@@ -31,8 +31,8 @@ def job_details(job: Job) -> Text:
         if attempt.error:
             why = f"failed while in {attempt.stage}: {attempt.error.rstrip('.')}"
         changes = f"{attempt.changes}: " if attempt.changes else ""
-        told = f"{changes}{why}, after {duration(attempt.seconds)}"
-        _part(text, f"attempt {attempt.number}", one_line(told))
+        summary = f"{changes}{why}, after {duration(attempt.seconds)}"
+        _part(text, f"attempt {attempt.number}", one_line(summary))
     for notice in record.notices if record else ():
         _part(text, "notice", one_line(notice))
     for path in job.pictures:
@@ -45,5 +45,5 @@ def job_details(job: Job) -> Text:
     return text
 
 
-def _part(text: Text, name: str, told: str) -> None:
-    text.append(f"{name}  ", "bold").append(f"{told}\n")
+def _part(text: Text, name: str, value: str) -> None:
+    text.append(f"{name}  ", "bold").append(f"{value}\n")

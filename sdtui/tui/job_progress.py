@@ -18,7 +18,7 @@ class LogLine:
 
     @property
     def clock(self) -> str:
-        """When, as people read it."""
+        """The time of day, as HH:MM:SS."""
         return datetime.fromtimestamp(self.time).strftime("%H:%M:%S")
 
 

@@ -1,4 +1,4 @@
-"""Starting the app, and ending it whatever the worker is doing."""
+"""Starting the app, and ending the process whatever the worker is doing."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
 _KILLED = "sdtui was killed. The next start has the form, and offers to go on with the queue."
-_PATIENCE, _PATIENCE_OVER_SSH = 0.3, 1.0
-"""Seconds in which a terminal may say what it can draw. Most go by while modules are imported; an
-answer that comes later still would be taken for keys."""
+_ANSWER_SECONDS, _ANSWER_SECONDS_OVER_SSH = 0.3, 1.0
+"""Seconds in which a terminal may answer what it can draw. Most pass while modules are imported.
+Later answers would be taken for keys."""
 
 _SAMPLE_SECONDS, _SAMPLE_SECONDS_OVER_SSH = 1.0, 2.0
 """Between two samples of the hardware."""
@@ -50,15 +50,15 @@ def launch(settings: Settings, open_backend: OpenBackend) -> int:
 
 
 def _run(settings: Settings, open_backend: OpenBackend) -> tuple[int, bool]:
-    """The app's exit code, and whether the worker has ended."""
+    """Return the app's exit code, and True if the worker has ended."""
     over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
-    question = None if settings.image_protocol == "halfcell" else TerminalProbe()
+    probe = None if settings.image_protocol == "halfcell" else TerminalProbe()
     try:
         from sdtui.tui.app import SdtuiApp
     finally:
-        patience = _PATIENCE_OVER_SSH if over_ssh else _PATIENCE
+        patience = _ANSWER_SECONDS_OVER_SSH if over_ssh else _ANSWER_SECONDS
         capabilities, early_input = (
-            question.answers(patience) if question else (TerminalCapabilities(), "")
+            probe.answers(patience) if probe else (TerminalCapabilities(), "")
         )
 
     widget = picture_widget(settings.image_protocol, capabilities)

@@ -1,4 +1,4 @@
-"""Carrying a job's events from the worker's thread to the app's."""
+"""Passing events from the worker's thread to the app's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from sdtui.requests.events import JobEvent, Preview
 
-_MOST = 5000
-"""Events that can wait; older ones go first. Far more than come between two looks."""
+_MAX_EVENTS = 5000
+"""Events that can wait; the oldest are dropped. Far more than come between two looks."""
 
 
 class Mailbox:
@@ -20,7 +20,7 @@ class Mailbox:
         """`notify` is called on the worker's thread when the first event comes."""
         self._notify = notify
         self._lock = threading.Lock()
-        self._events: deque[JobEvent] = deque(maxlen=_MOST)
+        self._events: deque[JobEvent] = deque(maxlen=_MAX_EVENTS)
         self._previews: dict[str, Preview] = {}
         self._notified = False
 

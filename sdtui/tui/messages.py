@@ -1,4 +1,4 @@
-"""What other threads tell the app, and how a message is made."""
+"""Messages from other threads and between widgets, and how messages are defined."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _Kind = TypeVar("_Kind", bound=Message)
 
 @dataclass_transform(eq_default=False)
 def message(kind: type[_Kind]) -> type[_Kind]:
-    """A dataclass of a message. Nobody compares or prints any, and what would do so takes half of
-    the time to make one: some two dozen are made before the window is seen."""
+    """Make a dataclass of a message, without comparison and repr: nobody needs them, and they take
+    half of the time to define one of the two dozen that the window needs at its start."""
     return dataclass(eq=False, repr=False)(kind)
 
 
 class PartsImported(Message):
-    """Everything that works behind the window can be asked for."""
+    """The modules that the window doesn't need until it is seen are imported."""
 
 
 @message
 class ValueOpened(Message):
-    """A value of a picture's story is to be seen whole."""
+    """A value of a picture's metadata is to be shown in full."""
 
     value: str
 
@@ -43,14 +43,14 @@ class Sampled(Message):
 
 @message
 class HistoryRead(Message):
-    """What was changed among the pictures while sdtui was away is in the index."""
+    """The index follows what was changed on disk while sdtui wasn't running."""
 
     problem: str = ""
 
 
 @message
 class ModelKnown(Message):
-    """What could be found out about a model without loading it."""
+    """A model was described without being loaded."""
 
     model: str
     counters: Mapping[str, TokenCounter] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How much of the window each pane has, where people changed it."""
+"""Sizes of panes that people changed."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from textual.widget import Widget
 
 Axis = Literal["width", "height"]
 
-_PARTED = ("columns", "left", "middle", "right")
-"""Containers whose parts share their room."""
-_AS_THEY_NEED = ("parameters", "progress")
-"""Panes that are as high as what stands in them."""
-_LEAST: Mapping[Axis, int] = {"width": 24, "height": 4}
-"""Cells that a part keeps where its style says nothing."""
+_CONTAINERS = ("columns", "left", "middle", "right")
+"""Containers whose parts share their space."""
+_AUTO_HEIGHT = ("parameters", "progress")
+"""Panes that are as high as their content."""
+_MINIMUM: Mapping[Axis, int] = {"width": 24, "height": 4}
+"""Cells that a part needs if its style sets no minimum."""
 _STEP: Mapping[Axis, int] = {"width": 2, "height": 1}
 
 
 class PaneSizes:
-    """Shares of the room, by the view in which they were set ("wide", or the tab), the widget's id
-    and the axis: "wide/log.height" → cells. Shares keep their proportion in a window of another
-    size; a pane without one is as the stylesheet says."""
+    """Shares of the space, by the view in which they were set ("wide", or the tab), the widget's id
+    and the axis: "wide/log.height" → cells. In a window of another size they keep their
+    proportion; panes without a share have the stylesheet's size."""
 
     def __init__(self, screen: Screen[None]) -> None:
         self._screen = screen
         self.shares: dict[str, int] = {}
 
     def apply(self, view: str) -> None:
-        """Give every part the share that it has in a view."""
-        for name in _PARTED:
+        """Give every part its share of a view."""
+        for name in _CONTAINERS:
             container = self._screen.query_one(f"#{name}")
             axis = _axis(name, view)
             for part in container.children:
-                if part.id not in _AS_THEY_NEED:
+                if part.id not in _AUTO_HEIGHT:
                     _give(part, axis, self.shares.get(f"{view}/{part.id}.{axis}"))
 
     def resize(self, pane: Widget, view: str, axis: Axis, steps: int) -> bool:
-        """Make a pane, or the column that it is in, larger (or smaller with negative `steps`) at
-        the cost of its neighbours; whether there was room."""
+        """Make a pane or its column larger, or with negative `steps` smaller, at the cost of its
+        neighbours. Returns False if there is no space for it."""
         part = self._part_along(pane, view, axis)
         if part is None or part.parent is None:
             return False
         parts = [
             each
             for each in part.parent.children
-            if isinstance(each, Widget) and each.region and each.id not in _AS_THEY_NEED
+            if isinstance(each, Widget) and each.region and each.id not in _AUTO_HEIGHT
         ]
         if part not in parts:
             return False
@@ -57,7 +57,9 @@ class PaneSizes:
         cells = abs(steps) * _STEP[axis]
         givers = neighbours if steps > 0 else [part]
         takers = [part] if steps > 0 else neighbours[:1]
-        giver = next((each for each in givers if lengths[each] - cells >= _least(each, axis)), None)
+        giver = next(
+            (each for each in givers if lengths[each] - cells >= _minimum(each, axis)), None
+        )
         if giver is None or not takers:
             return False
         lengths[giver] -= cells
@@ -67,31 +69,31 @@ class PaneSizes:
         return True
 
     def _lengths(self, parts: list[Widget], view: str, axis: Axis) -> dict[Widget, int]:
-        """Cells of each part: those that were given last, if the window is as it was then, since
-        what is seen may lag behind a quick row of keys."""
-        seen = {each: _length(each, axis) for each in parts}
-        given = {each: self.shares.get(f"{view}/{each.id}.{axis}", 0) for each in parts}
-        return given if sum(given.values()) == sum(seen.values()) else seen
+        """Return the cells of each part: the shares that were set last, if the window's size is
+        still the same, since the layout may lag behind quick keys."""
+        actual = {each: _length(each, axis) for each in parts}
+        assigned = {each: self.shares.get(f"{view}/{each.id}.{axis}", 0) for each in parts}
+        return assigned if sum(assigned.values()) == sum(actual.values()) else actual
 
     def forget(self, view: str) -> None:
-        """Every pane of a view as the stylesheet says."""
+        """Give every pane of a view the stylesheet's size again."""
         self.shares = {
             name: share for name, share in self.shares.items() if not name.startswith(f"{view}/")
         }
         self.apply(view)
 
     def _part_along(self, pane: Widget, view: str, axis: Axis) -> Widget | None:
-        """The pane, or what it is in, that has neighbours along an axis."""
+        """Return the pane or the container around it that has neighbours along an axis."""
         for each in pane.ancestors_with_self:
             name = None if each.parent is None else each.parent.id
-            if name in _PARTED and _axis(name, view) == axis:
+            if name in _CONTAINERS and _axis(name, view) == axis:
                 return each if isinstance(each, Widget) else None
         return None
 
 
 def _axis(container: str, view: str) -> Axis:
-    run_in_background = container == "columns" or (container == "right" and view == "history")
-    return "width" if run_in_background else "height"
+    is_horizontal = container == "columns" or (container == "right" and view == "history")
+    return "width" if is_horizontal else "height"
 
 
 def _give(part: Widget, axis: Axis, share: int | None) -> None:
@@ -113,6 +115,6 @@ def _length(part: Widget, axis: Axis) -> int:
     return part.outer_size.width if axis == "width" else part.outer_size.height
 
 
-def _least(part: Widget, axis: Axis) -> int:
+def _minimum(part: Widget, axis: Axis) -> int:
     styled: Scalar | None = part.styles.min_width if axis == "width" else part.styles.min_height
-    return _LEAST[axis] if styled is None else int(styled.value)
+    return _MINIMUM[axis] if styled is None else int(styled.value)

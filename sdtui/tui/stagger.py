@@ -1,4 +1,4 @@
-"""Changes in several panes, each at a moment of its own."""
+"""Spreading changes of several panes over successive frames."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from textual.screen import Screen
 
 _STAGGER_SECONDS = 0.025
-"""Seconds between two moments: more than lie between two drawings, in which a key may be seen."""
+"""Seconds between two changes: more than a frame, so that a key can be handled between them."""
 
 
 def stagger(screen: Screen[Any], *changes: Callable[[], object]) -> None:
-    """Make changes in different places of the screen, the first now and each of the others a
-    little after the one before. Textual draws all that lies between two changes of the same moment,
-    which is soon the whole window, and a key that is pressed meanwhile waits for it."""
-    for place, change in enumerate(changes):
-        if place:
-            screen.set_timer(place * _STAGGER_SECONDS, change)
+    """Make changes in different parts of the screen, the first now and the others 25 ms apart.
+    Textual repaints the region around all changes of a frame, which is soon the whole window, and
+    a key that is pressed meanwhile waits for it."""
+    for number, change in enumerate(changes):
+        if number:
+            screen.set_timer(number * _STAGGER_SECONDS, change)
         else:
             change()

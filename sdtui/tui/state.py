@@ -1,4 +1,4 @@
-"""What the app remembers between two starts."""
+"""The state that the app saves between two starts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sdtui.core import paths
 from sdtui.core.files import write_atomic
 from sdtui.core.locks import exclusive
 
-MOST_PROMPTS = 200
-_MOST_CELLS = 1000
+MAX_PROMPTS = 200
+_MAX_CELLS = 1000
 """More than any terminal is wide."""
 
 _Kind = TypeVar("_Kind", int, str)
@@ -24,20 +24,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SavedState:
-    """The form as it was left, the prompts that were used, sizes and theme."""
+    """The form as it was left, used prompts, pane sizes and theme."""
 
     form: Mapping[str, str] = field(default_factory=dict)
-    """Field → the text in it."""
+    """The text of each field."""
     prompts: tuple[str, ...] = ()
     """Newest last."""
     negative_prompts: tuple[str, ...] = ()
     last_seed: int | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
-    """What people gave to panes (see `PaneSizes`)."""
+    """Sizes that people gave to panes (see `PaneSizes`)."""
     theme: str = ""
 
     def with_prompts(self, prompt: str, negative_prompt: str) -> SavedState:
-        """With both prompts added at the end; each stands there only once."""
+        """Return the state with both prompts at the end; no prompt is listed twice."""
         return replace(
             self,
             prompts=_added(self.prompts, prompt),
@@ -48,23 +48,23 @@ class SavedState:
 def _added(prompts: tuple[str, ...], prompt: str) -> tuple[str, ...]:
     if not prompt.strip():
         return prompts
-    return (*(each for each in prompts if each != prompt), prompt)[-MOST_PROMPTS:]
+    return (*(each for each in prompts if each != prompt), prompt)[-MAX_PROMPTS:]
 
 
 def _merged(own: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
-    """The own prompts, with those of another app right before the newest."""
+    """Return our prompts, with those of another app right before the newest."""
     missing = [each for each in others if each not in own]
-    return (*own[:-1], *missing, *own[-1:])[-MOST_PROMPTS:]
+    return (*own[:-1], *missing, *own[-1:])[-MAX_PROMPTS:]
 
 
 def state_file() -> Path:
-    """Where the state is kept."""
+    """Return the path of the state file."""
     return paths.state_folder() / "tui.json"
 
 
 def load_state() -> SavedState:
-    """The state as it was saved; an empty one if there is none or it can't be read. What isn't of
-    the kind that it should be is left out."""
+    """Return the saved state; an empty one if there is none or it can't be read. Values of a wrong
+    type are left out."""
     try:
         saved = json.loads(state_file().read_bytes())
     except FileNotFoundError:
@@ -83,7 +83,7 @@ def load_state() -> SavedState:
         sizes={
             name: cells
             for name, cells in _values(saved.get("sizes"), int).items()
-            if 1 <= cells <= _MOST_CELLS
+            if 1 <= cells <= _MAX_CELLS
         },
         theme=theme if isinstance(theme, str) else "",
     )
@@ -95,7 +95,7 @@ def _values(saved: object, kind: type[_Kind]) -> dict[str, _Kind]:
 
 
 def _is(value: object, kind: type) -> bool:
-    """Whether it is of a kind; true and false are no numbers."""
+    """True if a value is of a kind; bools don't count as numbers."""
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
@@ -104,14 +104,14 @@ def _texts(saved: object) -> tuple[str, ...]:
 
 
 def save_state(state: SavedState) -> None:
-    """Keep the state for the next start, with the prompts that another app has kept meanwhile."""
+    """Save the state, with the prompts that another app has saved meanwhile."""
     try:
         with exclusive(state_file().with_suffix(".lock")):
-            there = load_state()
+            saved = load_state()
             merged = replace(
                 state,
-                prompts=_merged(state.prompts, there.prompts),
-                negative_prompts=_merged(state.negative_prompts, there.negative_prompts),
+                prompts=_merged(state.prompts, saved.prompts),
+                negative_prompts=_merged(state.negative_prompts, saved.negative_prompts),
             )
             write_atomic(state_file(), json.dumps(asdict(merged), indent=1).encode())
     except OSError as error:

@@ -12,7 +12,7 @@ ThemeColour = Literal["plain", "muted", "accent", "success", "warning", "error",
 
 
 def theme_style(app: App[object], name: ThemeColour) -> Style:
-    """The style that a theme has for a purpose."""
+    """Return the theme's style for a purpose."""
     if name == "plain":
         return Style.null()
     if name == "muted":

@@ -1,4 +1,4 @@
-"""The themes that people can take in turn."""
+"""The app's own themes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CONTRAST = Theme(
 
 
 def _of_the_terminal(base: str, name: str) -> Theme:
-    """Textual's theme of the terminal's own 16 colours, with frames that can be seen."""
+    """Return Textual's theme of the terminal's own 16 colours, with visible frames."""
     theme = BUILTIN_THEMES[base]
     frames = {"border-blurred": "ansi_bright_black"}
     return replace(theme, name=name, variables={**theme.variables, **frames})
@@ -65,13 +65,13 @@ DARK_16 = _of_the_terminal("ansi-dark", "sdtui-16-dark")
 LIGHT_16 = _of_the_terminal("ansi-light", "sdtui-16-light")
 
 OWN_THEMES = (DARK, LIGHT, CONTRAST, DARK_16, LIGHT_16)
-"""In the order in which a key takes them."""
+"""In the order of the key that changes the theme."""
 
 
 def first_theme(chosen: str, colours: int) -> str:
-    """The theme to begin with in a terminal of so many colours, where `chosen` was chosen before,
-    there or in another terminal. Most themes' greys fall together in 16 colours: the terminal's
-    own, dark or light, take their place."""
+    """Return the theme to begin with in a terminal of so many colours, if `chosen` was chosen
+    before, there or in another terminal. Most themes' greys are the same in 16 colours, so the
+    terminal's own, dark or light, take their place."""
     theme = {**BUILTIN_THEMES, **{own.name: own for own in OWN_THEMES}}.get(chosen, DARK)
     if colours > 16 or theme.ansi or theme is CONTRAST:
         return theme.name

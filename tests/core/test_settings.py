@@ -158,3 +158,14 @@ def test_every_kind_of_device_is_accepted(file: Path, device: str) -> None:
 )
 def test_wrong_settings_are_refused_with_the_reason(file: Path, text: str, said: str) -> None:
     assert said in failure(file, text)
+
+
+@pytest.mark.parametrize("tab", ["create", "queue", "history"])
+def test_old_action_names_in_the_keys_table_still_work(file: Path, tab: str) -> None:
+    file.write_text(f'[keys]\nwindow.{tab}_room = "f10"\n')
+    assert load_settings(file, {}).keys == {f"window.{tab}_tab": "f10"}
+
+
+def test_old_names_of_actions_on_orphaned_jobs_still_work(file: Path) -> None:
+    file.write_text('[keys]\n"left_behind.no" = "f10"\n')
+    assert load_settings(file, {}).keys == {"orphaned_jobs.no": "f10"}

@@ -14,13 +14,13 @@ from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.screens.dialogs import (
     AskScreen,
-    ChooseScreen,
     ConfirmScreen,
     OrphanedJobsScreen,
     TextScreen,
 )
 from sdtui.tui.screens.manual import ManualScreen
 from sdtui.tui.screens.picture import CompareScreen, PictureScreen
+from sdtui.tui.screens.search_dialog import ChooseScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import NOON, picture, record
 
@@ -113,7 +113,7 @@ async def at_history(harness: AppHarness) -> None:
     pictures.cursor = 1
     pictures.marked = None
     pictures.focus()
-    tree = main.panes.metadata.tree_of_record
+    tree = main.panes.metadata.metadata_tree
     await harness.until(
         lambda: (
             pictures.selected
@@ -128,7 +128,7 @@ async def at_search(harness: AppHarness) -> None:
 
 async def at_metadata(harness: AppHarness) -> None:
     await at_history(harness)
-    harness.panes.metadata.tree_of_record.focus()
+    harness.panes.metadata.metadata_tree.focus()
 
 
 async def at_viewer(harness: AppHarness) -> None:

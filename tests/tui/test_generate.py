@@ -183,13 +183,13 @@ async def test_several_pictures_can_be_stepped_through(harness: AppHarness) -> N
         await harness.finished()
         preview = harness.panes.preview
         await harness.until(lambda: len(preview.paths) == 3)
-        assert preview.shown == preview.paths
+        assert preview.shown_paths == preview.paths
         preview.focus()
         await harness.press("l", "l")
-        assert preview.shown == (preview.paths[1],)
+        assert preview.shown_paths == (preview.paths[1],)
         assert "2 of 3" in str(preview.border_title)
         await harness.press("g")
-        assert preview.shown == preview.paths
+        assert preview.shown_paths == preview.paths
         await harness.press("f6")
         assert not harness.at_main
         await harness.press("escape")

@@ -50,7 +50,7 @@ async def test_newest_first_with_the_story_of_the_selected(full: AppHarness) -> 
         assert main.panes.history.list.selected is not None
         assert main.panes.history.list.selected.prompt == PROMPTS[2]
         await full.press("j", "j")
-        tree = main.panes.metadata.tree_of_record
+        tree = main.panes.metadata.metadata_tree
         await full.until(lambda: any(PROMPTS[0] in str(node.label) for node in tree.root.children))
         await full.until(lambda: main.panes.metadata.thumbnail.pixel_view.pixels is not None)
 
@@ -324,7 +324,7 @@ async def test_one_of_two_compared_pictures_is_made_again(
 
 async def test_metadata_is_folded_and_unfolded_by_keys(full: AppHarness) -> None:
     async with at_history(full):
-        tree = full.panes.metadata.tree_of_record
+        tree = full.panes.metadata.metadata_tree
         await full.until(lambda: tree.root.children)
         tree.focus()
         model = next(node for node in tree.root.children if str(node.label).startswith("model"))

@@ -179,10 +179,10 @@ async def test_before_and_after(harness: AppHarness, folder: Path) -> None:
         await harness.until(lambda: preview.paths)
         preview.focus()
         await harness.press("b")
-        assert preview.shown == (before,)
+        assert preview.shown_paths == (before,)
         assert "before" in str(preview.border_title)
         await harness.press("b")
-        assert preview.shown == preview.paths
+        assert preview.shown_paths == preview.paths
         await harness.press("f", "b")
         assert isinstance(harness.app.screen, PictureScreen)
         caption = harness.app.screen.query_one("#caption").render()
@@ -200,7 +200,7 @@ async def test_without_an_init_image_there_is_no_before(harness: AppHarness) -> 
         await harness.until(lambda: preview.paths)
         preview.focus()
         await harness.press("b")
-        assert preview.shown == preview.paths
+        assert preview.shown_paths == preview.paths
         assert harness.generator.requests[0].values()["strength"] is None
 
 

@@ -62,7 +62,7 @@ async def test_every_list_has_them(harness: AppHarness) -> None:
     async with running(harness):
         main = harness.app.main
         lists = (main.panes.queue.list, main.panes.log.list, main.panes.history.list)
-        for each in (*lists, main.panes.metadata.tree_of_record):
+        for each in (*lists, main.panes.metadata.metadata_tree):
             each.focus()
             await harness.settled()
             of_lists = {

@@ -70,8 +70,8 @@ async def test_a_download_tells_bytes_and_speed_and_is_then_chosen(
     async with running(harness):
         main = harness.app.main
         screen = await downloading(harness)
-        await harness.until(lambda: "MiB/s" in main.models.downloads.told, 10)
-        assert "left" in main.models.downloads.told
+        await harness.until(lambda: "MiB/s" in main.models.downloads.status, 10)
+        assert "left" in main.models.downloads.status
         assert "some/model" in str(screen.status.render())
         assert "↓" in str(main.top_bar.render())
         await harness.until(lambda: main.generation.texts["model"] == "some/model", 20)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.style import Style
 
-from sdtui.tui.screens.dialogs import ChooseScreen
+from sdtui.tui.screens.search_dialog import ChooseScreen
 from sdtui.tui.state import load_state
 from sdtui.tui.themes import DARK_16, LIGHT_16, OWN_THEMES, first_theme
 from tests.support.app_harness import AppHarness, running

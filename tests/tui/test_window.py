@@ -15,9 +15,10 @@ from sdtui.core.enums import EventLevel
 from sdtui.tui.job_progress import LogLine
 from sdtui.tui.messages import PartsImported
 from sdtui.tui.panes.pane import Pane
-from sdtui.tui.screens.dialogs import ChooseScreen, ConfirmScreen
+from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.jump import LETTERS
+from sdtui.tui.screens.search_dialog import ChooseScreen
 from sdtui.tui.state import SavedState, load_state, save_state
 from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.app_harness import AppHarness, running

@@ -111,8 +111,8 @@ class GenerationController:
 
     async def choose_value(self, name: str) -> None:
         """Let a person choose the value of a field from a list, or a file from disk."""
-        from sdtui.tui.screens.dialogs import ChooseScreen
         from sdtui.tui.screens.files import FileScreen
+        from sdtui.tui.screens.search_dialog import ChooseScreen
 
         field = self._panes.parameters.fields[name]
         if isinstance(field, ChoiceField):

@@ -63,7 +63,7 @@ class HistoryController:
         """Carry out an action that the history pane asked for."""
         match action:
             case "show":
-                self._panes.preview.show_kept(entry.path, record.request.first_input_image)
+                self._panes.preview.show_from_history(entry.path, record.request.first_input_image)
                 self._layout.show_tab("create")
             case "reuse":
                 self._generation.use_request(single_picture_request(record))

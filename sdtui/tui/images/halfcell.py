@@ -1,5 +1,5 @@
-"""Pictures drawn with half-cells: "▀" shows one pixel in its own colour and one in that of its
-background. Works in every terminal that has colours, and is cheap enough for every step."""
+"""Pictures of half-cells: "▀" shows one pixel in its foreground colour and one in its background
+colour. They work in every terminal that has colours, and are cheap enough for every step."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 BYTES_A_CELL = 38
-"""What a cell with two new colours costs on its way to the terminal."""
+"""Bytes that a cell with two new colours sends to the terminal."""
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """A picture in memory: `width * height * 3` bytes, row by row."""
+    """A picture in memory: `width * height * 3` bytes of RGB, row by row."""
 
     width: int
     height: int
@@ -29,23 +29,19 @@ class Pixels:
 
 
 def pixels_of(image: Image) -> Pixels:
-    """The pixels of a PIL image."""
+    """Return the pixels of a PIL image."""
     flat = image.convert("RGB")
     return Pixels(flat.width, flat.height, flat.tobytes())
 
 
 class Sized(Protocol):
-    """A picture of so many pixels."""
+    """Something with a width and a height in pixels."""
 
     @property
-    def width(self) -> int:
-        """Pixels in a row."""
-        ...
+    def width(self) -> int: ...
 
     @property
-    def height(self) -> int:
-        """Rows of pixels."""
-        ...
+    def height(self) -> int: ...
 
 
 def fit(picture: Sized, columns: int, rows: int, cell_shape: float = 2.0) -> tuple[int, int]:
@@ -58,7 +54,7 @@ def fit(picture: Sized, columns: int, rows: int, cell_shape: float = 2.0) -> tup
 
 
 def draw(pixels: Pixels, columns: int, rows: int) -> list[Strip]:
-    """The picture as `rows` strips of `columns` cells."""
+    """Return the picture as `rows` strips of `columns` cells."""
     from PIL import Image
 
     image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.rgb)

@@ -41,15 +41,16 @@ _PLACES = [
     for first, _, last in (run.partition("-") for run in _RUNS.split())
     for code in range(int(first, 16), int(last or first, 16) + 1)
 ]
-"""What numbers rows and columns of placeholders: Kitty's rowcolumn-diacritics.txt, in runs."""
+"""The diacritics that number rows and columns of placeholders: Kitty's
+rowcolumn-diacritics.txt, in runs."""
 _ids = count(randrange(1, 2**23))
 """The terminal knows a picture by a number of at most 24 bits, which is written as the colour of
 its placeholders. Begins anywhere: other programs may have pictures there too."""
 
 
 class KittyPicture(Widget):
-    """Sends its picture once for each size, in one line with everything else that Textual writes,
-    and then only holds its place with placeholders, which cost as much as text."""
+    """Sends its picture once for each size, through the writer of all else, and then only draws
+    placeholders, which cost as much as text."""
 
     DEFAULT_CSS = "KittyPicture { width: 1fr; height: 1fr; }"
     cell: ClassVar[tuple[int, int]]
@@ -62,11 +63,10 @@ class KittyPicture(Widget):
         self._placed = (0, 0)
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
-        """All there is: the picture stands in the middle."""
+        """Take the whole width: the picture is centred."""
         return container.width
 
     def on_resize(self) -> None:
-        """Another size needs other pixels."""
         width, height = self.cell
         most = min(self.size.width, len(_PLACES)), min(self.size.height, len(_PLACES))
         columns, rows = fit(self._image, *most, height / width)
@@ -74,7 +74,6 @@ class KittyPicture(Widget):
             self._send(columns, rows)
 
     def on_unmount(self) -> None:
-        """Free the terminal's memory."""
         self._forget()
 
     @work(exclusive=True)
@@ -99,7 +98,7 @@ class KittyPicture(Widget):
         self._number = 0
 
     def render_line(self, y: int) -> Strip:
-        """A line of placeholders. Each says its row and column, since something may cover some."""
+        """Return a line of placeholders. Each has its row and column: some may be covered."""
         width, height = self.size
         columns, rows = self._placed
         row = y - (height - rows) // 2
@@ -117,7 +116,7 @@ class KittyPicture(Widget):
 
 
 def _png(image: Image, largest: tuple[int, int]) -> str:
-    """No larger than it is shown, in base64."""
+    """Return a picture as PNG in base64, no larger than `largest` pixels."""
     smaller = image.copy()
     smaller.thumbnail(largest)
     file = io.BytesIO()
@@ -129,5 +128,5 @@ def _command(control: str, payload: str = "") -> str:
     command = f"\x1b_G{control};{payload}\x1b\\"
     if "TMUX" not in os.environ:
         return command
-    # Handed on by tmux to the terminal around it (allow-passthrough).
+    # tmux passes it on to the terminal around it (allow-passthrough).
     return "\x1bPtmux;" + command.replace("\x1b", "\x1b\x1b") + "\x1b\\"

@@ -1,4 +1,4 @@
-"""Reading pictures for the screen. For threads beside the app's: a large PNG takes a while."""
+"""Reading pictures for the screen. For other threads than the app's: a large PNG takes a while."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GAP = 4
 
 
 def read_picture(path: Path, largest: int = 2048) -> Image:
-    """A picture from disk, with no side longer than `largest`. Raises ImageError."""
+    """Return a picture from disk, with no side longer than `largest`. Raises ImageError."""
     from PIL import Image, ImageOps
 
     try:
@@ -30,7 +30,8 @@ def read_picture(path: Path, largest: int = 2048) -> Image:
 
 
 def read_sheet(paths: Sequence[Path], largest: int = 2048) -> Image:
-    """All pictures of a job on one sheet, or the only one as it is. Raises ImageError."""
+    """Return all pictures of a job on one contact sheet, or the only one as it is. Raises
+    ImageError."""
     if len(paths) == 1:
         return read_picture(paths[0], largest)
     from PIL import Image

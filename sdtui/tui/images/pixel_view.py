@@ -14,7 +14,7 @@ from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
 
 class PixelView(RefreshWhenVisible):
-    """Draws a picture in the middle of its place, as large as fits."""
+    """Draws a picture in its middle, as large as fits."""
 
     DEFAULT_CSS = "PixelView { width: 1fr; height: 1fr; }"
 
@@ -25,31 +25,30 @@ class PixelView(RefreshWhenVisible):
         self._drawn: tuple[Pixels | None, Size, Style, list[Strip]] | None = None
 
     def cells(self, pixels: Pixels) -> int:
-        """How many cells a picture takes here."""
+        """Return how many cells a picture takes in this widget."""
         if not self.size:
             return 0
         columns, rows = fit(pixels, self.size.width, self.size.height)
         return columns * rows
 
     async def show(self, pixels: Pixels) -> None:
-        """Show a picture once it is drawn, beside the event loop: a large one takes longer than a
-        key press may wait."""
+        """Show a picture once it is drawn, on another thread: a large one takes longer than a key
+        may wait."""
         size, style = self.size, self.visual_style.rich_style
         strips = await asyncio.to_thread(_lines, pixels, size, style)
         self._drawn = (pixels, size, style, strips)
         self.pixels = pixels
 
     def render_line(self, y: int) -> Strip:
-        """One line of cells."""
-        shown = (self.pixels, self.size, self.visual_style.rich_style)
-        if self._drawn is None or self._drawn[:3] != shown:
-            self._drawn = (*shown, _lines(*shown))
+        state = (self.pixels, self.size, self.visual_style.rich_style)
+        if self._drawn is None or self._drawn[:3] != state:
+            self._drawn = (*state, _lines(*state))
         strips = self._drawn[3]
-        return strips[y] if y < len(strips) else Strip.blank(self.size.width, shown[2])
+        return strips[y] if y < len(strips) else Strip.blank(self.size.width, state[2])
 
 
 def _lines(pixels: Pixels | None, size: Size, style: Style) -> list[Strip]:
-    """Every line of a place of this size, with the picture in its middle."""
+    """Return every line of a widget of this size, with the picture in the middle."""
     width, height = size
     blank = Strip.blank(width, style)
     if pixels is None or not size:

@@ -14,14 +14,13 @@ from textual_image.widget.sixel import Image, _ImageSixelImpl, _NoopRenderable
 
 _HEAD = re.compile(r'\x1bP[^q]*q"[\d;]*')
 _COLOUR = re.compile(r"(#\d+);2;\d+;\d+;\d+")
-"""A colour is chosen, and told what it is."""
+"""The definition of a colour, which also selects it."""
 
 
 class SixelPicture(Image, Renderable=_NoopRenderable):
-    """textual-image's, with two things mended that its last version for Python 3.11 gets wrong."""
+    """textual-image's widget, with two fixes for its last version for Python 3.11."""
 
     def compose(self) -> ComposeResult:
-        """What draws it."""
         yield _Sixels(self.image, self._sixel_options)
 
 
@@ -30,8 +29,8 @@ class _Sixels(_ImageSixelImpl, inherit_css=False):
         return with_colours_first(super()._image_to_sixels(*arguments, **options))
 
     def _get_sixel_segments(self, sixel_data: str) -> Iterable[Segment]:
-        """Left on its last row: one below, what Textual writes behind the picture is written in the
-        next line, and at the screen's end everything moves up."""
+        """Leave the cursor in the picture's last line. One below, Textual would write what follows
+        the picture into the next line, and at the end of the screen everything would scroll."""
         *drawn, _ = super()._get_sixel_segments(sixel_data)
         region = self.screen.find_widget(self).visible_region
         end = Control.move_to(region.right, region.bottom - 1)
@@ -39,10 +38,10 @@ class _Sixels(_ImageSixelImpl, inherit_css=False):
 
 
 def with_colours_first(sixels: str) -> str:
-    """Tell every colour before the first is used: in xterm and WezTerm what is told between two
-    lines of a picture leaves holes in it."""
+    """Define every colour before the first is used: in xterm and WezTerm, definitions between two
+    lines of a picture leave holes in it."""
     head = _HEAD.match(sixels)
     assert head is not None
     body = sixels[head.end() :]
-    told = "".join(found.group() for found in _COLOUR.finditer(body))
-    return head.group() + told + _COLOUR.sub(r"\1", body)
+    definitions = "".join(found.group() for found in _COLOUR.finditer(body))
+    return head.group() + definitions + _COLOUR.sub(r"\1", body)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 class PictureView(Container):
     """Shows one picture, several on a sheet, or a preview. `picture_widget` is the class that draws
-    finished ones; None means half-cells."""
+    finished pictures; None means half-cells."""
 
     DEFAULT_CSS = """
     PictureView {
@@ -46,16 +46,16 @@ class PictureView(Container):
         self.pixel_view = PixelView()
 
     def compose(self) -> ComposeResult:
-        """Half-cells; the terminal's own picture is mounted when there is one."""
+        """Yield half-cells; the terminal's own picture is mounted when there is one."""
         yield self.pixel_view
 
     def on_mount(self) -> None:
-        """Follow what lies over the window."""
-        self.app.screen_change_signal.subscribe(self, self._step_back)
+        self.app.screen_change_signal.subscribe(self, self._hide_behind)
 
-    def _step_back(self, _: Screen[Any]) -> None:
-        """Half-cells while something lies over the window: it is tinted then, and what holds the
-        place of the terminal's own picture would name another one."""
+    def _hide_behind(self, _: Screen[Any]) -> None:
+        """Show half-cells while another screen covers this one: it is tinted then, and the
+        placeholders of the terminal's own picture, whose colour is its number, would show
+        another."""
         self.set_class(self.app.screen is not self.screen, "-behind")
 
     def show_pixels(self, pixels: Pixels | None) -> None:
@@ -85,7 +85,7 @@ class PictureView(Container):
             image, pixels = await asyncio.to_thread(_read, paths)
         except ImageError as error:
             self.show_pixels(None)
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             return
         if paths == self._paths:
             await self.pixel_view.show(pixels)

@@ -1,4 +1,4 @@
-"""What the preview pane says before there is a picture."""
+"""The preview's text before there is a picture."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from sdtui.core.enums import POCKET
 
 
 def welcome(model: str, generate_key: str, models_key: str, large: tuple[str, str] | None) -> Text:
-    """What the model can do, the one key to press, and how to get a large one: its name and how
-    it fits the memory that is there, or None until that is known."""
+    """Return the text about the current model, the key to press, and how to get a large model.
+    `large` is its name and how it fits the memory; None until that is known."""
     text = Text("Write what you want to see and press ")
     text.append(generate_key, "bold").append(".\n\n")
     if model == POCKET:

@@ -93,7 +93,7 @@ class HistoryPane(Pane):
 
     @message
     class TagsWanted(Message):
-        """Someone wants to write tags for a picture."""
+        """The tags of a picture are to be edited."""
 
         entry: Entry
 
@@ -237,7 +237,7 @@ class HistoryPane(Pane):
         if all(entry.path != self._missing for entry in page.entries):
             self._missing = None
         found = " found" if self._search.listed.strip() else ""
-        self.count_in_title(f"{page.total:,}{found}")
+        self.set_count(f"{page.total:,}{found}")
         self.list.empty = "Nothing was found." if found else "No pictures yet."
         self.list.show_page(page, replaces=replaces)
         if not page.total:

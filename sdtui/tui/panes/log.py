@@ -76,47 +76,41 @@ class LogPane(Pane):
         self._filter = 0
 
     def contents(self) -> Sequence[Widget]:
-        """The lines."""
         return (self.list,)
 
     def add(self, lines: list[LogLine]) -> None:
-        """Add lines at the end."""
         if lines:
             self.lines.extend(lines)
             self._show()
 
     @property
     def text(self) -> str:
-        """What is shown, as text."""
+        """The lines that pass the filter, as text."""
         return "".join(f"{line.clock}  {line.text}\n" for line in self.list.items)
 
     def _show(self) -> None:
         name, least = _FILTERS[self._filter]
         self.list.show_items([line for line in self.lines if line.level >= least])
-        self.count_in_title(name)
+        self.set_count(name)
 
     def action_filter(self) -> None:
-        """The next filter."""
         self._filter = (self._filter + 1) % len(_FILTERS)
         self._show()
 
     def action_copy(self) -> None:
-        """Copy what is shown."""
-        self._ask_for(self.Copy())
+        self._post_if_any(self.Copy())
 
     def action_save(self) -> None:
-        """Save what is shown."""
-        self._ask_for(self.Save())
+        self._post_if_any(self.Save())
 
-    def _ask_for(self, message: Message) -> None:
+    def _post_if_any(self, message: Message) -> None:
         if self.list.items:
             self.post_message(message)
         else:
             self.notify("The log shows nothing yet.", timeout=3)
 
     def action_details(self) -> None:
-        """The line with the cursor, whole."""
         line = self.list.selected
         if line is not None:
             title = "Error" if line.level is EventLevel.ERROR else line.clock
-            self.notify(line.text, title=title, timeout=15, markup=False)
+            self.notify(line.text, title=title, timeout=15)

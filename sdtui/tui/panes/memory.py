@@ -1,4 +1,4 @@
-"""What the hardware is doing, with a graph over time."""
+"""Readings of the hardware, with graphs over time."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from sdtui.monitor import GpuSample, Sample
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_REMEMBERED = 600
+_MAX_SAMPLES = 600
 
 
 def graph(shares: list[float], width: int, height: int) -> list[str]:
-    """The newest `width` values, from 0 to 1, as lines of blocks."""
+    """Return the newest `width` values, from 0 to 1, as lines of blocks."""
     newest = shares[-width:]
     levels = [0] * (width - len(newest)) + [
         max(1, round(min(1.0, share) * height * 8)) for share in newest
@@ -37,7 +37,7 @@ def graph(shares: list[float], width: int, height: int) -> list[str]:
 
 
 def wrapped(parts: list[str], width: int) -> list[str]:
-    """Parts side by side, two blanks between them, in lines of at most `width` columns."""
+    """Return parts side by side, two blanks between them, in lines of at most `width` columns."""
     lines = [parts[0]]
     for part in parts[1:]:
         longer = f"{lines[-1]}  {part}"
@@ -49,16 +49,15 @@ def wrapped(parts: list[str], width: int) -> list[str]:
 
 
 @dataclass
-class Watched:
-    """The memory of a GPU, or of the machine, over time."""
+class MemoryHistory:
+    """The memory of a GPU or of the machine over time."""
 
-    shares: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    """What is used of all, oldest first."""
+    shares: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_SAMPLES))
+    """The share in use, oldest first."""
     peak: int = 0
-    """The most that this process has held, in bytes."""
+    """The most that this process has used, in bytes."""
 
     def add(self, used: int, total: int, own: int | None) -> None:
-        """Take in a sample."""
         self.shares.append(used / total if total else 0)
         self.peak = max(self.peak, own or 0)
 
@@ -87,9 +86,8 @@ def _own(now: int, peak: int) -> str:
 
 
 class MemoryGraph(RefreshWhenVisible):
-    """The readings of every GPU (memory in GiB), then those of the machine. There is always a
-    graph of what sdtui uses, which comes first; other GPUs have theirs where readings leave lines
-    for it."""
+    """The readings of every GPU (memory in GiB), then those of the machine. The first graph is of
+    the device that sdtui uses; other GPUs have graphs if the readings leave lines for them."""
 
     DEFAULT_CSS = """
     MemoryGraph { width: 100%; height: auto; min-height: 100%; color: $text-muted; }
@@ -98,11 +96,11 @@ class MemoryGraph(RefreshWhenVisible):
     def __init__(self) -> None:
         super().__init__()
         self.sample: Sample | None = None
-        self._gpus: defaultdict[int, Watched] = defaultdict(Watched)
-        self._machine = Watched()
+        self._gpus: defaultdict[int, MemoryHistory] = defaultdict(MemoryHistory)
+        self._machine = MemoryHistory()
 
     def add(self, sample: Sample) -> None:
-        """Take in a sample, and show it."""
+        """Add a sample and show it."""
         for gpu in sample.gpus:
             self._gpus[gpu.index].add(gpu.memory_used, gpu.memory_total, gpu.own_memory)
         self._machine.add(sample.ram_used, sample.ram_total, sample.own_ram)
@@ -111,34 +109,32 @@ class MemoryGraph(RefreshWhenVisible):
         self.refresh(layout=self._height(self.content_size.width) != before)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Every reading, and a line for the graph."""
         return self._height(width)
 
     def _height(self, width: int) -> int:
         return sum(len(lines) for _, lines in self._readings(width)) + 1
 
-    def _readings(self, width: int) -> list[tuple[Watched, list[str]]]:
+    def _readings(self, width: int) -> list[tuple[MemoryHistory, list[str]]]:
         sample = self.sample
         if sample is None:
             return []
         found = []
         for gpu in sorted(sample.gpus, key=lambda each: each is not sample.gpu):
-            watched = self._gpus[gpu.index]
-            found.append((watched, wrapped(_gpu_parts(gpu, watched.peak), width)))
+            memory = self._gpus[gpu.index]
+            found.append((memory, wrapped(_gpu_parts(gpu, memory.peak), width)))
         machine = wrapped(_machine_parts(sample, self._machine.peak), width)
         return [*found, (self._machine, machine)]
 
     def render(self) -> Text:
-        """Graphs and readings."""
         width, height = self.content_size
         readings = self._readings(width)
         graphs = max(1, len(readings) - 1)
         left = max(1, height - sum(len(lines) for _, lines in readings))
         accent, muted = theme_style(self.app, "accent"), theme_style(self.app, "muted")
         parts: list[Text] = []
-        for number, (watched, lines) in enumerate(readings):
+        for number, (memory, lines) in enumerate(readings):
             rows = 0 if number >= graphs else left // graphs + (number < left % graphs)
-            parts += [Text(line, accent) for line in graph(list(watched.shares), width, rows)]
+            parts += [Text(line, accent) for line in graph(list(memory.shares), width, rows)]
             parts += [Text(line, muted) for line in lines]
         return Text("\n").join(parts)
 
@@ -165,11 +161,10 @@ class MemoryPane(Pane):
         self.readings = Readings(self.graph)
 
     def contents(self) -> Sequence[Widget]:
-        """The readings."""
         return (self.readings,)
 
     def show(self, sample: Sample) -> None:
-        """Show one more sample."""
+        """Add a sample and show it."""
         self.graph.add(sample)
         kind, used, total, _ = sample.memory
-        self.count_in_title(f"· {kind} {gibibytes(used)}/{gibibytes(total)} GiB")
+        self.set_count(f"· {kind} {gibibytes(used)}/{gibibytes(total)} GiB")

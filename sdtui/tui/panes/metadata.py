@@ -1,4 +1,4 @@
-"""The selected picture: small, and its whole story, folded."""
+"""The selected picture, small, and its metadata."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class MetadataPane(Pane):
-    """What the history's cursor is on."""
+    """Shows the picture with the history's cursor, and its metadata."""
 
     TITLE = "Metadata"
     ABOUT = (
-        "The story of the selected picture as it stands in the JSON beside it. Enter or space "
+        "The metadata of the selected picture, from the JSON beside it. Enter or space "
         "folds and unfolds, and shows a long value whole."
     )
     DEFAULT_CSS = "MetadataPane > PictureView { height: 8; }"
@@ -30,18 +30,18 @@ class MetadataPane(Pane):
         self.thumbnail = PictureView()
 
     @cached_property
-    def tree_of_record(self) -> MetadataTree:
-        """The story."""
+    def metadata_tree(self) -> MetadataTree:
+        """The tree of the metadata."""
         from sdtui.tui.widgets.metadata_tree import MetadataTree
 
         return MetadataTree(id="metadata-tree")
 
-    def have_record(self) -> None:
-        """Have place for a picture above and its story below. Later than the contents of other
-        panes: the story's tree is imported beside the window."""
-        self.mount(self.thumbnail, self.tree_of_record)
+    def mount_contents(self) -> None:
+        """Mount the picture and the tree below it. Later than the contents of other panes: the tree
+        is imported once the window is seen."""
+        self.mount(self.thumbnail, self.metadata_tree)
 
     def show(self, path: Path | None, record: GenerationRecord | None) -> None:
-        """Show a picture and its story, or nothing."""
+        """Show a picture and its metadata, or nothing."""
         self.thumbnail.show_paths(() if path is None else (path,))
-        self.tree_of_record.use(record)
+        self.metadata_tree.show(record)

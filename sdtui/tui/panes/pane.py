@@ -1,4 +1,4 @@
-"""What all panes of the window have in common."""
+"""The base of all panes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
 
 class Pane(Vertical, RefreshWhenVisible):
-    """A framed part of the window with a title, an explanation for F1, and a part that takes the
-    focus when someone goes to it."""
+    """A framed part of the window with a title, an explanation for F1, and a widget that is focused
+    when someone goes to the pane."""
 
     TITLE: ClassVar[str] = ""
     ABOUT: ClassVar[str] = ""
@@ -37,39 +37,37 @@ class Pane(Vertical, RefreshWhenVisible):
 
     @property
     def about(self) -> str:
-        """What F1 says."""
+        """The explanation that F1 shows."""
         return self.ABOUT
 
     @property
     def title(self) -> str:
-        """What the pane is called."""
         return self.TITLE
 
     def on_mount(self) -> None:
-        """Show the title."""
         self.border_title = self.title
 
     def contents(self) -> Sequence[Widget]:
-        """What stands in the pane as soon as the window was seen. Nothing is in it before that, so
-        the window needn't wait for its styles and its place."""
+        """Return the widgets that are mounted once the window was seen. Before that the pane is
+        empty, so that the window needn't wait for their styles and layout."""
         return ()
 
     def open(self) -> AwaitMount:
-        """Have the contents from now on."""
+        """Mount the contents."""
         return self.mount(*self.contents())
 
     def focus_target(self) -> Widget:
-        """The part that takes the focus."""
+        """Return the widget that is focused when someone goes to the pane."""
         return next((each for each in self.query("*").results(Widget) if each.focusable), self)
 
-    def count_in_title(self, text: str) -> None:
-        """Show a live number at the right of the frame's upper edge."""
+    def set_count(self, text: str) -> None:
+        """Show a live number behind the title."""
         if text != self._in_title:
             self._in_title = text
             self.border_title = Content(f"{self.TITLE} {text}".rstrip())
 
-    def say_below(self, text: str) -> None:
-        """Show something in the frame's lower edge."""
+    def set_footer(self, text: str) -> None:
+        """Show a text in the frame's lower edge."""
         if text != self._below:
             self._below = text
             self.border_subtitle = Content(text)

@@ -44,7 +44,7 @@ class ParametersPane(Pane):
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("form")
 
     class Changed(Message):
-        """A value is another."""
+        """A value changed."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
@@ -67,7 +67,7 @@ class ParametersPane(Pane):
         self._is_checked = False
 
     def compose(self) -> ComposeResult:
-        """Fields in two columns; one alone in its line takes both."""
+        """Yield fields in two columns; one alone in its line takes both."""
         with Form(id="form"):
             for row in self._rows:
                 for name in row:
@@ -75,11 +75,11 @@ class ParametersPane(Pane):
 
     @property
     def texts(self) -> dict[str, str]:
-        """Field → what is written there."""
+        """The text of every field."""
         return {name: field.text for name, field in self.fields.items()}
 
     def fill(self, texts: Mapping[str, str]) -> None:
-        """Write into fields; those that `texts` doesn't name stay."""
+        """Write into fields. Those that `texts` doesn't name stay as they are."""
         for name, field in self.fields.items():
             if name in texts:
                 field.text = texts[name]
@@ -94,7 +94,7 @@ class ParametersPane(Pane):
         }
 
     def use_native(self, native: NativeValues) -> None:
-        """Show what the model takes where a field is left open."""
+        """Show the model's own values in fields that are left open."""
         for name, field in self.fields.items():
             if not field.spec.native:
                 continue
@@ -139,40 +139,35 @@ class ParametersPane(Pane):
                 wrong = name in problems
                 self.fields[name].set_class(wrong, "-wrong")
                 if wrong:
-                    whose = f"{self.fields[name].spec.label}: " if len(row) > 1 else ""
-                    told = f"↑ {whose}{one_line(problems[name])}"
-                    said = Static(Content(told), classes="problem")
+                    label = f"{self.fields[name].spec.label}: " if len(row) > 1 else ""
+                    text = f"↑ {label}{one_line(problems[name])}"
+                    problem = Static(Content(text), classes="problem")
                     # By itself it would be as high as it is in one of the two columns.
-                    said.styles.height = len(wrap(told, max(1, form.content_size.width - 1)))
-                    form.mount(said, after=below)
-                    below = said
+                    problem.styles.height = len(wrap(text, max(1, form.content_size.width - 1)))
+                    form.mount(problem, after=below)
+                    below = problem
 
     @property
     def _focused_field(self) -> Widget | None:
         return next((field for field in self.fields.values() if field.has_focus), None)
 
     def action_last_seed(self) -> None:
-        """The last picture's seed."""
         if self.last_seed is None:
-            self.notify("No picture has been made yet, so there is no last seed.", markup=False)
+            self.notify("No picture has been made yet, so there is no last seed.")
         else:
             self.fields["seed"].text = str(self.last_seed)
 
     def action_new_seed(self) -> None:
-        """A new seed, written down."""
         self.fields["seed"].text = str(random_seed())
 
     def action_random_seed(self) -> None:
-        """A new seed for every job."""
         self.fields["seed"].text = ""
 
     def action_swap_size(self) -> None:
-        """Landscape to portrait and back."""
         width, height = self.fields["width"], self.fields["height"]
         width.text, height.text = height.text, width.text
 
     def action_next_size(self) -> None:
-        """The next of the sizes that suit the model."""
         width, height = self.fields["width"], self.fields["height"]
         native = width.native if isinstance(width, NumberField) else None
         sizes = [("", ""), *((str(w), str(h)) for w, h in usual_sizes(int(native or 512)))]
@@ -181,7 +176,6 @@ class ParametersPane(Pane):
         width.text, height.text = sizes[place % len(sizes)]
 
     def action_clear(self) -> None:
-        """Back to the field's default."""
         field = self._focused_field
         if isinstance(field, ChoiceField):
             field.text = field.spec.default

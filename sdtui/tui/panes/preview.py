@@ -29,7 +29,7 @@ class PictureViewer(Protocol):
     """Shows a job's pictures on the whole screen."""
 
     def begin(self, init_image: Path | None) -> None:
-        """A job begins."""
+        """A job begins: it has no pictures yet."""
         ...
 
     def show_forming(self, pixels: Pixels) -> None:
@@ -64,7 +64,7 @@ class PreviewPane(Pane, can_focus=True):
     """
 
     class FullScreen(Message):
-        """Someone wants to see the picture on the whole screen."""
+        """The picture is to be shown on the whole screen."""
 
     index: reactive[int | None] = reactive(None)
     """Which picture is shown; None is all of them."""
@@ -74,48 +74,45 @@ class PreviewPane(Pane, can_focus=True):
         self.view = PictureView(picture_widget)
         self.paths: tuple[Path, ...] = ()
         self.init_image: Path | None = None
-        self._made: tuple[Path, ...] = ()
-        """What the last job has finished, whatever is shown."""
-        self._made_from: Path | None = None
-        """That job's init image."""
-        self._shows_kept = False
-        """Whether a picture of the history is shown."""
+        self._job_pictures: tuple[Path, ...] = ()
+        """The finished pictures of the last job, whatever is shown."""
+        self._job_init_image: Path | None = None
+        """The last job's init image."""
+        self._shows_history = False
+        """True while a picture of the history is shown."""
         self.viewer: PictureViewer | None = None
-        """What shows the same on the whole screen, while it is open."""
+        """The screen that shows the same pictures, while it is open."""
         self._before = False
         self._interval, self._budget = _OVER_SSH if over_ssh else _LOCAL
         self._next_preview = 0.0
 
     def compose(self) -> ComposeResult:
-        """The welcome."""
         yield Static(id="welcome")
 
     def contents(self) -> Sequence[Widget]:
-        """A place for pictures."""
         return (self.view,)
 
     def focus_target(self) -> Widget:
-        """The pane itself."""
         return self
 
     def welcome(self, text: Text) -> None:
-        """Say something while there is no picture yet."""
+        """Show a text while there is no picture yet."""
         self.query_one("#welcome", Static).update(text)
         self.add_class("-welcome")
 
     @property
     def is_welcoming(self) -> bool:
-        """Whether there was no picture yet."""
+        """True until there is a picture."""
         return self.has_class("-welcome")
 
     def wants_preview(self) -> bool:
-        """Whether enough time has gone by since the last preview."""
+        """True if enough time has passed since the last preview."""
         return time.monotonic() >= self._next_preview
 
     def show_preview(self, pixels: Pixels) -> None:
         """Show the picture that is forming, unless someone looks at one of the history."""
         self.remove_class("-welcome")
-        if not self._shows_kept:
+        if not self._shows_history:
             self.view.show_pixels(pixels)
         cells = self.view.pixel_view.cells(pixels)
         if self.viewer is not None:
@@ -125,26 +122,26 @@ class PreviewPane(Pane, can_focus=True):
         self._next_preview = time.monotonic() + max(self._interval, cost)
 
     def begin(self, init_image: Path | None) -> None:
-        """A job begins: what it will make is not here yet."""
-        self._made, self._made_from, self._shows_kept = (), init_image, False
+        """A job begins: it has no pictures yet."""
+        self._job_pictures, self._job_init_image, self._shows_history = (), init_image, False
         self.paths = ()
         self.init_image = init_image
-        self.count_in_title("")
+        self.set_count("")
         if self.viewer is not None:
             self.viewer.begin(init_image)
 
     def add(self, path: Path) -> None:
-        """One more picture of the job is finished."""
-        self._made = (*self._made, path)
-        self._shows_kept = False
-        self.init_image = self._made_from
-        self.show_paths(self._made)
+        """Show one more finished picture of the job."""
+        self._job_pictures = (*self._job_pictures, path)
+        self._shows_history = False
+        self.init_image = self._job_init_image
+        self.show_paths(self._job_pictures)
         if self.viewer is not None:
             self.viewer.add(path)
 
-    def show_kept(self, path: Path, init_image: Path | None) -> None:
+    def show_from_history(self, path: Path, init_image: Path | None) -> None:
         """Show a picture of the history, until the next one is finished."""
-        self._shows_kept = True
+        self._shows_history = True
         self.init_image = init_image
         self.show_paths((path,))
 
@@ -157,13 +154,12 @@ class PreviewPane(Pane, can_focus=True):
         self._show()
 
     def watch_index(self) -> None:
-        """Another picture is to be shown."""
         self._before = False
         self._show()
 
     @property
-    def shown(self) -> tuple[Path, ...]:
-        """The pictures that are seen now."""
+    def shown_paths(self) -> tuple[Path, ...]:
+        """The pictures that are shown now."""
         if self._before and self.init_image is not None:
             return (self.init_image,)
         return self.paths if self.index is None else (self.paths[self.index],)
@@ -171,37 +167,32 @@ class PreviewPane(Pane, can_focus=True):
     def _show(self) -> None:
         if not self.paths:
             return
-        self.view.show_paths(self.shown)
+        self.view.show_paths(self.shown_paths)
         if self._before:
-            self.count_in_title("· before")
+            self.set_count("· before")
         elif len(self.paths) > 1:
             place = "all" if self.index is None else str(self.index + 1)
-            self.count_in_title(f"{place} of {len(self.paths)}")
+            self.set_count(f"{place} of {len(self.paths)}")
         else:
-            self.count_in_title("")
+            self.set_count("")
 
     def action_next(self) -> None:
-        """The next picture."""
         if len(self.paths) > 1:
             self.index = 0 if self.index is None else (self.index + 1) % len(self.paths)
 
     def action_previous(self) -> None:
-        """The picture before."""
         if len(self.paths) > 1:
             self.index = ((self.index or 0) - 1) % len(self.paths)
 
     def action_grid(self) -> None:
-        """All pictures."""
         self.index = None
 
     def action_before_after(self) -> None:
-        """The init image, or the picture again."""
         if self.init_image is None:
-            self.notify("This picture was made without an init image.", markup=False)
+            self.notify("This picture was made without an init image.")
         else:
             self._before = not self._before
             self._show()
 
     def action_open(self) -> None:
-        """On the whole screen."""
         self.post_message(self.FullScreen())

@@ -1,4 +1,4 @@
-"""Where the running job stands, in two lines."""
+"""The progress of the running job, in two lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sdtui.tui.panes.pane import Pane
 from sdtui.tui.styles import ThemeColour, theme_style
 from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
-_ESCAPES: dict[EventLevel, tuple[str, ThemeColour]] = {
+_MARKS: dict[EventLevel, tuple[str, ThemeColour]] = {
     EventLevel.SUCCESS: ("✓ ", "success"),
     EventLevel.WARNING: ("■ ", "warning"),
     EventLevel.ERROR: ("✗ ", "error"),
@@ -25,13 +25,12 @@ _ESCAPES: dict[EventLevel, tuple[str, ThemeColour]] = {
 
 
 class ProgressBar(RefreshWhenVisible):
-    """A bar and the numbers beside it; below, what is going on."""
+    """A bar with numbers, and below it what is going on."""
 
     DEFAULT_CSS = "ProgressBar { width: 100%; height: 2; padding: 0 1; color: $foreground; }"
     progress: reactive[ShownProgress] = reactive(ShownProgress())
 
     def render(self) -> Text:
-        """Two lines."""
         now = self.progress
         width = max(10, self.content_size.width)
         if now.outcome is not None:
@@ -49,18 +48,17 @@ class ProgressBar(RefreshWhenVisible):
         )
         line.append(numbers)
         line.append("\n")
-        told = now.stopping or now.tried or now.message
-        line.append(
-            one_line(told), theme_style(self.app, "muted" if told == now.message else "warning")
-        )
+        text = now.stopping or now.tried or now.message
+        colour: ThemeColour = "muted" if text == now.message else "warning"
+        line.append(one_line(text), theme_style(self.app, colour))
         return line
 
     def _outcome(self, now: ShownProgress) -> Text:
-        sign, colour = _ESCAPES[now.outcome or EventLevel.ERROR]
-        # A long path would leave no room for what is wrong with it.
+        mark, colour = _MARKS[now.outcome or EventLevel.ERROR]
+        # A long path would leave no space for what is wrong with it.
         longest = max(10, self.content_size.width // 2)
-        told = " ".join(end_of(word, longest) for word in one_line(now.message).split(" "))
-        return Text(sign + told, theme_style(self.app, colour))
+        message = " ".join(end_of(word, longest) for word in one_line(now.message).split(" "))
+        return Text(mark + message, theme_style(self.app, colour))
 
 
 class ProgressPane(Pane):
@@ -74,25 +72,24 @@ class ProgressPane(Pane):
         self.bar = ProgressBar()
 
     def contents(self) -> Sequence[Widget]:
-        """The bar."""
         return (self.bar,)
 
     def show(self, progress: ShownProgress) -> None:
-        """Show where the job stands."""
+        """Show a job's progress."""
         self.bar.progress = progress
         state = "" if progress.outcome is not None else progress.stage
         attempt = f"attempt {progress.attempt}" if progress.attempt > 1 else ""
-        told = [each for each in (state, progress.which, attempt) if each]
-        self.count_in_title(f"· {' · '.join(told)}" if state else "")
+        parts = [each for each in (state, progress.which, attempt) if each]
+        self.set_count(f"· {' · '.join(parts)}" if state else "")
         peak = progress.memory_peak
-        self.say_below(f"peak {gibibytes(peak)} GiB" if peak else "")
+        self.set_footer(f"peak {gibibytes(peak)} GiB" if peak else "")
 
 
-def _bar(progress: ShownProgress, width: int, colour: Style, rest: Style) -> Text:
+def _bar(progress: ShownProgress, width: int, done: Style, remaining: Style) -> Text:
     eighths = round(width * 8 * progress.step / progress.total) if progress.total else 0
     full, part = divmod(min(eighths, width * 8), 8)
-    line = Text().append("━" * full, colour)
+    line = Text().append("━" * full, done)
     if full < width:
-        line.append("╸" if part >= 4 else "─", colour if part >= 4 else rest)
-        line.append("─" * (width - full - 1), rest)
+        line.append("╸" if part >= 4 else "─", done if part >= 4 else remaining)
+        line.append("─" * (width - full - 1), remaining)
     return line

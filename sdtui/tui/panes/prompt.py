@@ -35,12 +35,12 @@ _OWN_KEYS = {
     "home": "cursor_line_start",
     "end": "cursor_line_end",
 }
-"""Key → Textual's action, of the keys that come as quickly as letters do."""
+"""Textual's actions for the keys that come as quickly as letters do."""
 
 
 class PromptEditor(KeyTextArea):
-    """A text editor that strikes out the words no text encoder will see, and brings back earlier
-    prompts with up and down at its edges."""
+    """A text editor that strikes out what no text encoder will see, and brings back earlier prompts
+    with up and down at its edges."""
 
     DEFAULT_CSS = """
     PromptEditor:ansi .text-area--placeholder { color: ansi_default; text-style: dim; }
@@ -55,19 +55,18 @@ class PromptEditor(KeyTextArea):
             tab_behavior="focus", placeholder=placeholder, compact=True, highlight_cursor_line=False
         )
         self.cursor_blink = False  # drawn twice a second, it was half of what an idle app takes
-        self.earlier: Sequence[str] = ()
+        self.earlier_prompts: Sequence[str] = ()
         self._place = 0
-        self._written: dict[int, str] = {}
-        """Place → what stood there when it was left: it may have been changed."""
+        self._drafts: dict[int, str] = {}
+        """The text of each place when it was left, since it may have been edited."""
 
     def watch_cut_from(self) -> None:
-        """Draw anew, forgetting how the lines were drawn before."""
         self.notify_style_update()
         self.refresh()
 
     def get_line(self, line_index: int) -> Text:
-        """A line as it is shown: what a terminal would take as a command is a sign instead, and
-        what will be cut is struck out."""
+        """Return a line as it is shown: control characters are replaced, and what will be cut is
+        struck out."""
         plain = self.document.get_line(line_index)
         text = Text(escape_same_width(plain), end="", no_wrap=True)
         if self.cut_from is not None:
@@ -76,8 +75,8 @@ class PromptEditor(KeyTextArea):
             text.stylize(_CUT, max(0, self.cut_from - start))
         return text
 
-    def does_itself(self, typed: events.Key | events.Paste) -> bool:
-        """Whether this key is carried out here, in the order in which it comes."""
+    def handles_itself(self, typed: events.Key | events.Paste) -> bool:
+        """Return True for keys that this widget handles itself, in the order in which they come."""
         if isinstance(typed, events.Paste):
             return False
         return typed.is_printable or typed.key == "enter" or typed.key in _OWN_KEYS
@@ -89,27 +88,25 @@ class PromptEditor(KeyTextArea):
             await self.run_action(_OWN_KEYS[event.key])
 
     def action_cursor_up(self, select: bool = False) -> None:
-        """Up; on the first line, to the prompt before."""
-        if not select and self._at_upper_edge and self._place < len(self.earlier):
-            self._turn_to(self._place + 1)
+        if not select and self._at_upper_edge and self._place < len(self.earlier_prompts):
+            self._recall(self._place + 1)
         else:
             super().action_cursor_up(select)
 
     def action_cursor_down(self, select: bool = False) -> None:
-        """Down; on the last line, to the prompt after."""
         if not select and self._at_lower_edge and self._place > 0:
-            self._turn_to(self._place - 1)
+            self._recall(self._place - 1)
         else:
             super().action_cursor_down(select)
 
-    def _turn_to(self, place: int) -> None:
-        self._written[self._place] = self.text
+    def _recall(self, place: int) -> None:
+        self._drafts[self._place] = self.text
         self._place = place
-        self._show(self._written[place] if place in self._written else self.earlier[-place])
+        self._show(self._drafts[place] if place in self._drafts else self.earlier_prompts[-place])
 
     @property
     def _at_upper_edge(self) -> bool:
-        """On the first line that is seen: a long one is broken into several."""
+        """True on the first visual line: a long one is wrapped into several."""
         return self.navigator.is_first_wrapped_line(self.cursor_location)
 
     @property
@@ -117,18 +114,18 @@ class PromptEditor(KeyTextArea):
         return self.navigator.is_last_wrapped_line(self.cursor_location)
 
     def remember(self, prompts: Sequence[str]) -> None:
-        """The prompts to bring back, newest last."""
-        self.earlier = prompts
-        self._begin_anew()
+        """Set the prompts that can be brought back, newest last."""
+        self.earlier_prompts = prompts
+        self._reset_place()
 
-    def use(self, text: str) -> None:
-        """Take another text: up begins at the newest prompt again."""
-        self._begin_anew()
+    def set_text(self, text: str) -> None:
+        """Set the text. Going up begins at the newest prompt again."""
+        self._reset_place()
         self._show(text)
 
-    def _begin_anew(self) -> None:
+    def _reset_place(self) -> None:
         self._place = 0
-        self._written.clear()
+        self._drafts.clear()
 
     def _show(self, text: str) -> None:
         self.load_text(text)
@@ -136,7 +133,7 @@ class PromptEditor(KeyTextArea):
 
 
 class PromptPane(Pane):
-    """A prompt and how much of what the model takes it uses."""
+    """A prompt and how many of the model's tokens it uses."""
 
     DEFAULT_CSS = """
     PromptPane {
@@ -146,7 +143,7 @@ class PromptPane(Pane):
 
     @message
     class Changed(Message):
-        """The text is another."""
+        """The text changed."""
 
         pane: PromptPane
 
@@ -159,12 +156,10 @@ class PromptPane(Pane):
         self._counters: Mapping[str, TokenCounter] = {}
 
     def compose(self) -> ComposeResult:
-        """One editor."""
         yield self.editor
 
     @property
     def about(self) -> str:
-        """What F1 says."""
         return self._about
 
     @property
@@ -174,15 +169,14 @@ class PromptPane(Pane):
 
     @property
     def text(self) -> str:
-        """What is written."""
         return self.editor.text
 
     @text.setter
     def text(self, text: str) -> None:
-        self.editor.use(text)
+        self.editor.set_text(text)
 
     def use_counters(self, counters: Mapping[str, TokenCounter]) -> None:
-        """Count as this model's text encoders do."""
+        """Count tokens as this model's text encoders do."""
         self._counters = counters
         self._measure()
 
@@ -196,12 +190,12 @@ class PromptPane(Pane):
         if not counts:
             return
         tightest = min(counts, key=lambda count: count.limit - count.tokens)
-        # Everything behind this place is unseen by every encoder only if all of them cut.
+        # No encoder sees the text behind this place only if all of them cut it.
         cuts = [count.cut_from for count in counts]
         self.editor.cut_from = (
             max(cut for cut in cuts if cut is not None) if None not in cuts else None
         )
         over = tightest.tokens > tightest.limit
         meter = f"{tightest.tokens}/{tightest.limit}"
-        self.say_below(f"{meter} · the end is cut off" if over else meter)
+        self.set_footer(f"{meter} · the end is cut off" if over else meter)
         self.set_class(over, "-over")

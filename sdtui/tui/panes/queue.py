@@ -1,4 +1,4 @@
-"""The queue: what is being made, what waits, and what came of the rest."""
+"""The queue: running, waiting and finished jobs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class QueueLines(VirtualList["Job"]):
 
 
 class QueuePane(Pane):
-    """The jobs, with keys to put them in another order."""
+    """Lists the jobs; keys move, stop and reuse them."""
 
     TITLE = "Queue"
     ABOUT = (
@@ -81,7 +81,7 @@ class QueuePane(Pane):
 
     @message
     class ActionRequested(Message):
-        """Something is to be done with the queue or with a job."""
+        """An action on the queue, or on the job with the cursor."""
 
         action: RequestedAction
         job: Job | None
@@ -91,12 +91,11 @@ class QueuePane(Pane):
         self.list = QueueLines()
 
     def contents(self) -> Sequence[Widget]:
-        """The jobs."""
         return (self.list,)
 
     def show(self, jobs: Sequence[Job], *, paused: bool) -> None:
-        """Show the jobs as they stand. The cursor stays on its job; without the focus it leaves one
-        that is over, so that what is being made is in sight."""
+        """Show the jobs. The cursor stays on its job. Without the focus it leaves a finished one,
+        so that the running job is visible."""
         selected = self.list.selected
         self.list.show_items(jobs)
         places = {job.id: place for place, job in enumerate(jobs)}
@@ -106,7 +105,7 @@ class QueuePane(Pane):
             self.list.cursor = place if stays else 0
         open_jobs = sum(not job.state.is_over for job in jobs)
         parts = [f"{open_jobs}" if open_jobs else "", "· paused" if paused else ""]
-        self.count_in_title(" ".join(part for part in parts if part))
+        self.set_count(" ".join(part for part in parts if part))
 
     def show_places(self, places: Mapping[str, str]) -> None:
         """Show how far the running jobs are, by their ids."""
@@ -125,33 +124,25 @@ class QueuePane(Pane):
         self.post_message(self.ActionRequested(action, self.list.selected))
 
     def action_earlier(self) -> None:
-        """Move the job forward."""
         self._request_action("earlier")
 
     def action_later(self) -> None:
-        """Move the job back."""
         self._request_action("later")
 
     def action_remove(self) -> None:
-        """Cancel the job or take it out."""
         self._request_action("remove")
 
     def action_pause(self) -> None:
-        """Hold the queue, or go on."""
         self._request_action("pause")
 
     def action_stop_after(self) -> None:
-        """Stop after the picture that is being made."""
         self._request_action("stop_after")
 
     def action_reuse(self) -> None:
-        """Bring the settings into the form."""
         self._request_action("reuse")
 
     def action_details(self) -> None:
-        """Show all that is known of the job."""
         self._request_action("details")
 
     def action_save_again(self) -> None:
-        """Try once more to save what could not be written."""
         self._request_action("save_again")

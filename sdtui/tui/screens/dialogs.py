@@ -1,9 +1,8 @@
-"""Small dialogs: a question, a line of text, a choice from a list, something to read."""
+"""Dialogs: a question, a line of text, something to read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from rich.text import Text
 from textual import on
@@ -11,52 +10,60 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.screens.dialog import Dialog
-from sdtui.tui.screens.search_dialog import SearchDialog
 from sdtui.tui.widgets.line_input import LineInput
-from sdtui.tui.widgets.virtual_list import VirtualList
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer]):
+    """A screen over the window that closes with an answer."""
+
+    def answer(self, answer: Answer) -> bool:
+        """Close with an answer. Returns False if the dialog isn't on top: two clicks may arrive at
+        once, and another screen may cover it, which Textual's `dismiss` would close instead."""
+        if self.app.screen is not self:
+            return False
+        self.dismiss(answer)
+        return True
 
 
 class ConfirmScreen(Dialog[bool | None]):
-    """Asks once. The answer is None if someone leaves the question open."""
+    """Asks a question. The answer is None if it is left open."""
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("question")
 
     def __init__(self, title: str, question: str, yes: str, no: str) -> None:
-        """Leaving it open is the same as no."""
+        """Escape is shown as `no`."""
         super().__init__()
         self._title = title
         self._question = question
         self._answers = f"enter  {yes}      esc  {no}"
 
     def compose(self) -> ComposeResult:
-        """Question, and under it the answers."""
         with Vertical(classes="dialog") as box:
             box.border_title = self._title
             yield Static(Content(self._question))
             yield Static(Content(self._answers), classes="keys")
 
     def action_yes(self) -> None:
-        """Yes."""
         self.answer(True)
 
     def action_no(self) -> None:
-        """No."""
         self.answer(False)
 
     def action_leave(self) -> None:
-        """Not now."""
         self.answer(None)
 
 
 class OrphanedJobsScreen(ConfirmScreen, inherit_bindings=False):
-    """Asks what to do with jobs that another process left in the queue. It opens by itself, maybe
-    while someone types, so no letter answers it."""
+    """Asks what to do with jobs that another process left in the queue. It may open while someone
+    types, so no letter answers it."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("orphaned_jobs")
 
@@ -78,7 +85,6 @@ class AskScreen(Dialog[str | None]):
         self._hint = hint
 
     def compose(self) -> ComposeResult:
-        """One line to write in."""
         with Vertical(classes="dialog") as box:
             box.border_title = Content(one_line(self._title))
             yield LineInput(self._text, placeholder=self._hint)
@@ -89,12 +95,11 @@ class AskScreen(Dialog[str | None]):
         self.answer(event.value)
 
     def action_close(self) -> None:
-        """Write nothing."""
         self.answer(None)
 
 
 class TextScreen(Dialog[None]):
-    """Something to read, as long as it may be."""
+    """Shows a text that scrolls."""
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("viewer")
@@ -105,54 +110,10 @@ class TextScreen(Dialog[None]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        """Text that scrolls."""
         with VerticalScroll(classes="dialog") as box:
             box.border_title = Content(one_line(self._title))
             box.border_subtitle = "esc"
             yield Static(self._text)
 
     def action_close(self) -> None:
-        """Back to the window."""
         self.answer(None)
-
-
-class Choices(VirtualList[str]):
-    """One name a line."""
-
-    def __init__(self, empty_name: str) -> None:
-        super().__init__()
-        self.empty = "Nothing was found."
-        self._empty_name = empty_name
-
-    def item_text(self, item: str, width: int) -> Text:
-        return Text(one_line(item) or self._empty_name)
-
-
-class ChooseScreen(SearchDialog):
-    """One of a few names."""
-
-    choices: Choices
-
-    def __init__(
-        self, title: str, names: Sequence[str], current: str = "", empty_name: str = "auto"
-    ) -> None:
-        super().__init__(title, "type to narrow down")
-        self.names = [*names]
-        self._current = current
-        self.choices = Choices(empty_name)
-
-    def on_mount(self) -> None:
-        """Begin at what is chosen now."""
-        self.narrow()
-        if self._current in self.choices.items:
-            self.choices.cursor = self.choices.items.index(self._current)
-
-    def narrow(self) -> None:
-        """Show what the filter lets through."""
-        self.choices.show_items([name for name in self.names if self.lets_through(name)])
-
-    def action_choose(self) -> None:
-        """Take the line with the cursor."""
-        name = self.choices.selected
-        if name is not None:
-            self.answer(name)

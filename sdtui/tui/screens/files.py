@@ -10,33 +10,31 @@ from textual.widgets import Input
 
 from sdtui.core.paths import expanded, is_folder
 from sdtui.core.text import visible
-from sdtui.tui.screens.dialogs import ChooseScreen
+from sdtui.tui.screens.search_dialog import ChooseScreen
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _UP = "../"
 
 
 class FileScreen(ChooseScreen):
-    """Folders and pictures; enter goes into a folder, and so does writing its path and a slash."""
+    """Folders and pictures. Enter opens a folder, and so does typing its path and a slash."""
 
     def __init__(self, start: Path) -> None:
         super().__init__("", ())
         self._folder = start if is_folder(start) else Path.home()
         self._unreadable: Path | None = None
-        """A folder of which that was told already, or each letter behind it would tell it again."""
+        """A folder that couldn't be read: each letter typed after it would notify again."""
 
     def on_mount(self) -> None:
-        """Begin in the first folder."""
         self._enter(self._folder)
 
     def on_key(self, event: events.Key) -> None:
-        """Backspace in an empty filter goes up."""
+        """Go to the parent folder at backspace in an empty filter."""
         if event.key == "backspace" and not self.filter.value:
             event.stop()
             self._enter(self._folder.parent)
 
     def action_choose(self) -> None:
-        """Into the folder, or done."""
         name = self.choices.selected
         if name is None:
             return
@@ -47,7 +45,7 @@ class FileScreen(ChooseScreen):
             self.answer(str(path))
 
     def narrow(self) -> None:
-        """Show what the filter lets through, in the folder that it names."""
+        """List what passes the filter, in the folder that it names."""
         head, slash, name = self.filter.value.rpartition("/")
         folder = self._folder / expanded(f"{head}/")
         leads = slash and folder != self._unreadable and is_folder(folder)
@@ -55,24 +53,24 @@ class FileScreen(ChooseScreen):
             self._narrow_to(self.filter.value)
 
     def _narrow_to(self, name: str) -> None:
-        """What is called just so comes before what is called so in part."""
+        """Put the cursor on the entry with just this name, if there is one."""
         super().narrow()
-        for index, shown in enumerate(self.choices.items):
-            if shown in (name, f"{name}/"):
+        for index, item in enumerate(self.choices.items):
+            if item in (name, f"{name}/"):
                 self.choices.cursor = index
 
     def _enter(self, folder: Path, name: str = "") -> bool:
-        """Whether the folder can be read."""
+        """List a folder. Returns False if it can't be read."""
         try:
             entries = sorted(folder.iterdir(), key=lambda path: path.name.casefold())
         except OSError as error:
-            self.notify(f"{folder} can't be read: {error}", severity="error", markup=False)
+            self.notify(f"{folder} can't be read: {error}", severity="error")
             self._unreadable = folder
             return False
         self._folder, self._unreadable = folder.resolve(), None
-        seen = [entry for entry in entries if not entry.name.startswith(".")]
-        folders = [f"{entry.name}/" for entry in seen if is_folder(entry)]
-        files = [entry.name for entry in seen if entry.suffix.lower() in _PICTURES]
+        listed = [entry for entry in entries if not entry.name.startswith(".")]
+        folders = [f"{entry.name}/" for entry in listed if is_folder(entry)]
+        files = [entry.name for entry in listed if entry.suffix.lower() in _PICTURES]
         self.names = [_UP, *folders, *files]
         self.query_one(".dialog").border_title = Content(visible(str(self._folder)))
         with self.filter.prevent(Input.Changed):

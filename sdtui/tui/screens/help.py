@@ -1,4 +1,4 @@
-"""What F1 shows: the focused pane, and every key that works there."""
+"""The help of F1: the focused pane, and every key that works there."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ class HelpScreen(TextScreen):
         self.query_one(".dialog").border_subtitle = Content(" · ".join(parts))
 
     def action_manual(self) -> None:
-        """Close the help and open the page about what it explained."""
         from sdtui.tui.screens.manual import ManualScreen, section_for
 
         explained = self.app.screen_stack[-2]
@@ -46,12 +45,12 @@ class HelpScreen(TextScreen):
 
 
 def key_help(window: Screen[Any]) -> list[tuple[str, str]]:
-    """The keys that work now and what they do, those of the place with the focus first."""
+    """Return the keys that work now and what they do, those of the focused widget first."""
     keys: dict[str, tuple[str, str]] = {}
     for binding in bindings_that_work(window):
         if binding.id and binding.tooltip:
-            key, told = keys.get(binding.id, ("", binding.tooltip))
-            keys[binding.id] = (f"{key} {window.app.get_key_display(binding)}".strip(), told)
+            key, text = keys.get(binding.id, ("", binding.tooltip))
+            keys[binding.id] = (f"{key} {window.app.get_key_display(binding)}".strip(), text)
     listed = [action.id for action in ACTIONS if action.id in keys]
     own_first = sorted(listed, key=lambda name: name.partition(".")[0] in GLOBAL)
     return [keys[name] for name in own_first]

@@ -1,4 +1,4 @@
-"""Jump mode: a letter on every pane; pressing it goes there."""
+"""Jump mode: a letter on every pane; pressing it focuses the pane."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from textual.geometry import Offset
 from textual.widgets import Static
 
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.screens.dialog import Dialog
+from sdtui.tui.screens.dialogs import Dialog
 
 LETTERS = "asdfghjklqwertyuiop"
 
 
 class JumpScreen(Dialog[int | None]):
-    """Letters over the places given; the answer is the number of the place."""
+    """Shows a letter at each place. The answer is the number of the chosen place."""
 
     CSS_PATH = "jump.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("jump")
@@ -29,18 +29,15 @@ class JumpScreen(Dialog[int | None]):
         self._places = places
 
     def compose(self) -> ComposeResult:
-        """One letter a place."""
         for letter, place in zip(LETTERS, self._places, strict=False):
             label = Static(Content(f" {letter} "))
             label.styles.offset = (place.x, place.y)
             yield label
 
     def action_close(self) -> None:
-        """Stay where one is."""
         self.answer(None)
 
     def on_key(self, event: events.Key) -> None:
-        """Go there."""
         if event.character and event.character in LETTERS[: len(self._places)]:
             event.stop()
             self.answer(LETTERS.index(event.character))

@@ -71,7 +71,6 @@ class MainScreen(Screen[None]):
         self.queue.submit(request)
 
     def compose(self) -> ComposeResult:
-        """Three columns between two lines."""
         self.window.set_classes(*self.app.size)  # before there is anything that would be restyled
         yield self.top_bar
         with Horizontal(id="columns"):
@@ -109,7 +108,7 @@ class MainScreen(Screen[None]):
             self.context.give_up(error)
             return
         self.models.describe()
-        self.panes.metadata.have_record()
+        self.panes.metadata.mount_contents()
         self.history.read()
         hardware = self.context.backend.hardware
         hardware.start(lambda sample: self.post_message(Sampled(sample)))
@@ -132,7 +131,6 @@ class MainScreen(Screen[None]):
             event.refresh_styles = False
 
     def on_resize(self, event: events.Resize) -> None:
-        """Show all panes, or tabs."""
         self.window.arrange(event.size.width, event.size.height)
 
     @property

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from sdtui.core.text import visible
 from sdtui.docs import TOPICS, plain_links, read_page, sections
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.screens.dialog import Dialog
+from sdtui.tui.screens.dialogs import Dialog
 from sdtui.tui.widgets.key_scroll import KeyScroll
 
 SECTIONS: Mapping[str, str] = {

@@ -41,20 +41,20 @@ _KINDS = {SourceKind.FOLDER: "folder", SourceKind.FILE: "file", SourceKind.HUB: 
 
 @dataclass(frozen=True)
 class Offer:
-    """A model as the list shows it."""
+    """A model of the list."""
 
     name: str
     summary: str
-    """For its line."""
+    """Shown in its line."""
     details: str
-    """For the place under the list."""
+    """Shown below the list."""
     verdict: ThemeColour = "muted"
     installed: bool = True
 
 
 @message
 class OffersFound(Message):
-    """What is installed, described."""
+    """The installed models were described."""
 
     offers: tuple[Offer, ...]
 
@@ -89,7 +89,7 @@ def _offer(models: Models, source: ModelSource, budget: MemoryBudget | None, dty
 def _judged(
     offer: Offer, description: ModelDescription, fit: ModelFit, budget: MemoryBudget
 ) -> Offer:
-    """An offer with what its memory comes to."""
+    """Return the offer with a verdict on its memory."""
     count = _count(sum(description.parameters.values()))
     width, height = native_size(description)
     size = f"{width}×{height}"
@@ -131,7 +131,7 @@ class OfferLines(VirtualList[Offer]):
 
 
 class ModelScreen(SearchDialog):
-    """Search, choose, download, cancel. A download goes on when the dialog is left."""
+    """Lists models to choose or download. A download goes on when the dialog is closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("models")
 
@@ -157,11 +157,10 @@ class ModelScreen(SearchDialog):
         self.status = Static("", classes="status")
 
     def below(self) -> tuple[Static, Static]:
-        """What is known of the model with the cursor, and what is going on."""
+        """Return details of the model with the cursor, and the status."""
         return self.details, self.status
 
     def on_mount(self) -> None:
-        """Look at what is installed, beside the app."""
         self.query_one(".dialog").add_class("-wide")
         self._look()
         self.show_download()
@@ -179,21 +178,21 @@ class ModelScreen(SearchDialog):
             self.choices.cursor = names.index(self._current)
 
     def narrow(self) -> None:
-        """Show what the search lets through, and what could be a model of the hub."""
-        shown = [
+        """List the models that pass the filter, and what could be a model of the hub."""
+        offers = [
             offer for offer in self._offers if self.lets_through(f"{offer.name} {offer.summary}")
         ]
-        asked = self.filter.value.strip()
-        if _HUB_ID.fullmatch(asked) and asked not in [offer.name for offer in shown]:
-            shown.append(_downloadable(asked))
-        self.choices.show_items(shown)
+        typed = self.filter.value.strip()
+        if _HUB_ID.fullmatch(typed) and typed not in [offer.name for offer in offers]:
+            offers.append(_downloadable(typed))
+        self.choices.show_items(offers)
         self._show_details()
 
     @on(VirtualList.Highlighted)
     def _show_details(self) -> None:
         offer = self.choices.selected
-        told = "Nothing of that name is installed; owner/name downloads it from the hub."
-        self.details.update(Content(one_line(offer.details if offer else told)))
+        nothing = "Nothing of that name is installed; owner/name downloads it from the hub."
+        self.details.update(Content(one_line(offer.details if offer else nothing)))
 
     def action_choose(self) -> None:
         """Take the model with the cursor; download it first if need be."""
@@ -209,27 +208,26 @@ class ModelScreen(SearchDialog):
             self.show_download()
 
     def action_cancel_download(self) -> None:
-        """Stop the download."""
         self._downloads.cancel()
         self.show_download()
 
     def show_download(self) -> None:
-        """Show how far the download is."""
+        """Show the download's progress."""
         now = self._downloads
         keys = "enter  choose      esc  back"
         if now.hub_id:
             self.status.update(
-                Content(f"↓ {now.hub_id}  {now.told}\nctrl+x  cancel      esc  back, it goes on")
+                Content(f"↓ {now.hub_id}  {now.status}\nctrl+x  cancel      esc  back, it goes on")
             )
         else:
             self.status.update(Content(keys))
 
     def download_ended(self, event: DownloadEnded) -> None:
-        """Take what was fetched, or say why it wasn't."""
+        """Choose the downloaded model, or show why it couldn't be downloaded."""
         if event.problem or event.cancelled:
-            told = event.problem or "The download was cancelled; whole files are kept."
-            self.status.update(Content(one_line(told)))
+            text = event.problem or "The download was cancelled; whole files are kept."
+            self.status.update(Content(one_line(text)))
         elif not self.answer(event.hub_id):
-            # Something lies over the dialog.
+            # Another screen covers the dialog.
             self.status.update(Content(f"{event.hub_id} is downloaded and can be chosen."))
             self._look()

@@ -29,8 +29,8 @@ class StopJob(Protocol):
 
 
 class PictureScreen(Screen[None]):
-    """One picture at a time, as large as the terminal. `follows` shows what a running job makes as
-    it comes, until someone steps through the finished pictures."""
+    """One picture at a time, as large as the terminal. With `follows` it shows the pictures of a
+    running job as they form, until someone steps through the finished ones."""
 
     CSS_PATH = "picture.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -60,41 +60,37 @@ class PictureScreen(Screen[None]):
         self._caption = Static(id="caption")
 
     def compose(self) -> ComposeResult:
-        """The picture, and a line under it."""
         yield self._view
         yield self._caption
 
     def on_resize(self) -> None:
-        """Show the first, and what there is room to say."""
         self._show()
 
     def cells(self, preview: Pixels) -> int:
-        """How many cells a preview takes."""
+        """Return how many cells a preview takes."""
         return self._view.pixel_view.cells(preview)
 
     def action_cancel(self) -> None:
-        """Stop the running job now."""
         self._stop(after_picture=False)
 
     def action_stop_after(self) -> None:
-        """Stop the running job after the picture that is being made."""
         self._stop(after_picture=True)
 
     def begin(self, init_image: Path | None) -> None:
-        """The next job begins."""
+        """The next job begins: it has no pictures yet."""
         if self._follows:
             self._paths = ()
             self._init_image = init_image
-            self._tell("")
+            self._show_caption("")
 
     def show_forming(self, pixels: Pixels) -> None:
         """Show the picture that is forming."""
         if self._follows:
             self._view.show_pixels(pixels)
-            self._tell("forming   ")
+            self._show_caption("forming   ")
 
     def add(self, path: Path) -> None:
-        """One more picture of the job is finished."""
+        """Show one more finished picture of the job."""
         if self._follows:
             self._paths = (*self._paths, path)
             self._index = len(self._paths) - 1
@@ -103,39 +99,35 @@ class PictureScreen(Screen[None]):
 
     def _show(self) -> None:
         if not self._paths:
-            self._tell("")
+            self._show_caption("")
             return
         before = self._init_image if self._before else None
         path = before or self._paths[self._index]
         self._view.show_paths((path,))
         place = f"{self._index + 1} of {len(self._paths)}   " if len(self._paths) > 1 else ""
-        self._tell(place, one_line(str(path)))
+        self._show_caption(place, one_line(str(path)))
 
-    def _tell(self, place: str, path: str = "") -> None:
-        """What is seen, in the line under it, behind the keys."""
+    def _show_caption(self, place: str, path: str = "") -> None:
+        """Show the keys, the place and the path in the line under the picture."""
         keys = "esc back"
         if len(self._paths) > 1:
             keys += "   ← → step"
         if self._init_image is not None:
             keys += f"   b {'after' if self._before else 'before'}"
-        told = f"{keys}   {place}"
-        columns = max(8, self.size.width - len(told) - 2)
-        self._caption.update(Text(told + end_of(path, columns), no_wrap=True, overflow="ellipsis"))
+        start = f"{keys}   {place}"
+        caption = start + end_of(path, max(8, self.size.width - len(start) - 2))
+        self._caption.update(Text(caption, no_wrap=True, overflow="ellipsis"))
 
     def action_close(self) -> None:
-        """Back to the window."""
         self.dismiss(None)
 
     def action_back(self) -> None:
-        """Back by the key that led here."""
         self.dismiss(None)
 
     def action_next(self) -> None:
-        """The next picture."""
         self._step(1)
 
     def action_previous(self) -> None:
-        """The picture before."""
         self._step(-1)
 
     def _step(self, by: int) -> None:
@@ -147,7 +139,6 @@ class PictureScreen(Screen[None]):
         self._show()
 
     def action_before_after(self) -> None:
-        """The init image, or the picture again."""
         if self._init_image is not None and self._paths:
             self._follows = False
             self._before = not self._before
@@ -155,7 +146,7 @@ class PictureScreen(Screen[None]):
 
 
 def differences(first: GenerationRecord, second: GenerationRecord) -> list[tuple[str, str, str]]:
-    """The settings in which two pictures differ: name, value of the first, of the second."""
+    """Return the settings in which two pictures differ: name, value of the first, of the second."""
     left, right = _settings(first), _settings(second)
     names = [*left, *(name for name in right if name not in left)]
     pairs = [(name, str(left.get(name, "")), str(right.get(name, ""))) for name in names]
@@ -163,13 +154,13 @@ def differences(first: GenerationRecord, second: GenerationRecord) -> list[tuple
 
 
 def _settings(record: GenerationRecord) -> dict[str, object]:
-    made = record.settings.model_dump() if record.settings else {}
+    settings = record.settings.model_dump() if record.settings else {}
     return {
         "prompt": record.prompt,
         "negative_prompt": record.negative_prompt,
         "model": record.model.name if record.model else record.request.model,
         "seed": record.seed,
-        **made,
+        **settings,
         **record.request.input_images(),
     }
 
@@ -178,8 +169,8 @@ Compared = tuple[Path, GenerationRecord]
 
 
 class CompareScreen(Screen[GenerationRecord | None]):
-    """Picture beside picture, and the fields that differ. The answer is the record whose settings
-    are to be used again, if one is."""
+    """Two pictures side by side, and the fields in which they differ. The answer is the record
+    whose settings are to be reused, if any."""
 
     CSS_PATH = "picture.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("compare")]
@@ -192,7 +183,6 @@ class CompareScreen(Screen[GenerationRecord | None]):
         self._views = (PictureView(picture_widget), PictureView(picture_widget))
 
     def compose(self) -> ComposeResult:
-        """Two pictures and a table."""
         with Horizontal():
             yield from self._views
         with VerticalScroll(id="differences"):
@@ -200,20 +190,16 @@ class CompareScreen(Screen[GenerationRecord | None]):
         yield Static(Text("esc back   1 2 reuse the left or right one's settings"), id="caption")
 
     def on_mount(self) -> None:
-        """Show both."""
         for view, (path, _) in zip(self._views, self._pictures, strict=True):
             view.show_paths((path,))
 
     def action_close(self) -> None:
-        """Back to the window."""
         self.dismiss(None)
 
     def action_reuse_first(self) -> None:
-        """The left picture's settings."""
         self.dismiss(self._pictures[0][1])
 
     def action_reuse_second(self) -> None:
-        """The right picture's settings."""
         self.dismiss(self._pictures[1][1])
 
     def _table(self) -> Table:

@@ -1,4 +1,4 @@
-"""The settings: every key, its value, and where it comes from."""
+"""The settings: every key, its value and its source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sdtui.core.settings import ABOUT_SETTINGS, Settings, load_settings, setting
 from sdtui.core.text import end_of, one_line
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.screens.dialog import Dialog
+from sdtui.tui.screens.dialogs import Dialog
 from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.virtual_list import VirtualList
 
@@ -37,12 +37,12 @@ class Setting:
     """The variable, the file and its line, or "default"."""
     about: str
     changed: bool = False
-    """Whether the app still runs with another value."""
+    """True if the app still runs with another value."""
 
 
 def all_settings(running: Settings, read: Settings) -> list[Setting]:
-    """Every setting as it stands in file and environment; each changed key of the app has a line
-    of its own."""
+    """Return every setting of config file and environment, with a line for each changed key of the
+    app."""
     listed = []
     for key, about in ABOUT_SETTINGS.items():
         value, now = getattr(read, key), getattr(running, key)
@@ -54,11 +54,11 @@ def all_settings(running: Settings, read: Settings) -> list[Setting]:
                 for name, keys in value.items()
             ]
         else:
-            listed.append(Setting(key, _shown(value), settings_origin(key), about, value != now))
+            listed.append(Setting(key, _text(value), settings_origin(key), about, value != now))
     return listed
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "none"
     return json.dumps(value) if isinstance(value, bool) else str(value)
@@ -80,7 +80,7 @@ class SettingLines(VirtualList[Setting]):
 
 
 class SettingsScreen(Dialog[None]):
-    """What is set, what is wrong with the config file, and the way to change it."""
+    """Lists the settings, shows what is wrong with the config file, and opens it in $EDITOR."""
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("settings")]
@@ -90,7 +90,7 @@ class SettingsScreen(Dialog[None]):
         $EDITOR and returns True if that succeeded."""
         super().__init__()
         self._edit_file = edit_file
-        self._in_use = running
+        self._active_settings = running
         self._file: Path = paths.config_file()
         self.list = SettingLines()
         self.details = Static("", classes="details")
@@ -105,14 +105,12 @@ class SettingsScreen(Dialog[None]):
             yield self.status
 
     def on_mount(self) -> None:
-        """Read them."""
         self.reload()
         self.list.focus()
 
     def reload(self) -> None:
-        """Read file and environment again."""
+        """Read the config file and the environment again."""
         self.status.remove_class("-wrong")
-        told = f"e  edit {self._file}      esc  back"
         try:
             read = load_settings()
             check_keymap(read.keys)
@@ -120,8 +118,8 @@ class SettingsScreen(Dialog[None]):
             self.status.add_class("-wrong")
             self.status.update(Content(f"{one_line(str(error))}\ne  edit the file      esc  back"))
             return
-        self.list.show_items(all_settings(self._in_use, read))
-        self.status.update(Content(told))
+        self.list.show_items(all_settings(self._active_settings, read))
+        self.status.update(Content(f"e  edit {self._file}      esc  back"))
         self._show_details()
 
     @on(VirtualList.Highlighted)
@@ -129,11 +127,10 @@ class SettingsScreen(Dialog[None]):
         setting = self.list.selected
         if setting is not None:
             later = " It counts from the next start." if setting.changed else ""
-            told = f"{setting.key.strip()}: {setting.about}{later} From: {setting.origin}."
-            self.details.update(Content(one_line(told)))
+            text = f"{setting.key.strip()}: {setting.about}{later} From: {setting.origin}."
+            self.details.update(Content(one_line(text)))
 
     def action_edit(self) -> None:
-        """The config file in $EDITOR; then see what has become of it."""
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.touch()
@@ -144,5 +141,4 @@ class SettingsScreen(Dialog[None]):
             self.reload()
 
     def action_close(self) -> None:
-        """Back to the window."""
         self.answer(None)

@@ -17,31 +17,30 @@ from sdtui.tui.textual_internals import KeyParser, is_written_with_alt
 _BEGIN, _END = "\x1b[200~", "\x1b[201~"
 _ESCAPE = "\x1b"
 _STAND_IN = "\U0010fffe"
-"""In the place of an escape in what is pasted; no text holds this character (Unicode 23.7)."""
+"""Replaces escapes in a paste; no text contains this character (Unicode 23.7)."""
 
 
 _WITH_ALT = re.compile(r"\x1b[^\x1b\[\]OPX^_\\]")
-"""A letter with alt, as every terminal sends it: what else begins with an escape has one of these
-behind it (ECMA-48, 5.3)."""
+"""A letter with alt, as every terminal sends it. In all other sequences one of the excluded
+characters follows the escape (ECMA-48, 5.3)."""
 
 
 class InputParser(KeyParser):
-    """Makes keys and pastes of what the terminal sends. What is pasted stays one text, whatever
-    stands in it: by itself Textual takes an escape sequence in it that it doesn't know, or one that
-    is cut short, for keys that were pressed. And it knows a letter with alt only if a tenth of a
-    second goes by behind it: what is typed more quickly, or arrives at once over a slow line, would
-    become "^" and letters."""
+    """Parses what the terminal sends into keys and pastes. A paste stays one text, whatever it
+    contains: Textual takes unknown or incomplete escape sequences in it for keys. And Textual
+    recognises a letter with alt only if nothing follows for a tenth of a second: what is typed more
+    quickly, or arrives at once over a slow line, would become "^" and letters."""
 
     def __init__(self) -> None:
         super().__init__()
         self._pasting = False
         self._escape = ""
-        """An escape, if that is what was fed last."""
+        """An escape, if it was fed last."""
         self._last = ""
-        """What may be the beginning of _BEGIN; or of _END, and then it has not been looked at."""
+        """What may be the beginning of _BEGIN, or of _END, and then it has not been fed yet."""
 
     def feed(self, data: str) -> Iterator[Message]:
-        """The messages that `data` completes; with "" those of what was left incomplete."""
+        """Yield the messages that `data` completes; with "" those of an incomplete sequence."""
         shielded = self._shielded(data)
         if data and not shielded:
             return
@@ -75,46 +74,48 @@ class InputParser(KeyParser):
         shielded = ""
         while data:
             if self._pasting:
-                text, end, rest = (self._last + data).partition(_END)
-                kept = 0 if end else _begun(text, _END)
-                self._last = text[len(text) - kept :]
-                text = text[: len(text) - kept]
+                text, end, remaining = (self._last + data).partition(_END)
+                held = 0 if end else _partial_length(text, _END)
+                self._last = text[len(text) - held :]
+                text = text[: len(text) - held]
                 shielded += text.replace(_ESCAPE, _STAND_IN) + end
                 self._pasting = not end
             else:
-                seen = len(self._last)
-                before, begin, rest = (self._last + data).partition(_BEGIN)
-                shielded += (before + begin)[seen:]
-                self._last = "" if begin else before[len(before) - _begun(before, _BEGIN) :]
+                fed = len(self._last)
+                before, begin, remaining = (self._last + data).partition(_BEGIN)
+                shielded += (before + begin)[fed:]
+                self._last = (
+                    "" if begin else before[len(before) - _partial_length(before, _BEGIN) :]
+                )
                 self._pasting = bool(begin)
-            data = rest
+            data = remaining
         return shielded
 
 
-def _begun(text: str, sequence: str) -> int:
-    """How many characters at the end of `text` are the beginning of `sequence`."""
+def _partial_length(text: str, sequence: str) -> int:
+    """Return how many characters at the end of `text` are the beginning of `sequence`."""
     lengths = range(len(sequence) - 1, 0, -1)
     return next((length for length in lengths if text.endswith(sequence[:length])), 0)
 
 
 class TerminalDriver(LinuxDriver):
-    """Textual's own, with our parser. Bytes that are no UTF-8 don't end it."""
+    """Textual's driver with our parser. Bytes that aren't UTF-8 don't end it."""
 
     def run_input_thread(self) -> None:
-        """Hand on what is typed until the app ends."""
+        """Read and parse input until the app ends."""
         parser = InputParser()
         decoder = getincrementaldecoder("utf-8")("replace")
         ending = False
         while not ending:
-            ending = self.exit_event.is_set()  # one look more, lest the shell gets what is left
+            ending = self.exit_event.is_set()  # one more read, or the shell would get what is left
             if select.select([self.fileno], [], [], 0.1)[0]:
                 data = os.read(self.fileno, 4096)
                 if not data:
                     return
                 if text := decoder.decode(data):
-                    self._hand_on(parser.feed(text))
-            self._hand_on(parser.tick())
+                    self._process(parser.feed(text))
+            self._process(parser.tick())
 
-    def _hand_on(self, messages: Iterable[Message]) -> None:
+    def _process(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self.process_message(message)

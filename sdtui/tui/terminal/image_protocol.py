@@ -1,4 +1,4 @@
-"""How finished pictures are drawn: by the terminal's own means where it has them."""
+"""How finished pictures are drawn: with the terminal's image protocol, if it has one."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def prepare_colours() -> None:
         assume_true_colour()
 
 
-_FALSE_PROMISES = ("WarpTerminal",)
-"""Terminals that answer Kitty's question with yes, but know no placeholders."""
+_WITHOUT_PLACEHOLDERS = ("WarpTerminal",)
+"""Terminals that claim to know Kitty's protocol, but know no placeholders."""
 
 
 def picture_widget(
     protocol: ImageProtocol, capabilities: TerminalCapabilities
 ) -> type[Widget] | None:
-    """The widget class that draws finished pictures, or None for our own half-cells. To be called
+    """Return the widget class that draws finished pictures, or None for half-cells. Must be called
     before the app runs: for Sixel, a library asks the terminal once more."""
     if protocol == "sixel" or (protocol == "auto" and capabilities.sixel):
         # First, since WezTerm and Konsole know Sixel, and Kitty's protocol without placeholders.
@@ -54,10 +54,10 @@ def picture_widget(
 
 
 def _has_kitty_pictures() -> bool:
-    """Whether placeholders will reach the terminal as they are: their colour is a number of 24
-    bits, and tmux swallows what it doesn't know unless someone has told it not to."""
+    """True if placeholders will reach the terminal unchanged: their colour is a number of 24 bits,
+    and tmux drops sequences that it doesn't know unless it is configured to pass them on."""
     from textual.constants import COLOR_SYSTEM
 
     full = os.environ.get("COLORTERM") in ("truecolor", "24bit") or COLOR_SYSTEM == "truecolor"
-    odd = os.environ.get("TERM_PROGRAM") in _FALSE_PROMISES
+    odd = os.environ.get("TERM_PROGRAM") in _WITHOUT_PLACEHOLDERS
     return full and not odd and not {"NO_COLOR", "TMUX"} & set(os.environ)

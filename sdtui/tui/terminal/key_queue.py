@@ -1,4 +1,4 @@
-"""Keys take effect in the order in which they were pressed."""
+"""Handling keys in the order in which they were pressed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from textual.dom import DOMNode
 
 from sdtui.tui.terminal.driver import InputParser
 
-_PATIENCE = 5.0
-"""Seconds after which a key is taken for lost, should a widget have gone away with it."""
+_LOST_AFTER_SECONDS = 5.0
+"""Time after which a key is taken for lost, in case its widget was removed."""
 
 Typed = events.Key | events.Paste
 Then = Callable[[Typed], Awaitable[None]]
@@ -22,40 +22,41 @@ Then = Callable[[Typed], Awaitable[None]]
 
 @runtime_checkable
 class Editor(Protocol):
-    """A widget that carries out some keys by itself, one after the other, and keeps the focus."""
+    """A widget that handles some keys itself, one after the other, and keeps the focus."""
 
-    def does_itself(self, typed: Typed) -> bool:
-        """Whether this is such a key."""
+    def handles_itself(self, typed: Typed) -> bool:
+        """Return True if the editor handles this itself."""
         ...
 
 
 class KeyQueue:
-    """Where what is typed waits until all is done that the key before set off.
+    """Serialises key events: a key is dispatched only after the handlers and actions of the key
+    before have run.
 
-    Textual hands a key to the widget that has the focus when the key arrives, and carries out what
-    it is bound to only after it has gone up through all that lies around that widget. Letters typed
-    behind tab, enter or backspace would overtake them there, and on a busy machine they do.
+    Textual sends a key to the widget that has the focus when the key arrives, and runs the action
+    that it is bound to only after the event has bubbled up to the screen. Letters typed after tab,
+    enter or backspace can overtake them, and on a busy machine they do.
 
-    What an `Editor` does itself needn't wait: letters come quickly, and each would be drawn before
-    the next is looked at. Other keys wait until the editor has done all of them.
+    Keys that an `Editor` handles itself needn't wait: letters come quickly, and each would be drawn
+    before the next is handled. Other keys wait until the editor has handled all of them.
     """
 
-    def __init__(self, app: App[int], take: Then, early: str = "") -> None:
-        """`take` hands something typed to the app, as Textual would do it at once. `early` is what
-        the terminal sent before the app was there."""
+    def __init__(self, app: App[int], take: Then, early_input: str = "") -> None:
+        """`take` dispatches an event as Textual would do it at once. `early_input` is what the
+        terminal sent before the app was there."""
         self._app = app
         self._take = take
-        sent = InputParser().feed(early)
+        sent = InputParser().feed(early_input)
         self._waiting = deque(each for each in sent if isinstance(each, Typed))
         self._begun = False
         self._busy: DOMNode | None = None
-        """The editor that may not have done yet all that it was given."""
+        """The editor that may not have handled all of its keys yet."""
         self._since = 0.0
         self.last = 0.0
-        """When something was typed last, by `time.monotonic`; 0 before anything was."""
+        """When the last key came, by `time.monotonic`; 0 before the first."""
 
     async def put(self, typed: Typed) -> None:
-        """Take it now, or when its turn comes."""
+        """Handle it now, or when its turn comes."""
         self.last = time.monotonic()
         self._waiting.append(typed)
         first = self._waiting[0]
@@ -63,11 +64,11 @@ class KeyQueue:
             return
         if first is typed:
             await self._take_first()
-        elif time.monotonic() - self._since > _PATIENCE:
+        elif time.monotonic() - self._since > _LOST_AFTER_SECONDS:
             await self._done(first)
 
     async def begin(self) -> None:
-        """The window is there: take what was typed while it was not."""
+        """Handle what was typed before the window was there, and then each new key."""
         self._begun = True
         if self._waiting:
             await self._take_first()
@@ -75,7 +76,7 @@ class KeyQueue:
     async def _take_first(self) -> None:
         self._since = time.monotonic()
         first, focused = self._waiting[0], self._app.focused
-        if isinstance(focused, Editor) and focused.does_itself(first):
+        if isinstance(focused, Editor) and focused.handles_itself(first):
             self._busy = focused
             await self._take(first)
             await self._done(first)
@@ -93,14 +94,14 @@ class KeyQueue:
         self._follow(first, [*way, *way], before, self._done)
 
     async def _done(self, typed: Typed) -> None:
-        """On to the next, unless that was done already."""
+        """Go on to the next, unless that was done already."""
         if self._waiting and self._waiting[0] is typed:
             self._waiting.popleft()
             if self._waiting:
                 await self._take_first()
 
     def _follow(self, typed: Typed, way: Sequence[DOMNode], before: DOMNode, then: Then) -> None:
-        """Go the way that what was typed last goes, always behind it. Where it opened another
+        """Call `then` behind the event on its way up the widgets. If the event opened another
         screen, wait until that one can take keys."""
         for place, node in enumerate(way, 1):
             if node.call_later(self._follow, typed, way[place:], before, then):

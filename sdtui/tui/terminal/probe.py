@@ -23,7 +23,7 @@ _SIXEL = b"4"
 
 @dataclass(frozen=True)
 class TerminalCapabilities:
-    """What a terminal says of itself."""
+    """What a terminal can draw."""
 
     kitty: bool = False
     sixel: bool = False
@@ -32,7 +32,7 @@ class TerminalCapabilities:
 
 
 def capabilities_in(answers: bytes) -> TerminalCapabilities:
-    """What the answers say. Keys that were pressed meanwhile may stand between them."""
+    """Return what the answers say. There may be pressed keys between them."""
     last, cell = _LAST.search(answers), _CELL.search(answers)
     height, width = map(int, cell.groups()) if cell else (0, 0)
     return TerminalCapabilities(
@@ -43,12 +43,12 @@ def capabilities_in(answers: bytes) -> TerminalCapabilities:
 
 
 def typed_in(answers: bytes) -> str:
-    """What stands between the answers: keys."""
+    """Return the keys that were typed between the answers."""
     return _ANSWER.sub(b"", answers).decode(errors="ignore")
 
 
 class TerminalProbe:
-    """Asks when it is made; to be followed by `answers`, which puts the terminal back as it was."""
+    """Asks when it is constructed. `answers` must be called later: it restores the terminal."""
 
     def __init__(self) -> None:
         self._terminal = sys.stdin.fileno()
@@ -57,18 +57,18 @@ class TerminalProbe:
         tty.setcbreak(self._terminal, termios.TCSANOW)
         sys.stdout.write(_QUESTIONS)
         sys.stdout.flush()
-        self._asked = time.monotonic()
+        self._asked_at = time.monotonic()
 
     def answers(self, patience: float) -> tuple[TerminalCapabilities, str]:
-        """What the terminal has said by now, or says within `patience` seconds of the question;
-        and what was typed meanwhile."""
-        said = b""
+        """Return what the terminal has answered by now, or answers within `patience` seconds of the
+        question; and what was typed meanwhile."""
+        received = b""
         try:
-            while not _LAST.search(said):
-                left = self._asked + patience - time.monotonic()
-                if not select.select([self._terminal], [], [], max(0.0, left))[0]:
+            while not _LAST.search(received):
+                remaining = self._asked_at + patience - time.monotonic()
+                if not select.select([self._terminal], [], [], max(0.0, remaining))[0]:
                     break
-                said += os.read(self._terminal, 4096)
+                received += os.read(self._terminal, 4096)
         finally:
             termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
-        return capabilities_in(said), typed_in(said)
+        return capabilities_in(received), typed_in(received)

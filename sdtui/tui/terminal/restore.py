@@ -1,4 +1,4 @@
-"""Putting the terminal back when the app can't: killed because memory ran out, or crashed in a
+"""Restoring the terminal when the app can't: killed because memory ran out, or crashed in a
 driver."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CLEAN = b"."
 
 
 def terminal_is_gone() -> bool:
-    """Whether the terminal that the process was started in has hung up."""
+    """Return True if the terminal that the process was started in has hung up."""
     try:
         termios.tcgetattr(sys.__stdin__.fileno() if sys.__stdin__ else 0)
     except termios.error:

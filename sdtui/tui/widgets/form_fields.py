@@ -1,4 +1,4 @@
-"""The controls that the form is made of, one line high each."""
+"""The controls of the form, each one line high."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ from sdtui.tui.widgets.line_input import LineInput
 
 @message
 class FieldChanged(Message):
-    """A field of the form has another value."""
+    """The value of a field changed."""
 
     field: str
 
 
 @message
 class FieldOpened(Message):
-    """Someone wants to see what a field can be."""
+    """The choices of a field are to be shown."""
 
     field: str
 
 
 class Form(VerticalScroll, can_focus=False):
-    """What the fields stand in."""
+    """The container of the fields."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"form--label"}
 
 
 class FieldWidget(Widget):
-    """Draws its label in the padding on its left: a widget for each would be seen later."""
+    """Draws its label into its left padding; a widget of its own would appear later."""
 
     spec: FormField
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """What is in the field, behind its label."""
+        """Draw the label before the field's content."""
         lines = super().render_lines(crop)
         form, columns = self.parent, self.styles.padding.left
         if not isinstance(form, Form) or not lines:
             return lines
         style = form.get_component_rich_style("form--label")
         label = Strip([Segment(self.spec.label, style)]).adjust_cell_length(columns, style)
-        seen = label.crop(crop.x, crop.right)
-        return [Strip.join([seen, lines[0].crop(seen.cell_length)]), *lines[1:]]
+        visible = label.crop(crop.x, crop.right)
+        return [Strip.join([visible, lines[0].crop(visible.cell_length)]), *lines[1:]]
 
 
 class TextField(LineInput, FieldWidget):
-    """A line of the form. Subclasses say what its keys do."""
+    """A field to write in."""
 
     def __init__(self, spec: FormField) -> None:
         super().__init__(placeholder=spec.open_text, id=f"field-{spec.name}")
@@ -69,7 +69,6 @@ class TextField(LineInput, FieldWidget):
 
     @property
     def text(self) -> str:
-        """What is written."""
         return self.value
 
     @text.setter
@@ -77,24 +76,23 @@ class TextField(LineInput, FieldWidget):
         self.value = text
 
     def watch_value(self, value: str) -> None:
-        """Tell the form."""
         self.post_message(FieldChanged(self.spec.name))
 
 
 class NumberField(TextField):
-    """A number. Letters are keys in it, not text."""
+    """A number. Letters are keys here, not text."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("number")
 
     native: float | None = None
-    """What the model takes while the field is left open."""
+    """The model's own value, used while the field is left open."""
 
     def __init__(self, spec: FormField) -> None:
         super().__init__(spec)
         self.select_on_focus = True  # what is typed takes the old number's place
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
-        """Leave letters to the form's keys."""
+        """Leave letters to the form's bindings."""
         if character is not None and character not in _NUMBER_CHARACTERS:
             return False
         return super().check_consume_key(key, character)
@@ -103,11 +101,9 @@ class NumberField(TextField):
         return event.is_printable and (event.character or "") not in _NUMBER_CHARACTERS
 
     def action_increase(self) -> None:
-        """A step up."""
         self._step(1)
 
     def action_decrease(self) -> None:
-        """A step down."""
         self._step(-1)
 
     def _step(self, by: int) -> None:
@@ -122,17 +118,16 @@ _NUMBER_CHARACTERS = "0123456789.-"
 
 
 class PathField(TextField):
-    """A path, written or chosen."""
+    """A path, typed or chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("path")
 
     def watch_value(self, value: str) -> None:
-        """Of a path that is brought in the end is seen: it tells most."""
+        """Show the end of a path that was set: it says most."""
         super().watch_value(value)
         self._show_end()
 
     def on_resize(self) -> None:
-        """Its place is known."""
         self._show_end()
 
     def _show_end(self) -> None:
@@ -143,7 +138,6 @@ class PathField(TextField):
             )
 
     def action_open(self) -> None:
-        """Show what there is to choose from."""
         self.post_message(FieldOpened(self.spec.name))
 
 
@@ -168,33 +162,26 @@ class ChoiceField(FieldWidget, can_focus=True):
         self.set_reactive(ChoiceField.text, spec.default)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """One line, however long the value."""
         return 1
 
     def render(self) -> Content:
-        """The value, and a sign that there are others."""
         width = max(1, self.content_size.width - 2)
-        shown = Content.styled(one_line(self.text) or self.placeholder, "" if self.text else "dim")
-        return shown.truncate(width, ellipsis=True, pad=True) + Content.styled("▾ ", "dim")
+        value = Content.styled(one_line(self.text) or self.placeholder, "" if self.text else "dim")
+        return value.truncate(width, ellipsis=True, pad=True) + Content.styled("▾ ", "dim")
 
     def watch_text(self) -> None:
-        """Tell the form."""
         self.post_message(FieldChanged(self.spec.name))
 
     def action_next(self) -> None:
-        """The next choice."""
         self._take_next(1)
 
     def action_previous(self) -> None:
-        """The choice before."""
         self._take_next(-1)
 
     def action_open(self) -> None:
-        """Show all choices."""
         self.post_message(FieldOpened(self.spec.name))
 
     def on_click(self) -> None:
-        """The same as enter."""
         self.action_open()
 
     def _take_next(self, by: int) -> None:

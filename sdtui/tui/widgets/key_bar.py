@@ -15,15 +15,14 @@ _FIRST = ("generate", "cancel")
 
 
 class KeyBar(Widget):
-    """As many keys as there is room for: what makes pictures first, then the focused pane's, then
-    the rest. Help and quit are always there. Under a dialog it shows what works in the dialog."""
+    """Shows as many keys as fit: generating and cancelling first, then the focused pane's, then the
+    others. Help and quit are always shown. Under a dialog it shows the dialog's keys."""
 
     DEFAULT_CSS = (
         "KeyBar { width: 100%; height: 1; dock: bottom; padding: 0 1; background: $surface; }"
     )
 
     def on_mount(self) -> None:
-        """Follow the focus."""
         self.screen.bindings_updated_signal.subscribe(self, self._follow)
         self.app.screen_change_signal.subscribe(self, self._follow)
 
@@ -31,7 +30,6 @@ class KeyBar(Widget):
         self.refresh()
 
     def render(self) -> Text:
-        """Key and name, key and name."""
         shown: dict[str, tuple[str, str, bool]] = {}
         for binding in bindings_that_work(self.screen):
             if binding.show and binding.id and binding.action not in shown:

@@ -1,4 +1,4 @@
-"""Widgets that change while they are on a tab that isn't seen."""
+"""Widgets that change while their tab is hidden."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from textual.widget import Widget
 
 
 class RefreshWhenVisible(Widget):
-    """Draws itself anew only where it is seen; else once it is seen again. It costs nothing then,
-    and Textual needn't place all widgets anew for one that has no place: between a message's end
-    and the next layout that left the message on the screen for good.
+    """Redraws only while it is visible, or else as soon as it is visible again. Hidden changes cost
+    nothing, and Textual needn't lay out all widgets for one that has no place: if a notification
+    ended before that layout, it stayed on the screen for good.
 
-    Named last among a class's bases: Textual takes styles from the first."""
+    To be named last among a class's bases: Textual takes styles from the first."""
 
     _missed = False
-    """Whether something changed unseen."""
+    """True if something changed while the widget was hidden."""
 
     def refresh(
         self,
@@ -26,7 +26,7 @@ class RefreshWhenVisible(Widget):
         layout: bool = False,
         recompose: bool = False,
     ) -> Self:
-        """Draw it anew, now or later."""
+        """Redraw now, or as soon as the widget is visible."""
         if layout or recompose or all(node.display for node in self.ancestors_with_self):
             super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
         else:
@@ -34,7 +34,7 @@ class RefreshWhenVisible(Widget):
         return self
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """It is seen: nothing counts that was drawn before."""
+        """Drop what was drawn before, if a refresh was missed."""
         if self._missed:
             self._missed = False
             self.refresh()

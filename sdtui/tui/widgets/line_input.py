@@ -1,4 +1,4 @@
-"""A line to write in."""
+"""A one-line text input."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from sdtui.tui.textual_internals import KeyInput
 
 
 class LineInput(KeyInput):
-    """Textual's, one cell high, and safe to paste anything into: Textual would hand an escape
-    sequence in the value on to the terminal."""
+    """Textual's input, one cell high. Anything can be pasted into it: Textual would send an escape
+    sequence in the value to the terminal."""
 
     DEFAULT_CSS = "LineInput:ansi > .input--placeholder { color: ansi_default; text-style: dim; }"
 

@@ -1,4 +1,4 @@
-"""A record as people read it: a folded tree, and JSON."""
+"""A record as a folded tree and as JSON."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _SHORT = {"negative_prompt": "negative", "generation_time": "seconds"}
 
 
 class MetadataTree(Tree[str], inherit_bindings=False):
-    """A record as a tree: plain values in lines of their own, the rest folded. A line's data is the
-    whole value."""
+    """A record as a tree: plain values in lines of their own, all others folded. A line's data is
+    the full value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("metadata"), *bindings_in("list")]
 
@@ -45,7 +45,7 @@ class MetadataTree(Tree[str], inherit_bindings=False):
         self._record: GenerationRecord | None = None
 
     def render_label(self, node: TreeNode[str], base_style: Style, style: Style) -> Text:
-        """A label that is too long ends in dots."""
+        """Shorten long labels with dots."""
         label = super().render_label(node, base_style, style)
         width = self.scrollable_content_region.width - self.guide_depth * _depth(node)
         if width > 0:
@@ -53,7 +53,6 @@ class MetadataTree(Tree[str], inherit_bindings=False):
         return label
 
     def action_toggle_node(self) -> None:
-        """Fold or unfold; of a value that stands alone, show all."""
         node = self.cursor_node
         if node is None or node.allow_expand:
             super().action_toggle_node()
@@ -61,14 +60,12 @@ class MetadataTree(Tree[str], inherit_bindings=False):
             self.post_message(ValueOpened(node.data or ""))
 
     def action_first(self) -> None:
-        """To the first line."""
         self.cursor_line = 0
 
     def action_last(self) -> None:
-        """To the last line."""
         self.cursor_line = self.last_line
 
-    def use(self, record: GenerationRecord | None) -> None:
+    def show(self, record: GenerationRecord | None) -> None:
         """Show a record, or nothing."""
         if record == self._record:
             return
@@ -77,11 +74,10 @@ class MetadataTree(Tree[str], inherit_bindings=False):
         self.clear()
         if record is None:
             return
-        told = record.model_dump(mode="json", exclude_none=True)
-        order = [*_FIRST, *(name for name in told if name not in _FIRST)]
-        _add(
-            self.root, {name: told[name] for name in order if name in told and name not in _HIDDEN}
-        )
+        values = record.model_dump(mode="json", exclude_none=True)
+        order = [*_FIRST, *(name for name in values if name not in _FIRST)]
+        names = [name for name in order if name in values and name not in _HIDDEN]
+        _add(self.root, {name: values[name] for name in names})
         for node in self.root.children:
             if str(node.label).startswith("settings"):
                 node.expand()
@@ -89,7 +85,7 @@ class MetadataTree(Tree[str], inherit_bindings=False):
 
 
 def _depth(node: TreeNode[str]) -> int:
-    """How many nodes it is folded into; the root is not seen."""
+    """Return the number of ancestors below the root, which isn't shown."""
     return 0 if node.parent is None or node.parent.is_root else 1 + _depth(node.parent)
 
 
@@ -104,8 +100,8 @@ def _add(node: TreeNode[str], values: Mapping[str, Any]) -> None:
                 branch = node.add(label.append(_summary(name, parts)))
                 _add(branch, parts)
         elif value != "":
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
-            node.add_leaf(label.append(one_line(shown)), data=visible(shown))
+            text = f"{value:g}" if isinstance(value, float) else str(value)
+            node.add_leaf(label.append(one_line(text)), data=visible(text))
 
 
 def _summary(name: str, value: Mapping[str, Any]) -> str:
@@ -120,5 +116,5 @@ def _summary(name: str, value: Mapping[str, Any]) -> str:
 
 
 def as_json(record: GenerationRecord) -> str:
-    """A record as people read it."""
+    """Return a record as indented JSON."""
     return json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False)

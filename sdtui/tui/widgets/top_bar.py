@@ -25,18 +25,18 @@ TABS: dict[Tab, str] = {"create": "Create", "queue": "Queue", "history": "Histor
 
 
 class TopBar(Widget):
-    """One line over the panes."""
+    """Name, tabs, model, download and memory."""
 
     DEFAULT_CSS = (
         "TopBar { width: 100%; height: 1; padding: 0 1; color: $foreground; background: $surface; }"
     )
 
     tab: reactive[Tab | None] = reactive(None)
-    """The tab that is seen; None where all panes are."""
+    """The visible tab; None if all panes are visible."""
     model: reactive[str] = reactive("")
     sample: reactive[Sample | None] = reactive(None)
     download: reactive[float | None] = reactive(None)
-    """How much of a model has come, from 0 to 1; None if none is being downloaded."""
+    """The downloaded share of a model, from 0 to 1; None if none is being downloaded."""
 
     @message
     class TabChosen(Message):
@@ -45,7 +45,6 @@ class TopBar(Widget):
         tab: Tab
 
     def render(self) -> Text:
-        """Left what it is, right the memory."""
         left = Text().append("sdtui", theme_style(self.app, "accent")).append("  ")
         if self.tab is not None:
             for tab, name in TABS.items():
@@ -73,13 +72,12 @@ class TopBar(Widget):
         return f" {kind} {gibibytes(used)}/{gibibytes(total)} GiB{share}"
 
     def offset_of(self, tab: Tab) -> Offset:
-        """Where a tab's name begins."""
+        """Return where a tab's name begins on the screen."""
         names = [*TABS.values()]
         before = ["sdtui", *names[: names.index(TABS[tab])], ""]
         return self.region.offset + Offset(1 + len("  ".join(before)), 0)
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a tab."""
         for tab, name in TABS.items() if self.tab is not None else ():
             place = self.offset_of(tab).x
             if place <= event.x < place + len(name):

@@ -155,7 +155,6 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
         return Text().append(text, theme_style(self.app, "muted"))
 
     def on_click(self, event: events.Click) -> None:
-        """Move the cursor, or choose the line that it is on."""
         index = event.y + round(self.scroll_offset.y)
         if index == self.cursor:
             self.post_message(self.Clicked(self, index))
