@@ -61,7 +61,7 @@ def parse_size(text: str) -> tuple[int, int]:
 def _option(field: Field) -> Callable[[_Command], _Command]:
     spec = field.spec
     choices = [str(each) for each in field.type] if issubclass(field.type, StrEnum) else None
-    limits = f"[{spec.ge}..{spec.le}]" if spec.ge is not None else ""
+    limits = "" if spec.ge is None or spec.le is None else f"[{spec.ge}..{spec.le}]"
     return click.option(
         *(spec.flags or (f"--{field.name.replace('_', '-')}",)),
         field.name,

@@ -36,8 +36,8 @@ class FormField:
     choices: tuple[str, ...] = ()
     """The first is "" where the field may be left open."""
     default: str = ""
-    minimum: float = 0
-    maximum: float = 0
+    minimum: float = -math.inf
+    maximum: float = math.inf
     step: float = 1
     open_text: str = "auto"
     """Shown while the field is left open."""
@@ -47,12 +47,13 @@ class FormField:
     """True if the model has a value for it while it is left open."""
 
     def stepped(self, text: str, by: int) -> str:
-        """The value `by` steps away, within the limits. From an open field it begins at the
-        lower limit, or at the upper one when going down."""
+        """Return the value `by` steps away, within the limits. An open field begins at the lower
+        limit, or at the upper one when going down, or at 0 if there is no such limit."""
         try:
             value = float(text)
         except ValueError:
-            value = self.minimum - self.step if by > 0 else self.maximum + self.step
+            limit = self.minimum if by > 0 else self.maximum
+            value = (limit if math.isfinite(limit) else 0) - by * self.step
         # On to the next multiple of a step: 60 becomes 64 and not 124.
         places = round(value / self.step, 6)
         moved = (math.floor(places) + 1 if by > 0 else math.ceil(places) - 1) * self.step
@@ -78,8 +79,8 @@ def _form_field(field: Field) -> FormField:
         help=spec.help,
         choices=(*open_choice, *choices) if choices else (),
         default="" if field.default in (None, REQUIRED) else _text(field.default),
-        minimum=spec.ge or 0,
-        maximum=spec.le or 0,
+        minimum=-math.inf if spec.ge is None else spec.ge,
+        maximum=math.inf if spec.le is None else spec.le,
         step=spec.step,
         open_text=spec.open_text,
         same_row=spec.same_row,

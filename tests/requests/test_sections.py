@@ -131,6 +131,8 @@ def test_form_has_the_new_fields() -> None:
     shown = {each.name: each for each in form.form_fields(FIELDS)}
     assert (shown["styles"].kind, shown["mask"].kind) == ("text", "path")
     assert shown["mask_blur"].default == "4"
+    assert [shown["mask_blur"].stepped(text, 1) for text in ("4", "")] == ["5", "0"]
+    assert [shown["mask_blur"].stepped(text, -1) for text in ("4", "", "0")] == ["3", "0", "0"]
     texts = form.form_texts(ask(styles=STYLES, mask="/m.png"))
     assert texts["styles"] == "ink:0.8, oil:1"
     values = form.request_values(texts, FIELDS)
