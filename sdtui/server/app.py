@@ -29,9 +29,9 @@ from sdtui.server.routing import methods_at
 
 _log = logging.getLogger(__name__)
 _EXPOSED = ("X-Request-ID", "Retry-After", "X-Should-Retry", "Location", "X-Seed", "X-Job")
-_ABOUT = (
-    "Pictures from prompts: the API of sdtui, and those of AUTOMATIC1111 and OpenAI for clients "
-    "that know these. Pictures in requests are base64; URLs and paths are never opened."
+_DESCRIPTION = (
+    "Pictures from prompts: the API of sdtui, and those of AUTOMATIC1111 and OpenAI for their "
+    "clients. Pictures in requests are base64; URLs and paths are never opened."
 )
 
 
@@ -39,12 +39,12 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> FastAPI:
-    """Return the application. `lifespan` is entered when it starts and left when it ends."""
+    """Return the application. `lifespan` is entered at its start and left at its end."""
     app = documented_app(
         keyed=services.options.api_key is not None,
         title="sdtui",
         version=__version__,
-        description=_ABOUT,
+        description=_DESCRIPTION,
         lifespan=lifespan,
     )
     app.state.services = services
@@ -73,7 +73,7 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
 
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
-    answer = _as_answer(error)
+    answer = _to_api_error(error)
     if answer.status_code == 405:
         answer.headers = {"Allow": ", ".join(methods_at(request.scope))}
     request_id = request.state.request_id
@@ -82,7 +82,7 @@ async def _on_error(request: Request, error: Exception) -> JSONResponse:
     return respond(answer, shape_of(request.url.path), request_id)
 
 
-def _as_answer(error: Exception) -> ApiError:
+def _to_api_error(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, SdtuiError):

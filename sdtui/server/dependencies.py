@@ -1,4 +1,4 @@
-"""What the handlers work with."""
+"""The services of the server, and how handlers get them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sdtui.server.services.uploads import Uploads
 
 @dataclass
 class ServerServices:
-    """The parts of one server."""
+    """The services of one server."""
 
     options: ServerOptions
     settings: Settings
@@ -34,9 +34,9 @@ class ServerServices:
     a1111: A1111State
     links: SignedLinks
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the server is told to end."""
+    """Set when the shutdown starts."""
     grace_over: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when what the queue still holds won't be finished by this server."""
+    """Set when this server won't finish any more jobs."""
 
 
 def build_services(settings: Settings, options: ServerOptions, backend: Backend) -> ServerServices:

@@ -1,4 +1,4 @@
-"""Saved pictures as answers hold them."""
+"""Saved pictures in answers."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sdtui.server.errors import ApiError
 async def picture_response(
     pictures: Pictures, picture: PictureId, quality: int | None = None
 ) -> Response:
-    """Answer with a picture. Raises HistoryError if there is no such picture, ApiError (404) if its
-    file is gone."""
+    """Answer with a picture. Raises HistoryError for an unknown picture, ApiError (404) if its
+    file doesn't exist any more."""
     file = await asyncio.to_thread(pictures.local_file, picture)
     if file is not None and quality is None:
         return FileResponse(file)
     try:
         data = await asyncio.to_thread(pictures.read, picture)
     except HistoryError as error:
-        raise ApiError(404, "NotFound", "The picture is not there any more.") from error
+        raise ApiError(404, "NotFound", "The picture does not exist any more.") from error
     smaller, media_type = await asyncio.to_thread(_encode, data, quality)
     return Response(smaller, media_type=media_type)
 
@@ -40,8 +40,8 @@ def picture_base64(pictures: Pictures, picture: PictureId, quality: int | None =
 
 
 def _encode(data: bytes, quality: int | None) -> tuple[bytes, str]:
-    """Return a picture file and its media type; the file is made smaller if a quality in percent is
-    asked for (PNG has none)."""
+    """Return a picture file and its media type, encoded again if a quality in percent is given
+    (PNG has none)."""
     with Image.open(io.BytesIO(data)) as image:
         assert image.format is not None
         media_type = Image.MIME[image.format]

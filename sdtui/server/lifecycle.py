@@ -1,4 +1,4 @@
-"""Running a server from its start to its end."""
+"""Start the server, run it, and shut it down."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from sdtui.server.sockets import allow_more_files, on_sighup, unsent_bytes
 
 _log = logging.getLogger(__name__)
 _LAST_SECONDS = 3.0
-"""For a job that is stopped at the end of the grace, and for the last answers."""
-_KEPT_OPEN = 60
-"""Seconds that a connection stays open after an answer: longer than clients keep it (httpx and with
-it openai 5, aiohttp 15), so that it is they who hang up. Otherwise a request may cross with the
-hanging up, and a POST isn't sent again by itself."""
+"""Time for a stopped job to end after the grace period, and for the last answers."""
+_KEEP_ALIVE_SECONDS = 60
+"""Longer than the keep-alive of clients (httpx and openai 5, aiohttp 15 s), so that clients close
+connections. Otherwise a request can arrive just as the server closes one, and clients don't repeat
+a POST."""
 
 
 def serve(
@@ -40,9 +40,9 @@ def serve(
     on_start: Callable[[str], object],
     open_backend: Callable[[], Backend],
 ) -> int:
-    """Serve until told to end; returns the exit code. `on_start` is called with the address.
+    """Serve until a signal; returns the exit code. `on_start` is called with the URL.
 
-    Raises SettingsError if the options are not safe, or the address or the state folder can't be
+    Raises SettingsError if the options are unsafe, or the address or the state folder can't be
     used.
     """
     options.check()
@@ -59,7 +59,7 @@ def serve(
 
 
 class Server(uvicorn.Server):
-    """uvicorn, and what has to be done before it hangs up."""
+    """uvicorn with an orderly shutdown of the queue."""
 
     def __init__(self, services: ServerServices, on_start: Callable[[], object]) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
                 http=Connection,
                 loop="asyncio",
                 ws="none",
-                timeout_keep_alive=_KEPT_OPEN,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 lifespan="on",
                 timeout_graceful_shutdown=int(services.options.grace + 2 * _LAST_SECONDS) + 1,
             )
@@ -79,72 +79,72 @@ class Server(uvicorn.Server):
         self._services = services
         self._on_start = on_start
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._end: asyncio.Task[None] | None = None
+        self._shutdown_task: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal begins the end; at the second the running picture is given up."""
+        """Start the shutdown at the first signal; stop the running picture at the second."""
         del frame
-        _log.info("told to end by signal %s", signal.Signals(sig).name)
-        # Not uvicorn's own way: after the end it would raise the signal again, and the process
-        # would seem to have been killed.
+        _log.info("shutting down after signal %s", signal.Signals(sig).name)
+        # uvicorn's handler would raise the signal again after the shutdown, and the process would
+        # seem to have been killed.
         if self.should_exit:
             self._services.backend.jobs.close(0)
         elif self._loop is not None:
-            self._loop.call_soon_threadsafe(self._begin_end)
+            self._loop.call_soon_threadsafe(self._start_shutdown)
         self.should_exit = True
 
-    def _begin_end(self) -> None:
-        if self._end is None:
-            self._end = asyncio.ensure_future(_finish(self._services))
-            self._end.add_done_callback(lambda _: self._hang_up({}))
+    def _start_shutdown(self) -> None:
+        if self._shutdown_task is None:
+            self._shutdown_task = asyncio.ensure_future(_finish(self._services))
+            self._shutdown_task.add_done_callback(lambda _: self._drop_stalled({}))
 
-    def _hang_up(self, before: Mapping[asyncio.Transport, int]) -> None:
-        """On those that have taken nothing of their answers since `before`, again and again."""
+    def _drop_stalled(self, before: Mapping[asyncio.Transport, int]) -> None:
+        """Close connections that have received nothing since `before`; repeats itself."""
         transports = [each.transport for each in self.server_state.connections]
         unsent = {each: unsent_bytes(each) for each in transports}
         for transport, size in unsent.items():
             if size > 0 and before.get(transport) == size:
                 transport.abort()
-        asyncio.get_running_loop().call_later(_LAST_SECONDS, self._hang_up, unsent)
+        asyncio.get_running_loop().call_later(_LAST_SECONDS, self._drop_stalled, unsent)
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         services = self._services
         self._loop = asyncio.get_running_loop()
-        if self.should_exit:  # told so before there was a loop
-            self._begin_end()
+        if self.should_exit:  # a signal came before the loop started
+            self._start_shutdown()
         queue_persistence = QueuePersistence(services)
-        # The board last: whoever waits for a job finds it counted when it is over.
+        # job_events last, so that a job is counted once its waiting request is answered.
         subscribers = (services.metrics.put, queue_persistence.put, services.job_events.put)
-        ends = [services.backend.jobs.subscribe(each) for each in subscribers]
-        keeping = asyncio.ensure_future(queue_persistence.run())
+        unsubscribes = [services.backend.jobs.subscribe(each) for each in subscribers]
+        saving = asyncio.ensure_future(queue_persistence.run())
         services.backend.hardware.start()
         await asyncio.to_thread(queue_persistence.take_over)
-        with suppress(QueueClosedError):  # told to end meanwhile
+        with suppress(QueueClosedError):  # shut down in the meantime
             services.backend.jobs.load(
                 services.settings.model, services.settings.dtype, services.settings.memory_mode
             )
         self._on_start()
         yield
-        if self._end is not None:
-            await self._end
+        if self._shutdown_task is not None:
+            await self._shutdown_task
         queue_persistence.stop()
-        await keeping
+        await saving
         await asyncio.to_thread(services.backend.close, _LAST_SECONDS)
         queue_persistence.forget_uploads()
-        for end in ends:
-            end()
+        for unsubscribe in unsubscribes:
+            unsubscribe()
 
 
 async def _finish(services: ServerServices) -> None:
-    """No new jobs; the running picture gets its time; the rest waits for the next start."""
+    """Close the queue and give the running picture its grace period; other jobs are saved."""
     services.backend.jobs.finish()
     services.closing.set()
-    begun = (JobState.RUNNING, JobState.CANCELLING)
-    running = next((job.id for job in services.backend.jobs.jobs() if job.state in begun), None)
-    # A job that waits for the engine to be imported is taken, but not begun: nothing to wait for.
+    active = (JobState.RUNNING, JobState.CANCELLING)
+    running = next((job.id for job in services.backend.jobs.jobs() if job.state in active), None)
+    # A job that waits for the import of the engine is running but not started: don't wait.
     if running is not None and running == services.job_events.running:
-        with suppress(KeyError):  # of many that are over, it is forgotten
+        with suppress(KeyError):  # it has ended and was forgotten
             await asyncio.to_thread(services.backend.jobs.wait, running, services.options.grace)
         if running != services.job_events.running:
             return
@@ -154,17 +154,17 @@ async def _finish(services: ServerServices) -> None:
 
 
 def listen(options: ServerOptions) -> socket.socket:
-    """A socket at the address. Raises SettingsError if it can't be used."""
+    """A listening socket at the address of the options. Raises SettingsError."""
     try:
         family, *_, address = socket.getaddrinfo(
             options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        # With the protocol named, asyncio turns Nagle's algorithm off: it would hold back the
-        # second part of an answer for 40 ms.
+        # With the protocol given, asyncio disables Nagle's algorithm, which would delay the second
+        # part of an answer by 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen()  # from here on clients may come, and wait until the server is ready
+        listener.listen()  # clients that connect from now on wait until the server is ready
     except (OSError, UnicodeError) as error:
         why = "no such name can be" if isinstance(error, UnicodeError) else error.strerror or error
         raise SettingsError(
@@ -175,6 +175,6 @@ def listen(options: ServerOptions) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The URL of what listens there."""
+    """The URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

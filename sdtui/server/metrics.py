@@ -1,4 +1,4 @@
-"""Metrics for Prometheus. Labels never hold prompts, and have few values."""
+"""Metrics for Prometheus. Labels contain no prompts and have few values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REQUEST_SECONDS = (0.005, *_STAGE_SECONDS)
 
 
 class Metrics:
-    """The metrics of one server, fed by the queue's events and by every request."""
+    """The metrics of one server, from the events of the queue and from requests."""
 
     def __init__(self, jobs: Jobs, queue_limit: int, hardware: Hardware) -> None:
         self._registry = registry = CollectorRegistry()
@@ -38,7 +38,7 @@ class Metrics:
         self._jobs = Counter(
             "sdtui_jobs", "Jobs that are over, by how they ended.", ("state",), registry=registry
         )
-        for kind in FINAL_KINDS:  # there from the start, so that the first one is an increase
+        for kind in FINAL_KINDS:  # so that the first job is an increase from zero
             self._jobs.labels(kind)
         self._pictures = Counter("sdtui_pictures", "Pictures made and saved.", registry=registry)
         self._steps = Counter("sdtui_steps", "Denoising steps.", registry=registry)
@@ -88,12 +88,12 @@ class Metrics:
         return Gauge(name, text, registry=self._registry)
 
     def expose(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self._registry)
 
     def note_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request. `route` is the pattern, not the path."""
-        known = method if method in _METHODS else "other"  # clients may make up any
+        known = method if method in _METHODS else "other"  # clients may send any method
         self._requests.labels(known, route, str(status)).observe(seconds)
 
     def put(self, envelope: JobEvent) -> None:
@@ -117,7 +117,7 @@ class Metrics:
             case "finished" | "failed" | "cancelled":
                 if event.kind == "failed" and event.error_type == "OutOfMemoryError":
                     self._out_of_memory.labels(event.stage).inc()
-                if progress.queued_at is not None:  # not a model that was loaded for no job
+                if progress.queued_at is not None:  # not a preload
                     self._jobs.labels(event.kind).inc()
                     self._note_stages(progress)
 
@@ -128,28 +128,28 @@ class Metrics:
     def _note_stages(self, progress: JobProgress) -> None:
         record = progress.final.record if progress.final else None
         for stage, seconds in (record.timings if record else {}).items():
-            # To find the model in memory takes no time, but isn't loading.
+            # A model that was in memory already wasn't loaded.
             if stage != Stage.LOAD or progress.loaded is not None:
                 self._stages.labels(stage).observe(seconds)
 
 
 class _Vram(Collector):
-    """The memory of every GPU at the monitor's last look."""
+    """The memory of every GPU in the latest sample of the monitor."""
 
     def __init__(self, hardware: Hardware) -> None:
         self._hardware = hardware
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """A metric for what is used, and one for what there is."""
+        """Yield metrics of the used and the total memory."""
         sample = self._hardware.latest
         gpus = sample.gpus if sample else ()
         values: Iterable[tuple[str, str, list[int]]] = (
             ("sdtui_vram_used_bytes", "VRAM in use.", [gpu.memory_used for gpu in gpus]),
             ("sdtui_vram_total_bytes", "VRAM of the card.", [gpu.memory_total for gpu in gpus]),
         )
-        for name, text, bytes_of in values:
+        for name, text, sizes in values:
             family = GaugeMetricFamily(name, text, labels=("gpu", "name"))
-            for gpu, value in zip(gpus, bytes_of, strict=True):
+            for gpu, value in zip(gpus, sizes, strict=True):
                 family.add_metric((str(gpu.index), gpu.name), value)
             yield family
 

@@ -1,4 +1,4 @@
-"""The application with its OpenAPI document, which a browser can show without the internet."""
+"""The application with its OpenAPI document, whose pages work offline."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ _SCHEMES: dict[str, dict[str, str]] = {
 
 
 def documented_app(*, keyed: bool, **about: Any) -> FastAPI:
-    """Return an application without routes of its own. `keyed`: its document lists the forms in
-    which a key is taken, and the paths that need none. `about` is what FastAPI takes."""
+    """Return an application without routes; `about` are arguments of FastAPI.
+
+    If `keyed`, the document lists the forms of the API key and the paths that need none.
+    """
     app = FastAPIOffline(**about)
     if keyed:
-        # FastAPI's way to extend the document; FastAPIOffline is no class that could be derived.
+        # FastAPI's way to extend the document; FastAPIOffline is a function, not a class.
         make_document = app.openapi
         app.openapi = lambda: _with_keys(make_document())  # type: ignore[method-assign]
     return app

@@ -1,4 +1,4 @@
-"""Routes that do more than FastAPI's own before a handler is called, and what lies at a path."""
+"""Routes with checks before the handler is called, and the routes of a path."""
 
 from __future__ import annotations
 
@@ -19,28 +19,30 @@ Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def routes_at(scope: Scope) -> list[BaseRoute]:
-    """The routes and mounts of a request's path, whatever its method."""
-    # What is mounted takes its own path for part of the root, in this very scope.
+    """The routes and mounts that match the path of a request, whatever its method."""
+    # A mounted app adds its path to root_path in the same scope.
     root_path = scope.get("app_root_path", scope.get("root_path", ""))
-    asked = {**scope, "root_path": root_path}
+    original = {**scope, "root_path": root_path}
     routes = scope["app"].state.routes
-    return [route for route in routes if route.matches(asked)[0] is not Match.NONE]
+    return [route for route in routes if route.matches(original)[0] is not Match.NONE]
 
 
 def methods_at(scope: Scope) -> list[str]:
-    """The methods that a request's path knows."""
-    of_files = ("GET",)  # mounts have none of their own
+    """The methods of the routes that match the path of a request."""
+    mount_methods = ("GET",)
     routes = routes_at(scope)
-    found = {method for route in routes for method in getattr(route, "methods", of_files)}
-    return sorted(found | {"HEAD"} if "GET" in found else found)
+    methods = {method for route in routes for method in getattr(route, "methods", mount_methods)}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 class JsonRoute(APIRoute):
-    """JSON bodies are read strictly: text that is no valid Unicode (a lone surrogate) can't be
-    written into an answer or a picture, and endless nesting can't be gone through."""
+    """A route that parses JSON bodies strictly.
+
+    It refuses invalid Unicode (lone surrogates), which can't be encoded in answers and pictures,
+    and excessive nesting.
+    """
 
     def get_route_handler(self) -> Handle:
-        """What FastAPI calls with a request."""
         handle = super().get_route_handler()
 
         async def read_strictly(request: Request) -> Response:
@@ -50,11 +52,12 @@ class JsonRoute(APIRoute):
 
 
 class GenerationRoute(JsonRoute):
-    """Where the queue is full, a POST is refused before its body is read: many large ones at once
-    would fill the memory, and a crowd should cost little."""
+    """A route that refuses a POST before reading its body if the queue is full.
+
+    Many large bodies at once would fill the memory.
+    """
 
     def get_route_handler(self) -> Handle:
-        """What FastAPI calls with a request."""
         handle = super().get_route_handler()
         if "POST" not in (self.methods or ()):
             return handle

@@ -1,4 +1,4 @@
-"""Waiting for what may never come, in a server that may be told to end."""
+"""Wait for something unless the server shuts down."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ _T = TypeVar("_T")
 
 
 async def unless_closing(
-    awaited: Awaitable[_T], closing: asyncio.Event, patience: float | None = None
+    awaited: Awaitable[_T], closing: asyncio.Event, timeout: float | None = None
 ) -> _T:
-    """What `awaited` comes to. Raises TimeoutError if the server is told to end before that, or
-    `patience` seconds are over; `awaited` is cancelled then."""
-    coming = asyncio.ensure_future(awaited)
+    """Return the result of `awaited`.
+
+    Raises TimeoutError and cancels `awaited` if the server shuts down first or `timeout` seconds
+    have passed.
+    """
+    pending = asyncio.ensure_future(awaited)
     ending = asyncio.ensure_future(closing.wait())
     try:
-        await asyncio.wait((coming, ending), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if coming.done():
-            return coming.result()
+        await asyncio.wait((pending, ending), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if pending.done():
+            return pending.result()
         raise TimeoutError
     finally:
-        coming.cancel()
+        pending.cancel()
         ending.cancel()

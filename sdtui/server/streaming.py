@@ -21,19 +21,18 @@ EVENT_STREAM: dict[str, Any] = {
         }
     },
 }
-"""Of an answer, for the OpenAPI document."""
+"""The OpenAPI description of an event stream."""
 
 UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-"""Headers that have proxies (the second one: nginx) hand every event on at once."""
+"""Headers that stop proxies (the second: nginx) from buffering events."""
 
 _KEEP_ALIVE = 15.0
-"""Seconds without an event after which a comment is sent, so that no proxy hangs up."""
+"""Seconds without an event until a comment is sent, so that proxies keep the connection."""
 
 
 @dataclass(frozen=True)
 class ServerSentEvent:
-    """An event's name and its data. By its id a client that was cut off says behind which event it
-    wants to go on."""
+    """An event. With the last id that it received a client can resume the stream."""
 
     name: str
     data: BaseModel
@@ -48,8 +47,7 @@ class ServerSentEvent:
 async def as_lines(
     events: AsyncIterator[ServerSentEvent], end: Coroutine[Any, Any, None]
 ) -> AsyncIterator[str]:
-    """Events as lines, and comments where nothing happens; until there are no more, or `end` has
-    returned."""
+    """Yield events as text, with keep-alive comments, until there are no more or `end` returns."""
     upcoming = asyncio.ensure_future(anext(events, None))
     ending = asyncio.ensure_future(end)
     try:

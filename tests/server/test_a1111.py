@@ -114,7 +114,7 @@ def test_webuiapi_client_reads_png_info(api: Any) -> None:
         ("txt2img", {"prompt": "x", "script_name": "x/y/z plot"}, 422, "Script"),
         ("txt2img", {"prompt": "x", "batch_size": 3, "n_iter": 2}, 422, "at most 4"),
         ("img2img", {"prompt": "x", "init_images": ["http://a/b.png"]}, 400, "base64"),
-        ("img2img", {"prompt": "x", "init_images": ["AAAA"]}, 400, "no picture"),
+        ("img2img", {"prompt": "x", "init_images": ["AAAA"]}, 400, "not a picture"),
         ("img2img", {"prompt": "x", "init_images": [png_base64()], "mask": "x"}, 400, "inpainting"),
         ("options", {"sd_model_checkpoint": "none"}, 404, "no model"),
         ("png-info", {"image": "not base64"}, 400, "base64"),

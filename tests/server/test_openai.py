@@ -95,7 +95,7 @@ def test_openai_edit_starts_from_the_picture(api: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="inpainting") as refused:
         api.images.edit(image=picture, mask=picture, prompt="x", **SMALL)
     assert refused.value.param == "mask"
-    with pytest.raises(openai.BadRequestError, match="no picture"):
+    with pytest.raises(openai.BadRequestError, match="not a picture"):
         api.images.edit(image=("x.png", b"nonsense", "image/png"), prompt="x", **SMALL)
 
 

@@ -285,7 +285,7 @@ def test_total_size_of_bodies_is_limited(
                 answers.append(ask.post("/generate", headers=headers, content=body))
             assert answers[-1].status_code == 429
             assert answers[-1].headers["retry-after"] == "5"
-            assert "hold as many bytes" in answers[-1].json()["error"]["message"]
+            assert "as large as allowed" in answers[-1].json()["error"]["message"]
         running.until(lambda: not running.server.server_state.tasks)
         assert ask.post("/generate", headers=headers, content=body).status_code == 200
 

@@ -1,4 +1,4 @@
-"""Who may ask: keys, and pages of other origins."""
+"""Check API keys, origins and host names."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ from sdtui.server.errors import ApiError, hanging_up, respond, shape_of
 from sdtui.server.options import ServerOptions
 
 _OPEN = ("/livez", "/readyz")
-"""For whoever watches the process; they tell nothing else."""
+"""Health checks, which reveal nothing else."""
 
 LINKS = "/pictures/"
-"""Below this every path is a secret of its own."""
+"""Paths below this are signed links, which need no key."""
 
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
 def is_open(path: str) -> bool:
-    """Whether a path needs no key."""
+    """True if a path needs no key."""
     return path in _OPEN or path.startswith(LINKS)
 
 
 class AuthMiddleware:
-    """ASGI middleware that lets through only who may ask.
+    """ASGI middleware that refuses unauthorised requests.
 
-    The key comes as `Authorization: Bearer`, `X-API-Key`, or as the password of Basic, whatever
-    the user's name. Without a key the server is for this machine alone, and then the Host header
-    must name it: a web page that points its own name here is turned away. A page of another
-    origin is let through only if the options name it. A request whose length is told in two ways
-    is turned away: a proxy before us may take what follows it for part of it, or the reverse.
+    The key is sent as `Authorization: Bearer`, `X-API-Key`, or password of Basic with any user
+    name. Without a key only this machine may use the server, and the Host header must name it,
+    against DNS rebinding. Pages of other origins need to be allowed by the options. Requests with
+    both Content-Length and Transfer-Encoding are refused, against request smuggling.
     """
 
     def __init__(self, app: ASGIApp, options: ServerOptions) -> None:
@@ -43,7 +42,6 @@ class AuthMiddleware:
         self._options = options
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         error = self._problem(scope) if scope["type"] == "http" else None
         if error is None:
             await self._app(scope, receive, send)
@@ -56,7 +54,7 @@ class AuthMiddleware:
         if "content-length" in headers and "transfer-encoding" in headers:
             return _two_lengths()
         origin = headers.get("origin")
-        if origin is not None and not self._is_welcome(origin, headers.get("host", "")):
+        if origin is not None and not self._is_allowed_origin(origin, headers.get("host", "")):
             return ApiError(403, "Forbidden", "Pages of this origin may not use the server.")
         if is_open(scope["path"]):
             return None
@@ -71,7 +69,7 @@ class AuthMiddleware:
             )
         return None
 
-    def _is_welcome(self, origin: str, host: str) -> bool:
+    def _is_allowed_origin(self, origin: str, host: str) -> bool:
         if "*" in self._options.cors or origin in self._options.cors:
             return True
         _, _, authority = origin.partition("://")
@@ -85,11 +83,11 @@ class AuthMiddleware:
         return name in _LOOPBACK_NAMES or name == self._options.host
 
     def _has_key(self, headers: Headers, key: str) -> bool:
-        return any(hmac.compare_digest(each, key.encode()) for each in _offered(headers))
+        return any(hmac.compare_digest(each, key.encode()) for each in _sent_keys(headers))
 
 
-def _offered(headers: Headers) -> Iterator[bytes]:
-    """Every key in a request's headers (whose bytes starlette reads as Latin-1)."""
+def _sent_keys(headers: Headers) -> Iterator[bytes]:
+    """The keys in the headers of a request, whose bytes starlette decodes as Latin-1."""
     yield headers.get("x-api-key", "").encode("latin-1")
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
@@ -103,7 +101,7 @@ def _offered(headers: Headers) -> Iterator[bytes]:
 
 
 def _two_lengths() -> ApiError:
-    message = "Content-Length and Transfer-Encoding can't both be there."
+    message = "Content-Length and Transfer-Encoding exclude each other."
     return hanging_up(400, "BadRequest", message)
 
 

@@ -85,20 +85,20 @@ class BodyLimitMiddleware:
 
     def _too_large(self) -> ApiError:
         message = (
-            f"The request's body is larger than {self._limit:,} bytes. Send a smaller picture."
+            f"The body of the request is larger than {self._limit:,} bytes. Send a smaller picture."
         )
         return hanging_up(413, "ContentTooLarge", message)
 
 
 def _too_slow() -> ApiError:
-    return hanging_up(408, "RequestTimeout", "The request's body came too slowly.")
+    return hanging_up(408, "RequestTimeout", "The body of the request came too slowly.")
 
 
 def _too_much() -> ApiError:
-    message = "The requests that wait here hold as many bytes as they may. Try again later."
+    message = "The bodies of waiting requests are as large as allowed. Try again later."
     return hanging_up(429, "TooMuchAtOnce", message, {"Retry-After": "5"})
 
 
 def _compressed() -> ApiError:
-    message = "Compressed bodies are not read here. Leave Content-Encoding out."
+    message = "Compressed bodies are not supported. Leave Content-Encoding out."
     return hanging_up(415, "UnsupportedMediaType", message, {"Accept-Encoding": "identity"})

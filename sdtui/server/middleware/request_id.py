@@ -1,4 +1,4 @@
-"""Around every request: its id, its time, and the last resort for faults of our own."""
+"""Give every request an id, measure its time, and handle unexpected errors."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ _log = logging.getLogger(__name__)
 
 
 class RequestIdMiddleware:
-    """ASGI middleware; the outermost of ours."""
+    """The outermost ASGI middleware but for CORS."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {}).update(request_id=request_id, method=scope["method"])
-        # HEAD is answered as GET is; uvicorn, which still knows it as HEAD, leaves the body out.
-        within = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        began = time.perf_counter()
+        # HEAD is handled as GET; uvicorn, which still sees HEAD, omits the body.
+        handled = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        started = time.perf_counter()
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -43,20 +42,22 @@ class RequestIdMiddleware:
             await send(message)
 
         try:
-            await self._app(within, receive, send_with_id)
+            await self._app(handled, receive, send_with_id)
         except Exception:
             _log.exception("request %s: %s %r", request_id, scope["method"], scope["path"])
             if status:
-                raise  # half an answer is out: the connection has to be broken
-            fault = ApiError(500, "InternalError", f"sdtui met a fault of its own ({request_id}).")
-            await respond(fault, shape_of(scope["path"]), request_id)(scope, receive, send_with_id)
+                raise  # part of the answer was sent: uvicorn closes the connection
+            answer = ApiError(500, "InternalError", f"sdtui met an internal error ({request_id}).")
+            await respond(answer, shape_of(scope["path"]), request_id)(scope, receive, send_with_id)
         finally:
-            seconds = time.perf_counter() - began
-            self._metrics.note_request(scope["method"], _pattern(within), status, seconds)
+            seconds = time.perf_counter() - started
+            self._metrics.note_request(scope["method"], _pattern(handled), status, seconds)
 
 
 def _pattern(scope: Scope) -> str:
-    """The pattern of a request's path; "none" if there is no such path. A request that was turned
-    away never came to its route."""
+    """The pattern of the path of a request, "none" for unknown paths.
+
+    A request that was refused by middleware has no route in its scope.
+    """
     routes = [scope["route"]] if "route" in scope else routes_at(scope)
     return getattr(routes[0], "path", "none") if routes else "none"

@@ -1,4 +1,4 @@
-"""What A1111's API remembers between requests: the chosen model, and the clients of jobs."""
+"""The state of the A1111 API between requests: the chosen model, and the clients of jobs."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 
 @dataclass
 class A1111State:
-    """Used on the server's loop only."""
+    """Used on the event loop only."""
 
     checkpoint: str
     """The chosen model."""
     clients: dict[str, str] = field(default_factory=dict)
-    """The address that asked for a job, by the job's id; for those that are not over."""
+    """The client address of each unfinished job, by the id of the job."""
     hung_up: dict[str, float] = field(default_factory=dict)
-    """When a client that waited last went away, by its address; in monotonic seconds."""
+    """When a waiting client last disconnected, by address, in monotonic seconds."""
     interrupted: set[str] = field(default_factory=set)
     """Jobs that a client interrupted, until their request is answered."""
     skipped: set[str] = field(default_factory=set)
-    """Jobs that a client stopped to go on with the remaining pictures, until it does."""
+    """Jobs that a client skipped, until the remaining pictures are submitted."""
 
     def note_hang_up(self, address: str) -> None:
-        """Remember for a minute that the client of this address went away."""
+        """Remember for a minute that a client of this address disconnected."""
         now = time.monotonic()
         recent = {each: when for each, when in self.hung_up.items() if now - when < 60}
         self.hung_up = {**recent, address: now}

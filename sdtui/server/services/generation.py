@@ -1,4 +1,4 @@
-"""Generation for all three APIs: check a request, submit it, and wait for its pictures."""
+"""From a request to pictures, for all three APIs."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Picture:
 
     id: JobPicture
     index: int
-    """In the request."""
+    """Index in the request."""
     seed: int
     path: str
-    """Where it was saved, on the backend's machine."""
+    """Path on the machine of the backend."""
 
 
 @dataclass(frozen=True)
 class GenerationOutcome:
-    """The result of a job."""
+    """How a job ended, and its pictures."""
 
     job: str
     event: Finished | Cancelled
@@ -51,19 +51,17 @@ class GenerationOutcome:
 
     @property
     def record(self) -> GenerationRecord | None:
-        """None if the job was cancelled before it began."""
+        """The record; None if the job was cancelled before it started."""
         return self.event.record
 
 
 async def prepare(
     services: ServerServices, values: Mapping[str, Any], *, prompt_needed: bool = True
 ) -> GenerationRequest:
-    """Make a request from values as `GenerationRequest.parse` takes them, but with the files
-    themselves (bytes, base64 or data URLs) in place of their paths: they are kept until the job is
-    over. What is left open is filled from the settings. Whether the prompt may be empty is the
-    API's own rule.
+    """Make a request from values, in which files are given as bytes, base64 or data URLs.
 
-    Raises ApiError.
+    The files are stored until the job ends. Open values are filled from the settings. Raises
+    ApiError.
     """
     try:
         return await asyncio.to_thread(_prepare, services, values, prompt_needed)
@@ -119,23 +117,23 @@ def submit(
     *,
     front: bool = False,
 ) -> Job:
-    """Queue a request. Raises ApiError: 429 if the queue is full, 503 during shutdown."""
+    """Submit a request. Raises ApiError: 429 if the queue is full, 503 during shutdown."""
     try:
         return services.backend.jobs.submit(request, output, front=front)
     except SdtuiError as error:
         services.uploads.forget(request.input_images().values())
-        raise _not_taken(services, error) from error
+        raise _refusal(services, error) from error
 
 
 def refuse_if_full(services: ServerServices) -> None:
-    """Raises ApiError (429) if the queue is full."""
+    """Raise ApiError (429) if the queue is full."""
     try:
         services.backend.jobs.check_capacity()
     except QueueFullError as error:
-        raise _not_taken(services, error) from error
+        raise _refusal(services, error) from error
 
 
-def _not_taken(services: ServerServices, error: SdtuiError) -> ApiError:
+def _refusal(services: ServerServices, error: SdtuiError) -> ApiError:
     if isinstance(error, QueueClosedError):
         return ending()
     headers: dict[str, str] = {}
@@ -150,60 +148,60 @@ async def make(
     request: GenerationRequest,
     output: Output | None = None,
 ) -> GenerationOutcome:
-    """Submit a request and wait for the job, see `wait_for`."""
+    """Submit a request and wait for it, like `wait_for`."""
     return await wait_for(services, http, submit(services, request, output))
 
 
 async def wait_for(services: ServerServices, http: Request, job: Job) -> GenerationOutcome:
-    """Wait for a job. If the client disconnects, the job is cancelled.
+    """Wait for a job, and cancel it if the client disconnects.
 
-    Raises ApiError if the job failed, and if it is postponed to the next start by shutdown.
+    Raises ApiError if the job fails, or is saved for the next start of the server.
     """
     with services.job_events.subscribe(job.id) as subscription:
-        over = asyncio.ensure_future(_until_over(job, subscription))
-        gone = asyncio.ensure_future(_until_gone(http))
-        closing = asyncio.ensure_future(until_kept(services, job.id))
-        tasks = (over, gone, closing)
+        ended = asyncio.ensure_future(_until_ended(job, subscription))
+        disconnected = asyncio.ensure_future(_until_disconnected(http))
+        saved = asyncio.ensure_future(until_saved(services, job.id))
+        tasks = (ended, disconnected, saved)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if over.done():
-                return over.result()
-            if gone.done():
+            if ended.done():
+                return ended.result()
+            if disconnected.done():
                 raise ApiError(GONE, "ClientGone", "The client went away.", job=job.id)
             raise was_cancelled(services, job.id)
         finally:
-            if not over.done() and not closing.done():
+            if not ended.done() and not saved.done():
                 services.backend.jobs.cancel(job.id)
             for task in tasks:
                 task.cancel()
 
 
-def all_made(services: ServerServices, made: GenerationOutcome) -> GenerationOutcome:
-    """Return `made` unless the job was cancelled or stopped by shutdown. Raises ApiError then."""
-    if isinstance(made.event, Cancelled):
-        raise was_cancelled(services, made.job)
-    return made
+def all_made(services: ServerServices, outcome: GenerationOutcome) -> GenerationOutcome:
+    """Return the outcome if the job finished. Raises ApiError if it was cancelled or stopped."""
+    if isinstance(outcome.event, Cancelled):
+        raise was_cancelled(services, outcome.job)
+    return outcome
 
 
 def was_cancelled(services: ServerServices, job: str) -> ApiError:
-    """The answer for a job that was cancelled by another client or stopped by shutdown."""
+    """The answer for a job that another client or the shutdown cancelled."""
     if goes_on_later(services, job):
-        return _kept(job)
+        return _saved_for_later(job)
     return ApiError(410, "Cancelled", "The job was cancelled.", job=job)
 
 
-def _kept(job: str) -> ApiError:
+def _saved_for_later(job: str) -> ApiError:
     return ApiError(
         503,
         "ShuttingDown",
-        f"The server is ending; the job is kept, and goes on at the next start as /jobs/{job}.",
+        f"The server is shutting down; the job is kept and resumed at the next start: /jobs/{job}.",
         headers={"Retry-After": "10", "x-should-retry": "false"},
         job=job,
     )
 
 
 def goes_on_later(services: ServerServices, job: str) -> bool:
-    """True if a job resumes at the next start: the server shuts down, and no user cancelled it."""
+    """True if a job is saved for the next start of the server."""
     try:
         return services.closing.is_set() and services.backend.jobs.job(job).remaining() is not None
     except KeyError:
@@ -212,18 +210,20 @@ def goes_on_later(services: ServerServices, job: str) -> bool:
 
 @contextmanager
 def holding_uploads(services: ServerServices, request: GenerationRequest) -> Iterator[None]:
-    """Keep uploaded pictures after their job has ended, since a following one may need them; then
-    delete those that no unfinished job needs."""
-    sent = set(request.input_images().values())
+    """Keep the uploads of a request beyond its job, since another job may need them.
+
+    Afterwards deletes those that no unfinished job needs.
+    """
+    uploads = set(request.input_images().values())
     try:
-        with services.uploads.holding(sent):
+        with services.uploads.holding(uploads):
             yield
     finally:
         jobs = services.backend.jobs.jobs()
-        services.uploads.forget(sent - input_images(job for job in jobs if job.remaining()))
+        services.uploads.forget(uploads - input_images(job for job in jobs if job.remaining()))
 
 
-async def _until_over(job: Job, subscription: Subscription) -> GenerationOutcome:
+async def _until_ended(job: Job, subscription: Subscription) -> GenerationOutcome:
     pictures: list[Picture] = []
     async for envelope in subscription:
         event = envelope.event
@@ -236,18 +236,18 @@ async def _until_over(job: Job, subscription: Subscription) -> GenerationOutcome
             return GenerationOutcome(
                 job.id, event, tuple(sorted(pictures, key=lambda each: each.index))
             )
-    raise AssertionError("a job's last event tells how it ended")
+    raise AssertionError("the last event of a job is a final one")
 
 
-async def _until_gone(http: Request) -> None:
+async def _until_disconnected(http: Request) -> None:
     while (await http.receive())["type"] != "http.disconnect":
         pass
 
 
-async def until_kept(services: ServerServices, job: str) -> None:
-    """Wait until shutdown postpones a job to the next start."""
+async def until_saved(services: ServerServices, job: str) -> None:
+    """Wait until the server shuts down without finishing a job, which is saved."""
     await services.closing.wait()
-    with suppress(KeyError):  # it has ended and is forgotten
+    with suppress(KeyError):  # it ended long ago
         if services.backend.jobs.job(job).state is JobState.QUEUED:
             return
-    await services.grace_over.wait()  # it is being made until then
+    await services.grace_over.wait()  # it is running until then

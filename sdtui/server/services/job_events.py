@@ -1,4 +1,4 @@
-"""JobEventBroker: what is known of jobs from their events, and subscriptions for coroutines."""
+"""JobEventBroker: the state of jobs by their events, and subscriptions for coroutines."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Event, FinalEvent, Finished, JobEvent, Preview, Step
 
 FLEETING = {"step", "preview"}
-"""Kinds of events of which only the newest counts."""
+"""Kinds of events of which only the newest matters."""
 _PRELOAD_FINAL = {"model_ready", "unloaded", "superseded", "failed", "cancelled"}
 """The last event of a preload is one of these."""
 _REMEMBERED = 200
-"""Jobs that are over and can still be followed, as many as the queue lists."""
+"""Number of ended jobs that can still be followed, as many as the queue lists."""
 _FIRST_GUESS_SECONDS = 10.0
-"""That a job takes, before one is over."""
+"""Assumed duration of a job before the first one has ended."""
 _WEIGHT = 0.3
-"""Of the newest job in the mean of their times."""
+"""Weight of the newest job in the mean duration."""
 
 
 class Subscription:
-    """The events of one job, for one coroutine. Of steps and previews only the newest is held."""
+    """The events of one job for one coroutine, with only the newest step and preview."""
 
     def __init__(self, past: list[JobEvent], *, fleeting: bool) -> None:
         self._loop = asyncio.get_running_loop()
@@ -39,7 +39,7 @@ class Subscription:
             self._wake.set()
 
     def put(self, event: JobEvent) -> None:
-        """Add an event. May be called on any thread."""
+        """Add an event, on any thread."""
         kind = event.event.kind
         if kind in FLEETING:
             if not self._fleeting:
@@ -53,7 +53,7 @@ class Subscription:
         self._loop.call_soon_threadsafe(self._wake.set)
 
     async def __aiter__(self) -> AsyncIterator[JobEvent]:
-        """Yield every event until the job is over, the past ones first."""
+        """Yield all events, the past ones first, until the job has ended."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -68,17 +68,17 @@ class Subscription:
 
 @dataclass
 class _JobEvents:
-    """The events of a job, and those who follow it."""
+    """The events and subscriptions of a job."""
 
     progress: JobProgress
     lasting: list[JobEvent] = field(default_factory=list)
-    """All but the fleeting ones."""
+    """All events that are not fleeting."""
     fleeting: dict[str, JobEvent] = field(default_factory=dict)
     """The newest of each kind."""
     subscriptions: list[Subscription] = field(default_factory=list)
 
     def apply(self, event: JobEvent) -> None:
-        """Take one more event."""
+        """Add an event."""
         self.progress = self.progress.apply(event)
         if event.event.kind in FLEETING:
             self.fleeting[event.event.kind] = event
@@ -86,7 +86,7 @@ class _JobEvents:
             self.lasting.append(event)
 
     def past(self) -> list[JobEvent]:
-        """Return what has happened so far; the last event of a job comes last."""
+        """Return the events so far; the final event comes last."""
         fleeting = [self.fleeting[kind] for kind in ("step", "preview") if kind in self.fleeting]
         if self.progress.is_over:
             return self.lasting[:-1] + fleeting + self.lasting[-1:]
@@ -94,7 +94,7 @@ class _JobEvents:
 
 
 class _Preloads:
-    """How preloads ended, and who waits for that. Used with the broker's lock held."""
+    """The last events of preloads and their waiters. Used with the broker's lock held."""
 
     def __init__(self) -> None:
         self._ends: dict[str, Event] = {}
@@ -111,7 +111,7 @@ class _Preloads:
                 waiter.get_loop().call_soon_threadsafe(_resolve, waiter, event.event)
 
     def wait(self, preload_id: str) -> asyncio.Future[Event]:
-        """Return a future of the running loop with the preload's last event."""
+        """Return a future of the running loop with the last event of the preload."""
         waiter = asyncio.get_running_loop().create_future()
         if preload_id in self._ends:
             waiter.set_result(self._ends[preload_id])
@@ -122,23 +122,22 @@ class _Preloads:
 
 
 def _resolve(waiter: asyncio.Future[Event], event: Event) -> None:
-    if not waiter.done():  # the client may have gone away meanwhile
+    if not waiter.done():  # the client may have disconnected
         waiter.set_result(event)
 
 
 class JobEventBroker:
-    """Subscribed to the queue. May be used by several threads."""
+    """Receives the events of the queue. Safe for several threads."""
 
     def __init__(self) -> None:
         self.run = secrets.token_hex(4)
-        """Id of this run of the server: after a restart jobs have the same ids, and their events
-        are numbered anew."""
+        """Id of this run of the server: jobs keep their ids over a restart, event numbers don't."""
         self._lock = threading.Lock()
         self._jobs: dict[str, _JobEvents] = {}
         self._mean_seconds: float | None = None
         self._preloads = _Preloads()
         self.model = ModelStatus()
-        """The model that is in memory."""
+        """The model in memory."""
 
     @property
     def running(self) -> str | None:
@@ -147,13 +146,13 @@ class JobEventBroker:
         return running[0].job if running else None
 
     def running_jobs(self) -> list[JobProgress]:
-        """Return the jobs that are being carried out, the longest-running first."""
+        """Return the running jobs, the longest-running first."""
         with self._lock:
             progress = [each.progress for each in self._jobs.values() if each.progress.is_running]
         return sorted(progress, key=lambda each: each.started_at or 0.0)
 
     def put(self, event: JobEvent) -> None:
-        """Take an event. Called by the queue, on any thread."""
+        """Note an event. Called by the queue on any thread."""
         with self._lock:
             if event.event.kind == "queued":
                 self._jobs[event.job] = _JobEvents(JobProgress(event.job))
@@ -171,8 +170,10 @@ class JobEventBroker:
 
     @contextmanager
     def subscribe(self, job: str, *, fleeting: bool = False) -> Iterator[Subscription]:
-        """Follow a job from its beginning; `fleeting` = steps and previews too. Raises KeyError
-        if it isn't known (any more)."""
+        """Follow a job from its start, with `fleeting` also steps and previews.
+
+        Raises KeyError for an unknown or forgotten job.
+        """
         with self._lock:
             known = self._jobs[job]
             past = known.past() if fleeting else list(known.lasting)
@@ -191,7 +192,7 @@ class JobEventBroker:
         return await waiter
 
     def progress(self, job: str) -> JobProgress:
-        """Return how far a job is; empty if it isn't known (any more)."""
+        """Return the progress of a job, empty for an unknown or forgotten one."""
         known = self._jobs.get(job)
         return known.progress if known else JobProgress(job)
 
@@ -204,17 +205,17 @@ class JobEventBroker:
         return self.progress(job or "").preview
 
     def events(self, job: str) -> list[JobEvent]:
-        """Return what has happened to a job so far, of steps and previews the newest."""
+        """Return the events of a job so far, with the newest step and preview."""
         with self._lock:
             known = self._jobs.get(job)
             return known.past() if known else []
 
     def seconds_per_job(self) -> float:
-        """Return how long a job takes, newer ones counting more."""
+        """Return the mean duration of jobs, weighted towards newer ones."""
         return _FIRST_GUESS_SECONDS if self._mean_seconds is None else self._mean_seconds
 
     def _ended(self, progress: JobProgress, time: float) -> None:
-        # Behind those that ended before it: it is forgotten after them.
+        # Moved to the end, so that jobs are forgotten in the order of their ends.
         self._jobs[progress.job] = self._jobs.pop(progress.job)
         if isinstance(progress.final, Finished) and progress.started_at is not None:
             seconds = time - progress.started_at

@@ -1,4 +1,4 @@
-"""Which models a request may name: never a path."""
+"""The models that requests may name, never by a path."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sdtui.core.text import nearest
 from sdtui.jobs import Models
 from sdtui.models import ModelDescription, ModelSource, SourceKind
 
-_LARGE = 1024
-"""Pixels of a side that a model not yet described is taken to have."""
+_DEFAULT_SIDE = 1024
+"""Pixels of a side assumed for a model that isn't downloaded."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 class ServedModels:
-    """The default model, and those of the catalogue by their names."""
+    """The default model and the installed models, by name."""
 
     def __init__(self, models: Models, default: str, *, allow_downloads: bool) -> None:
         self._models = models
@@ -23,17 +23,17 @@ class ServedModels:
         self.default = default
 
     def sources(self) -> list[ModelSource]:
-        """Every model that can be named, the default one first. Reads folders."""
-        found = {source.name: source for source in self._models.installed()}
-        if (default := found.pop(self.default, None)) is not None:
-            return [default, *found.values()]
-        default = self._models.find(self.default)  # named by its path
-        return [default, *(each for each in found.values() if not _is_same(each, default))]
+        """All models, the default one first. Reads folders."""
+        by_name = {source.name: source for source in self._models.installed()}
+        if (default := by_name.pop(self.default, None)) is not None:
+            return [default, *by_name.values()]
+        default = self._models.find(self.default)  # the default is given by its path
+        return [default, *(each for each in by_name.values() if not _is_same(each, default))]
 
     def resolve(self, name: str | None) -> str:
-        """The name to ask the queue for; none = the default model. Reads folders.
+        """The model name for the queue; None stands for the default model. Reads folders.
 
-        Raises ModelNotFoundError, with the nearest name, for everything that isn't served.
+        Raises ModelNotFoundError with the nearest name if the model isn't served.
         """
         if name is None or name == self.default:
             return self.default
@@ -49,16 +49,18 @@ class ServedModels:
         )
 
     def native_size(self, name: str) -> tuple[int, int]:
-        """The width and height that a served model makes where a request leaves them open. Reads
-        the model's configs. Raises ModelError for one that is damaged."""
+        """The native width and height of a model in pixels. Reads its configs.
+
+        Raises ModelError if it is damaged.
+        """
         description = self._models.describe(self._models.find(name))
         if description is None:
-            return _LARGE, _LARGE
+            return _DEFAULT_SIDE, _DEFAULT_SIDE
         native = description.native
-        return native.width or _LARGE, native.height or _LARGE
+        return native.width or _DEFAULT_SIDE, native.height or _DEFAULT_SIDE
 
     def describe(self, source: ModelSource) -> ModelDescription | None:
-        """Describe a served model, unless it isn't downloaded yet. Raises ModelError."""
+        """Describe a model; None if it isn't downloaded yet. Raises ModelError."""
         return self._models.describe(source)
 
     def _is_on_hub(self, name: str) -> bool:

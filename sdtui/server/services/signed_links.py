@@ -1,4 +1,4 @@
-"""Links to saved pictures that need no key: signed, and valid for a while."""
+"""Signed links to saved pictures, which need no key and expire."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LinkTarget:
-    """What a link leads to."""
+    """The target of a link."""
 
     picture: PictureId
     quality: int | None
-    """In percent, if the picture is to be made smaller than it was saved."""
+    """In percent, if the picture is encoded again with this quality."""
 
 
 class SignedLinks:
-    """A link's token holds its target and its end, signed with the server's secret: nothing is
-    stored for it, and it outlives a restart."""
+    """Makes and checks links.
+
+    A token contains target and expiry, signed with the server's secret: nothing is stored, and
+    links survive a restart.
+    """
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -47,7 +50,7 @@ class SignedLinks:
         return base64.urlsafe_b64encode(self._signature(payload) + payload).decode().rstrip("=")
 
     def find(self, token: str) -> LinkTarget | None:
-        """Return the target of a token; None if it was not signed here, or has ended."""
+        """Return the target of a token, None if the signature is wrong or it has expired."""
         try:
             data = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         except (binascii.Error, ValueError):
@@ -65,8 +68,7 @@ class SignedLinks:
 
 
 def read_secret(file: Path) -> bytes:
-    """Return the secret in `file`, which is made if it isn't there. Where it can't be, the secret
-    is for this process alone."""
+    """Read the secret in `file`, or create it; if it can't be saved it lasts for this process."""
     try:
         secret = file.read_bytes()
     except OSError:
@@ -77,5 +79,5 @@ def read_secret(file: Path) -> bytes:
     try:
         write_atomic(file, secret, mode=0o600)
     except OSError as error:
-        _log.warning("links to pictures won't outlive this server: %s", error)
+        _log.warning("links to pictures won't survive a restart: %s", error)
     return secret

@@ -1,5 +1,4 @@
-"""Pictures that come with a request: looked at before anything is decoded, and kept as files until
-their job is over."""
+"""Uploaded pictures: checked before they are decoded, and stored until their job ends."""
 
 from __future__ import annotations
 
@@ -22,29 +21,31 @@ from sdtui.jobs import Job
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 _DATA_URL = re.compile(r"data:[\w.+/-]*(;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII | re.IGNORECASE)
-"""RFC 2397. What it says of the kind doesn't matter: the picture itself is looked at."""
+"""RFC 2397. The media type is ignored, since the format is detected."""
 _ROTATED_90 = (5, 6, 7, 8)
-"""Orientations (EXIF) of a picture that is turned by a quarter."""
-_A_DAY = 86_400.0
+"""EXIF orientations that swap width and height."""
+_MAX_AGE_SECONDS = 86_400.0
 
 
 class Uploads:
-    """A folder of pictures under names of our own."""
+    """A folder of pictures with random names."""
 
     def __init__(self, folder: Path, max_pixels: int) -> None:
-        """`max_pixels` is the largest width times height that is taken."""
+        """`max_pixels` limits width times height."""
         self._folder = folder
         self._max_pixels = max_pixels
         self._held: set[Path] = set()
 
     def new_path(self) -> Path:
-        """Where a picture can be written; no other one has this path."""
+        """A new, unique path for a picture."""
         return self._folder / f"{secrets.token_hex(12)}.picture"
 
     def keep(self, pictures: Mapping[Path, bytes | str]) -> None:
-        """Write pictures, given as bytes, base64 or data URLs, to paths from `new_path`. Raises
-        ImageError for what is no picture or is too large, and OutputError; nothing is written
-        then."""
+        """Write pictures, given as bytes, base64 or data URLs, to paths from `new_path`.
+
+        Raises ImageError for invalid or too large pictures, or OutputError; then nothing is
+        written.
+        """
         checked = {}
         for path, picture in pictures.items():
             data = self.decode_base64(picture) if isinstance(picture, str) else picture
@@ -58,13 +59,15 @@ class Uploads:
             with suppress(OSError):
                 self.forget(checked)
             raise OutputError(
-                f"the picture that was sent can't be kept: {error.strerror}",
+                f"the picture that was sent can't be stored: {error.strerror}",
                 "Make room on the server's disk",
             ) from error
 
     def decode_base64(self, text: str) -> bytes:
-        """The checked bytes of a picture that came as base64 or as a data URL; other URLs are
-        never fetched. Raises ImageError."""
+        """Decode and check a picture in base64 or a data URL; other URLs are never opened.
+
+        Raises ImageError.
+        """
         start = text[:200]
         match = _DATA_URL.match(start)
         if match is None and ":" in start:
@@ -83,7 +86,7 @@ class Uploads:
         return data
 
     def check(self, data: bytes) -> tuple[int, int]:
-        """Look at the header alone: width and height of the upright picture. Raises ImageError."""
+        """Check the header; returns width and height of the upright picture. Raises ImageError."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -91,7 +94,7 @@ class Uploads:
                     width, height = opened.size
                     rotated = is_rotated_90(opened)
         except UnidentifiedImageError as error:
-            raise _unusable("it is no picture of a known format") from error
+            raise _unusable("it is not a picture of a known format") from error
         except Image.DecompressionBombError as error:
             raise _unusable("it has far too many pixels") from error
         except (OSError, ValueError, SyntaxError, EOFError) as error:
@@ -102,7 +105,7 @@ class Uploads:
 
     @contextmanager
     def holding(self, paths: Iterable[Path]) -> Iterator[None]:
-        """Keep pictures after their job has ended, since another may need them."""
+        """Keep pictures beyond their job, since another job may need them."""
         held = set(paths)
         self._held |= held
         try:
@@ -111,33 +114,35 @@ class Uploads:
             self._held -= held
 
     def forget(self, paths: Iterable[Path]) -> None:
-        """Delete kept pictures that aren't held; any other file is left alone."""
+        """Delete stored pictures that aren't held; other files are left alone."""
         for path in paths:
             if path.parent == self._folder and path not in self._held:
                 path.unlink(missing_ok=True)
 
     def forget_old(self, in_use: Container[Path]) -> None:
-        """Delete pictures that were kept more than a day ago and that no job needs."""
+        """Delete pictures older than a day that no job needs."""
         files = self._folder.iterdir() if self._folder.is_dir() else ()
         for path in files:
-            if path not in in_use and time.time() - path.stat().st_mtime > _A_DAY:
+            if path not in in_use and time.time() - path.stat().st_mtime > _MAX_AGE_SECONDS:
                 path.unlink(missing_ok=True)
 
 
 def input_images(jobs: Iterable[Job]) -> set[Path]:
-    """Every file that jobs need."""
+    """All files that jobs need."""
     return {path for job in jobs for path in job.request.input_images().values()}
 
 
 def is_rotated_90(image: Image.Image) -> bool:
-    """Whether a picture is turned by a quarter, as far as what is in front of its pixels tells:
-    `getexif` would decode a PNG to look behind them."""
+    """True if the EXIF orientation swaps width and height.
+
+    Only EXIF before the pixels counts: `getexif` would decode a PNG to find later chunks.
+    """
     exif = Image.Exif()
     try:
         exif.load(image.info.get("exif", b""))
         return exif.get(ExifTags.Base.Orientation, 1) in _ROTATED_90
     except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
-        return False  # what Pillow raises for damaged ones
+        return False  # errors of Pillow for damaged EXIF
 
 
 def _not_base64() -> ImageError:

@@ -20,7 +20,7 @@ from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented, public_message
 from sdtui.server.files import picture_response
 from sdtui.server.routing import GenerationRoute
-from sdtui.server.services.generation import goes_on_later, prepare, submit, until_kept
+from sdtui.server.services.generation import goes_on_later, prepare, submit, until_saved
 from sdtui.server.services.job_events import FLEETING, Subscription
 from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as_lines
 
@@ -161,7 +161,7 @@ async def picture(job_id: JobId, index: int, services: ServicesDep) -> Response:
 async def _follow(services: ServerServices, job_id: str, after: int) -> AsyncIterator[str]:
     with services.job_events.subscribe(job_id, fleeting=True) as subscription:
         formatted = _format(services, subscription, after)
-        async for text in as_lines(formatted, until_kept(services, job_id)):
+        async for text in as_lines(formatted, until_saved(services, job_id)):
             yield text
 
 

@@ -21,7 +21,7 @@ from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import ApiError, from_failed, openai_error
 from sdtui.server.files import picture_base64
 from sdtui.server.previews import enlarged_size, preview_base64
-from sdtui.server.services.generation import goes_on_later, until_kept, was_cancelled
+from sdtui.server.services.generation import goes_on_later, until_saved, was_cancelled
 from sdtui.server.streaming import UNBUFFERED, ServerSentEvent, as_lines
 
 _SIDE = 512
@@ -78,7 +78,7 @@ class PictureStream(StreamingResponse):
                 self._services.backend.jobs.cancel(self._job.id)
 
     async def _lines(self) -> AsyncIterator[str]:
-        until = until_kept(self._services, self._job.id)
+        until = until_saved(self._services, self._job.id)
         async for lines in as_lines(self._events(), until):
             yield lines
         if not self._is_over:
