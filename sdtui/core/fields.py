@@ -55,6 +55,8 @@ class FieldSpec:
     """What the form shows while the field is left open."""
     a1111: str = ""
     """The name in A1111's HTTP API."""
+    a1111_option: str = ""
+    """The name among A1111's options, which a request gives in `override_settings`."""
     openai: str = ""
     """The name among the fields that sdtui adds to OpenAI's HTTP API."""
     search: tuple[str, ...] = ()

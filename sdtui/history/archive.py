@@ -21,6 +21,7 @@ from sdtui.history.image_metadata import open_ordinary, read_texts
 from sdtui.history.importers import ImportedSettings, read_picture_settings
 from sdtui.history.infotext import own_record
 from sdtui.history.names import PICTURE_SUFFIXES, sidecar_path, split
+from sdtui.history.search import is_fact
 from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
 from sdtui.history.writing import write_error
 from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings, ModelRecord
@@ -133,6 +134,7 @@ def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
             guidance_scale=values["guidance_scale"],
             width=width,
             height=height,
+            **{name: value for name, value in values.items() if is_fact(name)},
         )
     seed = values.get("seed", 0)
     return GenerationRecord(

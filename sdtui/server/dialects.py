@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import create_model
 
-from sdtui.core.fields import Field
 from sdtui.requests.request import REQUEST_FIELDS
 
-Dialect = Literal["a1111", "openai"]
+Dialect = Literal["a1111", "a1111_option", "openai"]
 
 _COMBINED: Mapping[Dialect, Mapping[str, str]] = {
     "a1111": {"num_images_per_prompt": "batch_size times n_iter"},
+    "a1111_option": {},
     "openai": {
         "width": "size",
         "height": "size",
@@ -30,7 +30,7 @@ def names_in(dialect: Dialect) -> dict[str, str]:
     return {
         name: theirs
         for name, field in REQUEST_FIELDS.items()
-        if (theirs := _name_in(dialect, field))
+        if (theirs := getattr(field.spec, dialect))
     }
 
 
@@ -54,7 +54,3 @@ def body_with_fields(dialect: Dialect, *, input_images: bool) -> Any:
 def limits_of(name: str, **changes: Any) -> Any:
     """The annotation that gives a body's field the limits and the text of a request's field."""
     return replace(REQUEST_FIELDS[name].spec, **changes)
-
-
-def _name_in(dialect: Dialect, field: Field) -> str:
-    return field.spec.a1111 if dialect == "a1111" else field.spec.openai

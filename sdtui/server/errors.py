@@ -264,7 +264,7 @@ _OPENAI_CODES: Mapping[str, str] = {
 _OPENAI_PARAMS = names_in_errors("openai")
 _OPENAI_PARAM_OF: Mapping[str, str] = {"ImageError": "image", "ModelNotFoundError": "model"}
 
-_A1111_PARAMS = names_in_errors("a1111")
+_A1111_PARAMS = {**names_in_errors("a1111"), **names_in_errors("a1111_option")}
 
 
 def _message(error: ApiError, names: Mapping[str, str]) -> str:

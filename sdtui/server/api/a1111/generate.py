@@ -19,6 +19,7 @@ from sdtui.jobs import Output, Pictures
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS, GenerationRequest
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
+from sdtui.server.api.a1111.options import OptionsAnswer
 from sdtui.server.api.a1111.progress import client_address
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
@@ -190,7 +191,6 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
         "extra_generation_params": {},
         "index_of_first_image": 0,
         "styles": [],
-        "clip_skip": 1,
         "is_using_inpainting_conditioning": False,
         "not_applied": body.not_applied(),
         "infotexts": [
@@ -212,11 +212,18 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
 
 
 def _named_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Flat values under A1111's names; 0 for those of sections that aren't there."""
-    return {
+    """Flat values under A1111's names, 0 for those of sections that aren't there; and options
+    under the names of their fields, as A1111 does, with its default for those that are open."""
+    named = {
         theirs: 0 if values[name] is None and REQUEST_FIELDS[name].section else values[name]
         for name, theirs in names_in("a1111").items()
     }
+    defaults = OptionsAnswer.model_fields
+    options = {
+        name: defaults[theirs].default if values[name] is None else values[name]
+        for name, theirs in names_in("a1111_option").items()
+    }
+    return {**named, **options}
 
 
 def _info_of_record(record: GenerationRecord) -> dict[str, Any]:

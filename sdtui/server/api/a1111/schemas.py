@@ -24,7 +24,6 @@ _MOST_FIELDS = 1000
 _NOTHING: tuple[object, ...] = (None, False, 0, "", [], {})
 _FITS = (InitImageFit.STRETCH, InitImageFit.CROP, InitImageFit.PAD, InitImageFit.STRETCH)
 """By resize_mode."""
-_HEEDED = {"sd_model_checkpoint", "samples_format"}
 _FORMATS: Mapping[object, Output] = {
     "png": Output(format="png"),
     "jpg": Output(format="jpeg"),
@@ -32,6 +31,8 @@ _FORMATS: Mapping[object, Output] = {
     "webp": Output(format="webp"),
 }
 _NAMES = names_in("a1111")
+_OPTIONS = names_in("a1111_option")
+_HEEDED = {"sd_model_checkpoint", "samples_format", *_OPTIONS.values()}
 
 _IN_VAIN = (
     *("styles", "subseed_strength", "restore_faces", "tiling", "alwayson_scripts", "eta"),
@@ -73,7 +74,8 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     script_name: str | None = Field(None, max_length=200)
     """Only empty: sdtui has no scripts."""
     override_settings: dict[str, Any] | None = None
-    """`sd_model_checkpoint` and `samples_format` (png, jpg, webp) are heeded."""
+    """`sd_model_checkpoint`, `samples_format` (png, jpg, webp) and the options that are fields of
+    a request are heeded."""
     override_settings_restore_afterwards: bool = True
     """Whether the model of `override_settings` is for this request alone."""
     infotext: str | None = Field(None, max_length=100_000)
@@ -144,10 +146,15 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         found = self.imported.values
         filled = {
             name: found[name]
-            for name, theirs in _NAMES.items()
+            for name, theirs in {**_NAMES, **_OPTIONS}.items()
             if name in found and theirs not in self.model_fields_set
         }
-        values = {name: value for name, value in values.items() if value is not None} | filled
+        options = self.override_settings or {}
+        overridden = {
+            name: options[theirs] for name, theirs in _OPTIONS.items() if theirs in options
+        }
+        values = {name: value for name, value in values.items() if value is not None}
+        values |= filled | overridden
         for name in REQUEST_FIELDS.orphans(values):
             del values[name]
         return values
