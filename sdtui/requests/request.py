@@ -18,6 +18,7 @@ from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.samplers import canonical_label, sampler_labels
 from sdtui.requests.field_table import FieldTable, fields_of
+from sdtui.requests.sections.encoding import Encoding
 from sdtui.requests.sections.execution import Execution
 from sdtui.requests.sections.image_to_image import ImageToImage
 
@@ -195,6 +196,7 @@ class GenerationRequest(Section):
             open_text="1",
         ),
     ] = 1
+    encoding: Encoding = Encoding()  # noqa: RUF009  # frozen
     image_to_image: ImageToImage | None = None
     execution: Execution = Execution()  # noqa: RUF009  # frozen
 

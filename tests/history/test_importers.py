@@ -151,8 +151,9 @@ def test_a1111_picture_is_read(tmp_path: Path, kind: str) -> None:
         "width": 512,
         "height": 768,
         "seed": 42,
+        "clip_skip": 2,
     }
-    for beginning in ("lora film", "Clip skip 2", "Lora hashes film: 1a2b", "RNG"):
+    for beginning in ("lora film", "Lora hashes film: 1a2b", "RNG"):
         assert lost(found, beginning), beginning
     GenerationRequest.parse(found.values)
 
@@ -420,7 +421,8 @@ def test_pictures_of_other_tools_are_imported(history: History, tmp_path: Path) 
     (cat,) = history.entries("cat model:v1-5-pruned-emaonly").entries
     notices = history.record(cat).notices
     assert notices[0] == "imported from A1111"
-    assert any("Clip skip" in notice for notice in notices)
+    assert any("Lora hashes" in notice for notice in notices)
+    assert [each.seed for each in history.entries("clip_skip:2").entries] == [42]
     assert history.import_([source]).known == 2
 
 
@@ -433,3 +435,22 @@ def test_foreign_picture_in_the_pictures_folder_is_imported_in_place(history: Hi
     history.refresh()
     assert [entry.path for entry in history.entries().entries] == [path]
     assert history.skipped() == ()
+
+
+def test_layers_of_clip_are_counted_as_a1111_counts(tmp_path: Path) -> None:
+    graph = {
+        **COMFYUI,
+        "11": {
+            "class_type": "CLIPSetLastLayer",
+            "inputs": {"stop_at_clip_layer": -2, "clip": ["10", 1]},
+        },
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a bottle", "clip": ["11", 0]}},
+    }
+    swarm = {"prompt": "a fox", "seed": 7, "steps": 5, "clipstopatlayer": -2}
+    pictures = [
+        png(tmp_path / "comfyui.png", prompt=json.dumps(graph)),
+        png(tmp_path / "swarm.png", parameters=json.dumps({"sui_image_params": swarm})),
+        png(tmp_path / "invokeai.png", invokeai_metadata=json.dumps({**INVOKEAI, "clip_skip": 1})),
+    ]
+    for path in pictures:
+        assert read_picture_settings(path).values["clip_skip"] == 2, path

@@ -6,6 +6,7 @@ come without the workflow that usually has them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,13 @@ MAX_NODES = 2_000
 """Most nodes of a graph."""
 
 _IGNORED_NODES = {"SaveImage", "PreviewImage", "VAEDecode", "CLIPTextEncode", "KSampler"}
-_IGNORED_NODES |= {"CheckpointLoaderSimple", "CheckpointLoader", "Note", "MarkdownNote"}
+_IGNORED_NODES |= {
+    "CLIPSetLastLayer",
+    "CheckpointLoaderSimple",
+    "CheckpointLoader",
+    "Note",
+    "MarkdownNote",
+}
 
 
 def comfyui(path: Path, text: str) -> ToolSettings:
@@ -59,9 +66,16 @@ def comfyui(path: Path, text: str) -> ToolSettings:
         "model": _model(nodes, sampler.sampler_id),
         "sampler": sampler.name,
         **values_by_alias({**size, **settings}),
+        "clip_skip": _clip_skip(info.metadata.get("CLIPSetLastLayer", ())),
         "strength": denoise if denoise not in (None, 1, 1.0) else None,
     }
     return ToolSettings("ComfyUI", values, settings.get("scheduler"), tuple(unsupported))
+
+
+def _clip_skip(nodes: Iterable[Mapping[str, Any]]) -> int | None:
+    """Clip skip as A1111 counts it; ComfyUI counts from -1, the last layer."""
+    layers = [each.get("stop_at_clip_layer") for each in nodes]
+    return next((-layer for layer in layers if isinstance(layer, int)), None)
 
 
 def _model(nodes: dict[str, dict[str, Any]], sampler: str | None) -> str | None:

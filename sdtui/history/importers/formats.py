@@ -77,6 +77,8 @@ def from_json_text(path: Path, text: str) -> ToolSettings:
     if isinstance(swarm, dict):
         values = {name: swarm.get(name) for name in ("prompt", "model", "sampler")}
         values |= {"negative_prompt": swarm.get("negativeprompt"), **values_by_alias(swarm)}
+        layer = swarm.get("clipstopatlayer")  # -1 = the last
+        values["clip_skip"] = -layer if isinstance(layer, int) else None
         return ToolSettings("SwarmUI", values, swarm.get("scheduler"), (_OTHER_NOISE,))
     found = _from_info(
         "Fooocus",
@@ -97,6 +99,9 @@ def invokeai(path: Path, texts: Mapping[str, str]) -> ToolSettings:
     info = parse_with(InvokeAIParser(), path, dict(texts))
     ignored = {"app_version", "generation_mode", "rand_device", "model", "app_id", "postprocessing"}
     found = _from_info("InvokeAI", info, ignored=ignored)
+    skipped = found.values.get("clip_skip")  # InvokeAI counts the layers that are left out
+    if isinstance(skipped, int):
+        found = found.with_values(clip_skip=skipped + 1 if skipped else None)
     return found if model is None else found.with_values(model=model)
 
 

@@ -1,0 +1,66 @@
+"""Clip skip: embeddings from an earlier layer of the text encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.engine.clip_encoding import encode_clip
+from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.features.feature import Feature
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.passes import Pass
+from sdtui.models import ModelDescription
+from sdtui.requests.request import GenerationRequest
+
+_FAMILIES = ("sd1", "sdxl", "pocket")
+"""SD 2.x was trained on the layer before the last, and its text encoder ends there: A1111 ignores
+clip skip for it. Other families have no such choice."""
+
+
+class ClipSkip(Feature[int]):
+    """See the module's text. The section counts as A1111 does: 1 = the last layer."""
+
+    name = "clip_skip"
+    fields = ("clip_skip",)
+
+    def open(self, request: GenerationRequest) -> int | None:
+        """The layer that was asked for."""
+        return request.encoding.clip_skip
+
+    def native(self, description: ModelDescription) -> int | None:
+        """The layer that the model was trained on."""
+        layer: int | None = description.native.get("clip_skip")
+        return layer
+
+    def supports(self, section: int, description: ModelDescription) -> bool:
+        """True for SD 1.x and XL."""
+        return description.family in _FAMILIES
+
+    def embedding_key(self, section: int, pass_: Pass) -> Hashable:
+        """The layer."""
+        return section
+
+    def encode(
+        self, section: int, model: LoadedModel, pass_: Pass, *, guidance: bool
+    ) -> Embeddings | None:
+        """Take both prompts' embeddings from the layer.
+
+        Raises InvalidRequestError if the text encoder has fewer layers.
+        """
+        layers = model.pipeline.text_encoder.config.num_hidden_layers
+        if section > layers:
+            message = f"must be at most {layers} for {model.source.name}, not {section}"
+            raise InvalidRequestError([Problem("clip_skip", section, message)])
+        request = pass_.request
+        return encode_clip(
+            model,
+            request.prompt,
+            request.negative_prompt,
+            guidance=guidance,
+            clip_skip=section,
+        )
+
+    def settings(self, section: int) -> Mapping[str, object]:
+        """The layer that was used."""
+        return {"clip_skip": section}
