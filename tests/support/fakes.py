@@ -1,0 +1,322 @@
+"""Backends for tests of interfaces: nothing works behind them, and no picture is a local file."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.errors import HistoryError, ModelNotFoundError
+from sdtui.history import Changes, Entry, Imported, Page, Skipped, Stats
+from sdtui.jobs import Job, JobPicture, JobState, Output, PictureId
+from sdtui.jobs.api import DownloadSubscriber, Subscriber
+from sdtui.models import ModelDescription, ModelSource, NativeValues, SourceKind, TokenCounter
+from sdtui.monitor import Sample
+from sdtui.requests.events import Event, JobEvent, Queued, Started
+from sdtui.requests.record import GenerationRecord
+from sdtui.requests.request import GenerationRequest
+from tests.support.records import NOON, picture, record
+
+SAMPLE = Sample(time=0.0, ram_used=1, ram_total=4, own_ram=1, cpu=0.0)
+
+
+def envelope(job_id: str, event: Event, worker: str = "") -> JobEvent:
+    """Return an event of a job."""
+    return JobEvent(job=job_id, worker=worker, time=time.time(), event=event)
+
+
+class FakeJobs:
+    """Jobs that stay as they are until the test changes them."""
+
+    def __init__(self) -> None:
+        self.is_paused = False
+        self.has_unsaved = False
+        self.cancelled: list[str] = []
+        self.preloads: list[str | None] = []
+        """Models that were to be loaded; None = unloaded."""
+        self._jobs: list[Job] = []
+        self._running: dict[str, str] = {}
+        self._subscribers: list[Subscriber] = []
+
+    def start(self, job_id: str, worker: str) -> None:
+        """Let a worker begin a job."""
+        self._running[worker] = job_id
+        self.change(job_id, state=JobState.RUNNING)
+        self.publish(job_id, Started(seed=1), worker)
+
+    def change(self, job_id: str, **changes: object) -> None:
+        """Change fields of a job."""
+        self._jobs = [
+            job.model_copy(update=changes) if job.id == job_id else job for job in self._jobs
+        ]
+
+    def publish(self, job_id: str, event: Event, worker: str = "") -> None:
+        """Hand an event to the subscribers."""
+        for subscriber in list(self._subscribers):
+            subscriber(envelope(job_id, event, worker))
+
+    def jobs(self) -> list[Job]:
+        return list(self._jobs)
+
+    def job(self, job_id: str) -> Job:
+        return {job.id: job for job in self._jobs}[job_id]
+
+    def running(self) -> Mapping[str, str]:
+        return dict(self._running)
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        del timeout
+        return self.job(job_id)
+
+    def submit(
+        self,
+        request: GenerationRequest,
+        output: Output | None = None,
+        *,
+        front: bool = False,
+        job_id: str | None = None,
+    ) -> Job:
+        job = Job(id=job_id or f"job-{len(self._jobs)}", request=request, output=output or Output())
+        self._jobs.insert(0 if front else len(self._jobs), job)
+        self.publish(job.id, Queued(position=0))
+        return job
+
+    def check_capacity(self) -> None: ...
+
+    def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
+        del after_picture
+        self.cancelled.append(job_id)
+
+    def move(self, job_id: str, position: int) -> None:
+        job = self.job(job_id)
+        self._jobs.remove(job)
+        self._jobs.insert(position, job)
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+
+    def save_again(self, job_id: str) -> list[str]:
+        del job_id
+        return []
+
+    def load(
+        self,
+        model: str,
+        dtype: DType = DType.AUTO,
+        memory_mode: MemoryMode = MemoryMode.AUTO,
+    ) -> str:
+        del dtype, memory_mode
+        self.preloads.append(model)
+        return f"preload-{len(self.preloads)}"
+
+    def unload(self) -> str:
+        self.preloads.append(None)
+        return f"preload-{len(self.preloads)}"
+
+    def finish(self) -> None: ...
+
+    def close(self, timeout: float = 2.0) -> bool:
+        del timeout
+        return True
+
+
+class FakeModels:
+    """Models by name, none of which has a path on this machine that could be read."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self.downloads: list[str] = []
+
+    def installed(self) -> list[ModelSource]:
+        return [self.find(name) for name in self.names]
+
+    def find(self, name: str) -> ModelSource:
+        if name not in self.names:
+            raise ModelNotFoundError(f'there is no model "{name}"')
+        return ModelSource(name, SourceKind.FOLDER, Path("/elsewhere") / name)
+
+    def describe(self, source: ModelSource) -> ModelDescription | None:
+        return ModelDescription(
+            path=Path("/elsewhere") / source.name,
+            family="sd1",
+            pipeline_class="StableDiffusionPipeline",
+            parameters={"unet": 1000},
+            native=NativeValues(width=512, height=512),
+        )
+
+    def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
+        del source
+        return {}
+
+    def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
+        del subscriber
+        self.downloads.append(hub_id)
+        return f"download-{len(self.downloads)}"
+
+    def cancel_download(self, download_id: str) -> None: ...
+
+
+class FakePictures:
+    """Pictures as bytes: none of them is a file of this machine."""
+
+    folder = Path("/elsewhere")
+    trash_folder = folder / "trash"
+
+    def __init__(self, *prompts: str) -> None:
+        buffer = io.BytesIO()
+        picture().save(buffer, "png")
+        self.png = buffer.getvalue()
+        self._entries = [_entry(number, prompt) for number, prompt in enumerate(prompts)]
+
+    def read(self, picture: PictureId) -> bytes:
+        if not isinstance(picture, JobPicture):
+            self.get(picture)
+        return self.png
+
+    def local_file(self, picture: PictureId) -> Path | None:
+        if not isinstance(picture, JobPicture):
+            self.get(picture)
+        return None
+
+    def entries(self, query: str = "", *, offset: int = 0, limit: int = 50) -> Page:
+        found = [entry for entry in self._entries if query in entry.prompt]
+        return Page(tuple(found[offset : offset + limit]), len(found), offset)
+
+    def get(self, which: int | str | Path) -> Entry:
+        for entry in self._entries:
+            if which in (entry.id, entry.path, entry.path.name):
+                return entry
+        raise HistoryError(f'the history has no picture "{which}"')
+
+    def record(self, entry: Entry) -> GenerationRecord:
+        return record(entry.prompt, seed=entry.seed)
+
+    def star(self, which: int | str | Path) -> Entry:
+        return self._put(replace(self.get(which), starred=True))
+
+    def unstar(self, which: int | str | Path) -> Entry:
+        return self._put(replace(self.get(which), starred=False))
+
+    def tag(self, which: int | str | Path, *tags: str) -> Entry:
+        return self._put(replace(self.get(which), tags=tags))
+
+    def untag(self, which: int | str | Path, *tags: str) -> Entry:
+        del tags
+        return self._put(replace(self.get(which), tags=()))
+
+    def _put(self, entry: Entry) -> Entry:
+        self._entries = [entry if each.id == entry.id else each for each in self._entries]
+        return entry
+
+    def trash(self, which: int | str | Path) -> Path:
+        entry = self.get(which)
+        self._entries.remove(entry)
+        return self.trash_folder / entry.path.name
+
+    def trashed(self) -> tuple[Path, ...]:
+        return ()
+
+    def restore(self, which: str | Path) -> Entry:
+        return self.get(which)
+
+    def empty_trash(self) -> int:
+        return 0
+
+    def refresh(self) -> Changes:
+        return Changes()
+
+    def reindex(self, progress: Callable[[int], None] | None = None) -> Changes:
+        del progress
+        return Changes()
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        return ()
+
+    def stats(self) -> Stats:
+        return Stats(len(self._entries), 0, 0, 0, None, None)
+
+    def export(self, target: Path, query: str = "") -> int:
+        del target
+        return self.entries(query).total
+
+    def import_(self, sources: Iterable[Path]) -> Imported:
+        del sources
+        return Imported()
+
+
+def _entry(number: int, prompt: str) -> Entry:
+    return Entry(
+        id=number,
+        path=FakePictures.folder / f"{number}.png",
+        time=NOON,
+        prompt=prompt,
+        negative_prompt="",
+        model="pocket",
+        sampler="Euler",
+        seed=number,
+        width=64,
+        height=64,
+        steps=4,
+        guidance=6.0,
+        starred=False,
+        tags=(),
+        problem="",
+    )
+
+
+class FakeHardware:
+    """Always takes the same sample."""
+
+    latest: Sample | None = SAMPLE
+
+    def start(self, on_sample: Callable[[Sample], object] | None = None) -> None:
+        if on_sample is not None:
+            on_sample(SAMPLE)
+
+    def stop(self) -> None: ...
+
+    def sample(self) -> Sample:
+        return SAMPLE
+
+    def wait_for_sample(self, timeout: float) -> bool:
+        del timeout
+        return True
+
+
+class FakeBackend:
+    """A backend that is somewhere else."""
+
+    def __init__(self, *, models: Iterable[str] = ("pocket",), prompts: Iterable[str] = ()) -> None:
+        self.jobs = FakeJobs()
+        self.models = FakeModels(*models)
+        self.pictures = FakePictures(*prompts)
+        self.hardware = FakeHardware()
+        self.saved = 0
+        self.closed = False
+
+    def save_jobs(self) -> None:
+        self.saved += 1
+
+    def orphaned_jobs(self) -> list[Job]:
+        return []
+
+    def adopt_orphaned_jobs(self, *, begun: bool) -> list[Job]:
+        del begun
+        return []
+
+    def forget_orphaned_jobs(self) -> None: ...
+
+    def close(self, timeout: float = 2.0) -> bool:
+        del timeout
+        self.closed = True
+        return True

@@ -1,0 +1,104 @@
+"""The app over a backend that is on another machine and has several devices."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from textual.message import Message
+from textual.message_pump import MessagePump
+
+from sdtui.core.settings import Settings
+from sdtui.requests.events import Downloading, Failed, JobEvent
+from sdtui.tui.app import SdtuiApp
+from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
+from tests.support.fakes import FakeBackend, FakeModels, envelope
+from tests.support.keyboard import press, settled
+
+
+@pytest.fixture
+def backend() -> FakeBackend:
+    return FakeBackend(models=("pocket", "other"), prompts=("a cat", "a dog"))
+
+
+@pytest.fixture
+async def app(backend: FakeBackend) -> AsyncIterator[SdtuiApp]:
+    app = SdtuiApp(Settings(), lambda: backend)
+    async with app.run_test(size=(120, 36)):
+        await _until(app, lambda: backend.jobs.preloads)
+        yield app
+    assert app.close_backend()
+    assert backend.closed
+
+
+async def _until(app: SdtuiApp, condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        await asyncio.sleep(0.005)
+        await settled(app)
+
+
+async def test_app_shows_the_pictures_and_loads_the_model_of_the_backend(
+    app: SdtuiApp, backend: FakeBackend
+) -> None:
+    await _until(app, lambda: app.main.panes.history.list.selected)
+    assert backend.jobs.preloads == ["pocket"]
+
+
+async def test_jobs_of_several_workers_are_shown_and_stopped(
+    app: SdtuiApp, backend: FakeBackend
+) -> None:
+    for prompt in ("first", "second"):
+        app.main.generation.fill({"prompt": prompt})
+        await press(app, "ctrl+g")
+    jobs = backend.jobs.jobs()
+    assert [job.request.prompt for job in jobs] == ["first", "second"]
+    for number, job in enumerate(jobs):
+        backend.jobs.start(job.id, f"cuda:{number}")
+    await _until(app, lambda: app.main.queue.presenter.progress.is_running)
+    await _until(app, lambda: backend.saved)
+    app.main.queue.stop_current(after_picture=False)
+    assert backend.jobs.cancelled == [jobs[0].id]
+
+
+class _Models(FakeModels):
+    """Reports what the test says about a download."""
+
+    def __init__(self, *events: JobEvent) -> None:
+        super().__init__("pocket")
+        self.events = events
+
+    def download(self, hub_id: str, subscriber: Callable[[JobEvent], None]) -> str:
+        for event in self.events:
+            subscriber(event)
+        return super().download(hub_id, subscriber)
+
+
+class _Target(MessagePump):
+    """Keeps the messages that are posted to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.posted: list[Message] = []
+
+    def post_message(self, message: Message) -> bool:
+        self.posted.append(message)
+        return True
+
+
+async def test_events_of_a_download_are_posted_as_messages() -> None:
+    target = _Target()
+    models = _Models(
+        envelope("1", Downloading(model="a/b", done=1, total=2, speed=1.0)),
+        envelope("1", Failed(error="no network", hint="Check it")),
+    )
+    Downloads(target, lambda: models).start("a/b")
+    assert models.downloads == ["a/b"]
+    progress, ended = target.posted
+    assert isinstance(progress, DownloadProgress)
+    assert (progress.done, progress.total) == (1, 2)
+    assert isinstance(ended, DownloadEnded)
+    assert (ended.hub_id, ended.problem) == ("a/b", "no network. Check it.")
