@@ -322,5 +322,8 @@ def import_parts() -> PartsImported:
     import sdtui.tui.screens.picture
     import sdtui.tui.screens.settings
     import sdtui.tui.widgets.metadata_tree  # noqa: F401
+    from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
+    from sdtui.requests.validation import build_validators
 
+    build_validators(GenerationRequest, REQUEST_FIELDS)
     return PartsImported()
