@@ -1,4 +1,4 @@
-"""`sdtui COMMAND`: finds the asked command's module, and turns click's errors into exit codes."""
+"""`sdtui COMMAND`: imports the module of a command, and turns click's errors into exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sdtui doctor`: look at this machine and say what doesn't fit, each with its mend."""
+"""`sdtui doctor`: check this machine, and say how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _print(
 
 
 def _terminal() -> dict[str, Any]:
-    """What the terminal can show, as its variables tell."""
+    """What the terminal can show, by its environment variables."""
     colours = os.environ.get("COLORTERM", "")
     return {
         "TERM": os.environ.get("TERM", "none"),

@@ -164,7 +164,7 @@ def import_pictures(sources: tuple[Path, ...], as_json: bool) -> None:
 @history.command()
 @_JSON
 def reindex(as_json: bool) -> None:
-    """Make the index anew from the JSON files, and say what can't be listed."""
+    """Rebuild the index from the JSON files, and say what can't be listed."""
     with _open(refresh=False) as history:
         changes = history.reindex(_narrate_progress)
         skipped = history.skipped()

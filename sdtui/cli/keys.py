@@ -20,10 +20,10 @@ def keys(as_json: bool) -> None:
     rows = [(each.id, changed.get(each.id, each.keys), each.help) for each in ACTIONS]
     if as_json:
         listed = [
-            {"action": name, "keys": key.split(","), "help": told} for name, key, told in rows
+            {"action": name, "keys": key.split(","), "help": text} for name, key, text in rows
         ]
         click.echo(json.dumps(listed, indent=2))
         return
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for name, key, told in rows:
-        click.echo(f"{name:<{widths[0]}}  {key:<{widths[1]}}  {told}")
+    for name, key, text in rows:
+        click.echo(f"{name:<{widths[0]}}  {key:<{widths[1]}}  {text}")

@@ -1,4 +1,4 @@
-"""The `sdtui` command: the app, or what is asked for, and every error as one line."""
+"""The `sdtui` command: the app or a subcommand, with every error as one line."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ _KEY = "SDTUI_API_KEY"
     type=click.IntRange(64 * 64),
     default=2048 * 2048,
     show_default=True,
-    help="Width times height that may be asked for.",
+    help="Most pixels (width times height) of a request.",
 )
 @click.option(
     "--max-pictures",

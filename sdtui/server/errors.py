@@ -151,11 +151,10 @@ def from_failed(event: Failed, job: Job | None = None) -> ApiError:
 
 
 def public_message(error: str, error_type: str, job: Job | None = None) -> str:
-    """What a client is told of an error, its job's if there is one: nothing of faults of our own,
-    which are in the log, and not where its picture was kept."""
+    """The message of an error for clients, without internal errors and paths of uploads."""
     if not error_type:
         where = f" under job {job.id}" if job is not None else ""
-        return f"sdtui met a fault of its own. The log tells of it{where}."
+        return f"sdtui met an internal error, which the log describes{where}."
     for path in job.request.input_images().values() if job is not None else ():
         error = error.replace(str(path), "that was sent")
     return error
@@ -234,20 +233,20 @@ def documented(shape: Shape, *statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _MEANINGS: Mapping[int, str] = {
-    400: "It can't be done as asked",
+    400: "The request can't be carried out",
     401: "The API key is missing or wrong",
-    403: "A web page of another origin asked",
-    404: "There is no such thing",
-    406: "It can't be had in this form",
-    408: "The request's body came too slowly",
-    409: "Not as things are: the job is over, or another model was chosen meanwhile",
+    403: "A web page of another origin sent the request",
+    404: "The path, model, job or picture doesn't exist",
+    406: "The result can't be sent in an accepted format",
+    408: "The body of the request arrived too slowly",
+    409: "The job has ended, or another model was chosen meanwhile",
     410: "The job was cancelled by someone else",
-    413: "The request's body is too large",
-    415: "The request's body is of a kind that isn't read here",
+    413: "The body of the request is too large",
+    415: "The content type or encoding of the body is not supported",
     422: "A value is wrong; the message names the field and its limit",
     429: "The queue or the memory for bodies is full; Retry-After says when to try again",
-    500: "A fault of sdtui's own; the log has it under the id",
-    502: "The model can't be fetched from the hub",
+    500: "An internal error, which the log has under the id",
+    502: "The model can't be downloaded from the hub",
     503: "Memory ran out (with the attempts), or the server is shutting down",
     507: "The picture can't be saved",
 }
@@ -269,8 +268,8 @@ _A1111_PARAMS = {**names_in_errors("a1111"), **names_in_errors("a1111_option")}
 
 def _message(error: ApiError, names: Mapping[str, str]) -> str:
     """What is wrong, with an API's own names for the fields."""
-    told = [str(replace(each, field=_param(each.field, names))) for each in error.problems]
-    return f"{'; '.join(dict.fromkeys(told))}." if told else error.message
+    messages = [str(replace(each, field=_param(each.field, names))) for each in error.problems]
+    return f"{'; '.join(dict.fromkeys(messages))}." if messages else error.message
 
 
 def _param(field: str, names: Mapping[str, str]) -> str:

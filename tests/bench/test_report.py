@@ -16,10 +16,10 @@ from tests.support.bench_reports import cell, report
 
 
 def test_report_survives_json(tmp_path: Path) -> None:
-    made = report(cell([1.0, 2.0]), against="diffusers", notes=("one prompt only",))
+    result = report(cell([1.0, 2.0]), against="diffusers", notes=("one prompt only",))
     file = tmp_path / "a.json"
-    file.write_text(made.model_dump_json())
-    assert read_report(file) == made
+    file.write_text(result.model_dump_json())
+    assert read_report(file) == result
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"runs": 1}', "\x00"])
@@ -32,13 +32,13 @@ def test_file_that_is_not_a_report_is_refused(tmp_path: Path, text: str) -> None
 
 def test_csv_has_a_row_for_every_run_and_failed_cell() -> None:
     against = (Measurement(seconds=4.0), Measurement(seconds=5.0))
-    made = report(
+    result = report(
         cell([1.0, 2.0], prompt='a "cat", sitting', against=against),
         cell([], steps=50, error="memory ran out"),
         against="diffusers",
         seed=7,
     )
-    rows = list(csv.DictReader(io.StringIO(to_csv(made))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(result))))
     assert [(row["contender"], row["seconds"]) for row in rows] == [
         ("sdtui", "1.0"),
         ("sdtui", "2.0"),
@@ -93,13 +93,13 @@ def test_reports_with_nothing_in_common_are_refused() -> None:
 
 
 def test_table_lists_every_cell_in_aligned_columns() -> None:
-    made = report(
+    result = report(
         cell([1.0, 2.0], estimate=2**31),
         cell([10.0], steps=100, prompt="a much longer prompt than fits into the column"),
         cell([], steps=50, error="memory ran out"),
         complete=False,
     )
-    lines = report_lines(made, 160)
+    lines = report_lines(result, 160)
     text = "\n".join(lines)
     for words in ("A CPU, 2 cores", "1.50", "1.00", "2.00", "1.50      2.00", "memory ran out"):
         assert words in text

@@ -52,25 +52,25 @@ def test_native_layer_of_a_model_is_used_and_recorded(
     shutil.copytree(MODEL_FOLDER, folder)
     native = {**json.loads((folder / "sdtui.json").read_text()), "clip_skip": 2}
     (folder / "sdtui.json").write_text(json.dumps(native))
-    made = generate(engine, make_request(folder))
-    assert made.record.values()["clip_skip"] == 2
-    assert made.record.request.encoding.clip_skip is None
+    result = generate(engine, make_request(folder))
+    assert result.record.values()["clip_skip"] == 2
+    assert result.record.request.encoding.clip_skip is None
     expected = generate(engine, make_request(Path(POCKET), clip_skip=2))
-    assert difference(made.images[0], expected.images[0]) == 0
+    assert difference(result.images[0], expected.images[0]) == 0
     last = generate(engine, make_request(folder, clip_skip=1))
     assert last.record.values()["clip_skip"] == 1
-    assert difference(made.images[0], last.images[0]) > 0
+    assert difference(result.images[0], last.images[0]) > 0
 
 
 def test_layer_is_left_out_for_sd2_with_a_notice(
     engine: StableDiffusionEngine, tmp_path: Path
 ) -> None:
     model = make_sd2(tmp_path)
-    made = generate(engine, make_request(model, clip_skip=2))
-    assert any("clip_skip" in notice for notice in made.record.notices)
-    assert "Clip skip" not in write_infotext(made.record)
+    result = generate(engine, make_request(model, clip_skip=2))
+    assert any("clip_skip" in notice for notice in result.record.notices)
+    assert "Clip skip" not in write_infotext(result.record)
     usual = generate(engine, make_request(model))
-    assert difference(usual.images[0], made.images[0]) == 0
+    assert difference(usual.images[0], result.images[0]) == 0
 
 
 def test_more_layers_than_there_are_is_an_error(

@@ -65,12 +65,15 @@ def refused(path: Path) -> SdtuiError:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_every_component_is_reported_and_has_the_dtype(tiny_sdxl: Path, dtype: torch.dtype) -> None:
-    told: list[tuple[str, int, int]] = []
+    received: list[tuple[str, int, int]] = []
     pipeline, timings = load_pipeline(
-        describe_model(tiny_sdxl), dtype, lambda *component: told.append(component), Cancellation()
+        describe_model(tiny_sdxl),
+        dtype,
+        lambda *component: received.append(component),
+        Cancellation(),
     )
-    assert [name for name, _, _ in told] == list(timings)
-    assert [(number, total) for _, number, total in told] == [(n, 7) for n in range(1, 8)]
+    assert [name for name, _, _ in received] == list(timings)
+    assert [(number, total) for _, number, total in received] == [(n, 7) for n in range(1, 8)]
     for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
         assert part.dtype is dtype
         assert not part.training
@@ -245,11 +248,11 @@ class _LargestOf(TorchDispatchMode):
         self.values = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
             if isinstance(tensor, torch.Tensor) and tensor.dtype is torch.float32:
                 self.values = max(self.values, 0 if tensor.is_meta else tensor.numel())
-        return made
+        return result
 
 
 @pytest.mark.parametrize("name", ["unet", "vae", "text_encoder"])

@@ -33,8 +33,8 @@ def test_decode_recovers_with_tiling(tiny_sd1: Path) -> None:
     record = next(record for record in records if record.success and len(record.attempts) > 1)
     assert record.attempts[0].stage is Stage.DECODE
     assert record.attempts[0].error is not None
-    told = ("DefaultCPUAllocator", "could not create a primitive")  # torch's words or oneDNN's
-    assert any(words in record.attempts[0].error for words in told)
+    messages = ("DefaultCPUAllocator", "could not create a primitive")  # torch's words or oneDNN's
+    assert any(words in record.attempts[0].error for words in messages)
     assert record.attempts[-1].rung == "VAE tiling"
     assert record.settings is not None
     assert record.settings.width == 1024

@@ -62,7 +62,7 @@ def queue(store: Store) -> Iterator[JobQueue]:
 
 
 @pytest.fixture
-def told(queue: JobQueue) -> list[JobEvent]:
+def received(queue: JobQueue) -> list[JobEvent]:
     events: list[JobEvent] = []
     queue.subscribe(events.append)
     return events
@@ -76,7 +76,7 @@ def _kinds(events: list[JobEvent], job: str) -> list[str]:
 
 
 def test_job_runs_from_queued_to_done(
-    queue: JobQueue, store: Store, told: list[JobEvent], tiny_sd1: Path
+    queue: JobQueue, store: Store, received: list[JobEvent], tiny_sd1: Path
 ) -> None:
     job = queue.submit(_request(tiny_sd1, num_images_per_prompt=2, seed=5))
     over = queue.wait(job.id, timeout=60)
@@ -85,15 +85,15 @@ def test_job_runs_from_queued_to_done(
     assert over.record is not None
     assert [image.path for image in over.record.images] == list(over.pictures)
     assert len(store.saved) == 2
-    kinds = _kinds(told, job.id)
+    kinds = _kinds(received, job.id)
     assert kinds[:3] == ["queued", "engine_starting", "started"]
     assert kinds[-1] == "finished"
-    for envelope in told:
+    for envelope in received:
         assert JobEvent.model_validate_json(envelope.model_dump_json()) == envelope
 
 
 def test_failed_job_does_not_stop_the_next(
-    queue: JobQueue, told: list[JobEvent], tiny_sd1: Path
+    queue: JobQueue, received: list[JobEvent], tiny_sd1: Path
 ) -> None:
     bad = queue.submit(_request(Path("/no/such/model")))
     good = queue.submit(_request(tiny_sd1))
@@ -102,11 +102,11 @@ def test_failed_job_does_not_stop_the_next(
     assert failed.error is not None
     assert "/no/such/model" in failed.error
     assert queue.wait(good.id, timeout=60).state is JobState.DONE
-    assert _kinds(told, bad.id)[-1] == "failed"
+    assert _kinds(received, bad.id)[-1] == "failed"
 
 
 def test_waiting_and_running_jobs_can_be_cancelled(
-    queue: JobQueue, told: list[JobEvent], tiny_sd1: Path
+    queue: JobQueue, received: list[JobEvent], tiny_sd1: Path
 ) -> None:
     started = threading.Event()
 
@@ -122,8 +122,8 @@ def test_waiting_and_running_jobs_can_be_cancelled(
     assert started.wait(60)
     queue.cancel(running.id)
     assert queue.wait(running.id, timeout=30).state is JobState.CANCELLED
-    assert _kinds(told, running.id)[-1] == "cancelled"
-    assert "started" not in _kinds(told, waiting.id)
+    assert _kinds(received, running.id)[-1] == "cancelled"
+    assert "started" not in _kinds(received, waiting.id)
 
 
 def test_paused_queue_starts_nothing_and_resumes_in_the_new_order(

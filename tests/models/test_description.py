@@ -54,10 +54,10 @@ def test_family_of_a_folder_comes_from_its_configs(tmp_path: Path) -> None:
 
 
 def test_sdtui_json_overrides_native_values(tmp_path: Path) -> None:
-    made = sd1_folder(tmp_path)
+    result = sd1_folder(tmp_path)
     own = {"width": 256, "num_inference_steps": 12, "guidance_scale": 4, "sampler": "Euler a"}
-    (made / "sdtui.json").write_text(json.dumps(own))
-    assert describe_model(made).native == NativeValues(256, 512, 12, 4, "Euler a")
+    (result / "sdtui.json").write_text(json.dumps(own))
+    assert describe_model(result).native == NativeValues(256, 512, 12, 4, "Euler a")
 
 
 @pytest.mark.parametrize(
@@ -73,65 +73,65 @@ def test_sdtui_json_overrides_native_values(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_sdtui_json_is_refused(tmp_path: Path, own: Any) -> None:
-    made = sd1_folder(tmp_path)
-    (made / "sdtui.json").write_text(json.dumps(own))
+    result = sd1_folder(tmp_path)
+    (result / "sdtui.json").write_text(json.dumps(own))
     with pytest.raises(ModelDamagedError, match=r"sdtui\.json"):
-        describe_model(made)
+        describe_model(result)
 
 
 def test_fp16_variant_counts_only_where_it_is_alone(tmp_path: Path) -> None:
-    made = sd1_folder(tmp_path)
-    safetensors(made / "unet/diffusion_pytorch_model.fp16.safetensors", {"a": (5,)})
-    assert describe_model(made).parameters["unet"] == 30
-    (made / "unet/diffusion_pytorch_model.safetensors").unlink()
-    assert describe_model(made).parameters["unet"] == 5
+    result = sd1_folder(tmp_path)
+    safetensors(result / "unet/diffusion_pytorch_model.fp16.safetensors", {"a": (5,)})
+    assert describe_model(result).parameters["unet"] == 30
+    (result / "unet/diffusion_pytorch_model.safetensors").unlink()
+    assert describe_model(result).parameters["unet"] == 5
 
 
 def test_parameters_of_shards_are_added_up(tmp_path: Path) -> None:
-    made = sd1_folder(tmp_path)
-    safetensors(made / "unet/model-00002-of-00002.safetensors", {"b": (4,)})
-    assert describe_model(made).parameters["unet"] == 34
+    result = sd1_folder(tmp_path)
+    safetensors(result / "unet/model-00002-of-00002.safetensors", {"b": (4,)})
+    assert describe_model(result).parameters["unet"] == 34
 
 
-def _to_pickle(made: Path) -> None:
-    file = made / "unet/diffusion_pytorch_model.safetensors"
+def _to_pickle(result: Path) -> None:
+    file = result / "unet/diffusion_pytorch_model.safetensors"
     file.rename(file.with_suffix(".bin"))
 
 
-def _with_code(made: Path) -> None:
-    (made / "vae" / "vae.py").write_text("import os")
+def _with_code(result: Path) -> None:
+    (result / "vae" / "vae.py").write_text("import os")
 
 
-def _with_code_in_the_tokenizer(made: Path) -> None:
-    (made / "tokenizer" / "evil.py").write_text("import os")
+def _with_code_in_the_tokenizer(result: Path) -> None:
+    (result / "tokenizer" / "evil.py").write_text("import os")
 
 
-def _no_weights(made: Path) -> None:
-    (made / "unet/diffusion_pytorch_model.safetensors").unlink()
+def _no_weights(result: Path) -> None:
+    (result / "unet/diffusion_pytorch_model.safetensors").unlink()
 
 
-def _no_index(made: Path) -> None:
-    (made / "model_index.json").unlink()
+def _no_index(result: Path) -> None:
+    (result / "model_index.json").unlink()
 
 
-def _broken_index(made: Path) -> None:
-    (made / "model_index.json").write_text('["unet"')
+def _broken_index(result: Path) -> None:
+    (result / "model_index.json").write_text('["unet"')
 
 
-def _index_of_another_kind(made: Path) -> None:
-    (made / "model_index.json").write_text('["unet"]')
+def _index_of_another_kind(result: Path) -> None:
+    (result / "model_index.json").write_text('["unet"]')
 
 
-def _index_bomb(made: Path) -> None:
-    (made / "model_index.json").write_text("[" * 200_000)
+def _index_bomb(result: Path) -> None:
+    (result / "model_index.json").write_text("[" * 200_000)
 
 
-def _binary_config(made: Path) -> None:
-    (made / "unet" / "config.json").write_bytes(b"\xff\xfe")
+def _binary_config(result: Path) -> None:
+    (result / "unet" / "config.json").write_bytes(b"\xff\xfe")
 
 
-def _wrong_config(made: Path) -> None:
-    (made / "vae" / "config.json").write_text('{"block_out_channels": 3}')
+def _wrong_config(result: Path) -> None:
+    (result / "vae" / "config.json").write_text('{"block_out_channels": 3}')
 
 
 @pytest.mark.parametrize(
@@ -152,20 +152,22 @@ def _wrong_config(made: Path) -> None:
 def test_damaged_folder_is_refused_by_path(
     tmp_path: Path, damage: Callable[[Path], None], expected: type[ModelError]
 ) -> None:
-    made = sd1_folder(tmp_path / "m")
-    damage(made)
+    result = sd1_folder(tmp_path / "m")
+    damage(result)
     with pytest.raises(expected) as caught:
-        describe_model(made)
-    assert str(made) in str(caught.value)
+        describe_model(result)
+    assert str(result) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_unused_components_may_be_pickles(tmp_path: Path) -> None:
-    made = sd1_folder(tmp_path, safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"])
-    shutil.copytree(made / "unet", made / "safety_checker")
-    file = made / "safety_checker/diffusion_pytorch_model.safetensors"
+    result = sd1_folder(
+        tmp_path, safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"]
+    )
+    shutil.copytree(result / "unet", result / "safety_checker")
+    file = result / "safety_checker/diffusion_pytorch_model.safetensors"
     file.rename(file.with_suffix(".bin"))
-    assert set(describe_model(made).parameters) == {"unet", "vae"}
+    assert set(describe_model(result).parameters) == {"unet", "vae"}
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_bytes_and_speed_are_reported(hub: Hub) -> None:
     reports = Reports()
     fetch(reports)
     total = sum(len(FILES[name]) for name in WANTED)
-    assert {told for _, told, _ in reports} == {total}
+    assert {received for _, received, _ in reports} == {total}
     done = [done for done, _, _ in reports]
     assert done == sorted(done)
     assert done[-1] == total

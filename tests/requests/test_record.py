@@ -18,10 +18,10 @@ def settings(**values: object) -> ImageSettings:
 
 
 def test_settings_hold_the_fields_of_features_by_their_unique_names() -> None:
-    made = settings(strength=0.5)
-    assert made.field_values()["strength"] == 0.5
-    assert ImageSettings.model_validate_json(made.model_dump_json()) == made
-    assert "batch_size" not in made.field_values()
+    result = settings(strength=0.5)
+    assert result.field_values()["strength"] == 0.5
+    assert ImageSettings.model_validate_json(result.model_dump_json()) == result
+    assert "batch_size" not in result.field_values()
 
 
 def test_settings_of_features_are_checked() -> None:
@@ -34,16 +34,16 @@ def test_settings_of_a_newer_version_are_kept() -> None:
 
 
 def test_used_values_replace_open_ones() -> None:
-    made = record(init_image=Path("in.png"), strength=0.6, steps=12, pictures=3)
-    values = made.of_image(2).values()
+    result = record(init_image=Path("in.png"), strength=0.6, steps=12, pictures=3)
+    values = result.of_image(2).values()
     assert (values["num_inference_steps"], values["strength"]) == (12, 0.6)
     assert (values["seed"], values["num_images_per_prompt"]) == (44, 1)
     assert values["init_image"] == Path("in.png")
 
 
 def test_new_records_are_in_sections_and_flat_ones_are_read() -> None:
-    made = record(init_image=Path("in.png"), strength=0.6)
-    fields = json.loads(made.model_dump_json())
+    result = record(init_image=Path("in.png"), strength=0.6)
+    fields = json.loads(result.model_dump_json())
     assert fields["schema_version"] == 2
     assert fields["request"]["image_to_image"]["image"] == "in.png"
     section = fields["request"].pop("image_to_image")
@@ -51,4 +51,4 @@ def test_new_records_are_in_sections_and_flat_ones_are_read() -> None:
     fields["request"] |= fields["request"].pop("execution")
     fields["schema_version"] = 1
     read = GenerationRecord.model_validate_json(json.dumps(fields))
-    assert read.request == made.request
+    assert read.request == result.request

@@ -172,8 +172,8 @@ def test_fields_without_effect_are_listed_in_the_answer(ask: httpx.Client) -> No
         "alwayson_scripts": {"ControlNet": {"args": []}},
     }
     answer = ask.post("/sdapi/v1/txt2img", json=body)
-    told = json.loads(answer.json()["info"])["not_applied"]
-    assert told == ["restore_faces", "alwayson_scripts", "scheduler"]
+    received = json.loads(answer.json()["info"])["not_applied"]
+    assert received == ["restore_faces", "alwayson_scripts", "scheduler"]
 
 
 def test_infotext_fills_missing_fields(ask: httpx.Client) -> None:
@@ -185,14 +185,14 @@ def test_infotext_fills_missing_fields(ask: httpx.Client) -> None:
     assert (info["steps"], info["seed"], info["cfg_scale"]) == (2, 5, 2)
     assert (info["width"], info["height"]) == (64, 64)
     assert "Schedule type: Karras" in info["infotexts"][0]
-    told = " | ".join(info["not_applied"])
-    assert "infotext: Clip skip 2" in told
-    assert "infotext: Model x" in told
+    received = " | ".join(info["not_applied"])
+    assert "infotext: Clip skip 2" in received
+    assert "infotext: Model x" in received
 
 
 def test_strength_of_an_infotext_counts_only_with_a_picture(ask: httpx.Client) -> None:
     text = "x\nSteps: 2, Sampler: DDIM, Seed: 5, Size: 64x64, Denoising strength: 0.5"
-    told = "infotext: Denoising strength 0.5"
+    received = "infotext: Denoising strength 0.5"
 
     def info_of(path: str, **body: Any) -> dict[str, Any]:
         answer = ask.post(f"/sdapi/v1/{path}", json={"infotext": text, **body})
@@ -202,9 +202,9 @@ def test_strength_of_an_infotext_counts_only_with_a_picture(ask: httpx.Client) -
     picture = {"init_images": [png_base64()]}
     info = info_of("img2img", **picture)
     assert info["denoising_strength"] == 0.5
-    assert told not in str(info["not_applied"])
+    assert received not in str(info["not_applied"])
     assert info_of("img2img", **picture, denoising_strength=1)["denoising_strength"] == 1
-    assert told in str(info_of("txt2img")["not_applied"])
+    assert received in str(info_of("txt2img")["not_applied"])
     beyond = {"infotext": text.replace("0.5", "7"), **picture}
     assert "Denoising strength must" in str(info_of("img2img", **beyond)["not_applied"])
 

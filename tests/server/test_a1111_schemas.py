@@ -73,7 +73,7 @@ def test_stretched_picture_keeps_its_edges(ask: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "expected"),
     [
         ({"prompt": "a <lora:x:1> cat"}, ["<lora:x:1>"]),
         ({"prompt": "a (red:1.5) cat", "negative_prompt": "(red:1.5)"}, ["(red:1.5)"] * 2),
@@ -85,10 +85,10 @@ def test_stretched_picture_keeps_its_edges(ask: httpx.Client) -> None:
         ({"scheduler": "beta", "sampler_name": "Euler"}, ["scheduler"]),
     ],
 )
-def test_values_without_effect_are_listed(values: dict[str, Any], told: list[str]) -> None:
+def test_values_without_effect_are_listed(values: dict[str, Any], expected: list[str]) -> None:
     body = Txt2ImgBody(**values)
     body.output()
-    assert body.not_applied() == told
+    assert body.not_applied() == expected
 
 
 def test_init_image_fields_are_mapped(ask: httpx.Client) -> None:
@@ -110,8 +110,8 @@ def test_request_with_too_many_fields_is_refused(ask: httpx.Client) -> None:
 
 def test_truncated_prompt_words_are_reported(ask: httpx.Client) -> None:
     made = ask.post("/sdapi/v1/txt2img", json={**SMALL, "prompt": "a big cat, " * 60})
-    (told,) = json.loads(made.json()["info"])["not_applied"]
-    assert told.startswith("prompt, from: ")
+    (received,) = json.loads(made.json()["info"])["not_applied"]
+    assert received.startswith("prompt, from: ")
 
 
 def test_limits_are_reported_with_a1111_names(ask: httpx.Client) -> None:

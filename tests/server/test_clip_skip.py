@@ -36,8 +36,8 @@ def test_layer_reaches_the_record_and_the_search(
     ask: httpx.Client, path: str, body: dict[str, Any]
 ) -> None:
     prompt = f"apple {abs(hash((path, json.dumps(body))))}"
-    made = ask.post(path, json={**body, "prompt": prompt})
-    assert made.status_code == 200, made.text
+    result = ask.post(path, json={**body, "prompt": prompt})
+    assert result.status_code == 200, result.text
     (record,) = records(ask, f"{prompt} clip_skip:2")
     assert record["settings"]["clip_skip"] == 2
     assert records(ask, f"{prompt} clip_skip:1") == []

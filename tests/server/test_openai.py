@@ -28,23 +28,25 @@ def api(pocket: Live) -> Iterator[openai.OpenAI]:
 
 
 def test_openai_generation_returns_base64(api: openai.OpenAI) -> None:
-    made = api.images.generate(prompt="a red apple", model="pocket", n=2, extra_body=STEPS, **SMALL)
-    assert made.data is not None
-    assert [open_base64(each.b64_json or "").size for each in made.data] == [(64, 64)] * 2
-    assert (made.size, made.output_format) == ("64x64", "png")
-    assert made.created > 1_700_000_000
+    result = api.images.generate(
+        prompt="a red apple", model="pocket", n=2, extra_body=STEPS, **SMALL
+    )
+    assert result.data is not None
+    assert [open_base64(each.b64_json or "").size for each in result.data] == [(64, 64)] * 2
+    assert (result.size, result.output_format) == ("64x64", "png")
+    assert result.created > 1_700_000_000
 
 
 def test_signed_link_needs_no_key(api: openai.OpenAI, ask: httpx.Client) -> None:
-    made = api.images.generate(
+    result = api.images.generate(
         prompt="a red apple", response_format="url", extra_body=STEPS, **SMALL
     )
-    assert made.data is not None
+    assert result.data is not None
     as_openai = api.images.generate(prompt="x", model="dall-e-3", extra_body=STEPS, **SMALL)
     assert as_openai.data is not None
     assert as_openai.data[0].url
-    url = made.data[0].url or ""
-    assert made.data[0].b64_json is None
+    url = result.data[0].url or ""
+    assert result.data[0].b64_json is None
     assert ask.get(url).headers["content-type"] == "image/png"
     assert ask.get("/pictures/guessed.png").status_code == 404
 
@@ -55,7 +57,7 @@ def test_requested_output_format_is_returned(
 ) -> None:
     sizes = []
     for quality in (100, 5):
-        made = api.images.generate(
+        result = api.images.generate(
             prompt="a red apple",
             model="gpt-image-2",  # a name of OpenAI's own means the server's model
             output_format=wanted,
@@ -63,8 +65,8 @@ def test_requested_output_format_is_returned(
             extra_body={**STEPS, "seed": 1},
             **SMALL,
         )
-        assert made.data is not None
-        data = base64.b64decode(made.data[0].b64_json or "")
+        assert result.data is not None
+        data = base64.b64decode(result.data[0].b64_json or "")
         assert Image.open(io.BytesIO(data)).format == wanted.upper()
         sizes.append(len(data))
     assert sizes[0] > sizes[1]
@@ -85,12 +87,12 @@ def test_requested_output_format_is_returned(
 def test_openai_edit_starts_from_the_picture(api: openai.OpenAI) -> None:
     picture = ("in.png", base64.b64decode(png_base64()), "image/png")
     extra = {**STEPS, "strength": 0.5}
-    made = api.images.edit(image=picture, prompt="a red apple", extra_body=extra, **SMALL)
-    assert made.data is not None
-    assert open_base64(made.data[0].b64_json or "").size == (64, 64)
+    result = api.images.edit(image=picture, prompt="a red apple", extra_body=extra, **SMALL)
+    assert result.data is not None
+    assert open_base64(result.data[0].b64_json or "").size == (64, 64)
     as_list = api.images.edit(image=[picture], prompt="a red apple", extra_body=extra, **SMALL)
     assert as_list.data is not None
-    pictures = [open_base64(each.data[0].b64_json or "") for each in (made, as_list)]
+    pictures = [open_base64(each.data[0].b64_json or "") for each in (result, as_list)]
     assert pictures[0].tobytes() == pictures[1].tobytes()
     with pytest.raises(openai.BadRequestError, match="inpainting") as refused:
         api.images.edit(image=picture, mask=picture, prompt="x", **SMALL)
@@ -115,9 +117,9 @@ def test_edit_keeps_the_aspect_ratio(api: openai.OpenAI) -> None:
             with pytest.raises(openai.BadRequestError, match="2048x64 is more"):
                 api.images.edit(image=picture, prompt="x", extra_body=extra)
             continue
-        made = api.images.edit(image=picture, prompt="x", size="auto", extra_body=extra)
-        assert made.data is not None
-        assert open_base64(made.data[0].b64_json or "").size == expected
+        result = api.images.edit(image=picture, prompt="x", size="auto", extra_body=extra)
+        assert result.data is not None
+        assert open_base64(result.data[0].b64_json or "").size == expected
 
 
 def test_empty_and_false_fields_count_as_missing(api: openai.OpenAI) -> None:
@@ -127,37 +129,37 @@ def test_empty_and_false_fields_count_as_missing(api: openai.OpenAI) -> None:
         image=picture, prompt="x", model="", n=1, stream=False, extra_body=extra, **SMALL
     )
     assert edited.data
-    made = api.images.generate(
+    result = api.images.generate(
         prompt="x", model="", quality="hd", style="vivid", user="me", extra_body=STEPS, **SMALL
     )
-    assert made.data
+    assert result.data
 
 
 def test_partial_images_are_streamed(api: openai.OpenAI) -> None:
     extra = {"steps": 4, "seed": 4}
-    told = list(
+    received = list(
         api.images.generate(
             prompt="a red apple", stream=True, partial_images=2, n=2, extra_body=extra, **SMALL
         )
     )
-    partial = [each for each in told if each.type == "image_generation.partial_image"]
-    whole = [each for each in told if each.type == "image_generation.completed"]
+    partial = [each for each in received if each.type == "image_generation.partial_image"]
+    whole = [each for each in received if each.type == "image_generation.completed"]
     assert [each.partial_image_index for each in partial] == [0, 1]
-    assert [each.type for each in told[2:]] == ["image_generation.completed"] * 2
-    sizes = [open_base64(each.b64_json).size for each in told]
+    assert [each.type for each in received[2:]] == ["image_generation.completed"] * 2
+    sizes = [open_base64(each.b64_json).size for each in received]
     assert sizes == [(64, 64)] * 4
-    assert {each.size for each in told} == {"64x64"}
-    made = api.images.generate(prompt="a red apple", n=2, extra_body=extra, **SMALL)
-    pictures = [open_base64(each.b64_json or "") for each in (whole[0], (made.data or [])[0])]
+    assert {each.size for each in received} == {"64x64"}
+    result = api.images.generate(prompt="a red apple", n=2, extra_body=extra, **SMALL)
+    pictures = [open_base64(each.b64_json or "") for each in (whole[0], (result.data or [])[0])]
     assert pictures[0].tobytes() == pictures[1].tobytes()
 
 
 def test_streamed_edit_reports_errors_as_events(api: openai.OpenAI) -> None:
     picture = ("in.png", base64.b64decode(png_base64()), "image/png")
     options: Any = {**SMALL, "extra_body": {**STEPS, "strength": 0.5}, "stream": True}
-    told = list(api.images.edit(image=picture, prompt="x", output_format="jpeg", **options))
-    assert [each.type for each in told] == ["image_edit.completed"]
-    assert open_base64(told[0].b64_json).format == "JPEG"
+    received = list(api.images.edit(image=picture, prompt="x", output_format="jpeg", **options))
+    assert [each.type for each in received] == ["image_edit.completed"]
+    assert open_base64(received[0].b64_json).format == "JPEG"
     with pytest.raises(openai.BadRequestError) as size:
         api.images.edit(image=picture, prompt="x", **{**options, "size": "5x5"})
     assert size.value.param == "size"
@@ -210,11 +212,11 @@ def test_out_of_memory_is_not_retried_by_the_client(
     patient = api.with_options(max_retries=3)
     with (
         failing(pocket.generators[0].engine.loaded, Stage.ENCODE, fault),
-        pytest.raises(openai.InternalServerError, match="memory ran out") as told,
+        pytest.raises(openai.InternalServerError, match="memory ran out") as received,
     ):
         patient.images.generate(prompt="something new", extra_body=STEPS, **SMALL)
-    assert told.value.status_code == 503
-    body: Any = told.value.body
+    assert received.value.status_code == 503
+    body: Any = received.value.body
     assert body["attempts"]
     passes = fault.passes
     assert passes == len(body["attempts"])

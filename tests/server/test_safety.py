@@ -181,11 +181,11 @@ def test_head_is_answered_like_get(locked: Live) -> None:
     with locked.client() as ask:
         for path in ("/livez", "/readyz", "/health", "/metrics", "/v1/models", "/generate", "/no"):
             for headers in ({"X-API-Key": KEY}, {}):
-                told, whole = ask.head(path, headers=headers), ask.get(path, headers=headers)
-                assert told.status_code == whole.status_code, path
-                assert told.headers["content-type"] == whole.headers["content-type"]
-                assert int(told.headers["content-length"]) > 0
-                assert told.content == b""
+                received, whole = ask.head(path, headers=headers), ask.get(path, headers=headers)
+                assert received.status_code == whole.status_code, path
+                assert received.headers["content-type"] == whole.headers["content-type"]
+                assert int(received.headers["content-length"]) > 0
+                assert received.content == b""
         metrics = ask.get("/metrics", headers={"X-API-Key": KEY}).text
     assert 'method="HEAD",route="/health",status="200"' in metrics
 
@@ -483,8 +483,8 @@ def test_event_stream_accepts_a_content_type_header(
 ) -> None:
     with scripted.client() as ask:
         job = ask.post("/jobs", json={"prompt": "x"}).json()
-        told = ask.get(job["url"] + "/events", headers={"Content-Encoding": "gzip"})
-        assert "event: finished" in told.text
+        received = ask.get(job["url"] + "/events", headers={"Content-Encoding": "gzip"})
+        assert "event: finished" in received.text
     assert "Traceback" not in caplog.text
 
 

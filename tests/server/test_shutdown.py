@@ -72,8 +72,8 @@ def test_shutdown_finishes_the_running_picture_and_saves_waiting_jobs(
     with live(tmp_path, lambda _: generator) as again, again.client() as ask:
         for job in (kept["job"], last["id"]):
             again.until(lambda: ask.get(f"/jobs/{job}").json()["state"] == "done")  # noqa: B023
-    made = [request.prompt for request in generator.requests]
-    assert made == ["running", "waiting", "streamed", "last"]
+    result = [request.prompt for request in generator.requests]
+    assert result == ["running", "waiting", "streamed", "last"]
 
 
 def test_job_not_finished_in_time_is_saved_and_resumed_first(
@@ -159,12 +159,12 @@ def test_saved_job_is_not_reported_as_finished(
     with live(tmp_path, lambda _: generator, grace=0.2) as running, running.client() as ask:
         jobs = [ask.post("/jobs", json=BODY).json() for _ in range(2)]
         running.until(lambda: job_state(running, jobs[0]) is JobState.RUNNING)
-        told: dict[str, list[str]] = {}
+        received: dict[str, list[str]] = {}
 
         def follow(url: str) -> None:
             with running.client() as client:
                 text = client.get(url + "/events").text
-                told[url] = [kind for kind, _ in parse_events(text)]
+                received[url] = [kind for kind, _ in parse_events(text)]
 
         threads = [threading.Thread(target=follow, args=(job["url"],)) for job in jobs]
         for thread in threads:
@@ -175,8 +175,8 @@ def test_saved_job_is_not_reported_as_finished(
         running.end()
         for thread in threads:
             thread.join(PATIENCE)
-    assert told[jobs[0]["url"]][-1] == "stage"
-    assert told[jobs[1]["url"]] == ["queued"]
+    assert received[jobs[0]["url"]][-1] == "stage"
+    assert received[jobs[1]["url"]] == ["queued"]
 
 
 def test_client_that_does_not_read_does_not_delay_shutdown(
@@ -351,8 +351,8 @@ def test_signal_exits_with_0_and_sigkill_loses_no_waiting_job(
     assert httpx.get(f"{url}{jobs[0]['url']}", timeout=PATIENCE).status_code == 404
     assert httpx.get(f"{url}{jobs[1]['url']}", timeout=PATIENCE).status_code == 200
     process.send_signal(ending)
-    _, told = process.communicate(timeout=PATIENCE)
+    _, received = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
-    assert told == ""
+    assert received == ""
     (kept,) = folder.glob("queue-*.json")
     assert [job["state"] for job in json.loads(kept.read_text())["jobs"]] == ["queued"]
