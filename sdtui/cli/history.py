@@ -52,7 +52,7 @@ def search(query: tuple[str, ...], limit: int, offset: int, as_json: bool) -> No
 @click.argument("picture")
 @_JSON
 def show(picture: str, as_json: bool) -> None:
-    """The whole story of a picture."""
+    """How a picture was made."""
     with _open() as pictures:
         entry = pictures.get(picture)
         record = pictures.record(entry).model_dump(mode="json")

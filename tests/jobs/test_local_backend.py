@@ -161,7 +161,7 @@ def _download(backend: Backend) -> list[Event]:
     return events
 
 
-def test_download_is_told_by_events(
+def test_download_reports_events_until_its_end(
     open_backend: OpenBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fetch(_: str, on_bytes: OnBytes, __: Cancellation) -> None:
