@@ -1,0 +1,221 @@
+"""Controllers on their own: what they ask of the app and show in the panes."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from sdtui.core.errors import QueueFullError, SdtuiError
+from sdtui.core.settings import Settings
+from sdtui.requests.request import GenerationRequest
+from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.controllers.history import HistoryController, single_picture_request
+from sdtui.tui.state import SavedState
+from sdtui.tui.window_layout import WindowLayout
+from tests.support.records import record
+
+
+@dataclass
+class RecordedContext:
+    """Records what a controller asks of the app."""
+
+    settings: Settings
+    state: SavedState = field(default_factory=SavedState)
+    notifications: list[str] = field(default_factory=list)
+    errors: list[SdtuiError] = field(default_factory=list)
+    copied: list[tuple[str, str]] = field(default_factory=list)
+    saves: int = 0
+
+    def notify(self, message: str, **_: object) -> None:
+        self.notifications.append(message)
+
+    def show_error(self, error: SdtuiError) -> None:
+        self.errors.append(error)
+
+    def copy(self, text: str, name: str) -> None:
+        self.copied.append((text, name))
+
+    def save(self) -> None:
+        self.saves += 1
+
+
+@dataclass
+class Editor:
+    remembered: tuple[str, ...] = ()
+
+    def remember(self, prompts: tuple[str, ...]) -> None:
+        self.remembered = prompts
+
+
+@dataclass
+class Prompt:
+    field: str
+    text: str = ""
+    editor: Editor = dataclasses.field(default_factory=Editor)
+
+
+@dataclass
+class Parameters:
+    texts: dict[str, str] = field(default_factory=dict)
+    last_seed: int | None = None
+    wrong: tuple[str, ...] = ()
+
+    def fill(self, texts: dict[str, str]) -> None:
+        self.texts |= {name: text for name, text in texts.items() if name in self.texts}
+
+    def without_unknown_choices(self, texts: dict[str, str]) -> dict[str, str]:
+        return dict(texts)
+
+    def focus_problem(self, problems: dict[str, str]) -> bool:
+        self.wrong = tuple(problems)
+        return bool(set(problems) & set(self.texts))
+
+
+class FakePanes:
+    """The panes that a form consists of, without widgets."""
+
+    def __init__(self) -> None:
+        self.prompt, self.negative = Prompt("prompt"), Prompt("negative_prompt")
+        self.parameters = Parameters({"width": "", "seed": "", "init_image": "", "model": "pocket"})
+
+    @property
+    def prompts(self) -> tuple[Prompt, Prompt]:
+        return self.prompt, self.negative
+
+
+class FakeLayout:
+    """Records where the focus goes."""
+
+    focused_pane: object = None
+
+    def __init__(self) -> None:
+        self.visited: list[object] = []
+
+    def show_tab(self, tab: str) -> None:
+        self.visited.append(tab)
+
+    def focus(self, widget: object) -> None:
+        self.visited.append(widget)
+
+
+class Form:
+    """A generation controller with all that it needs."""
+
+    def __init__(self, folder: Path, **saved: Any) -> None:
+        self.context = RecordedContext(Settings(pictures=folder), SavedState(**saved))
+        self.panes = FakePanes()
+        self.layout = FakeLayout()
+        self.submitted: list[GenerationRequest] = []
+        self.failure: SdtuiError | None = None
+        self.controller = GenerationController(
+            cast(AppContext, self.context),
+            cast(Any, self.panes),
+            cast(WindowLayout, self.layout),
+            self._submit,
+        )
+
+    def _submit(self, request: GenerationRequest) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.submitted.append(request)
+
+
+@pytest.fixture
+def form(tmp_path: Path) -> Form:
+    return Form(tmp_path)
+
+
+def test_form_is_submitted_and_its_prompt_remembered(form: Form) -> None:
+    form.controller.fill({"prompt": "a cat", "width": "128", "nothing": "x"})
+    form.controller.generate()
+    assert [(each.prompt, each.width) for each in form.submitted] == [("a cat", 128)]
+    assert form.context.state.prompts == ("a cat",)
+    assert form.panes.prompt.editor.remembered == ("a cat",)
+    assert form.context.saves == 1
+
+
+def test_wrong_form_is_not_submitted_and_its_field_is_focused(form: Form) -> None:
+    form.controller.fill({"prompt": "a cat", "width": "100"})
+    form.controller.generate()
+    assert not form.submitted
+    assert form.panes.parameters.wrong == ("width",)
+    assert not form.layout.visited
+    assert "Width: must be a multiple of 8" in form.context.notifications[0]
+
+
+def test_empty_prompt_is_focused(form: Form) -> None:
+    form.controller.generate()
+    assert not form.submitted
+    assert form.layout.visited == [form.panes.prompt.editor]
+
+
+def test_full_queue_is_shown_and_the_prompt_not_remembered(form: Form) -> None:
+    form.failure = QueueFullError("The queue is full", "Wait")
+    form.controller.fill({"prompt": "a cat"})
+    form.controller.generate()
+    assert form.context.errors == [form.failure]
+    assert form.context.state.prompts == ()
+
+
+def test_saved_form_is_restored(tmp_path: Path) -> None:
+    form = Form(tmp_path, form={"prompt": "a dog", "width": "64"}, last_seed=7, prompts=("a", "b"))
+    form.controller.restore()
+    assert form.controller.texts["prompt"] == "a dog"
+    assert form.controller.texts["width"] == "64"
+    assert form.panes.parameters.last_seed == 7
+    assert form.panes.prompt.editor.remembered == ("a", "b")
+
+
+def test_request_without_its_seed_leaves_the_seed_open(form: Form) -> None:
+    request = GenerationRequest(prompt="a cat", seed=5, width=128)
+    form.controller.use_request(request)
+    assert form.controller.texts["seed"] == "5"
+    form.controller.use_request(request, keep_seed=False)
+    assert form.controller.texts["seed"] == ""
+    assert form.controller.texts["width"] == "128"
+    assert form.layout.visited == ["create", "create"]
+
+
+@dataclass(frozen=True)
+class FakeEntry:
+    path: Path
+    prompt: str
+
+
+@pytest.fixture
+def history(form: Form) -> HistoryController:
+    return HistoryController(
+        cast(AppContext, form.context),
+        cast(Any, None),
+        cast(Any, form.panes),
+        cast(WindowLayout, form.layout),
+        form.controller,
+    )
+
+
+def test_history_actions_copy_and_reuse_a_picture(form: Form, history: HistoryController) -> None:
+    entry, made = FakeEntry(Path("/pictures/1.png"), "a cat"), record("a cat", seed=41)
+    for action in ("copy_path", "copy_prompt", "copy_json"):
+        history.perform(cast(Any, action), cast(Any, entry), made)
+    path, prompt, metadata = form.context.copied
+    assert path == ("/pictures/1.png", "The path")
+    assert prompt == ("a cat", "The prompt")
+    assert '"seed": 41' in metadata[0]
+    history.perform("init_image", cast(Any, entry), made)
+    assert form.controller.texts["init_image"] == "/pictures/1.png"
+    history.perform("reuse", cast(Any, entry), made)
+    assert form.controller.texts["seed"] == "41"
+    history.perform("vary", cast(Any, entry), made)
+    assert form.controller.texts["seed"] == ""
+
+
+def test_single_picture_request_has_the_pictures_own_seed() -> None:
+    made = record("cats", seed=41)
+    batch = made.model_copy(update={"request": made.request.changed(num_images_per_prompt=4)})
+    request = single_picture_request(batch.model_copy(update={"seed": 43}))
+    assert (request.seed, request.num_images_per_prompt) == (43, 1)
