@@ -108,7 +108,7 @@ class Bench:
         )
 
     def _for_model(self, loaded: LoadedModel) -> BenchPlan:
-        if "sizes" in self._plan.kept:
+        if "sizes" in self._plan.requested:
             return self._plan
         own = resolve(self._request, loaded)
         return replace(self._plan, sizes=native_sizes(own.width, own.height))
@@ -126,7 +126,7 @@ class Bench:
             try:
                 costs[size] = self._cost(plan, size, contenders)
             except GenerationError as error:
-                if "sizes" not in plan.kept and len(plan.sizes) > 1:
+                if "sizes" not in plan.requested and len(plan.sizes) > 1:
                     plan = replace(plan, sizes=tuple(each for each in plan.sizes if each != size))
                     self._notes.append(f"without {size[0]}×{size[1]}: {error}")
                     continue

@@ -61,7 +61,7 @@ class BenchPlan:
     sizes: tuple[Size, ...] = SIZES
     runs: int = RUNS
     count: int = 1
-    kept: frozenset[str] = frozenset()
+    requested: frozenset[str] = frozenset()
     """Names of the fields above that the user requested."""
 
     def cells(self) -> tuple[Cell, ...]:
@@ -116,14 +116,14 @@ _Reduction = Callable[[BenchPlan], tuple[BenchPlan, str] | None]
 
 
 def _one_prompt(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
-    if "prompts" in plan.kept or len(plan.prompts) == 1:
+    if "prompts" in plan.requested or len(plan.prompts) == 1:
         return None
     return replace(plan, prompts=plan.prompts[:1]), "one prompt only"
 
 
 def _runs(minimum: int) -> _Reduction:
     def reduce(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
-        if "runs" in plan.kept or plan.runs <= minimum:
+        if "runs" in plan.requested or plan.runs <= minimum:
             return None
         return replace(plan, runs=minimum), f"{minimum} run{'s' if minimum > 1 else ''} each"
 
@@ -131,14 +131,14 @@ def _runs(minimum: int) -> _Reduction:
 
 
 def _fewer_step_counts(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
-    if "steps" in plan.kept or len(plan.steps) == 1:
+    if "steps" in plan.requested or len(plan.steps) == 1:
         return None
     most = max(plan.steps)
     return replace(plan, steps=tuple(s for s in plan.steps if s != most)), f"without {most} steps"
 
 
 def _fewer_sizes(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
-    if "sizes" in plan.kept or len(plan.sizes) == 1:
+    if "sizes" in plan.requested or len(plan.sizes) == 1:
         return None
     largest = max(plan.sizes, key=lambda size: size[0] * size[1])
     sizes = tuple(size for size in plan.sizes if size != largest)
@@ -147,7 +147,7 @@ def _fewer_sizes(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
 
 def _fewer_steps(plan: BenchPlan) -> tuple[BenchPlan, str] | None:
     steps = max(plan.steps)
-    if "steps" in plan.kept or steps == 1:
+    if "steps" in plan.requested or steps == 1:
         return None
     return replace(plan, steps=(steps // 2,)), "fewer steps"
 

@@ -147,7 +147,7 @@ def _plan(
         for name, value in given.items()
         if value
     }
-    return BenchPlan(**given, count=count, kept=frozenset(given))
+    return BenchPlan(**given, count=count, requested=frozenset(given))
 
 
 def _measure(

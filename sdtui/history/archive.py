@@ -125,7 +125,7 @@ def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
     width, height = _size(path)
     values = found.values
     request = GenerationRequest.parse({"model": UNKNOWN_MODEL, **values})
-    lost = tuple(f"not carried over: {each}" for each in found.not_carried)
+    not_carried = tuple(f"not carried over: {each}" for each in found.not_carried)
     settings = None
     if {"sampler", "num_inference_steps", "guidance_scale"} <= values.keys():
         settings = ImageSettings(
@@ -147,7 +147,7 @@ def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
         request=request,
         settings=settings,
         model=ModelRecord(name=request.model, source="", family=""),
-        notices=(f"imported from {found.source}", *lost),
+        notices=(f"imported from {found.source}", *not_carried),
         images=(ImageRecord(index=0, seed=seed, width=width, height=height),),
     )
 

@@ -127,22 +127,22 @@ def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 def _png_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
     """Keyword and text of a text chunk; None if it is damaged or too long."""
-    keyword, _, rest = data.partition(b"\0")
+    keyword, _, remainder = data.partition(b"\0")
     compressed, encoding = kind == b"zTXt", "latin-1"
     if kind == b"iTXt":
-        compressed, encoding = rest[:1] == b"\x01", "utf-8"
-        parts = rest[2:].split(b"\0", 2)  # language, translated keyword, text
+        compressed, encoding = remainder[:1] == b"\x01", "utf-8"
+        parts = remainder[2:].split(b"\0", 2)  # language, translated keyword, text
         if len(parts) < 3:
             return None
-        rest = parts[2]
+        remainder = parts[2]
     elif compressed:
-        rest = rest[1:]
+        remainder = remainder[1:]
     if compressed:
-        inflated = _inflate(rest)
+        inflated = _inflate(remainder)
         if inflated is None:
             return None
-        rest = inflated
-    return keyword.decode("latin-1"), rest.decode(encoding, "replace")
+        remainder = inflated
+    return keyword.decode("latin-1"), remainder.decode(encoding, "replace")
 
 
 def _inflate(data: bytes) -> bytes | None:

@@ -283,15 +283,15 @@ class Index:
     def _free_id(self, summary: Summary) -> int:
         """The id made of a picture's time and position in its run, or the next free one."""
         window = first_id(summary.timestamp)
-        wanted = window + min(summary.images[0].index, IDS_PER_MILLISECOND // 2)
-        taken = self._last_id(wanted, wanted + 1)
+        candidate = window + min(summary.images[0].index, IDS_PER_MILLISECOND // 2)
+        taken = self._last_id(candidate, candidate + 1)
         while taken is not None:
             following = window + IDS_PER_MILLISECOND
             last = self._last_id(window, following)
-            wanted = window if last is None else last + 1
-            taken = last if wanted == following else None
+            candidate = window if last is None else last + 1
+            taken = last if candidate == following else None
             window = following
-        return wanted
+        return candidate
 
     def _last_id(self, first: int, after: int) -> int | None:
         rows = self._write("SELECT max(id) FROM entries WHERE id >= ? AND id < ?", first, after)

@@ -212,11 +212,11 @@ class History:
 
         Raises HistoryError if there is none, or more than one of this name.
         """
-        wanted = Path(which)
+        given = Path(which)
         found = [
             path
             for path in self.trashed()
-            if wanted in (Path(path.name), Path(path.stem)) or wanted.absolute() == path
+            if given in (Path(path.name), Path(path.stem)) or given.absolute() == path
         ]
         if len(found) != 1:
             raise HistoryError(

@@ -1,4 +1,4 @@
-"""Which models fit: what a run needs against the memory that is there."""
+"""Compare the memory that a model needs with the memory of the machine."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from sdtui.models.precision import automatic_dtype
 
 @dataclass(frozen=True)
 class MemoryBudget:
-    """The memory that a model can have, in bytes."""
+    """The memory for models, in bytes."""
 
     on_gpu: bool
     free: int
-    """What is unused, and what this process holds of it: a loaded model makes way for another."""
+    """Unused memory and that of this process, since a loaded model is replaced."""
     total: int
 
 
 @dataclass(frozen=True)
 class ModelFit:
-    """What a picture of the model's own size takes, in the fastest mode that fits."""
+    """The memory for a picture of native size, in the fastest mode that fits."""
 
     mode: MemoryMode
     bytes: int
@@ -33,13 +33,12 @@ class ModelFit:
 
 
 def native_size(description: ModelDescription) -> tuple[int, int]:
-    """Width and height in pixels of a model's own pictures; 512 where they aren't known."""
+    """Native width and height of a model in pixels, 512 if unknown."""
     return description.native.width or 512, description.native.height or 512
 
 
 def native_estimate(description: ModelDescription, dtype: DType, *, added: int = 0) -> Estimate:
-    """The memory that one picture of a model's native size needs. `added` = bytes of weights
-    beside the model's own."""
+    """The memory for a picture of native size, with `added` bytes of other weights."""
     guidance = description.native.guidance_scale
     return estimate_run(
         description,
@@ -53,8 +52,10 @@ def native_estimate(description: ModelDescription, dtype: DType, *, added: int =
 def model_fit(
     description: ModelDescription, budget: MemoryBudget, memory: int, dtype: DType = DType.AUTO
 ) -> ModelFit:
-    """What a model needs of `memory` bytes in the mode that the engine will choose. On a CPU there
-    is one mode: the weights have nowhere else to be."""
+    """Compare a model with `memory` bytes, in the mode that the engine would choose.
+
+    On a CPU there is only the mode FULL.
+    """
     if dtype is DType.AUTO:
         dtype = automatic_dtype(accelerator=budget.on_gpu)
     estimate = native_estimate(description, dtype)
@@ -85,13 +86,15 @@ LARGE_MODELS = {
         "sd1", 512, 859_520_964, (123_060_480,)
     ),
 }
-"""Models of the hub that a newcomer may want, largest first. The numbers of parameters are those
-of diffusers' classes with these models' configs."""
+"""Models to recommend to new users, largest first. The numbers of parameters are those of diffusers'
+classes with the configs of these models."""
 
 
 def recommend_download(budget: MemoryBudget) -> tuple[str, str]:
-    """The largest model to download that fits, on a GPU whole or in parts; and how it fits. The
-    smallest where none does and where there is no GPU."""
+    """The largest model to download that fits on the GPU in any mode, and how it fits.
+
+    Without a GPU, or if none fits, it is the smallest.
+    """
     fits = {name: model_fit(each, budget, budget.total) for name, each in LARGE_MODELS.items()}
     smallest = next(reversed(fits))
     name = next((name for name, each in fits.items() if budget.on_gpu and each.fits), smallest)

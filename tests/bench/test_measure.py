@@ -74,7 +74,7 @@ def test_size_that_does_not_fit_in_memory_is_skipped(
 def test_requested_size_that_does_not_fit_is_reported_as_failed(
     monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
 ) -> None:
-    plan = BenchPlan(("a",), (2,), (_SMALL, _LARGE), runs=1, kept=frozenset({"sizes"}))
+    plan = BenchPlan(("a",), (2,), (_SMALL, _LARGE), runs=1, requested=frozenset({"sizes"}))
     bench = _bench(monkeypatch, tiny_sd1, plan, too_large=_LARGE)
     bench.run()
     small, large = bench.report().cells
@@ -87,7 +87,7 @@ def test_requested_size_that_does_not_fit_is_reported_as_failed(
 def test_warm_up_is_not_counted_and_interrupt_keeps_finished_runs(
     monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path
 ) -> None:
-    plan = BenchPlan(("a", "b"), (2,), (_SMALL,), runs=2, kept=frozenset({"sizes"}))
+    plan = BenchPlan(("a", "b"), (2,), (_SMALL,), runs=2, requested=frozenset({"sizes"}))
     # One run for warming up, two of the first cell, one of the second.
     bench = _bench(monkeypatch, tiny_sd1, plan, interrupted_after=5)
     with pytest.raises(KeyboardInterrupt):
@@ -100,14 +100,14 @@ def test_warm_up_is_not_counted_and_interrupt_keeps_finished_runs(
 def test_diffusers_defaults_are_compared_in_float32(tiny_sd1: Path, tmp_path: Path) -> None:
     halves: Any = DiffusionPipeline.from_pretrained(tiny_sd1, dtype=torch.float16)
     halves.save_pretrained(tmp_path)
-    plan = BenchPlan(("a cat",), (1,), (_SMALL,), runs=1, kept=frozenset({"sizes"}))
+    plan = BenchPlan(("a cat",), (1,), (_SMALL,), runs=1, requested=frozenset({"sizes"}))
     only = _measured(str(tmp_path), plan, "diffusers-defaults", dtype=DType.BFLOAT16)
     assert only.difference is not None
     assert 0 < only.difference < 10  # bfloat16 against float32
 
 
 def test_batch_is_compared_with_single_pictures(tiny_sd1: Path) -> None:
-    plan = BenchPlan(("a cat",), (2,), (_SMALL,), runs=2, count=3, kept=frozenset({"sizes"}))
+    plan = BenchPlan(("a cat",), (2,), (_SMALL,), runs=2, count=3, requested=frozenset({"sizes"}))
     only = _measured(str(tiny_sd1), plan, "one-by-one")
     assert {sample.batch_size for sample in only.samples} == {3}
     assert {sample.batch_size for sample in only.against} == {1}
@@ -116,7 +116,7 @@ def test_batch_is_compared_with_single_pictures(tiny_sd1: Path) -> None:
 
 
 def test_grid_is_reduced_to_fit_the_time(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> None:
-    plan = BenchPlan(sizes=(_SMALL,), kept=frozenset({"sizes"}))
+    plan = BenchPlan(sizes=(_SMALL,), requested=frozenset({"sizes"}))
     # The classic steps and prompts, three runs each, would take 166 s by what the warm-up tells.
     bench = _bench(monkeypatch, tiny_sd1, plan, seconds=60)
     bench.run()

@@ -47,7 +47,7 @@ def test_prompts_are_dropped_first_then_steps_then_sizes() -> None:
 
 def test_requested_values_are_kept_and_the_excess_is_reported() -> None:
     kept = frozenset({"prompts", "steps", "sizes", "runs"})
-    plan = BenchPlan(kept=kept)
+    plan = BenchPlan(requested=kept)
     smaller, notes = fit_to(plan, COSTS, 60)
     assert smaller == plan
     assert "more than the 60 s given" in notes[0]

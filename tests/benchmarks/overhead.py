@@ -33,7 +33,9 @@ def main() -> None:
     options = parser.parse_args()
     quiet_libraries()
     kept = frozenset({"prompts", "steps", "sizes", "runs"})
-    plan = BenchPlan(("a red cat",), (options.steps,), ((_SIZE, _SIZE),), options.pairs, kept=kept)
+    plan = BenchPlan(
+        ("a red cat",), (options.steps,), ((_SIZE, _SIZE),), options.pairs, requested=kept
+    )
     with tempfile.TemporaryDirectory() as name:
         # Wide enough for steps of at least 50 ms.
         model = make_sd1(Path(name), width=96)
