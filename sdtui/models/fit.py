@@ -86,8 +86,8 @@ LARGE_MODELS = {
         "sd1", 512, 859_520_964, (123_060_480,)
     ),
 }
-"""Models to recommend to new users, largest first. The numbers of parameters are those of diffusers'
-classes with the configs of these models."""
+"""Models to recommend to new users, largest first. Their numbers of parameters are those of
+diffusers' classes with the configs of these models."""
 
 
 def recommend_download(budget: MemoryBudget) -> tuple[str, str]:
