@@ -22,7 +22,7 @@ _COMBINED: Mapping[Dialect, Mapping[str, str]] = {
         "init_image": "image",
     },
 }
-"""Fields that an API words otherwise; its bodies convert them."""
+"""Fields that an API has in another form; its bodies convert them."""
 
 
 def names_in(dialect: Dialect) -> dict[str, str]:

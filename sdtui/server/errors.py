@@ -1,5 +1,4 @@
-"""Errors as answers: an id, a sentence, and the shape that each API's clients expect. The traceback
-stays in the log."""
+"""Error responses in the shape that each API's clients expect; tracebacks stay in the log."""
 
 from __future__ import annotations
 
@@ -33,45 +32,45 @@ _STATUSES: Mapping[str, int] = {
     "QueueClosedError": 503,
     "OutputError": 507,
 }
-"""By the class of our error; every other one is a 500."""
+"""By the class of the SdtuiError; all others are 500."""
 
 MOST_PROBLEMS = 20
-"""More are left out of an answer: a body may have a million."""
+"""Most problems in a response, since a body could have a million."""
 
 GONE = 499
-"""What the log and the metrics say of a client that went away; nobody receives it."""
+"""Status of a disconnected client in the log and the metrics; it is never sent."""
 
 
 class FieldProblem(BaseModel):
-    """One wrong value."""
+    """A wrong value."""
 
     field: str
     message: str
 
 
 class ErrorAnswer(BaseModel):
-    """What is wrong, in the shape of our own API."""
+    """An error of sdtui's own API."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     id: str
-    """Also in the log, beside the traceback, if there is one."""
+    """The id of the request, which the log has with the traceback."""
     type: str
     message: str
     problems: list[FieldProblem] = []
     job: str | None = None
     attempts: list[AttemptRecord] = []
-    """What was tried before memory ran out for good."""
+    """The attempts of a run that ran out of memory."""
 
 
 class OwnError(BaseModel):
-    """The body of an error of our own API."""
+    """The body of an error of sdtui's own API."""
 
     error: ErrorAnswer
 
 
 class A1111Error(BaseModel):
-    """The body of an error as A1111's clients know it."""
+    """The body of an error of A1111's API."""
 
     error: str
     detail: str
@@ -83,7 +82,7 @@ class A1111Error(BaseModel):
 
 
 class OpenAIErrorDetail(BaseModel):
-    """What is wrong, as OpenAI's clients know it."""
+    """An error of OpenAI's API."""
 
     message: str
     type: str
@@ -95,14 +94,14 @@ class OpenAIErrorDetail(BaseModel):
 
 
 class OpenAIError(BaseModel):
-    """The body of an error as OpenAI's clients know it."""
+    """The body of an error of OpenAI's API."""
 
     error: OpenAIErrorDetail
 
 
 class ApiError(HTTPException):
-    """An answer that is an error. Raised by handlers; `respond` makes the answer. An HTTPException,
-    since FastAPI turns every other error that comes up while a body is read into one of its own."""
+    """An error response, raised by handlers and made by `respond`. It is an HTTPException, since
+    FastAPI replaces all other errors that are raised while a body is read."""
 
     def __init__(
         self,
@@ -124,7 +123,7 @@ class ApiError(HTTPException):
 
 
 def from_sdtui(error: SdtuiError, headers: Mapping[str, str] | None = None) -> ApiError:
-    """The answer to one of our own errors."""
+    """Return the response for an SdtuiError."""
     name = type(error).__name__
     problems: list[Problem] = []
     if isinstance(error, InvalidRequestError):
@@ -136,8 +135,7 @@ def from_sdtui(error: SdtuiError, headers: Mapping[str, str] | None = None) -> A
 
 
 def from_failed(event: Failed, job: Job | None = None) -> ApiError:
-    """The answer to a job that failed, with the story of its attempts, or to a model that could not
-    be read."""
+    """Return the response for a job that failed, with its attempts, or for a failed preload."""
     record = event.record
     return ApiError(
         _STATUSES.get(event.error_type, 500),
@@ -145,7 +143,7 @@ def from_failed(event: Failed, job: Job | None = None) -> ApiError:
         public_message(str(event), event.error_type, job),
         job=job.id if job is not None else None,
         attempts=record.attempts if record is not None else (),
-        # It has been tried in every way already: clients that try again by themselves shouldn't.
+        # The retry ladder has been tried already, so clients shouldn't retry by themselves.
         headers={"x-should-retry": "false"},
     )
 
@@ -161,7 +159,7 @@ def public_message(error: str, error_type: str, job: Job | None = None) -> str:
 
 
 def ending() -> ApiError:
-    """The answer to who asks for something while the server ends."""
+    """Return the response during shutdown."""
     return hanging_up(
         503,
         "ShuttingDown",
@@ -173,12 +171,12 @@ def ending() -> ApiError:
 def hanging_up(
     status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
 ) -> ApiError:
-    """The answer to a request whose body isn't read to its end: nothing can follow it."""
+    """Return a response to a request whose body wasn't read, which closes the connection."""
     return ApiError(status, kind, message, headers={**(headers or {}), "Connection": "close"})
 
 
 def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
-    """An error in the shape of an API."""
+    """Return an error in the shape of an API."""
     body: BaseModel
     status = error.status_code
     attempts = list(error.attempts)
@@ -204,7 +202,7 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
 
 
 def openai_error(error: ApiError, request_id: str) -> OpenAIError:
-    """The body of an error as OpenAI's clients know it."""
+    """The body of an error of OpenAI's API."""
     fields = [_param(each.field, _OPENAI_PARAMS) for each in error.problems]
     detail = OpenAIErrorDetail(
         message=_message(error, _OPENAI_PARAMS),
@@ -219,14 +217,14 @@ def openai_error(error: ApiError, request_id: str) -> OpenAIError:
 
 
 def shape_of(path: str) -> Shape:
-    """The API that a path belongs to."""
+    """Return the API of a path."""
     if path.startswith("/sdapi/"):
         return "a1111"
     return "openai" if path.startswith("/v1/") else "sdtui"
 
 
 def documented(shape: Shape, *statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for the OpenAPI document: these, and those that any may have."""
+    """Return the errors of a route for the OpenAPI document: these, and those of all routes."""
     model = {"sdtui": OwnError, "a1111": A1111Error, "openai": OpenAIError}[shape]
     every = {400, 401, 403, 413, 415, 422, 500, *statuses}
     return {status: {"model": model, "description": _MEANINGS[status]} for status in sorted(every)}
@@ -267,7 +265,7 @@ _A1111_PARAMS = {**names_in_errors("a1111"), **names_in_errors("a1111_option")}
 
 
 def _message(error: ApiError, names: Mapping[str, str]) -> str:
-    """What is wrong, with an API's own names for the fields."""
+    """The message with an API's names for the fields."""
     messages = [str(replace(each, field=_param(each.field, names))) for each in error.problems]
     return f"{'; '.join(dict.fromkeys(messages))}." if messages else error.message
 

@@ -178,7 +178,8 @@ def test_fields_without_effect_are_listed_in_the_answer(ask: httpx.Client) -> No
 
 def test_infotext_fills_missing_fields(ask: httpx.Client) -> None:
     settings = "Steps: 40, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 2, Seed: 5"
-    text = f"a cat\nNegative prompt: dog\n{settings}, Size: 72x64, Clip skip: 2, Model: x"
+    settings += ", Size: 72x64, Clip skip: 2, ENSD: 31337, Model: x"
+    text = f"a cat\nNegative prompt: dog\n{settings}"
     answer = ask.post("/sdapi/v1/txt2img", json={"infotext": text, "steps": 2, "width": 64})
     info = json.loads(answer.json()["info"])
     assert (info["prompt"], info["negative_prompt"]) == ("a cat", "dog")
@@ -186,7 +187,8 @@ def test_infotext_fills_missing_fields(ask: httpx.Client) -> None:
     assert (info["width"], info["height"]) == (64, 64)
     assert "Schedule type: Karras" in info["infotexts"][0]
     received = " | ".join(info["not_applied"])
-    assert "infotext: Clip skip 2" in received
+    assert info["clip_skip"] == 2
+    assert "infotext: ENSD 31337" in received
     assert "infotext: Model x" in received
 
 

@@ -45,22 +45,22 @@ class ImagesAnswer(BaseModel):
     """The pictures."""
 
     images: list[str]
-    """PNG files (or what `samples_format` says) as base64."""
+    """Files as base64, PNG or the format in `samples_format`."""
     parameters: dict[str, Any]
-    """What was asked for."""
+    """The request."""
     info: str
-    """How they were made, as JSON in a string."""
+    """The values that were used, as a JSON text."""
 
 
 @router.post("/txt2img", response_model=ImagesAnswer, responses=_ERRORS)
 async def txt2img(body: Txt2ImgBody, services: ServicesDep, http: Request) -> Response:
-    """Make pictures from a prompt, and wait for them."""
+    """Generate pictures from a prompt and wait for them."""
     return await _answer(body, services, http)
 
 
 @router.post("/img2img", response_model=ImagesAnswer, responses=_ERRORS)
 async def img2img(body: Img2ImgBody, services: ServicesDep, http: Request) -> Response:
-    """Make pictures from a picture and a prompt, and wait for them."""
+    """Generate pictures from a picture and a prompt and wait for them."""
     return await _answer(body, services, http)
 
 
@@ -80,8 +80,8 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
 
 
 async def _model(services: ServerServices, body: Txt2ImgBody) -> str:
-    """The model that the options of this request name, else the infotext's where it is served
-    here, else the chosen one."""
+    """The model in the request's options, else that of the infotext if it is available, else the
+    selected one."""
     title = body.checkpoint()
     named = body.imported.values.get("model")
     if title is None and named is not None:
@@ -92,7 +92,7 @@ async def _model(services: ServerServices, body: Txt2ImgBody) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """Some of the pictures that were asked for, with the record of the job that made them."""
+    """Pictures of a request, with the record of their job."""
 
     record: GenerationRecord
     pictures: tuple[Picture, ...]
@@ -105,8 +105,8 @@ async def _make(
     request: GenerationRequest,
     output: Output,
 ) -> list[_Part]:
-    """Carry out a request. Where a client skips, a new job goes on with the pictures behind the
-    skipped ones; where one interrupts, what was made until then is the answer."""
+    """Generate the pictures of a request. If a client skips, a new job makes the pictures after the
+    skipped ones; if it interrupts, the answer has the pictures that are finished."""
     parts: list[_Part] = []
     remaining: GenerationRequest | None = request
     front = False
@@ -128,7 +128,7 @@ async def _make(
 
 @contextmanager
 def _asked_by(services: ServerServices, http: Request, job: str) -> Iterator[None]:
-    """Remember who asked for a job while it isn't over."""
+    """Remember the client of a job until the job has ended."""
     state = services.a1111
     state.clients[job] = client_address(http)
     try:
@@ -146,8 +146,8 @@ def _asked_by(services: ServerServices, http: Request, job: str) -> Iterator[Non
 def behind_skipped(
     body: Txt2ImgBody, request: GenerationRequest, made: GenerationOutcome
 ) -> GenerationRequest | None:
-    """What is still to be made where someone skipped: one iteration is, or what was left of it. The
-    engine may have had several in hand at once; those behind it are begun again."""
+    """The request for the pictures after a skipped iteration; None if there are none. Pictures of
+    later iterations in the same batch are generated again."""
     done = (len(made.pictures) // body.batch_size + 1) * body.batch_size
     if made.event.kind == "finished" or done >= request.num_images_per_prompt:
         return None
@@ -200,7 +200,7 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
         ],
         **_named_values(parts[0].record.values() if parts else request.values()),
     }
-    if not parts:  # someone interrupted before the first was finished
+    if not parts:  # interrupted before the first picture was finished
         return info | {"sd_model_name": request.model, "version": f"sdtui {__version__}"}
     info |= _info_of_record(parts[0].record)
     cut = {each.field: each.cut for each in parts[0].record.truncations}

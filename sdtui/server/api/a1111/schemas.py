@@ -20,7 +20,7 @@ from sdtui.server.errors import ApiError, from_sdtui
 
 _MOST = 64
 _MOST_FIELDS = 1000
-"""Far more than any client sends, and a body may hold a million."""
+"""More than any client sends; a body could have a million."""
 _NOTHING: tuple[object, ...] = (None, False, 0, "", [], {})
 _FITS = (InitImageFit.STRETCH, InitImageFit.CROP, InitImageFit.PAD, InitImageFit.STRETCH)
 """By resize_mode."""
@@ -32,24 +32,24 @@ _FORMATS: Mapping[object, Output] = {
 }
 _NAMES = names_in("a1111")
 _OPTIONS = names_in("a1111_option")
-_HEEDED = {"sd_model_checkpoint", "samples_format", *_OPTIONS.values()}
+_SUPPORTED_OPTIONS = {"sd_model_checkpoint", "samples_format", *_OPTIONS.values()}
 
-_IN_VAIN = (
+_IGNORED = (
     *("styles", "subseed_strength", "restore_faces", "tiling", "alwayson_scripts", "eta"),
     *("refiner_checkpoint", "include_init_images"),
 )
-"""What is taken, but has no effect here."""
+"""Fields that are accepted without effect."""
 _NOT_WORDS = re.compile(
     r"<(?:lora|lyco|hypernet):[^<>]*>"  # networks
     r"|\([^()]*:\s*\d[\d.]*\)"  # weights
     r"|\[[^\[\]]*:\s*\d[\d.]*\]"  # words that change at a step
     r"|\bBREAK\b"
 )
-"""What A1111 doesn't take for words in a prompt."""
+"""Prompt syntax of A1111 that isn't plain words."""
 
 
 class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore[misc]
-    """What to make. What is left open, or null, takes the model's own value."""
+    """The pictures to generate. Fields that are missing or null take the model's native value."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -60,26 +60,26 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     subseed_strength: float = Field(0, ge=0, le=1, allow_inf_nan=False)
     sampler_name: str | None = Field(None, max_length=100)
     sampler_index: str | None = Field(None, max_length=100)
-    """The old name of sampler_name."""
+    """Former name of sampler_name."""
     scheduler: str | None = Field(None, max_length=100)
-    """Left open or Automatic: the one that goes with the sampler."""
+    """Missing or Automatic = the one that suits the sampler."""
     batch_size: int = Field(1, ge=1, le=_MOST)
     n_iter: int = Field(1, ge=1, le=_MOST)
     width: Annotated[int | None, limits_of("width", multiple_of=None)] = None
     height: Annotated[int | None, limits_of("height", multiple_of=None)] = None
     """Sizes are rounded down to a multiple of 8."""
     enable_hr: bool | None = False
-    """Only false: sdtui has no hires fix."""
+    """Must be false: sdtui has no hires fix."""
     styles: list[str] | None = Field(None, max_length=100)
     script_name: str | None = Field(None, max_length=200)
-    """Only empty: sdtui has no scripts."""
+    """Must be empty: sdtui has no scripts."""
     override_settings: dict[str, Any] | None = None
     """`sd_model_checkpoint`, `samples_format` (png, jpg, webp) and the options that are fields of
     a request are heeded."""
     override_settings_restore_afterwards: bool = True
-    """Whether the model of `override_settings` is for this request alone."""
+    """False = the model of `override_settings` stays selected after this request."""
     infotext: str | None = Field(None, max_length=100_000)
-    """Settings as A1111's text, for what the request itself leaves open."""
+    """An infotext with values for fields that the request doesn't have."""
     send_images: bool = True
     restore_faces: bool | None = None
     tiling: bool | None = None
@@ -99,7 +99,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         return {name: value for name, value in values.items() if value is not None}
 
     def check(self) -> None:
-        """Raises ApiError for what would change the picture and can't be had here."""
+        """Raises ApiError for unsupported fields that would change the picture."""
         if self.enable_hr:
             raise ApiError(
                 400, "Unsupported", "There is no hires fix here. Ask for the size itself."
@@ -108,14 +108,14 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
             raise ApiError(422, "Script not found", f"Script '{self.script_name}' not found.")
 
     def checkpoint(self) -> str | None:
-        """The model that the request names for itself."""
+        """The model in `override_settings`. Raises ApiError if it isn't a text."""
         name = (self.override_settings or {}).get("sd_model_checkpoint")
         if name is not None and not isinstance(name, str):
             raise ApiError(422, "InvalidRequestError", "sd_model_checkpoint must be a name.")
         return name or None
 
     def output(self) -> Output:
-        """The format of the pictures. Raises ApiError for one that isn't known."""
+        """The format of the pictures. Raises ApiError for an unknown one."""
         name = (self.override_settings or {}).get("samples_format") or "png"
         if not isinstance(name, str) or name.lower() not in _FORMATS:
             known = ", ".join(map(str, _FORMATS))
@@ -124,7 +124,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
 
     @cached_property
     def imported(self) -> ImportedSettings:
-        """What the infotext says. Raises ApiError (400) for a text that holds no settings."""
+        """The values in the infotext. Raises ApiError (400) if it has none."""
         if not self.infotext:
             return ImportedSettings({}, "")
         try:
@@ -133,7 +133,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
             raise from_sdtui(error) from error
 
     def values(self) -> dict[str, Any]:
-        """The fields of a GenerationRequest. Raises ApiError (400) for an unknown sampler."""
+        """The values of a GenerationRequest. Raises ApiError (400) for an unknown sampler."""
         values = {name: getattr(self, theirs) for name, theirs in _NAMES.items()}
         values |= {
             "sampler": self._sampler(),
@@ -160,29 +160,29 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         return values
 
     def _image_values(self) -> dict[str, Any]:
-        """The picture to start from."""
+        """The values about an init image."""
         return {}
 
     def not_applied(self) -> list[str]:
-        """What was asked for besides, that had no effect."""
-        found = [name for name in _IN_VAIN if getattr(self, name, None) not in (*_NOTHING, "None")]
+        """The fields, options and prompt syntax of the request that had no effect."""
+        found = [name for name in _IGNORED if getattr(self, name, None) not in (*_NOTHING, "None")]
         for text in (self.prompt, self.negative_prompt):
             found += [each[:100] for each in dict.fromkeys(_NOT_WORDS.findall(text))]
         if not self._scheduler_is_known():
             found.append("scheduler")
-        found += [f"override_settings.{name}" for name in self._overridden_in_vain()]
+        found += [f"override_settings.{name}" for name in self._ignored_options()]
         found += [f"infotext: {each}" for each in self.imported.not_carried]
         return found
 
-    def _overridden_in_vain(self) -> list[str]:
-        """Options that nothing here stands for, unless they are asked for as they are."""
-        as_it_is = OptionsAnswer.model_fields
+    def _ignored_options(self) -> list[str]:
+        """Unsupported options, unless they have their default value."""
+        defaults = OptionsAnswer.model_fields
         return [
             name[:100]
             for name, value in (self.override_settings or {}).items()
-            if name not in _HEEDED
+            if name not in _SUPPORTED_OPTIONS
             and value not in _NOTHING
-            and not (name in as_it_is and value == as_it_is[name].default)
+            and not (name in defaults and value == defaults[name].default)
         ]
 
     def _scheduler_is_known(self) -> bool:
@@ -205,20 +205,20 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
 
 
 class Img2ImgBody(Txt2ImgBody):
-    """What to make of a picture."""
+    """The pictures to generate from a picture."""
 
     init_images: list[str] = Field(min_length=1, max_length=1)
     """One picture, as base64 or a data URL."""
     mask: str | None = None
-    """Only empty: sdtui has no inpainting."""
+    """Must be empty: sdtui has no inpainting."""
     resize_mode: int = Field(0, ge=0, le=3)
-    """What is done with a picture of another shape: 0 and 3 stretch it, 1 crops it, 2 pads it."""
+    """For a picture of another aspect ratio: 0 and 3 = stretch, 1 = crop, 2 = pad."""
     include_init_images: bool = False
 
     _input_images: ClassVar[tuple[str, ...]] = ("init_image",)
 
     def check(self) -> None:
-        """As for txt2img."""
+        """See Txt2ImgBody."""
         super().check()
         if self.mask:
             raise ApiError(400, "Unsupported", "There is no inpainting here. Leave the mask out.")
