@@ -73,3 +73,22 @@ class EventLevel(IntEnum):
     SUCCESS = 2
     WARNING = 3
     ERROR = 4
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """True if the job won't change any more."""
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+    @property
+    def is_wanted(self) -> bool:
+        """True if the job waits or runs and nobody has cancelled it."""
+        return self in (JobState.QUEUED, JobState.RUNNING)

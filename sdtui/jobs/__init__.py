@@ -3,7 +3,7 @@
 Interfaces import from here, and from the modules that fold events and put them into words.
 """
 
-from sdtui.core.job_state import JobState
+from sdtui.core.enums import JobState
 from sdtui.jobs.api import Backend, Hardware, JobPicture, Jobs, Models, PictureId, Pictures
 from sdtui.jobs.job import Job, Output
 

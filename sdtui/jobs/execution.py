@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import PictureFormat
+from sdtui.core.enums import JobState, PictureFormat
 from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
-from sdtui.core.job_state import JobState
 from sdtui.jobs.generator import Generator
 from sdtui.jobs.job import Job, Output
 from sdtui.requests.events import Cancelled, Failed, FinalEvent, Finished, Report, Saved, Started

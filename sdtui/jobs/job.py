@@ -6,8 +6,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from sdtui.core.enums import PictureFormat
-from sdtui.core.job_state import JobState
+from sdtui.core.enums import JobState, PictureFormat
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import MAX_SEED, GenerationRequest

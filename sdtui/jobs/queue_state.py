@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import JobState
 from sdtui.core.errors import QueueFullError
-from sdtui.core.job_state import JobState
 from sdtui.jobs.execution import JobOutcome, finished_job
 from sdtui.jobs.job import Job
 from sdtui.jobs.progress import JobProgress

@@ -15,7 +15,7 @@ from textual.app import App
 from textual.screen import Screen
 
 from sdtui.core import runtime
-from sdtui.core.job_state import JobState
+from sdtui.core.enums import JobState
 from sdtui.tui.terminal.restore import terminal_is_gone
 
 if TYPE_CHECKING:

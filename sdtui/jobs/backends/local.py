@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from sdtui.core.job_state import JobState
+from sdtui.core.enums import JobState
 from sdtui.core.settings import Settings
 from sdtui.jobs.backends.models import LocalModels
 from sdtui.jobs.backends.pictures import LocalPictures

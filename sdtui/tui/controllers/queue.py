@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
+from sdtui.core.enums import JobState
 from sdtui.core.errors import SdtuiError
-from sdtui.core.job_state import JobState
 from sdtui.core.text import one_line
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.widget import Widget
 
-from sdtui.core.job_state import JobState
+from sdtui.core.enums import JobState
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.messages import message
