@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from sdtui.core import runtime
 from sdtui.core.errors import QueueClosedError, SettingsError
 from sdtui.core.settings import Settings
-from sdtui.jobs import Backend, JobState
+from sdtui.jobs import Backend
 from sdtui.server.app import make_app
 from sdtui.server.connection import Connection
 from sdtui.server.dependencies import ServerServices, build_services
@@ -137,19 +137,19 @@ class Server(uvicorn.Server):
 
 
 async def _finish(services: ServerServices) -> None:
-    """Close the queue and give the running picture its grace period; other jobs are saved."""
+    """Close the queue and give the running pictures their grace period; other jobs are saved."""
     services.backend.jobs.finish()
     services.closing.set()
-    active = (JobState.RUNNING, JobState.CANCELLING)
-    running = next((job.id for job in services.backend.jobs.jobs() if job.state in active), None)
-    # A job that waits for the import of the engine is running but not started: don't wait.
-    if running is not None and running == services.job_events.running:
-        with suppress(KeyError):  # it has ended and was forgotten
-            await asyncio.to_thread(services.backend.jobs.wait, running, services.options.grace)
-        if running != services.job_events.running:
+    jobs, grace = services.backend.jobs, services.options.grace
+    # Not those that wait for the import of the engine: they are running but not started.
+    if started := services.job_events.running_jobs():
+        waits = (asyncio.to_thread(jobs.wait, each.job, grace) for each in started)
+        await asyncio.gather(*waits, return_exceptions=True)  # KeyError: it was forgotten
+        late = [each.job for each in services.job_events.running_jobs()]
+        if not late:
             return
-        _log.warning("job %s didn't end in %s s and is stopped", running, services.options.grace)
-        await asyncio.to_thread(services.backend.jobs.close, _LAST_SECONDS)
+        _log.warning("%s didn't end in %s s and will be stopped", ", ".join(late), grace)
+        await asyncio.to_thread(jobs.close, _LAST_SECONDS)
     services.grace_over.set()
 
 

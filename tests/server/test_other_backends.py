@@ -111,3 +111,14 @@ def test_name_of_the_hub_is_served_only_if_downloads_are_allowed() -> None:
     ):
         with pytest.raises(ModelNotFoundError):
             models.resolve("owner/name")
+
+
+async def test_client_interrupts_its_own_job_of_several_that_run(
+    ask: httpx.AsyncClient, services: ServerServices, backend: FakeBackend
+) -> None:
+    first, second = [(await ask.post("/jobs", json=BODY)).json()["id"] for _ in range(2)]
+    backend.jobs.start(first, "cuda:0")
+    backend.jobs.start(second, "cuda:1")
+    services.a1111.clients[second] = "127.0.0.1"
+    await ask.post("/sdapi/v1/skip")
+    assert backend.jobs.cancelled == [second]

@@ -122,8 +122,10 @@ def client_address(http: Request) -> str:
 
 
 def _own_running(services: ServerServices, http: Request) -> str | None:
-    job = services.job_events.running
-    return job if job and services.a1111.clients.get(job) == client_address(http) else None
+    """Return the id of this client's running job."""
+    clients, address = services.a1111.clients, client_address(http)
+    running = (each.job for each in services.job_events.running_jobs())
+    return next((job for job in running if clients.get(job) == address), None)
 
 
 def _timestamp(seconds: float) -> str:
