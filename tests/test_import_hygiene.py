@@ -81,16 +81,16 @@ def test_the_engine_knows_no_face() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wish", [None, "/somewhere/else"])
+@pytest.mark.parametrize("chosen", [None, "/somewhere/else"])
 def test_what_torch_compiles_outlives_a_reboot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wish: str | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    if wish:
-        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", wish)
+    if chosen:
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", chosen)
     code = "import sdtui.engine, os\nprint(os.environ['TORCHINDUCTOR_CACHE_DIR'])"
-    assert _printed(code)[0] == (wish or str(tmp_path / "sdtui" / "compiled"))
+    assert _printed(code)[0] == (chosen or str(tmp_path / "sdtui" / "compiled"))
 
 
 @pytest.mark.slow

@@ -148,8 +148,8 @@ class Bench:
             contender.generate(cell, _ignore_step)
         result = self._engine.generate(cell, _ignore_step)
         batches = -(-cell.count // (result.measurement.batch_size or 1))
-        others = result.measurement.seconds - result.measurement.stages.get(Stage.DENOISE, 0.0)
-        return Cost(step=result.step_seconds * batches, fixed=max(others, 0.0))
+        second = result.measurement.seconds - result.measurement.stages.get(Stage.DENOISE, 0.0)
+        return Cost(step=result.step_seconds * batches, fixed=max(second, 0.0))
 
     def _measure_all(self, contenders: list[Contender]) -> None:
         cells = self._plan.cells()
@@ -217,13 +217,13 @@ class _Result:
         )
 
 
-def picture_difference(ours: list[Image.Image], others: list[Image.Image]) -> float:
+def picture_difference(first: list[Image.Image], second: list[Image.Image]) -> float:
     """The mean absolute difference of all channel values, from 0 to 255."""
     means = [
         sum(stat.mean) / len(stat.mean)
         for stat in (
             ImageStat.Stat(ImageChops.difference(one, other))
-            for one, other in zip(ours, others, strict=True)
+            for one, other in zip(first, second, strict=True)
         )
     ]
     return sum(means) / len(means)

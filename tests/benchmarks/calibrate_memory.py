@@ -1,4 +1,4 @@
-"""Measures what one denoiser pass and one VAE decode of the real architectures need beside their
+"""Measure what one denoiser pass and one VAE decode of the real architectures need besides their
 weights (random ones), for the constants in sdtui/models/estimate.py.
 
 python -m tests.benchmarks.calibrate_memory [--family sd1] [--size 512]

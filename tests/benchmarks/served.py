@@ -62,7 +62,7 @@ class Overheard(RobustStableDiffusionGenerator):
 
 
 class Middle(NamedTuple):
-    """A median (or what else is told), and where it lies with 95 % confidence."""
+    """A median or another figure, and where it lies with 95 % confidence."""
 
     median: float
     low: float

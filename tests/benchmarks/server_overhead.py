@@ -1,14 +1,14 @@
-"""What the server adds to the engine's time for a picture of so many seconds: the engine called
-directly (A), and what a client waits for the same over HTTP (B), in one process and on one thread,
-the worker's: another thread's memory lies elsewhere, which can make the same computation a tenth
-slower or quicker for as long as the process lives.
+"""Measure the time that the server adds to a picture of so many seconds.
 
-By parts: what there is beside the engine's stages, each picture, less what there is beside them in
-A. By the whole: A B B A in each round, so that what makes a machine slower or quicker meanwhile
-counts for both; A over A says how much of a difference is mere chance. What disturbs a picture only
-ever makes it slower, so the quickest quarter of B over that of A is told too. All on one core where
-there is a way to stay on it, since those of a virtual machine differ by a tenth: what the server
-does beside the engine then counts in full. So torch has one thread. Ends with 1 if more than a
+A calls the engine directly, B waits for the same picture over HTTP; both in one process and on the
+worker's thread, since memory of another thread can make the same computation a tenth slower or
+faster for the life of the process.
+
+By parts: the time of each picture outside the engine's stages, less that time in A. By the whole:
+A B B A in each round, so that drift of the machine counts for both; A over A shows how much is
+noise. Noise only adds time, so the fastest quarter of B over that of A is printed too. All on one
+core where the process can be pinned, since the cores of a virtual machine differ by a tenth; the
+server's own work then counts in full, and torch has one thread. Exits with 1 if more than a
 hundredth is added.
 
 python -m tests.benchmarks.server_overhead [--rounds 15] [--seconds 3]
@@ -58,7 +58,7 @@ def _measure(number: int, seconds: float) -> list[str]:
     as_served_on_one_core()
     values: dict[str, Any] = {"prompt": "a red apple", "seed": 1, "width": 128, "height": 128}
     own: list[float] = []
-    beside: list[float] = []
+    added: list[float] = []
     with (
         tempfile.TemporaryDirectory() as name,
         live(Path(name), _Watched.make) as running,
@@ -76,12 +76,12 @@ def _measure(number: int, seconds: float) -> list[str]:
             assert answer.status_code == 200, answer.text
             stages = sum(answer.json()["record"]["timings"].values())
             own.append(generator.direct.wall - generator.direct_stages)
-            beside.append(over_http.wall - stages + generator.told)
+            added.append(over_http.wall - stages + generator.callback_seconds)
             return generator.direct, over_http
 
         both(direct_first=True)
         own.clear()
-        beside.clear()
+        added.clear()
         rounds: list[list[_Taken]] = []
         for _ in range(number):
             (first, once), (last, again) = both(direct_first=True), both(direct_first=False)
@@ -90,7 +90,7 @@ def _measure(number: int, seconds: float) -> list[str]:
                 f"engine {first.wall:.3f} and {last.wall:.3f} s, "
                 f"over HTTP {once.wall:.3f} and {again.wall:.3f} s"
             )
-    return _sum_up(rounds, [each - statistics.median(own) for each in beside])
+    return _sum_up(rounds, [each - statistics.median(own) for each in added])
 
 
 class _Taken(NamedTuple):
@@ -110,14 +110,14 @@ class _Taken(NamedTuple):
 
 
 class _Watched(Overheard):
-    """Calls the engine directly too, and looks at the clock while events are told and pictures
-    saved, both within the stages."""
+    """Calls the engine directly too, and times the callbacks for events and pictures, which run
+    within the stages."""
 
     direct_first = True
     direct = _Taken(0.0, 0.0)
     """Of the last picture made directly."""
     direct_stages = 0.0
-    told = 0.0
+    callback_seconds = 0.0
     """Seconds of the last picture."""
 
     def generate_with_fallback(
@@ -146,30 +146,30 @@ class _Watched(Overheard):
 
     def between(self, report: Report, on_image: OnImage | None) -> tuple[Report, OnImage | None]:
         """Both, timed."""
-        self.told = 0.0
+        self.callback_seconds = 0.0
 
-        def told(event: Event) -> None:
+        def timed_report(event: Event) -> None:
             before = time.perf_counter()
             report(event)
-            self.told += time.perf_counter() - before
+            self.callback_seconds += time.perf_counter() - before
 
         def saved(index: int, image: Image.Image, record: GenerationRecord) -> None:
             before = time.perf_counter()
             if on_image is not None:
                 on_image(index, image, record)
-            self.told += time.perf_counter() - before
+            self.callback_seconds += time.perf_counter() - before
 
-        return told, saved
+        return timed_report, saved
 
 
-def _sum_up(rounds: Sequence[Sequence[_Taken]], beside: Sequence[float]) -> list[str]:
+def _sum_up(rounds: Sequence[Sequence[_Taken]], added: Sequence[float]) -> list[str]:
     """Print what the rounds say; returns what is missed."""
     plain = statistics.median(each.wall for four in rounds for each in (four[0], four[3]))
     _say(f"{len(rounds)} rounds of a picture of {plain:.2f} s; medians, their 95 % intervals")
-    parts = Middle.of([each / plain for each in beside])
+    parts = Middle.of([each / plain for each in added])
     _say(
         f"by parts (HTTP, queue, events, PNG, saving, base64): {parts}, "
-        f"{statistics.median(beside) * 1000:.1f} ms, at most {max(beside) * 1000:.1f} ms"
+        f"{statistics.median(added) * 1000:.1f} ms, at most {max(added) * 1000:.1f} ms"
     )
     wholes = []
     for clock, name in enumerate(("wall time", "CPU time, the client's with it")):

@@ -1,7 +1,7 @@
 """Whether what the server does meanwhile slows the engine's own steps.
 
 In each picture over HTTP every other step's events, previews among them, go to the server; the
-others are kept from it. A step after told events is compared with the two around it, so that what
+others are kept from it. A step after reported events is compared with the two around it, so that what
 makes a machine slower or quicker for seconds falls out. All on one core, where there is a way to
 stay on it: whatever the server does is taken from the engine there.
 
@@ -25,26 +25,26 @@ from tests.support.live_server import live
 
 
 class _EveryOther(Overheard):
-    """Tells the events of every other step, and looks at the clock at each."""
+    """Reports the events of every other step, and notes when each ended."""
 
     def __init__(self, engine: StableDiffusionEngine) -> None:
         super().__init__(engine)
         self.pictures: list[list[tuple[float, bool]]] = []
-        """When each step ended, and whether its events were told."""
+        """When each step ended, and whether its events were reported."""
 
     def between(self, report: Report, on_image: OnImage | None) -> tuple[Report, OnImage | None]:
         """Every other step's events, beginning with the first in every other picture."""
         ends: list[tuple[float, bool]] = []
-        first_is_told = len(self.pictures) % 2 == 0
+        starts_reported = len(self.pictures) % 2 == 0
         self.pictures.append(ends)
 
-        def tell(event: Event) -> None:
+        def report_every_other(event: Event) -> None:
             if isinstance(event, Step):
-                ends.append((time.perf_counter(), (len(ends) % 2 == 0) == first_is_told))
+                ends.append((time.perf_counter(), (len(ends) % 2 == 0) == starts_reported))
             if not isinstance(event, Step | Preview) or ends[-1][1]:
                 report(event)
 
-        return tell, on_image
+        return report_every_other, on_image
 
 
 def main() -> None:
@@ -69,19 +69,21 @@ def main() -> None:
 
 
 def _compared(ends: list[tuple[float, bool]]) -> list[tuple[float, float]]:
-    """Of each step: its seconds, and how many more it took with told events than without."""
-    steps = [(end - begin, told) for (begin, told), (end, _) in pairwise(ends)]
+    """Of each step: its seconds, and how many more it took with was_reported events than without."""
+    steps = [(end - begin, was_reported) for (begin, was_reported), (end, _) in pairwise(ends)]
     compared = []
-    for (before, _), (seconds, told), (after, _) in zip(steps, steps[1:], steps[2:], strict=False):
+    for (before, _), (seconds, was_reported), (after, _) in zip(
+        steps, steps[1:], steps[2:], strict=False
+    ):
         more = seconds - (before + after) / 2
-        compared.append((seconds, more if told else -more))
+        compared.append((seconds, more if was_reported else -more))
     return compared
 
 
 def _sum_up(compared: list[tuple[float, float]]) -> None:
     step = statistics.median(seconds for seconds, _ in compared)
     added = Middle.of([more / step for _, more in compared])
-    print(f"{len(compared)} steps of {step * 1000:.1f} ms: told events add {added}")  # noqa: T201
+    print(f"{len(compared)} steps of {step * 1000:.1f} ms: was_reported events add {added}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -109,11 +109,11 @@ def test_own_picture_without_json_gives_its_request(
     history: History, tmp_path: Path, ending: str
 ) -> None:
     saved = history.save(picture(), record("a: b, c\nd"), 0, file=tmp_path / f"a.{ending}")
-    beside = read_picture_settings(saved.path).values
+    from_sidecar = read_picture_settings(saved.path).values
     saved.json_path.unlink()
     found = read_picture_settings(saved.path)
     assert found.source == "sdtui"
-    assert found.values.items() <= beside.items()
+    assert found.values.items() <= from_sidecar.items()
     assert found.values.keys() >= {"prompt", "seed", "sampler", "width", "num_inference_steps"}
 
 

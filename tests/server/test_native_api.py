@@ -234,8 +234,8 @@ def test_history_can_be_searched_and_read(ask: httpx.Client) -> None:
     page = ask.get("/history", params={"q": "zebra seed:11", "limit": 1}).json()
     assert page["total"] >= 1
     entry = page["entries"][0]
-    story = ask.get(entry["url"]).json()
-    assert story["record"]["prompt"] == "a zebra on a tree"
+    answer = ask.get(entry["url"]).json()
+    assert answer["record"]["prompt"] == "a zebra on a tree"
     assert ask.get(entry["url"] + "/picture").headers["content-type"] == "image/png"
     assert ask.get("/history", params={"q": "colour:red"}).status_code == 422
     assert ask.get("/history/1").status_code == 404
