@@ -1,9 +1,9 @@
-"""Whether what the server does meanwhile slows the engine's own steps.
+"""Measure whether the server's work slows the engine's own steps.
 
-In each picture over HTTP every other step's events, previews among them, go to the server; the
-others are kept from it. A step after reported events is compared with the two around it, so that what
-makes a machine slower or quicker for seconds falls out. All on one core, where there is a way to
-stay on it: whatever the server does is taken from the engine there.
+In each picture over HTTP the events of every other step, previews among them, go to the server; the
+others don't. A step after reported events is compared with the two around it, which cancels slow
+drift of the machine. All on one core where the process can be pinned: the server's work is then
+taken from the engine in full.
 
 python -m tests.benchmarks.server_steps [--pictures 30] [--steps 60]
 """
@@ -69,21 +69,21 @@ def main() -> None:
 
 
 def _compared(ends: list[tuple[float, bool]]) -> list[tuple[float, float]]:
-    """Of each step: its seconds, and how many more it took with was_reported events than without."""
-    steps = [(end - begin, was_reported) for (begin, was_reported), (end, _) in pairwise(ends)]
+    """Of each step: its seconds, and how many more it took with reported events than without."""
+    steps = [(end - begin, reported) for (begin, reported), (end, _) in pairwise(ends)]
     compared = []
-    for (before, _), (seconds, was_reported), (after, _) in zip(
+    for (before, _), (seconds, reported), (after, _) in zip(
         steps, steps[1:], steps[2:], strict=False
     ):
         more = seconds - (before + after) / 2
-        compared.append((seconds, more if was_reported else -more))
+        compared.append((seconds, more if reported else -more))
     return compared
 
 
 def _sum_up(compared: list[tuple[float, float]]) -> None:
     step = statistics.median(seconds for seconds, _ in compared)
     added = Middle.of([more / step for _, more in compared])
-    print(f"{len(compared)} steps of {step * 1000:.1f} ms: was_reported events add {added}")  # noqa: T201
+    print(f"{len(compared)} steps of {step * 1000:.1f} ms: reported events add {added}")  # noqa: T201
 
 
 if __name__ == "__main__":
