@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from sdtui.bench.report import BenchReport, CellResult
+from sdtui.bench.report import BenchReport, CellKey, CellResult
 from sdtui.core.errors import BenchError
 
 
-class ComparedCell(BaseModel):
+class ComparedCell(CellKey):
     """A cell of both reports. Ratios are seconds of the second report over those of the first."""
 
-    model_config = ConfigDict(frozen=True)
-
-    prompt: str
-    num_inference_steps: int
-    width: int
-    height: int
-    count: int
     first: float
     second: float
     """Mean seconds of each report."""
@@ -58,11 +51,7 @@ def compare(first: BenchReport, second: BenchReport) -> Comparison:
 
 def _compare_cells(one: CellResult, other: CellResult) -> ComparedCell:
     return ComparedCell(
-        prompt=one.prompt,
-        num_inference_steps=one.num_inference_steps,
-        width=one.width,
-        height=one.height,
-        count=one.count,
+        **dict(one.key),
         first=one.mean,
         second=other.mean,
         ratio=other.mean / one.mean,
@@ -72,16 +61,20 @@ def _compare_cells(one: CellResult, other: CellResult) -> ComparedCell:
 
 
 def _differences(first: BenchReport, second: BenchReport) -> dict[str, tuple[str, str]]:
-    sides = []
-    for report in (first, second):
-        fields = report.model_dump(
-            mode="json", include={"model", "model_hash", "sampler", "guidance_scale", "dtype"}
-        )
-        fields |= {"memory mode": report.memory_mode, "speed": report.speed}
-        sides.append({**fields, **report.machine.model_dump(), **report.versions})
-    one, other = sides
+    one, other = (_conditions(report) for report in (first, second))
     return {
-        name.replace("_", " "): (str(one.get(name)), str(other.get(name)))
+        name.replace("_", " "): (one.get(name, ""), other.get(name, ""))
         for name in {**one, **other}
         if one.get(name) != other.get(name)
     }
+
+
+def _conditions(report: BenchReport) -> dict[str, str]:
+    """All that a time may depend on, by name, in words."""
+    values = {
+        **report.settings,
+        "model_hash": report.model_hash,
+        **report.machine.model_dump(),
+        **report.versions,
+    }
+    return {name: str(value) for name, value in values.items() if value is not None}

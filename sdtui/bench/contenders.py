@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +18,7 @@ from sdtui.core.enums import Speed
 from sdtui.core.errors import BenchError, OutOfMemoryError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import TORCH_DTYPES, Device
+from sdtui.engine.features import FEATURES
 from sdtui.engine.generator import generate
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
@@ -99,13 +100,7 @@ class EngineContender:
 
     def request_for(self, cell: Cell) -> GenerationRequest:
         """The request for a cell."""
-        return self._request.changed(
-            prompt=cell.prompt,
-            num_inference_steps=cell.num_inference_steps,
-            width=cell.width,
-            height=cell.height,
-            num_images_per_prompt=cell.count,
-        )
+        return self._request.changed(**asdict(cell))
 
     def generate(self, cell: Cell, on_step: OnStepDone) -> ContenderResult:
         self.load().embeddings.clear()
@@ -145,7 +140,7 @@ class OneByOne(EngineContender):
 
     def generate(self, cell: Cell, on_step: OnStepDone) -> ContenderResult:
         self.load().embeddings.clear()
-        request = self.request_for(replace(cell, count=1))
+        request = self.request_for(replace(cell, num_images_per_prompt=1))
         images: list[Image.Image] = []
         measurements: list[Measurement] = []
         for seed in self.request_for(cell).seeds():
@@ -163,12 +158,21 @@ class OneByOne(EngineContender):
 class PlainDiffusers:
     """A pipeline of diffusers, called as in its documentation."""
 
-    def __init__(self, engine: EngineContender, *, defaults: bool = False) -> None:
-        """`engine` gives model, settings and device.
+    def __init__(
+        self, engine: EngineContender, request: GenerationRequest, *, defaults: bool = False
+    ) -> None:
+        """`engine` gives model, settings and device; `request` is the engine's.
 
         With `defaults` the pipeline is in fp32, the default of diffusers, else in the engine's
-        dtype. Raises BenchError if the model doesn't fit into memory twice.
+        dtype. Raises BenchError if the request uses a feature, which the plain call would leave
+        out, or if the model doesn't fit into memory twice.
         """
+        features = [each.name for each in FEATURES if each.open(request) is not None]
+        if features:
+            raise BenchError(
+                f"plain diffusers is not measured with {', '.join(features).replace('_', ' ')}",
+                'Measure sdtui alone, and compare two benchmarks with "--compare"',
+            )
         self._engine = engine
         loaded = engine.load()
         description = loaded.description
@@ -191,15 +195,17 @@ class PlainDiffusers:
         self._pipeline.scheduler = make_scheduler(self._original_scheduler, resolved.sampler)
         device = self._engine.engine.device
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in request.seeds()]
-        arguments = {
+        arguments: dict[str, Any] = {
             "prompt": cell.prompt,
             "width": cell.width,
             "height": cell.height,
             "num_inference_steps": cell.num_inference_steps,
             "guidance_scale": resolved.guidance_scale,
-            "num_images_per_prompt": cell.count,
+            "num_images_per_prompt": cell.num_images_per_prompt,
             "generator": generators,
         }
+        if resolved.negative_prompt:
+            arguments["negative_prompt"] = resolved.negative_prompt
         failure = None
         watch = Stopwatch(device)
         try:
@@ -255,4 +261,4 @@ def make_opponent(
         return EngineContender(settings, request.changed(speed=Speed.QUALITY))
     if name == "one-by-one":
         return OneByOne(settings, request)
-    return PlainDiffusers(engine, defaults=name == "diffusers-defaults")
+    return PlainDiffusers(engine, request, defaults=name == "diffusers-defaults")

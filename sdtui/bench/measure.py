@@ -6,19 +6,29 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from PIL import Image, ImageChops, ImageStat
+from pydantic_core import to_jsonable_python
 
 from sdtui.bench.contenders import Contender, ContenderResult, EngineContender, make_opponent
 from sdtui.bench.machine import describe_machine
-from sdtui.bench.plan import BenchPlan, Cell, Cost, Size, fit_to, native_sizes
+from sdtui.bench.plan import (
+    SETTING_FIELDS,
+    BenchPlan,
+    Cell,
+    Cost,
+    Size,
+    fit_to,
+    native_sizes,
+)
 from sdtui.bench.report import BenchReport, CellResult
 from sdtui.core.errors import GenerationError
 from sdtui.core.settings import Settings
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.resolve import resolve
 from sdtui.requests.record import GenerationRecord, Stage
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 
 _WARM_UP_STEPS = 2
 """The first step includes one-time costs; the second shows what a step costs."""
@@ -84,20 +94,13 @@ class Bench:
         """The report of what was measured so far."""
         records = [result.record for result in self._results if result.record]
         record = records[-1] if records else None
-        settings = record.settings if record else None
         return BenchReport(
             timestamp=datetime.now().astimezone(),
             machine=describe_machine(self._engine.engine.device),
             versions=record.versions if record else {},
-            model=self._request.model,
+            settings=_used_settings(self._request, record),
             model_hash=record.model.hash if record and record.model else None,
-            sampler=settings.sampler if settings else "",
-            guidance_scale=settings.guidance_scale if settings else None,
-            seed=self._request.seed,
-            dtype=(record.dtype or "") if record else "",
-            memory_mode=(record.memory_mode or "") if record else "",
-            speed=self._request.execution.speed,
-            speedups=settings.speedups if settings else (),
+            speedups=record.settings.speedups if record and record.settings else (),
             load_timings=self._load_timings,
             warm_up=self._warm_up,
             runs=self._plan.runs,
@@ -142,12 +145,12 @@ class Bench:
 
     def _cost(self, plan: BenchPlan, size: Size, contenders: list[Contender]) -> Cost:
         """Measure what a run of the engine costs. Raises what a run raises."""
-        cell = Cell(plan.prompts[0], _WARM_UP_STEPS, *size, count=plan.count)
+        cell = Cell(plan.prompts[0], _WARM_UP_STEPS, *size, plan.count)
         self._on_advance(f"warming up at {size[0]}×{size[1]}", 0, 0)
         for contender in contenders[1:]:
             contender.generate(cell, _ignore_step)
         result = self._engine.generate(cell, _ignore_step)
-        batches = -(-cell.count // (result.measurement.batch_size or 1))
+        batches = -(-cell.num_images_per_prompt // (result.measurement.batch_size or 1))
         second = result.measurement.seconds - result.measurement.stages.get(Stage.DENOISE, 0.0)
         return Cost(step=result.step_seconds * batches, fixed=max(second, 0.0))
 
@@ -206,7 +209,7 @@ class _Result:
             num_inference_steps=self.cell.num_inference_steps,
             width=self.cell.width,
             height=self.cell.height,
-            count=self.cell.count,
+            count=self.cell.num_images_per_prompt,
             samples=tuple(run.measurement for run in engine_runs),
             against=tuple(run.measurement for run in other_runs),
             difference=picture_difference(engine_runs[0].images, other_runs[0].images)
@@ -215,6 +218,19 @@ class _Result:
             estimate=record.memory.estimate if record and record.memory else None,
             error=self.error,
         )
+
+
+def _used_settings(request: GenerationRequest, record: GenerationRecord | None) -> dict[str, Any]:
+    """The values that were used, for JSON; before the first run has ended, those asked for."""
+    values = request.values()
+    if record is not None:
+        values = {**record.values(), "dtype": record.dtype, "memory_mode": record.memory_mode}
+    unused = REQUEST_FIELDS.orphans(values)
+    return {
+        name: to_jsonable_python(values[name])
+        for name in SETTING_FIELDS
+        if name not in unused and values[name] not in (None, "", ())
+    }
 
 
 def picture_difference(first: list[Image.Image], second: list[Image.Image]) -> float:
@@ -230,7 +246,7 @@ def picture_difference(first: list[Image.Image], second: list[Image.Image]) -> f
 
 
 def _steps(cell: Cell) -> int:
-    return cell.num_inference_steps * cell.count
+    return cell.num_inference_steps * cell.num_images_per_prompt
 
 
 def _pixels(size: Size) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Self
+
+from sdtui.requests.request import LARGEST_SIDE, REQUEST_FIELDS
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -22,20 +24,23 @@ OPPONENTS = ("diffusers", "diffusers-defaults", "quality", "one-by-one")
 """What sdtui's engine can be compared with: plain diffusers with the same settings or with its
 defaults (fp32), the engine without a speed preset, or generating each of `count` pictures alone."""
 
-_MAX_SIDE = 2048
-"""The limit of a request, in pixels."""
-
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination to measure."""
+    """One combination to measure: the values of the request's fields with these names."""
 
     prompt: str
     num_inference_steps: int
     width: int
     height: int
-    count: int = 1
-    """Pictures per run."""
+    num_images_per_prompt: int = 1
+
+
+SETTING_FIELDS: tuple[str, ...] = tuple(
+    name for name in REQUEST_FIELDS if name not in {"policy", *(each.name for each in fields(Cell))}
+)
+"""The fields of a request that have one value in a whole benchmark, by their unique names: those
+that cells don't vary, without the retry policy, since a benchmark never retries."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def native_sizes(width: int, height: int) -> tuple[Size, ...]:
     size and one with sides 1.5 times as long."""
     if (width, height) == SIZES[0]:
         return SIZES
-    larger = tuple(min(side * 3 // 2 // 64 * 64, _MAX_SIDE) for side in (width, height))
+    larger = tuple(min(side * 3 // 2 // 64 * 64, LARGEST_SIDE) for side in (width, height))
     return ((width, height), (larger[0], larger[1]))
 
 

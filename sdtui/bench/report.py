@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
+from sdtui.bench.plan import SETTING_FIELDS
 from sdtui.core.errors import BenchError
 
-SCHEMA_VERSION = 1
-"""Incremented when older readers would misunderstand a report."""
+SCHEMA_VERSION = 2
+"""Incremented when older readers would misunderstand a report. Version 1 had the settings among the
+other attributes; such reports are read too."""
 
 
 class _Data(BaseModel):
@@ -35,14 +39,25 @@ class Measurement(_Data):
     """Pictures generated at once."""
 
 
-class CellResult(_Data):
-    """The results of one cell of the grid."""
+class CellKey(_Data):
+    """Identifies a cell of the grid, so that it is found in another report."""
 
     prompt: str
     num_inference_steps: int
     width: int
     height: int
     count: int = 1
+    """Pictures in a run."""
+
+    @property
+    def key(self) -> CellKey:
+        """The key alone."""
+        return CellKey(**{name: getattr(self, name) for name in CellKey.model_fields})
+
+
+class CellResult(CellKey):
+    """The results of one cell."""
+
     samples: tuple[Measurement, ...] = ()
     against: tuple[Measurement, ...] = ()
     """The opponent's runs, one for each sample."""
@@ -51,11 +66,6 @@ class CellResult(_Data):
     estimate: int | None = None
     """Estimated peak in bytes."""
     error: str | None = None
-
-    @property
-    def key(self) -> tuple[str, int, int, int, int]:
-        """Identifies the same cell in another report."""
-        return self.prompt, self.num_inference_steps, self.width, self.height, self.count
 
     @property
     def mean(self) -> float:
@@ -112,15 +122,10 @@ class BenchReport(_Data):
     timestamp: AwareDatetime
     machine: Machine
     versions: dict[str, str]
-    model: str
+    settings: dict[str, Any]
+    """The values that were used in all runs, by the unique names of the request's fields. What is
+    not here was not used."""
     model_hash: str | None = None
-    sampler: str = ""
-    guidance_scale: float | None = None
-    seed: int | None = None
-    """Seed of the first picture of every run."""
-    dtype: str = ""
-    memory_mode: str = ""
-    speed: str = "quality"
     speedups: tuple[str, ...] = ()
     """What the speed preset enabled for this model."""
     load_timings: dict[str, float] = {}
@@ -133,6 +138,16 @@ class BenchReport(_Data):
     complete: bool = True
     notes: tuple[str, ...] = ()
     """Remarks: what was left out, what the model doesn't support."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_version_1(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or values.get("schema_version") != 1:
+            return values
+        settings = {
+            name: values[name] for name in SETTING_FIELDS if values.get(name) not in (None, "")
+        }
+        return {**values, "schema_version": SCHEMA_VERSION, "settings": settings}
 
     @property
     def measured(self) -> tuple[CellResult, ...]:
@@ -160,7 +175,7 @@ def _unreadable(path: Path, problem: str) -> BenchError:
 
 
 _STAGES = ("encode", "denoise", "decode")
-_CELL = ("prompt", "num_inference_steps", "width", "height", "count")
+_CELL = tuple(CellKey.model_fields)
 _RUN = (
     "contender",
     "run",
@@ -172,8 +187,6 @@ _RUN = (
     "peak",
 )
 _OUTCOME = ("estimate", "difference", "error")
-_SETTINGS = ("model", "model_hash", "sampler", "guidance_scale", "seed", "dtype", "memory_mode")
-_REPORT = ("timestamp", *_SETTINGS, "speed", "speedups")
 
 
 def to_csv(report: BenchReport) -> str:
@@ -181,12 +194,16 @@ def to_csv(report: BenchReport) -> str:
 
     Each row has settings, machine and versions, so that rows of several reports can be combined.
     """
-    settings = report.model_dump(mode="json", include=set(_REPORT))
-    settings["speedups"] = "; ".join(report.speedups)
+    settings = {
+        "timestamp": report.model_dump(mode="json")["timestamp"],
+        **{name: report.settings.get(name) for name in SETTING_FIELDS},
+        "model_hash": report.model_hash,
+        "speedups": "; ".join(report.speedups),
+    }
     machine = {f"machine_{name}": value for name, value in report.machine.model_dump().items()}
     versions = {f"{name}_version": value for name, value in report.versions.items()}
     text = io.StringIO()
-    columns = [*_CELL, *_RUN, *_OUTCOME, *_REPORT, *machine, *versions]
+    columns = [*_CELL, *_RUN, *_OUTCOME, *settings, *machine, *versions]
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     for cell in report.cells:

@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Sequence
 
 from sdtui.bench.compare import Comparison
-from sdtui.bench.report import BenchReport, CellResult
-from sdtui.core.text import one_line
+from sdtui.bench.report import BenchReport, CellKey, CellResult
+from sdtui.core.text import one_line, shortened
 from sdtui.core.units import gibibytes
+from sdtui.requests.request import REQUEST_FIELDS
 
 _MAX_BAR = 40
 """Columns of the longest bar."""
@@ -55,9 +56,7 @@ def comparison_lines(comparison: Comparison, width: int) -> list[str]:
     cells = comparison.cells
     rows = [
         [
-            *_label_columns(
-                cell.width, cell.height, cell.num_inference_steps, cell.count, cell.prompt
-            ),
+            *_cell_columns(cell),
             f"{cell.first:.2f}",
             f"{cell.second:.2f}",
             f"{cell.ratio:.3f}",
@@ -66,9 +65,7 @@ def comparison_lines(comparison: Comparison, width: int) -> list[str]:
         for cell in cells
     ]
     ratios = [cell.ratio for cell in cells]
-    names = [
-        _cell_name(cell.width, cell.height, cell.num_inference_steps, cell.prompt) for cell in cells
-    ]
+    names = [_name_of(cell) for cell in cells]
     notes = [
         f"note: {name}: A {one or 'none'}, B {other or 'none'}"
         for name, (one, other) in comparison.differing.items()
@@ -93,23 +90,27 @@ def _header(report: BenchReport) -> list[str]:
         if name in report.versions
     )
     settings = [
-        report.model,
-        report.sampler,
-        f"CFG {report.guidance_scale:g}" if report.guidance_scale is not None else "",
-        report.dtype,
-        f"{report.memory_mode.replace('_', ' ')} memory" if report.memory_mode else "",
-        f"speed {report.speed}" + "".join(f", {part}" for part in report.speedups),
+        f"{field.spec.label}: {_setting_text(report.settings[name])}"
+        for name, field in REQUEST_FIELDS.items()
+        if name in report.settings
     ]
     loading = ", ".join(f"{name} {spent:.2f}" for name, spent in report.load_timings.items())
     lines = [
         f"{machine.device}: {machine.name}, {machine.cores} cores, {machine.threads} threads, "
         f"{gibibytes(machine.memory)} GiB; {machine.system}",
-        ", ".join(part for part in settings if part),
+        ", ".join(settings),
+        f"sped up by {', '.join(report.speedups)}" if report.speedups else "",
         versions,
         f"loading, s: {loading}" if loading else "",
         f"warm-up {report.warm_up:.1f} s (loading included), not counted" if report.warm_up else "",
     ]
     return [line for line in lines if line]
+
+
+def _setting_text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return shortened(one_line(str(value)))
 
 
 _CELL_HEADINGS = ("size", "steps", "count", "prompt")
@@ -138,19 +139,13 @@ def _tables(cells: Sequence[CellResult], width: int) -> list[str]:
     ]
 
 
-def _label_columns(width: int, height: int, steps: int, count: int, prompt: str) -> list[str]:
+def _cell_columns(cell: CellKey) -> list[str]:
     return [
-        f"{width}×{height}",
-        str(steps),
-        str(count),
-        _shortened(one_line(prompt), _MAX_PROMPT),
+        f"{cell.width}×{cell.height}",
+        str(cell.num_inference_steps),
+        str(cell.count),
+        _shortened(one_line(cell.prompt), _MAX_PROMPT),
     ]
-
-
-def _cell_columns(cell: CellResult) -> list[str]:
-    return _label_columns(
-        cell.width, cell.height, cell.num_inference_steps, cell.count, cell.prompt
-    )
 
 
 def _shortened(text: str, columns: int) -> str:
@@ -195,13 +190,9 @@ def _ratio_row(cell: CellResult) -> list[str]:
     ]
 
 
-def _name_of(cell: CellResult) -> str:
-    return _cell_name(cell.width, cell.height, cell.num_inference_steps, cell.prompt)
-
-
-def _cell_name(width: int, height: int, steps: int, prompt: str) -> str:
-    size, steps_, _, short = _label_columns(width, height, steps, 1, prompt)
-    return f"{size} {steps_} steps {short}"
+def _name_of(cell: CellKey) -> str:
+    size, steps, _, prompt = _cell_columns(cell)
+    return f"{size} {steps} steps {prompt}"
 
 
 def _spread(values: Sequence[float]) -> str:

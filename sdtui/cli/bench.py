@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdtui.bench.plan import OPPONENTS
+from sdtui.bench.plan import OPPONENTS, SETTING_FIELDS
 from sdtui.cli.codes import INTERRUPTED
-from sdtui.cli.options import options_for, parse_size
+from sdtui.cli.options import options_for, parse_size, request_values
 from sdtui.core.paths import expanded
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _TYPED = click.core.ParameterSource.COMMANDLINE
     metavar="A.json B.json",
     help="Compare two benchmarks that were written before, instead of measuring.",
 )
-@options_for("model", "sampler", "guidance_scale", "seed", "dtype", "memory_mode", "speed")
+@options_for(*SETTING_FIELDS)
 @click.option(
     "--out",
     "-o",
@@ -102,17 +102,16 @@ def bench(
     log_to_file()
     settings = load_settings()
     plan = _plan(prompts, steps, sizes, runs, count)
-    given = {name: value for name, value in flags.items() if value is not None}
     request = GenerationRequest.parse(
-        {"prompt": plan.prompts[0], "seed": 0, **settings.request_defaults(), **given}
+        {
+            "prompt": plan.prompts[0],
+            "seed": 0,
+            **settings.request_defaults(),
+            **request_values(flags),
+        }
     )
     for cell in plan.cells():
-        request.changed(
-            prompt=cell.prompt,
-            num_inference_steps=cell.num_inference_steps,
-            width=cell.width,
-            height=cell.height,
-        )
+        request.changed(**asdict(cell))
     open_models(settings).find(request.model)  # a wrong name is reported before torch is loaded
     report, code = _measure(settings, request, plan, minutes * 60, against, quiet)
     for file in files:

@@ -13,15 +13,17 @@ from PIL import Image
 from sdtui.bench import measure
 from sdtui.bench.contenders import ContenderResult, EngineContender, OnStepDone
 from sdtui.bench.measure import Bench
-from sdtui.bench.plan import PROMPTS, STEPS, BenchPlan, Cell
+from sdtui.bench.plan import PROMPTS, SETTING_FIELDS, STEPS, BenchPlan, Cell
 from sdtui.bench.report import BenchReport, CellResult, Measurement
 from sdtui.core.enums import DType
-from sdtui.core.errors import OutOfMemoryError
+from sdtui.core.errors import BenchError, OutOfMemoryError
 from sdtui.core.settings import Settings
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
 _SMALL, _LARGE = (64, 64), (128, 128)
+_ONE_RUN = BenchPlan(("a cat",), (2,), (_SMALL,), runs=1, requested=frozenset({"sizes"}))
 
 
 class _Contender(EngineContender):
@@ -38,7 +40,9 @@ class _Contender(EngineContender):
         if self.runs == self.interrupted_after:
             raise KeyboardInterrupt
         on_step()
-        sample = Measurement(seconds=1.0, stages={"denoise": 0.5}, batch_size=cell.count)
+        sample = Measurement(
+            seconds=1.0, stages={"denoise": 0.5}, batch_size=cell.num_images_per_prompt
+        )
         return ContenderResult(sample, [Image.new("RGB", (8, 8))], step_seconds=0.1)
 
 
@@ -126,10 +130,45 @@ def test_grid_is_reduced_to_fit_the_time(monkeypatch: pytest.MonkeyPatch, tiny_s
     assert [cell.num_inference_steps for cell in report.cells] == list(STEPS)
 
 
+def test_report_has_the_settings_that_were_used(tiny_sd1: Path) -> None:
+    values = {"clip_skip": 2, "negative_prompt": "a dog", "seed": 3, "policy": "strict"}
+    settings = _report(str(tiny_sd1), _ONE_RUN, None, **values).settings
+    assert settings.items() >= {"clip_skip": 2, "negative_prompt": "a dog", "seed": 3}.items()
+    assert settings["sampler"]  # the model's own
+    assert "auto" not in settings.values()
+    assert settings.keys() <= set(SETTING_FIELDS)
+    assert settings.keys().isdisjoint({"init_image", "init_image_fit", "strength"})
+
+
+def test_report_of_image_to_image_has_the_strength_that_was_used(
+    tiny_sd1: Path, tmp_path: Path
+) -> None:
+    image = tmp_path / "in.png"
+    Image.new("RGB", _SMALL).save(image)
+    report = _report(str(tiny_sd1), _ONE_RUN, None, init_image=image)
+    assert report.settings["strength"] == DEFAULT_STRENGTH
+    assert report.settings["init_image"] == str(image)
+    assert BenchReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_diffusers_gets_the_negative_prompt(tiny_sd1: Path) -> None:
+    values = {"negative_prompt": "a dog", "guidance_scale": 9, "dtype": DType.FLOAT32}
+    assert _measured(str(tiny_sd1), _ONE_RUN, "diffusers", **values).difference == 0
+
+
+def test_diffusers_is_not_measured_with_a_feature(tiny_sd1: Path) -> None:
+    with pytest.raises(BenchError, match="not measured with clip skip"):
+        _report(str(tiny_sd1), _ONE_RUN, "diffusers", clip_skip=2)
+
+
 def _measured(model: str, plan: BenchPlan, against: str, **values: Any) -> CellResult:
+    (only,) = _report(model, plan, against, **values).cells
+    return only
+
+
+def _report(model: str, plan: BenchPlan, against: str | None, **values: Any) -> BenchReport:
     request = GenerationRequest.parse({"prompt": "-", "model": model, **values})
     settings = Settings(device="cpu", previews=False)
     bench = Bench(settings, request, plan, seconds=600, against=against, on_advance=lambda *_: None)
     bench.run()
-    (only,) = bench.report().cells
-    return only
+    return bench.report()

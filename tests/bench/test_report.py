@@ -36,7 +36,7 @@ def test_csv_has_a_row_for_every_run_and_failed_cell() -> None:
         cell([1.0, 2.0], prompt='a "cat", sitting', against=against),
         cell([], steps=50, error="memory ran out"),
         against="diffusers",
-        seed=7,
+        settings={"seed": 7, "clip_skip": 2},
     )
     rows = list(csv.DictReader(io.StringIO(to_csv(result))))
     assert [(row["contender"], row["seconds"]) for row in rows] == [
@@ -54,6 +54,7 @@ def test_csv_has_a_row_for_every_run_and_failed_cell() -> None:
         assert row["machine_name"] == "A CPU"
         assert row["torch_version"] == "2"
         assert (row["model"], row["dtype"], row["seed"]) == ("pocket", "float32", "7")
+        assert (row["clip_skip"], row["strength"]) == ("2", "")
 
 
 def test_ratios_are_computed_pair_by_pair() -> None:
@@ -75,7 +76,7 @@ def test_computed_seconds_have_separate_ratios() -> None:
 
 def test_comparison_matches_cells_and_lists_differences() -> None:
     first = report(cell([1.0, 3.0]), cell([5.0], steps=50))
-    second = report(cell([4.0, 4.0]), cell([9.0], steps=100), dtype="bfloat16")
+    second = report(cell([4.0, 4.0]), cell([9.0], steps=100), settings={"dtype": "bfloat16"})
     found = compare(first, second)
     (only,) = found.cells
     assert (only.first, only.second, only.ratio) == (2.0, 4.0, 2.0)
@@ -85,6 +86,30 @@ def test_comparison_matches_cells_and_lists_differences() -> None:
     text = "\n".join(comparison_lines(found, 80))
     assert "2.000" in text
     assert "dtype: A float32, B bfloat16" in text
+
+
+def test_every_setting_that_differs_is_listed() -> None:
+    first = report(cell([1.0]))
+    second = report(cell([1.0]), settings={"clip_skip": 2, "init_image": "/in.png"})
+    found = compare(first, second)
+    assert found.differing == {"clip skip": ("", "2"), "init image": ("", "/in.png")}
+    assert "note: clip skip: A none, B 2" in comparison_lines(found, 80)
+
+
+def test_every_setting_that_was_used_is_printed() -> None:
+    settings = {"negative_prompt": "two\x1b[31m\nlines", "guidance_scale": 3.0, "clip_skip": 2}
+    text = "\n".join(report_lines(report(cell([1.0]), settings=settings), 200))
+    for words in ("Model: pocket", "CFG scale: 3,", "Clip skip: 2", "Precision: float32"):
+        assert words in text
+    assert "Init image" not in text
+    assert "\x1b" not in text
+
+
+def test_report_of_another_version_keeps_unknown_settings(tmp_path: Path) -> None:
+    result = report(cell([1.0]), settings={"new": [1, 2]})
+    file = tmp_path / "a.json"
+    file.write_text(result.model_dump_json())
+    assert read_report(file).settings["new"] == [1, 2]
 
 
 def test_reports_with_nothing_in_common_are_refused() -> None:
@@ -126,7 +151,9 @@ def test_tables_fit_into_80_columns() -> None:
         notes=("what else there is to know, at some length, as it is with most of the notes",),
     )
     lines = report_lines(first, 80)
-    compared = comparison_lines(compare(first, report(*cells, model="another " * 15)), 80)
+    compared = comparison_lines(
+        compare(first, report(*cells, settings={"model": "another " * 15})), 80
+    )
     assert max(map(len, lines + compared)) <= 80
     text = "\n".join(lines)
     for words in ("mean s", "denoise", "peak GiB", "ratio", "250.000", "█", "1500.00"):

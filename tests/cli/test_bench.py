@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from sdtui.cli.bench import bench
+from sdtui.requests.request import REQUEST_FIELDS
 from tests.support.bench_reports import cell, report
 
 pytestmark = pytest.mark.slow
@@ -86,6 +88,13 @@ def test_compare_prints_differences_of_two_reports(tmp_path: Path) -> None:
     assert json.loads(_bench("--compare", *files, "--json").stdout)["cells"][0]["ratio"] == 3
 
 
+def test_every_field_that_cells_do_not_vary_has_a_flag() -> None:
+    varied = {"prompt", "num_inference_steps", "width", "height", "num_images_per_prompt"}
+    parameters = {parameter.name for parameter in bench.params}
+    assert parameters >= set(REQUEST_FIELDS) - varied - {"policy"}
+    assert "policy" not in parameters  # nothing is tried again
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -101,6 +110,9 @@ def test_compare_prints_differences_of_two_reports(tmp_path: Path) -> None:
         (("--against", "one-by-one"), "--count"),
         (("--runs", "0"), "--runs"),
         (("--speed", "warp"), "--speed"),
+        (("--clip-skip", "13"), "clip_skip"),
+        (("--strength", "0.5"), "strength"),
+        (("--compare", "a.json", "b.json", "--clip-skip", "2"), "--compare"),
         ((" ",), "prompt"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,15 +29,16 @@ def cell(seconds: list[float], *, steps: int = 20, **values: Any) -> CellResult:
     return CellResult(num_inference_steps=steps, **given)
 
 
-def report(*cells: CellResult, **values: Any) -> BenchReport:
+def report(
+    *cells: CellResult, settings: Mapping[str, Any] | None = None, **values: Any
+) -> BenchReport:
     """A report of these cells."""
+    used = {"model": "pocket", "dtype": "float32", "memory_mode": "full", **(settings or {})}
     given = {
         "timestamp": datetime(2026, 11, 25, tzinfo=UTC),
         "machine": MACHINE,
         "versions": {"sdtui": "1", "torch": "2"},
-        "model": "pocket",
-        "dtype": "float32",
-        "memory_mode": "full",
+        "settings": used,
         "runs": 2,
         **values,
     }

@@ -1,4 +1,5 @@
-"""What version 0.1 wrote is still read: pictures with their records, queue, settings and form."""
+"""What version 0.1 wrote is still read: pictures with their records, queue, settings, form and
+benchmarks."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from sdtui.bench.compare import compare
+from sdtui.bench.report import BenchReport, read_report
 from sdtui.cli.history import history
 from sdtui.core.enums import DType, MemoryMode, Policy, Speed
 from sdtui.core.settings import load_settings
@@ -74,6 +77,22 @@ def test_settings_and_renamed_keys_are_read() -> None:
         "window.history_tab": "ctrl+r",
         "orphaned_jobs.no": "backspace",
     }
+
+
+def test_benchmark_is_read_and_compared_with_a_new_one() -> None:
+    old = read_report(_WRITTEN / "bench.json")
+    assert old.settings == {
+        "model": "pocket",
+        "sampler": "DDIM",
+        "guidance_scale": 3.0,
+        "seed": 0,
+        "memory_mode": "full",
+        "dtype": "bfloat16",
+        "speed": "quality",
+    }
+    assert BenchReport.model_validate_json(old.model_dump_json()) == old
+    new = old.model_copy(update={"settings": {**old.settings, "clip_skip": 2}})
+    assert compare(old, new).differing == {"clip skip": ("", "2")}
 
 
 def test_queue_goes_on(tmp_path: Path) -> None:
