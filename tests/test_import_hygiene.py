@@ -33,7 +33,7 @@ def _printed(script: str) -> list[str]:
         "import sdtui.history, sdtui.history.importers",
         "import sdtui.jobs",
         "import sdtui.pocket",
-        "import sdtui.bench.plan, sdtui.bench.report, sdtui.bench.compare, sdtui.bench.tables",
+        "import sdtui.bench.plan, sdtui.bench.report, sdtui.bench.compare",
         "import sdtui.cli.commands, sdtui.cli.generate, sdtui.cli.doctor, sdtui.cli.history",
         "import sdtui.cli.serve, sdtui.server.lifecycle",
         "import sdtui.cli.bench",

@@ -1,4 +1,4 @@
-"""Benchmarks: plan them, measure them, compare reports, and print tables.
+"""Benchmarks: plan them, measure them, and compare reports.
 
 `contenders` and `measure` import torch; the other modules are plain data and text.
 """

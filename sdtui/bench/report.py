@@ -13,10 +13,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, mode
 
 from sdtui.bench.plan import SETTING_FIELDS
 from sdtui.core.errors import BenchError
+from sdtui.requests.record import Stage
 
 SCHEMA_VERSION = 2
 """Incremented when older readers would misunderstand a report. Version 1 had the settings among the
 other attributes; such reports are read too."""
+
+MEASURED_STAGES: tuple[str, ...] = tuple(stage for stage in Stage if stage is not Stage.LOAD)
+"""The stages of every run; the model is loaded before the first."""
 
 
 class _Data(BaseModel):
@@ -174,14 +178,13 @@ def _unreadable(path: Path, problem: str) -> BenchError:
     )
 
 
-_STAGES = ("encode", "denoise", "decode")
 _CELL = tuple(CellKey.model_fields)
 _RUN = (
     "contender",
     "run",
     "seconds",
     "cpu_seconds",
-    *_STAGES,
+    *MEASURED_STAGES,
     "it_per_second",
     "batch_size",
     "peak",
@@ -211,7 +214,7 @@ def to_csv(report: BenchReport) -> str:
         for contender, samples in (("sdtui", cell.samples), (report.against, cell.against)):
             for run, sample in enumerate(samples, start=1):
                 values = sample.model_dump(exclude={"stages"})
-                stages = {name: sample.stages.get(name) for name in _STAGES}
+                stages = {name: sample.stages.get(name) for name in MEASURED_STAGES}
                 table.writerow({**common, **values, **stages, "contender": contender, "run": run})
         if not cell.samples:
             table.writerow(common)

@@ -182,7 +182,7 @@ def _measure(
 def _compare(first: Path, second: Path, *, as_json: bool) -> int:
     from sdtui.bench.compare import compare
     from sdtui.bench.report import read_report
-    from sdtui.bench.tables import comparison_lines
+    from sdtui.cli.bench_tables import comparison_lines
 
     comparison = compare(read_report(first), read_report(second))
     if as_json:
@@ -202,7 +202,7 @@ def _write(file: Path, report: BenchReport) -> None:
 
 def _print(report: BenchReport, *, as_json: bool, as_csv: bool) -> None:
     from sdtui.bench.report import to_csv
-    from sdtui.bench.tables import report_lines
+    from sdtui.cli.bench_tables import report_lines
 
     if as_json:
         click.echo(json.dumps(report.model_dump(mode="json"), indent=2))

@@ -1,4 +1,4 @@
-"""Reports: written and read again, compared, and as text."""
+"""Reports: written and read again, and compared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from sdtui.bench.compare import compare
 from sdtui.bench.report import Measurement, read_report, to_csv
-from sdtui.bench.tables import comparison_lines, report_lines
 from sdtui.core.errors import BenchError
 from tests.support.bench_reports import cell, report
 
@@ -70,8 +69,6 @@ def test_computed_seconds_have_separate_ratios() -> None:
     )
     compared = cell([], samples=samples, against=against)
     assert compared.cpu_ratios == (0.25, 0.5)
-    text = "\n".join(report_lines(report(compared, against="diffusers"), 80))
-    assert "CPU seconds: median 0.375, 0.250 to 0.500" in text
 
 
 def test_comparison_matches_cells_and_lists_differences() -> None:
@@ -83,9 +80,6 @@ def test_comparison_matches_cells_and_lists_differences() -> None:
     assert (only.lowest, only.highest) == pytest.approx((4 / 3, 4.0))
     assert found.unmatched == 2
     assert found.differing == {"dtype": ("float32", "bfloat16")}
-    text = "\n".join(comparison_lines(found, 80))
-    assert "2.000" in text
-    assert "dtype: A float32, B bfloat16" in text
 
 
 def test_every_setting_that_differs_is_listed() -> None:
@@ -93,16 +87,6 @@ def test_every_setting_that_differs_is_listed() -> None:
     second = report(cell([1.0]), settings={"clip_skip": 2, "init_image": "/in.png"})
     found = compare(first, second)
     assert found.differing == {"clip skip": ("", "2"), "init image": ("", "/in.png")}
-    assert "note: clip skip: A none, B 2" in comparison_lines(found, 80)
-
-
-def test_every_setting_that_was_used_is_printed() -> None:
-    settings = {"negative_prompt": "two\x1b[31m\nlines", "guidance_scale": 3.0, "clip_skip": 2}
-    text = "\n".join(report_lines(report(cell([1.0]), settings=settings), 200))
-    for words in ("Model: pocket", "CFG scale: 3,", "Clip skip: 2", "Precision: float32"):
-        assert words in text
-    assert "Init image" not in text
-    assert "\x1b" not in text
 
 
 def test_report_of_another_version_keeps_unknown_settings(tmp_path: Path) -> None:
@@ -115,51 +99,3 @@ def test_report_of_another_version_keeps_unknown_settings(tmp_path: Path) -> Non
 def test_reports_with_nothing_in_common_are_refused() -> None:
     with pytest.raises(BenchError, match="in common"):
         compare(report(cell([1.0])), report(cell([1.0], steps=50)))
-
-
-def test_table_lists_every_cell_in_aligned_columns() -> None:
-    result = report(
-        cell([1.0, 2.0], estimate=2**31),
-        cell([10.0], steps=100, prompt="a much longer prompt than fits into the column"),
-        cell([], steps=50, error="memory ran out"),
-        complete=False,
-    )
-    lines = report_lines(result, 160)
-    text = "\n".join(lines)
-    for words in ("A CPU, 2 cores", "1.50", "1.00", "2.00", "1.50      2.00", "memory ran out"):
-        assert words in text
-    assert "interrupted" in lines[-1]
-    head = next(index for index, line in enumerate(lines) if "it/s" in line)
-    assert len({len(line) for line in lines[head : head + 3]}) == 1
-    bars = [line.count("█") for line in lines if "█" in line]
-    assert bars == [6, 40]
-
-
-def test_tables_fit_into_80_columns() -> None:
-    against = (Measurement(seconds=4.0), Measurement(seconds=5.0))
-    prompts = ("a much longer prompt than fits", "a prompt\nof two \x1b[31mlines")
-    cells = [
-        cell([1000.0, 2000.0], steps=100, prompt=prompt, against=against, difference=0.25)
-        for prompt in prompts
-    ]
-    failed = cell([], steps=50, error="memory ran out in the denoise stage: " + "no " * 40)
-    first = report(
-        *cells,
-        failed,
-        against="diffusers",
-        load_timings={f"component_{number}": 1.0 for number in range(9)},
-        notes=("what else there is to know, at some length, as it is with most of the notes",),
-    )
-    lines = report_lines(first, 80)
-    compared = comparison_lines(
-        compare(first, report(*cells, settings={"model": "another " * 15})), 80
-    )
-    assert max(map(len, lines + compared)) <= 80
-    text = "\n".join(lines)
-    for words in ("mean s", "denoise", "peak GiB", "ratio", "250.000", "█", "1500.00"):
-        assert words in text
-    assert "\x1b" not in text
-
-
-def test_empty_report_is_printed() -> None:
-    assert report_lines(report(complete=False), 80)[-1].startswith("note: interrupted")

@@ -1,26 +1,33 @@
-"""Print reports in a terminal, as tables and bars."""
+"""Reports of benchmarks in a terminal, as tables and bars."""
 
 from __future__ import annotations
 
 import statistics
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from rich.bar import Bar
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
 
 from sdtui.bench.compare import Comparison
-from sdtui.bench.report import BenchReport, CellKey, CellResult
-from sdtui.core.text import one_line, shortened
+from sdtui.bench.report import MEASURED_STAGES, BenchReport, CellKey, CellResult
+from sdtui.core.text import one_line
 from sdtui.core.units import gibibytes
 from sdtui.requests.request import REQUEST_FIELDS
 
 _MAX_BAR = 40
 """Columns of the longest bar."""
 
-_NUMBER = 9
-"""Columns for the number after a bar."""
-
-_EIGHTHS = " ▏▎▍▌▋▊▉"
-_GIB = 2**30
 _MAX_PROMPT = 24
+"""Columns of the longest prompt."""
+
+_ANY_WIDTH = 1000
+"""Columns in which every table fits."""
+
+_GIB = 2**30
 
 
 def report_lines(report: BenchReport, width: int) -> list[str]:
@@ -34,7 +41,7 @@ def report_lines(report: BenchReport, width: int) -> list[str]:
     compared = [cell for cell in measured if cell.ratios]
     if compared:
         lines += ["", f"seconds over those of {report.against}, pair by pair"]
-        lines += _table(_RATIO_HEADINGS, [_ratio_row(cell) for cell in compared], width)
+        lines += _rendered(_table(_RATIO_HEADINGS, map(_ratio_row, compared)), width)
         ratios = [ratio for cell in compared for ratio in cell.ratios]
         lines.append(f"all: median {statistics.median(ratios):.3f}, {_spread(ratios)}")
         computed = [ratio for cell in compared for ratio in cell.cpu_ratios]
@@ -43,8 +50,8 @@ def report_lines(report: BenchReport, width: int) -> list[str]:
                 f"CPU seconds: median {statistics.median(computed):.3f}, {_spread(computed)}"
             )
     if measured:
-        bars = _bars([(_name_of(cell), cell.mean) for cell in measured], width)
-        lines += ["", "seconds a run", *bars]
+        bars = _bars([(_name_of(cell), cell.mean) for cell in measured])
+        lines += ["", "seconds a run", *_rendered(bars, width)]
     lines += _wrapped([f"note: {note}" for note in report.notes], width)
     if not report.complete:
         lines.append("note: interrupted; this is what was finished")
@@ -65,7 +72,6 @@ def comparison_lines(comparison: Comparison, width: int) -> list[str]:
         for cell in cells
     ]
     ratios = [cell.ratio for cell in cells]
-    names = [_name_of(cell) for cell in cells]
     notes = [
         f"note: {name}: A {one or 'none'}, B {other or 'none'}"
         for name, (one, other) in comparison.differing.items()
@@ -73,11 +79,11 @@ def comparison_lines(comparison: Comparison, width: int) -> list[str]:
     if comparison.unmatched:
         notes.append(f"note: {comparison.unmatched} cells that only one of the two has measured")
     return [
-        *_table((*_CELL_HEADINGS, "A s", "B s", "B/A", "spread"), rows, width),
+        *_rendered(_table((*_CELL_HEADINGS, "A s", "B s", "B/A", "spread"), rows), width),
         f"all: median {statistics.median(ratios):.3f}, {_spread(ratios)}",
         "",
         "B/A",
-        *_bars(list(zip(names, ratios, strict=True)), width),
+        *_rendered(_bars([(_name_of(cell), cell.ratio) for cell in cells]), width),
         *_wrapped(notes, width),
     ]
 
@@ -108,14 +114,12 @@ def _header(report: BenchReport) -> list[str]:
 
 
 def _setting_text(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return shortened(one_line(str(value)))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 _CELL_HEADINGS = ("size", "steps", "count", "prompt")
 _SPEED_HEADINGS = ("mean s", "min", "max", "it/s", "at once")
-_STAGE_HEADINGS = ("encode s", "denoise", "decode", "peak GiB", "estimate")
+_STAGE_HEADINGS = (f"{MEASURED_STAGES[0]} s", *MEASURED_STAGES[1:], "peak GiB", "estimate")
 _RATIO_HEADINGS = (*_CELL_HEADINGS, "ratio", "min", "max", "pairs", "difference")
 
 
@@ -124,32 +128,30 @@ def _tables(cells: Sequence[CellResult], width: int) -> list[str]:
     labels = [_cell_columns(cell) for cell in cells]
     speeds = [_speed_columns(cell) for cell in cells]
     stages = [_stage_columns(cell) for cell in cells]
-    together = [
-        label + speed + stage for label, speed, stage in zip(labels, speeds, stages, strict=True)
+    rows = [
+        [*label, *speed, *stage] for label, speed, stage in zip(labels, speeds, stages, strict=True)
     ]
-    table = _table((*_CELL_HEADINGS, *_SPEED_HEADINGS, *_STAGE_HEADINGS), together)
-    if max(map(len, table)) <= width:
-        return table
-    of_speed = [label + speed for label, speed in zip(labels, speeds, strict=True)]
-    of_stages = [label + stage for label, stage in zip(labels, stages, strict=True)]
+    together = _rendered(_table((*_CELL_HEADINGS, *_SPEED_HEADINGS, *_STAGE_HEADINGS), rows))
+    if max(map(cell_len, together)) <= width:
+        return together
+    of_speed = [[*label, *speed] for label, speed in zip(labels, speeds, strict=True)]
+    of_stages = [[*label, *stage] for label, stage in zip(labels, stages, strict=True)]
     return [
-        *_table((*_CELL_HEADINGS, *_SPEED_HEADINGS), of_speed, width),
+        *_rendered(_table((*_CELL_HEADINGS, *_SPEED_HEADINGS), of_speed), width),
         "",
-        *_table((*_CELL_HEADINGS, *_STAGE_HEADINGS), of_stages, width),
+        *_rendered(_table((*_CELL_HEADINGS, *_STAGE_HEADINGS), of_stages), width),
     ]
 
 
 def _cell_columns(cell: CellKey) -> list[str]:
+    prompt = Text(one_line(cell.prompt))
+    prompt.truncate(_MAX_PROMPT, overflow="ellipsis")
     return [
         f"{cell.width}×{cell.height}",
         str(cell.num_inference_steps),
         str(cell.count),
-        _shortened(one_line(cell.prompt), _MAX_PROMPT),
+        prompt.plain,
     ]
-
-
-def _shortened(text: str, columns: int) -> str:
-    return text if len(text) <= columns else f"{text[: columns - 1]}…"
 
 
 def _speed_columns(cell: CellResult) -> list[str]:
@@ -167,7 +169,7 @@ def _speed_columns(cell: CellResult) -> list[str]:
 def _stage_columns(cell: CellResult) -> list[str]:
     peaks = [sample.peak for sample in cell.samples if sample.peak is not None]
     return [
-        *(_stage(cell, name) for name in ("encode", "denoise", "decode")),
+        *(_stage(cell, name) for name in MEASURED_STAGES),
         f"{max(peaks) / _GIB:.2f}" if peaks else "–",
         f"{cell.estimate / _GIB:.2f}" if cell.estimate is not None else "–",
     ]
@@ -199,41 +201,50 @@ def _spread(values: Sequence[float]) -> str:
     return f"{min(values):.3f} to {max(values):.3f}"
 
 
-def _wrapped(lines: Sequence[str], width: int) -> list[str]:
-    return [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent="  ")]
-
-
-def _table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None
-) -> list[str]:
-    """Aligned columns: numbers right, prompts left and shortened as far as needed for `width`."""
-    lines = [list(headings), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    prompt = headings.index("prompt")
-    too_wide = sum(widths) + 2 * (len(widths) - 1) - width if width is not None else 0
-    if too_wide > 0:
-        widths[prompt] = max(len("prompt"), widths[prompt] - too_wide)
-        for line in lines:
-            line[prompt] = _shortened(line[prompt], widths[prompt])
+def _wrapped(lines: Iterable[str], width: int) -> list[str]:
     return [
-        "  ".join(
-            text.ljust(wide) if column == prompt else text.rjust(wide)
-            for column, (text, wide) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
+        part
         for line in lines
+        for part in textwrap.wrap(one_line(line), width, subsequent_indent="  ")
     ]
 
 
-def _bars(values: Sequence[tuple[str, float]], width: int) -> list[str]:
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Numbers are right-aligned; prompts are left-aligned, and shortened as far as needed."""
+    prompt = headings.index("prompt")
+    columns = [Column(name, justify="right", no_wrap=True) for name in headings]
+    columns[prompt] = Column("prompt", min_width=len("prompt"))  # the one that may get narrower
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        cells: list[RenderableType] = [*row]
+        cells[prompt] = Text(row[prompt], no_wrap=True, overflow="ellipsis")
+        table.add_row(*cells)
+    return table
+
+
+def _bars(values: Sequence[tuple[str, float]]) -> Table:
     """A horizontal bar for each name and value, precise to an eighth of a column."""
+    table = Table.grid(
+        Column(no_wrap=True),
+        Column(max_width=_MAX_BAR),
+        Column(justify="right", no_wrap=True),
+        padding=(0, 1, 0, 0),
+    )
     most = max(value for _, value in values)
-    names = max(len(name) for name, _ in values)
-    longest = max(8, min(_MAX_BAR, width - names - 2 - _NUMBER))
-    return [
-        f"{name.ljust(names)}  {_bar(value / most, longest)} {value:.2f}" for name, value in values
-    ]
+    for name, value in values:
+        table.add_row(name, Bar(most, 0, value), f"{value:.2f}")
+    return table
 
 
-def _bar(share: float, longest: int) -> str:
-    full, eighths = divmod(round(share * longest * 8), 8)
-    return "█" * full + (_EIGHTHS[eighths] if eighths else "")
+def _rendered(table: Table, width: int = _ANY_WIDTH) -> list[str]:
+    console = Console(
+        width=width,
+        force_terminal=False,
+        color_system=None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    with console.capture() as capture:
+        console.print(table)
+    return [line.rstrip() for line in capture.get().split("\n")[:-1]]
