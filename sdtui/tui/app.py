@@ -28,6 +28,8 @@ from sdtui.docs import TOPICS
 from sdtui.tui.actions import ACTIONS
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.external_editor import ExternalEditor
+from sdtui.tui.images.loader import PictureLoader
+from sdtui.tui.images.view import PictureView
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.shutdown import Shutdown
@@ -77,7 +79,8 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         super().__init__()
         self.settings = settings
         self.over_ssh = over_ssh
-        self.picture_widget = picture_widget
+        self._picture_widget = picture_widget
+        self.picture_loader = PictureLoader(lambda: self.backend.pictures)
         self._open_backend = open_backend
         self._backend: Backend | None = None
         self.failure: SdtuiError | None = None
@@ -108,6 +111,10 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         if self._backend is None:
             self._backend = self._open_backend()
         return self._backend
+
+    def new_picture_view(self) -> PictureView:
+        """Return a widget that draws finished pictures by the best means of the terminal."""
+        return PictureView(self.picture_loader, self._picture_widget)
 
     def on_mount(self) -> None:
         self._app_shutdown.handle_signals()

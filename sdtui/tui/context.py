@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
-from textual.widget import Widget
 
 if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
     from sdtui.core.settings import Settings
     from sdtui.jobs import Backend
     from sdtui.tui.external_editor import ExternalEditor
+    from sdtui.tui.images.loader import PictureLoader
+    from sdtui.tui.images.view import PictureView
     from sdtui.tui.state import SavedState
 
 _Answer = TypeVar("_Answer")
@@ -27,12 +28,15 @@ class AppContext(Protocol):
     state: SavedState
     over_ssh: bool
     editor: ExternalEditor
-    picture_widget: type[Widget] | None
-    """The class of widget that draws finished pictures; None means half-cells."""
+    picture_loader: PictureLoader
 
     @property
     def backend(self) -> Backend:
         """Jobs, models, pictures and hardware; opened when first read."""
+        ...
+
+    def new_picture_view(self) -> PictureView:
+        """Return a widget that draws finished pictures by the best means of the terminal."""
         ...
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from sdtui.core.errors import SdtuiError
+from sdtui.jobs import JobPicture
 from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.requests import events
 from sdtui.requests.events import JobEvent
@@ -19,6 +20,7 @@ from sdtui.requests.request import GenerationRequest
 from sdtui.tui.context import AppContext
 from sdtui.tui.event_log import log_line, shown_after, shown_progress
 from sdtui.tui.images.halfcell import Pixels
+from sdtui.tui.images.loader import ShownPicture, input_image
 from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.mailbox import Mailbox
 from sdtui.tui.panes.collection import Panes
@@ -69,6 +71,14 @@ class EventPresenter:
     def submit(self, request: GenerationRequest) -> None:
         """Queue a request. Raises QueueFullError or QueueClosedError."""
         self._queue.submit(request)
+
+    def saved_picture(self, job_id: str, path: str) -> ShownPicture:
+        """Return a picture that a job saved, by its path if the job is not known any more."""
+        try:
+            index = self._queue.job(job_id).pictures.index(path)
+        except (KeyError, ValueError):
+            return ShownPicture(Path(path))
+        return ShownPicture(Path(path), JobPicture(job_id, index))
 
     def stopping(self, job_id: str, *, after_picture: bool) -> None:
         """Show that a job was asked to stop, until it has."""
@@ -127,13 +137,13 @@ class EventPresenter:
         before, panes = self.progress, self._panes
         self.progress = now = shown_after(before, apply_event(self._open_jobs, envelope))
         if now.is_running and not (before.is_running and before.job == now.job):
-            panes.preview.begin(self._queue.job(now.job).request.first_input_image)
+            panes.preview.begin(input_image(self._queue.job(now.job).request))
         match envelope.event:
             case events.Started(seed=seed):
                 panes.parameters.last_seed = seed
             case events.Saved(path=path):
                 if envelope.job == now.job:
-                    panes.preview.add(Path(path))
+                    panes.preview.add(self.saved_picture(envelope.job, path))
                 panes.history.reload()
             case events.Loaded(model=model, device=device, dtype=dtype, memory_mode=mode):
                 precision, memory = _SHORT.get(dtype, dtype), mode.replace("_", " ")

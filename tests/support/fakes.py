@@ -176,11 +176,14 @@ class FakePictures:
         buffer = io.BytesIO()
         picture().save(buffer, "png")
         self.png = buffer.getvalue()
+        self.reads: list[PictureId] = []
+        """The pictures that were read, in order."""
         self._entries = [_entry(number, prompt) for number, prompt in enumerate(prompts)]
 
     def read(self, picture: PictureId) -> bytes:
         if not isinstance(picture, JobPicture):
             self.get(picture)
+        self.reads.append(picture)
         return self.png
 
     def local_file(self, picture: PictureId) -> Path | None:

@@ -11,6 +11,7 @@ import pytest
 
 from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS, actions_in
+from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.screens.dialogs import (
     AskScreen,
@@ -37,9 +38,9 @@ def with_pictures(harness: AppHarness) -> None:
         harness.history.save(picture(), record(prompt, seed=number, moment=moment), 0)
 
 
-def paths_of(harness: AppHarness) -> list[Path]:
+def pictures_of(harness: AppHarness) -> list[ShownPicture]:
     """The pictures that the history begins with."""
-    return sorted(harness.settings.pictures.rglob("*.png"))
+    return [ShownPicture(path) for path in sorted(harness.settings.pictures.rglob("*.png"))]
 
 
 async def at_form(harness: AppHarness) -> None:
@@ -65,9 +66,9 @@ async def at_path(harness: AppHarness) -> None:
 
 async def at_preview(harness: AppHarness) -> None:
     preview = harness.panes.preview
-    preview.begin(paths_of(harness)[0])
-    for path in paths_of(harness):
-        preview.add(path)
+    preview.begin(pictures_of(harness)[0])
+    for each in pictures_of(harness):
+        preview.add(each)
     preview.index = 1
     preview.focus()
 
@@ -140,14 +141,16 @@ async def pictures_are_read(harness: AppHarness) -> None:
 
 
 async def at_picture(harness: AppHarness) -> None:
-    paths, stop = paths_of(harness), harness.app.main.queue.stop_current
-    await harness.app.push_screen(PictureScreen(paths, paths[0], None, 1, stop=stop))
+    pictures, stop = pictures_of(harness), harness.app.main.queue.stop_current
+    view = harness.app.new_picture_view()
+    await harness.app.push_screen(PictureScreen(pictures, pictures[0], view, 1, stop=stop))
     await pictures_are_read(harness)
 
 
 async def at_compare(harness: AppHarness) -> None:
-    first, second = ((path, record()) for path in paths_of(harness)[:2])
-    await harness.app.push_screen(CompareScreen(first, second, None))
+    first, second = ((each, record()) for each in pictures_of(harness)[:2])
+    views = harness.app.new_picture_view(), harness.app.new_picture_view()
+    await harness.app.push_screen(CompareScreen(first, second, views))
     await pictures_are_read(harness)
 
 

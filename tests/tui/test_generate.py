@@ -36,7 +36,7 @@ async def test_a_prompt_becomes_a_picture_at_every_size(
         assert harness.generator.requests[0].prompt == HARD
         assert harness.progress.outcome is EventLevel.SUCCESS
         await harness.until(lambda: main.panes.preview.view.pixel_view.pixels is not None)
-        assert [path.suffix for path in main.panes.preview.paths] == [".png"]
+        assert [each.path.suffix for each in main.panes.preview.pictures] == [".png"]
         await harness.until(lambda: main.panes.history.list.count == 1)
         assert HARD in harness.app.export_screenshot().replace("&#160;", " ")
 
@@ -182,14 +182,14 @@ async def test_several_pictures_can_be_stepped_through(harness: AppHarness) -> N
         await harness.generate("cats", num_images_per_prompt="3")
         await harness.finished()
         preview = harness.panes.preview
-        await harness.until(lambda: len(preview.paths) == 3)
-        assert preview.shown_paths == preview.paths
+        await harness.until(lambda: len(preview.pictures) == 3)
+        assert preview.shown == preview.pictures
         preview.focus()
         await harness.press("l", "l")
-        assert preview.shown_paths == (preview.paths[1],)
+        assert preview.shown == (preview.pictures[1],)
         assert "2 of 3" in str(preview.border_title)
         await harness.press("g")
-        assert preview.shown_paths == preview.paths
+        assert preview.shown == preview.pictures
         await harness.press("f6")
         assert not harness.at_main
         await harness.press("escape")

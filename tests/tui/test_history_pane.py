@@ -287,17 +287,17 @@ async def test_a_picture_of_the_history_is_seen_until_the_next_is_finished(
         await full.generate("four", num_images_per_prompt="4")
         await full.until(lambda: full.progress.is_running)
         await full.press("f4", "enter")
-        await full.until(lambda: preview.paths)
-        shown = preview.paths
+        await full.until(lambda: preview.pictures)
+        shown = preview.pictures
         full.generator.hold.clear()
-        await full.until(lambda: len(preview.paths) == 4)
-        assert shown[0] not in preview.paths
+        await full.until(lambda: len(preview.pictures) == 4)
+        assert shown[0].path not in [each.path for each in preview.pictures]
 
 
 async def test_show_puts_the_picture_into_the_preview(full: AppHarness) -> None:
     async with at_history(full):
         await full.press("enter")
-        await full.until(lambda: full.panes.preview.paths)
+        await full.until(lambda: full.panes.preview.pictures)
 
 
 async def test_compare_names_what_differs(full: AppHarness) -> None:

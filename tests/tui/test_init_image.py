@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.screens.files import FileScreen
 from sdtui.tui.screens.picture import PictureScreen
 from sdtui.tui.state import SavedState
@@ -176,13 +177,13 @@ async def test_before_and_after(harness: AppHarness, folder: Path) -> None:
         assert harness.generator.requests[0].values()["init_image"] == before
         assert harness.generator.requests[0].values()["strength"] == 0.4
         preview = harness.panes.preview
-        await harness.until(lambda: preview.paths)
+        await harness.until(lambda: preview.pictures)
         preview.focus()
         await harness.press("b")
-        assert preview.shown_paths == (before,)
+        assert preview.shown == (ShownPicture(before),)
         assert "before" in str(preview.border_title)
         await harness.press("b")
-        assert preview.shown_paths == preview.paths
+        assert preview.shown == preview.pictures
         await harness.press("f", "b")
         assert isinstance(harness.app.screen, PictureScreen)
         caption = harness.app.screen.query_one("#caption").render()
@@ -197,10 +198,10 @@ async def test_without_an_init_image_there_is_no_before(harness: AppHarness) -> 
         await harness.generate("a cat", strength="0.4")
         await harness.finished()
         preview = harness.panes.preview
-        await harness.until(lambda: preview.paths)
+        await harness.until(lambda: preview.pictures)
         preview.focus()
         await harness.press("b")
-        assert preview.shown_paths == preview.paths
+        assert preview.shown == preview.pictures
         assert harness.generator.requests[0].values()["strength"] is None
 
 

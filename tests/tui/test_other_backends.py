@@ -9,11 +9,18 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from textual.message import Message
 from textual.message_pump import MessagePump
+from textual.widgets import Static
 
+from sdtui.core.errors import HistoryError
 from sdtui.core.settings import Settings
-from sdtui.requests.events import Downloading, Failed, JobEvent
+from sdtui.history import Entry
+from sdtui.jobs import JobPicture
+from sdtui.requests.events import Downloading, Failed, JobEvent, Saved
+from sdtui.requests.record import GenerationRecord
 from sdtui.tui.app import SdtuiApp
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
+from sdtui.tui.images.pixel_view import PixelView
+from sdtui.tui.screens.picture import CompareScreen, PictureScreen
 from tests.support.fakes import FakeBackend, FakeModels, envelope
 from tests.support.keyboard import press, settled
 
@@ -62,6 +69,66 @@ async def test_jobs_of_several_workers_are_shown_and_stopped(
     await _until(app, lambda: backend.saved)
     app.main.queue.stop_current(after_picture=False)
     assert backend.jobs.cancelled == [jobs[0].id]
+
+
+def _is_drawn(app: SdtuiApp) -> bool:
+    """True if all pictures on the screen are drawn."""
+    return all(view.pixels and view.pixels.width == 64 for view in app.screen.query(PixelView))
+
+
+async def test_picture_of_a_finished_job_is_shown(app: SdtuiApp, backend: FakeBackend) -> None:
+    app.main.generation.fill({"prompt": "a bird"})
+    await press(app, "ctrl+g")
+    (job,) = backend.jobs.jobs()
+    backend.jobs.start(job.id, "cuda:0")
+    for index, path in enumerate(paths := ("/elsewhere/a.png", "/elsewhere/b.png")):
+        backend.jobs.change(job.id, pictures=paths[: index + 1])
+        backend.jobs.publish(job.id, Saved(image_index=index, seed=index, path=path))
+    preview = app.main.panes.preview
+    await _until(app, lambda: len(preview.pictures) == 2)
+    await _until(app, lambda: preview.view.pixel_view.pixels)
+    assert [each.id for each in preview.pictures] == [JobPicture(job.id, 0), JobPicture(job.id, 1)]
+    await press(app, "f6")
+    await _until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
+    assert "/elsewhere/b.png" in str(app.screen.query_one("#caption", Static).render())
+    await press(app, "h")
+    await _until(app, lambda: _is_drawn(app))
+    assert not app._notifications
+    assert all(backend.pictures.reads.count(JobPicture(job.id, index)) == 1 for index in (0, 1))
+
+
+async def test_picture_of_the_history_is_shown(app: SdtuiApp, backend: FakeBackend) -> None:
+    panes = app.main.panes
+    await press(app, "f4")
+    await _until(app, lambda: panes.metadata.thumbnail.pixel_view.pixels)
+    await press(app, "enter")
+    await _until(app, lambda: panes.preview.view.pixel_view.pixels)
+    assert [each.id for each in panes.preview.pictures] == [0]
+    await press(app, "f6")
+    await _until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
+    await press(app, "escape", "f4", "c", "j", "c")
+    await _until(app, lambda: isinstance(app.screen, CompareScreen) and _is_drawn(app))
+    assert set(backend.pictures.reads) == {0, 1}
+
+
+async def test_start_picture_and_copied_path_are_those_of_the_backend(app: SdtuiApp) -> None:
+    await press(app, "f4")
+    await _until(app, lambda: app.main.panes.history.list.selected)
+    await press(app, "i")
+    await _until(app, lambda: app.main.generation.texts["init_image"])
+    assert app.main.generation.texts["init_image"] == "/elsewhere/0.png"
+
+
+async def test_unreadable_record_of_a_picture_that_is_there_is_an_error(
+    app: SdtuiApp, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Entry) -> GenerationRecord:
+        raise HistoryError("the JSON is damaged")
+
+    monkeypatch.setattr(backend.pictures, "record", fail)
+    await press(app, "f4", "r")
+    await _until(app, lambda: app._notifications)
+    assert {each.message for each in app._notifications} == {"the JSON is damaged."}
 
 
 class _Models(FakeModels):

@@ -12,6 +12,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.tui.background import run_in_background
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.images.loader import input_image, picture_of
 from sdtui.tui.messages import HistoryRead
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.history import RequestedAction
@@ -57,13 +58,14 @@ class HistoryController:
 
     def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
         """Show the selected picture and its metadata."""
-        self._panes.metadata.show(entry.path if entry else None, record)
+        self._panes.metadata.show(picture_of(entry) if entry else None, record)
 
     def perform(self, action: RequestedAction, entry: Entry, record: GenerationRecord) -> None:
         """Carry out an action that the history pane asked for."""
         match action:
             case "show":
-                self._panes.preview.show_from_history(entry.path, record.request.first_input_image)
+                before = input_image(record.request)
+                self._panes.preview.show_from_history(picture_of(entry), before)
                 self._layout.show_tab("create")
             case "reuse":
                 self._generation.use_request(single_picture_request(record))
@@ -91,8 +93,11 @@ class HistoryController:
         except SdtuiError as error:
             self._context.show_error(error)
             return
-        left, right = ((entry.path, each) for entry, each in zip(entries, records, strict=True))
-        screen = CompareScreen(left, right, self._context.picture_widget)
+        left, right = (
+            (picture_of(entry), each) for entry, each in zip(entries, records, strict=True)
+        )
+        views = self._context.new_picture_view(), self._context.new_picture_view()
+        screen = CompareScreen(left, right, views)
         chosen = await self._context.push_screen_wait(screen)
         if chosen is not None:
             self._generation.use_request(single_picture_request(chosen))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
@@ -116,7 +115,8 @@ class QueueController:
             self._context.show_error(error)
             return
         if saved:
-            self._panes.preview.show_paths([Path(path) for path in saved])
+            pictures = [self.presenter.saved_picture(job.id, path) for path in saved]
+            self._panes.preview.show_pictures(pictures)
             self._panes.history.reload()
             self._context.notify(f"Saved: {', '.join(saved)}")
         else:
@@ -143,13 +143,13 @@ class QueueController:
         from sdtui.tui.screens.picture import PictureScreen
 
         preview, follows = self._panes.preview, self.presenter.progress.is_running
-        if not preview.paths and not follows:
+        if not preview.pictures and not follows:
             self._context.notify("There is no picture to show yet.", timeout=3)
             return
         viewer = PictureScreen(
-            preview.paths,
+            preview.pictures,
             preview.init_image,
-            self._context.picture_widget,
+            self._context.new_picture_view(),
             preview.index or 0,
             follows=follows,
             stop=self.stop_current,

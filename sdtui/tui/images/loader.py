@@ -1,47 +1,133 @@
-"""Reading pictures for the screen. For other threads than the app's: a large PNG takes a while."""
+"""Reading pictures for the screen. For other threads than the app's: a large PNG takes a while, and
+a backend on another machine longer."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdtui.core.errors import ImageError
+from sdtui.core.errors import HistoryError, ImageError, SdtuiError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from sdtui.history import Entry
+    from sdtui.jobs import PictureId, Pictures
+    from sdtui.requests.request import GenerationRequest
+
 _GAP = 4
+_CACHE_BYTES = 64 * 2**20
 
 
-def read_picture(path: Path, largest: int = 2048) -> Image:
-    """Return a picture from disk, with no side longer than `largest`. Raises ImageError."""
-    from PIL import Image, ImageOps
+@dataclass(frozen=True)
+class ShownPicture:
+    """A saved picture or an input image."""
 
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        problem = f"{path} can't be shown: {error}"
-        raise ImageError(problem, "The file may be damaged, moved or in the trash") from error
-    image.thumbnail((largest, largest))
-    return image
+    path: Path
+    """Its file on the backend's machine, which may be another one."""
+    id: PictureId | None = None
+    """None if only its path is known."""
 
 
-def read_sheet(paths: Sequence[Path], largest: int = 2048) -> Image:
-    """Return all pictures of a job on one contact sheet, or the only one as it is. Raises
-    ImageError."""
-    if len(paths) == 1:
-        return read_picture(paths[0], largest)
-    from PIL import Image
+def picture_of(entry: Entry) -> ShownPicture:
+    """Return the picture of a history entry."""
+    return ShownPicture(entry.path, entry.id)
 
-    columns = math.ceil(math.sqrt(len(paths)))
-    images = [read_picture(path, max(64, largest // columns)) for path in paths]
-    width = max(image.width for image in images) + _GAP
-    height = max(image.height for image in images) + _GAP
-    rows = math.ceil(len(images) / columns)
-    sheet = Image.new("RGB", (columns * width - _GAP, rows * height - _GAP), (24, 24, 30))
-    for index, image in enumerate(images):
-        sheet.paste(image, (index % columns * width, index // columns * height))
-    return sheet
+
+def input_image(request: GenerationRequest) -> ShownPicture | None:
+    """Return what a request's result is compared with; None if it starts from noise alone."""
+    path = request.first_input_image
+    return None if path is None else ShownPicture(path)
+
+
+class PictureLoader:
+    """Reads a backend's pictures. Of those that are no files of this machine, the last ones are
+    kept in memory, encoded."""
+
+    def __init__(self, open_pictures: Callable[[], Pictures]) -> None:
+        """`open_pictures` returns the backend's pictures; it is called on other threads."""
+        self._open_pictures = open_pictures
+        self._cache: dict[ShownPicture, bytes] = {}
+        self._lock = threading.Lock()
+
+    def load(self, picture: ShownPicture, largest: int = 2048) -> Image:
+        """Return a picture with no side longer than `largest` pixels. Raises ImageError."""
+        from PIL import Image, ImageOps, UnidentifiedImageError
+
+        source = self._find(picture)
+        try:
+            with Image.open(source) as file:
+                image = ImageOps.exif_transpose(file).convert("RGB")
+        except UnidentifiedImageError as error:  # its text shows the object in memory
+            raise _unreadable(picture, "its format is unknown") from error
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise _unreadable(picture, str(error)) from error
+        image.thumbnail((largest, largest))
+        return image
+
+    def load_sheet(self, pictures: Sequence[ShownPicture], largest: int = 2048) -> Image:
+        """Return all pictures of a job on one contact sheet, or the only one as it is. Raises
+        ImageError."""
+        if len(pictures) == 1:
+            return self.load(pictures[0], largest)
+        from PIL import Image
+
+        columns = math.ceil(math.sqrt(len(pictures)))
+        images = [self.load(picture, max(64, largest // columns)) for picture in pictures]
+        width = max(image.width for image in images) + _GAP
+        height = max(image.height for image in images) + _GAP
+        rows = math.ceil(len(images) / columns)
+        sheet = Image.new("RGB", (columns * width - _GAP, rows * height - _GAP), (24, 24, 30))
+        for index, image in enumerate(images):
+            sheet.paste(image, (index % columns * width, index // columns * height))
+        return sheet
+
+    def exists(self, picture: ShownPicture) -> bool:
+        """Return False if a picture was deleted."""
+        try:
+            self._ask_backend(picture)
+        except HistoryError:
+            return picture.path.exists()
+        except SdtuiError:
+            return True  # the backend can't be asked
+        return True
+
+    def _find(self, picture: ShownPicture) -> Path | BytesIO:
+        """Return a picture's file, or its contents if it isn't on this machine. Raises
+        ImageError."""
+        if picture.id is None and picture.path.exists():
+            return picture.path
+        try:
+            return self._ask_backend(picture)
+        except SdtuiError as error:
+            # A local backend refuses links out of its folder, as a server must, and forgets old
+            # jobs. The files of the app's user are shown all the same.
+            if picture.path.exists():
+                return picture.path
+            raise _unreadable(picture, error.what) from error
+
+    def _ask_backend(self, picture: ShownPicture) -> Path | BytesIO:
+        pictures = self._open_pictures()
+        found = pictures.get(picture.path).id if picture.id is None else picture.id
+        return pictures.local_file(found) or BytesIO(self._read(pictures, picture, found))
+
+    def _read(self, pictures: Pictures, picture: ShownPicture, found: PictureId) -> bytes:
+        with self._lock:
+            data = self._cache.pop(picture, None)
+        if data is None:
+            data = pictures.read(found)
+        with self._lock:
+            self._cache[picture] = data  # the last in order is the one that was used last
+            while sum(map(len, self._cache.values())) > _CACHE_BYTES:
+                del self._cache[next(iter(self._cache))]
+        return data
+
+
+def _unreadable(picture: ShownPicture, reason: str) -> ImageError:
+    problem = f"{picture.path} can't be shown: {reason}"
+    return ImageError(problem, "The file may be damaged, moved or in the trash")

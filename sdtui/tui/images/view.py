@@ -1,10 +1,9 @@
-"""A finished picture from disk, drawn once by the best means of the terminal."""
+"""A finished picture, drawn once by the best means of the terminal."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import work
@@ -15,7 +14,7 @@ from textual.widget import Widget
 
 from sdtui.core.errors import ImageError
 from sdtui.tui.images.halfcell import Pixels, pixels_of
-from sdtui.tui.images.loader import read_sheet
+from sdtui.tui.images.loader import PictureLoader, ShownPicture
 from sdtui.tui.images.pixel_view import PixelView
 
 if TYPE_CHECKING:
@@ -37,12 +36,11 @@ class PictureView(Container):
     }
     """
 
-    def __init__(
-        self, picture_widget: type[Widget] | None = None, *, id: str | None = None
-    ) -> None:
-        super().__init__(id=id)
+    def __init__(self, loader: PictureLoader, picture_widget: type[Widget] | None = None) -> None:
+        super().__init__()
+        self._loader = loader
         self._picture_widget = picture_widget
-        self._paths: tuple[Path, ...] = ()
+        self._pictures: tuple[ShownPicture, ...] = ()
         self.pixel_view = PixelView()
 
     def compose(self) -> ComposeResult:
@@ -60,7 +58,7 @@ class PictureView(Container):
 
     def show_pixels(self, pixels: Pixels | None) -> None:
         """Show a picture that is in memory, or none."""
-        self._paths = ()
+        self._pictures = ()
         self.remove_class("-finished")
         self._draw(pixels)
 
@@ -71,23 +69,23 @@ class PictureView(Container):
         else:
             await self.pixel_view.show(pixels)
 
-    def show_paths(self, paths: Sequence[Path]) -> None:
+    def show_pictures(self, pictures: Sequence[ShownPicture]) -> None:
         """Read and show pictures."""
-        self._paths = tuple(paths)
-        if self._paths:
-            self._read(self._paths)
+        self._pictures = tuple(pictures)
+        if self._pictures:
+            self._read(self._pictures)
         else:
             self.show_pixels(None)
 
     @work(exclusive=True)
-    async def _read(self, paths: tuple[Path, ...]) -> None:
+    async def _read(self, pictures: tuple[ShownPicture, ...]) -> None:
         try:
-            image, pixels = await asyncio.to_thread(_read, paths)
+            image, pixels = await asyncio.to_thread(_load, self._loader, pictures)
         except ImageError as error:
             self.show_pixels(None)
             self.notify(str(error), severity="error")
             return
-        if paths == self._paths:
+        if pictures == self._pictures:
             await self.pixel_view.show(pixels)
             if self._picture_widget is not None:
                 await self._draw_finished(self._picture_widget, image)
@@ -100,6 +98,6 @@ class PictureView(Container):
             self.add_class("-finished")
 
 
-def _read(paths: tuple[Path, ...]) -> tuple[Image, Pixels]:
-    image = read_sheet(paths)
+def _load(loader: PictureLoader, pictures: tuple[ShownPicture, ...]) -> tuple[Image, Pixels]:
+    image = loader.load_sheet(pictures)
     return image, pixels_of(image)

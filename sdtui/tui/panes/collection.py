@@ -37,14 +37,14 @@ class Panes:
         )
         self.parameters = ParametersPane(id="parameters")
         self.queue = QueuePane(id="queue")
-        self.preview = PreviewPane(
-            "preview", picture_widget=context.picture_widget, over_ssh=context.over_ssh
-        )
+        self.preview = PreviewPane("preview", context.new_picture_view(), over_ssh=context.over_ssh)
         self.progress = ProgressPane(id="progress")
         self.memory = MemoryPane(id="memory")
         self.log = LogPane(id="log")
-        self.history = HistoryPane("history", lambda: context.backend.pictures)
-        self.metadata = MetadataPane(id="selected")
+        self.history = HistoryPane(
+            "history", lambda: context.backend.pictures, context.picture_loader
+        )
+        self.metadata = MetadataPane("selected", context.picture_loader)
 
     @property
     def prompts(self) -> tuple[PromptPane, PromptPane]:

@@ -19,6 +19,7 @@ from textual.widgets import Input, Static
 from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.images.loader import PictureLoader, picture_of
 from sdtui.tui.messages import message
 from sdtui.tui.panes.history_search import HistorySearch, PageLoad
 from sdtui.tui.panes.pane import Pane
@@ -97,9 +98,12 @@ class HistoryPane(Pane):
 
         entry: Entry
 
-    def __init__(self, id: str, open_pictures: Callable[[], Pictures]) -> None:
+    def __init__(
+        self, id: str, open_pictures: Callable[[], Pictures], loader: PictureLoader
+    ) -> None:
         super().__init__(id=id)
         self._open_pictures = open_pictures
+        self._loader = loader
         self.search = SearchLine(placeholder="/ search", id="history-search")
         self.problem = Static(id="search-problem")
         self.list = HistoryList(id="history-list")
@@ -188,7 +192,7 @@ class HistoryPane(Pane):
     async def _show_error(self, error: SdtuiError, entry: Entry | None) -> None:
         """Show what went wrong with a picture. Often it is missing: people may delete pictures at
         any time."""
-        if entry is None or await asyncio.to_thread(entry.path.exists):
+        if entry is None or await asyncio.to_thread(self._loader.exists, picture_of(entry)):
             self.notify(str(error), severity="error")
             return
         if entry.path == self._missing or not self.list.holds(entry):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdtui.tui.images.loader import PictureLoader, ShownPicture
 from sdtui.tui.images.view import PictureView
 from sdtui.tui.panes.pane import Pane
 
@@ -24,10 +24,10 @@ class MetadataPane(Pane):
     )
     DEFAULT_CSS = "MetadataPane > PictureView { height: 8; }"
 
-    def __init__(self, id: str) -> None:
+    def __init__(self, id: str, loader: PictureLoader) -> None:
         super().__init__(id=id)
         # Always half-cells: it changes with every move of the cursor.
-        self.thumbnail = PictureView()
+        self.thumbnail = PictureView(loader)
 
     @cached_property
     def metadata_tree(self) -> MetadataTree:
@@ -41,7 +41,7 @@ class MetadataPane(Pane):
         is imported once the window is seen."""
         self.mount(self.thumbnail, self.metadata_tree)
 
-    def show(self, path: Path | None, record: GenerationRecord | None) -> None:
+    def show(self, picture: ShownPicture | None, record: GenerationRecord | None) -> None:
         """Show a picture and its metadata, or nothing."""
-        self.thumbnail.show_paths(() if path is None else (path,))
+        self.thumbnail.show_pictures(() if picture is None else (picture,))
         self.metadata_tree.show(record)

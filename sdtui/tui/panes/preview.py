@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar, Protocol
 
 from rich.text import Text
@@ -17,6 +16,7 @@ from textual.widgets import Static
 
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.images.halfcell import BYTES_A_CELL, Pixels
+from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.view import PictureView
 from sdtui.tui.panes.pane import Pane
 
@@ -28,7 +28,7 @@ _OVER_SSH = (0.5, 22_000)
 class PictureViewer(Protocol):
     """Shows a job's pictures on the whole screen."""
 
-    def begin(self, init_image: Path | None) -> None:
+    def begin(self, init_image: ShownPicture | None) -> None:
         """A job begins: it has no pictures yet."""
         ...
 
@@ -40,7 +40,7 @@ class PictureViewer(Protocol):
         """Return how many cells a preview takes."""
         ...
 
-    def add(self, path: Path) -> None:
+    def add(self, picture: ShownPicture) -> None:
         """Show one more finished picture."""
         ...
 
@@ -69,14 +69,14 @@ class PreviewPane(Pane, can_focus=True):
     index: reactive[int | None] = reactive(None)
     """Which picture is shown; None is all of them."""
 
-    def __init__(self, id: str, *, picture_widget: type[Widget] | None, over_ssh: bool) -> None:
+    def __init__(self, id: str, view: PictureView, *, over_ssh: bool) -> None:
         super().__init__(id=id)
-        self.view = PictureView(picture_widget)
-        self.paths: tuple[Path, ...] = ()
-        self.init_image: Path | None = None
-        self._job_pictures: tuple[Path, ...] = ()
+        self.view = view
+        self.pictures: tuple[ShownPicture, ...] = ()
+        self.init_image: ShownPicture | None = None
+        self._job_pictures: tuple[ShownPicture, ...] = ()
         """The finished pictures of the last job, whatever is shown."""
-        self._job_init_image: Path | None = None
+        self._job_init_image: ShownPicture | None = None
         """The last job's init image."""
         self._shows_history = False
         """True while a picture of the history is shown."""
@@ -121,34 +121,34 @@ class PreviewPane(Pane, can_focus=True):
         cost = cells * BYTES_A_CELL / self._budget
         self._next_preview = time.monotonic() + max(self._interval, cost)
 
-    def begin(self, init_image: Path | None) -> None:
+    def begin(self, init_image: ShownPicture | None) -> None:
         """A job begins: it has no pictures yet."""
         self._job_pictures, self._job_init_image, self._shows_history = (), init_image, False
-        self.paths = ()
+        self.pictures = ()
         self.init_image = init_image
         self.set_count("")
         if self.viewer is not None:
             self.viewer.begin(init_image)
 
-    def add(self, path: Path) -> None:
+    def add(self, picture: ShownPicture) -> None:
         """Show one more finished picture of the job."""
-        self._job_pictures = (*self._job_pictures, path)
+        self._job_pictures = (*self._job_pictures, picture)
         self._shows_history = False
         self.init_image = self._job_init_image
-        self.show_paths(self._job_pictures)
+        self.show_pictures(self._job_pictures)
         if self.viewer is not None:
-            self.viewer.add(path)
+            self.viewer.add(picture)
 
-    def show_from_history(self, path: Path, init_image: Path | None) -> None:
+    def show_from_history(self, picture: ShownPicture, init_image: ShownPicture | None) -> None:
         """Show a picture of the history, until the next one is finished."""
         self._shows_history = True
         self.init_image = init_image
-        self.show_paths((path,))
+        self.show_pictures((picture,))
 
-    def show_paths(self, paths: Sequence[Path]) -> None:
+    def show_pictures(self, pictures: Sequence[ShownPicture]) -> None:
         """Show finished pictures: all of them, until someone steps through."""
         self.remove_class("-welcome")
-        self.paths = tuple(paths)
+        self.pictures = tuple(pictures)
         self._before = False
         self.set_reactive(PreviewPane.index, None)
         self._show()
@@ -158,31 +158,31 @@ class PreviewPane(Pane, can_focus=True):
         self._show()
 
     @property
-    def shown_paths(self) -> tuple[Path, ...]:
+    def shown(self) -> tuple[ShownPicture, ...]:
         """The pictures that are shown now."""
         if self._before and self.init_image is not None:
             return (self.init_image,)
-        return self.paths if self.index is None else (self.paths[self.index],)
+        return self.pictures if self.index is None else (self.pictures[self.index],)
 
     def _show(self) -> None:
-        if not self.paths:
+        if not self.pictures:
             return
-        self.view.show_paths(self.shown_paths)
+        self.view.show_pictures(self.shown)
         if self._before:
             self.set_count("· before")
-        elif len(self.paths) > 1:
+        elif len(self.pictures) > 1:
             place = "all" if self.index is None else str(self.index + 1)
-            self.set_count(f"{place} of {len(self.paths)}")
+            self.set_count(f"{place} of {len(self.pictures)}")
         else:
             self.set_count("")
 
     def action_next(self) -> None:
-        if len(self.paths) > 1:
-            self.index = 0 if self.index is None else (self.index + 1) % len(self.paths)
+        if len(self.pictures) > 1:
+            self.index = 0 if self.index is None else (self.index + 1) % len(self.pictures)
 
     def action_previous(self) -> None:
-        if len(self.paths) > 1:
-            self.index = ((self.index or 0) - 1) % len(self.paths)
+        if len(self.pictures) > 1:
+            self.index = ((self.index or 0) - 1) % len(self.pictures)
 
     def action_grid(self) -> None:
         self.index = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar, Protocol
 
 from rich.table import Table
@@ -12,13 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
-from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core.text import end_of, one_line
 from sdtui.requests.record import GenerationRecord
 from sdtui.tui.bindings import bindings_in, bindings_of
 from sdtui.tui.images.halfcell import Pixels
+from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.view import PictureView
 
 
@@ -41,9 +40,9 @@ class PictureScreen(Screen[None]):
 
     def __init__(
         self,
-        paths: Sequence[Path],
-        init_image: Path | None,
-        picture_widget: type[Widget] | None,
+        pictures: Sequence[ShownPicture],
+        init_image: ShownPicture | None,
+        view: PictureView,
         index: int = 0,
         *,
         follows: bool = False,
@@ -51,12 +50,12 @@ class PictureScreen(Screen[None]):
     ) -> None:
         super().__init__()
         self._stop = stop
-        self._paths = tuple(paths)
+        self._pictures = tuple(pictures)
         self._init_image = init_image
-        self._index = len(self._paths) - 1 if follows and self._paths else index
+        self._index = len(self._pictures) - 1 if follows and self._pictures else index
         self._follows = follows
         self._before = False
-        self._view = PictureView(picture_widget)
+        self._view = view
         self._caption = Static(id="caption")
 
     def compose(self) -> ComposeResult:
@@ -76,10 +75,10 @@ class PictureScreen(Screen[None]):
     def action_stop_after(self) -> None:
         self._stop(after_picture=True)
 
-    def begin(self, init_image: Path | None) -> None:
+    def begin(self, init_image: ShownPicture | None) -> None:
         """The next job begins: it has no pictures yet."""
         if self._follows:
-            self._paths = ()
+            self._pictures = ()
             self._init_image = init_image
             self._show_caption("")
 
@@ -89,28 +88,28 @@ class PictureScreen(Screen[None]):
             self._view.show_pixels(pixels)
             self._show_caption("forming   ")
 
-    def add(self, path: Path) -> None:
+    def add(self, picture: ShownPicture) -> None:
         """Show one more finished picture of the job."""
         if self._follows:
-            self._paths = (*self._paths, path)
-            self._index = len(self._paths) - 1
+            self._pictures = (*self._pictures, picture)
+            self._index = len(self._pictures) - 1
             self._before = False
             self._show()
 
     def _show(self) -> None:
-        if not self._paths:
+        if not self._pictures:
             self._show_caption("")
             return
         before = self._init_image if self._before else None
-        path = before or self._paths[self._index]
-        self._view.show_paths((path,))
-        place = f"{self._index + 1} of {len(self._paths)}   " if len(self._paths) > 1 else ""
-        self._show_caption(place, one_line(str(path)))
+        picture = before or self._pictures[self._index]
+        self._view.show_pictures((picture,))
+        place = f"{self._index + 1} of {len(self._pictures)}   " if len(self._pictures) > 1 else ""
+        self._show_caption(place, one_line(str(picture.path)))
 
     def _show_caption(self, place: str, path: str = "") -> None:
         """Show the keys, the place and the path in the line under the picture."""
         keys = "esc back"
-        if len(self._paths) > 1:
+        if len(self._pictures) > 1:
             keys += "   ← → step"
         if self._init_image is not None:
             keys += f"   b {'after' if self._before else 'before'}"
@@ -131,15 +130,15 @@ class PictureScreen(Screen[None]):
         self._step(-1)
 
     def _step(self, by: int) -> None:
-        if not self._paths:
+        if not self._pictures:
             return
         self._follows = False
-        self._index = (self._index + by) % len(self._paths)
+        self._index = (self._index + by) % len(self._pictures)
         self._before = False
         self._show()
 
     def action_before_after(self) -> None:
-        if self._init_image is not None and self._paths:
+        if self._init_image is not None and self._pictures:
             self._follows = False
             self._before = not self._before
             self._show()
@@ -165,7 +164,7 @@ def _settings(record: GenerationRecord) -> dict[str, object]:
     }
 
 
-Compared = tuple[Path, GenerationRecord]
+Compared = tuple[ShownPicture, GenerationRecord]
 
 
 class CompareScreen(Screen[GenerationRecord | None]):
@@ -176,11 +175,11 @@ class CompareScreen(Screen[GenerationRecord | None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("compare")]
 
     def __init__(
-        self, first: Compared, second: Compared, picture_widget: type[Widget] | None
+        self, first: Compared, second: Compared, views: tuple[PictureView, PictureView]
     ) -> None:
         super().__init__()
         self._pictures = (first, second)
-        self._views = (PictureView(picture_widget), PictureView(picture_widget))
+        self._views = views
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -190,8 +189,8 @@ class CompareScreen(Screen[GenerationRecord | None]):
         yield Static(Text("esc back   1 2 reuse the left or right one's settings"), id="caption")
 
     def on_mount(self) -> None:
-        for view, (path, _) in zip(self._views, self._pictures, strict=True):
-            view.show_paths((path,))
+        for view, (picture, _) in zip(self._views, self._pictures, strict=True):
+            view.show_pictures((picture,))
 
     def action_close(self) -> None:
         self.dismiss(None)
@@ -208,7 +207,7 @@ class CompareScreen(Screen[GenerationRecord | None]):
         table.add_column(max_width=_NAME, no_wrap=True)
         table.add_column(ratio=1)
         table.add_column(ratio=1)
-        table.add_row("", *(Text(one_line(path.name), "bold") for path in (left, right)))
+        table.add_row("", *(Text(one_line(each.path.name), "bold") for each in (left, right)))
         for name, *values in differences(first, second):
             table.add_row(Text(name, "dim"), *(Text(one_line(value)) for value in values))
         if table.row_count == 1:
