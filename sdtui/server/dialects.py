@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import create_model
+from pydantic import BeforeValidator, create_model
 
+from sdtui.core.fields import Field
 from sdtui.requests.request import REQUEST_FIELDS
 
 Dialect = Literal["a1111", "a1111_option", "openai"]
@@ -23,6 +24,10 @@ _COMBINED: Mapping[Dialect, Mapping[str, str]] = {
     },
 }
 """Fields that an API has in another form; its bodies convert them."""
+
+BOOLS_AS_NUMBERS = BeforeValidator(lambda value: int(value) if isinstance(value, bool) else value)
+"""The annotation of a body's number for which JSON's true is 1, as A1111 has it. It stands after
+the limits, so that it comes before their check."""
 
 
 def names_in(dialect: Dialect) -> dict[str, str]:
@@ -44,11 +49,18 @@ def body_with_fields(dialect: Dialect, *, input_images: bool) -> Any:
     Those that go with an input image are left out without `input_images`."""
     orphans = {} if input_images else REQUEST_FIELDS.orphans(dict.fromkeys(REQUEST_FIELDS))
     fields: dict[str, Any] = {
-        theirs: (Annotated[REQUEST_FIELDS[name].type | None, REQUEST_FIELDS[name].spec], None)
+        theirs: (_annotation(REQUEST_FIELDS[name]), None)
         for name, theirs in names_in(dialect).items()
         if name not in orphans
     }
     return create_model("RequestFields", **fields)
+
+
+def _annotation(field: Field) -> Any:
+    """The type of a field in a body, open, with its limits."""
+    if field.type in (int, float):
+        return Annotated[field.type | None, field.spec, BOOLS_AS_NUMBERS]
+    return Annotated[field.type | None, field.spec]
 
 
 def limits_of(name: str, **changes: Any) -> Any:

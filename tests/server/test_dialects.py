@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import httpx
+import pytest
+from pydantic import ValidationError
 
 from sdtui.requests.request import REQUEST_FIELDS
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
 from sdtui.server.api.openai.schemas import EditBody, ImagesBody
 from sdtui.server.dialects import names_in, names_in_errors
+from tests.support.live_server import Live
 
 
 def test_every_named_field_is_in_the_bodies() -> None:
@@ -31,6 +34,18 @@ def test_strength_without_a_picture_is_ignored_by_txt2img() -> None:
     assert "strength" not in Txt2ImgBody(prompt="x", denoising_strength=0.5).values()
     body = Img2ImgBody(prompt="x", init_images=["x"], denoising_strength=0.5)
     assert body.values()["strength"] == 0.5
+
+
+def test_true_is_one_in_the_numbers_of_a1111_and_openai_only(scripted: Live) -> None:
+    body = Txt2ImgBody(prompt="x", seed=True, steps=True, cfg_scale=True, denoising_strength=True)
+    assert (body.seed, body.steps, body.cfg_scale, body.denoising_strength) == (1, 1, 1, 1)
+    assert ImagesBody(prompt="x", seed=True, steps=True).values()["num_inference_steps"] == 1
+    with pytest.raises(ValidationError):
+        Txt2ImgBody(prompt="x", width=True)  # 1 is too narrow
+    with scripted.client() as ask:
+        refused = ask.post("/generate", json={"prompt": "x", "num_inference_steps": True})
+    assert refused.status_code == 422
+    assert "must not be true" in refused.text
 
 
 def test_errors_use_the_names_of_the_api() -> None:

@@ -15,7 +15,7 @@ from sdtui.history.importers import ImportedSettings, label_of_sampler, read_inf
 from sdtui.jobs import Output
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE
 from sdtui.server.api.a1111.options import OptionsAnswer
-from sdtui.server.dialects import body_with_fields, limits_of, names_in
+from sdtui.server.dialects import BOOLS_AS_NUMBERS, body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError, from_sdtui
 
 _MOST = 64
@@ -55,7 +55,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
 
     prompt: Annotated[str, limits_of("prompt")] = ""
     negative_prompt: Annotated[str, limits_of("negative_prompt")] = ""
-    seed: Annotated[int | None, limits_of("seed", ge=-1)] = -1
+    seed: Annotated[int | None, limits_of("seed", ge=-1), BOOLS_AS_NUMBERS] = -1
     """-1 = random."""
     subseed_strength: float = Field(0, ge=0, le=1, allow_inf_nan=False)
     sampler_name: str | None = Field(None, max_length=100)
@@ -65,8 +65,8 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     """Missing or Automatic = the one that suits the sampler."""
     batch_size: int = Field(1, ge=1, le=_MOST)
     n_iter: int = Field(1, ge=1, le=_MOST)
-    width: Annotated[int | None, limits_of("width", multiple_of=None)] = None
-    height: Annotated[int | None, limits_of("height", multiple_of=None)] = None
+    width: Annotated[int | None, limits_of("width", multiple_of=None), BOOLS_AS_NUMBERS] = None
+    height: Annotated[int | None, limits_of("height", multiple_of=None), BOOLS_AS_NUMBERS] = None
     """Sizes are rounded down to a multiple of 8."""
     enable_hr: bool | None = False
     """Must be false: sdtui has no hires fix."""
