@@ -64,7 +64,7 @@ class FieldSpec:
     infotext: str = ""
     """The key in A1111's text about a picture."""
     aliases: tuple[str, ...] = ()
-    """Names in the settings of other tools' pictures."""
+    """Names in the settings of other tools' pictures; case, blanks and signs don't count."""
     native: bool = False
     """True if a model has a value of its own, which is taken while the field is left open."""
 

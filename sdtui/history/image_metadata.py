@@ -9,12 +9,13 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from sdtui.core.errors import ImageError
+from sdtui.history.exif import USER_COMMENT, decode, exif_texts, xmp_user_comment
 
 MAX_TEXT = 4_000_000
 """Bytes of one text, uncompressed. ComfyUI's larger workflows have a few hundred thousand."""
@@ -25,22 +26,44 @@ MAX_ALL_TEXTS = 16_000_000
 MAX_CHUNKS = 200_000
 """Parts of a file that are walked over."""
 
+XMP = "XML:com.adobe.xmp"
+"""The keyword of an XMP block; the name that PNG has for it."""
+
+JPEG_COMMENT = "comment"
+"""The keyword of a JPEG's comment."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
-_EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
-_TAG_NAMES = {0x010E: "ImageDescription", 0x010F: "Make", 0x0110: "Model", 0x0131: "Software"}
-_READ_TAGS = {*_TAG_NAMES, _EXIF_IFD, _USER_COMMENT}
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the markers of headers with the size
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The texts in a picture file, by keyword; the EXIF user comment is "UserComment"."""
+    """The texts in a picture file, by keyword; those of EXIF have the names of their tags."""
 
     format: str
     """"png", "jpeg" or "webp"."""
     size: tuple[int, int] | None
-    """Width and height in pixels, where they stand in the header (PNG)."""
+    """Width and height in pixels, from the header; None if it is damaged."""
     texts: dict[str, str] = field(default_factory=dict)
+
+
+class _Collected:
+    """The texts of a file, within MAX_ALL_TEXTS; the first of a keyword stays."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self._left = MAX_ALL_TEXTS
+
+    def add(self, found: Mapping[str, str]) -> None:
+        for keyword, text in found.items():
+            if keyword not in self.texts and len(text) <= self._left:
+                self._left -= len(text)
+                self.texts[keyword] = text
+                comment = xmp_user_comment(text) if keyword == XMP else None
+                if comment is not None:
+                    self.add({USER_COMMENT: comment})
 
 
 def read_texts(path: Path) -> Texts:
@@ -54,9 +77,9 @@ def read_texts(path: Path) -> Texts:
             if start.startswith(_PNG):
                 return _read_png(file)
             if start.startswith(b"\xff\xd8\xff"):
-                return Texts("jpeg", None, _from_exif(_jpeg_exif(file)))
+                return _read_jpeg(file)
             if start[:4] == b"RIFF" and start[8:] == b"WEBP":
-                return Texts("webp", None, _from_exif(_webp_exif(file)))
+                return _read_webp(file)
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     raise _unreadable(path, "it is not a PNG, JPEG or WebP picture")
@@ -95,21 +118,18 @@ def is_whole(path: Path) -> bool:
 
 def _read_png(file: BinaryIO) -> Texts:
     size: tuple[int, int] | None = None
-    texts: dict[str, str] = {}
-    left = MAX_ALL_TEXTS
+    texts = _Collected()
     for kind, length in _png_chunks(file):
         if kind == b"IHDR":
             header = file.read(8)
             size = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
         elif kind in (b"tEXt", b"zTXt", b"iTXt") and length <= MAX_TEXT:
             found = _png_text(kind, file.read(length))
-            if found is not None and len(found[1]) <= left:
-                left -= len(found[1])
-                texts.setdefault(*found)
+            if found is not None:
+                texts.add(dict([found]))
         elif kind == b"eXIf" and length <= MAX_TEXT:
-            for name, text in _from_exif(file.read(length)).items():
-                texts.setdefault(name, text)
-    return Texts("png", size, texts)
+            texts.add(exif_texts(file.read(length)))
+    return Texts("png", size, texts.texts)
 
 
 def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
@@ -126,11 +146,14 @@ def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _png_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
-    """Keyword and text of a text chunk; None if it is damaged or too long."""
+    """Keyword and text of a text chunk; None if it is damaged or too long.
+
+    tEXt and zTXt are Latin-1 by the standard, but many tools write UTF-8.
+    """
     keyword, _, remainder = data.partition(b"\0")
-    compressed, encoding = kind == b"zTXt", "latin-1"
+    compressed = kind == b"zTXt"
     if kind == b"iTXt":
-        compressed, encoding = remainder[:1] == b"\x01", "utf-8"
+        compressed = remainder[:1] == b"\x01"
         parts = remainder[2:].split(b"\0", 2)  # language, translated keyword, text
         if len(parts) < 3:
             return None
@@ -142,7 +165,8 @@ def _png_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
         if inflated is None:
             return None
         remainder = inflated
-    return keyword.decode("latin-1"), remainder.decode(encoding, "replace")
+    text = remainder.decode("utf-8", "replace") if kind == b"iTXt" else decode(remainder)
+    return keyword.decode("latin-1"), text
 
 
 def _inflate(data: bytes) -> bytes | None:
@@ -155,85 +179,57 @@ def _inflate(data: bytes) -> bytes | None:
     return text if inflater.eof else None
 
 
-def _jpeg_exif(file: BinaryIO) -> bytes:
-    """The EXIF block of a JPEG file, empty if there is none."""
+def _read_jpeg(file: BinaryIO) -> Texts:
+    size: tuple[int, int] | None = None
+    texts = _Collected()
     position = 2
     for _ in range(MAX_CHUNKS):
         file.seek(position)
         head = file.read(4)
         if len(head) < 4 or head[0] != 0xFF or head[1] in (0xD9, 0xDA):
             break
-        length = int.from_bytes(head[2:], "big")
-        if head[1] == 0xE1:
-            data = file.read(max(0, length - 2))
-            if data.startswith(b"Exif\0\0"):
-                return data[6:]
+        marker, length = head[1], int.from_bytes(head[2:], "big")
+        data = file.read(max(0, length - 2))
+        if marker in _JPEG_FRAMES and len(data) >= 5:
+            size = int.from_bytes(data[3:5], "big"), int.from_bytes(data[1:3], "big")
+        elif marker == 0xE1 and data.startswith(b"Exif\0\0"):
+            texts.add(exif_texts(data[6:]))
+        elif marker == 0xE1 and data.startswith(_JPEG_XMP):
+            texts.add({XMP: decode(data.removeprefix(_JPEG_XMP))})
+        elif marker == 0xFE:
+            texts.add({JPEG_COMMENT: decode(data)})
         position += 2 + length
-    return b""
+    return Texts("jpeg", size, texts.texts)
 
 
-def _webp_exif(file: BinaryIO) -> bytes:
-    """The EXIF block of a WebP file, empty if there is none."""
+def _read_webp(file: BinaryIO) -> Texts:
+    size: tuple[int, int] | None = None
+    texts = _Collected()
     position = 12
     for _ in range(MAX_CHUNKS):
         file.seek(position)
         head = file.read(8)
         if len(head) < 8:
             break
-        length = int.from_bytes(head[4:], "little")
-        if head[:4] == b"EXIF":
-            return file.read(length).removeprefix(b"Exif\0\0") if length <= MAX_TEXT else b""
+        kind, length = head[:4], int.from_bytes(head[4:], "little")
+        if kind in (b"VP8 ", b"VP8L", b"VP8X"):
+            size = size or _webp_size(kind, file.read(10))
+        elif kind == b"EXIF" and length <= MAX_TEXT:
+            texts.add(exif_texts(file.read(length).removeprefix(b"Exif\0\0")))
+        elif kind == b"XMP " and length <= MAX_TEXT:
+            texts.add({XMP: decode(file.read(length))})
         position += 8 + length + length % 2
-    return b""
+    return Texts("webp", size, texts.texts)
 
 
-def _from_exif(data: bytes) -> dict[str, str]:
-    """The texts of an EXIF block: the user comment and a few tags of the first directory."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
-    if order is None or len(data) < 8:
-        return {}
-    texts: dict[str, str] = {}
-    first = _directory(data, order, int.from_bytes(data[4:8], "big" if order == ">" else "little"))
-    for tag, name in _TAG_NAMES.items():
-        if tag in first:
-            texts[name] = first[tag].rstrip(b"\0").decode("utf-8", "replace")
-    if len(first.get(_EXIF_IFD, b"")) == 4:
-        (offset,) = struct.unpack(order + "I", first[_EXIF_IFD])
-        comment = _directory(data, order, offset).get(_USER_COMMENT)
-        if comment is not None:
-            texts["UserComment"] = _user_comment(comment, order)
-    return texts
-
-
-def _directory(data: bytes, order: str, offset: int) -> dict[int, bytes]:
-    """The values of one TIFF directory: bytes, texts and single 32-bit numbers."""
-    values: dict[int, bytes] = {}
-    count = int.from_bytes(data[offset : offset + 2], "big" if order == ">" else "little")
-    for number in range(min(count, 200)):
-        start = offset + 2 + 12 * number
-        if start + 12 > len(data):
-            break
-        tag, kind, length = struct.unpack_from(order + "HHI", data, start)
-        if tag not in _READ_TAGS:
-            continue
-        if kind == 4 and length == 1:
-            values[tag] = data[start + 8 : start + 12]
-        elif kind in (1, 2, 7):
-            (at,) = struct.unpack_from(order + "I", data, start + 8)
-            at = start + 8 if length <= 4 else at
-            values[tag] = data[at : at + length]
-    return values
-
-
-def _user_comment(comment: bytes, order: str) -> str:
-    """The text of a user comment, in whichever of its encodings it was written."""
-    code, text = comment[:8], comment[8:]
-    if code == b"UNICODE\0":
-        # the standard wants the file's byte order, most tools write big-endian regardless: the
-        # zeros of Latin letters tell which it was
-        zeros_first, zeros_second = text[0::2].count(0), text[1::2].count(0)
-        little = order == "<" if zeros_first == zeros_second else zeros_second > zeros_first
-        return text.decode("utf-16-le" if little else "utf-16-be", "replace").rstrip("\0")
-    if code in (b"ASCII\0\0\0", b"\0" * 8):
-        return text.decode("utf-8", "replace").rstrip("\0")
-    return comment.decode("utf-8", "replace").rstrip("\0")
+def _webp_size(kind: bytes, data: bytes) -> tuple[int, int] | None:
+    """Width and height in the first 10 bytes of a chunk with a picture or of the header."""
+    if len(data) < 10:
+        return None
+    if kind == b"VP8X":
+        return int.from_bytes(data[4:7], "little") + 1, int.from_bytes(data[7:10], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", data, 6)
+    return width & 0x3FFF, height & 0x3FFF

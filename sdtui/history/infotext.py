@@ -1,13 +1,16 @@
 """A1111's infotext, written and parsed by its grammar, and sdtui's JSON inside pictures.
 
-text   := prompt [LF "Negative prompt: " negative] LF pair *(", " pair)
+text   := prompt [LF "Negative prompt: " negative] LF pair *(", " pair) *(LF appended)
 pair   := key ": " value, or the key alone where the value is the same
-value  := as it is, or as a JSON string if it holds a comma, a newline or a colon
+value  := as it is, or as a JSON string if it holds a comma, a newline or a colon; extensions also
+          write JSON arrays and objects, and strings with newlines
+appended := a line of an extension: key ": " value with any commas, or the value's next line
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -33,13 +36,17 @@ OWN = "sdtui"
 """The keyword of sdtui's JSON."""
 
 _NEGATIVE = "Negative prompt:"
-_PAIR = re.compile(r'(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):\s*("(?:\\.|[^\\"])++"|[^,]*)(?:,|$)')
+_PAIR = re.compile(
+    r'(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):[^\S\n]*("(?:\\.|[^\\"])++"|[^,\n]*)(?:,|\n|$)'
+)
 """A1111's pattern without backtracking, with which a long line without a pair takes minutes."""
 _FIRST_KEYS = (
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model hash", "Model"),
 )
 """The keys that A1111 writes first, in its order."""
 _MIN_PAIRS = 3
+_MAX_ARRAYS = 50  # JSON values in a text
+_APPENDED = re.compile(r"(\w[\w \-/]{0,100}):\s*(.*)")
 _QUALITY = 95  # of JPEG and WebP, in percent
 _PNG_COMPRESSION = 4  # of 9; Pillow's default of 6 takes twice as long for files 2 to 8 % smaller
 _MAX_EXIF = 65_000  # bytes; a JPEG segment has at most 65,535
@@ -66,19 +73,66 @@ def write_infotext(record: GenerationRecord) -> str:
 
 
 def parse_infotext(text: str) -> Infotext:
-    """Parse an infotext. A last line with fewer than three pairs belongs to the prompt."""
-    *lines, last = text.strip().split("\n")
-    found = _PAIR.findall(last)
-    if len(found) < _MIN_PAIRS:
-        lines, found = [*lines, last], []
+    """Parse an infotext. Its settings are the last line that begins with "Steps:" or, without one,
+    the last line with three pairs; with neither, all of it is the prompt."""
+    lines = text.strip().split("\n")
+    at = _settings_line(lines)
+    pairs = {} if at is None else _parse_pairs("\n".join(lines[at:]))
+    lines = lines[:at]
     split = next((at for at, line in enumerate(lines) if line.strip().startswith(_NEGATIVE)), None)
     prompt = lines[:split]
     negative = [] if split is None else lines[split:]
     return Infotext(
         "\n".join(prompt).strip(),
         "\n".join(negative).strip().removeprefix(_NEGATIVE).strip(),
-        {key: _unquote(value) for key, value in found},
+        pairs,
     )
+
+
+def _settings_line(lines: list[str]) -> int | None:
+    """The index of the line with the settings."""
+    found = None
+    for at in range(len(lines) - 1, -1, -1):
+        pairs = itertools.islice(_PAIR.finditer(lines[at]), _MIN_PAIRS)
+        if len(list(pairs)) == _MIN_PAIRS:
+            if lines[at].lstrip().lower().startswith("steps:"):
+                return at
+            found = at if found is None else found
+    return found
+
+
+def _parse_pairs(text: str) -> dict[str, str]:
+    """The pairs of the settings line at the start of a text, and those of the lines after it."""
+    pairs: dict[str, str] = {}
+    position, arrays = 0, 0
+    while found := _PAIR.search(text, position):
+        if "\n" in text[position : found.start()].strip(" "):
+            break  # the settings line is over
+        key, value, position = found[1], found[2], found.end()
+        if value.startswith(("[", "{")) and arrays < _MAX_ARRAYS:
+            arrays += 1
+            end = _end_of_json(text, found.start(2))
+            value, position = (text[found.start(2) : end], end) if end else (value, position)
+        pairs[key] = _unquote(value)
+        if text[position - 1 : position] == "\n" or text[position : position + 1] == "\n":
+            break
+    key = ""
+    for line in text[position:].strip().split("\n"):
+        appended = _APPENDED.fullmatch(line)
+        if appended is not None:
+            key = appended[1]
+            pairs.setdefault(key, appended[2])
+        elif key:
+            pairs[key] += f"\n{line}"
+    return pairs
+
+
+def _end_of_json(text: str, start: int) -> int | None:
+    """Where the JSON array or object ends that begins at `start`; None if it is none."""
+    try:
+        return json.JSONDecoder().raw_decode(text, start)[1]
+    except (ValueError, RecursionError):
+        return None
 
 
 def _pairs(record: GenerationRecord) -> list[tuple[str, str]]:
@@ -121,7 +175,7 @@ def _unquote(value: str) -> str:
     if len(value) < 2 or value[0] != '"' or value[-1] != '"':
         return value
     try:
-        return str(json.loads(value))
+        return str(json.loads(value, strict=False))
     except ValueError:
         return value
 

@@ -63,6 +63,7 @@ class GenerationRequest(Section):
             label="Prompt",
             help="What the picture should show.",
             a1111="prompt",
+            aliases=("prompt", "positive prompt", "positive", "full prompt", "c"),
             openai="prompt",
             max_length=_MAX_PROMPT,
             widget="prompt",
@@ -76,6 +77,7 @@ class GenerationRequest(Section):
             max_length=_MAX_PROMPT,
             flags=("--negative", "-n"),
             a1111="negative_prompt",
+            aliases=("negative prompt", "negative", "full negative prompt", "uc", "n prompt"),
             openai="negative_prompt",
             widget="prompt",
         ),
@@ -87,6 +89,10 @@ class GenerationRequest(Section):
             help='A hub id, a model folder, a .safetensors file, or "pocket".',
             min_length=1,
             flags=("--model", "-m"),
+            aliases=(
+                *("model", "model name", "base model name", "base model", "model id"),
+                *("use stable diffusion model", "sd model checkpoint", "model weights"),
+            ),
             widget="model",
         ),
     ] = POCKET
@@ -101,6 +107,7 @@ class GenerationRequest(Section):
             flag_help='"sdtui samplers" lists them.',
             metavar="NAME",
             a1111="sampler_name",
+            aliases=("sampler", "sampler name", "scheduler"),
             openai="sampler",
             native=True,
         ),
@@ -118,7 +125,7 @@ class GenerationRequest(Section):
             openai="steps",
             search=("steps",),
             infotext="Steps",
-            aliases=("steps",),
+            aliases=("steps", "num steps", "num inference steps", "inference steps"),
         ),
     ] = None
     guidance_scale: Annotated[
@@ -136,7 +143,7 @@ class GenerationRequest(Section):
             openai="guidance_scale",
             search=("cfg",),
             infotext="CFG scale",
-            aliases=("cfg_scale", "cfgscale"),
+            aliases=("cfg scale", "guidance scale", "cfg", "scale"),
         ),
     ] = None
     width: Annotated[
@@ -182,7 +189,7 @@ class GenerationRequest(Section):
             openai="seed",
             search=("seed",),
             infotext="Seed",
-            aliases=("seed", "noise_seed"),
+            aliases=("seed", "noise seed"),
         ),
     ] = None
     num_images_per_prompt: Annotated[

@@ -1,5 +1,4 @@
-"""Read the settings in pictures of sdtui, A1111, Forge, SD.Next, ComfyUI, InvokeAI, Fooocus,
-NovelAI and SwarmUI."""
+"""Read the settings in pictures of sdtui and other tools."""
 
 from sdtui.history.importers.read import read_infotext, read_picture_settings
 from sdtui.history.importers.request_mapping import ImportedSettings

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from sdtui.core.errors import HistoryError, ImageError
+from sdtui.core.text import one_line
+from sdtui.history.exif import USER_COMMENT
 from sdtui.history.image_metadata import Texts, read_texts
-from sdtui.history.importers import formats
+from sdtui.history.importers.a1111 import NATIVE, a1111
+from sdtui.history.importers.alpha_channel import hidden_text
 from sdtui.history.importers.comfyui import comfyui
+from sdtui.history.importers.json_settings import (
+    INVOKEAI_KEYS,
+    invokeai,
+    json_object,
+    novelai,
+    other_json,
+    swarmui,
+)
 from sdtui.history.importers.request_mapping import (
     ImportedSettings,
     ToolSettings,
@@ -31,7 +43,13 @@ def read_picture_settings(path: Path) -> ImportedSettings:
     record = _sidecar_record(path) or own_record(texts)
     if record is not None:
         return from_record(record)
-    return to_request_values(_with_size(_read_tool_settings(path, texts.texts), texts))
+    found = _read_tool_settings(texts.texts)
+    hidden = hidden_text(path) if found is None else None
+    if hidden is not None:
+        found = _read_tool_settings({INFOTEXT_KEYWORD: hidden})
+    if found is None:
+        raise _unreadable(path, texts.texts)
+    return to_request_values(_with_size(found, texts))
 
 
 def read_infotext(text: str, *, input_images: Collection[str] = ()) -> ImportedSettings:
@@ -40,7 +58,14 @@ def read_infotext(text: str, *, input_images: Collection[str] = ()) -> ImportedS
 
     Raises ImageError if it has none.
     """
-    return to_request_values(formats.a1111(Path("infotext"), text), input_images=input_images)
+    found = a1111(text)
+    if found is None:
+        raise ImageError(
+            "the infotext has no settings: A1111's text ends with a line such as"
+            ' "Steps: 20, Sampler: Euler, CFG scale: 7"',
+            "Give the settings by hand",
+        )
+    return to_request_values(found, input_images=input_images)
 
 
 def from_record(record: GenerationRecord) -> ImportedSettings:
@@ -54,7 +79,7 @@ def from_record(record: GenerationRecord) -> ImportedSettings:
             not_carried.append(f"{field.spec.label} {path}: the file no longer exists")
     for name in REQUEST_FIELDS.orphans(values):
         del values[name]
-    return ImportedSettings(values, formats.NATIVE, tuple(not_carried))
+    return ImportedSettings(values, NATIVE, tuple(not_carried))
 
 
 def _sidecar_record(path: Path) -> GenerationRecord | None:
@@ -70,20 +95,40 @@ def _sidecar_record(path: Path) -> GenerationRecord | None:
     return record if belongs else None
 
 
-def _read_tool_settings(path: Path, texts: Mapping[str, str]) -> ToolSettings:
-    parameters = texts.get(INFOTEXT_KEYWORD) or texts.get("UserComment")
-    if any(key in texts for key in formats.INVOKEAI_KEYS):
-        return formats.invokeai(path, texts)
-    if "Comment" in texts and "Source" in texts:
-        return formats.novelai(path, texts)
-    if parameters and parameters.lstrip().startswith("{"):
-        return formats.from_json_text(path, parameters)
-    if parameters:
-        return formats.a1111(path, parameters)
-    for text in (texts.get("prompt"), *texts.values()):
-        if text is not None and text.removeprefix("prompt:").lstrip().startswith("{"):
-            return comfyui(path, text.removeprefix("prompt:"))
-    raise ImageError(
+def _read_tool_settings(texts: Mapping[str, str]) -> ToolSettings | None:
+    """The settings of the first reader that finds any; None if none does."""
+    return next((found for found in _attempts(texts) if found is not None), None)
+
+
+def _attempts(texts: Mapping[str, str]) -> Iterator[ToolSettings | None]:
+    """Try all readers, those of the most certain marks first. What a reader refuses is offered to
+    the next."""
+    first = {key: texts[key] for key in (INFOTEXT_KEYWORD, USER_COMMENT, "prompt") if key in texts}
+    objects: dict[str, dict[str, Any]] = {}
+    plain: list[str] = []
+    for keyword, text in {**first, **texts}.items():
+        found = json_object(text)
+        if found is None:
+            plain.append(text)
+        else:
+            objects[keyword] = found
+    yield invokeai(texts)
+    yield novelai(texts)
+    others = [fields for keyword, fields in objects.items() if keyword not in INVOKEAI_KEYS]
+    yield from map(a1111, plain)
+    for reader in (novelai, swarmui, comfyui, other_json):
+        yield from map(reader, others)
+    yield other_json({key: text for key, text in texts.items() if key not in objects})
+
+
+def _unreadable(path: Path, texts: Mapping[str, str]) -> ImageError:
+    if texts:
+        what = ", ".join(list(texts)[:5])
+        return ImageError(
+            f"{path} has no readable settings: no known tool writes these ({one_line(what)})",
+            "Choose another picture, or give the settings by hand",
+        )
+    return ImageError(
         f"{path} has no readable settings",
         "Choose a picture of a tool that writes its settings into it",
     )

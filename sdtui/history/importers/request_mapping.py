@@ -51,14 +51,33 @@ class ToolSettings:
         return replace(self, values={**self.values, **values})
 
 
+def plain_name(key: str) -> str:
+    """The letters and digits of a key: "CFG scale", "cfg_scale" and "cfgScale" are the same."""
+    return re.sub(r"[^a-z0-9]+", "", key[:_MAX_VALUE].lower())
+
+
+FIELDS_BY_ALIAS: Mapping[str, str] = {
+    plain_name(alias): name
+    for name, field in REQUEST_FIELDS.items()
+    for alias in field.spec.aliases
+}
+"""The field of each alias, by the alias's plain name; a field's aliases are in order."""
+
+
 def values_by_alias(settings: Mapping[str, object]) -> dict[str, object]:
-    """The settings that have the name of a field in other tools (`FieldSpec.aliases`)."""
-    return {
-        name: settings[alias]
-        for name, field in REQUEST_FIELDS.items()
-        for alias in field.spec.aliases
-        if alias in settings
-    }
+    """The settings that have the name of a field in other tools (`FieldSpec.aliases`); of several
+    with a value, the first alias counts."""
+    plain = {plain_name(key): value for key, value in settings.items() if value not in (None, "")}
+    values: dict[str, object] = {}
+    for alias, name in FIELDS_BY_ALIAS.items():
+        if alias in plain:
+            values.setdefault(name, plain[alias])
+    return values
+
+
+def not_supported(key: str, value: object) -> str:
+    """The message about a setting that sdtui has no field for."""
+    return f"{key} {str(value)[:_MAX_VALUE]}: sdtui has no such setting"
 
 
 def to_request_values(

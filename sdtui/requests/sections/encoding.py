@@ -24,7 +24,7 @@ class Encoding(Section):
             openai="clip_skip",
             search=("clip_skip",),
             infotext="Clip skip",
-            aliases=("clip_skip", "CLIP skip", "clipskip"),
+            aliases=("clip skip",),
             native=True,
         ),
     ] = None

@@ -58,6 +58,6 @@ class ImageToImage(Section):
             openai="strength",
             search=("strength",),
             infotext="Denoising strength",
-            aliases=("strength",),
+            aliases=("strength", "denoising strength"),
         ),
     ] = None

@@ -1,0 +1,75 @@
+"""A1111's infotext, which many tools write: Forge, SD.Next, Fooocus, stable-diffusion.cpp,
+Stability Matrix, Civitai, and sdtui in JPEG and WebP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from sdtui.history.importers.request_mapping import ToolSettings, not_supported, plain_name
+from sdtui.history.infotext import parse_infotext
+from sdtui.requests.request import REQUEST_FIELDS
+
+NATIVE = "sdtui"
+
+_FIELDS = {
+    field.spec.infotext: name for name, field in REQUEST_FIELDS.items() if field.spec.infotext
+}
+_MAPPED = {*_FIELDS, "Sampler", "Schedule type", "Size", "Model", "RNG"}
+_IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
+_IGNORED |= {"Created Date"}
+_SPELLINGS = {plain_name(key): key for key in (*_MAPPED, *_IGNORED)}
+_RESOURCES = "Civitai resources"
+
+
+def a1111(text: str) -> ToolSettings | None:
+    """The settings in an infotext; None if the text is none."""
+    found = parse_infotext(text)
+    if not found.pairs:
+        return None
+    pairs = {_SPELLINGS.get(plain_name(key), key): value for key, value in found.pairs.items()}
+    size = re.fullmatch(r"\s*(\d{1,9})\s*[x×]\s*(\d{1,9})\s*", pairs.get("Size", ""), re.IGNORECASE)
+    unsupported = [
+        not_supported(key, value) for key, value in pairs.items() if key not in _MAPPED | _IGNORED
+    ]
+    if pairs.get("RNG", "").upper() != "CPU":
+        unsupported.append(
+            "RNG: sdtui draws noise on the CPU, so the same seed gives another picture"
+        )
+    values: dict[str, object] = {name: pairs.get(key) for key, name in _FIELDS.items()}
+    values |= {"prompt": found.prompt, "negative_prompt": found.negative_prompt}
+    values |= {"sampler": pairs.get("Sampler")}
+    values |= {"model": pairs.get("Model") or _civitai_model(pairs.get(_RESOURCES, ""))}
+    if size is not None:
+        values |= {"width": size[1], "height": size[2]}
+    return ToolSettings(_source(pairs), values, pairs.get("Schedule type"), tuple(unsupported))
+
+
+def _source(pairs: Mapping[str, str]) -> str:
+    version = pairs.get("Version", "")
+    if version.startswith(f"{NATIVE} "):
+        return NATIVE
+    for tool in ("Fooocus", "stable-diffusion.cpp", "ComfyUI"):
+        if version.startswith(tool):
+            return tool
+    if pairs.get("App", "").startswith("SD.Next") or "SD.Next" in version:
+        return "SD.Next"
+    if _RESOURCES in pairs:
+        return "Civitai"
+    return "Forge" if re.match(r"f\d|neo|forge", version) else "A1111"
+
+
+def _civitai_model(resources: str) -> str | None:
+    """The name of the checkpoint in Civitai's list of resources."""
+    try:
+        entries: Any = from_json(resources)
+    except ValueError:
+        return None
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("type") == "checkpoint":
+            name = entry.get("modelName")
+            return name if isinstance(name, str) else None
+    return None

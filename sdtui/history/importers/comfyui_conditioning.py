@@ -1,0 +1,157 @@
+"""The prompts behind the conditioning inputs of a sampler in ComfyUI's graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sdtui.history.importers.comfyui_graph import Graph, Link, link_of
+from sdtui.history.importers.comfyui_passes import Pass
+
+_TEXTS = (
+    *("text", "t5xxl", "text_g", "clip_g", "llama", "prompt", "user_prompt", "caption"),
+    *("positive_prompt", "text_l", "clip_l", "bert", "mt5xl", "tags", "positive"),
+    *("string",),
+)
+"""The inputs of encoders that take a prompt; the first with a text counts."""
+
+_POSITIVE = ("positive", "conditioning", "cond1", "text_embeds")
+_PIPES = ("pipe", "basic_pipe", "context", "base_ctx", "detailer_pipe", "base_basic_pipe")
+_NOT_CONDITIONING = (
+    *("clip", "model", "vae", "image", "images", "pixels", "samples", "latent"),
+    *("latent_image", "mask", "control_net", "clip_vision", "clip_vision_output"),
+    *("style_model", "reference", "start_image", "end_image", "cnet_stack"),
+)
+_MODEL_NAMES = ("ckpt_name", "unet_name", "base_ckpt_name")
+_MAX_DEPTH = 100  # nodes behind each other
+
+
+class Conditioning:
+    """Follows conditioning to the texts that were encoded."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self.left_out: list[str] = []
+        """Texts that are not taken over, for the user."""
+        self.clip: Link | None = None
+        """The CLIP of the first encoder."""
+
+    def texts(self, sampler: Pass, side: str) -> list[str]:
+        """The texts of the positive or negative side of a pass, without repetitions."""
+        names = _POSITIVE if side == "positive" else ("negative",)
+        link = sampler.link(*names)
+        found: Iterator[str] = iter(())
+        if link is not None:
+            found = self._follow(link, side, 0)
+        else:
+            pipe = sampler.link(*_PIPES)
+            if pipe is not None:
+                found = self._pipe(pipe, side, 0)
+        return list(dict.fromkeys(text for text in found if text.strip()))
+
+    def _follow(self, link: Link, side: str, depth: int) -> Iterator[str]:
+        """The texts behind an output of a node."""
+        node = self._graph.nodes.get(link.key)
+        if node is None or depth > _MAX_DEPTH or not self._graph.step():
+            return
+        if "zeroout" in node.kind.lower().replace("_", ""):
+            self._graph.used.add(link.key)
+            return
+        chosen = self._graph.chosen(link.key)
+        if chosen is not None:
+            yield from self._follow(chosen, side, depth + 1)
+        elif self._has_sides(link.key):
+            yield from self._side(link.key, self._side_of(link, side), depth)
+        elif self._is_encoder(link.key):
+            yield from self._encoded(link.key, side)
+        else:
+            yield from self._before(link.key, side, depth)
+
+    def _pipe(self, link: Link, side: str, depth: int) -> Iterator[str]:
+        """The texts of one side in a pipe, which carries both."""
+        if link.key not in self._graph.nodes or depth > _MAX_DEPTH or not self._graph.step():
+            return
+        links = self._graph.links(link.key)
+        if any(name.startswith(side) for name in self._graph.nodes[link.key].inputs):
+            yield from self._side(link.key, side, depth)
+            return
+        for name in _PIPES:
+            if name in links:
+                yield from self._pipe(links[name], side, depth + 1)
+                return
+
+    def _has_sides(self, key: str) -> bool:
+        inputs = self._graph.nodes[key].inputs
+        return all(any(n.startswith(side) for n in inputs) for side in ("positive", "negative"))
+
+    def _side_of(self, link: Link, side: str) -> str:
+        """The side that an output of a node with both gives: conditioning nodes give positive and
+        negative first, loaders after their model. Others, such as pipes, have many outputs."""
+        inputs = self._graph.nodes[link.key].inputs
+        first = 1 if any(name in inputs for name in _MODEL_NAMES) else 0
+        return {first: "positive", first + 1: "negative"}.get(link.slot, side)
+
+    def _side(self, key: str, side: str, depth: int) -> Iterator[str]:
+        """The texts of all inputs of one side, which are conditioning or texts themselves."""
+        for name, value in self._graph.nodes[key].inputs.items():
+            if not name.startswith(side):
+                continue
+            link = link_of(value)
+            if isinstance(value, str):
+                self._graph.used.add(key)
+                yield value
+            elif link is not None and self._is_text(link):
+                self._graph.used.add(key)
+                yield self._graph.linked_text(link) or ""
+            elif link is not None:
+                yield from self._follow(link, side, depth + 1)
+
+    def _is_text(self, link: Link) -> bool:
+        """True if an output is a text rather than conditioning."""
+        node = self._graph.nodes.get(link.key)
+        if node is None or "clip" in node.inputs or self._has_sides(link.key):
+            return False
+        return not any(name.startswith("cond") for name in node.inputs) and bool(
+            self._graph.linked_text(link)
+        )
+
+    def _is_encoder(self, key: str) -> bool:
+        inputs = self._graph.nodes[key].inputs
+        return any(
+            name in inputs and (isinstance(inputs[name], str) or link_of(inputs[name]) is not None)
+            for name in _TEXTS
+        )
+
+    def _encoded(self, key: str, side: str) -> Iterator[str]:
+        """The first text of an encoder; other texts of it are left out."""
+        inputs = self._graph.nodes[key].inputs
+        label = "Prompt" if side == "positive" else "Negative prompt"
+        clip = link_of(inputs.get("clip"))
+        if self.clip is None and clip is not None:
+            self.clip = clip
+        found: str | None = None
+        for name in _TEXTS:
+            text = self._graph.text(key, (name,), label=label) if name in inputs else None
+            if text and found is None:
+                found = text
+            elif text and text != found:
+                self.left_out.append(
+                    f"{label} ({name}) {text}: sdtui has one text for all encoders"
+                )
+        self._graph.used.add(key)
+        if found is not None:
+            yield found
+
+    def _before(self, key: str, side: str, depth: int) -> Iterator[str]:
+        """The texts of all conditioning that goes into a node, or of whatever has any."""
+        links = self._graph.links(key)
+        named = [link for name, link in links.items() if name.startswith("cond")]
+        pipe = next((links[name] for name in _PIPES if name in links), None)
+        if named:
+            for link in named:
+                yield from self._follow(link, side, depth + 1)
+        elif pipe is not None:
+            yield from self._pipe(pipe, side, depth + 1)
+        else:
+            for name, link in links.items():
+                if name not in _NOT_CONDITIONING:
+                    yield from self._follow(link, side, depth + 1)

@@ -1,0 +1,142 @@
+"""The passes of sampling in ComfyUI's graph, in the order of work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sdtui.history.importers.comfyui_graph import Graph, Link, link_of
+
+_OBJECTS = (
+    *("guider", "noise", "sampler", "sigmas", "pipe", "basic_pipe", "context"),
+    *("base_ctx", "sampler_settings", "settings", "detailer_pipe", "script"),
+)
+"""Inputs that lead to nodes which hold a part of a sampler's settings."""
+
+_SEED = ("seed", "noise_seed", "seed_num")
+_STEPS = ("steps", "num_steps", "steps_total")
+_CFG = ("cfg", "true_gs", "guidance_scale", "cfg_scale")
+_DENOISE = ("denoise", "denoise_strength")
+_PICTURES = ("images", "image", "pixels", "samples", "latent_image", "latent", "latents")
+_CONDITIONS = (
+    *("positive", "negative", "conditioning", "guider", "pipe", "basic_pipe"),
+    *("context", "text_embeds", "base_ctx"),
+)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A sampler with the nodes that hold its settings: guider, noise, sigmas, pipes."""
+
+    graph: Graph
+    key: str
+    nodes: tuple[str, ...]
+    """The sampler itself first."""
+
+    def values(self) -> dict[str, object]:
+        """Seed, steps, CFG scale, sampler and strength."""
+        denoise = self.number("Denoising strength", _DENOISE)
+        return {
+            "seed": self.number("Seed", _SEED),
+            "num_inference_steps": self.number("Steps", _STEPS),
+            "guidance_scale": self.number("CFG scale", _CFG),
+            "sampler": self.text("sampler_name") or self._class_of("Sampler"),
+            "strength": None if denoise in (None, 1, 1.0) else denoise,
+        }
+
+    def number(self, label: str, names: Sequence[str]) -> int | float | None:
+        for key in self.nodes:
+            if any(name in self.graph.nodes[key].inputs for name in names):
+                self.graph.used.add(key)
+                return self.graph.number(key, names, label=label)
+        return None
+
+    def text(self, name: str) -> str | None:
+        """A text such as the name of the scheduler."""
+        for key in self.nodes:
+            found = self.graph.text(key, (name,))
+            if found:
+                self.graph.used.add(key)
+                return found
+        return self._class_of("Scheduler") if name == "scheduler" else None
+
+    def link(self, *names: str) -> Link | None:
+        """The first link of one of these names, in the sampler or its other nodes."""
+        for key in self.nodes:
+            links = self.graph.links(key)
+            for name in names:
+                if name in links:
+                    return links[name]
+        return None
+
+    def _class_of(self, kind: str) -> str | None:
+        """The name in a class such as KarrasScheduler or SamplerEulerAncestral."""
+        for key in self.nodes[1:]:
+            name = self.graph.nodes[key].kind
+            if name.startswith(kind) or name.endswith(kind):
+                name = name.removeprefix(kind).removesuffix(kind)
+                self.graph.used.add(key)
+                return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().strip("_") or None
+        return None
+
+
+def passes(graph: Graph) -> list[Pass]:
+    """All passes in the order of work. Where several pictures were made, the passes of the saved
+    one come first."""
+    samplers = [key for key in graph.nodes if _is_sampler(graph, key)]
+    before = {key: set(_before(graph, key)) for key in samplers}
+    saved = {key for save in _outputs(graph) for key in _before(graph, save)}
+    ordered = sorted(
+        samplers,
+        key=lambda key: (key not in saved, sum(other in before[key] for other in samplers)),
+    )
+    found = [Pass(graph, key, tuple(_parts(graph, key))) for key in ordered]
+    for each in found:
+        graph.used.update(each.nodes)
+    return found
+
+
+def _is_sampler(graph: Graph, key: str) -> bool:
+    inputs = graph.nodes[key].inputs
+    if link_of(inputs.get("guider")) is not None:
+        return True
+    works = any(link_of(inputs.get(name)) is not None for name in _CONDITIONS)
+    return works and any(name in inputs for name in (*_STEPS, "sigmas", "denoise"))
+
+
+def _outputs(graph: Graph) -> list[str]:
+    """The nodes that save the picture or, without one, those whose output nobody takes."""
+    saves = [key for key, node in graph.nodes.items() if "save" in node.kind.lower()]
+    taken = {link.key for key in graph.nodes for link in graph.links(key).values()}
+    return saves or [key for key in graph.nodes if key not in taken]
+
+
+def _before(graph: Graph, key: str) -> Iterator[str]:
+    """All nodes that the picture or latent of a node comes from."""
+    seen = {key}
+    waiting = [key]
+    while waiting:
+        links = graph.links(waiting.pop())
+        named = [link for name, link in links.items() if name in _PICTURES]
+        for link in named or links.values():
+            if link.key not in seen:
+                seen.add(link.key)
+                waiting.append(link.key)
+                yield link.key
+
+
+def _parts(graph: Graph, key: str) -> Iterator[str]:
+    """A sampler and the nodes that hold its settings."""
+    seen: set[str] = set()
+    waiting = [key]
+    while waiting:
+        key = waiting.pop(0)
+        if key in seen:
+            continue
+        seen.add(key)
+        yield key
+        links = graph.links(key)
+        if len(links) == 1 and len(graph.nodes[key].inputs) == 1:  # passes something on
+            waiting += [link.key for link in links.values()]
+        waiting += [links[name].key for name in _OBJECTS if name in links]
