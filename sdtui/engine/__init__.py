@@ -1,9 +1,10 @@
-"""The only package that imports torch and diffusers. It prints nothing and reports events."""
+"""The engine: the only package that imports torch and diffusers. It prints nothing; it reports
+events."""
 
 from sdtui.core.runtime import keep_compiled_code
 from sdtui.engine.library_setup import quiet_libraries
 
-# Before any other module of the package: torch reads where it keeps compiled code when it is
-# imported, and the other libraries write messages.
+# Before any other module of the package: torch reads the folder of its compile cache on import, and
+# the other libraries write messages on import.
 keep_compiled_code()
 quiet_libraries()

@@ -1,8 +1,8 @@
-"""Encoding prompts with the CLIP text encoders of SD 1.x, SD 2.x and SDXL.
+"""Prompt encoding with the CLIP text encoders of SD 1.x, SD 2.x and SDXL.
 
-Gives what diffusers' `encode_prompt` gives, bit for bit, and can take the hidden states of an
-earlier layer: diffusers' own `clip_skip` fails with the text encoders of transformers 5, and leaves
-the negative prompt as it is.
+Returns what diffusers' `encode_prompt` returns, bit for bit, and can take the hidden states of an
+earlier layer: diffusers' own `clip_skip` fails with the text encoders of transformers 5, and does
+not apply to the negative prompt.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def encode_clip(
 ) -> Embeddings:
     """Encode a prompt and, with `guidance`, its negative prompt.
 
-    `clip_skip` counts as A1111 does: 1 = the last layer, 2 = the one before. SDXL was trained on
-    the one before, which both 1 and 2 are for it. An empty negative prompt is zeros for an SDXL
-    model whose config says so, as in diffusers.
+    `clip_skip` counts as in A1111: 1 = the last layer, 2 = the one before. SDXL was trained on the
+    layer before the last; there 1 and 2 both mean that layer. For an SDXL model whose config says
+    so, an empty negative prompt is encoded as zeros, as in diffusers.
     """
     is_xl = hasattr(model.pipeline, "text_encoder_2")
     encode = _encode_xl if is_xl else _encode_single
@@ -47,7 +47,7 @@ def encode_clip(
 
 
 def _encode_single(model: LoadedModel, text: str, clip_skip: int) -> tuple[torch.Tensor, None]:
-    """Hidden states, 1 x tokens x width, behind the final layer norm."""
+    """Return the hidden states, 1 x tokens x width, after the final layer norm."""
     pipeline = model.pipeline
     encoder = pipeline.text_encoder
     tokens = _tokens(pipeline.tokenizer, text)
@@ -66,8 +66,8 @@ def _encode_single(model: LoadedModel, text: str, clip_skip: int) -> tuple[torch
 
 
 def _encode_xl(model: LoadedModel, text: str, clip_skip: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Hidden states of both encoders side by side, 1 x tokens x (width + width_2), and the pooled
-    embedding of the second, 1 x width."""
+    """Return the hidden states of both encoders, concatenated to 1 x tokens x (width + width_2),
+    and the pooled embedding of the second, 1 x width_2."""
     pipeline = model.pipeline
     pairs = (
         (pipeline.tokenizer, pipeline.text_encoder),
@@ -82,7 +82,7 @@ def _encode_xl(model: LoadedModel, text: str, clip_skip: int) -> tuple[torch.Ten
 
 
 def _tokens(tokenizer: Any, text: str) -> Any:
-    """`input_ids` and `attention_mask`, 1 x 77; what is longer is cut off."""
+    """Return `input_ids` and `attention_mask`, 1 x 77. Longer prompts are truncated."""
     return tokenizer(
         text,
         padding="max_length",

@@ -1,4 +1,4 @@
-"""Devices: choosing one and its number format, measuring its memory, and freeing it."""
+"""Choosing a device and its number format, measuring its memory, and freeing it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Device:
-    """The device that pictures are computed on."""
+    """A device to compute on."""
 
     torch: torch.device
 
@@ -43,11 +43,11 @@ class Device:
         return self.torch.type != "cpu"
 
     def memory(self) -> Memory:
-        """The memory now."""
+        """Return the current memory use."""
         if self.torch.type == "cuda":
             free, total = torch.cuda.mem_get_info(self.torch)
             allocated = torch.cuda.memory_allocated(self.torch)
-            # The allocator reuses what it holds without using it.
+            # Reserved by the allocator, but not in use.
             return Memory(
                 free + torch.cuda.memory_reserved(self.torch) - allocated, total, allocated
             )
@@ -60,8 +60,8 @@ class Device:
         return Memory(machine.available, machine.total, resident)
 
     def release(self) -> None:
-        """Free memory that nothing refers to. Call it outside every `except` block: a live
-        traceback keeps the frames' tensors."""
+        """Free memory that is no longer referenced. Call it outside every `except` block: the
+        traceback keeps tensors alive."""
         gc.collect()
         if self.torch.type == "cuda":
             torch.cuda.empty_cache()
@@ -76,20 +76,20 @@ class Device:
             torch.mps.synchronize()
 
 
-def choose_device(asked: str = "auto") -> Device:
-    """The device for a setting: "auto" (CUDA, then MPS, then the CPU), "cpu", "mps", "cuda",
-    "cuda:N". Raises SettingsError if it isn't there."""
-    if asked == "auto":
+def choose_device(requested: str = "auto") -> Device:
+    """Return the device for a setting: "auto" (CUDA, then MPS, then the CPU), "cpu", "mps", "cuda"
+    or "cuda:N". Raises SettingsError if there is no such device."""
+    if requested == "auto":
         if torch.cuda.is_available():
             return Device(torch.device("cuda", 0))
         if torch.backends.mps.is_available():
             return Device(torch.device("mps"))
         return Device(torch.device("cpu"))
-    device = torch.device(asked)
+    device = torch.device(requested)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= count:
         found = f"torch sees {count} CUDA devices" if count else "torch sees no CUDA device"
-        raise SettingsError(f'device "{asked}" is not there: {found}', 'Run "sdtui doctor"')
+        raise SettingsError(f'device "{requested}" is not there: {found}', 'Run "sdtui doctor"')
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise SettingsError('device "mps" is not there', "Use device = auto")
     if device.type == "cuda":
@@ -97,10 +97,10 @@ def choose_device(asked: str = "auto") -> Device:
     return Device(device)
 
 
-def choose_dtype(device: Device, asked: DType = DType.AUTO) -> DType:
-    """The number format that was asked for, or the device's own for AUTO."""
-    if asked is not DType.AUTO:
-        return asked
+def choose_dtype(device: Device, requested: DType = DType.AUTO) -> DType:
+    """Return the requested number format, or the device's default for AUTO."""
+    if requested is not DType.AUTO:
+        return requested
     return automatic_dtype(accelerator=device.is_accelerator)
 
 
@@ -120,13 +120,13 @@ class PeakMeter:
             _reset_resident_peak()
 
     def now(self) -> int:
-        """Bytes in use now."""
+        """Return the bytes in use."""
         used = self._device.memory().used
         self._highest = max(self._highest, used)
         return used
 
     def peak(self) -> int:
-        """The highest number of bytes since `start`."""
+        """Return the peak since `start`, in bytes."""
         if self._device.torch.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device.torch)
         self.now()
@@ -136,8 +136,8 @@ class PeakMeter:
 
 
 def _reset_resident_peak() -> None:
-    # Linux, proc(5): writing 5 resets the peak resident set size. Not allowed everywhere; the
-    # peak is then that of the samples taken by now().
+    # Linux, proc(5): writing 5 resets the peak resident set size. Without the permission to do so,
+    # the peak is the highest sample that now() took.
     if os.access("/proc/self/clear_refs", os.W_OK):
         try:
             Path("/proc/self/clear_refs").write_text("5")

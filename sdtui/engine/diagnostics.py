@@ -27,7 +27,7 @@ class GPU(BaseModel):
 
 
 class Diagnosis(BaseModel):
-    """What torch sees, and what sdtui would choose. Plain data."""
+    """What torch finds, and what sdtui would choose."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,11 +42,11 @@ class Diagnosis(BaseModel):
     model: str
     memory_mode: str | None
     problems: tuple[str, ...]
-    """Each says what is wrong and how to solve it."""
+    """Each says what is wrong and how to fix it."""
 
 
 def diagnose(settings: Settings) -> Diagnosis:
-    """Examine the machine with these settings. Raises nothing: errors become problems."""
+    """Examine the machine with these settings. Errors are reported as problems, not raised."""
     problems: list[str] = []
     try:
         device = choose_device(settings.device)
@@ -87,7 +87,7 @@ def diagnose(settings: Settings) -> Diagnosis:
 
 
 def _memory_mode(settings: Settings, device: Device) -> str | None:
-    """The mode that the settings' model would run in; None if it isn't downloaded yet."""
+    """Return the mode that the settings' model would run in, or None if it isn't downloaded."""
     source = find_model(settings.model, settings.model_folders)
     if source.path is None:
         return None

@@ -1,4 +1,4 @@
-"""Carrying out requests with an engine: in one attempt, or down the retry ladder."""
+"""Running requests on an engine, in one attempt or down the retry ladder."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def generate(
     cancellation: Cancellation | None = None,
     on_image: OnImage | None = None,
 ) -> GenerationResult:
-    """Carry out a request in one attempt.
+    """Run a request in one attempt.
 
-    Raises OutOfMemoryError, BrokenPictureError, CancelledError, ImageError, InvalidRequestError
-    and what `StableDiffusionEngine.load` raises.
+    Raises OutOfMemoryError, BrokenPictureError, CancelledError, ImageError, InvalidRequestError and
+    the errors of `StableDiffusionEngine.load`.
     """
     run = Run(engine, request, report, cancellation or Cancellation(), on_image)
     failure = run.try_advance()
@@ -47,8 +47,8 @@ def generate(
 
 
 class RobustStableDiffusionGenerator:
-    """Generates with an engine. After out-of-memory it tries again in a way that needs less; every
-    other error ends the run at once."""
+    """Generates with an engine. After out-of-memory it retries with a plan that needs less memory;
+    every other error ends the run."""
 
     def __init__(self, engine: StableDiffusionEngine) -> None:
         self.engine = engine
@@ -61,10 +61,10 @@ class RobustStableDiffusionGenerator:
         cancellation: Cancellation | None = None,
         on_image: OnImage | None = None,
     ) -> GenerationResult:
-        """Carry out a request under its retry policy.
+        """Run a request under its retry policy.
 
-        Never raises an SdtuiError: a run that failed or was cancelled comes back as a result
-        whose `error` is set and whose record has every attempt.
+        Never raises an SdtuiError: the result of a failed or cancelled run has its `error` set and
+        a record of every attempt.
         """
         run = Run(self.engine, request, report, cancellation or Cancellation(), on_image)
         step: LadderStep | None = None
@@ -127,7 +127,7 @@ def _all_failed(run: Run) -> str:
 
 
 def _without_frames(error: SdtuiError) -> SdtuiError:
-    """The error without its traceback and those of its causes: their frames hold tensors."""
+    """Remove the tracebacks of an error and its causes: their frames keep tensors alive."""
     cause: BaseException | None = error
     while cause is not None:
         cause.__traceback__ = None

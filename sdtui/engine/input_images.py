@@ -1,4 +1,4 @@
-"""Opening an init image and bringing it to the asked size."""
+"""Opening an init image and fitting it to the requested size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdtui.core.enums import InitImageFit
 from sdtui.core.errors import ImageError
 
 LARGEST_PIXELS = 100_000_000
-"""A picture of more than this is refused before it is decoded."""
+"""Number of pixels; larger pictures are rejected before they are decoded."""
 
 LARGEST_FILE = 256 * 2**20
 """Bytes."""
@@ -23,18 +23,18 @@ LARGEST_FILE = 256 * 2**20
 
 @dataclass(frozen=True)
 class InitImage:
-    """A picture to start from, upright and in RGB."""
+    """An init image, upright and in RGB."""
 
     image: Image.Image
     sha256: str
-    """Of the file as it is on disk."""
+    """Of the encoded file."""
 
 
 def open_init_image(path: Path) -> InitImage:
-    """Open a picture of any size and mode. The EXIF orientation is applied, transparency is laid
-    over white.
+    """Open a picture of any size and mode. The EXIF orientation is applied, and transparency is
+    composited over white.
 
-    Raises ImageError if it is missing, no picture, damaged, or too large to be decoded safely.
+    Raises ImageError if it is missing, not a picture, damaged, or too large to decode safely.
     """
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -47,14 +47,14 @@ def open_init_image(path: Path) -> InitImage:
 
 
 def fit_image(image: Image.Image, width: int, height: int, fit: InitImageFit) -> Image.Image:
-    """Bring a picture to width x height pixels: cropped about its middle, stretched, or padded with
-    its own edge stretched and blurred out of the way (grey bars would show in the result)."""
+    """Fit a picture to width x height pixels: cropped about its centre, stretched, or padded with
+    its own edge stretched and blurred (grey bars would show in the result)."""
     if fit is InitImageFit.STRETCH:
         return image.resize((width, height), Image.Resampling.LANCZOS)
     if fit is InitImageFit.CROP:
         return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
     inner = ImageOps.contain(image, (width, height), Image.Resampling.LANCZOS)
-    # The middle crop of the picture itself, shrunk and blown up again, fills the bars.
+    # The bars show the centre crop, scaled down and up again to blur it.
     background = ImageOps.fit(image, (8, 8)).resize((width, height), Image.Resampling.BICUBIC)
     background.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
     return background
@@ -94,7 +94,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
-        # Pillow clips 16-bit grey instead of scaling it.
+        # Pillow clips 16-bit grey values instead of scaling them.
         image = image.convert("I").point(lambda value: value / 256).convert("L")
     if "A" in image.getbands() or "transparency" in image.info:
         layered = image.convert("RGBA")

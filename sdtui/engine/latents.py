@@ -1,4 +1,4 @@
-"""Between pixels and latents: the VAE's scaling, its precision, and the noise.
+"""Conversion between pixels and latents: the VAE's scaling, its precision, and the noise.
 
 Latents have the shape N x C x h x w, where h and w are the pixels' height and width divided by the
 VAE's factor (8 for SD 1.x, 2.x and SDXL). Pixels are N x 3 x H x W, from -1 to 1.
@@ -17,18 +17,18 @@ from sdtui.engine.loaded import LoadedModel
 
 
 def draw_noise(shape: Sequence[int], generators: Sequence[torch.Generator]) -> torch.Tensor:
-    """Standard normal noise in float32 on the CPU, N x `shape`, one picture from each of N
-    generators: the same seed gives the same picture on every machine, alone or in a batch."""
+    """Draw standard normal noise in float32 on the CPU, N x `shape`, one picture from each of N
+    generators: a seed gives the same picture on every machine and in every batch."""
     drawn = [torch.randn((1, *shape), generator=each, dtype=torch.float32) for each in generators]
     return torch.cat(drawn)
 
 
 def scale_latents(config: Any, latents: torch.Tensor) -> torch.Tensor:
-    """From what a VAE with this config encodes (N x C x h x w) to what its denoiser works on, in
-    the latents' own precision.
+    """Scale the output of the VAE's encoder (N x C x h x w) for the denoiser, in the latents' own
+    precision.
 
-    Without mean and standard deviation in the config, a `shift_factor` is not subtracted: only
-    the Stable Diffusion families are encoded here, and they have none.
+    Without mean and standard deviation in the config, a `shift_factor` is not subtracted: only the
+    Stable Diffusion families are encoded here, and they have none.
     """
     statistics = _statistics(config, latents)
     if statistics is None:
@@ -39,7 +39,7 @@ def scale_latents(config: Any, latents: torch.Tensor) -> torch.Tensor:
 
 
 def unscale_latents(config: Any, latents: torch.Tensor) -> torch.Tensor:
-    """The reverse of `scale_latents`, with the `shift_factor` of the families that have one."""
+    """Reverse `scale_latents`, including the `shift_factor` of the families that have one."""
     statistics = _statistics(config, latents)
     if statistics is not None:
         mean, std = statistics
@@ -50,8 +50,8 @@ def unscale_latents(config: Any, latents: torch.Tensor) -> torch.Tensor:
 
 
 def _statistics(config: Any, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """The mean and the standard deviation of each channel, 1 x C x 1 x 1; None if the config has
-    none."""
+    """Return the mean and the standard deviation of each channel, 1 x C x 1 x 1, or None if the
+    config has none."""
     mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
     if mean is None or std is None:
         return None
@@ -60,13 +60,13 @@ def _statistics(config: Any, latents: torch.Tensor) -> tuple[torch.Tensor, torch
 
 
 def needs_float32(vae: Any) -> bool:
-    """True if a VAE is in float16 and overflows in it (SDXL's own)."""
+    """True if a VAE is in float16 and would overflow in it (SDXL's own)."""
     return vae.dtype == torch.float16 and bool(getattr(vae.config, "force_upcast", False))
 
 
 @contextmanager
 def in_working_precision(vae: Any) -> Iterator[torch.dtype]:
-    """Keep the VAE in float32 inside if it `needs_float32`; yields the dtype that it works in."""
+    """Keep the VAE in float32 inside the context if it `needs_float32`; yields the dtype in use."""
     if not needs_float32(vae):
         yield vae.dtype
         return
@@ -80,10 +80,10 @@ def in_working_precision(vae: Any) -> Iterator[torch.dtype]:
 def encode_image(
     model: LoadedModel, image: Image.Image, generators: Sequence[torch.Generator]
 ) -> torch.Tensor:
-    """Latents of one picture, N x C x h x w in the denoiser's dtype, once for each generator.
+    """Encode one picture, once for each generator: N x C x h x w in the denoiser's dtype.
 
-    They are drawn from the VAE's posterior with the generators, as diffusers' image-to-image
-    pipelines do it. Autoencoders without a posterior give the same latents N times.
+    The latents are sampled from the VAE's posterior, as in diffusers' image-to-image pipelines.
+    Autoencoders without a posterior give the same latents N times.
     """
     vae = model.pipeline.vae
     pixels = model.pipeline.image_processor.preprocess(image)
@@ -99,8 +99,8 @@ def encode_image(
 
 
 def decode_latents(model: LoadedModel, vae: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Pixels of latents (N x C x h x w), by `vae`: N x 3 x H x W, float32 on the CPU, about -1 to
-    1. They may hold NaN."""
+    """Decode latents, N x C x h x w, with `vae` to pixels, N x 3 x H x W, float32 on the CPU, about
+    -1 to 1. They may contain NaN."""
     scaled = unscale_latents(vae.config, latents).to(model.execution_device, vae.dtype)
     with torch.no_grad():
         pixels: torch.Tensor = vae.decode(scaled, return_dict=False)[0]

@@ -19,12 +19,12 @@ from sdtui.requests.record import ModelRecord
 
 @dataclass
 class LoadedModel:
-    """A pipeline and everything that is dropped together with it."""
+    """A pipeline and everything that is released together with it."""
 
     source: ModelSource
     description: ModelDescription
     pipeline: Any
-    """A diffusers pipeline; they share no type that says which components one has."""
+    """A diffusers pipeline; they have no common type that lists the components."""
     device: Device
     dtype: DType
     memory_mode: MemoryMode
@@ -38,18 +38,18 @@ class LoadedModel:
     load_timings: dict[str, float]
     """Seconds by component."""
     load_key: Hashable = ()
-    """What features changed in it for good: see `Feature.load_key`."""
+    """Permanent changes by features, see `Feature.load_key`."""
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
 
     @property
     def execution_device(self) -> torch.device:
-        """Where the pipeline computes, whatever its memory mode keeps elsewhere between passes."""
+        """The device that the pipeline computes on, wherever its memory mode keeps the weights."""
         device: torch.device = self.pipeline._execution_device
         return device
 
     @property
     def vae_factor(self) -> int:
-        """Pixels of a latent's side."""
+        """Pixels per latent, in each direction."""
         return int(getattr(self.pipeline, "vae_scale_factor", self.description.vae_factor))
 
     @property

@@ -57,7 +57,8 @@ class _ModelSetup:
     features: ActiveFeatures
 
     def matches(self, loaded: LoadedModel) -> bool:
-        """True if a loaded model has this setup, or only another memory mode that can change."""
+        """True if a loaded model has this setup, or differs only in a memory mode that can be
+        switched."""
         return (
             (loaded.source.location, loaded.dtype, loaded.speed, loaded.load_key)
             == (self.source.location, self.dtype, self.speed, self.features.load_key())
@@ -65,7 +66,7 @@ class _ModelSetup:
 
 
 class StableDiffusionEngine:
-    """Loads models and keeps the last one ready. One run at a time; not for several threads.
+    """Loads models and keeps the last one in memory. One run at a time; not thread-safe.
 
     Use it as a context manager, or call `cleanup` when done.
     """
@@ -73,7 +74,7 @@ class StableDiffusionEngine:
     def __init__(
         self, settings: Settings | None = None, features: tuple[Feature[Any], ...] = FEATURES
     ) -> None:
-        """Raises SettingsError if the device that the settings name isn't there."""
+        """Raises SettingsError if there is no device as in the settings."""
         self.settings = settings or Settings()
         self.features = features
         self.device: Device = choose_device(self.settings.device)
@@ -96,7 +97,7 @@ class StableDiffusionEngine:
     def find(
         self, model: str, report: Report = report_nothing, cancellation: Cancellation | None = None
     ) -> tuple[ModelSource, ModelDescription]:
-        """Find and describe a model, downloading it first if it is only on the hub."""
+        """Find and describe a model; download it first if it is only on the hub."""
         source = find_model(model, self.settings.model_folders)
         path = source.path
         if path is None:
@@ -110,18 +111,18 @@ class StableDiffusionEngine:
             )
         return source, describe_model(path)
 
-    def choose_mode(self, asked: MemoryMode, estimate: Estimate, model: str) -> MemoryMode:
-        """The memory mode of a run. For AUTO, the mode that the model is in already if it fits,
-        else the fastest that fits. Raises UnsupportedModelError for a mode that the device
+    def choose_mode(self, requested: MemoryMode, estimate: Estimate, model: str) -> MemoryMode:
+        """Return the memory mode of a run. For AUTO, the mode that the model is in already if it
+        fits, else the fastest that fits. Raises UnsupportedModelError for a mode that the device
         doesn't have."""
-        if asked is not MemoryMode.AUTO:
-            if asked not in self.modes:
+        if requested is not MemoryMode.AUTO:
+            if requested not in self.modes:
                 raise UnsupportedModelError(
-                    f"memory mode {asked} needs a GPU; on a CPU the weights are in main memory "
+                    f"memory mode {requested} needs a GPU; on a CPU the weights are in main memory "
                     "anyway",
                     "Use --memory auto",
                 )
-            return asked
+            return requested
         memory = self.device.memory()
         free = memory.free + (memory.used if self.device.is_accelerator else 0)
         if self.loaded and self.loaded.source.name == model:
@@ -141,8 +142,8 @@ class StableDiffusionEngine:
         cancellation: Cancellation | None = None,
         features: ActiveFeatures | None = None,
     ) -> LoadedModel:
-        """Load `model` in this number format, memory mode and speed preset (None = that of the
-        settings), for these features, unless it is loaded so already; another model is dropped
+        """Load `model` with this number format, memory mode and speed preset (None = as in the
+        settings) and for these features, unless it is loaded so already; another model is unloaded
         first.
 
         Raises the ModelErrors, SettingsError, CancelledError, or the libraries' own error when
@@ -168,7 +169,7 @@ class StableDiffusionEngine:
     def _change_mode(self, loaded: LoadedModel, mode: MemoryMode) -> None:
         if loaded.memory_mode is mode:
             return
-        # If this fails half-way the model is in no mode at all: it has to go.
+        # If this fails half-way the model is in no defined mode, so it is unloaded.
         self.loaded = None
         apply_mode(loaded.pipeline, mode, self.device)
         loaded.memory_mode = mode
@@ -220,7 +221,7 @@ class StableDiffusionEngine:
         )
 
     def unload(self) -> None:
-        """Drop the model and give its memory back."""
+        """Drop the model and free its memory."""
         if self.loaded is not None:
             self.loaded.embeddings.clear()
             remove_hooks(self.loaded.pipeline)
@@ -228,7 +229,7 @@ class StableDiffusionEngine:
         self.device.release()
 
     def cleanup(self) -> None:
-        """Drop everything. The engine can be used again afterwards."""
+        """Drop the model and all caches. The engine can be used again."""
         self.unload()
 
 

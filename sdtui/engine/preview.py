@@ -1,8 +1,8 @@
 """A small preview picture, cheap enough for every step.
 
-The denoiser's own input and output give x0, the picture that it expects at the end; the noisy
-latents that diffusers hands to its callback would show murk for half of the run. x0's channels
-are then mixed into red, green and blue at one pixel a latent.
+x0, the predicted final latents, is computed from the denoiser's input and output; the noisy latents
+that diffusers passes to its callback show little during the first half of a run. x0's channels are
+then mixed into red, green and blue at one pixel per latent.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Rows: latent channels; columns: red, green, blue, for values from -1 to 1; last row: offset.
-# SD 1.x: the 4x3 matrix that InvokeAI published (app/util/step_callback.py). SDXL: diffusers'
-# documentation (using-diffusers/callback), brought from 0..255 to -1..1.
+# Rows: latent channels; columns: red, green, blue, for values from -1 to 1; last row: offset. SD
+# 1.x: the 4x3 matrix that InvokeAI published (app/util/step_callback.py). SDXL: diffusers'
+# documentation (using-diffusers/callback), converted from 0..255 to -1..1.
 _SD1 = [
     [0.3444, 0.1385, 0.0670],
     [0.1247, 0.4027, 0.1494],
@@ -34,14 +34,14 @@ _SDXL = [
 
 
 class LatentToRGB:
-    """The linear map from latents to a small RGB picture for one model."""
+    """The linear map from a model's latents to a small RGB picture."""
 
     def __init__(self, factors: Tensor) -> None:
-        """`factors`: (latent channels + 1) x 3, the last row being the offset."""
+        """`factors`: (latent channels + 1) x 3; the last row is the offset."""
         self._factors = factors.float().cpu()
 
     def __call__(self, latents: Tensor) -> tuple[int, int, bytes]:
-        """Width, height and RGB bytes of latents of shape C x H x W."""
+        """Return width, height and RGB bytes for latents of shape C x H x W."""
         channels = latents.shape[0]
         flat = latents.float().cpu().reshape(channels, -1).T
         rgb = torch.addmm(self._factors[channels], flat, self._factors[:channels])
@@ -50,8 +50,8 @@ class LatentToRGB:
 
 
 def latent_to_rgb(family: str, vae: Any) -> LatentToRGB | None:
-    """The map for a model: published figures for SD 1.x, 2.x and SDXL, fitted to the VAE itself
-    where that is a tiny one, None otherwise."""
+    """Return the map for a model: published factors for SD 1.x, 2.x and SDXL, factors fitted to the
+    VAE for tiny ones, None otherwise."""
     channels = int(getattr(vae.config, "latent_channels", 4)) if vae is not None else 0
     if family in ("sd1", "sd2") and channels == 4:
         return LatentToRGB(torch.tensor(_SD1))
@@ -63,8 +63,8 @@ def latent_to_rgb(family: str, vae: Any) -> LatentToRGB | None:
 
 
 def fit_factors(vae: Any, channels: int) -> Tensor:
-    """Fit the linear map by least squares: smooth latents drawn at random against the VAE's own
-    pictures of them, averaged over the pixels of each latent. Shape (channels + 1) x 3."""
+    """Fit the linear map by least squares: smooth random latents against the VAE's pictures of
+    them, averaged over the pixels of each latent. Shape (channels + 1) x 3."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randn((16, channels, 3, 3), generator=generator)
     latents = nn.functional.interpolate(coarse, size=(8, 8), mode="bilinear")
@@ -82,11 +82,11 @@ def fit_factors(vae: Any, channels: int) -> Tensor:
 
 
 class X0Watcher:
-    """Watches the denoiser's forward passes and keeps x0 of the first picture of the batch.
+    """Hooks the denoiser's forward passes and computes x0 of the batch's first picture.
 
-    Works with every sampler of the variance-preserving kind, since each scales the latents to
-    that form before the denoiser sees them: x = sqrt(a)·x0 + sqrt(1-a)·noise, where a is the
-    product of the alphas up to the timestep (Song et al. 2020, DDIM, eq. 4).
+    Works with every variance-preserving sampler, since each scales the latents to that form before
+    the denoiser's call: x = sqrt(a)·x0 + sqrt(1-a)·noise, where a is the product of the alphas up
+    to the timestep (Song et al. 2020, DDIM, eq. 4).
     """
 
     def __init__(self, scheduler_config: Mapping[str, Any], alphas_cumprod: Tensor) -> None:
@@ -96,7 +96,7 @@ class X0Watcher:
         self.x0: Tensor | None = None
 
     def watch(self, denoiser: nn.Module, guidance_scale: float) -> Any:
-        """Start watching `denoiser`; returns the hook's handle, to be removed afterwards."""
+        """Hook `denoiser`; returns the hook's handle, to be removed afterwards."""
         self.x0 = None
         self._guidance = guidance_scale
         return denoiser.register_forward_hook(self._look, with_kwargs=True)
@@ -105,7 +105,7 @@ class X0Watcher:
         sample = args[0] if args else kwargs["sample"]
         timestep = args[1] if len(args) > 1 else kwargs["timestep"]
         predicted = out[0] if isinstance(out, tuple) else out.sample
-        # With guidance the batch is the unguided half and then the guided one.
+        # With guidance the batch is the unconditional half followed by the conditional one.
         half = len(predicted) // 2
         prediction = predicted[:1]
         if self._guidance > 1 and half:
@@ -114,7 +114,8 @@ class X0Watcher:
         self.x0 = self._estimate(sample[:1].float(), prediction.float(), alpha)[0]
 
     def _alpha(self, timestep: float) -> float:
-        """The alphas' product at a timestep, between the whole ones in the logarithm."""
+        """Return the product of the alphas at a timestep, interpolated logarithmically between
+        whole ones."""
         last = len(self._alphas) - 1
         low = min(max(int(timestep), 0), last)
         high = min(low + 1, last)

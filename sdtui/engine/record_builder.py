@@ -1,4 +1,4 @@
-"""RecordBuilder: what a run notes as it goes, and the record that is derived from it."""
+"""RecordBuilder: collects facts during a run and derives the record from them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from sdtui.requests.request import GenerationRequest
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the record says of the loaded model. Holds no tensors: a run may outlive its model."""
+    """The record's facts about the loaded model. Holds no tensors: a run may outlive its model."""
 
     record: ModelRecord
     dtype: DType
@@ -43,7 +43,7 @@ class ModelFacts:
 
     @classmethod
     def of(cls, model: LoadedModel) -> ModelFacts:
-        """The facts of a model as it is loaded now."""
+        """Return the facts of a model as it is loaded now."""
         return cls(
             record=model.record,
             dtype=model.dtype,
@@ -55,7 +55,7 @@ class ModelFacts:
 
 @dataclass
 class RecordBuilder:
-    """Written during a run, and only read by `record`."""
+    """Written during a run; read only by `record`."""
 
     request: GenerationRequest
     seeds: tuple[int, ...]
@@ -69,11 +69,11 @@ class RecordBuilder:
     truncations: tuple[Truncation, ...] = ()
     notices: list[str] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)
-    """The unique names of fields that the model doesn't take."""
+    """Unique names of fields that the model doesn't accept."""
 
     @contextmanager
     def timing(self, stage: Stage) -> Iterator[None]:
-        """Add the seconds of what runs inside to a stage."""
+        """Add the duration of the context to a stage's seconds."""
         before = time.perf_counter()
         try:
             yield
@@ -93,8 +93,8 @@ class RecordBuilder:
         error: SdtuiError | None = None,
         complete: bool = True,
     ) -> GenerationRecord:
-        """The record as things stand. `complete` = whether every picture that was asked for is
-        there (or, for one picture's own record, that one)."""
+        """Return the record of the run so far. `complete` = whether every requested picture is
+        finished (or, for one picture's own record, that picture)."""
         model = self.model
         return GenerationRecord(
             prompt=self.request.prompt,
@@ -126,7 +126,7 @@ class RecordBuilder:
 def _settings(
     plan: Plan, model: ModelFacts | None, features: ActiveFeatures, left_out: Iterable[str]
 ) -> ImageSettings | None:
-    """The values that the pictures were made with; None before the model is loaded."""
+    """Return the resolved values of the pictures, or None before the model is loaded."""
     resolved = plan.resolved
     if resolved is None or model is None:
         return None

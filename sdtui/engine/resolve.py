@@ -1,4 +1,4 @@
-"""Filling in what a request leaves open with a loaded model's own values."""
+"""Resolving the values that a request leaves open."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sdtui.requests.request import GenerationRequest
 
 
 def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
-    """Take what the request asks for, else what the model's folder or family says, else what its
-    pipeline's call has as its default.
+    """Return each value from the request, else from the model's folder or family, else the default
+    of its pipeline's call.
 
     Raises InvalidRequestError if the size doesn't suit the model's VAE.
     """

@@ -1,4 +1,4 @@
-"""ResolvedRequest: what the stages work with."""
+"""ResolvedRequest: the input of the stages."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ResolvedRequest:
-    """A request's values for one model, none of them open. The retry ladder replaces it, and a
-    feature's passes may have another one each; the record is derived from it at the end."""
+    """A request's values for one model, all resolved. The retry ladder replaces it, and each pass
+    of a feature may have its own; the record is derived from it at the end."""
 
     prompt: str
     negative_prompt: str
     sampler: str | None
-    """The label to make the scheduler from; None = the model's own scheduler."""
+    """The label to create the scheduler from; None = the model's own scheduler."""
     num_inference_steps: int
     guidance_scale: float
     width: int

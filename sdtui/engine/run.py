@@ -1,7 +1,7 @@
-"""Run: one request being carried out, in passes and stages.
+"""Run: one request, carried out in passes and stages.
 
-A run can be advanced again after it failed: finished pictures, and the latents that each pass gave,
-are kept, so an out-of-memory in the decoder or in a later pass never costs a denoising again.
+A run can be advanced again after it failed: finished pictures and the latents of each pass are
+kept, so running out of memory in the decoder or in a later pass never repeats a denoising.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from sdtui.requests.record import AttemptRecord, GenerationRecord, ImageRecord, 
 from sdtui.requests.request import GenerationRequest
 
 OnImage = Callable[[int, Image.Image, GenerationRecord], None]
-"""Called with every finished picture: its index, itself, and its own record."""
+"""Called with each finished picture: its index, the picture, and its own record."""
 
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """The pictures of a run and its record. `error` is set if the run failed or was cancelled;
-    `images` then holds what was finished before."""
+    """The pictures of a run and its record. If the run failed or was cancelled, `error` is set and
+    `images` holds the finished ones."""
 
     images: list[Image.Image]
     record: GenerationRecord
@@ -68,7 +68,7 @@ class Run:
             modes=engine.modes,
         )
         self.attempts: list[AttemptRecord] = []
-        """Those that ended, for the record."""
+        """Attempts that ended, for the record."""
         self._builder = RecordBuilder(request, self.seeds, engine.device.torch.type)
         self._engine = engine
         self._report = report
@@ -77,7 +77,7 @@ class Run:
         self._opened = False
         self._passes: tuple[Pass, ...] = ()
         self._steps: dict[int, int] = {}
-        """How many steps each pass has, where that is known."""
+        """Steps of each pass, where known."""
         self._results = PassResults()
         self._images: dict[int, Image.Image] = {}
         self._noticed: set[str] = set()
@@ -89,12 +89,12 @@ class Run:
 
     @property
     def features(self) -> ActiveFeatures:
-        """The features of the request, with what the ladder left of their sections."""
+        """The features of the request, with the sections of the current plan."""
         return ActiveFeatures.of(self._engine.features, self.plan.sections)
 
     def try_advance(self) -> str | None:
-        """Advance; None if the run is done, the error's text if memory ran out. By the time this
-        returns, the error and the frames it held are gone. Raises every other error."""
+        """Advance; returns None if the run is done, or the error's text if memory ran out. On
+        return the error and its frames are released. Raises every other error."""
         try:
             self.advance()
         except OOM_CANDIDATES as error:
@@ -105,7 +105,8 @@ class Run:
         return None
 
     def advance(self) -> None:
-        """Do all that is left to do. Raises what the stages raise; `stage` says which it was."""
+        """Do all remaining work. Raises the errors of the stages; `stage` is the one that
+        failed."""
         with ExitStack() as stack:
             with self._in_stage(Stage.LOAD):
                 model = self._load()
@@ -116,7 +117,7 @@ class Run:
                 self._advance_batch(model, embeddings)
 
     def result(self, error: SdtuiError | None = None) -> GenerationResult:
-        """The finished pictures, in order, and the record."""
+        """Return the finished pictures, in order, and the record."""
         indices = sorted(self._images)
         return GenerationResult(
             [self._images[index] for index in indices],
@@ -151,7 +152,7 @@ class Run:
         return model
 
     def _resolve(self, model: LoadedModel) -> None:
-        """Fill in the plan in the first attempt, and take its passes in every one."""
+        """Resolve the plan in the first attempt, and set its passes in every one."""
         first = self.plan.resolved is None
         if first:
             self._choose_sections(model)
@@ -164,10 +165,10 @@ class Run:
             self._choose_batch_size(model)
 
     def _choose_sections(self, model: LoadedModel) -> None:
-        asked = self.plan.sections
-        sections = sections_for(self._engine.features, asked, model.description)
+        requested = self.plan.sections
+        sections = sections_for(self._engine.features, requested, model.description)
         for feature in self._engine.features:
-            if feature.name in asked.keys() - sections.keys():
+            if feature.name in requested.keys() - sections.keys():
                 names = " and ".join(feature.fields) or feature.name
                 self._notice(f"{model.source.name} doesn't take {names}: it was left out")
                 self._builder.left_out.update(feature.fields)
@@ -187,7 +188,7 @@ class Run:
         )
 
     def _encode(self, model: LoadedModel) -> list[Embeddings]:
-        """The embeddings of each pass."""
+        """Encode the prompts of each pass."""
         self._cancellation.check()
         if not self._truncations_reported:
             truncations = find_truncations(model.counters, self._passes[0].request)
@@ -198,7 +199,7 @@ class Run:
         return [encode(model, each, self.features) for each in self._passes]
 
     def _advance_batch(self, model: LoadedModel, embeddings: list[Embeddings]) -> None:
-        """Decode pictures that have all passes behind them, else denoise those that have the
+        """Decode pictures that have completed all passes, else denoise those that have completed
         most."""
         unfinished = [index for index in range(len(self.seeds)) if index not in self._images]
         done = max(self._results.passes_done(index) for index in unfinished)
@@ -216,7 +217,7 @@ class Run:
     def _denoise(
         self, model: LoadedModel, number: int, indices: list[int], embeddings: Embeddings
     ) -> None:
-        """Make pass `number` of some pictures."""
+        """Run pass `number` for some pictures."""
         pass_ = self._passes[number]
         batch = Batch(
             pass_=pass_,
@@ -234,19 +235,19 @@ class Run:
             self._cancellation,
         )
         watch = self._engine.settings.previews
-        made = denoise(model, batch, self.features, reporter, watch=watch)
+        denoised = denoise(model, batch, self.features, reporter, watch=watch)
         self._cancellation.check()
         self._steps[number] = reporter.steps
-        if isinstance(made, list):
+        if isinstance(denoised, list):
             if number + 1 < len(self._passes):
                 raise UnsupportedModelError(
                     f"{model.source.name} gives finished pictures, which no other pass can go on "
                     "with",
                     "Leave out what makes further passes, or use another model",
                 )
-            self._finish(indices, made)
+            self._finish(indices, denoised)
             return
-        for index, latents in zip(indices, made.split(1), strict=True):
+        for index, latents in zip(indices, denoised.split(1), strict=True):
             self._results.add(index, pass_, latents)
 
     def _place(self, number: int, indices: list[int]) -> BatchPlace:

@@ -1,4 +1,4 @@
-"""Making a scheduler from a sampler's label and the model's original config."""
+"""Creating a scheduler from a sampler's label and the model's original config."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sdtui.core.samplers import SAMPLERS, scheduler_settings
 
 
 def make_scheduler(original: Any, label: str | None) -> Any:
-    """Make a scheduler from the config of the model's `original` one; `label` None = the model's
-    own kind. (A config that was changed already would keep the changes.)
+    """Create a scheduler from the config of the model's `original` one; `label` None = the same
+    class. (A config that was already changed would keep the changes.)
 
     Raises InvalidRequestError if the model is of the flow kind and the sampler isn't.
     """
@@ -27,7 +27,7 @@ def make_scheduler(original: Any, label: str | None) -> Any:
 
 
 def label_of(scheduler: Any) -> str:
-    """The sampler label of a model's own scheduler; its class's name if it has none."""
+    """Return the sampler label of a model's own scheduler, or its class's name if it has none."""
     name = type(scheduler).__name__
     plain = name.replace("FlowMatch", "")
     for label, sampler in SAMPLERS.items():
@@ -50,7 +50,7 @@ def _is_flow(name: str, config: Mapping[str, Any]) -> bool:
 def _flow_settings(
     label: str, name: str, settings: dict[str, object]
 ) -> tuple[str, dict[str, object]]:
-    """Flow models pass their own sigmas, which most samplers can't take."""
+    """Flow models pass their own sigmas, which most samplers don't accept."""
     if label in _FLOW_SAMPLERS:
         return _FLOW_SAMPLERS[label], settings
     if label == "UniPC":

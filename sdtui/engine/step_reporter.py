@@ -14,21 +14,21 @@ from sdtui.requests.events import Preview, Report, Step
 
 @dataclass(frozen=True)
 class BatchPlace:
-    """Where a batch stands in its run."""
+    """The position of a batch in its run."""
 
     first_image: int
     """Index of the batch's first picture."""
     size: int
     steps_before: int
     steps_after: int
-    """Of the batch's other passes."""
+    """Steps of the batch's remaining passes."""
     batches_after: int
-    """Batches of this size that aren't begun."""
+    """Batches of this size that haven't begun."""
 
 
 class StepReporter:
-    """Called after every step of a batch, on the thread of the run. Checks the cancellation,
-    then reports the step and a preview."""
+    """Called after every step of a batch, on the run's thread. Checks for cancellation, then
+    reports the step and a preview."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class StepReporter:
         self._cancellation = cancellation
         self._began = self._last = time.perf_counter()
         self.steps = 0
-        """The number of steps of this pass, known after its first one."""
+        """The number of steps of this pass, known after the first."""
 
     def __call__(self, state: StepState) -> None:
         """Report a step. Raises CancelledError."""

@@ -1,4 +1,4 @@
-"""The threads that compute on the CPU: their number and their priority."""
+"""The number and the priority of the threads that compute on the CPU."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import psutil
 import torch
 
 WINDOW = 0.25
-"""Seconds at least between two measurements of what other processes use; the system counts in
-ticks of 0.01 s."""
+"""Minimum seconds between two measurements of other processes' CPU use; the system counts in ticks
+of 0.01 s."""
 
 NICENESS = 5
-"""Of a thread that computes on the CPU beside an event loop. With both of two cores busy it took
-the loop's lag at the 95th of a hundred from 19-23 ms to 7-13 ms and cost no work; one thread
-less helped as little as that and costs a core."""
+"""Of a thread that computes on the CPU next to an event loop. With both of two cores busy it
+reduced the loop's 95th percentile lag from 19-23 ms to 7-13 ms at no cost; one compute thread fewer
+was no better and costs a core."""
 
 
 def lower_thread_priority() -> None:
@@ -30,31 +30,31 @@ def lower_thread_priority() -> None:
 
 
 def allowed_cpus() -> Collection[int]:
-    """The numbers of the logical CPUs that this process may use."""
+    """Return the numbers of the logical CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return range(os.cpu_count() or 1)
 
 
 def most_threads() -> int:
-    """The number of physical cores that this process may use: two threads on one core only wait
-    for each other."""
+    """Return the number of physical cores that this process may use: two threads on one core only
+    wait for each other."""
     cpus = len(allowed_cpus())
     return max(1, min(psutil.cpu_count(logical=False) or cpus, cpus))
 
 
 class Used(NamedTuple):
-    """Seconds, each since a time of its own."""
+    """CPU seconds, with arbitrary origins."""
 
     clock: float
     own: float
-    """Computed by this process."""
+    """Of this process."""
     all: float
-    """Computed by everyone, on the CPUs that this process may use."""
+    """Of all processes, on the CPUs that this process may use."""
 
 
 def measure_use() -> Used:
-    """The times used until now."""
+    """Return the CPU time used so far."""
     allowed = allowed_cpus()
     times = [each for cpu, each in enumerate(psutil.cpu_times(percpu=True)) if cpu in allowed]
     busy = sum(each.user + getattr(each, "nice", 0.0) + each.system for each in times)
@@ -64,15 +64,15 @@ def measure_use() -> Used:
 class ThreadCount:
     """Lets torch compute with as many threads as there are physical cores, or fewer while other
     processes keep cores busy. All threads wait for the slowest after every operation: with one
-    more than there are free cores each step takes as long as dozens do.
+    thread more than free cores, a step takes as long as dozens.
 
-    Counts for the thread that calls. OMP_NUM_THREADS, if it is set, stays as it is.
+    Applies to the calling thread. OMP_NUM_THREADS, if set, is respected.
     """
 
     def __init__(
         self, *, most: int | None = None, measure: Callable[[], Used] = measure_use
     ) -> None:
-        """`most` = the number when nothing else runs (`most_threads` if not given)."""
+        """`most` = the number without other load (default: `most_threads`)."""
         self._fixed = "OMP_NUM_THREADS" in os.environ
         self._most = most or most_threads()
         self._measure = measure
@@ -81,15 +81,15 @@ class ThreadCount:
             torch.set_num_threads(self._most)
 
     def begin(self) -> None:
-        """Measure from now on: what others used while nothing was computed here doesn't count."""
+        """Start measuring: other processes' use while nothing was computed here is ignored."""
         self._last = self._measure()
 
     def adapt(self, *, compiled: bool = False) -> None:
-        """Use as many threads as others left free since the last measurement. Call it after every
-        step: it does nothing before `WINDOW` seconds have passed.
+        """Use the cores that other processes left free since the last measurement. Call it after
+        every step: it does nothing within `WINDOW` seconds.
 
-        A `compiled` model gets all of them, or one where others hold half of the cores: torch
-        compiles again for each number, and gives up after a few.
+        A `compiled` model gets all of them, or one if others hold half of the cores: torch
+        recompiles for each number, and gives up after a few.
         """
         if self._fixed or time.perf_counter() - self._last.clock < WINDOW:
             return

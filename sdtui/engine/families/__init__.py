@@ -1,4 +1,4 @@
-"""How a model family's pipeline is run in stages."""
+"""Model families: how their pipelines run in stages."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from sdtui.models import ModelDescription
 
 
 def family_of(description: ModelDescription) -> Family:
-    """The family that a model is run as."""
+    """Return the family that runs a model."""
     return StableDiffusionFamily() if description.is_stable_diffusion else GenericFamily()

@@ -1,4 +1,4 @@
-"""What the stages need of a model family."""
+"""The interface between the stages and a model family."""
 
 from __future__ import annotations
 
@@ -16,62 +16,63 @@ from sdtui.engine.passes import Batch
 
 @dataclass(frozen=True)
 class StepState:
-    """Where a pass stands after a step."""
+    """The state of a pass after a step."""
 
     step: int
-    """1 for the first."""
+    """Number of the step, from 1."""
     total: int
     latents: torch.Tensor
     """After the step, in the pipeline's own layout (N x C x h x w for Stable Diffusion), on the
     device."""
     scheduler: Any
     x0: torch.Tensor | None = None
-    """The expected result of the first picture, C x h x w, if it is watched."""
+    """The predicted final latents of the first picture, C x h x w, if previews are on."""
     start: torch.Tensor | None = None
-    """What the pass began from, N x C x h x w, where that wasn't noise alone."""
+    """The latents that the pass started from, N x C x h x w; None if it started from noise
+    alone."""
     noise: torch.Tensor | None = None
-    """What was added to `start`, of the same shape."""
+    """The noise that was added to `start`, of the same shape."""
 
     def with_latents(self, latents: torch.Tensor) -> StepState:
-        """The same with other latents."""
+        """Return a copy with other latents."""
         return replace(self, latents=latents)
 
 
 OnStep = Callable[[StepState], torch.Tensor | None]
-"""Called after every step; may return latents to go on with, and may raise to stop the run."""
+"""Called after every step. May return latents to continue with; raises to stop the run."""
 
 
 class Family(Protocol):
-    """Runs the pipelines of one or more model families. Has no state of its own."""
+    """Runs the pipelines of one or more model families. Stateless."""
 
     def components(self, names: list[str]) -> list[str]:
-        """Those of a model's components that are loaded."""
+        """Return the names of the components to load."""
         ...
 
     def size_multiple(self, model: LoadedModel) -> int:
-        """Width and height must be multiples of this, in pixels."""
+        """Return the number of pixels that width and height must be multiples of."""
         ...
 
     def encode(
         self, model: LoadedModel, prompt: str, negative_prompt: str, *, guidance: bool
     ) -> Embeddings:
-        """Encode a prompt; `guidance` = whether the negative one is needed. Empty if the
-        pipeline's call does it."""
+        """Encode a prompt and, with `guidance`, the negative one. Returns an empty dict if the
+        pipeline's call encodes them itself."""
         ...
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
-        """The fields of a request that the pipeline has no place for.
+        """Return the request fields that the pipeline doesn't accept.
 
-        Raises UnsupportedModelError if the model can't begin from what the pass begins from.
+        Raises UnsupportedModelError if the model doesn't support the pass's kind of start.
         """
         ...
 
     def denoise(
         self, model: LoadedModel, batch: Batch, on_step: OnStep, *, watch: bool
     ) -> torch.Tensor | list[Image.Image]:
-        """Make the latents of a batch, N x C x h x w on the CPU, as the decode stage takes them;
-        finished pictures where the pipeline gives no such latents.
+        """Return the latents of a batch, N x C x h x w on the CPU, in the form that the decode
+        stage takes; finished pictures if the pipeline returns no such latents.
 
-        `watch` = whether to estimate x0 for previews, if the family can.
+        `watch` turns on the estimate of x0 for previews, if the family supports it.
         """
         ...

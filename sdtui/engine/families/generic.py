@@ -1,4 +1,4 @@
-"""Every other family: the pipeline's call runs as a whole, with what it accepts."""
+"""All other families: runs the pipeline's call as a whole, with the arguments that it accepts."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch
 
 _LATENT_PIPELINES = ("StableDiffusion3Pipeline", "FluxPipeline")
-"""Pipelines whose latents the decode stage can take."""
+"""Pipelines whose latents the decode stage accepts."""
 
 
 class GenericFamily:
     """Runs any text-to-image pipeline of diffusers. Implements Family."""
 
     def components(self, names: list[str]) -> list[str]:
-        """All of them."""
+        """Return all components."""
         return names
 
     def size_multiple(self, model: LoadedModel) -> int:
-        """The VAE's factor, twice that where latents are packed two by two."""
+        """Return the VAE's factor, doubled for pipelines that pack latents into 2 x 2 patches."""
         return model.vae_factor * (2 if hasattr(model.pipeline, "_pack_latents") else 1)
 
     def encode(
@@ -39,7 +39,7 @@ class GenericFamily:
         *,
         guidance: bool,
     ) -> Embeddings:
-        """Nothing: the pipeline's call does it."""
+        """Return an empty dict: the pipeline's call encodes the prompts."""
         return {}
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
@@ -64,12 +64,12 @@ class GenericFamily:
         }
         accepted = _accepted(pipeline)
         try:
-            made = pipeline(**{name: value for name, value in wanted.items() if name in accepted})
+            result = pipeline(**{name: value for name, value in wanted.items() if name in accepted})
         finally:
             model.pipeline.maybe_free_model_hooks()
         if not gives_latents:
-            return list(made.images)
-        latents: torch.Tensor = made.images
+            return list(result.images)
+        latents: torch.Tensor = result.images
         if hasattr(pipeline, "_unpack_latents") and latents.ndim == 3:
             request = batch.pass_.request
             latents = pipeline._unpack_latents(
@@ -96,12 +96,13 @@ def _callback(on_step: OnStep) -> Callable[[Any, int, Any, dict[str, Any]], dict
 
 
 def _accepted(pipeline: Any) -> frozenset[str]:
-    """The names of the arguments of a pipeline's call."""
+    """Return the argument names of a pipeline's call."""
     return frozenset(inspect.signature(type(pipeline).__call__).parameters)
 
 
 def _request_arguments(batch: Batch) -> dict[str, Any]:
-    """What a pipeline is given of a request, as far as its call accepts it."""
+    """Return the request's values as arguments, limited to those that the pipeline's call
+    accepts."""
     request = batch.pass_.request
     arguments: dict[str, Any] = {
         "prompt": request.prompt,
@@ -122,9 +123,10 @@ def _request_arguments(batch: Batch) -> dict[str, Any]:
 
 
 def _pipeline(model: LoadedModel, batch: Batch) -> Any:
-    """The pipeline for a batch: the model's own, or one of its parts that begins from a picture.
+    """Return the pipeline for a batch: the model's own, or an image-to-image pipeline made of its
+    components.
 
-    Raises UnsupportedModelError if the model can't begin from what the pass begins from.
+    Raises UnsupportedModelError if the model doesn't support the pass's kind of start.
     """
     start = batch.pass_.start
     if start is None:

@@ -1,5 +1,5 @@
-"""SD 1.x, SD 2.x and SDXL: prompts are encoded, noise is drawn and latents are decoded outside the
-pipeline's call, which denoises only."""
+"""SD 1.x, SD 2.x and SDXL: the pipeline's call only denoises; prompt encoding, noise and decoding
+are separate."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class StableDiffusionFamily:
     """Runs SD 1.x, SD 2.x and SDXL. Implements Family."""
 
     def components(self, names: list[str]) -> list[str]:
-        """All but the safety checker and what belongs to it."""
+        """Return all components except the safety checker and its feature extractor."""
         return [name for name in names if name not in UNUSED]
 
     def size_multiple(self, model: LoadedModel) -> int:
-        """The VAE's factor."""
+        """Return the VAE's factor."""
         return model.vae_factor
 
     def encode(
@@ -42,8 +42,8 @@ class StableDiffusionFamily:
                 device=model.execution_device,
                 num_images_per_prompt=1,
                 do_classifier_free_guidance=guidance,
-                # SDXL takes zeros for None and encodes "": an empty negative prompt is None here,
-                # as it is in diffusers.
+                # SDXL encodes "" but uses zeros for None; diffusers passes None for an empty
+                # negative prompt.
                 negative_prompt=negative_prompt or None,
             )
         return {
@@ -53,7 +53,7 @@ class StableDiffusionFamily:
         }
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
-        """Nothing: these pipelines take every field."""
+        """Return nothing: these pipelines accept every field."""
         return []
 
     def denoise(
@@ -74,7 +74,7 @@ class StableDiffusionFamily:
         if pass_.expected_steps < 1:
             return start.cpu()
         pipeline = _pipeline_from_latents(model, start, noise)
-        # The pipeline checks the picture and then asks for its latents, which are there already.
+        # The pipeline validates the picture, but its latents are computed already.
         arguments |= {"image": start, "strength": pass_.strength}
         return _call(model, pipeline, batch, generators, arguments, on_step, watch=watch)
 
@@ -82,7 +82,7 @@ class StableDiffusionFamily:
 def _initial_noise(
     model: LoadedModel, batch: Batch, generators: Sequence[torch.Generator]
 ) -> torch.Tensor:
-    """N x C x h x w, in the denoiser's dtype, on the device."""
+    """Return noise, N x C x h x w, in the denoiser's dtype, on the device."""
     request, factor = batch.pass_.request, model.description.vae_factor
     channels = model.denoiser.config.in_channels
     noise = draw_noise((channels, request.height // factor, request.width // factor), generators)
@@ -126,7 +126,7 @@ def _call(
     finally:
         if handle:
             handle.remove()
-        # An error or a cancel skips this last line of the pipeline's own call.
+        # The last line of the pipeline's own call, which an error or a cancellation skips.
         model.pipeline.maybe_free_model_hooks()
     assert isinstance(latents, torch.Tensor)
     return latents.cpu()
@@ -155,8 +155,8 @@ def _callback(
 
 
 class _FromLatents:
-    """For diffusers' image-to-image pipelines: begin from latents and noise that were made
-    outside, where the encoding can be done again alone and the noise is drawn in fp32."""
+    """Makes diffusers' image-to-image pipelines start from given latents and noise, so that a
+    failed encoding can be retried alone and the noise is drawn in fp32."""
 
     scheduler: Any
     start: torch.Tensor
@@ -178,7 +178,8 @@ class _SDXLFromLatents(_FromLatents, StableDiffusionXLImg2ImgPipeline):
 
 
 def _pipeline_from_latents(model: LoadedModel, start: torch.Tensor, noise: torch.Tensor) -> Any:
-    """A pipeline of the model's parts that adds `noise` to `start`, both N x C x h x w."""
+    """Return a pipeline of the model's components that adds `noise` to `start`, both N x C x h x
+    w."""
     parts: dict[str, Any] = model.pipeline.components
     pipeline: Any
     if model.description.family == "sdxl":

@@ -1,4 +1,4 @@
-"""Features of a request: one file each, and one line here."""
+"""Features of a request, each in its own module and registered here."""
 
 from __future__ import annotations
 

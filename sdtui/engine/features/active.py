@@ -24,7 +24,7 @@ from sdtui.requests.request import GenerationRequest
 def open_sections(
     features: Sequence[Feature[Any]], request: GenerationRequest
 ) -> Mapping[str, object]:
-    """The sections of those features that a request asks for, by the features' names."""
+    """Return the sections of the features that a request uses, by feature name."""
     opened = {feature.name: feature.open(request) for feature in features}
     return {name: section for name, section in opened.items() if section is not None}
 
@@ -32,8 +32,8 @@ def open_sections(
 def sections_for(
     features: Sequence[Feature[Any]], opened: Mapping[str, object], description: ModelDescription
 ) -> Mapping[str, object]:
-    """The sections of a run with one model: those that were asked for, else the model's native
-    ones, without those that can do nothing for this model."""
+    """Return the sections of a run with one model: the requested ones, else the model's native
+    ones, without those that the model doesn't support."""
     sections = {
         feature.name: opened.get(feature.name) or feature.native(description)
         for feature in features
@@ -48,62 +48,63 @@ def sections_for(
 
 @dataclass(frozen=True)
 class ActiveFeatures:
-    """Calls the hooks of some features, each with its section. See Feature for the hooks."""
+    """Calls the hooks of several features, each with its section. The hooks are described in
+    Feature."""
 
     uses: tuple[tuple[Feature[Any], Any], ...] = ()
 
     @classmethod
     def of(cls, features: Sequence[Feature[Any]], sections: Mapping[str, object]) -> ActiveFeatures:
-        """The features that have a section, in the order of `features`."""
+        """Return the features that have a section, in the order of `features`."""
         return cls(tuple((each, sections[each.name]) for each in features if each.name in sections))
 
     def memory(self, description: ModelDescription, dtype: DType) -> int:
-        """Bytes of all weights that are added."""
+        """Return the bytes of all added weights."""
         return sum(feature.memory(section, description, dtype) for feature, section in self.uses)
 
     def load_key(self) -> Hashable:
-        """All load keys, by the features' names."""
+        """Return all load keys, by feature name."""
         keys = ((feature.name, feature.load_key(section)) for feature, section in self.uses)
         return tuple((name, key) for name, key in keys if key is not None)
 
     def after_load(self, pipeline: Any) -> None:
-        """Change a pipeline for good."""
+        """Change a freshly loaded pipeline permanently."""
         for feature, section in self.uses:
             if feature.load_key(section) is not None:
                 feature.after_load(section, pipeline)
 
     @contextmanager
     def applied(self, model: LoadedModel) -> Iterator[None]:
-        """Change the loaded model for the time of an attempt."""
+        """Change the loaded model for the duration of an attempt."""
         with ExitStack() as stack:
             for feature, section in self.uses:
                 stack.enter_context(feature.apply(section, model))
             yield
 
     def embedding_key(self, pass_: Pass) -> Hashable:
-        """All embedding keys, by the features' names."""
+        """Return all embedding keys, by feature name."""
         keys = (
             (feature.name, feature.embedding_key(section, pass_)) for feature, section in self.uses
         )
         return tuple((name, key) for name, key in keys if key is not None)
 
     def encode(self, model: LoadedModel, pass_: Pass, *, guidance: bool) -> Embeddings | None:
-        """The embeddings of the first feature that encodes; None if none does."""
+        """Return the embeddings of the first feature that encodes, or None."""
         for feature, section in self.uses:
-            made = feature.encode(section, model, pass_, guidance=guidance)
-            if made is not None:
-                return made
+            embeddings = feature.encode(section, model, pass_, guidance=guidance)
+            if embeddings is not None:
+                return embeddings
         return None
 
     def passes(self, first: Pass) -> tuple[Pass, ...]:
-        """The run's passes, made of the one that it has without features."""
+        """Return the run's passes, derived from its single pass without features."""
         passes: tuple[Pass, ...] = (first,)
         for feature, section in self.uses:
             passes = feature.passes(section, passes)
         return passes
 
     def arguments(self, model: LoadedModel, batch: Batch) -> dict[str, Any]:
-        """More arguments of the pipeline's call."""
+        """Return additional arguments of the pipeline's call."""
         arguments: dict[str, Any] = {}
         for feature, section in self.uses:
             arguments |= feature.arguments(section, model, batch)
@@ -118,33 +119,33 @@ class ActiveFeatures:
             yield
 
     def on_step(self, batch: Batch, state: StepState) -> torch.Tensor | None:
-        """The latents to go on with; None = as they are. Each feature gets what the one before
-        made of them."""
+        """Return the latents to continue with, or None if unchanged. Each feature receives the
+        result of the previous one."""
         changed = None
         for feature, section in self.uses:
-            made = feature.on_step(section, batch, state)
-            if made is not None:
-                changed = made
-                state = state.with_latents(made)
+            latents = feature.on_step(section, batch, state)
+            if latents is not None:
+                changed = latents
+                state = state.with_latents(latents)
         return changed
 
     def after_decode(self, images: Sequence[Image.Image]) -> Sequence[Image.Image]:
-        """Change finished pictures."""
+        """Return the finished pictures, changed by each feature."""
         for feature, section in self.uses:
             images = feature.after_decode(section, images)
         return images
 
     def rungs(self) -> tuple[Rung, ...]:
-        """More rungs of the retry ladder."""
+        """Return additional rungs of the retry ladder."""
         return tuple(rung for feature, section in self.uses for rung in feature.rungs(section))
 
     def settings(self) -> dict[str, object]:
-        """Fields of the record's ImageSettings."""
+        """Return fields of the record's ImageSettings."""
         fields: dict[str, object] = {}
         for feature, section in self.uses:
             fields |= feature.settings(section)
         return fields
 
     def parents(self) -> tuple[str, ...]:
-        """SHA-256 of the picture files that went into the run."""
+        """Return the SHA-256 hashes of the run's input pictures."""
         return tuple(each for feature, section in self.uses for each in feature.parents(section))

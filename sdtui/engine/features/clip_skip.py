@@ -14,22 +14,22 @@ from sdtui.models import ModelDescription
 from sdtui.requests.request import GenerationRequest
 
 _FAMILIES = ("sd1", "sdxl", "pocket")
-"""SD 2.x was trained on the layer before the last, and its text encoder ends there: A1111 ignores
-clip skip for it. Other families have no such choice."""
+"""SD 2.x was trained on the layer before the last, and its text encoder ends there, so A1111
+ignores clip skip for it. It doesn't apply to other families."""
 
 
 class ClipSkip(Feature[int]):
-    """See the module's text. The section counts as A1111 does: 1 = the last layer."""
+    """Embeddings from an earlier layer. The section counts as in A1111: 1 = the last layer."""
 
     name = "clip_skip"
     fields = ("clip_skip",)
 
     def open(self, request: GenerationRequest) -> int | None:
-        """The layer that was asked for."""
+        """Return the requested layer."""
         return request.encoding.clip_skip
 
     def native(self, description: ModelDescription) -> int | None:
-        """The layer that the model was trained on."""
+        """Return the layer that the model was trained on."""
         layer: int | None = description.native.get("clip_skip")
         return layer
 
@@ -38,13 +38,13 @@ class ClipSkip(Feature[int]):
         return description.family in _FAMILIES
 
     def embedding_key(self, section: int, pass_: Pass) -> Hashable:
-        """The layer."""
+        """Return the layer."""
         return section
 
     def encode(
         self, section: int, model: LoadedModel, pass_: Pass, *, guidance: bool
     ) -> Embeddings | None:
-        """Take both prompts' embeddings from the layer.
+        """Encode both prompts with the layer.
 
         Raises InvalidRequestError if the text encoder has fewer layers.
         """
@@ -62,5 +62,5 @@ class ClipSkip(Feature[int]):
         )
 
     def settings(self, section: int) -> Mapping[str, object]:
-        """The layer that was used."""
+        """Return the layer for the record."""
         return {"clip_skip": section}

@@ -1,4 +1,4 @@
-"""Image-to-image."""
+"""Image-to-image: the first pass starts from a picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
 @dataclass(frozen=True)
 class OpenedImageToImage:
-    """The section of a request with its image opened and its strength filled in."""
+    """The request's section with its image opened and its strength resolved."""
 
     opened: InitImage
     fit: InitImageFit
@@ -30,7 +30,7 @@ class OpenedImageToImage:
 
 @dataclass(frozen=True)
 class FromInitImage:
-    """A start from a picture that is fitted to the pass's size and encoded by the VAE."""
+    """Starts a pass from a picture, fitted to the pass's size and encoded by the VAE."""
 
     opened: InitImage
     fit: InitImageFit
@@ -42,7 +42,7 @@ class FromInitImage:
         before: torch.Tensor | None,
         generators: Sequence[torch.Generator],
     ) -> torch.Tensor:
-        """Latents are drawn from the VAE's posterior, with each picture's generator."""
+        """Sample latents from the VAE's posterior with each picture's generator."""
         return encode_image(model, self.image(request), generators)
 
     def image(self, request: ResolvedRequest) -> Image.Image:
@@ -50,8 +50,6 @@ class FromInitImage:
 
 
 class ImageToImage(Feature[OpenedImageToImage]):
-    """Lets the first pass begin from a picture."""
-
     name = "image_to_image"
 
     def open(self, request: GenerationRequest) -> OpenedImageToImage | None:
@@ -63,15 +61,15 @@ class ImageToImage(Feature[OpenedImageToImage]):
         return OpenedImageToImage(open_init_image(section.image), section.fit, strength)
 
     def passes(self, section: OpenedImageToImage, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
-        """Let the first pass begin from the picture."""
+        """Let the first pass start from the picture."""
         first, *others = passes
         start = FromInitImage(section.opened, section.fit)
         return (replace(first, start=start, strength=section.strength), *others)
 
     def settings(self, section: OpenedImageToImage) -> Mapping[str, object]:
-        """The strength that was used."""
+        """Return the strength for the record."""
         return {"strength": section.strength}
 
     def parents(self, section: OpenedImageToImage) -> tuple[str, ...]:
-        """The init image's file."""
+        """Return the hash of the init image's file."""
         return (section.opened.sha256,)

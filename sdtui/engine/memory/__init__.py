@@ -1,1 +1,1 @@
-"""Fitting a run into the memory that is there."""
+"""Fitting a run into the available memory."""

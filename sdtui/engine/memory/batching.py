@@ -1,4 +1,4 @@
-"""How many pictures are made at once, and the peak that is expected."""
+"""The batch size and the expected peak memory."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models import Estimate, estimate_run
 
 LARGEST_BATCH = 8
-"""Pictures at once; more gain nothing and make a person wait longer for the first."""
+"""Pictures; larger batches aren't faster, and the first picture takes longer."""
 
 CPU_BATCH_LATENTS = 4096
-"""Latent pixels at once on a CPU: one picture of this many (512 px) keeps the cores busy."""
+"""Latent pixels per batch on a CPU: one picture of this size (512 px) keeps all cores busy."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """What was in use before a run began, in bytes."""
+    """Bytes in use before a run began."""
 
     used: int
     weights_included: bool
-    """Whether the model's weights were part of it."""
+    """True if the model's weights are part of it."""
 
 
 def choose_batch_size(model: LoadedModel, passes: Sequence[Pass], count: int, added: int) -> int:
-    """How many of `count` pictures are made at once: as many as fit into the memory that is free
-    and as the device gains from, in batches of about the same size. `added` = bytes of weights
-    that features add."""
+    """Return the batch size for `count` pictures: as many as fit into the free memory and as the
+    device benefits from, in batches of about equal size. `added` = bytes of weights that features
+    add."""
     largest = min(count, LARGEST_BATCH)
     if not model.device.is_accelerator:
         latents = max(_latent_pixels(model, each.request) for each in passes)
@@ -50,7 +50,7 @@ def choose_batch_size(model: LoadedModel, passes: Sequence[Pass], count: int, ad
 def expected_peak(
     model: LoadedModel, passes: Sequence[Pass], batch_size: int, held: Held, added: int
 ) -> int:
-    """The peak of a run in bytes, as `PeakMeter` measures it."""
+    """Return the expected peak of a run in bytes, as `PeakMeter` measures it."""
     estimates = [_estimate(model, each.request, batch_size, added) for each in passes]
     weights = estimates[0].weights - added
     before = held.used - (weights if held.weights_included else 0)
@@ -58,9 +58,9 @@ def expected_peak(
 
 
 def held_before(device: Device, *, loaded: LoadedModel | None, model: str) -> Held:
-    """What is in use now, before a run with `model`."""
-    kept = loaded is not None and loaded.source.name == model
-    return Held(device.memory().used, weights_included=kept)
+    """Return the memory in use before a run with `model`."""
+    is_loaded = loaded is not None and loaded.source.name == model
+    return Held(device.memory().used, weights_included=is_loaded)
 
 
 def _latent_pixels(model: LoadedModel, request: ResolvedRequest) -> int:
@@ -69,8 +69,8 @@ def _latent_pixels(model: LoadedModel, request: ResolvedRequest) -> int:
 
 
 def _needed(model: LoadedModel, request: ResolvedRequest, batch_size: int, added: int) -> int:
-    """Bytes beyond what the model holds on its device between runs: all its weights in full
-    mode, in the others none."""
+    """Return the bytes that a run needs on the device besides weights that are there already: in
+    full mode all weights stay there between runs, in the other modes none."""
     estimate = _estimate(model, request, batch_size, added)
     held = estimate.weights - added if model.memory_mode is MemoryMode.FULL else 0
     return estimate.peaks[model.memory_mode] - held

@@ -1,5 +1,5 @@
 """The retry ladder: what is tried, in which order, when memory runs out. Pure data and functions;
-`generator.py` holds the loop that walks down it."""
+the loop is in `generator.py`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.record import Stage
 
 FIT_SIDE = 384
-"""Pixels: pictures are made to fit within this when all else has failed."""
+"""Pixels: the last resort reduces pictures to fit within this."""
 
 FEWER_STEPS = 25
 
 TILES = (512, 256)
-"""Sides of VAE tiles in pixels, tried from the first."""
+"""Sides of VAE tiles in pixels, in the order in which they are tried."""
 
 _ALL = frozenset(Stage)
 _RUNNING = frozenset({Stage.ENCODE, Stage.DENOISE, Stage.DECODE})
@@ -24,21 +24,21 @@ _RUNNING = frozenset({Stage.ENCODE, Stage.DENOISE, Stage.DECODE})
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run is carried out. The ladder replaces plans, never what was asked for."""
+    """How a run is carried out. The ladder replaces plans, never the request."""
 
     batch_size: int
-    """Pictures made at once."""
+    """Pictures per batch."""
     memory_mode: MemoryMode
     modes: tuple[MemoryMode, ...]
-    """The modes that the device has, fastest first."""
+    """The device's modes, fastest first."""
     resolved: ResolvedRequest | None = None
     """None until the model is loaded."""
     sections: Mapping[str, object] = field(default_factory=dict)
-    """What the run's features are asked for, by their names."""
+    """The sections of the run's features, by name."""
     vae_slicing: bool = False
     vae_tile: int | None = None
     freed: frozenset[Stage] = frozenset()
-    """Stages that were already tried again with nothing but free caches."""
+    """Stages that were already retried after only freeing caches."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Rung:
 
     name: str
     stages: frozenset[Stage]
-    """The stages that it helps."""
+    """The stages that it applies to."""
     lossless: bool
-    """True if the picture stays as it was asked for."""
+    """True if the picture doesn't change."""
     apply: Callable[[Plan, Stage], tuple[Plan, str] | None]
-    """Returns, for a plan and the stage that failed, a plan that needs less and what was changed,
-    in words; None if the rung can't change anything (more)."""
+    """Takes a plan and the stage that failed; returns a plan that needs less memory and a
+    description of the change, or None if nothing is left to change."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class LadderStep:
 def next_step(
     policy: Policy, plan: Plan, stage: Stage, attempts: int, more: tuple[Rung, ...] = ()
 ) -> LadderStep | None:
-    """What to try after `stage` ran out of memory, or None if the policy has nothing left.
+    """Return the next step after `stage` ran out of memory, or None if the policy allows no more.
 
-    `attempts` is how many have been made, `more` the rungs of the run's features.
+    `attempts` is the number of attempts so far, `more` are the rungs of the run's features.
     """
     if policy is Policy.TUTORIAL and attempts >= TUTORIAL_ATTEMPTS:
         return None
@@ -149,8 +149,8 @@ def _fewer_steps(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
 
 
 def fit_within(width: int, height: int, side: int, multiple: int) -> tuple[int, int]:
-    """The largest size of nearly the same shape whose sides are at most `side` pixels and
-    multiples of `multiple`; no side gets below 64 pixels."""
+    """Return the largest size of nearly the same aspect ratio whose sides are at most `side` pixels
+    and multiples of `multiple`; no side gets smaller than 64 pixels."""
     scale = side / max(width, height)
     least = -(-64 // multiple) * multiple
 

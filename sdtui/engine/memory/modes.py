@@ -1,4 +1,4 @@
-"""Memory modes: where a pipeline's weights are during a run, and changing from one to another."""
+"""Memory modes: where a pipeline's weights are kept during a run, and switching between modes."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from sdtui.engine.device import Device
 
 
 def modes_for(device: Device) -> tuple[MemoryMode, ...]:
-    """The modes of a device, fastest first. On a CPU there is one: the weights are in main memory
-    anyway."""
+    """Return the modes of a device, fastest first. A CPU has only one: the weights are in main
+    memory anyway."""
     if not device.is_accelerator:
         return (MemoryMode.FULL,)
     return tuple(mode for mode in MemoryMode if mode is not MemoryMode.AUTO)
 
 
 def can_change(current: MemoryMode | None) -> bool:
-    """True if a pipeline in this mode can change to another without being loaded again: the hooks
-    of group offload can't be removed."""
+    """True if a pipeline in this mode can switch to another without being reloaded: the hooks of
+    group offload can't be removed."""
     return current is not MemoryMode.GROUP_OFFLOAD
 
 
 def apply_mode(pipeline: Any, mode: MemoryMode, device: Device) -> None:
-    """Put a pipeline into a memory mode. It must be one that `can_change` allows."""
+    """Put a pipeline into a memory mode, if `can_change` allows it."""
     remove_hooks(pipeline)
     _APPLY[mode](pipeline, device)
 
 
 def remove_hooks(pipeline: Any) -> None:
     """Remove the hooks of a memory mode, except those of group offload."""
-    # diffusers' method reads a list that only the offload modes make.
+    # diffusers' method reads a list that only the offload modes create.
     if hasattr(pipeline, "_all_hooks"):
         pipeline.remove_all_hooks()
 
@@ -47,7 +47,7 @@ def _model_offload(pipeline: Any, device: Device) -> None:
 def _group_offload(pipeline: Any, device: Device) -> None:
     import torch
 
-    # A stream hides the transfers behind the computing, for twice the weights in main memory.
+    # A stream overlaps transfers with computation, but doubles the weights in main memory.
     pipeline.enable_group_offload(
         onload_device=device.torch,
         offload_device=torch.device("cpu"),
@@ -71,8 +71,8 @@ _APPLY: dict[MemoryMode, Callable[[Any, Device], None]] = {
 
 
 def set_vae_savings(vae: Any, *, slicing: bool, tile: int | None) -> bool:
-    """Make the VAE decode picture by picture (`slicing`) and in tiles of `tile` pixels a side
-    (None = whole). Returns False if this VAE can't tile."""
+    """Make the VAE decode one picture at a time (`slicing`) and in tiles of `tile` pixels a side
+    (None = whole pictures). Returns False if this VAE doesn't support tiling."""
     if slicing and hasattr(vae, "enable_slicing"):
         vae.enable_slicing()
     elif hasattr(vae, "disable_slicing"):
@@ -85,8 +85,8 @@ def set_vae_savings(vae: Any, *, slicing: bool, tile: int | None) -> bool:
         vae.enable_tiling()
     except (AttributeError, NotImplementedError):
         return False
-    # The VAE's own tiles are as large as the pictures it was trained on, which for SDXL at its
-    # native size means no tiles at all.
+    # By default the tiles are as large as the VAE's training pictures, so SDXL at its native size
+    # would not be tiled at all.
     factor = max(1, vae.tile_sample_min_size // max(1, vae.tile_latent_min_size))
     vae.tile_sample_min_size = tile
     vae.tile_latent_min_size = tile // factor

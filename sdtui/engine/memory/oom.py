@@ -7,15 +7,15 @@ import errno
 import torch
 
 OOM_CANDIDATES = (RuntimeError, MemoryError, OSError)
-"""The classes of errors that can mean out-of-memory; `is_out_of_memory` decides."""
+"""Classes of errors that may mean out-of-memory; `is_out_of_memory` decides."""
 
 _CUDA_MEMORY_ALLOCATION = 2  # cudaErrorMemoryAllocation
 
-# oneDNN gives no reason; nearly always it lacks memory for its scratch pad or generated code.
+# oneDNN gives no reason; nearly always it could not allocate its scratch pad or generated code.
 _ONEDNN_WITHOUT_REASON = ("could not create a primitive", "could not execute a primitive")
 
-# cuBLAS and cuDNN allocate outside torch's allocator and say so in a plain RuntimeError
-# (pytorch#128601); the CPU allocator does the same.
+# cuBLAS and cuDNN allocate outside torch's allocator and report it as a plain RuntimeError
+# (pytorch#128601); so does the CPU allocator.
 _MESSAGES = (
     "out of memory",
     "cublas_status_alloc_failed",
@@ -31,7 +31,7 @@ _MESSAGES = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True if memory ran out, judged by the error's class, code and message."""
+    """True if an error means out-of-memory, by its class, code and message."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     if isinstance(error, OSError):

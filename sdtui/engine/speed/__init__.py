@@ -1,1 +1,1 @@
-"""Speed presets and what they turn on."""
+"""Speed presets and the optimisations that they turn on."""

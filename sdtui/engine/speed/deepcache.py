@@ -1,5 +1,5 @@
 """DeepCache (Ma et al. 2023): a UNet's deep features, which change little from step to step and
-cost most of the computing, are used for more than one step."""
+take most of the computation, are reused for several steps."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _NAME = "sdtui_reuse"
 
 
 class DeepCache:
-    """Lets a UNet's deep blocks compute in every `interval`-th forward pass only, and return the
-    same in between. The outermost blocks compute in every one."""
+    """Lets a UNet's deep blocks compute only in every `interval`-th forward pass and return their
+    previous output in between. The outermost blocks compute in every pass."""
 
     def __init__(self, unet: Any, interval: int) -> None:
-        """`unet` needs at least two blocks on each side: see `has_deep_blocks`."""
+        """`unet` needs at least two blocks on each side, see `has_deep_blocks`."""
         self._interval = interval
         self._passes = 0
         self._hooks: list[_Reuse] = []
@@ -29,28 +29,28 @@ class DeepCache:
 
     @property
     def fresh(self) -> bool:
-        """True if the current forward pass computes everything."""
+        """True if the current forward pass computes all blocks."""
         return (self._passes - 1) % self._interval == 0
 
     def begin_pass(self) -> None:
-        """Called before the UNet runs."""
+        """Called before each forward pass of the UNet."""
         self._passes += 1
 
     def restart(self) -> None:
-        """Drop the features, so that the next forward pass computes everything. Call it before and
+        """Drop the features, so that the next forward pass computes all blocks. Call it before and
         after each denoising."""
         self._passes = 0
         for hook in self._hooks:
-            hook.kept = None
+            hook.output = None
 
 
 def has_deep_blocks(denoiser: Any) -> bool:
-    """True if a denoiser is a UNet that `DeepCache` can work on."""
+    """True if a denoiser is a UNet that `DeepCache` supports."""
     return all(len(getattr(denoiser, name, ())) > 1 for name in ("down_blocks", "up_blocks"))
 
 
 class _Count(ModelHook):
-    """On the UNet itself."""
+    """The hook of the UNet itself."""
 
     def __init__(self, reuse: DeepCache) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -62,18 +62,18 @@ class _Count(ModelHook):
 
 
 class _Reuse(ModelHook):
-    """On a deep block."""
+    """The hook of a deep block."""
 
     def __init__(self, reuse: DeepCache) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reuse = reuse
-        self.kept: Any = None
+        self.output: Any = None
 
     def new_forward(self, _: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if self._reuse.fresh or self.kept is None:
+        if self._reuse.fresh or self.output is None:
             reference: Any = self.fn_ref
-            self.kept = reference.original_forward(*args, **kwargs)
-        return self.kept
+            self.output = reference.original_forward(*args, **kwargs)
+        return self.output
 
 
 def _register(module: nn.Module, hook: ModelHook) -> None:

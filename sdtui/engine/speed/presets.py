@@ -1,6 +1,6 @@
-"""Speed presets: what each turns on, and what a model or machine can't do.
+"""Speed presets: what each turns on, and what a model or machine doesn't support.
 
-The preset `quality` turns nothing on, so its pictures are the model's own.
+The preset `quality` turns nothing on, so it doesn't change pictures.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class PresetOutcome:
 
     name: str
     why_not: str | None = None
-    """Why this model or machine can't; None if it is on."""
+    """Why the model or machine doesn't support it; None if it is on."""
     reuse: DeepCache | None = None
 
 
 @dataclass(frozen=True)
 class SpeedUps:
-    """What is on in a loaded pipeline."""
+    """The optimisations of a loaded pipeline."""
 
     names: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
-    """What couldn't be turned on, and why."""
+    """Parts that couldn't be turned on, and why."""
     reuse: DeepCache | None = None
-    """To be restarted before and after each denoising."""
+    """Restarted before and after each denoising."""
 
     @property
     def compiled(self) -> bool:
@@ -50,17 +50,17 @@ class SpeedUps:
 
 COMPILED = "compiled blocks"
 Part = Callable[[Any, Device], PresetOutcome]
-"""Turns one thing on in a pipeline, if it can."""
+"""Turns on one optimisation of a pipeline, if supported."""
 
 
 def apply_speed(pipeline: Any, speed: Speed, device: Device) -> SpeedUps:
-    """Turn on a preset in a pipeline that was just read. It can't be turned off again: for another
-    preset the model is loaded again."""
+    """Turn on a preset for a pipeline that was just loaded. It can't be turned off: the model is
+    reloaded for another preset."""
     return turn_on(pipeline, PRESETS[speed], device)
 
 
 def turn_on(pipeline: Any, parts: Iterable[Part], device: Device) -> SpeedUps:
-    """Turn on parts, in this order."""
+    """Turn on parts in the given order."""
     outcomes = [part(pipeline, device) for part in parts]
     return SpeedUps(
         names=tuple(outcome.name for outcome in outcomes if outcome.why_not is None),
@@ -72,12 +72,12 @@ def turn_on(pipeline: Any, parts: Iterable[Part], device: Device) -> SpeedUps:
 
 
 def denoiser_of(pipeline: Any) -> Any:
-    """The UNet or the transformer."""
+    """Return the UNet or the transformer."""
     return getattr(pipeline, "unet", None) or pipeline.transformer
 
 
 def channels_last(pipeline: Any, _: Device) -> PresetOutcome:
-    """Keep the UNet's and the VAE's weights in the memory format that is fastest for
+    """Store the UNet's and the VAE's weights in the memory format that is fastest for
     convolutions."""
     name = "channels last"
     if not hasattr(pipeline, "unet"):
@@ -88,8 +88,8 @@ def channels_last(pipeline: Any, _: Device) -> PresetOutcome:
 
 
 def fused_projections(pipeline: Any, device: Device) -> PresetOutcome:
-    """One matrix for query, key and value in place of three. Saves a GPU two of three launches; a
-    CPU took 1.2 to 1.5 times as long with it."""
+    """Use one matrix for query, key and value instead of three. Saves two of three kernel launches
+    on a GPU; a CPU took 1.2 to 1.5 times as long."""
     name = "fused projections"
     if not device.is_accelerator:
         return PresetOutcome(name, "a CPU is slower with them")
@@ -105,8 +105,7 @@ def fused_projections(pipeline: Any, device: Device) -> PresetOutcome:
 
 def cached_features(pipeline: Any, _: Device, *, interval: int, threshold: float) -> PresetOutcome:
     """Reuse features: a UNet's deep ones for `interval` steps; in a transformer everything after
-    the first block, while that block's output changes by less than `threshold`, relative to
-    itself."""
+    the first block, while that block's output changes by less than `threshold` (relative)."""
     denoiser = denoiser_of(pipeline)
     if has_deep_blocks(denoiser):
         name = f"deep features for {interval} steps"
@@ -119,7 +118,7 @@ def cached_features(pipeline: Any, _: Device, *, interval: int, threshold: float
 
 
 def compiled_blocks(pipeline: Any, device: Device) -> PresetOutcome:
-    """torch.compile of the blocks that repeat; the first pass at each size compiles."""
+    """Compile the repeated blocks with torch.compile; the first pass at each size compiles them."""
     denoiser = denoiser_of(pipeline)
     if not getattr(denoiser, "_repeated_blocks", None):
         return PresetOutcome(COMPILED, f"{type(denoiser).__name__} names no repeated blocks")
@@ -131,7 +130,7 @@ def compiled_blocks(pipeline: Any, device: Device) -> PresetOutcome:
 
 @cache
 def _why_no_compiler(device_type: str) -> str | None:
-    """Compile something small, since only that shows whether a compiler is there and works."""
+    """Compile a small function, the only reliable check that a compiler is there and works."""
     try:
         torch.compile(_double)(torch.ones(8, device=device_type))
     except RuntimeError as error:  # torch's compiler has no public class of its own for errors
@@ -149,9 +148,9 @@ def _double(values: torch.Tensor) -> torch.Tensor:
 
 PRESETS: Mapping[Speed, tuple[Part, ...]] = {
     Speed.QUALITY: (),
-    # 0.05 is diffusers' default; 0.12 is what ParaAttention takes for Flux at its fastest.
+    # 0.05 is diffusers' default; 0.12 is ParaAttention's value for Flux at its fastest.
     Speed.FAST: (channels_last, partial(cached_features, interval=2, threshold=0.05)),
-    # Fused projections hold the attention's weights twice: not for `fast`.
+    # Fused projections store the attention's weights twice, too much for `fast`.
     Speed.MAX: (
         channels_last,
         fused_projections,

@@ -1,4 +1,4 @@
-"""The decode stage: from latents to pictures, checked."""
+"""The decode stage: decodes latents to pictures and checks them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def decode(
     tile: int | None,
     notice: Callable[[str], None],
 ) -> list[Image.Image]:
-    """Decode latents, N x C x h x w on the CPU, to N 8-bit RGB pictures; once more in float32
-    where the model's own precision gives black or NaN.
+    """Decode latents, N x C x h x w on the CPU, to N 8-bit RGB pictures; repeated in float32 if the
+    model's own precision gives black or NaN.
 
-    `slicing` = picture by picture; `tile` = the side of a VAE tile in pixels, None = no tiles.
-    `notice` is called with what a person should know. Raises BrokenPictureError.
+    `slicing` = one picture at a time; `tile` = the side of a VAE tile in pixels, None = no tiles.
+    `notice` is called with messages for the user. Raises BrokenPictureError.
     """
     if not set_vae_savings(model.pipeline.vae, slicing=slicing, tile=tile):
         notice(f"the VAE of {model.source.name} can't work in tiles")
@@ -52,7 +52,7 @@ def decode(
 
 
 def _decode(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
-    """Pixels, N x 3 x H x W, float32 on the CPU, about -1 to 1."""
+    """Return pixels, N x 3 x H x W, float32 on the CPU, about -1 to 1."""
     vae = model.pipeline.vae
     if needs_float32(vae):
         return _decode_in_float32(model, latents)
@@ -63,8 +63,8 @@ def _decode(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
 
 
 def _decode_in_float32(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
-    """The same with a copy of the VAE in fp32 from disk: the loaded one may be spread over two
-    devices by its memory mode, and its numbers were already rounded."""
+    """Decode with an fp32 copy of the VAE from disk: the loaded one may be split over two devices
+    by its memory mode, and its weights are already rounded."""
     own = model.pipeline.vae
     vae = load_component(model.description, "vae", torch.float32)
     if own.use_slicing:
@@ -77,7 +77,7 @@ def _decode_in_float32(model: LoadedModel, latents: torch.Tensor) -> torch.Tenso
 
 
 def _broken(pixels: torch.Tensor) -> list[int]:
-    """The indices of pictures that hold NaN or are black in every pixel."""
+    """Return the indices of pictures that contain NaN or are entirely black."""
     return [
         index
         for index, picture in enumerate(pixels)

@@ -1,4 +1,4 @@
-"""The denoise stage: from noise (or what a pass begins from) and embeddings to latents."""
+"""The denoise stage: from noise (or the start of a pass) and embeddings to latents."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def denoise(
     *,
     watch: bool,
 ) -> torch.Tensor | list[Image.Image]:
-    """Make the latents of a batch, N x C x h x w on the CPU; finished pictures where the family
-    gives no latents that the decode stage takes.
+    """Return the latents of a batch, N x C x h x w on the CPU; finished pictures if the family
+    returns no latents that the decode stage accepts.
 
-    `watch` = whether to estimate x0 for previews. Raises BrokenPictureError for NaN, and what
-    `on_step` raises.
+    `watch` turns on the estimate of x0 for previews. Raises BrokenPictureError for NaN, and the
+    errors of `on_step`.
     """
     model.pipeline.scheduler = make_scheduler(model.own_scheduler, batch.pass_.request.sampler)
-    # A batch before may have left the VAE in tiles: init images are encoded whole, since some
-    # VAEs can't encode in tiles.
+    # The previous batch may have turned on tiling, but init images are encoded whole: some VAEs
+    # can't encode in tiles.
     set_vae_savings(model.pipeline.vae, slicing=False, tile=None)
     batch = replace(batch, arguments=features.arguments(model, batch))
 
@@ -46,10 +46,10 @@ def denoise(
 
     family = family_of(model.description)
     with _fresh_feature_cache(model), features.denoising(model, batch):
-        made = family.denoise(model, batch, after_step, watch=watch)
-    if isinstance(made, torch.Tensor):
-        _check(made, model.dtype)
-    return made
+        result = family.denoise(model, batch, after_step, watch=watch)
+    if isinstance(result, torch.Tensor):
+        _check(result, model.dtype)
+    return result
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The encode stage: from prompts to embeddings, and which words are cut."""
+"""The encode stage: from prompts to embeddings, and which words are truncated."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from sdtui.requests.record import Truncation
 
 
 def encode(model: LoadedModel, pass_: Pass, features: ActiveFeatures) -> Embeddings:
-    """The embeddings of a pass's prompts, from the model's cache if they are there."""
+    """Return the embeddings of a pass's prompts, from the model's cache if possible."""
     request = pass_.request
     guidance = model.uses_cfg(request.guidance_scale)
     prompt, negative_prompt = request.prompt, request.negative_prompt if guidance else ""
 
     def make() -> Embeddings:
-        made = features.encode(model, pass_, guidance=guidance)
-        if made is not None:
-            return made
+        embeddings = features.encode(model, pass_, guidance=guidance)
+        if embeddings is not None:
+            return embeddings
         family = family_of(model.description)
         return family.encode(model, prompt, negative_prompt, guidance=guidance)
 
@@ -34,7 +34,7 @@ def encode(model: LoadedModel, pass_: Pass, features: ActiveFeatures) -> Embeddi
 def find_truncations(
     counters: Mapping[str, TokenCounter], request: ResolvedRequest
 ) -> tuple[Truncation, ...]:
-    """What each text encoder will not see of either prompt."""
+    """Return the part of either prompt that each text encoder ignores."""
     texts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
     truncations = []
     for encoder, counter in counters.items():

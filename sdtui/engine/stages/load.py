@@ -24,7 +24,7 @@ from sdtui.models import ModelDescription, weight_variant
 from sdtui.models.component_files import CONFIGS
 
 OnComponent = Callable[[str, int, int], None]
-"""Called before a component is loaded: its name, its number (from 1), how many there are."""
+"""Called before each component is loaded: its name, its number (from 1), and the total."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,11 +37,10 @@ def load_pipeline(
     on_component: OnComponent,
     cancellation: Cancellation,
 ) -> tuple[Any, dict[str, float]]:
-    """Load a pipeline into main memory; also returns the seconds that each component took.
+    """Load a pipeline into main memory; returns it and the seconds of each component.
 
-    `cancellation` is looked at between components. Raises ModelDamagedError,
-    UnsupportedModelError, UnsafeModelError, CancelledError, or the libraries' own error when
-    memory runs out.
+    `cancellation` is checked between components. Raises ModelDamagedError, UnsupportedModelError,
+    UnsafeModelError, CancelledError, or the libraries' own error when memory runs out.
     """
     pipeline_class = _text_to_image_class(description)
     timings: dict[str, float] = {}
@@ -67,9 +66,9 @@ def load_pipeline(
 def load_component(
     description: ModelDescription, name: str, dtype: torch.dtype, folder: Path | None = None
 ) -> Any:
-    """Load one component of a model. `folder` = where its config is (found if not given).
+    """Load one component of a model. `folder` = the folder of its config (found if not given).
 
-    Raises like `load_pipeline`.
+    Raises the same errors as `load_pipeline`.
     """
     if folder is None:
         with _folder_of(description) as found:
@@ -98,15 +97,15 @@ def _from_folder(cls: Any, library: str, place: Path, **options: Any) -> Any:
         raise FileNotFoundError(f"there is no folder {place.name}")
     if library == "transformers":
         options["trust_remote_code"] = False  # left open, it may ask on the terminal
-    # A relative path could be taken for a hub id: never look there.
+    # A relative path could be mistaken for a hub id.
     return cls.from_pretrained(place, local_files_only=True, **options)
 
 
 def _module_from_folder(
     cls: type, library: str, place: Path, dtype: torch.dtype
 ) -> tuple[torch.nn.Module, Collection[str]]:
-    """A component and the names of the tensors that its files lack, which the libraries would
-    fill with random values."""
+    """Return a component and the names of tensors that are missing in its files, which the
+    libraries would fill with random values."""
     module, information = _from_folder(
         cls,
         library,
@@ -122,17 +121,17 @@ def _module_from_folder(
 def _module_from_file(
     cls: Any, description: ModelDescription, name: str, folder: Path, dtype: torch.dtype
 ) -> tuple[torch.nn.Module, Collection[str]]:
-    """A component and the names of the tensors that the file lacks."""
+    """Return a component and the names of tensors that are missing in the file."""
     source: dict[str, Any] = {"config": str(folder), "dtype": dtype, "local_files_only": True}
     if hasattr(cls, "from_single_file"):
         try:
             module = cls.from_single_file(str(description.path), subfolder=name, **source)
         except NotImplementedError as error:
-            # What the file lacks was left without data, which can't be moved.
+            # Missing tensors are on the meta device and can't be moved.
             raise ValueError(f"{name} lacks tensors") from error
     else:
-        # Text encoders: diffusers converts them only as part of a whole pipeline, so every
-        # other part is handed in empty.
+        # Text encoders: diffusers converts them only as part of a whole pipeline, so all other
+        # components are passed as None.
         others = dict.fromkeys(set(description.components) - {name})
         pipeline_class = getattr(diffusers, description.pipeline_class)
         pipeline = pipeline_class.from_single_file(str(description.path), **source, **others)
@@ -155,8 +154,8 @@ def _loaded_components(description: ModelDescription) -> Iterator[str]:
 def _other_arguments(
     description: ModelDescription, folder: Path, pipeline_class: type[Any]
 ) -> dict[str, Any]:
-    """The pipeline's arguments other than components: flags of the index, and None for components
-    that aren't loaded."""
+    """Return the pipeline's other arguments: flags of the index, and None for components that
+    aren't loaded."""
     expected, optional = pipeline_class._get_signature_keys(pipeline_class)
     index = pipeline_class.load_config(folder)
     loaded = set(_loaded_components(description))
@@ -205,8 +204,8 @@ def _corrected_scheduler(scheduler: Any, description: ModelDescription) -> Any:
     if description.zero_terminal_snr:
         changes["rescale_betas_zero_snr"] = True
         changes["timestep_spacing"] = "trailing"
-    # In the config rather than as arguments: it keeps what this class doesn't know, for samplers
-    # that do.
+    # In the config rather than as arguments: the config keeps keys that this class doesn't know,
+    # for samplers that do.
     defaults = set(scheduler.config.get("_use_default_values", ())) - set(changes)
     config = {**scheduler.config, **changes, "_use_default_values": list(defaults)}
     return type(scheduler).from_config(config)
@@ -214,8 +213,8 @@ def _corrected_scheduler(scheduler: Any, description: ModelDescription) -> Any:
 
 @contextmanager
 def _folder_of(description: ModelDescription) -> Iterator[Path]:
-    """The folder that holds a model's configs, for a single file with the shared tokenizer files
-    laid in."""
+    """Return the folder of a model's configs; for a single file, with the shared tokenizer files
+    added."""
     if not description.single_file:
         yield description.configs
         return
@@ -230,8 +229,8 @@ def _folder_of(description: ModelDescription) -> Iterator[Path]:
 
 @contextmanager
 def _as_damaged_model(path: Path) -> Iterator[None]:
-    """Turn the libraries' errors about unusable files, which have no common class, into
-    ModelDamagedError. Out-of-memory passes unchanged."""
+    """Convert the libraries' errors about unusable files, which have no common class, to
+    ModelDamagedError. Out-of-memory errors pass unchanged."""
     try:
         yield
     except Exception as error:
