@@ -1,4 +1,4 @@
-"""Where the commands get their backend from: the only place that opens the local one."""
+"""Opens the local backend for the commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def open_backend(
     queue_limit: int | None = None,
     sample_interval: float = 1.0,
 ) -> Backend:
-    """Open the backend of this process, as `LocalBackend` does."""
+    """Open this process's backend, as `LocalBackend` does."""
     from sdtui.jobs.backends.local import LocalBackend
 
     return LocalBackend(
@@ -31,7 +31,7 @@ def open_backend(
 
 
 def open_models(settings: Settings) -> Models:
-    """Open the models of this machine alone."""
+    """Open only the models of this machine."""
     from sdtui.jobs.backends.models import LocalModels
 
     return LocalModels(settings.model_folders)
@@ -39,7 +39,8 @@ def open_models(settings: Settings) -> Models:
 
 @contextmanager
 def open_pictures(settings: Settings) -> Iterator[Pictures]:
-    """Open the pictures of this machine alone. Raises SettingsError if that isn't possible."""
+    """Open only the pictures of this machine. Raises SettingsError if the history can't be
+    opened."""
     from sdtui.jobs.backends.pictures import LocalPictures
 
     with LocalPictures(settings.pictures) as pictures:

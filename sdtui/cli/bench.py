@@ -157,11 +157,11 @@ def _measure(
     against: str | None,
     quiet: bool,
 ) -> tuple[BenchReport, int]:
-    """The report, whole or as far as it got before an interrupt, and the exit code."""
+    """Return the report, partial after an interrupt, and the exit code."""
     from sdtui.bench.measure import Bench
     from sdtui.cli.progress_output import ProgressOutput
 
-    # Previews cost each machine and terminal something else.
+    # Previews cost a different amount on each machine and terminal.
     settings = replace(settings, previews=False)
     interrupted = False
     with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as output:
@@ -213,5 +213,6 @@ def _print(report: BenchReport, *, as_json: bool, as_csv: bool) -> None:
 
 
 def _width() -> int:
-    """Columns for tables: those of the terminal, or enough for all in a file or pipe."""
+    """Return the columns for tables: those of the terminal, or enough for all of them in a file or
+    pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE

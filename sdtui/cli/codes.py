@@ -1,4 +1,4 @@
-"""Exit codes that commands share, beside 0 for done, 1 for failed and 2 for wrong usage."""
+"""Exit codes that commands share, besides 0 for success, 1 for failure and 2 for wrong usage."""
 
 INTERRUPTED = 130
-"""128 and the number of SIGINT, as shells have it."""
+"""128 plus the number of SIGINT, as in shells."""

@@ -21,8 +21,8 @@ _COMMANDS = {
     "doctor": "Look at this machine and say what doesn't fit.",
     "docs": "Read the manual.",
 }
-"""Name → what `sdtui --help` says. Each is in a module of its name, imported when it is asked
-for, so that `--help` is there at once."""
+"""Name → description in `sdtui --help`. Each command is in a module of its name, imported on use,
+so that `--help` is fast."""
 
 
 class _Commands(click.Group):
@@ -56,7 +56,7 @@ def sdtui(context: click.Context) -> int:
 
 
 def run_command() -> int:
-    """Run what the command line asks for; returns the exit code."""
+    """Run the command of the command line; returns the exit code."""
     try:
         result = sdtui(prog_name="sdtui", standalone_mode=False)
     except click.exceptions.Exit as leaving:

@@ -48,7 +48,7 @@ def docs(topic: str | None) -> None:
 
 
 def _rendered(page: str) -> str:
-    """A page as the terminal shows it."""
+    """Return a page as rendered in the terminal."""
     from rich.console import Console
     from rich.markdown import Markdown
 

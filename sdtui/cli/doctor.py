@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sdtui.engine.diagnostics import Diagnosis
 
 _LITTLE_DISK = 10 * 2**30
-"""Bytes; SDXL in fp16 is 7 GB."""
+"""Bytes; SDXL in fp16 needs 7 GB."""
 
 
 @click.command()
@@ -98,7 +98,7 @@ def _print(
 
 
 def _terminal() -> dict[str, Any]:
-    """What the terminal can show, by its environment variables."""
+    """Return what the terminal supports, by its environment variables."""
     colours = os.environ.get("COLORTERM", "")
     return {
         "TERM": os.environ.get("TERM", "none"),
@@ -110,7 +110,7 @@ def _terminal() -> dict[str, Any]:
 
 
 def _picture_protocol() -> str:
-    """The best protocol for pictures; asks the terminal itself, so only if there is one."""
+    """Return the best picture protocol. Queries the terminal, so only if there is one."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return "not a terminal"
     from textual_image.renderable import Image
@@ -120,7 +120,7 @@ def _picture_protocol() -> str:
 
 
 def _free(place: Path) -> int:
-    """Bytes that are free where `place` is or will be."""
+    """Return the free bytes on the disk of `place`, which need not exist yet."""
     existing = next(folder for folder in (place, *place.parents) if folder.exists())
     return shutil.disk_usage(existing).free
 

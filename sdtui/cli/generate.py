@@ -87,7 +87,7 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Make the pictures of every request in turn; return the worst exit code of them."""
+    """Generate the pictures of every request in turn; return the worst exit code."""
     from sdtui.cli.backend import open_backend
     from sdtui.cli.progress_output import ProgressOutput
 
@@ -110,7 +110,7 @@ def _run(
 
 
 def _report(job: Job, as_json: bool) -> int:
-    """Print what came of a job; its exit code."""
+    """Print a job's result; return its exit code."""
     if as_json and job.record is not None:
         click.echo(job.record.model_dump_json())
     elif not as_json:
@@ -123,7 +123,7 @@ def _report(job: Job, as_json: bool) -> int:
 
 
 def _interrupt(queue: Jobs, jobs: list[Job], as_json: bool) -> None:
-    """Cancel what is left; pictures that were finished are still printed."""
+    """Cancel the remaining jobs; finished pictures are still printed."""
     for job in jobs:
         queue.cancel(job.id)
     for job in jobs:
@@ -144,7 +144,7 @@ def _settings_of(picture: Path, quiet: bool) -> dict[str, Any]:
 
 
 def _output(out: Path | None, requests: list[GenerationRequest]) -> Output:
-    """Where `--out` sends the pictures. Raises OutputError if nothing can be written there."""
+    """Return the output for `--out`. Raises OutputError if it isn't writable."""
     from sdtui.jobs import Output
 
     if out is None:

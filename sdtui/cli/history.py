@@ -123,7 +123,7 @@ def empty(yes: bool, as_json: bool) -> None:
     with _open() as history:
         count = len(history.trashed())
         if not yes:
-            question = f"Delete {count:,} pictures in {_shown(history.trash_folder)} for good?"
+            question = f"Delete {count:,} pictures in {_printable(history.trash_folder)} for good?"
             click.confirm(question, abort=True, err=True)
         deleted = history.empty_trash()
     if as_json:
@@ -143,7 +143,7 @@ def export(file: Path, query: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         _print_json({"file": str(file), "pictures": count})
     else:
-        click.echo(f"{count:,} pictures written to {_shown(file)}", err=True)
+        click.echo(f"{count:,} pictures written to {_printable(file)}", err=True)
 
 
 @history.command("import")
@@ -199,7 +199,7 @@ def _open(*, refresh: bool = True) -> Iterator[Pictures]:
 
 
 def _joined(query: tuple[str, ...]) -> str:
-    """The words of a search as they were typed: the shell has taken the quotes off phrases."""
+    """Return the search query, with the quotes around phrases that the shell removed."""
     return " ".join(
         f'"{word}"' if any(letter.isspace() for letter in word) and '"' not in word else word
         for word in query
@@ -241,7 +241,7 @@ def _print_entry(entry: Entry, folder: Path) -> None:
     problem = f" ({entry.problem})" if entry.problem else ""
     prompt = one_line(entry.prompt)
     short = prompt if len(prompt) <= 60 else prompt[:59] + "…"
-    where = _shown(entry.path.relative_to(folder))
+    where = _printable(entry.path.relative_to(folder))
     click.echo(f"{star} {where}  {entry.width}x{entry.height}  {short}{tags}{problem}")
 
 
@@ -260,12 +260,12 @@ def _print_paths(paths: list[Path], as_json: bool) -> None:
         _print_json(paths)
     else:
         for path in paths:
-            click.echo(_shown(path))
+            click.echo(_printable(path))
 
 
 def _narrate_skipped(skipped: tuple[Skipped, ...]) -> None:
     for each in skipped:
-        click.echo(f"skipped {_shown(each.path)}: {one_line(each.reason)}", err=True)
+        click.echo(f"skipped {_printable(each.path)}: {one_line(each.reason)}", err=True)
 
 
 def _narrate_progress(read: int) -> None:
@@ -273,7 +273,7 @@ def _narrate_progress(read: int) -> None:
         click.echo(f"{read:,} files read", err=True)
 
 
-def _shown(path: Path) -> str:
+def _printable(path: Path) -> str:
     return visible(str(path), keep="")
 
 

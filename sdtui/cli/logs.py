@@ -13,15 +13,15 @@ _LARGEST = 2_000_000
 
 
 class _LogFile(RotatingFileHandler):
-    """Says nothing where it can't write: stderr may be the app's screen."""
+    """A log file that ignores write errors: stderr may be the app's screen."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Nothing."""
+        """Ignore the error."""
 
 
 def log_to_file() -> None:
-    """Send everything that is logged to the log file. Where it can't be written there is no log:
-    that must not keep anyone from making pictures."""
+    """Send all log messages to the log file. If it isn't writable there is no log, but everything
+    else works."""
     handler = _LogFile(
         paths.log_file(), maxBytes=_LARGEST, backupCount=1, encoding="utf-8", delay=True
     )
@@ -31,7 +31,7 @@ def log_to_file() -> None:
 
 
 def warn_on_stderr() -> None:
-    """Send our own warnings and errors to stderr too, where systemd and containers look."""
+    """Send sdtui's own warnings and errors to stderr too, for systemd and containers."""
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter(_FORMAT))

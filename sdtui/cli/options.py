@@ -1,4 +1,4 @@
-"""Command-line flags made from the fields of a request."""
+"""Command-line flags for the fields of a request."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SIZE = re.compile(r"(\d{1,5})\s*[xX×*]\s*(\d{1,5})")
 
 
 def request_options(command: _Command) -> _Command:
-    """Give a command one flag for every field of a request but the prompt, and `--size`."""
+    """Add a flag to a command for every field of a request but the prompt, and `--size`."""
     size = click.option("--size", metavar="WxH", help="Width and height in one, e.g. 512x768.")
     return options_for(*(name for name in REQUEST_FIELDS if name != "prompt"))(size(command))
 
 
 def options_for(*names: str, fields: FieldTable = REQUEST_FIELDS) -> Callable[[_Command], _Command]:
-    """Give a command a flag for each of these fields."""
+    """Add a flag to a command for each of these fields."""
 
     def decorate(command: _Command) -> _Command:
         for name in reversed(names):
@@ -37,9 +37,10 @@ def options_for(*names: str, fields: FieldTable = REQUEST_FIELDS) -> Callable[[_
 
 
 def request_values(flags: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a request from the flags that were given; `--size` becomes width and height.
+    """Return the request's fields from the flags that were given; `--size` becomes width and
+    height.
 
-    Raises InvalidRequestError if the size is no size.
+    Raises InvalidRequestError if the size is invalid.
     """
     values = {name: value for name, value in flags.items() if value not in (None, ())}
     size = values.pop("size", None)
@@ -49,7 +50,7 @@ def request_values(flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Width and height from e.g. "512x768". Raises InvalidRequestError."""
+    """Return width and height from e.g. "512x768". Raises InvalidRequestError."""
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise InvalidRequestError(

@@ -1,4 +1,4 @@
-"""How a job goes, on stderr: a progress bar on a terminal, plain lines elsewhere."""
+"""A job's progress on stderr: a progress bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _LINE_SECONDS = 5.0
-"""Between two plain lines about steps or bytes."""
+"""Minimum seconds between two plain lines about steps or bytes."""
 
 _SILENT = {"stage", "failed"}
-"""Steps say enough of a stage, and the command itself says what failed."""
+"""Stages are implied by steps, and the command itself reports failures."""
 
 
 class ProgressOutput:
-    """Subscribe its `put` to a queue, inside its `with`."""
+    """Subscribe its `put` to a queue inside its `with` block."""
 
     def __init__(self, *, quiet: bool, bar: bool) -> None:
-        """`bar` = whether stderr is a terminal that a bar can be drawn on."""
+        """`bar` = whether stderr is a terminal that supports a bar."""
         self._quiet = quiet
         self._bar: Progress | None = _make_bar() if bar and not quiet else None
         self._task = self._bar.add_task("", total=None) if self._bar else None
@@ -60,7 +60,7 @@ class ProgressOutput:
             self._say(found.text)
 
     def advance(self, text: str, done: int, total: int) -> None:
-        """Show how far something is; `total` 0 = that isn't known."""
+        """Show progress; `total` 0 = unknown."""
         if self._quiet:
             return
         if self._bar is not None and self._task is not None:

@@ -1,4 +1,4 @@
-"""Where `sdtui generate` takes its prompts from: the argument, stdin, or a file of many."""
+"""The prompts of `sdtui generate`: from the argument, stdin, or a file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 def read_requests(
     prompt: str | None, file: Path | None, shared: Mapping[str, Any], overriding: Mapping[str, Any]
 ) -> list[GenerationRequest]:
-    """The requests of one call: `prompt` ("-" = all of stdin), or one for each line of `file`
-    ("-" = stdin), which is text or JSON objects of request fields.
+    """Return the requests of one call: `prompt` ("-" = all of stdin), or one for each line of
+    `file` ("-" = stdin), which is text or JSON objects of request fields.
 
-    `shared` are defaults, `overriding` what the flags say. Raises InvalidRequestError (naming the
-    line) or SdtuiError if the file can't be read.
+    `shared` are defaults, `overriding` the values of flags. Raises InvalidRequestError (naming the
+    line), or SdtuiError if the file can't be read.
     """
     if file is not None:
         return [

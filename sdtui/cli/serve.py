@@ -146,8 +146,8 @@ def _import_server() -> tuple[Callable[..., int], type[ServerOptions]]:
 
 
 def _read_key(file: Path | None) -> str | None:
-    """The API key, from the file if there is one, else from the variable, where an empty one counts
-    as none."""
+    """Return the API key: from the file if there is one, else from the variable, where an empty one
+    means no key."""
     if file is None and not os.environ.get(_KEY):
         return None
     try:

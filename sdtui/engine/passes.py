@@ -105,8 +105,8 @@ class PassResults:
         them."""
         for results in self._results.values():
             valid = 0
-            for (made_by, _), pass_ in zip(results, passes, strict=False):
-                if made_by != pass_:
+            for (producer, _), pass_ in zip(results, passes, strict=False):
+                if producer != pass_:
                     break
                 valid += 1
             del results[valid:]

@@ -1,6 +1,6 @@
-"""Jobs: the protocols of a backend, the local one behind them, and plain data.
+"""Jobs: the protocols of a backend, the local backend, and the plain data that they use.
 
-Interfaces import from here, and from the modules that fold events and put them into words.
+Interfaces import from here, and from the modules that fold events and turn them into text.
 """
 
 from sdtui.core.enums import JobState

@@ -1,9 +1,9 @@
-"""The protocols that the app, the commands and the server work with.
+"""The protocols that the app, the commands and the server use.
 
-A `Backend` may be in this process, on another machine or spread over many: what it takes and
-returns is plain data, and what takes long reports events. Looking (`jobs`, `job`, `running`,
-`is_paused`, `latest`) never waits. Everything else may wait for a disk or a network, and is not to
-be called on an event loop.
+A `Backend` may be in this process, on another machine or spread over several: arguments and results
+are plain data, and slow operations report events. Reading (`jobs`, `job`, `running`, `is_paused`,
+`latest`) never blocks. Everything else may wait for a disk or a network and must not be called on
+an event loop.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from sdtui.requests.request import GenerationRequest
 
 Subscriber = Callable[["JobEvent"], None]
-"""Called with every event, on any thread: it must be quick, and must not call the backend."""
+"""Called with every event, on any thread: it must be fast and must not call the backend."""
 
 
 class Jobs(Protocol):
-    """The queue of jobs and the workers that carry them out."""
+    """The job queue and its workers."""
 
     @property
     def is_paused(self) -> bool:
-        """True while waiting jobs are not begun."""
+        """True if waiting jobs are not started."""
         ...
 
     @property
@@ -42,25 +42,25 @@ class Jobs(Protocol):
         ...
 
     def jobs(self) -> list[Job]:
-        """Return the running jobs, the waiting ones in their order, then the finished ones, the
-        last to end first."""
+        """Return the running jobs, the waiting ones in their order, then the finished ones, latest
+        first."""
         ...
 
     def job(self, job_id: str) -> Job:
-        """Return a job as it stands. Raises KeyError if it isn't known (any more)."""
+        """Return the current state of a job. Raises KeyError if it is unknown or forgotten."""
         ...
 
     def running(self) -> Mapping[str, str]:
-        """Return the ids of running jobs by the names of their workers."""
+        """Return the ids of running jobs by worker name."""
         ...
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Hand every event to `subscriber`. Returns what ends the subscription."""
+        """Send every event to `subscriber`. Returns a function that unsubscribes."""
         ...
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
-        """Wait at most `timeout` seconds until a job is over, and return it as it then stands.
-        Raises KeyError if it isn't known (any more)."""
+        """Wait at most `timeout` seconds until a job is over; return its current state. Raises
+        KeyError if it is unknown or forgotten."""
         ...
 
     def submit(
@@ -71,37 +71,37 @@ class Jobs(Protocol):
         front: bool = False,
         job_id: str | None = None,
     ) -> Job:
-        """Queue a request, at the end or at the front (there whatever the limit).
+        """Queue a request, at the end or at the front (where the limit doesn't apply).
 
-        A client may choose the job's id; a second call with the same id returns the first one's
+        The client may choose the job's id; a second call with the same id returns the first one's
         job. Raises QueueFullError or QueueClosedError.
         """
         ...
 
     def check_capacity(self) -> None:
-        """Raise QueueFullError if as many jobs wait as may."""
+        """Raise QueueFullError if the limit of waiting jobs is reached."""
         ...
 
     def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
-        """Cancel a job or preload: at once, or a running job after the picture that is being made.
-        Does nothing if it is over."""
+        """Cancel a job or preload: at once, or a running job after the current picture. Does
+        nothing if it is over."""
         ...
 
     def move(self, job_id: str, position: int) -> None:
-        """Put a waiting job at `position` among the waiting ones, 0 being next."""
+        """Move a waiting job to `position` among the waiting ones, 0 being next."""
         ...
 
     def pause(self) -> None:
-        """Begin no more jobs until `resume`. Running ones go on."""
+        """Start no more jobs until `resume`. Running ones continue."""
         ...
 
     def resume(self) -> None:
-        """Begin jobs again after `pause`."""
+        """Start jobs again after `pause`."""
         ...
 
     def save_again(self, job_id: str) -> list[str]:
-        """Write the pictures of a job that could not be written, and return their paths. Raises
-        OutputError; what isn't written is still held then."""
+        """Write the pictures of a job that could not be written; return their paths. Raises
+        OutputError; the remaining pictures are still held then."""
         ...
 
     def load(
@@ -110,10 +110,10 @@ class Jobs(Protocol):
         dtype: DType = DType.AUTO,
         memory_mode: MemoryMode = MemoryMode.AUTO,
     ) -> str:
-        """Load a model ahead of jobs, once none waits; return the preload's id.
+        """Load a model in advance, once no job waits; return the preload's id.
 
-        A newer preload replaces it, unless it has the same target: then their ids are the same. The
-        last event under the id is `model_ready`, `superseded`, `failed` or `cancelled`. Raises
+        A newer preload replaces it, unless it has the same target: then both have the same id. The
+        last event with the id is `model_ready`, `superseded`, `failed` or `cancelled`. Raises
         QueueClosedError.
         """
         ...
@@ -123,30 +123,30 @@ class Jobs(Protocol):
         ...
 
     def finish(self) -> None:
-        """Take no more jobs and begin none; running ones end after the picture that is being made.
-        Doesn't wait."""
+        """Accept and start no more jobs; running ones end after the current picture. Doesn't
+        wait."""
         ...
 
     def close(self, timeout: float = 2.0) -> bool:
-        """Take no more jobs, stop the running ones and wait at most `timeout` seconds; return
-        whether nothing works any more."""
+        """Accept no more jobs, stop the running ones and wait at most `timeout` seconds; return
+        True if all workers have stopped."""
         ...
 
 
 DownloadSubscriber = Callable[["JobEvent"], None]
-"""Called with a download's events: `downloading` as bytes arrive, and at the end `downloaded`,
-`failed` or `cancelled`."""
+"""Called with a download's events: `downloading` as bytes arrive, then `downloaded`, `failed` or
+`cancelled`."""
 
 
 class Models(Protocol):
     """The models that the backend can use."""
 
     def installed(self) -> list[ModelSource]:
-        """Return every model that needs no download."""
+        """Return all models that are on the backend's disk."""
         ...
 
     def find(self, name: str) -> ModelSource:
-        """Find a model by its name, path or hub id. Raises ModelError."""
+        """Return a model by its name, path or hub id. Raises ModelError."""
         ...
 
     def describe(self, source: ModelSource) -> ModelDescription | None:
@@ -154,12 +154,12 @@ class Models(Protocol):
         ...
 
     def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
-        """Return counters for the model's text encoders, CLIP's own if it isn't downloaded. Raises
-        ModelError."""
+        """Return token counters for the model's text encoders; CLIP's if it isn't downloaded.
+        Raises ModelError."""
         ...
 
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
-        """Download a model of the hub; return the download's id."""
+        """Download a model from the hub; return the download's id."""
         ...
 
     def cancel_download(self, download_id: str) -> None:
@@ -169,7 +169,7 @@ class Models(Protocol):
 
 @dataclass(frozen=True)
 class JobPicture:
-    """A saved picture of a job, named by its place in `Job.pictures`."""
+    """A saved picture of a job, by its index in `Job.pictures`."""
 
     job: str
     index: int
@@ -189,7 +189,7 @@ class Pictures(Protocol):
 
     @property
     def trash_folder(self) -> Path:
-        """The folder of what was moved into the trash."""
+        """The folder of trashed pictures, on the backend's machine."""
         ...
 
     def read(self, picture: PictureId) -> bytes:
@@ -197,20 +197,21 @@ class Pictures(Protocol):
         ...
 
     def local_file(self, picture: PictureId) -> Path | None:
-        """Return a picture's file if it is on this machine, in its place and an ordinary file."""
+        """Return a picture's path if it is a regular file on this machine, in its expected
+        place."""
         ...
 
     def entries(self, query: str = "", *, offset: int = 0, limit: int = 50) -> Page:
-        """Return a page of what a search finds, newest first. Raises InvalidRequestError for a
-        query that makes no sense."""
+        """Return a page of a search's results, newest first. Raises InvalidRequestError for an
+        invalid query."""
         ...
 
     def get(self, which: int | str | Path) -> Entry:
-        """Find a picture by its id, path or file name."""
+        """Return an entry by its id, path or file name."""
         ...
 
     def record(self, entry: Entry) -> GenerationRecord:
-        """Return how a picture was made."""
+        """Return a picture's generation record."""
         ...
 
     def star(self, which: int | str | Path) -> Entry: ...
@@ -222,43 +223,43 @@ class Pictures(Protocol):
     def untag(self, which: int | str | Path, *tags: str) -> Entry: ...
 
     def trash(self, which: int | str | Path) -> Path:
-        """Move a picture into the trash; return its path there."""
+        """Move a picture to the trash; return its new path."""
         ...
 
     def trashed(self) -> tuple[Path, ...]:
-        """Return the pictures in the trash, newest folder and name first."""
+        """Return the trashed pictures, sorted by folder and name, newest first."""
         ...
 
     def restore(self, which: str | Path) -> Entry:
-        """Move a picture back out of the trash."""
+        """Restore a picture from the trash."""
         ...
 
     def empty_trash(self) -> int:
-        """Delete what is in the trash; return the number of pictures."""
+        """Delete the trashed pictures; return their number."""
         ...
 
     def refresh(self) -> Changes:
-        """Notice what was moved, copied in or deleted by others."""
+        """Index files that other programs moved, added or deleted."""
         ...
 
     def reindex(self, progress: Callable[[int], None] | None = None) -> Changes:
-        """Make the index anew; `progress` is called with the number of files read."""
+        """Rebuild the index; `progress` is called with the number of files read."""
         ...
 
     def skipped(self) -> tuple[Skipped, ...]:
-        """Return the files that can't be listed."""
+        """Return the files that can't be indexed."""
         ...
 
     def stats(self) -> Stats:
-        """Return the history in numbers."""
+        """Return statistics of the history."""
         ...
 
     def export(self, target: Path, query: str = "") -> int:
-        """Write what a search finds into the zip file `target`; return the number of pictures."""
+        """Write a search's results to the zip file `target`; return the number of pictures."""
         ...
 
     def import_(self, sources: Iterable[Path]) -> Imported:
-        """Copy pictures in: files, folders, and zips of `export`."""
+        """Import copies of pictures from files, folders and zips of `export`."""
         ...
 
 
@@ -271,11 +272,11 @@ class Hardware(Protocol):
         ...
 
     def start(self, on_sample: Callable[[Sample], object] | None = None) -> None:
-        """Take samples regularly, and call `on_sample` with each on any thread."""
+        """Take samples regularly and call `on_sample` with each, on any thread."""
         ...
 
     def stop(self) -> None:
-        """Take no more samples."""
+        """Stop taking samples."""
         ...
 
     def sample(self) -> Sample:
@@ -283,12 +284,12 @@ class Hardware(Protocol):
         ...
 
     def wait_for_sample(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds for the first sample; return whether there is one."""
+        """Wait at most `timeout` seconds for the first sample; return True if there is one."""
         ...
 
 
 class Backend(Protocol):
-    """All that makes pictures and keeps them."""
+    """Generates and stores pictures: jobs, models, pictures and hardware."""
 
     @property
     def jobs(self) -> Jobs: ...
@@ -303,16 +304,16 @@ class Backend(Protocol):
     def hardware(self) -> Hardware: ...
 
     def save_jobs(self) -> None:
-        """Make sure that the unfinished jobs outlive this process. Raises OSError."""
+        """Persist the unfinished jobs. Raises OSError."""
         ...
 
     def orphaned_jobs(self) -> list[Job]:
-        """Return the unfinished jobs of processes that have died, in their order."""
+        """Return the unfinished jobs of dead processes, in their order."""
         ...
 
     def adopt_orphaned_jobs(self, *, begun: bool) -> list[Job]:
-        """Queue the orphaned jobs; of those that had been begun what is left of them, or nothing
-        unless `begun`. Returns them as they were orphaned. Raises OSError."""
+        """Queue the orphaned jobs; those that had begun with their remaining pictures, or not at
+        all unless `begun`. Returns them as they were orphaned. Raises OSError."""
         ...
 
     def forget_orphaned_jobs(self) -> None:
@@ -320,6 +321,6 @@ class Backend(Protocol):
         ...
 
     def close(self, timeout: float = 2.0) -> bool:
-        """Stop what runs in this process and keep the unfinished jobs for the next start; return
-        whether nothing works any more. May be called again, from any thread."""
+        """Stop all work in this process and persist the unfinished jobs; return True if all work
+        has stopped. May be called repeatedly, from any thread."""
         ...

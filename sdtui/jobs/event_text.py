@@ -1,5 +1,5 @@
-"""Events in words, for people: a level and a sentence. Text in it may come from anywhere; make it
-safe before it is shown."""
+"""Text for events: a level and a sentence. It may contain text from any source, so escape it before
+display."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _STAGES = {
 
 
 class EventText(NamedTuple):
-    """What an event says."""
+    """The text of an event."""
 
     level: EventLevel
     text: str
 
 
 def event_text(event: Event) -> EventText | None:
-    """Return the line for an event, or None if it has nothing to say in words."""
+    """Return the text of an event, or None if it has none."""
     line = _text(event)
     return EventText(_LEVELS.get(event.kind, EventLevel.DETAIL), line) if line else None
 
@@ -88,12 +88,12 @@ def _text(event: Event) -> str:
 
 
 def stage_text(stage: str) -> str:
-    """Return what is done in a stage; a stage without words of its own is named by its id."""
+    """Return the activity in a stage; an unknown stage is named by its id."""
     return _STAGES.get(stage, _words(stage))
 
 
 def images_text(progress: JobProgress) -> str:
-    """Return which of the job's pictures are being made; "" if it makes only one."""
+    """Return which of the job's pictures are in progress; "" if it has only one."""
     if progress.num_images == 1:
         return ""
     step = progress.step
@@ -104,7 +104,7 @@ def images_text(progress: JobProgress) -> str:
 
 
 def steps_text(step: Step) -> str:
-    """Return how far denoising is, how fast, and the time left."""
+    """Return the progress, speed and remaining time of denoising."""
     speed, left = step_rate(step.it_per_second), duration(step.remaining)
     return f"step {step.step}/{step.total}  {speed}  {left} left"
 

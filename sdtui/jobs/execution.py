@@ -1,4 +1,4 @@
-"""Carries out one job: the generator makes the pictures, the store saves them."""
+"""Runs one job: the generator makes the pictures, the store saves them."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class PictureStore(Protocol):
         file: Path | None = None,
         format: PictureFormat = "png",
     ) -> SavedFile:
-        """Save picture `index` and its record, in the store's own place or in `folder` or as
-        `file`. Raises OutputError."""
+        """Save picture `index` and its record: to `file`, to `folder`, or to the store's default
+        folder. Raises OutputError."""
         ...
 
 
 def save_picture(
     store: PictureStore, image: Image.Image, record: GenerationRecord, index: int, output: Output
 ) -> SavedFile:
-    """Save a picture to the output of its job. Raises OutputError."""
+    """Save a picture to its job's output. Raises OutputError."""
     return store.save(
         image, record, index, folder=output.folder, file=output.file, format=output.format
     )
@@ -136,7 +136,7 @@ def _closing_event(error: SdtuiError | None, record: GenerationRecord) -> FinalE
 
 
 def failed_event(error: SdtuiError, record: GenerationRecord | None = None) -> Failed:
-    """Return the event of an error."""
+    """Return the event for an error."""
     return Failed(
         error=error.what,
         hint=error.hint,

@@ -1,4 +1,4 @@
-"""The protocols of what a worker makes pictures with, and the engine that fits them."""
+"""The protocols of a worker's engine and generator, and the implementation that imports torch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OnImage = Callable[[int, "Image.Image", GenerationRecord], None]
 
 
 class Result(Protocol):
-    """How a run ended."""
+    """The result of a run."""
 
     @property
     def record(self) -> GenerationRecord: ...
@@ -56,7 +56,7 @@ class Engine(Protocol):
         ...
 
     def cleanup(self) -> None:
-        """Free everything; the engine isn't used any more."""
+        """Free everything; the engine isn't used again."""
         ...
 
 
@@ -74,7 +74,7 @@ class Generator(Protocol):
         cancellation: Cancellation,
         on_image: OnImage,
     ) -> Result:
-        """Carry out a request under its retry policy. An SdtuiError is returned, not raised."""
+        """Run a request under its retry policy. An SdtuiError is returned, not raised."""
         ...
 
 
@@ -82,7 +82,7 @@ MakeGenerator = Callable[[Settings], Generator]
 
 
 def make_generator(settings: Settings) -> RobustStableDiffusionGenerator:
-    """Return the engine behind its retry policy. Imports torch: for the worker thread only."""
+    """Return the engine with its retry policy. Imports torch: called on the worker thread only."""
     with without_blocking_the_event_loop():
         from sdtui.engine.generator import RobustStableDiffusionGenerator
         from sdtui.engine.pipeline_manager import StableDiffusionEngine

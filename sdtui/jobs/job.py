@@ -1,4 +1,4 @@
-"""A job as the faces see it: plain data, replaced as a whole when something changes."""
+"""A job as interfaces see it: an immutable snapshot, replaced after every change."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sdtui.requests.request import MAX_SEED, GenerationRequest
 
 
 class Output(BaseModel):
-    """Where a job's pictures go, if not into the pictures folder."""
+    """Where a job's pictures are saved, if not in the pictures folder."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     folder: Path | None = None
     file: Path | None = None
-    """The file of a job's only picture; its suffix sets the format."""
+    """The path of a job's only picture; its suffix sets the format."""
     format: PictureFormat = "png"
 
 
@@ -40,27 +40,26 @@ class Job(BaseModel):
     record: GenerationRecord | None = None
     """Set when the job is over, if it had begun."""
     error: str | None = None
-    """What went wrong, and what to do about it."""
+    """The error and its hint."""
     is_user_error: bool = Field(
         False, validation_alias=AliasChoices("is_user_error", "asked_wrongly")
     )
-    """Whether the request itself has to be changed. Version 0.1 wrote `asked_wrongly`."""
+    """True if the request itself must be changed. Version 0.1 wrote `asked_wrongly`."""
     error_type: str = ""
-    """The class of our error, as in `Failed`."""
+    """The name of the SdtuiError's class, as in `Failed`."""
     pictures: tuple[str, ...] = ()
-    """Paths of what was saved."""
+    """Paths of the saved pictures."""
 
     def with_progress(self, progress: JobProgress) -> Job:
-        """Return the job with the seed and the pictures that its run has come to."""
+        """Return the job with the seed and the pictures of its progress."""
         found = {"seed": progress.seed, "pictures": progress.paths}
         if (self.seed, self.pictures) == (progress.seed, progress.paths):
             return self
         return self.model_copy(update=found)
 
     def remaining(self) -> Job | None:
-        """What is still to be made of a job that was not finished, as a job of the same id: it
-        makes the pictures that are missing. None if there is nothing left to do, or nobody wants
-        it."""
+        """Return a job of the same id for the missing pictures of an unfinished job, or None if
+        none is missing or a user cancelled it."""
         if self.is_cancelled or self.state in (JobState.DONE, JobState.FAILED):
             return None
         request, done = self.request, len(self.pictures)

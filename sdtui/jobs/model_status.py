@@ -1,4 +1,4 @@
-"""Which model is in memory: the fold over the events of jobs and of loads."""
+"""The model in memory: a fold over the events of jobs and preloads."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class ModelStatus:
     loaded: Loaded | None = None
     """The model that is in memory."""
     loading: str | None = None
-    """The id of the job or load for which the engine is imported or a model is read."""
+    """The id of the job or preload for which the engine is imported or a model is loaded."""
     was_loaded: bool = False
-    """True once a model was read."""
+    """True once a model was loaded."""
     problem: Failed | None = None
-    """Why no model is in memory, if one was to be read ahead of jobs and couldn't be."""
+    """Why the last preload failed, if no model is in memory."""
 
     def apply(self, envelope: JobEvent, progress: JobProgress) -> ModelStatus:
-        """Return the status after one more event, of a job with that `progress`."""
+        """Return the status after another event of a job with that `progress`."""
         event, job = envelope.event, envelope.job
         match event:
             case EngineStarting():

@@ -1,4 +1,4 @@
-"""Models that are to be loaded before a job needs them."""
+"""Loading models before a job needs them."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from sdtui.core.enums import DType, MemoryMode
 
 @dataclass(frozen=True)
 class PreloadTask:
-    """A model that is to be loaded before a job needs it. The last event under its id says how it
-    ended: `model_ready`, `unloaded`, `superseded`, `failed` or `cancelled`."""
+    """A model to load before a job needs it. The last event with its id is its outcome:
+    `model_ready`, `unloaded`, `superseded`, `failed` or `cancelled`."""
 
     id: str
     model: str | None
-    """None: the loaded model is to be unloaded."""
+    """None = unload the loaded model."""
     dtype: DType = DType.AUTO
     memory_mode: MemoryMode = MemoryMode.AUTO
     cancellation: Cancellation = field(default_factory=Cancellation)
 
     def is_same_target(self, other: PreloadTask) -> bool:
-        """True if both load the same model in the same way, and this one isn't cancelled."""
+        """True if both load the same model with the same options, and this one isn't cancelled."""
         own = (self.model, self.dtype, self.memory_mode)
         theirs = (other.model, other.dtype, other.memory_mode)
         return own == theirs and not self.cancellation.is_requested
 
 
 class Preloader:
-    """The preload that is running and the one that waits: a new one replaces both. Used with the
-    queue's lock held."""
+    """The running preload and the waiting one; a new one replaces both. Called with the queue's
+    lock held."""
 
     def __init__(self) -> None:
         self.waiting: PreloadTask | None = None
@@ -41,12 +41,12 @@ class Preloader:
         return latest if latest is not None and latest.is_same_target(task) else None
 
     def start_next(self) -> PreloadTask | None:
-        """Make the waiting preload the running one."""
+        """Start the waiting preload."""
         self.running, self.waiting = self.waiting, None
         return self.running
 
     def finish(self) -> None:
-        """Forget the running preload: it has ended."""
+        """Clear the running preload after it ended."""
         self.running = None
 
     def cancel(self, task_id: str) -> None:
@@ -55,7 +55,7 @@ class Preloader:
             self.running.cancellation.stop_now()
 
     def stop(self) -> PreloadTask | None:
-        """Cancel the running preload; return the waiting one, which is dropped."""
+        """Cancel the running preload, drop the waiting one and return the latter."""
         dropped, self.waiting = self.waiting, None
         if self.running is not None:
             self.running.cancellation.stop_now()

@@ -1,4 +1,4 @@
-"""How far jobs have come: the one fold over their events."""
+"""The progress of jobs, a fold over their events."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ Activity = Started | EngineStarting | Loading | Downloading | Loaded | StageStar
 
 @dataclass(frozen=True)
 class JobProgress:
-    """What a job's events have said so far. A model that is loaded for no job has progress too,
-    under the id of the load; it is never queued nor started."""
+    """The progress of a job. A preload has progress too, under its own id; it is never queued or
+    started."""
 
     job: str
     queued_at: float | None = None
@@ -43,22 +43,22 @@ class JobProgress:
     """Of the first picture."""
     num_images: int = 1
     activity: Activity | None = None
-    """The newest event that says what is going on."""
+    """The newest event that describes the current activity."""
     stage: str = ""
-    """The newest stage that began."""
+    """The newest stage."""
     attempt: Attempt | None = None
-    """The newest attempt, if memory ran out."""
+    """The newest attempt, after memory ran out."""
     step: Step | None = None
     preview: Preview | None = None
     loaded: Loaded | None = None
-    """The model that was loaded for this job; None if it was in memory already."""
+    """The model that was loaded for this job; None if it was already in memory."""
     saved: tuple[Saved, ...] = ()
     memory_peak: int = 0
     """Bytes."""
     final: FinalEvent | None = None
 
     def apply(self, envelope: JobEvent) -> JobProgress:
-        """Return the progress after one more event of the job."""
+        """Return the progress after another event of the job."""
         event = envelope.event
         match event:
             case Queued():
@@ -95,17 +95,17 @@ class JobProgress:
 
     @property
     def is_running(self) -> bool:
-        """True while a worker carries the job out."""
+        """True while a worker runs the job."""
         return self.started_at is not None and self.final is None
 
     @property
     def is_over(self) -> bool:
-        """True if no more events will come."""
+        """True if no more events will follow."""
         return self.final is not None
 
     @property
     def done(self) -> int:
-        """How much of `total` is done: components, bytes or denoising steps."""
+        """How many of `total` components, bytes or denoising steps are done."""
         match self.activity:
             case Loading(number=done) | Downloading(done=done) | Step(step=done):
                 return done
@@ -114,7 +114,7 @@ class JobProgress:
 
     @property
     def total(self) -> int:
-        """Components, bytes or steps of the current activity; 0 if they aren't counted."""
+        """Components, bytes or steps of the current activity; 0 if unknown."""
         match self.activity:
             case Loading(total=total) | Downloading(total=total) | Step(total=total):
                 return total
@@ -123,7 +123,7 @@ class JobProgress:
 
     @property
     def fraction(self) -> float:
-        """Denoising of all of the job's pictures that is done, from 0 to 1."""
+        """The completed fraction of the denoising of all the job's pictures, from 0 to 1."""
         if self.step is None:
             return 0.0
         step = self.step
@@ -132,13 +132,13 @@ class JobProgress:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Of the pictures that are saved."""
+        """Of the saved pictures."""
         return tuple(saved.path for saved in self.saved)
 
 
 def apply_event(open_jobs: MutableMapping[str, JobProgress], envelope: JobEvent) -> JobProgress:
-    """Apply an event to its job in `open_jobs`, from which a job that is over is removed. Returns
-    the job's progress."""
+    """Apply an event to its job in `open_jobs` and remove the job if it is over. Returns the job's
+    progress."""
     job = envelope.job
     progress = open_jobs.pop(job, None) or JobProgress(job)
     progress = progress.apply(envelope)

@@ -1,4 +1,4 @@
-"""JobQueue: the jobs of one process, and the workers that carry them out."""
+"""JobQueue: the jobs of one process and the workers that run them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from sdtui.requests.request import GenerationRequest
 
 
 class JobQueue:
-    """A queue with one worker for the device of the settings. Fits the protocol `Jobs`, where its
-    methods are described; all may be called from any thread."""
+    """A queue with one worker for the device of the settings. Implements the protocol `Jobs`, which
+    documents its methods. Thread-safe."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class JobQueue:
         make_generator: MakeGenerator = make_generator,
         limit: int | None = None,
     ) -> None:
-        """`limit` is how many jobs may wait; None = any number."""
+        """`limit` is the maximum number of waiting jobs; None = unlimited."""
         self._changed = threading.Condition()
         self._state = QueueState(limit)
         self._preloader = Preloader()
@@ -44,7 +44,7 @@ class JobQueue:
         self._paused = False
         self._closed = False
 
-    # Asking
+    # Requests
 
     def submit(
         self,
@@ -69,8 +69,8 @@ class JobQueue:
             self._state.check_capacity()
 
     def restore(self, jobs: Iterable[Job]) -> None:
-        """Add the jobs of another process at the end of the queue, under their ids and whatever the
-        limit. If the queue is closed by now they wait for the next process."""
+        """Append the jobs of another process with their ids, ignoring the limit. If the queue is
+        closed by now they wait for the next process."""
         with self._changed:
             for job in jobs:
                 if job.id not in self._state.jobs:  # the same job may stand in two files
@@ -148,7 +148,7 @@ class JobQueue:
                 self._state.replace(job_id, pictures=(*pictures, path))
         return saved
 
-    # Looking
+    # State
 
     @property
     def is_paused(self) -> bool:
@@ -178,15 +178,15 @@ class JobQueue:
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         return self._subscribers.add(subscriber)
 
-    # Ending
+    # Shutdown
 
     def finish(self) -> None:
         with self._changed:
             self._end(after_picture=True)
 
     def close(self, timeout: float = 2.0) -> bool:
-        # A worker that has not ended is inside a long step. Being a daemon thread it ends with the
-        # process (leave with os._exit then: torch can't be unloaded under it).
+        # A worker that has not ended is inside a long step. As a daemon thread it ends with the
+        # process (leave with os._exit then: torch can't be unloaded while it runs).
         with self._changed:
             self._end(after_picture=False)
         ended = [worker.join(timeout) for worker in self._workers]
@@ -199,14 +199,14 @@ class JobQueue:
         self._changed.notify_all()
 
     def resumable(self) -> list[Job]:
-        """Return what is left to be made once the queue is closed, as waiting jobs."""
+        """Return the remaining work as waiting jobs, once the queue is closed."""
         with self._changed:
             return self._state.resumable()
 
     # Called by the workers
 
     def next_task(self, worker: str) -> Task | None:
-        """Wait for a task: jobs go before models that are loaded ahead of them."""
+        """Wait for a task: jobs take precedence over preloads."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closed or self._has_job or self._preloader.waiting is not None

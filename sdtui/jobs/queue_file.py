@@ -1,4 +1,4 @@
-"""The queue on disk, where it survives a crash, a killed terminal or a reboot."""
+"""The queue on disk, which survives a crash, a killed terminal or a reboot."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class _StoredJobs(BaseModel):
 
 class QueueFile:
     """The jobs of one process in a file of its own, so that two apps don't take each other's jobs.
-    May be used by several threads.
+    Thread-safe.
 
-    A lock file next to it shows whether the process lives: in containers every process has the same
-    id, and a home folder may belong to several machines.
+    A lock file next to it shows whether the process lives: in containers all processes may have the
+    same id, and a home folder may be shared by several machines.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -41,13 +41,13 @@ class QueueFile:
         self._is_final = False
 
     def save(self, jobs: Iterable[Job]) -> None:
-        """Write the jobs that are wanted; without any there is no file. Raises OSError."""
+        """Write the unfinished jobs, or delete the file if there are none. Raises OSError."""
         with self._lock:
             if not self._is_final:
                 self._write(jobs)
 
     def save_final(self, jobs: Iterable[Job]) -> None:
-        """Write the final state, for the next start, and ignore later saves: during shutdown
+        """Write the final state for the next start and ignore later saves: during shutdown
         subscribers still report the jobs that it stopped. Raises OSError."""
         with self._lock:
             if not self._is_final:
@@ -65,7 +65,7 @@ class QueueFile:
             self._release()
 
     def _begin(self) -> Path:
-        # A new name each time, so that a lock that was found free is never held again.
+        # A new name each time: a lock that was found free is never taken again.
         path = self._folder / f"queue-{time.time_ns()}-{os.urandom(4).hex()}.json"
         self._held = hold(_lock_of(path))
         self._path = path
@@ -78,13 +78,13 @@ class QueueFile:
             lock.unlink(missing_ok=True)
 
     def orphaned(self) -> list[Job]:
-        """Return the jobs that ended processes orphaned, in their order."""
+        """Return the jobs of ended processes, in their order."""
         return [job for _, stored in self._others() for job in stored.jobs]
 
     def take_over(self, jobs: Iterable[Job]) -> list[Job]:
-        """Save `jobs` and, behind them, the orphaned jobs as this process's own; return the latter.
-        Of several processes that ask for them one gets them, and they are on disk at every moment.
-        After `save_final` they are left to others. Raises OSError."""
+        """Save `jobs` followed by the orphaned jobs as this process's own; return the latter. If
+        several processes try, only one gets them, and they are on disk at every moment. After
+        `save_final` they are left for other processes. Raises OSError."""
         with exclusive(self._folder / "queue.lock"), self._lock:
             if self._is_final:
                 return []
@@ -96,7 +96,7 @@ class QueueFile:
         return left
 
     def forget_orphaned(self) -> None:
-        """Delete the files of orphaned jobs, as far as that is allowed."""
+        """Delete the files of orphaned jobs where permitted."""
         for file, _ in self._others():
             try:
                 _delete(file)

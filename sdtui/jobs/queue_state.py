@@ -1,4 +1,4 @@
-"""The jobs of a queue and their order, without locks, threads or events."""
+"""The jobs of a queue and their order, without locks, threads and events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Cancelled, JobEvent
 
 _REMEMBERED = 200
-"""Finished jobs that are still listed."""
+"""Number of finished jobs that remain listed."""
 
 
 @dataclass
@@ -21,19 +21,19 @@ class QueueState:
     """Used by `JobQueue` with its lock held."""
 
     limit: int | None = None
-    """Jobs that may wait; None = any number."""
+    """Maximum number of waiting jobs; None = unlimited."""
     jobs: dict[str, Job] = field(default_factory=dict)
-    """By id. Finished ones stand in the order in which they ended."""
+    """By id. Finished ones are in the order in which they ended."""
     waiting: list[str] = field(default_factory=list)
     running: dict[str, str] = field(default_factory=dict)
-    """The ids of running jobs by their workers' names."""
+    """Ids of running jobs by worker name."""
     progress: dict[str, JobProgress] = field(default_factory=dict)
     """Of the running jobs."""
     cancellations: dict[str, Cancellation] = field(default_factory=dict)
     """Of the jobs that are not over."""
 
     def check_capacity(self) -> None:
-        """Raise QueueFullError if as many jobs wait as may."""
+        """Raise QueueFullError if the limit of waiting jobs is reached."""
         waiting = len(self.waiting)
         if self.limit is not None and waiting >= self.limit:
             raise QueueFullError(
@@ -41,7 +41,7 @@ class QueueState:
             )
 
     def add(self, job: Job, *, front: bool = False) -> int:
-        """Add a waiting job; return how many jobs go before it, running ones included."""
+        """Add a waiting job; return the number of jobs before it, including running ones."""
         position = 0 if front else len(self.waiting)
         self.jobs[job.id] = job
         self.cancellations[job.id] = Cancellation()
@@ -49,19 +49,19 @@ class QueueState:
         return position + len(self.running)
 
     def take(self, worker: str) -> Job:
-        """Let a worker begin the first waiting job."""
+        """Start the first waiting job on a worker."""
         job_id = self.running[worker] = self.waiting.pop(0)
         self.progress[job_id] = JobProgress(job_id)
         return self.replace(job_id, state=JobState.RUNNING)
 
     def apply(self, envelope: JobEvent) -> None:
-        """Update a running job by one of its events."""
+        """Update a running job by an event."""
         job_id = envelope.job
         self.progress[job_id] = self.progress[job_id].apply(envelope)
         self.jobs[job_id] = self.jobs[job_id].with_progress(self.progress[job_id])
 
     def cancel(self, job_id: str, *, after_picture: bool) -> JobOutcome | None:
-        """Ask a running job to stop, or end a waiting one; return the outcome of the latter."""
+        """Request a running job to stop, or cancel a waiting one and return its outcome."""
         job = self.jobs.get(job_id)
         if job is None or job.state.is_over:
             return None
@@ -77,7 +77,7 @@ class QueueState:
         return None
 
     def stop_running(self, *, after_picture: bool) -> None:
-        """Stop every running job; they are resumed later, since no user cancelled them."""
+        """Stop all running jobs; they are resumed later, since no user cancelled them."""
         for job_id in self.running.values():
             cancellation = self.cancellations[job_id]
             if after_picture:
@@ -86,17 +86,17 @@ class QueueState:
                 cancellation.stop_now()
 
     def move(self, job_id: str, position: int) -> None:
-        """Put a waiting job at `position` among the waiting ones, 0 being next."""
+        """Move a waiting job to `position` among the waiting ones, 0 being next."""
         if job_id in self.waiting:
             self.waiting.remove(job_id)
             self.waiting.insert(max(0, position), job_id)
 
     def finish(self, job_id: str, outcome: JobOutcome) -> list[str]:
-        """Note how a job ended; return the ids of old jobs that are now forgotten."""
+        """Set a job's final state; return the ids of old jobs that are now forgotten."""
         self.running = {worker: each for worker, each in self.running.items() if each != job_id}
         self.progress.pop(job_id, None)
         self.cancellations.pop(job_id)
-        # Moved behind those that ended before it: it is forgotten after them.
+        # Move it behind those that ended before it, so that it is forgotten after them.
         self.jobs[job_id] = finished_job(self.jobs.pop(job_id), outcome)
         forgotten = [job.id for job in self.jobs.values() if job.state.is_over][:-_REMEMBERED]
         for old in forgotten:
@@ -109,15 +109,14 @@ class QueueState:
         return job
 
     def listed(self) -> list[Job]:
-        """Return the running jobs, the waiting ones in their order, then the finished ones, the
-        last to end first."""
+        """Return the running jobs, the waiting ones in their order, then the finished ones, latest
+        first."""
         unfinished = [*self.running.values(), *self.waiting]
         finished = [job.id for job in self.jobs.values() if job.state.is_over]
         return [self.jobs[job_id] for job_id in unfinished + finished[::-1]]
 
     def resumable(self) -> list[Job]:
-        """Return what is left to be made of every job, those that were begun first, as waiting
-        jobs."""
+        """Return the remaining work of every job as waiting jobs, those that had begun first."""
         begun_first = sorted(self.listed(), key=lambda job: job.state is JobState.QUEUED)
         remaining = [job.remaining() for job in begun_first]
         return [job for job in remaining if job is not None]

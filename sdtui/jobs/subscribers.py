@@ -1,4 +1,4 @@
-"""Hands events to the subscribers of a queue."""
+"""Distributes events to the subscribers of a queue."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _log = logging.getLogger(__name__)
 
 
 def envelope_of(job_id: str, event: Event, worker: str = "") -> JobEvent:
-    """Return an event of a job or preload, at this time."""
+    """Return an event of a job or preload with the current time."""
     return JobEvent(job=job_id, worker=worker, time=time.time(), event=event)
 
 
 class Subscribers:
-    """May be used by several threads."""
+    """Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: tuple[Subscriber, ...] = ()
 
     def add(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber` with every event from now on. Returns what ends the subscription."""
+        """Call `subscriber` with every event from now on. Returns a function that unsubscribes."""
         with self._lock:
             self._all = (*self._all, subscriber)
 
@@ -37,7 +37,7 @@ class Subscribers:
         return remove
 
     def publish(self, envelope: JobEvent) -> None:
-        """Hand an event to every subscriber."""
+        """Send an event to every subscriber."""
         for subscriber in self._all:
             try:
                 subscriber(envelope)

@@ -1,4 +1,4 @@
-"""Importing torch in a thread without blocking the others."""
+"""Importing torch in a thread without blocking other threads."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sdtui.core.runtime import without_garbage_collection
 
 @contextmanager
 def without_blocking_the_event_loop() -> Iterator[None]:
-    """Wrap the import of torch and diffusers. Two things would block every thread of the process
-    for 0.2 to 0.4 s each time (measured on two cores): Python holds its lock while the system loads
-    torch's libraries, so they are loaded ahead, without the lock; and the garbage collector would
-    run, so it is off."""
+    """Wrap the import of torch and diffusers. Two things would block all threads of the process for
+    0.2 to 0.4 s at a time (measured on two cores): Python holds the GIL while the system loads
+    torch's libraries, so they are loaded first, without the GIL; and the garbage collector runs, so
+    it is disabled."""
     with without_garbage_collection():
         load_libraries()
         yield
 
 
 def load_libraries() -> list[str]:
-    """Load torch's libraries as torch does, but without Python's lock, which ctypes releases when
-    it calls a function. Return the names of those that could be loaded; torch itself tries the
-    others again, and reports what is wrong with them."""
+    """Load torch's libraries as torch does, but without the GIL, which ctypes releases during a
+    call. Return the names of those that were loaded; torch itself tries the others again and
+    reports errors."""
     spec = importlib.util.find_spec("torch") if sys.platform == "linux" else None
     if spec is None or spec.origin is None or "torch" in sys.modules:
         return []

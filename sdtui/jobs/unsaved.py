@@ -1,4 +1,4 @@
-"""Pictures that could not be written, held in memory for another try."""
+"""Pictures that could not be written, held in memory for another attempt."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sdtui.jobs.execution import PictureStore, UnsavedPicture, save_picture
 from sdtui.jobs.job import Job
 
 _HELD = 20
-"""Jobs whose pictures are held; those of older jobs are dropped."""
+"""Number of jobs whose pictures are held; those of older jobs are dropped."""
 
 
 class UnsavedPictures:
-    """Pictures by job. All methods may be called from any thread."""
+    """Unsaved pictures by job. Thread-safe."""
 
     def __init__(self, store: PictureStore) -> None:
         self._store = store
@@ -37,7 +37,7 @@ class UnsavedPictures:
         return len(self._pictures)
 
     def save(self, job: Job) -> Iterator[str]:
-        """Write a job's pictures one by one, and yield the path of each. Raises OutputError; the
+        """Write a job's pictures one by one and yield the path of each. Raises OutputError; the
         remaining pictures are still held then."""
         while (picture := self._take(job.id)) is not None:
             try:

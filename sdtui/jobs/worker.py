@@ -1,4 +1,4 @@
-"""The thread of a device: carries out one task after another with a generator of its own."""
+"""The thread of a device: runs one task after another with its own generator."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Task = Job | PreloadTask
 
 
 class TaskSource(Protocol):
-    """Gives a worker its tasks, and takes what comes of them. Called on the worker's thread."""
+    """Provides a worker's tasks and receives their events. Called on the worker's thread."""
 
     def next_task(self, worker: str) -> Task | None:
-        """Wait for a task. None if there will be no more."""
+        """Wait for a task; returns None if there will be no more."""
         ...
 
     def cancellation(self, job_id: str) -> Cancellation:
@@ -37,21 +37,21 @@ class TaskSource(Protocol):
         ...
 
     def report(self, worker: str, task: Task, event: Event) -> None:
-        """Take an event of a running task."""
+        """Receive an event of a running task."""
         ...
 
     def job_ended(self, worker: str, job_id: str, outcome: JobOutcome) -> None:
-        """Take the outcome of a job."""
+        """Receive the outcome of a job."""
         ...
 
     def preload_ended(self, worker: str, task: PreloadTask, event: Event) -> None:
-        """Take the last event of a preload."""
+        """Receive the last event of a preload."""
         ...
 
 
 class Worker:
-    """One pipeline can't be used by two threads, so a device has one worker, as long-lived as the
-    process, and it alone imports the engine."""
+    """Runs the tasks of a device for the lifetime of the process. A pipeline isn't thread-safe, so
+    a device has one worker, and only the worker imports the engine."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Worker:
             self._thread.start()
 
     def join(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds for the thread; return whether it has ended."""
+        """Wait at most `timeout` seconds for the thread; return True if it has ended."""
         if self._thread is None:
             return True
         self._thread.join(timeout)

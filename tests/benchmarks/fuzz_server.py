@@ -30,9 +30,9 @@ def main() -> None:
             total = 0
             for operation in operations(running.url):
                 if options.only in operation.path:
-                    made = fuzz(operation, options.examples, repeatable=False)
-                    total += made
-                    print(f"{operation.label}: {made} requests", flush=True)  # noqa: T201
+                    sent = fuzz(operation, options.examples, repeatable=False)
+                    total += sent
+                    print(f"{operation.label}: {sent} requests", flush=True)  # noqa: T201
     print(f"{total} requests, no fault")  # noqa: T201
 
 

@@ -45,12 +45,12 @@ def make(folder: Path, count: int) -> None:
     template = record(pictures=1)
     data = encode(picture(8, 8), template.of_image(0), "png")
     fields = json.loads(to_json(template))
-    moment = datetime(2024, 1, 1, 8, tzinfo=UTC)
+    start = datetime(2024, 1, 1, 8, tzinfo=UTC)
     for number in range(count):
         if number % 200 == 0:
-            day = folder / (moment + timedelta(days=number // 200)).strftime("%Y-%m-%d")
+            day = folder / (start + timedelta(days=number // 200)).strftime("%Y-%m-%d")
             day.mkdir(parents=True)
-        when = moment + timedelta(days=number // 200, seconds=number % 200 * 200)
+        when = start + timedelta(days=number // 200, seconds=number % 200 * 200)
         prompt = " ".join(chance.choices(WORDS, k=chance.randint(6, 40)))
         width, height = chance.choice(((512, 512), (512, 768), (768, 512), (1024, 1024)))
         fields |= {"prompt": prompt, "negative_prompt": " ".join(chance.choices(WORDS, k=8))}

@@ -44,12 +44,12 @@ def main() -> None:
     arguments.add_argument("families", nargs="*", default=["sd1"], choices=FAMILIES)
     arguments.add_argument("--folder", type=Path, help="where the files go for a while")
     arguments.add_argument("--layout", default="file", choices=_WRITERS)
-    asked = arguments.parse_args()
-    for family in asked.families:
-        with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-            ending = ".safetensors" if asked.layout == "file" else ""
+    options = arguments.parse_args()
+    for family in options.families:
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            ending = ".safetensors" if options.layout == "file" else ""
             place = Path(folder) / f"{family}{ending}"
-            written = _in_own_process(_write, family, asked.layout, place)
+            written = _in_own_process(_write, family, options.layout, place)
             _drop_from_file_cache(place)
             first = _in_own_process(_load, place)
             loaded = _in_own_process(_load, place)

@@ -32,9 +32,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     options = parser.parse_args()
     quiet_libraries()
-    kept = frozenset({"prompts", "steps", "sizes", "runs"})
+    requested = frozenset({"prompts", "steps", "sizes", "runs"})
     plan = BenchPlan(
-        ("a red cat",), (options.steps,), ((_SIZE, _SIZE),), options.pairs, requested=kept
+        ("a red cat",), (options.steps,), ((_SIZE, _SIZE),), options.pairs, requested=requested
     )
     with tempfile.TemporaryDirectory() as name:
         # Wide enough for steps of at least 50 ms.

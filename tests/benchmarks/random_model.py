@@ -25,10 +25,10 @@ def main() -> None:
     parser.add_argument("family", choices=FAMILIES)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--dtype", type=DType, choices=list(TORCH_DTYPES), default=DType.FLOAT32)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     quiet_libraries()
-    pipeline = random_pipeline(CONFIGS / asked.family, TORCH_DTYPES[asked.dtype])
-    pipeline.save_pretrained(asked.folder)
+    pipeline = random_pipeline(CONFIGS / options.family, TORCH_DTYPES[options.dtype])
+    pipeline.save_pretrained(options.folder)
 
 
 if __name__ == "__main__":

@@ -110,11 +110,11 @@ def _when_seen(arrived: list[tuple[float, bytes]], names: Sequence[str]) -> floa
 
     screen = pyte.Screen(120, 36)
     stream = pyte.ByteStream(screen)
-    for moment, data in arrived:
+    for seconds, data in arrived:
         stream.feed(data)
         seen = "\n".join(screen.display)
         if all(name in seen for name in names):
-            return moment
+            return seconds
     raise AssertionError(f"{names} were not all seen\n" + "\n".join(screen.display))
 
 
@@ -291,11 +291,11 @@ def main() -> None:
     parser.add_argument("--entries", type=int)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--only-history", action="store_true")
-    asked = parser.parse_args()
-    rows = [] if asked.only_history else _bars()
-    if asked.entries or asked.folder:
-        entries = asked.entries or 100_000
-        speed = history(asked.folder or Path(tempfile.mkdtemp()) / "pictures", entries)
+    options = parser.parse_args()
+    rows = [] if options.only_history else _bars()
+    if options.entries or options.folder:
+        entries = options.entries or 100_000
+        speed = history(options.folder or Path(tempfile.mkdtemp()) / "pictures", entries)
         for what, seconds in vars(speed).items():
             rows += _rows(f"{entries:,} entries: {what}", seconds, "", "")
     for what, measured, bar in rows:

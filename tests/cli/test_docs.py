@@ -74,11 +74,11 @@ def test_completion_script_is_printed_though_no_command_is_given() -> None:
 
 
 def test_page_is_rendered_on_a_terminal() -> None:
-    shown = on_terminal("docs", "memory", rows=200)
-    assert "PAGED" not in shown
-    assert "\x1b[1" in shown  # bold
-    assert "# Memory" not in shown
-    assert "](" not in shown
+    output = on_terminal("docs", "memory", rows=200)
+    assert "PAGED" not in output
+    assert "\x1b[1" in output  # bold
+    assert "# Memory" not in output
+    assert "](" not in output
 
 
 def test_page_longer_than_the_screen_goes_through_the_pager() -> None:
@@ -87,8 +87,8 @@ def test_page_longer_than_the_screen_goes_through_the_pager() -> None:
 
 @pytest.mark.parametrize(("no_color", "has_colours"), [("", True), ("1", False)])
 def test_no_color_leaves_the_colours_out(no_color: str, has_colours: bool) -> None:
-    shown = on_terminal("docs", "memory", rows=200, NO_COLOR=no_color)
-    assert bool(re.search("\x1b\\[[0-9;]*3[0-7]m", shown)) == has_colours
+    output = on_terminal("docs", "memory", rows=200, NO_COLOR=no_color)
+    assert bool(re.search("\x1b\\[[0-9;]*3[0-7]m", output)) == has_colours
 
 
 def test_control_characters_in_a_page_do_not_reach_the_terminal(

@@ -330,7 +330,7 @@ def test_latents_that_a_step_hook_returns_are_used(
     assert difference(first, second) == 0
 
 
-def test_feature_that_is_not_asked_for_changes_nothing(
+def test_feature_that_is_not_requested_changes_nothing(
     hooked: StableDiffusionEngine,
     feature: _EveryHook,
     engine: StableDiffusionEngine,

@@ -39,9 +39,9 @@ def test_every_memory_mode_makes_the_same_picture(
     full = generate(offloading, make_request(folder, memory_mode="full"))
     order = ("model_offload", "full", "group_offload", "model_offload", "full")
     for mode in order:
-        made = generate(offloading, make_request(folder, memory_mode=mode))
-        assert made.record.memory_mode == mode
-        assert difference(full.images[0], made.images[0]) <= 1, mode
+        result = generate(offloading, make_request(folder, memory_mode=mode))
+        assert result.record.memory_mode == mode
+        assert difference(full.images[0], result.images[0]) <= 1, mode
 
 
 @pytest.mark.parametrize("mode", _MODES)
@@ -53,8 +53,8 @@ def test_image_to_image_works_in_every_memory_mode(
     Image.linear_gradient("L").save(tmp_path / "init.png")
     wanted = make_request(tiny_sd1, init_image=tmp_path / "init.png", strength=0.9)
     full = generate(offloading, wanted.changed(memory_mode="full"))
-    made = generate(offloading, wanted.changed(memory_mode=mode))
-    assert difference(full.images[0], made.images[0]) <= 1
+    result = generate(offloading, wanted.changed(memory_mode=mode))
+    assert difference(full.images[0], result.images[0]) <= 1
 
 
 def test_ladder_tries_leaner_memory_modes(

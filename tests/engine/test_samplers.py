@@ -38,9 +38,9 @@ def test_every_sampler_label_gives_a_scheduler(label: str) -> None:
         assert scheduler.config.get(key, value) == value
     scheduler.set_timesteps(4)
     sample = torch.ones(1, 4, 8, 8) * scheduler.init_noise_sigma
-    for moment in scheduler.timesteps:
-        model_input = scheduler.scale_model_input(sample, moment)
-        sample = scheduler.step(model_input * 0.1, moment, sample).prev_sample
+    for timestep in scheduler.timesteps:
+        model_input = scheduler.scale_model_input(sample, timestep)
+        sample = scheduler.step(model_input * 0.1, timestep, sample).prev_sample
     assert torch.isfinite(sample).all()
 
 

@@ -33,12 +33,12 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, 
     """Each family's small pipeline, and the description of the single file made from it (the
     family of a real one shows in the widths that are made smaller here)."""
     quiet_libraries()
-    made = {}
+    models = {}
     for family in FAMILIES:
         folder = tmp_path_factory.mktemp(family)
         configs = small_configs(family, folder / "configs")
         pipeline = random_pipeline(configs)
-        made[family] = (
+        models[family] = (
             pipeline,
             ModelDescription(
                 path=write_single_file(pipeline, folder / "model.safetensors"),
@@ -51,7 +51,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, 
                 configs=configs,
             ),
         )
-    return made
+    return models
 
 
 def load(description: ModelDescription, dtype: torch.dtype = torch.float32) -> Any:

@@ -150,7 +150,7 @@ def test_an_attempt_says_that_it_changes_the_picture() -> None:
     )
 
 
-def test_which_of_a_jobs_pictures_are_made() -> None:
+def test_pictures_in_progress_are_named() -> None:
     def which(num_images: int, step: Step) -> str:
         return images_text(JobProgress("a", num_images=num_images, step=step))
 

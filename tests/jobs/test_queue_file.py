@@ -18,8 +18,8 @@ from sdtui.requests.request import GenerationRequest
 
 def prompts(folder: Path) -> list[list[str]]:
     """What each file holds."""
-    kept = [json.loads(file.read_text()) for file in sorted(folder.glob("queue-*.json"))]
-    return [[job["request"]["prompt"] for job in each["jobs"]] for each in kept]
+    contents = [json.loads(file.read_text()) for file in sorted(folder.glob("queue-*.json"))]
+    return [[job["request"]["prompt"] for job in each["jobs"]] for each in contents]
 
 
 def job(prompt: str, state: JobState = JobState.QUEUED) -> Job:

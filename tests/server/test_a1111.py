@@ -97,9 +97,9 @@ def test_empty_prompt_of_webuiapi_is_accepted(api: Any) -> None:
 
 
 def test_webuiapi_client_reads_png_info(api: Any) -> None:
-    made = api.txt2img(prompt="a red apple", seed=9, **SMALL)
-    found = api.png_info(made.image)
-    assert found.info == made.info["infotexts"][0]
+    result = api.txt2img(prompt="a red apple", seed=9, **SMALL)
+    found = api.png_info(result.image)
+    assert found.info == result.info["infotexts"][0]
     assert found.parameters["Seed"] == "9"
     assert found.parameters["Prompt"] == "a red apple"
     assert api.png_info(Image.new("RGB", (8, 8))).info == ""
@@ -314,7 +314,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sdtui.server.api.a1111.progress._DELAY_SECONDS", 2.0)
 
 
-def _ask(running: Live, prompt: str) -> Any:
+def _txt2img(running: Live, prompt: str) -> Any:
     with running.client() as client:
         return client.post("/sdapi/v1/txt2img", json={"prompt": prompt}).json()
 
@@ -327,7 +327,7 @@ def test_client_that_hangs_up_cancels_only_its_own_job(
     """A front end closes the request of the one who gives up, and interrupts; some do it twice."""
     generator.hold.set()
     with ThreadPoolExecutor(1) as thread, scripted.client() as ask:
-        running = thread.submit(_ask, scripted, "runs")
+        running = thread.submit(_txt2img, scripted, "runs")
         scripted.until(lambda: scripted.services.job_events.running is not None)
         with ThreadPoolExecutor(2) as interrupting:
             begun: list[Future[httpx.Response]] = []
@@ -352,9 +352,9 @@ def test_client_that_hangs_up_cancels_only_its_own_job(
 
 def _two(threads: ThreadPoolExecutor, running: Live) -> list[Future[Any]]:
     """Two requests from one address, the first of which is being carried out."""
-    first = threads.submit(_ask, running, "first")
+    first = threads.submit(_txt2img, running, "first")
     running.until(lambda: running.services.job_events.running is not None)
-    second = threads.submit(_ask, running, "second")
+    second = threads.submit(_txt2img, running, "second")
     running.until(lambda: len(running.services.a1111.clients) == 2)
     return [first, second]
 

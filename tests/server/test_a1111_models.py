@@ -49,7 +49,9 @@ def test_chosen_model_is_loaded(tmp_path: Path, generator: ScriptedGenerator) ->
         assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "two"
 
 
-def test_similar_model_titles_are_told_apart(tmp_path: Path, generator: ScriptedGenerator) -> None:
+def test_similar_model_titles_are_distinguished(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
     models = folder_of(tmp_path, "one", "two [best]")
     settings = Settings(device="cpu", model=str(models / "one"), model_folders=(models,))
     with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:

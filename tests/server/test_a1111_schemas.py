@@ -109,8 +109,8 @@ def test_request_with_too_many_fields_is_refused(ask: httpx.Client) -> None:
 
 
 def test_truncated_prompt_words_are_reported(ask: httpx.Client) -> None:
-    made = ask.post("/sdapi/v1/txt2img", json={**SMALL, "prompt": "a big cat, " * 60})
-    (received,) = json.loads(made.json()["info"])["not_applied"]
+    reply = ask.post("/sdapi/v1/txt2img", json={**SMALL, "prompt": "a big cat, " * 60})
+    (received,) = json.loads(reply.json()["info"])["not_applied"]
     assert received.startswith("prompt, from: ")
 
 
@@ -137,8 +137,8 @@ def test_skip_drops_one_iteration_of_a_batch(ask: httpx.Client, pocket: Live) ->
 def test_request_after_a_skip_covers_the_remaining_images() -> None:
     body = Txt2ImgBody(prompt="x", batch_size=4, n_iter=3)
     request = GenerationRequest(prompt="x", seed=100, num_images_per_prompt=12)
-    for made, first, left in ((0, 104, 8), (2, 104, 8), (4, 108, 4), (5, 108, 4)):
-        pictures = tuple(Picture(JobPicture("1", index), index, 0, "") for index in range(made))
+    for finished, first, left in ((0, 104, 8), (2, 104, 8), (4, 108, 4), (5, 108, 4)):
+        pictures = tuple(Picture(JobPicture("1", index), index, 0, "") for index in range(finished))
         remaining = behind_skipped(body, request, GenerationOutcome("1", Cancelled(), pictures))
         assert remaining is not None
         assert (remaining.seed, remaining.num_images_per_prompt) == (first, left)
@@ -147,6 +147,6 @@ def test_request_after_a_skip_covers_the_remaining_images() -> None:
 
 
 def test_png_info_gives_the_size_as_a1111_does(ask: httpx.Client) -> None:
-    made = ask.post("/sdapi/v1/txt2img", json=SMALL).json()["images"][0]
-    found = ask.post("/sdapi/v1/png-info", json={"image": made}).json()["parameters"]
+    image = ask.post("/sdapi/v1/txt2img", json=SMALL).json()["images"][0]
+    found = ask.post("/sdapi/v1/png-info", json={"image": image}).json()["parameters"]
     assert (found["Size-1"], found["Size-2"]) == ("64", "64")

@@ -60,8 +60,8 @@ def test_uploaded_init_image_is_used_and_deleted(
     record = answer.json()["record"]
     assert record["settings"]["strength"] == 0.5
     assert len(record["parents"]) == 1
-    kept = Path(record["request"]["image_to_image"]["image"])
-    pocket.until(lambda: not kept.exists())
+    upload = Path(record["request"]["image_to_image"]["image"])
+    pocket.until(lambda: not upload.exists())
     # A path is no picture, even of a file that is there.
     there = tmp_path / "there.png"
     there.write_bytes(base64.b64decode(png_base64()))

@@ -51,7 +51,7 @@ async def test_picture_without_a_local_file_is_sent_as_bytes(
     assert (await ask.get("/history/7/picture")).status_code == 404
 
 
-async def test_picture_of_a_job_is_asked_for_by_its_index(
+async def test_picture_of_a_job_is_requested_by_its_index(
     ask: httpx.AsyncClient, backend: FakeBackend
 ) -> None:
     job = (await ask.post("/jobs", json=BODY)).json()

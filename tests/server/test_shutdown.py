@@ -64,13 +64,13 @@ def test_shutdown_finishes_the_running_picture_and_saves_waiting_jobs(
             thread.join(PATIENCE)
     assert answers["running"].status_code == 200
     assert answers["waiting"].status_code == 503
-    kept = answers["waiting"].json()["error"]
-    assert kept["type"] == "ShuttingDown"
+    refused = answers["waiting"].json()["error"]
+    assert refused["type"] == "ShuttingDown"
     ((event, streamed),) = parse_events(answers["streamed"].text)
     assert (event, streamed["error"]["code"]) == ("error", "ShuttingDown")
 
     with live(tmp_path, lambda _: generator) as again, again.client() as ask:
-        for job in (kept["job"], last["id"]):
+        for job in (refused["job"], last["id"]):
             again.until(lambda: ask.get(f"/jobs/{job}").json()["state"] == "done")  # noqa: B023
     result = [request.prompt for request in generator.requests]
     assert result == ["running", "waiting", "streamed", "last"]
@@ -99,11 +99,11 @@ def test_job_waiting_for_the_engine_is_saved(tmp_path: Path, generator: Scripted
     generator.hold.clear()
     imported = threading.Event()
 
-    def made_late(_: Settings) -> ScriptedGenerator:
+    def import_later(_: Settings) -> ScriptedGenerator:
         imported.wait(PATIENCE)
         return generator
 
-    with live(tmp_path, made_late, grace=PATIENCE, warm=False) as again:
+    with live(tmp_path, import_later, grace=PATIENCE, warm=False) as again:
         again.until(lambda: job_state(again, job) is JobState.RUNNING)
         assert again.services.job_events.running is None  # taken, but not begun
         again.end()
@@ -148,8 +148,8 @@ def test_job_of_a_client_that_disconnects_during_the_grace_is_cancelled(
 
         post_and_hang_up(running, path, "left", JobState.RUNNING, end_with_one_waiting, **extra)
         running.until(lambda: running.backend.jobs.jobs()[-1].state is JobState.CANCELLED)
-    kept = [job.request.prompt for job in running.backend.orphaned_jobs()]
-    assert kept == ["waits"]
+    prompts = [job.request.prompt for job in running.backend.orphaned_jobs()]
+    assert prompts == ["waits"]
 
 
 def test_saved_job_is_not_reported_as_finished(
@@ -354,5 +354,5 @@ def test_signal_exits_with_0_and_sigkill_loses_no_waiting_job(
     _, received = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert received == ""
-    (kept,) = folder.glob("queue-*.json")
-    assert [job["state"] for job in json.loads(kept.read_text())["jobs"]] == ["queued"]
+    (queue_file,) = folder.glob("queue-*.json")
+    assert [job["state"] for job in json.loads(queue_file.read_text())["jobs"]] == ["queued"]

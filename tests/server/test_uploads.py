@@ -124,7 +124,7 @@ def test_upload_of_a_saved_job_survives_a_restart(tmp_path: Path) -> None:
     assert not list(uploads.iterdir())
 
 
-def test_upload_is_kept_for_images_after_a_skipped_one(tmp_path: Path) -> None:
+def test_upload_is_not_deleted_before_images_after_a_skipped_one_are_done(tmp_path: Path) -> None:
     generator = _Looking()
     body = {"prompt": "x", "n_iter": 3, "init_images": [png_base64()]}
     with live(tmp_path, lambda _: generator) as running, running.client() as ask:

@@ -31,7 +31,7 @@ def record(
     negative_prompt: str = "",
     seed: int = 42,
     pictures: int = 1,
-    moment: datetime = NOON,
+    timestamp: datetime = NOON,
     model: str = "pocket",
     sampler: str = "DPM++ 2M Karras",
     steps: int = 20,
@@ -53,7 +53,7 @@ def record(
     return GenerationRecord(
         prompt=prompt,
         negative_prompt=negative_prompt,
-        timestamp=moment,
+        timestamp=timestamp,
         success=True,
         seed=seed,
         generation_time=4.25,

@@ -100,8 +100,8 @@ def _random_component(place: Path, library: str, class_name: str) -> Any:
         )
     if library == "diffusers":
         cls = getattr(diffusers, class_name)
-        made = cls.from_config(cls.load_config(place))
+        component = cls.from_config(cls.load_config(place))
     else:
         cls = getattr(transformers, class_name)
-        made = cls(cls.config_class.from_pretrained(place))
-    return made.eval() if isinstance(made, torch.nn.Module) else made
+        component = cls(cls.config_class.from_pretrained(place))
+    return component.eval() if isinstance(component, torch.nn.Module) else component

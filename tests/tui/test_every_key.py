@@ -35,7 +35,7 @@ def with_pictures(harness: AppHarness) -> None:
     """Five pictures in the history."""
     for number, prompt in enumerate(("one", "two", "three", "four", "five")):
         moment = NOON + timedelta(minutes=number)
-        harness.history.save(picture(), record(prompt, seed=number, moment=moment), 0)
+        harness.history.save(picture(), record(prompt, seed=number, timestamp=moment), 0)
 
 
 def pictures_of(harness: AppHarness) -> list[ShownPicture]:

@@ -26,7 +26,7 @@ def full(harness: AppHarness) -> AppHarness:
     """An app whose history holds three pictures."""
     for number, prompt in enumerate(PROMPTS):
         moment = NOON + timedelta(minutes=number)
-        harness.history.save(picture(), record(prompt, seed=40 + number, moment=moment), 0)
+        harness.history.save(picture(), record(prompt, seed=40 + number, timestamp=moment), 0)
     return harness
 
 
@@ -262,7 +262,7 @@ async def test_the_cursor_stays_on_its_picture(full: AppHarness) -> None:
         pane = full.panes.history
         for place, prompt, count in ((0, PROMPTS[2], 4), (2, PROMPTS[1], 5)):
             pane.list.cursor = place
-            full.history.save(picture(), record("one more", moment=NOON + timedelta(hours=1)), 0)
+            full.history.save(picture(), record("one more", timestamp=NOON + timedelta(hours=1)), 0)
             pane.reload()
             await full.until(lambda: pane.list.count == count)  # noqa: B023
             assert pane.list.selected is not None
@@ -273,7 +273,7 @@ async def test_where_nobody_is_the_newest_has_the_cursor(full: AppHarness) -> No
     async with at_history(full):
         pane = full.panes.history
         await full.press("f2")
-        full.history.save(picture(), record("one more", moment=NOON + timedelta(hours=1)), 0)
+        full.history.save(picture(), record("one more", timestamp=NOON + timedelta(hours=1)), 0)
         pane.reload()
         await full.until(lambda: pane.list.selected and pane.list.selected.prompt == "one more")
 
@@ -357,7 +357,7 @@ async def test_copies_go_to_a_file_as_well(full: AppHarness, key: str, expected:
 async def test_moving_far_asks_only_for_the_pages_that_are_seen(harness: AppHarness) -> None:
     for number in range(250):
         moment = NOON + timedelta(seconds=number)
-        harness.history.save(picture(8, 8), record(f"picture {number}", moment=moment), 0)
+        harness.history.save(picture(8, 8), record(f"picture {number}", timestamp=moment), 0)
     async with at_history(harness):
         pane = harness.panes.history
         await harness.press("G")

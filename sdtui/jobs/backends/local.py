@@ -1,4 +1,4 @@
-"""LocalBackend: everything in this process."""
+"""LocalBackend: the backend in this process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class LocalBackend:
-    """A queue with its worker thread, and the models, pictures and hardware of this machine. Fits
+    """A queue with its worker thread, and this machine's models, pictures and hardware. Implements
     the protocol `Backend`."""
 
     def __init__(
@@ -35,8 +35,8 @@ class LocalBackend:
         make_generator: MakeGenerator = make_generator,
         make_monitor: Callable[[float], Monitor] = Monitor,
     ) -> None:
-        """`queue_folder` holds the queue files, the state folder unless another is named;
-        `sample_interval` is in seconds. Raises SettingsError if the history can't be opened."""
+        """`queue_folder` holds the queue files (default: in the state folder); `sample_interval` is
+        in seconds. Raises SettingsError if the history can't be opened."""
         self.pictures = LocalPictures(settings.pictures, self._find_job, index_file)
         self.jobs = JobQueue(settings, self.pictures, make_generator, queue_limit)
         self.models = LocalModels(settings.model_folders)
@@ -65,8 +65,8 @@ class LocalBackend:
         self._queue_file.forget_orphaned()
 
     def close(self, timeout: float = 2.0) -> bool:
-        # A user may quit, and the connection drop right after that: the second caller waits for
-        # the first and changes nothing.
+        # A user may quit just before the connection drops: the second caller waits for the first
+        # and changes nothing.
         with self._closing:
             self.hardware.stop()
             ended = self.jobs.close(timeout)

@@ -26,7 +26,7 @@ from sdtui.requests.events import Cancelled, Downloaded, Downloading, Event, Job
 
 
 class LocalModels:
-    """Fits the protocol `Models`; may be used by several threads."""
+    """Implements the protocol `Models`. Thread-safe."""
 
     def __init__(self, folders: tuple[Path, ...] = ()) -> None:
         self._folders = folders

@@ -16,7 +16,7 @@ def _find_no_job(job_id: str) -> Job:
 
 
 class LocalPictures(History):
-    """The history, and the pictures of jobs. Fits the protocol `Pictures`."""
+    """The history, and the pictures of jobs. Implements the protocol `Pictures`."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class LocalPictures(History):
         return path if (path.is_file() if is_elsewhere else self._is_in_place(path)) else None
 
     def _job_picture(self, picture: JobPicture) -> tuple[Path, bool]:
-        """Return a picture's path, and whether its job has an output place of its own."""
+        """Return a picture's path, and whether its job has its own output path."""
         try:
             job = self._find_job(picture.job)
         except KeyError as error:
@@ -60,6 +60,6 @@ class LocalPictures(History):
         return Path(job.pictures[picture.index]), is_elsewhere
 
     def _is_in_place(self, path: Path) -> bool:
-        """True if a picture is still an ordinary file in the pictures folder: a link that was put
-        in its place may lead anywhere."""
+        """True if a picture is still a regular file in the pictures folder: a link that replaced it
+        may point anywhere."""
         return path.is_file() and path.resolve().is_relative_to(self.pictures)
