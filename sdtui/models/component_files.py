@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 """Components that Stable Diffusion pipelines can do without and that sdtui doesn't load."""
 
 _WEIGHTS = ".safetensors"
+_SHARD = re.compile(r"-\d{5}-of-\d{5}")
+_FOR_TRAINING = ("non_ema",)
 _PICKLED_WEIGHTS = (".bin", ".ckpt", ".pt", ".msgpack", ".h5")
 
 
@@ -42,17 +45,33 @@ def _damaged(path: Path, problem: str) -> ModelDamagedError:
     return ModelDamagedError(f"{path} can't be used: {problem}", "Download or copy the model again")
 
 
+def variant_of(file_name: str) -> str | None:
+    """Return the variant of a weights file, which stands between the dots of its name: "fp16" of
+    `model.fp16.safetensors`; None for plain weights."""
+    _, _, rest = file_name.removesuffix(_WEIGHTS).partition(".")
+    return _SHARD.sub("", rest) or None
+
+
+def first_variant(file_names: Iterable[str], order: Sequence[str | None]) -> str | None:
+    """Return the variant to use of those that weights come in: the first of `order` that is
+    there, else any other, and last those that are meant for training."""
+    variants = {variant_of(name) for name in file_names}
+    ranked = [*order, *sorted(filter(None, variants - {*order, *_FOR_TRAINING})), *_FOR_TRAINING]
+    return next((variant for variant in ranked if variant in variants), None)
+
+
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a component: the plain ones, else those of the fp16 variant."""
+    """Return the safetensors files of a component in the variant that is loaded: the plain one if
+    there is one."""
     files = sorted(folder.glob(f"*{_WEIGHTS}"))
-    plain = [file for file in files if ".fp16" not in file.name and ".non_ema" not in file.name]
-    return plain or [file for file in files if ".fp16" in file.name]
+    chosen = first_variant([file.name for file in files], (None, "fp16", "bf16"))
+    return [file for file in files if variant_of(file.name) == chosen]
 
 
 def weight_variant(folder: Path) -> str | None:
-    """ "fp16" if a component has its weights in that variant only, else None."""
+    """Return the variant of a component's weights that is loaded, None for plain weights."""
     files = weight_files(folder)
-    return "fp16" if files and all(".fp16" in file.name for file in files) else None
+    return variant_of(files[0].name) if files else None
 
 
 def components_in(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

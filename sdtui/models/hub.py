@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import DownloadError, UnsafeModelError
-from sdtui.models.component_files import UNUSED, describe_components
+from sdtui.models.component_files import UNUSED, describe_components, first_variant, variant_of
 from sdtui.models.native import NATIVE_FILE
 
 OnBytes = Callable[[int, int, float], None]
@@ -75,8 +75,8 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
 
 
 def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -> list[str]:
-    """The files of a repository that a pipeline needs: configs and tokenizers of the components,
-    and their safetensors weights, in the fp16 variant if there is one.
+    """Return the files of a repository that a pipeline needs: configs and tokenizers of the
+    components, and their safetensors weights in one variant, fp16 if there is one.
 
     Raises UnsafeModelError if a component's weights exist only as pickles.
     """
@@ -87,16 +87,16 @@ def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -
             continue
         own = [name for name in files if name.startswith(f"{component}/")]
         wanted += [name for name in own if name.endswith(_SMALL_FILES)]
-        weights = [name for name in own if name.endswith(".safetensors") and "non_ema" not in name]
-        half = [name for name in weights if ".fp16" in name]
-        plain = [name for name in weights if name.count(".") == 1]
+        weights = [name for name in own if name.endswith(".safetensors")]
         if not weights and any(name.endswith((".bin", ".ckpt")) for name in own):
             raise UnsafeModelError(
                 f"{hub_id} has the weights of {component} only as a pickle file, which could run "
                 "any code when loaded",
                 "Use a model with .safetensors files",
             )
-        wanted += half or plain or weights
+        files_of = {name: PurePosixPath(name).name for name in weights}
+        chosen = first_variant(files_of.values(), ("fp16", None, "bf16"))
+        wanted += [name for name, file in files_of.items() if variant_of(file) == chosen]
     return list(dict.fromkeys(wanted))
 
 

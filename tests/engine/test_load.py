@@ -88,9 +88,10 @@ def test_relative_path_is_not_taken_for_a_hub_id(
     assert isinstance(refused(Path("copy")), ModelDamagedError)
 
 
-def test_fp16_variant_alone_is_loaded(tiny_sd1: Path, copy: Path) -> None:
+@pytest.mark.parametrize("variant", ["fp16", "bf16", "non_ema"])
+def test_variant_alone_is_loaded(tiny_sd1: Path, copy: Path, variant: str) -> None:
     for file in copy.glob("*/*.safetensors"):
-        file.rename(file.with_suffix(".fp16.safetensors"))
+        file.rename(file.with_suffix(f".{variant}.safetensors"))
     weights = load(copy).unet.state_dict()
     for name, tensor in load(tiny_sd1).unet.state_dict().items():
         assert torch.equal(weights[name], tensor)

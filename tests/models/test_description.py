@@ -17,7 +17,8 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.core.samplers import DEFAULT_SAMPLER
-from sdtui.models import NativeValues, describe_model
+from sdtui.models import NativeValues, describe_model, weight_variant
+from sdtui.models.component_files import count_parameters
 from tests.support.model_files import TINY_VAE, checkpoint, safetensors, sd1_folder
 
 
@@ -85,6 +86,29 @@ def test_fp16_variant_counts_only_where_it_is_alone(tmp_path: Path) -> None:
     assert describe_model(result).parameters["unet"] == 30
     (result / "unet/diffusion_pytorch_model.safetensors").unlink()
     assert describe_model(result).parameters["unet"] == 5
+
+
+@pytest.mark.parametrize("variant", ["fp16", "bf16", "fp8", "fp8_e4m3fn", "ema", "non_ema"])
+@pytest.mark.parametrize("shards", [("{}.{}",), ("{}.{}-00001-of-00002", "{}.{}-00002-of-00002")])
+def test_weights_of_any_variant_are_found(
+    tmp_path: Path, variant: str, shards: tuple[str, ...]
+) -> None:
+    result = sd1_folder(tmp_path)
+    (result / "unet/diffusion_pytorch_model.safetensors").unlink()
+    for shard in shards:
+        name = shard.format("diffusion_pytorch_model", variant)
+        safetensors(result / f"unet/{name}.safetensors", {name: (5,)})
+    assert describe_model(result).parameters["unet"] == 5 * len(shards)
+    assert weight_variant(result / "unet") == variant
+
+
+def test_one_variant_of_several_is_taken(tmp_path: Path) -> None:
+    for number, variant in enumerate(["non_ema", "fp8", "bf16", "fp16"], start=1):
+        safetensors(tmp_path / f"model.{variant}.safetensors", {"a": (number,)})
+        assert weight_variant(tmp_path) == variant
+        assert count_parameters(tmp_path) == number
+    safetensors(tmp_path / "model-00001-of-00001.safetensors", {"a": (9,)})
+    assert (weight_variant(tmp_path), count_parameters(tmp_path)) == (None, 9)
 
 
 def test_parameters_of_shards_are_added_up(tmp_path: Path) -> None:

@@ -252,6 +252,7 @@ def test_hub_variables_of_the_environment_are_used(hub: Hub, tmp_path: Path, off
             ["unet/a-00001-of-00002.safetensors", "unet/a-00002-of-00002.safetensors"],
         ),
         (["unet/a.safetensors", "unet/a.bin", "other/a.safetensors"], ["unet/a.safetensors"]),
+        (["unet/a.bf16.safetensors", "unet/a.fp8.safetensors"], ["unet/a.bf16.safetensors"]),
         (["unet2/a.safetensors", "unet/config.json"], ["unet/config.json"]),
     ],
 )
