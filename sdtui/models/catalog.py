@@ -34,6 +34,20 @@ MOVED: Mapping[str, str] = {
 _log = logging.getLogger(__name__)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+_INDEX = "model_index.json"
+_OTHER_FILES = frozenset(
+    # Below the models folder of A1111 and Forge, and of ComfyUI (folder_paths.py).
+    [
+        *("lora", "lycoris", "vae", "vae-approx", "embeddings", "hypernetworks", "controlnet"),
+        *("controlnetpreprocessor", "codeformer", "gfpgan", "esrgan", "realesrgan", "swinir"),
+        *("ldsr", "dat", "hat", "deepbooru", "blip", "clip", "text_encoder", "loras"),
+        *("vae_approx", "clip_vision", "text_encoders", "diffusion_models", "unet"),
+        *("style_models", "t2i_adapter", "upscale_models", "latent_upscale_models", "gligen"),
+        *("photomaker", "classifiers", "model_patches", "audio_encoders", "ipadapter"),
+        *("ip-adapter", "animatediff_models", "animatediff_motion_lora"),
+    ]
+)
+"""Names of folders, in lower case, that hold files of other kinds than whole models."""
 
 
 class SourceKind(StrEnum):
@@ -63,23 +77,31 @@ class ModelSource:
 def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     """Find a model by "pocket", a path, the name of one in `model_folders`, or a hub id.
 
+    A name that doesn't begin like a path is looked up in `model_folders` and the hub's cache
+    first, so that files in the working directory don't hide a model.
+
     Raises UnsafeModelError for pickle files, ModelNotFoundError with the nearest known name, and
     UnsupportedModelError for files of another kind.
     """
     if name == POCKET:
         return ModelSource(POCKET, SourceKind.FOLDER, pocket.MODEL_FOLDER)
     path = expanded(name)
-    if exists(path):
+    is_hub_id = bool(_HUB_ID.fullmatch(name)) and path.suffix.lower() != ".safetensors"
+    is_path = path.is_absolute() or name.startswith((f".{os.sep}", f"..{os.sep}"))
+    if is_path and exists(path):
+        return _at_path(name, path)
+    folders = tuple(model_folders)
+    named = _named(name, models_in(folders))
+    if named:
+        return named
+    hub_id = MOVED.get(name, name)
+    snapshot = cached_snapshot(hub_id) if is_hub_id else None
+    if snapshot is None and exists(path) and not (is_hub_id and _is_other_folder(path)):
         return _at_path(name, path)
     if path.suffix.lower() in _PICKLES:
         raise _unsafe(path)
-    folders = tuple(model_folders)
-    for source in models_in(folders):
-        if source.name == name or (source.path and source.path.name == name):
-            return source
-    if _HUB_ID.fullmatch(name) and path.suffix.lower() != ".safetensors":
-        hub_id = MOVED.get(name, name)
-        return ModelSource(name, SourceKind.HUB, cached_snapshot(hub_id), hub_id)
+    if is_hub_id:
+        return ModelSource(name, SourceKind.HUB, snapshot, hub_id)
     known = [source.name for source in installed_models(folders)]
     near = nearest(name, known)
     hint = f'Did you mean "{near}"?' if near else 'Give a path, a hub id such as "owner/name"'
@@ -94,28 +116,73 @@ def installed_models(model_folders: Iterable[Path] = ()) -> list[ModelSource]:
 
 
 def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
-    """The diffusers folders and .safetensors files directly in `folders`."""
+    """The diffusers folders and .safetensors files in `folders` and all folders below them.
+
+    A model is named by its path below the folder, without the suffix. Folders that other front
+    ends keep for LoRAs, VAEs and the like are left out.
+    """
     for folder in folders:
         if not is_folder(folder):
             continue
         try:
-            entries = sorted(folder.iterdir())
+            found = sorted(_models_below(folder, frozenset()))
         except OSError as error:
             _log.warning("model folder %s is skipped: %s", folder, error)
             continue
-        for entry in entries:
-            if is_file(entry / "model_index.json"):
-                yield ModelSource(entry.name, SourceKind.FOLDER, entry)
-            elif entry.suffix.lower() == ".safetensors" and is_file(entry):
-                yield ModelSource(entry.stem, SourceKind.FILE, entry)
+        for path in found:
+            kind = SourceKind.FOLDER if is_folder(path) else SourceKind.FILE
+            place = path.relative_to(folder)
+            name = place if kind is SourceKind.FOLDER else place.with_suffix("")
+            yield ModelSource(name.as_posix(), kind, path)
+
+
+def _models_below(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
+    """Yield the paths of models below a folder.
+
+    `parents` are the real paths of the folders above it, which links may lead back to. Raises
+    OSError if the folder can't be read.
+    """
+    real = folder.resolve()
+    for entry in [] if real in parents else list(folder.iterdir()):
+        is_checkpoint = entry.suffix.lower() == ".safetensors" and is_file(entry)
+        if is_checkpoint or is_file(entry / _INDEX):
+            yield entry
+        elif is_folder(entry) and not _is_for_other_files(entry.name):
+            try:
+                yield from _models_below(entry, parents | {real})
+            except OSError as error:
+                _log.warning("folder %s is skipped: %s", entry, error)
+
+
+def _is_for_other_files(folder_name: str) -> bool:
+    return folder_name.startswith(".") or folder_name.casefold() in _OTHER_FILES
+
+
+def _named(name: str, sources: Iterable[ModelSource]) -> ModelSource | None:
+    """Return the model of this name: that of the whole path below the model folder if there is
+    one, else the first whose file or folder has the name."""
+    matches: list[ModelSource] = []
+    for source in sources:
+        if name in (source.name, f"{source.name}.safetensors"):
+            return source
+        if source.path and name in (source.path.name, source.path.stem):
+            matches.append(source)
+    return matches[0] if matches else None
 
 
 def hub_cache_folder() -> Path:
-    """The cache folder of huggingface_hub, from the same environment variables."""
-    home = os.environ.get("HF_HOME") or os.path.join(  # noqa: PTH118
-        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
-    )
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
+    """Return the cache folder of huggingface_hub, from the same environment variables.
+
+    The rules are those of huggingface_hub/constants.py, which reads them once, at its import.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = _expanded_text(os.environ.get("HF_HOME", f"{cache}/huggingface"))
+    legacy = os.environ.get("HUGGINGFACE_HUB_CACHE", f"{home}/hub")
+    return Path(_expanded_text(os.environ.get("HF_HUB_CACHE", legacy)))
+
+
+def _expanded_text(path: str) -> str:
+    return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111
 
 
 def cached_snapshot(hub_id: str) -> Path | None:
@@ -146,9 +213,14 @@ def _cached_models() -> Iterator[ModelSource]:
             yield ModelSource(hub_id, SourceKind.HUB, snapshot, hub_id)
 
 
+def _is_other_folder(path: Path) -> bool:
+    """True for a folder that isn't a diffusers model."""
+    return is_folder(path) and not is_file(path / _INDEX)
+
+
 def _at_path(name: str, path: Path) -> ModelSource:
     if path.is_dir():
-        if (path / "model_index.json").is_file():
+        if not _is_other_folder(path):
             return ModelSource(name, SourceKind.FOLDER, path)
         raise ModelNotFoundError(
             f"{path} is not a model folder: it has no model_index.json",

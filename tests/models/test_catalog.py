@@ -93,6 +93,48 @@ def test_models_are_found_by_name_in_the_model_folders(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("Stable-diffusion/anime/a.safetensors", "Stable-diffusion/anime/a"),
+        ("checkpoints/b.v1.safetensors", "checkpoints/b.v1"),
+    ],
+)
+def test_model_folders_are_searched_deeply(tmp_path: Path, file: str, name: str) -> None:
+    path = safetensors(tmp_path / file, {})
+    for other in ("Lora", "loras/xl", "VAE", "ControlNet", "text_encoders", ".trash"):
+        safetensors(tmp_path / other / "x.safetensors", {})
+    model(tmp_path / "diffusers/tiny")
+    safetensors(tmp_path / "diffusers/tiny/unet/weights.safetensors", {})
+    (tmp_path / "again").symlink_to(tmp_path)
+    found = installed_models([tmp_path])
+    assert sorted(source.name for source in found) == sorted(["pocket", name, "diffusers/tiny"])
+    for given in (name, f"{name}.safetensors", path.name, path.stem):
+        assert find_model(given, [tmp_path]).path == path
+    assert find_model("tiny", [tmp_path]).path == tmp_path / "diffusers/tiny"
+
+
+def test_whole_name_precedes_that_of_a_file(tmp_path: Path) -> None:
+    safetensors(tmp_path / "a/x.safetensors", {})
+    path = safetensors(tmp_path / "x.safetensors", {})
+    assert find_model("x", [tmp_path]).path == path
+
+
+def test_working_directory_hides_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = safetensors(tmp_path / "models/sd15.safetensors", {})
+    snapshot = cache("some/model")
+    work = tmp_path / "work"
+    for name in ("sd15", "some/model", "other/model"):
+        (work / name).mkdir(parents=True)
+    model(work / "mine")
+    monkeypatch.chdir(work)
+    assert find_model("sd15", [tmp_path / "models"]).path == path
+    assert find_model("some/model").path == snapshot
+    assert find_model("other/model").kind is SourceKind.HUB
+    assert find_model("mine").path == Path("mine")
+    assert "has no model_index.json" in failure(ModelNotFoundError, "./sd15", tmp_path / "models")
+
+
 def test_hub_id_is_found_without_a_path() -> None:
     source = find_model("some/model-1.5_x")
     assert (source.kind, source.path) == (SourceKind.HUB, None)
@@ -133,10 +175,26 @@ def test_cache_folder_follows_the_environment(
     assert hub_cache_folder() == tmp_path / "c"
 
 
-def test_cache_folder_is_that_of_huggingface_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"HF_HOME": "$PLACE/hf"},
+        {"HUGGINGFACE_HUB_CACHE": "~/old"},
+        {"HUGGINGFACE_HUB_CACHE": "/old", "HF_HUB_CACHE": "${PLACE}/new"},
+        {"XDG_CACHE_HOME": "$PLACE/cache"},
+    ],
+)
+def test_cache_folder_is_that_of_huggingface_hub(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
     import subprocess
     import sys
 
+    for name in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"PLACE": "/place", **variables}.items():
+        monkeypatch.setenv(name, value)
     code = "from huggingface_hub.constants import HF_HUB_CACHE; print(HF_HUB_CACHE)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(hub_cache_folder())
