@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -123,20 +125,18 @@ def _read_picture(path: Path) -> bytes:
 def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
     """A record from another tool's settings. Raises InvalidRequestError without a prompt."""
     width, height = _size(path)
-    values = found.values
-    request = GenerationRequest.parse({"model": UNKNOWN_MODEL, **values})
+    request = GenerationRequest.parse({"model": UNKNOWN_MODEL, **found.values})
     not_carried = tuple(f"not carried over: {each}" for each in found.not_carried)
-    settings = None
-    if {"sampler", "num_inference_steps", "guidance_scale"} <= values.keys():
-        settings = ImageSettings(
-            sampler=values["sampler"],
-            num_inference_steps=values["num_inference_steps"],
-            guidance_scale=values["guidance_scale"],
-            width=width,
-            height=height,
-            **{name: value for name, value in values.items() if is_fact(name)},
-        )
-    seed = values.get("seed", 0)
+    stated = found.stated
+    settings = ImageSettings(
+        sampler=stated.get("sampler"),
+        num_inference_steps=stated.get("num_inference_steps"),
+        guidance_scale=stated.get("guidance_scale"),
+        width=width,
+        height=height,
+        **{name: value for name, value in stated.items() if is_fact(name)},
+    )
+    seed = stated.get("seed")
     return GenerationRecord(
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,
@@ -194,7 +194,12 @@ def _unpacked(source: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path
 
 
 def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, limit: int) -> bool:
-    """Write one file of an archive to `target`; False if it is larger than `limit` bytes."""
+    """Write one file of an archive to `target`, with its time; False if it is larger than `limit`
+    bytes."""
     with archive.open(info) as packed:
         target.write_bytes(packed.read(limit))
-        return not packed.read(1)
+        fits = not packed.read(1)
+    with suppress(ValueError, OverflowError, OSError):  # a date that doesn't exist
+        changed = datetime(*info.date_time).timestamp()  # local time
+        os.utime(target, (changed, changed))
+    return fits

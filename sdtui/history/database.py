@@ -14,7 +14,7 @@ from pathlib import Path
 from sdtui.core.errors import HistoryError
 from sdtui.core.locks import exclusive
 
-VERSION = 2
+VERSION = 3
 """Incremented when the tables change; an index of another version is rebuilt."""
 
 _BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction
@@ -25,7 +25,7 @@ _CHECKPOINT_PAGES = 10_000  # with the hashsize below, a rebuild takes a third l
 _TABLES = """
 CREATE TABLE folders (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stamp INTEGER NOT NULL);
 CREATE TABLE entries (
-    id INTEGER PRIMARY KEY, seed INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY, seed INTEGER, width INTEGER NOT NULL, height INTEGER NOT NULL,
     steps INTEGER, guidance REAL, starred INTEGER NOT NULL
 );
 CREATE INDEX entries_by_number ON entries (width, height, seed, steps, guidance, starred);

@@ -34,7 +34,8 @@ class Entry:
     model: str
     sampler: str
     """Empty if unknown."""
-    seed: int
+    seed: int | None
+    """None if it is unknown."""
     width: int
     height: int
     """Width and height in pixels."""

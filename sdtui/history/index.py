@@ -10,7 +10,15 @@ from pathlib import Path
 
 from sdtui.history.database import Database
 from sdtui.history.entry import Entry, Skipped, Stats
-from sdtui.history.search import IDS_PER_MILLISECOND, Search, Value, first_id, time_of
+from sdtui.history.search import (
+    IDS_PER_MILLISECOND,
+    Search,
+    Value,
+    first_id,
+    signed,
+    time_of,
+    unsigned,
+)
 from sdtui.history.sidecar import Summary
 
 _COLUMNS = """
@@ -99,7 +107,7 @@ class Index:
             self._write(
                 "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)",
                 entry,
-                summary.seed,
+                None if summary.seed is None else signed(summary.seed),
                 image.width,
                 image.height,
                 settings.num_inference_steps if settings else None,
@@ -113,7 +121,7 @@ class Index:
                 summary.prompt,
                 summary.negative_prompt,
                 summary.model.name if summary.model else summary.request.model,
-                settings.sampler if settings else "",
+                (settings.sampler if settings else None) or "",
             )
             self._add_tags(entry, summary.tags)
             for name, value in summary.facts():
@@ -253,7 +261,7 @@ class Index:
             negative_prompt=row["negative_prompt"],
             model=row["model"],
             sampler=row["sampler"],
-            seed=row["seed"],
+            seed=None if row["seed"] is None else unsigned(row["seed"]),
             width=row["width"],
             height=row["height"],
             steps=row["steps"],

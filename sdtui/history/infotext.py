@@ -144,7 +144,7 @@ def _pairs(record: GenerationRecord) -> list[tuple[str, str]]:
         for name, field in REQUEST_FIELDS.items()
         if field.spec.infotext and values.get(name) != field.default
     }
-    if made is not None:
+    if made is not None and made.sampler is not None:
         pairs["Sampler"], pairs["Schedule type"] = sampler_and_schedule(made.sampler)
     pairs["Size"] = f"{image.width}x{image.height}"
     if model is not None:

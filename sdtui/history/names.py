@@ -55,10 +55,11 @@ def day_folder(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d")
 
 
-def stem(moment: datetime, seed: int, prompt: str) -> str:
+def stem(moment: datetime, seed: int | None, prompt: str) -> str:
     """The file name without suffix of a picture saved at this local time."""
     words = words_of(prompt)
-    return f"{moment:%H%M%S}-{seed}" + (f"-{words}" if words else "")
+    parts = (f"{moment:%H%M%S}", "" if seed is None else str(seed), words)
+    return "-".join(part for part in parts if part)
 
 
 def words_of(prompt: str) -> str:

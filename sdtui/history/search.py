@@ -149,8 +149,10 @@ def _number(name: str, sign: str, value: str) -> Condition:
         number = field.type(value)
     except ValueError as error:
         raise _no_number(name, sign, value) from error
-    if not abs(number) < 2**63:
+    if not -(2**63) < number < (2**64 if field.name == "seed" else 2**63):
         raise _no_number(name, sign, value)
+    if field.name == "seed":
+        return Condition(f"(seed < 0, seed) {sign} (?, ?)", (number >= 2**63, signed(int(number))))
     if field.name in _COLUMNS:
         return Condition(f"{_COLUMNS[field.name]} {sign} ?", (number,))
     having = f"{{id}} IN (SELECT entry FROM facts WHERE name = ? AND value {sign} ?)"
@@ -237,6 +239,16 @@ def time_of(entry: int) -> datetime:
 IDS_PER_MILLISECOND = 1024
 """An id is the time in milliseconds times this, plus the picture's position in its run: so the
 newest entries have the largest ids, and SQLite finds them without sorting."""
+
+
+def signed(seed: int) -> int:
+    """A seed as SQLite stores it, whose integers have a sign: those above 2^63 - 1 are negative."""
+    return seed if seed < 2**63 else seed - 2**64
+
+
+def unsigned(stored: int) -> int:
+    """The seed that is stored so."""
+    return stored if stored >= 0 else stored + 2**64
 
 
 def _negated(condition: Condition) -> Condition:

@@ -32,6 +32,8 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 Whole = Annotated[int, Field(ge=0, le=MAX_INT)]
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+"""Other tools have seeds of 64 bits."""
 Text = Annotated[str, Field(max_length=200_000)]
 Name = Annotated[str, Field(max_length=4_000)]
 
@@ -55,9 +57,9 @@ class _Request(_Part):
 class _Settings(_Part):
     model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")
 
-    sampler: Name
-    num_inference_steps: Whole
-    guidance_scale: Annotated[float, Field(allow_inf_nan=False)]
+    sampler: Name | None = None
+    num_inference_steps: Whole | None = None
+    guidance_scale: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 
 class _Image(_Part):
@@ -75,7 +77,7 @@ class Summary(_Part):
     prompt: Text
     negative_prompt: Text = ""
     timestamp: Annotated[AwareDatetime, Field(ge=_EARLIEST, lt=_LATEST)]
-    seed: Whole
+    seed: Seed | None
     request: _Request = _Request()
     model: _Model | None = None
     settings: _Settings | None = None

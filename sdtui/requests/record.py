@@ -62,14 +62,15 @@ class AttemptRecord(_Record):
 
 
 class ImageSettings(_Record):
-    """The values that were used for a picture. The first five are always there; those of features
-    are added under the unique names of their fields, e.g. `strength`."""
+    """The values that were used for a picture. Those of features are added under the unique names
+    of their fields, e.g. `strength`. In pictures of other tools, values may be missing and beyond
+    the limits of a request."""
 
     model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")
 
-    sampler: str
-    num_inference_steps: int
-    guidance_scale: float
+    sampler: str | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
     width: int
     height: int
     batch_size: int = 1
@@ -92,8 +93,8 @@ class ImageSettings(_Record):
         return {**values, **checked}
 
     def field_values(self) -> dict[str, Any]:
-        """The values of fields of a request, by their unique names."""
-        return {name: value for name, value in self if name in REQUEST_FIELDS}
+        """The known values of fields of a request, by their unique names."""
+        return {name: value for name, value in self if name in REQUEST_FIELDS and value is not None}
 
 
 class ModelRecord(_Record):
@@ -126,7 +127,7 @@ class ImageRecord(_Record):
     """A finished picture."""
 
     index: int
-    seed: int
+    seed: int | None = Field(description="None if it is unknown, in a picture of another tool.")
     width: int
     height: int
     path: str | None = None
@@ -143,8 +144,9 @@ class GenerationRecord(_Record):
     success: bool
     cancelled: bool = False
     error: str | None = None
-    seed: int = Field(
-        description="Of the first picture; in a picture's own record, that picture's."
+    seed: int | None = Field(
+        description="Of the first picture; in a picture's own record, that picture's. None if it "
+        "is unknown, in a picture of another tool, where it may have 64 bits."
     )
     generation_time: float = Field(description="Seconds from start to end, with loading.")
     request: GenerationRequest

@@ -45,6 +45,7 @@ def test_open_values_take_native_ones_and_are_recorded(
     assert (settings.width, settings.height) == (128, 128)
     assert settings.guidance_scale == 7.5
     assert settings.sampler == "DPM++ 2M Karras"
+    assert result.record.seed is not None
     assert 0 <= result.record.seed < 2**32
     again = generate(shared_engine, wanted.changed(seed=result.record.seed))
     assert difference(result.images[0], again.images[0]) == 0

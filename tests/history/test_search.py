@@ -37,7 +37,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
         yield history
 
 
-def seeds(history: History, query: str) -> list[int]:
+def seeds(history: History, query: str) -> list[int | None]:
     return [entry.seed for entry in history.entries(query).entries]
 
 

@@ -202,6 +202,7 @@ class FakePictures:
         raise HistoryError(f'the history has no picture "{which}"')
 
     def record(self, entry: Entry) -> GenerationRecord:
+        assert entry.seed is not None
         return record(entry.prompt, seed=entry.seed)
 
     def star(self, which: int | str | Path) -> Entry:

@@ -25,6 +25,7 @@ from sdtui.history.importers.request_mapping import (
     ImportedSettings,
     ToolSettings,
     to_request_values,
+    validation_problem,
 )
 from sdtui.history.infotext import INFOTEXT_KEYWORD, own_record
 from sdtui.history.names import sidecar_path
@@ -79,6 +80,11 @@ def from_record(record: GenerationRecord) -> ImportedSettings:
             not_carried.append(f"{field.spec.label} {path}: the file no longer exists")
     for name in REQUEST_FIELDS.orphans(values):
         del values[name]
+    for name in list(values):  # a picture of another tool may be beyond the limits of a request
+        problem = validation_problem(name, values[name])
+        if problem is not None:
+            del values[name]
+            not_carried.append(f"{REQUEST_FIELDS[name].spec.label} {problem}")
     return ImportedSettings(values, NATIVE, tuple(not_carried))
 
 

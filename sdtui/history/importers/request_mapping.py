@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,6 +17,14 @@ from sdtui.requests.validation import validate_fields
 
 MAX_NOT_CARRIED = 50
 """Most reasons in one list."""
+
+MAX_STATED_SEED = 2**64 - 1
+MAX_STATED = 2**31 - 1
+"""The largest numbers that are kept of a picture."""
+
+_MAX_STATED_TEXT = 4_000  # characters of a name
+_STATED = {"seed", "num_inference_steps", "guidance_scale", "sampler"}
+"""The fields that are kept also beyond their limits."""
 
 _MAX_VALUE = 80  # characters of a value in a reason
 _IN_PROMPT = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,100})[^<>]{0,100}>")
@@ -32,6 +40,9 @@ class ImportedSettings:
     """The tool that made the picture, such as "ComfyUI"."""
     not_carried: tuple[str, ...] = ()
     """What could not be mapped, with the reason; each on one line, safe to display."""
+    stated: dict[str, Any] = field(default_factory=dict)
+    """What the picture says of its fields, also beyond the limits of a request: a seed of 64 bits,
+    200 steps, an unknown sampler, a strength without the init image."""
 
 
 @dataclass(frozen=True)
@@ -89,20 +100,23 @@ def to_request_values(
     only if its field is one of `input_images`.
     """
     values: dict[str, Any] = {}
+    stated: dict[str, Any] = {}
     not_carried: list[str] = []
     missing = REQUEST_FIELDS.orphans({**tool.values, **dict.fromkeys(input_images, "")})
-    for name, field in REQUEST_FIELDS.items():
+    for name, known in REQUEST_FIELDS.items():
         value = tool.values.get(name)
         if value is None:
             continue
+        label = known.spec.label
+        value = _sampler(tool, not_carried) if name == "sampler" else _converted(known, value)
+        problem = None if value is None else validation_problem(name, value)
+        if name in _STATED or problem is None:
+            stated |= _stated(known, tool.values[name] if value is None else value)
         if name in missing:
             image = REQUEST_FIELDS[missing[name]].spec.label.lower()
-            not_carried.append(f"{field.spec.label} {value}: the {image} is not in the picture")
-            continue
-        value = _sampler(tool, not_carried) if name == "sampler" else _converted(field, value)
-        problem = None if value is None else _problem(name, value)
-        if problem is not None:
-            not_carried.append(f"{field.spec.label} {problem}")
+            not_carried.append(f"{label} {value}: the {image} is not in the picture")
+        elif problem is not None:
+            not_carried.append(f"{label} {problem}")
         elif value not in (None, ""):
             values[name] = value
     not_carried += [
@@ -111,22 +125,38 @@ def to_request_values(
     ]
     not_carried += tool.unsupported
     return ImportedSettings(
-        values, tool.source, tuple(_one_short_line(each) for each in not_carried[:MAX_NOT_CARRIED])
+        values,
+        tool.source,
+        tuple(_one_short_line(each) for each in not_carried[:MAX_NOT_CARRIED]),
+        stated,
     )
 
 
-def _converted(field: Field, value: object) -> object:
+def _converted(known: Field, value: object) -> object:
     """A value in the type of its field, as far as it can be converted."""
-    if field.name == "model":
+    if known.name == "model":
         return _model(value)
-    if field.type is int:
+    if known.type is int:
         return _integer(value)
-    if field.type is float:
+    if known.type is float:
         return _number(value)
     return _text(value)
 
 
-def _problem(name: str, value: object) -> str | None:
+def _stated(known: Field, value: object) -> dict[str, object]:
+    """A value as a record can hold it; nothing for what is no such value, such as a seed of -1."""
+    if known.type is int:
+        largest = MAX_STATED_SEED if known.name == "seed" else MAX_STATED
+        fits = type(value) is int and 0 <= value <= largest
+    elif known.type is float:
+        fits = isinstance(value, int | float) and 0 <= value <= MAX_STATED
+    else:
+        fits = isinstance(value, str) and 0 < len(value) <= _MAX_STATED_TEXT
+    return {known.name: value} if fits else {}
+
+
+def validation_problem(name: str, value: object) -> str | None:
+    """Why a request can't have a value; None if it can."""
     try:
         validate_fields(REQUEST_FIELDS, {name: value})
     except InvalidRequestError as error:

@@ -158,8 +158,8 @@ def _settings(record: GenerationRecord) -> dict[str, object]:
         "prompt": record.prompt,
         "negative_prompt": record.negative_prompt,
         "model": record.model.name if record.model else record.request.model,
-        "seed": record.seed,
-        **settings,
+        "seed": "unknown" if record.seed is None else record.seed,
+        **{name: value for name, value in settings.items() if value is not None},
         **record.request.input_images(),
     }
 

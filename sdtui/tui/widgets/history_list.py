@@ -98,6 +98,7 @@ class HistoryList(VirtualList["Entry"]):
             return line
         right = f"{entry.width}×{entry.height}"
         if width >= 60:
-            right = f"{one_line(entry.model)[-18:]:>18}  {right:>9}  {entry.seed:>10}"
+            seed = "" if entry.seed is None else str(entry.seed)
+            right = f"{one_line(entry.model)[-18:]:>18}  {right:>9}  {seed:>10}"
         line.truncate(max(1, width - len(right) - 2), overflow="ellipsis", pad=True)
         return line.append(f"  {right}", theme_style(self.app, "muted"))

@@ -229,6 +229,7 @@ def _named_values(values: Mapping[str, Any]) -> dict[str, Any]:
 def _info_of_record(record: GenerationRecord) -> dict[str, Any]:
     made, model = record.settings, record.model
     assert made is not None
+    assert made.sampler is not None
     assert model is not None
     sampler, schedule = sampler_and_schedule(made.sampler)
     return {

@@ -37,7 +37,8 @@ class EntryAnswer(BaseModel):
     negative_prompt: str
     model: str
     sampler: str
-    seed: int
+    seed: int | None
+    """None if it is unknown."""
     width: int
     height: int
     steps: int | None
