@@ -36,6 +36,13 @@ _KEY = "SDTUI_API_KEY"
 )
 @click.option("--no-auth", is_flag=True, help="Serve without a key on an address others reach.")
 @click.option("--cors", multiple=True, metavar="ORIGIN", help="Let pages of ORIGIN call. * = all.")
+@click.option("--root-path", default="", metavar="PREFIX", help="Path prefix of a reverse proxy.")
+@click.option(
+    "--trusted-proxy",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Believe the X-Forwarded headers of this address or network. * = all.",
+)
 @click.option(
     "--queue",
     type=click.IntRange(1, 10_000),
@@ -83,6 +90,8 @@ def serve(
     api_key_file: Path | None,
     no_auth: bool,
     cors: tuple[str, ...],
+    root_path: str,
+    trusted_proxy: tuple[str, ...],
     queue: int,
     grace: float,
     max_body: int,
@@ -112,6 +121,8 @@ def serve(
         api_key=_read_key(api_key_file),
         no_auth=no_auth,
         cors=tuple(origin.rstrip("/") for origin in cors),
+        root_path=root_path.rstrip("/"),
+        trusted_proxies=trusted_proxy,
         queue_limit=queue,
         grace=grace,
         max_body=max_body * 2**20,

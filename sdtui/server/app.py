@@ -23,6 +23,7 @@ from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import MOST_PROBLEMS, ApiError, from_sdtui, respond, shape_of
 from sdtui.server.middleware.auth import AuthMiddleware
 from sdtui.server.middleware.body_limit import BodyLimitMiddleware
+from sdtui.server.middleware.proxy import RootPathMiddleware
 from sdtui.server.middleware.request_id import RequestIdMiddleware
 from sdtui.server.openapi import documented_app
 from sdtui.server.routing import methods_at
@@ -69,6 +70,7 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
             expose_headers=_EXPOSED,
             allow_private_network=True,
         )
+    app.add_middleware(RootPathMiddleware, root_path=services.options.root_path)
     return app
 
 
@@ -79,7 +81,7 @@ async def _on_error(request: Request, error: Exception) -> JSONResponse:
     request_id = request.state.request_id
     if answer.status_code >= 500:
         _log.warning("request %s, job %s: %s", request_id, answer.job, answer.message)
-    return respond(answer, shape_of(request.url.path), request_id)
+    return respond(answer, shape_of(request.scope), request_id)
 
 
 def _to_api_error(error: Exception) -> ApiError:

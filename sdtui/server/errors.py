@@ -9,6 +9,7 @@ from typing import Any, Literal
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
+from starlette.types import Scope
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
 from sdtui.core.text import shortened
@@ -16,6 +17,7 @@ from sdtui.jobs import Job
 from sdtui.requests.events import Failed
 from sdtui.requests.record import AttemptRecord
 from sdtui.server.dialects import names_in_errors
+from sdtui.server.scopes import path_of
 
 Shape = Literal["sdtui", "a1111", "openai"]
 
@@ -216,8 +218,9 @@ def openai_error(error: ApiError, request_id: str) -> OpenAIError:
     return OpenAIError(error=detail)
 
 
-def shape_of(path: str) -> Shape:
-    """Return the API of a path."""
+def shape_of(scope: Scope) -> Shape:
+    """Return the API of a request's path."""
+    path = path_of(scope)
     if path.startswith("/sdapi/"):
         return "a1111"
     return "openai" if path.startswith("/v1/") else "sdtui"

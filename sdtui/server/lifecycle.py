@@ -13,6 +13,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from sdtui.core import runtime
 from sdtui.core.errors import QueueClosedError, SettingsError
@@ -21,6 +22,7 @@ from sdtui.jobs import Backend
 from sdtui.server.app import make_app
 from sdtui.server.connection import Connection
 from sdtui.server.dependencies import ServerServices, build_services
+from sdtui.server.middleware.proxy import ForwardedMiddleware
 from sdtui.server.options import ServerOptions
 from sdtui.server.services.queue_persistence import QueuePersistence
 from sdtui.server.sockets import allow_more_files, on_sighup, unsent_bytes
@@ -62,9 +64,13 @@ class Server(uvicorn.Server):
     """uvicorn with an orderly shutdown of the queue."""
 
     def __init__(self, services: ServerServices, on_start: Callable[[], object]) -> None:
+        app: ASGIApp = make_app(services, self._lifespan)
+        if trusted := services.options.trusted_proxies:
+            app = ForwardedMiddleware(app, trusted)
         super().__init__(
             uvicorn.Config(
-                make_app(services, self._lifespan),
+                app,
+                proxy_headers=not trusted,  # uvicorn itself trusts those on this machine
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from dataclasses import dataclass
 
 from sdtui.core.errors import SettingsError
 
+PREFIX = re.compile(r"(/[\w~-][\w.~-]*)*", re.ASCII)
+"""A path prefix without a slash at its end. "//name" would lead browsers to another host."""
 DEFAULT_PORT = 7860
 """The port of A1111, where its clients expect a server."""
 
@@ -35,6 +38,10 @@ class ServerOptions:
     """Most pictures of a job."""
     max_upload_pixels: int = 32_000_000
     """Most pixels (width times height) of an uploaded picture."""
+    root_path: str = ""
+    """Path prefix under which a reverse proxy serves this server, e.g. "/sd"."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies whose X-Forwarded headers are believed; "*" = all."""
     allow_downloads: bool = False
     """True if requests may name any model of the hub, which is then downloaded."""
 
@@ -50,6 +57,11 @@ class ServerOptions:
         """Raise SettingsError for wrong values, and for a public server without a key."""
         if not math.isfinite(self.grace):
             raise SettingsError("the grace must be a number of seconds", "Give one with --grace")
+        if not PREFIX.fullmatch(self.root_path):
+            raise SettingsError(
+                f'"{self.root_path}" is not the prefix of a path',
+                "Give one like /sd with --root-path",
+            )
         if not self.is_loopback and not self.api_key and not self.no_auth:
             raise SettingsError(
                 f"without an API key everyone who reaches {self.host} could use this server",

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from sdtui.server.errors import ApiError
+from sdtui.server.scopes import root_path_of
 from sdtui.server.services.generation import refuse_if_full
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -20,9 +21,7 @@ Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 def routes_at(scope: Scope) -> list[BaseRoute]:
     """The routes and mounts that match the path of a request, whatever its method."""
-    # A mounted app adds its path to root_path in the same scope.
-    root_path = scope.get("app_root_path", scope.get("root_path", ""))
-    original = {**scope, "root_path": root_path}
+    original = {**scope, "root_path": root_path_of(scope)}
     routes = scope["app"].state.routes
     return [route for route in routes if route.matches(original)[0] is not Match.NONE]
 

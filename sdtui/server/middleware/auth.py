@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sdtui.server.errors import ApiError, hanging_up, respond, shape_of
 from sdtui.server.options import ServerOptions
+from sdtui.server.scopes import path_of
 
 _OPEN = ("/livez", "/readyz")
 """Health checks, which reveal nothing else."""
@@ -46,7 +47,7 @@ class AuthMiddleware:
         if error is None:
             await self._app(scope, receive, send)
             return
-        answer = respond(error, shape_of(scope["path"]), scope["state"]["request_id"])
+        answer = respond(error, shape_of(scope), scope["state"]["request_id"])
         await answer(scope, receive, send)
 
     def _problem(self, scope: Scope) -> ApiError | None:
@@ -56,7 +57,7 @@ class AuthMiddleware:
         origin = headers.get("origin")
         if origin is not None and not self._is_allowed_origin(origin, headers.get("host", "")):
             return ApiError(403, "Forbidden", "Pages of this origin may not use the server.")
-        if is_open(scope["path"]):
+        if is_open(path_of(scope)):
             return None
         if self._options.api_key is not None:
             return None if self._has_key(headers, self._options.api_key) else _unauthorized()

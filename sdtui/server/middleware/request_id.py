@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class RequestIdMiddleware:
-    """The outermost ASGI middleware but for CORS."""
+    """ASGI middleware outside all others but those for CORS and the path prefix."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -48,7 +48,7 @@ class RequestIdMiddleware:
             if status:
                 raise  # part of the answer was sent: uvicorn closes the connection
             answer = ApiError(500, "InternalError", f"sdtui met an internal error ({request_id}).")
-            await respond(answer, shape_of(scope["path"]), request_id)(scope, receive, send_with_id)
+            await respond(answer, shape_of(scope), request_id)(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
             self._metrics.note_request(scope["method"], _pattern(handled), status, seconds)

@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathValue
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
@@ -67,23 +67,26 @@ class RecordAnswer(BaseModel):
 @router.get("", responses=documented("sdtui"))
 async def search(
     services: ServicesDep,
+    http: Request,
     q: Annotated[str, Query(max_length=2000, description="In the history's search language")] = "",
     offset: Annotated[int, Query(ge=0, le=_LARGEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> PageAnswer:
     """Search the pictures; without a query, all of them."""
     page = await asyncio.to_thread(services.backend.pictures.entries, q, offset=offset, limit=limit)
-    entries = [_answer(entry) for entry in page.entries]
+    entries = [_answer(http, entry) for entry in page.entries]
     return PageAnswer(total=page.total, offset=page.offset, entries=entries)
 
 
 @router.get("/{entry_id}", responses=documented("sdtui", 404))
-async def show(entry_id: EntryId, services: ServicesDep) -> RecordAnswer:
+async def show(entry_id: EntryId, services: ServicesDep, http: Request) -> RecordAnswer:
     """Return a picture's entry and record."""
 
     def read() -> RecordAnswer:
         entry = services.backend.pictures.get(entry_id)
-        return RecordAnswer(entry=_answer(entry), record=services.backend.pictures.record(entry))
+        return RecordAnswer(
+            entry=_answer(http, entry), record=services.backend.pictures.record(entry)
+        )
 
     return await asyncio.to_thread(read)
 
@@ -101,5 +104,6 @@ async def picture(entry_id: EntryId, services: ServicesDep) -> Response:
     return await picture_response(services.backend.pictures, entry_id)
 
 
-def _answer(entry: Entry) -> EntryAnswer:
-    return EntryAnswer.model_validate({**vars(entry), "url": f"/history/{entry.id}"})
+def _answer(http: Request, entry: Entry) -> EntryAnswer:
+    url = f"{http.scope.get('root_path', '')}/history/{entry.id}"
+    return EntryAnswer.model_validate({**vars(entry), "url": url})
