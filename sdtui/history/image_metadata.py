@@ -26,6 +26,9 @@ MAX_ALL_TEXTS = 16_000_000
 MAX_CHUNKS = 200_000
 """Parts of a file that are walked over."""
 
+_MAX_DEFLATE_RATIO = 1032
+"""Bytes that one compressed byte becomes at most."""
+
 XMP = "XML:com.adobe.xmp"
 """The keyword of an XMP block; the name that PNG has for it."""
 
@@ -119,12 +122,13 @@ def is_whole(path: Path) -> bool:
 def _read_png(file: BinaryIO) -> Texts:
     size: tuple[int, int] | None = None
     texts = _Collected()
+    inflater = _Inflater()
     for kind, length in _png_chunks(file):
         if kind == b"IHDR":
             header = file.read(8)
             size = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
         elif kind in (b"tEXt", b"zTXt", b"iTXt") and length <= MAX_TEXT:
-            found = _png_text(kind, file.read(length))
+            found = _png_text(kind, file.read(length), inflater)
             if found is not None:
                 texts.add(dict([found]))
         elif kind == b"eXIf" and length <= MAX_TEXT:
@@ -145,7 +149,7 @@ def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         position += length + 12
 
 
-def _png_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
+def _png_text(kind: bytes, data: bytes, inflater: _Inflater) -> tuple[str, str] | None:
     """Keyword and text of a text chunk; None if it is damaged or too long.
 
     tEXt and zTXt are Latin-1 by the standard, but many tools write UTF-8.
@@ -161,7 +165,7 @@ def _png_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
     elif compressed:
         remainder = remainder[1:]
     if compressed:
-        inflated = _inflate(remainder)
+        inflated = inflater.inflate(remainder)
         if inflated is None:
             return None
         remainder = inflated
@@ -169,14 +173,29 @@ def _png_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
     return keyword.decode("latin-1"), text
 
 
-def _inflate(data: bytes) -> bytes | None:
-    """Decompressed data; None if it is damaged, cut short or longer than MAX_TEXT."""
-    inflater = zlib.decompressobj()
-    try:
-        text = inflater.decompress(data, MAX_TEXT)
-    except zlib.error:
-        return None
-    return text if inflater.eof else None
+class _Inflater:
+    """Decompresses the texts of a file, MAX_ALL_TEXTS bytes altogether.
+
+    What is thrown away afterwards counts too: a few megabytes can hold thousands of texts that
+    take seconds to decompress.
+    """
+
+    def __init__(self) -> None:
+        self._left = MAX_ALL_TEXTS
+
+    def inflate(self, data: bytes) -> bytes | None:
+        """Decompressed data; None if it is damaged, cut short or too long."""
+        limit = min(MAX_TEXT, self._left)
+        if limit == 0:
+            return None
+        stream = zlib.decompressobj()
+        try:
+            text = stream.decompress(data, limit)
+        except zlib.error:
+            self._left -= min(limit, _MAX_DEFLATE_RATIO * len(data))
+            return None
+        self._left -= len(text)
+        return text if stream.eof else None
 
 
 def _read_jpeg(file: BinaryIO) -> Texts:

@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from sdtui.core.errors import ImageError
 from sdtui.core.text import visible
 from sdtui.history import History
+from sdtui.history.image_metadata import MAX_ALL_TEXTS, read_texts
 from sdtui.history.importers import ImportedSettings, label_of_sampler, read_picture_settings
 from sdtui.requests.request import GenerationRequest
 from tests.support.records import picture, record
@@ -325,6 +326,33 @@ def raw_png(path: Path, *chunks: bytes, size: tuple[int, int] = (64, 64)) -> Pat
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b""))
     return path
+
+
+def test_texts_are_inflated_up_to_a_limit_for_each_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inflated = 0
+    decompressobj = zlib.decompressobj
+
+    class Counting:
+        def __init__(self) -> None:
+            self._stream = decompressobj()
+
+        def decompress(self, data: bytes, limit: int) -> bytes:
+            nonlocal inflated
+            text = self._stream.decompress(data, limit)
+            inflated += len(text)
+            return text
+
+        @property
+        def eof(self) -> bool:
+            return self._stream.eof
+
+    monkeypatch.setattr("sdtui.history.image_metadata.zlib.decompressobj", Counting)
+    bombs = [chunk(b"zTXt", b"%d\0\0" % number + BOMB) for number in range(20)]
+    path = raw_png(tmp_path / "a.png", chunk(b"zTXt", b"a\0\0" + zlib.compress(b"x")), *bombs)
+    assert read_texts(path).texts == {"a": "x"}
+    assert inflated <= MAX_ALL_TEXTS
 
 
 DEEP = "[" * 100_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import socket
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from sdtui.core.errors import ImageError
 from sdtui.jobs import JobState
 from tests.support.images import png_base64
 from tests.support.live_server import PATIENCE, Live, job_state, live
@@ -139,3 +142,14 @@ def test_upload_is_not_deleted_before_images_after_a_skipped_one_are_done(tmp_pa
             generator.hold.clear()
             assert len(waiting.result().json()["images"]) == 2
     assert generator.there == [True, True]
+
+
+def test_jpeg_with_very_many_scans_is_refused(scripted: Live) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    scripted.services.uploads.check(data)
+    last_scan = data[data.rindex(b"\xff\xda") : -2]
+    many = data[:-2] + last_scan * 200 + data[-2:]
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        scripted.services.uploads.check(many)

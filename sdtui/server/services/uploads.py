@@ -24,6 +24,11 @@ _DATA_URL = re.compile(r"data:[\w.+/-]*(;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII 
 """RFC 2397. The media type is ignored, since the format is detected."""
 _ROTATED_90 = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
+_MAX_SCANS = 100
+"""Scans of a progressive JPEG; encoders write about ten. Each takes milliseconds to decode, however
+few bytes it has."""
+_START_OF_SCAN = b"\xff\xda"
+"""A marker that compressed pixels can't contain."""
 _MAX_AGE_SECONDS = 86_400.0
 
 
@@ -92,6 +97,7 @@ class Uploads:
                 warnings.simplefilter("ignore")
                 with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
                     width, height = opened.size
+                    image_format = opened.format
                     rotated = is_rotated_90(opened)
         except UnidentifiedImageError as error:
             raise _unusable("it is not a picture of a known format") from error
@@ -99,6 +105,8 @@ class Uploads:
             raise _unusable("it has far too many pixels") from error
         except (OSError, ValueError, SyntaxError, EOFError) as error:
             raise _unusable(f"it is damaged ({error})") from error
+        if image_format == "JPEG" and data.count(_START_OF_SCAN) > _MAX_SCANS:
+            raise _unusable(f"it has more than {_MAX_SCANS} scans")
         if width * height > self._max_pixels:
             raise _unusable(f"{width}×{height} pixels are more than {self._max_pixels:,}")
         return (height, width) if rotated else (width, height)
