@@ -1,1 +1,1 @@
-"""What all packages share: errors, settings, paths, files, text and fields. No libraries."""
+"""Errors, settings, paths, files, text and fields for all packages. Imports no large libraries."""

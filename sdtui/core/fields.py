@@ -1,7 +1,8 @@
-"""FieldSpec: the one definition of a field. Flags, the form and the HTTP schemas are made from it.
+"""FieldSpec: the single definition of a field. Flags, the form and the HTTP schemas are derived
+from it.
 
-It needs no library, so that the form can be shown before anything that validates is imported.
-Pydantic asks a spec for its limits when it meets one in a type annotation.
+It imports no library, so that the form can be shown before pydantic is imported. Pydantic asks a
+spec for its limits when it meets one in a type annotation.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ REQUIRED: Any = MISSING
 
 @dataclass(frozen=True, kw_only=True)
 class FieldSpec:
-    """What there is to know of a field besides its type and its default."""
+    """The properties of a field besides its type and its default."""
 
     label: str
-    """As people know it."""
+    """The name shown to users."""
     help: str
     """A sentence or two."""
     name: str = ""
@@ -33,9 +34,9 @@ class FieldSpec:
     min_length: int | None = None
     max_length: int | None = None
     check: Callable[[Any], Any] | None = None
-    """Returns the value in its usual form. Raises ValueError. It isn't called for None."""
+    """Returns the normalised value. Raises ValueError. Not called for None."""
     choices: Callable[[], Sequence[str]] | None = None
-    """For a text that is one of many; the members of an enum need no list."""
+    """Valid texts; not needed for enums."""
 
     flags: tuple[str, ...] = ()
     """Of the command line; by default the name with dashes."""
@@ -44,13 +45,13 @@ class FieldSpec:
     metavar: str = ""
 
     widget: Literal["", "prompt", "model"] = ""
-    """The form's control, where the type alone doesn't tell."""
+    """The form's control, where the type alone doesn't determine it."""
     form_label: str = ""
     """A shorter label for the form."""
     same_row: bool = False
-    """True if the form shows the field in the row of the one before it."""
+    """True if the form puts the field in the row of the previous one."""
     step: float = 1
-    """How far a key press in the form moves a number."""
+    """The change of a number per key press in the form."""
     open_text: str = "auto"
     """What the form shows while the field is left open."""
     a1111: str = ""
@@ -64,9 +65,9 @@ class FieldSpec:
     infotext: str = ""
     """The key in A1111's text about a picture."""
     aliases: tuple[str, ...] = ()
-    """Names in the settings of other tools' pictures; case, blanks and signs don't count."""
+    """Names in the settings of other tools' pictures; case, blanks and punctuation are ignored."""
     native: bool = False
-    """True if a model has a value of its own, which is taken while the field is left open."""
+    """True if a model has its own value, which is used while the field is open."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         """Called by pydantic: the type with its limits."""
@@ -105,19 +106,19 @@ def _not_bool(value: Any) -> Any:
 
 
 class Section:
-    """Base of the frozen dataclasses that a request consists of. Their fields are annotated with
+    """Base of the frozen dataclasses that make up a request. Their fields are annotated with
     FieldSpecs, and pydantic validates them."""
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
 
 class ListedSection(Section):
-    """Base of the sections that a request can hold several of. `str` gives the short text that
-    flags and the form take, e.g. "name:0.8"."""
+    """Base of sections that a request can have several of. `str` returns the short form that flags
+    and the form accept, e.g. "name:0.8"."""
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read the short text. Raises ValueError that says what is wrong with it."""
+        """Parse the short form. Raises ValueError with the problem."""
         raise NotImplementedError
 
     @classmethod
@@ -133,11 +134,11 @@ class ListedSection(Section):
 
 @dataclass(frozen=True)
 class Field:
-    """A field in its place."""
+    """A field and its position in a request."""
 
     name: str
     path: tuple[str, ...]
-    """The attributes that lead to it from the request, e.g. ("image_to_image", "strength")."""
+    """The attributes from the request to the field, e.g. ("image_to_image", "strength")."""
     spec: FieldSpec
     annotation: Any
     """The type with the spec and, where the field can be left open, None."""
@@ -162,8 +163,8 @@ class Field:
 
 
 def fields_in(kind: type, section: str = "", *, is_optional: bool = False) -> list[Field]:
-    """The fields of a dataclass and of its sections, in their order. A field without default in an
-    optional section has the default None: while it is left open, there is no such section."""
+    """Return the fields of a dataclass and of its sections, in order. A field without default in an
+    optional section has the default None: while it is open, there is no such section."""
     hints = get_type_hints(kind, include_extras=True)
     found: list[Field] = []
     for each in fields(kind):

@@ -32,7 +32,7 @@ else:
 
     def _is_free(handle: int) -> bool:
         try:
-            # Shared, so that two processes that ask at the same time both find it free.
+            # Shared, so that two processes that check at the same time both find it free.
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return False

@@ -15,8 +15,8 @@ _APP = "sdtui"
 
 
 def server_folder() -> Path:
-    """Return the folder of the server's uploads and queue, apart from the app's queue: the app
-    offers to resume orphaned jobs, and is not to offer the server's."""
+    """Return the folder of the server's uploads and queue. It is separate from the app's queue,
+    whose orphaned jobs the app offers to resume."""
     return state_folder() / "server"
 
 

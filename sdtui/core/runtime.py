@@ -1,5 +1,5 @@
-"""What changes the whole process: the garbage collector, how threads take turns, environment
-variables that libraries read, and leaving. Each for the reason that its function gives."""
+"""Process-wide settings: the garbage collector, the thread switch interval, environment variables
+of libraries, and exit. Each function gives its reason."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _DRAWINGS_PER_SECOND = "240"
 
 
 def pause_garbage_collection() -> None:
-    """Turn the garbage collector off during start-up: nothing that is made then is garbage."""
+    """Disable the garbage collector during start-up: objects created then are not garbage."""
     gc.disable()
 
 
 def resume_garbage_collection() -> None:
-    """Turn the garbage collector on after start-up, if it is off. It never looks at the objects
-    that exist by now."""
+    """Enable the garbage collector after start-up, if it is disabled, and exempt all existing
+    objects."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
@@ -32,8 +32,8 @@ def resume_garbage_collection() -> None:
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Turn the garbage collector off while objects are made that stay, and never let it look at
-    them. It would go through all of them again and again, which holds up every thread."""
+    """Disable the garbage collector while long-lived objects are created, and exempt them. It would
+    scan them repeatedly, which blocks every thread."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -45,8 +45,8 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 def shorten_thread_turns() -> None:
-    """Let a thread hold the interpreter for at most 0.5 ms (Python's default: 5 ms) while another
-    waits for it: keys, health checks and metrics shouldn't wait for the worker."""
+    """Limit how long a thread holds the interpreter while another waits to 0.5 ms (Python's
+    default: 5 ms): keys, health checks and metrics shouldn't wait for the worker."""
     sys.setswitchinterval(_TURN_SECONDS)
 
 
@@ -58,11 +58,12 @@ def skip_pydantic_plugins() -> None:
 
 
 def draw_often() -> None:
-    """Let Textual draw up to 240 times a second. It draws only what has changed, so more often is
-    not more; but what changes right after something was drawn waits for up to two such turns, and
-    that may be the effect of a key.
+    """Raise Textual's frame rate limit to 240 per second. It draws only changes, so this costs
+    nothing; but a change right after a frame waits for up to two frames, and it may be the effect
+    of a key.
 
-    Must be called before Textual is imported."""
+    Must be called before Textual is imported.
+    """
     os.environ.setdefault("TEXTUAL_FPS", _DRAWINGS_PER_SECOND)
 
 
@@ -72,11 +73,12 @@ def assume_true_colour() -> None:
 
 
 def keep_compiled_code() -> None:
-    """Let torch.compile keep its results in the cache folder, where they outlive a reboot; torch's
-    own choice is a temporary folder.
+    """Let torch.compile store its results in the cache folder, where they survive a reboot; torch's
+    default is a temporary folder.
 
-    Must be called before torch is imported. A TORCHINDUCTOR_CACHE_DIR that is set stays, and so
-    does torch's own choice where the cache folder can't be written."""
+    Must be called before torch is imported. An existing TORCHINDUCTOR_CACHE_DIR is respected, and
+    torch's default is used if the cache folder isn't writable.
+    """
     with suppress(OSError):
         folder = paths.cache_folder() / "compiled"
         folder.mkdir(exist_ok=True)
@@ -84,8 +86,8 @@ def keep_compiled_code() -> None:
 
 
 def run_in_fork(work: Callable[[], object]) -> None:
-    """Run `work` in a forked process, which then ends without this process's exit handlers. Must
-    be called while the process has only one thread."""
+    """Run `work` in a forked process, which ends without this process's exit handlers. Must be
+    called while the process has only one thread."""
     if os.fork() == 0:
         try:
             work()
@@ -94,8 +96,8 @@ def run_in_fork(work: Callable[[], object]) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once. For a worker that is inside a long step, and because it takes torch
-    a second to be unloaded. Every file must be whole by now."""
+    """Exit at once, because a worker may be inside a long step and torch takes a second to unload.
+    All files must be complete."""
     logging.shutdown()
     for stream in (sys.__stdout__, sys.__stderr__):
         with suppress(OSError, ValueError):  # nobody reads it any more, or it is closed

@@ -1,8 +1,8 @@
-"""FieldTable: all fields of a request by their unique names, whichever section they stand in.
+"""FieldTable: all fields of a request by their unique names, whatever their section.
 
-Values that a person or a program gives come in one of two forms, and may mix them: flat, by unique
-names (`{"init_image": …, "strength": …}`: flags, the form, settings, JSON of version 0.1), or in
-sections (`{"image_to_image": {"image": …}}`: JSON).
+Values from users and programs come in two forms, which may be mixed: flat, by unique names
+(`{"init_image": …, "strength": …}`: flags, the form, settings, JSON of version 0.1), or in sections
+(`{"image_to_image": {"image": …}}`: JSON).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class FieldTable(Mapping[str, Field]):
         self._names = {field.path: field.name for field in found}
         self._sections = {field.section for field in found if field.section}
         self._keys = {field.section: field.name for field in found if field.is_key}
-        """Optional section → the field that says whether it is there."""
+        """Optional section → the field that determines whether it exists."""
         if len(self._fields) < len(found):
             raise TypeError(f"two fields of {kind.__name__} share a name")
 
@@ -39,8 +39,8 @@ class FieldTable(Mapping[str, Field]):
         return len(self._fields)
 
     def name_of(self, location: Sequence[str | int]) -> str:
-        """The name of a place in a request in sections, e.g. "strength" of ("image_to_image",
-        "strength") and "loras.0.weight" of ("loras", 0, "weight")."""
+        """Return the name of a position in a request, e.g. "strength" for ("image_to_image",
+        "strength") and "loras.0.weight" for ("loras", 0, "weight")."""
         for length in (2, 1):
             path = tuple(str(part) for part in location[:length])
             if path in self._names:
@@ -48,8 +48,8 @@ class FieldTable(Mapping[str, Field]):
         return ".".join(map(str, location))
 
     def flat(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Values by unique names. What no field is known for stays as it is, for the validation to
-        name."""
+        """Return values by unique names. Unknown names are passed through, so that the validation
+        reports them."""
         flat: dict[str, Any] = {}
         for name, value in values.items():
             parts = vars(value) if isinstance(value, Section) else value
@@ -69,8 +69,8 @@ class FieldTable(Mapping[str, Field]):
         return flat
 
     def orphans(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """The flat values that belong to a section which isn't there: name → the name of the field
-        that is missing."""
+        """Return the flat values of sections that don't exist: name → the name of the missing
+        field."""
         return {
             name: key
             for name in values
@@ -81,7 +81,7 @@ class FieldTable(Mapping[str, Field]):
         }
 
     def nested(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Values in sections. Those of a section that isn't there are left out."""
+        """Return values in sections, without those of sections that don't exist."""
         flat = self.flat(values)
         orphans = self.orphans(flat)
         keys = self._keys.values()
@@ -98,7 +98,7 @@ class FieldTable(Mapping[str, Field]):
         return {**nested, **attributes}
 
     def values_of(self, request: object) -> dict[str, Any]:
-        """The flat values of a request; of a section that isn't there, the defaults."""
+        """Return the flat values of a request, with defaults for sections that don't exist."""
         return {name: self._value(request, field) for name, field in self._fields.items()}
 
     def _value(self, request: object, field: Field) -> Any:
@@ -110,7 +110,8 @@ class FieldTable(Mapping[str, Field]):
         return value
 
     def files(self, request: object) -> Iterator[tuple[str, Path]]:
-        """Every input file of a request, with the name of its field, e.g. "controls.0.image"."""
+        """Yield every input file of a request with the name of its field, e.g.
+        "controls.0.image"."""
         for name, field in self._fields.items():
             value = self._value(request, field)
             if field.is_file and value is not None:
@@ -124,8 +125,8 @@ class FieldTable(Mapping[str, Field]):
     def map_files(
         self, values: Mapping[str, Any], function: Callable[[str, Any], Any]
     ) -> dict[str, Any]:
-        """Flat values in which `function` has replaced every value of a file field; it is called
-        with the name of the field and the value. None stays."""
+        """Return flat values with every value of a file field replaced by `function`, which is
+        called with the name of the field and the value. None is left unchanged."""
         mapped = self.flat(values)
         for name, field in self._fields.items():
             value = mapped.get(name)

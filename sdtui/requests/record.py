@@ -171,12 +171,13 @@ class GenerationRecord(_Record):
     versions: dict[str, str] = Field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
-        """The flat values that were used for the first picture: those of the request, with open
-        ones filled in and with the changes of the retry ladder."""
+        """Return the flat values of the first picture: those of the request, with open ones
+        resolved and with the changes of the retry ladder."""
         made = self.settings.field_values() if self.settings else {}
         return {**self.request.values(), **made, "seed": self.seed, "num_images_per_prompt": 1}
 
     def of_image(self, index: int) -> Self:
-        """The record of one picture: `images` holds that one alone, `seed` is its seed."""
+        """Return the record of one picture: `images` holds only that one, and `seed` is its
+        seed."""
         image = next(image for image in self.images if image.index == index)
         return self.model_copy(update={"images": (image,), "seed": image.seed})

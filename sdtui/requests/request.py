@@ -1,8 +1,8 @@
-"""GenerationRequest: what is asked for.
+"""GenerationRequest: the input of a generation.
 
 A field is defined here or in a section, and nowhere else: flags, the form, the HTTP schemas and
-error messages are made from `REQUEST_FIELDS`. A new section costs its file and one line in the
-class.
+error messages are derived from `REQUEST_FIELDS`. A new section takes its own file and one line in
+the class.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ def _known_sampler(label: str) -> str:
 
 @dataclass(frozen=True)
 class GenerationRequest(Section):
-    """What a person asks for. Fields left `None` take the model's own native value when it is
-    loaded (size, steps, guidance, sampler) or are drawn at random (seed), and are recorded.
+    """A user's request. Fields that are `None` are filled with the model's native value when it is
+    loaded (size, steps, guidance, sampler) or drawn at random (seed), and are recorded.
 
-    Field names are those of diffusers. Make one with `GenerationRequest.parse` where the values
-    come from a person or a program: the constructor checks nothing.
+    Field names are those of diffusers. Use `GenerationRequest.parse` for values from users or
+    programs: the constructor checks nothing.
     """
 
     prompt: Annotated[
@@ -272,4 +272,4 @@ class GenerationRequest(Section):
 
 
 REQUEST_FIELDS: FieldTable = fields_of(GenerationRequest)
-"""Every field that can be asked for, by its unique name."""
+"""All fields of a request, by unique name."""

@@ -80,8 +80,8 @@ def _check(field: Field, value: Any) -> Any:
 
 
 def _orphan_problems(field: Field, value: Any, missing: str) -> Iterable[Problem]:
-    """What is wrong with the value of a section that isn't there. A field that is left open or has
-    its default may stand there: forms and version 0.1 name every field."""
+    """Return the problems of a value in a section that doesn't exist; none if it is open or the
+    default, since forms and version 0.1 send every field."""
     try:
         _check(field, value)
     except InvalidRequestError as error:

@@ -1,2 +1,2 @@
-"""The HTTP server: our own API, the two that existing clients speak, and metrics. It asks through
-the queue, as the other faces do, and never touches the engine."""
+"""The HTTP server: the native API, those of AUTOMATIC1111 and OpenAI, and metrics. Like the other
+interfaces it uses the queue and never the engine."""

@@ -1,4 +1,4 @@
-"""Settings of the operating system for a server; they do nothing where it lacks them."""
+"""Operating system settings of a server; they do nothing on systems that lack them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Measure what one denoiser pass and one VAE decode of the real architectures need besides their
-weights (random ones), for the constants in sdtui/models/estimate.py.
+"""Measure the memory of one denoiser pass and one VAE decode of the real architectures, without
+their (random) weights, for the constants in sdtui/models/estimate.py.
 
 python -m tests.benchmarks.calibrate_memory [--family sd1] [--size 512]
 """
@@ -21,11 +21,11 @@ from sdtui.models.component_files import CONFIGS
 from sdtui.models.estimate import DENOISER_MAPS, VAE_BYTES_PER_PIXEL
 
 _ROWS = 2
-"""Pictures and their unguided halves in one pass."""
+"""Batch size of one pass: the pictures and their unconditional halves."""
 
 
 def main() -> None:
-    """Print measured against assumed, for both parts."""
+    """Print measured and assumed bytes for both parts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--family", choices=["sd1", "sd2", "sdxl"], default="sd1")
     parser.add_argument("--size", type=int, default=512, help="pixels a side")
@@ -68,9 +68,9 @@ def _decode(vae: Any, latent: int, dtype: torch.dtype) -> None:
 
 
 def _peak_of(work: Callable[[], None]) -> int:
-    """Bytes beyond what was held before."""
+    """Return the peak bytes above those in use before."""
     meter = PeakMeter(choose_device("cpu"))
-    # What malloc keeps for later would be used first, and not be seen.
+    # Free memory that malloc has reserved would be used first and not be measured.
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     with torch.no_grad():

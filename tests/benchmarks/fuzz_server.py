@@ -1,4 +1,4 @@
-"""A long look for requests that find a fault of the server's, each run with others.
+"""Fuzz the server for a long time, several requests at once.
 
 python -m tests.benchmarks.fuzz_server [--examples 200] [--only PART-OF-A-PATH]
 """
@@ -17,7 +17,7 @@ from tests.support.tiny_models import make_sd1
 
 
 def main() -> None:
-    """Fuzz every operation in turn; ends with the first fault."""
+    """Fuzz every operation in turn; ends with the first failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=200)
     parser.add_argument("--only", default="")

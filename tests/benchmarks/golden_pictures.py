@@ -1,10 +1,10 @@
-"""Compare the pictures of this version with those of another one, bit for bit:
+"""Compare the pictures of this version with those of another one, bit for bit.
 
-    python -m tests.benchmarks.golden_pictures --against OTHER/.venv/bin/python
+python -m tests.benchmarks.golden_pictures --against OTHER/.venv/bin/python
 
 Tiny models of SD 1, 2 and XL and the pocket model, in fp32 and bf16, from text and from an init
-image, with two samplers, in batches of two. Both versions make them with `sdtui generate` on this
-machine's CPU, so that nothing depends on what another machine computes.
+image, with two samplers, in batches of two. Both versions run `sdtui generate` on this machine's
+CPU, so the result doesn't depend on another machine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PICTURES = 2
 
 
 def main() -> None:
-    """Make every picture with both versions; end with 1 if any pixel differs."""
+    """Generate every picture with both versions; exits with 1 if any pixel differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--against", type=Path, required=True, help="the other version's Python")
     other: Path = parser.parse_args().against
@@ -78,7 +78,7 @@ def _requests(folder: Path) -> Iterator[Mapping[str, object]]:
 
 
 def _generate(python: Path, prompts: Path, folder: Path) -> list[Path]:
-    """Run `sdtui generate --from`; returns the paths of the pictures in their order."""
+    """Run `sdtui generate --from`; returns the paths of the pictures in order."""
     environment = {
         **os.environ,
         "XDG_STATE_HOME": str(folder / "state"),

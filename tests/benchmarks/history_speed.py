@@ -40,7 +40,7 @@ HARD = ("a", "the -tiger", "w>=512 l", "star:yes", "date:2024 s", "-model:pocket
 
 
 def make(folder: Path, count: int) -> None:
-    """Write `count` small pictures with their JSON, two hundred a day."""
+    """Write `count` small pictures with their JSON, two hundred per day."""
     chance = random.Random(7)
     template = record(pictures=1)
     data = encode(picture(8, 8), template.of_image(0), "png")
@@ -66,33 +66,33 @@ def make(folder: Path, count: int) -> None:
 
 
 class Took(NamedTuple):
-    """Seconds on the wall, and of this process's CPU: the same on a machine that is idle."""
+    """Wall-clock seconds and this process's CPU seconds; both are equal on an idle machine."""
 
     wall: float
     cpu: float
 
 
 def measure(work: Callable[..., object], *arguments: object) -> Took:
-    """How long something takes."""
+    """Return the time that a call takes."""
     wall, cpu = time.perf_counter(), time.process_time()
     work(*arguments)
     return Took(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def open_and_show(folder: Path, index: Path) -> None:
-    """What `sdtui history list` and the UI do first."""
+    """Open the history and read its first page, as `sdtui history list` and the app do."""
     with History(folder, index) as history:
         history.refresh()
         history.entries()
 
 
 def typing(history: History, query: str) -> list[Took]:
-    """A search as it grows letter by letter: how long each takes."""
+    """Search after every letter of a word; return the time of each search."""
     return [measure(history.entries, query[:end]) for end in range(1, len(query) + 1)]
 
 
 def in_words(took: list[Took]) -> str:
-    """Median, 95th percentile and worst, on the wall and of CPU."""
+    """Return median, 95th percentile and maximum, wall-clock and CPU, as text."""
     parts = []
     for name, values in (
         ("wall", [each.wall for each in took]),
@@ -105,7 +105,7 @@ def in_words(took: list[Took]) -> str:
 
 
 def main() -> None:
-    """Make the entries, measure, print."""
+    """Create the entries, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=100_000)
     parser.add_argument("--folder", type=Path)

@@ -1,10 +1,10 @@
-"""Kills a saving process again and again, at any moment, and looks at what it left.
+"""Kill a saving process repeatedly at random moments and check its files.
 
-    python -m tests.benchmarks.kill_while_saving [--times 1000]
+python -m tests.benchmarks.kill_while_saving [--times 1000]
 
-A child saves, stars and trashes pictures as quickly as it can; it is killed with SIGKILL after
-a random moment. After every kill no partial picture or JSON may stand under its final name and
-no picture without its JSON; after a refresh the index must be what the folder is.
+A child saves, stars and trashes pictures as fast as it can and is killed with SIGKILL after a
+random delay. After every kill no partial picture or JSON may have its final name, and no picture
+may lack its JSON; after a refresh the index must match the folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SEED = 20261122
 
 
 def save_for_ever(folder: Path, index: Path, ready: Connection) -> None:
-    """What the child does: says that it is ready, then changes the history without end."""
+    """Print "ready" and then change the history in an endless loop. Run by the child."""
     image = picture(96, 96)
     with History(folder, index) as history:
         ready.send(True)
@@ -49,7 +49,7 @@ def save_for_ever(folder: Path, index: Path, ready: Connection) -> None:
 
 
 def kill_once(folder: Path, index: Path, delay: float) -> None:
-    """Start the child, let it work for `delay` seconds, kill it."""
+    """Start the child and kill it after `delay` seconds."""
     processes = multiprocessing.get_context("fork")
     receiver, sender = processes.Pipe(duplex=False)
     child = processes.Process(target=save_for_ever, args=(folder, index, sender))
@@ -65,7 +65,7 @@ def kill_once(folder: Path, index: Path, delay: float) -> None:
 
 
 def faults(folder: Path) -> list[str]:
-    """What is wrong on disk, right after a kill and before anything was mended."""
+    """Return the errors on disk right after a kill, before any recovery."""
     found = []
     for path in folder.rglob("*.png"):
         if not is_whole(path):
@@ -87,7 +87,8 @@ def faults(folder: Path) -> list[str]:
 
 
 def faults_after_refresh(folder: Path, index: Path) -> list[str]:
-    """What is wrong after the next start: leftovers, and an index that isn't the folder."""
+    """Return the errors after the next start: leftover files, or an index that differs from the
+    folder."""
     with History(folder, index) as history:
         history.refresh()
         listed = {entry.path for entry in history.every()}
@@ -100,7 +101,7 @@ def faults_after_refresh(folder: Path, index: Path) -> list[str]:
 
 
 def main() -> None:
-    """Kill, look, repeat; the exit code is 1 if anything was wrong."""
+    """Kill and check repeatedly; exits with 1 after any error."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=1000)
     options = parser.parse_args()

@@ -1,5 +1,5 @@
-"""Does memory grow? Models in turn A B A, then many jobs (some fail, some are cancelled), through
-the queue; resident memory after each part over that after the first round.
+"""Check for memory leaks: models in turn A B A, then many jobs (some fail, some are cancelled)
+through the queue; prints resident memory after each part relative to the first round.
 
 python -m tests.benchmarks.leaks [--jobs 100]
 """

@@ -1,11 +1,11 @@
-"""Load models of full size, without a network: random fp16 weights of the real architectures,
-written by one process, as a single file in the original layout or as a diffusers folder, and
-loaded by two others: one that has to read the files from the disk, and one that finds them in the
-system's file cache, as a second start does. Seconds are those until every weight was looked at.
+"""Measure the loading of full-size models without a network: random fp16 weights of the real
+architectures, written by one process as a single file in the original layout or as a diffusers
+folder, and loaded by two others: one with a cold and one with a warm file cache. The seconds
+include reading every weight once.
 
-    python -m tests.benchmarks.loading sd1 sd2 sdxl [--layout folder] [--folder /with/room]
+python -m tests.benchmarks.loading sd1 sd2 sdxl [--layout folder] [--folder /with/space]
 
-Needs, for SDXL, 7 GB of disk and 16 GB of memory.
+SDXL needs 7 GB of disk and 16 GB of memory.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tests.support.single_files import random_pipeline
 
 
 def main() -> None:
-    """Write and load a model of each family, and print a line of JSON about it."""
+    """Write and load a model of each family and print a line of JSON about it."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("families", nargs="*", default=["sd1"], choices=FAMILIES)
     arguments.add_argument("--folder", type=Path, help="where the files go for a while")
@@ -126,7 +126,7 @@ def _refuse(*_: Any, **__: Any) -> Any:
 
 
 def _touch(pipeline: Any) -> None:
-    """Look at a byte of every page of every weight: until then the file is only mapped."""
+    """Read a byte of every page of every weight: until then the file is only mapped."""
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             for tensor in part.state_dict().values():
@@ -134,7 +134,7 @@ def _touch(pipeline: Any) -> None:
 
 
 def _digests(pipeline: Any) -> dict[str, str]:
-    """The SHA-256 of every component's weights."""
+    """Return the SHA-256 of every component's weights."""
     digests = {}
     for name, part in pipeline.components.items():
         if isinstance(part, torch.nn.Module):

@@ -1,6 +1,6 @@
-"""How much time the engine adds to plain diffusers: the same pictures in turn (A B A B), previews
-off and on at every step, and the ratio pair by pair. `sdtui bench --against diffusers` is the same
-without previews, for any model.
+"""Measure the overhead of the engine over plain diffusers: the same pictures alternately (A B A B),
+with previews off and at every step, and the ratio of each pair. `sdtui bench --against diffusers`
+measures the same without previews, for any model.
 
 python -m tests.benchmarks.overhead [--pairs 9] [--steps 20]
 """
@@ -26,7 +26,7 @@ _SIZE = 256
 
 
 def main() -> None:
-    """Print a line for each of both settings."""
+    """Print a line for previews off and on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--steps", type=int, default=20)
@@ -37,7 +37,7 @@ def main() -> None:
         ("a red cat",), (options.steps,), ((_SIZE, _SIZE),), options.pairs, requested=requested
     )
     with tempfile.TemporaryDirectory() as name:
-        # Wide enough for steps of at least 50 ms.
+        # Large enough for steps of at least 50 ms.
         model = make_sd1(Path(name), width=96)
         execution = Execution(dtype=DType.FLOAT32)
         request = GenerationRequest(prompt="-", model=str(model), execution=execution, seed=1)

@@ -1,8 +1,8 @@
-"""Write a model of full size with random weights, for measuring speed and memory without a network:
+"""Write a full-size model with random weights, for measuring speed and memory without a network.
 
-    python -m tests.benchmarks.random_model sd1 FOLDER [--dtype float32]
+python -m tests.benchmarks.random_model sd1 FOLDER [--dtype float32]
 
-fp32 as in the model's own repository; its pictures mean nothing.
+fp32 as in the model's own repository; its pictures are meaningless.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FAMILIES = ("sd1", "sd2", "sdxl")
 
 
 def main() -> None:
-    """Write it as a diffusers folder."""
+    """Write the model as a diffusers folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("family", choices=FAMILIES)
     parser.add_argument("folder", type=Path)

@@ -1,5 +1,5 @@
-"""What the benchmarks of the server's cost share: one core, a generator that can be listened to,
-and how sure a median is."""
+"""Helpers of the server's overhead benchmarks: pinning to one core, a generator that can be
+instrumented, and confidence intervals of medians."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from sdtui.requests.request import GenerationRequest
 
 
 def as_served_on_one_core() -> None:
-    """From now on compute on one core, where there is a way to stay on it, and take turns as
-    `sdtui serve` does: whatever the server does is taken from the engine there."""
+    """Pin this process to one core if possible, with one torch thread and the thread switch
+    interval of `sdtui serve`, so that the server's work is taken from the engine in full."""
     quiet_libraries()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -34,16 +34,16 @@ def as_served_on_one_core() -> None:
     shorten_thread_turns()
 
 
-class Overheard(RobustStableDiffusionGenerator):
-    """The product's generator, with something between it and those it tells."""
+class InstrumentedGenerator(RobustStableDiffusionGenerator):
+    """The product's generator, with instrumented callbacks."""
 
     @classmethod
     def make(cls, settings: Settings) -> Self:
-        """As the worker makes its own."""
+        """Create the generator, as the worker does."""
         return cls(make_generator(settings).engine)
 
     def between(self, report: Report, on_image: OnImage | None) -> tuple[Report, OnImage | None]:
-        """What takes the place of both while one request is carried out."""
+        """Return replacements of both callbacks for one request."""
         return report, on_image
 
     def generate_with_fallback(
@@ -54,31 +54,33 @@ class Overheard(RobustStableDiffusionGenerator):
         cancellation: Cancellation | None = None,
         on_image: OnImage | None = None,
     ) -> GenerationResult:
-        """As the product's."""
+        """Run a request with the replaced callbacks."""
         report, on_image = self.between(report, on_image)
         return super().generate_with_fallback(
             request, report=report, cancellation=cancellation, on_image=on_image
         )
 
 
-class Middle(NamedTuple):
-    """A median or another figure, and where it lies with 95 % confidence."""
+class Statistic(NamedTuple):
+    """A median or another statistic with its 95 % confidence interval."""
 
     median: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Middle:
-        """Of some ratios; the interval by ranks, as of the sign test."""
+    def of(cls, values: Sequence[float]) -> Statistic:
+        """Return the median of ratios; the interval is from ranks, as in the sign test."""
         ordered = sorted(values)
         rank = max(0, math.floor(len(ordered) / 2 - 0.98 * math.sqrt(len(ordered))))
         return cls(statistics.median(ordered), ordered[rank], ordered[-1 - rank])
 
     @classmethod
-    def of_quickest(cls, rounds: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Middle:
-        """How much more time the quickest quarter of what comes first in each round takes than
-        that of what comes second; the interval by drawing rounds again and again (bootstrap)."""
+    def of_lower_quartiles(
+        cls, rounds: Sequence[tuple[Sequence[float], Sequence[float]]]
+    ) -> Statistic:
+        """Return the relative excess of the lower quartile of the first values in each round over
+        that of the second; the interval is from resampling the rounds (bootstrap)."""
         chance = random.Random(0)
 
         def more(drawn: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:

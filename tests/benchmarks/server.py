@@ -1,8 +1,9 @@
-"""How the server does: how quickly it answers while a picture is made, and two hundred clients at
-once. Each ends with 1 if its bar is missed. What it adds to the engine's time: server_overhead.
+"""Measure the server's response times while a picture is made, and its behaviour with two hundred
+clients. Exits with 1 if a limit is exceeded. For the time added to the engine's see
+server_overhead.
 
-python -m tests.benchmarks.server latency [--seconds 20]
-python -m tests.benchmarks.server crowd [--seconds 120] [--clients 200]
+python -m tests.benchmarks.server latency [--seconds 20] python -m tests.benchmarks.server crowd
+[--seconds 120] [--clients 200]
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ import httpx
 import psutil
 
 _LONGEST = 0.050
-"""Seconds of /health and /metrics, p99."""
+"""Maximum seconds of /health and /metrics, p99."""
 _PATIENCE = 600.0
-"""Seconds after which a request of the crowd counts as hung, on however busy a machine."""
+"""Seconds after which a request of the crowd counts as hung, even on a busy machine."""
 _MOST_GROWTH = 1.05
-"""Resident memory at the end, of that after an eighth of the time."""
+"""Maximum ratio of resident memory at the end to that after an eighth of the time."""
 
 
 def main() -> None:
-    """Run one of the measurements; ends with 1 if its bar is missed."""
+    """Run one of the measurements; exits with 1 if its limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("latency", "crowd"))
     parser.add_argument("--seconds", type=float)
@@ -57,7 +58,7 @@ class _Served:
 
 @contextmanager
 def _served(*arguments: str) -> Iterator[_Served]:
-    """The command in a process of its own, with folders of its own."""
+    """Run the command in its own process with its own folders."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "SDTUI_PICTURES": f"{folder}/pictures"}
         environment |= {"XDG_STATE_HOME": f"{folder}/state", "XDG_CONFIG_HOME": f"{folder}/config"}
@@ -79,7 +80,7 @@ def _served(*arguments: str) -> Iterator[_Served]:
 
 
 def _latency(seconds: float) -> list[str]:
-    """/health and /metrics while pictures are made one after the other."""
+    """Measure /health and /metrics while pictures are made one after the other."""
     with _served() as served, httpx.Client(base_url=served.url, timeout=30) as ask:
         body = {"prompt": "a red apple", "num_inference_steps": 150, "width": 256, "height": 256}
         for _ in range(10):
@@ -108,7 +109,7 @@ def _latency(seconds: float) -> list[str]:
 
 
 async def _crowd(seconds: float, clients: int) -> list[str]:
-    """Clients that ask without end; every tenth of them goes away before the answer."""
+    """Run clients that send requests in a loop; every tenth one disconnects before the reply."""
     ends: Counter[str] = Counter()
     waits: list[float] = []
     resident: list[float] = []
@@ -163,7 +164,7 @@ async def _crowd(seconds: float, clients: int) -> list[str]:
 
 
 def _jobs_when_idle(url: str) -> Counter[str]:
-    """How many jobs ended in each way, once nothing runs or waits any more."""
+    """Return the number of jobs in each final state, once none runs or waits."""
     with httpx.Client(base_url=url, timeout=_PATIENCE) as ask:
         while (health := ask.get("/health").json())["running"] or health["queue_length"]:
             time.sleep(0.1)

@@ -1,9 +1,9 @@
-"""Measure whether the server's work slows the engine's own steps.
+"""Measure whether the server's work slows down the engine's steps.
 
-In each picture over HTTP the events of every other step, previews among them, go to the server; the
-others don't. A step after reported events is compared with the two around it, which cancels slow
-drift of the machine. All on one core where the process can be pinned: the server's work is then
-taken from the engine in full.
+In each picture over HTTP the events of every other step, including previews, are sent to the
+server. A step after reported events is compared with its two neighbours, which cancels slow drift
+of the machine. Everything runs on one core where the process can be pinned: the server's work is
+then taken from the engine in full.
 
 python -m tests.benchmarks.server_steps [--pictures 30] [--steps 60]
 """
@@ -20,20 +20,21 @@ from pathlib import Path
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.run import OnImage
 from sdtui.requests.events import Event, Preview, Report, Step
-from tests.benchmarks.served import Middle, Overheard, as_served_on_one_core
+from tests.benchmarks.served import InstrumentedGenerator, Statistic, as_served_on_one_core
 from tests.support.live_server import live
 
 
-class _EveryOther(Overheard):
-    """Reports the events of every other step, and notes when each ended."""
+class _EveryOther(InstrumentedGenerator):
+    """Reports the events of every other step and records when each step ended."""
 
     def __init__(self, engine: StableDiffusionEngine) -> None:
         super().__init__(engine)
         self.pictures: list[list[tuple[float, bool]]] = []
-        """When each step ended, and whether its events were reported."""
+        """For each step: its end, and whether its events were reported."""
 
     def between(self, report: Report, on_image: OnImage | None) -> tuple[Report, OnImage | None]:
-        """Every other step's events, beginning with the first in every other picture."""
+        """Return callbacks for every other step's events, starting with the first in every other
+        picture."""
         ends: list[tuple[float, bool]] = []
         starts_reported = len(self.pictures) % 2 == 0
         self.pictures.append(ends)
@@ -48,7 +49,7 @@ class _EveryOther(Overheard):
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=30)
     parser.add_argument("--steps", type=int, default=60)
@@ -69,7 +70,7 @@ def main() -> None:
 
 
 def _compared(ends: list[tuple[float, bool]]) -> list[tuple[float, float]]:
-    """Of each step: its seconds, and how many more it took with reported events than without."""
+    """Return each step's seconds, and the additional seconds after reported events."""
     steps = [(end - begin, reported) for (begin, reported), (end, _) in pairwise(ends)]
     compared = []
     for (before, _), (seconds, reported), (after, _) in zip(
@@ -82,7 +83,7 @@ def _compared(ends: list[tuple[float, bool]]) -> list[tuple[float, float]]:
 
 def _sum_up(compared: list[tuple[float, float]]) -> None:
     step = statistics.median(seconds for seconds, _ in compared)
-    added = Middle.of([more / step for _, more in compared])
+    added = Statistic.of([more / step for _, more in compared])
     print(f"{len(compared)} steps of {step * 1000:.1f} ms: reported events add {added}")  # noqa: T201
 
 

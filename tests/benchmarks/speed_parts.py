@@ -1,9 +1,10 @@
-"""What each part of the speed presets gains, and how much it changes the picture: the engine with
-that part alone and without, in turn (A B A B), and the ratio pair by pair.
+"""Measure the gain of each part of the speed presets and its effect on the picture: the engine with
+and without that part alternately (A B A B), and the ratio of each pair.
 
 python -m tests.benchmarks.speed_parts [MODEL] [--size 256] [--steps 20] [--pairs 5]
 
-Gains show with any weights; the difference of the pictures means something for a trained model.
+Gains can be measured with any weights; the picture difference is meaningful only for a trained
+model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`sdtui bench` as a person or script runs it: in a process of its own."""
+"""`sdtui bench` in a process of its own."""
 
 from __future__ import annotations
 

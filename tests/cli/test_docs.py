@@ -17,7 +17,8 @@ from tests.support.terminal import ROOT
 
 
 def on_terminal(*arguments: str, rows: int = 24, **environment: str) -> str:
-    """What a terminal of 80 columns gets from `sdtui ARGUMENTS`, with a pager that marks lines."""
+    """Return the output of `sdtui ARGUMENTS` on a terminal of 80 columns, with a pager that marks
+    lines."""
     child = pexpect.spawn(
         sys.executable,
         ["-m", "sdtui", *arguments],

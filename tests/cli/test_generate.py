@@ -1,4 +1,4 @@
-"""`sdtui generate` as a person or script runs it: in a process of its own."""
+"""`sdtui generate` in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line around the commands."""
+"""Exit codes and errors of the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared by the engine's tests."""
+"""Fixtures of the engine's tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.events import Events
 
 @pytest.fixture
 def engine() -> Iterator[StableDiffusionEngine]:
-    """An engine on the CPU without a model."""
+    """An engine on the CPU without a loaded model."""
     with StableDiffusionEngine(Settings(device="cpu")) as engine:
         yield engine
 

@@ -1,4 +1,4 @@
-"""How many pictures are made at once."""
+"""The batch size."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sdtui.models import estimate_run
 
 @dataclass(frozen=True)
 class _Device(Device):
-    """With as much free memory as a test wants."""
+    """A device with a given amount of free memory."""
 
     free: int = 2**40
 
@@ -77,7 +77,7 @@ def test_gpu_batches_as_many_as_fit(model: LoadedModel) -> None:
 def test_pictures_that_do_not_fit_are_split_into_equal_batches(
     model: LoadedModel, mode: MemoryMode
 ) -> None:
-    """Room for five of eight at once: two batches of four."""
+    """There is memory for five of eight pictures: two batches of four."""
     estimate = estimate_run(model.description, DType.FLOAT32, 512, 512, 5)
     free = estimate.peaks[mode] - (estimate.weights if mode is MemoryMode.FULL else 0)
     assert _choose(_on_gpu(model, mode, free), 512, 8) == 4

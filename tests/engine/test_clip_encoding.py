@@ -1,4 +1,4 @@
-"""Our own encoding of prompts gives what diffusers gives."""
+"""Prompt encoding gives the same embeddings as diffusers."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def test_embeddings_equal_those_of_encode_prompt(
 
 
 def test_sdxl_skips_layers_like_diffusers(tmp_path: Path) -> None:
-    """diffusers counts from the layer that SDXL takes without clip skip, and not for the negative
-    prompt."""
+    """diffusers counts from the layer that SDXL uses by default, and doesn't apply it to the
+    negative prompt."""
     model = load(tmp_path, "sdxl")
     expected = model.pipeline.encode_prompt("a cat", clip_skip=1, device=torch.device("cpu"))
     encoded = encode_clip(model, "a cat", "", guidance=True, clip_skip=3)

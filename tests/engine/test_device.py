@@ -1,4 +1,4 @@
-"""The number format that is chosen for a device, by what its processor can do."""
+"""The number format chosen for a device by its processor's features."""
 
 from __future__ import annotations
 

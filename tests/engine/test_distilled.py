@@ -1,4 +1,4 @@
-"""Distilled models are run with their own steps, sampler and guidance."""
+"""Distilled models use their own steps, sampler and guidance."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _FLOAT32 = Execution(dtype=DType.FLOAT32)
 
 @pytest.fixture(scope="module")
 def lcm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that takes its guidance as an embedding."""
+    """A model that takes guidance as an embedding."""
     return make_sd1(tmp_path_factory.mktemp("models") / "lcm", time_cond_proj_dim=8)
 
 
 def test_lcm_picture_is_that_of_diffusers(shared_engine: StableDiffusionEngine, lcm: Path) -> None:
-    # By itself a CPU may take bfloat16.
+    # The default on a CPU may be bfloat16.
     request = GenerationRequest(prompt="a red cat", model=str(lcm), seed=42, execution=_FLOAT32)
     native = generate(shared_engine, request)
     settings = native.record.settings

@@ -1,4 +1,4 @@
-"""What the engine tells and does beside making the picture."""
+"""The engine's events, records and errors."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_truncation_is_reported_for_both_prompts_and_encoders(
         for field in ("prompt", "negative_prompt")
         for encoder in ("text_encoder", "text_encoder_2")
     }
-    # One character is one token here: 70 + 4 + 1 fit.
+    # Each character is one token here: 70 + 4 + 1 fit.
     assert set(found.values()) == {"nd"}
 
 
@@ -277,7 +277,7 @@ def test_init_images_of_every_color_mode_are_opened(
     "exif",
     [
         b"II*\0",
-        # A description that is said to be a number, which Pillow reads but can't write again.
+        # A description whose EXIF type is a number, which Pillow reads but can't write.
         b"Exif\0\0II*\0\x08\0\0\0\x02\0\x0e\x01\x05\0\x01\0\0\0\x26\0\0\0"
         b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0hello\0\0\0",
     ],

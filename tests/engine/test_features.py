@@ -1,4 +1,4 @@
-"""Features plug into a run by their hooks: made-up ones use every hook."""
+"""Features plug into a run by their hooks: the test features use every hook."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Scale:
 
 @dataclass(frozen=True)
 class _FromUpscaled:
-    """Begins from the latents of the pass before."""
+    """Starts from the upscaled latents of the previous pass."""
 
     def latents(
         self,
@@ -72,7 +72,7 @@ def _scale_less(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
 
 
 class _Upscale(Feature[_Scale]):
-    """Two passes, the second one larger; asked for by a word of the prompt."""
+    """Two passes, the second one larger; enabled by a word in the prompt."""
 
     name = "upscale"
 
@@ -193,7 +193,7 @@ def test_rung_of_a_feature_comes_before_the_lossy_ones_of_the_engine(
     attempts = result.record.attempts
     assert [attempt.rung for attempt in attempts] == [None, "free caches", "no upscaling"]
     assert not attempts[-1].lossless
-    # The first pass was made once.
+    # The first pass ran once.
     assert calls == [8] * STEPS + [16, 16] + [8] * (STEPS // 2)
 
 
@@ -212,7 +212,7 @@ def test_policies_that_allow_no_other_loss_have_no_lossy_rung_of_a_feature(polic
 
 
 class _EveryHook(Feature[str]):
-    """Notes every hook; asked for by the negative prompt, which is its section."""
+    """Records every hook; enabled by the negative prompt, which is its section."""
 
     name = "every_hook"
 
@@ -376,8 +376,8 @@ def test_what_was_applied_is_undone_when_the_run_fails(
 
 
 class _Whisper(Feature[int]):
-    """Asked for by a word of the prompt, brought by models that have a native sampler, and nothing
-    for models of SDXL."""
+    """Enabled by a word in the prompt or by models that have a native sampler; not supported for
+    SDXL."""
 
     name = "whisper"
     fields = ("clip_skip",)

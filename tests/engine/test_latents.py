@@ -1,4 +1,4 @@
-"""Between pixels and latents."""
+"""Conversion between pixels and latents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading folders: whole ones, and every way in which one can be wrong."""
+"""Loading model folders, complete and damaged ones."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ pytestmark = pytest.mark.usefixtures("no_network")
 
 @pytest.fixture
 def copy(tiny_sd1: Path, tmp_path: Path) -> Path:
-    """A model folder that a test may break."""
+    """A model folder that a test may change."""
     return Path(shutil.copytree(tiny_sd1, tmp_path / "copy"))
 
 
 def load(path: Path, dtype: torch.dtype = torch.float32) -> Any:
-    """Load a model without an audience."""
+    """Load a model without reporting."""
     return load_pipeline(describe_model(path), dtype, lambda *_: None, Cancellation())[0]
 
 
@@ -56,7 +56,7 @@ def test_library_errors_are_logged_with_their_traceback(
 
 
 def refused(path: Path) -> SdtuiError:
-    """The error that loading ends with: one line, whoever wrote it."""
+    """Return the error of loading, which must be one line."""
     with pytest.raises(SdtuiError) as caught:
         load(path)
     assert "\n" not in str(caught.value)
@@ -242,7 +242,7 @@ def test_remote_code_of_a_tokenizer_is_not_run(copy: Path) -> None:
 
 
 class _LargestOf(TorchDispatchMode):
-    """Watches the tensors that torch makes with data, and remembers the largest in fp32."""
+    """Watches the tensors that torch creates with data, and records the largest in fp32."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -1,5 +1,5 @@
-"""The memory modes' machinery, with the CPU standing where a GPU would: the hooks are the same,
-the moves go nowhere. What they save can only be seen on a GPU."""
+"""The memory modes, with the CPU in the role of a GPU: the hooks are the same, the moves have no
+effect. The memory savings can only be measured on a GPU."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.support.faults import Fault, module_of
 from tests.support.images import difference
 from tests.support.requests import make_request
 
-# Sequential offload can't be run like this: accelerate takes "cpu:0" and "cpu" for two devices.
+# Sequential offload can't run like this: accelerate takes "cpu:0" and "cpu" for two devices.
 _MODES = (MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD, MemoryMode.GROUP_OFFLOAD)
 
 
 @pytest.fixture
 def offloading() -> Iterator[StableDiffusionEngine]:
-    """An engine that takes its device to have every mode."""
+    """An engine with a device that supports every mode."""
     with StableDiffusionEngine(Settings(device="cpu")) as engine:
         engine.modes = _MODES
         yield engine
@@ -65,7 +65,7 @@ def test_ladder_tries_leaner_memory_modes(
 
     def placed(pipeline: Any, *rest: Any) -> None:
         place(pipeline, *rest)
-        # A model that was loaded anew has lost the hook.
+        # A reloaded model has lost the hook.
         pipeline.unet.register_forward_pre_hook(fault)
 
     full = generate(offloading, make_request(tiny_sd1, memory_mode="full")).images[0]

@@ -1,4 +1,4 @@
-"""Families whose pipelines run as a whole: what they accept is given, what they don't is said."""
+"""Families whose pipelines run as a whole: accepted arguments are passed, others are reported."""
 
 from __future__ import annotations
 

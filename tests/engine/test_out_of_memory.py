@@ -1,4 +1,4 @@
-"""Memory runs out in every stage of a real pipeline: it recovers, or tells the whole story."""
+"""Out-of-memory in every stage of a real pipeline: the run recovers, or reports every attempt."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_failure_lists_every_attempt(
     assert len(record.attempts) >= 2
     assert all(attempt.stage is stage and attempt.error for attempt in record.attempts)
     assert record.attempts[-1].changes == "448×64 → 384×64"
-    # The model is still good for the next run.
+    # The model can be used for the next run.
     assert generator.generate_with_fallback(_request(tiny_sd1)).error is None
 
 
@@ -158,7 +158,7 @@ def test_tensors_of_a_failed_attempt_are_freed(
         if not seen:
             seen.append(weakref.ref(args[0]))
             raise cuda_out_of_memory()
-        # By the next attempt what the failed one held must be gone, without gc's help later.
+        # The failed attempt's objects must be released before the next one, without relying on gc.
         assert seen[0]() is None
 
     handle = model.pipeline.unet.register_forward_pre_hook(fail)
@@ -199,7 +199,7 @@ def test_other_errors_are_not_retried(
 def test_finished_pictures_survive_a_failure(
     generator: RobustStableDiffusionGenerator, tiny_sd1: Path
 ) -> None:
-    # More than half of what fills a CPU, so the pictures are made one by one.
+    # More than half of a CPU's batch, so the pictures are made one by one.
     wanted = _request(
         tiny_sd1, width=512, height=264, num_images_per_prompt=2, num_inference_steps=1
     )

@@ -1,4 +1,4 @@
-"""The retry ladder as data: no pipeline, no torch."""
+"""The retry ladder as data, without a pipeline or torch."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _plan(modes: tuple[MemoryMode, ...] = _GPU, batch_size: int = 4) -> Plan:
 
 
 def _walk(policy: Policy, stage: Stage, plan: Plan) -> list[tuple[str, str]]:
-    """Every rung that is taken when a stage never stops failing."""
+    """Return every rung that is used when a stage never stops failing."""
     taken = []
     attempts = 1
     while (step := next_step(policy, plan, stage, attempts)) is not None:

@@ -1,4 +1,4 @@
-"""The engine's pictures are those of plain diffusers, pixel for pixel, in fp32."""
+"""The engine's pictures equal those of plain diffusers, pixel for pixel, in fp32."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SAMPLERS = {
 
 
 def _plain(cls: Any, folder: Path, sampler: str, **arguments: Any) -> Image.Image:
-    """A picture by diffusers alone."""
+    """Return a picture made by diffusers alone."""
     pipeline = cls.from_pretrained(folder, dtype=torch.float32)
     scheduler, settings = _SAMPLERS[sampler]
     pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config, **settings)

@@ -1,4 +1,4 @@
-"""Every sampler that people can name is one that diffusers has."""
+"""Every sampler label has a scheduler in diffusers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _CONFIG = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_li
 
 
 def original(cls: str = "DDIMScheduler", **settings: Any) -> Any:
-    """The scheduler that a model came with."""
+    """A model's own scheduler."""
     return getattr(diffusers, cls)(**{**_CONFIG, **settings})
 
 
-# Not ours: diffusers hands tensors to numpy.
+# A warning of diffusers, which passes tensors to numpy.
 @pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
 @pytest.mark.parametrize("label", sampler_labels())
 def test_every_sampler_label_gives_a_scheduler(label: str) -> None:

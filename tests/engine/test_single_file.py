@@ -1,4 +1,5 @@
-"""Single-file checkpoints in the original layout give the model that they were made from."""
+"""Single-file checkpoints in the original layout load as the pipeline that they were written
+from."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ pytestmark = pytest.mark.usefixtures("no_network")
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, ModelDescription]]:
-    """Each family's small pipeline, and the description of the single file made from it (the
-    family of a real one shows in the widths that are made smaller here)."""
+    """Each family's small pipeline, and the description of its single file (the family is set here,
+    since it is recognised by the widths, which are smaller)."""
     quiet_libraries()
     models = {}
     for family in FAMILIES:
@@ -55,12 +56,12 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, 
 
 
 def load(description: ModelDescription, dtype: torch.dtype = torch.float32) -> Any:
-    """Load a model without an audience."""
+    """Load a model without reporting."""
     return load_pipeline(description, dtype, lambda *_: None, Cancellation())[0]
 
 
 def picture(pipeline: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """A small picture, as numbers."""
+    """Return a small picture as an array."""
     result = pipeline(
         "a red cat, on a mat",
         num_inference_steps=2,
@@ -88,7 +89,7 @@ def test_checkpoint_gives_the_original_weights_and_picture(
                 assert torch.equal(weights[key], tensor), f"{name}.{key}"
             compared += 1
     assert compared == (4 if family == "sdxl" else 3)
-    # Not bit for bit: weights that lie elsewhere in memory are added up in another order.
+    # Not bit for bit: the order of summation depends on the weights' memory layout.
     np.testing.assert_allclose(picture(loaded), picture(original), rtol=0, atol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""Speed presets: what they turn on, and that what a model or machine lacks is no error."""
+"""Speed presets: what they turn on, and that missing support is not an error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.tiny_other_families import make_flux
 
 @pytest.fixture
 def without_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiling takes a minute; what happens where it can't be done is tested by itself."""
+    """Compiling takes a minute; a missing compiler is tested separately."""
     monkeypatch.setattr(presets, "_why_no_compiler", lambda _: "not in this test")
 
 
@@ -72,7 +72,7 @@ def test_projections_are_fused_on_a_gpu(engine: StableDiffusionEngine, tiny_sd1:
     request = _request(tiny_sd1, Speed.QUALITY)
     before = generate(engine, request).images[0]
     assert engine.loaded is not None
-    # The CPU stands where a GPU would: fusing doesn't depend on it.
+    # The CPU in the role of a GPU: fusing doesn't depend on the device.
     gpu = Device(torch.device("cuda", 0))
     found = presets.turn_on(engine.loaded.pipeline, [presets.fused_projections], gpu)
     assert (found.names, found.notices) == (("fused projections",), ())
@@ -137,7 +137,7 @@ def test_missing_compiler_does_not_prevent_the_picture(
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(inductor.cpp, "cxx", ("/nonexistent/c++",))
-    # Found out once in a process; other tests may have done so.
+    # The result is cached per process; other tests may have set it.
     monkeypatch.setattr(presets, "_why_no_compiler", presets._why_no_compiler.__wrapped__)
     record = generate(engine, _request(tiny_sd1, Speed.MAX, num_inference_steps=1)).record
     assert record.success
@@ -171,7 +171,7 @@ def test_compiled_blocks_do_not_depend_on_the_thread_count(
 
 
 def _three_busy(second: float) -> Used:
-    """Others keep three cores busy."""
+    """Other processes keep three cores busy."""
     return Used(clock=second, own=second, all=4 * second)
 
 
@@ -186,7 +186,7 @@ class _Block(nn.Module):
 
 
 class _CountingUNet(nn.Module):
-    """Blocks in the order of a UNet, without what they compute."""
+    """The blocks of a UNet in order, without their computation."""
 
     def __init__(self) -> None:
         super().__init__()

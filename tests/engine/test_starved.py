@@ -1,4 +1,4 @@
-"""Memory that truly runs out: torch's own allocator fails under an address-space limit."""
+"""Real out-of-memory: torch's allocator fails under an address-space limit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _starve(model: Path, policy: str, megabytes: int) -> GenerationRecord:
 
 
 def test_decode_recovers_with_tiling(tiny_sd1: Path) -> None:
-    # How much is just too little depends on the machine a bit.
+    # The exact limit depends on the machine.
     records = (_starve(tiny_sd1, "strict", megabytes) for megabytes in (80, 70, 90, 60, 100))
     record = next(record for record in records if record.success and len(record.attempts) > 1)
     assert record.attempts[0].stage is Stage.DECODE

@@ -1,4 +1,4 @@
-"""How many threads compute on the CPU while others keep cores busy."""
+"""The number of CPU threads while other processes keep cores busy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def several_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class _Machine:
-    """Others keep `busy` cores busy; this process uses two."""
+    """Other processes keep `busy` cores busy; this process uses two."""
 
     def __init__(self) -> None:
         self.now = Used(clock=-1000.0, own=0.0, all=0.0)

@@ -1,4 +1,4 @@
-"""Interfaces know a backend by its protocols."""
+"""Interfaces use a backend only through its protocols."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _LOCAL = {
     },
     "sdtui.monitor": {"Monitor"},
 }
-"""What the fronts of packages offer that works with this machine's disk or hardware."""
+"""Public names of packages that use this machine's disk or hardware."""
 _EXEMPT = {"cli/doctor.py": {"hub_cache_folder"}}
-"""`sdtui doctor` looks at this machine, whatever the backend."""
+"""`sdtui doctor` examines this machine, whatever the backend."""
 
 
 def _local_imports(file: Path) -> Iterator[str]:
-    """Yield what a file imports that only works on this machine."""
+    """Yield a file's imports that only work on this machine."""
     exempt = _EXEMPT.get(file.relative_to(_ROOT).as_posix(), set())
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):

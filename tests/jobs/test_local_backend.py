@@ -30,7 +30,7 @@ def generator() -> ScriptedGenerator:
 
 @pytest.fixture
 def open_backend(tmp_path: Path, generator: ScriptedGenerator) -> Iterator[OpenBackend]:
-    """Backends over the same folders, as those of one process after the other."""
+    """Backends over the same folders, like those of successive processes."""
     opened: list[LocalBackend] = []
 
     def open_() -> LocalBackend:

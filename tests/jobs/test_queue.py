@@ -35,7 +35,7 @@ class _File:
 
 @dataclass
 class Store:
-    """Keeps pictures in a list; `full` = the disk is full."""
+    """Stores pictures in a list; with `full` the disk is full."""
 
     saved: list[Image.Image] = field(default_factory=list)
     full: bool = False
@@ -144,7 +144,7 @@ def test_paused_queue_starts_nothing_and_resumes_in_the_new_order(
     first, second, third = (job.id for job in jobs)
     queue.move(third, 0)
     assert [job.id for job in queue.jobs()] == [third, first, second]
-    # A job would go before this, so none can start once it is done.
+    # Jobs take precedence over the preload, so no job can start any more once it is done.
     queue.unload()
     assert unloaded.wait(60)
     assert started == []
@@ -195,7 +195,7 @@ class _NoEngine:
 
 
 class _Breaking:
-    """A generator with a fault of its own, and one that ends when it is told to."""
+    """A generator with a bug, which ends on request."""
 
     def __init__(self, release: threading.Event) -> None:
         self.engine = _NoEngine()

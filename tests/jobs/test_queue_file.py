@@ -17,13 +17,13 @@ from sdtui.requests.request import GenerationRequest
 
 
 def prompts(folder: Path) -> list[list[str]]:
-    """What each file holds."""
+    """Return the prompts in each file."""
     contents = [json.loads(file.read_text()) for file in sorted(folder.glob("queue-*.json"))]
     return [[job["request"]["prompt"] for job in each["jobs"]] for each in contents]
 
 
 def job(prompt: str, state: JobState = JobState.QUEUED) -> Job:
-    """A job as it stands."""
+    """A job in its current state."""
     return Job(id=prompt, request=GenerationRequest(prompt=prompt), state=state)
 
 
@@ -47,7 +47,7 @@ def test_final_save_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_queue_of_a_live_process_is_not_taken(tmp_path: Path) -> None:
-    """And it is let go of however the process ends."""
+    """The lock is released however the process ends."""
     keeps = """
 import sys, time
 from pathlib import Path
@@ -71,7 +71,7 @@ time.sleep(60)
 
 
 def leave_behind(folder: Path, *jobs: Job) -> None:
-    """What a process that is no more leaves."""
+    """Write the files of a process that has died."""
     QueueFile(folder).save_final(jobs)
 
 
@@ -119,7 +119,7 @@ def test_invalid_queue_file_is_ignored(tmp_path: Path) -> None:
 
 
 def test_queue_of_version_0_1_is_read(tmp_path: Path) -> None:
-    """It called `is_cancelled` and `is_user_error` by other names."""
+    """It had other names for `is_cancelled` and `is_user_error`."""
     job = {
         "id": "1",
         "request": {"prompt": "a cat", "seed": 7, "strength": 0.5, "init_image": "/tmp/a.png"},

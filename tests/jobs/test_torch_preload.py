@@ -1,4 +1,4 @@
-"""What holds up other threads while torch is imported is kept away."""
+"""Importing torch doesn't block other threads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ assert "libtorch_cpu" in Path("/proc/self/maps").read_text()
 
 @pytest.fixture(autouse=True)
 def thawed() -> Iterator[None]:
-    """The test's own process goes on as it was."""
+    """Restore the test process's garbage collection."""
     yield
     gc.unfreeze()
 

@@ -1,4 +1,4 @@
-"""Servers for tests: one with the pocket model, shared by all, and a scripted one."""
+"""Servers for tests: a shared one with the pocket model, and one with a scripted generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A1111's API: the package webuiapi as it is, and what SillyTavern and Open WebUI call."""
+"""A1111's API with the package webuiapi, and the requests of SillyTavern and Open WebUI."""
 
 from __future__ import annotations
 
@@ -297,9 +297,9 @@ def test_progress_interrupt_and_skip_act_on_the_running_job(
         ask.post("/sdapi/v1/skip")
         generator.hold.clear()
         thread.join(PATIENCE)
-        # The script makes its pictures at its end, so the first one alone is missing.
+        # The script makes its pictures at its end, so only the first one is missing.
         assert json.loads(answers["skipped"]["info"])["all_seeds"] == [2, 3]
-        # Somebody else's job is left alone.
+        # Another client's job is not interrupted.
         generator.hold.set()
         other = ask.post("/jobs", json={"prompt": "other"}).json()
         scripted.until(lambda: scripted.services.job_events.running == other["id"])
@@ -310,7 +310,7 @@ def test_progress_interrupt_and_skip_act_on_the_running_job(
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupts that wait for as long as a busy machine may need to notice a hang-up."""
+    """Let interrupts wait as long as a busy machine needs to notice a disconnect."""
     monkeypatch.setattr("sdtui.server.api.a1111.progress._DELAY_SECONDS", 2.0)
 
 
@@ -324,7 +324,7 @@ def _txt2img(running: Live, prompt: str) -> Any:
 def test_client_that_hangs_up_cancels_only_its_own_job(
     scripted: Live, generator: ScriptedGenerator, hangs_up_first: bool
 ) -> None:
-    """A front end closes the request of the one who gives up, and interrupts; some do it twice."""
+    """A front end closes the cancelled request and sends an interrupt; some send two."""
     generator.hold.set()
     with ThreadPoolExecutor(1) as thread, scripted.client() as ask:
         running = thread.submit(_txt2img, scripted, "runs")
@@ -351,7 +351,7 @@ def test_client_that_hangs_up_cancels_only_its_own_job(
 
 
 def _two(threads: ThreadPoolExecutor, running: Live) -> list[Future[Any]]:
-    """Two requests from one address, the first of which is being carried out."""
+    """Send two requests from one address; the first is running."""
     first = threads.submit(_txt2img, running, "first")
     running.until(lambda: running.services.job_events.running is not None)
     second = threads.submit(_txt2img, running, "second")

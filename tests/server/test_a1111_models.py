@@ -1,4 +1,4 @@
-"""Choosing models by A1111's API."""
+"""Choosing models with A1111's API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.scripted_generator import ScriptedGenerator
 
 
 def folder_of(tmp_path: Path, *names: str) -> Path:
-    """A folder of models that are known by their names alone."""
+    """A folder of models that consist of their names."""
     models = tmp_path / "models"
     for name in names:
         (models / name).mkdir(parents=True)
@@ -43,7 +43,7 @@ def test_chosen_model_is_loaded(tmp_path: Path, generator: ScriptedGenerator) ->
         named = {"infotext": "a cat\nSteps: 2, Sampler: Euler, Model: two"}
         ask.post("/sdapi/v1/txt2img", json=named)
         assert [request.model for request in generator.requests[2:]] == ["one", "two"]
-        # That nothing is to be restored changes nothing where nothing was overridden.
+        # Restoring has no effect if nothing was overridden.
         ask.post("/sdapi/v1/options", json={"sd_model_checkpoint": "two"})
         ask.post("/sdapi/v1/txt2img", json={**named, "override_settings_restore_afterwards": False})
         assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "two"
@@ -56,7 +56,7 @@ def test_similar_model_titles_are_distinguished(
     settings = Settings(device="cpu", model=str(models / "one"), model_folders=(models,))
     with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
         titles = [each["title"] for each in ask.get("/sdapi/v1/sd-models").json()]
-        # The default one, named by its path, is listed once.
+        # The default model, configured by its path, is listed once.
         assert titles == [str(models / "one"), "pocket", "two [best]"]
         for title in (*titles, "pocket [abcdef1234]", "pocket.safetensors"):
             options = {"sd_model_checkpoint": title}
@@ -76,7 +76,7 @@ def test_model_that_fails_to_load_is_refused_and_not_chosen(
         live(tmp_path, lambda _: generator, settings=settings, warm=False) as running,
         running.client() as ask,
     ):
-        # The first one, too.
+        # The default model, too.
         running.until(lambda: ask.get("/health").json()["status"] == "failed")
         assert ask.get("/health").json()["problem"] == "its unet is cut short. Fetch it again."
         not_ready = ask.get("/readyz")
@@ -87,14 +87,14 @@ def test_model_that_fails_to_load_is_refused_and_not_chosen(
         assert refused.json()["error"] == "ModelDamagedError"
         assert refused.json()["detail"] == "its unet is cut short. Fetch it again."
         assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "pocket"
-        # The chosen one is read again, once it is mended.
+        # The chosen model is loaded again once its file is valid.
         generator.engine.failure = None
         same = {"sd_model_checkpoint": "pocket"}
         assert ask.post("/sdapi/v1/options", json=same).status_code == 200
         assert generator.engine.loaded == ["pocket"]
         assert ask.get("/readyz").text == "ok"
         assert ask.get("/health").json()["problem"] is None
-        # Behind a job it isn't waited for.
+        # The load waits for a job, but the request doesn't.
         generator.hold.set()
         job = ask.post("/jobs", json={"prompt": "x"}).json()
         running.until(lambda: running.services.job_events.running == job["id"])
@@ -189,7 +189,7 @@ def test_unloaded_checkpoint_is_reloaded(tmp_path: Path, generator: ScriptedGene
         assert ask.get("/readyz").text == "ok"
         assert ask.post("/sdapi/v1/reload-checkpoint").status_code == 200
         assert ask.get("/health").json()["model"] == "pocket"
-        # Behind what is being made.
+        # The load waits for the running job.
         generator.hold.set()
         job = ask.post("/jobs", json={"prompt": "x"}).json()
         running.until(lambda: running.services.job_events.running == job["id"])

@@ -1,4 +1,4 @@
-"""What A1111's fields mean here, and what is told of those that mean nothing."""
+"""How A1111's fields are mapped, and how unsupported ones are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields of a request under other APIs' names."""
+"""The names of a request's fields in other APIs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short look; `tests.benchmarks.fuzz_server` takes longer."""
+"""A short fuzzing run; `tests.benchmarks.fuzz_server` takes longer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many clients, a full queue, and clients that go away."""
+"""Many clients, a full queue, and clients that disconnect."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_full_queue_answers_429_with_retry_after(
             full = ask.post(path, json=body)
             assert full.status_code == 429
             assert int(full.headers["retry-after"]) >= 1
-        # The body isn't waited for.
+        # The server doesn't wait for the body.
         with socket.create_connection(scripted.address) as raw:
             raw.sendall(
                 b"POST /sdapi/v1/img2img HTTP/1.1\r\nHost: localhost\r\n"
@@ -53,7 +53,7 @@ def test_full_queue_answers_429_with_retry_after(
             raw.settimeout(10)
             assert raw.recv(100).startswith(b"HTTP/1.1 429 ")
         assert "sdtui_queue_length 2.0" in ask.get("/metrics").text
-        # A waiting one that is cancelled makes room.
+        # Cancelling a waiting job frees a place.
         assert ask.delete(waiting[0]["url"]).json()["state"] == "cancelled"
         assert ask.post("/jobs", json=BODY).status_code == 202
         generator.hold.clear()
@@ -98,7 +98,7 @@ def test_connection_without_a_complete_request_is_closed(
                 slow.sendall(said)
                 while slow.recv(10_000):
                     pass
-        # One that waits for its picture is no such client.
+        # A client that waits for its picture is not one of them.
         generator.step_seconds = 0.2
         assert ask.post("/generate", json=BODY).status_code == 200
 
@@ -140,14 +140,15 @@ def test_slow_body_is_answered_with_408(
 
 
 def test_server_uses_its_own_protocol_and_asyncio(scripted: Live) -> None:
-    """uvicorn by itself would take httptools and uvloop wherever it finds them."""
+    """By default uvicorn uses httptools and uvloop if they are installed."""
     assert issubclass(Connection, H11Protocol)
     assert scripted.server.config.http_protocol_class is Connection
     assert scripted.server.config.loop == "asyncio"
 
 
 def test_keep_alive_is_longer_than_that_of_clients(scripted: Live) -> None:
-    """uvicorn's own 5 s are httpx's too: a POST after 5 s of silence was sometimes not answered."""
+    """uvicorn's default of 5 s equals httpx's: a POST after 5 s of silence sometimes got no
+    reply."""
     assert scripted.server.config.timeout_keep_alive > 15
 
 
@@ -171,7 +172,7 @@ def test_many_concurrent_clients_are_all_answered(
     scripted.until(lambda: all(job.state.is_over for job in scripted.backend.jobs.jobs()))
     done = sum(job.state is JobState.DONE for job in scripted.backend.jobs.jobs())
     assert done >= answers.count("200")
-    # Nothing is remembered of those that are over but what `jobs` lists.
+    # Only the jobs that `jobs` lists are remembered.
     assert not scripted.backend.jobs._state.cancellations
 
 
@@ -188,7 +189,7 @@ def test_events_of_a_running_job_are_streamed(scripted: Live, generator: Scripte
                         generator.hold.clear()
         assert seen[:3] == ["queued", "started", "stage"]
         assert seen[-1] == "finished"
-        # Whoever follows and leaves stops nothing.
+        # A client that stops following a job doesn't stop the job.
         generator.hold.set()
         job = ask.post("/jobs", json=BODY).json()
         assert ask.head(job["url"] + "/events").headers["content-type"].startswith("text/event-")

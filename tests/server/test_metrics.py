@@ -1,4 +1,4 @@
-"""What Prometheus reads, after a day of all kinds."""
+"""The metrics for Prometheus after all kinds of jobs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONG = {**QUICK, "num_inference_steps": 150, "width": 256, "height": 256}
 
 
 def read(ask: httpx.Client) -> dict[str, float]:
-    """Every sample by its name and labels, as Prometheus shows them."""
+    """Return every sample by its name and labels, in Prometheus' notation."""
     return {
         sample.name + "".join(f" {key}={value}" for key, value in sorted(sample.labels.items())): (
             sample.value
@@ -41,8 +41,8 @@ def families(ask: httpx.Client) -> Iterable[Metric]:
 
 
 def a_day(running: Live, ask: httpx.Client) -> None:
-    """Two pictures, one of them after a retry, an out-of-memory for good, a full queue, a job
-    cancelled while it waits and one while it runs, and paths that nobody knows."""
+    """Two pictures, one of them after a retry, a final out-of-memory, a full queue, a job cancelled
+    while waiting and one while running, and unknown paths."""
     assert ask.post("/generate", json=QUICK).status_code == 200
     model = running.generators[0].engine.loaded
     with failing(model, Stage.DENOISE, Fault(times=1)):
@@ -96,7 +96,7 @@ def test_every_metric_of_the_manual_counts_what_happened(tmp_path: Path) -> None
     }
     assert {name: found[name] for name in expected} == expected
     assert "sdtui_stage_seconds_count stage=load" not in found  # it was there for each of them
-    # Every attempt that ran out, the last one too.
+    # Every attempt that ran out of memory, including the last.
     retries = sum(value for name, value in found.items() if name.startswith("sdtui_retries_total"))
     ran_out = [value for name, value in found.items() if name.startswith("sdtui_out_of_memory_to")]
     assert sum(ran_out) == retries + 1

@@ -1,4 +1,4 @@
-"""Our own API over a real server with the pocket model."""
+"""The native API on a real server with the pocket model."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_uploaded_init_image_is_used_and_deleted(
     assert len(record["parents"]) == 1
     upload = Path(record["request"]["image_to_image"]["image"])
     pocket.until(lambda: not upload.exists())
-    # A path is no picture, even of a file that is there.
+    # A path is not accepted as a picture, even if the file exists.
     there = tmp_path / "there.png"
     there.write_bytes(base64.b64decode(png_base64()))
     for value in (str(there), there.as_uri(), "http://127.0.0.1:1/picture.png"):
@@ -146,7 +146,7 @@ def test_submitted_job_can_be_followed_and_fetched(ask: httpx.Client) -> None:
     assert ask.get(over["pictures"][0]).content[:4] == b"\x89PNG"
     assert ask.get(job["url"] + "/pictures/1").status_code == 404
     assert ask.delete(job["url"]).status_code == 409
-    # A latecomer is told the same end, and one that was cut off no more than it needs.
+    # A late subscriber gets the same last event; a reconnecting one gets only the events it missed.
     again = ask.get(job["url"] + "/events").text
     assert parse_events(again)[-1][0] == "finished"
     last, before = re.findall(r"^id: (\S+)$", again, re.MULTILINE)[-1:-3:-1]

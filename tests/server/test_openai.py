@@ -1,4 +1,4 @@
-"""OpenAI's API: the package openai as it is."""
+"""OpenAI's API with the package openai."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_streamed_edit_reports_errors_as_events(api: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as size:
         api.images.edit(image=picture, prompt="x", **{**options, "size": "5x5"})
     assert size.value.param == "size"
-    # What is only seen when the job runs comes as an event.
+    # Errors found only while the job runs are sent as an event.
     noise = io.BytesIO()
     Image.effect_noise((200, 200), 50).save(noise, "JPEG")
     cut = ("in.jpg", noise.getvalue()[:-2000], "image/jpeg")

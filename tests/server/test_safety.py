@@ -1,4 +1,4 @@
-"""Who may ask, how much, and what is never opened."""
+"""Authentication, limits, and untrusted files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEY = "a-key-of-ours"
 
 @pytest.fixture
 def locked(tmp_path: Path, generator: ScriptedGenerator) -> Iterator[Live]:
-    """A server with a key and one welcome origin."""
+    """A server with a key and one allowed origin."""
     with live(
         tmp_path,
         lambda _: generator,
@@ -247,7 +247,7 @@ def test_body_size_is_limited_while_it_arrives(locked: Live) -> None:
         announced = ask.post("/generate", headers=headers, content=b" " * 100_001)
         assert announced.status_code == 413
         assert announced.json()["error"]["type"] == "ContentTooLarge"
-    # Where the server hangs up before all was sent, that is as good.
+    # The server may also hang up before everything was sent.
     with locked.client() as ask, suppress(httpx.WriteError, httpx.ReadError):
         assert ask.post("/generate", headers=headers, content=chunks()).status_code == 413
     assert sent < 100_000_000
@@ -311,7 +311,7 @@ def test_errors_have_cors_headers(locked: Live, generator: ScriptedGenerator) ->
 
 
 def _png_of(width: int, height: int) -> str:
-    """A PNG that says to be so large; its pixels are few."""
+    """Return a PNG whose header declares this size; it has few pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -468,7 +468,7 @@ def test_serve_refuses_impossible_options(
 def test_upload_keeps_its_pixels_even_with_damaged_orientation(
     locked: Live,
 ) -> None:
-    # There are no pixels behind this header.
+    # There is no pixel data after this header.
     assert locked.services.uploads.check(base64.b64decode(_png_of(64, 32))) == (64, 32)
     for kind in ("WEBP", "PNG", "JPEG"):
         buffer = io.BytesIO()

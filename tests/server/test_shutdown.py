@@ -1,4 +1,5 @@
-"""The end of a server: what is finished, what is kept, and what the next one makes of it."""
+"""Shutdown of a server: which jobs finish, which are saved, and what the next server does with
+them."""
 
 from __future__ import annotations
 
@@ -213,7 +214,7 @@ _MUCH = 20_000_000
 
 @contextmanager
 def _asking_for_much(running: Live) -> Iterator[socket.socket]:
-    """A connection whose answer has begun, and is more than what is on the way can hold."""
+    """Open a connection whose response has begun and is larger than the socket buffers."""
     with running.client() as ask:
         job = ask.post("/jobs", json=BODY).json()["id"]
     (path,) = running.backend.jobs.wait(job, PATIENCE).pictures
@@ -347,7 +348,7 @@ def test_signal_exits_with_0_and_sigkill_loses_no_waiting_job(
     process.kill()
     process.communicate()
     process = _begin(tmp_path, port)
-    # The one that ran may be what killed it.
+    # The job that ran may have crashed the process.
     assert httpx.get(f"{url}{jobs[0]['url']}", timeout=PATIENCE).status_code == 404
     assert httpx.get(f"{url}{jobs[1]['url']}", timeout=PATIENCE).status_code == 200
     process.send_signal(ending)

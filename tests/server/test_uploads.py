@@ -1,4 +1,4 @@
-"""Pictures that come with requests: kept as long as a job needs them, and no longer."""
+"""Uploaded pictures exist as long as a job needs them, and no longer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.scripted_generator import ScriptedGenerator
 
 
 class _Looking(ScriptedGenerator):
-    """Notes whether each job's picture is there when the job begins."""
+    """Records whether each job's picture exists when the job begins."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ def test_upload_is_deleted_if_the_queue_is_full(
             ("/generate", {"init_image": png_base64()}),
         ):
             text = json.dumps({"prompt": "x", **picture})
-            # There is room when it begins, and none any more when its body is there.
+            # The queue has a free place when the request begins, but not when its body has arrived.
             with socket.create_connection(scripted.address, PATIENCE) as slow:
                 head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n"
                 head += f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"

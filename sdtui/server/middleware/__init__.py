@@ -1,1 +1,1 @@
-"""What every HTTP request passes before its handler."""
+"""Middleware that handles every HTTP request before its handler."""

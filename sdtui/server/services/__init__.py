@@ -1,1 +1,1 @@
-"""What the handlers of all three APIs share."""
+"""Services that the handlers of all three APIs use."""

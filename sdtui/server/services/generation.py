@@ -245,7 +245,7 @@ async def _until_disconnected(http: Request) -> None:
 
 
 async def until_saved(services: ServerServices, job: str) -> None:
-    """Wait until the server shuts down without finishing a job, which is saved."""
+    """Wait until the server shuts down without finishing a job, which is then saved."""
     await services.closing.wait()
     with suppress(KeyError):  # it ended long ago
         if services.backend.jobs.job(job).state is JobState.QUEUED:

@@ -128,7 +128,7 @@ async def _make(
 
 @contextmanager
 def _asked_by(services: ServerServices, http: Request, job: str) -> Iterator[None]:
-    """Remember the client of a job until the job has ended."""
+    """Store the client of a job until the job has ended."""
     state = services.a1111
     state.clients[job] = client_address(http)
     try:

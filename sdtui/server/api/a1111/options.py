@@ -1,4 +1,4 @@
-"""The options: of all that A1111 has, the chosen model is the one that counts here."""
+"""A1111's options, of which only the selected model has an effect here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonR
 
 
 class OptionsAnswer(BaseModel):
-    """What clients look at."""
+    """The options that clients read."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -42,10 +42,9 @@ async def options(services: ServicesDep) -> OptionsAnswer:
 
 @router.post("/options", responses=documented("a1111", 404, 408, 409, 429, 502, 503))
 async def set_options(services: ServicesDep, body: Annotated[dict[str, Any], Body()]) -> None:
-    """Choose a model by `sd_model_checkpoint`: it is read before the answer comes, and not chosen
-    if it can't be read. While jobs are being made the answer comes at once, and it is read behind
-    them. Everything else is taken and changes nothing, so that the whole object can be posted
-    back."""
+    """Select a model by `sd_model_checkpoint`. It is loaded before the reply and isn't selected if
+    that fails; while jobs run, the reply comes at once and the model is loaded after them. All
+    other options are accepted without effect, so that clients can send back the whole object."""
     title = body.get("sd_model_checkpoint")
     if not title:
         return
@@ -59,12 +58,12 @@ async def set_options(services: ServicesDep, body: Annotated[dict[str, Any], Bod
 
 @router.post("/unload-checkpoint", responses=documented("a1111", 409, 503))
 async def unload_checkpoint(services: ServicesDep) -> None:
-    """Free the memory that the model takes, for whoever needs it besides; a job reads it again.
-    Where jobs are being made it is freed behind them."""
+    """Unload the model to free its memory; the next job loads it again. While jobs run it is
+    unloaded after them."""
     await read_checkpoint(services, None)
 
 
 @router.post("/reload-checkpoint", responses=documented("a1111", 404, 409, 502, 503))
 async def reload_checkpoint(services: ServicesDep) -> None:
-    """Have the chosen model in memory again."""
+    """Load the selected model again."""
     await read_checkpoint(services, services.a1111.checkpoint)
