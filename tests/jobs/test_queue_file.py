@@ -70,14 +70,14 @@ time.sleep(60)
     assert [left.id for left in file.orphaned()] == ["a cat"]
 
 
-def leave_behind(folder: Path, *jobs: Job) -> None:
+def write_orphaned_queue(folder: Path, *jobs: Job) -> None:
     """Write the files of a process that has died."""
     QueueFile(folder).save_final(jobs)
 
 
 def test_orphaned_jobs_are_taken_over_by_one_process(tmp_path: Path) -> None:
-    leave_behind(tmp_path, job("a cat"), job("a dog", JobState.RUNNING))
-    leave_behind(tmp_path, job("a fox"))
+    write_orphaned_queue(tmp_path, job("a cat"), job("a dog", JobState.RUNNING))
+    write_orphaned_queue(tmp_path, job("a fox"))
     files = [QueueFile(tmp_path) for _ in range(8)]
     with ThreadPoolExecutor(len(files)) as pool:
         taken = [left for left in pool.map(lambda file: file.take_over([]), files) if left]
@@ -87,7 +87,7 @@ def test_orphaned_jobs_are_taken_over_by_one_process(tmp_path: Path) -> None:
 
 
 def test_orphaned_jobs_are_queued_behind_existing_ones(tmp_path: Path) -> None:
-    leave_behind(tmp_path, job("a cat"))
+    write_orphaned_queue(tmp_path, job("a cat"))
     file = QueueFile(tmp_path)
     file.save([job("a fox")])
     file.take_over([job("a fox")])
@@ -95,7 +95,7 @@ def test_orphaned_jobs_are_queued_behind_existing_ones(tmp_path: Path) -> None:
 
 
 def test_ending_process_takes_over_nothing(tmp_path: Path) -> None:
-    leave_behind(tmp_path, job("a cat"))
+    write_orphaned_queue(tmp_path, job("a cat"))
     file = QueueFile(tmp_path)
     file.save_final([job("a fox")])
     assert file.take_over([]) == []
@@ -105,7 +105,7 @@ def test_ending_process_takes_over_nothing(tmp_path: Path) -> None:
 def test_queue_file_that_cannot_be_deleted_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_behind(tmp_path, job("a cat"))
+    write_orphaned_queue(tmp_path, job("a cat"))
     monkeypatch.setattr(Path, "unlink", Mock(side_effect=PermissionError))
     file = QueueFile(tmp_path)
     file.forget_orphaned()
@@ -114,7 +114,7 @@ def test_queue_file_that_cannot_be_deleted_is_ignored(
 
 def test_invalid_queue_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "queue-0.json").write_text("[")
-    leave_behind(tmp_path, job("a cat"))
+    write_orphaned_queue(tmp_path, job("a cat"))
     assert [left.id for left in QueueFile(tmp_path).orphaned()] == ["a cat"]
 
 

@@ -1,4 +1,4 @@
-"""Controllers on their own: what they ask of the app and show in the panes."""
+"""Controllers alone: their requests to the app and what they show in the panes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.records import record
 
 @dataclass
 class RecordedContext:
-    """Records what a controller asks of the app."""
+    """Records a controller's calls."""
 
     settings: Settings
     state: SavedState = field(default_factory=SavedState)
@@ -77,7 +77,7 @@ class Parameters:
 
 
 class FakePanes:
-    """The panes that a form consists of, without widgets."""
+    """The form's panes, without widgets."""
 
     def __init__(self) -> None:
         self.prompt, self.negative = Prompt("prompt"), Prompt("negative_prompt")
@@ -104,7 +104,7 @@ class FakeLayout:
 
 
 class Form:
-    """A generation controller with all that it needs."""
+    """A generation controller with its dependencies."""
 
     def __init__(self, folder: Path, **saved: Any) -> None:
         self.context = RecordedContext(Settings(pictures=folder), SavedState(**saved))

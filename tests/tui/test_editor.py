@@ -16,7 +16,7 @@ CTRL_T, TAB, F9 = "\x14", "\t", "\x1b[20~"
 
 
 def editor(folder: Path, command: str) -> dict[str, str]:
-    """An editor that does one thing to the file and ends."""
+    """Return an environment whose editor does one thing to the file and exits."""
     file = folder / "an editor"
     file.write_text(f"#!/bin/sh\n{command}\n")
     file.chmod(0o755)
@@ -44,7 +44,7 @@ def test_the_focused_prompt_is_edited(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("does", "told"),
+    ("does", "expected"),
     [
         ('echo gone > "$2"; exit 1', "ended with an error"),
         (r'printf "gone\351" > "$2"', "The text stays as it was"),
@@ -52,14 +52,14 @@ def test_the_focused_prompt_is_edited(tmp_path: Path) -> None:
     ],
 )
 def test_an_editor_that_leaves_nothing_usable_changes_nothing(
-    tmp_path: Path, does: str, told: str
+    tmp_path: Path, does: str, expected: str
 ) -> None:
     terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
     terminal.until("Quit")
     terminal.send("a cat")
     terminal.until("a cat")
     terminal.send(CTRL_T)
-    terminal.until(told)
+    terminal.until(expected)
     assert "gone" not in terminal.text
     terminal.send("!")
     terminal.until("a cat!")
@@ -67,7 +67,7 @@ def test_an_editor_that_leaves_nothing_usable_changes_nothing(
     assert terminal.ended() == 0
 
 
-def test_told_to_end_while_an_editor_is_open(tmp_path: Path) -> None:
+def test_termination_signal_while_an_editor_is_open(tmp_path: Path) -> None:
     does = f"touch {tmp_path / 'open'}; exec sleep 60"
     terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
     terminal.until("Quit")
@@ -87,7 +87,7 @@ def test_no_such_editor(tmp_path: Path) -> None:
     assert terminal.ended() == 0
 
 
-def test_a_wrong_config_file_is_told_with_key_and_line(tmp_path: Path) -> None:
+def test_wrong_config_file_is_reported_with_key_and_line(tmp_path: Path) -> None:
     does = 'printf "# mine\\ndevice = \\"tpu\\"\\n" > "$2"'
     terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
     terminal.until("Quit")

@@ -1,4 +1,4 @@
-"""What is shown of jobs' events."""
+"""The text and progress shown for jobs' events."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_waiting_job_is_not_shown() -> None:
     assert shown_after(before, progress_of(Queued(position=0), job="b")) == before
 
 
-def test_what_was_said_of_its_stop_stays_until_the_job_ends() -> None:
+def test_stopping_message_stays_until_the_job_ends() -> None:
     running = progress_of(Started(seed=1), StageStarted(stage=Stage.DENOISE))
     before = replace(shown_progress(running), stopping="stops after this step")
     after = shown_after(before, running.apply(in_envelope("a", step_event(1, 4))))
@@ -65,7 +65,7 @@ def test_what_was_said_of_its_stop_stays_until_the_job_ends() -> None:
     assert shown_after(after, running.apply(in_envelope("a", Cancelled()))).stopping == ""
 
 
-def test_outcome_tells_how_many_pictures_were_saved_before_it() -> None:
+def test_outcome_has_the_number_of_saved_pictures() -> None:
     saved = (Started(seed=1, num_images=3), Saved(image_index=0, seed=1, path="/a.png"))
     shown = shown_progress(progress_of(*saved, Failed(error="no", hint="")))
     assert shown.message == "failed: no. 1 of its pictures had been saved"

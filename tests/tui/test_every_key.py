@@ -1,4 +1,4 @@
-"""The key of every action, pressed where it works, changes what is seen; and can be another."""
+"""The key of every action has a visible effect, and can be rebound."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ UNBOUND = "f11"
 
 
 def with_pictures(harness: AppHarness) -> None:
-    """Five pictures in the history."""
+    """Save five pictures in the history."""
     for number, prompt in enumerate(("one", "two", "three", "four", "five")):
-        moment = NOON + timedelta(minutes=number)
-        harness.history.save(picture(), record(prompt, seed=number, timestamp=moment), 0)
+        timestamp = NOON + timedelta(minutes=number)
+        harness.history.save(picture(), record(prompt, seed=number, timestamp=timestamp), 0)
 
 
 def pictures_of(harness: AppHarness) -> list[ShownPicture]:
-    """The pictures that the history begins with."""
+    """Return the pictures that the history begins with."""
     return [ShownPicture(path) for path in sorted(harness.settings.pictures.rglob("*.png"))]
 
 
@@ -74,7 +74,7 @@ async def at_preview(harness: AppHarness) -> None:
 
 
 async def at_queue(harness: AppHarness) -> None:
-    """One job runs and stands still, three wait, and the second of these has the cursor."""
+    """One job is running and held, three wait, and the cursor is on the second of them."""
     main = harness.app.main
     harness.generator.hold.set()
     while sum(not job.state.is_over for job in harness.queue.jobs()) < 4:
@@ -96,7 +96,7 @@ async def at_log(harness: AppHarness) -> None:
 
 
 async def at_window(harness: AppHarness) -> None:
-    """In the log, since f2 to f4 go elsewhere; a pane has another size than usual."""
+    """Focus the log, since f2 to f4 focus other panes; one pane has been resized."""
     await at_log(harness)
     harness.app.main.action_taller()
 
@@ -107,7 +107,7 @@ async def at_prompt(harness: AppHarness) -> None:
 
 
 async def at_history(harness: AppHarness) -> None:
-    """In the middle of the list, and the picture there is shown."""
+    """Put the cursor in the middle of the list and show that picture."""
     main = harness.app.main
     pictures = main.panes.history.list
     await harness.until(lambda: pictures.count >= 3)
@@ -176,7 +176,7 @@ async def at_left_behind(harness: AppHarness) -> None:
 
 
 async def at_choices(harness: AppHarness) -> None:
-    """In the middle of three."""
+    """Put the cursor on the middle one of three choices."""
     screen = ChooseScreen("?", ["a", "b", "c"], "b")
     await harness.app.push_screen(screen)
 
@@ -220,12 +220,12 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
 
 
 def seen(harness: AppHarness) -> list[object]:
-    """Everything on the screen, with its colours."""
+    """Return the whole screen with its colours."""
     return [list(strip) for strip in harness.screen_strips()]
 
 
 async def go_to(scope: str, harness: AppHarness) -> None:
-    """Go where the keys of a place work."""
+    """Focus the widget of a scope."""
     while not harness.at_main:
         harness.app.pop_screen()
     harness.app.clear_notifications()
@@ -234,7 +234,7 @@ async def go_to(scope: str, harness: AppHarness) -> None:
 
 
 async def still(harness: AppHarness) -> list[object]:
-    """What is seen once all that is read beside the app has come."""
+    """Return the screen once background reads are done."""
     now = seen(harness)
     while True:
         await asyncio.sleep(0.3)
@@ -245,7 +245,7 @@ async def still(harness: AppHarness) -> list[object]:
 
 
 async def changes(harness: AppHarness, key: str) -> bool:
-    """Whether something else is seen some time after a key."""
+    """True if the screen changes within some time after a key."""
     before = seen(harness)
     await harness.press(key)
     for _ in range(500):
@@ -256,7 +256,7 @@ async def changes(harness: AppHarness, key: str) -> bool:
     return False
 
 
-def test_every_place_is_gone_to() -> None:
+def test_every_place_can_be_focused() -> None:
     scopes = {action.scope for action in ACTIONS if action.id not in PRESSED_ELSEWHERE}
     assert scopes == set(PLACES)
 

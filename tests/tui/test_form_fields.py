@@ -1,4 +1,4 @@
-"""The form's fields: their labels, and what is wrong with a form that was saved."""
+"""The form's fields: labels and validation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.app_harness import AppHarness, running
 
 
 def seen_in(harness: AppHarness, name: str) -> str:
-    """A field's whole line, its label with it."""
+    """Return a field's whole line, including its label."""
     field = harness.panes.parameters.fields[name]
     (line,) = field.render_lines(Region(0, 0, field.region.width, 1))
     return line.text

@@ -41,7 +41,7 @@ async def test_a_prompt_becomes_a_picture_at_every_size(
         assert HARD in harness.app.export_screenshot().replace("&#160;", " ")
 
 
-async def test_a_picture_can_be_asked_for_before_all_is_imported(
+async def test_picture_can_be_requested_before_all_is_imported(
     harness: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     imported = threading.Event()
@@ -65,7 +65,7 @@ async def test_a_picture_can_be_asked_for_before_all_is_imported(
         harness.close()
 
 
-async def test_the_log_tells_steps_and_the_end(harness: AppHarness) -> None:
+async def test_log_shows_steps_and_the_end(harness: AppHarness) -> None:
     async with running(harness):
         harness.fill_form("a cat")
         await harness.press("f5")
@@ -75,7 +75,7 @@ async def test_the_log_tells_steps_and_the_end(harness: AppHarness) -> None:
         assert "finished after" in text
 
 
-async def test_previews_are_shown_while_the_picture_forms(harness: AppHarness) -> None:
+async def test_previews_are_shown_during_denoising(harness: AppHarness) -> None:
     async with running(harness):
         harness.generator.step_seconds = 0.05
         await harness.generate(num_inference_steps="150")
@@ -121,7 +121,7 @@ async def test_cancel_is_not_failure(harness: AppHarness) -> None:
         assert harness.queue.jobs()[0].state is JobState.CANCELLED
 
 
-async def test_a_failure_is_one_line_with_the_mend(harness: AppHarness) -> None:
+async def test_failure_is_one_line_with_the_hint(harness: AppHarness) -> None:
     async with running(harness):
         harness.generator.failure = GenerationError("[/b] broke", "Mend it", stage="decode")
         await harness.generate()
@@ -142,9 +142,9 @@ async def test_a_long_path_hides_no_reason(harness: AppHarness) -> None:
         await harness.finished()
         bar = harness.app.main.query_one(ProgressBar)
         await harness.until(lambda: bar.progress.outcome)
-        told = bar.render()
-        assert told.plain.endswith("can't be written. Make room.")
-        assert len(told.wrap(harness.app.console, bar.content_size.width)) <= 2
+        text = bar.render()
+        assert text.plain.endswith("can't be written. Make room.")
+        assert len(text.wrap(harness.app.console, bar.content_size.width)) <= 2
 
 
 async def test_attempts_are_seen_as_they_happen(harness: AppHarness) -> None:
@@ -236,7 +236,7 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(harness: AppHarnes
         assert harness.at_main
 
 
-async def test_pictures_are_drawn_beside_the_event_loop(
+async def test_pictures_are_drawn_off_the_event_loop(
     harness: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn_on: list[threading.Thread] = []

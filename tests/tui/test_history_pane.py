@@ -25,8 +25,8 @@ PROMPTS = ("a large [/red] apple", "pizza, green background", "a tiger on a blue
 def full(harness: AppHarness) -> AppHarness:
     """An app whose history holds three pictures."""
     for number, prompt in enumerate(PROMPTS):
-        moment = NOON + timedelta(minutes=number)
-        harness.history.save(picture(), record(prompt, seed=40 + number, timestamp=moment), 0)
+        timestamp = NOON + timedelta(minutes=number)
+        harness.history.save(picture(), record(prompt, seed=40 + number, timestamp=timestamp), 0)
     return harness
 
 
@@ -43,7 +43,7 @@ async def at_history(
         yield harness
 
 
-async def test_newest_first_with_the_story_of_the_selected(full: AppHarness) -> None:
+async def test_newest_is_first_and_metadata_of_the_selected_is_shown(full: AppHarness) -> None:
     async with at_history(full):
         main = full.app.main
         assert main.panes.history.list.count == 3
@@ -55,7 +55,7 @@ async def test_newest_first_with_the_story_of_the_selected(full: AppHarness) -> 
         await full.until(lambda: main.panes.metadata.thumbnail.pixel_view.pixels is not None)
 
 
-async def test_a_line_tells_more_where_there_is_room(full: AppHarness) -> None:
+async def test_wider_lines_show_more(full: AppHarness) -> None:
     async with at_history(full, (80, 24)):
         entries = full.panes.history.list
         line = entries.line_text(0, entries.size.width).plain
@@ -65,8 +65,8 @@ async def test_a_line_tells_more_where_there_is_room(full: AppHarness) -> None:
         await full.until(lambda: entries.selected is not None and entries.selected.starred)
         line = entries.line_text(0, 70).plain
         assert line.startswith("★ a tiger on a blue b")
-        for told in ("64×64", "42", full.history.entries().entries[0].model):
-            assert f" {told}" in line
+        for part in ("64×64", "42", full.history.entries().entries[0].model):
+            assert f" {part}" in line
 
 
 @pytest.mark.parametrize("key", ["enter", "s", "d", "r"])
@@ -81,13 +81,13 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
         gone.with_suffix(".json").unlink()
         await full.press(key)
         await full.until(lambda: entries.count == 2)
-        told = full.notifications()
-        assert told.count(f"{gone.name} is no longer there.") == 1
+        messages = full.notifications()
+        assert messages.count(f"{gone.name} is no longer there.") == 1
         await full.settled()
         assert full.panes.history._missing is None
 
 
-async def test_search_narrows_and_says_what_is_wrong(full: AppHarness) -> None:
+async def test_search_filters_and_reports_errors(full: AppHarness) -> None:
     async with at_history(full):
         pane = full.panes.history
         await full.press("slash", *"apple")
@@ -110,7 +110,7 @@ async def test_search_narrows_and_says_what_is_wrong(full: AppHarness) -> None:
 
 
 class HeldBack:
-    """A history whose search for `apple` waits until it may go on."""
+    """A history in which the search for `apple` blocks until released."""
 
     def __init__(self, harness: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
         self.free = threading.Event()
@@ -128,7 +128,7 @@ def held(full: AppHarness, monkeypatch: pytest.MonkeyPatch) -> HeldBack:
     return HeldBack(full, monkeypatch)
 
 
-async def test_keys_behind_a_search_act_on_what_it_finds(full: AppHarness, held: HeldBack) -> None:
+async def test_keys_after_a_search_act_on_its_results(full: AppHarness, held: HeldBack) -> None:
     async with at_history(full):
         pane = full.panes.history
         await full.press("slash", *"apple", "enter", "s")
@@ -142,7 +142,7 @@ async def test_keys_behind_a_search_act_on_what_it_finds(full: AppHarness, held:
         assert [entry.prompt for entry in held.entries("star:yes").entries] == [PROMPTS[0]]
 
 
-async def test_what_was_read_earlier_takes_no_place_of_what_was_read_later(
+async def test_older_read_does_not_replace_a_newer_one(
     full: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with at_history(full):
@@ -164,7 +164,7 @@ async def test_what_was_read_earlier_takes_no_place_of_what_was_read_later(
         assert pane.list.count == 2
 
 
-async def test_a_search_that_is_overtaken_by_a_reload_is_still_shown(
+async def test_search_overtaken_by_a_reload_is_still_shown(
     full: AppHarness, held: HeldBack
 ) -> None:
     async with at_history(full):
@@ -181,7 +181,7 @@ async def test_a_search_that_is_overtaken_by_a_reload_is_still_shown(
         assert pane.list.selected.prompt == PROMPTS[0]
 
 
-async def test_a_search_that_changes_while_the_list_waits_for_it_is_made_as_well(
+async def test_search_changed_while_the_list_waits_is_run_too(
     full: AppHarness, held: HeldBack
 ) -> None:
     async with at_history(full):
@@ -206,12 +206,12 @@ async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: AppHa
         await full.until(lambda: main.generation.texts["seed"] == "")
 
 
-async def test_reuse_keeps_every_digit_and_the_form_its_model_where_none_is_known(
+async def test_reuse_keeps_every_digit_and_an_unknown_model_keeps_the_forms(
     harness: AppHarness,
 ) -> None:
-    made = record("a cat", model=UNKNOWN_MODEL)
-    request = made.request.changed(guidance_scale=3.14159265)
-    harness.history.save(picture(), made.model_copy(update={"request": request}), 0)
+    saved = record("a cat", model=UNKNOWN_MODEL)
+    request = saved.request.changed(guidance_scale=3.14159265)
+    harness.history.save(picture(), saved.model_copy(update={"request": request}), 0)
     async with at_history(harness):
         main = harness.app.main
         await harness.press("r")
@@ -242,7 +242,7 @@ async def test_star_tag_trash_and_undo(full: AppHarness) -> None:
         assert full.history.stats().trashed == 0
 
 
-async def test_keys_pressed_quickly_act_on_what_the_one_before_left(full: AppHarness) -> None:
+async def test_quick_keys_act_on_the_result_of_the_previous_key(full: AppHarness) -> None:
     async with at_history(full):
         entries = full.panes.history.list
         assert entries.selected is not None
@@ -269,7 +269,7 @@ async def test_the_cursor_stays_on_its_picture(full: AppHarness) -> None:
             assert pane.list.selected.prompt == prompt
 
 
-async def test_where_nobody_is_the_newest_has_the_cursor(full: AppHarness) -> None:
+async def test_unfocused_list_has_the_cursor_on_the_newest(full: AppHarness) -> None:
     async with at_history(full):
         pane = full.panes.history
         await full.press("f2")
@@ -300,7 +300,7 @@ async def test_show_puts_the_picture_into_the_preview(full: AppHarness) -> None:
         await full.until(lambda: full.panes.preview.pictures)
 
 
-async def test_compare_names_what_differs(full: AppHarness) -> None:
+async def test_compare_lists_the_differences(full: AppHarness) -> None:
     async with at_history(full):
         await full.press("c", "j", "c")
         await full.until(lambda: isinstance(full.app.screen, CompareScreen))
@@ -354,10 +354,10 @@ async def test_copies_go_to_a_file_as_well(full: AppHarness, key: str, expected:
         assert expected in copied.read_text()
 
 
-async def test_moving_far_asks_only_for_the_pages_that_are_seen(harness: AppHarness) -> None:
+async def test_moving_far_requests_only_visible_pages(harness: AppHarness) -> None:
     for number in range(250):
-        moment = NOON + timedelta(seconds=number)
-        harness.history.save(picture(8, 8), record(f"picture {number}", timestamp=moment), 0)
+        timestamp = NOON + timedelta(seconds=number)
+        harness.history.save(picture(8, 8), record(f"picture {number}", timestamp=timestamp), 0)
     async with at_history(harness):
         pane = harness.panes.history
         await harness.press("G")

@@ -1,4 +1,4 @@
-"""Which pages of the history are listed when they are read out of order."""
+"""Which pages of the history are listed when reads finish out of order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def search() -> HistorySearch:
 
 
 def finish(search: HistorySearch, load: PageLoad) -> bool:
-    """A page was read; returns whether it is listed."""
+    """Finish the read of a page; returns True if it is listed."""
     search.end(load)
     return search.accept(load)
 

@@ -19,12 +19,12 @@ EVIL = f"evil \x1b[2J\x1b]0;owned\x07 \x9b2J \u202e {MARKUP}"
 
 
 def drawn(harness: AppHarness) -> str:
-    """Every letter that goes to the terminal."""
+    """Return every character that is sent to the terminal."""
     return harness.screen_text()
 
 
 def is_harmless(harness: AppHarness) -> bool:
-    """Whether none of them is a command or turns the line round."""
+    """True if no character is a control character or changes the text direction."""
     bad = {*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u202e"}
     return not any(bad & set(line) for line in drawn(harness).splitlines())
 
@@ -77,8 +77,8 @@ async def test_in_what_is_pasted_into_a_line(harness: AppHarness) -> None:
 
 async def test_in_a_foreign_picture(harness: AppHarness, tmp_path: Path) -> None:
     info = PngInfo()
-    told = f"{EVIL}\nNegative prompt: {EVIL}\nSteps: 5, Sampler: Euler, CFG scale: 7, Seed: 3, "
-    info.add_text("parameters", told + "Size: 64x64, Model: \x1b[31m[/b]")
+    infotext = f"{EVIL}\nNegative prompt: {EVIL}\nSteps: 5, Sampler: Euler, CFG scale: 7, Seed: 3, "
+    info.add_text("parameters", infotext + "Size: 64x64, Model: \x1b[31m[/b]")
     file = tmp_path / "foreign.png"
     Image.new("RGB", (64, 64)).save(file, pnginfo=info)
     harness.history.import_([file])

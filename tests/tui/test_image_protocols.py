@@ -1,4 +1,4 @@
-"""Finished pictures drawn by the terminal itself: what goes to it, and when."""
+"""Finished pictures drawn with the terminal's image protocol."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def test_sixels_are_not_sent_under_a_dialog(tmp_path: Path) -> None:
 
 
 class Rows(pyte.Screen):
-    """Counts how often everything moves up."""
+    """Counts scrolled lines."""
 
     moved = 0
 
     def index(self) -> None:
-        """A line further down."""
+        """Move down by a line."""
         self.moved += self.cursor.y == self.lines - 1
         super().index()
 
@@ -120,7 +120,7 @@ def test_sixels_on_the_whole_screen_are_sent_once_and_move_nothing(tmp_path: Pat
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="textual-image does so itself there")
-def test_all_colours_of_a_picture_are_told_before_the_first_is_used() -> None:
+def test_all_colours_of_a_picture_are_defined_before_the_first_is_used() -> None:
     from sdtui.tui.images.sixel import with_colours_first
 
     mixed = '\x1bP0;0;0q"1;1;9;6#1;2;85;96;97!9~$#0;2;9;8;7@@#1A-\x1b\\'
@@ -130,7 +130,7 @@ def test_all_colours_of_a_picture_are_told_before_the_first_is_used() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["auto", "halfcell"])
-def test_what_is_typed_while_the_app_starts_is_in_the_prompt(tmp_path: Path, protocol: str) -> None:
+def test_keys_typed_while_the_app_starts_are_in_the_prompt(tmp_path: Path, protocol: str) -> None:
     environment = {"SDTUI_IMAGE_PROTOCOL": protocol}
     terminal = Terminal(SCRIPTED, tmp_path, environment=environment, answer=KITTY)
     typed = "a cat, sitting at a window"

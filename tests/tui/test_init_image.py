@@ -1,4 +1,4 @@
-"""Starting from a picture: choosing it, and seeing it beside what became of it."""
+"""Choosing an init image, and comparing it with the result."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_a_written_path_leads_there(harness: AppHarness, folder: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("odd", "told"),
+    ("odd", "expected"),
     [
         ("~nobody-of-that-name/x.png", "isn't there"),
         (f"/{'long' * 1000}/x.png", "isn't there"),
@@ -92,8 +92,8 @@ async def test_a_written_path_leads_there(harness: AppHarness, folder: Path) -> 
         ("~\ud800/x.png", "no valid text"),
     ],
 )
-async def test_an_odd_path_is_told_beside_the_field(
-    harness: AppHarness, odd: str, told: str
+async def test_invalid_path_is_reported_at_the_field(
+    harness: AppHarness, odd: str, expected: str
 ) -> None:
     async with running(harness):
         field = harness.panes.parameters.fields["init_image"]
@@ -101,7 +101,7 @@ async def test_an_odd_path_is_told_beside_the_field(
         field.text = odd
         await harness.press("ctrl+g")
         assert not harness.generator.requests
-        assert told in str(harness.app.main.query_one(".problem").render())
+        assert expected in str(harness.app.main.query_one(".problem").render())
         field.focus()
         await harness.press("enter")
         assert isinstance(harness.app.screen, FileScreen)
@@ -121,7 +121,7 @@ async def test_a_written_name_comes_before_longer_ones(harness: AppHarness, fold
         assert harness.texts["init_image"] == str(folder / "cat.png")
 
 
-async def test_a_folder_that_cannot_be_read_is_told_of_once(
+async def test_unreadable_folder_is_reported_once(
     harness: AppHarness, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Path.iterdir
@@ -205,7 +205,7 @@ async def test_without_an_init_image_there_is_no_before(harness: AppHarness) -> 
         assert harness.generator.requests[0].values()["strength"] is None
 
 
-async def test_an_init_image_that_is_gone_is_told_beside_the_field(harness: AppHarness) -> None:
+async def test_missing_init_image_is_reported_at_the_field(harness: AppHarness) -> None:
     async with running(harness):
         harness.fill_form("a cat", init_image="/no/such.png")
         await harness.press("ctrl+g")

@@ -1,4 +1,4 @@
-"""Fast typing: keys take effect in the order in which they were pressed, whatever they do."""
+"""Fast typing: keys take effect in the order in which they were pressed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.keyboard import key_event
 
 
 async def type_at_once(harness: AppHarness, *keys: str) -> None:
-    """All keys arrive before the first has been dealt with, as on a busy machine."""
+    """Post all keys before the first is handled, as on a busy machine."""
     for key in keys:
         harness.app.post_message(key_event(key))
     await harness.settled()
@@ -22,7 +22,7 @@ async def test_letters_wait_for_backspace(harness: AppHarness) -> None:
         assert harness.panes.prompt.text == "acacac"
 
 
-async def test_what_a_prompt_does_itself_waits_for_nothing_around_it(harness: AppHarness) -> None:
+async def test_keys_that_a_prompt_handles_do_not_wait(harness: AppHarness) -> None:
     async with running(harness):
         pane, free = harness.panes.prompt, asyncio.Event()
         pane.call_later(free.wait)
@@ -43,14 +43,14 @@ async def test_letters_go_where_tab_led(harness: AppHarness) -> None:
         assert harness.texts["negative_prompt"] == "fog"
 
 
-async def test_a_picture_is_asked_for_with_all_that_was_typed_before(harness: AppHarness) -> None:
+async def test_request_has_everything_typed_before(harness: AppHarness) -> None:
     async with running(harness):
         await type_at_once(harness, *"a cat", "ctrl+g", *"s", "ctrl+g")
         await harness.until(lambda: len(harness.generator.requests) == 2)
         assert [each.prompt for each in harness.generator.requests] == ["a cat", "a cats"]
 
 
-async def test_what_was_just_asked_for_can_be_cancelled(harness: AppHarness) -> None:
+async def test_new_job_can_be_cancelled_at_once(harness: AppHarness) -> None:
     async with running(harness):
         harness.generator.hold.set()
         await type_at_once(harness, "a", "ctrl+g", "ctrl+x")
@@ -73,8 +73,8 @@ async def test_keys_of_the_list_wait_until_the_search_is_left(harness: AppHarnes
         await harness.until(lambda: pane.list.has_focus)  # the search runs on another thread
         await harness.settled()
         assert pane.search.value == "cat"
-        told = harness.notifications()
-        assert told == ["Nothing was put into the trash since the start."]
+        messages = harness.notifications()
+        assert messages == ["Nothing was put into the trash since the start."]
 
 
 async def test_a_jump_is_done_before_the_next_key(harness: AppHarness) -> None:

@@ -1,4 +1,4 @@
-"""Every key is listed, and can be changed."""
+"""Every key is listed and can be rebound."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from sdtui.tui.screens.dialogs import ConfirmScreen
 from tests.support.app_harness import AppHarness, running
 
 _NOT_TO_CHANGE = ("ctrl+c",)
-"""Says how to quit, as people expect of a terminal."""
+"""Explains how to quit, as users of terminals expect."""
 
 
 def own_classes() -> Iterator[type[DOMNode]]:
-    """Every widget, screen and app of ours."""
+    """Return the widget, screen and app classes of sdtui."""
     for module in pkgutil.walk_packages(sdtui.tui.__path__, "sdtui.tui."):
         importlib.import_module(module.name)
     yield from (kind for kind in made_of(DOMNode) if kind.__module__.startswith("sdtui.tui"))
 
 
 def made_of(kind: type[DOMNode]) -> list[type[DOMNode]]:
-    """A class and all that inherit from it."""
+    """Return a class and its subclasses."""
     return [kind, *(below for each in kind.__subclasses__() for below in made_of(each))]
 
 
@@ -45,7 +45,7 @@ def test_every_binding_is_an_action_with_code_behind_it() -> None:
             if binding.key in _NOT_TO_CHANGE:
                 continue
             assert binding.id in known, f"{kind.__name__}: {binding.key} is not in the list"
-            # A screen's keys may be for what those that are made of it do.
+            # A screen may bind keys for actions of its subclasses.
             able = [hasattr(each, f"action_{binding.action}") for each in made_of(kind)]
             assert any(able), f"{kind.__name__}.{binding.action}"
             bound.add(binding.id)

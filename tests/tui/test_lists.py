@@ -53,7 +53,7 @@ async def test_one_line_more_does_not_lay_out_the_window(harness: AppHarness) ->
 
 
 def seen(widget: Widget) -> str:
-    """What a widget shows."""
+    """Return the text of a widget."""
     return "\n".join(widget.render_line(y).text for y in range(widget.size.height))
 
 

@@ -19,7 +19,7 @@ from tests.support.app_harness import AppHarness, running
 
 
 def shown(harness: AppHarness) -> str:
-    """What is on the screen between the bars, which change by themselves."""
+    """Return the screen between the bars, which change by themselves."""
     strips = harness.screen_strips()
     lines = ["".join(segment.text for segment in strip) for strip in strips]
     return "\n".join(lines[1:-1])

@@ -1,4 +1,4 @@
-"""The memory pane: every GPU, over time, with what sdtui holds of it."""
+"""The memory pane: every GPU over time, and sdtui's share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GIB = 2**30
 
 
 def gpus(count: int, used: int, own: int) -> tuple[GpuSample, ...]:
-    """Of 24 GiB each; sdtui is on the second."""
+    """GPUs of 24 GiB each; sdtui uses the second."""
     return tuple(
         GpuSample(
             index,
@@ -30,12 +30,12 @@ def gpus(count: int, used: int, own: int) -> tuple[GpuSample, ...]:
 
 
 def sample(count: int, used: int = 12, own: int = 8) -> Sampled:
-    """What the monitor tells."""
+    """Return a sample of the monitor."""
     return Sampled(Sample(0.0, 20 * GIB, 64 * GIB, GIB, 7.0, gpus(count, used, own)))
 
 
 async def seen(harness: AppHarness) -> str:
-    """The lines of the pane."""
+    """Return the lines of the pane."""
     await harness.settled()
     main = harness.app.main
     await harness.until(lambda: main.panes.memory.graph.sample is main.top_bar.sample)

@@ -1,4 +1,4 @@
-"""Choosing a model, and loading it behind the window."""
+"""Choosing a model, and loading it in the background."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.hub_server import running as serving
 
 
 async def choosing(harness: AppHarness) -> ModelScreen:
-    """Open the chooser and wait until it knows what is installed."""
+    """Open the chooser and wait for the installed models."""
     await harness.press("ctrl+l")
     await harness.until(lambda: isinstance(harness.app.screen, ModelScreen))
     screen = harness.app.screen
@@ -43,7 +43,7 @@ async def test_choosing_fills_the_form(harness: AppHarness) -> None:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> Iterator[Hub]:
-    """A hub that has one small model."""
+    """A hub with one small model."""
     files = {
         str(path.relative_to(tiny_sd1)): path.read_bytes()
         for path in tiny_sd1.rglob("*")
@@ -55,7 +55,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tiny_sd1: Path) -> Iterator[Hub]:
 
 
 async def downloading(harness: AppHarness, name: str = "some/model") -> ModelScreen:
-    """Write an id into the chooser and take it."""
+    """Type an id into the chooser and choose it."""
     screen = await choosing(harness)
     screen.filter.value = name
     await harness.until(lambda: screen.choices.items and screen.choices.items[0].name == name)
@@ -63,7 +63,7 @@ async def downloading(harness: AppHarness, name: str = "some/model") -> ModelScr
     return screen
 
 
-async def test_a_download_tells_bytes_and_speed_and_is_then_chosen(
+async def test_download_shows_bytes_and_speed_and_is_then_chosen(
     harness: AppHarness, hub: Hub
 ) -> None:
     hub.pause = 0.02
@@ -177,7 +177,7 @@ async def test_the_welcome_waits_for_the_first_sample(harness: AppHarness) -> No
         assert welcome.virtual_size.height <= welcome.size.height
 
 
-async def test_the_chooser_tells_what_fits(harness: AppHarness) -> None:
+async def test_model_chooser_shows_which_models_fit(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
         harness.app.main.post_message(Sampled(Sample(0.0, GIB, 20 * GIB, 1, 5.0)))
         await harness.settled()

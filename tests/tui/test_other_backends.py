@@ -132,7 +132,7 @@ async def test_unreadable_record_of_a_picture_that_is_there_is_an_error(
 
 
 class _Models(FakeModels):
-    """Reports what the test says about a download."""
+    """Reports the events of a download that the test sets."""
 
     def __init__(self, *events: JobEvent) -> None:
         super().__init__("pocket")

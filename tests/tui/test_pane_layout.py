@@ -1,4 +1,4 @@
-"""Panes made larger and smaller, and remembered."""
+"""Panes are resized, and their sizes are saved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.app_harness import AppHarness, running
 
 
 def heights(harness: AppHarness) -> dict[str, int]:
-    """The lines of every pane that is seen."""
+    """Return the height of every visible pane."""
     return {str(p.id): p.region.height for p in harness.app.main.query(Pane) if p.region}
 
 

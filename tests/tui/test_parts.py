@@ -1,4 +1,4 @@
-"""The parts of the window by themselves: meter, fields, graph, half-cells, mailbox."""
+"""Parts of the window alone: meter, fields, graph, half-cells, mailbox."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.app_harness import AppHarness, running
 SPECS = {spec.name: spec for spec in form_fields()}
 
 
-async def test_the_meter_counts_and_strikes_out_what_is_cut(harness: AppHarness) -> None:
+async def test_meter_counts_tokens_and_truncated_text_is_struck_out(harness: AppHarness) -> None:
     async with running(harness):
         pane = harness.panes.prompt
         pane.use_counters(counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y")))

@@ -1,4 +1,4 @@
-"""Where the app reads pictures from."""
+"""The sources of the app's pictures."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_input_image_is_a_file_of_this_machine_or_a_picture_of_the_backend(tmp_p
         loader.load(ShownPicture(tmp_path / "missing.png"))
 
 
-def test_remote_pictures_are_read_once_while_the_cache_has_room(
+def test_remote_pictures_are_read_once_while_they_fit_in_the_cache(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pictures = FakePictures("a", "b", "c")

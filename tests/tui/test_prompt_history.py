@@ -9,7 +9,7 @@ LONG = "a very long prompt that does not fit into one line of the editor " * 2
 
 
 async def used(harness: AppHarness, *prompts: str) -> PromptEditor:
-    """Make a picture of each, then empty the editor."""
+    """Make a picture of each prompt, then empty the editor."""
     for prompt in prompts:
         await harness.generate(prompt)
     harness.fill_form("")
@@ -19,7 +19,7 @@ async def used(harness: AppHarness, *prompts: str) -> PromptEditor:
     return editor
 
 
-async def test_up_and_down_go_through_what_was_written(harness: AppHarness) -> None:
+async def test_up_and_down_go_through_earlier_prompts(harness: AppHarness) -> None:
     async with running(harness):
         editor = await used(harness, "one", "two", "one")
         await harness.write("new")
@@ -30,7 +30,7 @@ async def test_up_and_down_go_through_what_was_written(harness: AppHarness) -> N
         assert seen == ["one", "two", "two", "one", "new", "new"]
 
 
-async def test_what_was_written_meanwhile_is_kept(harness: AppHarness) -> None:
+async def test_drafts_are_restored(harness: AppHarness) -> None:
     async with running(harness):
         editor = await used(harness, "one", "two")
         await harness.write("new")

@@ -18,12 +18,12 @@ from tests.support.app_harness import AppHarness, running
 
 
 def waiting(harness: AppHarness) -> list[str]:
-    """The prompts that wait, in their order."""
+    """Return the waiting prompts in order."""
     return [job.request.prompt for job in harness.queue.jobs() if job.state is JobState.QUEUED]
 
 
 async def three_jobs(harness: AppHarness) -> None:
-    """One runs and stands still, two wait, the first of these has the cursor."""
+    """One job is running and held, two wait, and the cursor is on the first of them."""
     harness.generator.hold.set()
     for prompt in ("first", "second", "third"):
         await harness.generate(prompt)
@@ -86,7 +86,7 @@ async def test_stop_after_says_how_many_were_made(harness: AppHarness) -> None:
         assert "finished" not in harness.panes.log.text
 
 
-async def test_what_the_disk_had_no_room_for_is_saved_by_a_key(
+async def test_pictures_that_did_not_fit_on_disk_are_saved_by_a_key(
     harness: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
@@ -149,8 +149,8 @@ async def test_reuse_brings_a_jobs_settings_back(harness: AppHarness) -> None:
         harness.generator.hold.clear()
 
 
-def kept_prompts(folder: Path) -> list[str]:
-    """What the queue's file holds."""
+def saved_prompts(folder: Path) -> list[str]:
+    """Return the prompts in the queue file."""
     return [
         job["request"]["prompt"]
         for file in folder.glob("queue-*.json")
@@ -161,15 +161,13 @@ def kept_prompts(folder: Path) -> list[str]:
 async def test_the_queue_is_on_disk_until_it_is_empty(harness: AppHarness, tmp_path: Path) -> None:
     async with running(harness):
         await three_jobs(harness)
-        await harness.until(lambda: kept_prompts(tmp_path) == ["first", "second", "third"])
+        await harness.until(lambda: saved_prompts(tmp_path) == ["first", "second", "third"])
         harness.generator.hold.clear()
         await harness.until(lambda: not list(tmp_path.glob("queue-*")))
 
 
-async def test_the_queue_is_kept_by_whoever_ends_the_app_first(
-    harness: AppHarness, tmp_path: Path
-) -> None:
-    """Someone quits, and the line drops right behind that."""
+async def test_simultaneous_shutdowns_save_the_queue(harness: AppHarness, tmp_path: Path) -> None:
+    """A user quits just before the connection drops."""
     async with running(harness):
         await three_jobs(harness)
         ends = [threading.Thread(target=harness.app.backend.close) for _ in range(2)]
@@ -178,11 +176,11 @@ async def test_the_queue_is_kept_by_whoever_ends_the_app_first(
         for end in ends:
             await asyncio.to_thread(end.join)
         harness.generator.hold.clear()
-        assert kept_prompts(tmp_path) == ["first", "second", "third"]
+        assert saved_prompts(tmp_path) == ["first", "second", "third"]
 
 
-def leave_behind(folder: Path, *prompts: str) -> None:
-    """What a process that was killed would leave."""
+def write_orphaned_queue(folder: Path, *prompts: str) -> None:
+    """Write the queue file of a killed process."""
     jobs = [Job(id=str(n), request=GenerationRequest(prompt=p)) for n, p in enumerate(prompts)]
     QueueFile(folder).save_final(jobs)
 
@@ -190,7 +188,7 @@ def leave_behind(folder: Path, *prompts: str) -> None:
 async def test_after_a_crash_the_next_start_offers_to_go_on(
     harness: AppHarness, tmp_path: Path
 ) -> None:
-    leave_behind(tmp_path, "one [/b]", "two")
+    write_orphaned_queue(tmp_path, "one [/b]", "two")
     async with running(harness):
         await harness.until(lambda: not harness.at_main)
         await harness.press("enter")
@@ -198,10 +196,10 @@ async def test_after_a_crash_the_next_start_offers_to_go_on(
         await harness.until(lambda: not list(tmp_path.glob("queue-*.json")))
 
 
-async def test_what_was_left_can_be_left_for_the_next_start(
+async def test_orphaned_jobs_can_be_left_for_the_next_start(
     harness: AppHarness, tmp_path: Path
 ) -> None:
-    leave_behind(tmp_path, "one")
+    write_orphaned_queue(tmp_path, "one")
     async with running(harness):
         await harness.until(lambda: not harness.at_main)
         assert "Ask next time" in harness.app.export_screenshot().replace("&#160;", " ")
@@ -214,23 +212,23 @@ async def test_what_was_left_can_be_left_for_the_next_start(
         await again.until(lambda: [each.prompt for each in again.generator.requests] == ["one"])
 
 
-async def test_what_was_left_can_be_forgotten(harness: AppHarness, tmp_path: Path) -> None:
-    leave_behind(tmp_path, "one")
+async def test_orphaned_jobs_can_be_forgotten(harness: AppHarness, tmp_path: Path) -> None:
+    write_orphaned_queue(tmp_path, "one")
     async with running(harness):
         await harness.until(lambda: not harness.at_main)
         await harness.write("many onions y n")
-        assert kept_prompts(tmp_path) == ["one"]
+        assert saved_prompts(tmp_path) == ["one"]
         await harness.press("delete")
         await harness.until(lambda: not list(tmp_path.glob("queue-*.json")))
         assert not harness.queue.jobs()
 
 
 async def test_only_one_of_two_apps_goes_on(harness: AppHarness, tmp_path: Path) -> None:
-    leave_behind(tmp_path, "one")
+    write_orphaned_queue(tmp_path, "one")
     async with running(harness):
         await harness.until(lambda: not harness.at_main)
         QueueFile(tmp_path).take_over([])
         await harness.press("enter")
         await harness.until(harness.notifications)
         assert not harness.queue.jobs()
-        assert kept_prompts(tmp_path) == ["one"]
+        assert saved_prompts(tmp_path) == ["one"]

@@ -1,5 +1,5 @@
-"""Where focus and cursor are can be told in every theme, and in the terminal's own colours without
-any colour."""
+"""Focus and cursor are visible in every theme, and in the terminal's own colours without any
+colour."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.support.app_harness import AppHarness, running
 
 
 def seen(harness: AppHarness) -> list[object]:
-    """Every letter and how it looks; of the terminal's own colours, whatever they are, only what is
-    left without them."""
+    """Return every character with its style; of the terminal's own colours, which are unknown, only
+    the style without them."""
     strips = harness.screen_strips()
     segments = [segment for strip in strips for segment in strip]
     if harness.app.native_ansi_color:
@@ -54,7 +54,7 @@ async def test_focus_and_cursor_are_seen(
 
 
 async def moves(harness: AppHarness, *keys: str) -> None:
-    """Every key is seen to do something."""
+    """Every key has a visible effect."""
     await harness.settled()
     for key in keys:
         before = seen(harness)

@@ -1,4 +1,4 @@
-"""What the app remembers, and what becomes of a file that is damaged."""
+"""The app's saved state, and how damaged files are handled."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_damaged(own_folders: object, text: str) -> None:
     assert load_state() == SavedState()
 
 
-def test_what_is_of_another_kind_is_left_out(own_folders: object) -> None:
+def test_values_of_a_wrong_type_are_left_out(own_folders: object) -> None:
     saved = {
         "form": {"prompt": "a cat", "seed": 3},
         "prompts": ["a", 1, None, "b"],

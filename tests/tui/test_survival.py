@@ -1,4 +1,4 @@
-"""Ended from outside: what is there at the next start, and how the terminal is left."""
+"""The app is ended from outside: the next start finds its state, and the terminal is restored."""
 
 from __future__ import annotations
 
@@ -44,14 +44,15 @@ SHELL = (
     "print(f'ended with {code}')\n"  # at once: the watcher writes there as well
     "input('shell> ')",
 )
-"""What the app is started from, and what is there after it."""
+"""The shell that starts the app and continues after it."""
 CTRL_G, CTRL_Q = "\x07", "\x11"
 ENDS = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[<u")
-"""The other screen, hidden cursor, mouse, pastes and keys are given up."""
+"""Sequences that leave the alternate screen, show the cursor, and turn off mouse, paste and key
+modes."""
 
 
 def seeds(home: Path) -> list[int]:
-    """Of the pictures that are on disk."""
+    """Return the seeds of the pictures on disk."""
     records = (home / "pictures").rglob("*.json")
     return sorted(json.loads(file.read_text())["seed"] for file in records)
 
@@ -61,7 +62,7 @@ def state_folder(home: Path) -> Path:
 
 
 def kept_jobs(home: Path) -> list[dict[str, Any]]:
-    """What the queue file holds."""
+    """Return the jobs in the queue file."""
     for file in state_folder(home).glob("queue-*.json"):
         jobs: list[dict[str, Any]] = json.loads(file.read_text())["jobs"]
         return jobs
@@ -69,7 +70,7 @@ def kept_jobs(home: Path) -> list[dict[str, Any]]:
 
 
 def generating(home: Path, shell: tuple[str, ...] = ()) -> Terminal:
-    """The app with a job of four pictures, of which two are saved."""
+    """Start the app with a job of four pictures, two of which are saved."""
     state_folder(home).mkdir(parents=True)
     form = {"form": {"num_images_per_prompt": "4"}}
     (state_folder(home) / "tui.json").write_text(json.dumps(form))
@@ -82,7 +83,7 @@ def generating(home: Path, shell: tuple[str, ...] = ()) -> Terminal:
 
 
 def goes_on(home: Path) -> None:
-    """The next start offers the two that are left, and makes just these."""
+    """The next start offers the two remaining pictures and makes only these."""
     before = seeds(home)
     assert len(before) == 2
     terminal = Terminal(SCRIPTED, home)
@@ -125,7 +126,7 @@ GUARDED = (
 
 
 def has_flow_control(terminal: Terminal) -> bool:
-    """Whether ^Q and ^S are no keys."""
+    """True if ^Q and ^S control the flow of output."""
     modes = termios.tcgetattr(terminal.process.child_fd)
     return bool(modes[tty.IFLAG] & termios.IXON)
 
@@ -150,9 +151,10 @@ def test_flow_control_is_back_after_a_kill(tmp_path: Path) -> None:
 
 
 def hang_up(terminal: Terminal) -> int:
-    """Close the terminal; the exit code of the app."""
+    """Close the terminal; returns the exit code of the app."""
     process = psutil.Process(terminal.process.pid).pid
-    # By its owner: else it closes the number once more, which by then may be another terminal's.
+    # Closed by its owner, which would otherwise close the number again when it belongs to another
+    # terminal.
     terminal.process.ptyproc.fileobj.close()  # type: ignore[attr-defined]
     end = time.monotonic() + 60
     while (ended := os.waitpid(process, os.WNOHANG))[0] == 0:
@@ -163,12 +165,12 @@ def hang_up(terminal: Terminal) -> int:
     return os.waitstatus_to_exitcode(ended[1])
 
 
-def test_the_terminal_is_gone(tmp_path: Path) -> None:
+def test_terminal_hangs_up(tmp_path: Path) -> None:
     assert hang_up(generating(tmp_path)) == 128 + signal.SIGHUP
     goes_on(tmp_path)
 
 
-def test_the_terminal_is_gone_while_much_is_drawn(tmp_path: Path) -> None:
+def test_terminal_hangs_up_while_much_is_drawn(tmp_path: Path) -> None:
     state_folder(tmp_path).mkdir(parents=True)
     form = {"form": {"prompt": "a cat", "num_inference_steps": "150"}}
     (state_folder(tmp_path) / "tui.json").write_text(json.dumps(form))
@@ -181,7 +183,7 @@ def test_the_terminal_is_gone_while_much_is_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_end(number: signal.Signals, tmp_path: Path) -> None:
+def test_termination_signal_saves_and_ends(number: signal.Signals, tmp_path: Path) -> None:
     terminal = generating(tmp_path)
     terminal.sent.clear()
     terminal.process.kill(number)
@@ -205,7 +207,7 @@ def test_quitting_after_the_watcher_was_killed(tmp_path: Path) -> None:
     assert terminal.ended() == 0
 
 
-def test_a_fault_of_ours(tmp_path: Path) -> None:
+def test_internal_error_is_logged_and_reported(tmp_path: Path) -> None:
     terminal = Terminal(CRASHING, tmp_path)
     terminal.until("Quit")
     terminal.send("a half written prompt")
@@ -225,7 +227,7 @@ def test_a_fault_of_ours(tmp_path: Path) -> None:
     assert again.ended() == 0
 
 
-def test_without_a_history_it_says_why_and_ends(
+def test_unusable_history_is_reported_and_ends_the_app(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "STATE"))

@@ -1,4 +1,4 @@
-"""What the terminal sends: keys, and texts that are pasted."""
+"""Input from the terminal: keys and pastes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVIL = [
 
 
 def messages(text: str, length: int) -> list[object]:
-    """What comes of a text that arrives so many characters at a time."""
+    """Return the messages for a text that arrives in chunks of this many characters."""
     parser = InputParser()
     pieces = [text[at : at + length] for at in range(0, len(text), length)]
     return [message for piece in pieces for message in parser.feed(piece)]
@@ -32,7 +32,7 @@ def messages(text: str, length: int) -> list[object]:
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 7, 1000])
 @pytest.mark.parametrize("text", EVIL)
-def test_what_is_pasted_is_one_text(text: str, length: int) -> None:
+def test_paste_is_one_text(text: str, length: int) -> None:
     before, pasted, after = messages(f"a{BEGIN}{text}{END}b", length)
     assert isinstance(pasted, events.Paste)
     assert pasted.text == text
@@ -56,7 +56,7 @@ def test_a_letter_with_alt_is_known_however_quickly_more_is_typed(length: int) -
     assert keys[4:] == ["alt+right", "ctrl+w", "x", "escape", "ctrl+left", "z", "alt+y"]
 
 
-def test_what_is_pressed_with_alt_is_no_text() -> None:
+def test_alt_keys_are_not_text() -> None:
     parser = InputParser()
     assert not list(parser.feed("\x1bO"))  # more may come, as of F1
     time.sleep(0.15)

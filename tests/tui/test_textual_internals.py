@@ -1,4 +1,4 @@
-"""What the app uses of Textual beyond its public interface stands in one module."""
+"""All uses of Textual's internals are in one module."""
 
 from __future__ import annotations
 

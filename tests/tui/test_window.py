@@ -1,4 +1,4 @@
-"""Moving about: rooms, jump, help, palette, themes, state, quitting."""
+"""The window: focus, jump mode, help, palette, themes, state, quitting."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.app_harness import AppHarness, running
 
 
 def seen(harness: AppHarness) -> set[str]:
-    """The panes that have a place on the screen."""
+    """Return the visible panes."""
     return {str(pane.id) for pane in harness.app.main.query(Pane) if pane.region}
 
 
@@ -249,8 +249,8 @@ async def test_a_full_disk_takes_neither_log_nor_copy(
         harness.panes.log.list.focus()
         await harness.until(lambda: harness.panes.log.text)
         await harness.press("s", "y")
-        told = harness.notifications()
-        assert sum("No space left on device" in each for each in told) == 2
+        messages = harness.notifications()
+        assert sum("No space left on device" in each for each in messages) == 2
         assert harness.app.clipboard
 
 
@@ -269,7 +269,7 @@ async def test_the_form_begins_with_the_settings(tmp_path: Path) -> None:
         assert harness.texts["policy"] == "strict"
 
 
-async def test_what_is_as_the_settings_say_follows_them(tmp_path: Path) -> None:
+async def test_fields_equal_to_the_settings_follow_them(tmp_path: Path) -> None:
     before = AppHarness(tmp_path, speed="fast")
     async with running(before):
         before.app.main.generation.fill({"policy": "strict"})
@@ -291,19 +291,19 @@ async def test_a_problem_is_as_high_as_its_text(harness: AppHarness) -> None:
         wrong = {"num_inference_steps": ".1", "guidance_scale": "x", "seed": "-5000000000"}
         harness.app.main.generation.fill(wrong)
         await harness.settled()
-        told = {
+        problems = {
             str(said.render()): said.region.height for said in harness.app.main.query(".problem")
         }
-        assert told == {
+        assert problems == {
             "↑ Steps: must be a whole number, not .1": 2,
             "↑ CFG scale: must be a number, not x": 2,
             "↑ must be greater than or equal to 0, not -5000000000": 2,
         }
         below = sorted(harness.app.main.query(".problem"), key=lambda said: said.region.y)
-        assert [str(said.render()) for said in below] == list(told)
+        assert [str(said.render()) for said in below] == list(problems)
 
 
-async def test_what_is_typed_takes_the_place_of_a_number(harness: AppHarness) -> None:
+async def test_typing_replaces_a_number(harness: AppHarness) -> None:
     async with running(harness):
         pictures = harness.panes.parameters.fields["num_images_per_prompt"]
         pictures.focus()
@@ -313,10 +313,10 @@ async def test_what_is_typed_takes_the_place_of_a_number(harness: AppHarness) ->
         assert pictures.text == "32"
 
 
-@pytest.mark.parametrize("moment", [ScreenResume, PartsImported])
-async def test_ended_while_it_opens(harness: AppHarness, moment: type[Message]) -> None:
+@pytest.mark.parametrize("message_type", [ScreenResume, PartsImported])
+async def test_app_ends_while_it_opens(harness: AppHarness, message_type: type[Message]) -> None:
     def end(message: Message) -> None:
-        if isinstance(message, moment) and harness.app.screen is harness.app.main:
+        if isinstance(message, message_type) and harness.app.screen is harness.app.main:
             harness.app.exit(3)
 
     async with harness.app.run_test(message_hook=end):
