@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def run_app(settings: Settings, open_backend: Callable[[float], Backend]) -> int:
-    """Run the app until a person quits; returns the exit code.
+    """Run the app until the user quits; returns the exit code.
 
-    `open_backend` is called once the window is seen, with the seconds between two samples of the
-    hardware. Without a terminal the app says in one line what to use instead, and returns 2.
+    `open_backend` is called once the window is visible, with the seconds between two samples of the
+    hardware. Without a terminal the app prints what to use instead, and returns 2.
     """
     from sdtui.tui.launch import launch
 

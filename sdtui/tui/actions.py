@@ -1,5 +1,5 @@
-"""Everything that a key can do. The bindings, the help, the command palette, `sdtui keys` and the
-`[keys]` table of the config file are all made from this one list."""
+"""All actions of keys. The bindings, the help, the command palette, `sdtui keys` and the `[keys]`
+table of the config file are derived from this list."""
 
 from __future__ import annotations
 
@@ -165,8 +165,8 @@ def actions_in(scope: str) -> tuple[Action, ...]:
 
 
 def check_keymap(keymap: Mapping[str, str]) -> None:
-    """Raise SettingsError, which says where it stands, if the config file's `[keys]` names an
-    action or a key that isn't there, or gives one key to two actions of a place."""
+    """Raise SettingsError, with the position, if the config file's `[keys]` names an unknown action
+    or key, or binds one key to two actions of a scope."""
     known = {action.id for action in ACTIONS}
     for name, keys in keymap.items():
         origin = settings_origin("keys", name)
@@ -185,8 +185,8 @@ def check_keymap(keymap: Mapping[str, str]) -> None:
 
 
 def _check_reach(keymap: Mapping[str, str]) -> None:
-    """Raise SettingsError if a key that works everywhere is a letter, which could no longer be
-    written, or leaves an action of a pane without any key."""
+    """Raise SettingsError if a letter is bound globally, so that it could no longer be typed, or a
+    pane's action has no key left."""
     keys = {action.id: _split(keymap.get(action.id, action.keys)) for action in ACTIONS}
     everywhere = {key: each.id for each in actions_in("window") for key in keys[each.id]}
     for action in ACTIONS:

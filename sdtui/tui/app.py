@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from sdtui.jobs import Backend
 
 _GRACE_SECONDS = 0.8
-"""That the running step gets to end when a person quits."""
+"""Time that the running step has to end when the user quits."""
 _SAVE_INTERVAL = 2.0
-"""Seconds; a killed process loses no more of the form."""
+"""Seconds; a killed process loses at most this much of the form."""
 _NOT_IN_THE_PALETTE = ("app.command_palette", "reading.help")
-"""Actions that are pointless there or have a twin."""
+"""Actions that make no sense there or are listed by Textual."""
 
 
 class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
@@ -74,8 +74,8 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         over_ssh: bool = False,
         early_input: str = "",
     ) -> None:
-        """`picture_widget` draws finished pictures; None means half-cells. `early_input` is what
-        was typed before the app was there."""
+        """`picture_widget` draws finished pictures; None means half-cells. `early_input` was typed
+        before the app started."""
         super().__init__()
         self.settings = settings
         self.over_ssh = over_ssh
@@ -153,8 +153,8 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         await self._key_queue.begin()
 
     def keep_saving(self) -> None:
-        """From now on save the state whenever it changed. Only called once the form is restored:
-        an app that ends before that saves nothing of it."""
+        """Start saving the state whenever it changes. Called after the form is restored, so that an
+        app that ends earlier doesn't overwrite the saved form."""
         self._save_timer = self.set_interval(_SAVE_INTERVAL, self._save_changes)
 
     def _save_changes(self) -> None:
@@ -187,7 +187,7 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         )
 
     def give_up(self, failure: SdtuiError) -> None:
-        """Leave, because there is nothing to work with."""
+        """Exit with an error."""
         self.failure = failure
         self._app_shutdown.leave()
 
@@ -198,7 +198,7 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
             self._backend.hardware.stop()
 
     def close_backend(self) -> bool:
-        """Save the queue for the next start. Returns True if nothing works any more."""
+        """Save the queue for the next start. Returns True if all work has stopped."""
         return self._backend is None or self._backend.close(_GRACE_SECONDS)
 
     async def action_quit(self) -> None:
@@ -225,7 +225,7 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         self.notify(f"Theme: {self.theme}", timeout=2)
 
     def action_help_quit(self) -> None:
-        """Say how to quit, to people who press what ends other programs."""
+        """Show how to quit, for users who press the usual keys of other programs."""
         if key := self.main.keys_shown.get("app.quit"):
             self.notify(f"Press {key} to quit.", timeout=3)
 
@@ -282,8 +282,8 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         self.notify(str(error), severity="error", timeout=12)
 
     def copy(self, text: str, name: str) -> None:
-        """Copy a text with OSC 52, and into a file: no terminal says whether it took the text.
-        `name` says in the notification what was copied."""
+        """Copy a text with OSC 52 and to a file, since terminals don't confirm that they accepted
+        it. `name` describes the text in the notification."""
         self.copy_to_clipboard(text)
         file = paths.state_folder() / "copied.txt"
         try:

@@ -1,4 +1,4 @@
-"""Work that may take long, on threads that don't hold up quitting."""
+"""Long-running work on threads that don't delay quitting."""
 
 from __future__ import annotations
 

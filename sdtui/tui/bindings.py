@@ -1,4 +1,4 @@
-"""Textual's bindings, made from the list of actions."""
+"""Textual's bindings, derived from the list of actions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def bindings_in(scope: str) -> list[BindingType]:
 
 
 def bindings_of(*names: str) -> list[BindingType]:
-    """Return bindings by the actions' ids."""
+    """Return bindings for action ids."""
     return [_binding(action) for action in ACTIONS if action.id in names]
 
 
 def bindings_that_work(window: Screen[Any]) -> list[Binding]:
-    """Return the bindings that work in the window now; if another screen covers it, those of that
-    screen, and those that work everywhere."""
+    """Return the bindings that work in the window now; under another screen, that screen's and the
+    global ones."""
     above = window.app.screen
     here = [active.binding for active in window.active_bindings.values()]
     if above is window:

@@ -1,5 +1,5 @@
-"""What screens and controllers use of the app. They depend on this protocol, so that the app can
-import them."""
+"""The part of the app that screens and controllers use. They depend on this protocol, so that the
+app can import them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class AppContext(Protocol):
         ...
 
     def copy(self, text: str, name: str) -> None:
-        """Copy a text to the clipboard; `name` says what it is in the notification."""
+        """Copy a text to the clipboard; `name` describes it in the notification."""
         ...
 
     def save(self) -> Future[None]:
@@ -76,11 +76,11 @@ class AppContext(Protocol):
         ...
 
     def keep_saving(self) -> None:
-        """From now on save the state whenever it changed."""
+        """Start saving the state whenever it changes."""
         ...
 
     def give_up(self, failure: SdtuiError) -> None:
-        """Leave, because there is nothing to work with."""
+        """Exit with an error."""
         ...
 
     async def take_keys(self) -> None:

@@ -1,4 +1,4 @@
-"""Downloading a model in the background, while people write and make pictures."""
+"""Downloading a model in the background."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DownloadEnded(Message):
 
 
 class Downloads:
-    """The one download that may be under way. Its events are posted to `target`."""
+    """The running download, if any. Its events are posted to `target`."""
 
     def __init__(self, target: MessagePump, models: Callable[[], Models]) -> None:
         self._target = target
@@ -45,9 +45,9 @@ class Downloads:
         self._id = ""
         self._is_cancelled = False
         self.hub_id = ""
-        """The model that is being downloaded; "" if none is."""
+        """The model being downloaded, or ""."""
         self.status = ""
-        """The progress, for people."""
+        """The progress as text."""
         self.share = 0.0
 
     def start(self, hub_id: str) -> None:
@@ -75,7 +75,7 @@ class Downloads:
         self.status = "  ".join(parts)
 
     def ended(self) -> None:
-        """Forget the download: it is over."""
+        """Clear the ended download."""
         self.hub_id = self.status = ""
 
     def _put(self, hub_id: str, envelope: JobEvent) -> None:

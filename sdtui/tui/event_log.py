@@ -1,4 +1,4 @@
-"""What jobs' events come to on the screen: one line of the log, and how far a job is."""
+"""Log lines and visible progress for jobs' events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdtui.tui.job_progress import LogLine, ShownProgress
 
 
 def log_line(envelope: events.JobEvent) -> LogLine | None:
-    """Return the line of the log for an event, or None."""
+    """Return the log line for an event, or None."""
     if isinstance(envelope.event, events.Downloading):
         return None  # several a second; the progress pane shows them
     found = event_text(envelope.event)
@@ -20,7 +20,7 @@ def log_line(envelope: events.JobEvent) -> LogLine | None:
 
 
 def shown_progress(progress: JobProgress) -> ShownProgress:
-    """Return what is shown of a job's progress."""
+    """Return a job's progress for the progress pane."""
     attempt, tried = progress.attempt, event_text(progress.attempt) if progress.attempt else None
     shown = ShownProgress(
         job=progress.job,
@@ -55,8 +55,8 @@ def shown_progress(progress: JobProgress) -> ShownProgress:
 
 
 def shown_after(before: ShownProgress, progress: JobProgress) -> ShownProgress:
-    """Return what is shown after a job has come further. A job that runs stays in view, whatever
-    other jobs and loads do; a waiting job is not shown."""
+    """Return the visible progress after an event. A running job stays visible during events of
+    other jobs and preloads; a waiting job is not shown."""
     is_same = before.job == progress.job
     if before.is_running and not is_same:
         return before

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
 _PACE, _PACE_OVER_SSH = 0.1, 0.5
-"""Seconds between two looks into the mailbox."""
+"""Seconds between two reads of the mailbox."""
 
 _SHORT = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
-"""Precisions as people write them."""
+"""Usual abbreviations of number formats."""
 
 _QUEUE_EVENTS = (
     events.Queued,
@@ -81,14 +81,14 @@ class EventPresenter:
         return ShownPicture(Path(path), JobPicture(job_id, index))
 
     def stopping(self, job_id: str, *, after_picture: bool) -> None:
-        """Show that a job was asked to stop, until it has."""
+        """Show that a job is stopping, until it has stopped."""
         if job_id == self.progress.job:
             text = "stops after this picture" if after_picture else "stops after this step"
             self.progress = replace(self.progress, stopping=text)
             self._panes.progress.show(self.progress)
 
     def show_queue(self) -> None:
-        """Show the queue as it is, and save it on disk."""
+        """Show the current queue, and save it on disk."""
         self._panes.queue.show(self._queue.jobs(), paused=self._queue.is_paused)
         self._save_again = True
         if not self._is_saving:
@@ -107,7 +107,7 @@ class EventPresenter:
         self._is_saving = False
 
     def _look_soon(self) -> None:
-        """Look into the mailbox a little later, when more events may have come."""
+        """Read the mailbox a little later, when more events may have arrived."""
         if self._timer is None:
             self._timer = self._screen.set_timer(self._pace, self._look)
 

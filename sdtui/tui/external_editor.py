@@ -46,7 +46,7 @@ class ExternalEditor:
 
 
 def _run(editor: str, file: Path) -> str:
-    """Return what went wrong, or "". Never raises: Textual wouldn't resume the app."""
+    """Return the problem, or "". Never raises: Textual wouldn't resume the app."""
     try:
         code = _exit_code([*shlex.split(editor), str(file)])
     except (OSError, ValueError) as error:
@@ -55,8 +55,8 @@ def _run(editor: str, file: Path) -> str:
 
 
 def _exit_code(command: list[str]) -> int:
-    """Run a command. SIGTERM ends it first: the event loop, which would handle the signal, stands
-    still meanwhile."""
+    """Run a command and return its exit code. SIGTERM ends the command first: the event loop, which
+    would handle the signal, is blocked."""
     with subprocess.Popen(command) as process:
         before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:

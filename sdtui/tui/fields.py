@@ -1,4 +1,4 @@
-"""The form's fields, made from those of a request."""
+"""The form's fields, derived from those of a request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {
     768: ((1024, 768),),
     1024: ((1152, 896), (1216, 832), (1344, 768)),
 }
-"""What people ask SD 1.x and 2.x for, and the shapes that SDXL was trained with."""
+"""Common sizes for SD 1.x and 2.x, and the sizes that SDXL was trained with."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class FormField:
     kind: Kind
     help: str
     choices: tuple[str, ...] = ()
-    """The first is "" where the field may be left open."""
+    """The first is "" if the field may be left open."""
     default: str = ""
     minimum: float = -math.inf
     maximum: float = math.inf
@@ -42,7 +42,7 @@ class FormField:
     open_text: str = "auto"
     """Shown while the field is left open."""
     same_row: bool = False
-    """True if it stands in the row of the field before it."""
+    """True if it is in the row of the previous field."""
     native: bool = False
     """True if the model has a value for it while it is left open."""
 
@@ -97,8 +97,8 @@ def _kind_of(kind: type) -> Kind:
 
 
 def usual_sizes(side: int) -> list[tuple[int, int]]:
-    """Widths and heights for a model whose own pictures are squares of `side` pixels: the square,
-    then portrait and landscape. Where no list is usual they have about as many pixels."""
+    """Return widths and heights for a model with native squares of `side` pixels: the square, then
+    portrait and landscape. Without a list of common sizes they have about as many pixels."""
     sizes = [(side, side)]
     for long, short in _USUAL_SIZES.get(side, ()) or (_shaped(side, 4 / 3), _shaped(side, 16 / 9)):
         sizes += [(short, long), (long, short)]
@@ -112,8 +112,8 @@ def _shaped(side: int, shape: float) -> tuple[int, int]:
 
 
 def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS) -> dict[str, Any]:
-    """The texts of a form as GenerationRequest takes them: fields left open are not among them,
-    nor are those of a section that isn't there, e.g. the strength without an init image."""
+    """Return a form's texts as values for GenerationRequest, without open fields and without fields
+    of sections that don't exist, e.g. the strength without an init image."""
     values: dict[str, Any] = {}
     for name, text in texts.items():
         field = fields.get(name)
@@ -131,13 +131,13 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
 
 
 def label_of(name: str) -> str:
-    """Return a field's name as people know it."""
+    """Return a field's label."""
     field = REQUEST_FIELDS.get(name.partition(".")[0])
     return name if field is None else field.spec.label
 
 
 def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
-    """The request that a form asks for. Raises InvalidRequestError."""
+    """Return the form's request. Raises InvalidRequestError."""
     values = request_values(texts)
     problems = _missing_files(values)
     try:
@@ -150,7 +150,7 @@ def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
 
 
 def problems_of(texts: Mapping[str, str]) -> dict[str, str]:
-    """What is wrong with a form: field → message. An empty prompt isn't wrong yet."""
+    """Return a form's problems: field → message. An empty prompt isn't a problem yet."""
     from sdtui.requests.validation import validate_fields
 
     values = request_values(texts)
@@ -173,7 +173,7 @@ def _missing_files(values: Mapping[str, Any]) -> list[Problem]:
 
 
 def form_texts(request: GenerationRequest) -> dict[str, str]:
-    """Return what a form holds to ask for `request`."""
+    """Return the form's texts for `request`."""
     return {name: _text(value) for name, value in request.values().items()}
 
 

@@ -1,4 +1,4 @@
-"""All that is known of a job, as text to read."""
+"""All details of a job as text."""
 
 from __future__ import annotations
 

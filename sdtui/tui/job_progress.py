@@ -1,4 +1,4 @@
-"""What the log and the progress pane show: plain data, made from events in `event_log`."""
+"""The data shown in the log and the progress pane, derived from events in `event_log`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class ShownProgress:
-    """How far the shown job or load is."""
+    """The progress of the visible job or preload."""
 
     job: str = ""
     is_running: bool = False
@@ -36,18 +36,18 @@ class ShownProgress:
     remaining: float = 0.0
     """Seconds."""
     which: str = ""
-    """Which of the job's pictures are being made, if it makes several."""
+    """The pictures in progress, if the job makes several."""
     attempt: int = 1
     tried: str = ""
     """What the newest attempt changed."""
     memory_peak: int = 0
     """Bytes."""
     stopping: str = ""
-    """When it will stop, once it was asked to."""
+    """When it will stop, if it was requested to."""
     outcome: EventLevel | None = None
     """SUCCESS, WARNING (cancelled) or ERROR once the job is over."""
     message: str = ""
-    """How it ended, or what is going on."""
+    """The outcome, or the current activity."""
 
     @property
     def is_active(self) -> bool:
@@ -56,12 +56,12 @@ class ShownProgress:
 
     @property
     def count(self) -> str:
-        """Steps or components that are done, of how many; "" where they aren't counted. Bytes are
-        in the message, with their units."""
+        """Return the completed and total steps or components; "" if unknown. Bytes are in the
+        message, with their units."""
         is_counted = self.total and self.stage != "downloading"
         return f"{self.step}/{self.total}" if is_counted else ""
 
     @property
     def place(self) -> str:
-        """How far the job is, in one word."""
+        """Return the job's progress in one word."""
         return self.count or self.stage

@@ -1,4 +1,4 @@
-"""Starting the app, and ending the process whatever the worker is doing."""
+"""Starting the app, and ending the process even while the worker is busy."""
 
 from __future__ import annotations
 

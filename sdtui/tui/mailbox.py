@@ -9,7 +9,8 @@ from collections.abc import Callable
 from sdtui.requests.events import JobEvent, Preview
 
 _MAX_EVENTS = 5000
-"""Events that can wait; the oldest are dropped. Far more than come between two looks."""
+"""Maximum number of waiting events; the oldest are dropped. Far more than arrive between two
+reads."""
 
 
 class Mailbox:

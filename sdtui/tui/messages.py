@@ -24,12 +24,12 @@ def message(kind: type[_Kind]) -> type[_Kind]:
 
 
 class PartsImported(Message):
-    """The modules that the window doesn't need until it is seen are imported."""
+    """The modules that aren't needed until the window is visible are imported."""
 
 
 @message
 class ValueOpened(Message):
-    """A value of a picture's metadata is to be shown in full."""
+    """The user wants to see a value of a picture's metadata in full."""
 
     value: str
 
@@ -43,7 +43,7 @@ class Sampled(Message):
 
 @message
 class HistoryRead(Message):
-    """The index follows what was changed on disk while sdtui wasn't running."""
+    """The index contains the changes on disk since the last start."""
 
     problem: str = ""
 

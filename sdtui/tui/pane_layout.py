@@ -1,4 +1,4 @@
-"""Sizes of panes that people changed."""
+"""User-defined sizes of panes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PaneSizes:
         self.shares: dict[str, int] = {}
 
     def apply(self, view: str) -> None:
-        """Give every part its share of a view."""
+        """Set the share of every part of a view."""
         for name in _CONTAINERS:
             container = self._screen.query_one(f"#{name}")
             axis = _axis(name, view)
@@ -39,7 +39,7 @@ class PaneSizes:
                     _give(part, axis, self.shares.get(f"{view}/{part.id}.{axis}"))
 
     def resize(self, pane: Widget, view: str, axis: Axis, steps: int) -> bool:
-        """Make a pane or its column larger, or with negative `steps` smaller, at the cost of its
+        """Make a pane or its column larger, or with negative `steps` smaller, at the expense of its
         neighbours. Returns False if there is no space for it."""
         part = self._part_along(pane, view, axis)
         if part is None or part.parent is None:
@@ -76,7 +76,7 @@ class PaneSizes:
         return assigned if sum(assigned.values()) == sum(actual.values()) else actual
 
     def forget(self, view: str) -> None:
-        """Give every pane of a view the stylesheet's size again."""
+        """Reset every pane of a view to the stylesheet's size."""
         self.shares = {
             name: share for name, share in self.shares.items() if not name.startswith(f"{view}/")
         }

@@ -1,4 +1,4 @@
-"""How the app ends: by key, by signal, or because its terminal is gone."""
+"""Ending the app: by a key, a signal, or a hangup of the terminal."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Shutdown:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_terminate, number)
-        # Not by the loop: it may be waiting to write to a terminal that is gone.
+        # Not a handler of the event loop, which may be blocked writing to a terminal that hung up.
         signal.signal(signal.SIGHUP, self._on_hangup)
 
     def leave(self, code: int = 0) -> None:
@@ -77,8 +77,8 @@ class Shutdown:
         self.leave(128 + number)
 
     def _on_hangup(self, number: int, _: FrameType | None) -> None:
-        """Save and end on another thread: what this handler interrupted may hold a lock that
-        saving needs, and continues only when the handler has returned."""
+        """Save and end on another thread: the interrupted code may hold a lock that saving needs,
+        and continues only when this handler has returned."""
         if terminal_is_gone():
             start_new_thread(self._end_without_terminal, (number,))
         else:
@@ -94,7 +94,7 @@ class Shutdown:
 
 
 def what_is_lost(jobs: Jobs) -> str:
-    """Return which pictures quitting would lose, in a sentence; "" if none."""
+    """Return a sentence about the pictures that quitting would lose; "" if none."""
     if any(job.state is JobState.RUNNING for job in jobs.jobs()):
         kept = "The queue is kept, and the next start offers to go on."
         return f"A picture is being made; it will be lost. {kept}"

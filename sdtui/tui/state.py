@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SavedState:
-    """The form as it was left, used prompts, pane sizes and theme."""
+    """The form, earlier prompts, pane sizes and theme."""
 
     form: Mapping[str, str] = field(default_factory=dict)
     """The text of each field."""
@@ -33,7 +33,7 @@ class SavedState:
     negative_prompts: tuple[str, ...] = ()
     last_seed: int | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
-    """Sizes that people gave to panes (see `PaneSizes`)."""
+    """User-defined sizes of panes (see `PaneSizes`)."""
     theme: str = ""
 
     def with_prompts(self, prompt: str, negative_prompt: str) -> SavedState:

@@ -1,4 +1,4 @@
-"""Where the panes of the main screen stand, and how the focus moves between them."""
+"""The arrangement of the main screen's panes, and moving the focus between them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sdtui.tui.widgets.top_bar import TABS, Tab, TopBar
 _WIDE, _HIGH, _TALL = 118, 34, 52
 """Columns and lines from which all panes are shown at once, and lines from which they grow."""
 _MIN_COLUMNS, _MIN_LINES = 60, 16
-"""What tabs need."""
+"""Minimum window for tabs."""
 _DIRECTIONS = {
     ("height", 1): "taller",
     ("height", -1): "shorter",
@@ -32,7 +32,7 @@ TOO_SMALL = (
 
 
 class WindowLayout:
-    """Shows all panes side by side where there is room, or on tabs."""
+    """Shows all panes side by side in a large window, or on tabs."""
 
     def __init__(self, screen: Screen[None], panes: Panes, top_bar: TopBar) -> None:
         self._screen = screen
@@ -59,7 +59,7 @@ class WindowLayout:
 
     @property
     def view(self) -> str:
-        """The tab that is shown, or "wide" where all panes are."""
+        """The visible tab, or "wide" if all panes are visible."""
         return self._top_bar.tab or "wide"
 
     @property
@@ -88,7 +88,7 @@ class WindowLayout:
         self.focus(pane.focus_target())
 
     def show_pane(self, pane: Pane) -> None:
-        """Go to a pane, on whichever tab it is."""
+        """Focus a pane, on whichever tab it is."""
         if not pane.region:
             tabs: dict[Pane, Tab] = {
                 self._panes.queue: "queue",
@@ -99,7 +99,7 @@ class WindowLayout:
         self.focus_pane(pane)
 
     def show_tab(self, tab: Tab) -> None:
-        """Go to a tab; where all panes are shown, to the first pane of that tab."""
+        """Show a tab; if all panes are visible, focus the tab's first pane."""
         self.tab = tab
         self.arrange(*self._screen.size)
         first: dict[Tab, Pane] = {
@@ -134,5 +134,5 @@ class WindowLayout:
             self._screen.notify(f"{pane.title} can't be made {direction} here.", timeout=3)
 
     def reset_sizes(self) -> None:
-        """Give all panes of this view their usual sizes."""
+        """Reset the sizes of all panes in this view."""
         self.sizes.forget(self.view)

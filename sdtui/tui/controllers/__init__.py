@@ -1,1 +1,1 @@
-"""What the main screen does: each controller connects some panes with the backend."""
+"""The logic of the main screen: each controller connects panes with the backend."""

@@ -1,4 +1,4 @@
-"""The form: filling it, checking it, and queueing what it asks for."""
+"""Filling and checking the form, and queueing its request."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class GenerationController:
         self._layout.show_tab("create")
 
     def generate(self) -> None:
-        """Queue what the form asks for, or go to the first field that is wrong."""
+        """Queue the form's request, or focus the first invalid field."""
         try:
             request = parse_form(self.texts)
             self._submit(request)
@@ -110,7 +110,7 @@ class GenerationController:
             pane.text = text
 
     async def choose_value(self, name: str) -> None:
-        """Let a person choose the value of a field from a list, or a file from disk."""
+        """Let the user choose the value of a field from a list, or a file from disk."""
         from sdtui.tui.screens.files import FileScreen
         from sdtui.tui.screens.search_dialog import ChooseScreen
 

@@ -1,4 +1,4 @@
-"""The history: what is done with its pictures."""
+"""Actions on the history's pictures."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class HistoryController:
         self._panes.metadata.show(picture_of(entry) if entry else None, record)
 
     def perform(self, action: RequestedAction, entry: Entry, record: GenerationRecord) -> None:
-        """Carry out an action that the history pane asked for."""
+        """Perform an action that the history pane requested."""
         match action:
             case "show":
                 before = input_image(record.request)
@@ -83,7 +83,7 @@ class HistoryController:
                 self._context.copy(as_json(record), "The metadata")
 
     async def compare(self, first: Entry, second: Entry) -> None:
-        """Show two pictures side by side, and reuse the settings of one if asked to."""
+        """Show two pictures side by side, and reuse the settings of one if the user chooses it."""
         from sdtui.tui.screens.picture import CompareScreen
 
         pictures = self._context.backend.pictures
@@ -103,7 +103,7 @@ class HistoryController:
             self._generation.use_request(single_picture_request(chosen))
 
     async def edit_tags(self, entry: Entry) -> None:
-        """Let a person add and remove tags."""
+        """Let the user add and remove tags."""
         from sdtui.tui.screens.dialogs import AskScreen
 
         tags = " ".join(entry.tags)
@@ -114,8 +114,7 @@ class HistoryController:
 
 
 def refresh(pictures: Pictures) -> HistoryRead:
-    """Update the index with pictures that were moved, copied or deleted. For a thread other than
-    the app's."""
+    """Index pictures that were moved, copied or deleted. Not for the app's thread."""
     try:
         pictures.refresh()
     except SdtuiError as error:

@@ -1,4 +1,4 @@
-"""The model: describing it, loading it ahead, choosing and downloading one."""
+"""The form's model: describing, preloading, choosing and downloading it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from sdtui.tui.screens.models import ModelScreen
 
 _HEAD_START_SECONDS = 1.0
-"""How long the monitor may take for its first sample before a model is loaded."""
+"""How long to wait for the monitor's first sample before a model is loaded."""
 
 
 class ModelController:
-    """Follows the form's model, and the download that may run."""
+    """Follows the form's model and the running download."""
 
     def __init__(
         self,
@@ -46,11 +46,11 @@ class ModelController:
         self.downloads = Downloads(target, lambda: context.backend.models)
         self._dialog: ModelScreen | None = None
         self._model: str | None = None
-        """The model described last; None until the window is seen."""
+        """The last described model; None until the window is visible."""
 
     @property
     def memory_budget(self) -> MemoryBudget | None:
-        """The memory that a model can have; None until the monitor took a sample."""
+        """The memory available to a model; None until the monitor has a sample."""
         sample = self._top_bar.sample
         if sample is None:
             return None
@@ -97,7 +97,7 @@ class ModelController:
         self._context.backend.jobs.load(model, dtype, memory_mode)
 
     async def choose(self) -> None:
-        """Let a person choose a model, or download one."""
+        """Let the user choose a model, or download one."""
         from sdtui.tui.screens.models import ModelScreen
 
         if self._dialog is not None:  # the palette was opened over it
@@ -135,7 +135,7 @@ class ModelController:
 
 
 def describe(model: str, models: Models) -> ModelKnown:
-    """Return what is known of a model before it is loaded. For a thread other than the app's."""
+    """Return the description of a model before it is loaded. Not for the app's thread."""
     try:
         source = models.find(model)
         counters = models.token_counters(source)

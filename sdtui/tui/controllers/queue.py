@@ -1,4 +1,4 @@
-"""The queue: stopping, moving and saving jobs, and showing what becomes of them."""
+"""Stopping, moving and saving jobs, and showing their progress."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from sdtui.tui.event_presenter import EventPresenter
 
 _IDLE_SECONDS = 1.5
-"""How long no key must have been pressed before a question opens by itself."""
+"""Seconds without a key before a dialog may open by itself."""
 
 
 class QueueController:
-    """Asks the queue for what people want, and shows its jobs."""
+    """Performs the user's actions on the queue, and shows its jobs."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class QueueController:
         self.presenter.show_queue()
 
     def perform(self, action: RequestedAction, job: Job | None) -> None:
-        """Carry out an action that the queue pane asked for; `job` is the one with the cursor."""
+        """Perform an action that the queue pane requested; `job` is the one with the cursor."""
         queue = self._context.backend.jobs
         if action == "pause":
             (queue.resume if queue.is_paused else queue.pause)()
@@ -108,7 +108,7 @@ class QueueController:
             )
 
     async def _save_again(self, job: Job) -> None:
-        """Save the pictures for which the disk had no room; they are still in memory."""
+        """Save the pictures that did not fit on the disk; they are still in memory."""
         try:
             saved = await asyncio.to_thread(self._context.backend.jobs.save_again, job.id)
         except SdtuiError as error:
@@ -123,7 +123,7 @@ class QueueController:
             self._context.notify("Nothing of this job is left to be saved.", timeout=3)
 
     def show_last_details(self) -> None:
-        """Show all that is known of the job that runs or ran last."""
+        """Show the details of the running or last job."""
         jobs = self._context.backend.jobs.jobs()
         begun = [job for job in jobs if job.state is not JobState.QUEUED]
         if begun:
@@ -132,7 +132,7 @@ class QueueController:
             self._context.notify("No job has begun yet.", timeout=3)
 
     def show_details(self, job: Job) -> None:
-        """Show all that is known of a job."""
+        """Show the details of a job."""
         from sdtui.tui.job_details import job_details
         from sdtui.tui.screens.dialogs import TextScreen
 
@@ -159,7 +159,7 @@ class QueueController:
         preview.viewer = None
 
     async def offer_orphaned(self) -> None:
-        """After a crash or a lost connection, offer to go on with what was in the queue."""
+        """Offer to continue with orphaned jobs after a crash or a lost connection."""
         from sdtui.tui.screens.dialogs import OrphanedJobsScreen
 
         backend = self._context.backend

@@ -14,7 +14,7 @@ from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
 
 class PixelView(RefreshWhenVisible):
-    """Draws a picture in its middle, as large as fits."""
+    """Draws a centred picture, as large as fits."""
 
     DEFAULT_CSS = "PixelView { width: 1fr; height: 1fr; }"
 

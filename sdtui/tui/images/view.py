@@ -1,4 +1,4 @@
-"""A finished picture, drawn once by the best means of the terminal."""
+"""A finished picture, drawn once with the terminal's best image protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The history pane: search, list, and what can be done with a picture."""
+"""The history pane: search, list, and actions on a picture."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ RequestedAction = Literal[
 ]
 
 _SELECTION_SECONDS = 0.12
-"""How long the cursor must rest before the picture under it is read."""
+"""Seconds that the cursor must rest before the picture under it is read."""
 _MAX_KEY_WAIT_SECONDS = 2.0
 """How long the next key waits until a picture is changed or read."""
 
 
 class SearchLine(LineInput):
-    """Where a search is typed."""
+    """The input of a search."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("search")
 
     class Left(Message):
-        """The list is to be focused."""
+        """The user leaves the search for the list."""
 
     def action_leave(self) -> None:
         self.post_message(self.Left())
 
 
 class HistoryPane(Pane):
-    """Lists pictures, newest first. Whatever reads or writes the disk runs on other threads."""
+    """Lists pictures, newest first. All access to the disk is on other threads."""
 
     TITLE = "History"
     ABOUT = (
@@ -79,7 +79,7 @@ class HistoryPane(Pane):
 
     @message
     class ActionRequested(Message):
-        """Something is to be done with a picture, outside of the history."""
+        """The user requests an action on a picture outside of the history."""
 
         action: RequestedAction
         entry: Entry
@@ -87,14 +87,14 @@ class HistoryPane(Pane):
 
     @message
     class Compare(Message):
-        """Two pictures are to be seen side by side."""
+        """The user wants to compare two pictures."""
 
         first: Entry
         second: Entry
 
     @message
     class TagsWanted(Message):
-        """The tags of a picture are to be edited."""
+        """The user wants to edit the tags of a picture."""
 
         entry: Entry
 
@@ -111,7 +111,7 @@ class HistoryPane(Pane):
         self._selection_timer: Timer | None = None
         self._search = HistorySearch()
         self._missing: Path | None = None
-        """The picture that was last found missing, while it is still listed."""
+        """The last picture found missing, while it is still listed."""
 
     @property
     def _history(self) -> Pictures:
@@ -190,8 +190,8 @@ class HistoryPane(Pane):
             return None
 
     async def _show_error(self, error: SdtuiError, entry: Entry | None) -> None:
-        """Show what went wrong with a picture. Often it is missing: people may delete pictures at
-        any time."""
+        """Show an error about a picture. Often its file is missing: users may delete files at any
+        time."""
         if entry is None or await asyncio.to_thread(self._loader.exists, picture_of(entry)):
             self.notify(str(error), severity="error")
             return
@@ -255,7 +255,7 @@ class HistoryPane(Pane):
         await self._finish_before_next_key(self._read_and_request(action))
 
     async def _finish_before_next_key(self, worker: Worker[None]) -> None:
-        """Have the next key act on the result of this one, but don't wait for a disk that hangs."""
+        """Let the next key wait for the result of this one, but not for a hanging disk."""
         end = time.monotonic() + _MAX_KEY_WAIT_SECONDS
         while not worker.is_finished and time.monotonic() < end:
             await asyncio.sleep(0.002)

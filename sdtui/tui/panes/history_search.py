@@ -1,6 +1,6 @@
-"""Which of the pages that are read from the history may still be listed.
+"""Decides which pages read from the history are still to be listed.
 
-Pages are read on other threads and may arrive in any order, while someone types a search and new
+Pages are read on other threads and may arrive in any order, while the user types a search and new
 pictures are saved.
 """
 
@@ -17,27 +17,27 @@ class PageLoad:
     query: str
     offset: int
     number: int
-    """Loads are numbered in the order in which they begin."""
+    """Loads are numbered in the order in which they start."""
     replaces: bool
-    """True if the page replaces all that was read before; false if it adds to it."""
+    """True if the page replaces all pages read before; false if it adds to them."""
 
 
 class HistorySearch:
-    """Two queries: the one in the search line and the one whose results are listed. They differ
-    while the former is being read, and as long as it makes no sense."""
+    """Two queries: the one in the search line and the one with the listed results. They differ
+    while the former is being read, and while it is invalid."""
 
     def __init__(self) -> None:
         self.entered = ""
         self.listed = ""
         self._number = 0
         self._newest_replacement = 0
-        """The number of the load that replaced the list last. Loads of the same query that began
+        """The number of the load that replaced the list last. Loads of the same query that started
         earlier and end later are outdated."""
         self._answered = asyncio.Event()
         self._answered.set()
 
     def enter(self, query: str) -> PageLoad:
-        """Return the load for what was typed into the search line."""
+        """Return the load for a new text in the search line."""
         self.entered = query
         self._answered.clear()
         return self._begin(query, 0, replaces=True)
@@ -63,16 +63,17 @@ class HistorySearch:
         return PageLoad(query, offset, self._number, replaces)
 
     def answers(self, load: PageLoad) -> bool:
-        """True if a load reads what stands in the search line."""
+        """True if a load reads the query in the search line."""
         return load.replaces and load.query == self.entered
 
     def end(self, load: PageLoad) -> None:
-        """A load has ended, well or not: whoever waits for the search line's results goes on."""
+        """Called when a load has ended or failed; wakes those who wait for the search line's
+        results."""
         if self.answers(load):
             self._answered.set()
 
     def accept(self, load: PageLoad) -> bool:
-        """Take in that a page was read. Returns True if it is to be listed."""
+        """Register that a page was read. Returns True if it should be listed."""
         if load.query == self.listed and load.number < self._newest_replacement:
             return False
         if self.answers(load):
@@ -85,7 +86,7 @@ class HistorySearch:
 
     @property
     def is_answered(self) -> bool:
-        """True if the search line's results are listed or were found to make no sense."""
+        """True if the search line's results are listed or its query was found to be invalid."""
         return self._answered.is_set()
 
     async def wait(self) -> None:

@@ -64,10 +64,10 @@ class LogPane(Pane):
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("log")
 
     class Copy(Message):
-        """The log is to be copied."""
+        """The user wants to copy the log."""
 
     class Save(Message):
-        """The log is to be saved."""
+        """The user wants to save the log."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)

@@ -1,4 +1,4 @@
-"""The form: everything that can be asked for beside the prompts."""
+"""The form's parameters: all fields except the prompts."""
 
 from __future__ import annotations
 
@@ -106,13 +106,13 @@ class ParametersPane(Pane):
             field.refresh()
 
     def check(self) -> None:
-        """Say what is wrong, from now on whenever a value changes. What checks is a large library:
-        not to be called before the window is seen."""
+        """Validate now and after every change. Validation imports a large library, so call this
+        only once the window is visible."""
         self._is_checked = True
         self._show_problems()
 
     def focus_problem(self, problems: Mapping[str, str]) -> bool:
-        """Go to the first field that is wrong, if it is one of the form's."""
+        """Focus the first invalid field, if it is in the form."""
         wrong = next((self.fields[name] for name in self.fields if name in problems), None)
         if wrong is not None:
             self.screen.set_focus(wrong)

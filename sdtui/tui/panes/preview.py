@@ -22,18 +22,18 @@ from sdtui.tui.panes.pane import Pane
 
 _LOCAL = (0.25, 90_000)
 _OVER_SSH = (0.5, 22_000)
-"""Seconds between two previews at the least, and bytes a second that they may cost."""
+"""Minimum seconds between two previews, and the bytes per second that they may take."""
 
 
 class PictureViewer(Protocol):
     """Shows a job's pictures on the whole screen."""
 
     def begin(self, init_image: ShownPicture | None) -> None:
-        """A job begins: it has no pictures yet."""
+        """Called when a job begins."""
         ...
 
     def show_forming(self, pixels: Pixels) -> None:
-        """Show the picture that is forming."""
+        """Show the picture in progress."""
         ...
 
     def cells(self, preview: Pixels) -> int:
@@ -64,10 +64,10 @@ class PreviewPane(Pane, can_focus=True):
     """
 
     class FullScreen(Message):
-        """The picture is to be shown on the whole screen."""
+        """The user wants to see the picture on the whole screen."""
 
     index: reactive[int | None] = reactive(None)
-    """Which picture is shown; None is all of them."""
+    """Index of the picture; None means all of them."""
 
     def __init__(self, id: str, view: PictureView, *, over_ssh: bool) -> None:
         super().__init__(id=id)
@@ -110,7 +110,7 @@ class PreviewPane(Pane, can_focus=True):
         return time.monotonic() >= self._next_preview
 
     def show_preview(self, pixels: Pixels) -> None:
-        """Show the picture that is forming, unless someone looks at one of the history."""
+        """Show the picture in progress, unless a picture of the history is shown."""
         self.remove_class("-welcome")
         if not self._shows_history:
             self.view.show_pixels(pixels)
@@ -122,7 +122,7 @@ class PreviewPane(Pane, can_focus=True):
         self._next_preview = time.monotonic() + max(self._interval, cost)
 
     def begin(self, init_image: ShownPicture | None) -> None:
-        """A job begins: it has no pictures yet."""
+        """Called when a job begins."""
         self._job_pictures, self._job_init_image, self._shows_history = (), init_image, False
         self.pictures = ()
         self.init_image = init_image

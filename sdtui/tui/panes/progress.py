@@ -25,7 +25,7 @@ _MARKS: dict[EventLevel, tuple[str, ThemeColour]] = {
 
 
 class ProgressBar(RefreshWhenVisible):
-    """A bar with numbers, and below it what is going on."""
+    """A bar with numbers, and the current activity below it."""
 
     DEFAULT_CSS = "ProgressBar { width: 100%; height: 2; padding: 0 1; color: $foreground; }"
     progress: reactive[ShownProgress] = reactive(ShownProgress())
@@ -55,7 +55,7 @@ class ProgressBar(RefreshWhenVisible):
 
     def _outcome(self, now: ShownProgress) -> Text:
         mark, colour = _MARKS[now.outcome or EventLevel.ERROR]
-        # A long path would leave no space for what is wrong with it.
+        # A long path would leave no space for the error.
         longest = max(10, self.content_size.width // 2)
         message = " ".join(end_of(word, longest) for word in one_line(now.message).split(" "))
         return Text(mark + message, theme_style(self.app, colour))

@@ -35,7 +35,7 @@ _OWN_KEYS = {
     "home": "cursor_line_start",
     "end": "cursor_line_end",
 }
-"""Textual's actions for the keys that come as quickly as letters do."""
+"""Textual's actions for keys that are typed as fast as letters."""
 
 
 class PromptEditor(KeyTextArea):
@@ -65,8 +65,8 @@ class PromptEditor(KeyTextArea):
         self.refresh()
 
     def get_line(self, line_index: int) -> Text:
-        """Return a line as it is shown: control characters are replaced, and what will be cut is
-        struck out."""
+        """Return a line as displayed: control characters are replaced, and truncated text is struck
+        out."""
         plain = self.document.get_line(line_index)
         text = Text(escape_same_width(plain), end="", no_wrap=True)
         if self.cut_from is not None:
@@ -114,7 +114,7 @@ class PromptEditor(KeyTextArea):
         return self.navigator.is_last_wrapped_line(self.cursor_location)
 
     def remember(self, prompts: Sequence[str]) -> None:
-        """Set the prompts that can be brought back, newest last."""
+        """Set the earlier prompts, newest last."""
         self.earlier_prompts = prompts
         self._reset_place()
 
@@ -164,7 +164,7 @@ class PromptPane(Pane):
 
     @property
     def title(self) -> str:
-        """What the pane is called."""
+        """Return the pane's title."""
         return self._title
 
     @property

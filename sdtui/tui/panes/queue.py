@@ -50,7 +50,7 @@ class QueueLines(VirtualList["Job"]):
         self.places: Mapping[str, str] = {}
 
     def item_text(self, item: Job, width: int) -> Text:
-        """Return the job's mark, its prompt, and at the right how far it is."""
+        """Return the job's mark and prompt, and its progress right-aligned."""
         mark, colour = _MARKS[item.state]
         right = self.state(item)
         prompt_style = theme_style(self.app, "muted" if item.state.is_over else "plain")
@@ -60,7 +60,7 @@ class QueueLines(VirtualList["Job"]):
         return left.append(f" {right}", theme_style(self.app, "muted"))
 
     def state(self, job: Job) -> str:
-        """Return how far a job is."""
+        """Return a job's progress."""
         count = job.request.num_images_per_prompt
         if job.state is JobState.RUNNING:
             return self.places.get(job.id, "")
@@ -81,7 +81,7 @@ class QueuePane(Pane):
 
     @message
     class ActionRequested(Message):
-        """An action on the queue, or on the job with the cursor."""
+        """The user requests an action on the queue, or on the job with the cursor."""
 
         action: RequestedAction
         job: Job | None
@@ -108,7 +108,7 @@ class QueuePane(Pane):
         self.set_count(" ".join(part for part in parts if part))
 
     def show_places(self, places: Mapping[str, str]) -> None:
-        """Show how far the running jobs are, by their ids."""
+        """Show the progress of running jobs, by id."""
         concerned = self.list.places.keys() | places.keys()
         before = {
             index: self.list.state(job)

@@ -1,1 +1,1 @@
-"""The window and what opens over it."""
+"""The main screen and dialogs."""

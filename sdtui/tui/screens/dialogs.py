@@ -62,7 +62,7 @@ class ConfirmScreen(Dialog[bool | None]):
 
 
 class OrphanedJobsScreen(ConfirmScreen, inherit_bindings=False):
-    """Asks what to do with jobs that another process left in the queue. It may open while someone
+    """Asks how to handle jobs that another process left in the queue. It may open while the user
     types, so no letter answers it."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("orphaned_jobs")

@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
 
 class MainScreen(Screen[None]):
-    """Three columns of panes, or tabs, between the top bar and the key bar."""
+    """Three columns of panes, or tabs, between the top bar and the key bar. Controllers implement
+    their logic."""
 
     AUTO_FOCUS = "#prompt TextArea"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("window")
@@ -81,7 +82,7 @@ class MainScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Restore the form. Everything else waits until the window is seen."""
+        """Restore the form. Everything else waits until the window is visible."""
         self.generation.restore()
         self.window.sizes.shares = dict(self.context.state.sizes)
         self._show_welcome()
@@ -96,7 +97,7 @@ class MainScreen(Screen[None]):
 
     @on(PartsImported)
     def _begin(self) -> None:
-        """The window is seen: open the backend, and read what is on disk."""
+        """Called when the window is visible: open the backend, and read the disk."""
         if not self.is_attached:
             return
         resume_garbage_collection()
@@ -135,7 +136,7 @@ class MainScreen(Screen[None]):
 
     @property
     def keys_shown(self) -> dict[str, str]:
-        """The first key of every action that works now, by the action's id, as people know it."""
+        """Return the first key of every action that works now, by action id, as displayed."""
         return {
             active.binding.id: self.app.get_key_display(active.binding)
             for active in reversed(self.active_bindings.values())
@@ -311,7 +312,8 @@ class MainScreen(Screen[None]):
 
 
 def import_parts() -> PartsImported:
-    """Import what the window doesn't need until it is seen, so that no key waits for it."""
+    """Import modules that aren't needed until the window is visible, so that no key waits for
+    them."""
     import sdtui.jobs
     import sdtui.models
     import sdtui.tui.event_presenter

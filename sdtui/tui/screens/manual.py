@@ -1,4 +1,4 @@
-"""The manual in the app: the page and section that belong to what has the focus."""
+"""The manual in the app, opened at the section about the focused widget."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SECTIONS: Mapping[str, str] = {
 
 
 def section_for(screen: Screen[object]) -> str:
-    """The section about what has the focus in a screen, else about the screen itself."""
+    """Return the section about the focused widget of a screen, else about the screen itself."""
     inner_first = screen.focused.ancestors_with_self if screen.focused else [screen]
     names = (name for node in inner_first for name in (node.id or "", type(node).__name__))
     return next((SECTIONS[name] for name in names if name in SECTIONS), "app")

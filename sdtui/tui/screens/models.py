@@ -1,4 +1,4 @@
-"""Choosing a model: what is installed, and what can be downloaded."""
+"""Choosing a model: installed ones, and those of the hub."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _KINDS = {SourceKind.FOLDER: "folder", SourceKind.FILE: "file", SourceKind.HUB: 
 
 @dataclass(frozen=True)
 class Offer:
-    """A model of the list."""
+    """A model in the list."""
 
     name: str
     summary: str
-    """Shown in its line."""
+    """Text in its line."""
     details: str
-    """Shown below the list."""
+    """Text below the list."""
     verdict: ThemeColour = "muted"
     installed: bool = True
 
@@ -60,7 +60,7 @@ class OffersFound(Message):
 
 
 def find_offers(models: Models, budget: MemoryBudget | None, dtype: DType) -> OffersFound:
-    """Return every installed model, with the memory that it needs against what is free."""
+    """Return every installed model with its memory use relative to the free memory."""
     return OffersFound(
         tuple(_offer(models, source, budget, dtype) for source in models.installed())
     )
@@ -178,7 +178,7 @@ class ModelScreen(SearchDialog):
             self.choices.cursor = names.index(self._current)
 
     def narrow(self) -> None:
-        """List the models that pass the filter, and what could be a model of the hub."""
+        """List the models that match the filter, and the filter itself if it may be a hub id."""
         offers = [
             offer for offer in self._offers if self.lets_through(f"{offer.name} {offer.summary}")
         ]
@@ -195,7 +195,7 @@ class ModelScreen(SearchDialog):
         self.details.update(Content(one_line(offer.details if offer else nothing)))
 
     def action_choose(self) -> None:
-        """Take the model with the cursor; download it first if need be."""
+        """Choose the model with the cursor; download it first if necessary."""
         offer = self.choices.selected
         if offer is None:
             return

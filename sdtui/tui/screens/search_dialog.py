@@ -49,7 +49,7 @@ class SearchDialog(Dialog[str | None]):
         self.filter.focus()
 
     def narrow(self) -> None:
-        """List what passes the filter."""
+        """List the items that match the filter."""
         raise NotImplementedError
 
     def lets_through(self, text: str) -> bool:
@@ -114,7 +114,7 @@ class ChooseScreen(SearchDialog):
             self.choices.cursor = self.choices.items.index(self._current)
 
     def narrow(self) -> None:
-        """Show the names that pass the filter."""
+        """List the names that match the filter."""
         self.choices.show_items([name for name in self.names if self.lets_through(name)])
 
     def action_choose(self) -> None:

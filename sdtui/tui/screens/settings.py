@@ -37,7 +37,7 @@ class Setting:
     """The variable, the file and its line, or "default"."""
     about: str
     changed: bool = False
-    """True if the app still runs with another value."""
+    """True if the app is still running with another value."""
 
 
 def all_settings(running: Settings, read: Settings) -> list[Setting]:
@@ -80,7 +80,7 @@ class SettingLines(VirtualList[Setting]):
 
 
 class SettingsScreen(Dialog[None]):
-    """Lists the settings, shows what is wrong with the config file, and opens it in $EDITOR."""
+    """Lists the settings, shows errors of the config file, and opens it in $EDITOR."""
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("settings")]
@@ -97,7 +97,7 @@ class SettingsScreen(Dialog[None]):
         self.status = Static("", classes="status")
 
     def compose(self) -> ComposeResult:
-        """The list, and under it what the one with the cursor is, and what is wrong."""
+        """Yield the list, and under it the description of the selected setting and the errors."""
         with Vertical(classes="dialog -list -wide") as box:
             box.border_title = "Settings"
             yield self.list

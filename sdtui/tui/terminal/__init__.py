@@ -1,1 +1,1 @@
-"""The terminal itself: keys that come from it, what it can do, and how it is left."""
+"""The terminal: its input, its capabilities, and its restoration."""

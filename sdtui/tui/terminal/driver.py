@@ -1,4 +1,4 @@
-"""Reading what the terminal sends."""
+"""Reading the terminal's input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How finished pictures are drawn: with the terminal's image protocol, if it has one."""
+"""The image protocol for finished pictures, if the terminal has one."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from textual.dom import DOMNode
 from sdtui.tui.terminal.driver import InputParser
 
 _LOST_AFTER_SECONDS = 5.0
-"""Time after which a key is taken for lost, in case its widget was removed."""
+"""Seconds after which a key counts as lost, in case its widget was removed."""
 
 Typed = events.Key | events.Paste
 Then = Callable[[Typed], Awaitable[None]]
@@ -56,7 +56,7 @@ class KeyQueue:
         """When the last key came, by `time.monotonic`; 0 before the first."""
 
     async def put(self, typed: Typed) -> None:
-        """Handle it now, or when its turn comes."""
+        """Handle an event now, or when its turn comes."""
         self.last = time.monotonic()
         self._waiting.append(typed)
         first = self._waiting[0]
@@ -68,7 +68,7 @@ class KeyQueue:
             await self._done(first)
 
     async def begin(self) -> None:
-        """Handle what was typed before the window was there, and then each new key."""
+        """Handle the keys typed before the window was visible, and then each new one."""
         self._begun = True
         if self._waiting:
             await self._take_first()
@@ -94,7 +94,7 @@ class KeyQueue:
         self._follow(first, [*way, *way], before, self._done)
 
     async def _done(self, typed: Typed) -> None:
-        """Go on to the next, unless that was done already."""
+        """Continue with the next event, unless that was done already."""
         if self._waiting and self._waiting[0] is typed:
             self._waiting.popleft()
             if self._waiting:

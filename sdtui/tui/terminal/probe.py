@@ -1,4 +1,4 @@
-"""Asking the terminal what it can draw, while the app is still being imported."""
+"""Querying the terminal's capabilities while the app is being imported."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TerminalCapabilities:
 
 
 def capabilities_in(answers: bytes) -> TerminalCapabilities:
-    """Return what the answers say. There may be pressed keys between them."""
+    """Return the capabilities in the replies, which may have keys between them."""
     last, cell = _LAST.search(answers), _CELL.search(answers)
     height, width = map(int, cell.groups()) if cell else (0, 0)
     return TerminalCapabilities(
@@ -43,7 +43,7 @@ def capabilities_in(answers: bytes) -> TerminalCapabilities:
 
 
 def typed_in(answers: bytes) -> str:
-    """Return the keys that were typed between the answers."""
+    """Return the keys that were typed between the replies."""
     return _ANSWER.sub(b"", answers).decode(errors="ignore")
 
 
@@ -53,15 +53,16 @@ class TerminalProbe:
     def __init__(self) -> None:
         self._terminal = sys.stdin.fileno()
         self._before = termios.tcgetattr(self._terminal)
-        # Or the answers would be echoed, and held back for a newline. Keys that wait are kept.
+        # Otherwise the replies would be echoed and held back until a newline. Waiting keys are
+        # kept.
         tty.setcbreak(self._terminal, termios.TCSANOW)
         sys.stdout.write(_QUESTIONS)
         sys.stdout.flush()
         self._asked_at = time.monotonic()
 
     def answers(self, patience: float) -> tuple[TerminalCapabilities, str]:
-        """Return what the terminal has answered by now, or answers within `patience` seconds of the
-        question; and what was typed meanwhile."""
+        """Return the capabilities from the replies so far, or within `patience` seconds of the
+        query; and the keys typed meanwhile."""
         received = b""
         try:
             while not _LAST.search(received):

@@ -1,1 +1,1 @@
-"""The panes of the window and the parts they are made of."""
+"""Widgets of the window and its panes."""

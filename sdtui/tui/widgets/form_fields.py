@@ -32,7 +32,7 @@ class FieldChanged(Message):
 
 @message
 class FieldOpened(Message):
-    """The choices of a field are to be shown."""
+    """The user wants to see the choices of a field."""
 
     field: str
 
@@ -142,7 +142,7 @@ class PathField(TextField):
 
 
 class ChoiceField(FieldWidget, can_focus=True):
-    """One of a few names: left and right take the next, enter shows them all."""
+    """A list of few names: left and right select the next one, enter shows them all."""
 
     DEFAULT_CSS = """
     ChoiceField { width: 1fr; height: 1; }

@@ -54,7 +54,7 @@ class HistoryList(VirtualList["Entry"]):
             self.post_message(self.Highlighted(self, self.cursor))
 
     def _keep_cursor(self, page: Page) -> None:
-        """Keep the cursor on its picture; but in the first line of a list without the focus, on the
+        """Keep the cursor on its picture; in the first line of an unfocused list, keep it on the
         newest."""
         if self.cursor == 0 and not self.has_focus:
             return

@@ -1,4 +1,4 @@
-"""The last line: the keys that matter where the focus is."""
+"""The last line: the keys for the focused widget."""
 
 from __future__ import annotations
 

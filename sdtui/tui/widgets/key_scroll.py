@@ -1,4 +1,4 @@
-"""Something that scrolls by the keys of lists."""
+"""A scroll container with the keys of lists."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
         self.post_message(self.Highlighted(self, self.cursor))
 
     def show_cursor_line(self) -> None:
-        """Scroll so that the cursor is seen."""
+        """Scroll so that the cursor is visible."""
         self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True, x_axis=False)
 
     def on_resize(self) -> None:
