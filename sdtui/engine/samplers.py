@@ -15,13 +15,15 @@ def make_scheduler(original: Any, label: str | None) -> Any:
     """Create a scheduler from the config of the model's `original` one; `label` None = the same
     class. (A config that was already changed would keep the changes.)
 
-    Raises InvalidRequestError if the model is of the flow kind and the sampler isn't.
+    Raises InvalidRequestError if the model is of the flow or EDM kind and the sampler isn't.
     """
     config = dict(original.config)
     if label is None:
         return type(original).from_config(config)
     name, settings = scheduler_settings(label)
-    if _is_flow(type(original).__name__, config):
+    if _is_edm(type(original).__name__):
+        name, settings = _edm_settings(label)
+    elif _is_flow(type(original).__name__, config):
         name, settings = _flow_settings(label, name, settings)
     return getattr(diffusers, name).from_config(config, **settings)
 
@@ -37,10 +39,36 @@ def label_of(scheduler: Any) -> str:
     return "PLMS" if plain == "PNDMScheduler" else name
 
 
+_EDM_SAMPLERS = {
+    "Euler": "EDMEulerScheduler",
+    "DPM++ 2M": "EDMDPMSolverMultistepScheduler",
+    "DPM++ 2M Karras": "EDMDPMSolverMultistepScheduler",
+}
+"""Karras sigmas are what EDM models use by default."""
 _FLOW_SAMPLERS = {
     "Euler": "FlowMatchEulerDiscreteScheduler",
     "Heun": "FlowMatchHeunDiscreteScheduler",
 }
+
+
+def _is_edm(name: str) -> bool:
+    return name.startswith("EDM")
+
+
+def _edm_settings(label: str) -> tuple[str, dict[str, object]]:
+    """EDM models scale latents and timesteps in a way of their own."""
+    if label in _EDM_SAMPLERS:
+        return _EDM_SAMPLERS[label], {}
+    raise InvalidRequestError(
+        [
+            Problem(
+                "sampler",
+                label,
+                f'"{label}" can\'t be used with this model, which is of the EDM kind; '
+                "leave the sampler open, or use Euler or DPM++ 2M",
+            )
+        ]
+    )
 
 
 def _is_flow(name: str, config: Mapping[str, Any]) -> bool:

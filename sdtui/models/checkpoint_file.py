@@ -8,7 +8,7 @@ from pathlib import Path
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.models.component_files import CONFIGS, describe_components
 from sdtui.models.description import ModelDescription
-from sdtui.models.distilled import distilled_values, model_name
+from sdtui.models.distilled import Distilled, distilled_values, model_name
 from sdtui.models.headers import Header, read_header
 from sdtui.models.native import NativeValues, family_values
 
@@ -22,20 +22,23 @@ _PARTS = {
     "vae": ("first_stage_model.",),
     "text_encoder": ("cond_stage_model.", "conditioner."),
 }
+_PART_NAMES = {"unet": "U-Net", "vae": "VAE", "text_encoder": "text encoder"}
+_EDM = frozenset({"edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min"})
+"""Marker tensors of Playground 2.5 and of CosXL."""
+_SQUARE = re.compile(r"(\d+)x\1")
 
 
 def describe_checkpoint(path: Path) -> ModelDescription:
     """Describe a checkpoint. Raises ModelDamagedError or UnsupportedModelError."""
     header = read_header(path)
     family = _family(path, header)
-    native_size = 512 if family == "sd1" else 1024
+    _check_whole(path, header)
     prediction_type = _prediction_type(path, header, family)
-    if family == "sd2":
-        native_size = 512 if prediction_type == "epsilon" else 768
     is_xl = family == "sdxl"
     pipeline_class = "StableDiffusionXLPipeline" if is_xl else "StableDiffusionPipeline"
-    distilled = distilled_values(model_name(path), {}, {}, family)
-    base = family_values(pipeline_class, distilled)
+    distilled = distilled_values(_names(path, header, family), {}, {}, family)
+    base = family_values(pipeline_class, distilled, {})
+    native_size = _native_size(header, family, prediction_type, distilled)
     return ModelDescription(
         path=path,
         family=family,
@@ -77,21 +80,66 @@ def _family(path: Path, header: Header) -> str:
     )
 
 
+def _check_whole(path: Path, header: Header) -> None:
+    """Raise UnsupportedModelError for checkpoints that lack a part, or whose tensors don't say how
+    they are sampled."""
+    for part, prefixes in _PARTS.items():
+        if not header.elements(*prefixes):
+            raise UnsupportedModelError(
+                f"{path} is a checkpoint without a {_PART_NAMES[part]}",
+                "Give a whole checkpoint, or a diffusers folder",
+            )
+    if _EDM & header.tensors.keys():
+        raise UnsupportedModelError(
+            f"{path} is a checkpoint of the EDM kind, which a single file doesn't describe fully",
+            "Give the diffusers folder or the hub id of this model",
+        )
+
+
+def _names(path: Path, header: Header, family: str) -> str:
+    """Return what may name a distilled model: the file, and the title in its metadata."""
+    if family == "sd2" and _has_sdxl_layout(header):
+        return "sd-turbo"
+    return f"{model_name(path)} {header.metadata.get('modelspec.title', '')}"
+
+
+def _has_sdxl_layout(header: Header) -> bool:
+    """True if the text encoder is named as in SDXL; of SD 2.x models only SD Turbo is made so."""
+    return any(name.startswith("conditioner.") for name in header.tensors)
+
+
+def _native_size(
+    header: Header, family: str, prediction_type: str | None, distilled: Distilled | None
+) -> int:
+    """Return the side in pixels: that of the distilled model, that in the metadata if it is
+    square, else the family's."""
+    if distilled and distilled.size:
+        return distilled.size
+    declared = _SQUARE.fullmatch(header.metadata.get("modelspec.resolution", ""))
+    if declared and int(declared[1]) in (512, 768, 1024):
+        return int(declared[1])
+    if family == "sd2":
+        return 512 if prediction_type == "epsilon" else 768
+    return 512 if family == "sd1" else 1024
+
+
 def _prediction_type(path: Path, header: Header, family: str) -> str | None:
     """ "v_prediction" or "epsilon"; None if the config of the family is right.
 
-    Sources: marker tensors of trainers (`v_pred`), ModelSpec metadata, the .yaml file that comes
-    with SD 2.x checkpoints, and for the official 512-px SD 2.x files, which have none of these,
-    the file name.
+    Sources: marker tensors of trainers (`v_pred`), the layout of SD Turbo, ModelSpec metadata, the
+    .yaml file that comes with SD 2.x checkpoints, and for the official 512-px SD 2.x files, which
+    have none of these, the file name.
     """
     if "v_pred" in header.tensors:
         return "v_prediction"
+    if family == "sd2" and _has_sdxl_layout(header):
+        return "epsilon"
     declared = header.metadata.get("modelspec.prediction_type", "")
     if declared:
         return "v_prediction" if declared.startswith("v") else "epsilon"
     sidecar = path.with_suffix(".yaml")
     if sidecar.is_file():
-        text = sidecar.read_text(encoding="utf-8", errors="replace")
+        text = sidecar.read_text(encoding="utf-8-sig", errors="replace")
         is_v = re.search(r"parameterization:\s*[\"']?v\b", text)
         return "v_prediction" if is_v else "epsilon"
     if family == "sd2":

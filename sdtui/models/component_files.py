@@ -31,7 +31,7 @@ def describe_components(folder: Path) -> Mapping[str, tuple[str, str]]:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object. Raises ModelDamagedError."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise _damaged(path, "it is missing") from error
     except (OSError, ValueError, RecursionError) as error:

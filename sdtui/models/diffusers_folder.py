@@ -41,13 +41,20 @@ def describe_folder(folder: Path) -> ModelDescription:
     family = _family(pipeline_class, denoiser, tiny)
     scheduler_file = folder / "scheduler" / "scheduler_config.json"
     scheduler = read_json(scheduler_file) if scheduler_file.is_file() else {}
-    distilled = distilled_values(model_name(folder), denoiser, scheduler, family)
+    distilled = distilled_values(
+        model_name(folder),
+        denoiser,
+        scheduler,
+        family,
+        is_distilled=index.get("is_distilled") is True,
+    )
+    values = family_values(pipeline_class, distilled, scheduler)
     return ModelDescription(
         path=folder,
         family=family,
         pipeline_class=pipeline_class,
         parameters=parameters,
-        native=folder_values(folder, family_values(pipeline_class, distilled), denoiser, factor),
+        native=folder_values(folder, values, denoiser, factor),
         vae_factor=factor,
         tiny_vae=tiny,
         denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),

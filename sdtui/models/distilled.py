@@ -1,17 +1,19 @@
-"""Settings of models distilled to few steps: LCM, Lightning, Turbo.
+"""Settings of models distilled to few steps: LCM, Lightning, Turbo, Hyper, DMD2 and others.
 
 They need few steps and little or no guidance; the usual values give oversaturated pictures.
 
 The values come from the model cards: latent-consistency/*, ByteDance/SDXL-Lightning,
-stabilityai/sd-turbo and sdxl-turbo, Lykon/dreamshaper-xl-v2-turbo and
-black-forest-labs/FLUX.1-schnell.
+stabilityai/sd-turbo and sdxl-turbo, Lykon/dreamshaper-xl-v2-turbo, ByteDance/Hyper-SD,
+tianweiy/DMD2, jasperai/flash-sdxl, wangfuyun/PCM_Weights, black-forest-labs/FLUX.1-schnell and
+FLUX.2-klein, Tongyi-MAI/Z-Image-Turbo, krea/Krea-2-Turbo,
+stabilityai/stable-diffusion-3.5-large-turbo and lightx2v/Qwen-Image-Lightning.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,41 +28,97 @@ class Distilled:
     """None stands for the sampler of the model."""
     timestep_spacing: str | None = None
     """Set if the usual spacing would start below full noise, which is wrong for few steps."""
+    size: int | None = None
+    """The side in pixels that it was distilled at, if that isn't the family's."""
 
 
 _SCHNELL = Distilled(4, 0.0)
 _LCM_EMBEDDED = Distilled(4, 8.0, "LCM")
 """Guidance is an embedding here and costs nothing."""
 _LCM_MERGED = Distilled(4, 1.5, "LCM")
-_TURBO = Distilled(1, 0.0, "Euler a", "trailing")
+_TURBO = Distilled(1, 0.0, "Euler a", "trailing", 512)
 _TURBO_MERGED = Distilled(6, 2.0, "DPM++ SDE Karras")
-_LIGHTNING_STEPS = 4
+_BY_WORD = {
+    "lightning": Distilled(4, 0.0, "Euler", "trailing"),
+    "hyper": Distilled(8, 0.0, "DDIM", "trailing"),
+    "dmd": Distilled(4, 0.0, "LCM"),
+    "flash": Distilled(4, 0.0, "LCM"),
+    "pcm": Distilled(4, 1.5, "DDIM", "trailing"),
+}
+_OF_OTHER_FAMILIES = {
+    # Pipeline: the word in the name of a distilled model, and its values.
+    "ZImagePipeline": ("turbo", Distilled(9, 0.0)),
+    "StableDiffusion3Pipeline": ("turbo", Distilled(4, 0.0)),
+    "QwenImagePipeline": ("lightning", Distilled(8, 1.0)),
+}
+_MARKED = {
+    # Pipelines whose index says `is_distilled`.
+    "Flux2KleinPipeline": Distilled(4, 1.0),
+    "Krea2Pipeline": Distilled(8, 0.0),
+}
+_AFTER_HYPER = re.compile(r"\d+|sd|sdxl|xl|vae|baked.*|steps?|fp|pruned|cfg|lora|v|unet")
+"""Words after "hyper" in names of Hyper-SD merges; "hyper realistic" is a style."""
 
 
 def distilled_values(
-    name: str, denoiser: Mapping[str, Any], scheduler: Mapping[str, Any], family: str
+    name: str,
+    denoiser: Mapping[str, Any],
+    scheduler: Mapping[str, Any],
+    family: str,
+    *,
+    is_distilled: bool = False,
 ) -> Distilled | None:
-    """The settings of a distilled model, None for other models.
+    """Return the settings of a distilled model, None for other models.
 
     `name` is a hub id or file name, `denoiser` and `scheduler` are configs (possibly empty),
-    `family` is "sd1", "sd2", "sdxl" or the class of a pipeline.
+    `family` is "sd1", "sd2", "sdxl" or the class of a pipeline, `is_distilled` is the flag of the
+    model's index.
     """
-    if family == "FluxPipeline" and denoiser.get("guidance_embeds") is False:
-        return _SCHNELL
+    words = _words(name)
     if family not in ("sd1", "sd2", "sdxl"):
-        return None
+        return _of_other_family(name, words, denoiser, family, is_distilled=is_distilled)
     if denoiser.get("time_cond_proj_dim"):
         return _LCM_EMBEDDED
-    words = set(re.split(r"[^a-z0-9]+", name.lower()))
     joined = re.sub(r"[^a-z0-9]+", "", name.lower())
     if "lcm" in words or scheduler.get("_class_name") == "LCMScheduler":
         return _LCM_MERGED
-    if "lightning" in joined:
-        found = re.search(r"(?<!\d)(\d)[-_ ]?steps?", name.lower())
-        return Distilled(int(found[1]) if found else _LIGHTNING_STEPS, 0.0, "Euler", "trailing")
+    for word, values in _BY_WORD.items():
+        if _has_word(word, words) or (word == "lightning" and word in joined):
+            return _with_named_steps(values, name)
     if re.search(r"sd(xl)?(10)?turbo", joined):
         return _TURBO
     return _TURBO_MERGED if "turbo" in joined else None
+
+
+def _of_other_family(
+    name: str, words: list[str], denoiser: Mapping[str, Any], family: str, *, is_distilled: bool
+) -> Distilled | None:
+    if family == "FluxPipeline" and denoiser.get("guidance_embeds") is False:
+        return _SCHNELL
+    if is_distilled:
+        return _MARKED.get(family)
+    word, values = _OF_OTHER_FAMILIES.get(family, ("", None))
+    return _with_named_steps(values, name) if values and word in words else None
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name in lower case, also those that only capitals or digits part."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+
+
+def _has_word(word: str, words: list[str]) -> bool:
+    if word not in words:
+        return False
+    following = words[words.index(word) + 1 :][:1]
+    if word == "hyper":
+        return not following or bool(_AFTER_HYPER.fullmatch(following[0]))
+    return word != "flash" or following in (["sd"], ["sdxl"])
+
+
+def _with_named_steps(values: Distilled, name: str) -> Distilled:
+    """Return the values with the number of steps in the name, as in "sdxl_lightning_8step"."""
+    found = re.search(r"(?<!\d)(\d)[-_ ]?steps?", name.lower())
+    return replace(values, num_inference_steps=int(found[1])) if found and int(found[1]) else values
 
 
 def model_name(path: Path) -> str:

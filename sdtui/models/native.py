@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, ModelDamagedError
-from sdtui.core.samplers import DEFAULT_SAMPLER
+from sdtui.core.samplers import DEFAULT_SAMPLER, SAMPLERS
 from sdtui.models.component_files import read_json
 from sdtui.models.distilled import Distilled
 from sdtui.requests.request import REQUEST_FIELDS
@@ -42,12 +42,29 @@ _BY_PIPELINE = {
     "StableDiffusionPipeline": NativeValues(None, None, 25, 7.5, DEFAULT_SAMPLER),
     "StableDiffusionXLPipeline": NativeValues(None, None, 25, 5.0, DEFAULT_SAMPLER),
 }
+_REPLACEABLE = {
+    *(sampler.scheduler for sampler in SAMPLERS.values()),
+    "LMSDiscreteScheduler",
+} - {"LCMScheduler", "TCDScheduler"}
+"""Schedulers of ordinary diffusion, in whose place DEFAULT_SAMPLER gives the same pictures in fewer
+steps. Others (EDM, LCM, TCD, flow matching) belong to how a model was trained."""
 
 
-def family_values(pipeline_class: str, distilled: Distilled | None) -> NativeValues:
-    """Steps, guidance and sampler of a family, or of a model distilled to few steps."""
+def family_values(
+    pipeline_class: str, distilled: Distilled | None, scheduler: Mapping[str, Any]
+) -> NativeValues:
+    """Return the steps, guidance and sampler of a family, or of a model distilled to few steps.
+
+    `scheduler` is the config of the model's scheduler, possibly empty. The sampler is None, the
+    model's own, where another would be wrong.
+    """
     if distilled is None:
-        return _BY_PIPELINE.get(pipeline_class, NativeValues())
+        values = _BY_PIPELINE.get(pipeline_class, NativeValues())
+        is_ordinary = (
+            scheduler.get("_class_name") in (None, *_REPLACEABLE)
+            and scheduler.get("prediction_type") != "flow_prediction"
+        )
+        return values if is_ordinary else replace(values, sampler=None)
     return NativeValues(
         num_inference_steps=distilled.num_inference_steps,
         guidance_scale=distilled.guidance_scale,

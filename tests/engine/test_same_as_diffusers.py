@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 from diffusers import (
     DPMSolverMultistepScheduler,
+    EDMEulerScheduler,
     EulerAncestralDiscreteScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
@@ -166,3 +169,26 @@ def test_another_seed_makes_another_picture(
     one = generate(shared_engine, _request(tiny_sd1, "Euler a", seed=1)).images[0]
     other = generate(shared_engine, _request(tiny_sd1, "Euler a", seed=2)).images[0]
     assert difference(one, other) > 20
+
+
+def test_picture_of_an_edm_model_is_that_of_diffusers(
+    shared_engine: StableDiffusionEngine, tiny_sdxl: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_sdxl, tmp_path / "edm"))
+    scheduler: Any = EDMEulerScheduler()
+    scheduler.save_pretrained(folder / "scheduler")
+    index = folder / "model_index.json"
+    parts = json.loads(index.read_text())
+    parts["scheduler"] = ["diffusers", "EDMEulerScheduler"]
+    index.write_text(json.dumps(parts))
+    pipeline: Any = StableDiffusionXLPipeline.from_pretrained(folder, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    plain = pipeline(
+        "a red cat",
+        num_inference_steps=3,
+        width=64,
+        height=64,
+        generator=torch.Generator().manual_seed(1),
+    ).images[0]
+    request = make_request(folder, num_inference_steps=3, seed=1, sampler=None)
+    assert difference(generate(shared_engine, request).images[0], plain) <= 1

@@ -72,3 +72,17 @@ def test_flow_models_accept_only_flow_samplers() -> None:
         make_scheduler(model, label).set_timesteps(4)
     with pytest.raises(InvalidRequestError, match="flow kind"):
         make_scheduler(model, "DPM++ 2M Karras")
+
+
+@pytest.mark.parametrize("label", ["Euler", "DPM++ 2M", "DPM++ 2M Karras"])
+def test_edm_model_gets_the_edm_form_of_a_sampler(label: str) -> None:
+    model = diffusers.EDMEulerScheduler(sigma_max=120.0, prediction_type="v_prediction")
+    scheduler = make_scheduler(model, label)
+    assert type(scheduler).__name__.startswith("EDM")
+    assert scheduler.config.sigma_max == 120.0
+    assert scheduler.config.prediction_type == "v_prediction"
+
+
+def test_edm_model_refuses_other_samplers() -> None:
+    with pytest.raises(InvalidRequestError, match="EDM kind"):
+        make_scheduler(diffusers.EDMEulerScheduler(), "DDIM")

@@ -147,6 +147,27 @@ def test_loading_can_be_cancelled_between_components(
     assert len(begun) == 1
 
 
+_OLD_CLIP = ("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer.")
+_TURBO = ("cond_stage_model.model.", "conditioner.embedders.0.model.")
+
+
+@pytest.mark.parametrize(("family", "names"), [("sd1", _OLD_CLIP), ("sd2", _TURBO)])
+def test_text_encoder_is_found_under_other_names(
+    originals: dict[str, tuple[Any, ModelDescription]],
+    tmp_path: Path,
+    family: str,
+    names: tuple[str, str],
+) -> None:
+    pipeline, description = originals[family]
+    tensors = load_file(description.path)
+    renamed = {name.replace(*names, 1): tensor for name, tensor in tensors.items()}
+    assert set(renamed) != set(tensors)
+    save_file(renamed, tmp_path / "renamed.safetensors")
+    loaded = load(replace(description, path=tmp_path / "renamed.safetensors"))
+    for name, tensor in pipeline.text_encoder.state_dict().items():
+        assert torch.equal(loaded.text_encoder.state_dict()[name], tensor)
+
+
 def _without(prefix: str) -> Callable[[dict[str, torch.Tensor]], None]:
     def change(tensors: dict[str, torch.Tensor]) -> None:
         del tensors[next(name for name in tensors if name.startswith(prefix))]

@@ -263,6 +263,78 @@ def test_marker_tensors_of_trainers_are_recognised(tmp_path: Path) -> None:
     assert found.zero_terminal_snr
 
 
+def test_sd_turbo_is_recognised_by_its_layout(tmp_path: Path) -> None:
+    shapes = checkpoint("sd2")
+    shapes["conditioner.embedders.0.model.x"] = shapes.pop("cond_stage_model.x")
+    found = describe_model(safetensors(tmp_path / "renamed.safetensors", shapes))
+    assert (found.family, found.prediction_type, found.native.width) == ("sd2", "epsilon", 512)
+    assert (found.native.num_inference_steps, found.timestep_spacing) == (1, "trailing")
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata", "steps", "size"),
+    [
+        ("sd_xl_turbo_1.0_fp16", {}, 1, 512),
+        ("x", {"modelspec.title": "Stable Diffusion XL Turbo 1.0"}, 6, 1024),
+        ("x", {"modelspec.title": "SDXL Turbo", "modelspec.resolution": "512x512"}, 1, 512),
+        ("x", {"modelspec.resolution": "768x768"}, 25, 768),
+        ("x", {"modelspec.resolution": "99999x99999"}, 25, 1024),
+    ],
+)
+def test_metadata_and_distillation_give_a_checkpoint_its_size(
+    tmp_path: Path, name: str, metadata: dict[str, str], steps: int, size: int
+) -> None:
+    file = safetensors(tmp_path / f"{name}.safetensors", checkpoint("sdxl"), metadata)
+    native = describe_model(file).native
+    assert (native.num_inference_steps, native.width, native.height) == (steps, size, size)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [("first_stage_model", "without a VAE"), ("cond_stage_model", "without a text encoder")],
+)
+def test_checkpoint_without_a_part_is_refused(tmp_path: Path, prefix: str, said: str) -> None:
+    shapes = {name: it for name, it in checkpoint("sd1").items() if not name.startswith(prefix)}
+    with pytest.raises(UnsupportedModelError, match=said):
+        describe_model(safetensors(tmp_path / "m.safetensors", shapes))
+
+
+@pytest.mark.parametrize("marker", ["edm_mean", "edm_vpred.sigma_max"])
+def test_checkpoint_of_the_edm_kind_is_refused(tmp_path: Path, marker: str) -> None:
+    file = safetensors(tmp_path / "m.safetensors", {**checkpoint("sdxl"), marker: (1,)})
+    with pytest.raises(UnsupportedModelError, match="EDM"):
+        describe_model(file)
+
+
+@pytest.mark.parametrize(
+    ("config", "sampler"),
+    [
+        ({"_class_name": "PNDMScheduler"}, DEFAULT_SAMPLER),
+        ({"_class_name": "LMSDiscreteScheduler"}, DEFAULT_SAMPLER),
+        ({"_class_name": "EDMEulerScheduler"}, None),
+        ({"_class_name": "EDMDPMSolverMultistepScheduler"}, None),
+        ({"_class_name": "TCDScheduler"}, None),
+        (
+            {"_class_name": "UniPCMultistepScheduler", "prediction_type": "flow_prediction"},
+            None,
+        ),
+    ],
+)
+def test_scheduler_that_a_model_was_trained_for_is_kept(
+    tmp_path: Path, config: dict[str, str], sampler: str | None
+) -> None:
+    result = sd1_folder(tmp_path)
+    (result / "scheduler").mkdir()
+    (result / "scheduler/scheduler_config.json").write_text(json.dumps(config))
+    assert describe_model(result).native.sampler == sampler
+
+
+def test_byte_order_marks_are_ignored(tmp_path: Path) -> None:
+    result = sd1_folder(tmp_path)
+    (result / "sdtui.json").write_text('{"num_inference_steps": 3}', encoding="utf-8-sig")
+    assert describe_model(result).native.num_inference_steps == 3
+
+
 _REFINER = "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
 
 

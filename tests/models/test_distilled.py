@@ -22,6 +22,15 @@ from tests.support.model_files import sd1_folder
         ("sdxl_lightning_8step", "sdxl", 8, 0.0, "Euler"),
         ("juggernautXL_v9Rdphoto2Lightning", "sdxl", 4, 0.0, "Euler"),
         ("dreamshaper-8-lcm", "sd1", 4, 1.5, "LCM"),
+        ("dreamshaper_8LCM", "sd1", 4, 1.5, "LCM"),
+        ("epicphotogasmLCM_v1", "sd1", 4, 1.5, "LCM"),
+        ("juggernautXL_juggXIHyper", "sdxl", 8, 0.0, "DDIM"),
+        ("realisticVisionV60B1_v51HyperVAE", "sd1", 8, 0.0, "DDIM"),
+        ("Hyper-SDXL-4steps", "sdxl", 4, 0.0, "DDIM"),
+        ("lustifyNSFW_dmd2_4step", "sdxl", 4, 0.0, "LCM"),
+        ("splashedMixDMD_v5", "sdxl", 4, 0.0, "LCM"),
+        ("jasperai/flash-sdxl", "sdxl", 4, 0.0, "LCM"),
+        ("pcm_sdxl_smallcfg_4step", "sdxl", 4, 1.5, "DDIM"),
     ],
 )
 def test_distilled_models_are_recognised_by_name(
@@ -34,7 +43,7 @@ def test_distilled_models_are_recognised_by_name(
         guidance,
         sampler,
     )
-    assert (found.timestep_spacing == "trailing") == (guidance == 0)
+    assert (found.timestep_spacing == "trailing") == (sampler in ("Euler", "Euler a", "DDIM"))
 
 
 @pytest.mark.parametrize(
@@ -53,9 +62,41 @@ def test_distilled_models_are_recognised_by_config(
     assert (found.num_inference_steps, found.guidance_scale) == (steps, guidance)
 
 
-@pytest.mark.parametrize("name", ["stable-diffusion-v1-5", "sd_xl_base_1.0", "filmcmpl", "pocket"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "stable-diffusion-v1-5",
+        "sd_xl_base_1.0",
+        "filmcmpl",
+        "pocket",
+        "hyper_realistic_v2",
+        "Hyper-Detailed",
+        "hyperrealism",
+        "flashPhotography_v1",
+    ],
+)
 def test_other_models_are_not_taken_for_distilled(name: str) -> None:
     assert distilled_values(name, {"time_cond_proj_dim": None}, {}, "sdxl") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "is_distilled", "steps", "guidance"),
+    [
+        ("Tongyi-MAI/Z-Image-Turbo", "ZImagePipeline", False, 9, 0.0),
+        ("black-forest-labs/FLUX.2-klein-4B", "Flux2KleinPipeline", True, 4, 1.0),
+        ("krea/Krea-2", "Krea2Pipeline", True, 8, 0.0),
+        ("stabilityai/stable-diffusion-3.5-large-turbo", "StableDiffusion3Pipeline", False, 4, 0.0),
+        ("Qwen-Image-Lightning-4steps", "QwenImagePipeline", False, 4, 1.0),
+    ],
+)
+def test_distilled_models_of_other_families_are_recognised(
+    name: str, family: str, is_distilled: bool, steps: int, guidance: float
+) -> None:
+    found = distilled_values(name, {}, {}, family, is_distilled=is_distilled)
+    assert found is not None
+    assert (found.num_inference_steps, found.guidance_scale) == (steps, guidance)
+    assert found.sampler is None
+    assert distilled_values("base", {}, {}, family) is None
 
 
 def test_flux_with_guidance_is_not_taken_for_distilled() -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import diffusers
 import torch
+from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
+from safetensors import safe_open
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
@@ -130,13 +132,36 @@ def _module_from_file(
             # Missing tensors are on the meta device and can't be moved.
             raise ValueError(f"{name} lacks tensors") from error
     else:
-        # Text encoders: diffusers converts them only as part of a whole pipeline, so all other
-        # components are passed as None.
-        others = dict.fromkeys(set(description.components) - {name})
-        pipeline_class = getattr(diffusers, description.pipeline_class)
-        pipeline = pipeline_class.from_single_file(str(description.path), **source, **others)
-        module = getattr(pipeline, name)
+        module = create_diffusers_clip_model_from_ldm(
+            cls,
+            _text_encoder_tensors(description),
+            subfolder=name,
+            config=str(folder),
+            torch_dtype=dtype,
+            local_files_only=True,
+        )
     return module, [name for name, tensor in module.state_dict().items() if tensor.is_meta]
+
+
+def _text_encoder_tensors(description: ModelDescription) -> dict[str, torch.Tensor]:
+    """Return the tensors of a checkpoint's text encoders, by the names that diffusers knows."""
+    with safe_open(description.path, "pt") as file:
+        return {
+            _usual_name(name, description.family): file.get_tensor(name)
+            for name in file.keys()  # noqa: SIM118  # it isn't a mapping
+            if name.startswith(("cond_stage_model.", "conditioner."))
+        }
+
+
+def _usual_name(name: str, family: str) -> str:
+    """Return a tensor's usual name for those of SD Turbo, whose layout is that of SDXL, and of old
+    trainers of SD 1.x."""
+    if family == "sd2":
+        name = name.replace("conditioner.embedders.0.model.", "cond_stage_model.model.", 1)
+    clip = "cond_stage_model.transformer."
+    if name.startswith(clip) and not name.startswith(f"{clip}text_model."):
+        return name.replace(clip, f"{clip}text_model.", 1)
+    return name
 
 
 def _loaded_components(description: ModelDescription) -> Iterator[str]:
