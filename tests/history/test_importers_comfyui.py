@@ -347,3 +347,81 @@ def test_graph_with_countless_paths_is_given_up(tmp_path: Path) -> None:
     fox = node("CLIPTextEncode", text=["s0", 0], clip=["model", 1])
     nodes = graph(fox=fox, sampler=sampler(negative=["c0", 0]), **many)
     assert "prompt" not in read(tmp_path, nodes).values
+
+
+def test_prompts_encoded_by_one_node_are_told_apart(tmp_path: Path) -> None:
+    embeds = node("VideoTextEncode", positive_prompt="a fox", negative_prompt="blurry", t5=["t", 0])
+    video = node("VideoSampler", text_embeds=["e", 0], steps=9, cfg=2, seed=5, model=["model", 0])
+    assert prompts(read(tmp_path, graph(sampler=video, e=embeds))) == ("a fox", "blurry")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        node("MathInt", a=2, b=3, operation="add"),
+        node("MathExpression", expression="a + 1", a=["n", 0]),
+    ],
+)
+def test_calculated_numbers_are_not_guessed(tmp_path: Path, source: dict[str, Any]) -> None:
+    found = read(tmp_path, graph(sampler=sampler(steps=["n", 0]), n=source))
+    assert "num_inference_steps" not in found.values
+    assert any(each.startswith("Steps: can't be followed") for each in found.not_carried)
+
+
+def test_changed_text_is_not_guessed(tmp_path: Path) -> None:
+    change = node("Text Find and Replace", text="a fox", find="fox", replace="wolf")
+    fox = node("CLIPTextEncode", text=["s", 0], clip=["model", 1])
+    found = read(tmp_path, graph(fox=fox, s=change))
+    assert "prompt" not in found.values
+    assert any(each.startswith("Prompt: can't be followed") for each in found.not_carried)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_workflow_without_a_graph_is_read(tmp_path: Path, named: bool) -> None:
+    widgets = ["seed", "steps", "cfg", "sampler_name", "scheduler", "denoise"]
+    links = {"model": 1, "positive": 2, "negative": 3, "latent_image": 4}
+    inputs: list[dict[str, Any]] = [{"name": name, "link": at} for name, at in links.items()]
+    if named:
+        inputs += [{"name": name, "widget": {"name": name}, "link": None} for name in widgets]
+    values = [42, "fixed", 20, 8, "euler", "karras", 1]
+    clip = [{"name": "clip", "link": 5}]
+    nodes = [
+        {"id": 3, "type": "KSampler", "inputs": inputs, "widgets_values": values},
+        {"id": 4, "type": "CheckpointLoaderSimple", "widgets_values": ["base.safetensors"]},
+        {"id": 5, "type": "EmptyLatentImage", "widgets_values": [512, 768, 1]},
+        {"id": 6, "type": "CLIPTextEncode", "inputs": clip, "widgets_values": ["a fox"]},
+        {"id": 7, "type": "CLIPTextEncode", "inputs": clip, "widgets_values": ["blurry"]},
+    ]
+    lines = [
+        *([1, 4, 0, 3, 0, "MODEL"], [2, 6, 0, 3, 1, "CONDITIONING"], [5, 4, 1, 6, 0, "CLIP"]),
+        *([3, 7, 0, 3, 2, "CONDITIONING"], [4, 5, 0, 3, 3, "LATENT"]),
+    ]
+    info = PngInfo()
+    info.add_text("workflow", json.dumps({"nodes": nodes, "links": lines, "version": 0.4}))
+    picture().save(tmp_path / "a.png", pnginfo=info)
+    found = read_picture_settings(tmp_path / "a.png").values
+    assert found == {
+        **{"prompt": "a fox", "negative_prompt": "blurry", "model": "base.safetensors"},
+        **{"sampler": "Euler Karras", "num_inference_steps": 20, "guidance_scale": 8.0},
+        **{"width": 512, "height": 768, "seed": 42},
+    }
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        node("ConditioningSwitch", Input=2, conditioning1=["blur", 0], conditioning2=["fox", 0]),
+        node("ComfySwitchNode", switch=True, on_false=["blur", 0], on_true=["fox", 0]),
+    ],
+)
+def test_switch_passes_on_the_chosen_input(tmp_path: Path, switch: dict[str, Any]) -> None:
+    found = read(tmp_path, graph(sampler=sampler(positive=["switch", 0]), switch=switch))
+    assert prompts(found) == ("a fox", "blurry")
+
+
+def test_template_of_a_random_prompt_is_reported(tmp_path: Path) -> None:
+    fox = node("CLIPTextEncode", text=["s", 0], clip=["model", 1])
+    template = node("DPRandomGenerator", text="a {fox|wolf}", seed=3)
+    found = read(tmp_path, graph(fox=fox, s=template))
+    assert prompts(found) == ("a {fox|wolf}", "blurry")
+    assert "node DPRandomGenerator: sdtui has no such setting" in found.not_carried

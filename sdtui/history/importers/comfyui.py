@@ -13,6 +13,7 @@ from sdtui.core.errors import ImageError
 from sdtui.history.importers.comfyui_conditioning import Conditioning
 from sdtui.history.importers.comfyui_graph import Graph, Link, link_of
 from sdtui.history.importers.comfyui_passes import Pass, passes
+from sdtui.history.importers.comfyui_workflow import graph_of
 from sdtui.history.importers.json_settings import json_object
 from sdtui.history.importers.request_mapping import ToolSettings
 
@@ -36,11 +37,12 @@ _CLIP_LINKS = ("clip", "clip1", "pipe", "basic_pipe", "context")
 
 
 def comfyui(fields: Mapping[str, Any]) -> ToolSettings | None:
-    """The settings of the first pass in a graph, which may also be in "prompt" of the object; None
-    if there is none. Raises ImageError for a graph of more than MAX_NODES nodes."""
+    """The settings of the first pass in a graph, which may also be in "prompt" of the object, or
+    in a workflow; None if there is none. Raises ImageError for a graph of more than MAX_NODES
+    nodes."""
     inner = fields.get("prompt")
     inner = json_object(inner) if isinstance(inner, str) else inner
-    for candidate in (fields, inner):
+    for candidate in (fields, inner, graph_of(fields)):
         graph = Graph(candidate) if isinstance(candidate, Mapping) else None
         if graph is not None and len(graph.nodes) > MAX_NODES:
             raise ImageError(

@@ -14,8 +14,13 @@ _TEXTS = (
 )
 """The inputs of encoders that take a prompt; the first with a text counts."""
 
-_POSITIVE = ("positive", "conditioning", "cond1", "text_embeds")
-_PIPES = ("pipe", "basic_pipe", "context", "base_ctx", "detailer_pipe", "base_basic_pipe")
+_POSITIVE = ("positive", "conditioning", "cond1", "positive_embeds")
+_NEGATIVE = ("negative", "neg_conditioning", "negative_conditioning", "negative_embeds")
+_PIPES = (
+    *("pipe", "basic_pipe", "context", "base_ctx", "detailer_pipe", "base_basic_pipe"),
+    "text_embeds",
+)
+"""Inputs that carry both sides."""
 _NOT_CONDITIONING = (
     *("clip", "model", "vae", "image", "images", "pixels", "samples", "latent"),
     *("latent_image", "mask", "control_net", "clip_vision", "clip_vision_output"),
@@ -37,7 +42,7 @@ class Conditioning:
 
     def texts(self, sampler: Pass, side: str) -> list[str]:
         """The texts of the positive or negative side of a pass, without repetitions."""
-        names = _POSITIVE if side == "positive" else ("negative",)
+        names = _POSITIVE if side == "positive" else _NEGATIVE
         link = sampler.link(*names)
         found: Iterator[str] = iter(())
         if link is not None:

@@ -14,8 +14,13 @@ _MAX_DEPTH = 100  # links behind each other
 _MAX_TEXT = 100_000  # characters of a text joined from others
 _NUMBER_NAMES = (
     *("value", "int", "float", "number", "seed", "noise_seed", "integer", "int_value"),
-    *("float_value", "a"),
+    "float_value",
 )
+_CALCULATES = {"operation", "expression", "operator", "op", "equation"}
+_CHANGES = re.compile(r"replace|regex|truncate|substring|split|lower|upper|translat|extract", re.I)
+"""In the names of nodes that change a text."""
+_RANDOM = re.compile(r"random|wildcard", re.IGNORECASE)
+"""In the names of nodes whose text is only a template."""
 _RESULTS = ("populated_text", "populated", "processed_text", "result")
 """What a node that replaces wildcards has made of its text."""
 _TEXT = re.compile(
@@ -106,22 +111,15 @@ class Graph:
     def chosen(self, key: str) -> Link | None:
         """The input that a switch passes on; None if the node is none."""
         links = self.links(key)
-        inputs = self.nodes[key].inputs
-        for name in _CHOICES:
-            choice = inputs.get(name)
-            if isinstance(choice, bool):
-                names: tuple[str, ...] = (
-                    ("on_true", "true", "if_true") if choice else ("on_false", "false", "if_false")
-                )
-            elif isinstance(choice, int):
-                names = tuple(
-                    f"{each}{choice}"
-                    for each in ("input", "input_", "any_", "value", "text", "text_")
-                )
-            else:
-                continue
-            return next((links[each] for each in names if each in links), None)
-        return None
+        inputs = {name.lower(): value for name, value in self.nodes[key].inputs.items()}
+        choice = next(
+            (inputs[each] for each in _CHOICES if type(inputs.get(each)) in (bool, int)), None
+        )
+        if choice is None:
+            return None
+        ending = rf"(on_|if_)?{choice}" if isinstance(choice, bool) else rf"\D*{choice}"
+        chosen = re.compile(ending, re.IGNORECASE)
+        return next((link for name, link in links.items() if chosen.fullmatch(name)), None)
 
     def number(
         self, key: str, names: Sequence[str], *, label: str = "", report: bool = True
@@ -143,6 +141,8 @@ class Graph:
     def _linked_number(self, link: Link, names: Sequence[str], depth: int) -> int | float | None:
         node = self.nodes.get(link.key)
         if node is None or depth > _MAX_DEPTH or not self.step():
+            return None
+        if _CALCULATES & node.inputs.keys():
             return None
         plain = {name: _number(value) for name, value in node.inputs.items()}
         numbers = {name: value for name, value in plain.items() if value is not None}
@@ -190,6 +190,8 @@ class Graph:
         node = self.nodes.get(link.key)
         if node is None or depth > _MAX_DEPTH or not self.step():
             return None
+        if _CHANGES.search(node.kind):
+            return None
         chosen = self.chosen(link.key)
         if chosen is not None:
             return self.linked_text(chosen, names, depth + 1)
@@ -208,7 +210,8 @@ class Graph:
             links = list(self.links(link.key).values())
             only = links[0] if len(links) == 1 else None
             return self.linked_text(only, names, depth + 1) if only else None
-        self.used.add(link.key)
+        if not _RANDOM.search(node.kind) or set(_RESULTS) & node.inputs.keys():
+            self.used.add(link.key)
         given = [_text(node.inputs[name]) for name in _DELIMITERS if name in node.inputs]
         delimiter = (given[0] or "") if given else ("" if "concat" in node.kind.lower() else ", ")
         delimiter = delimiter.replace("\\n", "\n")
