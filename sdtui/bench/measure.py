@@ -221,7 +221,7 @@ class _Result:
 
 
 def _used_settings(request: GenerationRequest, record: GenerationRecord | None) -> dict[str, Any]:
-    """The values that were used, for JSON; before the first run has ended, those asked for."""
+    """Return the values that were used, for JSON; before the first run ends, the requested ones."""
     values = request.values()
     if record is not None:
         values = {**record.values(), "dtype": record.dtype, "memory_mode": record.memory_mode}

@@ -99,7 +99,7 @@ def serve(
     max_pictures: int,
     allow_downloads: bool,
 ) -> int:
-    """Serve pictures over HTTP: our own API, A1111's and OpenAI's, and metrics.
+    """Serve pictures over HTTP: the native API, A1111's and OpenAI's, and metrics.
 
     /docs describes every route. Listens on this machine alone unless --host says otherwise.
     """

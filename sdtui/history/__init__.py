@@ -1,4 +1,4 @@
-"""Pictures on disk, each with its JSON beside it, and an index that can be rebuilt from them.
+"""Pictures on disk, each with its JSON next to it, and an index that can be rebuilt from them.
 
 Other packages import from here and from `sdtui.history.importers`.
 """

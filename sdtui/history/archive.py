@@ -97,7 +97,7 @@ def find_pictures(sources: Iterable[Path], skipped: list[Skipped]) -> Iterator[t
 def read_incoming(path: Path) -> IncomingPicture:
     """Read a picture for import.
 
-    Its record comes from the JSON beside it, the record inside it, or another tool's settings.
+    Its record comes from the JSON next to it, the record inside it, or another tool's settings.
     Raises ImageError if the picture can't be read or has no settings, InvalidRequestError if
     these have no prompt.
     """

@@ -155,7 +155,7 @@ def _numbered(file: Path, record: GenerationRecord) -> Path:
 
 
 def _replaceable(picture: Path) -> Path:
-    """Return `picture`; raises OutputError if the JSON beside it is not a picture's JSON."""
+    """Return `picture`; raises OutputError if the JSON next to it is not a picture's JSON."""
     sidecar = names.sidecar_path(picture)
     if not sidecar.exists():
         return picture

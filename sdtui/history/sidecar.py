@@ -1,4 +1,4 @@
-"""The JSON file beside a picture. Reading is limited in size, writing is atomic."""
+"""The JSON file next to a picture. Reading is limited in size, writing is atomic."""
 
 from __future__ import annotations
 

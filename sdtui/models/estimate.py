@@ -61,7 +61,7 @@ def estimate_run(
     """Estimate the peak for pictures of `width` x `height` pixels, `batch_size` at once.
 
     `guidance` doubles the denoiser's batch. `tile` is the side of a VAE tile in pixels, if the
-    VAE works in tiles. `added` = bytes of weights beside the denoiser's own, a ControlNet's for
+    VAE works in tiles. `added` = bytes of weights besides the denoiser's own, a ControlNet's for
     example.
     """
     size = BYTES[dtype]

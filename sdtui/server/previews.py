@@ -11,13 +11,13 @@ from sdtui.requests.events import Preview
 
 
 def enlarged_size(preview: Preview, side: int) -> tuple[int, int]:
-    """The size of an enlarged preview, whose longer side has at most `side` pixels."""
+    """Return the size of an enlarged preview, whose longer side has at most `side` pixels."""
     scale = max(1, side // max(preview.width, preview.height))
     return preview.width * scale, preview.height * scale
 
 
 def preview_base64(preview: Preview, size: tuple[int, int], picture_format: str = "png") -> str:
-    """A preview of this size as a PNG, JPEG or WebP in base64."""
+    """Return a preview of this size as a PNG, JPEG or WebP in base64."""
     image = Image.frombytes("RGB", (preview.width, preview.height), preview.rgb)
     buffer = io.BytesIO()
     image.resize(size, Image.Resampling.BILINEAR).save(buffer, picture_format, compress_level=1)

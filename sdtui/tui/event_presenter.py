@@ -157,7 +157,7 @@ class EventPresenter:
         lossy = [each.changes for each in record.attempts if not each.lossless]
         if lossy:
             self._context.notify(
-                f"Memory ran out, so the picture is not as asked: {'; '.join(lossy)}",
+                f"Memory ran out, so the picture differs from the request: {'; '.join(lossy)}",
                 severity="warning",
             )
 

@@ -89,7 +89,7 @@ def from_record(record: GenerationRecord) -> ImportedSettings:
 
 
 def _sidecar_record(path: Path) -> GenerationRecord | None:
-    """The record in the JSON beside a picture; None if its hash is that of another file."""
+    """Return the record in the JSON next to a picture; None if its hash is that of another file."""
     sidecar = sidecar_path(path)
     if not sidecar.is_file():
         return None

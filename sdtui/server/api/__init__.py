@@ -1,1 +1,1 @@
-"""The HTTP APIs: our own, AUTOMATIC1111's and OpenAI's."""
+"""The HTTP APIs: the native one, AUTOMATIC1111's and OpenAI's."""

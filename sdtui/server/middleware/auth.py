@@ -88,7 +88,7 @@ class AuthMiddleware:
 
 
 def _sent_keys(headers: Headers) -> Iterator[bytes]:
-    """The keys in the headers of a request, whose bytes starlette decodes as Latin-1."""
+    """Return the keys in the headers of a request, whose bytes starlette decodes as Latin-1."""
     yield headers.get("x-api-key", "").encode("latin-1")
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":

@@ -185,7 +185,7 @@ class QueueController:
             )
             return
         if all(job.remaining() is None for job in adopted):
-            self._context.notify("Another sdtui has gone on with it already.")
+            self._context.notify("Another sdtui has already resumed it.")
 
 
 def _question(jobs: list[Job]) -> str:

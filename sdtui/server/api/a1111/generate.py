@@ -47,7 +47,7 @@ class ImagesAnswer(BaseModel):
     images: list[str]
     """Files as base64, PNG or the format in `samples_format`."""
     parameters: dict[str, Any]
-    """The request."""
+    """The fields of the request."""
     info: str
     """The values that were used, as a JSON text."""
 
@@ -175,10 +175,10 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
     """How the pictures were made, under A1111's names."""
     pictures = [each for part in parts for each in part.pictures]
     seeds = [each.seed for each in pictures]
-    asked = parts[0].record.request if parts else request
+    requested = parts[0].record.request if parts else request
     info: dict[str, Any] = {
-        "all_prompts": [asked.prompt] * len(pictures),
-        "all_negative_prompts": [asked.negative_prompt] * len(pictures),
+        "all_prompts": [requested.prompt] * len(pictures),
+        "all_negative_prompts": [requested.negative_prompt] * len(pictures),
         "all_seeds": seeds,
         "subseed": seeds[0] if seeds else -1,
         "all_subseeds": seeds,

@@ -77,19 +77,19 @@ class NameAnswer(BaseModel):
 
 @router.get("/sd-models", responses=_ERRORS)
 async def sd_models(services: ServicesDep) -> list[CheckpointAnswer]:
-    """The models."""
+    """List the models."""
     return await list_checkpoints(services)
 
 
 @router.get("/samplers", responses=_ERRORS)
 async def samplers() -> list[SamplerAnswer]:
-    """The samplers, without their schedules."""
+    """List the samplers, without their schedules."""
     return [SamplerAnswer(name=name) for name in SAMPLERS]
 
 
 @router.get("/schedulers", responses=_ERRORS)
 async def schedulers() -> list[SchedulerAnswer]:
-    """The noise schedules."""
+    """List the noise schedules."""
     names = ("Automatic", *SCHEDULES)
     return [SchedulerAnswer(name=name.lower(), label=name) for name in names]
 

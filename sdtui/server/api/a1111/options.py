@@ -36,7 +36,7 @@ class OptionsAnswer(BaseModel):
 
 @router.get("/options", responses=documented("a1111"))
 async def options(services: ServicesDep) -> OptionsAnswer:
-    """The options."""
+    """Return the options."""
     return OptionsAnswer(sd_model_checkpoint=services.a1111.checkpoint)
 
 

@@ -1,1 +1,1 @@
-"""Our own API."""
+"""The native API."""

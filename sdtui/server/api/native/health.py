@@ -69,7 +69,7 @@ async def root(http: Request) -> RedirectResponse:
 
 @router.get("/health", responses=documented("sdtui"))
 async def health(services: ServicesDep) -> HealthAnswer:
-    """Status, model and device."""
+    """Return status, model and device."""
     model = services.job_events.model
     loaded, problem = model.loaded, model.problem
     return HealthAnswer(
@@ -139,7 +139,7 @@ async def metrics(services: ServicesDep) -> Response:
 
 @router.get("/models", responses=documented("sdtui"))
 async def models(services: ServicesDep) -> list[ModelAnswer]:
-    """The models that a request may name, the default one first."""
+    """List the models that a request may name, the default one first."""
     model = services.job_events.model.loaded
     loaded = model.model if model else None
 
@@ -153,7 +153,7 @@ async def models(services: ServicesDep) -> list[ModelAnswer]:
 
 @router.get("/samplers", responses=documented("sdtui"))
 async def samplers() -> list[str]:
-    """The samplers that a request may name."""
+    """List the samplers that a request may name."""
     return list(sampler_labels())
 
 

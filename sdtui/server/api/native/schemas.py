@@ -29,7 +29,7 @@ class GenerateBody(RootModel[dict[str, Any]]):
         return values
 
     def num_images_per_prompt(self) -> int:
-        """How many pictures are asked for. Raises InvalidRequestError."""
+        """Return the number of requested pictures. Raises InvalidRequestError."""
         name = "num_images_per_prompt"
         default = REQUEST_FIELDS[name].default
         count: int = validate_fields(REQUEST_FIELDS, {name: self.root.get(name, default)})[name]

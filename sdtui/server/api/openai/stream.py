@@ -116,8 +116,8 @@ class PictureStream(StreamingResponse):
     async def _partial(self, preview: Preview, index: int) -> ServerSentEvent:
         name = f"{self._kind}.partial_image"
         picture_format = self._body.output_format or "png"
-        asked = self._job.request
-        size = enlarged_size(preview, max(asked.width or _SIDE, asked.height or _SIDE))
+        request = self._job.request
+        size = enlarged_size(preview, max(request.width or _SIDE, request.height or _SIDE))
         data = PartialEvent(
             type=name,
             b64_json=await asyncio.to_thread(preview_base64, preview, size, picture_format),
