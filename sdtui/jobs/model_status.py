@@ -16,6 +16,16 @@ from sdtui.requests.events import (
     Unloaded,
 )
 
+_LOST_AFTER = 2
+"""A wrong launch configuration fails alone; a lost GPU fails every time."""
+_DEVICE_ERRORS = ("AcceleratorError:", "CUDA error:", "HIP error:")
+"""In the text of internal errors: torch's class since 2.8, and messages of its RuntimeErrors."""
+
+
+def _is_device_error(event: Failed) -> bool:
+    """True if a failure is an internal error of the GPU's runtime."""
+    return not event.error_type and any(each in event.error for each in _DEVICE_ERRORS)
+
 
 @dataclass(frozen=True)
 class ModelStatus:
@@ -29,6 +39,14 @@ class ModelStatus:
     """True once a model was loaded."""
     problem: Failed | None = None
     """Why the last preload failed, if no model is in memory."""
+    device_errors: int = 0
+    """Tasks in a row that failed with an error of the GPU's runtime, which isn't out-of-memory."""
+
+    @property
+    def device_is_lost(self) -> bool:
+        """True if the GPU fails again and again: after e.g. an illegal memory access no call of
+        this process succeeds any more."""
+        return self.device_errors >= _LOST_AFTER
 
     def apply(self, envelope: JobEvent, progress: JobProgress) -> ModelStatus:
         """Return the status after another event of a job with that `progress`."""
@@ -47,7 +65,9 @@ class ModelStatus:
                 if self.loading == job:
                     status = replace(status, loading=None)
                 if isinstance(event, Finished):
-                    status = replace(status, was_loaded=True)
+                    status = replace(status, was_loaded=True, device_errors=0)
+                if isinstance(event, Failed) and _is_device_error(event):
+                    status = replace(status, device_errors=status.device_errors + 1)
                 is_load = progress.queued_at is None
                 if isinstance(event, Failed) and is_load and self.loaded is None:
                     status = replace(status, problem=event)

@@ -19,6 +19,7 @@ from sdtui.core import runtime
 from sdtui.core.errors import QueueClosedError, SettingsError
 from sdtui.core.settings import Settings
 from sdtui.jobs import Backend
+from sdtui.requests.events import JobEvent
 from sdtui.server.app import make_app
 from sdtui.server.connection import Connection
 from sdtui.server.dependencies import ServerServices, build_services
@@ -56,8 +57,8 @@ def serve(
         on_sighup(server.handle_exit)
         server.run(sockets=[listener])
         if not services.backend.close(_LAST_SECONDS) or "torch" in sys.modules:
-            runtime.leave(0)
-    return 0
+            runtime.leave(server.exit_code)
+    return server.exit_code
 
 
 class Server(uvicorn.Server):
@@ -86,6 +87,7 @@ class Server(uvicorn.Server):
         self._on_start = on_start
         self._loop: asyncio.AbstractEventLoop | None = None
         self._shutdown_task: asyncio.Task[None] | None = None
+        self.exit_code = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start the shutdown at the first signal; stop the running picture at the second."""
@@ -98,6 +100,17 @@ class Server(uvicorn.Server):
         elif self._loop is not None:
             self._loop.call_soon_threadsafe(self._start_shutdown)
         self.should_exit = True
+
+    def _check_device(self, _: JobEvent) -> None:
+        """Shut down if the GPU is lost, since only a new process can use it again. Called by the
+        queue on any thread."""
+        if self._services.job_events.model.device_is_lost and not self.should_exit:
+            _log.error("the GPU failed several times in a row: the server ends with code 1")
+            self.exit_code = 1
+            self.should_exit = True
+            self._services.backend.jobs.finish()  # at once, so that the waiting jobs are kept
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._start_shutdown)
 
     def _start_shutdown(self) -> None:
         if self._shutdown_task is None:
@@ -120,8 +133,13 @@ class Server(uvicorn.Server):
         if self.should_exit:  # a signal came before the loop started
             self._start_shutdown()
         queue_persistence = QueuePersistence(services)
-        # job_events last, so that a job is counted once its waiting request is answered.
-        subscribers = (services.metrics.put, queue_persistence.put, services.job_events.put)
+        # job_events late, so that a job is counted once its waiting request is answered.
+        subscribers = (
+            services.metrics.put,
+            queue_persistence.put,
+            services.job_events.put,
+            self._check_device,
+        )
         unsubscribes = [services.backend.jobs.subscribe(each) for each in subscribers]
         saving = asyncio.ensure_future(queue_persistence.run())
         services.backend.hardware.start()

@@ -92,6 +92,32 @@ def test_job_not_finished_in_time_is_saved_and_resumed_first(
     assert [request.prompt for request in generator.requests] == ["long", "next"]
 
 
+def test_lost_gpu_ends_the_server_and_keeps_waiting_jobs(tmp_path: Path) -> None:
+    class Lost(ScriptedGenerator):
+        def generate_with_fallback(self, request: Any, **options: Any) -> Any:
+            if request.prompt == "works":
+                return super().generate_with_fallback(request, **options)
+            while self.hold.is_set():
+                time.sleep(0.005)
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    generator = Lost()
+    with live(tmp_path, lambda _: generator) as running, running.client() as ask:
+        for prompt in ("fails", "works", "fails"):
+            status = 200 if prompt == "works" else 500
+            assert ask.post("/generate", json={"prompt": prompt}).status_code == status
+        assert ask.get("/readyz").status_code == 200  # each failed alone
+        generator.hold.set()
+        last, kept = (ask.post("/jobs", json={"prompt": name}).json() for name in ("fails", "kept"))
+        generator.hold.clear()
+        running.thread.join(PATIENCE)
+        assert running.server.exit_code == 1
+        assert job_state(running, last) is JobState.FAILED
+        assert job_state(running, kept) is JobState.QUEUED
+    with live(tmp_path, lambda _: ScriptedGenerator()) as again, again.client() as ask:
+        again.until(lambda: ask.get(kept["url"]).json()["state"] == "done")
+
+
 def test_job_waiting_for_the_engine_is_saved(tmp_path: Path, generator: ScriptedGenerator) -> None:
     with live(tmp_path, lambda _: generator, grace=0) as running, running.client() as ask:
         generator.hold.set()
