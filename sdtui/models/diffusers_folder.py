@@ -17,17 +17,19 @@ from sdtui.models.component_files import (
 from sdtui.models.description import ModelDescription
 from sdtui.models.distilled import distilled_values, model_name
 from sdtui.models.native import family_values, folder_values
+from sdtui.models.text_to_image import check_text_to_image
 
 
 def describe_folder(folder: Path) -> ModelDescription:
     """Describe a diffusers folder.
 
-    Raises ModelDamagedError, UnsafeModelError, or an error of Python where a config has a value
-    of an unexpected type.
+    Raises ModelDamagedError, UnsafeModelError, UnsupportedModelError for pipelines that make no
+    pictures from text, or an error of Python where a config has a value of an unexpected type.
     """
     index = read_json(folder / "model_index.json")
     components = components_in(index)
     pipeline_class = str(index.get("_class_name", ""))
+    check_text_to_image(str(folder), pipeline_class)
     parameters = {
         name: count_parameters(folder / name)
         for name in components

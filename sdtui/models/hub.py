@@ -10,8 +10,9 @@ from typing import Any
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import DownloadError, UnsafeModelError
-from sdtui.models.component_files import UNUSED, describe_components, first_variant, variant_of
+from sdtui.models.component_files import UNUSED, components_in, first_variant, read_json, variant_of
 from sdtui.models.native import NATIVE_FILE
+from sdtui.models.text_to_image import check_text_to_image
 
 OnBytes = Callable[[int, int, float], None]
 """Called as bytes arrive with the bytes done, the total bytes and the bytes per second."""
@@ -27,7 +28,7 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
     Only safetensors, in the fp16 variant if there is one. Files in the cache are kept.
 
     Raises DownloadError (no network, no such model, no access), UnsafeModelError (no
-    safetensors), CancelledError.
+    safetensors), UnsupportedModelError (no pictures from text), CancelledError.
     """
     from httpx2 import HTTPError
     from huggingface_hub import HfApi, hf_hub_download
@@ -48,7 +49,9 @@ def download_model(hub_id: str, on_bytes: OnBytes, cancellation: Cancellation) -
                 "Choose another, or download its single .safetensors file and give the path",
             )
         snapshot = Path(hf_hub_download(hub_id, _INDEX, revision=info.sha)).parent
-        needed = wanted_files(hub_id, sizes, describe_components(snapshot))
+        index = read_json(snapshot / _INDEX)
+        check_text_to_image(hub_id, str(index.get("_class_name", "")))
+        needed = wanted_files(hub_id, sizes, components_in(index))
         counter = _ByteCounter(sum(sizes[name] for name in needed), on_bytes, cancellation)
         for name in needed:
             cancellation.check()

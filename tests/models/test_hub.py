@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import CancelledError, DownloadError, SdtuiError, UnsafeModelError
+from sdtui.core.errors import (
+    CancelledError,
+    DownloadError,
+    SdtuiError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
 from sdtui.models import SourceKind, cached_snapshot, download_model, find_model, hub_cache_folder
 from sdtui.models.hub import wanted_files
 from tests.support.hub_server import Hub, running, use_instead_of_hub
@@ -102,6 +108,13 @@ def test_nothing_is_fetched_twice(hub: Hub) -> None:
     fetch(reports)
     assert hub.fetched == []
     assert reports[-1][0] == reports[-1][1]
+
+
+def test_model_that_makes_no_pictures_is_refused_before_its_weights_are_fetched(hub: Hub) -> None:
+    hub.files["model_index.json"] = json.dumps({**INDEX, "_class_name": "WanPipeline"}).encode()
+    with pytest.raises(UnsupportedModelError, match="some/model is made for WanPipeline"):
+        fetch()
+    assert hub.fetched == ["model_index.json"]
 
 
 def test_cancelled_download_is_resumed(hub: Hub) -> None:

@@ -204,13 +204,9 @@ def _text_to_image_class(description: ModelDescription) -> type[Any]:
             "Update diffusers, or use another model",
         )
     parameters = inspect.signature(cls.__call__).parameters
-    needs_image = (
-        any(
-            parameter.default is inspect.Parameter.empty and name.endswith("image")
-            for name, parameter in parameters.items()
-        )
-        or "mask_image" in parameters
-        or name.endswith(("Img2ImgPipeline", "UpscalePipeline"))
+    needs_image = "mask_image" in parameters or any(
+        parameter.default is inspect.Parameter.empty and name.endswith("image")
+        for name, parameter in parameters.items()
     )
     if "prompt" not in parameters or needs_image:
         raise UnsupportedModelError(
