@@ -47,6 +47,7 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
         version=__version__,
         description=_DESCRIPTION,
         lifespan=lifespan,
+        strict_content_type=False,  # some clients of A1111 send none; AuthMiddleware checks origins
     )
     app.state.services = services
     routers = (*NATIVE, *A1111, *OPENAI)

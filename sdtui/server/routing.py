@@ -34,11 +34,15 @@ def methods_at(scope: Scope) -> list[str]:
     return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
+_MAX_VALUES = 500_000
+"""Most values of a JSON body. Each takes up to fifty times its bytes in memory."""
+
+
 class JsonRoute(APIRoute):
     """A route that parses JSON bodies strictly.
 
     It refuses invalid Unicode (lone surrogates), which can't be encoded in answers and pictures,
-    and excessive nesting.
+    excessive nesting, and bodies of very many values.
     """
 
     def get_route_handler(self) -> Handle:
@@ -71,6 +75,10 @@ class GenerationRoute(JsonRoute):
 class _StrictRequest(Request):
     async def json(self) -> Any:
         body = await self.body()
+        # Counts those in texts too, which are short but for pictures, whose base64 has none.
+        if sum(map(body.count, (b",", b"[", b"{"))) > _MAX_VALUES:
+            message = f"The body has more than {_MAX_VALUES:,} values."
+            raise ApiError(413, "ContentTooLarge", message)
         try:
             return from_json(body.removeprefix(codecs.BOM_UTF8))
         except ValueError as error:

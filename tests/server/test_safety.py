@@ -130,10 +130,10 @@ def test_json_that_cannot_be_encoded_again_is_refused(
 
 def test_body_that_is_not_json_is_refused_with_its_content_type(scripted: Live) -> None:
     with scripted.client() as ask:
-        for header in ({}, {"Content-Type": "text/plain"}):
-            answer = ask.post("/generate", content=b'{"prompt": "x"}', headers=header)
-            assert answer.status_code == 422
-            assert "Content-Type: application/json" in answer.json()["error"]["message"]
+        header = {"Content-Type": "text/plain"}
+        answer = ask.post("/generate", content=b'{"prompt": "x"}', headers=header)
+        assert answer.status_code == 422
+        assert "Content-Type: application/json" in answer.json()["error"]["message"]
         with_mark = b'\xef\xbb\xbf{"prompt": "x"}'
         headers = {"Content-Type": "application/json"}
         assert ask.post("/jobs", content=with_mark, headers=headers).status_code == 202
@@ -153,6 +153,26 @@ def test_body_that_is_not_json_is_refused_with_its_content_type(scripted: Live) 
         as_json = ask.post("/v1/images/edits", json={"prompt": "x"})
         assert as_json.status_code == 415
         assert "must be a form" in as_json.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/generate", "/sdapi/v1/txt2img", "/v1/images/generations"])
+def test_json_without_a_content_type_is_accepted(scripted: Live, path: str) -> None:
+    with scripted.client() as ask:
+        answer = ask.post(path, content=b'{"prompt": "x"}')
+        assert "content-type" not in answer.request.headers
+        assert answer.status_code == 200
+        other = {"Origin": "http://evil.example"}
+        assert ask.post(path, content=b'{"prompt": "x"}', headers=other).status_code == 403
+
+
+@pytest.mark.parametrize("values", [b"[]," * 500_000 + b"[]", b"{}," * 500_000 + b"{}"])
+def test_body_of_very_many_values_is_refused(scripted: Live, values: bytes) -> None:
+    body = b'{"prompt": "x", "override_settings": {"a": [' + values + b"]}}"
+    with scripted.client(headers={"Content-Type": "application/json"}) as ask:
+        for path in ("/generate", "/sdapi/v1/txt2img", "/v1/images/generations"):
+            answer = ask.post(path, content=body)
+            assert answer.status_code == 413
+            assert "more than 500,000 values" in answer.text
 
 
 def test_wrong_method_is_refused_with_the_allowed_ones(scripted: Live) -> None:
