@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.families import family_of
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.resolved_request import ResolvedRequest
@@ -22,23 +22,23 @@ def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
     pipeline: Any = model.pipeline
     factor = model.vae_factor
     side = int(getattr(pipeline, "default_sample_size", 0) or 512 // factor) * factor
-    width = request.width or native.width or side
-    height = request.height or native.height or side
+    defaults = call_defaults(pipeline)
+    width = request.width or native.width or defaults.get("width") or side
+    height = request.height or native.height or defaults.get("height") or side
     multiple = family_of(model.description).size_multiple(model)
     _check_size({"width": width, "height": height}, multiple, model.source.name)
-    defaults = inspect.signature(type(pipeline).__call__).parameters
     steps = request.num_inference_steps or native.num_inference_steps
     guidance = (
         request.guidance_scale if request.guidance_scale is not None else native.guidance_scale
     )
-    if guidance is None and "guidance_scale" in defaults:
-        guidance = float(defaults["guidance_scale"].default)
+    if guidance is None:
+        guidance = float(defaults.get(guidance_argument(defaults)) or 0)
     return ResolvedRequest(
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,
         sampler=request.sampler or native.sampler,
-        num_inference_steps=steps or int(defaults["num_inference_steps"].default),
-        guidance_scale=guidance or 0.0,
+        num_inference_steps=steps or int(defaults["num_inference_steps"]),
+        guidance_scale=guidance,
         width=width,
         height=height,
         size_multiple=multiple,

@@ -38,7 +38,9 @@ def describe_folder(folder: Path) -> ModelDescription:
     denoiser = component_config(folder, "unet") or component_config(folder, "transformer")
     vae = component_config(folder, "vae")
     tiny = vae.get("_class_name") == "AutoencoderTiny"
-    blocks = vae.get("encoder_block_out_channels" if tiny else "block_out_channels") or [0] * 4
+    blocks = (None if tiny else vae.get("block_out_channels")) or vae.get(
+        "encoder_block_out_channels", [0] * 4
+    )
     factor = 2 ** (len(blocks) - 1)
     family = _family(pipeline_class, denoiser, tiny)
     scheduler_file = folder / "scheduler" / "scheduler_config.json"

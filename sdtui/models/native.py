@@ -42,6 +42,15 @@ _BY_PIPELINE = {
     "StableDiffusionPipeline": NativeValues(None, None, 25, 7.5, DEFAULT_SAMPLER),
     "StableDiffusionXLPipeline": NativeValues(None, None, 25, 5.0, DEFAULT_SAMPLER),
 }
+_SIDES = {
+    **dict.fromkeys(("AuraFlowPipeline", "ChromaPipeline", "ErnieImagePipeline"), 1024),
+    **dict.fromkeys(("FluxPipeline", "Flux2Pipeline", "Flux2KleinPipeline"), 1024),
+    **dict.fromkeys(("HiDreamImagePipeline", "Krea2Pipeline", "Lumina2Pipeline"), 1024),
+    **dict.fromkeys(("QwenImagePipeline", "QwenImage21Pipeline", "ZImagePipeline"), 1024),
+    "Ideogram4Pipeline": 2048,
+}
+"""Native sides in pixels of pipelines whose denoiser's config has none, or (AuraFlow) another than
+the pipeline's call."""
 _REPLACEABLE = {
     *(sampler.scheduler for sampler in SAMPLERS.values()),
     "LMSDiscreteScheduler",
@@ -59,13 +68,17 @@ def family_values(
     model's own, where another would be wrong.
     """
     if distilled is None:
-        values = _BY_PIPELINE.get(pipeline_class, NativeValues())
+        side = _SIDES.get(pipeline_class)
+        values = _BY_PIPELINE.get(pipeline_class, NativeValues(side, side))
         is_ordinary = (
             scheduler.get("_class_name") in (None, *_REPLACEABLE)
             and scheduler.get("prediction_type") != "flow_prediction"
         )
         return values if is_ordinary else replace(values, sampler=None)
+    side = _SIDES.get(pipeline_class)
     return NativeValues(
+        width=side,
+        height=side,
         num_inference_steps=distilled.num_inference_steps,
         guidance_scale=distilled.guidance_scale,
         sampler=distilled.sampler,
@@ -85,8 +98,8 @@ def folder_values(
     side = denoiser.get("sample_size")
     size = int(side) * vae_factor if isinstance(side, int) else None
     return NativeValues(
-        width=own.get("width", size),
-        height=own.get("height", size),
+        width=own.get("width", family.width or size),
+        height=own.get("height", family.height or size),
         num_inference_steps=own.get("num_inference_steps", family.num_inference_steps),
         guidance_scale=own.get("guidance_scale", family.guidance_scale),
         sampler=own.get("sampler", family.sampler),

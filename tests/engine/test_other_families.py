@@ -46,6 +46,13 @@ def test_flux_picture_is_that_of_diffusers(
     assert set(result.record.timings) == {"load", "encode", "denoise", "decode"}
 
 
+def test_negative_prompt_that_flux_ignores_is_reported(
+    shared_engine: StableDiffusionEngine, tiny_flux: Path
+) -> None:
+    result = generate(shared_engine, _request(tiny_flux, negative_prompt="blurry"))
+    assert "doesn't take negative_prompt" in result.record.notices[0]
+
+
 def test_flux_starts_from_an_init_image(
     shared_engine: StableDiffusionEngine, tiny_flux: Path, tmp_path: Path
 ) -> None:

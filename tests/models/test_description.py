@@ -367,6 +367,31 @@ def test_pipelines_that_make_pictures_from_text_are_described(
     assert describe_model(sd1_folder(tmp_path, _class_name=pipeline_class)).family == pipeline_class
 
 
+@pytest.mark.parametrize(
+    ("pipeline_class", "transformer", "vae", "size", "factor"),
+    [
+        ("ZImagePipeline", {}, {}, 1024, 8),
+        ("Krea2Pipeline", {}, {"dim_mult": [1, 2, 4, 4]}, 1024, 8),
+        ("AuraFlowPipeline", {"sample_size": 64}, {}, 1024, 8),
+        ("Ideogram4Pipeline", {}, {}, 2048, 8),
+        ("SanaPipeline", {"sample_size": 32}, {"encoder_block_out_channels": [1] * 6}, 1024, 32),
+    ],
+)
+def test_size_of_other_families_is_known(
+    tmp_path: Path,
+    pipeline_class: str,
+    transformer: dict[str, Any],
+    vae: dict[str, Any],
+    size: int,
+    factor: int,
+) -> None:
+    result = sd1_folder(
+        tmp_path, unet=transformer or {"a": 1}, vae=vae or {"a": 1}, _class_name=pipeline_class
+    )
+    found = describe_model(result)
+    assert (found.native.width, found.native.height, found.vae_factor) == (size, size, factor)
+
+
 def test_byte_order_marks_are_ignored(tmp_path: Path) -> None:
     result = sd1_folder(tmp_path)
     (result / "sdtui.json").write_text('{"num_inference_steps": 3}', encoding="utf-8-sig")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from diffusers import AutoPipelineForImage2Image
 from PIL import Image
 
 from sdtui.core.errors import UnsupportedModelError
+from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families.family import OnStep, StepState
 from sdtui.engine.loaded import LoadedModel
@@ -18,6 +18,11 @@ from sdtui.engine.passes import Batch
 
 _LATENT_PIPELINES = ("StableDiffusion3Pipeline", "FluxPipeline")
 """Pipelines whose latents the decode stage accepts."""
+
+
+_TWO_BY_TWO = (*("StableDiffusion3", "ZImage", "Lumina2", "QwenImage21", "HunyuanImage", "Krea2"),)
+"""Beginnings of the names of pipelines whose patches are two latents wide, and that refuse or round
+other sizes."""
 
 
 class GenericFamily:
@@ -28,8 +33,11 @@ class GenericFamily:
         return names
 
     def size_multiple(self, model: LoadedModel) -> int:
-        """Return the VAE's factor, doubled for pipelines that pack latents into 2 x 2 patches."""
-        return model.vae_factor * (2 if hasattr(model.pipeline, "_pack_latents") else 1)
+        """Return the VAE's factor, twice that where the denoiser takes latents two by two."""
+        is_doubled = hasattr(model.pipeline, "_pack_latents") or type(
+            model.pipeline
+        ).__name__.startswith(_TWO_BY_TWO)
+        return model.vae_factor * (2 if is_doubled else 1)
 
     def encode(
         self,
@@ -43,8 +51,13 @@ class GenericFamily:
         return {}
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
-        accepted = _accepted(_pipeline(model, batch))
-        return [name for name in _request_arguments(batch) if name not in accepted]
+        defaults = call_defaults(_pipeline(model, batch))
+        names = [name for name in _request_arguments(batch, defaults) if name not in defaults]
+        # Flux ignores it as long as its second guidance is 1.
+        is_ignored = defaults.get("true_cfg_scale") == 1 and "guidance_scale" in defaults
+        if is_ignored and batch.pass_.request.negative_prompt:
+            names.append("negative_prompt")
+        return names
 
     def denoise(
         self,
@@ -56,15 +69,15 @@ class GenericFamily:
     ) -> torch.Tensor | list[Image.Image]:
         pipeline = _pipeline(model, batch)
         gives_latents = model.description.pipeline_class in _LATENT_PIPELINES
+        defaults = call_defaults(pipeline)
         wanted = {
-            **_request_arguments(batch),
+            **_request_arguments(batch, defaults),
             "generator": batch.generators(),
             "output_type": "latent" if gives_latents else "pil",
             "callback_on_step_end": _callback(on_step),
         }
-        accepted = _accepted(pipeline)
         try:
-            result = pipeline(**{name: value for name, value in wanted.items() if name in accepted})
+            result = pipeline(**{name: value for name, value in wanted.items() if name in defaults})
         finally:
             model.pipeline.maybe_free_model_hooks()
         if not gives_latents:
@@ -95,12 +108,7 @@ def _callback(on_step: OnStep) -> Callable[[Any, int, Any, dict[str, Any]], dict
     return after_step
 
 
-def _accepted(pipeline: Any) -> frozenset[str]:
-    """Return the argument names of a pipeline's call."""
-    return frozenset(inspect.signature(type(pipeline).__call__).parameters)
-
-
-def _request_arguments(batch: Batch) -> dict[str, Any]:
+def _request_arguments(batch: Batch, defaults: dict[str, Any]) -> dict[str, Any]:
     """Return the request's values as arguments, limited to those that the pipeline's call
     accepts."""
     request = batch.pass_.request
@@ -113,7 +121,13 @@ def _request_arguments(batch: Batch) -> dict[str, Any]:
     }
     if request.negative_prompt:
         arguments["negative_prompt"] = request.negative_prompt
-    arguments["guidance_scale"] = request.guidance_scale
+    guidance = guidance_argument(defaults)
+    # A pipeline that has no number as its default chooses the guidance itself if it is left out.
+    if request.guidance_scale or defaults.get(guidance, 0) is not None:
+        arguments[guidance] = request.guidance_scale
+    if guidance == "true_cfg_scale" and request.guidance_scale > 1:
+        # Without a negative prompt the pipeline doesn't guide at all.
+        arguments["negative_prompt"] = request.negative_prompt or " "
     if batch.pass_.start is not None:
         arguments |= {
             "image": batch.pass_.start.image(request),
