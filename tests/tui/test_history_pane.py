@@ -81,9 +81,8 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
         gone.with_suffix(".json").unlink()
         await full.press(key)
         await full.until(lambda: entries.count == 2)
-        messages = full.notifications()
-        assert messages.count(f"{gone.name} is no longer there.") == 1
-        await full.settled()
+        await full.settled()  # the app shows the notification when the key's action has ended
+        assert full.notifications().count(f"{gone.name} is no longer there.") == 1
         assert full.panes.history._missing is None
 
 

@@ -181,7 +181,7 @@ class QueueController:
             adopted = await asyncio.to_thread(adopt)
         except OSError as error:
             self._context.notify(
-                f"What was left behind can't be taken over: {error}", severity="error"
+                f"The jobs of the last start can't be resumed: {error}", severity="error"
             )
             return
         if all(job.remaining() is None for job in adopted):
