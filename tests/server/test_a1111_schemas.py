@@ -16,6 +16,7 @@ from sdtui.requests.events import Cancelled
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.a1111.generate import behind_skipped
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
+from sdtui.server.errors import ApiError
 from sdtui.server.services.generation import GenerationOutcome, Picture
 from tests.support.images import open_base64, png_base64
 from tests.support.live_server import Live
@@ -150,3 +151,28 @@ def test_png_info_gives_the_size_as_a1111_does(ask: httpx.Client) -> None:
     image = ask.post("/sdapi/v1/txt2img", json=SMALL).json()["images"][0]
     found = ask.post("/sdapi/v1/png-info", json={"image": image}).json()["parameters"]
     assert (found["Size-1"], found["Size-2"]) == ("64", "64")
+
+
+@pytest.mark.parametrize(
+    ("script", "is_on"),
+    [
+        ({"args": [{"module": "canny", "image": "x"}]}, True),
+        ({"args": [True, False, {"ad_model": "face_yolov8n.pt"}]}, True),
+        ({"args": [{"enabled": False}, {"enabled": True}]}, True),
+        ({"args": {"unit": 1}}, True),
+        ({"args": []}, False),
+        ({}, False),
+        ({"args": [False, False, {"ad_model": "face_yolov8n.pt"}]}, False),
+        ({"args": [{"enabled": False}, {"enabled": False}]}, False),
+    ],
+)
+def test_always_on_script_that_would_change_the_picture_is_refused(
+    script: Any, is_on: bool
+) -> None:
+    body = Txt2ImgBody(prompt="x", alwayson_scripts={"ControlNet": script})
+    if not is_on:
+        body.check()
+        return
+    with pytest.raises(ApiError, match="Always on script ControlNet not found") as refused:
+        body.check()
+    assert refused.value.status_code == 422

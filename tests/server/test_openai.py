@@ -229,3 +229,12 @@ def test_openapi_describes_stream_events(ask: httpx.Client) -> None:
         content = paths[path][method]["responses"]["200"]["content"]
         event = content["text/event-stream"]["schema"]
         assert (event["type"], event["required"]) == ("object", ["event", "data"])
+
+
+def test_markup_is_refused_as_a_mask_is(ask: httpx.Client) -> None:
+    picture = base64.b64decode(png_base64())
+    for name in ("mask", "markup"):
+        files = {"image": ("a.png", picture), name: ("b.png", picture)}
+        answer = ask.post("/v1/images/edits", data={"prompt": "x"}, files=files)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["param"] == name

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from sdtui.core.enums import InitImageFit
 from sdtui.core.errors import SdtuiError
+from sdtui.core.text import shortened
 from sdtui.history.importers import ImportedSettings, label_of_sampler, read_infotext
 from sdtui.jobs import Output
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE
@@ -86,6 +87,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     eta: Any = None
     refiner_checkpoint: Any = None
     alwayson_scripts: dict[str, Any] | None = None
+    """Scripts must be switched off or have no arguments: sdtui has none."""
 
     _input_images: ClassVar[tuple[str, ...]] = ()
 
@@ -106,6 +108,10 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
             )
         if self.script_name:
             raise ApiError(422, "Script not found", f"Script '{self.script_name}' not found.")
+        for name, script in (self.alwayson_scripts or {}).items():
+            if _is_on(script):
+                message = f"Always on script {shortened(name)} not found."
+                raise ApiError(422, "Script not found", message)
 
     def checkpoint(self) -> str | None:
         """The model in `override_settings`. Raises ApiError if it isn't a text."""
@@ -225,6 +231,17 @@ class Img2ImgBody(Txt2ImgBody):
 
     def _image_values(self) -> dict[str, Any]:
         return {"init_image": self.init_images[0], "init_image_fit": _FITS[self.resize_mode]}
+
+
+def _is_on(script: object) -> bool:
+    """True if an always-on script has arguments, and none that switches it off: False as its first
+    argument, or units that aren't enabled."""
+    arguments = script.get("args") if isinstance(script, dict) else script
+    if not isinstance(arguments, list):
+        return bool(arguments)
+    if not arguments or arguments[0] is False:
+        return False
+    return not all(isinstance(each, dict) and each.get("enabled") is False for each in arguments)
 
 
 def _floor(size: int | None) -> int | None:

@@ -47,6 +47,7 @@ async def edits(
     image: Annotated[list[UploadFile], File()] = [],  # noqa: B006
     images: Annotated[list[UploadFile], File(alias="image[]")] = [],  # noqa: B006
     mask: Annotated[UploadFile | None, File()] = None,
+    markup: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
     """Generate pictures from a picture and a prompt and wait for them; with `stream`, send them as
     events."""
@@ -54,8 +55,9 @@ async def edits(
     if len(files) != 1:
         problem = Problem("image", None, f"must be one picture, not {len(files)}")
         raise ApiError(400, "InvalidRequestError", f"{problem}.", problems=[problem])
-    if mask is not None:
-        problem = Problem("mask", None, "there is no inpainting here. Leave it out")
+    if mask is not None or markup is not None:
+        name, lack = ("markup", "markup") if mask is None else ("mask", "inpainting")
+        problem = Problem(name, None, f"there is no {lack} here. Leave it out")
         raise ApiError(400, "Unsupported", f"{problem}.", problems=[problem])
     data = await files[0].read()
     values = body.values()
