@@ -28,17 +28,28 @@ def config_file() -> Path:
 
 def config_folder() -> Path:
     """The folder for files that users write."""
-    return platformdirs.user_config_path(_APP, appauthor=False)
+    return _of_platform(lambda: platformdirs.user_config_path(_APP, appauthor=False))
 
 
 def state_folder() -> Path:
     """The folder for state between runs: index, queue, log. Created if missing."""
-    return _created(platformdirs.user_state_path(_APP, appauthor=False))
+    return _created(_of_platform(lambda: platformdirs.user_state_path(_APP, appauthor=False)))
 
 
 def cache_folder() -> Path:
     """The folder for what can be recreated. Created if missing."""
-    return _created(platformdirs.user_cache_path(_APP, appauthor=False))
+    return _created(_of_platform(lambda: platformdirs.user_cache_path(_APP, appauthor=False)))
+
+
+def _of_platform(find: Callable[[], Path]) -> Path:
+    """Return a folder of the platform. Raises SettingsError if it is in an unknown home directory,
+    as of a container's user without a name."""
+    try:
+        return find()
+    except RuntimeError as error:
+        raise SettingsError(
+            "the home directory is unknown", "Set HOME to a folder that can be written"
+        ) from error
 
 
 def _created(folder: Path) -> Path:
@@ -63,7 +74,7 @@ def needing_state(problem: str) -> Iterator[None]:
 
 def pictures_folder() -> Path:
     """The default folder for pictures."""
-    return platformdirs.user_pictures_path() / _APP
+    return _of_platform(platformdirs.user_pictures_path) / _APP
 
 
 def log_file() -> Path:

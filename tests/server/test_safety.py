@@ -514,3 +514,18 @@ def test_upload_in_an_unsupported_format_is_refused(locked: Live) -> None:
     body = {"prompt": "x", "init_image": base64.b64encode(buffer.getvalue()).decode()}
     with locked.client(headers={"X-API-Key": KEY}) as ask:
         assert ask.post("/generate", json=body).status_code == 400
+
+
+def test_serve_without_a_home_directory_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unknown(*_: object, **__: object) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    for kind in ("config", "state", "cache"):
+        monkeypatch.setattr(f"platformdirs.user_{kind}_path", unknown)
+    monkeypatch.setattr("sys.argv", ["sdtui", "serve", "--port", "0"])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
+    assert "Set HOME" in capsys.readouterr().err
