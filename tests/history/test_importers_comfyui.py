@@ -71,9 +71,7 @@ SIDES: dict[str, Any] = {"positive": ["fox", 0], "negative": ["blur", 0]}
     ],
     ids=lambda each: each["class_type"],
 )
-def test_sides_of_a_node_with_both_prompts_are_told_apart(
-    tmp_path: Path, both: dict[str, Any]
-) -> None:
+def test_node_with_both_prompts_keeps_their_sides(tmp_path: Path, both: dict[str, Any]) -> None:
     found = read(tmp_path, graph(sampler=BOTH, both=both))
     assert prompts(found) == ("a fox", "blurry")
     assert f"node {both['class_type']}: sdtui has no such setting" in found.not_carried
@@ -330,7 +328,7 @@ def test_graph_with_countless_paths_is_given_up(tmp_path: Path) -> None:
     assert "prompt" not in read(tmp_path, nodes).values
 
 
-def test_prompts_encoded_by_one_node_are_told_apart(tmp_path: Path) -> None:
+def test_prompts_encoded_by_one_node_keep_their_sides(tmp_path: Path) -> None:
     embeds = node("VideoTextEncode", positive_prompt="a fox", negative_prompt="blurry", t5=["t", 0])
     video = node("VideoSampler", text_embeds=["e", 0], steps=9, cfg=2, seed=5, model=["model", 0])
     assert prompts(read(tmp_path, graph(sampler=video, e=embeds))) == ("a fox", "blurry")

@@ -38,7 +38,7 @@ def test_graph_in_exif_is_found_behind_any_prefix(tmp_path: Path, key: str, pref
     assert prompts(tmp_path / "a.webp") == ("a fox", "blurry")
 
 
-def test_graph_inside_an_object_and_beside_other_keys_is_read(tmp_path: Path) -> None:
+def test_graph_inside_an_object_with_other_keys_is_read(tmp_path: Path) -> None:
     comment = json.dumps({"prompt": {**GRAPH, "extra": {"airs": []}}, "workflow": {}})
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + comment.encode("utf-16-be")

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.live_server import Live, live
+from tests.support.live_server import KEY, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
 
 
@@ -38,3 +38,17 @@ def scripted(tmp_path: Path, generator: ScriptedGenerator) -> Iterator[Live]:
     with live(tmp_path, lambda _: generator, queue_limit=2, grace=5) as running:
         yield running
         generator.hold.clear()
+
+
+@pytest.fixture
+def locked(tmp_path: Path, generator: ScriptedGenerator) -> Iterator[Live]:
+    """A server with a key and one allowed origin."""
+    with live(
+        tmp_path,
+        lambda _: generator,
+        api_key=KEY,
+        cors=("http://front.example",),
+        max_body=100_000,
+        max_upload_pixels=10_000,
+    ) as running:
+        yield running

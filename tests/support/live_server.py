@@ -25,6 +25,9 @@ from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.lifecycle import Server, listen, url_of
 from sdtui.server.options import ServerOptions
 
+KEY = "a-key-for-tests"
+"""The key of the servers that have one."""
+
 PATIENCE = 300.0
 """Seconds after which a test fails, long enough for a busy machine."""
 
