@@ -1,7 +1,7 @@
 """Measure the memory of one denoiser pass and one VAE decode of the real architectures, without
 their (random) weights, for the constants in sdtui/models/estimate.py.
 
-python -m tests.benchmarks.calibrate_memory [--family sd1] [--size 512]
+    python -m tests.benchmarks.calibrate_memory [--family sd1] [--size 512]
 """
 
 from __future__ import annotations

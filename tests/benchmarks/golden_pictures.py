@@ -1,6 +1,6 @@
 """Compare the pictures of this version with those of another one, bit for bit.
 
-python -m tests.benchmarks.golden_pictures --against OTHER/.venv/bin/python
+    python -m tests.benchmarks.golden_pictures --against OTHER/.venv/bin/python
 
 Tiny models of SD 1, 2 and XL and the pocket model, in fp32 and bf16, from text and from an init
 image, with two samplers, in batches of two. Both versions run `sdtui generate` on this machine's

@@ -1,6 +1,6 @@
 """Kill a saving process repeatedly at random moments and check its files.
 
-python -m tests.benchmarks.kill_while_saving [--times 1000]
+    python -m tests.benchmarks.kill_while_saving [--times 1000]
 
 A child saves, stars and trashes pictures as fast as it can and is killed with SIGKILL after a
 random delay. After every kill no partial picture or JSON may have its final name, and no picture

@@ -1,7 +1,7 @@
 """Check for memory leaks: models in turn A B A, then many jobs (some fail, some are cancelled)
 through the queue; prints resident memory after each part relative to the first round.
 
-python -m tests.benchmarks.leaks [--jobs 100]
+    python -m tests.benchmarks.leaks [--jobs 100]
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ architectures, written by one process as a single file in the original layout or
 folder, and loaded by two others: one with a cold and one with a warm file cache. The seconds
 include reading every weight once.
 
-python -m tests.benchmarks.loading sd1 sd2 sdxl [--layout folder] [--folder /with/space]
+    python -m tests.benchmarks.loading sd1 sd2 sdxl [--layout folder] [--folder /with/space]
 
 SDXL needs 7 GB of disk and 16 GB of memory.
 """

@@ -2,7 +2,7 @@
 with previews off and at every step, and the ratio of each pair. `sdtui bench --against diffusers`
 measures the same without previews, for any model.
 
-python -m tests.benchmarks.overhead [--pairs 9] [--steps 20]
+    python -m tests.benchmarks.overhead [--pairs 9] [--steps 20]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write a full-size model with random weights, for measuring speed and memory without a network.
 
-python -m tests.benchmarks.random_model sd1 FOLDER [--dtype float32]
+    python -m tests.benchmarks.random_model sd1 FOLDER [--dtype float32]
 
 fp32 as in the model's own repository; its pictures are meaningless.
 """

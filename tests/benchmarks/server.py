@@ -2,8 +2,8 @@
 clients. Exits with 1 if a limit is exceeded. For the time added to the engine's see
 server_overhead.
 
-python -m tests.benchmarks.server latency [--seconds 20] python -m tests.benchmarks.server crowd
-[--seconds 120] [--clients 200]
+    python -m tests.benchmarks.server latency [--seconds 20]
+    python -m tests.benchmarks.server crowd [--seconds 120] [--clients 200]
 """
 
 from __future__ import annotations

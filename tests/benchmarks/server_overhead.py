@@ -11,7 +11,7 @@ core where the process can be pinned, since the cores of a virtual machine diffe
 server's own work then counts in full, and torch has one thread. Exits with 1 if more than 1 % is
 added.
 
-python -m tests.benchmarks.server_overhead [--rounds 15] [--seconds 3]
+    python -m tests.benchmarks.server_overhead [--rounds 15] [--seconds 3]
 """
 
 from __future__ import annotations

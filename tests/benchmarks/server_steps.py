@@ -5,7 +5,7 @@ server. A step after reported events is compared with its two neighbours, which 
 of the machine. Everything runs on one core where the process can be pinned: the server's work is
 then taken from the engine in full.
 
-python -m tests.benchmarks.server_steps [--pictures 30] [--steps 60]
+    python -m tests.benchmarks.server_steps [--pictures 30] [--steps 60]
 """
 
 from __future__ import annotations

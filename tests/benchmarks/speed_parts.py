@@ -1,7 +1,7 @@
 """Measure the gain of each part of the speed presets and its effect on the picture: the engine with
 and without that part alternately (A B A B), and the ratio of each pair.
 
-python -m tests.benchmarks.speed_parts [MODEL] [--size 256] [--steps 20] [--pairs 5]
+    python -m tests.benchmarks.speed_parts [MODEL] [--size 256] [--steps 20] [--pairs 5]
 
 Gains can be measured with any weights; the picture difference is meaningful only for a trained
 model.
