@@ -93,8 +93,10 @@ class ImageSettings(_Record):
         return {**values, **checked}
 
     def field_values(self) -> dict[str, Any]:
-        """The known values of fields of a request, by their unique names."""
-        return {name: value for name, value in self if name in REQUEST_FIELDS and value is not None}
+        """The values of fields of a request, by their unique names. None means that the model
+        doesn't take the field of a feature; values that are unknown are left out."""
+        unknown = {name for name in type(self).model_fields if getattr(self, name) is None}
+        return {name: value for name, value in self if name in REQUEST_FIELDS.keys() - unknown}
 
 
 class ModelRecord(_Record):
