@@ -12,6 +12,7 @@ from PIL import Image
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch
+from sdtui.engine.preview import X0Watcher
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,31 @@ class StepState:
 
 OnStep = Callable[[StepState], torch.Tensor | None]
 """Called after every step. May return latents to continue with; raises to stop the run."""
+
+
+def step_callback(
+    on_step: OnStep, watcher: X0Watcher | None = None
+) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+    """Return the `callback_on_step_end` of a diffusers pipeline that calls `on_step`. `watcher`
+    estimates x0, if it is watched."""
+
+    def after_step(
+        pipeline: Any, index: int, _: Any, tensors: dict[str, Any]
+    ) -> dict[str, torch.Tensor]:
+        changed = on_step(
+            StepState(
+                step=index + 1,
+                total=pipeline.num_timesteps,
+                latents=tensors["latents"],
+                scheduler=pipeline.scheduler,
+                x0=watcher.x0 if watcher else None,
+                start=getattr(pipeline, "start", None),
+                noise=getattr(pipeline, "noise", None),
+            )
+        )
+        return {} if changed is None else {"latents": changed}
+
+    return after_step
 
 
 class Family(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from PIL import Image
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.embeddings import Embeddings
-from sdtui.engine.families.family import OnStep, StepState
+from sdtui.engine.families.family import OnStep, step_callback
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch
 
@@ -74,7 +73,7 @@ class GenericFamily:
             **_request_arguments(batch, defaults),
             "generator": batch.generators(),
             "output_type": "latent" if gives_latents else "pil",
-            "callback_on_step_end": _callback(on_step),
+            "callback_on_step_end": step_callback(on_step),
         }
         try:
             result = pipeline(**{name: value for name, value in wanted.items() if name in defaults})
@@ -89,23 +88,6 @@ class GenericFamily:
                 latents, request.height, request.width, pipeline.vae_scale_factor
             )
         return latents.cpu()
-
-
-def _callback(on_step: OnStep) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
-    def after_step(
-        pipeline: Any, index: int, _: Any, tensors: dict[str, Any]
-    ) -> dict[str, torch.Tensor]:
-        changed = on_step(
-            StepState(
-                step=index + 1,
-                total=pipeline.num_timesteps,
-                latents=tensors["latents"],
-                scheduler=pipeline.scheduler,
-            )
-        )
-        return {} if changed is None else {"latents": changed}
-
-    return after_step
 
 
 def _request_arguments(batch: Batch, defaults: dict[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,14 @@ are separate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPipeline
 
 from sdtui.engine.embeddings import Embeddings
-from sdtui.engine.families.family import OnStep, StepState
+from sdtui.engine.families.family import OnStep, step_callback
 from sdtui.engine.latents import draw_noise
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch
@@ -120,7 +120,7 @@ def _call(
             num_images_per_prompt=len(batch.seeds),
             generator=generators,
             output_type="latent",
-            callback_on_step_end=_callback(on_step, watcher),
+            callback_on_step_end=step_callback(on_step, watcher),
             **arguments,
         ).images
     finally:
@@ -130,28 +130,6 @@ def _call(
         model.pipeline.maybe_free_model_hooks()
     assert isinstance(latents, torch.Tensor)
     return latents.cpu()
-
-
-def _callback(
-    on_step: OnStep, watcher: X0Watcher | None
-) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
-    def after_step(
-        pipeline: Any, index: int, _: Any, tensors: dict[str, Any]
-    ) -> dict[str, torch.Tensor]:
-        changed = on_step(
-            StepState(
-                step=index + 1,
-                total=pipeline.num_timesteps,
-                latents=tensors["latents"],
-                scheduler=pipeline.scheduler,
-                x0=watcher.x0 if watcher else None,
-                start=getattr(pipeline, "start", None),
-                noise=getattr(pipeline, "noise", None),
-            )
-        )
-        return {} if changed is None else {"latents": changed}
-
-    return after_step
 
 
 class _FromLatents:
