@@ -17,6 +17,7 @@ from sdtui.core.errors import HistoryError
 from sdtui.core.files import write_atomic
 from sdtui.history.search import is_fact
 from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord
+from sdtui.requests.request import MAX_SEED
 
 MAX_BYTES = 2_000_000
 """JSON files larger than this are not read: two prompts of the longest kind with every
@@ -32,8 +33,7 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 Whole = Annotated[int, Field(ge=0, le=MAX_INT)]
-Seed = Annotated[int, Field(ge=0, lt=2**64)]
-"""Other tools have seeds of 64 bits."""
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Text = Annotated[str, Field(max_length=200_000)]
 Name = Annotated[str, Field(max_length=4_000)]
 

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from sdtui.core.enums import JobState, PictureFormat
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import MAX_SEED, GenerationRequest
+from sdtui.requests.request import GenerationRequest, nth_seed
 
 
 class Output(BaseModel):
@@ -67,7 +67,7 @@ class Job(BaseModel):
             return None
         if self.seed is not None:
             request = request.changed(
-                seed=(self.seed + done) % (MAX_SEED + 1),
+                seed=nth_seed(self.seed, done),
                 num_images_per_prompt=request.num_images_per_prompt - done,
             )
         return Job(id=self.id, request=request, output=self.output)

@@ -148,7 +148,7 @@ class GenerationRecord(_Record):
     error: str | None = None
     seed: int | None = Field(
         description="Of the first picture; in a picture's own record, that picture's. None if it "
-        "is unknown, in a picture of another tool, where it may have 64 bits."
+        "is unknown, in a picture of another tool."
     )
     generation_time: float = Field(description="Seconds from start to end, with loading.")
     request: GenerationRequest

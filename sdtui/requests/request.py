@@ -29,16 +29,22 @@ SMALLEST_SIDE = 64
 LARGEST_SIDE = 2048
 """Pixels of a picture's width and height."""
 
-MAX_SEED = 2**32 - 1
-"""The largest seed that other front ends also take."""
+MAX_SEED = 2**64 - 1
+"""The largest seed that torch and ComfyUI take; A1111's are smaller."""
 
 _MAX_PROMPT = 20_000
 """Characters."""
 
 
 def random_seed() -> int:
-    """Draw a seed, 0 to MAX_SEED."""
+    """Draw a seed, 0 to 2^32 - 1: torch's CPU generator has no more of them (it takes the low 32
+    bits of a seed), and JavaScript rounds numbers above 2^53."""
     return int.from_bytes(os.urandom(4), "big")
+
+
+def nth_seed(first: int, index: int) -> int:
+    """The seed of picture `index` of a batch, where 0 follows MAX_SEED."""
+    return (first + index) % (MAX_SEED + 1)
 
 
 def _known_sampler(label: str) -> str:
@@ -260,15 +266,11 @@ class GenerationRequest(Section):
         return replace(self, seed=random_seed())
 
     def seeds(self) -> tuple[int, ...]:
-        """The seed of every picture: picture i has `seed + i`, wrapping round at 2^32.
-
-        `seed` must be set; a run sets it when it starts.
-        """
+        """The seed of every picture (see `nth_seed`). `seed` must be set; a run sets it when it
+        starts."""
         if self.seed is None:
             raise ValueError("the seed is still open")
-        return tuple(
-            (self.seed + index) % (MAX_SEED + 1) for index in range(self.num_images_per_prompt)
-        )
+        return tuple(nth_seed(self.seed, index) for index in range(self.num_images_per_prompt))
 
 
 REQUEST_FIELDS: FieldTable = fields_of(GenerationRequest)

@@ -125,6 +125,8 @@ def explain(kind: str, message: str, value: object) -> str:
     text = message.removeprefix("Value error, ")
     if kind == "value_error":
         return text
+    if kind == "int_parsing_size":  # of numbers with an exponent, and of thousands of digits
+        return f"is too large a number: {_quoted(value)}"
     if kind.startswith(("int_", "float_")):
         wanted = "whole number" if kind.startswith("int_") else "number"
         return f"must be a {wanted}, not {_quoted(value)}"
@@ -145,4 +147,5 @@ def _quoted(value: object) -> str:
         return "an object"
     if isinstance(value, list | tuple):
         return "a list"
-    return shortened(str(value))
+    text = shortened(str(value))
+    return text if text.strip() else f'"{text}"'

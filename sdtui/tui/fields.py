@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -49,16 +50,25 @@ class FormField:
     def stepped(self, text: str, by: int) -> str:
         """Return the value `by` steps away, within the limits. An open field begins at the lower
         limit, or at the upper one when going down, or at 0 if there is no such limit."""
-        try:
-            value = float(text)
-        except ValueError:
+        step = Decimal(str(self.step))  # a float would lose the last digits of a large seed
+        value = _decimal(text)
+        if value is None:
             limit = self.minimum if by > 0 else self.maximum
-            value = (limit if math.isfinite(limit) else 0) - by * self.step
+            value = Decimal(limit if math.isfinite(limit) else 0) - by * step
         # On to the next multiple of a step: 60 becomes 64 and not 124.
-        places = round(value / self.step, 6)
-        moved = (math.floor(places) + 1 if by > 0 else math.ceil(places) - 1) * self.step
-        limited = min(self.maximum, max(self.minimum, moved))
+        places = value / step
+        moved = (math.floor(places) + 1 if by > 0 else math.ceil(places) - 1) * step
+        limited = min(Decimal(self.maximum), max(Decimal(self.minimum), moved))
         return str(int(limited)) if self.kind == "integer" else f"{limited:g}"
+
+
+def _decimal(text: str) -> Decimal | None:
+    """Return the number that a text is; None if it is none."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
 
 
 def form_fields(fields: FieldTable = REQUEST_FIELDS) -> tuple[FormField, ...]:

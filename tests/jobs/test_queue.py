@@ -23,7 +23,7 @@ from sdtui.jobs.generator import Result
 from sdtui.jobs.queue import JobQueue
 from sdtui.requests.events import Event, Failed, JobEvent, Report
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import MAX_SEED, GenerationRequest
 from tests.support.requests import make_request
 
 
@@ -408,8 +408,8 @@ def test_finishing_queue_starts_no_job_and_keeps_waiting_ones(store: Store) -> N
 
 
 def test_stopped_job_resumes_with_the_remaining_pictures() -> None:
-    request = GenerationRequest(prompt="x", seed=2**32 - 1, num_images_per_prompt=3)
-    job = Job(id="1", request=request, state=JobState.CANCELLED, seed=2**32 - 1)
+    request = GenerationRequest(prompt="x", seed=MAX_SEED, num_images_per_prompt=3)
+    job = Job(id="1", request=request, state=JobState.CANCELLED, seed=MAX_SEED)
     remaining = job.model_copy(update={"pictures": ("/one.png",)}).remaining()
     assert remaining is not None
     assert (remaining.id, remaining.state) == ("1", JobState.QUEUED)

@@ -43,7 +43,7 @@ def problems(**values: Any) -> tuple[Problem, ...]:
         ("guidance_scale", 0, 30, 0.01),
         ("width", 64, 2048, 8),
         ("height", 64, 2048, 8),
-        ("seed", 0, 2**32 - 1, 1),
+        ("seed", 0, 2**64 - 1, 1),
         ("num_images_per_prompt", 1, 64, 1),
     ],
 )
@@ -155,6 +155,36 @@ def test_seeds_of_a_batch_wrap_around() -> None:
     )
     with pytest.raises(ValueError, match="open"):
         ask().seeds()
+
+
+@pytest.mark.parametrize(
+    ("seed", "message"),
+    [
+        (2**64, "must be less than or equal to 18446744073709551615, not 18446744073709551616"),
+        (
+            str(2**64),
+            "must be less than or equal to 18446744073709551615, not 18446744073709551616",
+        ),
+        (1e20, "is too large a number: 1e+20"),
+        ("0x10", "must be a whole number, not 0x10"),
+        ("random", "must be a whole number, not random"),
+        ("", 'must be a whole number, not ""'),
+        ("  ", 'must be a whole number, not "  "'),
+        (-1, "must be greater than or equal to 0, not -1"),
+    ],
+)
+def test_wrong_seed_is_named(seed: Any, message: str) -> None:
+    (problem,) = problems(seed=seed)
+    assert problem.message == message
+
+
+@pytest.mark.parametrize("seed", [0, 12345.0, "12345", 2**53 + 1, str(2**63), 2**64 - 1])
+def test_seed_keeps_all_its_digits(seed: Any) -> None:
+    assert through_json(ask(seed=seed)).seed == int(seed)
+
+
+def test_random_seeds_survive_javascript() -> None:
+    assert all((ask().with_seed().seed or 0) < 2**32 for _ in range(100))
 
 
 def test_request_survives_json() -> None:

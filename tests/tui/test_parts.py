@@ -41,7 +41,11 @@ async def test_meter_counts_tokens_and_truncated_text_is_struck_out(harness: App
         ("width", "64", -1, "64"),
         ("guidance_scale", "6.2", 1, "6.5"),
         ("num_inference_steps", "", 1, "1"),
-        ("seed", "4294967295", 1, "4294967295"),
+        ("seed", "4294967295", 1, "4294967296"),
+        ("seed", "9007199254740993", 1, "9007199254740994"),
+        ("seed", "18446744073709551614", -1, "18446744073709551613"),
+        ("seed", "18446744073709551615", 1, "18446744073709551615"),
+        ("seed", "nan", 1, "0"),
     ],
 )
 def test_arrows_step_by_sensible_amounts(field: str, text: str, by: int, expected: str) -> None:

@@ -12,15 +12,14 @@ from sdtui.core.errors import InvalidRequestError
 from sdtui.core.fields import Field
 from sdtui.core.text import one_line
 from sdtui.history.importers.samplers import label_of_sampler
-from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS
 from sdtui.requests.validation import validate_fields
 
 MAX_NOT_CARRIED = 50
 """Most reasons in one list."""
 
-MAX_STATED_SEED = 2**64 - 1
 MAX_STATED = 2**31 - 1
-"""The largest numbers that are kept of a picture."""
+"""The largest number that is kept of a picture, seeds apart."""
 
 _MAX_STATED_TEXT = 4_000  # characters of a name
 _STATED = {"seed", "num_inference_steps", "guidance_scale", "sampler"}
@@ -41,8 +40,8 @@ class ImportedSettings:
     not_carried: tuple[str, ...] = ()
     """What could not be mapped, with the reason; each on one line, safe to display."""
     stated: dict[str, Any] = field(default_factory=dict)
-    """What the picture says of its fields, also beyond the limits of a request: a seed of 64 bits,
-    200 steps, an unknown sampler, a strength without the init image."""
+    """What the picture says of its fields, also beyond the limits of a request: 200 steps, an
+    unknown sampler, a strength without the init image."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def _converted(known: Field, value: object) -> object:
 def _stated(known: Field, value: object) -> dict[str, object]:
     """A value as a record can hold it; nothing for what is no such value, such as a seed of -1."""
     if known.type is int:
-        largest = MAX_STATED_SEED if known.name == "seed" else MAX_STATED
+        largest = MAX_SEED if known.name == "seed" else MAX_STATED
         fits = type(value) is int and 0 <= value <= largest
     elif known.type is float:
         fits = isinstance(value, int | float) and 0 <= value <= MAX_STATED

@@ -124,8 +124,5 @@ def refresh(pictures: Pictures) -> HistoryRead:
 
 def single_picture_request(record: GenerationRecord) -> GenerationRequest:
     """Return the request that makes this one picture of its batch again. The seed stays open if it
-    is unknown or larger than sdtui's."""
-    from sdtui.requests.request import MAX_SEED
-
-    seed = record.seed if record.seed is not None and record.seed <= MAX_SEED else None
-    return replace(record.request, seed=seed, num_images_per_prompt=1)
+    is unknown."""
+    return replace(record.request, seed=record.seed, num_images_per_prompt=1)

@@ -17,7 +17,7 @@ from sdtui.core.samplers import sampler_and_schedule
 from sdtui.history import write_infotext
 from sdtui.jobs import Output, Pictures
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS, GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest, nth_seed
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
 from sdtui.server.api.a1111.options import OptionsAnswer
 from sdtui.server.api.a1111.progress import client_address
@@ -154,7 +154,7 @@ def behind_skipped(
     assert request.seed is not None
     return replace(
         request,
-        seed=(request.seed + done) % (MAX_SEED + 1),
+        seed=nth_seed(request.seed, done),
         num_images_per_prompt=request.num_images_per_prompt - done,
     )
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from sdtui.core.errors import Problem
-from sdtui.server.dialects import body_with_fields, limits_of, names_in
+from sdtui.server.dialects import BOOLS_AS_NUMBERS, body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError
 
 _OPENAI_MODEL = re.compile(r"(dall-e-|gpt-image-|chatgpt-image-)[\w.-]*", re.ASCII)
 _NAMES = names_in("openai")
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
+_Seed = Annotated[
+    int | None,
+    limits_of("seed", ge=-1),
+    BOOLS_AS_NUMBERS,
+    AfterValidator(lambda seed: None if seed == -1 else seed),
+]
+"""-1 = random, as in other servers with this API."""
 
 
 class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignore[misc]
@@ -22,6 +29,7 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     prompt: Annotated[str, limits_of("prompt")]
+    seed: _Seed = None
     model: str | None = Field(None, max_length=300)
     """A name from /v1/models; none, or the name of a model of OpenAI = the server's model."""
     n: int | None = Field(1, ge=1, le=10)
@@ -75,6 +83,7 @@ class EditBody(body_with_fields("openai", input_images=True), ImagesBody):  # ty
     """The pictures to generate from a picture."""
 
     prompt: Annotated[str, limits_of("prompt")]
+    seed: _Seed = None
     size: str | None = Field(None, max_length=20)
     """WIDTHxHEIGHT, or "auto" = the aspect ratio of the picture, with about as many pixels as the
     model's native size."""
