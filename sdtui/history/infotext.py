@@ -15,7 +15,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -23,6 +22,7 @@ from pydantic import ValidationError
 from sdtui import __version__
 from sdtui.core.samplers import sampler_and_schedule
 from sdtui.history.image_metadata import Texts
+from sdtui.history.portable import localized, portable, portable_name
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS
 
@@ -149,7 +149,7 @@ def _pairs(record: GenerationRecord) -> list[tuple[str, str]]:
     pairs["Size"] = f"{image.width}x{image.height}"
     if model is not None:
         pairs["Model hash"] = model.hash and model.hash[:10]
-        pairs["Model"] = _model_name(model.name)
+        pairs["Model"] = portable_name(model.name)
     first = {key: pairs.pop(key, None) for key in _FIRST_KEYS}
     last = {"RNG": "CPU", "Version": f"sdtui {__version__}"}
     return [
@@ -157,12 +157,6 @@ def _pairs(record: GenerationRecord) -> list[tuple[str, str]]:
         for key, value in {**first, **pairs, **last}.items()
         if value is not None
     ]
-
-
-def _model_name(name: str) -> str:
-    """The name of a model as A1111 writes it: a file without folder and suffix."""
-    path = PurePath(name)
-    return path.stem if path.suffix == ".safetensors" else name
 
 
 def _quote(value: str) -> str:
@@ -194,7 +188,7 @@ def encode(image: Image, record: GenerationRecord, picture_format: str) -> bytes
     if picture_format == "png":
         info = PngInfo()
         info.add_text(INFOTEXT_KEYWORD, text)
-        info.add_itxt(OWN, record.model_dump_json())
+        info.add_itxt(OWN, portable(record).model_dump_json())
         image.save(buffer, "PNG", pnginfo=info, compress_level=_PNG_COMPRESSION)
         return buffer.getvalue()
     comment = b"UNICODE\0" + text.encode("utf-16-be")
@@ -211,4 +205,4 @@ def own_record(texts: Texts) -> GenerationRecord | None:
         record = GenerationRecord.model_validate_json(texts.texts[OWN])
     except (KeyError, ValidationError):
         return None
-    return record if len(record.images) == 1 else None
+    return localized(record) if len(record.images) == 1 else None

@@ -24,7 +24,7 @@ from sdtui.models.fit import (
     native_size,
     recommend_download,
 )
-from sdtui.models.hashing import model_hash
+from sdtui.models.hashing import find_hashed, model_hash
 from sdtui.models.hub import download_model
 from sdtui.models.native import NativeValues
 from sdtui.models.precision import automatic_dtype
@@ -47,6 +47,7 @@ __all__ = [
     "download_model",
     "estimate_run",
     "fastest_mode",
+    "find_hashed",
     "find_model",
     "hub_cache_folder",
     "installed_models",

@@ -15,6 +15,8 @@ from sdtui.core.files import write_atomic
 from sdtui.models.component_files import weight_files
 
 _CHUNK = 1 << 22
+_DENOISERS = ("unet", "transformer")
+"""The folders with a denoiser's weights."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HASHES = TypeAdapter(dict[str, str])
 
@@ -25,11 +27,34 @@ def model_hash(path: Path) -> str | None:
     Several files give the hash of their hashes. Hashes are cached by path, size and modification
     time.
     """
-    if path.is_dir():
-        files = weight_files(path / "unet") or weight_files(path / "transformer")
-    else:
-        files = [path]
-    hashes = [file_hash(file) for file in files]
+    return _combined([file_hash(file) for file in _hashed_files(path)])
+
+
+def find_hashed(name: str, start: str) -> Path | None:
+    """The model of this file or folder name whose hash begins with `start`, of those that were
+    hashed on this machine and have not changed since; None if there is none."""
+    known = _read_cache()
+    files = [Path(key.rsplit("|", 2)[0]) for key in reversed(known)]
+    models = dict.fromkeys(each for file in files for each in (file, *file.parents[1:2]))
+    for model in models:
+        if name not in (model.name, model.stem):
+            continue
+        try:
+            hashes = [known[_cache_key(file)] for file in _hashed_files(model)]
+        except (OSError, KeyError):  # deleted or changed
+            continue
+        if (_combined(hashes) or "").startswith(start):
+            return model
+    return None
+
+
+def _hashed_files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return next((found for name in _DENOISERS if (found := weight_files(path / name))), [])
+
+
+def _combined(hashes: list[str]) -> str | None:
     if len(hashes) <= 1:
         return hashes[0] if hashes else None
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
@@ -40,8 +65,7 @@ def file_hash(file: Path) -> str:
     real = file.resolve()
     if _SHA256.fullmatch(real.name):
         return real.name  # the hub's cache names files by their hash
-    status = real.stat()
-    key = f"{real}|{status.st_size}|{status.st_mtime_ns}"
+    key = _cache_key(real)
     known = _read_cache()
     if key not in known:
         known[key] = hash_content(real)
@@ -56,6 +80,13 @@ def hash_content(file: Path) -> str:
         while chunk := handle.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _cache_key(file: Path) -> str:
+    """Raises OSError if the file can't be found."""
+    real = file.resolve()
+    status = real.stat()
+    return f"{real}|{status.st_size}|{status.st_mtime_ns}"
 
 
 def _cache_file() -> Path:

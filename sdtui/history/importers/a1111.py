@@ -9,11 +9,14 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from sdtui.history.importers.request_mapping import ToolSettings, not_supported, plain_name
+from sdtui.history.importers.request_mapping import (
+    OWN,
+    ToolSettings,
+    not_supported,
+    plain_name,
+)
 from sdtui.history.infotext import parse_infotext
 from sdtui.requests.request import REQUEST_FIELDS
-
-NATIVE = "sdtui"
 
 _FIELDS = {
     field.spec.infotext: name for name, field in REQUEST_FIELDS.items() if field.spec.infotext
@@ -45,13 +48,16 @@ def a1111(text: str) -> ToolSettings | None:
     values |= {"model": pairs.get("Model") or _civitai_model(pairs.get(_RESOURCES, ""))}
     if size is not None:
         values |= {"width": size[1], "height": size[2]}
-    return ToolSettings(_source(pairs), values, pairs.get("Schedule type"), tuple(unsupported))
+    source = _source(pairs)
+    schedule = pairs.get("Schedule type")
+    hashed = pairs.get("Model hash", "") if source == OWN else ""
+    return ToolSettings(source, values, schedule, tuple(unsupported), hashed)
 
 
 def _source(pairs: Mapping[str, str]) -> str:
     version = pairs.get("Version", "")
-    if version.startswith(f"{NATIVE} "):
-        return NATIVE
+    if version.startswith(f"{OWN} "):
+        return OWN
     for tool in ("Fooocus", "stable-diffusion.cpp", "ComfyUI"):
         if version.startswith(tool):
             return tool

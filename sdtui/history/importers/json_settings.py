@@ -30,6 +30,9 @@ _OTHER_NOISE = "RNG: sdtui draws noise differently, so the same seed gives anoth
 _SIZES = ("resolution", "size", "imagesize")
 _SCHEDULES = ("scheduler", "noiseschedule", "scheduletype", "schedulertype")
 _MODEL_NAMES = ("name", "modelname", "model")
+_WITHOUT_SUFFIX = ("SwarmUI", "Easy Diffusion")
+"""The tools in which "folder/name" is a file rather than a hub id."""
+
 _IGNORED = {
     *("version", "software", "metadatascheme", "appversion"),
     *("generationmode", "randdevice", "appid", "signedhash", "requesttype", "basemodelhash"),
@@ -172,7 +175,7 @@ def flat_settings(source: str, fields: Mapping[str, Any]) -> ToolSettings | None
     schedule = next((named[key] for key in _SCHEDULES if named.get(key)), None)
     if not named.keys() & {"sampler", "samplername"}:
         schedule = named.get("noiseschedule")  # "scheduler" is the sampler
-    values["model"] = _model_name(values.get("model"))
+    values["model"] = _model_name(source, values.get("model"))
     for name in ("prompt", "negative_prompt"):
         values[name] = _prompt(values.get(name))
     known = {*FIELDS_BY_ALIAS, *_SIZES, *_SCHEDULES, *_IGNORED}
@@ -194,11 +197,13 @@ def _size(fields: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _model_name(model: object) -> object:
+def _model_name(source: str, model: object) -> object:
     """The name of a model, which may be in an object with its hash."""
     if isinstance(model, Mapping):
         named = {plain_name(str(key)): value for key, value in model.items()}
-        return next((named[key] for key in _MODEL_NAMES if named.get(key)), None)
+        model = next((named[key] for key in _MODEL_NAMES if named.get(key)), None)
+    if isinstance(model, str) and source in _WITHOUT_SUFFIX:
+        return model.rpartition("/")[2]
     return model
 
 

@@ -10,7 +10,7 @@ from sdtui.core.errors import HistoryError, ImageError
 from sdtui.core.text import one_line
 from sdtui.history.exif import USER_COMMENT
 from sdtui.history.image_metadata import Texts, read_texts
-from sdtui.history.importers.a1111 import NATIVE, a1111
+from sdtui.history.importers.a1111 import a1111
 from sdtui.history.importers.alpha_channel import hidden_text
 from sdtui.history.importers.comfyui import comfyui
 from sdtui.history.importers.json_settings import (
@@ -22,6 +22,7 @@ from sdtui.history.importers.json_settings import (
     swarmui,
 )
 from sdtui.history.importers.request_mapping import (
+    OWN,
     ImportedSettings,
     ToolSettings,
     to_request_values,
@@ -29,6 +30,7 @@ from sdtui.history.importers.request_mapping import (
 )
 from sdtui.history.infotext import INFOTEXT_KEYWORD, own_record
 from sdtui.history.names import sidecar_path
+from sdtui.history.portable import local_model
 from sdtui.history.sidecar import read_record
 from sdtui.history.writing import hash_file
 from sdtui.requests.record import GenerationRecord
@@ -50,7 +52,7 @@ def read_picture_settings(path: Path) -> ImportedSettings:
         found = _read_tool_settings({INFOTEXT_KEYWORD: hidden})
     if found is None:
         raise _unreadable(path, texts.texts)
-    return to_request_values(_with_size(found, texts))
+    return to_request_values(_with_local_model(_with_size(found, texts)))
 
 
 def read_infotext(text: str, *, input_images: Collection[str] = ()) -> ImportedSettings:
@@ -85,7 +87,7 @@ def from_record(record: GenerationRecord) -> ImportedSettings:
         if problem is not None:
             del values[name]
             not_carried.append(f"{REQUEST_FIELDS[name].spec.label} {problem}")
-    return ImportedSettings(values, NATIVE, tuple(not_carried))
+    return ImportedSettings(values, OWN, tuple(not_carried))
 
 
 def _sidecar_record(path: Path) -> GenerationRecord | None:
@@ -147,3 +149,11 @@ def _with_size(tool: ToolSettings, texts: Texts) -> ToolSettings:
         return tool
     width, height = texts.size
     return tool.with_values(width=width, height=height)
+
+
+def _with_local_model(tool: ToolSettings) -> ToolSettings:
+    """Fill in the path of the model if it was used on this machine."""
+    model = tool.values.get("model")
+    if not tool.model_hash or not isinstance(model, str):
+        return tool
+    return tool.with_values(model=local_model(model, tool.model_hash))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from pathlib import PureWindowsPath
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.core.fields import Field
 from sdtui.core.text import one_line
 from sdtui.history.importers.samplers import label_of_sampler
+from sdtui.history.portable import hub_id_in
 from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS
 from sdtui.requests.validation import validate_fields
 
@@ -26,7 +27,13 @@ _STATED = {"seed", "num_inference_steps", "guidance_scale", "sampler"}
 """The fields that are kept also beyond their limits."""
 
 _MAX_VALUE = 80  # characters of a value in a reason
+OWN = "sdtui"
+"""The source of pictures that sdtui made."""
+
 _IN_PROMPT = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,100})[^<>]{0,100}>")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_HUB_FOLDER = "Diffusers/"  # where SD.Next keeps the models of the hub
+_CHECKPOINT = re.compile(r"\.(safetensors|ckpt|pth?|bin|gguf|sft)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class ToolSettings:
     """The noise schedule that goes with the sampler."""
     unsupported: tuple[str, ...] = ()
     """Other settings, which sdtui has no field for."""
+    model_hash: str = ""
+    """The start of the hash of the model's weights (hexadecimal), as sdtui calculates it."""
 
     def with_values(self, **values: object) -> ToolSettings:
         """A copy with some values changed."""
@@ -107,7 +116,12 @@ def to_request_values(
         if value is None:
             continue
         label = known.spec.label
-        value = _sampler(tool, not_carried) if name == "sampler" else _converted(known, value)
+        if name == "sampler":
+            value = _sampler(tool, not_carried)
+        elif name == "model":
+            value = _model(tool)
+        else:
+            value = _converted(known, value)
         problem = None if value is None else validation_problem(name, value)
         if name in _STATED or problem is None:
             stated |= _stated(known, tool.values[name] if value is None else value)
@@ -133,8 +147,6 @@ def to_request_values(
 
 def _converted(known: Field, value: object) -> object:
     """A value in the type of its field, as far as it can be converted."""
-    if known.name == "model":
-        return _model(value)
     if known.type is int:
         return _integer(value)
     if known.type is float:
@@ -178,10 +190,16 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _model(value: object) -> str | None:
-    """The name of a model without the folders of the other machine."""
-    text = _text(value)
-    return None if text is None else PurePosixPath(text.replace("\\", "/")).name
+def _model(tool: ToolSettings) -> str | None:
+    """A hub id, or the name of a model without the folders of the other machine."""
+    text = _text(tool.values.get("model")) or ""
+    if tool.source == OWN:
+        return text or None
+    text = re.sub(r"\s+\[[0-9a-f]{6,64}\]$", "", text)  # A1111's titles end with a hash
+    hub_id = hub_id_in(text) or text.removeprefix(_HUB_FOLDER)
+    if _HUB_ID.fullmatch(hub_id) and not _CHECKPOINT.search(hub_id):
+        return hub_id
+    return PureWindowsPath(text).name or None
 
 
 def _integer(value: object) -> object:

@@ -1,0 +1,74 @@
+"""Models in what leaves this machine inside pictures: named without their folders, and found here
+again by their hash."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from sdtui.core.paths import expanded
+from sdtui.models import find_hashed
+from sdtui.requests.record import GenerationRecord
+
+_HUB_CACHE = re.compile(r"(?:^|/)models--([\w.-]+?)--([\w.-]+)/snapshots/")
+_PATH_STARTS = ("~", "./", "../", ".\\", "..\\")
+_CHECKPOINT = ".safetensors"
+_MIN_HASH = 8  # hexadecimal digits
+
+
+def portable_name(model: str) -> str:
+    """The name of a model without the folders of this machine. Checkpoints lose their suffix, as
+    in A1111; hub ids and the names of models in model folders stay."""
+    cached = hub_id_in(model)
+    if cached is not None:
+        return cached
+    name = model
+    if model in (".", "..") or model.startswith(_PATH_STARTS):
+        name = Path(os.path.abspath(expanded(model))).name  # noqa: PTH100  # without links
+    elif PurePosixPath(model).is_absolute() or PureWindowsPath(model).is_absolute():
+        name = PureWindowsPath(model).name
+    if name.lower().endswith(_CHECKPOINT):
+        name = PureWindowsPath(name).name[: -len(_CHECKPOINT)]
+    return name or model
+
+
+def hub_id_in(path: str) -> str | None:
+    """The hub id of a path in the hub's cache; None for other paths."""
+    found = _HUB_CACHE.search(path.replace("\\", "/"))
+    return found and f"{found[1]}/{found[2]}"
+
+
+def portable(record: GenerationRecord) -> GenerationRecord:
+    """A copy of a record that names its model without folders."""
+    changes: dict[str, object] = {
+        "request": replace(record.request, model=portable_name(record.request.model))
+    }
+    if record.model is not None:
+        names = {"name": portable_name(record.model.name)}
+        names |= {"source": portable_name(record.model.source)}
+        changes["model"] = record.model.model_copy(update=names)
+    return record.model_copy(update=changes)
+
+
+def localized(record: GenerationRecord) -> GenerationRecord:
+    """A copy of a record with the path of its model on this machine, if there is one."""
+    model = record.model
+    if model is None:
+        return record
+    path = local_model(model.name, model.hash or "")
+    if path == model.name:
+        return record
+    changes = {
+        "request": replace(record.request, model=path),
+        "model": model.model_copy(update={"name": path, "source": path}),
+    }
+    return record.model_copy(update=changes)
+
+
+def local_model(name: str, start_of_hash: str) -> str:
+    """The path of a model on this machine by its name and the start of its hash (hexadecimal); the
+    name itself if no such model was used here."""
+    found = find_hashed(name, start_of_hash) if len(start_of_hash) >= _MIN_HASH else None
+    return name if found is None else str(found)
