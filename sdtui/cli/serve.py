@@ -44,6 +44,12 @@ _KEY = "SDTUI_API_KEY"
     help="Believe the X-Forwarded headers of this address or network. * = all.",
 )
 @click.option(
+    "--allowed-host",
+    multiple=True,
+    metavar="NAME",
+    help="Answer to this name without a key too. * = all.",
+)
+@click.option(
     "--queue",
     type=click.IntRange(1, 10_000),
     default=16,
@@ -92,6 +98,7 @@ def serve(
     cors: tuple[str, ...],
     root_path: str,
     trusted_proxy: tuple[str, ...],
+    allowed_host: tuple[str, ...],
     queue: int,
     grace: float,
     max_body: int,
@@ -120,9 +127,10 @@ def serve(
         port=port,
         api_key=_read_key(api_key_file),
         no_auth=no_auth,
-        cors=tuple(origin.rstrip("/") for origin in cors),
+        cors=tuple(origin.lower().rstrip("/") for origin in cors),
         root_path=root_path.rstrip("/"),
         trusted_proxies=trusted_proxy,
+        allowed_hosts=tuple(name.lower() for name in allowed_host),
         queue_limit=queue,
         grace=grace,
         max_body=max_body * 2**20,
@@ -151,7 +159,8 @@ def _import_server() -> tuple[Callable[..., int], type[ServerOptions]]:
         from sdtui.server.options import ServerOptions
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"the server needs {error.name}, which is not installed", "pip install 'sdtui[server]'"
+            f"the server needs {error.name}, which is not installed",
+            "In the folder of sdtui's source, run pip install '.[server]'",
         ) from error
     return run, ServerOptions
 

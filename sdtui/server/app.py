@@ -23,7 +23,7 @@ from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import MOST_PROBLEMS, ApiError, from_sdtui, respond, shape_of
 from sdtui.server.middleware.auth import AuthMiddleware
 from sdtui.server.middleware.body_limit import BodyLimitMiddleware
-from sdtui.server.middleware.proxy import RootPathMiddleware
+from sdtui.server.middleware.proxy import PathMiddleware
 from sdtui.server.middleware.request_id import RequestIdMiddleware
 from sdtui.server.openapi import documented_app
 from sdtui.server.routing import methods_at
@@ -71,7 +71,7 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
             expose_headers=_EXPOSED,
             allow_private_network=True,
         )
-    app.add_middleware(RootPathMiddleware, root_path=services.options.root_path)
+    app.add_middleware(PathMiddleware, root_path=services.options.root_path)
     return app
 
 

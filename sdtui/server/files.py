@@ -4,31 +4,87 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import io
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from typing import Any
 
-from fastapi import Response
+from fastapi import Request, Response
 from fastapi.responses import FileResponse
 from PIL import Image
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.staticfiles import NotModifiedResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from sdtui.core.errors import HistoryError
 from sdtui.jobs import PictureId, Pictures
-from sdtui.server.errors import ApiError
+from sdtui.server.errors import ApiError, documented
+
+PICTURE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+    206: {"description": "The part that Range asks for"},
+    304: {"description": "The client has this version"},
+    **documented("sdtui", 404, 416),
+}
+"""The responses of a route that answers with a picture."""
+
+
+class PictureFile(FileResponse):
+    """A file whose errors have the shape of the API."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file or a part of it; called by Starlette. Raises ApiError for a wrong Range."""
+
+        async def send_or_refuse(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                length = Headers(raw=message["headers"]).get("content-range")
+                what = "The header Range asks for a part that the picture doesn't have."
+                headers = {"Content-Range": length} if length else None
+                raise ApiError(message["status"], "RangeNotSatisfiable", what, headers=headers)
+            await send(message)
+
+        headers = MutableHeaders(raw=list(scope["headers"]))
+        if not headers.get("range", "").startswith("bytes="):
+            del headers["range"]  # other units must be ignored (RFC 9110, 14.2)
+        await super().__call__({**scope, "headers": headers.raw}, receive, send_or_refuse)
 
 
 async def picture_response(
-    pictures: Pictures, picture: PictureId, quality: int | None = None
+    http: Request, pictures: Pictures, picture: PictureId, quality: int | None = None
 ) -> Response:
-    """Answer with a picture. Raises HistoryError for an unknown picture, ApiError (404) if its
-    file doesn't exist any more."""
+    """Answer with a picture, or 304 if the client has it. Raises HistoryError for an unknown
+    picture, ApiError (404) if its file doesn't exist any more."""
+    response = await _picture(pictures, picture, quality)
+    if _is_known(http.headers, response.headers):
+        return NotModifiedResponse(response.headers)
+    return response
+
+
+async def _picture(pictures: Pictures, picture: PictureId, quality: int | None) -> Response:
     file = await asyncio.to_thread(pictures.local_file, picture)
     if file is not None and quality is None:
-        return FileResponse(file)
+        with suppress(FileNotFoundError):
+            return PictureFile(file, stat_result=await asyncio.to_thread(file.stat))
     try:
         data = await asyncio.to_thread(pictures.read, picture)
     except HistoryError as error:
         raise ApiError(404, "NotFound", "The picture does not exist any more.") from error
     smaller, media_type = await asyncio.to_thread(_encode, data, quality)
-    return Response(smaller, media_type=media_type)
+    tag = hashlib.sha256(smaller).hexdigest()[:32]
+    return Response(smaller, media_type=media_type, headers={"ETag": f'"{tag}"'})
+
+
+def _is_known(asked: Headers, answered: Headers) -> bool:
+    """True if a request says that the client has the current version (RFC 9110, 13.2.2)."""
+    if known := asked.get("if-none-match"):
+        tags = {each.strip().removeprefix("W/") for each in known.split(",")}
+        return "*" in tags or answered["etag"] in tags
+    try:
+        since = parsedate_to_datetime(asked["if-modified-since"])
+        return parsedate_to_datetime(answered["last-modified"]) <= since
+    except (KeyError, ValueError, TypeError):  # absent, malformed, or without a time zone
+        return False
 
 
 def picture_base64(pictures: Pictures, picture: PictureId, quality: int | None = None) -> str:

@@ -49,6 +49,8 @@ def serve(
     used.
     """
     options.check()
+    for warning in options.warnings:
+        _log.warning(warning)
     with listen(options) as listener:
         runtime.shorten_thread_turns()
         allow_more_files()
@@ -71,7 +73,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                proxy_headers=not trusted,  # uvicorn itself trusts those on this machine
+                proxy_headers=False,  # uvicorn itself would trust all on this machine
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -8,9 +8,12 @@ import re
 from dataclasses import dataclass
 
 from sdtui.core.errors import SettingsError
+from sdtui.server.scopes import without_default_port
 
 PREFIX = re.compile(r"(/[\w~-][\w.~-]*)*", re.ASCII)
 """A path prefix without a slash at its end. "//name" would lead browsers to another host."""
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
+_HOST = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*|[\w.-]+", re.ASCII)
 DEFAULT_PORT = 7860
 """The port of A1111, where its clients expect a server."""
 
@@ -25,7 +28,7 @@ class ServerOptions:
     no_auth: bool = False
     """Serve without a key on a public address."""
     cors: tuple[str, ...] = ()
-    """Origins whose web pages may use the server."""
+    """Origins whose web pages may use the server, as browsers write them; "*" = all."""
     queue_limit: int = 16
     """Most waiting jobs."""
     grace: float = 30.0
@@ -41,7 +44,9 @@ class ServerOptions:
     root_path: str = ""
     """Path prefix under which a reverse proxy serves this server, e.g. "/sd"."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses and networks of proxies whose X-Forwarded headers are believed; "*" = all."""
+    """Addresses and networks of proxies whose headers are believed; "*" = all."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names of the server in lower case, for requests without a key; "*" = all."""
     allow_downloads: bool = False
     """True if requests may name any model of the hub, which is then downloaded."""
 
@@ -53,8 +58,19 @@ class ServerOptions:
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on options that are allowed but dangerous together."""
+        if self.api_key or "*" not in self.cors:
+            return ()
+        return (
+            "--cors '*' without an API key: every page that someone on this network opens can "
+            "make pictures here and read the history",
+        )
+
     def check(self) -> None:
         """Raise SettingsError for wrong values, and for a public server without a key."""
+        self._check_addresses()
         if not math.isfinite(self.grace):
             raise SettingsError("the grace must be a number of seconds", "Give one with --grace")
         if not PREFIX.fullmatch(self.root_path):
@@ -67,3 +83,36 @@ class ServerOptions:
                 f"without an API key everyone who reaches {self.host} could use this server",
                 "Set SDTUI_API_KEY or --api-key-file, or say --no-auth if that is what you want",
             )
+
+    def _check_addresses(self) -> None:
+        for origin in self.cors:
+            scheme, _, host = origin.partition("://")
+            is_usual = host == without_default_port(host, scheme) and _ORIGIN.fullmatch(origin)
+            if origin not in ("*", "null") and not is_usual:
+                raise SettingsError(
+                    f'"{origin}" is not the origin of a page as browsers write it',
+                    "Give scheme, host and port (unless it is the usual one) with --cors, such as "
+                    "http://localhost:3000",
+                )
+        for proxy in self.trusted_proxies:
+            if proxy != "*" and (problem := _network_problem(proxy)):
+                raise SettingsError(
+                    f'"{proxy}" is not an address or network{problem}',
+                    "Give one such as 127.0.0.1 or 10.0.0.0/8 with --trusted-proxy",
+                )
+        for host in self.allowed_hosts:
+            if host != "*" and not _HOST.fullmatch(host):
+                raise SettingsError(
+                    f'"{host}" is not the name of a host',
+                    "Give it without scheme and port, such as pictures.example, with "
+                    "--allowed-host",
+                )
+
+
+def _network_problem(network: str) -> str:
+    """Why a text is not the address of a network; "" if it is one."""
+    try:
+        ipaddress.ip_network(network)
+    except ValueError as error:
+        return f" ({error})"
+    return ""

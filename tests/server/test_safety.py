@@ -209,6 +209,30 @@ def test_listening_on_other_addresses_needs_a_key() -> None:
 
 
 @pytest.mark.parametrize(
+    "origin",
+    ["localhost:3000", "http:localhost", "http://a/b", "https://*.example", "http://a:80", "a", ""],
+)
+def test_origins_that_no_browser_sends_are_refused(origin: str) -> None:
+    with pytest.raises(SettingsError, match="--cors"):
+        ServerOptions(cors=(origin,)).check()
+    usual = ("*", "null", "http://[::1]:3000", "https://a.example", "chrome-extension://abc")
+    ServerOptions(cors=usual).check()
+
+
+def test_every_page_without_a_key_is_worth_a_warning() -> None:
+    assert ServerOptions(cors=("http://a.example",)).warnings == ()
+    assert ServerOptions(cors=("*",), api_key="x").warnings == ()
+    assert "--cors" in ServerOptions(cors=("*",)).warnings[0]
+
+
+@pytest.mark.parametrize("name", ["http://a.example", "a.example:80", "a b", "", "*.example"])
+def test_allowed_hosts_are_names(name: str) -> None:
+    with pytest.raises(SettingsError, match="--allowed-host"):
+        ServerOptions(allowed_hosts=(name,)).check()
+    ServerOptions(allowed_hosts=("*", "a.example", "fd00::1", "10.0.0.1")).check()
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["--host", "0.0.0.0"], 2, "--no-auth"),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import ipaddress
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sdtui.core.text import shortened
 from sdtui.server.errors import ApiError, hanging_up, respond, shape_of
 from sdtui.server.options import ServerOptions
-from sdtui.server.scopes import path_of
+from sdtui.server.scopes import path_of, without_default_port
 
 _OPEN = ("/livez", "/readyz")
 """Health checks, which reveal nothing else."""
@@ -33,9 +35,10 @@ class AuthMiddleware:
     """ASGI middleware that refuses unauthorised requests.
 
     The key is sent as `Authorization: Bearer`, `X-API-Key`, or password of Basic with any user
-    name. Without a key only this machine may use the server, and the Host header must name it,
-    against DNS rebinding. Pages of other origins need to be allowed by the options. Requests with
-    both Content-Length and Transfer-Encoding are refused, against request smuggling.
+    name. Without a key the Host header must be a name of the server, against DNS rebinding: on a
+    loopback address a name of this machine, on others an address or a local name; or one that the
+    options allow. Pages of other origins need to be allowed by the options. Requests with both
+    Content-Length and Transfer-Encoding are refused, against request smuggling.
     """
 
     def __init__(self, app: ASGIApp, options: ServerOptions) -> None:
@@ -56,35 +59,53 @@ class AuthMiddleware:
             return _two_lengths()
         origin = headers.get("origin")
         if origin is not None and not self._is_allowed_origin(origin, headers.get("host", "")):
-            return ApiError(403, "Forbidden", "Pages of this origin may not use the server.")
+            message = (
+                f"Pages of {shortened(origin)} may not use the server. `sdtui serve --cors ORIGIN` "
+                "allows an origin."
+            )
+            return ApiError(403, "Forbidden", message)
         if is_open(path_of(scope)):
             return None
         if self._options.api_key is not None:
             return None if self._has_key(headers, self._options.api_key) else _unauthorized()
-        if self._options.is_loopback and not self._names_this_machine(headers.get("host", "")):
+        if not self._is_own_name(headers.get("host", "")):
             return ApiError(
                 403,
                 "Forbidden",
-                "The Host header names another machine. Set an API key to use the server by "
-                "other names.",
+                "The Host header names another machine. Set an API key or `--allowed-host NAME` to "
+                "use the server by other names.",
             )
         return None
 
     def _is_allowed_origin(self, origin: str, host: str) -> bool:
         if "*" in self._options.cors or origin in self._options.cors:
             return True
-        _, _, authority = origin.partition("://")
-        return authority != "" and authority.lower() == host.lower()
+        scheme, _, authority = origin.lower().partition("://")
+        return authority != "" and authority == without_default_port(host.lower(), scheme)
 
-    def _names_this_machine(self, host: str) -> bool:
+    def _is_own_name(self, host: str) -> bool:
         try:
-            name = urlsplit(f"//{host}").hostname
+            name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
-        return name in _LOOPBACK_NAMES or name == self._options.host
+        options = self._options
+        if name in options.allowed_hosts or "*" in options.allowed_hosts or name == options.host:
+            return True
+        return name in _LOOPBACK_NAMES or (not options.is_loopback and _is_local(name))
 
     def _has_key(self, headers: Headers, key: str) -> bool:
         return any(hmac.compare_digest(each, key.encode()) for each in _sent_keys(headers))
+
+
+def _is_local(name: str) -> bool:
+    """True for an address or a name that no public DNS server answers for."""
+    if not name or "." not in name or name.endswith(".local"):
+        return name != ""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _sent_keys(headers: Headers) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Give every request an id, measure its time, and handle unexpected errors."""
+"""Give answers an id and headers for browsers, time them, and handle unexpected errors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from sdtui.server.errors import ApiError, respond, shape_of
 from sdtui.server.metrics import Metrics
 from sdtui.server.routing import routes_at
 
+_FOR_BROWSERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "frame-ancestors 'self'",
+}
+"""What browsers must not do: take a picture for a script, or show a page in another site's."""
 _log = logging.getLogger(__name__)
 
 
@@ -38,7 +43,8 @@ class RequestIdMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers.update({"X-Request-ID": request_id, **_FOR_BROWSERS})
             await send(message)
 
         try:

@@ -15,7 +15,7 @@ from sdtui.history import Entry
 from sdtui.requests.record import GenerationRecord
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
-from sdtui.server.files import picture_response
+from sdtui.server.files import PICTURE_ANSWERS, picture_response
 
 router = APIRouter(prefix="/history", tags=["sdtui"])
 
@@ -94,14 +94,11 @@ async def show(entry_id: EntryId, services: ServicesDep, http: Request) -> Recor
 @router.get(
     "/{entry_id}/picture",
     response_class=FileResponse,
-    responses={
-        200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-        **documented("sdtui", 404),
-    },
+    responses=PICTURE_ANSWERS,
 )
-async def picture(entry_id: EntryId, services: ServicesDep) -> Response:
+async def picture(entry_id: EntryId, services: ServicesDep, http: Request) -> Response:
     """Return the picture file."""
-    return await picture_response(services.backend.pictures, entry_id)
+    return await picture_response(http, services.backend.pictures, entry_id)
 
 
 def _answer(http: Request, entry: Entry) -> EntryAnswer:

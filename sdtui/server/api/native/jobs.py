@@ -18,7 +18,7 @@ from sdtui.requests.record import GenerationRecord
 from sdtui.server.api.native.schemas import GenerateBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented, public_message
-from sdtui.server.files import picture_response
+from sdtui.server.files import PICTURE_ANSWERS, picture_response
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.services.generation import goes_on_later, prepare, submit, until_saved
 from sdtui.server.services.job_events import FLEETING, Subscription
@@ -143,16 +143,13 @@ async def events(
 @router.get(
     "/jobs/{job_id}/pictures/{index}",
     response_class=FileResponse,
-    responses={
-        200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
-        **documented("sdtui", 404),
-    },
+    responses=PICTURE_ANSWERS,
 )
-async def picture(job_id: JobId, index: int, services: ServicesDep) -> Response:
+async def picture(job_id: JobId, index: int, services: ServicesDep, http: Request) -> Response:
     """Return a picture of a job, as soon as it is saved."""
     find_job(services, job_id)
     try:
-        return await picture_response(services.backend.pictures, JobPicture(job_id, index))
+        return await picture_response(http, services.backend.pictures, JobPicture(job_id, index))
     except HistoryError as error:
         message = f"The job has no picture {index} (yet)."
         raise ApiError(404, "NotFound", message, job=job_id) from error
