@@ -50,6 +50,16 @@ def shorten_thread_turns() -> None:
     sys.setswitchinterval(_TURN_SECONDS)
 
 
+def return_free_memory() -> None:
+    """Give freed memory back to the system; does nothing without glibc, which keeps blocks of up to
+    32 MiB once one of that size was freed."""
+    import ctypes  # here, since only the server needs it
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
 def skip_pydantic_plugins() -> None:
     """Keep pydantic from looking for plugins, which reads the metadata of every installed package.
 

@@ -19,6 +19,9 @@ from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.signed_links import SignedLinks, read_secret
 from sdtui.server.services.uploads import Uploads
 
+_PARSED_AT_ONCE = 2
+"""Large bodies that are parsed at the same time."""
+
 
 @dataclass
 class ServerServices:
@@ -33,6 +36,8 @@ class ServerServices:
     job_events: JobEventBroker
     a1111: A1111State
     links: SignedLinks
+    parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARSED_AT_ONCE))
+    """Held while a large body is parsed."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the shutdown starts."""
     grace_over: asyncio.Event = field(default_factory=asyncio.Event)

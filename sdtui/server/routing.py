@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic_core import from_json
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-from sdtui.server.errors import ApiError
+from sdtui.server.bodies import StrictRequest
 from sdtui.server.scopes import root_path_of
 from sdtui.server.services.generation import refuse_if_full
 
@@ -34,22 +32,18 @@ def methods_at(scope: Scope) -> list[str]:
     return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
-_MAX_VALUES = 500_000
-"""Most values of a JSON body. Each takes up to fifty times its bytes in memory."""
-
-
 class JsonRoute(APIRoute):
-    """A route that parses JSON bodies strictly.
-
-    It refuses invalid Unicode (lone surrogates), which can't be encoded in answers and pictures,
-    excessive nesting, and bodies of very many values.
-    """
+    """A route that reads bodies strictly, see `StrictRequest`."""
 
     def get_route_handler(self) -> Handle:
         handle = super().get_route_handler()
 
         async def read_strictly(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
+            strict = StrictRequest(request.scope, request.receive)
+            try:
+                return await handle(strict)
+            finally:
+                request.app.state.services.uploads.discard(strict.received)
 
         return read_strictly
 
@@ -70,16 +64,3 @@ class GenerationRoute(JsonRoute):
             return await handle(request)
 
         return refuse_or_handle
-
-
-class _StrictRequest(Request):
-    async def json(self) -> Any:
-        body = await self.body()
-        # Counts those in texts too, which are short but for pictures, whose base64 has none.
-        if sum(map(body.count, (b",", b"[", b"{"))) > _MAX_VALUES:
-            message = f"The body has more than {_MAX_VALUES:,} values."
-            raise ApiError(413, "ContentTooLarge", message)
-        try:
-            return from_json(body.removeprefix(codecs.BOM_UTF8))
-        except ValueError as error:
-            raise ApiError(400, "BadRequest", f"The body is not valid JSON: {error}.") from error

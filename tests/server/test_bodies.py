@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import io
+import random
 import socket
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
+from sdtui.core.errors import ImageError
 from sdtui.server.middleware.body_limit import BodyLimitMiddleware
 from tests.support.live_server import KEY, PATIENCE, Live, live
 from tests.support.scripted_generator import ScriptedGenerator
@@ -81,14 +86,14 @@ def test_json_without_a_content_type_is_accepted(scripted: Live, path: str) -> N
         assert ask.post(path, content=b'{"prompt": "x"}', headers=other).status_code == 403
 
 
-@pytest.mark.parametrize("values", [b"[]," * 500_000 + b"[]", b"{}," * 500_000 + b"{}"])
+@pytest.mark.parametrize("values", [b"[]," * 100_000 + b"[]", b"{}," * 100_000 + b"{}"])
 def test_body_of_very_many_values_is_refused(scripted: Live, values: bytes) -> None:
     body = b'{"prompt": "x", "override_settings": {"a": [' + values + b"]}}"
     with scripted.client(headers={"Content-Type": "application/json"}) as ask:
         for path in ("/generate", "/sdapi/v1/txt2img", "/v1/images/generations"):
             answer = ask.post(path, content=body)
             assert answer.status_code == 413
-            assert "more than 500,000 values" in answer.text
+            assert "more than 100,000 values" in answer.text
 
 
 @pytest.mark.parametrize(
@@ -229,3 +234,154 @@ def test_upload_in_an_unsupported_format_is_refused(locked: Live) -> None:
     body = {"prompt": "x", "init_image": base64.b64encode(buffer.getvalue()).decode()}
     with locked.client(headers={"X-API-Key": KEY}) as ask:
         assert ask.post("/generate", json=body).status_code == 400
+
+
+def _noise(side: int) -> str:
+    """Return a PNG of noise as base64."""
+    buffer = io.BytesIO()
+    image = Image.frombytes("RGB", (side, side), random.Random(side).randbytes(side * side * 3))
+    image.save(buffer, "PNG", compress_level=0)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "x", "negative_prompt": "x" * 2**21},
+        {"prompt": "x", "alwayson_scripts": {"a": {"args": [False, "x" * 2**21]}}},
+        {"prompt": "x", "override_settings": {"x" * 2**21: 1}},
+        {"prompt": "x", "override_settings": {"a": [["x" * 1000] * 1100]}},
+        {"prompt": "x", "infotext": "\U0001f600" * 2**20},
+    ],
+)
+def test_only_pictures_may_be_long(scripted: Live, body: dict[str, Any]) -> None:
+    with scripted.client() as ask:
+        for path in ("/sdapi/v1/txt2img", "/generate", "/v1/images/generations"):
+            answer = ask.post(path, json=body)
+            assert answer.status_code == 413
+            assert "without its pictures" in answer.text
+
+
+def test_form_with_long_texts_or_many_parts_is_refused(scripted: Live) -> None:
+    picture = {"image": ("a.png", base64.b64decode(_noise(8)))}
+    with scripted.client() as ask:
+        long = {"prompt": "x", "a": "x" * 600_000, "b": "x" * 600_000}
+        answer = ask.post("/v1/images/edits", data=long, files=picture)
+        assert answer.status_code == 413
+        many = {"prompt": "x", **{str(number): "x" for number in range(100)}}
+        assert ask.post("/v1/images/edits", data=many, files=picture).status_code == 400
+        files = [("image", ("a.png", b"x"))] * 100
+        answer = ask.post("/v1/images/edits", data={"prompt": "x"}, files=files)
+        assert answer.status_code == 400
+
+
+def test_waiting_request_holds_no_picture_in_memory(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    picture = _noise(600)
+    assert len(picture) > 2**20
+    answers: list[int] = []
+
+    def img2img(path: str, body: dict[str, Any]) -> None:
+        with running.client() as client:
+            if path.startswith("/v1"):
+                files = {"image": ("a.png", base64.b64decode(picture))}
+                answers.append(client.post(path, data=body, files=files).status_code)
+            else:
+                answers.append(client.post(path, json=body).status_code)
+
+    with live(tmp_path, lambda _: generator) as running:
+        generator.hold.set()
+        requests: list[tuple[str, dict[str, Any]]] = [
+            ("/sdapi/v1/img2img", {"init_images": [picture]}),
+            ("/generate", {"init_image": picture, "prompt": "x"}),
+            ("/generate", {"image_to_image": {"image": picture}, "prompt": "x"}),
+            ("/v1/images/edits", {"prompt": "x"}),
+        ]
+        threads = [threading.Thread(target=img2img, args=each) for each in requests]
+        for thread in threads:
+            thread.start()
+        running.until(lambda: len(running.backend.jobs.jobs()) == len(requests))
+        gc.collect()
+        large = [
+            each
+            for each in gc.get_objects()
+            if isinstance(each, dict | list | tuple)
+            for each in (each.values() if isinstance(each, dict) else each)
+            if isinstance(each, str | bytes | bytearray) and len(each) > 2**19
+        ]
+        assert all(each is picture for each in large)  # the one of this test
+        uploads = list(running.services.uploads._folder.iterdir())
+        assert len(uploads) == len(requests)
+        assert {each.stat().st_mode & 0o777 for each in uploads} == {0o600}
+        generator.hold.clear()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert answers == [200] * len(requests)
+        running.until(lambda: not list(running.services.uploads._folder.iterdir()))
+
+
+def test_picture_of_a_refused_request_is_deleted(scripted: Live) -> None:
+    picture = _noise(200)
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("/sdapi/v1/img2img", {"init_images": [picture], "steps": -1}),
+        ("/sdapi/v1/img2img", {"init_images": [picture, picture]}),
+        ("/sdapi/v1/img2img", {"init_images": [picture], "mask": picture}),
+        ("/sdapi/v1/txt2img", {"alwayson_scripts": {"controlnet": {"args": [{"image": picture}]}}}),
+        ("/generate", {"init_image": picture, "prompt": "x", "unknown": 1}),
+        ("/generate", {"init_image": picture, "prompt": "x", "width": 2**20}),
+        ("/generate", {"image": picture, "prompt": "x"}),
+    ]
+    with scripted.client() as ask:
+        for path, body in bodies:
+            assert ask.post(path, json=body).status_code in (400, 422), body.keys()
+        assert ask.post("/sdapi/v1/png-info", json={"image": picture}).status_code == 200
+        switched_off = {"controlnet": {"args": [{"image": picture, "enabled": False}]}}
+        answer = ask.post("/sdapi/v1/txt2img", json={"alwayson_scripts": switched_off})
+        assert answer.status_code == 200
+        assert len(answer.text) < 10_000
+    assert not list(scripted.services.uploads._folder.iterdir())
+
+
+@pytest.mark.parametrize("separator", ["", "\n", "\r\n", " "])
+def test_base64_may_have_lines(scripted: Live, separator: str) -> None:
+    picture = _noise(1000)
+    lines = [picture[start : start + 76] for start in range(0, len(picture), 76)]
+    data = scripted.services.uploads.decode_base64(separator.join(lines))
+    assert base64.b64encode(data).decode() == picture
+    for wrong in (picture[:-1], picture + "!", "\u00e9" + picture):
+        with pytest.raises(ImageError, match="base64"):
+            scripted.services.uploads.decode_base64(wrong)
+
+
+def test_forms_need_no_folder_for_temporary_files(
+    scripted: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/dev/null/no folder")
+    files = {"image": ("a.png", base64.b64decode(_noise(800)))}
+    assert len(files["image"][1]) > 2**20
+    with scripted.client() as ask:
+        answer = ask.post("/v1/images/edits", data={"prompt": "x"}, files=files)
+        assert answer.status_code == 200
+
+
+def test_upload_that_cannot_be_stored_is_507_and_logged(
+    scripted: Live, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = scripted.services.uploads._folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_bytes(b"in the way")
+    picture = _noise(200)
+    with scripted.client() as ask:
+        files = {"image": ("a.png", base64.b64decode(picture))}
+        answers = [
+            ask.post("/v1/images/edits", data={"prompt": "x"}, files=files),
+            ask.post("/sdapi/v1/img2img", json={"init_images": [picture]}),
+            ask.post("/generate", json={"prompt": "x", "init_image": picture}),
+            ask.post("/sdapi/v1/png-info", json={"image": picture}),
+        ]
+    for answer in answers:
+        assert answer.status_code == 507
+        assert "can't be stored" in answer.text
+        assert str(folder.parent) not in answer.text
+    assert caplog.text.count("can't be stored") == len(answers)

@@ -21,7 +21,7 @@ _WITHOUT_BODY = ("GET", "HEAD", "DELETE", "OPTIONS")
 
 
 class BodyLimitMiddleware:
-    """ASGI middleware that refuses bodies.
+    """ASGI middleware that refuses bodies. It runs inside RequestIdMiddleware.
 
     413 for a body larger than `max_body`, 408 for one that stalls or trickles, 429 if all bodies
     together are too large, 503 for one that is incomplete when the server shuts down.
@@ -30,7 +30,8 @@ class BodyLimitMiddleware:
     chunk_seconds = 30.0
     """Time for a chunk of a body to arrive."""
     concurrent_bodies = 4
-    """Number of bodies of the largest size in memory, in addition to those of waiting jobs."""
+    """Number of bodies of the largest size that may arrive at the same time, in addition to as many
+    as jobs may wait. Those of waiting jobs are files."""
 
     def __init__(self, app: ASGIApp, options: ServerOptions, closing: asyncio.Event) -> None:
         self._app = app
@@ -38,7 +39,7 @@ class BodyLimitMiddleware:
         self._limit_of_all = (options.queue_limit + self.concurrent_bodies) * options.max_body
         self._closing = closing
         self._in_flight = 0
-        """Bytes of the bodies of all unanswered requests."""
+        """Bytes of the bodies that are in memory: until they are parsed or answered."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in _WITHOUT_BODY:
@@ -48,12 +49,12 @@ class BodyLimitMiddleware:
         is_compressed = headers.get("content-encoding", "").lower() not in ("", "identity")
         announced = headers.get("content-length", "")
         too_large = announced.isdecimal() and int(announced) > self._limit
-        arrived = 0
+        arrived = held = 0
         is_complete = False
         started = time.monotonic()
 
         async def receive_counted() -> Message:
-            nonlocal arrived, is_complete
+            nonlocal arrived, held, is_complete
             if is_complete:
                 return await receive()  # only a disconnect can still arrive
             if is_compressed:
@@ -70,6 +71,7 @@ class BodyLimitMiddleware:
                 raise ApiError(GONE, "ClientGone", "The client went away.")
             size = len(message.get("body", b""))
             arrived += size
+            held += size
             self._in_flight += size
             if arrived > self._limit:
                 raise self._too_large()
@@ -78,10 +80,16 @@ class BodyLimitMiddleware:
             is_complete = not message.get("more_body", False)
             return message
 
+        def release() -> None:
+            nonlocal held
+            self._in_flight -= held
+            held = 0
+
+        scope["state"]["release_body"] = release
         try:
             await self._app(scope, receive_counted, send)
         finally:
-            self._in_flight -= arrived
+            release()
 
     def _too_large(self) -> ApiError:
         message = (

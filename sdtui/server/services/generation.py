@@ -77,7 +77,7 @@ def _prepare(
     def path_for(name: str, picture: object) -> Path:
         if not isinstance(picture, bytes | str):
             raise InvalidRequestError([Problem(name, None, "must be a picture as base64")])
-        path = services.uploads.new_path()
+        path = services.uploads.path_for(picture)
         pictures[path] = picture
         return path
 

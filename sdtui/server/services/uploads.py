@@ -8,6 +8,7 @@ import io
 import re
 import secrets
 import struct
+import threading
 import time
 import warnings
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -30,6 +31,9 @@ few bytes it has."""
 _START_OF_SCAN = b"\xff\xda"
 """A marker that compressed pixels can't contain."""
 _MAX_AGE_SECONDS = 86_400.0
+_LONGEST_NAME = 100
+_CHUNK = 4 * 2**18
+"""Characters that are decoded at a time, since decoding blocks all threads."""
 
 
 class Uploads:
@@ -40,25 +44,58 @@ class Uploads:
         self._folder = folder
         self._max_pixels = max_pixels
         self._held: set[Path] = set()
+        self._received: set[Path] = set()
+        """Pictures of bodies that were parsed, whose requests aren't checked yet."""
+        self._lock = threading.Lock()
 
-    def new_path(self) -> Path:
-        """A new, unique path for a picture."""
+    def receive(self, picture: str) -> str:
+        """Store a picture given as base64 or data URL; returns a name for it.
+
+        The name stands for the picture in `path_for` and `keep` until `discard`. Raises ImageError
+        or OutputError.
+        """
+        path = self._new_path()
+        self.keep({path: picture})
+        with self._lock:
+            self._received.add(path)
+        return path.name
+
+    def discard(self, names: Iterable[str]) -> None:
+        """Delete those of the received pictures that nobody kept."""
+        with self._lock:
+            unused = self._received & {self._folder / name for name in names}
+            self._received -= unused
+        self.forget(unused)
+
+    def path_for(self, picture: bytes | str) -> Path:
+        """The path of a received picture by its name, a new one for any other picture."""
+        if isinstance(picture, str) and len(picture) < _LONGEST_NAME:
+            path = self._folder / picture
+            if path in self._received:
+                return path
+        return self._new_path()
+
+    def _new_path(self) -> Path:
         return self._folder / f"{secrets.token_hex(12)}.picture"
 
     def keep(self, pictures: Mapping[Path, bytes | str]) -> None:
-        """Write pictures, given as bytes, base64 or data URLs, to paths from `new_path`.
+        """Write pictures, given as bytes, base64 or data URLs, to their paths from `path_for`.
 
-        Raises ImageError for invalid or too large pictures, or OutputError; then nothing is
-        written.
+        Those that were received are there already. Raises ImageError for invalid or too large
+        pictures, or OutputError; then nothing is written.
         """
         checked = {}
+        with self._lock:
+            received = self._received & pictures.keys()
         for path, picture in pictures.items():
-            data = self.decode_base64(picture) if isinstance(picture, str) else picture
-            self.check(data)
-            checked[path] = data
+            if path not in received:
+                data = self.decode_base64(picture) if isinstance(picture, str) else picture
+                self.check(data)
+                checked[path] = data
         try:
             for path, data in checked.items():
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                path.touch(0o600)
                 path.write_bytes(data)
         except OSError as error:
             with suppress(OSError):
@@ -67,6 +104,8 @@ class Uploads:
                 f"the picture that was sent can't be stored: {error.strerror}",
                 "Make room on the server's disk",
             ) from error
+        with self._lock:
+            self._received -= received
 
     def decode_base64(self, text: str) -> bytes:
         """Decode and check a picture in base64 or a data URL; other URLs are never opened.
@@ -81,8 +120,7 @@ class Uploads:
                 "Send the picture itself",
             )
         try:
-            encoded = "".join(text[match.end() if match else 0 :].split())  # lines are allowed
-            data = base64.b64decode(encoded, validate=True)
+            data = _decode(text, match.end() if match else 0)
         except (binascii.Error, ValueError) as error:
             raise _not_base64() from error
         if not data:
@@ -151,6 +189,19 @@ def is_rotated_90(image: Image.Image) -> bool:
         return exif.get(ExifTags.Base.Orientation, 1) in _ROTATED_90
     except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
         return False  # errors of Pillow for damaged EXIF
+
+
+def _decode(text: str, start: int) -> bytes:
+    """Decode base64 from `start`, in which lines are allowed. Raises ValueError."""
+    data = bytearray()
+    rest = ""
+    for offset in range(start, len(text), _CHUNK):
+        encoded = rest + "".join(text[offset : offset + _CHUNK].split())
+        whole = len(encoded) // 4 * 4
+        data += base64.b64decode(encoded[:whole], validate=True)
+        rest = encoded[whole:]
+    data += base64.b64decode(rest, validate=True)
+    return bytes(data)
 
 
 def _not_base64() -> ImageError:

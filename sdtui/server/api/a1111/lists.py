@@ -126,7 +126,7 @@ async def png_info(body: PictureBody, services: ServicesDep) -> PngInfoAnswer:
     """Read the settings in a picture of sdtui or another tool."""
 
     def read() -> PngInfoAnswer:
-        path = services.uploads.new_path()
+        path = services.uploads.path_for(body.image)
         services.uploads.keep({path: body.image})
         try:
             texts = read_texts(path).texts

@@ -9,8 +9,9 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from python_multipart.multipart import parse_options_header
 
+from sdtui.core import runtime
 from sdtui.core.errors import Problem
-from sdtui.requests.request import LARGEST_SIDE, SIZE_MULTIPLE, SMALLEST_SIDE
+from sdtui.requests.request import LARGEST_SIDE, SIZE_MULTIPLE, SMALLEST_SIDE, GenerationRequest
 from sdtui.server.api.openai.images import ANSWERS, ImagesAnswer, answer
 from sdtui.server.api.openai.schemas import EditBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
@@ -59,13 +60,20 @@ async def edits(
         name, lack = ("markup", "markup") if mask is None else ("mask", "inpainting")
         problem = Problem(name, None, f"there is no {lack} here. Leave it out")
         raise ApiError(400, "Unsupported", f"{problem}.", problems=[problem])
-    data = await files[0].read()
+    request = await _prepare(body, services, files[0])
+    await asyncio.to_thread(runtime.return_free_memory)
+    http.state.release_body()
+    return await answer(body, request, services, http)
+
+
+async def _prepare(body: EditBody, services: ServerServices, file: UploadFile) -> GenerationRequest:
+    """Make the request, and drop the picture from memory."""
+    data = await file.read()
+    await file.close()
     values = body.values()
     if "width" not in values:
         values |= await asyncio.to_thread(_size_like, services, values.get("model"), data)
-    return await answer(
-        body, await prepare(services, {**values, "init_image": data}), services, http
-    )
+    return await prepare(services, {**values, "init_image": data})
 
 
 def _check_kind(content_type: str) -> None:
