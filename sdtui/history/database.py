@@ -13,8 +13,9 @@ from pathlib import Path
 
 from sdtui.core.errors import HistoryError
 from sdtui.core.locks import exclusive
+from sdtui.history.segmentation import TOKENIZER
 
-VERSION = 3
+VERSION = 4
 """Incremented when the tables change; an index of another version is rebuilt."""
 
 _BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction
@@ -22,7 +23,7 @@ _CACHE_KIB = 16 * 1024  # per connection
 _CHECKPOINT_PAGES = 10_000  # with the hashsize below, a rebuild takes a third less time
 
 # entries and files are separate tables because searches scan entries: it has to be narrow
-_TABLES = """
+_TABLES = f"""
 CREATE TABLE folders (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stamp INTEGER NOT NULL);
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY, seed INTEGER, width INTEGER NOT NULL, height INTEGER NOT NULL,
@@ -42,8 +43,9 @@ CREATE TABLE tags (tag TEXT, entry INTEGER, PRIMARY KEY (tag, entry)) WITHOUT RO
 CREATE INDEX tags_by_entry ON tags (entry);
 CREATE TABLE skipped (folder INTEGER, name TEXT, reason TEXT NOT NULL, PRIMARY KEY (folder, name));
 CREATE VIRTUAL TABLE words USING fts5 (
-    prompt, negative_prompt, model, sampler, prefix = '1 2 3',
-    tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co So'"
+    prompt, negative_prompt, model, sampler,
+    shown_prompt UNINDEXED, shown_negative_prompt UNINDEXED, shown_model UNINDEXED,
+    shown_sampler UNINDEXED, prefix = '1 2 3', tokenize = '{TOKENIZER}'
 );
 INSERT INTO words (words, rank) VALUES ('hashsize', 16000000);
 """
@@ -143,6 +145,7 @@ def _open(file: Path) -> sqlite3.Connection:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = FAST")  # else dropping tables rewrites the file
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:

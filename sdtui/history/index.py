@@ -10,19 +10,16 @@ from pathlib import Path
 
 from sdtui.history.database import Database
 from sdtui.history.entry import Entry, Skipped, Stats
-from sdtui.history.search import (
-    IDS_PER_MILLISECOND,
-    Search,
-    Value,
-    first_id,
-    signed,
-    time_of,
-    unsigned,
-)
+from sdtui.history.ids import IDS_PER_MILLISECOND, first_id, time_of
+from sdtui.history.search import Search, Value, signed, unsigned
+from sdtui.history.segmentation import searchable
 from sdtui.history.sidecar import Summary
 
 _COLUMNS = """
-    SELECT entries.*, path AS folder, name, problem, prompt, negative_prompt, model, sampler
+    SELECT entries.*, path AS folder, name, problem,
+        coalesce(shown_prompt, prompt) AS prompt,
+        coalesce(shown_negative_prompt, negative_prompt) AS negative_prompt,
+        coalesce(shown_model, model) AS model, coalesce(shown_sampler, sampler) AS sampler
     FROM entries JOIN files ON files.entry = entries.id JOIN folders ON folders.id = files.folder
     JOIN words ON words.rowid = entries.id
 """
@@ -114,15 +111,7 @@ class Index:
                 settings.guidance_scale if settings else None,
                 summary.starred,
             )
-            self._write(
-                "INSERT INTO words (rowid, prompt, negative_prompt, model, sampler) "
-                "VALUES (?, ?, ?, ?, ?)",
-                entry,
-                summary.prompt,
-                summary.negative_prompt,
-                summary.model.name if summary.model else summary.request.model,
-                (settings.sampler if settings else None) or "",
-            )
+            self._add_words(entry, summary)
             self._add_tags(entry, summary.tags)
             for name, value in summary.facts():
                 self._write("INSERT INTO facts VALUES (?, ?, ?)", name, value, entry)
@@ -229,7 +218,9 @@ class Index:
             "(SELECT min(id) FROM entries) AS first, (SELECT max(id) FROM entries) AS last"
         )[0]
         first, last = counts["first"], counts["last"]
-        models = self._read("SELECT model, count(*) FROM words GROUP BY model ORDER BY 2 DESC, 1")
+        models = self._read(
+            "SELECT coalesce(shown_model, model), count(*) FROM words GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
         tags = self._read("SELECT tag, count(*) FROM tags GROUP BY tag ORDER BY 2 DESC, 1")
         return Stats(
             pictures=counts["pictures"],
@@ -283,6 +274,24 @@ class Index:
         ):
             for table, key in _KEYS:
                 self._write(f"DELETE FROM {table} WHERE {key} = ?", entry)
+
+    def _add_words(self, entry: int, summary: Summary) -> None:
+        """Index the texts of a picture, and store those that the index holds in another form."""
+        shown = (
+            summary.prompt,
+            summary.negative_prompt,
+            summary.model.name if summary.model else summary.request.model,
+            (summary.settings.sampler if summary.settings else None) or "",
+        )
+        words = tuple(searchable(text) for text in shown)
+        changed = (text if word != text else None for text, word in zip(shown, words, strict=True))
+        self._write(
+            "INSERT INTO words (rowid, prompt, negative_prompt, model, sampler, shown_prompt, "
+            "shown_negative_prompt, shown_model, shown_sampler) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            entry,
+            *words,
+            *changed,
+        )
 
     def _add_tags(self, entry: int, tags: Iterable[str]) -> None:
         for tag in tags:

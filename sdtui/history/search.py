@@ -7,14 +7,15 @@ or FTS5 syntax.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.fields import Field
 from sdtui.core.text import nearest
+from sdtui.history.ids import LARGEST, SMALLEST, first_id
+from sdtui.history.segmentation import phrase
 from sdtui.requests.request import REQUEST_FIELDS
 
 Value = int | float | str
@@ -22,7 +23,6 @@ Value = int | float | str
 MAX_CHARACTERS = 2_000
 MAX_TERMS = 40
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TERM = re.compile(
     r"""(?=\S)(?P<minus>-)?
         (?:(?P<field>[A-Za-z_]+)(?P<sign>:|<=|>=|<|>|=))?
@@ -80,17 +80,19 @@ def is_fact(name: str) -> bool:
 
 
 def parse_search(text: str) -> Search:
-    """Parse a search. A field without a value (still being typed) and a word without letters or
-    digits are ignored.
+    """Parse a search.
 
-    Raises InvalidRequestError for an unknown field or a value that its field doesn't take.
+    A field without a value (still being typed) is ignored. So is a word without letters, digits and
+    symbols, unless that is all there is: then nothing is found. Raises InvalidRequestError for an
+    unknown field or a value that its field doesn't take.
     """
     if len(text) > MAX_CHARACTERS:
         raise _problem(text[:20] + "...", f"is longer than {MAX_CHARACTERS} letters")
     included: list[str] = []
     excluded: list[str] = []
     conditions: list[Condition] = []
-    for number, term in enumerate(_TERM.finditer(text.replace("\0", " "))):
+    is_unusable = False
+    for number, term in enumerate(_TERM.finditer(_valid(text))):
         if number >= MAX_TERMS:
             raise _problem(text[:20] + "...", f"has more than {MAX_TERMS} parts")
         parsed = _parse_term(term)
@@ -98,6 +100,10 @@ def parse_search(text: str) -> Search:
             conditions.append(_negated(parsed) if term["minus"] else parsed)
         elif parsed is not None:
             (excluded if term["minus"] else included).append(parsed)
+        elif not term["minus"] and _value(term).strip():
+            is_unusable = True
+    if is_unusable and not (included or excluded or conditions):
+        conditions.append(Condition("0", (), is_about_id=True))
     match, without = " AND ".join(included), " OR ".join(excluded)
     if match and without:
         match = f"({match}) NOT ({without})"
@@ -107,15 +113,26 @@ def parse_search(text: str) -> Search:
     return Search(match or None, tuple(conditions))
 
 
+def _valid(text: str) -> str:
+    """`text` as SQLite takes it: the halves of a surrogate pair joined, and those without the other
+    half replaced."""
+    encoded = text.replace("\0", " ").encode("utf-16-le", "surrogatepass")
+    return encoded.decode("utf-16-le", "replace")
+
+
+def _value(term: re.Match[str]) -> str:
+    quoted: str | None = term["phrase"]
+    return term["word"] if quoted is None else quoted
+
+
 def _parse_term(term: re.Match[str]) -> Condition | str | None:
     """A condition, an FTS5 expression, or None for an incomplete term."""
-    is_phrase = term["phrase"] is not None
-    value = term["phrase"] if is_phrase else term["word"]
+    value = _value(term)
     if not value:
         if term["field"] is not None:
             _check_field(term["field"])
         return None
-    complete = is_phrase and bool(term["closed"])
+    complete = bool(term["closed"])
     if term["field"] is None:
         return _words("{prompt negative_prompt}", value, complete=complete)
     name, sign = term["field"].lower(), term["sign"].replace(":", "=")
@@ -133,14 +150,8 @@ def _parse_term(term: re.Match[str]) -> Condition | str | None:
 
 def _words(columns: str, text: str, *, complete: bool) -> str | None:
     """An FTS5 expression for consecutive words, the last one a prefix unless `complete`."""
-    if not any(unicodedata.category(letter)[0] in "LN" or _is_symbol(letter) for letter in text):
-        return None
-    quoted = text.replace('"', '""')
-    return f'{columns} : "{quoted}"{"" if complete else " *"}'
-
-
-def _is_symbol(letter: str) -> bool:
-    return unicodedata.category(letter) in ("So", "Co")  # emoji; the tokenizer takes them as words
+    found = phrase(text, complete=complete)
+    return None if found is None else f"{columns} : {found}"
 
 
 def _number(name: str, sign: str, value: str) -> Condition:
@@ -189,14 +200,14 @@ def _date(sign: str, value: str) -> Condition:
         if match is None:
             raise ValueError(value)
         year, month, day = (int(part) if part else None for part in match.groups())
-        start = datetime(year or 1, month or 1, day or 1).astimezone()
-        end = _end_of(start, month, day)
-    except (ValueError, OverflowError, OSError) as error:
+        start = datetime(year or 0, month or 1, day or 1)
+    except ValueError as error:
         raise _problem(
             f"date{sign}{value}",
             f'date takes a day, month or year like 2026-11-22, 2026-11 or 2026, not "{value}"',
         ) from error
-    first, after = first_id(start), first_id(end)
+    first = SMALLEST if start == datetime.min else first_id(start.astimezone())
+    after = _end_of(start, month, day)
     conditions: dict[str, tuple[str, tuple[int, ...]]] = {
         "=": ("({id} >= ? AND {id} < ?)", (first, after)),
         "<": ("{id} < ?", (first,)),
@@ -208,37 +219,24 @@ def _date(sign: str, value: str) -> Condition:
     return Condition(sql, values, is_about_id=True)
 
 
-def _end_of(start: datetime, month: int | None, day: int | None) -> datetime:
-    if day is not None:
-        following = datetime.fromordinal(start.toordinal() + 1)
-    elif month is not None:
-        following = datetime(start.year + month // 12, month % 12 + 1, 1)
-    else:
-        following = datetime(start.year + 1, 1, 1)
-    return following.astimezone()
+def _end_of(start: datetime, month: int | None, day: int | None) -> int:
+    """The first id after a day, month (`day` is None) or year (both are None)."""
+    try:
+        if day is not None:
+            following = start + timedelta(days=1)
+        elif month is not None:
+            following = datetime(start.year + month // 12, month % 12 + 1, 1)
+        else:
+            following = datetime(start.year + 1, 1, 1)
+    except (OverflowError, ValueError):  # the year 10000
+        return LARGEST
+    return first_id(following.astimezone())
 
 
 _FIELDS: dict[str, Callable[[str], Condition]] = {"size": _size, "star": _star, "tag": _tag}
 
 FIELDS = (*_TEXT_COLUMNS, *_NUMBERS, *_FIELDS, "date")
 """All fields of the search language."""
-
-
-def first_id(moment: datetime) -> int:
-    """The smallest id of entries of this time."""
-    since = moment - _EPOCH
-    milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-    return milliseconds * IDS_PER_MILLISECOND
-
-
-def time_of(entry: int) -> datetime:
-    """The time of an entry by its id, in local time."""
-    return (_EPOCH + timedelta(milliseconds=entry // IDS_PER_MILLISECOND)).astimezone()
-
-
-IDS_PER_MILLISECOND = 1024
-"""An id is the time in milliseconds times this, plus the picture's position in its run: so the
-newest entries have the largest ids, and SQLite finds them without sorting."""
 
 
 def signed(seed: int) -> int:

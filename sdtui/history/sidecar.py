@@ -29,8 +29,8 @@ MAX_INT = 2**63 - 1
 MAX_TAG = 100
 """Most characters in a tag."""
 
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 Whole = Annotated[int, Field(ge=0, le=MAX_INT)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -76,7 +76,7 @@ class Summary(_Part):
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)]
     prompt: Text
     negative_prompt: Text = ""
-    timestamp: Annotated[AwareDatetime, Field(ge=_EARLIEST, lt=_LATEST)]
+    timestamp: Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)]
     seed: Seed | None
     request: _Request = _Request()
     model: _Model | None = None

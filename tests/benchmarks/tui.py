@@ -24,7 +24,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.history_speed import QUERIES, make
+from tests.benchmarks.history_prompts import QUERIES
+from tests.benchmarks.history_speed import make
 from tests.support.terminal import Terminal
 
 REAL = ("-m", "sdtui")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -128,7 +129,7 @@ def test_queries_find_the_matching_pictures(filled: History, query: str, found: 
         ("star:maybe", "yes or no"),
         ("date:yesterday", "2026-11-22"),
         ("date:2026-13", "2026-11-22"),
-        ("date:9999", "2026-11-22"),
+        ("date:10000", "2026-11-22"),
         ("date:0000", "2026-11-22"),
         ("star>yes", "can't be compared"),
         ("model<x", "can't be compared"),
@@ -202,3 +203,100 @@ def test_removed_picture_is_not_found_by_its_numbers(tmp_path: Path) -> None:
         history.trash(saved.path)
         history.save(picture(), record(), 0)
         assert history.entries("strength:0.6").total == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", [2**64 - 1, 2**63, 2**63 - 1, 0]),
+        ("seed:18446744073709551615", [2**64 - 1]),
+        ("seed>=9223372036854775808", [2**64 - 1, 2**63]),
+        ("seed>9223372036854775807", [2**64 - 1, 2**63]),
+        ("seed<9223372036854775808", [2**63 - 1, 0]),
+        ("seed<=9223372036854775808 seed>0", [2**63, 2**63 - 1]),
+        ("-seed:18446744073709551615", [2**63, 2**63 - 1, 0]),
+        ("seed>-1", [2**64 - 1, 2**63, 2**63 - 1, 0]),
+        ("seed:-1", []),
+    ],
+)
+def test_seeds_of_64_bits_are_stored_and_compared(
+    tmp_path: Path, query: str, found: list[int]
+) -> None:
+    with History(tmp_path / "pictures", tmp_path / "index.db") as history:
+        saved = history.save(picture(), record(), 0)
+        text = saved.json_path.read_text()
+        for number, seed in enumerate((0, 2**63 - 1, 2**63, 2**64 - 1)):
+            time = (NOON + timedelta(days=number)).isoformat()
+            changed = json.loads(text) | {"seed": seed, "timestamp": time}
+            saved.path.with_name(f"{number}.png").write_bytes(saved.path.read_bytes())
+            saved.path.with_name(f"{number}.json").write_text(json.dumps(changed))
+        history.trash(saved.path)
+        history.refresh()
+        assert seeds(history, query) == found
+
+
+TIMES = (
+    "0001-01-01T00:00:00Z",
+    "1601-06-01T12:00:00Z",
+    "1969-12-31T12:00:00.5Z",
+    "1970-01-02T12:00:00Z",
+    "2026-11-22T12:00:00Z",
+    "2199-12-30T12:00:00Z",
+    "2200-06-01T12:00:00Z",
+    "9999-06-01T12:00:00Z",
+    "9999-12-31T23:59:59.999999Z",
+)
+
+
+@pytest.fixture(scope="module")
+def of_all_times(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """A picture of each of TIMES, numbered by its seed."""
+    folder: Path = tmp_path_factory.mktemp("times")
+    with History(folder / "pictures", folder / "index.db") as history:
+        for number, time in enumerate(TIMES):
+            saved = history.save(picture(), record(seed=number), 0)
+            fields = json.loads(saved.json_path.read_bytes()) | {"timestamp": time}
+            saved.json_path.write_text(json.dumps(fields))
+        history.reindex()
+        yield history
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", [8, 7, 6, 5, 4, 3, 2, 1, 0]),
+        ("date:1969", [2]),
+        ("date:1969-12-31", [2]),
+        ("date<1970", [2, 1, 0]),
+        ("date<2200", [5, 4, 3, 2, 1, 0]),
+        ("date>=2200", [8, 7, 6]),
+        ("date:2200-06", [6]),
+        ("date>2199-12-31 date<2300", [6]),
+        ("date:9999", [8, 7]),
+        ("date:9999-12", [8]),
+        ("date:9999-12-31", [8]),
+        ("date>9999", []),
+        ("date<=9999", [8, 7, 6, 5, 4, 3, 2, 1, 0]),
+        ("date:0001", [0]),
+        ("date>0001-01-01", [8, 7, 6, 5, 4, 3, 2, 1]),
+        ("date>=0001", [8, 7, 6, 5, 4, 3, 2, 1, 0]),
+        ("date<0001", []),
+        ("-date:1601 date<1900", [0]),
+    ],
+)
+def test_pictures_of_any_time_are_listed_and_found(
+    of_all_times: History, query: str, found: list[int]
+) -> None:
+    assert seeds(of_all_times, query) == found
+
+
+def test_pictures_of_any_time_are_paged_and_shown(of_all_times: History) -> None:
+    pages = [of_all_times.entries("", offset=offset, limit=4) for offset in (0, 4, 8)]
+    entries = [entry for page in pages for entry in page.entries]
+    assert [entry.seed for entry in entries] == [8, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert [of_all_times.get(entry.id) for entry in entries] == entries
+    assert entries[-2].time == datetime(1601, 6, 1, 12, tzinfo=UTC)
+    assert entries[-3].time == datetime(1969, 12, 31, 12, 0, 0, 500_000, tzinfo=UTC)
+    assert of_all_times.stats().first == entries[-1].time
+    assert of_all_times.star(entries[-3].id).starred
+    of_all_times.unstar(entries[-3].id)

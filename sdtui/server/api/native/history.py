@@ -20,7 +20,7 @@ from sdtui.server.files import PICTURE_ANSWERS, picture_response
 router = APIRouter(prefix="/history", tags=["sdtui"])
 
 _LARGEST = 2**63 - 1  # of SQLite's integers
-EntryId = Annotated[int, PathValue(ge=0, le=_LARGEST)]
+EntryId = Annotated[int, PathValue(ge=-_LARGEST, le=_LARGEST)]
 
 
 class EntryAnswer(BaseModel):

@@ -1,0 +1,30 @@
+"""The ids of entries: the time, so that SQLite finds the newest without sorting."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+IDS_PER_MILLISECOND = 1024
+"""An id is the time in milliseconds since 1970 times this, plus the picture's position in its run.
+Times before 1970 have negative ids."""
+
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
+"""Limits of SQLite's integers, which no time reaches."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST = datetime.max.replace(tzinfo=UTC) - _EPOCH
+
+
+def first_id(moment: datetime) -> int:
+    """The smallest id of entries of this time."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1) * IDS_PER_MILLISECOND
+
+
+def time_of(entry: int) -> datetime:
+    """The time of an entry by its id, in local time, or in UTC where there is no local time (in the
+    first hours of year 1 and in the last ones of year 9999)."""
+    moment = _EPOCH + min(timedelta(milliseconds=entry // IDS_PER_MILLISECOND), _LONGEST)
+    try:
+        return moment.astimezone()
+    except (OverflowError, ValueError):
+        return moment
