@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ _KEY = "SDTUI_API_KEY"
     help="Pictures of one job.",
 )
 @click.option(
+    "--policy",
+    type=click.Choice(Policy),
+    help="What may be done when memory runs out. [native API: as configured, others: strict]",
+)
+@click.option(
     "--allow-downloads",
     is_flag=True,
     help="Let requests name any model of the hub; it is fetched then.",
@@ -104,6 +110,7 @@ def serve(
     max_body: int,
     max_pixels: int,
     max_pictures: int,
+    policy: Policy | None,
     allow_downloads: bool,
 ) -> int:
     """Serve pictures over HTTP: the native API, A1111's and OpenAI's, and metrics.
@@ -121,6 +128,8 @@ def serve(
     settings = load_settings()
     if model is not None:
         settings = replace(settings, model=model)
+    if policy is not None:
+        settings = replace(settings, policy=policy)
     open_models(settings).find(settings.model)  # a wrong name is reported at once
     options = options_class(
         host=host,
@@ -136,6 +145,7 @@ def serve(
         max_body=max_body * 2**20,
         max_pixels=max_pixels,
         max_pictures=max_pictures,
+        compatible_policy=policy or Policy.STRICT,
         allow_downloads=allow_downloads,
     )
 

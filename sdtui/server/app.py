@@ -26,10 +26,11 @@ from sdtui.server.middleware.body_limit import BodyLimitMiddleware
 from sdtui.server.middleware.proxy import PathMiddleware
 from sdtui.server.middleware.request_id import RequestIdMiddleware
 from sdtui.server.openapi import documented_app
+from sdtui.server.outcome_headers import CHANGED
 from sdtui.server.routing import methods_at
 
 _log = logging.getLogger(__name__)
-_EXPOSED = ("X-Request-ID", "Retry-After", "X-Should-Retry", "Location", "X-Seed", "X-Job")
+_EXPOSED = ("X-Request-ID", "Retry-After", "X-Should-Retry", "Location", "X-Seed", "X-Job", CHANGED)
 _DESCRIPTION = (
     "Pictures from prompts: the API of sdtui, and those of AUTOMATIC1111 and OpenAI for their "
     "clients. Pictures in requests are base64; URLs and paths are never opened."

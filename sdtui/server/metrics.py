@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -26,6 +27,8 @@ class Metrics:
     def __init__(self, jobs: Jobs, queue_limit: int, hardware: Hardware) -> None:
         self._registry = registry = CollectorRegistry()
         self._open_jobs: dict[str, JobProgress] = {}
+        self._queued: dict[str, float] = {}
+        """When waiting jobs were queued, in monotonic seconds: the clock of events may jump."""
         ProcessCollector(registry=registry)
         registry.register(_Vram(hardware))
         self._requests = Histogram(
@@ -101,8 +104,10 @@ class Metrics:
         event = envelope.event
         progress = apply_event(self._open_jobs, envelope)
         match event.kind:
+            case "queued":
+                self._queued[envelope.job] = time.monotonic()
             case "started":
-                self._note_wait(progress)
+                self._note_wait(envelope.job)
             case "step":
                 self._steps.inc()
                 self._step_seconds.observe(event.seconds)
@@ -115,15 +120,16 @@ class Metrics:
             case "saved":
                 self._pictures.inc()
             case "finished" | "failed" | "cancelled":
+                self._queued.pop(envelope.job, None)
                 if event.kind == "failed" and event.error_type == "OutOfMemoryError":
                     self._out_of_memory.labels(event.stage).inc()
                 if progress.queued_at is not None:  # not a preload
                     self._jobs.labels(event.kind).inc()
                     self._note_stages(progress)
 
-    def _note_wait(self, progress: JobProgress) -> None:
-        if progress.queued_at is not None and progress.started_at is not None:
-            self._wait.observe(max(0.0, progress.started_at - progress.queued_at))
+    def _note_wait(self, job: str) -> None:
+        if (queued := self._queued.pop(job, None)) is not None:
+            self._wait.observe(time.monotonic() - queued)
 
     def _note_stages(self, progress: JobProgress) -> None:
         record = progress.final.record if progress.final else None

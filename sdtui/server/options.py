@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
 from sdtui.server.scopes import without_default_port
 
@@ -41,6 +42,9 @@ class ServerOptions:
     """Most pictures of a job."""
     max_upload_pixels: int = 32_000_000
     """Most pixels (width times height) of an uploaded picture."""
+    compatible_policy: Policy = Policy.STRICT
+    """The retry policy of requests of A1111's and OpenAI's API that name none: their clients expect
+    the picture that they asked for, or an error."""
     root_path: str = ""
     """Path prefix under which a reverse proxy serves this server, e.g. "/sd"."""
     trusted_proxies: tuple[str, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -219,3 +221,37 @@ def test_jobs_are_listed_in_pages_and_the_last_finished_is_remembered(
         assert ask.get(first["url"]).json()["state"] == "done"
         assert parse_events(ask.get(first["url"] + "/events").text)[-1][0] == "finished"
         assert ask.get(waiting[0]["url"]).status_code == 404
+
+
+def test_jumping_clock_changes_no_durations(
+    scripted: Live, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time
+    with scripted.client() as ask:
+        for years in (10, -20):
+            generator.hold.set()
+            job = ask.post("/jobs", json=BODY).json()
+            scripted.until(lambda: job_state(scripted, job) is JobState.RUNNING)  # noqa: B023
+            waiting = ask.post("/jobs", json=BODY).json()
+            seconds = years * 31_557_600
+            monkeypatch.setattr(time, "time", lambda: now() + seconds)  # noqa: B023
+            generator.hold.clear()
+            scripted.until(lambda: job_state(scripted, waiting) is JobState.DONE)  # noqa: B023
+        generator.hold.set()
+        answers = [ask.post("/jobs", json=BODY) for _ in range(4)]
+        assert answers[-1].status_code == 429
+        assert 1 <= int(answers[-1].headers["Retry-After"]) < 60
+        (sum_of_waits,) = re.findall(
+            r"^sdtui_queue_wait_seconds_sum (\S+)", ask.get("/metrics").text, re.M
+        )
+        assert 0 <= float(sum_of_waits) < PATIENCE
+        generator.hold.clear()
+
+
+def test_retry_after_is_limited(scripted: Live, generator: ScriptedGenerator) -> None:
+    scripted.services.job_events._mean_seconds = 1e9
+    generator.hold.set()
+    with scripted.client() as ask:
+        answers = [ask.post("/jobs", json=BODY) for _ in range(4)]
+        assert answers[-1].headers["Retry-After"] == "600"
+    generator.hold.clear()

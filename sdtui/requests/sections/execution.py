@@ -21,6 +21,8 @@ class Execution(Section):
             help="What may be done when memory runs out: keep = all means, those that keep the"
             " picture first; strict = never change what was asked; tutorial = 384 px, then 25"
             " steps.",
+            a1111="policy",
+            openai="policy",
         ),
     ] = Policy.KEEP
     memory_mode: Annotated[

@@ -25,8 +25,12 @@ from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import GONE, ApiError, ending, from_failed, from_sdtui
+from sdtui.server.outcome_headers import changed_header
 from sdtui.server.services.job_events import Subscription
 from sdtui.server.services.uploads import input_images
+
+_MAX_RETRY_AFTER = 600
+"""Seconds; a client may also come too early."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ class GenerationOutcome:
     event: Finished | Cancelled
     pictures: tuple[Picture, ...]
 
+    def headers(self) -> dict[str, str]:
+        """What differs from the request."""
+        return changed_header([self.record] if self.record else [])
+
     @property
     def record(self) -> GenerationRecord | None:
         """The record; None if the job was cancelled before it started."""
@@ -56,21 +64,32 @@ class GenerationOutcome:
 
 
 async def prepare(
-    services: ServerServices, values: Mapping[str, Any], *, prompt_needed: bool = True
+    services: ServerServices,
+    values: Mapping[str, Any],
+    *,
+    prompt_needed: bool = True,
+    is_compatible: bool = False,
 ) -> GenerationRequest:
     """Make a request from values, in which files are given as bytes, base64 or data URLs.
 
-    The files are stored until the job ends. Open values are filled from the settings. Raises
-    ApiError.
+    The files are stored until the job ends. Open values are filled from the settings; if
+    `is_compatible`, which is for requests of A1111's and OpenAI's API, with another retry policy.
+    Raises ApiError.
     """
+    defaults = services.settings.request_defaults()
+    if is_compatible:
+        defaults["policy"] = services.options.compatible_policy
     try:
-        return await asyncio.to_thread(_prepare, services, values, prompt_needed)
+        return await asyncio.to_thread(_prepare, services, defaults, values, prompt_needed)
     except SdtuiError as error:
         raise from_sdtui(error) from error
 
 
 def _prepare(
-    services: ServerServices, values: Mapping[str, Any], prompt_needed: bool
+    services: ServerServices,
+    defaults: Mapping[str, Any],
+    values: Mapping[str, Any],
+    prompt_needed: bool,
 ) -> GenerationRequest:
     pictures: dict[Path, bytes | str] = {}
 
@@ -82,9 +101,7 @@ def _prepare(
         return path
 
     given = REQUEST_FIELDS.map_files(values, path_for)
-    request = GenerationRequest.parse(
-        {**services.settings.request_defaults(), **given}, prompt_needed=prompt_needed
-    )
+    request = GenerationRequest.parse({**defaults, **given}, prompt_needed=prompt_needed)
     request = replace(request, model=services.models.resolve(given.get("model")))
     _check_limits(services, request)
     services.uploads.keep(pictures)  # last, so that nothing is written for a wrong request
@@ -138,7 +155,8 @@ def _refusal(services: ServerServices, error: SdtuiError) -> ApiError:
         return ending()
     headers: dict[str, str] = {}
     if isinstance(error, QueueFullError):
-        headers["Retry-After"] = str(max(1, math.ceil(services.job_events.seconds_per_job())))
+        seconds = math.ceil(services.job_events.seconds_per_job())
+        headers["Retry-After"] = str(min(max(1, seconds), _MAX_RETRY_AFTER))
     return from_sdtui(error, headers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -76,9 +77,13 @@ class _JobEvents:
     fleeting: dict[str, JobEvent] = field(default_factory=dict)
     """The newest of each kind."""
     subscriptions: list[Subscription] = field(default_factory=list)
+    started: float | None = None
+    """In monotonic seconds, since the clock of events may jump."""
 
     def apply(self, event: JobEvent) -> None:
         """Add an event."""
+        if event.event.kind == "started":
+            self.started = time.monotonic()
         self.progress = self.progress.apply(event)
         if event.event.kind in FLEETING:
             self.fleeting[event.event.kind] = event
@@ -163,7 +168,7 @@ class JobEventBroker:
                 return
             job.apply(event)
             if job.progress.is_over:
-                self._ended(job.progress, event.time)
+                self._ended(job)
             subscriptions = tuple(job.subscriptions)
         for subscription in subscriptions:
             subscription.put(event)
@@ -214,13 +219,13 @@ class JobEventBroker:
         """Return the mean duration of jobs, weighted towards newer ones."""
         return _FIRST_GUESS_SECONDS if self._mean_seconds is None else self._mean_seconds
 
-    def _ended(self, progress: JobProgress, time: float) -> None:
+    def _ended(self, job: _JobEvents) -> None:
         # Moved to the end, so that jobs are forgotten in the order of their ends.
-        self._jobs[progress.job] = self._jobs.pop(progress.job)
-        if isinstance(progress.final, Finished) and progress.started_at is not None:
-            seconds = time - progress.started_at
+        self._jobs[job.progress.job] = self._jobs.pop(job.progress.job)
+        if isinstance(job.progress.final, Finished) and job.started is not None:
+            seconds = time.monotonic() - job.started
             mean = seconds if self._mean_seconds is None else self._mean_seconds
             self._mean_seconds = mean + _WEIGHT * (seconds - mean)
-        over = [job for job, known in self._jobs.items() if known.progress.is_over]
-        for job in over[:-_REMEMBERED]:
-            del self._jobs[job]
+        over = [each for each, known in self._jobs.items() if known.progress.is_over]
+        for old in over[:-_REMEMBERED]:
+            del self._jobs[old]

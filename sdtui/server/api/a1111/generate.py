@@ -26,6 +26,7 @@ from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.dialects import names_in
 from sdtui.server.errors import GONE, ApiError, documented
 from sdtui.server.files import picture_base64
+from sdtui.server.outcome_headers import changed_header
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.services.generation import (
     GenerationOutcome,
@@ -70,13 +71,14 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
     values["model"] = await _model(services, body)
     output = body.output()
     # Clients leave the prompt empty, with img2img above all: it is their default.
-    request = (await prepare(services, values, prompt_needed=False)).with_seed()
+    request = (await prepare(services, values, prompt_needed=False, is_compatible=True)).with_seed()
     parts = await _make(body, services, http, request, output)
     if body.checkpoint() is not None and not body.override_settings_restore_afterwards:
         services.a1111.checkpoint = values["model"]
     pictures = services.backend.pictures if body.send_images else None
     text = await asyncio.to_thread(_as_json, body, request, parts, pictures)
-    return Response(text, media_type="application/json")
+    headers = changed_header(part.record for part in parts)
+    return Response(text, media_type="application/json", headers=headers)
 
 
 async def _model(services: ServerServices, body: Txt2ImgBody) -> str:

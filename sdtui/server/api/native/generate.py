@@ -68,11 +68,11 @@ async def generate(
     made = all_made(services, await make(services, http, request))
     if as_png:
         first = made.pictures[0]
-        headers = {"X-Seed": str(first.seed), "X-Job": made.job}
+        headers = {"X-Seed": str(first.seed), "X-Job": made.job, **made.headers()}
         data = await asyncio.to_thread(services.backend.pictures.read, first.id)
         return Response(data, media_type="image/png", headers=headers)
     text = await asyncio.to_thread(_as_json, services.backend.pictures, made)
-    return Response(text, media_type="application/json")
+    return Response(text, media_type="application/json", headers=made.headers())
 
 
 def prefers_png(accept: str) -> bool:

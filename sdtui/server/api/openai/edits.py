@@ -73,7 +73,7 @@ async def _prepare(body: EditBody, services: ServerServices, file: UploadFile) -
     values = body.values()
     if "width" not in values:
         values |= await asyncio.to_thread(_size_like, services, values.get("model"), data)
-    return await prepare(services, {**values, "init_image": data})
+    return await prepare(services, {**values, "init_image": data}, is_compatible=True)
 
 
 def _check_kind(content_type: str) -> None:

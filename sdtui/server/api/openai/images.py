@@ -60,7 +60,9 @@ class ImagesAnswer(BaseModel):
 @router.post("/generations", response_model=ImagesAnswer, responses=ANSWERS)
 async def generations(body: ImagesBody, services: ServicesDep, http: Request) -> Response:
     """Generate pictures from a prompt and wait for them; with `stream`, send them as events."""
-    return await answer(body, await prepare(services, body.values()), services, http)
+    return await answer(
+        body, await prepare(services, body.values(), is_compatible=True), services, http
+    )
 
 
 async def answer(
@@ -83,7 +85,7 @@ async def answer(
         pictures = services.backend.pictures
         data = await asyncio.to_thread(_read_all, pictures, made, body.output_compression)
     text = await asyncio.to_thread(_as_json, body, made, data)
-    return Response(text, media_type="application/json")
+    return Response(text, media_type="application/json", headers=made.headers())
 
 
 async def _link(

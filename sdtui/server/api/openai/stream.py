@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from sdtui.jobs import Job, JobPicture
-from sdtui.requests.events import Cancelled, Failed, FinalEvent, Preview, Saved
+from sdtui.requests.events import Attempt, Cancelled, Failed, FinalEvent, Preview, Saved
 from sdtui.server.api.openai.schemas import ImagesBody
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import ApiError, from_failed, openai_error
@@ -51,6 +51,8 @@ class CompletedEvent(PictureEvent):
     """A finished picture."""
 
     seed: int
+    changed: list[str] = []
+    """What the retry policy changed of the picture that was asked for."""
     usage: None = None
 
 
@@ -67,6 +69,7 @@ class PictureStream(StreamingResponse):
         self._kind = kind
         self._request_id = request_id
         self._is_over = self._is_kept = False
+        self._changed: list[str] = []
         super().__init__(self._lines(), media_type="text/event-stream", headers=UNBUFFERED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,6 +100,8 @@ class PictureStream(StreamingResponse):
                     if self._is_due(event, index):
                         sent[event.image_index] = index + 1
                         yield await self._partial(event, index)
+                elif isinstance(event, Attempt) and not event.lossless:
+                    self._changed.append(event.changes)
                 elif isinstance(event, Saved):
                     picture = JobPicture(self._job.id, completed)
                     completed += 1
@@ -142,6 +147,7 @@ class PictureStream(StreamingResponse):
             size=f"{width}x{height}",
             output_format=self._body.output_format or "png",
             seed=saved.seed,
+            changed=self._changed,
         )
         return ServerSentEvent(name, data)
 

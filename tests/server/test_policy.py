@@ -1,0 +1,67 @@
+"""The retry policy of each API, and what the answers say about changed pictures."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import httpx
+import pytest
+
+from sdtui.requests.record import Stage
+from tests.support.faults import Fault, failing
+from tests.support.images import png_base64
+from tests.support.live_server import Live, parse_events
+
+TIMES = 2
+"""Memory runs out in the first attempt and in the one after freeing caches."""
+TXT2IMG: dict[str, Any] = {"prompt": "x", "steps": 26, "width": 64, "height": 64}
+OPENAI: dict[str, Any] = {"prompt": "x", "steps": 26, "size": "64x64"}
+NATIVE: dict[str, Any] = {"prompt": "x", "num_inference_steps": 26, "width": 64, "height": 64}
+
+
+def _post(pocket: Live, ask: httpx.Client, path: str, body: dict[str, Any]) -> httpx.Response:
+    ask.post("/generate", json={**NATIVE, "num_inference_steps": 1}).raise_for_status()
+    with failing(pocket.generators[0].engine.loaded, Stage.DENOISE, Fault(TIMES)):
+        if path == "/v1/images/edits":
+            files = {"image": ("a.png", base64.b64decode(png_base64()))}
+            return ask.post(path, data=body, files=files)
+        return ask.post(path, json=body)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/sdapi/v1/txt2img", TXT2IMG),
+        ("/sdapi/v1/img2img", {**TXT2IMG, "init_images": [png_base64()], "denoising_strength": 1}),
+        ("/v1/images/generations", OPENAI),
+        ("/v1/images/edits", {**OPENAI, "strength": 1}),
+    ],
+)
+def test_other_apis_change_the_picture_only_if_allowed(
+    pocket: Live, ask: httpx.Client, path: str, body: dict[str, Any]
+) -> None:
+    refused = _post(pocket, ask, path, body)
+    assert refused.status_code == 503
+    assert "memory ran out" in refused.text
+    changed = _post(pocket, ask, path, {**body, "policy": "keep"})
+    assert changed.status_code == 200
+    assert changed.headers["X-Sdtui-Changed"] == "26 to 25 steps"
+    unchanged = ask.post("/sdapi/v1/txt2img", json=TXT2IMG)
+    assert "X-Sdtui-Changed" not in unchanged.headers
+    wrong = ask.post("/sdapi/v1/txt2img", json={**TXT2IMG, "policy": "anything"})
+    assert wrong.status_code == 422
+
+
+def test_native_api_follows_the_settings_and_says_what_it_changed(
+    pocket: Live, ask: httpx.Client
+) -> None:
+    changed = _post(pocket, ask, "/generate", NATIVE)
+    assert changed.headers["X-Sdtui-Changed"] == "26 to 25 steps"
+    assert _post(pocket, ask, "/generate", {**NATIVE, "policy": "strict"}).status_code == 503
+
+
+def test_stream_says_what_was_changed(pocket: Live, ask: httpx.Client) -> None:
+    body = {**OPENAI, "stream": True, "policy": "keep"}
+    streamed = _post(pocket, ask, "/v1/images/generations", body)
+    assert parse_events(streamed.text)[-1][1]["changed"] == ["26 → 25 steps"]
