@@ -53,11 +53,12 @@ class LoadedModel:
         return int(getattr(self.pipeline, "vae_scale_factor", self.description.vae_factor))
 
     @property
-    def vae(self) -> Any:
-        """The VAE; None if the pipeline has none, or another kind of decoder."""
-        return getattr(self.pipeline, "vae", None)
-
-    @property
     def denoiser(self) -> Any:
-        """The UNet or the transformer; None if the pipeline has several or another kind."""
+        """The UNet or the transformer."""
         return denoiser_of(self.pipeline)
+
+    def uses_cfg(self, guidance_scale: float) -> bool:
+        """True if classifier-free guidance is active, which doubles the denoiser's batch. LCM
+        models take guidance as an embedding instead."""
+        config = getattr(self.denoiser, "config", {})
+        return guidance_scale > 1 and getattr(config, "time_cond_proj_dim", None) is None

@@ -268,7 +268,6 @@ class Run:
         images = decode(
             model,
             latents,
-            self._passes[-1].request,
             slicing=self.plan.vae_slicing,
             tile=self.plan.vae_tile,
             notice=self._notice,

@@ -11,7 +11,7 @@ from pathlib import Path
 from sdtui.history.database import Database
 from sdtui.history.entry import Entry, Skipped, Stats
 from sdtui.history.ids import IDS_PER_MILLISECOND, first_id, time_of
-from sdtui.history.search import Search, Value, signed, unsigned
+from sdtui.history.search import Search, Value, folded_tag, signed, unsigned
 from sdtui.history.segmentation import searchable
 from sdtui.history.sidecar import Summary
 
@@ -295,7 +295,7 @@ class Index:
 
     def _add_tags(self, entry: int, tags: Iterable[str]) -> None:
         for tag in tags:
-            self._write("INSERT OR IGNORE INTO tags VALUES (?, ?)", tag.casefold(), entry)
+            self._write("INSERT OR IGNORE INTO tags VALUES (?, ?)", folded_tag(tag), entry)
 
     def _free_id(self, summary: Summary) -> int:
         """The id made of a picture's time and position in its run, or the next free one."""

@@ -6,7 +6,9 @@ or FTS5 syntax.
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,7 +18,7 @@ from sdtui.core.fields import Field
 from sdtui.core.text import nearest
 from sdtui.history.ids import LARGEST, SMALLEST, first_id
 from sdtui.history.segmentation import phrase
-from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS
 
 Value = int | float | str
 
@@ -160,18 +162,21 @@ def _number(name: str, sign: str, value: str) -> Condition:
         number = field.type(value)
     except ValueError as error:
         raise _no_number(name, sign, value) from error
-    if not -(2**63) < number < (2**64 if field.name == "seed" else 2**63):
+    largest = MAX_SEED if field.name == "seed" else LARGEST
+    if field.type is int and not -LARGEST <= number <= largest:
+        raise _no_number(name, sign, value, " of at most 64 bits")
+    if field.type is float and not math.isfinite(number):
         raise _no_number(name, sign, value)
     if field.name == "seed":
-        return Condition(f"(seed < 0, seed) {sign} (?, ?)", (number >= 2**63, signed(int(number))))
+        return Condition(f"(seed < 0, seed) {sign} (?, ?)", (number > LARGEST, signed(number)))
     if field.name in _COLUMNS:
         return Condition(f"{_COLUMNS[field.name]} {sign} ?", (number,))
     having = f"{{id}} IN (SELECT entry FROM facts WHERE name = ? AND value {sign} ?)"
     return Condition(having, (field.name, number), is_about_id=True)
 
 
-def _no_number(name: str, sign: str, value: str) -> InvalidRequestError:
-    return _problem(f"{name}{sign}{value}", f'{name} takes a number, not "{value}"')
+def _no_number(name: str, sign: str, value: str, limit: str = "") -> InvalidRequestError:
+    return _problem(f"{name}{sign}{value}", f'{name} takes a number{limit}, not "{value}"')
 
 
 def _size(value: str) -> Condition:
@@ -190,7 +195,12 @@ def _star(value: str) -> Condition:
 
 def _tag(value: str) -> Condition:
     tagged = "{id} IN (SELECT entry FROM tags WHERE tag = ?)"
-    return Condition(tagged, (value.casefold(),), is_about_id=True)
+    return Condition(tagged, (folded_tag(value),), is_about_id=True)
+
+
+def folded_tag(tag: str) -> str:
+    """A tag in the form in which tags are compared."""
+    return unicodedata.normalize("NFC", tag.casefold())
 
 
 def _date(sign: str, value: str) -> Condition:

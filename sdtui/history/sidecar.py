@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 from sdtui.core.errors import HistoryError
 from sdtui.core.files import write_atomic
-from sdtui.history.search import is_fact
+from sdtui.history.search import folded_tag, is_fact
 from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord
 from sdtui.requests.request import MAX_SEED
 
@@ -164,7 +164,8 @@ def change_marks(
         raise HistoryError(f"{path} can't be changed: {error}") from error
     fields: dict[str, Any] = from_json(data)
     fields["starred"] = before.starred if starred is None else starred
-    fields["tags"] = sorted((set(before.tags) | add) - remove)
+    kept = {tag for tag in before.tags if folded_tag(tag) not in add | remove}
+    fields["tags"] = sorted(kept | (add - remove))
     changed = _dump(fields)
     write_atomic(path, changed)
     return parse_summary(changed)

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -19,7 +20,7 @@ from sdtui.history.folder import PictureFolder
 from sdtui.history.index import Index
 from sdtui.history.infotext import encode
 from sdtui.history.refresh import OnFilesRead, Refresh
-from sdtui.history.search import parse_search
+from sdtui.history.search import folded_tag, parse_search
 from sdtui.history.sidecar import MAX_TAG, read_record
 from sdtui.history.writing import with_file
 from sdtui.requests.record import GenerationRecord
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _LOG = logging.getLogger(__name__)
-_TAG = re.compile(r"[^\s\"\x00-\x1f\x7f-\x9f-][^\s\"\x00-\x1f\x7f-\x9f]*")
+_TAG = re.compile(r"(?!-)[^\s\"\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 class History:
@@ -124,7 +125,10 @@ class History:
 
         Raises HistoryError if there is none, or more than one of this name.
         """
-        found = self._index.by_id(which) if isinstance(which, int) else self._by_path(Path(which))
+        found: tuple[Entry, ...] = ()
+        with suppress(OverflowError, UnicodeEncodeError):  # ids and names that no picture has
+            by_id = self._index.by_id
+            found = by_id(which) if isinstance(which, int) else self._by_path(Path(which))
         if not found:
             raise HistoryError(
                 f'the history has no picture "{which}"',
@@ -291,7 +295,7 @@ class History:
 
 
 def _parse_tags(tags: Iterable[str]) -> frozenset[str]:
-    folded = frozenset(tag.strip().casefold() for tag in tags)
+    folded = frozenset(folded_tag(tag.strip()) for tag in tags)
     for tag in folded:
         if len(tag) > MAX_TAG or not _TAG.fullmatch(tag):
             rule = f"must be one word of at most {MAX_TAG} letters that doesn't begin with -"

@@ -30,12 +30,24 @@ def test_stars_and_tags_are_saved_in_the_json(history: History) -> None:
 
 
 @pytest.mark.parametrize(
-    "tag", ["", "two words", "-minus", 'quo"te', "x" * 101, "\x1b[31m", "a\nb"]
+    "tag", ["", "two words", "-minus", 'quo"te', "x" * 101, "\x1b[31m", "a\nb", "\udcff"]
 )
 def test_tag_of_several_words_is_refused(history: History, tag: str) -> None:
     path = save(history)
     with pytest.raises(InvalidRequestError, match="one word"):
         history.tag(path, tag)
+
+
+def test_tags_differ_by_more_than_case_and_composition(history: History) -> None:
+    path = save(history)
+    sidecar = path.with_suffix(".json")
+    tags = ["Cafe\u0301", "猫"]
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_bytes()) | {"tags": tags}))
+    history.refresh()
+    assert history.tag(path, "CAFÉ").tags == ("café", "猫")
+    assert history.entries("tag:caf\u00e9").total == history.entries("tag:cafe\u0301").total == 1
+    assert history.untag(path, "café").tags == ("猫",)
+    assert json.loads(sidecar.read_bytes())["tags"] == ["猫"]
 
 
 def test_pictures_are_found_by_name_and_path(
@@ -49,7 +61,16 @@ def test_pictures_are_found_by_name_and_path(
 
 
 def test_unknown_picture_raises_a_history_error(history: History) -> None:
-    for which in (5, "nothing.png", "/etc/passwd", "../../x.png", Path("trash/x.png")):
+    for which in (
+        5,
+        2**70,
+        "nothing.png",
+        "\udcff",
+        "\ud800/x.png",
+        "/etc/passwd",
+        "../../x.png",
+        Path("trash/x.png"),
+    ):
         with pytest.raises(HistoryError, match="has no picture"):
             history.get(which)
 
