@@ -34,7 +34,7 @@ from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.shutdown import Shutdown
 from sdtui.tui.state import load_state, save_state
-from sdtui.tui.terminal.driver import TerminalDriver
+from sdtui.tui.terminal.driver import terminal_driver
 from sdtui.tui.terminal.key_queue import KeyQueue
 from sdtui.tui.textual_internals import OpaqueScreensApp, add_stylesheet, apply_theme_variables
 from sdtui.tui.themes import OWN_THEMES, first_theme
@@ -72,10 +72,11 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         *,
         picture_widget: type[Widget] | None = None,
         over_ssh: bool = False,
-        early_input: str = "",
+        early_input: bytes = b"",
     ) -> None:
-        """`picture_widget` draws finished pictures; None means half-cells. `early_input` was typed
-        before the app started."""
+        """`picture_widget` draws finished pictures; None means half-cells. `early_input` is
+        what the terminal sent before the app started."""
+        self._early_input = early_input  # read when the driver is chosen, by Textual's constructor
         super().__init__()
         self.settings = settings
         self.over_ssh = over_ssh
@@ -103,7 +104,7 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         # One thread, so that the newest state is written last.
         self._disk = ThreadPoolExecutor(1, "sdtui-state")
         self._save_timer: Timer | None = None
-        self._key_queue = KeyQueue(self, super().on_event, early_input)
+        self._key_queue = KeyQueue(self, super().on_event)
 
     @property
     def backend(self) -> Backend:
@@ -122,7 +123,7 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
     def get_driver_class(self) -> type[Driver]:
         """Return our own driver for terminals, else Textual's."""
         chosen = super().get_driver_class()
-        return TerminalDriver if chosen is LinuxDriver else chosen
+        return terminal_driver(self._early_input) if chosen is LinuxDriver else chosen
 
     async def on_event(self, event: events.Event) -> None:
         """Handle keys and pastes one after the other."""

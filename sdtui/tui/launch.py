@@ -24,7 +24,7 @@ _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a 
 _KILLED = "sdtui was killed. The next start has the form, and offers to go on with the queue."
 _ANSWER_SECONDS, _ANSWER_SECONDS_OVER_SSH = 0.3, 1.0
 """Seconds in which a terminal may answer what it can draw. Most pass while modules are imported.
-Later answers would be taken for keys."""
+Later answers are ignored."""
 
 _SAMPLE_SECONDS, _SAMPLE_SECONDS_OVER_SSH = 1.0, 2.0
 """Between two samples of the hardware."""
@@ -58,7 +58,7 @@ def _run(settings: Settings, open_backend: OpenBackend) -> tuple[int, bool]:
     finally:
         patience = _ANSWER_SECONDS_OVER_SSH if over_ssh else _ANSWER_SECONDS
         capabilities, early_input = (
-            probe.answers(patience) if probe else (TerminalCapabilities(), "")
+            probe.answers(patience) if probe else (TerminalCapabilities(), b"")
         )
 
     widget = picture_widget(settings.image_protocol, capabilities)

@@ -14,8 +14,9 @@ from typing import Any
 from rich.text import Text
 from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
-from textual._xterm_parser import XTermParser
+from textual._xterm_parser import _MAX_SEQUENCE_SEARCH_THRESHOLD, XTermParser
 from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar
@@ -23,17 +24,25 @@ from textual.widgets import Input, TextArea
 
 CHECKED_VERSION = "8.2.8"
 
+LONGEST_SEQUENCE = _MAX_SEQUENCE_SEARCH_THRESHOLD
+"""Characters; Textual takes longer sequences for keys, letter by letter."""
+
 _log = logging.getLogger(__name__)
 
 
 class KeyParser(XTermParser):
     """Textual's parser of what a terminal sends."""
 
+    @property
+    def is_inside_sequence(self) -> bool:
+        """True while the parser waits for the rest of a sequence."""
+        return self._timeout_time is not None
+
     def end_sequence(self) -> Iterator[Message]:
         """Stop waiting for the rest of a sequence, and yield what it is without."""
-        if self._timeout_time is not None:
+        if self.is_inside_sequence:
             self._timeout_time = 0.0
-            yield from self.tick()
+            yield from XTermParser.tick(self)
 
     def key_events(self, sequence: str, alt: bool) -> Iterator[events.Key]:
         """Yield the keys of a sequence."""
@@ -46,6 +55,16 @@ class KeyParser(XTermParser):
 def is_written_with_alt(sequence: str) -> bool:
     """True if Textual takes an escape and this digit or letter for what a Mac writes with alt."""
     return len(sequence) == 2 and isinstance(ANSI_SEQUENCES_KEYS.get(sequence), str)
+
+
+class InputDriver(LinuxDriver):
+    """Textual's driver; an error while input is read ends the app as any other error does."""
+
+    def _run_input_thread(self) -> None:
+        try:
+            self.run_input_thread()
+        except Exception as error:  # noqa: BLE001 - handed to the app, which ends and logs it
+            self._app.call_later(self._app._handle_exception, error)
 
 
 class OpaqueScreensApp(App[int], inherit_bindings=False):
@@ -61,6 +80,10 @@ class OpaqueScreensApp(App[int], inherit_bindings=False):
     def _handle_exception(self, error: Exception) -> None:
         _log.error("the app met an error", exc_info=error)
         super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """End the app. Textual would print the traceback with all local variables."""
+        self._close_messages_no_wait()
 
 
 class KeyInput(Input):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from sdtui.jobs import JobState
 from tests.support.app_harness import AppHarness, running
 from tests.support.keyboard import key_event
@@ -82,3 +84,15 @@ async def test_a_jump_is_done_before_the_next_key(harness: AppHarness) -> None:
         await type_at_once(harness, "ctrl+o", "s", *"fog", "f4", "/", *"cat")
         assert harness.texts["negative_prompt"] == "fog"
         assert harness.panes.history.search.value == "cat"
+
+
+@pytest.mark.parametrize("keys", [20, 3000])
+async def test_any_number_of_keys_may_wait(harness: AppHarness, keys: int) -> None:
+    async with running(harness):
+        pane, free = harness.panes.prompt, asyncio.Event()
+        pane.call_later(free.wait)
+        for key in ["f2", "alt+a", *["x"] * keys, "tab", "y"]:
+            harness.app.post_message(key_event(key))
+        free.set()
+        await harness.until(lambda: harness.panes.negative.text == "y")
+        assert pane.text == "x" * keys

@@ -220,6 +220,10 @@ def test_internal_error_is_logged_and_reported(tmp_path: Path) -> None:
     log = state_folder(tmp_path) / "sdtui.log"
     assert str(log) in "".join(terminal.text.split())
     assert "a fault of ours" in log.read_text()
+    after = terminal.sent.partition(ENDS[0])[2]
+    assert len(after) < 300  # a sentence, and no traceback
+    assert b"Traceback" not in after
+    assert b"a fault of ours" not in after
 
     again = Terminal(SCRIPTED, tmp_path)
     again.until("a half written prompt")

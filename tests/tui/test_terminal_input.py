@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -93,3 +94,29 @@ def test_a_real_terminal_pastes_text_and_no_keys(tmp_path: Path) -> None:
         assert part in terminal.text
     assert "Nothing waits." in terminal.text
     terminal.kill()
+
+
+def test_long_text_without_marks_is_pasted() -> None:
+    text = "a cat sits on the mat, " * 50
+    sent = messages(f"ab\t{text}\r{text[:40]}\x07", 1000)
+    kinds = [message.key if isinstance(message, events.Key) else "paste" for message in sent]
+    assert kinds[:5] == ["a", "b", "tab", "paste", "paste"]
+    assert kinds[-1] == "ctrl+g"
+    assert kinds.count("enter") == 1
+    assert len(kinds) == 5 + 1 + 40 + 1
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_thousands_of_letters_at_once_are_all_there(tmp_path: Path, early: bool) -> None:
+    terminal = Terminal(("-m", "tests.support.scripted_app"), tmp_path)
+    text = "a cat sits on the mat, " * 130 + "the end"
+    if early:
+        terminal.until(lambda: b"\x1b[" in terminal.sent or terminal.read())
+    else:
+        terminal.until("Quit")
+    terminal.send(text)
+    terminal.until("the end")
+    terminal.send("\x11")
+    assert terminal.ended() == 0
+    state = json.loads((tmp_path / "STATE" / "sdtui" / "tui.json").read_text())
+    assert state["form"]["prompt"] == text

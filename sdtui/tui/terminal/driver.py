@@ -5,60 +5,86 @@ from __future__ import annotations
 import os
 import re
 import select
+import sys
+import time
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from textual import events
-from textual.drivers.linux_driver import LinuxDriver
+from textual.constants import ESCAPE_DELAY
 from textual.message import Message
 
-from sdtui.tui.textual_internals import KeyParser, is_written_with_alt
+from sdtui.tui.terminal.sequences import Kind, Piece, SequenceReader
+from sdtui.tui.textual_internals import (
+    LONGEST_SEQUENCE,
+    InputDriver,
+    KeyParser,
+    is_written_with_alt,
+)
 
-_BEGIN, _END = "\x1b[200~", "\x1b[201~"
-_ESCAPE = "\x1b"
-_STAND_IN = "\U0010fffe"
-"""Replaces escapes in a paste; no text contains this character (Unicode 23.7)."""
-
-
-_WITH_ALT = re.compile(r"\x1b[^\x1b\[\]OPX^_\\]")
-"""A letter with alt, as every terminal sends it. In all other sequences one of the excluded
-characters follows the escape (ECMA-48, 5.3)."""
+_NUMBER = re.compile(r"[0-9]+")
+_SURROGATES = range(0xD800, 0xE000)
+_TYPED = re.compile(r"\x1b\[[0-9:]*[^0-9:;nt]")
+"""A control sequence that may also have been typed: alt and "[", digits, a letter."""
+_BURST = re.compile(r"[^\x00-\x1f\x7f-\x9f]{64,}")
+"""Characters that came at once: pasted in a terminal that doesn't mark pastes, or doesn't yet."""
+_BYTES = {0xDC00 + byte: chr(byte) if byte < 0xA0 else "\ufffd" for byte in range(0x80, 0x100)}
+"""What bytes are that aren't UTF-8, by their surrogates: some terminals send the controls 80 to 9F
+as single bytes."""
 
 
 class InputParser(KeyParser):
     """Parses what the terminal sends into keys and pastes. A paste stays one text, whatever it
-    contains: Textual takes unknown or incomplete escape sequences in it for keys. And Textual
-    recognises a letter with alt only if nothing follows for a tenth of a second: what is typed more
-    quickly, or arrives at once over a slow line, would become "^" and letters."""
+    contains, and replies of the terminal that nobody waits for are ignored: Textual takes both for
+    keys, letter by letter, and letters with alt as well if more is typed at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._pasting = False
-        self._escape = ""
-        """An escape, if it was fed last."""
-        self._last = ""
-        """What may be the beginning of _BEGIN, or of _END, and then it has not been fed yet."""
+        self._reader = SequenceReader(ESCAPE_DELAY, clock)
 
     def feed(self, data: str) -> Iterator[Message]:
-        """Yield the messages that `data` completes; with "" those of an incomplete sequence."""
-        shielded = self._shielded(data)
-        if data and not shielded:
-            return
-        for message in self._fed(shielded):
-            if isinstance(message, events.Paste):
-                message.text = message.text.replace(_STAND_IN, _ESCAPE)
-            yield message
+        """Yield the messages that `data` completes."""
+        for piece in self._reader.feed(data):
+            yield from self._messages(piece)
 
-    def _fed(self, text: str) -> Iterator[Message]:
-        begin, before = 0, len(self._escape)
-        for letter in _WITH_ALT.finditer(self._escape + text):
-            end = letter.end() - before
-            yield from super().feed(text[begin:end])
-            yield from self.end_sequence()
-            begin = end
-        if begin < len(text) or not text:
+    def tick(self) -> Iterator[Message]:
+        """Yield the messages of what has waited too long for its rest."""
+        for piece in self._reader.tick():
+            yield from self._messages(piece)
+
+    def _messages(self, piece: Piece) -> Iterator[Message]:
+        match piece.kind:
+            case Kind.TEXT:
+                yield from self._of_text(piece.text)
+            case Kind.PASTE:
+                yield events.Paste(piece.text.replace("\0", ""))
+            case Kind.KEY:
+                yield from super().feed(piece.text)
+                yield from self.end_sequence()
+            case Kind.SEQUENCE if _is_plausible(piece.text):
+                yield from self._of_sequence(piece)
+
+    def _of_text(self, text: str) -> Iterator[Message]:
+        """Yield keys, and what nobody types so fast as pastes: a key takes milliseconds."""
+        begin = 0
+        for pasted in _BURST.finditer(text):
+            if pasted.start() > begin:  # no text means the end of all input
+                yield from super().feed(text[begin : pasted.start()])
+            yield events.Paste(pasted.group())
+            begin = pasted.end()
+        if begin < len(text):
             yield from super().feed(text[begin:])
-        self._escape = _ESCAPE if text.endswith(_ESCAPE) else ""
+
+    def _of_sequence(self, piece: Piece) -> Iterator[Message]:
+        """Yield the messages of a control sequence, none if Textual doesn't know it."""
+        yield from super().feed(piece.text)
+        if not self.is_inside_sequence:
+            return
+        for _ in self.end_sequence():
+            pass
+        if piece.text.startswith("\x1bO") or (piece.interrupted and _TYPED.fullmatch(piece.text)):
+            yield from self._messages(Piece(Kind.KEY, piece.text[:2]))
+            yield from self._messages(Piece(Kind.TEXT, piece.text[2:]))
 
     def key_events(self, sequence: str, alt: bool) -> Iterator[events.Key]:
         """Yield Textual's keys, but alt with a digit is just that, and not the letter that a Mac
@@ -66,45 +92,34 @@ class InputParser(KeyParser):
         if is_written_with_alt(sequence):
             sequence, alt = sequence[1], True
         for event in super().key_events(sequence, alt):
+            if alt and event.is_printable and not event.key.startswith("alt+"):
+                event.key = f"alt+{event.key}"
             if event.key.startswith("alt+"):
                 event.character = None
             yield event
 
-    def _shielded(self, data: str) -> str:
-        shielded = ""
-        while data:
-            if self._pasting:
-                text, end, remaining = (self._last + data).partition(_END)
-                held = 0 if end else _partial_length(text, _END)
-                self._last = text[len(text) - held :]
-                text = text[: len(text) - held]
-                shielded += text.replace(_ESCAPE, _STAND_IN) + end
-                self._pasting = not end
-            else:
-                fed = len(self._last)
-                before, begin, remaining = (self._last + data).partition(_BEGIN)
-                shielded += (before + begin)[fed:]
-                self._last = (
-                    "" if begin else before[len(before) - _partial_length(before, _BEGIN) :]
-                )
-                self._pasting = bool(begin)
-            data = remaining
-        return shielded
+
+def _is_plausible(sequence: str) -> bool:
+    """False for sequences that no terminal sends, and that Textual can't read."""
+    numbers = [int(number) for number in _NUMBER.findall(sequence)]
+    return len(sequence) <= LONGEST_SEQUENCE and not any(
+        number > sys.maxunicode or (number in _SURROGATES and sequence.endswith("u"))
+        for number in numbers
+    )
 
 
-def _partial_length(text: str, sequence: str) -> int:
-    """Return how many characters at the end of `text` are the beginning of `sequence`."""
-    lengths = range(len(sequence) - 1, 0, -1)
-    return next((length for length in lengths if text.endswith(sequence[:length])), 0)
-
-
-class TerminalDriver(LinuxDriver):
+class TerminalDriver(InputDriver):
     """Textual's driver with our parser. Bytes that aren't UTF-8 don't end it."""
+
+    early_input = b""
+    """What the terminal sent before the driver was started."""
 
     def run_input_thread(self) -> None:
         """Read and parse input until the app ends."""
         parser = InputParser()
-        decoder = getincrementaldecoder("utf-8")("replace")
+        decoder = getincrementaldecoder("utf-8")("surrogateescape")
+        early, self.early_input = self.early_input, b""
+        self._process(parser.feed(decoder.decode(early).translate(_BYTES)))
         ending = False
         while not ending:
             ending = self.exit_event.is_set()  # one more read, or the shell would get what is left
@@ -113,9 +128,19 @@ class TerminalDriver(LinuxDriver):
                 if not data:
                     return
                 if text := decoder.decode(data):
-                    self._process(parser.feed(text))
+                    self._process(parser.feed(text.translate(_BYTES)))
             self._process(parser.tick())
 
     def _process(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self.process_message(message)
+
+
+def terminal_driver(early_input: bytes) -> type[TerminalDriver]:
+    """Return the driver for a terminal that has already sent `early_input`."""
+
+    class DriverHere(TerminalDriver):
+        pass
+
+    DriverHere.early_input = early_input
+    return DriverHere

@@ -11,8 +11,6 @@ from textual import events
 from textual.app import App
 from textual.dom import DOMNode
 
-from sdtui.tui.terminal.driver import InputParser
-
 _LOST_AFTER_SECONDS = 5.0
 """Seconds after which a key counts as lost, in case its widget was removed."""
 
@@ -41,13 +39,11 @@ class KeyQueue:
     before the next is handled. Other keys wait until the editor has handled all of them.
     """
 
-    def __init__(self, app: App[int], take: Then, early_input: str = "") -> None:
-        """`take` dispatches an event as Textual would do it at once. `early_input` is what the
-        terminal sent before the app was there."""
+    def __init__(self, app: App[int], take: Then) -> None:
+        """`take` dispatches an event as Textual would do it at once."""
         self._app = app
         self._take = take
-        sent = InputParser().feed(early_input)
-        self._waiting = deque(each for each in sent if isinstance(each, Typed))
+        self._waiting: deque[Typed] = deque()
         self._begun = False
         self._busy: DOMNode | None = None
         """The editor that may not have handled all of its keys yet."""
@@ -63,28 +59,34 @@ class KeyQueue:
         if not self._begun:
             return
         if first is typed:
-            await self._take_first()
+            await self._take_waiting()
         elif time.monotonic() - self._since > _LOST_AFTER_SECONDS:
             await self._done(first)
 
     async def begin(self) -> None:
         """Handle the keys typed before the window was visible, and then each new one."""
         self._begun = True
-        if self._waiting:
-            await self._take_first()
+        await self._take_waiting()
 
-    async def _take_first(self) -> None:
-        self._since = time.monotonic()
-        first, focused = self._waiting[0], self._app.focused
-        if isinstance(focused, Editor) and focused.handles_itself(first):
-            self._busy = focused
-            await self._take(first)
-            await self._done(first)
-        elif self._busy is not None:
-            busy, self._busy = self._busy, None
-            self._follow(first, busy.ancestors_with_self, self._app.screen, self._take_followed)
-        else:
-            await self._take_followed(first)
+    async def _take_waiting(self) -> None:
+        """Dispatch waiting events up to one whose effects have to be awaited."""
+        while self._waiting:
+            self._since = time.monotonic()
+            first, focused = self._waiting[0], self._app.focused
+            if isinstance(focused, Editor) and focused.handles_itself(first):
+                self._busy = focused
+                await self._take(first)
+                if not self._waiting or self._waiting[0] is not first:
+                    return  # it counted as lost meanwhile, and others were taken
+                self._waiting.popleft()
+            elif self._busy is not None:
+                busy, self._busy = self._busy, None
+                way = busy.ancestors_with_self
+                self._follow(first, way, self._app.screen, self._take_followed)
+                return
+            else:
+                await self._take_followed(first)
+                return
 
     async def _take_followed(self, first: Typed) -> None:
         before = self._app.screen
@@ -97,8 +99,7 @@ class KeyQueue:
         """Continue with the next event, unless that was done already."""
         if self._waiting and self._waiting[0] is typed:
             self._waiting.popleft()
-            if self._waiting:
-                await self._take_first()
+            await self._take_waiting()
 
     def _follow(self, typed: Typed, way: Sequence[DOMNode], before: DOMNode, then: Then) -> None:
         """Call `then` behind the event on its way up the widgets. If the event opened another

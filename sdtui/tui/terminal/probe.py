@@ -16,7 +16,6 @@ _QUESTIONS = "\x1b_Gi=31,s=1,v=1,a=q,U=1,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
 And what every terminal answers (DA1), so that its answer says that no other will come."""
 _LAST = re.compile(rb"\x1b\[\?([\d;]*)c")
 _CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
-_ANSWER = re.compile(rb"\x1b_G.*?\x1b\\|\x1b\[[?\d;]+[ct]", re.DOTALL)
 _SIXEL = b"4"
 """The attribute in DA1 (VT220 and later: sixel graphics)."""
 
@@ -42,11 +41,6 @@ def capabilities_in(answers: bytes) -> TerminalCapabilities:
     )
 
 
-def typed_in(answers: bytes) -> str:
-    """Return the keys that were typed between the replies."""
-    return _ANSWER.sub(b"", answers).decode(errors="ignore")
-
-
 class TerminalProbe:
     """Asks when it is constructed. `answers` must be called later: it restores the terminal."""
 
@@ -60,9 +54,9 @@ class TerminalProbe:
         sys.stdout.flush()
         self._asked_at = time.monotonic()
 
-    def answers(self, patience: float) -> tuple[TerminalCapabilities, str]:
+    def answers(self, patience: float) -> tuple[TerminalCapabilities, bytes]:
         """Return the capabilities from the replies so far, or within `patience` seconds of the
-        query; and the keys typed meanwhile."""
+        query; and all that was received, which may have keys between the replies."""
         received = b""
         try:
             while not _LAST.search(received):
@@ -72,4 +66,4 @@ class TerminalProbe:
                 received += os.read(self._terminal, 4096)
         finally:
             termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
-        return capabilities_in(received), typed_in(received)
+        return capabilities_in(received), received
