@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, mode
 
 from sdtui.bench.plan import SETTING_FIELDS
 from sdtui.core.errors import BenchError
+from sdtui.core.text_files import UnreadableTextError, decode_text
 from sdtui.requests.record import Stage
 
 SCHEMA_VERSION = 2
@@ -162,9 +163,11 @@ class BenchReport(_Data):
 def read_report(path: Path) -> BenchReport:
     """Read a report from JSON. Raises BenchError."""
     try:
-        return BenchReport.model_validate_json(path.read_bytes())
+        return BenchReport.model_validate_json(decode_text(path.read_bytes()))
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
+    except UnreadableTextError as error:
+        raise _unreadable(path, str(error)) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         problem = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}".strip(": ")

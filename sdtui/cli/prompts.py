@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
+from sdtui.core.text_files import SAVE_AS_UTF8, UnreadableTextError, decode_text, split_lines
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
+
+_STDIN = Path("-")
 
 
 def read_requests(
@@ -26,19 +29,26 @@ def read_requests(
             _parse({**shared, **REQUEST_FIELDS.flat(values), **overriding}, where)
             for where, values in _lines(file)
         ]
-    text = sys.stdin.read().strip() if prompt == "-" else prompt
+    text = "\n".join(split_lines(_read(_STDIN))).strip() if prompt == "-" else prompt
     given = {} if text is None else {"prompt": text}
     return [GenerationRequest.parse({**shared, **overriding, **given})]
 
 
-def _lines(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _read(file: Path) -> str:
+    name = "stdin" if file == _STDIN else str(file)
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        problem = f"the prompts in {file} can't be read: {error}"
+        return decode_text(sys.stdin.buffer.read() if file == _STDIN else file.read_bytes())
+    except OSError as error:
+        problem = f"the prompts in {name} can't be read: {error.strerror}"
         raise SdtuiError(problem, "Check the path") from error
+    except UnreadableTextError as error:
+        raise SdtuiError(f"the prompts in {name} can't be read: {error}", SAVE_AS_UTF8) from error
+
+
+def _lines(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    text = _read(file)
     as_json = file.suffix in (".jsonl", ".ndjson") or text.lstrip().startswith("{")
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(split_lines(text), start=1):
         if line.strip():
             where = f"{file}, line {number}"
             yield where, _object(line, where) if as_json else {"prompt": line.strip()}

@@ -12,6 +12,7 @@ import click
 
 from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
+from sdtui.core.text_files import UnreadableTextError, decode_text, split_lines
 
 if TYPE_CHECKING:
     from sdtui.jobs import Backend
@@ -182,10 +183,10 @@ def _read_key(file: Path | None) -> str | None:
         return None
     try:
         data = os.fsencode(os.environ[_KEY]) if file is None else file.read_bytes()
-        key = data.decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
+        key = decode_text(data).strip()
+    except (OSError, UnreadableTextError) as error:
         raise _no_key(file) from error
-    if not key or len(key.splitlines()) > 1:
+    if not key or len(split_lines(key)) > 1:
         raise _no_key(file)
     return key
 

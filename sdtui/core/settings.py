@@ -14,6 +14,7 @@ from sdtui.core import settings_parsing as read
 from sdtui.core.enums import POCKET, DType, ImageProtocol, MemoryMode, Policy, Speed
 from sdtui.core.errors import SettingsError
 from sdtui.core.text import nearest
+from sdtui.core.text_files import SAVE_AS_UTF8, UnreadableTextError, decode_text, split_lines
 
 ENVIRONMENT_PREFIX = "SDTUI_"
 
@@ -143,8 +144,8 @@ def settings_origin(
         return f"the environment variable {name}"
     path = paths.config_file() if file is None else file
     try:
-        line = _line_of(key, path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+        line = _line_of(key, decode_text(path.read_bytes()))
+    except (OSError, UnreadableTextError):
         return "default"
     return "default" if line is None else f"{path}, line {line}"
 
@@ -153,7 +154,7 @@ def _line_of(key: tuple[str, ...], text: str) -> int | None:
     """The number of the line (from 1) that sets a key, or its table if it is written inline."""
     current: tuple[str, ...]
     table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(split_lines(text), 1):
         if heading := _HEADING.match(line):
             current = table = (heading[1],)
         elif name := _NAME.match(line):
@@ -167,12 +168,13 @@ def _line_of(key: tuple[str, ...], text: str) -> int | None:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_bytes().decode()
+        text = decode_text(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        problem = f"{path} can't be read: {error}"
-        raise SettingsError(problem, _HINT_FILE) from error
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read: {error.strerror}", _HINT_FILE) from error
+    except UnreadableTextError as error:
+        raise SettingsError(f"{path} can't be read: {error}", SAVE_AS_UTF8) from error
     import tomllib  # most users have no config file, and importing it delays the window
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import stat
@@ -108,7 +109,7 @@ def read_bytes(path: Path) -> bytes:
             raise UnreadableError("not an ordinary file")
         if status.st_size > MAX_BYTES:
             raise UnreadableError(f"its JSON is larger than {MAX_BYTES:,} bytes")
-        return file.read(status.st_size)
+        return file.read(status.st_size).removeprefix(codecs.BOM_UTF8)  # of an editor
 
 
 def parse_summary(data: bytes) -> Summary:

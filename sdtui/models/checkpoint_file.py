@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from sdtui.core.errors import UnsupportedModelError
+from sdtui.core.text_files import decode_text
 from sdtui.models.component_files import CONFIGS, describe_components
 from sdtui.models.description import ModelDescription
 from sdtui.models.distilled import Distilled, distilled_values, model_name
@@ -139,7 +140,7 @@ def _prediction_type(path: Path, header: Header, family: str) -> str | None:
         return "v_prediction" if declared.startswith("v") else "epsilon"
     sidecar = path.with_suffix(".yaml")
     if sidecar.is_file():
-        text = sidecar.read_text(encoding="utf-8-sig", errors="replace")
+        text = decode_text(sidecar.read_bytes(), errors="replace")
         is_v = re.search(r"parameterization:\s*[\"']?v\b", text)
         return "v_prediction" if is_v else "epsilon"
     if family == "sd2":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError
+from sdtui.core.text_files import decode_text
 from sdtui.models.headers import read_header
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -31,7 +32,7 @@ def describe_components(folder: Path) -> Mapping[str, tuple[str, str]]:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object. Raises ModelDamagedError."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        value = json.loads(decode_text(path.read_bytes()))
     except FileNotFoundError as error:
         raise _damaged(path, "it is missing") from error
     except (OSError, ValueError, RecursionError) as error:

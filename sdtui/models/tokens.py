@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdtui.core.errors import ModelDamagedError
 from sdtui.core.text import one_line
+from sdtui.core.text_files import decode_text, split_lines
 from sdtui.models.catalog import ModelSource
 from sdtui.models.component_files import CONFIGS, read_json
 
@@ -79,7 +80,7 @@ def _counter_in(folder: Path, length: Any) -> TokenCounter:
         if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
             tokenizer = _clip_tokenizer(folder)
         else:
-            tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
+            tokenizer = Tokenizer.from_str(_read_text(folder / "tokenizer.json"))
             tokenizer.no_truncation()
             tokenizer.no_padding()
     except Exception as error:  # the library raises nothing narrower
@@ -88,6 +89,10 @@ def _counter_in(folder: Path, length: Any) -> TokenCounter:
             "Download or copy the model again",
         ) from error
     return TokenCounter(tokenizer, limit)
+
+
+def _read_text(path: Path) -> str:
+    return decode_text(path.read_bytes())
 
 
 def _clip_tokenizer(folder: Path) -> Tokenizer:
@@ -99,11 +104,11 @@ def _clip_tokenizer(folder: Path) -> Tokenizer:
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
     from tokenizers.models import BPE
 
-    lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+    lines = split_lines(_read_text(folder / "merges.txt"))
     pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
     tokenizer = Tokenizer(
         BPE(
-            vocab=json.loads((folder / "vocab.json").read_text(encoding="utf-8")),
+            vocab=json.loads(_read_text(folder / "vocab.json")),
             merges=[(left, right) for left, right in pairs],
             end_of_word_suffix="</w>",
             unk_token="<|endoftext|>",

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from textual.app import App, SuspendNotSupported
 
+from sdtui.core.text_files import UnreadableTextError, decode_text
+
 
 class ExternalEditor:
     """Runs $VISUAL or $EDITOR in the app's terminal. Problems are shown as notifications."""
@@ -26,8 +28,8 @@ class ExternalEditor:
                 file.write_text(text, encoding="utf-8")
                 if not self.edit_file(file):
                     return None
-                return file.read_text(encoding="utf-8").rstrip("\n")
-        except (OSError, UnicodeDecodeError) as error:
+                return decode_text(file.read_bytes()).rstrip("\r\n")
+        except (OSError, UnreadableTextError) as error:
             self._app.notify(f"The text stays as it was: {error}", severity="error")
             return None
 

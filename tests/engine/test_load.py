@@ -55,6 +55,13 @@ def test_library_errors_are_logged_with_their_traceback(
     assert "Traceback" in caplog.text
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_byte_order_marks_are_ignored(copy: Path, encoding: str) -> None:
+    for file in [*copy.rglob("*.json"), *copy.rglob("*.txt")]:
+        file.write_bytes(file.read_text(encoding="utf-8").encode(encoding))
+    load(copy)
+
+
 def refused(path: Path) -> SdtuiError:
     """Return the error of loading, which must be one line."""
     with pytest.raises(SdtuiError) as caught:

@@ -24,6 +24,7 @@ from sdtui.engine.families import family_of
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.models import ModelDescription, weight_variant
 from sdtui.models.component_files import CONFIGS
+from sdtui.models.unmarked_folder import unmarked
 
 OnComponent = Callable[[str, int, int], None]
 """Called before each component is loaded: its name, its number (from 1), and the total."""
@@ -234,10 +235,11 @@ def _corrected_scheduler(scheduler: Any, description: ModelDescription) -> Any:
 
 @contextmanager
 def _folder_of(description: ModelDescription) -> Iterator[Path]:
-    """Return the folder of a model's configs; for a single file, with the shared tokenizer files
-    added."""
+    """Return the folder of a model's configs, which the libraries can read; for a single file, with
+    the shared tokenizer files added."""
     if not description.single_file:
-        yield description.configs
+        with unmarked(description.configs) as folder:
+            yield folder
         return
     with tempfile.TemporaryDirectory(prefix="sdtui-") as name:
         folder = Path(name) / "configs"
