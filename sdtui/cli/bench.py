@@ -14,6 +14,7 @@ import click
 from sdtui.bench.plan import OPPONENTS, SETTING_FIELDS
 from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.options import options_for, parse_size, request_values
+from sdtui.cli.output import echo_json
 from sdtui.core.paths import expanded
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def _compare(first: Path, second: Path, *, as_json: bool) -> int:
 
     comparison = compare(read_report(first), read_report(second))
     if as_json:
-        click.echo(comparison.model_dump_json(indent=2))
+        echo_json(comparison.model_dump_json(indent=2))
     else:
         click.echo("\n".join(comparison_lines(comparison, _width())))
     return 0

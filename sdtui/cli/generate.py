@@ -12,6 +12,7 @@ import click
 
 from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.options import request_options, request_values
+from sdtui.cli.output import echo_json, echo_path
 from sdtui.core.errors import InvalidRequestError, OutputError, Problem
 from sdtui.core.paths import expanded
 from sdtui.core.runtime import leave
@@ -112,10 +113,10 @@ def _run(
 def _report(job: Job, as_json: bool) -> int:
     """Print a job's result; return its exit code."""
     if as_json and job.record is not None:
-        click.echo(job.record.model_dump_json())
+        echo_json(job.record.model_dump_json())
     elif not as_json:
         for path in job.pictures:
-            click.echo(path)
+            echo_path(path)
     if job.error is not None:
         click.echo(f"sdtui: {one_line(job.error)}", err=True)
         return 2 if job.is_user_error else 1

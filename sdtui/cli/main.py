@@ -7,6 +7,7 @@ import os
 import sys
 
 from sdtui.cli.codes import INTERRUPTED
+from sdtui.cli.output import standard_streams
 from sdtui.core.errors import SdtuiError
 from sdtui.core.text import one_line
 
@@ -14,17 +15,18 @@ from sdtui.core.text import one_line
 def main() -> None:
     """Run the command line and leave the process: 0 done, 1 failed, 2 wrong usage, 130
     interrupted. A traceback goes to the log file, never to the terminal."""
-    try:
-        code = _run()
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except SdtuiError as error:
-        logging.getLogger(__name__).info("failed", exc_info=error)
-        sys.stderr.write(f"sdtui: {one_line(str(error))}\n")
-        code = error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()  # nobody reads any more; nothing to complain about
-        code = 1
+    with standard_streams():
+        try:
+            code = _run()
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except SdtuiError as error:
+            logging.getLogger(__name__).info("failed", exc_info=error)
+            sys.stderr.write(f"sdtui: {one_line(str(error))}\n")
+            code = error.exit_code
+        except BrokenPipeError:
+            code = 1  # nobody reads any more; nothing to complain about
     sys.exit(code)
 
 

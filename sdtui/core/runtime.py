@@ -109,7 +109,7 @@ def leave(code: int) -> NoReturn:
     """Exit at once, because a worker may be inside a long step and torch takes a second to unload.
     All files must be complete."""
     logging.shutdown()
-    for stream in (sys.__stdout__, sys.__stderr__):
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         with suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
             if stream is not None:
                 stream.flush()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.text import nearest
+from sdtui.core.text import nearest, shortened
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,13 @@ class Sampler:
 SAMPLERS: Mapping[str, Sampler] = {
     "DPM++ 2M": Sampler("DPMSolverMultistepScheduler"),
     "DPM++ 2M SDE": Sampler("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+    "DPM++ 2M SDE Heun": Sampler(
+        "DPMSolverMultistepScheduler",
+        {"algorithm_type": "sde-dpmsolver++", "solver_type": "heun"},
+    ),
+    "DPM++ 3M SDE": Sampler(
+        "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}
+    ),
     "DPM++ SDE": Sampler("DPMSolverSinglestepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
     "Euler": Sampler("EulerDiscreteScheduler"),
     "Euler a": Sampler("EulerAncestralDiscreteScheduler", takes_sigmas=False),
@@ -72,7 +79,7 @@ def split_label(label: str) -> tuple[str, str | None]:
         near = nearest(label, known.values())
         hint = f'did you mean "{near}"?' if near else '"sdtui samplers" lists them'
         raise InvalidRequestError(
-            [Problem("sampler", label, f'there is no sampler "{label}"; {hint}')]
+            [Problem("sampler", label, f'there is no sampler "{shortened(label)}"; {hint}')]
         )
     for schedule in SCHEDULES:
         if match.endswith(f" {schedule}"):

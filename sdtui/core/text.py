@@ -8,6 +8,26 @@ from collections.abc import Iterable
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _JOINERS = {"\u200d"}  # zero width joiner: part of many emoji
+_SIMILAR = {
+    **dict.fromkeys("‐‑‒–—―−─━═╌┄", "-"),
+    **dict.fromkeys("│┃║┆", "|"),
+    **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╔╗╚╝╠╣╦╩╬", "+"),
+    **dict.fromkeys("‘’‚′", "'"),
+    **dict.fromkeys("“”„″«»", '"'),
+    **{"×": "x", "→": "->", "←": "<-", "★": "*", "•": "*", "·": "-", "≤": "<=", "≥": ">="},
+    **{
+        "ß": "ss",
+        "æ": "ae",
+        "Æ": "AE",
+        "ø": "o",
+        "Ø": "O",
+        "ł": "l",
+        "Ł": "L",
+        "€": "EUR",
+        "⁄": "/",
+    },
+}
+"""What is written where an encoding lacks a character, besides what Unicode decomposes."""
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:
@@ -28,6 +48,33 @@ def visible(text: str, *, keep: str = "\n\t") -> str:
 def one_line(text: str) -> str:
     """`text` on one line, safe to display."""
     return visible(" ".join(text.split()), keep="")
+
+
+def encodable(text: str, encoding: str) -> str:
+    """`text` with every character that `encoding` lacks replaced by a similar one, or by "?". Bytes
+    of file names, which are lone surrogates in Python's texts, stay."""
+    if _fits(text, encoding):
+        return text
+    return "".join(each if _fits(each, encoding) else _similar(each, encoding) for each in text)
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding, "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _similar(character: str, encoding: str) -> str:
+    if unicodedata.combining(character) or character in _JOINERS:
+        return ""
+    plain = "".join(
+        _SIMILAR.get(each, each)
+        for each in unicodedata.normalize("NFKD", character)
+        if not unicodedata.combining(each)
+    )
+    return plain if _fits(plain, encoding) else "?"
 
 
 def end_of(text: str, width: int) -> str:

@@ -98,10 +98,11 @@ def encode_image(
     return scale_latents(vae.config, latents.to(model.denoiser.dtype))
 
 
-def decode_latents(model: LoadedModel, vae: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Decode latents, N x C x h x w, with `vae` to pixels, N x 3 x H x W, float32 on the CPU, about
-    -1 to 1. They may contain NaN."""
-    scaled = unscale_latents(vae.config, latents).to(model.execution_device, vae.dtype)
+def run_decoder(model: LoadedModel, vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Decode latents that are scaled for `vae` already to pixels, about -1 to 1, in its own
+    precision and on the device that the pipeline computes on. They may contain NaN."""
     with torch.no_grad():
-        pixels: torch.Tensor = vae.decode(scaled, return_dict=False)[0]
-    return pixels.float().cpu()
+        decoded: torch.Tensor = vae.decode(
+            latents.to(model.execution_device, vae.dtype), return_dict=False
+        )[0]
+    return decoded

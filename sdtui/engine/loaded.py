@@ -53,12 +53,11 @@ class LoadedModel:
         return int(getattr(self.pipeline, "vae_scale_factor", self.description.vae_factor))
 
     @property
-    def denoiser(self) -> Any:
-        """The UNet or the transformer."""
-        return denoiser_of(self.pipeline)
+    def vae(self) -> Any:
+        """The VAE; None if the pipeline has none, or another kind of decoder."""
+        return getattr(self.pipeline, "vae", None)
 
-    def uses_cfg(self, guidance_scale: float) -> bool:
-        """True if classifier-free guidance is active, which doubles the denoiser's batch. LCM
-        models take guidance as an embedding instead."""
-        config = getattr(self.denoiser, "config", {})
-        return guidance_scale > 1 and getattr(config, "time_cond_proj_dim", None) is None
+    @property
+    def denoiser(self) -> Any:
+        """The UNet or the transformer; None if the pipeline has several or another kind."""
+        return denoiser_of(self.pipeline)

@@ -268,6 +268,7 @@ class Run:
         images = decode(
             model,
             latents,
+            self._passes[-1].request,
             slicing=self.plan.vae_slicing,
             tile=self.plan.vae_tile,
             notice=self._notice,

@@ -78,11 +78,11 @@ def weight_variant(folder: Path) -> str | None:
 def components_in(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """The components in a model index: name → (library, class). Names with paths are ignored."""
     return {
-        name: (str(value[0]), str(value[1]))
+        name: (value[0], value[1])
         for name, value in index.items()
         if isinstance(value, list)
         and len(value) == 2
-        and value[0] is not None
+        and all(isinstance(each, str) for each in value)
         and name.isidentifier()
     }
 

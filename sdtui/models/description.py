@@ -26,6 +26,10 @@ class ModelDescription:
     tiny_vae: bool = False
     denoiser_channels: int = 320
     """Channels of the denoiser's first block."""
+    guidance_from: float = 1.0
+    """The guidance scale above which classifier-free guidance is active."""
+    embeds_guidance: bool = False
+    """True if guidance is an embedding (distilled guidance), or has no effect."""
     prediction_type: str | None = None
     """Set if the weights say so but the config does not: "epsilon" or "v_prediction"."""
     zero_terminal_snr: bool = False
@@ -40,3 +44,7 @@ class ModelDescription:
     def is_stable_diffusion(self) -> bool:
         """True for families whose stages sdtui runs one by one (SD 1.x, 2.x and XL)."""
         return self.pipeline_class in ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+
+    def uses_cfg(self, guidance_scale: float) -> bool:
+        """True if classifier-free guidance is active, which doubles the denoiser's batch."""
+        return guidance_scale > self.guidance_from and not self.embeds_guidance

@@ -19,6 +19,13 @@ from sdtui.models.distilled import distilled_values, model_name
 from sdtui.models.native import family_values, folder_values
 from sdtui.models.text_to_image import check_text_to_image
 
+_GUIDED_FROM_ZERO = ("ZImagePipeline", "Krea2Pipeline")
+"""Pipelines that add the scaled difference to the conditional prediction, so that 0 is no
+guidance."""
+
+_WITHOUT_CFG = ("FluxPipeline", "FluxKontextPipeline", "Flux2Pipeline")
+"""Pipelines whose guidance is an embedding, or has no effect (FLUX.1 schnell)."""
+
 
 def describe_folder(folder: Path) -> ModelDescription:
     """Describe a diffusers folder.
@@ -62,9 +69,20 @@ def describe_folder(folder: Path) -> ModelDescription:
         vae_factor=factor,
         tiny_vae=tiny,
         denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),
+        guidance_from=0.0 if pipeline_class in _GUIDED_FROM_ZERO else 1.0,
+        embeds_guidance=_embeds_guidance(index, denoiser),
         timestep_spacing=distilled.timestep_spacing if distilled else None,
         components=components,
         configs=folder,
+    )
+
+
+def _embeds_guidance(index: Mapping[str, Any], denoiser: Mapping[str, Any]) -> bool:
+    return (
+        str(index.get("_class_name")) in _WITHOUT_CFG
+        or index.get("is_distilled") is True
+        or denoiser.get("guidance_embeds") is True
+        or denoiser.get("time_cond_proj_dim") is not None
     )
 
 

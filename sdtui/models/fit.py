@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,11 +41,12 @@ def native_size(description: ModelDescription) -> tuple[int, int]:
 def native_estimate(description: ModelDescription, dtype: DType, *, added: int = 0) -> Estimate:
     """The memory for a picture of native size, with `added` bytes of other weights."""
     guidance = description.native.guidance_scale
+    is_guided = description.uses_cfg(math.inf if guidance is None else guidance)
     return estimate_run(
         description,
         dtype,
         *native_size(description),
-        guidance=guidance is None or guidance > 1,
+        guidance=is_guided,
         added=added,
     )
 

@@ -20,17 +20,27 @@ from sdtui.server.api.a1111.routes import ROUTERS as A1111
 from sdtui.server.api.native.routes import ROUTERS as NATIVE
 from sdtui.server.api.openai.routes import ROUTERS as OPENAI
 from sdtui.server.dependencies import ServerServices
-from sdtui.server.errors import MOST_PROBLEMS, ApiError, from_sdtui, respond, shape_of
+from sdtui.server.errors import (
+    MOST_PROBLEMS,
+    UNKNOWN_PATH,
+    ApiError,
+    from_sdtui,
+    respond,
+    shape_of,
+)
 from sdtui.server.middleware.auth import AuthMiddleware
 from sdtui.server.middleware.body_limit import BodyLimitMiddleware
 from sdtui.server.middleware.proxy import PathMiddleware
 from sdtui.server.middleware.request_id import RequestIdMiddleware
 from sdtui.server.openapi import documented_app
-from sdtui.server.outcome_headers import CHANGED
+from sdtui.server.outcome_headers import CHANGED, NOT_APPLIED
 from sdtui.server.routing import methods_at
 
 _log = logging.getLogger(__name__)
-_EXPOSED = ("X-Request-ID", "Retry-After", "X-Should-Retry", "Location", "X-Seed", "X-Job", CHANGED)
+_EXPOSED = (
+    *("X-Request-ID", "Retry-After", "X-Should-Retry", "Location", "X-Seed", "X-Job"),
+    *(CHANGED, NOT_APPLIED),
+)
 _DESCRIPTION = (
     "Pictures from prompts: the API of sdtui, and those of AUTOMATIC1111 and OpenAI for their "
     "clients. Pictures in requests are base64; URLs and paths are never opened."
@@ -109,4 +119,6 @@ def _to_api_error(error: Exception) -> ApiError:
     assert isinstance(error, HTTPException)
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "BadRequest")
     message = f"{error.detail.rstrip('.')}."
+    if error.status_code == 404:
+        message = UNKNOWN_PATH
     return ApiError(error.status_code, kind, message, headers=error.headers)

@@ -39,6 +39,9 @@ _STATUSES: Mapping[str, int] = {
 MOST_PROBLEMS = 20
 """Most problems in a response, since a body could have a million."""
 
+UNKNOWN_PATH = "Not Found"
+"""The message for a path that no route has; clients of A1111 compare it."""
+
 GONE = 499
 """Status of a disconnected client in the log and the metrics; it is never sent."""
 
@@ -200,7 +203,10 @@ def respond(error: ApiError, shape: Shape, request_id: str) -> JSONResponse:
             attempts=attempts,
         )
         body = OwnError(error=answer)
-    return JSONResponse(body.model_dump(mode="json"), status, error.headers)
+    content = body.model_dump(mode="json")
+    if shape == "sdtui" and error.message == UNKNOWN_PATH:
+        content["detail"] = UNKNOWN_PATH  # it may be a path of A1111's extensions
+    return JSONResponse(content, status, error.headers)
 
 
 def openai_error(error: ApiError, request_id: str) -> OpenAIError:

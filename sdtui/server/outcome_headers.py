@@ -8,15 +8,27 @@ from sdtui.requests.record import GenerationRecord
 
 CHANGED = "X-Sdtui-Changed"
 """What the retry policy changed of the pictures that were asked for."""
+NOT_APPLIED = "X-Sdtui-Not-Applied"
+"""Fields and options of the request that had no effect."""
 _ASCII = str.maketrans({"×": "x", "→": "to"})
 
 
 def changed_header(records: Iterable[GenerationRecord]) -> dict[str, str]:
     """Return the header with what differs from the request, or no header."""
-    changes = [
-        each.changes.translate(_ASCII).encode("ascii", "replace").decode()
-        for record in records
-        for each in record.attempts
-        if not each.lossless
-    ]
-    return {CHANGED: "; ".join(dict.fromkeys(changes))} if changes else {}
+    changes = (each.changes for record in records for each in record.attempts if not each.lossless)
+    return _header(CHANGED, changes)
+
+
+def not_applied_header(names: Iterable[str]) -> dict[str, str]:
+    """Return the header with the names of fields and options that had no effect, or no header."""
+    return _header(NOT_APPLIED, names)
+
+
+def _header(name: str, texts: Iterable[str]) -> dict[str, str]:
+    value = "; ".join(map(_printable_ascii, dict.fromkeys(texts)))
+    return {name: value} if value else {}
+
+
+def _printable_ascii(text: str) -> str:
+    encoded = text.translate(_ASCII).encode("ascii", "replace").decode()
+    return "".join(each if each.isprintable() else "?" for each in encoded)

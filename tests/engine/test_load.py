@@ -23,6 +23,7 @@ from sdtui.core.errors import (
 )
 from sdtui.engine.stages.load import load_component, load_pipeline
 from sdtui.models import describe_model
+from tests.support.tiny_transformers import save_tiny
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -272,3 +273,9 @@ def test_fp16_weights_never_pass_through_fp32(tiny_sd1: Path, tmp_path: Path, na
         loaded = load_component(describe_model(tmp_path), name, torch.float16)
     assert loaded.dtype is torch.float16
     assert watched.values < largest / 4
+
+
+def test_lists_in_the_index_reach_the_pipeline(tmp_path: Path) -> None:
+    folder = save_tiny("krea2", tmp_path / "krea2")
+    edit(folder / "model_index.json", lambda index: index.update(text_encoder_select_layers=[2, 1]))
+    assert list(load(folder).config.text_encoder_select_layers) == [2, 1]

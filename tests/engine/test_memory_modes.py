@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
+import torch
 
 from sdtui.core.enums import MemoryMode
 from sdtui.core.settings import Settings
 from sdtui.engine import pipeline_manager as engine_module
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
+from sdtui.engine.memory.modes import set_vae_savings
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.record import Stage
 from tests.support.faults import Fault, module_of
@@ -92,3 +95,55 @@ def test_offloaded_model_is_usable_after_a_failed_run(
         generate(offloading, wanted)
     handle.remove()
     assert difference(generate(offloading, wanted).images[0], sound) == 0
+
+
+_SMALL_VIDEO_VAE: dict[str, Any] = {
+    "base_dim": 8,
+    "z_dim": 4,
+    "dim_mult": [1, 1, 1, 1],
+    "num_res_blocks": 1,
+    "temperal_downsample": [False, True, True],
+}
+_TILED_VAES = {
+    "AutoencoderKL": {"block_out_channels": [32] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4},
+    "AutoencoderTiny": {},
+    "AutoencoderDC": {
+        "latent_channels": 4,
+        "attention_head_dim": 2,
+        "encoder_block_types": "ResBlock",
+        "decoder_block_types": "ResBlock",
+        "encoder_block_out_channels": (8,) * 6,
+        "decoder_block_out_channels": (8,) * 6,
+        "encoder_layers_per_block": (1,) * 6,
+        "decoder_layers_per_block": (1,) * 6,
+    },
+    "AutoencoderKLQwenImage": _SMALL_VIDEO_VAE,
+    "AutoencoderKLWan": _SMALL_VIDEO_VAE,
+    "AutoencoderKLFlux2": {"block_out_channels": (32,) * 4, "latent_channels": 4},
+}
+
+
+@pytest.mark.parametrize("tile", [256, 128])
+@pytest.mark.parametrize("name", _TILED_VAES)
+def test_every_kind_of_vae_decodes_in_tiles_of_the_wanted_size(name: str, tile: int) -> None:
+    options: dict[str, Any] = _TILED_VAES[name]
+    vae: Any = getattr(diffusers, name)(**options).eval()
+    sizes: list[tuple[int, int]] = []
+    vae.decoder.register_forward_hook(lambda _, given, out: sizes.append(tuple(out.shape[-2:])))
+    channels = vae.config.get("z_dim") or vae.config.latent_channels
+    frames = (1,) if "z_dim" in vae.config else ()
+    factor = 32 if name == "AutoencoderDC" else 8
+    latents = torch.randn(1, channels, *frames, 2 * tile // factor, tile // factor)
+    with torch.no_grad():
+        assert set_vae_savings(vae, slicing=True, tile=tile)
+        tiled = vae.decode(latents, return_dict=False)[0]
+        assert max(sizes) == (tile, tile)
+        assert len(sizes) > 1
+        assert set_vae_savings(vae, slicing=False, tile=None)
+        assert vae.decode(latents, return_dict=False)[0].shape == tiled.shape
+    assert sizes[-1] == (2 * tile, tile)
+
+
+def test_decoder_without_tiles_says_so() -> None:
+    assert not set_vae_savings(diffusers.VQModel(), slicing=True, tile=512)
+    assert set_vae_savings(None, slicing=False, tile=None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from sdtui.models import (
     ModelDescription,
     ModelFit,
     NativeValues,
+    describe_model,
     estimate_run,
     model_fit,
     native_estimate,
@@ -20,6 +23,7 @@ from sdtui.models import (
     recommend_download,
 )
 from sdtui.models.fit import LARGE_MODELS
+from tests.support.model_files import folder, safetensors
 
 GIB = 2**30
 SD1 = LARGE_MODELS["stable-diffusion-v1-5/stable-diffusion-v1-5"]
@@ -95,3 +99,37 @@ def test_added_weights_count_with_the_denoiser() -> None:
     assert more.weights == plain.weights + GIB
     for mode in (MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD):
         assert more.peaks[mode] - plain.peaks[mode] == pytest.approx(1.1 * GIB, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "denoiser", "more", "guided_at"),
+    [
+        ("FluxPipeline", {"guidance_embeds": True}, {}, []),
+        ("FluxPipeline", {"guidance_embeds": False}, {}, []),
+        ("Flux2Pipeline", {}, {}, []),
+        ("Flux2KleinPipeline", {"guidance_embeds": False}, {"is_distilled": True}, []),
+        ("Flux2KleinPipeline", {"guidance_embeds": False}, {"is_distilled": False}, [4.0]),
+        ("HunyuanImagePipeline", {"guidance_embeds": True}, {}, []),
+        ("LatentConsistencyModelPipeline", {"time_cond_proj_dim": 256}, {}, []),
+        ("ChromaPipeline", {}, {}, [4.0]),
+        ("StableDiffusion3Pipeline", {}, {}, [4.0]),
+        ("ZImagePipeline", {}, {}, [0.5, 1.0, 4.0]),
+        ("Krea2Pipeline", {}, {}, [0.5, 1.0, 4.0]),
+    ],
+)
+def test_batch_is_doubled_only_where_a_pipeline_guides(
+    tmp_path: Path,
+    pipeline: str,
+    denoiser: dict[str, Any],
+    more: dict[str, Any],
+    guided_at: list[float],
+) -> None:
+    index = {"_class_name": pipeline, "transformer": ["diffusers", "X"], **more}
+    place = folder(tmp_path, index, {"transformer/config.json": denoiser})
+    safetensors(place / "transformer" / "model.safetensors", {"a": (3,)})
+    description = describe_model(place)
+    guided = [scale for scale in (0.0, 0.5, 1.0, 4.0) if description.uses_cfg(scale)]
+    assert guided == guided_at
+    estimate = native_estimate(replace(description, native=NativeValues()), DType.FLOAT16)
+    expected = estimate_run(description, DType.FLOAT16, 512, 512, guidance=bool(guided_at))
+    assert estimate == expected

@@ -120,8 +120,8 @@ def test_webuiapi_client_reads_png_info(api: Any) -> None:
         ("png-info", {"image": "not base64"}, 400, "base64"),
         ("txt2img", {"prompt": "x", "infotext": "no settings"}, 400, "A1111's text"),
         ("txt2img", {"prompt": "x", "override_settings": {"samples_format": "bmp"}}, 422, "webp"),
-        ("extra-single-image", {"image": "x"}, 400, "upscalers"),
-        ("interrogate", {"image": "x"}, 400, "describes"),
+        ("extra-single-image", {"image": "x"}, 404, "upscalers"),
+        ("interrogate", {"image": "x"}, 404, "describes"),
     ],
 )
 def test_wrong_a1111_requests_are_refused_with_the_reason(

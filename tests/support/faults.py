@@ -36,7 +36,7 @@ def module_of(model: LoadedModel, stage: Stage) -> torch.nn.Module:
     pipeline = model.pipeline
     modules: dict[Stage, torch.nn.Module] = {
         Stage.ENCODE: pipeline.text_encoder,
-        Stage.DENOISE: pipeline.unet,
+        Stage.DENOISE: model.denoiser,
         Stage.DECODE: pipeline.vae.decoder,
     }
     return modules[stage]

@@ -32,16 +32,20 @@ def make_tokenizer() -> CLIPTokenizer:
 
     The special tokens have the highest ids, since CLIP pools at the highest id.
     """
-    codes = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    symbols = [chr(code) for code in codes]
-    symbols += [chr(256 + index) for index in range(256 - len(codes))]
+    symbols = byte_symbols()
     words = [*symbols, *(f"{symbol}</w>" for symbol in symbols)]
     words += ["<|startoftext|>", "<|endoftext|>"]
     vocabulary = {word: index for index, word in enumerate(words)}
     return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77)
 
 
-def _text_config(hidden: int, **options: Any) -> CLIPTextConfig:
+def byte_symbols() -> list[str]:
+    """The characters that stand for the 256 bytes in byte-level vocabularies."""
+    codes = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [chr(code) for code in codes] + [chr(256 + n) for n in range(256 - len(codes))]
+
+
+def text_config(hidden: int, **options: Any) -> CLIPTextConfig:
     return CLIPTextConfig(
         hidden_size=hidden,
         intermediate_size=37,
@@ -107,7 +111,7 @@ def _make_stable_diffusion(
     )
     pipeline: Any = StableDiffusionPipeline(
         vae=_vae(),
-        text_encoder=CLIPTextModel(_text_config(embedding)),
+        text_encoder=CLIPTextModel(text_config(embedding)),
         tokenizer=make_tokenizer(),
         unet=unet,
         scheduler=DDIMScheduler(**_SCHEDULE, **schedule, steps_offset=1, clip_sample=False),
@@ -137,7 +141,7 @@ def make_sdxl(folder: Path, seed: int = 0) -> Path:
         cross_attention_dim=64,
         norm_num_groups=4,
     )
-    config = _text_config(32, projection_dim=32)
+    config = text_config(32, projection_dim=32)
     pipeline: Any = StableDiffusionXLPipeline(
         vae=_vae(),
         text_encoder=CLIPTextModel(config),

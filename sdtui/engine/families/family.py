@@ -13,6 +13,7 @@ from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch
 from sdtui.engine.preview import X0Watcher
+from sdtui.engine.resolved_request import ResolvedRequest
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,16 @@ class Family(Protocol):
     def denoise(
         self, model: LoadedModel, batch: Batch, on_step: OnStep, *, watch: bool
     ) -> torch.Tensor | list[Image.Image]:
-        """Return the latents of a batch, N x C x h x w on the CPU, in the form that the decode
-        stage takes; finished pictures if the pipeline returns no such latents.
+        """Return the latents of a batch, N x C x h x w on the CPU, in the form that `decode` takes;
+        finished pictures if the pipeline decodes by other means than a VAE.
 
         `watch` turns on the estimate of x0 for previews, if the family supports it.
         """
+        ...
+
+    def decode(
+        self, model: LoadedModel, vae: Any, latents: torch.Tensor, request: ResolvedRequest
+    ) -> torch.Tensor:
+        """Decode latents with `vae`, the model's own or a copy of it in another precision, to
+        pixels: N x 3 x H x W on the CPU, about -1 to 1. They may contain NaN."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -9,15 +11,23 @@ from diffusers import AutoPipelineForImage2Image
 from PIL import Image
 
 from sdtui.core.errors import UnsupportedModelError
+from sdtui.core.text import one_line
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families.family import OnStep, step_callback
+from sdtui.engine.families.step_hook import steps_by_hook
+from sdtui.engine.families.vae_input import call_until_decoding
+from sdtui.engine.latents import run_decoder
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch
+from sdtui.engine.resolved_request import ResolvedRequest
 
-_LATENT_PIPELINES = ("StableDiffusion3Pipeline", "FluxPipeline")
-"""Pipelines whose latents the decode stage accepts."""
+_PIXELS_IN_FLOAT32 = ("StableDiffusion3Pipeline", "FluxPipeline")
+"""Pipelines whose pixels become float32 before they become 8-bit numbers. For the others that is
+done in the VAE's precision, as in diffusers."""
 
+_DIMENSIONS_OF_VIDEO = 5
+"""VAEs for videos decode a picture to N x 3 x 1 x H x W."""
 
 _TWO_BY_TWO = (*("StableDiffusion3", "ZImage", "Lumina2", "QwenImage21", "HunyuanImage", "Krea2"),)
 """Beginnings of the names of pipelines whose patches are two latents wide, and that refuse or round
@@ -67,27 +77,60 @@ class GenericFamily:
         watch: bool,
     ) -> torch.Tensor | list[Image.Image]:
         pipeline = _pipeline(model, batch)
-        gives_latents = model.description.pipeline_class in _LATENT_PIPELINES
         defaults = call_defaults(pipeline)
         wanted = {
             **_request_arguments(batch, defaults),
             "generator": batch.generators(),
-            "output_type": "latent" if gives_latents else "pil",
+            "output_type": "pil",
             "callback_on_step_end": step_callback(on_step),
         }
+        arguments = {name: value for name, value in wanted.items() if name in defaults}
         try:
-            result = pipeline(**{name: value for name, value in wanted.items() if name in defaults})
+            with _steps(pipeline, batch, on_step, defaults) as end_steps:
+                result = _call(pipeline, arguments)
+                end_steps()
+        except ValueError as error:
+            raise UnsupportedModelError(
+                f"{model.source.name} can't be used like this: {one_line(str(error))}",
+                "Change the values that it names, or use another model",
+            ) from error
         finally:
             model.pipeline.maybe_free_model_hooks()
-        if not gives_latents:
-            return list(result.images)
-        latents: torch.Tensor = result.images
-        if hasattr(pipeline, "_unpack_latents") and latents.ndim == 3:
-            request = batch.pass_.request
-            latents = pipeline._unpack_latents(
-                latents, request.height, request.width, pipeline.vae_scale_factor
-            )
-        return latents.cpu()
+        return result.cpu() if isinstance(result, torch.Tensor) else list(result.images)
+
+    def decode(
+        self, model: LoadedModel, vae: Any, latents: torch.Tensor, request: ResolvedRequest
+    ) -> torch.Tensor:
+        pixels = run_decoder(model, vae, latents)
+        if pixels.ndim == _DIMENSIONS_OF_VIDEO:
+            pixels = pixels[:, :, 0]
+        # Sana, PixArt and others draw in the nearest of their own sizes.
+        fitted = getattr(model.pipeline.image_processor, "resize_and_crop_tensor", None)
+        if fitted and pixels.shape[2:] != (request.height, request.width):
+            pixels = fitted(pixels, request.width, request.height)
+        if model.description.pipeline_class in _PIXELS_IN_FLOAT32:
+            pixels = pixels.float()
+        return pixels.cpu()
+
+
+def _call(pipeline: Any, arguments: dict[str, Any]) -> Any:
+    """Return the latents for the pipeline's VAE, or the result of its call if sdtui can't decode in
+    its place."""
+    if getattr(pipeline, "vae", None) is None or not hasattr(pipeline, "image_processor"):
+        return pipeline(**arguments)
+    return call_until_decoding(pipeline, arguments)
+
+
+def _steps(
+    pipeline: Any, batch: Batch, on_step: OnStep, defaults: dict[str, Any]
+) -> AbstractContextManager[Callable[[], None]]:
+    if "callback_on_step_end" in defaults:
+        return nullcontext(_nothing)
+    return steps_by_hook(pipeline, batch.pass_, on_step)
+
+
+def _nothing() -> None:
+    """The pipeline's callback has reported the last step."""
 
 
 def _request_arguments(batch: Batch, defaults: dict[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPi
 
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families.family import OnStep, step_callback
-from sdtui.engine.latents import draw_noise
+from sdtui.engine.latents import draw_noise, run_decoder, unscale_latents
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch
 from sdtui.engine.preview import X0Watcher
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models.component_files import UNUSED
 
 
@@ -78,6 +79,11 @@ class StableDiffusionFamily:
         arguments |= {"image": start, "strength": pass_.strength}
         return _call(model, pipeline, batch, generators, arguments, on_step, watch=watch)
 
+    def decode(
+        self, model: LoadedModel, vae: Any, latents: torch.Tensor, request: ResolvedRequest
+    ) -> torch.Tensor:
+        return run_decoder(model, vae, unscale_latents(vae.config, latents)).float().cpu()
+
 
 def _initial_noise(
     model: LoadedModel, batch: Batch, generators: Sequence[torch.Generator]
@@ -111,7 +117,7 @@ def _call(
         else None
     )
     guidance = batch.pass_.request.guidance_scale
-    guided = guidance if model.uses_cfg(guidance) else 1.0
+    guided = guidance if model.description.uses_cfg(guidance) else 1.0
     handle = watcher.watch(model.denoiser, guided) if watcher else None
     try:
         latents = pipeline(

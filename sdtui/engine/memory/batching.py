@@ -85,6 +85,6 @@ def _estimate(
         request.width,
         request.height,
         batch_size,
-        guidance=model.uses_cfg(request.guidance_scale),
+        guidance=model.description.uses_cfg(request.guidance_scale),
         added=added,
     )

@@ -8,6 +8,9 @@ from typing import Any
 from sdtui.core.enums import MemoryMode
 from sdtui.engine.device import Device
 
+_USUAL_FACTOR = 8
+"""Pixels per latent of a VAE that doesn't say it."""
+
 
 def modes_for(device: Device) -> tuple[MemoryMode, ...]:
     """Return the modes of a device, fastest first. A CPU has only one: the weights are in main
@@ -73,21 +76,39 @@ _APPLY: dict[MemoryMode, Callable[[Any, Device], None]] = {
 def set_vae_savings(vae: Any, *, slicing: bool, tile: int | None) -> bool:
     """Make the VAE decode one picture at a time (`slicing`) and in tiles of `tile` pixels a side
     (None = whole pictures). Returns False if this VAE doesn't support tiling."""
-    if slicing and hasattr(vae, "enable_slicing"):
-        vae.enable_slicing()
-    elif hasattr(vae, "disable_slicing"):
-        vae.disable_slicing()
+    # The methods are there for VAEs without slices or tiles, too.
+    if hasattr(vae, "use_slicing"):
+        vae.use_slicing = slicing
+    if hasattr(vae, "use_tiling"):
+        vae.use_tiling = tile is not None
     if tile is None:
-        if hasattr(vae, "disable_tiling"):
-            vae.disable_tiling()
         return True
-    try:
-        vae.enable_tiling()
-    except (AttributeError, NotImplementedError):
+    if not hasattr(vae, "use_tiling"):
         return False
     # By default the tiles are as large as the VAE's training pictures, so SDXL at its native size
     # would not be tiled at all.
-    factor = max(1, vae.tile_sample_min_size // max(1, vae.tile_latent_min_size))
-    vae.tile_sample_min_size = tile
-    vae.tile_latent_min_size = tile // factor
+    if hasattr(vae, "tile_sample_min_size"):
+        factor = max(1, vae.tile_sample_min_size // max(1, vae.tile_latent_min_size))
+        vae.tile_sample_min_size = tile
+        vae.tile_latent_min_size = tile // factor
+    elif hasattr(vae, "tile_sample_min_height"):
+        for side in ("height", "width"):
+            _set_tile_side(vae, side, tile)
     return True
+
+
+def _set_tile_side(vae: Any, side: str, tile: int) -> None:
+    """Set the height or width of the tiles of a VAE that has them apart, in pixels, and keep the
+    share by which neighbours overlap."""
+    usual, stride = f"tile_sample_min_{side}", f"tile_sample_stride_{side}"
+    latent = f"tile_latent_min_{side}"
+    before = getattr(vae, usual)
+    factor = getattr(vae, "spatial_compression_ratio", 0)
+    if not factor:
+        factor = before // getattr(vae, latent, before // _USUAL_FACTOR)
+    setattr(vae, usual, tile)
+    if hasattr(vae, latent):
+        setattr(vae, latent, tile // factor)
+    if hasattr(vae, stride):
+        # Tiles begin at whole latents.
+        setattr(vae, stride, max(1, tile * getattr(vae, stride) // before // factor) * factor)

@@ -61,6 +61,9 @@ def apply_speed(pipeline: Any, speed: Speed, device: Device) -> SpeedUps:
 
 def turn_on(pipeline: Any, parts: Iterable[Part], device: Device) -> SpeedUps:
     """Turn on parts in the given order."""
+    if denoiser_of(pipeline) is None:
+        why_not = f"without speed-ups: {type(pipeline).__name__} has no single denoiser"
+        return SpeedUps(notices=(why_not,) if tuple(parts) else ())
     outcomes = [part(pipeline, device) for part in parts]
     return SpeedUps(
         names=tuple(outcome.name for outcome in outcomes if outcome.why_not is None),
@@ -72,8 +75,8 @@ def turn_on(pipeline: Any, parts: Iterable[Part], device: Device) -> SpeedUps:
 
 
 def denoiser_of(pipeline: Any) -> Any:
-    """Return the UNet or the transformer."""
-    return getattr(pipeline, "unet", None) or pipeline.transformer
+    """Return the UNet or the transformer, None if there is neither."""
+    return getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
 
 
 def channels_last(pipeline: Any, _: Device) -> PresetOutcome:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from PIL import Image
 
 from sdtui.core.errors import BrokenPictureError
-from sdtui.engine.latents import decode_latents, needs_float32
+from sdtui.engine.families import family_of
+from sdtui.engine.latents import needs_float32
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.modes import set_vae_savings
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.stages.load import load_component
 from sdtui.requests.record import Stage
 
@@ -18,6 +21,7 @@ from sdtui.requests.record import Stage
 def decode(
     model: LoadedModel,
     latents: torch.Tensor,
+    request: ResolvedRequest,
     *,
     slicing: bool,
     tile: int | None,
@@ -29,15 +33,33 @@ def decode(
     `slicing` = one picture at a time; `tile` = the side of a VAE tile in pixels, None = no tiles.
     `notice` is called with messages for the user. Raises BrokenPictureError.
     """
-    if not set_vae_savings(model.pipeline.vae, slicing=slicing, tile=tile):
-        notice(f"the VAE of {model.source.name} can't work in tiles")
-    pixels = _decode(model, latents)
+    family = family_of(model.description)
+
+    def decode_with(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+        if not set_vae_savings(vae, slicing=slicing, tile=tile):
+            notice(f"the VAE of {model.source.name} can't work in tiles")
+        return family.decode(model, vae, latents, request)
+
+    def decode_in_float32(latents: torch.Tensor) -> torch.Tensor:
+        # A copy from disk: the loaded one may be split over two devices by its memory mode, and
+        # its weights are already rounded.
+        vae = load_component(model.description, "vae", torch.float32)
+        return decode_with(vae.to(model.execution_device), latents)
+
+    own = model.vae
+    if needs_float32(own):
+        pixels = decode_in_float32(latents)
+    else:
+        try:
+            pixels = decode_with(own, latents)
+        finally:
+            model.pipeline.maybe_free_model_hooks()
     wrong = _broken(pixels)
-    if wrong and model.pipeline.vae.dtype != torch.float32:
+    if wrong and own.dtype != torch.float32:
         notice(
             f"the VAE gave black or NaN pictures in {model.dtype}: decoding them again in float32"
         )
-        pixels[wrong] = _decode_in_float32(model, latents[wrong])
+        pixels[wrong] = decode_in_float32(latents[wrong]).to(pixels)
         wrong = _broken(pixels)
     if wrong:
         raise BrokenPictureError(
@@ -49,31 +71,6 @@ def decode(
         pixels, output_type="pil"
     )
     return images
-
-
-def _decode(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
-    """Return pixels, N x 3 x H x W, float32 on the CPU, about -1 to 1."""
-    vae = model.pipeline.vae
-    if needs_float32(vae):
-        return _decode_in_float32(model, latents)
-    try:
-        return decode_latents(model, vae, latents)
-    finally:
-        model.pipeline.maybe_free_model_hooks()
-
-
-def _decode_in_float32(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
-    """Decode with an fp32 copy of the VAE from disk: the loaded one may be split over two devices
-    by its memory mode, and its weights are already rounded."""
-    own = model.pipeline.vae
-    vae = load_component(model.description, "vae", torch.float32)
-    if own.use_slicing:
-        vae.enable_slicing()
-    if own.use_tiling:
-        vae.enable_tiling()
-        vae.tile_sample_min_size = own.tile_sample_min_size
-        vae.tile_latent_min_size = own.tile_latent_min_size
-    return decode_latents(model, vae.to(model.execution_device), latents)
 
 
 def _broken(pixels: torch.Tensor) -> list[int]:

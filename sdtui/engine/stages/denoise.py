@@ -37,7 +37,7 @@ def denoise(
     model.pipeline.scheduler = make_scheduler(model.own_scheduler, batch.pass_.request.sampler)
     # The previous batch may have turned on tiling, but init images are encoded whole: some VAEs
     # can't encode in tiles.
-    set_vae_savings(model.pipeline.vae, slicing=False, tile=None)
+    set_vae_savings(model.vae, slicing=False, tile=None)
     batch = replace(batch, arguments=features.arguments(model, batch))
 
     def after_step(state: StepState) -> torch.Tensor | None:

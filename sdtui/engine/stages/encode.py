@@ -17,7 +17,7 @@ from sdtui.requests.record import Truncation
 def encode(model: LoadedModel, pass_: Pass, features: ActiveFeatures) -> Embeddings:
     """Return the embeddings of a pass's prompts, from the model's cache if possible."""
     request = pass_.request
-    guidance = model.uses_cfg(request.guidance_scale)
+    guidance = model.description.uses_cfg(request.guidance_scale)
     prompt, negative_prompt = request.prompt, request.negative_prompt if guidance else ""
 
     def make() -> Embeddings:

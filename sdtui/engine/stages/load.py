@@ -188,11 +188,20 @@ def _other_arguments(
     flags = {
         name: index[name]
         for name in optional
-        if name in index and not isinstance(index[name], list) and name != "requires_safety_checker"
+        if name in index and not _names_component(index[name])
     }
-    if "requires_safety_checker" in optional:
+    if "requires_safety_checker" in optional:  # its checker isn't loaded
         flags["requires_safety_checker"] = False
     return {**flags, **{name: None for name in expected if name not in loaded}}
+
+
+def _names_component(value: Any) -> bool:
+    """True for a library and a class, both None for a component that the model doesn't have."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(each, str | None) for each in value)
+    )
 
 
 def _text_to_image_class(description: ModelDescription) -> type[Any]:

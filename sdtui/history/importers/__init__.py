@@ -2,6 +2,12 @@
 
 from sdtui.history.importers.read import read_infotext, read_picture_settings
 from sdtui.history.importers.request_mapping import ImportedSettings
-from sdtui.history.importers.samplers import label_of_sampler
+from sdtui.history.importers.samplers import label_of_sampler, nearest_sampler
 
-__all__ = ["ImportedSettings", "label_of_sampler", "read_infotext", "read_picture_settings"]
+__all__ = [
+    "ImportedSettings",
+    "label_of_sampler",
+    "nearest_sampler",
+    "read_infotext",
+    "read_picture_settings",
+]

@@ -26,7 +26,7 @@ from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.dialects import names_in
 from sdtui.server.errors import GONE, ApiError, documented
 from sdtui.server.files import picture_base64
-from sdtui.server.outcome_headers import changed_header
+from sdtui.server.outcome_headers import changed_header, not_applied_header
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.services.generation import (
     GenerationOutcome,
@@ -78,6 +78,7 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
     pictures = services.backend.pictures if body.send_images else None
     text = await asyncio.to_thread(_as_json, body, request, parts, pictures)
     headers = changed_header(part.record for part in parts)
+    headers |= not_applied_header(body.not_applied())
     return Response(text, media_type="application/json", headers=headers)
 
 
@@ -168,7 +169,9 @@ def _as_json(
     made = [each.id for part in parts for each in part.pictures]
     return ImagesAnswer(
         images=[picture_base64(pictures, each) for each in made] if pictures else [],
-        parameters=body.model_dump(mode="json", exclude={"init_images", "mask"}),
+        parameters=body.model_dump(
+            mode="json", exclude={"init_images", "mask", *(body.model_extra or ())}
+        ),
         info=json.dumps(_info(body, request, parts), ensure_ascii=False),
     ).model_dump_json()
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from sdtui.core.errors import ImageError
 from sdtui.core.samplers import SAMPLERS, SCHEDULES
@@ -73,6 +73,17 @@ class NameAnswer(BaseModel):
     """Something with a name."""
 
     name: str
+
+
+class UpscalerAnswer(NameAnswer):
+    """An upscaler."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_name: str | None = None
+    model_path: str | None = None
+    model_url: str | None = None
+    scale: float | None = 4
 
 
 @router.get("/sd-models", responses=_ERRORS)
@@ -158,9 +169,9 @@ async def embeddings() -> EmbeddingsAnswer:
 
 
 @router.get("/upscalers", responses=_ERRORS)
-async def upscalers() -> list[NameAnswer]:
+async def upscalers() -> list[UpscalerAnswer]:
     """List upscalers: only "None", since clients show the first one."""
-    return [NameAnswer(name="None")]
+    return [UpscalerAnswer(name="None")]
 
 
 @router.get("/cmd-flags", responses=_ERRORS)

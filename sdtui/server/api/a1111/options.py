@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict
 
+from sdtui.core.text import shortened
 from sdtui.server.api.a1111.checkpoints import find_checkpoint, read_checkpoint
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import ApiError, documented
+from sdtui.server.outcome_headers import not_applied_header
 from sdtui.server.routing import JsonRoute
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
+
+_MOST_NAMED = 50
+"""Most names in a header; clients may send back a hundred options."""
 
 
 class OptionsAnswer(BaseModel):
@@ -34,6 +40,18 @@ class OptionsAnswer(BaseModel):
     face_restoration_model: str | None = None
 
 
+def changed_options(options: Mapping[str, Any]) -> list[str]:
+    """The names of those options, which have no effect here, that have another value than here."""
+    fields = OptionsAnswer.model_fields
+    return [
+        shortened(name)
+        for name, value in options.items()
+        if name != "sd_model_checkpoint"
+        and value not in (None, False, 0, "", [], {})
+        and not (name in fields and value == fields[name].default)
+    ][:_MOST_NAMED]
+
+
 @router.get("/options", responses=documented("a1111"))
 async def options(services: ServicesDep) -> OptionsAnswer:
     """Return the options."""
@@ -41,10 +59,14 @@ async def options(services: ServicesDep) -> OptionsAnswer:
 
 
 @router.post("/options", responses=documented("a1111", 404, 408, 409, 429, 502, 503))
-async def set_options(services: ServicesDep, body: Annotated[dict[str, Any], Body()]) -> None:
+async def set_options(
+    services: ServicesDep, body: Annotated[dict[str, Any], Body()], response: Response
+) -> None:
     """Select a model by `sd_model_checkpoint`. It is loaded before the reply and isn't selected if
     that fails; while jobs run, the reply comes at once and the model is loaded after them. All
-    other options are accepted without effect, so that clients can send back the whole object."""
+    other options are accepted without effect, so that clients can send back the whole object; the
+    header X-Sdtui-Not-Applied lists those that have other values than here."""
+    response.headers.update(not_applied_header(changed_options(body)))
     title = body.get("sd_model_checkpoint")
     if not title:
         return

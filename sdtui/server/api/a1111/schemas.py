@@ -1,4 +1,4 @@
-"""The bodies of txt2img and img2img. Fields that sdtui doesn't know are ignored."""
+"""The bodies of txt2img and img2img. Fields that sdtui doesn't know are listed in the answer."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from pydantic import ConfigDict, Field, model_validator
 from sdtui.core.enums import InitImageFit
 from sdtui.core.errors import SdtuiError
 from sdtui.core.text import shortened
-from sdtui.history.importers import ImportedSettings, label_of_sampler, read_infotext
+from sdtui.history.importers import ImportedSettings, read_infotext
 from sdtui.jobs import Output
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE
-from sdtui.server.api.a1111.options import OptionsAnswer
+from sdtui.server.api.a1111.ignored import without_effect
+from sdtui.server.api.a1111.options import changed_options
+from sdtui.server.api.a1111.samplers import find_sampler
 from sdtui.server.dialects import BOOLS_AS_NUMBERS, body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError, from_sdtui
 
 _MOST = 64
 _MOST_FIELDS = 1000
 """More than any client sends; a body could have a million."""
-_NOTHING: tuple[object, ...] = (None, False, 0, "", [], {})
 _FITS = (InitImageFit.STRETCH, InitImageFit.CROP, InitImageFit.PAD, InitImageFit.STRETCH)
 """By resize_mode."""
 _FORMATS: Mapping[object, Output] = {
@@ -52,7 +53,7 @@ _NOT_WORDS = re.compile(
 class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore[misc]
     """The pictures to generate. Fields that are missing or null take the model's native value."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="allow")
 
     prompt: Annotated[str, limits_of("prompt")] = ""
     negative_prompt: Annotated[str, limits_of("negative_prompt")] = ""
@@ -113,6 +114,10 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
                 message = f"Always on script {shortened(name)} not found."
                 raise ApiError(422, "Script not found", message)
 
+    def echoed(self) -> set[str]:
+        """The fields that the answer repeats: those that are known, without pictures."""
+        return {*type(self).model_fields} - {"init_images", "mask"}
+
     def checkpoint(self) -> str | None:
         """The model in `override_settings`. Raises ApiError if it isn't a text."""
         name = (self.override_settings or {}).get("sd_model_checkpoint")
@@ -142,7 +147,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         """The values of a GenerationRequest. Raises ApiError (400) for an unknown sampler."""
         values = {name: getattr(self, theirs) for name, theirs in _NAMES.items()}
         values |= {
-            "sampler": self._sampler(),
+            "sampler": self._sampler[0],
             "seed": None if self.seed == -1 else self.seed,
             "num_images_per_prompt": self.batch_size * self.n_iter,
             "width": _floor(self.width),
@@ -171,43 +176,30 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
 
     def not_applied(self) -> list[str]:
         """The fields, options and prompt syntax of the request that had no effect."""
-        found = [name for name in _IGNORED if getattr(self, name, None) not in (*_NOTHING, "None")]
+        found = self._ignored_fields()
         for text in (self.prompt, self.negative_prompt):
             found += [each[:100] for each in dict.fromkeys(_NOT_WORDS.findall(text))]
-        if not self._scheduler_is_known():
-            found.append("scheduler")
-        found += [f"override_settings.{name}" for name in self._ignored_options()]
+        found += self._sampler[1]
+        options = self.override_settings or {}
+        unsupported = {name: options[name] for name in options if name not in _SUPPORTED_OPTIONS}
+        found += [f"override_settings.{name}" for name in changed_options(unsupported)]
         found += [f"infotext: {each}" for each in self.imported.not_carried]
         return found
 
-    def _ignored_options(self) -> list[str]:
-        """Unsupported options, unless they have their default value."""
-        defaults = OptionsAnswer.model_fields
-        return [
-            name[:100]
-            for name, value in (self.override_settings or {}).items()
-            if name not in _SUPPORTED_OPTIONS
-            and value not in _NOTHING
-            and not (name in defaults and value == defaults[name].default)
-        ]
+    def _ignored_fields(self) -> list[str]:
+        known = {name: getattr(self, name, None) for name in _IGNORED}
+        values = self.values()
+        # A client may send the same value in a field and in an option.
+        unknown = {
+            name: value
+            for name, value in (self.model_extra or {}).items()
+            if name not in values or values[name] != value
+        }
+        return without_effect({**known, **unknown}, values.get("sampler"))
 
-    def _scheduler_is_known(self) -> bool:
-        name = self._sampler_name()
-        if not name:
-            return (self.scheduler or "automatic").lower() == "automatic"
-        return label_of_sampler(name, self.scheduler or "Automatic")[1] is None
-
-    def _sampler_name(self) -> str:
-        return self.sampler_name or self.sampler_index or ""
-
-    def _sampler(self) -> str | None:
-        name = self._sampler_name()
-        if not name:
-            return None
-        label, unknown = label_of_sampler(name, self.scheduler or "Automatic")
-        if label is None:
-            raise ApiError(400, "Sampler not found", f'There is no sampler "{unknown}" here.')
-        return label
+    @cached_property
+    def _sampler(self) -> tuple[str | None, list[str]]:
+        return find_sampler(self.sampler_name or self.sampler_index or "", self.scheduler or "")
 
 
 class Img2ImgBody(Txt2ImgBody):

@@ -1,23 +1,27 @@
-"""Functions of A1111 that sdtui doesn't have: refused with a reason, instead of a 404."""
+"""Functions of A1111 that sdtui doesn't have: 404 with a reason.
+
+They aren't in the OpenAPI document, where clients look for what a server can do.
+"""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
-from sdtui.server.errors import ApiError, documented
+from sdtui.server.errors import ApiError
 
-router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
-_ERRORS = documented("a1111")
+router = APIRouter(prefix="/sdapi/v1", include_in_schema=False)
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+"""All, since 405 would say that the path exists."""
 
 
-@router.post("/extra-single-image", responses=_ERRORS)
-@router.post("/extra-batch-images", responses=_ERRORS)
+@router.api_route("/extra-single-image", methods=_METHODS)
+@router.api_route("/extra-batch-images", methods=_METHODS)
 async def upscale() -> None:
     """Refused: sdtui has no upscalers."""
-    raise ApiError(400, "Unsupported", "There are no upscalers here. Ask for the size itself.")
+    raise ApiError(404, "Unsupported", "There are no upscalers here. Ask for the size itself.")
 
 
-@router.post("/interrogate", responses=_ERRORS)
+@router.api_route("/interrogate", methods=_METHODS)
 async def interrogate() -> None:
     """Refused: sdtui can't describe pictures."""
-    raise ApiError(400, "Unsupported", "There is nothing here that describes pictures.")
+    raise ApiError(404, "Unsupported", "There is nothing here that describes pictures.")

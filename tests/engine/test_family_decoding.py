@@ -1,0 +1,130 @@
+"""Decoding apart from the pipeline's call: every family's latents as its VAE takes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from sdtui.core.enums import Policy
+from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.record import Stage
+from tests.support.events import Events
+from tests.support.faults import Fault, failing
+from tests.support.images import difference
+from tests.support.requests import make_request
+from tests.support.tiny_transformers import MAKERS, make_tiny
+
+_VALUES: dict[str, Any] = {"num_inference_steps": 2, "width": 128, "height": 96}
+
+
+def _saved(pipeline: Any, folder: Path) -> Path:
+    if not folder.exists():
+        pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("families")
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_picture_is_that_of_the_plain_pipeline(
+    shared_engine: StableDiffusionEngine, models: Path, name: str, events: Events
+) -> None:
+    pipeline = make_tiny(name)
+    guided = {"negative_prompt": " "} if name == "qwen_image" else {}
+    plain = pipeline(
+        prompt="a red cat",
+        num_images_per_prompt=2,
+        generator=[torch.Generator().manual_seed(seed) for seed in (7, 8)],
+        **_VALUES,
+        **guided,
+    ).images
+    wanted = make_request(_saved(pipeline, models / name), num_images_per_prompt=2, **_VALUES)
+    result = generate(shared_engine, wanted, report=events)
+    assert [
+        difference(ours, theirs) for ours, theirs in zip(result.images, plain, strict=True)
+    ] == [0, 0]
+    assert events.kinds().count("step") == 2
+    assert result.record.timings.keys() == {"load", "encode", "denoise", "decode"}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_decoding_runs_again_in_tiles_without_new_steps(
+    shared_engine: StableDiffusionEngine, models: Path, name: str, events: Events
+) -> None:
+    # Below a tile's size the ladder doesn't tile.
+    values = {**_VALUES, "width": 320, "height": 64}
+    request = make_request(
+        _saved(make_tiny(name), models / name),
+        num_images_per_prompt=2,
+        policy=Policy.STRICT,
+        **values,
+    )
+    whole = generate(shared_engine, request)
+    loaded = shared_engine.loaded
+    assert loaded is not None
+    generator = RobustStableDiffusionGenerator(shared_engine)
+    with failing(loaded, Stage.DECODE, Fault(times=3)):
+        result = generator.generate_with_fallback(request, report=events)
+    assert result.error is None
+    assert [each.rung for each in result.record.attempts] == [
+        None,
+        "free caches",
+        "VAE slicing",
+        "VAE tiling",
+    ]
+    assert events.kinds().count("step") == 2
+    assert [image.size for image in result.images] == [(320, 64)] * 2
+    assert all(
+        _mean_difference(*pair) < 8 for pair in zip(result.images, whole.images, strict=True)
+    )
+
+
+def _mean_difference(one: Image.Image, other: Image.Image) -> float:
+    pixels = [torch.tensor(list(image.tobytes()), dtype=torch.float32) for image in (one, other)]
+    return float((pixels[0] - pixels[1]).abs().mean())
+
+
+def test_broken_pictures_of_any_family_are_decoded_again_in_float32(
+    shared_engine: StableDiffusionEngine, models: Path
+) -> None:
+    folder = _saved(make_tiny("qwen_image"), models / "qwen_image")
+    request = make_request(folder, dtype="bfloat16", **_VALUES)
+    generate(shared_engine, request)
+    loaded = shared_engine.loaded
+    assert loaded is not None
+    broken = loaded.pipeline.vae.decoder.register_forward_hook(
+        lambda _module, _given, made: made * float("nan")
+    )
+    try:
+        result = generate(shared_engine, request)
+    finally:
+        broken.remove()
+    assert "decoding them again in float32" in result.record.notices[0]
+    assert result.images[0].size == (128, 96)
+
+
+def test_pipeline_has_its_own_vae_again_after_a_failed_call(
+    shared_engine: StableDiffusionEngine, models: Path
+) -> None:
+    request = make_request(_saved(make_tiny("z_image"), models / "z_image"), **_VALUES)
+    generate(shared_engine, request)
+    loaded = shared_engine.loaded
+    assert loaded is not None
+    vae = loaded.pipeline.vae
+    hook = loaded.denoiser.register_forward_pre_hook(Fault(times=1))
+    generator = RobustStableDiffusionGenerator(shared_engine)
+    try:
+        result = generator.generate_with_fallback(request)
+    finally:
+        hook.remove()
+    assert result.error is None
+    assert loaded.pipeline.vae is vae
+    assert isinstance(vae, torch.nn.Module)
