@@ -32,7 +32,7 @@ LARGEST_SIDE = 2048
 MAX_SEED = 2**64 - 1
 """The largest seed that torch and ComfyUI take; A1111's are smaller."""
 
-_MAX_PROMPT = 20_000
+_MAX_PROMPT = 32_000
 """Characters."""
 
 

@@ -99,9 +99,9 @@ def test_missing_prompt_is_refused() -> None:
 
 
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
-def test_texts_over_20000_characters_are_refused(field: str) -> None:
-    ask(**{field: "x" * 20_000})
-    (problem,) = problems(**{field: "x" * 20_001})
+def test_texts_over_32000_characters_are_refused(field: str) -> None:
+    ask(**{field: "x" * 32_000})
+    (problem,) = problems(**{field: "x" * 32_001})
     assert problem.field == field
     assert len(problem.message) < 150
 

@@ -14,6 +14,7 @@ from sdtui.history import INFOTEXT_KEYWORD, parse_infotext, read_texts
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
+from sdtui.server.examples import EXAMPLE_PICTURE
 from sdtui.server.routing import JsonRoute
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
@@ -40,6 +41,8 @@ class SchedulerAnswer(BaseModel):
 
 class PictureBody(BaseModel):
     """A picture as base64 or a data URL."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"image": EXAMPLE_PICTURE}]})
 
     image: str
 

@@ -60,7 +60,9 @@ async def options(services: ServicesDep) -> OptionsAnswer:
 
 @router.post("/options", responses=documented("a1111", 404, 408, 409, 429, 502, 503))
 async def set_options(
-    services: ServicesDep, body: Annotated[dict[str, Any], Body()], response: Response
+    services: ServicesDep,
+    body: Annotated[dict[str, Any], Body(examples=[{"samples_format": "png"}])],
+    response: Response,
 ) -> None:
     """Select a model by `sd_model_checkpoint`. It is loaded before the reply and isn't selected if
     that fails; while jobs run, the reply comes at once and the model is loaded after them. All

@@ -20,6 +20,7 @@ from sdtui.server.api.a1111.options import changed_options
 from sdtui.server.api.a1111.samplers import find_sampler
 from sdtui.server.dialects import BOOLS_AS_NUMBERS, body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError, from_sdtui
+from sdtui.server.examples import EXAMPLE_PICTURE
 
 _MOST = 64
 _MOST_FIELDS = 1000
@@ -53,7 +54,11 @@ _NOT_WORDS = re.compile(
 class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore[misc]
     """The pictures to generate. Fields that are missing or null take the model's native value."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, extra="allow")
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        extra="allow",
+        json_schema_extra={"examples": [{"prompt": "a red apple", "seed": -1}]},
+    )
 
     prompt: Annotated[str, limits_of("prompt")] = ""
     negative_prompt: Annotated[str, limits_of("negative_prompt")] = ""
@@ -204,6 +209,14 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
 
 class Img2ImgBody(Txt2ImgBody):
     """The pictures to generate from a picture."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"prompt": "a red apple", "init_images": [EXAMPLE_PICTURE], "seed": -1},
+            ]
+        }
+    )
 
     init_images: list[str] = Field(min_length=1, max_length=1)
     """One picture, as base64 or a data URL."""

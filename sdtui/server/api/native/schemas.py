@@ -56,6 +56,7 @@ class GenerateBody(RootModel[dict[str, Any]]):
             **whole,
             "title": cls.__name__,
             "description": "What to make.",
+            "examples": [{"prompt": "a red apple", "seed": 42}],
             "properties": {**properties, **flat},
         }
 

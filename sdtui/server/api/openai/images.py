@@ -15,10 +15,12 @@ from sdtui.jobs import Output, PictureId, Pictures
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.openai.schemas import EditBody, ImagesBody
 from sdtui.server.api.openai.stream import PictureStream
+from sdtui.server.api.openai.usage import Usage
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.files import picture_base64
 from sdtui.server.middleware.auth import LINKS
+from sdtui.server.outcome_headers import not_applied_header
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.services.generation import (
     GenerationOutcome,
@@ -54,7 +56,11 @@ class ImagesAnswer(BaseModel):
     data: list[ImageAnswer]
     output_format: str
     size: str
+    quality: str
     background: str = "opaque"
+    usage: Usage = Usage()
+    not_applied: list[str] | None = None
+    """Fields of the request that had no effect."""
 
 
 @router.post("/generations", response_model=ImagesAnswer, responses=ANSWERS)
@@ -85,7 +91,8 @@ async def answer(
         pictures = services.backend.pictures
         data = await asyncio.to_thread(_read_all, pictures, made, body.output_compression)
     text = await asyncio.to_thread(_as_json, body, made, data)
-    return Response(text, media_type="application/json", headers=made.headers())
+    headers = {**made.headers(), **not_applied_header(body.not_applied())}
+    return Response(text, media_type="application/json", headers=headers)
 
 
 async def _link(
@@ -112,6 +119,8 @@ def _as_json(body: ImagesBody, made: GenerationOutcome, data: list[ImageAnswer])
         data=data,
         output_format=body.output_format or "png",
         size=f"{first.width}x{first.height}",
+        quality=body.answered_quality,
+        not_applied=body.not_applied() or None,
     ).model_dump_json(exclude_none=True)
 
 

@@ -1,19 +1,32 @@
-"""The bodies of generations and edits. Unknown fields are ignored."""
+"""The bodies of generations and edits. Fields that have no effect are listed in the answer."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from sdtui.core.errors import Problem
 from sdtui.server.dialects import BOOLS_AS_NUMBERS, body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError
+from sdtui.server.ignored_fields import IgnoredFields
 
 _OPENAI_MODEL = re.compile(r"(dall-e-|gpt-image-|chatgpt-image-)[\w.-]*", re.ASCII)
 _NAMES = names_in("openai")
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
+_QUALITIES: tuple[Literal["low", "medium", "high"], ...] = ("low", "medium", "high")
+_IGNORED = IgnoredFields(
+    harmless=frozenset(("user", "moderation", "metadata", "safety_identifier")),
+    defaults={
+        "quality": ("auto", "standard"),
+        "style": ("vivid",),
+        "input_fidelity": ("low",),
+    },
+)
+"""Fields and defaults of OpenAI's reference of images, November 2025."""
+_FILES = ("image", "image[]", "mask", "markup")
+"""The files in the form of an edit."""
 _Seed = Annotated[
     int | None,
     limits_of("seed", ge=-1),
@@ -26,7 +39,11 @@ _Seed = Annotated[
 class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignore[misc]
     """The pictures to generate; seed, steps and the like are additions of sdtui."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        extra="allow",
+        json_schema_extra={"examples": [{"prompt": "a red apple", "size": "auto"}]},
+    )
 
     prompt: Annotated[str, limits_of("prompt")]
     seed: _Seed = None
@@ -41,6 +58,8 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
     output_compression: int | None = Field(None, ge=0, le=100)
     """Quality of JPEG and WebP, in percent."""
     background: Literal["auto", "opaque"] | None = None
+    quality: str | None = Field(None, max_length=20)
+    """Without effect: `steps` decides."""
     stream: bool | None = None
     """True = answer with server-sent events: partial pictures, then each finished one."""
     partial_images: int | None = Field(None, ge=0, le=3)
@@ -57,6 +76,15 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
             "height": height,
         }
         return {name: value for name, value in values.items() if value is not None}
+
+    def not_applied(self) -> list[str]:
+        """The fields of the request that had no effect."""
+        return _IGNORED.named({"quality": self.quality, **(self.model_extra or {})})
+
+    @property
+    def answered_quality(self) -> Literal["low", "medium", "high"]:
+        """The quality in answers: as requested if it is one that answers may have."""
+        return next((each for each in _QUALITIES if each == self.quality), "high")
 
     @property
     def wants_links(self) -> bool:
@@ -82,8 +110,18 @@ class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignor
 class EditBody(body_with_fields("openai", input_images=True), ImagesBody):  # type: ignore[misc]
     """The pictures to generate from a picture."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"prompt": "a green apple", "size": "auto"}]}
+    )
+
     prompt: Annotated[str, limits_of("prompt")]
     seed: _Seed = None
     size: str | None = Field(None, max_length=20)
     """WIDTHxHEIGHT, or "auto" = the aspect ratio of the picture, with about as many pixels as the
     model's native size."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_files(cls, values: Any) -> Any:
+        """Leave out the files that the route takes itself."""
+        return {name: value for name, value in values.items() if name not in _FILES}

@@ -17,9 +17,11 @@ from starlette.types import Receive, Scope, Send
 from sdtui.jobs import Job, JobPicture
 from sdtui.requests.events import Attempt, Cancelled, Failed, FinalEvent, Preview, Saved
 from sdtui.server.api.openai.schemas import ImagesBody
+from sdtui.server.api.openai.usage import Usage
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import ApiError, from_failed, openai_error
 from sdtui.server.files import picture_base64
+from sdtui.server.outcome_headers import not_applied_header
 from sdtui.server.previews import enlarged_size, preview_base64
 from sdtui.server.services.generation import goes_on_later, until_saved, was_cancelled
 from sdtui.server.streaming import UNBUFFERED, ServerSentEvent, as_lines
@@ -35,7 +37,7 @@ class PictureEvent(BaseModel):
     b64_json: str
     created_at: int
     size: str
-    quality: Literal["auto"] = "auto"
+    quality: str
     background: Literal["opaque"] = "opaque"
     output_format: str
 
@@ -53,7 +55,9 @@ class CompletedEvent(PictureEvent):
     seed: int
     changed: list[str] = []
     """What the retry policy changed of the picture that was asked for."""
-    usage: None = None
+    not_applied: list[str] = []
+    """Fields of the request that had no effect."""
+    usage: Usage = Usage()
 
 
 class PictureStream(StreamingResponse):
@@ -70,7 +74,8 @@ class PictureStream(StreamingResponse):
         self._request_id = request_id
         self._is_over = self._is_kept = False
         self._changed: list[str] = []
-        super().__init__(self._lines(), media_type="text/event-stream", headers=UNBUFFERED)
+        headers = {**UNBUFFERED, **not_applied_header(body.not_applied())}
+        super().__init__(self._lines(), media_type="text/event-stream", headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; called by Starlette."""
@@ -129,6 +134,7 @@ class PictureStream(StreamingResponse):
             created_at=int(time.time()),
             size=f"{size[0]}x{size[1]}",
             output_format=picture_format,
+            quality=self._body.answered_quality,
             partial_image_index=index,
         )
         return ServerSentEvent(name, data)
@@ -146,6 +152,8 @@ class PictureStream(StreamingResponse):
             created_at=int(time.time()),
             size=f"{width}x{height}",
             output_format=self._body.output_format or "png",
+            quality=self._body.answered_quality,
+            not_applied=self._body.not_applied(),
             seed=saved.seed,
             changed=self._changed,
         )
