@@ -32,7 +32,7 @@ _WITHOUT_SPACES = (
 )
 """Unicode blocks of scripts that put no spaces between words, and of Korean: first, last."""
 
-_ACCENTED = re.compile("([A-Za-z])[\u0300-\u036f]+")
+_ACCENTED = re.compile(r"([A-Za-z\s])[\u0300-\u036f]+")
 _LETTER = re.compile("\0(.)(?:(?=\1*\0(.)))?")
 _TOKEN = re.compile(r"(?:[A-Za-z0-9]|[^\x00-\x7f])+")
 

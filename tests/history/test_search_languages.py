@@ -22,7 +22,8 @@ PROMPTS = (
     "ကြောင်လေးအိပ်နေသည်",
     "好。きれい、ｶﾞﾝﾀﾞﾑ ＡＢＣ１２３ 人々 スーパー",
     "𠮷野家の𩸽定食、葛\U000e0100飾区 4K画質 Tシャツ",
-    "cute🐱🐯 👩‍🎨 ❤️ हिन्दी में बिल्ली, Ёлка, crème brûlée",
+    "cute🐱🐯 👩‍🎨 ❤️ हिन्दी में बिल्ली, Ёлка, crème brûlée, it´s Heinestraße",
+    "步2，重跑gen-itgc后50条：ㅋㅋㅋ ㇰㇱ",
 )
 
 
@@ -74,7 +75,7 @@ def found(history: History, query: str) -> list[int]:
         ("女の子masterpiece", [1]),
         ("好きmasterpiece", []),
         ("女 -猫", [0]),
-        ("-女 -고양이 -แมว", [4, 5, 6, 7, 8, 9]),
+        ("-女 -고양이 -แมว", [4, 5, 6, 7, 8, 9, 10]),
         ('"女の子 masterpiece"', [1]),
         ('"masterpiece, 高画"', [1]),
         ('"女の子"', [1]),
@@ -87,7 +88,7 @@ def found(history: History, query: str) -> list[int]:
         ("seed<1 女", [0]),
         ("model:水墨 女", [0, 1]),
         ("-model:水墨", []),
-        ("model:风", list(range(10))),
+        ("model:风", list(range(11))),
         ("model:墨水", []),
         ("女の子　高画質", [1]),
         # forms of the same letters
@@ -129,6 +130,15 @@ def found(history: History, query: str) -> list[int]:
         ("creme brulee", [9]),
         ('"CRÈME BRU', [9]),
         ("rème", []),
+        ("it's", [9]),
+        ("heinestrasse", [9]),
+        # words and digits next to letters and punctuation of other scripts
+        ("itgc", [10]),
+        ("gen", [10]),
+        ("50条", [10]),
+        ("0条", []),
+        ("ㅋㅋ", [10]),
+        ("ㇰㇱ", [10]),
     ],
 )
 def test_words_are_found_in_sentences_without_spaces(
@@ -155,7 +165,7 @@ def test_query_that_is_not_begun_yet_finds_everything(filled: History, query: st
 
 def test_every_beginning_of_a_query_finds_what_the_whole_finds(filled: History) -> None:
     for prompt in PROMPTS:
-        letters = unicodedata.normalize("NFKC", prompt)  # each letter whole, as it is typed
+        letters = prompt.replace("ｶﾞﾝﾀﾞﾑ", "ガンダム")  # each letter whole, as it is typed
         for end in range(1, len(letters) + 1):
             if letters[:end].strip() and letters[end - 1].isalpha():
                 assert prompt in [entry.prompt for entry in filled.entries(letters[:end]).entries]
