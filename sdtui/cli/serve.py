@@ -87,6 +87,13 @@ _KEY = "SDTUI_API_KEY"
     help="Pictures of one job.",
 )
 @click.option(
+    "--keep",
+    multiple=True,
+    metavar="RULE",
+    help="Which pictures are kept: none, 30d (days), 20GiB; may be repeated. Others, unless"
+    " starred, are deleted, whoever made them. [all]",
+)
+@click.option(
     "--policy",
     type=click.Choice(Policy),
     help="What may be done when memory runs out. [native API: as configured, others: strict]",
@@ -111,6 +118,7 @@ def serve(
     max_body: int,
     max_pixels: int,
     max_pictures: int,
+    keep: tuple[str, ...],
     policy: Policy | None,
     allow_downloads: bool,
 ) -> int:
@@ -124,6 +132,8 @@ def serve(
     from sdtui.core.settings import load_settings
 
     run, options_class = _import_server()
+    from sdtui.server.keep import parse_keep
+
     log_to_file()
     warn_on_stderr()
     settings = load_settings()
@@ -146,6 +156,7 @@ def serve(
         max_body=max_body * 2**20,
         max_pixels=max_pixels,
         max_pictures=max_pictures,
+        keep=parse_keep(keep),
         compatible_policy=policy or Policy.STRICT,
         allow_downloads=allow_downloads,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -96,6 +96,20 @@ class PictureFolder:
             self._check_inside(picture)
             self._check_inside(target)
             return move_picture(picture, target)
+
+    def delete_unless_starred(self, picture: Path) -> bool:
+        """Delete a picture and its JSON; returns False and leaves them if the JSON has a star."""
+        with self.readable_errors(picture), exclusive(self.lock):
+            self._check_inside(picture)
+            sidecar = names.sidecar_path(picture)
+            if parse_summary(read_bytes(sidecar)).starred:
+                return False
+            picture.unlink(missing_ok=True)  # before its JSON
+            sidecar.unlink(missing_ok=True)
+        if picture.parent != self.path:
+            with suppress(OSError):  # other pictures are in it
+                picture.parent.rmdir()
+        return True
 
     def trashed(self) -> tuple[Path, ...]:
         """The pictures in the trash, newest folder and name first."""

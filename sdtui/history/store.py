@@ -90,6 +90,12 @@ class History:
         self._list(saved.path)
         return saved
 
+    def encode(
+        self, image: Image, record: GenerationRecord, index: int, format: PictureFormat
+    ) -> bytes:
+        """Return the file of picture `index` of a run, which has its settings in it."""
+        return encode(image, record.of_image(index), format)
+
     def refresh(self, on_files_read: OnFilesRead | None = None) -> Changes:
         """Find pictures that were moved, copied in, deleted or left by killed processes.
 
@@ -206,6 +212,17 @@ class History:
         moved = self._folder.move(entry.path, self._folder.trash / relative)
         self._index.remove(self._name_of(entry), [entry.path.name])
         return moved
+
+    def delete_unless_starred(self, which: int | str | Path) -> bool:
+        """Delete a picture and its JSON for good; returns False and leaves it if it is starred.
+
+        Raises what `get` raises.
+        """
+        entry = self.get(which)
+        if not self._folder.delete_unless_starred(entry.path):
+            return False
+        self._index.remove(self._name_of(entry), [entry.path.name])
+        return True
 
     def trashed(self) -> tuple[Path, ...]:
         """The pictures in the trash, newest folder and name first."""

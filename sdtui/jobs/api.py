@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sdtui.models import ModelDescription, ModelSource, TokenCounter
     from sdtui.monitor import Sample
     from sdtui.requests.events import JobEvent
-    from sdtui.requests.record import GenerationRecord
+    from sdtui.requests.record import GenerationRecord, ImageRecord
     from sdtui.requests.request import GenerationRequest
 
 Subscriber = Callable[["JobEvent"], None]
@@ -104,6 +104,11 @@ class Jobs(Protocol):
         OutputError; the remaining pictures are still held then."""
         ...
 
+    def unsaved(self, job_id: str) -> tuple[ImageRecord, ...]:
+        """Return the pictures of a job that could not be written. `Pictures.read` has them with
+        the indexes after those of `Job.pictures`."""
+        ...
+
     def load(
         self,
         model: str,
@@ -169,7 +174,7 @@ class Models(Protocol):
 
 @dataclass(frozen=True)
 class JobPicture:
-    """A saved picture of a job, by its index in `Job.pictures`."""
+    """A picture of a job, by its index in `Job.pictures`, followed by those in `Jobs.unsaved`."""
 
     job: str
     index: int
@@ -224,6 +229,10 @@ class Pictures(Protocol):
 
     def trash(self, which: int | str | Path) -> Path:
         """Move a picture to the trash; return its new path."""
+        ...
+
+    def delete_unless_starred(self, which: int | str | Path) -> bool:
+        """Delete a picture for good; returns False and leaves it if it is starred."""
         ...
 
     def trashed(self) -> tuple[Path, ...]:

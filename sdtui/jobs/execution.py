@@ -93,13 +93,17 @@ def carry_out(
     report(Started(seed=request.seed or 0, num_images=request.num_images_per_prompt))
     saved: dict[int, ImageRecord] = {}
     outcome = JobOutcome(Cancelled())
+    problems: list[SdtuiError] = []
 
     def on_image(index: int, image: Image.Image, record: GenerationRecord) -> None:
         try:
             file = save_picture(store, image, record, index, job.output)
-        except SdtuiError:
+        except SdtuiError as error:
             outcome.unsaved.append(UnsavedPicture(image, record, index))
-            raise
+            if not job.output.continues_unsaved:
+                raise
+            problems.append(error)
+            return
         saved[index] = file.record.images[0]
         report(Saved(image_index=index, seed=file.record.seed, path=str(file.path)))
 
@@ -108,7 +112,7 @@ def carry_out(
     )
     images = tuple(saved.get(image.index, image) for image in result.record.images)
     record = result.record.model_copy(update={"images": images})
-    outcome.event = _closing_event(result.error, record)
+    outcome.event = _closing_event(result.error or next(iter(problems), None), record)
     return outcome
 
 

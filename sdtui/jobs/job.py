@@ -21,6 +21,9 @@ class Output(BaseModel):
     file: Path | None = None
     """The path of a job's only picture; its suffix sets the format."""
     format: PictureFormat = "png"
+    continues_unsaved: bool = False
+    """True if the job makes its other pictures too when one can't be written. All of them are held
+    in memory."""
 
 
 class Job(BaseModel):

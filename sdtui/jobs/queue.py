@@ -11,7 +11,7 @@ from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import QueueClosedError
 from sdtui.core.settings import Settings
 from sdtui.jobs.api import Subscriber
-from sdtui.jobs.execution import JobOutcome, PictureStore
+from sdtui.jobs.execution import JobOutcome, PictureStore, UnsavedPicture
 from sdtui.jobs.generator import MakeGenerator, make_generator
 from sdtui.jobs.job import Job, Output
 from sdtui.jobs.preload import Preloader, PreloadTask
@@ -20,6 +20,7 @@ from sdtui.jobs.subscribers import Subscribers, envelope_of
 from sdtui.jobs.unsaved import UnsavedPictures
 from sdtui.jobs.worker import Task, Worker
 from sdtui.requests.events import Event, Queued, Superseded
+from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
 
 
@@ -141,12 +142,21 @@ class JobQueue:
 
     def save_again(self, job_id: str) -> list[str]:
         saved = []
-        for path in self._unsaved.save(self.job(job_id)):
-            saved.append(path)
+        for file in self._unsaved.save(self.job(job_id)):
+            saved.append(str(file.path))
             with self._changed:
-                pictures = self._state.jobs[job_id].pictures
-                self._state.replace(job_id, pictures=(*pictures, path))
+                self._state.add_saved(job_id, file)
         return saved
+
+    def unsaved(self, job_id: str) -> tuple[ImageRecord, ...]:
+        return tuple(
+            each.record.of_image(each.index).images[0] for each in self._unsaved.of_job(job_id)
+        )
+
+    def unsaved_picture(self, job_id: str, index: int) -> UnsavedPicture | None:
+        """Return a held picture by its index in `unsaved`."""
+        held = self._unsaved.of_job(job_id)
+        return held[index] if 0 <= index < len(held) else None
 
     # State
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import JobState
 from sdtui.core.errors import QueueFullError
-from sdtui.jobs.execution import JobOutcome, finished_job
+from sdtui.jobs.execution import JobOutcome, SavedFile, finished_job
 from sdtui.jobs.job import Job
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Cancelled, JobEvent
@@ -102,6 +102,22 @@ class QueueState:
         for old in forgotten:
             del self.jobs[old]
         return forgotten
+
+    def add_saved(self, job_id: str, file: SavedFile) -> None:
+        """Add a picture that was saved after the end of its job, which is done with the last."""
+        job = self.jobs[job_id]
+        pictures = (*job.pictures, str(file.path))
+        changes: dict[str, object] = {"pictures": pictures}
+        record = job.record
+        if record is not None:
+            image = file.record.images[0]
+            images = [image if each.index == image.index else each for each in record.images]
+            record = record.model_copy(update={"images": tuple(images)})
+        if job.state is JobState.FAILED and len(pictures) == job.request.num_images_per_prompt:
+            changes |= {"state": JobState.DONE, "error": None, "error_type": ""}
+            if record is not None:
+                record = record.model_copy(update={"success": True, "error": None})
+        self.replace(job_id, **changes, record=record)
 
     def replace(self, job_id: str, **changes: object) -> Job:
         """Replace fields of a job."""

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Iterator
 
 from sdtui.core.errors import OutputError
-from sdtui.jobs.execution import PictureStore, UnsavedPicture, save_picture
+from sdtui.jobs.execution import PictureStore, SavedFile, UnsavedPicture, save_picture
 from sdtui.jobs.job import Job
 
 _HELD = 20
 """Number of jobs whose pictures are held; those of older jobs are dropped."""
+_HELD_PIXELS = 128 * 2**20
+"""Pixels of all held pictures, of three bytes each; beyond that only those of the newest job."""
 
 
 class UnsavedPictures:
@@ -25,8 +27,21 @@ class UnsavedPictures:
         """Hold the pictures that a job could not write."""
         with self._lock:
             self._pictures[job_id] = pictures
-            for old in list(self._pictures)[:-_HELD]:
-                self._pictures.pop(old)
+            for old in list(self._pictures)[:-1]:
+                if len(self._pictures) > _HELD or self._pixels() > _HELD_PIXELS:
+                    self._pictures.pop(old)
+
+    def _pixels(self) -> int:
+        return sum(
+            each.image.width * each.image.height
+            for pictures in self._pictures.values()
+            for each in pictures
+        )
+
+    def of_job(self, job_id: str) -> tuple[UnsavedPicture, ...]:
+        """Return the pictures of a job, in their order."""
+        with self._lock:
+            return tuple(self._pictures.get(job_id, ()))
 
     def forget(self, job_id: str) -> None:
         """Drop the pictures of a job."""
@@ -36,9 +51,9 @@ class UnsavedPictures:
     def __len__(self) -> int:
         return len(self._pictures)
 
-    def save(self, job: Job) -> Iterator[str]:
-        """Write a job's pictures one by one and yield the path of each. Raises OutputError; the
-        remaining pictures are still held then."""
+    def save(self, job: Job) -> Iterator[SavedFile]:
+        """Write a job's pictures one by one and yield each. Raises OutputError; the remaining
+        pictures are still held then."""
         while (picture := self._take(job.id)) is not None:
             try:
                 file = save_picture(
@@ -48,7 +63,7 @@ class UnsavedPictures:
                 with self._lock:
                     self._pictures.setdefault(job.id, []).insert(0, picture)
                 raise
-            yield str(file.path)
+            yield file
 
     def _take(self, job_id: str) -> UnsavedPicture | None:
         with self._lock:

@@ -33,13 +33,13 @@ from sdtui.server.middleware.body_limit import BodyLimitMiddleware
 from sdtui.server.middleware.proxy import PathMiddleware
 from sdtui.server.middleware.request_id import RequestIdMiddleware
 from sdtui.server.openapi import documented_app
-from sdtui.server.outcome_headers import CHANGED, NOT_APPLIED
+from sdtui.server.outcome_headers import CHANGED, NOT_APPLIED, WARNING
 from sdtui.server.routing import methods_at
 
 _log = logging.getLogger(__name__)
 _EXPOSED = (
     *("X-Request-ID", "Retry-After", "X-Should-Retry", "Location", "X-Seed", "X-Job"),
-    *(CHANGED, NOT_APPLIED),
+    *(CHANGED, NOT_APPLIED, WARNING),
 )
 _DESCRIPTION = (
     "Pictures from prompts: the API of sdtui, and those of AUTOMATIC1111 and OpenAI for their "

@@ -15,6 +15,7 @@ from sdtui.server.metrics import Metrics
 from sdtui.server.options import ServerOptions
 from sdtui.server.services.a1111_state import A1111State
 from sdtui.server.services.job_events import JobEventBroker
+from sdtui.server.services.retention import Retention
 from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.signed_links import SignedLinks, read_secret
 from sdtui.server.services.uploads import Uploads
@@ -36,6 +37,7 @@ class ServerServices:
     job_events: JobEventBroker
     a1111: A1111State
     links: SignedLinks
+    retention: Retention
     parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARSED_AT_ONCE))
     """Held while a large body is parsed."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,6 +63,7 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
         job_events=JobEventBroker(),
         a1111=A1111State(checkpoint=settings.model),
         links=SignedLinks(read_secret(folder / "link_secret")),
+        retention=Retention(backend.pictures, options.keep, folder / "pictures"),
     )
 
 

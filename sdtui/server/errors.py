@@ -136,7 +136,8 @@ def from_sdtui(error: SdtuiError, headers: Mapping[str, str] | None = None) -> A
             replace(each, field=shortened(each.field)) for each in error.problems[:MOST_PROBLEMS]
         ]
         error = InvalidRequestError(problems)
-    return ApiError(_STATUSES.get(name, 500), name, str(error), problems=problems, headers=headers)
+    message = public_message(str(error), name)
+    return ApiError(_STATUSES.get(name, 500), name, message, problems=problems, headers=headers)
 
 
 def from_failed(event: Failed, job: Job | None = None) -> ApiError:
@@ -154,10 +155,13 @@ def from_failed(event: Failed, job: Job | None = None) -> ApiError:
 
 
 def public_message(error: str, error_type: str, job: Job | None = None) -> str:
-    """The message of an error for clients, without internal errors and paths of uploads."""
+    """The message of an error for clients, without internal errors and paths of the server."""
     if not error_type:
         where = f" under job {job.id}" if job is not None else ""
         return f"sdtui met an internal error, which the log describes{where}."
+    if error_type == "OutputError":
+        reason = error.partition(" can't be written: ")[2]
+        return f"The picture can't be saved on the server: {reason}" if reason else error
     for path in job.request.input_images().values() if job is not None else ():
         error = error.replace(str(path), "that was sent")
     return error

@@ -144,6 +144,7 @@ class Server(uvicorn.Server):
         )
         unsubscribes = [services.backend.jobs.subscribe(each) for each in subscribers]
         saving = asyncio.ensure_future(queue_persistence.run())
+        deleting = asyncio.ensure_future(services.retention.run())
         services.backend.hardware.start()
         await asyncio.to_thread(queue_persistence.take_over)
         with suppress(QueueClosedError):  # shut down in the meantime
@@ -154,6 +155,7 @@ class Server(uvicorn.Server):
         yield
         if self._shutdown_task is not None:
             await self._shutdown_task
+        deleting.cancel()
         queue_persistence.stop()
         await saving
         await asyncio.to_thread(services.backend.close, _LAST_SECONDS)

@@ -99,6 +99,10 @@ class Metrics:
         known = method if method in _METHODS else "other"  # clients may send any method
         self._requests.labels(known, route, str(status)).observe(seconds)
 
+    def note_saved(self, count: int) -> None:
+        """Count pictures that were saved after the end of their job."""
+        self._pictures.inc(count)
+
     def put(self, envelope: JobEvent) -> None:
         """Count an event. Called by the queue, on any thread."""
         event = envelope.event

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sdtui.core.enums import Policy
 from sdtui.core.errors import SettingsError
+from sdtui.server.keep import Keep
 from sdtui.server.scopes import without_default_port
 
 PREFIX = re.compile(r"(/[\w~-][\w.~-]*)*", re.ASCII)
@@ -51,6 +52,8 @@ class ServerOptions:
     """Addresses and networks of proxies whose headers are believed; "*" = all."""
     allowed_hosts: tuple[str, ...] = ()
     """Further names of the server in lower case, for requests without a key; "*" = all."""
+    keep: Keep = field(default_factory=Keep)
+    """Which pictures are kept."""
     allow_downloads: bool = False
     """True if requests may name any model of the hub, which is then downloaded."""
 

@@ -10,13 +10,15 @@ CHANGED = "X-Sdtui-Changed"
 """What the retry policy changed of the pictures that were asked for."""
 NOT_APPLIED = "X-Sdtui-Not-Applied"
 """Fields and options of the request that had no effect."""
+WARNING = "X-Sdtui-Warning"
+"""What went wrong although the answer has the pictures."""
 _ASCII = str.maketrans({"×": "x", "→": "to"})
 
 
-def changed_header(records: Iterable[GenerationRecord]) -> dict[str, str]:
-    """Return the header with what differs from the request, or no header."""
+def outcome_headers(records: Iterable[GenerationRecord], warnings: Iterable[str]) -> dict[str, str]:
+    """Return headers with what differs from the request, and with warnings; none if all is well."""
     changes = (each.changes for record in records for each in record.attempts if not each.lossless)
-    return _header(CHANGED, changes)
+    return _header(CHANGED, changes) | _header(WARNING, warnings)
 
 
 def not_applied_header(names: Iterable[str]) -> dict[str, str]:

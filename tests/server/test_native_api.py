@@ -82,9 +82,9 @@ def test_uploaded_init_image_is_used_and_deleted(
         ({"sampler": "DPM++ 2M Caras"}, 422, 'did you mean "DPM++ 2M Karras"?'),
         ({"no_such_field": 1}, 422, "no_such_field"),
         ({f"no_such_field_{number}": 1 for number in range(90)}, 422, "no_such_field_7"),
-        ({f"no_such_field_{number}": 1 for number in range(200_000)}, 422, "has 200004 fields"),
+        ({f"no_such_field_{number}": 1 for number in range(40_000)}, 422, "has 40004 fields"),
         ({"no_such_field" * 1000: 1}, 422, "no_such_field"),
-        ({"width": [[]] * 100_000}, 422, "width: must be a whole number, not a list"),
+        ({"width": [[]] * 40_000}, 422, "width: must be a whole number, not a list"),
         ({"prompt": {"a": 1}}, 422, "not an object"),
         ({"strength": 0.5}, 422, "init_image"),
         ({"model": "pokcet"}, 404, 'Did you mean "pocket"?'),
@@ -192,13 +192,17 @@ def test_unsaved_picture_can_be_saved_later(scripted: Live) -> None:
     folder.parent.mkdir(exist_ok=True)
     folder.write_text("in the way")
     with scripted.client() as ask:
-        failed = ask.post("/generate", json={"prompt": "x"})
-        assert failed.status_code == 507
-        job = failed.json()["error"]["job"]
+        unsaved = ask.post("/generate", json={"prompt": "x"})
+        assert unsaved.status_code == 200
+        job = unsaved.json()["job"]
         assert ask.post(f"/jobs/{job}/save").status_code == 507
         folder.unlink()
         saved = ask.post(f"/jobs/{job}/save")
         assert saved.status_code == 200
+        assert (saved.json()["state"], saved.json()["error"]) == ("done", None)
+        assert saved.json()["record"]["success"]
+        assert saved.json()["record"]["images"][0]["path"].startswith(str(folder))
+        assert "sdtui_pictures_total 1.0" in ask.get("/metrics").text
         assert ask.get(saved.json()["pictures"][0]).content[:4] == b"\x89PNG"
         assert ask.post(f"/jobs/{job}/save").status_code == 409
         assert ask.post("/jobs/none/save").status_code == 404

@@ -16,7 +16,7 @@ from sdtui.jobs.api import DownloadSubscriber, Subscriber
 from sdtui.models import ModelDescription, ModelSource, NativeValues, SourceKind, TokenCounter
 from sdtui.monitor import Sample
 from sdtui.requests.events import Event, JobEvent, Queued, Started
-from sdtui.requests.record import GenerationRecord
+from sdtui.requests.record import GenerationRecord, ImageRecord
 from sdtui.requests.request import GenerationRequest
 from tests.support.records import NOON, picture, record
 
@@ -108,6 +108,10 @@ class FakeJobs:
     def save_again(self, job_id: str) -> list[str]:
         del job_id
         return []
+
+    def unsaved(self, job_id: str) -> tuple[ImageRecord, ...]:
+        del job_id
+        return ()
 
     def load(
         self,
@@ -226,6 +230,13 @@ class FakePictures:
         entry = self.get(which)
         self._entries.remove(entry)
         return self.trash_folder / entry.path.name
+
+    def delete_unless_starred(self, which: int | str | Path) -> bool:
+        entry = self.get(which)
+        if entry.starred:
+            return False
+        self._entries.remove(entry)
+        return True
 
     def trashed(self) -> tuple[Path, ...]:
         return ()

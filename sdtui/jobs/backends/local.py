@@ -11,6 +11,7 @@ from sdtui.core.enums import JobState
 from sdtui.core.settings import Settings
 from sdtui.jobs.backends.models import LocalModels
 from sdtui.jobs.backends.pictures import LocalPictures
+from sdtui.jobs.execution import UnsavedPicture
 from sdtui.jobs.generator import MakeGenerator, make_generator
 from sdtui.jobs.job import Job
 from sdtui.jobs.queue import JobQueue
@@ -37,7 +38,9 @@ class LocalBackend:
     ) -> None:
         """`queue_folder` holds the queue files (default: in the state folder); `sample_interval` is
         in seconds. Raises SettingsError if the history can't be opened."""
-        self.pictures = LocalPictures(settings.pictures, self._find_job, index_file)
+        self.pictures = LocalPictures(
+            settings.pictures, self._find_job, index_file, self._find_unsaved
+        )
         self.jobs = JobQueue(settings, self.pictures, make_generator, queue_limit)
         self.models = LocalModels(settings.model_folders)
         self.hardware = make_monitor(sample_interval)
@@ -46,6 +49,9 @@ class LocalBackend:
 
     def _find_job(self, job_id: str) -> Job:
         return self.jobs.job(job_id)
+
+    def _find_unsaved(self, job_id: str, index: int) -> UnsavedPicture | None:
+        return self.jobs.unsaved_picture(job_id, index)
 
     def save_jobs(self) -> None:
         self._queue_file.save(self.jobs.jobs())

@@ -8,11 +8,17 @@ from pathlib import Path
 from sdtui.core.errors import HistoryError
 from sdtui.history import History
 from sdtui.jobs.api import JobPicture, PictureId
+from sdtui.jobs.execution import UnsavedPicture
 from sdtui.jobs.job import Job
 
 
 def _find_no_job(job_id: str) -> Job:
     raise KeyError(job_id)
+
+
+def _nothing_unsaved(job_id: str, index: int) -> UnsavedPicture | None:
+    del job_id, index
+    return None
 
 
 class LocalPictures(History):
@@ -23,16 +29,22 @@ class LocalPictures(History):
         folder: Path,
         find_job: Callable[[str], Job] = _find_no_job,
         index_file: Path | None = None,
+        find_unsaved: Callable[[str, int], UnsavedPicture | None] = _nothing_unsaved,
     ) -> None:
-        """`find_job` returns a job by its id, or raises KeyError; by default there are no jobs."""
+        """`find_job` returns a job by its id, or raises KeyError; by default there are no jobs.
+        `find_unsaved` returns a held picture by its job and its index in `Jobs.unsaved`."""
         super().__init__(folder, index_file)
         self._find_job = find_job
+        self._find_unsaved = find_unsaved
 
     @property
     def folder(self) -> Path:
         return self.pictures
 
     def read(self, picture: PictureId) -> bytes:
+        if isinstance(picture, JobPicture) and (held := self._unsaved(picture)) is not None:
+            picture_format = self._job(picture).output.format
+            return self.encode(held.image, held.record, held.index, picture_format)
         file = self.local_file(picture)
         if file is None:
             raise HistoryError("the picture is not there any more")
@@ -45,19 +57,27 @@ class LocalPictures(History):
         if not isinstance(picture, JobPicture):
             path = self.get(picture).path
             return path if self._is_in_place(path) else None
+        if self._unsaved(picture) is not None:
+            return None
         path, is_elsewhere = self._job_picture(picture)
         return path if (path.is_file() if is_elsewhere else self._is_in_place(path)) else None
 
     def _job_picture(self, picture: JobPicture) -> tuple[Path, bool]:
         """Return a picture's path, and whether its job has its own output path."""
-        try:
-            job = self._find_job(picture.job)
-        except KeyError as error:
-            raise HistoryError(f"there is no job {picture.job} (any more)") from error
+        job = self._job(picture)
         if not 0 <= picture.index < len(job.pictures):
             raise HistoryError(f"job {picture.job} has no picture {picture.index} (yet)")
         is_elsewhere = job.output.folder is not None or job.output.file is not None
         return Path(job.pictures[picture.index]), is_elsewhere
+
+    def _job(self, picture: JobPicture) -> Job:
+        try:
+            return self._find_job(picture.job)
+        except KeyError as error:
+            raise HistoryError(f"there is no job {picture.job} (any more)") from error
+
+    def _unsaved(self, picture: JobPicture) -> UnsavedPicture | None:
+        return self._find_unsaved(picture.job, picture.index - len(self._job(picture).pictures))
 
     def _is_in_place(self, path: Path) -> bool:
         """True if a picture is still a regular file in the pictures folder: a link that replaced it

@@ -20,12 +20,12 @@ from sdtui.core.errors import (
     SdtuiError,
 )
 from sdtui.jobs import Job, JobPicture, JobState, Output
-from sdtui.requests.events import Cancelled, Failed, Finished
+from sdtui.requests.events import Cancelled, Failed, FinalEvent
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.server.dependencies import ServerServices
-from sdtui.server.errors import GONE, ApiError, ending, from_failed, from_sdtui
-from sdtui.server.outcome_headers import changed_header
+from sdtui.server.errors import GONE, ApiError, ending, from_failed, from_sdtui, public_message
+from sdtui.server.outcome_headers import outcome_headers
 from sdtui.server.services.job_events import Subscription
 from sdtui.server.services.uploads import input_images
 
@@ -35,14 +35,14 @@ _MAX_RETRY_AFTER = 600
 
 @dataclass(frozen=True)
 class Picture:
-    """A saved picture."""
+    """A finished picture."""
 
     id: JobPicture
     index: int
     """Index in the request."""
     seed: int
     path: str
-    """Path on the machine of the backend."""
+    """Path on the machine of the backend; empty if it could not be saved."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,20 @@ class GenerationOutcome:
     """How a job ended, and its pictures."""
 
     job: str
-    event: Finished | Cancelled
+    event: FinalEvent
+    """`Failed` if all pictures were made, but not all were saved."""
     pictures: tuple[Picture, ...]
 
     def headers(self) -> dict[str, str]:
-        """What differs from the request."""
-        return changed_header([self.record] if self.record else [])
+        """What differs from the request, and warnings."""
+        return outcome_headers([self.record] if self.record else [], self.warnings)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong although the pictures were made."""
+        if not isinstance(self.event, Failed):
+            return ()
+        return (public_message(str(self.event), self.event.error_type),)
 
     @property
     def record(self) -> GenerationRecord | None:
@@ -133,8 +141,14 @@ def submit(
     output: Output | None = None,
     *,
     front: bool = False,
+    is_kept: bool = True,
 ) -> Job:
-    """Submit a request. Raises ApiError: 429 if the queue is full, 503 during shutdown."""
+    """Submit a request. Unless `is_kept`, its pictures are deleted after an hour.
+
+    Raises ApiError: 429 if the queue is full, 503 during shutdown.
+    """
+    output = services.retention.output(output, is_kept=is_kept)
+    output = output.model_copy(update={"continues_unsaved": True})
     try:
         return services.backend.jobs.submit(request, output, front=front)
     except SdtuiError as error:
@@ -176,7 +190,7 @@ async def wait_for(services: ServerServices, http: Request, job: Job) -> Generat
     Raises ApiError if the job fails, or is saved for the next start of the server.
     """
     with services.job_events.subscribe(job.id) as subscription:
-        ended = asyncio.ensure_future(_until_ended(job, subscription))
+        ended = asyncio.ensure_future(_until_ended(services, job, subscription))
         disconnected = asyncio.ensure_future(_until_disconnected(http))
         saved = asyncio.ensure_future(until_saved(services, job.id))
         tasks = (ended, disconnected, saved)
@@ -241,16 +255,28 @@ def holding_uploads(services: ServerServices, request: GenerationRequest) -> Ite
         services.uploads.forget(uploads - input_images(job for job in jobs if job.remaining()))
 
 
-async def _until_ended(job: Job, subscription: Subscription) -> GenerationOutcome:
+def unsaved_pictures(services: ServerServices, job: Job, saved: int) -> list[Picture]:
+    """Return the finished pictures of a job that could not be saved, of which `saved` were."""
+    return [
+        Picture(JobPicture(job.id, saved + number), image.index, image.seed or 0, "")
+        for number, image in enumerate(services.backend.jobs.unsaved(job.id))
+    ]
+
+
+async def _until_ended(
+    services: ServerServices, job: Job, subscription: Subscription
+) -> GenerationOutcome:
     pictures: list[Picture] = []
     async for envelope in subscription:
         event = envelope.event
         if event.kind == "saved":
             picture = JobPicture(job.id, len(pictures))
             pictures.append(Picture(picture, event.image_index, event.seed, event.path))
-        elif isinstance(event, Failed):
-            raise from_failed(event, job)
-        elif isinstance(event, Finished | Cancelled):
+        elif isinstance(event, FinalEvent):
+            pictures += unsaved_pictures(services, job, len(pictures))
+            is_complete = len(pictures) == job.request.num_images_per_prompt
+            if isinstance(event, Failed) and not is_complete:
+                raise from_failed(event, job)
             return GenerationOutcome(
                 job.id, event, tuple(sorted(pictures, key=lambda each: each.index))
             )

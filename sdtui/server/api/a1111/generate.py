@@ -26,7 +26,7 @@ from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.dialects import names_in
 from sdtui.server.errors import GONE, ApiError, documented
 from sdtui.server.files import picture_base64
-from sdtui.server.outcome_headers import changed_header, not_applied_header
+from sdtui.server.outcome_headers import not_applied_header, outcome_headers
 from sdtui.server.routing import GenerationRoute
 from sdtui.server.services.generation import (
     GenerationOutcome,
@@ -77,7 +77,7 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
         services.a1111.checkpoint = values["model"]
     pictures = services.backend.pictures if body.send_images else None
     text = await asyncio.to_thread(_as_json, body, request, parts, pictures)
-    headers = changed_header(part.record for part in parts)
+    headers = outcome_headers((part.record for part in parts), _warnings(parts))
     headers |= not_applied_header(body.not_applied())
     return Response(text, media_type="application/json", headers=headers)
 
@@ -99,6 +99,7 @@ class _Part:
 
     record: GenerationRecord
     pictures: tuple[Picture, ...]
+    warnings: tuple[str, ...]
 
 
 async def _make(
@@ -115,12 +116,12 @@ async def _make(
     front = False
     with holding_uploads(services, request):
         while remaining is not None:
-            job = submit(services, remaining, output, front=front)
+            job = submit(services, remaining, output, front=front, is_kept=body.save_images)
             front = True
             with _asked_by(services, http, job.id):
                 made = await wait_for(services, http, job)
                 if made.record is not None and made.pictures:
-                    parts.append(_Part(made.record, made.pictures))
+                    parts.append(_Part(made.record, made.pictures, made.warnings))
                 was_skipped = job.id in services.a1111.skipped
                 if not was_skipped and job.id not in services.a1111.interrupted:
                     all_made(services, made)
@@ -152,7 +153,7 @@ def behind_skipped(
     """The request for the pictures after a skipped iteration; None if there are none. Pictures of
     later iterations in the same batch are generated again."""
     done = (len(made.pictures) // body.batch_size + 1) * body.batch_size
-    if made.event.kind == "finished" or done >= request.num_images_per_prompt:
+    if made.event.kind != "cancelled" or done >= request.num_images_per_prompt:
         return None
     assert request.seed is not None
     return replace(
@@ -174,6 +175,10 @@ def _as_json(
         ),
         info=json.dumps(_info(body, request, parts), ensure_ascii=False),
     ).model_dump_json()
+
+
+def _warnings(parts: list[_Part]) -> list[str]:
+    return list(dict.fromkeys(each for part in parts for each in part.warnings))
 
 
 def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> dict[str, Any]:
@@ -198,6 +203,7 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
         "styles": [],
         "is_using_inpainting_conditioning": False,
         "not_applied": body.not_applied(),
+        "warnings": _warnings(parts),
         "infotexts": [
             write_infotext(part.record.of_image(each.index))
             for part in parts

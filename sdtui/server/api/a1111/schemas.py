@@ -88,6 +88,9 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     infotext: str | None = Field(None, max_length=100_000)
     """An infotext with values for fields that the request doesn't have."""
     send_images: bool = True
+    save_images: bool = True
+    """False = the pictures are not kept: they are deleted after an hour. A1111's default is
+    false."""
     restore_faces: bool | None = None
     tiling: bool | None = None
     eta: Any = None

@@ -29,7 +29,7 @@ class PictureAnswer(BaseModel):
     """The PNG file, with its settings in it."""
     seed: int
     path: str
-    """Where it was saved."""
+    """Where it was saved; empty if it could not be saved."""
 
 
 class GenerateAnswer(PictureAnswer):
@@ -41,6 +41,8 @@ class GenerateAnswer(PictureAnswer):
     record: GenerationRecord
     more: list[PictureAnswer]
     """The other pictures, if several were requested."""
+    warnings: list[str] = []
+    """What went wrong although the pictures were made."""
 
 
 @router.post(
@@ -105,6 +107,7 @@ def _as_json(pictures: Pictures, made: GenerationOutcome) -> str:
         generation_time=made.record.generation_time,
         record=made.record,
         more=more,
+        warnings=list(made.warnings),
     ).model_dump_json()
 
 

@@ -17,6 +17,7 @@ from sdtui.jobs import JobState
 from sdtui.models import ModelSource
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
+from sdtui.server.services.readiness import find_problem
 from sdtui.server.services.served_models import ServedModels
 
 router = APIRouter(tags=["sdtui"])
@@ -28,7 +29,7 @@ class HealthAnswer(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
 
     status: Literal["ok", "loading", "failed", "ending"]
-    """failed = the model can't be loaded, see `problem`."""
+    """failed = jobs would fail, see `problem`."""
     model_loaded: bool
     model: str | None
     """The model in memory."""
@@ -38,7 +39,7 @@ class HealthAnswer(BaseModel):
     queue_length: int
     queue_limit: int
     problem: str | None
-    """Why the model could not be loaded."""
+    """Why jobs would fail: the model can't be loaded, or pictures can't be saved."""
     running: str | None
     """The id of the running job."""
     version: str
@@ -71,28 +72,30 @@ async def root(http: Request) -> RedirectResponse:
 async def health(services: ServicesDep) -> HealthAnswer:
     """Return status, model and device."""
     model = services.job_events.model
-    loaded, problem = model.loaded, model.problem
+    loaded, found = model.loaded, await find_problem(services)
+    problem = str(model.problem) if model.problem else found.details if found else None
     return HealthAnswer(
-        status=_status(services),
+        status=_status(services, problem),
         model_loaded=loaded is not None,
         model=loaded.model if loaded else None,
         device=loaded.device if loaded else None,
         dtype=loaded.dtype if loaded else None,
         queue_length=sum(job.state is JobState.QUEUED for job in services.backend.jobs.jobs()),
         queue_limit=services.options.queue_limit,
-        problem=str(problem) if problem else None,
+        problem=problem,
         running=services.job_events.running,
         version=__version__,
     )
 
 
-def _status(services: ServerServices) -> Literal["ok", "loading", "failed", "ending"]:
+def _status(
+    services: ServerServices, problem: str | None
+) -> Literal["ok", "loading", "failed", "ending"]:
     if services.closing.is_set():
         return "ending"
-    model = services.job_events.model
-    if model.loading is not None:
+    if services.job_events.model.loading is not None:
         return "loading"
-    return "failed" if model.problem else "ok"
+    return "failed" if problem else "ok"
 
 
 @router.get("/livez", response_class=PlainTextResponse, responses=documented("sdtui"))
@@ -113,7 +116,8 @@ async def livez() -> str:
     },
 )
 async def readyz(services: ServicesDep) -> PlainTextResponse:
-    """Readiness probe: ready from the first loaded model until shutdown. Needs no key."""
+    """Readiness probe: ready from the first loaded model until shutdown, while jobs can succeed.
+    Needs no key."""
     if services.closing.is_set():
         return PlainTextResponse("ending", 503)
     model = services.job_events.model
@@ -121,6 +125,9 @@ async def readyz(services: ServicesDep) -> PlainTextResponse:
         # The reason is in /health, which needs a key.
         failed = model.problem is not None
         return PlainTextResponse("no model can be read" if failed else "reading a model", 503)
+    problem = await find_problem(services)
+    if problem is not None:
+        return PlainTextResponse(problem.summary, 503)
     return PlainTextResponse("ok")
 
 

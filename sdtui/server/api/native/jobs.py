@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.errors import HistoryError
 from sdtui.jobs import Job, JobPicture, JobState
-from sdtui.requests.events import FinalEvent
+from sdtui.requests.events import Failed, FinalEvent
 from sdtui.requests.record import GenerationRecord
 from sdtui.server.api.native.schemas import GenerateBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
@@ -178,12 +178,22 @@ async def _format(
         event = envelope.event
         if event.kind == "cancelled" and goes_on_later(services, envelope.job):
             return
+        if isinstance(event, Failed):
+            event = _public(services, envelope.job, event)
         if event.kind in FLEETING:
             yield ServerSentEvent(event.kind, event)
             continue
         count += 1
         if count > after:
             yield ServerSentEvent(event.kind, event, f"{services.job_events.run}-{count}")
+
+
+def _public(services: ServerServices, job_id: str, event: Failed) -> Failed:
+    """Return an event without what clients shouldn't see."""
+    job = find_job(services, job_id)
+    return event.model_copy(
+        update={"error": public_message(str(event), event.error_type, job), "hint": ""}
+    )
 
 
 def find_job(services: ServerServices, job_id: str) -> Job:
@@ -203,6 +213,7 @@ def answer_of(
     if position is None:
         ids = [each.id for each in services.backend.jobs.jobs()]
         position = ids.index(job.id) if job.id in ids else None
+    unsaved = services.backend.jobs.unsaved(job.id)
     return JobAnswer(
         id=job.id,
         url=url,
@@ -211,7 +222,7 @@ def answer_of(
         position=position if job.state is JobState.QUEUED else None,
         step=step.step if step else None,
         total_steps=step.total if step else None,
-        pictures=[f"{url}/pictures/{n}" for n in range(len(job.pictures))],
+        pictures=[f"{url}/pictures/{n}" for n in range(len(job.pictures) + len(unsaved))],
         error=public_message(job.error, job.error_type, job) if job.error else None,
         error_type=job.error_type or None,
         record=job.record,

@@ -105,6 +105,8 @@ async def _link(
 
 def _link_target(pictures: Pictures, picture: Picture) -> PictureId:
     """Prefer the history entry: jobs may be forgotten before a link ends."""
+    if not picture.path:
+        return picture.id
     try:
         return pictures.get(picture.path).id
     except HistoryError:  # not in the index yet

@@ -23,7 +23,12 @@ from sdtui.server.errors import ApiError, from_failed, openai_error
 from sdtui.server.files import picture_base64
 from sdtui.server.outcome_headers import not_applied_header
 from sdtui.server.previews import enlarged_size, preview_base64
-from sdtui.server.services.generation import goes_on_later, until_saved, was_cancelled
+from sdtui.server.services.generation import (
+    goes_on_later,
+    unsaved_pictures,
+    until_saved,
+    was_cancelled,
+)
 from sdtui.server.streaming import UNBUFFERED, ServerSentEvent, as_lines
 
 _SIDE = 512
@@ -110,9 +115,13 @@ class PictureStream(StreamingResponse):
                 elif isinstance(event, Saved):
                     picture = JobPicture(self._job.id, completed)
                     completed += 1
-                    yield await asyncio.to_thread(self._completed, event, picture)
+                    yield await asyncio.to_thread(self._completed, event.seed, picture)
                 elif isinstance(event, Failed):
-                    yield self._error(from_failed(event, self._job))
+                    unsaved = unsaved_pictures(self._services, self._job, completed)
+                    for each in unsaved:
+                        yield await asyncio.to_thread(self._completed, each.seed, each.id)
+                    if completed + len(unsaved) < self._job.request.num_images_per_prompt:
+                        yield self._error(from_failed(event, self._job))
                 elif isinstance(event, Cancelled):
                     yield self._error(was_cancelled(self._services, self._job.id))
 
@@ -139,7 +148,7 @@ class PictureStream(StreamingResponse):
         )
         return ServerSentEvent(name, data)
 
-    def _completed(self, saved: Saved, picture: JobPicture) -> ServerSentEvent:
+    def _completed(self, seed: int, picture: JobPicture) -> ServerSentEvent:
         name = f"{self._kind}.completed"
         encoded = picture_base64(
             self._services.backend.pictures, picture, self._body.output_compression
@@ -154,7 +163,7 @@ class PictureStream(StreamingResponse):
             output_format=self._body.output_format or "png",
             quality=self._body.answered_quality,
             not_applied=self._body.not_applied(),
-            seed=saved.seed,
+            seed=seed,
             changed=self._changed,
         )
         return ServerSentEvent(name, data)
