@@ -98,8 +98,7 @@ def read_incoming(path: Path) -> IncomingPicture:
     """Read a picture for import.
 
     Its record comes from the JSON next to it, the record inside it, or another tool's settings.
-    Raises ImageError if the picture can't be read or has no settings, InvalidRequestError if
-    these have no prompt.
+    Raises ImageError if the picture can't be read or has no settings.
     """
     data = _read_picture(path)
     try:
@@ -123,9 +122,11 @@ def _read_picture(path: Path) -> bytes:
 
 
 def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
-    """A record from another tool's settings. Raises InvalidRequestError without a prompt."""
+    """A record from another tool's settings. What they don't tell is None or empty."""
     width, height = _size(path)
-    request = GenerationRequest.parse({"model": UNKNOWN_MODEL, **found.values})
+    request = GenerationRequest.parse(
+        {"prompt": "", "model": UNKNOWN_MODEL, **found.values}, prompt_needed=False
+    )
     not_carried = tuple(f"not carried over: {each}" for each in found.not_carried)
     stated = found.stated
     settings = ImageSettings(
@@ -134,22 +135,32 @@ def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
         guidance_scale=stated.get("guidance_scale"),
         width=width,
         height=height,
+        batch_size=None,
+        vae_slicing=None,
+        vae_tiling=None,
         **{name: value for name, value in stated.items() if is_fact(name)},
     )
     seed = stated.get("seed")
     return GenerationRecord(
-        prompt=request.prompt,
-        negative_prompt=request.negative_prompt,
-        timestamp=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+        prompt=stated.get("prompt", ""),
+        negative_prompt=stated.get("negative_prompt", ""),
+        timestamp=_file_time(path),
         success=True,
         seed=seed,
-        generation_time=0.0,
         request=request,
         settings=settings,
         model=ModelRecord(name=request.model, source="", family=""),
         notices=(f"imported from {found.source}", *not_carried),
         images=(ImageRecord(index=0, seed=seed, width=width, height=height),),
     )
+
+
+def _file_time(path: Path) -> datetime:
+    """The time of a file in UTC; now if the calendar doesn't have it."""
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.now(UTC)
 
 
 def _size(path: Path) -> tuple[int, int]:

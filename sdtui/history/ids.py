@@ -21,9 +21,13 @@ def first_id(moment: datetime) -> int:
 
 
 def time_of(entry: int) -> datetime:
-    """The time of an entry by its id, in local time, or in UTC where there is no local time (in the
-    first hours of year 1 and in the last ones of year 9999)."""
-    moment = _EPOCH + min(timedelta(milliseconds=entry // IDS_PER_MILLISECOND), _LONGEST)
+    """The time of an entry by its id, in local time."""
+    return local_time(_EPOCH + min(timedelta(milliseconds=entry // IDS_PER_MILLISECOND), _LONGEST))
+
+
+def local_time(moment: datetime) -> datetime:
+    """The same time in the local time zone, or as it is where there is no local time (in the first
+    hours of year 1 and in the last ones of year 9999)."""
     try:
         return moment.astimezone()
     except (OverflowError, ValueError):

@@ -52,7 +52,7 @@ def split(name: str) -> tuple[str, str]:
 
 def day_folder(moment: datetime) -> str:
     """The name of the folder for pictures saved at this local time."""
-    return moment.strftime("%Y-%m-%d")
+    return moment.date().isoformat()
 
 
 def stem(moment: datetime, seed: int | None, prompt: str) -> str:

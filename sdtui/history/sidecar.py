@@ -7,17 +7,16 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from sdtui.core.errors import HistoryError
 from sdtui.core.files import write_atomic
 from sdtui.history.search import folded_tag, is_fact
-from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord
+from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord, Timestamp
 from sdtui.requests.request import MAX_SEED
 
 MAX_BYTES = 2_000_000
@@ -30,12 +29,10 @@ MAX_INT = 2**63 - 1
 MAX_TAG = 100
 """Most characters in a tag."""
 
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
-_LATEST = datetime.max.replace(tzinfo=UTC)
-
 Whole = Annotated[int, Field(ge=0, le=MAX_INT)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Text = Annotated[str, Field(max_length=200_000)]
+"""Other tools have longer prompts than sdtui."""
 Name = Annotated[str, Field(max_length=4_000)]
 
 
@@ -77,7 +74,7 @@ class Summary(_Part):
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)]
     prompt: Text
     negative_prompt: Text = ""
-    timestamp: Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)]
+    timestamp: Timestamp
     seed: Seed | None
     request: _Request = _Request()
     model: _Model | None = None

@@ -17,6 +17,7 @@ from sdtui.core.paths import expanded
 from sdtui.history import names
 from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Skipped, Stats
 from sdtui.history.folder import PictureFolder
+from sdtui.history.ids import local_time
 from sdtui.history.index import Index
 from sdtui.history.infotext import encode
 from sdtui.history.refresh import OnFilesRead, Refresh
@@ -276,7 +277,7 @@ class History:
         for name, path in archive.find_pictures(sources, skipped):
             try:
                 incoming = archive.read_incoming(path)
-            except (ImageError, InvalidRequestError) as error:
+            except ImageError as error:
                 skipped.append(Skipped(name, str(error)))
                 continue
             if self._index.has_hash(incoming.sha256):
@@ -287,7 +288,7 @@ class History:
                 incoming.record,
                 suffix=path.suffix.lower(),
                 file=None if self._folder.name_of(path) is None else path,
-                moment=incoming.record.timestamp.astimezone(),
+                moment=local_time(incoming.record.timestamp),
                 starred=incoming.starred,
                 tags=incoming.tags,
             )

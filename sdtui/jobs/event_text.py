@@ -78,7 +78,8 @@ def _text(event: Event) -> str:
         case "saved":
             return f"saved {event.path} (seed {event.seed})"
         case "finished":
-            return f"finished after {duration(event.record.generation_time)}"
+            seconds = event.record.generation_time
+            return "finished" if seconds is None else f"finished after {duration(seconds)}"
         case "failed":
             return f"failed: {event}"
         case "cancelled":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +17,13 @@ from sdtui.requests.validation import validate_fields
 SCHEMA_VERSION = 2
 """Raised when a change to the record makes older readers wrong. In version 1 the request had no
 sections; such records are read too."""
+
+
+Timestamp = Annotated[
+    AwareDatetime,
+    Field(ge=datetime.min.replace(tzinfo=UTC), le=datetime.max.replace(tzinfo=UTC)),
+]
+"""A time that the calendar has in UTC."""
 
 
 class Stage(StrEnum):
@@ -73,9 +81,9 @@ class ImageSettings(_Record):
     guidance_scale: float | None = None
     width: int
     height: int
-    batch_size: int = 1
-    vae_slicing: bool = False
-    vae_tiling: bool = False
+    batch_size: int | None = 1
+    vae_slicing: bool | None = False
+    vae_tiling: bool | None = False
     speedups: tuple[str, ...] = Field(
         (), description="What the speed preset turned on for this model."
     )
@@ -142,7 +150,10 @@ class GenerationRecord(_Record):
     schema_version: int = SCHEMA_VERSION
     prompt: str
     negative_prompt: str = ""
-    timestamp: AwareDatetime = Field(description="When the run began, with its time zone.")
+    timestamp: Timestamp = Field(
+        description="When the run began, with its time zone; for a picture of another tool, the "
+        "time of its file."
+    )
     success: bool
     cancelled: bool = False
     error: str | None = None
@@ -150,7 +161,11 @@ class GenerationRecord(_Record):
         description="Of the first picture; in a picture's own record, that picture's. None if it "
         "is unknown, in a picture of another tool."
     )
-    generation_time: float = Field(description="Seconds from start to end, with loading.")
+    generation_time: float | None = Field(
+        None,
+        description="Seconds from start to end, with loading. None if they are unknown, in a "
+        "picture of another tool.",
+    )
     request: GenerationRequest
     settings: ImageSettings | None = Field(
         None, description="None if the run failed before the model was loaded."

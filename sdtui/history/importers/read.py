@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sdtui.core.enums import UNKNOWN_MODEL
 from sdtui.core.errors import HistoryError, ImageError
 from sdtui.core.text import one_line
 from sdtui.history.exif import USER_COMMENT
@@ -73,8 +74,12 @@ def read_infotext(text: str, *, input_images: Collection[str] = ()) -> ImportedS
 
 def from_record(record: GenerationRecord) -> ImportedSettings:
     """The settings that a record says were used, with open values filled in."""
-    values = {name: value for name, value in record.values().items() if value is not None}
+    values = {**record.values(), "prompt": record.prompt, "negative_prompt": record.negative_prompt}
+    values = {name: value for name, value in values.items() if value is not None}
     not_carried = []
+    for name, unknown in (("prompt", ""), ("model", UNKNOWN_MODEL)):
+        if values[name] == unknown:
+            del values[name]
     for name, path in record.request.input_images().items():
         if not path.is_file():
             field = REQUEST_FIELDS[name.partition(".")[0]]

@@ -23,7 +23,9 @@ MAX_STATED = 2**31 - 1
 """The largest number that is kept of a picture, seeds apart."""
 
 _MAX_STATED_TEXT = 4_000  # characters of a name
-_STATED = {"seed", "num_inference_steps", "guidance_scale", "sampler"}
+_MAX_STATED_PROMPT = 100_000  # characters
+_PROMPTS = ("prompt", "negative_prompt")
+_STATED = {*_PROMPTS, "seed", "num_inference_steps", "guidance_scale", "sampler"}
 """The fields that are kept also beyond their limits."""
 
 _MAX_VALUE = 80  # characters of a value in a reason
@@ -124,12 +126,14 @@ def to_request_values(
             value = _converted(known, value)
         problem = None if value is None else validation_problem(name, value)
         if name in _STATED or problem is None:
-            stated |= _stated(known, tool.values[name] if value is None else value)
+            stated |= _stated(known, _text(tool.values[name]) if value is None else value)
         if name in missing:
             image = REQUEST_FIELDS[missing[name]].spec.label.lower()
             not_carried.append(f"{label} {value}: the {image} is not in the picture")
         elif problem is not None:
             not_carried.append(f"{label} {problem}")
+            if name in _PROMPTS and isinstance(value, str) and len(value) > _MAX_STATED_PROMPT:
+                not_carried.append(f"{label}: only {_MAX_STATED_PROMPT:,} characters are kept")
         elif value not in (None, ""):
             values[name] = value
     not_carried += [
@@ -161,6 +165,9 @@ def _stated(known: Field, value: object) -> dict[str, object]:
         fits = type(value) is int and 0 <= value <= largest
     elif known.type is float:
         fits = isinstance(value, int | float) and 0 <= value <= MAX_STATED
+    elif known.name in _PROMPTS:
+        value = value[:_MAX_STATED_PROMPT] if isinstance(value, str) else ""
+        fits = bool(value)
     else:
         fits = isinstance(value, str) and 0 < len(value) <= _MAX_STATED_TEXT
     return {known.name: value} if fits else {}
@@ -187,7 +194,8 @@ def _sampler(tool: ToolSettings, not_carried: list[str]) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    """A text without halves of surrogate pairs, which JSON can have."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else None
 
 
 def _model(tool: ToolSettings) -> str | None:
