@@ -6,16 +6,17 @@ classes, but most custom nodes name their inputs like those of ComfyUI itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sdtui.core.errors import ImageError
 from sdtui.history.importers.comfyui_conditioning import Conditioning
-from sdtui.history.importers.comfyui_graph import Graph, Link, link_of
+from sdtui.history.importers.comfyui_graph import Graph, link_of
 from sdtui.history.importers.comfyui_passes import Pass, passes
 from sdtui.history.importers.comfyui_workflow import graph_of
 from sdtui.history.importers.json_settings import json_object
 from sdtui.history.importers.request_mapping import ToolSettings
+from sdtui.requests.request import REQUEST_FIELDS
 
 MAX_NODES = 2_000
 """Most nodes of a graph."""
@@ -26,14 +27,14 @@ _IGNORED = (
     *("CLIPSetLastLayer",),
 )
 _WIDTH, _HEIGHT = ("width", "empty_latent_width"), ("height", "empty_latent_height")
-_LATENTS = ("latent_image", "latent", "samples", "latents", "optional_latent", "pipe", "basic_pipe")
-_MODELS = (
-    *("ckpt_name", "unet_name", "base_ckpt_name", "model_name", "gguf_name"),
-    *("model_path", "checkpoint", "ckpt", "unet", "base_model"),
-)
-_MODEL_LINKS = ("model", "model1", "model_a", "base_model", "pipe", "basic_pipe", "context")
-_OTHER_MODELS = ("model2", "model_b", "model3")
-_CLIP_LINKS = ("clip", "clip1", "pipe", "basic_pipe", "context")
+_LATENTS = ("latent_image", "latent", "samples", "latents", "optional_latent")
+_CHECKPOINTS = ("ckpt_name", "unet_name", "base_ckpt_name", "gguf_name")
+_OTHER_CHECKPOINTS = ("model_name", "model_path", "checkpoint", "ckpt", "unet", "base_model")
+"""Inputs that name a LoRA in some nodes for LoRAs."""
+_PIPES = ("pipe", "basic_pipe", "context", "base_ctx", "detailer_pipe", "sdxl_tuple")
+_MODEL_LINKS = ("model", "model1", "model_a", "model_0", "base_model", *_PIPES)
+_MERGED = ("model2", "model_b", "model3", "model_c", "model_1", "model_2", "model_3")
+_CLIP_LINKS = ("clip", "clip1", *_PIPES)
 
 
 def comfyui(fields: Mapping[str, Any]) -> ToolSettings | None:
@@ -64,20 +65,41 @@ def _settings(graph: Graph) -> ToolSettings | None:
         "prompt": conditioning.texts(first, "positive"),
         "negative_prompt": conditioning.texts(first, "negative"),
     }
+    loaders = _loaders(graph, first)
     values: dict[str, object] = {
         **{name: ", ".join(each) for name, each in texts.items()},
         **first.values(),
         **_size(graph, first),
-        "model": _model(graph, first),
-        "clip_skip": _clip_skip(graph, conditioning.clip),
+        "model": next(iter(loaders.values()), None),
+        "clip_skip": _clip_skip(graph, [*conditioning.clips, *list(loaders)[:1]]),
     }
+    if values["guidance_scale"] in (None, 1, 1.0) and conditioning.guidance is not None:
+        values["guidance_scale"] = conditioning.guidance
     if all(value in (None, "") for value in values.values()):
         return None
     schedule = first.text("scheduler")
-    unsupported = [*conditioning.left_out, *graph.not_followed, *_unused(graph)]
+    unsupported = [
+        *(f"Pass {at}, {_summary(graph, each, loaders)}" for at, each in enumerate(found[1:], 2)),
+        *conditioning.left_out,
+        *dict.fromkeys(graph.not_followed),
+        *_unused(graph),
+    ]
     if len(found) > 1:
-        unsupported.append(f"{len(found) - 1} more samplers: only the first is used")
+        unsupported.insert(0, f"{len(found) - 1} more samplers: only the first is used")
     return ToolSettings("ComfyUI", values, schedule, tuple(unsupported))
+
+
+def _summary(graph: Graph, sampler: Pass, first: Mapping[str, str]) -> str:
+    """A later pass and its settings, for the user."""
+    loaders = _loaders(graph, sampler)
+    model = next(iter(loaders.values()), None) if loaders != first else None
+    values = {**sampler.values(), "scheduler": sampler.text("scheduler"), "model": model}
+    said = [
+        f"{REQUEST_FIELDS[name].spec.label if name in REQUEST_FIELDS else 'Schedule'} {value}"
+        for name, value in values.items()
+        if value is not None
+    ]
+    return f"node {sampler.key} ({graph.nodes[sampler.key].kind}): {', '.join(said)}"
 
 
 def _unused(graph: Graph) -> list[str]:
@@ -91,7 +113,7 @@ def _unused(graph: Graph) -> list[str]:
 
 def _size(graph: Graph, first: Pass) -> dict[str, object]:
     """The size of the empty latent that a pass starts from."""
-    for key in graph.chain(first.key, _LATENTS):
+    for key in graph.chain(first.key, (*_LATENTS, *_PIPES)):
         if key == first.key:
             continue
         width, height = (graph.number(key, names, report=False) for names in (_WIDTH, _HEIGHT))
@@ -101,27 +123,38 @@ def _size(graph: Graph, first: Pass) -> dict[str, object]:
     return {}
 
 
-def _model(graph: Graph, first: Pass) -> str | None:
-    """The checkpoint of a pass, through LoRA and other nodes in between. Of merged models it is
-    the first; the others are reported."""
-    start = first.link("model", *_MODEL_LINKS)
-    keys = graph.chain(start.key, _MODEL_LINKS) if start else graph.chain(first.key, _MODEL_LINKS)
-    for key in keys:
-        inputs = graph.nodes[key].inputs
-        merged = [name for name in _OTHER_MODELS if link_of(inputs.get(name)) is not None]
-        if merged:
-            graph.not_followed.append(f"Model: node {key} merges several, only the first is named")
-        name = graph.text(key, _MODELS, report=False)
-        if name and not {"lora_name", "lora"} & inputs.keys():
-            graph.used.add(key)
-            return name
-    return None
+def _loaders(graph: Graph, sampler: Pass) -> dict[str, str]:
+    """The checkpoints of a pass by their nodes, through LoRA and other nodes in between. Of merged
+    models, the first is that which the others are merged into."""
+    start = sampler.link(*_MODEL_LINKS)
+    waiting = [start.key if start else sampler.key]
+    found: dict[str, str] = {}
+    merging: list[str] = []
+    while waiting:
+        for key in graph.chain(waiting.pop(), _MODEL_LINKS):
+            inputs = graph.nodes[key].inputs
+            name = graph.text(key, _CHECKPOINTS, report=False)
+            if not name and not {"lora_name", "lora"} & inputs.keys():
+                name = graph.text(key, _OTHER_CHECKPOINTS, report=False)
+            merged = [link for each in _MERGED if (link := link_of(inputs.get(each))) is not None]
+            if merged and key not in merging:
+                merging.append(key)
+                waiting += [link.key for link in reversed(merged)]
+            if name:
+                found[key] = name
+                break
+    graph.used.update(found, merging)
+    if merging:
+        graph.not_followed.append(f"Model: node {merging[-1]} merges several, one is used")
+        others = list(found.values())[1:]
+        graph.not_followed += [f"Model {name}: sdtui merges no models" for name in others]
+    return found
 
 
-def _clip_skip(graph: Graph, start: Link | None) -> int | None:
+def _clip_skip(graph: Graph, starts: Iterable[str]) -> int | None:
     """Clip skip as A1111 counts it; ComfyUI counts from -1, the last layer."""
-    for key in graph.chain(start.key, _CLIP_LINKS) if start else ():
-        names = ("stop_at_clip_layer", "clip_skip")
+    for key in (each for start in starts for each in graph.chain(start, _CLIP_LINKS)):
+        names = ("stop_at_clip_layer", "clip_skip", "base_clip_skip")
         layer = graph.number(key, names, report=False)
         if isinstance(layer, int) and layer < 0:
             graph.used.add(key)

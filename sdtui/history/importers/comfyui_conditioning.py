@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sdtui.history.importers.comfyui_graph import Graph, Link, link_of
+from sdtui.history.importers.comfyui_graph import RESULTS, Graph, Link, is_text_name, link_of
 from sdtui.history.importers.comfyui_passes import Pass
 
 _TEXTS = (
-    *("text", "t5xxl", "text_g", "clip_g", "llama", "prompt", "user_prompt", "caption"),
+    *(
+        "populated_text",
+        "populated",
+        "text",
+        "t5xxl",
+        "text_g",
+        "clip_g",
+        "llama",
+        "prompt",
+        "user_prompt",
+        "caption",
+    ),
     *("positive_prompt", "text_l", "clip_l", "bert", "mt5xl", "tags", "positive"),
-    *("string",),
+    *("string", "wildcard_text"),
 )
 """The inputs of encoders that take a prompt; the first with a text counts."""
 
 _POSITIVE = ("positive", "conditioning", "cond1", "positive_embeds")
+_SECOND = ("cond2", "middle")
+"""Conditioning of a second prompt, on which the first one is weighed."""
 _NEGATIVE = ("negative", "neg_conditioning", "negative_conditioning", "negative_embeds")
 _PIPES = (
     *("pipe", "basic_pipe", "context", "base_ctx", "detailer_pipe", "base_basic_pipe"),
-    "text_embeds",
+    *("text_embeds", "sdxl_tuple"),
 )
 """Inputs that carry both sides."""
 _NOT_CONDITIONING = (
@@ -37,8 +50,10 @@ class Conditioning:
         self._graph = graph
         self.left_out: list[str] = []
         """Texts that are not taken over, for the user."""
-        self.clip: Link | None = None
-        """The CLIP of the first encoder."""
+        self.clips: list[str] = []
+        """The node that gives the CLIP of the first encoder, if any."""
+        self.guidance: int | float | None = None
+        """The guidance of a distilled model such as Flux, which goes with its conditioning."""
 
     def texts(self, sampler: Pass, side: str) -> list[str]:
         """The texts of the positive or negative side of a pass, without repetitions."""
@@ -47,6 +62,9 @@ class Conditioning:
         found: Iterator[str] = iter(())
         if link is not None:
             found = self._follow(link, side, 0)
+            second = sampler.link(*_SECOND) if side == "positive" else None
+            texts = self._follow(second, side, 0) if second else iter(())
+            self.left_out += [f"Second prompt {text}: sdtui has one" for text in texts]
         else:
             pipe = sampler.link(*_PIPES)
             if pipe is not None:
@@ -58,6 +76,9 @@ class Conditioning:
         node = self._graph.nodes.get(link.key)
         if node is None or depth > _MAX_DEPTH or not self._graph.step():
             return
+        if self.guidance is None and "guidance" in node.inputs:
+            self.guidance = self._graph.number(link.key, ("guidance",), label="Guidance")
+            self._graph.used.add(link.key)
         if "zeroout" in node.kind.lower().replace("_", ""):
             self._graph.used.add(link.key)
             return
@@ -101,7 +122,7 @@ class Conditioning:
             if not name.startswith(side):
                 continue
             link = link_of(value)
-            if isinstance(value, str):
+            if isinstance(value, str) and is_text_name(name):
                 self._graph.used.add(key)
                 yield value
             elif link is not None and self._is_text(link):
@@ -131,13 +152,15 @@ class Conditioning:
         inputs = self._graph.nodes[key].inputs
         label = "Prompt" if side == "positive" else "Negative prompt"
         clip = link_of(inputs.get("clip"))
-        if self.clip is None and clip is not None:
-            self.clip = clip
+        if not self.clips and clip is not None:
+            self.clips = [clip.key]
         found: str | None = None
         for name in _TEXTS:
             text = self._graph.text(key, (name,), label=label) if name in inputs else None
             if text and found is None:
                 found = text
+                if name in RESULTS:
+                    break
             elif text and text != found:
                 self.left_out.append(
                     f"{label} ({name}) {text}: sdtui has one text for all encoders"

@@ -21,7 +21,7 @@ _CHANGES = re.compile(r"replace|regex|truncate|substring|split|lower|upper|trans
 """In the names of nodes that change a text."""
 _RANDOM = re.compile(r"random|wildcard", re.IGNORECASE)
 """In the names of nodes whose text is only a template."""
-_RESULTS = ("populated_text", "populated", "processed_text", "result")
+RESULTS = ("populated_text", "populated", "processed_text", "result")
 """What a node that replaces wildcards has made of its text."""
 _TEXT = re.compile(
     r"(opt_|input_|in_)?(text|string|str|value|prompt|prefix|suffix|prepend|append|input|positive"
@@ -51,6 +51,11 @@ class Node:
 
     kind: str
     inputs: Mapping[str, Any]
+
+
+def is_text_name(name: str) -> bool:
+    """True for the names of inputs that hold texts."""
+    return _TEXT.fullmatch(name) is not None
 
 
 def link_of(value: object) -> Link | None:
@@ -112,14 +117,21 @@ class Graph:
         """The input that a switch passes on; None if the node is none."""
         links = self.links(key)
         inputs = {name.lower(): value for name, value in self.nodes[key].inputs.items()}
-        choice = next(
-            (inputs[each] for each in _CHOICES if type(inputs.get(each)) in (bool, int)), None
-        )
-        if choice is None:
+        given = (self._choice(inputs.get(each)) for each in _CHOICES)
+        choice = next((each for each in given if each is not None), None)
+        if choice is None or not links:
             return None
         ending = rf"(on_|if_)?{choice}" if isinstance(choice, bool) else rf"\D*{choice}"
         chosen = re.compile(ending, re.IGNORECASE)
         return next((link for name, link in links.items() if chosen.fullmatch(name)), None)
+
+    def _choice(self, value: object) -> bool | int | None:
+        """The truth value or number in an input, also in a node that holds nothing else."""
+        link = link_of(value)
+        node = self.nodes.get(link.key) if link else None
+        if node is not None and len(node.inputs) == 1:
+            (value,) = node.inputs.values()
+        return value if isinstance(value, bool | int) else None
 
     def number(
         self, key: str, names: Sequence[str], *, label: str = "", report: bool = True
@@ -152,7 +164,7 @@ class Graph:
         found: int | float | None = None
         if chosen is not None:
             found = self._linked_number(chosen, names, depth + 1)
-        elif known and len(links) <= (known[0] in links):
+        elif known and (known[0] in names or len(links) <= (known[0] in links)):
             name = known[0]
             found = (
                 self._linked_number(links[name], names, depth + 1)
@@ -164,8 +176,6 @@ class Graph:
         elif len(links) == 1 and not numbers:
             (only,) = links.values()
             found = self._linked_number(only, names, depth + 1)
-        elif known and known[0] in names:
-            found = numbers.get(known[0])
         if found is not None:
             self.used.add(link.key)
         return found
@@ -210,7 +220,7 @@ class Graph:
             links = list(self.links(link.key).values())
             only = links[0] if len(links) == 1 else None
             return self.linked_text(only, names, depth + 1) if only else None
-        if not _RANDOM.search(node.kind) or set(_RESULTS) & node.inputs.keys():
+        if not _RANDOM.search(node.kind) or set(RESULTS) & node.inputs.keys():
             self.used.add(link.key)
         given = [_text(node.inputs[name]) for name in _DELIMITERS if name in node.inputs]
         delimiter = (given[0] or "") if given else ("" if "concat" in node.kind.lower() else ", ")
@@ -223,11 +233,14 @@ class Graph:
         present = [
             name for name, value in node.inputs.items() if isinstance(value, str | list | dict)
         ]
-        for group in (names, _RESULTS):
+        for group in (names, RESULTS):
             named = [name for name in group if name in present]
-            if named and (group is _RESULTS or not _TEXT.fullmatch(named[0])):
+            if named and (group is RESULTS or not is_text_name(named[0])):
                 return named[:1]
-        texts = [name for name in present if _TEXT.fullmatch(name)]
+        if names and not is_text_name(names[0]):  # a name, such as that of a model
+            plain = [name for name in present if link_of(node.inputs[name]) is None]
+            return plain if len(plain) == 1 else []
+        texts = [name for name in present if is_text_name(name)]
         sides = [[n for n in texts if side in n.lower()] for side in ("positive", "negative")]
         if all(sides):  # a node with both prompts: the first output is the positive one
             return sides[1][:1] if slot == 1 else sides[0][:1]

@@ -10,18 +10,18 @@ from sdtui.history.importers.comfyui_graph import Graph, Link, link_of
 
 _OBJECTS = (
     *("guider", "noise", "sampler", "sigmas", "pipe", "basic_pipe", "context"),
-    *("base_ctx", "sampler_settings", "settings", "detailer_pipe", "script"),
+    *("base_ctx", "sampler_settings", "settings", "detailer_pipe", "sdxl_tuple"),
 )
 """Inputs that lead to nodes which hold a part of a sampler's settings."""
 
 _SEED = ("seed", "noise_seed", "seed_num")
 _STEPS = ("steps", "num_steps", "steps_total")
-_CFG = ("cfg", "true_gs", "guidance_scale", "cfg_scale")
+_CFG = ("cfg", "true_gs", "guidance_scale", "cfg_scale", "cfg_conds")
 _DENOISE = ("denoise", "denoise_strength")
 _PICTURES = ("images", "image", "pixels", "samples", "latent_image", "latent", "latents")
 _CONDITIONS = (
     *("positive", "negative", "conditioning", "guider", "pipe", "basic_pipe"),
-    *("context", "text_embeds", "base_ctx"),
+    *("context", "text_embeds", "base_ctx", "sdxl_tuple", "detailer_pipe"),
 )
 
 
@@ -55,7 +55,7 @@ class Pass:
     def text(self, name: str) -> str | None:
         """A text such as the name of the scheduler."""
         for key in self.nodes:
-            found = self.graph.text(key, (name,))
+            found = self.graph.text(key, (name, name.removesuffix("_name")))
             if found:
                 self.graph.used.add(key)
                 return found
@@ -82,15 +82,18 @@ class Pass:
 
 
 def passes(graph: Graph) -> list[Pass]:
-    """All passes in the order of work. Where several pictures were made, the passes of the saved
-    one come first."""
-    samplers = [key for key in graph.nodes if _is_sampler(graph, key)]
+    """The passes of the saved picture, or all where none is saved, in the order of work."""
+    carriers = {
+        link.key
+        for key in graph.nodes
+        for name, link in graph.links(key).items()
+        if name in (*_SEED, *_STEPS, *_CFG)
+    }  # give numbers to others, which no sampler does
+    samplers = [key for key in graph.nodes if key not in carriers and _is_sampler(graph, key)]
     before = {key: set(_before(graph, key)) for key in samplers}
     saved = {key for save in _outputs(graph) for key in _before(graph, save)}
-    ordered = sorted(
-        samplers,
-        key=lambda key: (key not in saved, sum(other in before[key] for other in samplers)),
-    )
+    samplers = [key for key in samplers if key in saved] or samplers
+    ordered = sorted(samplers, key=lambda key: sum(other in before[key] for other in samplers))
     found = [Pass(graph, key, tuple(_parts(graph, key))) for key in ordered]
     for each in found:
         graph.used.update(each.nodes)
