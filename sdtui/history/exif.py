@@ -37,7 +37,10 @@ _BOMS = {
 
 
 def decode(data: bytes) -> str:
-    """The text of bytes without a stated encoding: UTF-8 if they are valid UTF-8, else Latin-1."""
+    """The text of bytes without a stated encoding: that of a byte order mark, UTF-8 if they are
+    valid UTF-8, else Latin-1."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

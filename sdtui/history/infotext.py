@@ -36,6 +36,7 @@ OWN = "sdtui"
 """The keyword of sdtui's JSON."""
 
 _NEGATIVE = "Negative prompt:"
+_BEFORE_NEGATIVE = re.compile(rf"\s*{_NEGATIVE}", re.IGNORECASE)
 _PAIR = re.compile(
     r'(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):[^\S\n]*("(?:\\.|[^\\"])++"|[^,\n]*)(?:,|\n|$)'
 )
@@ -79,12 +80,12 @@ def parse_infotext(text: str) -> Infotext:
     at = _settings_line(lines)
     pairs = {} if at is None else _parse_pairs("\n".join(lines[at:]))
     lines = lines[:at]
-    split = next((at for at, line in enumerate(lines) if line.strip().startswith(_NEGATIVE)), None)
+    split = next((at for at, line in enumerate(lines) if _BEFORE_NEGATIVE.match(line)), None)
     prompt = lines[:split]
     negative = [] if split is None else lines[split:]
     return Infotext(
         "\n".join(prompt).strip(),
-        "\n".join(negative).strip().removeprefix(_NEGATIVE).strip(),
+        _BEFORE_NEGATIVE.sub("", "\n".join(negative), count=1).strip(),
         pairs,
     )
 

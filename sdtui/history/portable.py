@@ -12,7 +12,7 @@ from sdtui.core.paths import expanded
 from sdtui.models import find_hashed
 from sdtui.requests.record import GenerationRecord
 
-_HUB_CACHE = re.compile(r"(?:^|/)models--([\w.-]+?)--([\w.-]+)/snapshots/")
+_HUB_CACHE = re.compile(r"(?:^|/)models--([\w.-]+?)--([\w.-]+)(?:/|$)")
 _PATH_STARTS = ("~", "./", "../", ".\\", "..\\")
 _CHECKPOINT = ".safetensors"
 _MIN_HASH = 8  # hexadecimal digits

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.history.test_importers_comfyui import graph, node, read, sampler
+from tests.support.comfyui_graphs import graph, node, read, sampler
 
 LOADER = {
     **{"ckpt_name": "a.safetensors", "clip_skip": -2, "lora_name": "None", "positive": "a fox"},

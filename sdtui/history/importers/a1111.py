@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from sdtui.history.importers.request_mapping import (
     OWN,
     ToolSettings,
+    guidance_of,
     not_supported,
     plain_name,
 )
@@ -25,6 +26,7 @@ _MAPPED = {*_FIELDS, "Sampler", "Schedule type", "Size", "Model", "RNG"}
 _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
 _IGNORED |= {"Created Date"}
 _SPELLINGS = {plain_name(key): key for key in (*_MAPPED, *_IGNORED)}
+_DISTILLED = ("Distilled CFG Scale ", "Guidance ")
 _RESOURCES = "Civitai resources"
 
 
@@ -45,6 +47,12 @@ def a1111(text: str) -> ToolSettings | None:
     values: dict[str, object] = {name: pairs.get(key) for key, name in _FIELDS.items()}
     values |= {"prompt": found.prompt, "negative_prompt": found.negative_prompt}
     values |= {"sampler": pairs.get("Sampler")}
+    distilled = pairs.get("Distilled CFG Scale") or pairs.get("Guidance")
+    values["guidance_scale"] = guidance_of(values["guidance_scale"], distilled)
+    if values["guidance_scale"] == distilled:
+        unsupported = [each for each in unsupported if not each.startswith(_DISTILLED)]
+    if values["clip_skip"] in ("0", "-1"):  # the model's own
+        values["clip_skip"] = None
     values |= {"model": pairs.get("Model") or _civitai_model(pairs.get(_RESOURCES, ""))}
     if size is not None:
         values |= {"width": size[1], "height": size[2]}

@@ -15,7 +15,7 @@ from sdtui.history.importers.comfyui_graph import Graph, link_of
 from sdtui.history.importers.comfyui_passes import Pass, passes
 from sdtui.history.importers.comfyui_workflow import graph_of
 from sdtui.history.importers.json_settings import json_object
-from sdtui.history.importers.request_mapping import ToolSettings
+from sdtui.history.importers.request_mapping import ToolSettings, guidance_of
 from sdtui.requests.request import REQUEST_FIELDS
 
 MAX_NODES = 2_000
@@ -73,8 +73,7 @@ def _settings(graph: Graph) -> ToolSettings | None:
         "model": next(iter(loaders.values()), None),
         "clip_skip": _clip_skip(graph, [*conditioning.clips, *list(loaders)[:1]]),
     }
-    if values["guidance_scale"] in (None, 1, 1.0) and conditioning.guidance is not None:
-        values["guidance_scale"] = conditioning.guidance
+    values["guidance_scale"] = guidance_of(values["guidance_scale"], conditioning.guidance)
     if all(value in (None, "") for value in values.values()):
         return None
     schedule = first.text("scheduler")

@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from sdtui.history.importers.request_mapping import (
     FIELDS_BY_ALIAS,
     ToolSettings,
+    guidance_of,
     not_supported,
     plain_name,
     values_by_alias,
@@ -29,15 +30,29 @@ _MIN_FIELDS = 3  # fields of settings without a prompt or without a known tool
 _OTHER_NOISE = "RNG: sdtui draws noise differently, so the same seed gives another picture"
 _SIZES = ("resolution", "size", "imagesize")
 _SCHEDULES = ("scheduler", "noiseschedule", "scheduletype", "schedulertype")
+_DISTILLED = ("fluxguidancescale", "distilledcfgscale")
 _MODEL_NAMES = ("name", "modelname", "model")
+_CLIP_SKIPS = {"True": 2, "False": None}  # Easy Diffusion's
 _WITHOUT_SUFFIX = ("SwarmUI", "Easy Diffusion")
 """The tools in which "folder/name" is a file rather than a hub id."""
 
 _IGNORED = {
     *("version", "software", "metadatascheme", "appversion"),
-    *("generationmode", "randdevice", "appid", "signedhash", "requesttype", "basemodelhash"),
+    *(
+        "generationmode",
+        "randdevice",
+        "appid",
+        "signedhash",
+        "requesttype",
+        "basemodelhash",
+        "modelhash",
+    ),
     *("swarmversion", "date", "generationtime", "v4prompt", "v4negativeprompt", "createdby"),
 }
+_DREAM = re.compile(r'\s*"((?:\\.|[^"\\])*)"(.*)', re.DOTALL)
+_DREAM_OPTIONS = re.compile(r"\s(?=--?[A-Za-z])")
+_DREAM_OPTION = re.compile(r"\s-(\w)(?:[ =]?([^\s-]\S*))?")
+"""InvokeAI 1's command line: a prompt, in quotes or not, and options, with or without a space."""
 _DREAM_KEYS = {"A": "sampler", "C": "cfg_scale", "H": "height", "W": "width", "s": "steps"}
 _DREAM_KEYS |= {"S": "seed", "f": "strength"}
 
@@ -63,12 +78,19 @@ def invokeai(texts: Mapping[str, str]) -> ToolSettings | None:
                 weights = fields.get("model_weights", fields.get("model"))
                 fields = {**_brackets_split(image), "model": weights}
             return _invokeai(fields)
-    dream = re.match(r'"([^"]*)"(.*)', texts.get("Dream", ""), re.DOTALL)
-    if dream is None:
-        return None
-    options = dict(re.findall(r"\s-(\w+)\s+(\S+)", dream[2]))
-    named = {_DREAM_KEYS.get(key, key): value for key, value in options.items()}
-    return _invokeai(_brackets_split({"prompt": dream[1], **named}))
+    return _invokeai(_dream(texts["Dream"])) if "Dream" in texts else None
+
+
+def _dream(text: str) -> dict[str, Any]:
+    """The settings in the command line of InvokeAI 1."""
+    quoted = _DREAM.match(text)
+    if quoted is not None:
+        prompt, options = re.sub(r"\\(.)", r"\1", quoted[1]), quoted[2]
+    else:
+        at = _DREAM_OPTIONS.search(text)
+        prompt, options = (text[: at.start()], text[at.start() :]) if at else ("", "")
+    named = {_DREAM_KEYS.get(key, key): value for key, value in _DREAM_OPTION.findall(options)}
+    return _brackets_split({"prompt": prompt, **named})
 
 
 def _invokeai(fields: Mapping[str, Any]) -> ToolSettings | None:
@@ -162,7 +184,7 @@ def _source(fields: Mapping[str, Any]) -> str:
         return "Easy Diffusion"
     if "c" in named:
         return "Draw Things"
-    return "InvokeAI" if "positiveprompt" in named else "another tool"
+    return "InvokeAI" if "positive_prompt" in fields else "another tool"
 
 
 def flat_settings(source: str, fields: Mapping[str, Any]) -> ToolSettings | None:
@@ -172,13 +194,21 @@ def flat_settings(source: str, fields: Mapping[str, Any]) -> ToolSettings | None
     if not isinstance(values.get("prompt"), str | list) and len(values) < _MIN_FIELDS:
         return None
     named = {plain_name(key): value for key, value in fields.items()}
+    known = {*FIELDS_BY_ALIAS, *_SIZES, *_SCHEDULES, *_IGNORED}
     schedule = next((named[key] for key in _SCHEDULES if named.get(key)), None)
     if not named.keys() & {"sampler", "samplername"}:
         schedule = named.get("noiseschedule")  # "scheduler" is the sampler
+    distilled = next((named[key] for key in _DISTILLED if named.get(key)), None)
+    values["guidance_scale"] = guidance_of(values.get("guidance_scale"), distilled)
+    if values["guidance_scale"] is distilled:
+        known |= set(_DISTILLED)
+    if values.get("strength") in (1, "1", "1.0"):  # nothing of an init image is left
+        del values["strength"]
+    if str(values.get("clip_skip")) in _CLIP_SKIPS:
+        values["clip_skip"] = _CLIP_SKIPS[str(values["clip_skip"])]
     values["model"] = _model_name(source, values.get("model"))
     for name in ("prompt", "negative_prompt"):
         values[name] = _prompt(values.get(name))
-    known = {*FIELDS_BY_ALIAS, *_SIZES, *_SCHEDULES, *_IGNORED}
     unsupported = [
         not_supported(key, value)
         for key, value in fields.items()
@@ -209,5 +239,5 @@ def _model_name(source: str, model: object) -> object:
 
 def _prompt(prompt: object) -> object:
     if isinstance(prompt, list):
-        return ", ".join(each for each in prompt if isinstance(each, str))
+        return ", ".join(each for each in prompt if isinstance(each, str) and each.strip())
     return prompt

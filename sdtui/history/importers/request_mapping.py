@@ -101,6 +101,12 @@ def not_supported(key: str, value: object) -> str:
     return f"{key} {str(value)[:_MAX_VALUE]}: sdtui has no such setting"
 
 
+def guidance_of(cfg: object, distilled: object) -> object:
+    """The CFG scale, or the guidance of a distilled model such as Flux, which has none."""
+    is_off = cfg in (None, "") or _number(cfg) in (1, 1.0)
+    return distilled if is_off and distilled not in (None, "") else cfg
+
+
 def to_request_values(
     tool: ToolSettings, *, input_images: Collection[str] = ()
 ) -> ImportedSettings:
@@ -164,7 +170,11 @@ def _stated(known: Field, value: object) -> dict[str, object]:
         largest = MAX_SEED if known.name == "seed" else MAX_STATED
         fits = type(value) is int and 0 <= value <= largest
     elif known.type is float:
-        fits = isinstance(value, int | float) and 0 <= value <= MAX_STATED
+        fits = (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and 0 <= value <= MAX_STATED
+        )
     elif known.name in _PROMPTS:
         value = value[:_MAX_STATED_PROMPT] if isinstance(value, str) else ""
         fits = bool(value)

@@ -1,0 +1,118 @@
+"""What tools write in more than one way: keys, prefixes, options, guidance, hub folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL.PngImagePlugin import PngInfo
+
+from sdtui.history.importers import ImportedSettings, read_picture_settings
+from tests.support.records import picture
+
+LINE = "Steps: 20, Sampler: Euler, CFG scale: {cfg}, Seed: 1, Size: 64x64"
+
+
+def read(folder: Path, texts: dict[str, Any]) -> ImportedSettings:
+    info = PngInfo()
+    for key, text in texts.items():
+        info.add_text(key, text if isinstance(text, str) else json.dumps(text))
+    picture().save(folder / "a.png", pnginfo=info)
+    return read_picture_settings(folder / "a.png")
+
+
+@pytest.mark.parametrize("mark", ["Negative prompt:", "negative prompt:", "  NEGATIVE PROMPT: "])
+def test_negative_prompt_is_found_by_any_case(tmp_path: Path, mark: str) -> None:
+    text = f"a cat\n{mark}blurry\nugly\n{LINE.format(cfg=7)}"
+    values = read(tmp_path, {"parameters": text}).values
+    assert (values["prompt"], values["negative_prompt"]) == ("a cat", "blurry\nugly")
+
+
+@pytest.mark.parametrize(
+    ("dream", "prompt", "negative"),
+    [
+        ('"a cat [blurry]" -s50 -S7 -W512 -H704 -C7.5 -Ak_euler -F', "a cat", "blurry"),
+        ('"a cat" -s 50 -b1 -W 512 -H 704 -C 7.5 -A k_euler -S 7', "a cat", ""),
+        ('"a \\"big\\" cat" -F -s50 -S7 -W512 -H704 -C7.5 -Ak_euler', 'a "big" cat', ""),
+        ("a cat -s50 -W512 -H704 -C7.5 -Ak_euler -S7 --hires_fix", "a cat", ""),
+    ],
+)
+def test_command_line_of_invokeai_1_is_read(
+    tmp_path: Path, dream: str, prompt: str, negative: str
+) -> None:
+    values = read(tmp_path, {"Dream": dream}).values
+    assert (values["prompt"], values.get("negative_prompt", "")) == (prompt, negative)
+    assert (values["num_inference_steps"], values["seed"]) == (50, 7)
+    assert (values["width"], values["height"], values["guidance_scale"]) == (512, 704, 7.5)
+    assert values["sampler"] == "Euler"
+
+
+@pytest.mark.parametrize(
+    ("texts", "guidance"),
+    [
+        ({"parameters": f"a cat\n{LINE.format(cfg=1)}, Distilled CFG Scale: 3.5"}, 3.5),
+        ({"parameters": f"a cat\n{LINE.format(cfg='1.000000')}, Guidance: 3.5"}, 3.5),
+        ({"parameters": f"a cat\n{LINE.format(cfg=6)}, Distilled CFG Scale: 3.5"}, 6),
+        (
+            {
+                "parameters": {
+                    "sui_image_params": {
+                        "prompt": "a cat",
+                        "cfgscale": 1.0,
+                        "fluxguidancescale": 3.0,
+                    }
+                }
+            },
+            3,
+        ),
+    ],
+)
+def test_guidance_of_distilled_models_counts_where_cfg_is_off(
+    tmp_path: Path, texts: dict[str, Any], guidance: float
+) -> None:
+    found = read(tmp_path, texts)
+    assert found.values["guidance_scale"] == guidance
+    named = any("uidance" in each or "Distilled" in each for each in found.not_carried)
+    assert named == (guidance == 6)
+
+
+@pytest.mark.parametrize("given", [0, -1])
+def test_clip_skip_of_the_model_is_none(tmp_path: Path, given: int) -> None:
+    found = read(tmp_path, {"parameters": f"a cat\n{LINE.format(cfg=7)}, Clip skip: {given}"})
+    assert "clip_skip" not in found.values
+    assert not any("lip skip" in each for each in found.not_carried)
+
+
+@pytest.mark.parametrize(
+    ("given", "skip"), [("True", 2), (True, 2), ("False", None), (False, None)]
+)
+def test_clip_skip_of_easy_diffusion_is_yes_or_no(
+    tmp_path: Path, given: object, skip: int | None
+) -> None:
+    fields = {"prompt": "a cat", "seed": 1, "use_stable_diffusion_model": "sd/x", "steps": 9}
+    found = read(tmp_path, {"parameters": {**fields, "clip_skip": given}})
+    assert found.values.get("clip_skip") == skip
+    assert found.values["model"] == "x"
+
+
+def test_empty_parts_of_a_prompt_are_left_out(tmp_path: Path) -> None:
+    full = {"full_prompt": ["cinematic a cat", "a cat"], "full_negative_prompt": ["", "anime"]}
+    values = read(tmp_path, {"parameters": full | {"steps": 9, "seed": 1}}).values
+    assert (values["prompt"], values["negative_prompt"]) == ("cinematic a cat, a cat", "anime")
+
+
+def test_strength_of_text_to_image_is_no_strength(tmp_path: Path) -> None:
+    fields = {"c": "a cat", "uc": "", "steps": 9, "seed": 1, "strength": 1}
+    found = read(tmp_path, {"Comment": fields})
+    assert "strength" not in found.stated
+    assert not any("strength" in each for each in found.not_carried)
+
+
+@pytest.mark.parametrize("cfg", [True, [7.5], {"a": 1}, "NaN", 1e400])
+def test_values_of_other_types_are_not_kept(tmp_path: Path, cfg: object) -> None:
+    fields = {"prompt": "a cat", "steps": 9, "seed": 1, "cfg": cfg}
+    found = read(tmp_path, {"parameters": fields})
+    assert found.values["seed"] == 1
+    assert "guidance_scale" not in {*found.values, *found.stated}
