@@ -88,28 +88,33 @@ class Server(uvicorn.Server):
         self._services = services
         self._on_start = on_start
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_ending = False
         self._shutdown_task: asyncio.Task[None] | None = None
         self.exit_code = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start the shutdown at the first signal; stop the running picture at the second."""
+        """Start the shutdown at the first signal; stop the running picture at the second.
+
+        New connections are accepted until the running picture has ended, so that load balancers
+        see that the server isn't ready and clients when to ask again.
+        """
         del frame
         _log.info("shutting down after signal %s", signal.Signals(sig).name)
         # uvicorn's handler would raise the signal again after the shutdown, and the process would
         # seem to have been killed.
-        if self.should_exit:
+        if self._is_ending:
             self._services.backend.jobs.close(0)
         elif self._loop is not None:
             self._loop.call_soon_threadsafe(self._start_shutdown)
-        self.should_exit = True
+        self._is_ending = True
 
     def _check_device(self, _: JobEvent) -> None:
         """Shut down if the GPU is lost, since only a new process can use it again. Called by the
         queue on any thread."""
-        if self._services.job_events.model.device_is_lost and not self.should_exit:
+        if self._services.job_events.model.device_is_lost and not self._is_ending:
             _log.error("the GPU failed several times in a row: the server ends with code 1")
             self.exit_code = 1
-            self.should_exit = True
+            self._is_ending = True
             self._services.backend.jobs.finish()  # at once, so that the waiting jobs are kept
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._start_shutdown)
@@ -117,7 +122,11 @@ class Server(uvicorn.Server):
     def _start_shutdown(self) -> None:
         if self._shutdown_task is None:
             self._shutdown_task = asyncio.ensure_future(_finish(self._services))
-            self._shutdown_task.add_done_callback(lambda _: self._drop_stalled({}))
+            self._shutdown_task.add_done_callback(self._stop_serving)
+
+    def _stop_serving(self, _: asyncio.Task[None]) -> None:
+        self.should_exit = True
+        self._drop_stalled({})
 
     def _drop_stalled(self, before: Mapping[asyncio.Transport, int]) -> None:
         """Close connections that have received nothing since `before`; repeats itself."""
@@ -132,7 +141,7 @@ class Server(uvicorn.Server):
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         services = self._services
         self._loop = asyncio.get_running_loop()
-        if self.should_exit:  # a signal came before the loop started
+        if self._is_ending:  # a signal came before the loop started
             self._start_shutdown()
         queue_persistence = QueuePersistence(services)
         # job_events late, so that a job is counted once its waiting request is answered.
