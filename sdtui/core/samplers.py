@@ -7,6 +7,7 @@ stochastic form needs no further package and draws noise from the seed of the pi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -68,6 +69,12 @@ def sampler_labels() -> tuple[str, ...]:
     return tuple(labels)
 
 
+def plain_name(name: str) -> str:
+    """The letters and digits of a sampler's name: "DPM++ 2M", "dpmpp_2m" and "dpmpp-2m" are the
+    same."""
+    return re.sub(r"[^a-z0-9]+", "", name.lower().replace("++", "pp"))
+
+
 def split_label(label: str) -> tuple[str, str | None]:
     """Split a label into sampler and noise schedule (or None), ignoring case.
 
@@ -76,8 +83,9 @@ def split_label(label: str) -> tuple[str, str | None]:
     known = {valid.casefold(): valid for valid in sampler_labels()}
     match = known.get(" ".join(label.split()).casefold())
     if match is None:
-        near = nearest(label, known.values())
-        hint = f'did you mean "{near}"?' if near else '"sdtui samplers" lists them'
+        by_plain_name = {plain_name(valid): valid for valid in known.values()}
+        near = nearest(plain_name(label), by_plain_name)
+        hint = f'did you mean "{by_plain_name[near]}"?' if near else '"sdtui samplers" lists them'
         raise InvalidRequestError(
             [Problem("sampler", label, f'there is no sampler "{shortened(label)}"; {hint}')]
         )

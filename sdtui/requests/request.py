@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from sdtui.core.enums import POCKET
-from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.errors import Problem
 from sdtui.core.fields import FieldSpec, Section
-from sdtui.core.samplers import canonical_label, sampler_labels
+from sdtui.core.sampler_names import known_label
+from sdtui.core.samplers import sampler_labels
 from sdtui.requests.field_table import FieldTable, fields_of
 from sdtui.requests.sections.encoding import Encoding
 from sdtui.requests.sections.execution import Execution
@@ -45,13 +46,6 @@ def random_seed() -> int:
 def nth_seed(first: int, index: int) -> int:
     """The seed of picture `index` of a batch, where 0 follows MAX_SEED."""
     return (first + index) % (MAX_SEED + 1)
-
-
-def _known_sampler(label: str) -> str:
-    try:
-        return canonical_label(label)
-    except InvalidRequestError as error:
-        raise ValueError(error.problems[0].message) from error
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,7 @@ class GenerationRequest(Section):
         FieldSpec(
             label="Sampler",
             help='How noise is taken away, e.g. "DPM++ 2M Karras"; none = the model\'s own choice.',
-            check=_known_sampler,
+            check=known_label,
             choices=sampler_labels,
             flags=("--sampler", "-s"),
             flag_help='"sdtui samplers" lists them.',

@@ -1,8 +1,8 @@
 """Read the settings in pictures of sdtui and other tools."""
 
+from sdtui.core.sampler_names import label_of_sampler, nearest_sampler
 from sdtui.history.importers.read import read_infotext, read_picture_settings
 from sdtui.history.importers.request_mapping import ImportedSettings
-from sdtui.history.importers.samplers import label_of_sampler, nearest_sampler
 
 __all__ = [
     "ImportedSettings",

@@ -10,8 +10,8 @@ from typing import Any
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.core.fields import Field
+from sdtui.core.sampler_names import label_of_sampler
 from sdtui.core.text import one_line
-from sdtui.history.importers.samplers import label_of_sampler
 from sdtui.history.portable import hub_id_in
 from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS
 from sdtui.requests.validation import validate_fields

@@ -1,38 +1,12 @@
-"""Names of samplers and noise schedules in other tools."""
+"""Names of samplers and noise schedules, as people and other tools spell them: "dpmpp_2m_karras",
+"k_dpmpp_2m", "DPMSolverMultistepScheduler"."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sdtui.core.samplers import SCHEDULES, sampler_labels
-
-_SAMPLERS: Mapping[str, str] = {
-    "euler": "Euler",
-    "euler_a": "Euler a",
-    "euler_ancestral": "Euler a",
-    "heun": "Heun",
-    "dpm2": "DPM2",
-    "dpm_2": "DPM2",
-    "kdpm_2": "DPM2",
-    "dpm2_a": "DPM2 a",
-    "dpm_2_a": "DPM2 a",
-    "dpm_2_ancestral": "DPM2 a",
-    "kdpm_2_a": "DPM2 a",
-    "dpmpp_2m": "DPM++ 2M",
-    "dpmpp_2m_sde": "DPM++ 2M SDE",
-    "dpmpp_2m_sde_heun": "DPM++ 2M SDE Heun",
-    "dpmpp_3m_sde": "DPM++ 3M SDE",
-    "dpmpp_sde": "DPM++ SDE",
-    "unipc": "UniPC",
-    "uni_pc": "UniPC",
-    "deis": "DEIS",
-    "ddim": "DDIM",
-    "ddpm": "DDPM",
-    "plms": "PLMS",
-    "pndm": "PLMS",
-    "lcm": "LCM",
-    "tcd": "TCD",
-}
+from sdtui.core.errors import InvalidRequestError
+from sdtui.core.samplers import SAMPLERS, SCHEDULES, canonical_label, plain_name, sampler_labels
 
 _PLAIN_SCHEDULES = {"", "automatic", "normal", "uniform", "default", "native", "discrete"}
 
@@ -79,24 +53,64 @@ _NEAREST: Mapping[str, str] = {
 method is most like theirs."""
 
 
+def known_label(name: str) -> str:
+    """Return the label that a name in any spelling stands for. Raises ValueError with the nearest
+    label if there is no such sampler, or not with that schedule."""
+    label, unknown = label_of_sampler(name)
+    if label is not None and unknown is None:
+        return label
+    try:
+        return canonical_label(name)
+    except InvalidRequestError as error:
+        raise ValueError(error.problems[0].message) from error
+
+
 def label_of_sampler(name: str, schedule: str | None = None) -> tuple[str | None, str | None]:
     """The label of a sampler with its noise schedule, and the name that is unknown here.
 
     An unknown sampler ("lms") gives no label, an unknown schedule ("beta") that of the sampler.
     """
-    return _label(_SAMPLERS, name, schedule)
+    return _label(_KNOWN, name, schedule)
 
 
 def nearest_sampler(name: str, schedule: str | None = None) -> tuple[str | None, str | None]:
     """For a sampler of other tools that is unknown here: like `label_of_sampler`, the label of the
     one whose method is most like it."""
-    return _label(_NEAREST, name, schedule)
+    return _label(_REPLACEMENTS, name, schedule)
+
+
+def _names_of_classes() -> Mapping[str, str]:
+    """Return the samplers by the names of their classes in diffusers, as far as a class alone is
+    the sampler."""
+    return {
+        plain_name(name): label
+        for label, sampler in SAMPLERS.items()
+        if "algorithm_type" not in sampler.settings
+        for name in (sampler.scheduler, sampler.scheduler.removesuffix("Scheduler"))
+    }
+
+
+_KNOWN: Mapping[str, str] = {
+    **_names_of_classes(),
+    **{plain_name(label): label for label in SAMPLERS},
+    **{"eulerancestral": "Euler a", "dpm2ancestral": "DPM2 a", "pndm": "PLMS"},
+}
+"""By plain name."""
+
+_REPLACEMENTS: Mapping[str, str] = {plain_name(name): label for name, label in _NEAREST.items()}
+
+_SUFFIXES: Mapping[str, str] = {
+    "": "",
+    **{schedule.lower(): schedule.lower() for schedule in SCHEDULES},
+    **{"k": "karras", "ka": "karras", "exp": "exponential"},
+}
+"""The schedule that stands behind a name; "_k" is InvokeAI's, the others are older forms."""
 
 
 def _label(
     samplers: Mapping[str, str], name: str, schedule: str | None
 ) -> tuple[str | None, str | None]:
-    key, suffix = _split(name)
+    key, suffix = _split(name, samplers)
     wanted = suffix or (schedule or "").strip().lower()
     sampler = samplers.get(key)
     if sampler is None:
@@ -109,16 +123,14 @@ def _label(
     return (label, None) if label in sampler_labels() else (sampler, schedule or wanted)
 
 
-def _split(name: str) -> tuple[str, str]:
-    """A normalised sampler name, and the schedule in its suffix or ""."""
-    key = name.strip().lower().replace("++", "pp").replace(" ", "_").replace("-", "_")
-    key = key.removeprefix("k_").removesuffix("_gpu").replace("cfg_pp", "cfgpp")
-    for suffix, schedule in (
-        ("_k", "karras"),
-        ("_ka", "karras"),
-        ("_exp", "exponential"),
-        *((f"_{each.lower()}", each.lower()) for each in SCHEDULES),
-    ):
-        if key.endswith(suffix):
-            return key.removesuffix(suffix), schedule
-    return key, ""
+def _split(name: str, samplers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the plain name of a sampler, and the schedule that stands behind it or "". "k_" and
+    "sample_" before a name are k-diffusion's, "_gpu" behind it is ComfyUI's."""
+    plain = plain_name(name)
+    for suffix, schedule in _SUFFIXES.items():
+        key = plain.removesuffix(suffix).removesuffix("gpu")
+        if plain.endswith(suffix):
+            for prefix in ("", "k", "sample"):
+                if key.startswith(prefix) and key.removeprefix(prefix) in samplers:
+                    return key.removeprefix(prefix), schedule
+    return plain, ""
