@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 
 import torch
 
@@ -17,21 +18,33 @@ Embeddings = dict[str, torch.Tensor]
 there are no negative ones. Empty if the pipeline's call encodes the prompts itself."""
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """Everything that embeddings depend on besides the loaded model: the key of their cache."""
+
+    prompt: str
+    negative_prompt: str
+    """Empty without guidance."""
+    guidance: bool
+    """True if the negative prompt is needed."""
+    of_features: Hashable = ()
+    """The sections of the run's features that may change the encoding."""
+
+
 class EmbeddingCache:
     """An LRU cache of embeddings, so that the same prompt with another seed isn't encoded again.
     Belongs to one loaded model."""
 
     def __init__(self) -> None:
-        self._cached: OrderedDict[Hashable, Embeddings] = OrderedDict()
+        self._cached: OrderedDict[Encoding, Embeddings] = OrderedDict()
 
-    def get(self, key: Hashable, encode: Callable[[], Embeddings]) -> Embeddings:
-        """Return the embeddings for a key, calling `encode` if they aren't cached. The key must
-        contain everything that they depend on."""
-        if key in self._cached:
-            self._cached.move_to_end(key)
-            return self._cached[key]
+    def get(self, encoding: Encoding, encode: Callable[[], Embeddings]) -> Embeddings:
+        """Return the embeddings for an encoding, calling `encode` if they aren't cached."""
+        if encoding in self._cached:
+            self._cached.move_to_end(encoding)
+            return self._cached[encoding]
         embeddings = encode()
-        self._cached[key] = embeddings
+        self._cached[encoding] = embeddings
         if len(self._cached) > _CACHED:
             self._cached.popitem(last=False)
         return embeddings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.engine.clip_encoding import encode_clip
@@ -36,10 +36,6 @@ class ClipSkip(Feature[int]):
     def supports(self, section: int, description: ModelDescription) -> bool:
         """True for SD 1.x and XL."""
         return description.family in _FAMILIES
-
-    def embedding_key(self, section: int, pass_: Pass) -> Hashable:
-        """Return the layer."""
-        return section
 
     def encode(
         self, section: int, model: LoadedModel, pass_: Pass, *, guidance: bool

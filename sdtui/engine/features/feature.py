@@ -73,14 +73,15 @@ class Feature(Generic[Section]):
     # Encode
 
     def embedding_key(self, section: Section, pass_: Pass) -> Hashable:
-        """Return what the embeddings of a pass depend on besides its prompts. None = nothing."""
-        return None
+        """Return what the embeddings of a pass depend on besides its prompts, because `encode` or
+        `apply` changes them: the section, unless a feature knows better. None = nothing."""
+        return section
 
     def encode(
         self, section: Section, model: LoadedModel, pass_: Pass, *, guidance: bool
     ) -> Embeddings | None:
-        """Encode the prompts of a pass in place of the family's `encode`, or return None. Requires
-        an `embedding_key`. `guidance` = whether the negative prompt is needed."""
+        """Encode the prompts of a pass in place of the family's `encode`, or return None.
+        `guidance` = whether the negative prompt is needed."""
         return None
 
     # Denoise

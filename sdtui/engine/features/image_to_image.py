@@ -60,6 +60,9 @@ class ImageToImage(Feature[OpenedImageToImage]):
         strength = DEFAULT_STRENGTH if section.strength is None else section.strength
         return OpenedImageToImage(open_init_image(section.image), section.fit, strength)
 
+    def embedding_key(self, section: OpenedImageToImage, pass_: Pass) -> None:
+        """Return None: the prompts are encoded without the picture."""
+
     def passes(self, section: OpenedImageToImage, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
         """Let the first pass start from the picture."""
         first, *others = passes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.embeddings import Embeddings, Encoding
 from sdtui.engine.families import family_of
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
@@ -18,17 +18,22 @@ def encode(model: LoadedModel, pass_: Pass, features: ActiveFeatures) -> Embeddi
     """Return the embeddings of a pass's prompts, from the model's cache if possible."""
     request = pass_.request
     guidance = model.description.uses_cfg(request.guidance_scale)
-    prompt, negative_prompt = request.prompt, request.negative_prompt if guidance else ""
+    encoding = Encoding(
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt if guidance else "",
+        guidance=guidance,
+        of_features=features.embedding_key(pass_),
+    )
 
     def make() -> Embeddings:
         embeddings = features.encode(model, pass_, guidance=guidance)
         if embeddings is not None:
             return embeddings
-        family = family_of(model.description)
-        return family.encode(model, prompt, negative_prompt, guidance=guidance)
+        return family_of(model.description).encode(
+            model, encoding.prompt, encoding.negative_prompt, guidance=guidance
+        )
 
-    key = (prompt, negative_prompt, guidance, features.embedding_key(pass_))
-    return model.embeddings.get(key, make)
+    return model.embeddings.get(encoding, make)
 
 
 def find_truncations(
