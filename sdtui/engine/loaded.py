@@ -23,6 +23,9 @@ class LoadedModel:
 
     source: ModelSource
     description: ModelDescription
+    """With what only the loaded weights show."""
+    described: ModelDescription
+    """As it was found: the model is loaded again if its files say something else."""
     pipeline: Any
     """A diffusers pipeline; they have no common type that lists the components."""
     device: Device
@@ -37,6 +40,8 @@ class LoadedModel:
     record: ModelRecord
     load_timings: dict[str, float]
     """Seconds by component."""
+    notices: tuple[str, ...] = ()
+    """Messages for the user about the loaded model."""
     load_key: Hashable = ()
     """Permanent changes by features, see `Feature.load_key`."""
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)

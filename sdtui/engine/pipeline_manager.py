@@ -25,6 +25,7 @@ from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.modes import apply_mode, can_change, modes_for, remove_hooks
+from sdtui.engine.prediction import guess_notice, known_description
 from sdtui.engine.preview import latent_to_rgb
 from sdtui.engine.speed.presets import apply_speed
 from sdtui.engine.stages.load import load_pipeline
@@ -60,8 +61,9 @@ class _ModelSetup:
         """True if a loaded model has this setup, or differs only in a memory mode that can be
         switched."""
         return (
-            (loaded.source.location, loaded.dtype, loaded.speed, loaded.load_key)
-            == (self.source.location, self.dtype, self.speed, self.features.load_key())
+            (loaded.source.location, loaded.described, loaded.dtype, loaded.speed)
+            == (self.source.location, self.description, self.dtype, self.speed)
+            and loaded.load_key == self.features.load_key()
         ) and (loaded.memory_mode is self.memory_mode or can_change(loaded.memory_mode))
 
 
@@ -193,9 +195,11 @@ class StableDiffusionEngine:
             apply_mode(pipeline, setup.memory_mode, self.device)
         with _timed(timings, "hash"):
             record = _model_record(source, description, pipeline)
+        known = known_description(description, pipeline.scheduler)
         self.loaded = LoadedModel(
             source=source,
-            description=description,
+            description=known,
+            described=description,
             pipeline=pipeline,
             device=self.device,
             dtype=dtype,
@@ -207,6 +211,7 @@ class StableDiffusionEngine:
             to_rgb=to_rgb,
             record=record,
             load_timings=timings,
+            notices=(guess_notice(known),) if known.guessed_prediction else (),
             load_key=setup.features.load_key(),
         )
         report(

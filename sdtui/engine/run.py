@@ -145,6 +145,8 @@ class Run:
         )
         if model is not before:
             self._builder.load_timings = model.load_timings
+            for notice in model.notices:
+                self._notice(notice)
         self._builder.model = ModelFacts.of(model)
         for notice in model.speedups.notices:
             self._notice(notice)

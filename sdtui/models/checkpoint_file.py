@@ -11,7 +11,8 @@ from sdtui.models.component_files import CONFIGS, describe_components
 from sdtui.models.description import ModelDescription
 from sdtui.models.distilled import Distilled, distilled_values, model_name
 from sdtui.models.headers import Header, read_header
-from sdtui.models.native import NativeValues, family_values
+from sdtui.models.native import family_values, with_own_values
+from sdtui.models.own_values import read_own_values
 
 # The family is recognised by the names and shapes of tensors, the same ones that diffusers uses in
 # loaders/single_file_utils.py.
@@ -26,15 +27,21 @@ _PARTS = {
 _PART_NAMES = {"unet": "U-Net", "vae": "VAE", "text_encoder": "text encoder"}
 _EDM = frozenset({"edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min"})
 """Marker tensors of Playground 2.5 and of CosXL."""
+_OFFICIAL_SD2 = re.compile(r"(?:v2-1_)?(512|768)-(?:base-|v-)?(?:non)?ema(?:-pruned)?")
 _SQUARE = re.compile(r"(\d+)x\1")
 
 
-def describe_checkpoint(path: Path) -> ModelDescription:
-    """Describe a checkpoint. Raises ModelDamagedError or UnsupportedModelError."""
+def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> ModelDescription:
+    """Describe a checkpoint. `shown_prediction` is the prediction type that its weights show, if
+    they are loaded. Raises ModelDamagedError or UnsupportedModelError."""
     header = read_header(path)
     family = _family(path, header)
     _check_whole(path, header)
-    prediction_type = _prediction_type(path, header, family)
+    own = read_own_values(path)
+    marked = own.prediction_type or _prediction_type(path, header, family)
+    is_guessed = family == "sd2" and marked is None
+    # Most are v-prediction.
+    prediction_type = (shown_prediction or "v_prediction") if is_guessed else marked
     is_xl = family == "sdxl"
     pipeline_class = "StableDiffusionXLPipeline" if is_xl else "StableDiffusionPipeline"
     distilled = distilled_values(_names(path, header, family), {}, {}, family)
@@ -45,12 +52,13 @@ def describe_checkpoint(path: Path) -> ModelDescription:
         family=family,
         pipeline_class=pipeline_class,
         parameters={part: header.elements(*prefixes) for part, prefixes in _PARTS.items()},
-        native=NativeValues(
-            native_size, native_size, base.num_inference_steps, base.guidance_scale, base.sampler
-        ),
+        native=with_own_values(own.native, base, native_size),
         single_file=True,
         prediction_type=prediction_type,
-        zero_terminal_snr="ztsnr" in header.tensors,
+        guessed_prediction=is_guessed,
+        zero_terminal_snr="ztsnr" in header.tensors
+        if own.zero_terminal_snr is None
+        else own.zero_terminal_snr,
         timestep_spacing=distilled.timestep_spacing if distilled else None,
         components=describe_components(CONFIGS / family),
         configs=CONFIGS / family,
@@ -125,11 +133,11 @@ def _native_size(
 
 
 def _prediction_type(path: Path, header: Header, family: str) -> str | None:
-    """ "v_prediction" or "epsilon"; None if the config of the family is right.
+    """ "v_prediction" or "epsilon"; None if nothing says it.
 
     Sources: marker tensors of trainers (`v_pred`), the layout of SD Turbo, ModelSpec metadata, the
-    .yaml file that comes with SD 2.x checkpoints, and for the official 512-px SD 2.x files, which
-    have none of these, the file name.
+    .yaml file that comes with SD 2.x checkpoints, and the names of the official files of SD 2.x,
+    which have none of these.
     """
     if "v_pred" in header.tensors:
         return "v_prediction"
@@ -143,6 +151,7 @@ def _prediction_type(path: Path, header: Header, family: str) -> str | None:
         text = decode_text(sidecar.read_bytes(), errors="replace")
         is_v = re.search(r"parameterization:\s*[\"']?v\b", text)
         return "v_prediction" if is_v else "epsilon"
-    if family == "sd2":
-        return "epsilon" if re.search(r"512|base", path.stem) else "v_prediction"
-    return None
+    official = _OFFICIAL_SD2.fullmatch(path.stem) if family == "sd2" else None
+    if official is None:
+        return None
+    return "epsilon" if official[1] == "512" else "v_prediction"

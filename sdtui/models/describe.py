@@ -10,14 +10,16 @@ from sdtui.models.description import ModelDescription
 from sdtui.models.diffusers_folder import describe_folder
 
 
-def describe_model(path: Path) -> ModelDescription:
+def describe_model(path: Path, *, shown_prediction: str | None = None) -> ModelDescription:
     """Describe the model in a diffusers folder or a single .safetensors file.
 
+    `shown_prediction` is the prediction type that a checkpoint's weights show, for checkpoints
+    that don't say it.
     Raises ModelDamagedError, UnsafeModelError (weights only as pickles, or code in the folder)
     or UnsupportedModelError.
     """
     if not path.is_dir():
-        return describe_checkpoint(path)
+        return describe_checkpoint(path, shown_prediction)
     try:
         return describe_folder(path)
     except (ValueError, TypeError, LookupError, AttributeError) as error:

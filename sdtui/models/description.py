@@ -31,7 +31,10 @@ class ModelDescription:
     embeds_guidance: bool = False
     """True if guidance is an embedding (distilled guidance), or has no effect."""
     prediction_type: str | None = None
-    """Set if the weights say so but the config does not: "epsilon" or "v_prediction"."""
+    """Set if it isn't that of the scheduler's config."""
+    guessed_prediction: bool = False
+    """True if nothing says what the prediction type is. The weights show it once they are
+    loaded."""
     zero_terminal_snr: bool = False
     timestep_spacing: str | None = None
     """Set if the model needs another than that of its scheduler's config."""

@@ -16,7 +16,8 @@ from sdtui.models.component_files import (
 )
 from sdtui.models.description import ModelDescription
 from sdtui.models.distilled import distilled_values, model_name
-from sdtui.models.native import family_values, folder_values
+from sdtui.models.native import family_values, with_own_values
+from sdtui.models.own_values import read_own_values
 from sdtui.models.text_to_image import check_text_to_image
 
 _GUIDED_FROM_ZERO = ("ZImagePipeline", "Krea2Pipeline")
@@ -60,12 +61,17 @@ def describe_folder(folder: Path) -> ModelDescription:
         is_distilled=index.get("is_distilled") is True,
     )
     values = family_values(pipeline_class, distilled, scheduler)
+    latents = denoiser.get("sample_size")
+    side = latents * factor if isinstance(latents, int) else None
+    own = read_own_values(folder)
     return ModelDescription(
         path=folder,
         family=family,
         pipeline_class=pipeline_class,
         parameters=parameters,
-        native=folder_values(folder, values, denoiser, factor),
+        native=with_own_values(own.native, values, side),
+        prediction_type=own.prediction_type,
+        zero_terminal_snr=bool(own.zero_terminal_snr),
         vae_factor=factor,
         tiny_vae=tiny,
         denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),

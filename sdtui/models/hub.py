@@ -11,7 +11,7 @@ from typing import Any
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import DownloadError, UnsafeModelError
 from sdtui.models.component_files import UNUSED, components_in, first_variant, read_json, variant_of
-from sdtui.models.native import NATIVE_FILE
+from sdtui.models.own_values import OWN_FILE
 from sdtui.models.text_to_image import check_text_to_image
 
 OnBytes = Callable[[int, int, float], None]
@@ -84,7 +84,7 @@ def wanted_files(hub_id: str, names: Iterable[str], components: Iterable[str]) -
     Raises UnsafeModelError if a component's weights exist only as pickles.
     """
     files = list(names)
-    wanted = [name for name in files if name in (_INDEX, NATIVE_FILE)]
+    wanted = [name for name in files if name in (_INDEX, OWN_FILE)]
     for component in components:
         if component in UNUSED:
             continue

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
-from sdtui.core.errors import InvalidRequestError, ModelDamagedError
 from sdtui.core.samplers import DEFAULT_SAMPLER, SAMPLERS
-from sdtui.models.component_files import read_json
 from sdtui.models.distilled import Distilled
 from sdtui.requests.request import REQUEST_FIELDS
-from sdtui.requests.validation import validate_fields
-
-NATIVE_FILE = "sdtui.json"
-"""A model folder may have a file of this name with its native values (see `NativeValues`)."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +78,12 @@ def family_values(
     )
 
 
-def folder_values(
-    folder: Path, family: NativeValues, denoiser: Mapping[str, Any], vae_factor: int
-) -> NativeValues:
-    """The native values of a model folder: those of its NATIVE_FILE, else of its family.
-
-    `denoiser` is the denoiser's config, whose sample_size is in latents; `vae_factor` is in
-    pixels per latent. Raises ModelDamagedError if NATIVE_FILE has wrong values.
-    """
-    file = folder / NATIVE_FILE
-    own = _read_native_file(file) if file.is_file() else {}
-    side = denoiser.get("sample_size")
-    size = int(side) * vae_factor if isinstance(side, int) else None
+def with_own_values(own: Mapping[str, Any], family: NativeValues, side: int | None) -> NativeValues:
+    """Return a model's native values: its own, by unique field names, else those of its family;
+    `side` = the native side in pixels where the family says none."""
     return NativeValues(
-        width=own.get("width", family.width or size),
-        height=own.get("height", family.height or size),
+        width=own.get("width", family.width or side),
+        height=own.get("height", family.height or side),
         num_inference_steps=own.get("num_inference_steps", family.num_inference_steps),
         guidance_scale=own.get("guidance_scale", family.guidance_scale),
         sampler=own.get("sampler", family.sampler),
@@ -109,13 +93,3 @@ def folder_values(
             if name not in _OWN_NAMES and REQUEST_FIELDS[name].spec.native
         },
     )
-
-
-def _read_native_file(file: Path) -> dict[str, Any]:
-    """Read native values. Raises ModelDamagedError outside the limits of a request."""
-    values = read_json(file)
-    try:
-        return validate_fields(REQUEST_FIELDS, values)
-    except InvalidRequestError as error:
-        problem = f"{file} can't be used: {error}"
-        raise ModelDamagedError(problem, "Correct the file or remove it") from error

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
 from sdtui.engine.families import family_of
 from sdtui.engine.memory.oom import is_out_of_memory
+from sdtui.engine.prediction import shown_prediction
 from sdtui.models import ModelDescription, weight_variant
 from sdtui.models.component_files import CONFIGS
 from sdtui.models.unmarked_folder import unmarked
@@ -61,6 +63,9 @@ def load_pipeline(
             others = _other_arguments(description, folder, pipeline_class)
             pipeline = pipeline_class(**parts, **others)
     pipeline.set_progress_bar_config(disable=True)
+    if description.guessed_prediction:
+        shown = shown_prediction(pipeline.unet)
+        description = replace(description, prediction_type=shown)
     if description.prediction_type or description.zero_terminal_snr or description.timestep_spacing:
         pipeline.scheduler = _corrected_scheduler(pipeline.scheduler, description)
     return pipeline, timings
