@@ -62,7 +62,7 @@ def export(entries: Iterable[Entry], pictures: Path, target: Path) -> int:
     part = target.with_name(f".{target.name}.part")
     count = 0
     try:
-        with zipfile.ZipFile(part, "w") as archive:
+        with zipfile.ZipFile(part, "w", strict_timestamps=False) as archive:  # times end at 2107
             for entry in entries:
                 for path, method in (
                     (sidecar_path(entry.path), zipfile.ZIP_DEFLATED),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -134,6 +135,15 @@ def test_symlinked_trash_is_not_followed(history: History, tmp_path: Path) -> No
         history.trash(path)
     assert history.empty_trash() == 0
     assert [file.name for file in outside.iterdir()] == ["file.png"]
+
+
+@pytest.mark.parametrize("changed", [-1_000_000_000, 10_000_000_000])
+def test_files_of_any_time_are_exported(history: History, tmp_path: Path, changed: int) -> None:
+    path = save(history)
+    os.utime(path, (changed, changed))
+    assert history.export(tmp_path / "all.zip") == 1
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert archive.testzip() is None
 
 
 def test_exported_archive_is_imported_with_its_marks(history: History, tmp_path: Path) -> None:
