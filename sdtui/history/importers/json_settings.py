@@ -27,7 +27,7 @@ INVOKEAI_KEYS = ("invokeai_metadata", "invokeai", "sd-metadata")
 """The keywords of InvokeAI's JSON, newest first."""
 
 _MIN_FIELDS = 3  # fields of settings without a prompt or without a known tool
-_OTHER_NOISE = "RNG: sdtui draws noise differently, so the same seed gives another picture"
+OTHER_NOISE = "RNG: sdtui draws noise differently, so the same seed gives another picture"
 _SIZES = ("resolution", "size", "imagesize")
 _SCHEDULES = ("scheduler", "noiseschedule", "scheduletype", "schedulertype")
 _DISTILLED = ("fluxguidancescale", "distilledcfgscale")
@@ -214,7 +214,7 @@ def flat_settings(source: str, fields: Mapping[str, Any]) -> ToolSettings | None
         for key, value in fields.items()
         if plain_name(key) not in known and value not in (None, "", 0, False, [], {}, "None")
     ]
-    return ToolSettings(source, values, schedule, (*unsupported, _OTHER_NOISE))
+    return ToolSettings(source, values, schedule, (*unsupported, OTHER_NOISE))
 
 
 def _size(fields: Mapping[str, Any]) -> dict[str, str]:

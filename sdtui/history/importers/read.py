@@ -13,7 +13,7 @@ from sdtui.history.exif import USER_COMMENT
 from sdtui.history.image_metadata import Texts, read_texts
 from sdtui.history.importers.a1111 import a1111
 from sdtui.history.importers.alpha_channel import hidden_text
-from sdtui.history.importers.comfyui import comfyui
+from sdtui.history.importers.comfyui import comfyui, invokeai_graph
 from sdtui.history.importers.json_settings import (
     INVOKEAI_KEYS,
     invokeai,
@@ -129,7 +129,7 @@ def _attempts(texts: Mapping[str, str]) -> Iterator[ToolSettings | None]:
     yield novelai(texts)
     others = [fields for keyword, fields in objects.items() if keyword not in INVOKEAI_KEYS]
     yield from map(a1111, plain)
-    for reader in (novelai, swarmui, comfyui, other_json):
+    for reader in (novelai, swarmui, comfyui, invokeai_graph, other_json):
         yield from map(reader, others)
     yield other_json({key: text for key, text in texts.items() if key not in objects})
 
