@@ -176,3 +176,51 @@ def test_always_on_script_that_would_change_the_picture_is_refused(
     with pytest.raises(ApiError, match="Always on script ControlNet not found") as refused:
         body.check()
     assert refused.value.status_code == 422
+
+
+def _a1111_steps(strength: float, steps: int) -> int:
+    return min(int(min(strength, 0.999) * steps) + 1, steps)
+
+
+@pytest.mark.parametrize("sampler", ["Euler a", "DPM++ 2M", "LCM", None])
+def test_img2img_runs_as_many_steps_as_a1111(sampler: str | None) -> None:
+    for steps in (1, 2, 7, 20, 29, 49, 100, 150):
+        for strength in (0.01, 0.1, 0.29, 0.5, 0.57, 0.75, 0.999, 1.0):
+            body = Img2ImgBody(
+                init_images=["x"], denoising_strength=strength, steps=steps, sampler_name=sampler
+            )
+            found = body.values()["strength"]
+            assert 0 <= found <= 1
+            assert int(steps * found) == _a1111_steps(strength, steps), (steps, strength)
+            assert body.strength() == strength
+
+
+@pytest.mark.parametrize(
+    ("values", "strength"),
+    [
+        ({"steps": 20}, 0.8),  # A1111's default is 0.75
+        ({"denoising_strength": 0.5}, 0.5),
+        ({"denoising_strength": 0, "steps": 20}, 0),
+        ({"denoising_strength": 0.5, "steps": 20, "sampler_name": "DDIM"}, 0.5),
+        ({"denoising_strength": 0.5, "steps": 20, "sampler_name": "UniPC"}, 0.5),
+    ],
+)
+def test_strength_is_changed_only_where_a1111_runs_more_steps(
+    values: dict[str, Any], strength: float
+) -> None:
+    assert Img2ImgBody(init_images=["x"], **values).values()["strength"] == strength
+
+
+def test_answer_has_the_strength_that_the_client_gave(ask: httpx.Client) -> None:
+    picture = base64.b64encode(_png()).decode()
+    sent = {**SMALL, "steps": 4, "init_images": [picture], "denoising_strength": 0.5}
+    answer = ask.post("/sdapi/v1/img2img", json={**sent, "sampler_name": "Euler"}).json()
+    info = json.loads(answer["info"])
+    assert info["denoising_strength"] == answer["parameters"]["denoising_strength"] == 0.5
+    assert "Denoising strength: 0.5" in info["infotexts"][0]
+
+
+def _png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(buffer, "PNG")
+    return buffer.getvalue()

@@ -22,6 +22,7 @@ from sdtui.server.api.a1111.checkpoints import find_checkpoint
 from sdtui.server.api.a1111.options import OptionsAnswer
 from sdtui.server.api.a1111.progress import client_address
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
+from sdtui.server.api.a1111.strength import with_strength
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.dialects import names_in
 from sdtui.server.errors import GONE, ApiError, documented
@@ -205,12 +206,14 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
         "not_applied": body.not_applied(),
         "warnings": _warnings(parts),
         "infotexts": [
-            write_infotext(part.record.of_image(each.index))
+            write_infotext(with_strength(part.record.of_image(each.index), body.strength()))
             for part in parts
             for each in part.pictures
         ],
         **_named_values(parts[0].record.values() if parts else request.values()),
     }
+    if (strength := body.strength()) is not None:
+        info["denoising_strength"] = strength
     if not parts:  # interrupted before the first picture was finished
         return info | {"sd_model_name": request.model, "version": f"sdtui {__version__}"}
     info |= _info_of_record(parts[0].record)

@@ -15,9 +15,11 @@ from sdtui.core.text import shortened
 from sdtui.history.importers import ImportedSettings, read_infotext
 from sdtui.jobs import Output
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE
+from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 from sdtui.server.api.a1111.ignored import without_effect
 from sdtui.server.api.a1111.options import changed_options
 from sdtui.server.api.a1111.samplers import find_sampler
+from sdtui.server.api.a1111.strength import strength_of_steps
 from sdtui.server.dialects import BOOLS_AS_NUMBERS, body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError, from_sdtui
 from sdtui.server.examples import EXAMPLE_PICTURE
@@ -182,6 +184,10 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         """The values about an init image."""
         return {}
 
+    def strength(self) -> float | None:
+        """The denoising strength as the client gave it; None without a picture to start from."""
+        return None
+
     def not_applied(self) -> list[str]:
         """The fields, options and prompt syntax of the request that had no effect."""
         found = self._ignored_fields()
@@ -236,6 +242,20 @@ class Img2ImgBody(Txt2ImgBody):
         super().check()
         if self.mask:
             raise ApiError(400, "Unsupported", "There is no inpainting here. Leave the mask out.")
+
+    def values(self) -> dict[str, Any]:
+        """See Txt2ImgBody; the strength is that with which as many steps are run as by A1111, if
+        the number of steps is given."""
+        values = super().values()
+        strength, steps = self.strength(), values.get("num_inference_steps")
+        if steps is not None:
+            values["strength"] = strength_of_steps(strength, steps, values.get("sampler"))
+        return values
+
+    def strength(self) -> float:
+        """See Txt2ImgBody."""
+        given: float | None = super().values().get("strength")
+        return DEFAULT_STRENGTH if given is None else given
 
     def _image_values(self) -> dict[str, Any]:
         return {"init_image": self.init_images[0], "init_image_fit": _FITS[self.resize_mode]}
