@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
 from fastapi_offline import FastAPIOffline
 
 from sdtui.server.middleware.auth import is_open
+from sdtui.server.scopes import root_path_of
 
+_STATIC = "/static-offline-docs"
+"""The path of fastapi-offline's files. Its own page for Swagger UI has an address without the
+prefix of a proxy, for a login that there isn't here."""
 _SCHEMES: dict[str, dict[str, str]] = {
     "Bearer": {"type": "http", "scheme": "bearer"},
     "X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -21,7 +27,19 @@ def documented_app(*, keyed: bool, **about: Any) -> FastAPI:
 
     If `keyed`, the document lists the forms of the API key and the paths that need none.
     """
-    app = FastAPIOffline(**about)
+    app = FastAPIOffline(docs_url=None, **about)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(http: Request) -> HTMLResponse:
+        root = root_path_of(http.scope)
+        return get_swagger_ui_html(
+            openapi_url=f"{root}{app.openapi_url}",
+            title=app.title,
+            swagger_js_url=f"{root}{_STATIC}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{_STATIC}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{_STATIC}/favicon.png",
+        )
+
     make_document = app.openapi
 
     def extended() -> dict[str, Any]:

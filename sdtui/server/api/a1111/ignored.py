@@ -20,7 +20,7 @@ _IGNORED = IgnoredFields(
         )
     ),
     defaults={
-        "clip_skip": (1,),
+        "clip_skip": (1, -1),
         "hr_scale": (1, 2),
         "hr_upscaler": ("Latent",),
         "hr_sampler_name": ("Use same sampler",),
@@ -43,7 +43,7 @@ _ETA: Mapping[str, float] = {
         ("Euler a", "DPM2 a", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 3M SDE"), 1
     ),
 }
-"""The noise factor of samplers that have one."""
+"""The noise factor of samplers that have one; 0 means the same."""
 
 
 def without_effect(fields: Mapping[str, object], sampler: str | None) -> list[str]:
@@ -52,4 +52,4 @@ def without_effect(fields: Mapping[str, object], sampler: str | None) -> list[st
     usual = _ETA.get(sampler_and_schedule(sampler)[0]) if sampler else None
     eta = fields.get("eta")
     named = _IGNORED.named({name: fields[name] for name in fields if name != "eta"})
-    return ["eta", *named] if usual is not None and eta not in (None, usual) else named
+    return ["eta", *named] if usual is not None and eta not in (None, 0, usual) else named

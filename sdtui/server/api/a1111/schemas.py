@@ -203,11 +203,13 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     def _ignored_fields(self) -> list[str]:
         known = {name: getattr(self, name, None) for name in _IGNORED}
         values = self.values()
-        # A client may send the same value in a field and in an option.
+        # A client may send the same value in a field and in an option, and values for a hires fix
+        # that it switches off.
         unknown = {
             name: value
             for name, value in (self.model_extra or {}).items()
-            if name not in values or values[name] != value
+            if (name not in values or values[name] != value)
+            and not (name.startswith("hr_") and "enable_hr" in self.model_fields_set)
         }
         return without_effect({**known, **unknown}, values.get("sampler"))
 
