@@ -28,7 +28,7 @@ def not_applied_header(names: Iterable[str]) -> dict[str, str]:
 
 def _header(name: str, texts: Iterable[str]) -> dict[str, str]:
     value = "; ".join(map(_printable_ascii, dict.fromkeys(texts)))
-    return {name: value} if value else {}
+    return {name: value.strip()} if value.strip() else {}  # h11 refuses spaces at the ends
 
 
 def _printable_ascii(text: str) -> str:

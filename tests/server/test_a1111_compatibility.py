@@ -178,6 +178,15 @@ def test_what_is_not_applied_is_in_a_header_too(scripted: Live) -> None:
         assert NOT_APPLIED not in ask.post("/sdapi/v1/txt2img", json={"prompt": "x"}).headers
 
 
+@pytest.mark.parametrize("name", [" ", "x ", "\x7f", "ü\r\nX: 1", "\U000f07b4", "a" * 5000])
+def test_any_field_name_fits_into_the_header(name: str, scripted: Live) -> None:
+    with scripted.client() as ask:
+        answer = ask.post("/sdapi/v1/txt2img", json={"prompt": "x", name: 1})
+        assert answer.status_code == 200
+        assert len(answer.headers.get(NOT_APPLIED, "")) <= 60
+        assert "x" not in answer.headers
+
+
 def test_options_without_effect_are_in_a_header(scripted: Live) -> None:
     with scripted.client() as ask:
         options = ask.get("/sdapi/v1/options").json()
