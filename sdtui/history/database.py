@@ -16,7 +16,8 @@ from sdtui.core.locks import exclusive
 from sdtui.history.segmentation import TOKENIZER
 
 VERSION = 4
-"""Incremented when the tables change; an index of another version is rebuilt."""
+"""Incremented when the tables change; an index of another version is rebuilt, and a process of
+another version doesn't write to it any more."""
 
 _BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction
 _CACHE_KIB = 16 * 1024  # per connection
@@ -94,7 +95,15 @@ class Database:
             with _readable_errors(self._file):
                 self._writer.execute("BEGIN IMMEDIATE")
                 with self._writer:
+                    self._check_version()
                     yield
+
+    def _check_version(self) -> None:
+        if _version(self._writer) != VERSION:
+            raise HistoryError(
+                f"another version of sdtui has rebuilt the history's index {self._file}",
+                "Restart this one",
+            )
 
     def clear(self) -> None:
         """Delete all rows, or replace the file if it is damaged."""
@@ -148,12 +157,17 @@ def _open(file: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA secure_delete = FAST")  # else dropping tables rewrites the file
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        if _version(connection) != VERSION:
             _make_tables(connection)
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -72,6 +74,40 @@ def test_reindex_repairs_a_damaged_index(tmp_path: Path) -> None:
             history.entries("word")
         assert history.reindex().added == 30
         assert history.entries("word").total == 30
+
+
+def change_index(index: Path, statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(index)) as connection:
+        connection.executescript(statements)
+
+
+def test_index_of_an_older_version_is_rebuilt(tmp_path: Path) -> None:
+    with History(tmp_path / "pictures", tmp_path / "index.db") as history:
+        history.save(picture(), record("黒い猫がいる"), 0)
+    change_index(
+        tmp_path / "index.db",
+        """
+        PRAGMA user_version = 3;
+        DROP TABLE words;
+        CREATE VIRTUAL TABLE words USING fts5 (prompt, negative_prompt, model, sampler);
+        """,
+    )
+    with History(tmp_path / "pictures", tmp_path / "index.db") as history:
+        history.refresh()
+        assert history.entries("猫").total == 1
+
+
+def test_nothing_is_written_to_an_index_that_another_version_has_rebuilt(tmp_path: Path) -> None:
+    with History(tmp_path / "pictures", tmp_path / "index.db") as history:
+        saved = history.save(picture(), record("a cat"), 0)
+        change_index(tmp_path / "index.db", "PRAGMA user_version = 99")
+        with pytest.raises(HistoryError, match="another version"):
+            history.star(saved.path)
+        assert history.save(picture(), record("a dog"), 0).path.exists()
+    with History(tmp_path / "pictures", tmp_path / "index.db") as history:
+        history.refresh()
+        assert history.entries("star:yes").total == 1
+        assert history.entries("dog").total == 1
 
 
 def test_refresh_finds_moved_copied_and_deleted_pictures(history: History) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,18 +197,3 @@ def test_index_follows_changes_of_pictures(history: History) -> None:
     assert history.entries("犬").total == 0
     history.restore(moved.name)
     assert history.entries("い犬が").total == 1
-
-
-def test_index_of_the_version_before_is_rebuilt(tmp_path: Path) -> None:
-    with History(tmp_path / "pictures", tmp_path / "index.db") as history:
-        history.save(picture(), record("黒い猫がいる"), 0)
-    with sqlite3.connect(tmp_path / "index.db") as connection:
-        connection.execute("PRAGMA user_version = 3")
-        connection.execute("DROP TABLE words")
-        connection.execute(
-            "CREATE VIRTUAL TABLE words USING fts5(prompt, negative_prompt, model, sampler)"
-        )
-    connection.close()
-    with History(tmp_path / "pictures", tmp_path / "index.db") as history:
-        history.refresh()
-        assert history.entries("猫").total == 1
