@@ -71,7 +71,7 @@ def make_app(services: ServerServices, lifespan: Lifespan | None = None) -> Fast
     app.add_exception_handler(RequestValidationError, _on_error)
     # The last one added is the outermost.
     app.add_middleware(BodyLimitMiddleware, options=services.options, closing=services.closing)
-    app.add_middleware(AuthMiddleware, options=services.options)
+    app.add_middleware(AuthMiddleware, options=services.options, refusals=services.refusals)
     app.add_middleware(RequestIdMiddleware, metrics=services.metrics)
     if services.options.cors:
         app.add_middleware(

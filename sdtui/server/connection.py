@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
+from starlette.types import ASGIApp
+from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from sdtui.server.services.refusals import ConnectionLogger, RefusalLog
 from sdtui.server.sockets import set_tcp_user_timeout
 
 _BUSY = object()
+
+
+class ConnectionConfig(Config):
+    """uvicorn's configuration with the log of refused requests."""
+
+    def __init__(self, app: ASGIApp, refusals: RefusalLog, **options: Any) -> None:
+        """`options` are those of uvicorn."""
+        super().__init__(cast("Any", app), http=Connection, **options)
+        self.refusals = refusals
 
 
 class Connection(H11Protocol):
@@ -27,6 +40,11 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start checking the connection."""
         super().connection_made(transport)
+        assert isinstance(self.config, ConnectionConfig)
+        address = self.client[0] if self.client else "unknown"
+        self.logger = ConnectionLogger(  # type: ignore[assignment]
+            self.logger, self.config.refusals, address
+        )
         self._drop_silent()
         set_tcp_user_timeout(transport)
         self._answered: object = None

@@ -15,6 +15,7 @@ from sdtui.server.metrics import Metrics
 from sdtui.server.options import ServerOptions
 from sdtui.server.services.a1111_state import A1111State
 from sdtui.server.services.job_events import JobEventBroker
+from sdtui.server.services.refusals import RefusalLog
 from sdtui.server.services.retention import Retention
 from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.signed_links import SignedLinks, read_secret
@@ -40,6 +41,7 @@ class ServerServices:
     retention: Retention
     parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARSED_AT_ONCE))
     """Held while a large body is parsed."""
+    refusals: RefusalLog = field(default_factory=RefusalLog)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the shutdown starts."""
     grace_over: asyncio.Event = field(default_factory=asyncio.Event)

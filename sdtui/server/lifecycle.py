@@ -21,7 +21,7 @@ from sdtui.core.settings import Settings
 from sdtui.jobs import Backend
 from sdtui.requests.events import JobEvent
 from sdtui.server.app import make_app
-from sdtui.server.connection import Connection
+from sdtui.server.connection import ConnectionConfig
 from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.middleware.proxy import ForwardedMiddleware
 from sdtui.server.options import ServerOptions
@@ -71,13 +71,13 @@ class Server(uvicorn.Server):
         if trusted := services.options.trusted_proxies:
             app = ForwardedMiddleware(app, trusted)
         super().__init__(
-            uvicorn.Config(
+            ConnectionConfig(
                 app,
+                services.refusals,
                 proxy_headers=False,  # uvicorn itself would trust all on this machine
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                http=Connection,
                 loop="asyncio",
                 ws="none",
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,

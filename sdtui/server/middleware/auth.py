@@ -16,6 +16,7 @@ from sdtui.core.text import shortened
 from sdtui.server.errors import ApiError, hanging_up, respond, shape_of
 from sdtui.server.options import ServerOptions
 from sdtui.server.scopes import path_of, without_default_port
+from sdtui.server.services.refusals import RefusalLog
 
 _OPEN = ("/livez", "/readyz")
 """Health checks, which reveal nothing else."""
@@ -41,15 +42,19 @@ class AuthMiddleware:
     Content-Length and Transfer-Encoding are refused, against request smuggling.
     """
 
-    def __init__(self, app: ASGIApp, options: ServerOptions) -> None:
+    def __init__(self, app: ASGIApp, options: ServerOptions, refusals: RefusalLog) -> None:
         self._app = app
         self._options = options
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = self._problem(scope) if scope["type"] == "http" else None
         if error is None:
             await self._app(scope, receive, send)
             return
+        address = scope["client"][0] if scope["client"] else "unknown"
+        request = shortened(f"{scope['method']} {scope['path']!r}")
+        self._refusals.note(error.status_code, address, request)
         answer = respond(error, shape_of(scope), scope["state"]["request_id"])
         await answer(scope, receive, send)
 
