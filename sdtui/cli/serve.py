@@ -87,6 +87,20 @@ _KEY = "SDTUI_API_KEY"
     help="Pictures of one job.",
 )
 @click.option(
+    "--job-timeout",
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help="Cancel a running job after this time. [never]",
+)
+@click.option(
+    "--stall-timeout",
+    type=click.FloatRange(1),
+    default=1800,
+    show_default=True,
+    metavar="SECONDS",
+    help="Not ready if a running job makes no progress for this time.",
+)
+@click.option(
     "--keep",
     multiple=True,
     metavar="RULE",
@@ -118,6 +132,8 @@ def serve(
     max_body: int,
     max_pixels: int,
     max_pictures: int,
+    job_timeout: float | None,
+    stall_timeout: float,
     keep: tuple[str, ...],
     policy: Policy | None,
     allow_downloads: bool,
@@ -156,6 +172,8 @@ def serve(
         max_body=max_body * 2**20,
         max_pixels=max_pixels,
         max_pictures=max_pictures,
+        job_timeout=job_timeout,
+        stall_timeout=stall_timeout,
         keep=parse_keep(keep),
         compatible_policy=policy or Policy.STRICT,
         allow_downloads=allow_downloads,

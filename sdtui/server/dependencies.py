@@ -42,6 +42,8 @@ class ServerServices:
     parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARSED_AT_ONCE))
     """Held while a large body is parsed."""
     refusals: RefusalLog = field(default_factory=RefusalLog)
+    timed_out: set[str] = field(default_factory=set)
+    """Jobs that were cancelled because they took too long."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the shutdown starts."""
     grace_over: asyncio.Event = field(default_factory=asyncio.Event)

@@ -26,6 +26,7 @@ from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.middleware.proxy import ForwardedMiddleware
 from sdtui.server.options import ServerOptions
 from sdtui.server.services.queue_persistence import QueuePersistence
+from sdtui.server.services.watchdog import Watchdog
 from sdtui.server.sockets import allow_more_files, on_sighup, unsent_bytes
 
 _log = logging.getLogger(__name__)
@@ -153,7 +154,10 @@ class Server(uvicorn.Server):
         )
         unsubscribes = [services.backend.jobs.subscribe(each) for each in subscribers]
         saving = asyncio.ensure_future(queue_persistence.run())
-        deleting = asyncio.ensure_future(services.retention.run())
+        background = [
+            asyncio.ensure_future(each)
+            for each in (services.retention.run(), Watchdog(services).run())
+        ]
         services.backend.hardware.start()
         await asyncio.to_thread(queue_persistence.take_over)
         with suppress(QueueClosedError):  # shut down in the meantime
@@ -164,7 +168,8 @@ class Server(uvicorn.Server):
         yield
         if self._shutdown_task is not None:
             await self._shutdown_task
-        deleting.cancel()
+        for task in background:
+            task.cancel()
         queue_persistence.stop()
         await saving
         await asyncio.to_thread(services.backend.close, _LAST_SECONDS)

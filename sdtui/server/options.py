@@ -52,6 +52,10 @@ class ServerOptions:
     """Addresses and networks of proxies whose headers are believed; "*" = all."""
     allowed_hosts: tuple[str, ...] = ()
     """Further names of the server in lower case, for requests without a key; "*" = all."""
+    job_timeout: float | None = None
+    """Seconds after which a running job is cancelled."""
+    stall_timeout: float = 1800.0
+    """Seconds without a step or stage after which a worker is taken to hang."""
     keep: Keep = field(default_factory=Keep)
     """Which pictures are kept."""
     allow_downloads: bool = False

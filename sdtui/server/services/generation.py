@@ -219,7 +219,11 @@ def was_cancelled(services: ServerServices, job: str) -> ApiError:
     """The answer for a job that another client or the shutdown cancelled."""
     if goes_on_later(services, job):
         return _saved_for_later(job)
-    return ApiError(410, "Cancelled", "The job was cancelled.", job=job)
+    message = "The job was cancelled."
+    if job in services.timed_out:
+        limit = services.options.job_timeout or 0
+        message = f"The job was cancelled: it took longer than {limit:g} s, as long as is allowed."
+    return ApiError(410, "Cancelled", message, job=job)
 
 
 def _saved_for_later(job: str) -> ApiError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sdtui.jobs.model_status import ModelStatus
 from sdtui.jobs.progress import JobProgress
-from sdtui.requests.events import Event, FinalEvent, Finished, JobEvent, Preview, Step
+from sdtui.requests.events import Event, Failed, FinalEvent, Finished, JobEvent, Preview, Step
 
 FLEETING = {"step", "preview"}
 """Kinds of events of which only the newest matters."""
@@ -140,6 +140,9 @@ class JobEventBroker:
         self._lock = threading.Lock()
         self._jobs: dict[str, _JobEvents] = {}
         self._mean_seconds: float | None = None
+        self._last_event = time.monotonic()
+        self.internal_failures = 0
+        """Tasks in a row that failed with an error that isn't an SdtuiError."""
         self._preloads = _Preloads()
         self.model = ModelStatus()
         """The model in memory."""
@@ -156,9 +159,30 @@ class JobEventBroker:
             progress = [each.progress for each in self._jobs.values() if each.progress.is_running]
         return sorted(progress, key=lambda each: each.started_at or 0.0)
 
+    def running_longer_than(self, seconds: float) -> list[str]:
+        """Return the ids of the jobs that have been running longer than this."""
+        before = time.monotonic() - seconds
+        with self._lock:
+            return [
+                job
+                for job, each in self._jobs.items()
+                if each.progress.is_running and each.started is not None and each.started < before
+            ]
+
+    def silent_seconds(self) -> float:
+        """Return the seconds since a worker reported an event; 0 if none works."""
+        is_working = self.model.loading is not None or self.running is not None
+        return time.monotonic() - self._last_event if is_working else 0.0
+
     def put(self, event: JobEvent) -> None:
         """Note an event. Called by the queue on any thread."""
         with self._lock:
+            if event.worker:
+                self._last_event = time.monotonic()
+            if isinstance(event.event, Finished):
+                self.internal_failures = 0
+            elif isinstance(event.event, Failed) and not event.event.error_type:
+                self.internal_failures += 1
             if event.event.kind == "queued":
                 self._jobs[event.job] = _JobEvents(JobProgress(event.job))
             job = self._jobs.get(event.job)

@@ -7,11 +7,15 @@ import os
 import shutil
 from typing import NamedTuple
 
-from sdtui.core.units import data_size
+from sdtui.core.units import data_size, duration
 from sdtui.server.dependencies import ServerServices
+from sdtui.server.services.watchdog import is_stalled
 
 MIN_FREE_BYTES = 64 * 2**20
 """Free space of the pictures folder's disk below which the server isn't ready."""
+
+_MOST_FAILURES = 5
+"""Internal errors in a row after which the server isn't ready."""
 
 
 class Problem(NamedTuple):
@@ -25,6 +29,16 @@ class Problem(NamedTuple):
 
 async def find_problem(services: ServerServices) -> Problem | None:
     """Return why jobs would fail now, whatever model they name; None if nothing is known."""
+    if is_stalled(services):
+        silent = duration(services.job_events.silent_seconds())
+        summary = "a job makes no progress"
+        return Problem(summary, f"{summary}: no step or stage has ended for {silent}")
+    failures = services.job_events.internal_failures
+    if failures >= _MOST_FAILURES:
+        summary = "jobs fail"
+        return Problem(
+            summary, f"the last {failures} jobs met internal errors, which the log describes"
+        )
     return await asyncio.to_thread(_storage_problem, services)
 
 

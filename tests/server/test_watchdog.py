@@ -1,0 +1,128 @@
+"""A worker that hangs, jobs that take too long, and failures in a row."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdtui.core.enums import DType
+from sdtui.jobs import JobState
+from tests.support.live_server import BODY, job_state, live
+from tests.support.scripted_generator import ScriptedGenerator
+
+
+class _Hanging(ScriptedGenerator):
+    """Hangs in a step, without looking whether the job is cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hang = threading.Event()
+
+    def step(self) -> None:
+        while self.hang.is_set():
+            time.sleep(0.005)
+
+
+class _Failing(ScriptedGenerator):
+    """Fails with an internal error if the prompt says so."""
+
+    def generate_with_fallback(self, request: Any, **options: Any) -> Any:
+        if request.prompt == "fails":
+            raise KeyError("a bug")
+        return super().generate_with_fallback(request, **options)
+
+
+def test_hanging_worker_is_reported_until_it_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    generator = _Hanging()
+    with (
+        live(tmp_path, lambda _: generator, stall_timeout=0.2) as running,
+        running.client() as ask,
+    ):
+        time.sleep(0.3)
+        assert ask.get("/readyz").status_code == 200  # nothing runs
+        generator.hang.set()
+        job = ask.post("/jobs", json=BODY).json()
+        running.until(lambda: ask.get("/readyz").status_code == 503)
+        assert ask.get("/readyz").text == "a job makes no progress"
+        assert ask.get("/livez").status_code == 200
+        health = ask.get("/health").json()
+        assert health["status"] == "failed"
+        assert "no step or stage has ended for" in health["problem"]
+        running.until(lambda: "the worker may hang" in caplog.text)
+        generator.hang.clear()
+        running.until(lambda: job_state(running, job) is JobState.DONE)
+        assert ask.get("/readyz").status_code == 200
+        assert ask.get("/health").json()["status"] == "ok"
+        assert caplog.text.count("the worker may hang") == 1
+
+
+def test_hanging_load_is_reported(tmp_path: Path) -> None:
+    generator = ScriptedGenerator()
+    with (
+        live(tmp_path, lambda _: generator, stall_timeout=0.2) as running,
+        running.client() as ask,
+    ):
+        generator.engine.hold.set()
+        running.backend.jobs.load("another", DType.AUTO)
+        running.until(lambda: ask.get("/readyz").status_code == 503)
+        generator.engine.hold.clear()
+        running.until(lambda: ask.get("/readyz").status_code == 200)
+
+
+def test_slow_steps_are_no_stall(tmp_path: Path) -> None:
+    generator = ScriptedGenerator(step_seconds=0.5)
+    with (
+        live(tmp_path, lambda _: generator, stall_timeout=5.0) as running,
+        running.client() as ask,
+    ):
+        job = ask.post("/jobs", json={**BODY, "num_inference_steps": 3}).json()
+        while job_state(running, job) is not JobState.DONE:
+            assert ask.get("/readyz").status_code == 200
+
+
+def test_internal_errors_in_a_row_make_the_server_unready(tmp_path: Path) -> None:
+    with live(tmp_path, lambda _: _Failing()) as running, running.client() as ask:
+
+        def post(prompt: str) -> int:
+            return ask.post("/generate", json={"prompt": prompt}).status_code
+
+        assert [post("fails") for _ in range(4)] == [500] * 4
+        assert post("works") == 200
+        assert [post("fails") for _ in range(4)] == [500] * 4
+        assert ask.get("/readyz").status_code == 200
+        assert post("fails") == 500
+        assert (ask.get("/readyz").status_code, ask.get("/readyz").text) == (503, "jobs fail")
+        health = ask.get("/health").json()
+        assert health["status"] == "failed"
+        assert health["problem"].startswith("the last 5 jobs met internal errors")
+        assert "a bug" not in health["problem"]
+        assert post("works") == 200
+        assert ask.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/generate", "/sdapi/v1/txt2img", "/v1/images/generations"])
+def test_job_that_takes_too_long_is_cancelled(tmp_path: Path, path: str) -> None:
+    generator = ScriptedGenerator()
+    with live(tmp_path, lambda _: generator, job_timeout=0.3) as running, running.client() as ask:
+        generator.hold.set()
+        answer = ask.post(path, json=BODY)
+        assert answer.status_code == 410
+        assert "longer than 0.3 s" in answer.text
+        generator.hold.clear()
+        assert ask.post(path, json=BODY).status_code == 200
+
+
+def test_waiting_jobs_do_not_time_out(tmp_path: Path) -> None:
+    generator = ScriptedGenerator()
+    with live(tmp_path, lambda _: generator, job_timeout=1.5) as running, running.client() as ask:
+        generator.hold.set()
+        first, second = (ask.post("/jobs", json=BODY).json() for _ in range(2))
+        running.until(lambda: job_state(running, first) is JobState.CANCELLED)
+        generator.hold.clear()
+        running.until(lambda: job_state(running, second) is JobState.DONE)
