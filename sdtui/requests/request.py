@@ -92,6 +92,7 @@ class GenerationRequest(Section):
             aliases=(
                 *("model", "model name", "base model name", "base model", "model id"),
                 *("use stable diffusion model", "sd model checkpoint", "model weights"),
+                "stable diffusion model",
             ),
             widget="model",
         ),

@@ -180,7 +180,7 @@ def _source(fields: Mapping[str, Any]) -> str:
         named.get("version")
     ).startswith("Fooocus"):
         return "Fooocus"
-    if "usestablediffusionmodel" in named:
+    if named.keys() & {"usestablediffusionmodel", "stablediffusionmodel"}:
         return "Easy Diffusion"
     if "c" in named:
         return "Draw Things"

@@ -29,6 +29,7 @@ from sdtui.history.importers.request_mapping import (
     to_request_values,
     validation_problem,
 )
+from sdtui.history.importers.text_files import texts_beside
 from sdtui.history.infotext import INFOTEXT_KEYWORD, own_record
 from sdtui.history.names import sidecar_path
 from sdtui.history.portable import local_model
@@ -47,10 +48,7 @@ def read_picture_settings(path: Path) -> ImportedSettings:
     record = _sidecar_record(path) or own_record(texts)
     if record is not None:
         return from_record(record)
-    found = _read_tool_settings(texts.texts)
-    hidden = hidden_text(path) if found is None else None
-    if hidden is not None:
-        found = _read_tool_settings({INFOTEXT_KEYWORD: hidden})
+    found = next(filter(None, map(_read_tool_settings, _all_texts(path, texts))), None)
     if found is None:
         raise _unreadable(path, texts.texts)
     return to_request_values(_with_local_model(_with_size(found, texts)))
@@ -106,6 +104,15 @@ def _sidecar_record(path: Path) -> GenerationRecord | None:
     except (HistoryError, OSError):
         return None
     return record if belongs else None
+
+
+def _all_texts(path: Path, texts: Texts) -> Iterator[Mapping[str, str]]:
+    """The texts in the metadata of a picture, in its pixels, and in the files beside it."""
+    yield texts.texts
+    hidden = hidden_text(path)
+    if hidden is not None:
+        yield {INFOTEXT_KEYWORD: hidden}
+    yield from texts_beside(path)
 
 
 def _read_tool_settings(texts: Mapping[str, str]) -> ToolSettings | None:
