@@ -28,7 +28,10 @@ _WIDGETS: Mapping[str, tuple[str, ...]] = {
     "PrimitiveNode": ("value",),
 }
 _AFTER_SEED = ("fixed", "randomize", "increment", "decrement")
-_MUTED = 2
+_MUTED, _BYPASSED = 2, 4  # modes of nodes
+_SET, _GET = "SetNode", "GetNode"
+"""Nodes that pass a value on by a name, without a link."""
+_MAX_PASSED = 50  # bypassed and virtual nodes behind each other
 
 
 def graph_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,19 +39,54 @@ def graph_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
     nodes, links = workflow.get("nodes"), workflow.get("links")
     if not isinstance(nodes, list) or not isinstance(links, list):
         return {}
-    sources = {
-        link[0]: [str(link[1]), link[2]]
-        for link in links
-        if isinstance(link, list) and len(link) > 2 and isinstance(link[0], int)
-    }
+    found = {str(node.get("id")): node for node in nodes if isinstance(node, dict)}
+    sources = dict(_sources(found, links))
     return {
-        str(node.get("id")): {
+        key: {
             "class_type": node.get("type"),
             "inputs": {**dict(_values(node)), **dict(_linked(node, sources))},
         }
-        for node in nodes
-        if isinstance(node, dict) and node.get("mode") != _MUTED
+        for key, node in found.items()
+        if node.get("mode") not in (_MUTED, _BYPASSED) and node.get("type") not in (_SET, _GET)
     }
+
+
+def _sources(
+    nodes: Mapping[str, Mapping[str, Any]], links: list[Any]
+) -> Iterator[tuple[int, list[Any]]]:
+    """The node and output that each link comes from, through bypassed and virtual nodes."""
+    origins: dict[int | None, tuple[str, Any, object]] = {
+        link[0]: (str(link[1]), link[2], link[5] if len(link) > 5 else None)
+        for link in links
+        if isinstance(link, list) and len(link) > 2 and isinstance(link[0], int)
+    }
+    passing: dict[str, dict[str, int]] = {key: {} for key in nodes}
+    named: dict[str, int] = {}
+    for key, node in nodes.items():
+        for each in _inputs(node):
+            if isinstance(each.get("link"), int):
+                passing[key].setdefault(str(each.get("type")), each["link"])
+                if node.get("type") == _SET:
+                    named[_name(node)] = each["link"]
+    for link in [each for each in origins if each is not None]:
+        following: int | None = link
+        for _ in range(_MAX_PASSED):
+            key, slot, kind = origins.get(following, ("", 0, None))
+            node = nodes.get(key, {})
+            if node.get("mode") == _BYPASSED:
+                following = passing[key].get(str(kind))
+            elif node.get("type") == _GET:
+                following = named.get(_name(node))
+            else:
+                break
+        if key in nodes:
+            yield link, [key, slot]
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    """The name under which a virtual node passes a value on."""
+    values = node.get("widgets_values")
+    return str(values[0]) if isinstance(values, list) and values else ""
 
 
 def _inputs(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
