@@ -21,12 +21,13 @@ _WITHOUT_SPACES = (
     (0x1100, 0x11FF),  # Korean letters
     (0x1780, 0x17FF),  # Khmer
     (0x1950, 0x19FF),  # Tai Le, New Tai Lue
-    (0x1A20, 0x1AAF),  # Tai Tham
+    (0x1A00, 0x1AAF),  # Buginese, Tai Tham
     (0x1B00, 0x1B7F),  # Balinese
     (0x2E80, 0xA4CF),  # Chinese, Japanese, Korean, Yi
     (0xA960, 0xAAEF),  # old Korean letters, Javanese, Burmese extensions, Cham, Tai Viet
     (0xAC00, 0xD7FF),  # Korean syllables
     (0xF900, 0xFAFF),  # Chinese, compatibility
+    (0x11700, 0x1174F),  # Ahom
     (0x16FE0, 0x1B2FF),  # Tangut, Khitan, rare kana, Nushu
     (0x20000, 0x3FFFF),  # rare Chinese
 )

@@ -22,7 +22,7 @@ PROMPTS = (
     "好。きれい、ｶﾞﾝﾀﾞﾑ ＡＢＣ１２３ 人々 スーパー",
     "𠮷野家の𩸽定食、葛\U000e0100飾区 4K画質 Tシャツ",
     "cute🐱🐯 👩‍🎨 ❤️ हिन्दी में बिल्ली, Ёлка, crème brûlée, it´s Heinestraße",
-    "步2，重跑gen-itgc后50条：ㅋㅋㅋ ㇰㇱ",
+    "步2，重跑gen-itgc后50条：ㅋㅋㅋ ㇰㇱ 🔘⭕🔵🫠🫩",
 )
 
 
@@ -138,6 +138,9 @@ def found(history: History, query: str) -> list[int]:
         ("0条", []),
         ("ㅋㅋ", [10]),
         ("ㇰㇱ", [10]),
+        ("⭕", [10]),
+        ("🔵🫠", [10]),
+        ("🫩", [10]),  # newer than the Unicode tables of Python 3.11 and of SQLite
     ],
 )
 def test_words_are_found_in_sentences_without_spaces(
