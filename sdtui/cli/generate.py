@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -11,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdtui.cli.codes import INTERRUPTED
+from sdtui.cli.destination import Destination, open_destination
 from sdtui.cli.options import request_options, request_values
 from sdtui.cli.output import echo_json, echo_path
-from sdtui.core.errors import InvalidRequestError, OutputError, Problem
-from sdtui.core.paths import expanded
+from sdtui.core.errors import OutputError
 from sdtui.core.runtime import leave
 from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
     from sdtui.core.settings import Settings
-    from sdtui.jobs import Job, Jobs, Output
+    from sdtui.jobs import Job, Jobs
+    from sdtui.requests.events import Failed, JobEvent
     from sdtui.requests.request import GenerationRequest
 
-_PICTURE_ENDINGS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+_HINT_UNSAVED = "Make room or give another folder with --out, and generate it again"
 
 
 @click.command()
@@ -44,8 +44,9 @@ _PICTURE_ENDINGS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "we
 @click.option(
     "--out",
     "-o",
-    type=click.Path(path_type=Path),
-    help="A folder, or a file name ending in .png, .jpg or .webp. [the pictures folder]",
+    metavar="PATH",
+    help="A folder, or a file name ending in .png, .jpg or .webp. - = stdout. "
+    "[the pictures folder]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print each record as a line of JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="No narration on stderr, only errors.")
@@ -53,7 +54,7 @@ def generate(
     prompt: str | None,
     file: Path | None,
     like: Path | None,
-    out: Path | None,
+    out: str | None,
     as_json: bool,
     quiet: bool,
     **flags: Any,
@@ -78,39 +79,51 @@ def generate(
     models = open_models(settings)
     for model in {request.model for request in requests}:
         models.find(model)  # a wrong name is reported before torch is loaded
-    return _run(settings, requests, _output(out, requests), as_json, quiet)
-
-
-def _run(
-    settings: Settings,
-    requests: list[GenerationRequest],
-    output: Output,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Generate the pictures of every request in turn; return the worst exit code."""
-    from sdtui.cli.backend import open_backend
-    from sdtui.cli.progress_output import ProgressOutput
-
-    backend = open_backend(settings)
-    queue = backend.jobs
-    with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty()) as progress_output:
-        queue.subscribe(progress_output.put)
-        jobs = [queue.submit(request, output) for request in requests]
-        code = 0
-        try:
-            for job in jobs:
-                code = max(code, _report(queue.wait(job.id), as_json))
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-            _interrupt(queue, jobs, as_json)
-        ended = backend.close(timeout=30 if code == INTERRUPTED else 5)
+    with open_destination(out, requests, as_json=as_json) as destination:
+        code, ended = _run(settings, requests, destination, as_json, quiet)
     if not ended:
         leave(code)
     return code
 
 
-def _report(job: Job, as_json: bool) -> int:
+def _run(
+    settings: Settings,
+    requests: list[GenerationRequest],
+    destination: Destination,
+    as_json: bool,
+    quiet: bool,
+) -> tuple[int, bool]:
+    """Generate the pictures of every request in turn; return the worst exit code, and True if the
+    worker has ended."""
+    from sdtui.cli.backend import open_backend
+    from sdtui.cli.progress_output import ProgressOutput
+
+    backend = open_backend(settings)
+    queue = backend.jobs
+    silent = {"saved"} if destination.has_no_files else set()
+    with ProgressOutput(quiet=quiet, bar=sys.stderr.isatty(), silent=silent) as progress_output:
+        queue.subscribe(progress_output.put)
+        failures: dict[str, Failed] = {}
+        queue.subscribe(lambda each: _keep_failure(failures, each))
+        jobs = [queue.submit(request, destination.output) for request in requests]
+        code = 0
+        try:
+            for job in jobs:
+                over = destination.deliver(queue.wait(job.id))
+                code = max(code, _report(over, as_json, failures.get(job.id)))
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+            _interrupt(queue, jobs, destination, as_json)
+        ended = backend.close(timeout=30 if code == INTERRUPTED else 5)
+    return code, ended
+
+
+def _keep_failure(failures: dict[str, Failed], envelope: JobEvent) -> None:
+    if envelope.event.kind == "failed":
+        failures[envelope.job] = envelope.event
+
+
+def _report(job: Job, as_json: bool, failure: Failed | None = None) -> int:
     """Print a job's result; return its exit code."""
     if as_json and job.record is not None:
         echo_json(job.record.model_dump_json())
@@ -118,12 +131,15 @@ def _report(job: Job, as_json: bool) -> int:
         for path in job.pictures:
             echo_path(path)
     if job.error is not None:
-        click.echo(f"sdtui: {one_line(job.error)}", err=True)
+        error = job.error
+        if failure is not None and failure.error_type == OutputError.__name__:
+            error = str(OutputError(failure.error, _HINT_UNSAVED))  # its own needs the process
+        click.echo(f"sdtui: {one_line(error)}", err=True)
         return 2 if job.is_user_error else 1
     return INTERRUPTED if job.state == "cancelled" else 0
 
 
-def _interrupt(queue: Jobs, jobs: list[Job], as_json: bool) -> None:
+def _interrupt(queue: Jobs, jobs: list[Job], destination: Destination, as_json: bool) -> None:
     """Cancel the remaining jobs; finished pictures are still printed."""
     for job in jobs:
         queue.cancel(job.id)
@@ -131,7 +147,7 @@ def _interrupt(queue: Jobs, jobs: list[Job], as_json: bool) -> None:
         with suppress(KeyError):  # of many, those that had not begun are forgotten by now
             over = queue.wait(job.id, timeout=10)
             if over.state == "cancelled" and over.pictures:
-                _report(over, as_json)
+                _report(destination.deliver(over), as_json)
     click.echo("sdtui: interrupted.", err=True)
 
 
@@ -142,39 +158,3 @@ def _settings_of(picture: Path, quiet: bool) -> dict[str, Any]:
     for reason in imported.not_carried if not quiet else ():
         click.echo(f"not taken from {picture.name}: {one_line(reason)}", err=True)
     return imported.values
-
-
-def _output(out: Path | None, requests: list[GenerationRequest]) -> Output:
-    """Return the output for `--out`. Raises OutputError if it isn't writable."""
-    from sdtui.jobs import Output
-
-    if out is None:
-        return Output()
-    out = expanded(out)
-    ending = _PICTURE_ENDINGS.get(out.suffix.lower())
-    if ending is not None and not out.is_dir():
-        if len(requests) > 1:
-            raise InvalidRequestError(
-                [Problem("--out", out, "is one file, but there are many prompts; give a folder")]
-            )
-        _make_folder(out.parent)
-        return Output(file=out, format=ending)
-    if out.suffix and not out.is_dir():
-        raise InvalidRequestError(
-            [Problem("--out", out, "ends like a file: take .png, .jpg, .webp, or a folder")]
-        )
-    _make_folder(out)
-    return Output(folder=out)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error.strerror or str(error)) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise _unwritable(folder, "no permission to write")
-
-
-def _unwritable(folder: Path, problem: str) -> OutputError:
-    return OutputError(f"{folder} can't be written: {problem}", "Give another folder with --out")

@@ -19,6 +19,17 @@ from sdtui.core.errors import OutputError
 from sdtui.core.text import encodable, visible
 
 
+@contextmanager
+def _readable_errors() -> Iterator[None]:
+    """Raise OutputError in place of OSError, except BrokenPipeError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the output can't be written: {error.strerror}") from error
+
+
 class _Output(io.TextIOWrapper):
     """A stream that replaces what its encoding lacks; bytes in file names are written as they
     are."""
@@ -44,12 +55,8 @@ class _Output(io.TextIOWrapper):
 
     @contextmanager
     def _readable_errors(self) -> Iterator[None]:
-        try:
+        with _readable_errors():
             yield
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputError(f"the output can't be written: {error.strerror}") from error
 
 
 class _ErrorOutput(_Output):
@@ -107,6 +114,14 @@ def echo_path(path: str) -> None:
     elif not _is_utf8(sys.stdout):
         path = os.fsencode(path).decode("ascii", "surrogateescape")
     _echo(path)
+
+
+def echo_bytes(data: bytes) -> None:
+    """Write bytes to stdout. Raises OutputError or BrokenPipeError."""
+    with _readable_errors():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 def _echo(text: str) -> None:

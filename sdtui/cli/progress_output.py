@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -25,8 +26,10 @@ _SILENT = {"stage", "failed"}
 class ProgressOutput:
     """Subscribe its `put` to a queue inside its `with` block."""
 
-    def __init__(self, *, quiet: bool, bar: bool) -> None:
-        """`bar` = whether stderr is a terminal that supports a bar."""
+    def __init__(self, *, quiet: bool, bar: bool, silent: Collection[str] = ()) -> None:
+        """`bar` = whether stderr is a terminal that supports a bar; `silent` are kinds of events
+        that aren't shown."""
+        self._silent = {*_SILENT, *silent}
         self._quiet = quiet
         self._bar: Progress | None = _make_bar() if bar and not quiet else None
         self._task = self._bar.add_task("", total=None) if self._bar else None
@@ -49,7 +52,7 @@ class ProgressOutput:
     def put(self, envelope: JobEvent) -> None:
         """Show one event."""
         event = envelope.event
-        if self._quiet or event.kind in _SILENT:
+        if self._quiet or event.kind in self._silent:
             return
         found = event_text(event)
         if event.kind == "step":

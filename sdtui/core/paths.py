@@ -100,6 +100,11 @@ def is_folder(path: Path) -> bool:
     return _or_false(path.is_dir)
 
 
+def is_special(path: Path) -> bool:
+    """True for a pipe, a device or a socket."""
+    return exists(path) and not is_file(path) and not is_folder(path)
+
+
 def exists(path: Path) -> bool:
     """True if the path exists; False where Path.exists raises OSError."""
     return _or_false(path.exists)

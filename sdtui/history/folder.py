@@ -27,6 +27,7 @@ from sdtui.history.sidecar import (
 )
 from sdtui.history.writing import (
     empty_trash,
+    is_leftover,
     move_picture,
     trashed_pictures,
     with_file,
@@ -147,6 +148,8 @@ class PictureFolder:
             yield
         except OSError as error:
             where = Path(error.filename) if isinstance(error.filename, str) else path
+            if is_leftover(where.name):
+                where = path
             raise write_error(where, error) from error
         except UnreadableError as error:
             problem = f"{names.sidecar_path(path)} can't be read: {error}"

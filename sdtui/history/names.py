@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import unicodedata
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,11 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 _MAX_WORDS = 8
-_MAX_CHARACTERS = 48  # of at most four bytes each: file names end at 255 bytes
+_MAX_CHARACTERS = 48
+_MAX_WORD_BYTES = 96  # a whole name and ".part" fit in the 143 bytes of encrypted folders
+
+MAX_NAME_BYTES = 255
+"""Of a file name, on most file systems."""
 
 
 def suffix_of(picture_format: str) -> str:
@@ -37,8 +42,11 @@ def format_of(file: Path) -> str:
 
 
 def sidecar_path(picture: Path) -> Path:
-    """The JSON file that belongs to a picture."""
-    return picture.with_suffix(".json")
+    """The JSON file that belongs to a picture: its name with .json, cut if it is too long."""
+    stem = picture.stem
+    while len(os.fsencode(stem)) + len(".json") > MAX_NAME_BYTES:
+        stem = stem[:-1]
+    return picture.with_name(f"{stem}.json")
 
 
 def split(name: str) -> tuple[str, str]:
@@ -70,11 +78,16 @@ def words_of(prompt: str) -> str:
     )
     chosen = ""
     for word in letters.split()[:_MAX_WORDS]:
-        longer = f"{chosen}-{word}" if chosen else word[:_MAX_CHARACTERS]
-        if len(longer) > _MAX_CHARACTERS:
+        longer = f"{chosen}-{word}" if chosen else _start(word)
+        if longer != _start(longer):
             break
         chosen = longer
     return chosen
+
+
+def _start(text: str) -> str:
+    """As much of a text as a name takes, in whole letters."""
+    return text[:_MAX_CHARACTERS].encode()[:_MAX_WORD_BYTES].decode(errors="ignore")
 
 
 def free_picture(picture: Path) -> Path:

@@ -24,7 +24,13 @@ from sdtui.core.errors import OutputError
 from sdtui.core.files import sync_folder, write_atomic
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import own_record
-from sdtui.history.names import PICTURE_SUFFIXES, TRASH, free_picture, sidecar_path
+from sdtui.history.names import (
+    MAX_NAME_BYTES,
+    PICTURE_SUFFIXES,
+    TRASH,
+    free_picture,
+    sidecar_path,
+)
 from sdtui.history.sidecar import UnreadableError, parse_summary, read_bytes, to_json
 from sdtui.requests.record import GenerationRecord
 
@@ -47,7 +53,7 @@ def write_picture(picture: Path, data: bytes, json: bytes) -> None:
 
     Raises OSError (no space, no permission) and then leaves no new file.
     """
-    part = picture.with_name(f".{picture.name}.part")
+    part = _part_of(picture)
     sidecar = sidecar_path(picture)
     part.unlink(missing_ok=True)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
@@ -67,6 +73,15 @@ def write_picture(picture: Path, data: bytes, json: bytes) -> None:
         part.unlink(missing_ok=True)
         raise
     sync_folder(picture.parent)
+
+
+def _part_of(picture: Path) -> Path:
+    """The hidden file that is renamed to the picture; it tells the picture's name, if that isn't
+    too long."""
+    name = f".{picture.name}.part"
+    if len(os.fsencode(name)) > MAX_NAME_BYTES:
+        name = f".{os.urandom(8).hex()}.part"
+    return picture.with_name(name)
 
 
 def repair_folder(folder: Path, pictures: Path) -> None:
