@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 
 from sdtui.core import paths
@@ -14,6 +16,11 @@ _LARGEST = 2_000_000
 
 class _LogFile(RotatingFileHandler):
     """A log file that ignores write errors: stderr may be the app's screen."""
+
+    def _open(self) -> TextIOWrapper:
+        """Open the file, which only its owner may read."""
+        os.close(os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT, 0o600))
+        return super()._open()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Ignore the error."""

@@ -212,6 +212,8 @@ def _read_key(file: Path | None) -> str | None:
         return None
     try:
         data = os.fsencode(os.environ[_KEY]) if file is None else file.read_bytes()
+        if file is not None and os.name != "nt" and file.stat().st_mode & 0o077:
+            click.echo(f"{file} can be read by others: chmod 600 {file}", err=True)
         key = decode_text(data).strip()
     except (OSError, UnreadableTextError) as error:
         raise _no_key(file) from error

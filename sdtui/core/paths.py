@@ -54,7 +54,8 @@ def _of_platform(find: Callable[[], Path]) -> Path:
 
 def _created(folder: Path) -> Path:
     with suppress(OSError):  # writing into it reports the error
-        folder.mkdir(parents=True, exist_ok=True)
+        # Private, as the XDG specification asks for: prompts are in the log, queue and index.
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
 

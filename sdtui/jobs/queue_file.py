@@ -59,7 +59,7 @@ class QueueFile:
         wanted = tuple(job for job in jobs if job.state.is_wanted)
         if wanted:
             path = self._path or self._begin()
-            write_atomic(path, _StoredJobs(jobs=wanted).model_dump_json().encode())
+            write_atomic(path, _StoredJobs(jobs=wanted).model_dump_json().encode(), mode=0o600)
         elif self._path is not None:
             self._path.unlink(missing_ok=True)
             self._release()

@@ -54,7 +54,7 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
     """Return the services of a server. Raises SettingsError if its folder can't be made."""
     folder = paths.server_folder()
     with paths.needing_state(f"the folder {folder} can't be made"):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return ServerServices(
         options=options,
         settings=settings,

@@ -113,6 +113,6 @@ def save_state(state: SavedState) -> None:
                 prompts=_merged(state.prompts, saved.prompts),
                 negative_prompts=_merged(state.negative_prompts, saved.negative_prompts),
             )
-            write_atomic(state_file(), json.dumps(asdict(merged), indent=1).encode())
+            write_atomic(state_file(), json.dumps(asdict(merged), indent=1).encode(), mode=0o600)
     except OSError as error:
         _log.warning("the state can't be saved: %s", error)
