@@ -245,6 +245,15 @@ def test_prompt_that_wildcards_have_become_is_taken(tmp_path: Path) -> None:
     assert not any("__animal__" in each for each in found.not_carried)
 
 
+def test_trigger_words_of_a_lora_are_not_guessed(tmp_path: Path) -> None:
+    lora = node("Lora Loader", text="<lora:x:1>", model=["model", 0], clip=["model", 1])
+    joined = node("JoinStrings", string1=["lora", 2], string2="a fox", delimiter=", ")
+    fox = node("CLIPTextEncode", text=["joined", 0], clip=["lora", 1])
+    found = read(tmp_path, graph(lora=lora, joined=joined, fox=fox))
+    assert "prompt" not in found.values
+    assert any(each.startswith("Prompt: can't be followed") for each in found.not_carried)
+
+
 def test_linked_choice_of_a_switch_is_followed(tmp_path: Path) -> None:
     nodes = graph(
         fox=node("CLIPTextEncode", text=["switch", 0], clip=["model", 1]),

@@ -200,7 +200,10 @@ class Graph:
         node = self.nodes.get(link.key)
         if node is None or depth > _MAX_DEPTH or not self.step():
             return None
-        if _CHANGES.search(node.kind):
+        known = {*RESULTS, *(name for name in names if not is_text_name(name))}
+        if _CHANGES.search(node.kind) or (
+            {"model", "clip"} & self.links(link.key).keys() and not known & node.inputs.keys()
+        ):  # a text that the node makes, such as the words of a LoRA
             return None
         chosen = self.chosen(link.key)
         if chosen is not None:
