@@ -56,9 +56,9 @@ def phrase(text: str, *, complete: bool) -> str | None:
     tokens = _TOKEN.findall(searchable(text))
     if not tokens:
         return None
-    if len(tokens) > 1 and len(tokens[-2]) == 2 and _is_single(tokens[-2][0]):
+    if len(tokens) > 1 and len(tokens[-2]) == 2 and _is_paired(tokens[-2][0]):
         tokens.pop()  # the end of a run of letters, which may go on in what is found
-    may_go_on = not complete or _is_single(tokens[-1][0])
+    may_go_on = not complete or _is_paired(tokens[-1][0])
     return f'"{" ".join(tokens)}"{" *" if may_go_on else ""}'
 
 
@@ -69,12 +69,12 @@ def _marked(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Cf" or unicodedata.name(character, "").startswith("VARIATION SELECTOR"):
         return "\1"
-    if _is_single(character):
+    if _is_paired(character):
         return f"\0{character}"
     return character if category[0] in "LMN" else " "
 
 
-def _is_single(character: str) -> bool:
+def _is_paired(character: str) -> bool:
     """True for letters that need no space to begin a word, and for symbols."""
     category = unicodedata.category(character)
     if category in ("So", "Co", "Cn"):  # emoji, icons of fonts, and emoji newer than this Python
