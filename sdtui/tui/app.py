@@ -36,7 +36,12 @@ from sdtui.tui.shutdown import Shutdown
 from sdtui.tui.state import load_state, save_state
 from sdtui.tui.terminal.driver import terminal_driver
 from sdtui.tui.terminal.key_queue import KeyQueue
-from sdtui.tui.textual_internals import OpaqueScreensApp, add_stylesheet, apply_theme_variables
+from sdtui.tui.textual_internals import (
+    OpaqueScreensApp,
+    add_stylesheet,
+    apply_theme_variables,
+    write_to_terminal,
+)
 from sdtui.tui.themes import OWN_THEMES, first_theme
 
 if TYPE_CHECKING:
@@ -119,6 +124,10 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
 
     def on_mount(self) -> None:
         self._app_shutdown.handle_signals()
+        self.app_resume_signal.subscribe(self, self._draw_all)
+
+    def _draw_all(self, _: object = None) -> None:
+        self.refresh(layout=True)
 
     def get_driver_class(self) -> type[Driver]:
         """Return our own driver for terminals, else Textual's."""
@@ -218,6 +227,11 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         """Open the palette, unless it is open: help may lie over it, which Textual doesn't see."""
         if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
             super().action_command_palette()
+
+    def action_redraw(self) -> None:
+        """Draw everything again, as after the process was stopped."""
+        write_to_terminal(self, "\x1b[0m\x1b[2J")
+        self.app_resume_signal.publish(self)
 
     def action_next_theme(self) -> None:
         names = [theme.name for theme in OWN_THEMES]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sdtui.core import paths, runtime
 from sdtui.core.settings import Settings
 from sdtui.tui.actions import check_keymap
+from sdtui.tui.terminal import environment
 from sdtui.tui.terminal.image_protocol import picture_widget, prepare_colours
 from sdtui.tui.terminal.probe import TerminalCapabilities, TerminalProbe
 from sdtui.tui.terminal.restore import TerminalRestore
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     """Called with the seconds between two samples of the hardware."""
 
 _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
+_DUMB_TERMINAL = (
+    'sdtui can\'t draw in a terminal of the kind "dumb". If it is another, set TERM, as in: '
+    "TERM=xterm-256color sdtui"
+)
 _KILLED = "sdtui was killed. The next start has the form, and offers to go on with the queue."
 _ANSWER_SECONDS, _ANSWER_SECONDS_OVER_SSH = 0.3, 1.0
 """Seconds in which a terminal may answer what it can draw. Most pass while modules are imported.
@@ -35,8 +40,11 @@ def launch(settings: Settings, open_backend: OpenBackend) -> int:
 
     Raises SdtuiError if the history can't be opened.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
         sys.stderr.write(f"{_NO_TERMINAL}\n")
+        return 2
+    if environment.name() == "dumb":
+        sys.stderr.write(f"{_DUMB_TERMINAL}\n")
         return 2
     check_keymap(settings.keys)
     prepare_colours()

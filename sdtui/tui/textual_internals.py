@@ -7,7 +7,10 @@ CHECKED_VERSION is set to it.
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +60,55 @@ def is_written_with_alt(sequence: str) -> bool:
     return len(sequence) == 2 and isinstance(ANSI_SEQUENCES_KEYS.get(sequence), str)
 
 
-class InputDriver(LinuxDriver):
-    """Textual's driver; an error while input is read ends the app as any other error does."""
+class AdaptableDriver(LinuxDriver):
+    """Textual's driver with the hooks that ours needs. It draws on stdout if stderr is no terminal;
+    the size of the terminal counts more than COLUMNS and LINES; a process that was stopped without
+    notice gets its terminal back; and an error while input is read ends the app as any other."""
+
+    def __init__(
+        self,
+        app: App[Any],
+        *,
+        debug: bool = False,
+        mouse: bool = True,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        is_terminal = sys.__stderr__ is not None and sys.__stderr__.isatty()
+        screen = sys.__stderr__ if is_terminal else sys.__stdout__
+        assert screen is not None
+        self._screen = self._file = screen
+        self._draws = False
+        """True in application mode."""
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of what is sent to the terminal."""
+        return self._screen.encoding
+
+    def start_application_mode(self) -> None:
+        """Set the terminal up for the app."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._draws = True
+
+    def stop_application_mode(self) -> None:
+        """Restore the terminal."""
+        self._draws = False
+        super().stop_application_mode()
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Resume. After SIGSTOP, which no program can handle, the modes are those of the shell."""
+        if self._auto_restart and self._draws:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super()._sigcont_application()
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        with suppress(OSError):
+            columns, rows = os.get_terminal_size(self._screen.fileno())
+            if columns and rows:
+                return columns, rows
+        return super()._get_terminal_size()
 
     def _run_input_thread(self) -> None:
         try:

@@ -17,13 +17,10 @@ from sdtui.core.enums import ImageProtocol
 from sdtui.tui.terminal.driver import InputParser
 from sdtui.tui.terminal.image_protocol import picture_widget
 from sdtui.tui.terminal.probe import TerminalCapabilities, capabilities_in
-from tests.support.terminal import SCRIPTED, Terminal
+from tests.support.terminal import AUTO, KITTY, SCRIPTED, SIXEL, Terminal
 
 pytestmark = pytest.mark.slow
 
-KITTY = b"\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[?62c"
-SIXEL = b"\x1b[6;20;10t\x1b[?62;4;22c"
-AUTO = {"SDTUI_IMAGE_PROTOCOL": "auto", "TERM": "xterm-kitty"}
 PLACEHOLDER = "\U0010eeee"
 CTRL_G, CTRL_Q, F1, F2, F3, F6 = "\x07", "\x11", "\x1bOP", "\x1bOQ", "\x1bOR", "\x1b[17~"
 _SENT = re.compile(

@@ -46,9 +46,12 @@ SHELL = (
 )
 """The shell that starts the app and continues after it."""
 CTRL_G, CTRL_Q = "\x07", "\x11"
-ENDS = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[<u")
-"""Sequences that leave the alternate screen, show the cursor, and turn off mouse, paste and key
-modes."""
+ENDS = (
+    *(b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[<u"),
+    b"\x1b[23;2t",
+)
+"""Sequences that leave the alternate screen, show the cursor, turn off mouse, paste and key modes,
+and give the title back."""
 
 
 def seeds(home: Path) -> list[int]:

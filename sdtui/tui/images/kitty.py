@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import os
 from itertools import count
 from random import randrange
 from typing import TYPE_CHECKING, ClassVar
@@ -19,6 +18,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from sdtui.tui.images.halfcell import fit
+from sdtui.tui.terminal.environment import through_tmux
 from sdtui.tui.textual_internals import write_to_terminal
 
 if TYPE_CHECKING:
@@ -65,6 +65,14 @@ class KittyPicture(Widget):
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """Take the whole width: the picture is centred."""
         return container.width
+
+    def on_mount(self) -> None:
+        self.app.app_resume_signal.subscribe(self, self._send_again)
+
+    def _send_again(self, _: object) -> None:
+        """Send the picture again: meanwhile the terminal may have forgotten it, or be another."""
+        if self._number:
+            self._send(*self._placed)
 
     def on_resize(self) -> None:
         width, height = self.cell
@@ -125,8 +133,4 @@ def _png(image: Image, largest: tuple[int, int]) -> str:
 
 
 def _command(control: str, payload: str = "") -> str:
-    command = f"\x1b_G{control};{payload}\x1b\\"
-    if "TMUX" not in os.environ:
-        return command
-    # tmux passes it on to the terminal around it (allow-passthrough).
-    return "\x1bPtmux;" + command.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+    return through_tmux(f"\x1b_G{control};{payload}\x1b\\")

@@ -7,21 +7,26 @@ import re
 import select
 import sys
 import time
-from codecs import getincrementaldecoder
+from codecs import getincrementaldecoder, lookup
 from collections.abc import Callable, Iterable, Iterator
 
 from textual import events
 from textual.constants import ESCAPE_DELAY
 from textual.message import Message
 
+from sdtui.tui.terminal import environment
 from sdtui.tui.terminal.sequences import Kind, Piece, SequenceReader
+from sdtui.tui.terminal.symbols import substitutes
 from sdtui.tui.textual_internals import (
     LONGEST_SEQUENCE,
-    InputDriver,
+    AdaptableDriver,
     KeyParser,
     is_written_with_alt,
 )
 
+_TITLE, _TITLE_BEFORE = "\x1b[22;2t\x1b]2;sdtui\x07", "\x1b[23;2t"
+"""Keep the window's title and set another; give back the one that was kept (xterm)."""
+_CLEAR = "\x1b[0m\x1b[2J\x1b[H"
 _NUMBER = re.compile(r"[0-9]+")
 _SURROGATES = range(0xD800, 0xE000)
 _TYPED = re.compile(r"\x1b\[[0-9:]*[^0-9:;nt]")
@@ -108,16 +113,40 @@ def _is_plausible(sequence: str) -> bool:
     )
 
 
-class TerminalDriver(InputDriver):
-    """Textual's driver with our parser. Bytes that aren't UTF-8 don't end it."""
+class TerminalDriver(AdaptableDriver):
+    """Textual's driver with our parser, a title, and characters that the terminal has. Bytes that
+    aren't UTF-8 don't end it."""
 
     early_input = b""
     """What the terminal sent before the driver was started."""
 
+    def start_application_mode(self) -> None:
+        """Set the terminal up for the app."""
+        self._substitutes = substitutes(self.encoding, environment.name())
+        self._takes_strings = environment.takes_strings()
+        super().start_application_mode()
+        if self._takes_strings:
+            self.write(_TITLE)
+
+    def stop_application_mode(self) -> None:
+        """Restore the terminal, and clear the screen where it has no other for the app."""
+        if self._takes_strings:
+            self.write(_TITLE_BEFORE)
+        self.write(_CLEAR)
+        super().stop_application_mode()
+
+    def write(self, data: str) -> None:
+        """Send text to the terminal, with substitutes for what it can't show, and without control
+        strings that it might print (Textual's shapes of the pointer)."""
+        if data.startswith("\x1b]") and not self._takes_strings:
+            return
+        table = self._substitutes
+        super().write(data if table is None or data.isascii() else data.translate(table))
+
     def run_input_thread(self) -> None:
         """Read and parse input until the app ends."""
         parser = InputParser()
-        decoder = getincrementaldecoder("utf-8")("surrogateescape")
+        decoder = getincrementaldecoder(_input_encoding())("surrogateescape")
         early, self.early_input = self.early_input, b""
         self._process(parser.feed(decoder.decode(early).translate(_BYTES)))
         ending = False
@@ -134,6 +163,13 @@ class TerminalDriver(InputDriver):
     def _process(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self.process_message(message)
+
+
+def _input_encoding() -> str:
+    """Return the encoding of the terminal's input. Where only ASCII is known it is UTF-8: that is
+    what terminals send if the locale is the fault."""
+    encoding = sys.__stdin__.encoding if sys.__stdin__ else "utf-8"
+    return "utf-8" if lookup(encoding).name == "ascii" else encoding
 
 
 def terminal_driver(early_input: bytes) -> type[TerminalDriver]:

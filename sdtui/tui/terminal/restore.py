@@ -18,6 +18,7 @@ _RESTORE = (
     "\x1b[?2026l"  # draw at once
     "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1016l\x1b[?1006l\x1b[?1004l"  # no mouse, no focus
     "\x1b[?2004l\x1b[?2048l\x1b[<u"  # plain pastes and keys, no reports of the size
+    "\x1b[23;2t"  # the title from before
     "\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[0m"  # the screen from before, cursor, line wrap, colours
 )
 _CLEAN = b"."

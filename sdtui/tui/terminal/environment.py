@@ -1,0 +1,36 @@
+"""What the environment says of the terminal."""
+
+from __future__ import annotations
+
+import os
+
+_WITHOUT_STRINGS = ("linux", "dumb", "vt", "ansi", "cons25", "pcansi", "sun", "unknown")
+"""Beginnings of names (TERM) of terminals that may print control strings."""
+
+
+def name() -> str:
+    """Return the terminal's name."""
+    return os.environ.get("TERM", "")
+
+
+def takes_strings() -> bool:
+    """True if the terminal takes control strings, such as titles and queries, or ignores them."""
+    return bool(name()) and not name().startswith(_WITHOUT_STRINGS)
+
+
+def in_screen() -> bool:
+    """True inside GNU Screen."""
+    return "STY" in os.environ
+
+
+def in_tmux() -> bool:
+    """True inside tmux, perhaps of another machine, from which one came by SSH."""
+    return "TMUX" in os.environ or (name().startswith(("tmux", "screen")) and not in_screen())
+
+
+def through_tmux(text: str) -> str:
+    """Return sequences in tmux's wrapping, if needed: it hands them to the terminal around it, if
+    `allow-passthrough` is on."""
+    if not in_tmux():
+        return text
+    return "\x1bPtmux;" + text.replace("\x1b", "\x1b\x1b") + "\x1b\\"

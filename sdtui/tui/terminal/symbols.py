@@ -1,0 +1,82 @@
+"""Characters for terminals that can't show those of the app: frames, signs, bars."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from rich.cells import cell_len
+
+_PAIRS = (
+    "←< ↑^ →> ↓v ▲^ ▼v ◀< ▶> ▸> ▾v ▴^ ◂< ✓v ✔v ✗x ✘x ■# □- ●* ○o ◌o ◆+ ◇+ ★* ☆* ·. …. ×x °' •* "
+    "–- —- ‘' ’' “\" ”\" "
+    "▁_ ▂. ▃. ▄: ▅: ▆= ▇* █# ▀# ▔~ ▏| ▎| ▍| ▌| ▋| ▊# ▉# ▐| ▕| ░. ▒: ▓#"
+)
+_SIGNS = {pair[0]: pair[1] for pair in _PAIRS.split()}
+"""Signs and blocks, each with its substitute."""
+_LINES = {"HORIZONTAL": "-", "LEFT": "-", "RIGHT": "-", "VERTICAL": "|", "UP": "|", "DOWN": "|"}
+_FRAMES = range(0x2500, 0x2580)
+_SIGNS_OF = {"linux": "cp437", "vt52": "ascii", "vt100": "ascii", "vt102": "ascii"}
+"""Encodings with the signs that a terminal has (TERM): fonts of the Linux console have those of
+the first PC."""
+
+
+class Substitutes(dict[int, str]):
+    """A table for `str.translate`, filled as needed: what to write for a character. Each takes as
+    many cells as the character."""
+
+    def __init__(self, encoding: str, signs: str) -> None:
+        """`encoding` is the terminal's, and `signs` that of the frames and signs that it shows."""
+        super().__init__()
+        self._encoding = encoding
+        self._signs = signs
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        is_sign = character in _SIGNS or code in _FRAMES
+        encoding = self._signs if is_sign else self._encoding
+        found = next(each for each in _candidates(character) if _is_in(encoding, each))
+        self[code] = found
+        return found
+
+
+def substitutes(encoding: str, term: str) -> Substitutes | None:
+    """Return the table for a terminal of this encoding and name (TERM), None if it shows all."""
+    if not _is_in(encoding, "╭✓━"):
+        return Substitutes(encoding, encoding)
+    return Substitutes(encoding, _SIGNS_OF[term]) if term in _SIGNS_OF else None
+
+
+def _is_in(encoding: str, text: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _candidates(character: str) -> list[str]:
+    """Return the character, what is like it, and last something in ASCII."""
+    return [character, *_light_line(character), _ascii(character)]
+
+
+def _light_line(character: str) -> list[str]:
+    """Return the thin line with corners for a thick or rounded one."""
+    if ord(character) not in _FRAMES:
+        return []
+    name = unicodedata.name(character).replace("HEAVY", "LIGHT").replace("LIGHT ARC", "LIGHT")
+    try:
+        return [unicodedata.lookup(name)]
+    except KeyError:
+        return []
+
+
+def _ascii(character: str) -> str:
+    if ord(character) in _FRAMES:
+        words = {word for word in unicodedata.name(character).split() if word in _LINES}
+        signs = {_LINES[word] for word in words}
+        return signs.pop() if len(signs) == 1 else "+"
+    if known := _SIGNS.get(character):
+        return known
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    cells = cell_len(character)
+    return plain if len(plain) == cells and plain.isprintable() else "?" * cells
