@@ -11,6 +11,9 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.request import GenerationRequest
 
+_USUAL_STEPS = 25
+"""For pipelines whose call doesn't take the steps: they choose them themselves."""
+
 
 def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
     """Return each value from the request, else from the model's folder or family, else the default
@@ -37,7 +40,7 @@ def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,
         sampler=request.sampler or native.sampler,
-        num_inference_steps=steps or int(defaults["num_inference_steps"]),
+        num_inference_steps=steps or int(defaults.get("num_inference_steps") or _USUAL_STEPS),
         guidance_scale=guidance,
         width=width,
         height=height,

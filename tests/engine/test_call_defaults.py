@@ -102,3 +102,19 @@ def test_qwen_image_is_guided_without_a_negative_prompt(
         "true_cfg_scale": guidance,
         "guidance_scale": None,
     }
+
+
+def test_prompt_is_repeated_for_a_call_that_takes_no_number_of_pictures() -> None:
+    pipeline = _Recorder()
+    model: Any = SimpleNamespace(
+        pipeline=pipeline, description=SimpleNamespace(pipeline_class="LDMTextToImagePipeline")
+    )
+    batch: Any = SimpleNamespace(
+        pass_=SimpleNamespace(request=make_request(Path("m"), guidance_scale=1), start=None),
+        seeds=(1, 2),
+        arguments={},
+        generators=list,
+    )
+    GenericFamily().denoise(model, batch, lambda _: None, watch=False)
+    assert pipeline.received["prompt"] == ["a red cat", "a red cat"]
+    assert "num_images_per_prompt" not in GenericFamily().not_accepted(model, batch)

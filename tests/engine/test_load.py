@@ -180,6 +180,24 @@ def test_pipelines_that_are_not_text_to_image_are_refused(copy: Path, pipeline_c
     assert pipeline_class in str(error)
 
 
+@pytest.mark.parametrize(
+    ("pipeline_class", "reason"),
+    [
+        ("StableDiffusionAttendAndExcitePipeline", "needs token_indices"),
+        ("VersatileDiffusionPipeline", "from text alone"),
+        ("Flux9Pipeline", "doesn't have"),
+    ],
+)
+def test_pipelines_are_refused_before_any_weights_are_read(
+    copy: Path, pipeline_class: str, reason: str
+) -> None:
+    edit(copy / "model_index.json", lambda index: index.update(_class_name=pipeline_class))
+    description = describe_model(copy)
+    shutil.rmtree(copy / "unet")
+    with pytest.raises(UnsupportedModelError, match=reason):
+        load_pipeline(description, torch.float32, lambda *_: None, Cancellation())
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
 

@@ -330,34 +330,10 @@ def test_scheduler_that_a_model_was_trained_for_is_kept(
 
 
 @pytest.mark.parametrize(
-    ("pipeline_class", "made"),
-    [
-        ("WanPipeline", "videos"),
-        ("LTX2Pipeline", "videos"),
-        ("AnimateDiffPipeline", "videos"),
-        ("StableAudioPipeline", "sound"),
-        ("AudioLDM2Pipeline", "sound"),
-        ("QwenImageEditPlusPipeline", "pictures from other pictures"),
-        ("QwenImageLayeredPipeline", "pictures from other pictures"),
-        ("FluxFillPipeline", "pictures from other pictures"),
-        ("StableDiffusionXLInpaintPipeline", "pictures from other pictures"),
-        ("FluxControlNetPipeline", "pictures from a control image"),
-        ("StableCascadePriorPipeline", "one stage"),
-        ("KandinskyV22Pipeline", "one stage"),
-        ("ShapEPipeline", "3D shapes"),
-    ],
-)
-def test_pipelines_that_make_no_pictures_from_text_are_refused(
-    tmp_path: Path, pipeline_class: str, made: str
-) -> None:
-    with pytest.raises(UnsupportedModelError, match=f"{pipeline_class}, which makes.*{made}"):
-        describe_model(sd1_folder(tmp_path, _class_name=pipeline_class))
-
-
-@pytest.mark.parametrize(
     "pipeline_class",
     [
         *("FluxPipeline", "QwenImagePipeline", "SanaPipeline", "Cosmos2TextToImagePipeline"),
+        *("LDMTextToImagePipeline", "UnCLIPPipeline", "DreamLitePipeline", "LongCatImagePipeline"),
         *("FluxKontextPipeline", "StableCascadeCombinedPipeline", "KandinskyV22CombinedPipeline"),
     ],
 )

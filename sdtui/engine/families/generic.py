@@ -146,6 +146,10 @@ def _request_arguments(batch: Batch, defaults: dict[str, Any]) -> dict[str, Any]
     }
     if request.negative_prompt:
         arguments["negative_prompt"] = request.negative_prompt
+    if "num_images_per_prompt" not in defaults:
+        count = arguments.pop("num_images_per_prompt")
+        if count > 1:
+            arguments["prompt"] = [request.prompt] * count
     guidance = guidance_argument(defaults)
     # A pipeline that has no number as its default chooses the guidance itself if it is left out.
     if request.guidance_scale or defaults.get(guidance, 0) is not None:

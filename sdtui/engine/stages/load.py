@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -218,17 +219,31 @@ def _text_to_image_class(description: ModelDescription) -> type[Any]:
             f"{diffusers.__version__} doesn't have",
             "Update diffusers, or use another model",
         )
-    parameters = inspect.signature(cls.__call__).parameters
-    needs_image = "mask_image" in parameters or any(
-        parameter.default is inspect.Parameter.empty and name.endswith("image")
-        for name, parameter in parameters.items()
-    )
-    if "prompt" not in parameters or needs_image:
+    missing = [each for each in getattr(cls, "_backends", ()) if find_spec(each) is None]
+    if missing:  # diffusers has a class that only says so
         raise UnsupportedModelError(
-            f"{description.path} is made for {name}, which makes no pictures from text alone",
+            f"{description.path} is made for {name}, which needs {' and '.join(missing)}",
+            f"Run: pip install {' '.join(missing)}",
+        )
+    parameters = inspect.signature(cls.__call__).parameters
+    needed = [each for each in parameters.values() if _is_needed(each)]
+    if "prompt" not in parameters or "mask_image" in parameters or needed:
+        more = f" (it needs {', '.join(each.name for each in needed)})" if needed else ""
+        raise UnsupportedModelError(
+            f"{description.path} is made for {name}, which makes no pictures from text alone{more}",
             "Use a text-to-image model",
         )
     return cls
+
+
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    """True for a parameter of a pipeline's call that has no default, and no prompt either."""
+    has_default = parameter.default is not inspect.Parameter.empty
+    return not (
+        has_default
+        or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        or parameter.name in ("self", "prompt")
+    )
 
 
 def _corrected_scheduler(scheduler: Any, description: ModelDescription) -> Any:

@@ -1,0 +1,51 @@
+"""Pipelines that make no pictures from text, by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdtui.core.errors import UnsupportedModelError
+from sdtui.models import describe_model
+from tests.support.model_files import sd1_folder
+
+
+@pytest.mark.parametrize(
+    ("pipeline_class", "made"),
+    [
+        ("WanPipeline", "videos"),
+        ("LTX2Pipeline", "videos"),
+        ("AnimateDiffPipeline", "videos"),
+        ("StableAudioPipeline", "sound"),
+        ("AudioLDM2Pipeline", "sound"),
+        ("QwenImageEditPlusPipeline", "pictures from other pictures"),
+        ("QwenImageLayeredPipeline", "pictures from other pictures"),
+        ("FluxFillPipeline", "pictures from other pictures"),
+        ("StableDiffusionXLInpaintPipeline", "pictures from other pictures"),
+        ("FluxControlNetPipeline", "pictures from a control image"),
+        ("StableCascadePriorPipeline", "one stage"),
+        ("KandinskyV22Pipeline", "one stage"),
+        ("ShapEPipeline", "3D shapes"),
+        ("Kandinsky6SRPipeline", "videos"),
+        ("DDPMPipeline", "without a text"),
+        ("LDMPipeline", "without a text"),
+        ("PaintByExamplePipeline", "pictures from other pictures"),
+    ],
+)
+def test_pipelines_that_make_no_pictures_from_text_are_refused(
+    tmp_path: Path, pipeline_class: str, made: str
+) -> None:
+    with pytest.raises(UnsupportedModelError, match=f"{pipeline_class}, which makes.*{made}"):
+        describe_model(sd1_folder(tmp_path, _class_name=pipeline_class))
+
+
+@pytest.mark.parametrize(
+    ("pipeline_class", "way"),
+    [("FluxModularPipeline", "Modular Diffusers"), ("OnnxStableDiffusionPipeline", "ONNX")],
+)
+def test_pipelines_that_run_in_another_way_are_refused(
+    tmp_path: Path, pipeline_class: str, way: str
+) -> None:
+    with pytest.raises(UnsupportedModelError, match=f"{pipeline_class}, which runs.*{way}"):
+        describe_model(sd1_folder(tmp_path, _class_name=pipeline_class))
