@@ -12,6 +12,7 @@ from sdtui.models.description import ModelDescription
 from sdtui.models.distilled import Distilled, distilled_values, model_name
 from sdtui.models.headers import Header, read_header
 from sdtui.models.native import family_values, with_own_values
+from sdtui.models.other_files import recognised_tensors
 from sdtui.models.own_values import read_own_values
 
 # The family is recognised by the names and shapes of tensors, the same ones that diffusers uses in
@@ -68,9 +69,11 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
 def _family(path: Path, header: Header) -> str:
     first = header.tensors.get(_INPUT)
     if first is None:
+        kind = recognised_tensors(header.tensors)
+        kind = kind or "perhaps a LoRA, a VAE or something else"
         raise UnsupportedModelError(
-            f"{path} holds no Stable Diffusion 1.x, 2.x or XL checkpoint (perhaps a LoRA, a VAE or "
-            "another kind of model)",
+            f"{path} holds no Stable Diffusion 1.x, 2.x or XL checkpoint, but another kind of "
+            f"file: {kind}",
             "Give a whole checkpoint, or a diffusers folder",
         )
     if len(first.shape) < 2 or first.shape[1] != 4:

@@ -14,9 +14,13 @@ from pathlib import Path
 from pydantic import BaseModel, NonNegativeInt, TypeAdapter
 
 from sdtui.core.errors import ModelDamagedError, ModelNotFoundError
+from sdtui.models.other_files import recognised_beginning
 
 _MAX_HEADER = 100_000_000
 """In bytes; the limit of the safetensors library."""
+
+_BEGINNING = 64
+"""Bytes that show what another kind of file is."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,11 @@ def read_header(path: Path) -> Header:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
+            beginning = file.read(_BEGINNING)
+            length = int.from_bytes(beginning[:8], "little")
             if size < 8 or length > min(size - 8, _MAX_HEADER):
-                raise _damaged(path, "it is not a safetensors file, or it is cut short")
+                raise _not_safetensors(path, beginning)
+            file.seek(8)
             text = file.read(length)
     except OSError as error:
         problem = f"{path} can't be read: {error.strerror or error}"
@@ -92,6 +98,14 @@ def _parse(path: Path, text: bytes, data_size: int) -> Header:
     return Header(
         {name: TensorInfo(tensor.dtype, tensor.shape) for name, tensor in tensors.items()}, metadata
     )
+
+
+def _not_safetensors(path: Path, beginning: bytes) -> ModelDamagedError:
+    recognised = recognised_beginning(beginning)
+    if recognised is None:
+        return _damaged(path, "it is not a safetensors file, or it is cut short")
+    what, hint = recognised
+    return ModelDamagedError(f"{path} can't be used: {what}", hint)
 
 
 def _damaged(path: Path, problem: str) -> ModelDamagedError:
