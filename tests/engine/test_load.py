@@ -198,6 +198,12 @@ def test_pipelines_are_refused_before_any_weights_are_read(
         load_pipeline(description, torch.float32, lambda *_: None, Cancellation())
 
 
+@pytest.mark.parametrize("part", ["vae", "unet", "text_encoder", "tokenizer", "scheduler"])
+def test_index_without_an_essential_part_is_refused(copy: Path, part: str) -> None:
+    edit(copy / "model_index.json", lambda index: index.update({part: [None, None]}))
+    assert f"without {part}" in str(refused(copy))
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
 

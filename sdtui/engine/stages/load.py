@@ -36,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 _LIBRARIES = ("diffusers", "transformers")
 
+_ESSENTIAL = ("scheduler", "unet", "transformer", "vae", "text_encoder", "tokenizer")
+"""Components that every pipeline needs that has them."""
+
 
 def load_pipeline(
     description: ModelDescription,
@@ -49,6 +52,7 @@ def load_pipeline(
     UnsafeModelError, CancelledError, or the libraries' own error when memory runs out.
     """
     pipeline_class = _text_to_image_class(description)
+    _check_parts(description, pipeline_class)
     timings: dict[str, float] = {}
     names = list(_loaded_components(description))
     parts: dict[str, Any] = {}
@@ -199,6 +203,18 @@ def _other_arguments(
     if "requires_safety_checker" in optional:  # its checker isn't loaded
         flags["requires_safety_checker"] = False
     return {**flags, **{name: None for name in expected if name not in loaded}}
+
+
+def _check_parts(description: ModelDescription, pipeline_class: type[Any]) -> None:
+    """Raise ModelDamagedError if the index names no component of a kind that no pipeline works
+    without."""
+    expected, _ = pipeline_class._get_signature_keys(pipeline_class)
+    missing = [each for each in _ESSENTIAL if each in expected - description.components.keys()]
+    if missing:
+        raise ModelDamagedError(
+            f"{description.path} is a model without {' and '.join(missing)}",
+            "Use the whole model; its model_index.json must name all parts",
+        )
 
 
 def _names_component(value: Any) -> bool:
