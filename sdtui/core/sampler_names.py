@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.core.samplers import SAMPLERS, SCHEDULES, canonical_label, plain_name, sampler_labels
+from sdtui.core.text import shortened
 
 _PLAIN_SCHEDULES = {"", "automatic", "normal", "uniform", "default", "native", "discrete"}
 
@@ -59,6 +60,11 @@ def known_label(name: str) -> str:
     label, unknown = label_of_sampler(name)
     if label is not None and unknown is None:
         return label
+    similar, _ = nearest_sampler(name, "automatic")
+    if similar is not None:
+        raise ValueError(
+            f'there is no sampler "{shortened(name)}"; the one most like it is "{similar}"'
+        )
     try:
         return canonical_label(name)
     except InvalidRequestError as error:

@@ -49,6 +49,8 @@ def test_every_label_is_known_in_plain_letters() -> None:
     [
         ("dpmpp_2m_karas", 'did you mean "DPM++ 2M Karras"?'),
         ("k_eulr_a", 'did you mean "Euler a"?'),
+        ("LMS", 'the one most like it is "DPM++ 2M Karras"'),
+        ("dpmpp_2s_ancestral", 'the one most like it is "DPM++ SDE Karras"'),
         ("euler_a_karras", 'did you mean "Euler Karras"?'),
         ("DPMSolverSinglestepScheduler", '"sdtui samplers" lists them'),
         ("\udcff", '"sdtui samplers" lists them'),

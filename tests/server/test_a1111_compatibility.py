@@ -149,6 +149,12 @@ def test_samplers_of_diffusers_are_offered(name: str, scheduler: str | None, lab
     assert (body.values()["sampler"], body.not_applied()) == (label, [])
 
 
+@pytest.mark.parametrize("name", ["", "default", "Default"])
+def test_sampler_may_be_left_to_the_model(name: str) -> None:
+    body = Txt2ImgBody(prompt="x", sampler_name=name)
+    assert ("sampler" in body.values(), body.not_applied()) == (False, [])
+
+
 def test_sampler_that_nobody_knows_is_refused_with_the_nearest() -> None:
     with pytest.raises(ApiError, match='Did you mean "Euler a"'):
         Txt2ImgBody(prompt="x", sampler_name="Euler aa").values()

@@ -42,6 +42,12 @@ def test_fields_that_would_change_the_picture_are_listed(
         assert body(prompt="x", **fields).not_applied() == listed
 
 
+def test_null_leaves_every_field_open() -> None:
+    nulls = dict.fromkeys(ImagesBody.model_fields)
+    body = ImagesBody(**nulls | {"prompt": "x", "style": None})
+    assert (body.values(), body.not_applied()) == ({"prompt": "x"}, [])
+
+
 def test_picture_for_a_route_without_pictures_is_listed() -> None:
     body = ImagesBody(prompt="x", image="AAAA", strength=0.5)
     assert body.not_applied() == ["image", "strength"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -238,6 +239,25 @@ def test_headers_of_an_untrusted_address_change_no_address(
         assert ask.post("/jobs", json=BODY, headers=headers).headers["location"][:6] == "/jobs/"
         origin = {"Origin": "https://evil.example"}
         assert ask.post("/jobs", json=BODY, headers=headers | origin).status_code == 403
+
+
+def test_address_in_a_header_is_believed_from_trusted_proxies_only(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    headers = {"X-Forwarded-For": "203.0.113.5"}
+    for trusted, client in (((), "127.0.0.1"), (("127.0.0.1",), "203.0.113.5")):
+        generator.hold.set()
+        with (
+            live(tmp_path / client, lambda _: generator, trusted_proxies=trusted) as running,
+            ThreadPoolExecutor(1) as thread,
+            running.client(headers=headers) as ask,
+        ):
+            waiting = thread.submit(ask.post, "/sdapi/v1/txt2img", json=BODY)
+            clients = running.services.a1111.clients
+            running.until(lambda: bool(clients))  # noqa: B023
+            assert list(clients.values()) == [client]
+            generator.hold.clear()
+            assert waiting.result().status_code == 200
 
 
 async def _receive() -> Message:

@@ -15,7 +15,7 @@ def find_sampler(name: str, scheduler: str) -> tuple[str | None, list[str]]:
     Raises ApiError (400) for a name that nobody knows.
     """
     scheduler = scheduler or "Automatic"
-    if not name:
+    if name.lower() in ("", "default"):  # the latter is koboldcpp's name for no choice
         return None, [] if scheduler.lower() == "automatic" else ["scheduler"]
     label, unknown = label_of_sampler(name, scheduler)
     replaced = label is None
