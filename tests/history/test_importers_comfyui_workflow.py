@@ -106,11 +106,66 @@ def test_workflow_is_read_through_nodes_that_pass_on(
     assert any("LoraLoader" in each for each in found.not_carried) == (mode == 0)
 
 
+def subgraph(name: str, inner: list[dict[str, Any]]) -> dict[str, Any]:
+    """A subgraph that takes a model and a text and gives a latent."""
+    names = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
+    ends: list[list[Any]] = [
+        *([1, -10, 0, 10, 0, "MODEL"], [12, -10, 1, 2, 1, "STRING"], [9, 5, 0, -20, 0, "LATENT"]),
+        *(link for link in LINKS if link[0] not in (1, 9, 10, 11)),
+    ]
+    return {
+        **{"id": name, "version": 1, "name": "Sampling", "nodes": inner},
+        "inputs": [{"name": "model", "type": "MODEL"}, {"name": "text", "type": "STRING"}],
+        "outputs": [{"name": "LATENT", "type": "LATENT"}],
+        "links": [dict(zip(names, link, strict=True)) for link in ends],
+    }
+
+
+@pytest.mark.parametrize("given", ["typed", "linked", "nested"])
+def test_subgraph_is_read_with_what_is_given_to_it(tmp_path: Path, given: str) -> None:
+    inner = nodes()[1:6]
+    inner[1]["inputs"].append(
+        {"name": "text", "type": "STRING", "link": 12, "widget": {"name": "text"}}
+    )
+    inner[1]["widgets_values"] = ["the text of the subgraph"]
+    outer: list[list[Any]] = [
+        *([1, 1, 0, 50, 0, "MODEL"], [9, 50, 0, 6, 0, "LATENT"], [10, 1, 2, 6, 1, "VAE"]),
+        *([11, 6, 0, 7, 0, "IMAGE"], [12, 51, 0, 50, 1, "STRING"]),
+    ]
+    instance = node(50, "sub", {"model": ("MODEL", 1)}, ["a fox"])
+    text = {"name": "text", "type": "STRING", "link": None, "widget": {"name": "text"}}
+    instance["inputs"].append({**text, "link": 12} if given == "linked" else text)
+    if given == "linked":
+        instance["widgets_values"] = ["an older text"]
+    subgraphs = [subgraph("sub", inner)]
+    if given == "nested":
+        middle = node(60, "sub", {"model": ("MODEL", 1)}, [""])
+        middle["inputs"].append({**text, "link": 12})
+        instance["type"] = "middle"
+        ends = [[1, -10, 0, 60, 0, "MODEL"], [12, -10, 1, 60, 1, "STRING"]]
+        subgraphs.append(
+            {**subgraph("middle", [middle]), "links": [*ends, [9, 60, 0, -20, 0, "LATENT"]]}
+        )
+    shown = [nodes()[0], instance, *nodes()[6:], node(51, "PrimitiveNode", widgets=["a fox"])]
+    workflow = {"nodes": shown, "links": outer, "definitions": {"subgraphs": subgraphs}}
+    found = read_picture_settings(png(tmp_path, workflow))
+    assert (found.values["prompt"], found.values["negative_prompt"]) == ("a fox", "blurry")
+    assert (found.values["model"], found.values["seed"]) == ("base.safetensors", 7)
+    assert (found.values["width"], found.values["height"]) == (512, 768)
+
+
+def test_subgraphs_inside_themselves_are_given_up(tmp_path: Path) -> None:
+    again = [node(key, "sub") for key in range(100)]
+    definitions = {"subgraphs": [{**subgraph("sub", again), "links": [0] * 10_000}]}
+    workflow = {"nodes": [*nodes(), node(50, "sub")], "links": LINKS, "definitions": definitions}
+    assert read_picture_settings(png(tmp_path, workflow)).values["prompt"] == "a fox"
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"links": [[30, 40, 0, 40, 0, "CONDITIONING"]]},
-        {"links": [[30, [1], {}, 5, 1, "CONDITIONING"], [None], 5, [[30], 2, 0]]},
+        {"links": [[30, [1], {}, 5, 1, "CONDITIONING"], [30, -10, []], [None], 5, [[30], 2, 0]]},
         {"nodes": [node(40, "GetNode", widgets=[{"a": 1}]), 7, {"id": {}, "inputs": [{}, 5]}]},
     ],
 )
