@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sdtui.cli.output import echo_bytes
 from sdtui.core.errors import InvalidRequestError, OutputError, Problem
 from sdtui.core.paths import expanded, is_folder, is_special
+from sdtui.core.text import is_text
 
 if TYPE_CHECKING:
     from sdtui.jobs import Job, Output
@@ -102,10 +103,8 @@ def _checked(out: str) -> Path:
     if not out:
         raise _wrong(out, "must not be empty")
     path = expanded(out)
-    try:
-        str(path.absolute()).encode()
-    except UnicodeEncodeError as error:
-        raise _wrong(out, "is no valid text (UTF-8), which the picture's JSON needs") from error
+    if not is_text(str(path.absolute())):
+        raise _wrong(out, "is no valid text (UTF-8), which the picture's JSON needs")
     return path
 
 

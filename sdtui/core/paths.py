@@ -91,6 +91,12 @@ def expanded(path: str | Path) -> Path:
         return Path(path)
 
 
+def home_folder() -> Path:
+    """The home directory, or the working directory if it is unknown or missing."""
+    home = expanded("~")
+    return home if home.is_absolute() and is_folder(home) else Path.cwd()
+
+
 def is_file(path: Path) -> bool:
     """True if the file exists; False where Path.is_file raises OSError (forbidden, too long)."""
     return _or_false(path.is_file)

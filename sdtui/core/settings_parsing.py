@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from sdtui.core.text import shortened
+from sdtui.core.text import is_text, shortened
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -42,8 +42,11 @@ def text(value: object) -> str:
 
 def folder(value: object) -> Path:
     """A folder; `~` is the home folder."""
+    name = text(value)
+    if not is_text(name):
+        raise WrongValueError(f"{_quoted(value)} is no valid text (UTF-8): rename it")
     try:
-        return Path(text(value)).expanduser()
+        return Path(name).expanduser()
     except RuntimeError as error:
         raise WrongValueError(f"{_quoted(value)}: {error}") from error
 

@@ -50,6 +50,11 @@ def one_line(text: str) -> str:
     return visible(" ".join(text.split()), keep="")
 
 
+def is_text(name: str) -> bool:
+    """False for the name of a file that isn't UTF-8: JSON can't hold it, nor can a terminal."""
+    return _fits(name, "utf-8", "strict")
+
+
 def encodable(text: str, encoding: str) -> str:
     """`text` with every character that `encoding` lacks replaced by a similar one, or by "?". Bytes
     of file names, which are lone surrogates in Python's texts, stay."""
@@ -58,9 +63,9 @@ def encodable(text: str, encoding: str) -> str:
     return "".join(each if _fits(each, encoding) else _similar(each, encoding) for each in text)
 
 
-def _fits(text: str, encoding: str) -> bool:
+def _fits(text: str, encoding: str, errors: str = "surrogateescape") -> bool:
     try:
-        text.encode(encoding, "surrogateescape")
+        text.encode(encoding, errors)
     except UnicodeEncodeError:
         return False
     return True

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sdtui.core.errors import ImageError
 from sdtui.core.locks import exclusive
-from sdtui.core.text import visible
+from sdtui.core.text import is_text, visible
 from sdtui.history.entry import Changes
 from sdtui.history.image_metadata import is_whole
 from sdtui.history.index import Index, Listing
@@ -204,7 +204,7 @@ def _classify(entry: os.DirEntry[str], folder: str, scan: _FolderScan) -> None:
     """Add a directory entry to the scan of its folder."""
     name = entry.name
     suffix = split(name)[1].lower()
-    if not _is_text(name):
+    if not is_text(name):
         scan.skipped[visible(name)] = "its name is not valid text"
     elif entry.is_symlink():
         scan.skipped[name] = "a symbolic link"
@@ -220,14 +220,6 @@ def _classify(entry: os.DirEntry[str], folder: str, scan: _FolderScan) -> None:
             scan.pictures[name] = entry
         else:
             scan.sidecars[name] = entry
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _pairs(scan: _FolderScan) -> list[_Pair]:

@@ -19,7 +19,7 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.core.paths import exists, expanded, is_file, is_folder
-from sdtui.core.text import nearest
+from sdtui.core.text import is_text, nearest
 from sdtui.models.component_files import UNUSED, describe_components
 
 MOVED: Mapping[str, str] = {
@@ -133,7 +133,10 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
             kind = SourceKind.FOLDER if is_folder(path) else SourceKind.FILE
             place = path.relative_to(folder)
             name = place if kind is SourceKind.FOLDER else place.with_suffix("")
-            yield ModelSource(name.as_posix(), kind, path)
+            if is_text(str(path)):
+                yield ModelSource(name.as_posix(), kind, path)
+            else:
+                _log.warning("%s is skipped: its name is no valid text (UTF-8)", path)
 
 
 def _models_below(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:

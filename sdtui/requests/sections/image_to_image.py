@@ -8,16 +8,15 @@ from typing import Annotated
 
 from sdtui.core.enums import InitImageFit
 from sdtui.core.fields import FieldSpec, Section
+from sdtui.core.text import is_text
 
 DEFAULT_STRENGTH = 0.75
 """Denoising strength when an init image comes without one; the value of A1111."""
 
 
 def _is_utf8(path: Path) -> Path:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("its name is no valid text (UTF-8): rename it") from error
+    if not is_text(str(path)):
+        raise ValueError("its name is no valid text (UTF-8): rename it")
     return path
 
 

@@ -8,7 +8,7 @@ from textual import events
 from textual.content import Content
 from textual.widgets import Input
 
-from sdtui.core.paths import expanded, is_folder
+from sdtui.core.paths import expanded, home_folder, is_folder
 from sdtui.core.text import visible
 from sdtui.tui.screens.search_dialog import ChooseScreen
 
@@ -21,7 +21,7 @@ class FileScreen(ChooseScreen):
 
     def __init__(self, start: Path) -> None:
         super().__init__("", ())
-        self._folder = start if is_folder(start) else Path.home()
+        self._folder = start if is_folder(start) else home_folder()
         self._unreadable: Path | None = None
         """A folder that couldn't be read: each letter typed after it would notify again."""
 
