@@ -82,9 +82,10 @@ class StrictRequest(Request):
             if len(self._raw) <= _PARSED_AT_ONCE:
                 return parsing.run()
             async with services.parsing:
-                values = await asyncio.to_thread(parsing.run)
-                await asyncio.to_thread(runtime.return_free_memory)
-                return values
+                try:
+                    return await asyncio.to_thread(parsing.run)
+                finally:
+                    await asyncio.to_thread(runtime.return_free_memory)
         finally:
             self.received = tuple(parsing.received)
             self.state.release_body()

@@ -7,7 +7,9 @@ import io
 import json
 import os
 import socket
+import struct
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -153,3 +155,40 @@ def test_jpeg_with_very_many_scans_is_refused(scripted: Live) -> None:
     many = data[:-2] + last_scan * 200 + data[-2:]
     with pytest.raises(ImageError, match="more than 100 scans"):
         scripted.services.uploads.check(many)
+
+
+def _file(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def _png_chunk(kind: bytes) -> bytes:
+    return struct.pack(">I", 0) + kind + struct.pack(">I", zlib.crc32(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "part"),
+    [
+        ("PNG", 33, _png_chunk(b"abCd")),
+        ("PNG", 33, _png_chunk(b"tEXt")),
+        ("JPEG", 2, b"\xff\xfe\x00\x02"),
+        ("JPEG", 2, b"\xff\xe1\x00\x08Exif\0\0"),
+        ("JPEG", 2, b"\xff"),
+        ("JPEG", 2, b"\xff\xd0"),
+        ("GIF", 19, b"!\xfe\x00"),
+        ("GIF", 19, b"!\xfe\x01a\x00"),
+        ("GIF", 19, b"\x00"),
+    ],
+)
+def test_picture_of_very_many_parts_is_refused(
+    scripted: Live, kind: str, place: int, part: bytes
+) -> None:
+    whole = _file(kind)
+    some = whole[:place] + part * 100 + whole[place:]
+    assert scripted.services.uploads.check(some) == (64, 64)
+    many = whole[:place] + part * 100_000 + whole[place:]
+    started = time.process_time()
+    with pytest.raises(ImageError):
+        scripted.services.uploads.check(many)
+    assert time.process_time() - started < 2

@@ -36,6 +36,24 @@ _CHUNK = 4 * 2**18
 """Characters that are decoded at a time, since decoding blocks all threads."""
 
 
+_MAX_READS = 50_000
+"""Reads of a header. Pillow reads each part of a file by itself, and a picture may begin with
+millions of empty ones; real ones have hundreds."""
+
+
+class _HeaderFile(io.BytesIO):
+    """A picture file that can't be read very many times."""
+
+    _reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read bytes. Raises OSError after too many reads."""
+        self._reads += 1
+        if self._reads > _MAX_READS:
+            raise OSError("it has too many parts")
+        return super().read(size)
+
+
 class Uploads:
     """A folder of pictures with random names."""
 
@@ -133,7 +151,7 @@ class Uploads:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+                with Image.open(_HeaderFile(data), formats=_FORMATS) as opened:
                     width, height = opened.size
                     image_format = opened.format
                     rotated = is_rotated_90(opened)
