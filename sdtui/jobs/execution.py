@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+_log = logging.getLogger(__name__)
 _STATE_AFTER = {
     "finished": JobState.DONE,
     "failed": JobState.FAILED,
@@ -99,6 +101,7 @@ def carry_out(
         try:
             file = save_picture(store, image, record, index, job.output)
         except SdtuiError as error:
+            _log.warning("picture %d of job %s isn't saved: %s", index + 1, job.id, error)
             outcome.unsaved.append(UnsavedPicture(image, record, index))
             if not job.output.continues_unsaved:
                 raise

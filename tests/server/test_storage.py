@@ -58,7 +58,7 @@ def _post(running: Live, path: str, body: dict[str, Any]) -> Any:
     ],
 )
 def test_pictures_are_sent_although_they_cannot_be_saved(
-    scripted: Live, path: str, body: dict[str, Any]
+    scripted: Live, path: str, body: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = _block(scripted)
     answer = _post(scripted, path, body)
@@ -75,6 +75,7 @@ def test_pictures_are_sent_although_they_cannot_be_saved(
     else:
         images = [each["b64_json"] for each in found["data"]]
     assert len(images) == 3
+    assert f"isn't saved: {folder}" in caplog.text
     assert all(base64.b64decode(each)[:4] == PNG for each in images)
 
 
