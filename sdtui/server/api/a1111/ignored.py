@@ -50,6 +50,7 @@ def without_effect(fields: Mapping[str, object], sampler: str | None) -> list[st
     """The names of those of these fields that would have changed the picture in A1111. `sampler` is
     the label of the request's."""
     usual = _ETA.get(sampler_and_schedule(sampler)[0]) if sampler else None
-    eta = fields.get("eta")
-    named = _IGNORED.named({name: fields[name] for name in fields if name != "eta"})
-    return ["eta", *named] if usual is not None and eta not in (None, 0, usual) else named
+    eta_changes_it = usual is not None and fields.get("eta") not in (None, 0, usual)
+    return _IGNORED.named(
+        {name: value for name, value in fields.items() if name != "eta" or eta_changes_it}
+    )
