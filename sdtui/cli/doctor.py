@@ -16,10 +16,15 @@ from sdtui.core.text import one_line
 from sdtui.core.units import data_size
 
 if TYPE_CHECKING:
+    from sdtui.core.settings import Settings
     from sdtui.engine.diagnostics import Diagnosis
+    from sdtui.tui.terminal.colours import ColourChoice
+    from sdtui.tui.terminal.probe import TerminalCapabilities
 
 _LITTLE_DISK = 10 * 2**30
 """Bytes; SDXL in fp16 needs 7 GB."""
+_ANSWER_SECONDS = 1.0
+"""How long a terminal may take to say what it can draw."""
 
 
 @click.command()
@@ -38,7 +43,7 @@ def doctor(as_json: bool) -> int:
     log_to_file()
     settings = load_settings()
     found = diagnose(settings)
-    terminal = _terminal()
+    terminal = _terminal(settings)
     places = {
         "config": str(paths.config_file()),
         "pictures": str(settings.pictures),
@@ -97,26 +102,31 @@ def _print(
         click.echo("no problems")
 
 
-def _terminal() -> dict[str, Any]:
-    """Return what the terminal supports, by its environment variables."""
-    colours = os.environ.get("COLORTERM", "")
+def _terminal(settings: Settings) -> dict[str, Any]:
+    """Return what the terminal supports, by its environment variables and its own answers."""
+    from sdtui.tui.terminal import colours, environment
+    from sdtui.tui.terminal.probe import TerminalCapabilities, TerminalProbe
+
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    found = TerminalProbe().answers(_ANSWER_SECONDS)[0] if is_terminal else TerminalCapabilities()
+    choice = colours.colours_before_asking(settings.colours) or colours.colours_after_asking(found)
     return {
         "TERM": os.environ.get("TERM", "none"),
-        "colours": "true colour" if colours in ("truecolor", "24bit") else "not known to be true",
-        "in tmux": bool(os.environ.get("TMUX")),
+        "colours": choice.about,
+        "in tmux": environment.in_tmux(),
         "over SSH": bool(os.environ.get("SSH_CONNECTION")),
-        "pictures": _picture_protocol(),
+        "pictures": _picture_protocol(found, choice) if is_terminal else "not a terminal",
     }
 
 
-def _picture_protocol() -> str:
-    """Return the best picture protocol. Queries the terminal, so only if there is one."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return "not a terminal"
-    from textual_image.renderable import Image
+def _picture_protocol(found: TerminalCapabilities, choice: ColourChoice) -> str:
+    """Return the protocol that the app takes for finished pictures, if the settings leave it."""
+    from sdtui.tui.terminal.image_protocol import has_kitty_pictures
 
-    module = Image.__module__.rpartition(".")[2]
-    return {"tgp": "Kitty", "sixel": "Sixel", "halfcell": "half cells"}.get(module, module)
+    if found.sixel:
+        return "Sixel"
+    is_kitty = found.kitty and has_kitty_pictures(choice.colours)
+    return "Kitty" if is_kitty else "half cells"
 
 
 def _free(place: Path) -> int:

@@ -57,6 +57,15 @@ class ImageProtocol(StrEnum):
     HALFCELL = "halfcell"
 
 
+class Colours(StrEnum):
+    """How many colours the app uses."""
+
+    AUTO = "auto"
+    TRUE = "24bit"
+    EIGHT_BIT = "256"
+    FOUR_BIT = "16"
+
+
 class InitImageFit(StrEnum):
     """How an init image is fitted to a size of another aspect ratio."""
 

@@ -77,9 +77,12 @@ def draw_often() -> None:
     os.environ.setdefault("TEXTUAL_FPS", _DRAWINGS_PER_SECOND)
 
 
-def assume_true_colour() -> None:
-    """Let Textual use 24-bit colours. Must be called before Textual is imported."""
-    os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "truecolor")
+def use_colour_system(system: str) -> None:
+    """Let Textual use Rich's colour system of this name ("truecolor", "256", "standard"). Must be
+    called before Textual is imported, or, for "truecolor", before its app is constructed."""
+    os.environ["TEXTUAL_COLOR_SYSTEM"] = system
+    if system == "truecolor":
+        os.environ["COLORTERM"] = system
 
 
 def keep_compiled_code() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sdtui.core import paths
 from sdtui.core import settings_parsing as read
-from sdtui.core.enums import POCKET, DType, ImageProtocol, MemoryMode, Policy, Speed
+from sdtui.core.enums import POCKET, Colours, DType, ImageProtocol, MemoryMode, Policy, Speed
 from sdtui.core.errors import SettingsError
 from sdtui.core.text import nearest
 from sdtui.core.text_files import SAVE_AS_UTF8, UnreadableTextError, decode_text, split_lines
@@ -82,6 +82,12 @@ class Settings:
         metadata=_parsed_by(
             read.one_of(ImageProtocol),
             "How the app draws finished pictures: auto, kitty, sixel or halfcell.",
+        ),
+    )
+    colours: Colours = field(
+        default=Colours.AUTO,
+        metadata=_parsed_by(
+            read.one_of(Colours), "How many colours the app uses: auto, 24bit, 256 or 16."
         ),
     )
     keys: Mapping[str, str] = field(

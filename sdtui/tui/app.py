@@ -78,13 +78,16 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         picture_widget: type[Widget] | None = None,
         over_ssh: bool = False,
         early_input: bytes = b"",
+        colours_note: str = "",
     ) -> None:
         """`picture_widget` draws finished pictures; None means half-cells. `early_input` is
-        what the terminal sent before the app started."""
+        what the terminal sent before the app started. `colours_note` says in the log why there are
+        few colours."""
         self._early_input = early_input  # read when the driver is chosen, by Textual's constructor
         super().__init__()
         self.settings = settings
         self.over_ssh = over_ssh
+        self.colours_note = colours_note
         self._picture_widget = picture_widget
         self.picture_loader = PictureLoader(lambda: self.backend.pictures)
         self._open_backend = open_backend

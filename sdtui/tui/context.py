@@ -27,6 +27,8 @@ class AppContext(Protocol):
     settings: Settings
     state: SavedState
     over_ssh: bool
+    colours_note: str
+    """Why the app has few colours; "" if it has all."""
     editor: ExternalEditor
     picture_loader: PictureLoader
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sdtui.core import paths, runtime
+from sdtui.core.enums import Colours
 from sdtui.core.settings import Settings
 from sdtui.tui.actions import check_keymap
-from sdtui.tui.terminal import environment
-from sdtui.tui.terminal.image_protocol import picture_widget, prepare_colours
+from sdtui.tui.terminal import colours, environment
+from sdtui.tui.terminal.image_protocol import picture_widget
 from sdtui.tui.terminal.probe import TerminalCapabilities, TerminalProbe
 from sdtui.tui.terminal.restore import TerminalRestore
 
@@ -47,7 +48,6 @@ def launch(settings: Settings, open_backend: OpenBackend) -> int:
         sys.stderr.write(f"{_DUMB_TERMINAL}\n")
         return 2
     check_keymap(settings.keys)
-    prepare_colours()
     runtime.shorten_thread_turns()
     runtime.draw_often()
     with TerminalRestore(_KILLED):
@@ -60,7 +60,11 @@ def launch(settings: Settings, open_backend: OpenBackend) -> int:
 def _run(settings: Settings, open_backend: OpenBackend) -> tuple[int, bool]:
     """Return the app's exit code, and True if the worker has ended."""
     over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
-    probe = None if settings.image_protocol == "halfcell" else TerminalProbe()
+    choice = colours.colours_before_asking(settings.colours)
+    is_known = choice is not None and settings.image_protocol == "halfcell"
+    probe = None if is_known else TerminalProbe()
+    if choice is not None:
+        colours.use(choice)
     try:
         from sdtui.tui.app import SdtuiApp
     finally:
@@ -69,13 +73,17 @@ def _run(settings: Settings, open_backend: OpenBackend) -> tuple[int, bool]:
             probe.answers(patience) if probe else (TerminalCapabilities(), b"")
         )
 
-    widget = picture_widget(settings.image_protocol, capabilities)
+    if choice is None:
+        choice = colours.colours_after_asking(capabilities)
+        colours.use(choice)
+    widget = picture_widget(settings.image_protocol, capabilities, choice.colours)
     app = SdtuiApp(
         settings,
         lambda: open_backend(_SAMPLE_SECONDS_OVER_SSH if over_ssh else _SAMPLE_SECONDS),
         picture_widget=widget,
         over_ssh=over_ssh,
         early_input=early_input,
+        colours_note="" if choice.colours is Colours.TRUE else choice.about,
     )
     code = app.run()
     failed = app.return_code not in (0, None) and code is None

@@ -12,8 +12,10 @@ import pyte
 import pytest
 from PIL import Image
 from textual.events import Key
+from textual.widget import Widget
 
-from sdtui.core.enums import ImageProtocol
+from sdtui.core.enums import Colours, ImageProtocol
+from sdtui.tui.terminal.colours import colours_after_asking, colours_before_asking
 from sdtui.tui.terminal.driver import InputParser
 from sdtui.tui.terminal.image_protocol import picture_widget
 from sdtui.tui.terminal.probe import TerminalCapabilities, capabilities_in
@@ -151,6 +153,12 @@ def test_keys_between_the_answers_do_no_harm() -> None:
     assert capabilities_in(b"") == TerminalCapabilities()
 
 
+def widget_here(protocol: ImageProtocol, capabilities: TerminalCapabilities) -> type[Widget] | None:
+    """Return the widget class for pictures in a terminal with the variables of this process."""
+    choice = colours_before_asking(Colours.AUTO) or colours_after_asking(capabilities)
+    return picture_widget(protocol, capabilities, choice.colours)
+
+
 @pytest.mark.parametrize(
     "environment",
     [{"TMUX": "/tmp/tmux"}, {"NO_COLOR": "1"}, {"TERM_PROGRAM": "WarpTerminal"}, {"COLORTERM": ""}],
@@ -161,8 +169,8 @@ def test_kitty_only_where_placeholders_arrive(
     for name in ("TMUX", "NO_COLOR", "TERM_PROGRAM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLORTERM", "truecolor")
-    assert picture_widget(ImageProtocol.AUTO, TerminalCapabilities(kitty=True)) is not None
+    assert widget_here(ImageProtocol.AUTO, TerminalCapabilities(kitty=True)) is not None
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert picture_widget(ImageProtocol.AUTO, TerminalCapabilities(kitty=True)) is None
-    assert picture_widget(ImageProtocol.KITTY, TerminalCapabilities()) is not None
+    assert widget_here(ImageProtocol.AUTO, TerminalCapabilities(kitty=True)) is None
+    assert widget_here(ImageProtocol.KITTY, TerminalCapabilities()) is not None

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 BYTES_A_CELL = 38
 """Bytes that a cell with two new colours sends to the terminal."""
 
+SHOWN_BITS = 0xFCFCFC
+"""The two lowest bits of a channel can't be seen, and without them styles repeat."""
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -53,14 +56,19 @@ def fit(picture: Sized, columns: int, rows: int, cell_shape: float = 2.0) -> tup
     return width, height
 
 
-def draw(pixels: Pixels, columns: int, rows: int) -> list[Strip]:
-    """Return the picture as `rows` strips of `columns` cells."""
+def resized(pixels: Pixels, columns: int, rows: int) -> Image:
+    """Return the picture with a pixel for each half-cell."""
     from PIL import Image
 
     image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.rgb)
     smaller = columns < pixels.width
     how = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
-    data = image.resize((columns, rows * 2), how).tobytes()
+    return image.resize((columns, rows * 2), how)
+
+
+def draw(pixels: Pixels, columns: int, rows: int) -> list[Strip]:
+    """Return the picture as `rows` strips of `columns` cells."""
+    data = resized(pixels, columns, rows).tobytes()
     line = columns * 3
     return [
         _strip(data[row * 2 * line : (row * 2 + 1) * line], data[(row * 2 + 1) * line :], columns)
@@ -73,8 +81,7 @@ def _strip(upper: bytes, lower: bytes, columns: int) -> Strip:
     for start in range(0, columns * 3, 3):
         top = (upper[start] << 16) | (upper[start + 1] << 8) | upper[start + 2]
         bottom = (lower[start] << 16) | (lower[start + 1] << 8) | lower[start + 2]
-        # The two lowest bits of a channel can't be seen, and without them styles repeat.
-        segments.append(Segment("▀", _style(top & 0xFCFCFC, bottom & 0xFCFCFC)))
+        segments.append(Segment("▀", _style(top & SHOWN_BITS, bottom & SHOWN_BITS)))
     return Strip(segments, columns).simplify()
 
 

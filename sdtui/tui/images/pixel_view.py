@@ -9,6 +9,7 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from sdtui.tui.images.dithering import dithered
 from sdtui.tui.images.halfcell import Pixels, draw, fit
 from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
@@ -35,19 +36,25 @@ class PixelView(RefreshWhenVisible):
         """Show a picture once it is drawn, on another thread: a large one takes longer than a key
         may wait."""
         size, style = self.size, self.visual_style.rich_style
-        strips = await asyncio.to_thread(_lines, pixels, size, style)
+        strips = await asyncio.to_thread(_lines, pixels, size, style, self._colour_system)
         self._drawn = (pixels, size, style, strips)
         self.pixels = pixels
+
+    @property
+    def _colour_system(self) -> str | None:
+        return self.app.console.color_system
 
     def render_line(self, y: int) -> Strip:
         state = (self.pixels, self.size, self.visual_style.rich_style)
         if self._drawn is None or self._drawn[:3] != state:
-            self._drawn = (*state, _lines(*state))
+            self._drawn = (*state, _lines(*state, self._colour_system))
         strips = self._drawn[3]
         return strips[y] if y < len(strips) else Strip.blank(self.size.width, state[2])
 
 
-def _lines(pixels: Pixels | None, size: Size, style: Style) -> list[Strip]:
+def _lines(
+    pixels: Pixels | None, size: Size, style: Style, colour_system: str | None
+) -> list[Strip]:
     """Return every line of a widget of this size, with the picture in the middle."""
     width, height = size
     blank = Strip.blank(width, style)
@@ -56,5 +63,6 @@ def _lines(pixels: Pixels | None, size: Size, style: Style) -> list[Strip]:
     columns, rows = fit(pixels, width, height)
     left, top = (width - columns) // 2, (height - rows) // 2
     before, after = Strip.blank(left, style), Strip.blank(width - left - columns, style)
-    picture = [Strip.join([before, line, after]) for line in draw(pixels, columns, rows)]
+    fewer = dithered(pixels, columns, rows, colour_system)
+    picture = [Strip.join([before, line, after]) for line in draw(fewer, columns, rows)]
     return [*[blank] * top, *picture, *[blank] * (height - top - rows)]

@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from sdtui.core import paths
+from sdtui.core.enums import EventLevel
 from sdtui.core.errors import SdtuiError
 from sdtui.core.files import write_atomic
 from sdtui.core.runtime import resume_garbage_collection
@@ -28,6 +29,7 @@ from sdtui.tui.controllers.models import ModelController
 from sdtui.tui.controllers.queue import QueueController
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress
 from sdtui.tui.images.welcome import welcome
+from sdtui.tui.job_progress import LogLine
 from sdtui.tui.messages import HistoryRead, ModelKnown, PartsImported, Sampled, ValueOpened
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.history import HistoryPane
@@ -108,6 +110,8 @@ class MainScreen(Screen[None]):
         except SdtuiError as error:
             self.context.give_up(error)
             return
+        if note := self.context.colours_note:
+            self.panes.log.add([LogLine(time.time(), EventLevel.INFO, note)])
         self.models.describe()
         self.panes.metadata.mount_contents()
         self.history.read()

@@ -18,14 +18,14 @@ def takes_strings() -> bool:
     return bool(name()) and not name().startswith(_WITHOUT_STRINGS)
 
 
-def in_screen() -> bool:
-    """True inside GNU Screen."""
-    return "STY" in os.environ
-
-
 def in_tmux() -> bool:
     """True inside tmux, perhaps of another machine, from which one came by SSH."""
-    return "TMUX" in os.environ or (name().startswith(("tmux", "screen")) and not in_screen())
+    return "TMUX" in os.environ or name().startswith("tmux")
+
+
+def in_screen() -> bool:
+    """True inside GNU Screen, or what has its name (TERM)."""
+    return not in_tmux() and ("STY" in os.environ or name().startswith("screen"))
 
 
 def through_tmux(text: str) -> str:

@@ -9,15 +9,32 @@ import sys
 import termios
 import time
 import tty
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-_QUESTIONS = "\x1b_Gi=31,s=1,v=1,a=q,U=1,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
-"""Kitty's protocol, with placeholders (U; Kitty itself has them since 0.28)? How large is a cell?
-And what every terminal answers (DA1), so that its answer says that no other will come."""
-_LAST = re.compile(rb"\x1b\[\?([\d;]*)c")
+from sdtui.tui.terminal import environment
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+_COLOURS = "\x1b[0m\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m\x1bP+q524742;5463\x1b\\"
+"""Which background is set (DECRQSS) after one of 24 bits, and are the capabilities RGB and Tc known
+(XTGETTCAP, names in hexadecimal)?"""
+_KITTY = "\x1b_Gi=31,s=1,v=1,a=q,U=1,t=d,f=24;AAAA\x1b\\"
+"""Kitty's protocol, with placeholders (U; Kitty itself has them since 0.28)?"""
+_CELL_AND_LAST = "\x1b[16t\x1b[c"
+"""How large is a cell? And what every terminal answers (DA1), so that its answer says that no other
+will come."""
+_LAST = re.compile(rb"(?:\x1b\[|\x9b)\?([\d;]*)c")
 _CELL = re.compile(rb"\x1b\[6;(\d+);(\d+)t")
+_TRUE_COLOUR = re.compile(
+    rb"\x1bP1\$r[^\x1b]*48[:;]2[:;]+(?:0:)?1[:;]2[:;]3|\x1bP1\+r[^\x1b]*(?:524742|5463)"
+)
 _SIXEL = b"4"
 """The attribute in DA1 (VT220 and later: sixel graphics)."""
+_TMUX_FEATURES = ("tmux", "display-message", "-p", "#{client_termfeatures}")
+_TMUX_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,17 @@ class TerminalCapabilities:
     sixel: bool = False
     cell: tuple[int, int] = (10, 20)
     """Width and height of a cell in pixels; without an answer, those of a VT340."""
+    true_colour: bool = False
+    """True if it says that it has colours of 24 bits."""
+
+
+def questions() -> str:
+    """Return the queries for this terminal. Multiplexers take Kitty's query for a title, and don't
+    answer themselves which colours they pass on."""
+    colours = environment.through_tmux(_COLOURS)
+    if not environment.takes_strings() or environment.in_screen():
+        return _CELL_AND_LAST
+    return colours + ("" if environment.in_tmux() else _KITTY) + _CELL_AND_LAST
 
 
 def capabilities_in(answers: bytes) -> TerminalCapabilities:
@@ -38,6 +66,7 @@ def capabilities_in(answers: bytes) -> TerminalCapabilities:
         kitty=b"\x1b_Gi=31;OK" in answers,
         sixel=last is not None and _SIXEL in last.group(1).split(b";"),
         cell=(width, height) if width and height else TerminalCapabilities.cell,
+        true_colour=_TRUE_COLOUR.search(answers) is not None,
     )
 
 
@@ -50,7 +79,8 @@ class TerminalProbe:
         # Otherwise the replies would be echoed and held back until a newline. Waiting keys are
         # kept.
         tty.setcbreak(self._terminal, termios.TCSANOW)
-        sys.stdout.write(_QUESTIONS)
+        self._tmux = _ask_tmux()
+        sys.stdout.write(questions())
         sys.stdout.flush()
         self._asked_at = time.monotonic()
 
@@ -66,4 +96,30 @@ class TerminalProbe:
                 received += os.read(self._terminal, 4096)
         finally:
             termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
-        return capabilities_in(received), received
+        found = capabilities_in(received)
+        if self._tmux is not None and _has_rgb(self._tmux):
+            found = replace(found, true_colour=True)
+        return found, received
+
+
+def _ask_tmux() -> Popen[bytes] | None:
+    """Ask tmux, if this is a window of its own, for the features of the terminal around it."""
+    if "TMUX" not in os.environ:
+        return None
+    from subprocess import DEVNULL, PIPE, Popen  # not in most terminals
+
+    with suppress(OSError):
+        return Popen(_TMUX_FEATURES, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
+    return None
+
+
+def _has_rgb(tmux: Popen[bytes]) -> bool:
+    from subprocess import TimeoutExpired
+
+    try:
+        features, _ = tmux.communicate(timeout=_TMUX_SECONDS)
+    except TimeoutExpired:
+        tmux.kill()
+        tmux.communicate()
+        return False
+    return b"RGB" in features.strip().split(b",")
