@@ -98,12 +98,18 @@ def test_a_real_terminal_pastes_text_and_no_keys(tmp_path: Path) -> None:
 
 def test_long_text_without_marks_is_pasted() -> None:
     text = "a cat sits on the mat, " * 50
-    sent = messages(f"ab\t{text}\r{text[:40]}\x07", 1000)
+    sent = messages(f"ab\t{text}\r\tcat\x07", 1000)
     kinds = [message.key if isinstance(message, events.Key) else "paste" for message in sent]
-    assert kinds[:5] == ["a", "b", "tab", "paste", "paste"]
-    assert kinds[-1] == "ctrl+g"
-    assert kinds.count("enter") == 1
-    assert len(kinds) == 5 + 1 + 40 + 1
+    assert kinds == ["a", "b", "tab", "paste", "paste", "enter", "tab", "c", "a", "t", "ctrl+g"]
+
+
+def test_lines_without_marks_are_one_paste_and_press_no_enter() -> None:
+    lines = "\r".join(["red", "green", "", "blue"] * 9)
+    pasted, enter = messages(lines + "\r", 1000)
+    assert isinstance(pasted, events.Paste)
+    assert pasted.text == lines
+    assert isinstance(enter, events.Key)
+    assert enter.key == "enter"
 
 
 @pytest.mark.parametrize("early", [True, False])

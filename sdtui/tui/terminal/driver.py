@@ -31,7 +31,8 @@ _NUMBER = re.compile(r"[0-9]+")
 _SURROGATES = range(0xD800, 0xE000)
 _TYPED = re.compile(r"\x1b\[[0-9:]*[^0-9:;nt]")
 """A control sequence that may also have been typed: alt and "[", digits, a letter."""
-_BURST = re.compile(r"[^\x00-\x1f\x7f-\x9f]{64,}")
+_PRINTED = r"[^\x00-\x1f\x7f-\x9f]"
+_BURST = re.compile(rf"{_PRINTED}(?:{_PRINTED}|[\r\n]+(?={_PRINTED})){{63,}}")
 """Characters that came at once: pasted in a terminal that doesn't mark pastes, or doesn't yet."""
 _BYTES = {0xDC00 + byte: chr(byte) if byte < 0xA0 else "\ufffd" for byte in range(0x80, 0x100)}
 """What bytes are that aren't UTF-8, by their surrogates: some terminals send the controls 80 to 9F

@@ -55,7 +55,8 @@ def questions() -> str:
     colours = environment.through_tmux(_COLOURS)
     if not environment.takes_strings() or environment.in_screen():
         return _CELL_AND_LAST
-    return colours + ("" if environment.in_tmux() else _KITTY) + _CELL_AND_LAST
+    kitty = "" if environment.in_tmux() else _KITTY
+    return f"{colours}{kitty}\r\x1b[K{_CELL_AND_LAST}"  # in case some of it was printed
 
 
 def capabilities_in(answers: bytes) -> TerminalCapabilities:
