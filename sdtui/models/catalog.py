@@ -162,15 +162,33 @@ def _is_for_other_files(folder_name: str) -> bool:
 
 
 def _named(name: str, sources: Iterable[ModelSource]) -> ModelSource | None:
-    """Return the model of this name: that of the whole path below the model folder if there is
-    one, else the first whose file or folder has the name."""
-    matches: list[ModelSource] = []
-    for source in sources:
-        if name in (source.name, f"{source.name}.safetensors"):
-            return source
-        if source.path and name in (source.path.name, source.path.stem):
-            matches.append(source)
-    return matches[0] if matches else None
+    """Return the model of this name: the whole path below the model folder, or the end of it from
+    any folder on, with or without the suffix. Upper and lower case count only where both exist."""
+    wanted = _parts(name)
+    if not wanted:
+        return None
+    known = [(source, _parts(source.name)) for source in sources]
+    for spelling in (str, str.casefold):
+        spelled = [spelling(part) for part in wanted]
+        ends = [
+            (source, parts)
+            for source, parts in known
+            if spelled == [spelling(part) for part in parts[-len(wanted) :]]
+        ]
+        whole = (source for source, parts in ends if len(parts) == len(wanted))
+        found = next(whole, ends[0][0] if ends else None)
+        if found is not None:
+            return found
+    return None
+
+
+def _parts(name: str) -> list[str]:
+    """Return the folders and the name in a model's name without its suffix, as Windows or others
+    write it."""
+    parts = [part for part in re.split(r"[/\\]", name) if part]
+    if parts and parts[-1].lower().endswith(".safetensors"):
+        parts[-1] = parts[-1][: -len(".safetensors")]
+    return parts
 
 
 def hub_cache_folder() -> Path:
@@ -179,8 +197,8 @@ def hub_cache_folder() -> Path:
     The rules are those of huggingface_hub/constants.py, which reads them once, at its import.
     """
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = _expanded_text(os.environ.get("HF_HOME", f"{cache}/huggingface"))
-    legacy = os.environ.get("HUGGINGFACE_HUB_CACHE", f"{home}/hub")
+    home = _expanded_text(os.environ.get("HF_HOME", str(Path(cache, "huggingface"))))
+    legacy = os.environ.get("HUGGINGFACE_HUB_CACHE", str(Path(home, "hub")))
     return Path(_expanded_text(os.environ.get("HF_HUB_CACHE", legacy)))
 
 

@@ -13,8 +13,8 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.models import SourceKind, cached_snapshot, find_model, hub_cache_folder, installed_models
-from sdtui.models.catalog import MOVED
-from tests.support.model_files import folder, safetensors
+from sdtui.models.catalog import MOVED, models_in
+from tests.support.model_files import checkpoint, folder, safetensors, sd1_folder
 
 INDEX = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}
 
@@ -221,3 +221,38 @@ def test_error_suggests_the_nearest_name(tmp_path: Path) -> None:
 def test_malformed_names_raise_a_model_error(name: str) -> None:
     with pytest.raises(ModelError):
         find_model(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("My.Model.v1.2-fp16", "sd1/anime/My.Model.v1.2-fp16"),
+        ("my.model.V1.2-fp16", "sd1/anime/My.Model.v1.2-fp16"),
+        ("anime/My.Model.v1.2-fp16.safetensors", "sd1/anime/My.Model.v1.2-fp16"),
+        ("SD1\\Anime\\my.model.v1.2-FP16.safetensors", "sd1/anime/My.Model.v1.2-fp16"),
+        ("folder.v2/", "folder.v2"),
+        ("upper.safetensors", "UPPER"),
+        ("Twin", "b/Twin"),
+        ("twin", "a/twin"),
+        ("TWIN", "a/twin"),
+        ("B/TWIN", "b/Twin"),
+    ],
+)
+def test_model_is_found_by_the_end_of_its_path_in_any_case(
+    tmp_path: Path, name: str, found: str
+) -> None:
+    for file in ("sd1/anime/My.Model.v1.2-fp16", "a/twin", "b/Twin"):
+        safetensors(tmp_path / f"{file}.safetensors", checkpoint("sd1"))
+    safetensors(tmp_path / "UPPER.SAFETENSORS", checkpoint("sd1"))
+    sd1_folder(tmp_path / "folder.v2")
+    assert find_model(name, [tmp_path]).name == found
+
+
+@pytest.mark.parametrize("name", ["Model.v1.2-fp16", "nime/My.Model.v1.2-fp16", "safetensors"])
+def test_parts_of_a_name_find_nothing(tmp_path: Path, name: str) -> None:
+    safetensors(tmp_path / "anime" / "My.Model.v1.2-fp16.safetensors", checkpoint("sd1"))
+    known = {source.name for source in models_in([tmp_path])}
+    try:
+        assert find_model(name, [tmp_path]).name not in known
+    except ModelNotFoundError as error:
+        assert "Did you mean" in str(error) or "Give a path" in str(error)
