@@ -4,9 +4,10 @@ They need few steps and little or no guidance; the usual values give oversaturat
 
 The values come from the model cards: latent-consistency/*, ByteDance/SDXL-Lightning,
 stabilityai/sd-turbo and sdxl-turbo, Lykon/dreamshaper-xl-v2-turbo, ByteDance/Hyper-SD,
-tianweiy/DMD2, jasperai/flash-sdxl, wangfuyun/PCM_Weights, black-forest-labs/FLUX.1-schnell and
-FLUX.2-klein, Tongyi-MAI/Z-Image-Turbo, krea/Krea-2-Turbo,
-stabilityai/stable-diffusion-3.5-large-turbo and lightx2v/Qwen-Image-Lightning.
+tianweiy/DMD2, jasperai/flash-sdxl, wangfuyun/PCM_Weights, h1t/TCD-SDXL-LoRA,
+black-forest-labs/FLUX.1-schnell and FLUX.2-klein, Tongyi-MAI/Z-Image-Turbo, krea/Krea-2-Turbo,
+stabilityai/stable-diffusion-3.5-large-turbo, lightx2v/Qwen-Image-Lightning, HiDream-ai/HiDream-I1,
+baidu/ERNIE-Image-Turbo, tencent/HunyuanImage-2.1 and PixArt-alpha/PixArt-LCM-XL-2-1024-MS.
 """
 
 from __future__ import annotations
@@ -44,12 +45,17 @@ _BY_WORD = {
     "dmd": Distilled(4, 0.0, "LCM"),
     "flash": Distilled(4, 0.0, "LCM"),
     "pcm": Distilled(4, 1.5, "DDIM", "trailing"),
+    "tcd": Distilled(4, 0.0, "TCD"),
 }
 _OF_OTHER_FAMILIES = {
-    # Pipeline: the word in the name of a distilled model, and its values.
-    "ZImagePipeline": ("turbo", Distilled(9, 0.0)),
-    "StableDiffusion3Pipeline": ("turbo", Distilled(4, 0.0)),
-    "QwenImagePipeline": ("lightning", Distilled(8, 1.0)),
+    # Pipeline: words in the names of distilled models, and their values.
+    "ErnieImagePipeline": {"turbo": Distilled(8, 1.0)},
+    "HiDreamImagePipeline": {"dev": Distilled(28, 0.0), "fast": Distilled(16, 0.0)},
+    "HunyuanImagePipeline": {"distilled": Distilled(8, 3.25)},
+    "PixArtAlphaPipeline": {"lcm": Distilled(4, 0.0)},
+    "QwenImagePipeline": {"lightning": Distilled(8, 1.0)},
+    "StableDiffusion3Pipeline": {"turbo": Distilled(4, 0.0)},
+    "ZImagePipeline": {"turbo": Distilled(9, 0.0)},
 }
 _MARKED = {
     # Pipelines whose index says `is_distilled`.
@@ -82,8 +88,10 @@ def distilled_values(
     joined = re.sub(r"[^a-z0-9]+", "", name.lower())
     if "lcm" in words or scheduler.get("_class_name") == "LCMScheduler":
         return _LCM_MERGED
+    if scheduler.get("_class_name") == "TCDScheduler":
+        return replace(_BY_WORD["tcd"], sampler=None)
     for word, values in _BY_WORD.items():
-        if _has_word(word, words) or (word == "lightning" and word in joined):
+        if _has_word(word, words):
             return _with_named_steps(values, name)
     if re.search(r"sd(xl)?(10)?turbo", joined):
         return _TURBO
@@ -97,8 +105,9 @@ def _of_other_family(
         return _SCHNELL
     if is_distilled:
         return _MARKED.get(family)
-    word, values = _OF_OTHER_FAMILIES.get(family, ("", None))
-    return _with_named_steps(values, name) if values and word in words else None
+    by_word = _OF_OTHER_FAMILIES.get(family, {})
+    found = next((by_word[word] for word in words if word in by_word), None)
+    return _with_named_steps(found, name) if found else None
 
 
 def _words(name: str) -> list[str]:
@@ -107,6 +116,8 @@ def _words(name: str) -> list[str]:
 
 
 def _has_word(word: str, words: list[str]) -> bool:
+    if word == "lightning":
+        return any(each.endswith(word) for each in words)
     if word not in words:
         return False
     following = words[words.index(word) + 1 :][:1]

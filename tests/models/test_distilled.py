@@ -31,6 +31,8 @@ from tests.support.model_files import sd1_folder
         ("splashedMixDMD_v5", "sdxl", 4, 0.0, "LCM"),
         ("jasperai/flash-sdxl", "sdxl", 4, 0.0, "LCM"),
         ("pcm_sdxl_smallcfg_4step", "sdxl", 4, 1.5, "DDIM"),
+        ("xllightning_v2", "sdxl", 4, 0.0, "Euler"),
+        ("myMix_TCD_8steps", "sdxl", 8, 0.0, "TCD"),
     ],
 )
 def test_distilled_models_are_recognised_by_name(
@@ -51,6 +53,7 @@ def test_distilled_models_are_recognised_by_name(
     [
         ({"time_cond_proj_dim": 256}, {}, "sd1", 4, 8.0),
         ({}, {"_class_name": "LCMScheduler"}, "sd1", 4, 1.5),
+        ({}, {"_class_name": "TCDScheduler"}, "sdxl", 4, 0.0),
         ({"guidance_embeds": False}, {}, "FluxPipeline", 4, 0.0),
     ],
 )
@@ -73,6 +76,8 @@ def test_distilled_models_are_recognised_by_config(
         "Hyper-Detailed",
         "hyperrealism",
         "flashPhotography_v1",
+        "lightningstrike_v1",
+        "matcdonald",
     ],
 )
 def test_other_models_are_not_taken_for_distilled(name: str) -> None:
@@ -87,6 +92,11 @@ def test_other_models_are_not_taken_for_distilled(name: str) -> None:
         ("krea/Krea-2", "Krea2Pipeline", True, 8, 0.0),
         ("stabilityai/stable-diffusion-3.5-large-turbo", "StableDiffusion3Pipeline", False, 4, 0.0),
         ("Qwen-Image-Lightning-4steps", "QwenImagePipeline", False, 4, 1.0),
+        ("HiDream-ai/HiDream-I1-Dev", "HiDreamImagePipeline", False, 28, 0.0),
+        ("HiDream-ai/HiDream-I1-Fast", "HiDreamImagePipeline", False, 16, 0.0),
+        ("baidu/ERNIE-Image-Turbo", "ErnieImagePipeline", False, 8, 1.0),
+        ("HunyuanImage-2.1-Distilled-Diffusers", "HunyuanImagePipeline", False, 8, 3.25),
+        ("PixArt-alpha/PixArt-LCM-XL-2-1024-MS", "PixArtAlphaPipeline", False, 4, 0.0),
     ],
 )
 def test_distilled_models_of_other_families_are_recognised(
