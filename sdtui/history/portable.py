@@ -8,13 +8,14 @@ import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from sdtui.core.paths import expanded
+from sdtui.core.paths import expanded, is_file
 from sdtui.models import find_hashed
 from sdtui.requests.record import GenerationRecord
 
 _HUB_CACHE = re.compile(r"(?:^|/)models--([\w.-]+?)--([\w.-]+)(?:/|$)")
 _PATH_STARTS = ("~", "./", "../", ".\\", "..\\")
 _CHECKPOINT = ".safetensors"
+_INDEX = "model_index.json"
 _MIN_HASH = 8  # hexadecimal digits
 
 
@@ -27,7 +28,11 @@ def portable_name(model: str) -> str:
     name = model
     if model in (".", "..") or model.startswith(_PATH_STARTS):
         name = Path(os.path.abspath(expanded(model))).name  # noqa: PTH100  # without links
-    elif PurePosixPath(model).is_absolute() or PureWindowsPath(model).is_absolute():
+    elif (
+        PurePosixPath(model).is_absolute()
+        or PureWindowsPath(model).is_absolute()
+        or is_file(Path(model) / _INDEX)
+    ):
         name = PureWindowsPath(model).name
     if name.lower().endswith(_CHECKPOINT):
         name = PureWindowsPath(name).name[: -len(_CHECKPOINT)]

@@ -107,8 +107,10 @@ def test_model_is_named_without_folders_of_this_machine(model: str, name: str) -
 def test_model_in_the_working_directory_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "mine").mkdir()
-    monkeypatch.chdir(tmp_path / "mine")
+    folder_model(tmp_path / "models" / "mine")
+    monkeypatch.chdir(tmp_path)
+    assert portable_name("models/mine") == "mine"
+    monkeypatch.chdir(tmp_path / "models" / "mine")
     assert portable_name(".") == "mine"
 
 
