@@ -157,4 +157,6 @@ def _settings_of(picture: Path, quiet: bool) -> dict[str, Any]:
     imported = read_picture_settings(picture)
     for reason in imported.not_carried if not quiet else ():
         click.echo(f"not taken from {picture.name}: {one_line(reason)}", err=True)
+    if "model" not in imported.values and not quiet:
+        click.echo(f"not taken from {picture.name}: it doesn't say what model made it", err=True)
     return imported.values

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +83,26 @@ def test_like_takes_settings_that_flags_override(tiny_sd1: Path, tmp_path: Path)
     assert _sdtui("generate", "--like", first, "--seed", "10", "-o", other).returncode == 0
     with Image.open(first) as one, Image.open(same) as two, Image.open(other) as three:
         assert one.tobytes() == two.tobytes() != three.tobytes()
+
+
+def test_like_finds_the_model_of_a_jpeg_without_its_json(tiny_sd1: Path, tmp_path: Path) -> None:
+    first, copy = tmp_path / "first.jpg", tmp_path / "elsewhere" / "copy.jpg"
+    assert _sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, "-o", first).returncode == 0
+    copy.parent.mkdir()
+    copy.write_bytes(first.read_bytes())
+    done = _sdtui("generate", "--like", copy, "--json", "-o", tmp_path / "same.png")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model"]["source"] == str(tiny_sd1)
+
+
+def test_like_says_what_a_picture_does_not_tell(tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add_text("parameters", "Steps: 20, CFG scale: 7, Seed: 1")
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png", pnginfo=info)
+    done = _sdtui("generate", "--like", tmp_path / "a.png")
+    assert done.returncode == 2
+    assert "it doesn't say what model made it" in done.stderr
+    assert "prompt: is missing" in done.stderr
 
 
 @pytest.mark.parametrize(
