@@ -91,6 +91,8 @@ class FieldSpec:
             )
         if without_none(source) is not bool:
             annotations.append(BeforeValidator(_not_bool))
+        if without_none(source) is int:
+            annotations.append(BeforeValidator(_whole))
         return handler.generate_schema(Annotated[(source, *annotations)])
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
@@ -103,6 +105,11 @@ def _not_bool(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError(f"must not be {str(value).lower()}")
     return value
+
+
+def _whole(value: Any) -> Any:
+    """Clients may send whole numbers as floats, for which pydantic's limit is 2^63."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class Section:
