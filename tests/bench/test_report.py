@@ -21,6 +21,14 @@ def test_report_survives_json(tmp_path: Path) -> None:
     assert read_report(file) == result
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_report_that_powershell_wrote_is_read(tmp_path: Path, encoding: str) -> None:
+    result = report(cell([1.0, 2.0]))
+    file = tmp_path / "a.json"
+    file.write_text(result.model_dump_json(), encoding=encoding)
+    assert read_report(file) == result
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"runs": 1}', "\x00"])
 def test_file_that_is_not_a_report_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "a.json"

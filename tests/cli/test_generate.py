@@ -183,3 +183,12 @@ def test_interrupt_exits_with_130_and_leaves_no_partial_file(
     assert process.returncode == 130
     assert stdout == ""
     assert list(out.iterdir()) == []
+
+
+def test_unwritten_picture_is_not_said_to_be_in_memory(tiny_sd1: Path) -> None:
+    done = _sdtui("generate", "x", "-m", tiny_sd1, *_QUICK, "-q", "-o", "/proc/a.png")
+    assert done.returncode == 1
+    assert done.stderr.startswith("sdtui: /proc")
+    assert "can't be written" in done.stderr
+    assert "--out" in done.stderr
+    assert "memory" not in done.stderr
