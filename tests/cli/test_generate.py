@@ -95,7 +95,7 @@ def test_like_finds_the_model_of_a_jpeg_without_its_json(tiny_sd1: Path, tmp_pat
     assert json.loads(done.stdout)["model"]["source"] == str(tiny_sd1)
 
 
-def test_like_says_what_a_picture_does_not_tell(tmp_path: Path) -> None:
+def test_like_reports_that_the_model_is_unknown(tmp_path: Path) -> None:
     info = PngInfo()
     info.add_text("parameters", "Steps: 20, CFG scale: 7, Seed: 1")
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png", pnginfo=info)

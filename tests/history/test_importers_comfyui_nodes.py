@@ -245,6 +245,16 @@ def test_prompt_that_wildcards_have_become_is_taken(tmp_path: Path) -> None:
     assert not any("__animal__" in each for each in found.not_carried)
 
 
+@pytest.mark.parametrize(("style", "named"), [("cinematic", True), ("none", False)])
+def test_style_that_a_node_adds_is_named(tmp_path: Path, style: str, named: bool) -> None:
+    styler = node("SDXLPromptStyler", text_positive="a fox", text_negative="blurry", style=style)
+    fox = node("CLIPTextEncode", text=["styler", 0], clip=["model", 1])
+    blur = node("CLIPTextEncode", text=["styler", 1], clip=["model", 1])
+    found = read(tmp_path, graph(styler=styler, fox=fox, blur=blur))
+    assert (found.values["prompt"], found.values["negative_prompt"]) == ("a fox", "blurry")
+    assert any(each.startswith(f"style {style}") for each in found.not_carried) == named
+
+
 def test_trigger_words_of_a_lora_are_not_guessed(tmp_path: Path) -> None:
     lora = node("Lora Loader", text="<lora:x:1>", model=["model", 0], clip=["model", 1])
     joined = node("JoinStrings", string1=["lora", 2], string2="a fox", delimiter=", ")

@@ -103,12 +103,12 @@ def _summary(graph: Graph, sampler: Pass, first: Mapping[str, str]) -> str:
     loaders = _loaders(graph, sampler)
     model = next(iter(loaders.values()), None) if loaders != first else None
     values = {**sampler.values(), "scheduler": sampler.text("scheduler"), "model": model}
-    said = [
+    settings = [
         f"{REQUEST_FIELDS[name].spec.label if name in REQUEST_FIELDS else 'Schedule'} {value}"
         for name, value in values.items()
         if value is not None
     ]
-    return f"node {sampler.key} ({graph.nodes[sampler.key].kind}): {', '.join(said)}"
+    return f"node {sampler.key} ({graph.nodes[sampler.key].kind}): {', '.join(settings)}"
 
 
 def _unused(graph: Graph) -> list[str]:

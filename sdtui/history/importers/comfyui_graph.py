@@ -29,6 +29,8 @@ _TEXT = re.compile(
     r"(_?([a-z]|\d{1,3}|text|string|positive|negative|prompt|input))?",
     re.IGNORECASE,
 )
+_NONE = ("", "none", "base", "no style")
+"""Values of styles that add nothing."""
 _DELIMITERS = ("delimiter", "separator", "sep", "joiner")
 _CHOICES = ("boolean", "switch", "condition", "select", "index", "input", "bool")
 _LABELS = re.compile(r"show|preview|display", re.IGNORECASE)
@@ -223,6 +225,9 @@ class Graph:
             links = list(self.links(link.key).values())
             only = links[0] if len(links) == 1 else None
             return self.linked_text(only, names, depth + 1) if only else None
+        for name, value in node.inputs.items():
+            if "style" in name.lower() and isinstance(value, str) and value.lower() not in _NONE:
+                self.not_followed.append(f"{name} {value}: node {link.key} adds it to the prompt")
         if not _RANDOM.search(node.kind) or set(RESULTS) & node.inputs.keys():
             self.used.add(link.key)
         given = [_text(node.inputs[name]) for name in _DELIMITERS if name in node.inputs]
