@@ -122,7 +122,7 @@ def _read_picture(path: Path) -> bytes:
 
 
 def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
-    """A record from another tool's settings. What they don't tell is None or empty."""
+    """A record from another tool's settings. What is unknown is None or empty."""
     width, height = _size(path)
     request = GenerationRequest.parse(
         {"prompt": "", "model": UNKNOWN_MODEL, **found.values}, prompt_needed=False

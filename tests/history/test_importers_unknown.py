@@ -1,4 +1,4 @@
-"""What pictures of other tools don't tell, and dates and prompts that a request can't have."""
+"""Values that pictures of other tools don't have, and dates and prompts beyond a request's limits."""
 
 from __future__ import annotations
 
