@@ -1,4 +1,4 @@
-"""Values that pictures of other tools don't have, and dates and prompts beyond a request's limits."""
+"""Values that other tools' pictures lack, and dates and prompts beyond a request's limits."""
 
 from __future__ import annotations
 
