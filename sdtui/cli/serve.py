@@ -59,6 +59,11 @@ _KEY = "SDTUI_API_KEY"
     help="Jobs that may wait.",
 )
 @click.option(
+    "--client-jobs",
+    type=click.IntRange(1),
+    help="Unfinished jobs that one address may have. [no limit]",
+)
+@click.option(
     "--grace",
     type=click.FloatRange(0, 3600),
     default=30,
@@ -128,6 +133,7 @@ def serve(
     trusted_proxy: tuple[str, ...],
     allowed_host: tuple[str, ...],
     queue: int,
+    client_jobs: int | None,
     grace: float,
     max_body: int,
     max_pixels: int,
@@ -168,6 +174,7 @@ def serve(
         trusted_proxies=trusted_proxy,
         allowed_hosts=tuple(name.lower() for name in allowed_host),
         queue_limit=queue,
+        client_jobs=client_jobs,
         grace=grace,
         max_body=max_body * 2**20,
         max_pixels=max_pixels,

@@ -14,6 +14,7 @@ from sdtui.jobs import Backend
 from sdtui.server.metrics import Metrics
 from sdtui.server.options import ServerOptions
 from sdtui.server.services.a1111_state import A1111State
+from sdtui.server.services.client_jobs import ClientJobs
 from sdtui.server.services.job_events import JobEventBroker
 from sdtui.server.services.refusals import RefusalLog
 from sdtui.server.services.retention import Retention
@@ -39,6 +40,7 @@ class ServerServices:
     a1111: A1111State
     links: SignedLinks
     retention: Retention
+    client_jobs: ClientJobs
     parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARSED_AT_ONCE))
     """Held while a large body is parsed."""
     refusals: RefusalLog = field(default_factory=RefusalLog)
@@ -67,6 +69,7 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
         job_events=JobEventBroker(),
         a1111=A1111State(checkpoint=settings.model),
         links=SignedLinks(read_secret(folder / "link_secret")),
+        client_jobs=ClientJobs(backend.jobs, options.client_jobs),
         retention=Retention(backend.pictures, options.keep, folder / "pictures"),
     )
 

@@ -33,6 +33,8 @@ class ServerOptions:
     """Origins whose web pages may use the server, as browsers write them; "*" = all."""
     queue_limit: int = 16
     """Most waiting jobs."""
+    client_jobs: int | None = None
+    """Most unfinished jobs of one client address; None = no limit."""
     grace: float = 30.0
     """Seconds that the running picture has to finish at shutdown."""
     max_body: int = 32 * 2**20

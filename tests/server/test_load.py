@@ -255,3 +255,30 @@ def test_retry_after_is_limited(scripted: Live, generator: ScriptedGenerator) ->
         answers = [ask.post("/jobs", json=BODY) for _ in range(4)]
         assert answers[-1].headers["Retry-After"] == "600"
     generator.hold.clear()
+
+
+def test_client_that_has_its_share_of_jobs_is_refused(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    with (
+        live(
+            tmp_path, lambda _: generator, client_jobs=2, trusted_proxies=("127.0.0.1",)
+        ) as running,
+        running.client() as ask,
+    ):
+        generator.hold.set()
+
+        def post(path: str, address: str) -> int:
+            answer = ask.post(path, json=BODY, headers={"X-Forwarded-For": address})
+            if answer.status_code == 429:
+                assert "of your address" in answer.text
+                assert "Retry-After" in answer.headers
+            return answer.status_code
+
+        assert [post("/jobs", "10.0.0.1") for _ in range(3)] == [202, 202, 429]
+        for path in ("/generate", "/sdapi/v1/txt2img", "/v1/images/generations"):
+            assert post(path, "10.0.0.1") == 429
+        assert post("/jobs", "10.0.0.2") == 202
+        generator.hold.clear()
+        running.until(lambda: all(job.state.is_over for job in running.backend.jobs.jobs()))
+        assert [post("/generate", "10.0.0.1") for _ in range(3)] == [200, 200, 200]

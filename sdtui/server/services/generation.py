@@ -26,6 +26,7 @@ from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import GONE, ApiError, ending, from_failed, from_sdtui, public_message
 from sdtui.server.outcome_headers import outcome_headers
+from sdtui.server.services.client_jobs import client_address
 from sdtui.server.services.job_events import Subscription
 from sdtui.server.services.uploads import input_images
 
@@ -137,6 +138,7 @@ def _check_limits(services: ServerServices, request: GenerationRequest) -> None:
 
 def submit(
     services: ServerServices,
+    http: Request,
     request: GenerationRequest,
     output: Output | None = None,
     *,
@@ -145,15 +147,19 @@ def submit(
 ) -> Job:
     """Submit a request. Unless `is_kept`, its pictures are deleted after an hour.
 
-    Raises ApiError: 429 if the queue is full, 503 during shutdown.
+    Raises ApiError: 429 if the queue is full or the client has too many jobs, 503 during shutdown.
     """
     output = services.retention.output(output, is_kept=is_kept)
     output = output.model_copy(update={"continues_unsaved": True})
+    address = client_address(http)
     try:
-        return services.backend.jobs.submit(request, output, front=front)
+        services.client_jobs.check(address)
+        job = services.backend.jobs.submit(request, output, front=front)
     except SdtuiError as error:
         services.uploads.forget(request.input_images().values())
         raise _refusal(services, error) from error
+    services.client_jobs.note(job.id, address)
+    return job
 
 
 def refuse_if_full(services: ServerServices) -> None:
@@ -181,7 +187,7 @@ async def make(
     output: Output | None = None,
 ) -> GenerationOutcome:
     """Submit a request and wait for it, like `wait_for`."""
-    return await wait_for(services, http, submit(services, request, output))
+    return await wait_for(services, http, submit(services, http, request, output))
 
 
 async def wait_for(services: ServerServices, http: Request, job: Job) -> GenerationOutcome:

@@ -20,7 +20,6 @@ from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest, nth_seed
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
 from sdtui.server.api.a1111.options import OptionsAnswer
-from sdtui.server.api.a1111.progress import client_address
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
 from sdtui.server.api.a1111.strength import with_strength
 from sdtui.server.dependencies import ServerServices, ServicesDep
@@ -29,6 +28,7 @@ from sdtui.server.errors import GONE, ApiError, documented
 from sdtui.server.files import picture_base64
 from sdtui.server.outcome_headers import not_applied_header, outcome_headers
 from sdtui.server.routing import GenerationRoute
+from sdtui.server.services.client_jobs import client_address
 from sdtui.server.services.generation import (
     GenerationOutcome,
     Picture,
@@ -117,7 +117,7 @@ async def _make(
     front = False
     with holding_uploads(services, request):
         while remaining is not None:
-            job = submit(services, remaining, output, front=front, is_kept=body.save_images)
+            job = submit(services, http, remaining, output, front=front, is_kept=body.save_images)
             front = True
             with _asked_by(services, http, job.id):
                 made = await wait_for(services, http, job)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.previews import enlarged_size, preview_base64
+from sdtui.server.services.client_jobs import client_address
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
 _PREVIEW_SIDE = 512
@@ -114,11 +115,6 @@ async def skip(services: ServicesDep, http: Request) -> EmptyAnswer:
         services.a1111.skipped.add(job)
         services.backend.jobs.cancel(job)
     return EmptyAnswer()
-
-
-def client_address(http: Request) -> str:
-    """The identity of a client: its address, since A1111's requests have no ids."""
-    return http.client.host if http.client else ""
 
 
 def _own_running(services: ServerServices, http: Request) -> str | None:
