@@ -24,7 +24,7 @@ def make_scheduler(original: Any, label: str | None) -> Any:
     if _is_edm(type(original).__name__):
         name, settings = _edm_settings(label)
     elif _is_flow(type(original).__name__, config):
-        name, settings = _flow_settings(label, name, settings)
+        name, settings = _flow_settings(label, name, settings, config)
     return getattr(diffusers, name).from_config(config, **settings)
 
 
@@ -76,7 +76,7 @@ def _is_flow(name: str, config: Mapping[str, Any]) -> bool:
 
 
 def _flow_settings(
-    label: str, name: str, settings: dict[str, object]
+    label: str, name: str, settings: dict[str, object], config: Mapping[str, Any]
 ) -> tuple[str, dict[str, object]]:
     """Flow models pass their own sigmas, which most samplers don't accept."""
     if label in _FLOW_SAMPLERS:
@@ -85,6 +85,7 @@ def _flow_settings(
         return name, {
             **settings,
             "use_flow_sigmas": True,
+            "flow_shift": config.get("flow_shift", config.get("shift", 1.0)),
             "prediction_type": "flow_prediction",
         }
     raise InvalidRequestError(

@@ -11,7 +11,6 @@ from diffusers import AutoPipelineForImage2Image
 from PIL import Image
 
 from sdtui.core.errors import UnsupportedModelError
-from sdtui.core.text import one_line
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families.family import OnStep, step_callback
@@ -89,11 +88,6 @@ class GenericFamily:
             with _steps(pipeline, batch, on_step, defaults) as end_steps:
                 result = _call(pipeline, arguments)
                 end_steps()
-        except ValueError as error:
-            raise UnsupportedModelError(
-                f"{model.source.name} can't be used like this: {one_line(str(error))}",
-                "Change the values that it names, or use another model",
-            ) from error
         finally:
             model.pipeline.maybe_free_model_hooks()
         return result.cpu() if isinstance(result, torch.Tensor) else list(result.images)

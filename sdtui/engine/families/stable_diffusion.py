@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPipeline
 
+from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families.family import OnStep, step_callback
 from sdtui.engine.latents import draw_noise, run_decoder, unscale_latents
@@ -60,6 +61,13 @@ class StableDiffusionFamily:
     def denoise(
         self, model: LoadedModel, batch: Batch, on_step: OnStep, *, watch: bool
     ) -> torch.Tensor:
+        scheduler = model.pipeline.scheduler
+        if not hasattr(scheduler, "init_noise_sigma"):  # those of flow matching
+            raise UnsupportedModelError(
+                f"{model.description.pipeline_class} can't use {type(scheduler).__name__}, the "
+                f"kind of sampler that {model.source.name} is made for",
+                "Use the sampler UniPC",
+            )
         generators = batch.generators()
         arguments = {**batch.arguments, **_embeddings(model, batch)}
         pass_, request = batch.pass_, batch.pass_.request

@@ -9,13 +9,15 @@ from dataclasses import replace
 import torch
 from PIL import Image
 
-from sdtui.core.errors import BrokenPictureError
+from sdtui.core.errors import BrokenPictureError, UnsupportedModelError
+from sdtui.core.text import one_line
 from sdtui.engine.families import family_of
 from sdtui.engine.families.family import StepState
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.modes import set_vae_savings
 from sdtui.engine.passes import Batch
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.samplers import make_scheduler
 from sdtui.requests.record import Stage
 
@@ -45,11 +47,34 @@ def denoise(
         return features.on_step(batch, state)
 
     family = family_of(model.description)
-    with _fresh_feature_cache(model), features.denoising(model, batch):
+    with (
+        _refusals(model, batch.pass_.request),
+        _fresh_feature_cache(model),
+        features.denoising(model, batch),
+    ):
         result = family.denoise(model, batch, after_step, watch=watch)
     if isinstance(result, torch.Tensor):
         _check(result, model.dtype)
     return result
+
+
+@contextmanager
+def _refusals(model: LoadedModel, request: ResolvedRequest) -> Iterator[None]:
+    """Convert what pipelines and schedulers raise about values that they don't accept."""
+    try:
+        yield
+    except (ValueError, NotImplementedError) as error:
+        raise _refused(model, error, "Change the values that it names") from error
+    except (TypeError, AttributeError) as error:
+        # Some pipelines don't check which schedulers they can work with.
+        if request.sampler is None or model.description.is_stable_diffusion:
+            raise
+        raise _refused(model, error, "Leave the sampler open") from error
+
+
+def _refused(model: LoadedModel, error: Exception, hint: str) -> UnsupportedModelError:
+    problem = f"{model.source.name} can't be used like this: {one_line(str(error))[:300]}"
+    return UnsupportedModelError(problem, f"{hint}, or use another model")
 
 
 @contextmanager

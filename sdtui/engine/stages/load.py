@@ -22,6 +22,7 @@ from safetensors import safe_open
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
+from sdtui.core.text import one_line
 from sdtui.engine.families import family_of
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.prediction import shown_prediction
@@ -35,6 +36,10 @@ OnComponent = Callable[[str, int, int], None]
 _log = logging.getLogger(__name__)
 
 _LIBRARIES = ("diffusers", "transformers")
+
+_LIKE_EULER = ("LMSDiscreteScheduler", "DPMSolverSDEScheduler")
+"""Schedulers that need another library. Only their configs are used, which EulerDiscreteScheduler
+takes as well: the sampler of a run is made from it."""
 
 _ESSENTIAL = ("scheduler", "unet", "transformer", "vae", "text_encoder", "tokenizer")
 """Components that every pipeline needs that has them."""
@@ -94,6 +99,8 @@ def load_component(
             f"Update {library}",
         )
     with _as_damaged_model(description.path):
+        if _missing_libraries(cls) and class_name in _LIKE_EULER:
+            cls = diffusers.EulerDiscreteScheduler
         if not issubclass(cls, torch.nn.Module):
             return _from_folder(cls, library, folder / name)
         if description.single_file:
@@ -235,8 +242,8 @@ def _text_to_image_class(description: ModelDescription) -> type[Any]:
             f"{diffusers.__version__} doesn't have",
             "Update diffusers, or use another model",
         )
-    missing = [each for each in getattr(cls, "_backends", ()) if find_spec(each) is None]
-    if missing:  # diffusers has a class that only says so
+    missing = _missing_libraries(cls)
+    if missing:
         raise UnsupportedModelError(
             f"{description.path} is made for {name}, which needs {' and '.join(missing)}",
             f"Run: pip install {' '.join(missing)}",
@@ -250,6 +257,12 @@ def _text_to_image_class(description: ModelDescription) -> type[Any]:
             "Use a text-to-image model",
         )
     return cls
+
+
+def _missing_libraries(cls: type[Any]) -> list[str]:
+    """Return the libraries that are missing for a class: diffusers has one in its place that only
+    says so."""
+    return [each for each in getattr(cls, "_backends", ()) if find_spec(each) is None]
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:
@@ -301,6 +314,10 @@ def _as_damaged_model(path: Path) -> Iterator[None]:
     ModelDamagedError. Out-of-memory errors pass unchanged."""
     try:
         yield
+    except ImportError as error:
+        raise UnsupportedModelError(
+            f"{path} can't be loaded: {one_line(str(error))[:300]}", "Install what it names"
+        ) from error
     except Exception as error:
         if is_out_of_memory(error):
             raise
