@@ -16,6 +16,7 @@ from sdtui.cli.output import echo_bytes
 from sdtui.core.errors import InvalidRequestError, OutputError, Problem
 from sdtui.core.paths import expanded, is_folder, is_special
 from sdtui.core.text import is_text
+from sdtui.history.names import numbered
 
 if TYPE_CHECKING:
     from sdtui.jobs import Job, Output
@@ -85,7 +86,7 @@ def open_destination(
     if not is_stdout and not is_special(path):
         yield Destination(_output(out, path, requests))
         return
-    if len(requests) > 1 or requests[0].num_images_per_prompt > 1:
+    if sum(each.num_images_per_prompt for each in requests) > 1:
         raise _wrong(out, "takes one picture; give a folder")
     if is_stdout and as_json:
         raise _wrong(out, "would mix the picture with the JSON on stdout; give a file")
@@ -122,14 +123,24 @@ def _output(out: str, path: Path, requests: Sequence[GenerationRequest]) -> Outp
     if len(requests) > 1:
         raise _wrong(out, "is one file, but there are many prompts; give a folder")
     _make_folder(path.parent)
-    count = requests[0].num_images_per_prompt
+    count = max((each.num_images_per_prompt for each in requests), default=1)
+    for index in range(count):
+        _check_name(numbered(path, index, count))
+    return Output(file=path, format=picture_format)
+
+
+def _check_name(file: Path) -> None:
+    """Raise OutputError if a picture can't have this name: it is too long, say, or the JSON beside
+    it would replace another one."""
     try:
-        (path if count == 1 else path.with_stem(f"{path.stem}-{count}")).lstat()
+        file.lstat()
     except FileNotFoundError:
         pass
-    except OSError as error:  # too long, or refused by the file system
-        raise _unwritable(path, error.strerror or str(error)) from error
-    return Output(file=path, format=picture_format)
+    except OSError as error:
+        raise _unwritable(file, error.strerror or str(error)) from error
+    from sdtui.history.folder import check_replaceable
+
+    check_replaceable(file)
 
 
 def _make_folder(folder: Path) -> None:

@@ -68,7 +68,11 @@ class PictureFolder:
         moment = moment or datetime.now().astimezone()
         sha256 = hashlib.sha256(data).hexdigest()
         if file is not None:
-            target = _numbered(expanded(file).absolute(), record)
+            target = names.numbered(
+                expanded(file).absolute(),
+                record.images[0].index,
+                record.request.num_images_per_prompt,
+            )
         else:
             parent = self.path / names.day_folder(moment) if folder is None else folder
             stem = names.stem(moment, record.seed, record.prompt)
@@ -77,7 +81,10 @@ class PictureFolder:
             if file is None and folder is None:
                 self._check_inside(target)
             target.parent.mkdir(parents=True, exist_ok=True)
-            target = names.free_picture(target) if file is None else _replaceable(target)
+            if file is None:
+                target = names.free_picture(target)
+            else:
+                check_replaceable(target)
             on_disk = with_file(record, target.name, sha256)
             write_picture(target, data, to_json(on_disk, starred=starred, tags=tags))
         final = with_file(record, str(target), sha256)
@@ -164,18 +171,11 @@ class PictureFolder:
             )
 
 
-def _numbered(file: Path, record: GenerationRecord) -> Path:
-    """The file name of the user, with a number if the run has several pictures."""
-    if record.request.num_images_per_prompt == 1:
-        return file
-    return file.with_stem(f"{file.stem}-{record.images[0].index + 1}")
-
-
-def _replaceable(picture: Path) -> Path:
-    """Return `picture`; raises OutputError if the JSON next to it is not a picture's JSON."""
+def check_replaceable(picture: Path) -> None:
+    """Raise OutputError if the JSON next to where a picture will be is not a picture's JSON."""
     sidecar = names.sidecar_path(picture)
     if not sidecar.exists():
-        return picture
+        return
     try:
         parse_summary(read_bytes(sidecar))
     except (OSError, UnreadableError) as error:
@@ -183,4 +183,3 @@ def _replaceable(picture: Path) -> Path:
             f"{sidecar} is there already and is not a picture's JSON",
             "Name another file: a picture's JSON lies beside it under the same name",
         ) from error
-    return picture

@@ -90,6 +90,12 @@ def _start(text: str) -> str:
     return text[:_MAX_CHARACTERS].encode()[:_MAX_WORD_BYTES].decode(errors="ignore")
 
 
+def numbered(file: Path, index: int, count: int) -> Path:
+    """The file name of the user for picture `index` of a run of `count`: with a number if there are
+    several."""
+    return file if count == 1 else file.with_stem(f"{file.stem}-{index + 1}")
+
+
 def free_picture(picture: Path) -> Path:
     """`picture`, or the same name with "-2", "-3" … if it or its JSON exists."""
     candidates = (

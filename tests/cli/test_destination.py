@@ -128,3 +128,18 @@ def test_picture_goes_to_stdout_alone(tiny_sd1: Path, tmp_path: Path) -> None:
     assert done.stdout.endswith(b"IEND\xaeB`\x82")
     assert not list(tmp_path.rglob("*.png"))
     assert b"saved" not in done.stderr
+
+
+def test_json_that_is_no_record_is_not_replaced() -> None:
+    Path("package.json").write_text("{}", encoding="utf-8")
+    Path("b-2.json").write_text("{}", encoding="utf-8")
+    several = GenerationRequest(prompt="x", num_images_per_prompt=2)
+    assert "is not a picture's JSON" in refusal("package.png")
+    assert "is not a picture's JSON" in refusal("b.png", several)
+    assert output_of("b.png").file == Path("b.png")
+
+
+@pytest.mark.parametrize("out", ["-", "a.png", "folder/"])
+def test_no_prompts_need_no_pictures(out: str) -> None:
+    with open_destination(out, (), as_json=False) as destination:
+        assert destination.output
