@@ -14,18 +14,12 @@ _SIMILAR = {
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╔╗╚╝╠╣╦╩╬", "+"),
     **dict.fromkeys("‘’‚′", "'"),
     **dict.fromkeys("“”„″«»", '"'),
-    **{"×": "x", "→": "->", "←": "<-", "★": "*", "•": "*", "·": "-", "≤": "<=", "≥": ">="},
-    **{
-        "ß": "ss",
-        "æ": "ae",
-        "Æ": "AE",
-        "ø": "o",
-        "Ø": "O",
-        "ł": "l",
-        "Ł": "L",
-        "€": "EUR",
-        "⁄": "/",
-    },
+    **dict(
+        pair.split("=", 1)
+        for pair in (
+            "×=x →=-> ←=<- ★=* •=* ·=- ≤=<= ≥=>= ⁄=/ €=EUR ß=ss æ=ae Æ=AE ø=o Ø=O ł=l Ł=L"
+        ).split()
+    ),
 }
 """What is written where an encoding lacks a character, besides what Unicode decomposes."""
 
