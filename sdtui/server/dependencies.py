@@ -20,6 +20,7 @@ from sdtui.server.services.refusals import RefusalLog
 from sdtui.server.services.retention import Retention
 from sdtui.server.services.served_models import ServedModels
 from sdtui.server.services.signed_links import SignedLinks, read_secret
+from sdtui.server.services.storage_check import StorageCheck
 from sdtui.server.services.uploads import Uploads
 
 _PARSED_AT_ONCE = 2
@@ -40,6 +41,7 @@ class ServerServices:
     a1111: A1111State
     links: SignedLinks
     retention: Retention
+    storage: StorageCheck
     client_jobs: ClientJobs
     parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARSED_AT_ONCE))
     """Held while a large body is parsed."""
@@ -57,6 +59,7 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
     folder = paths.server_folder()
     with paths.needing_state(f"the folder {folder} can't be made"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    retention = Retention(backend.pictures, options.keep, folder / "pictures")
     return ServerServices(
         options=options,
         settings=settings,
@@ -70,7 +73,8 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
         a1111=A1111State(checkpoint=settings.model),
         links=SignedLinks(read_secret(folder / "link_secret")),
         client_jobs=ClientJobs(backend.jobs, options.client_jobs),
-        retention=Retention(backend.pictures, options.keep, folder / "pictures"),
+        retention=retention,
+        storage=StorageCheck(lambda: retention.folder(backend.pictures.folder)),
     )
 
 

@@ -6,6 +6,7 @@ import base64
 import logging
 import os
 import shutil
+import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from sdtui.history import Entry
 from sdtui.server.keep import Keep, parse_keep
 from sdtui.server.services import retention as retention_module
 from sdtui.server.services.retention import Retention
+from sdtui.server.services.storage_check import StorageCheck
 from tests.support.images import png_base64
 from tests.support.live_server import BODY, Live, live, parse_events
 from tests.support.scripted_generator import ScriptedGenerator
@@ -130,6 +132,29 @@ def test_server_without_room_is_not_ready(scripted: Live, monkeypatch: pytest.Mo
         monkeypatch.setattr(os, "access", lambda *_: False)  # read-only
         assert ask.get("/readyz").status_code == 503
         assert "can't be written" in ask.get("/health").json()["problem"]
+
+
+def test_disk_that_does_not_answer_blocks_one_thread(
+    scripted: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    calls = []
+
+    def hang(_: Path) -> _Usage:
+        calls.append(1)
+        answers.wait()
+        return _Usage(2**40, 0, 2**40)
+
+    monkeypatch.setattr(StorageCheck, "timeout_seconds", 0.05)
+    monkeypatch.setattr(shutil, "disk_usage", hang)
+    with scripted.client() as ask:
+        for _ in range(50):
+            assert ask.get("/readyz").status_code == 503
+        assert "doesn't answer" in ask.get("/health").json()["problem"]
+        assert ask.post("/generate", json=BODY).status_code == 200
+        assert len(calls) == 1
+        answers.set()
+        scripted.until(lambda: ask.get("/readyz").status_code == 200)
 
 
 def test_pictures_that_are_not_kept_are_sent_and_deleted_after_an_hour(

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
 from typing import NamedTuple
 
-from sdtui.core.units import data_size, duration
+from sdtui.core.units import duration
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.services.watchdog import is_stalled
-
-MIN_FREE_BYTES = 64 * 2**20
-"""Free space of the pictures folder's disk below which the server isn't ready."""
 
 _MOST_FAILURES = 5
 """Internal errors in a row after which the server isn't ready."""
@@ -35,25 +29,9 @@ async def find_problem(services: ServerServices) -> Problem | None:
         return Problem(summary, f"{summary}: no step or stage has ended for {silent}")
     failures = services.job_events.internal_failures
     if failures >= _MOST_FAILURES:
-        summary = "jobs fail"
-        return Problem(
-            summary, f"the last {failures} jobs met internal errors, which the log describes"
-        )
-    return await asyncio.to_thread(_storage_problem, services)
-
-
-def _storage_problem(services: ServerServices) -> Problem | None:
-    folder = services.retention.folder(services.backend.pictures.folder)
-    while not folder.exists() and folder != folder.parent:  # made with the first picture
-        folder = folder.parent
-    summary = "pictures can't be saved"
-    try:
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        return Problem(summary, f"{summary}: {error.strerror}")
-    if not os.access(folder, os.W_OK | os.X_OK) or not folder.is_dir():
-        return Problem(summary, f"{summary}: {folder} can't be written")
-    if free < MIN_FREE_BYTES:
-        details = f"{summary}: {folder} has {data_size(free)} of space, less than "
-        return Problem(summary, details + data_size(MIN_FREE_BYTES))
+        details = f"the last {failures} jobs met internal errors, which the log describes"
+        return Problem("jobs fail", details)
+    if problem := await services.storage.problem():
+        summary = "pictures can't be saved"
+        return Problem(summary, f"{summary}: {problem}")
     return None
