@@ -58,7 +58,7 @@ def test_malformed_requests_cannot_fill_the_log(
         for _ in range(30):
             assert ask.get("/health").status_code == 401
     about = [each for each in caplog.messages if "127.0.0.1" in each and "refused" in each]
-    assert 1 <= len(about) <= 6
+    assert 1 <= len(about) <= 12
     assert len([each for each in caplog.records if each.name == "uvicorn.error"]) < 6
 
 
@@ -74,6 +74,24 @@ def test_left_out_lines_are_counted(
     for number in range(5000):
         refusals.note(401, f"10.1.{number // 256}.{number % 256}", "GET '/'")
     assert len(caplog.messages) == 60
+    refusals.report_left_out()
+    assert caplog.messages[-1] == "refused requests that are left out: 5040"
+    refusals.report_left_out()
+    refusals.note(401, "10.0.0.1", "GET '/'")
+    refusals.report_left_out()
+    assert len(caplog.messages) == 61
     now += 61
     refusals.note(401, "10.0.0.1", "GET '/'")
-    assert caplog.messages[-1] == "refused 401 from 10.0.0.1: GET '/' (4945 like it were left out)"
+    refusals.report_left_out()
+    assert caplog.messages[61:] == [
+        "refused 401 from 10.0.0.1: GET '/'",
+        "refused requests that are left out: 1",
+    ]
+
+
+def test_malformed_requests_do_not_hide_wrong_keys(caplog: pytest.LogCaptureFixture) -> None:
+    refusals = RefusalLog()
+    for _ in range(100):
+        refusals.note(400, "10.0.0.1", "Invalid HTTP request received.")
+    refusals.note(401, "10.0.0.1", "GET '/'")
+    assert caplog.messages[-1] == "refused 401 from 10.0.0.1: GET '/'"

@@ -32,26 +32,31 @@ class _Allowance:
 
 
 class RefusalLog:
-    """Logs at most five lines at once for an address, then one a minute; for all addresses sixty,
+    """Logs at most five lines at once for an address and status, then one a minute; for all sixty,
     then two a minute. So no client can fill the log, which has a limited size."""
 
     def __init__(self) -> None:
         self._all = _Allowance(60, 30.0)
-        self._addresses: dict[str, _Allowance] = {}
+        self._each: dict[tuple[int, str], _Allowance] = {}
         self._left_out = 0
+        self._reports = _Allowance(1, 60.0)
 
     def note(self, status: int, address: str, reason: str) -> None:
         """Log a refused request, or count it if there were too many."""
-        of_address = self._addresses.pop(address, None) or _Allowance(5, 60.0)
-        self._addresses[address] = of_address  # the last one now
-        if len(self._addresses) > _MOST_ADDRESSES:
-            del self._addresses[next(iter(self._addresses))]
-        if not (of_address.take() and self._all.take()):
+        own = self._each.pop((status, address), None) or _Allowance(5, 60.0)
+        self._each[status, address] = own  # the last one now
+        if len(self._each) > _MOST_ADDRESSES:
+            del self._each[next(iter(self._each))]
+        if own.take() and self._all.take():
+            _log.warning("refused %d from %s: %s", status, address, reason)
+        else:
             self._left_out += 1
-            return
-        more = f" ({self._left_out} like it were left out)" if self._left_out else ""
-        self._left_out = 0
-        _log.warning("refused %d from %s: %s%s", status, address, reason, more)
+
+    def report_left_out(self) -> None:
+        """Log how many lines were left out, at most once a minute."""
+        if self._left_out and self._reports.take():
+            _log.warning("refused requests that are left out: %d", self._left_out)
+            self._left_out = 0
 
 
 class ConnectionLogger(logging.LoggerAdapter[logging.Logger]):

@@ -24,6 +24,7 @@ class Watchdog:
         while True:
             self._report_stall()
             self._stop_long_jobs()
+            self._services.refusals.report_left_out()
             await asyncio.sleep(_INTERVAL_SECONDS)
 
     def _report_stall(self) -> None:
