@@ -225,6 +225,18 @@ def test_every_page_without_a_key_is_worth_a_warning() -> None:
     assert "--cors" in ServerOptions(cors=("*",)).warnings[0]
 
 
+def test_hint_for_a_missing_package_names_no_package_index(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "sdtui.server.lifecycle", None)
+    monkeypatch.setattr("sys.argv", ["sdtui", "serve"])
+    with pytest.raises(SystemExit):
+        main()
+    error = capsys.readouterr().err
+    assert "pip install '.[server]'" in error
+    assert "sdtui[" not in error
+
+
 @pytest.mark.parametrize("name", ["http://a.example", "a.example:80", "a b", "", "*.example"])
 def test_allowed_hosts_are_names(name: str) -> None:
     with pytest.raises(SettingsError, match="--allowed-host"):

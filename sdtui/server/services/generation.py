@@ -236,7 +236,7 @@ def _saved_for_later(job: str) -> ApiError:
     return ApiError(
         503,
         "ShuttingDown",
-        f"The server is shutting down; the job is kept and resumed at the next start: /jobs/{job}.",
+        f"The server is shutting down; job {job} is kept and resumed at the next start.",
         headers={"Retry-After": "10", "x-should-retry": "false"},
         job=job,
     )
