@@ -80,7 +80,8 @@ def _as_forwarded(scope: Scope) -> Scope:
     scheme = next(iter(values["proto"]), "").lower()
     forwarded["scheme"] = scheme if scheme in ("http", "https") else scope["scheme"]
     del headers["x-forwarded-proto"]
-    headers["host"] = _public_host(values, received.get("host", ""), forwarded["scheme"])
+    if host := _public_host(values, received.get("host", ""), forwarded["scheme"]):
+        headers["host"] = host
     prefix = "".join(each.rstrip("/") for each in values["prefix"])
     if prefix and PREFIX.fullmatch(prefix):
         forwarded["root_path"] = prefix
