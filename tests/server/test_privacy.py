@@ -53,11 +53,13 @@ def test_log_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     handlers = logging.getLogger().handlers
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    level = logging.getLogger().level
     log_to_file()
     (handler,) = logging.getLogger().handlers
     logging.getLogger("sdtui").warning("a line")
     handler.close()
     logging.captureWarnings(False)
+    logging.getLogger().setLevel(level)
     monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
     assert _mode(paths.log_file()) == 0o600
     assert "a line" in paths.log_file().read_text()
