@@ -16,7 +16,6 @@ from sdtui.cli.output import echo_bytes
 from sdtui.core.errors import InvalidRequestError, OutputError, Problem
 from sdtui.core.paths import expanded, is_folder, is_special
 from sdtui.core.text import is_text
-from sdtui.history.names import numbered
 
 if TYPE_CHECKING:
     from sdtui.jobs import Job, Output
@@ -110,6 +109,7 @@ def _checked(out: str) -> Path:
 
 
 def _output(out: str, path: Path, requests: Sequence[GenerationRequest]) -> Output:
+    from sdtui.history import check_replaceable, numbered
     from sdtui.jobs import Output
 
     is_named_as_folder = os.path.basename(out) in ("", ".", "..")  # noqa: PTH119
@@ -125,22 +125,20 @@ def _output(out: str, path: Path, requests: Sequence[GenerationRequest]) -> Outp
     _make_folder(path.parent)
     count = max((each.num_images_per_prompt for each in requests), default=1)
     for index in range(count):
-        _check_name(numbered(path, index, count))
+        file = numbered(path, index, count)
+        _check_name(file)
+        check_replaceable(file)
     return Output(file=path, format=picture_format)
 
 
 def _check_name(file: Path) -> None:
-    """Raise OutputError if a picture can't have this name: it is too long, say, or the JSON beside
-    it would replace another one."""
+    """Raise OutputError if the system refuses a name, for its length, say."""
     try:
         file.lstat()
     except FileNotFoundError:
         pass
     except OSError as error:
         raise _unwritable(file, error.strerror or str(error)) from error
-    from sdtui.history.folder import check_replaceable
-
-    check_replaceable(file)
 
 
 def _make_folder(folder: Path) -> None:

@@ -14,12 +14,9 @@ _SIMILAR = {
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╔╗╚╝╠╣╦╩╬", "+"),
     **dict.fromkeys("‘’‚′", "'"),
     **dict.fromkeys("“”„″«»", '"'),
-    **dict(
-        pair.split("=", 1)
-        for pair in (
-            "×=x →=-> ←=<- ★=* •=* ·=- ≤=<= ≥=>= ⁄=/ €=EUR ß=ss æ=ae Æ=AE ø=o Ø=O ł=l Ł=L"
-        ).split()
-    ),
+    **{"×": "x", "→": "->", "←": "<-", "★": "*", "•": "*", "·": "-", "≤": "<=", "≥": ">="},
+    **{"⁄": "/", "€": "EUR", "ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O"},
+    **{"ł": "l", "Ł": "L"},
 }
 """What is written where an encoding lacks a character, besides what Unicode decomposes."""
 

@@ -4,8 +4,10 @@ Other packages import from here and from `sdtui.history.importers`.
 """
 
 from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Skipped, Stats
+from sdtui.history.folder import check_replaceable
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
+from sdtui.history.names import numbered
 from sdtui.history.store import History
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "SavedPicture",
     "Skipped",
     "Stats",
+    "check_replaceable",
+    "numbered",
     "parse_infotext",
     "read_texts",
     "write_infotext",
