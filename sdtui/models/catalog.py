@@ -12,14 +12,10 @@ from pathlib import Path
 
 from sdtui import pocket
 from sdtui.core.enums import POCKET
-from sdtui.core.errors import (
-    ModelDamagedError,
-    ModelNotFoundError,
-    UnsafeModelError,
-    UnsupportedModelError,
-)
+from sdtui.core.errors import ModelDamagedError, ModelNotFoundError
 from sdtui.core.paths import exists, expanded, is_file, is_folder
 from sdtui.core.text import is_text, nearest
+from sdtui.models.checkpoint_file import PICKLES, check_file_kind
 from sdtui.models.component_files import UNUSED, describe_components
 
 MOVED: Mapping[str, str] = {
@@ -33,7 +29,9 @@ MOVED: Mapping[str, str] = {
 
 _log = logging.getLogger(__name__)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+_LISTED = (".ckpt", ".pt", ".pth", ".gguf")
+"""Suffixes of unusable files that are listed, so that users see why they can't be used."""
+_CHECKPOINT = ".safetensors"
 _INDEX = "model_index.json"
 _OTHER_FILES = frozenset(
     # Below the models folder of A1111 and Forge, and of ComfyUI (folder_paths.py).
@@ -92,14 +90,16 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
         return _at_path(name, path)
     folders = tuple(model_folders)
     named = _named(name, models_in(folders))
-    if named:
+    if named and named.path:
+        if named.path.suffix.lower() in _LISTED:
+            check_file_kind(named.path)
         return named
     hub_id = MOVED.get(name, name)
     snapshot = cached_snapshot(hub_id) if is_hub_id else None
     if snapshot is None and exists(path) and not (is_hub_id and _is_other_folder(path)):
         return _at_path(name, path)
-    if path.suffix.lower() in _PICKLES:
-        raise _unsafe(path)
+    if path.suffix.lower() in PICKLES:
+        check_file_kind(path)
     if is_hub_id:
         return ModelSource(name, SourceKind.HUB, snapshot, hub_id)
     known = [source.name for source in installed_models(folders)]
@@ -111,15 +111,17 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
 
 
 def installed_models(model_folders: Iterable[Path] = ()) -> list[ModelSource]:
-    """All models that need no download: pocket, the hub's cache, folders and files."""
+    """All models that need no download: pocket, the hub's cache, folders and files. Those that
+    can't be used are among them: `describe_model` says why."""
     return [find_model(POCKET), *_cached_models(), *models_in(model_folders)]
 
 
 def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
-    """The diffusers folders and .safetensors files in `folders` and all folders below them.
+    """The diffusers folders, .safetensors files and unusable model files in `folders` and all
+    folders below them.
 
-    A model is named by its path below the folder, without the suffix. Folders that other front
-    ends keep for LoRAs, VAEs and the like are left out.
+    A model is named by its path below the folder, without the suffix .safetensors. Folders that
+    other front ends keep for LoRAs, VAEs and the like are left out.
     """
     for folder in folders:
         if not is_folder(folder):
@@ -132,7 +134,8 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
         for path in found:
             kind = SourceKind.FOLDER if is_folder(path) else SourceKind.FILE
             place = path.relative_to(folder)
-            name = place if kind is SourceKind.FOLDER else place.with_suffix("")
+            is_checkpoint = kind is SourceKind.FILE and path.suffix.lower() == _CHECKPOINT
+            name = place.with_suffix("") if is_checkpoint else place
             if is_text(str(path)):
                 yield ModelSource(name.as_posix(), kind, path)
             else:
@@ -147,8 +150,8 @@ def _models_below(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
     """
     real = folder.resolve()
     for entry in [] if real in parents else list(folder.iterdir()):
-        is_checkpoint = entry.suffix.lower() == ".safetensors" and is_file(entry)
-        if is_checkpoint or is_file(entry / _INDEX):
+        has_suffix = entry.suffix.lower() in (_CHECKPOINT, *_LISTED)
+        if (has_suffix and is_file(entry)) or is_file(entry / _INDEX):
             yield entry
         elif is_folder(entry) and not _is_for_other_files(entry.name):
             try:
@@ -247,19 +250,5 @@ def _at_path(name: str, path: Path) -> ModelSource:
             f"{path} is not a model folder: it has no model_index.json",
             "Give a diffusers folder or a .safetensors file",
         )
-    suffix = path.suffix.lower()
-    if suffix == ".safetensors":
-        return ModelSource(name, SourceKind.FILE, path)
-    if suffix in _PICKLES:
-        raise _unsafe(path)
-    raise UnsupportedModelError(
-        f"{path} is not a model that sdtui can load",
-        "Give a diffusers folder or a .safetensors file",
-    )
-
-
-def _unsafe(path: Path) -> UnsafeModelError:
-    return UnsafeModelError(
-        f"{path} is a pickle file: loading it could run any code",
-        "Get the .safetensors version of this model, or convert it",
-    )
+    check_file_kind(path)
+    return ModelSource(name, SourceKind.FILE, path)

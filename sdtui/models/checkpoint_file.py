@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sdtui.core.errors import UnsupportedModelError
+from sdtui.core.errors import UnsafeModelError, UnsupportedModelError
 from sdtui.core.text_files import decode_text
 from sdtui.models.component_files import CONFIGS, describe_components
 from sdtui.models.description import ModelDescription
@@ -14,6 +14,11 @@ from sdtui.models.headers import Header, read_header
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.other_files import recognised_tensors
 from sdtui.models.own_values import read_own_values
+
+PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+"""Suffixes of files that can run code when they are loaded."""
+UNUSABLE = (*PICKLES, ".gguf")
+"""Suffixes of files that other front ends take for models and sdtui doesn't."""
 
 # The family is recognised by the names and shapes of tensors, the same ones that diffusers uses in
 # loaders/single_file_utils.py.
@@ -32,9 +37,27 @@ _OFFICIAL_SD2 = re.compile(r"(?:v2-1_)?(512|768)-(?:base-|v-)?(?:non)?ema(?:-pru
 _SQUARE = re.compile(r"(\d+)x\1")
 
 
+def check_file_kind(path: Path) -> None:
+    """Raise UnsafeModelError for a pickle file, which may be missing, and UnsupportedModelError for
+    a file of another kind than .safetensors."""
+    suffix = path.suffix.lower()
+    if suffix in PICKLES:
+        raise UnsafeModelError(
+            f"{path} is a pickle file: loading it could run any code",
+            "Get the .safetensors version of this model, or convert it",
+        )
+    if suffix != ".safetensors":
+        raise UnsupportedModelError(
+            f"{path} is not a model that sdtui can load",
+            "Give a diffusers folder or a .safetensors file",
+        )
+
+
 def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> ModelDescription:
     """Describe a checkpoint. `shown_prediction` is the prediction type that its weights show, if
-    they are loaded. Raises ModelDamagedError or UnsupportedModelError."""
+    they are loaded. Raises ModelDamagedError, UnsafeModelError or UnsupportedModelError."""
+    if path.suffix.lower() in UNUSABLE:
+        check_file_kind(path)
     header = read_header(path)
     family = _family(path, header)
     _check_whole(path, header)

@@ -21,6 +21,8 @@ UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 _WEIGHTS = ".safetensors"
 _SHARD = re.compile(r"-\d{5}-of-\d{5}")
 _FOR_TRAINING = ("non_ema",)
+_WITHOUT_WEIGHTS = re.compile(r"(Tokenizer|TokenizerFast|Scheduler|Processor|Extractor)$")
+"""Classes of components that have no weights."""
 _PICKLED_WEIGHTS = (".bin", ".ckpt", ".pt", ".msgpack", ".h5")
 
 
@@ -91,6 +93,20 @@ def component_config(folder: Path, component: str) -> dict[str, Any]:
     """The config of a component, empty if there is none. Raises ModelDamagedError."""
     path = folder / component / "config.json"
     return read_json(path) if path.is_file() else {}
+
+
+def check_components(folder: Path, components: Mapping[str, tuple[str, str]]) -> None:
+    """Raise ModelDamagedError if a folder lacks a component that its model_index.json names."""
+    if not components:
+        raise _damaged(folder / "model_index.json", "it names no parts of a model")
+    for name, (_, class_name) in components.items():
+        part = folder / name
+        if name in UNUSED:
+            continue
+        if not part.is_dir() or not any(part.iterdir()):
+            raise _damaged(folder, f"the part {name} is missing")
+        if not _WITHOUT_WEIGHTS.search(class_name) and not has_weights(folder, name):
+            raise _damaged(folder, f"the part {name} has no weights")
 
 
 def has_weights(folder: Path, component: str) -> bool:

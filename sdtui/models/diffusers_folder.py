@@ -8,6 +8,7 @@ from typing import Any
 
 from sdtui.models.component_files import (
     UNUSED,
+    check_components,
     component_config,
     components_in,
     count_parameters,
@@ -38,6 +39,7 @@ def describe_folder(folder: Path) -> ModelDescription:
     components = components_in(index)
     pipeline_class = str(index.get("_class_name", ""))
     check_text_to_image(str(folder), pipeline_class)
+    check_components(folder, components)
     parameters = {
         name: count_parameters(folder / name)
         for name in components

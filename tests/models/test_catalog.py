@@ -7,12 +7,20 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.errors import (
+    ModelDamagedError,
     ModelError,
     ModelNotFoundError,
     UnsafeModelError,
     UnsupportedModelError,
 )
-from sdtui.models import SourceKind, cached_snapshot, find_model, hub_cache_folder, installed_models
+from sdtui.models import (
+    SourceKind,
+    cached_snapshot,
+    describe_model,
+    find_model,
+    hub_cache_folder,
+    installed_models,
+)
 from sdtui.models.catalog import MOVED
 from tests.support.model_files import checkpoint, folder, safetensors, sd1_folder
 
@@ -256,3 +264,40 @@ def test_parts_of_a_name_find_nothing(tmp_path: Path, name: str) -> None:
     except ModelNotFoundError:
         return
     assert found.kind is SourceKind.HUB
+
+
+@pytest.mark.parametrize(
+    ("file", "error"),
+    [
+        ("old.ckpt", UnsafeModelError),
+        ("x.PT", UnsafeModelError),
+        ("q4.gguf", UnsupportedModelError),
+    ],
+)
+def test_unusable_files_are_listed_and_refused(
+    tmp_path: Path, file: str, error: type[ModelError]
+) -> None:
+    (tmp_path / file).write_bytes(b"")
+    safetensors(tmp_path / "old.safetensors", {})
+    (source,) = [each for each in installed_models([tmp_path]) if each.name == file]
+    assert source.path is not None
+    with pytest.raises(error):
+        describe_model(source.path)
+    with pytest.raises(error):
+        find_model(file, [tmp_path])
+    assert find_model("old", [tmp_path]).path == tmp_path / "old.safetensors"
+
+
+@pytest.mark.parametrize("missing", ["unet", "vae", "tokenizer"])
+def test_folder_without_a_part_cannot_be_used(tmp_path: Path, missing: str) -> None:
+    folder = sd1_folder(tmp_path / "m")
+    for file in (folder / missing).iterdir():
+        file.unlink()
+    with pytest.raises(ModelDamagedError, match=f"the part {missing} is missing"):
+        describe_model(folder)
+
+
+def test_folder_whose_index_names_nothing_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    with pytest.raises(ModelDamagedError, match="names no parts"):
+        describe_model(tmp_path)

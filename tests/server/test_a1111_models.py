@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,16 +12,46 @@ import httpx
 from sdtui.core.errors import ModelDamagedError
 from sdtui.core.settings import Settings
 from tests.support.live_server import PATIENCE, live
+from tests.support.model_files import safetensors, sd1_folder
 from tests.support.scripted_generator import ScriptedGenerator
 
 
 def folder_of(tmp_path: Path, *names: str) -> Path:
-    """A folder of models that consist of their names."""
+    """A folder of small models."""
     models = tmp_path / "models"
     for name in names:
-        (models / name).mkdir(parents=True)
-        (models / name / "model_index.json").write_text("{}")
+        sd1_folder(models / name)
     return models
+
+
+def test_unusable_models_are_not_offered_and_refused_with_the_reason(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    models = folder_of(tmp_path, "good", "index-only")
+    shutil.rmtree(models / "index-only" / "unet")
+    safetensors(models / "lora.safetensors", {"x": (1,)})
+    (models / "old.ckpt").write_bytes(b"")
+    settings = Settings(device="cpu", model_folders=(models,))
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        titles = [each["title"] for each in ask.get("/sdapi/v1/sd-models").json()]
+        assert titles == [each["id"] for each in ask.get("/v1/models").json()["data"]]
+        assert titles == ["pocket", "good"]
+        assert ask.get("/v1/models/lora").status_code == 404
+        problems = {each["name"]: each.get("problem") for each in ask.get("/models").json()}
+        assert "the part unet is missing" in problems["index-only"]
+        for name, reason in {
+            "index-only": "the part unet is missing",
+            "lora": "holds no Stable Diffusion",
+            "old.ckpt": "pickle file",
+        }.items():
+            chosen = ask.post("/sdapi/v1/options", json={"sd_model_checkpoint": name})
+            assert chosen.is_error
+            assert reason in chosen.text
+            refused = ask.post("/generate", json={"prompt": "x", "model": name})
+            assert refused.is_error
+            assert reason in refused.text
+        assert ask.get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "pocket"
+    assert not generator.requests
 
 
 def test_chosen_model_is_loaded(tmp_path: Path, generator: ScriptedGenerator) -> None:

@@ -23,23 +23,33 @@ class ServedModels:
         self.default = default
 
     def sources(self) -> list[ModelSource]:
-        """All models, the default one first. Reads folders."""
+        """All models, the default one first, also those that can't be used. Reads folders."""
         by_name = {source.name: source for source in self._models.installed()}
         if (default := by_name.pop(self.default, None)) is not None:
             return [default, *by_name.values()]
-        default = self._models.find(self.default)  # the default is given by its path
+        try:
+            default = self._models.find(self.default)  # the default is given by its path
+        except ModelError:  # it was removed
+            return [*by_name.values()]
         return [default, *(each for each in by_name.values() if not _is_same(each, default))]
+
+    def usable(self) -> list[ModelSource]:
+        """The models that can be used, the default one first. Reads the configs of all models."""
+        return [source for source in self.sources() if self._is_usable(source)]
 
     def resolve(self, name: str | None) -> str:
         """The model name for the queue; None stands for the default model. Reads folders.
 
-        Raises ModelNotFoundError with the nearest name if the model isn't served.
+        Raises ModelNotFoundError with the nearest name if the model isn't served, or another
+        ModelError if it can't be used.
         """
         if name is None or name == self.default:
             return self.default
-        names = [source.name for source in self.sources()]
-        if name in names:
+        sources = {source.name: source for source in self.sources()}
+        if name in sources:
+            self._models.describe(sources[name])
             return name
+        names = list(sources)
         if self._allow_downloads and _HUB_ID.fullmatch(name) and self._is_on_hub(name):
             return name
         near = nearest(name[:200], names)
@@ -62,6 +72,13 @@ class ServedModels:
     def describe(self, source: ModelSource) -> ModelDescription | None:
         """Describe a model; None if it isn't downloaded yet. Raises ModelError."""
         return self._models.describe(source)
+
+    def _is_usable(self, source: ModelSource) -> bool:
+        try:
+            self._models.describe(source)
+        except ModelError:
+            return False
+        return True
 
     def _is_on_hub(self, name: str) -> bool:
         """False if a file or folder has this name."""

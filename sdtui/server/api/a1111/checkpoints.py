@@ -30,7 +30,7 @@ class CheckpointAnswer(BaseModel):
 
 async def list_checkpoints(services: ServerServices) -> list[CheckpointAnswer]:
     """List the models that a request may name."""
-    return [_answer(each) for each in await asyncio.to_thread(services.models.sources)]
+    return [_answer(each) for each in await asyncio.to_thread(services.models.usable)]
 
 
 async def find_checkpoint(services: ServerServices, title: str | None) -> str:

@@ -35,14 +35,14 @@ class ModelsAnswer(BaseModel):
 @router.get("", responses=documented("openai"))
 async def models(services: ServicesDep) -> ModelsAnswer:
     """List the models that a request may name, the default one first."""
-    sources = await asyncio.to_thread(services.models.sources)
+    sources = await asyncio.to_thread(services.models.usable)
     return ModelsAnswer(data=[_answer(each) for each in sources])
 
 
 @router.get("/{name:path}", responses=documented("openai", 404))
 async def model(name: Annotated[str, Path(max_length=300)], services: ServicesDep) -> ModelAnswer:
     """Return a model."""
-    for source in await asyncio.to_thread(services.models.sources):
+    for source in await asyncio.to_thread(services.models.usable):
         if source.name == name:
             return _answer(source)
     raise ModelNotFoundError(f'there is no model "{name}" here', "/v1/models lists them")
