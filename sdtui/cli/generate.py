@@ -67,6 +67,7 @@ def generate(
     from sdtui.cli.logs import log_to_file
     from sdtui.cli.prompts import read_requests
     from sdtui.core.settings import load_settings
+    from sdtui.requests.input_images import open_init_image
 
     if (prompt is None) == (file is None) and like is None:
         raise click.UsageError("give one PROMPT (- = stdin), or --from FILE")
@@ -77,8 +78,12 @@ def generate(
         shared |= _settings_of(like, quiet)
     requests = read_requests(prompt, file, shared, request_values(flags))
     models = open_models(settings)
+    # What is wrong is reported before torch is loaded.
     for model in {request.model for request in requests}:
-        models.find(model)  # a wrong name is reported before torch is loaded
+        models.describe(models.find(model))
+    if len(requests) == 1:  # of several, one may start from the picture of another
+        for path in requests[0].input_images().values():
+            open_init_image(path)
     with open_destination(out, requests, as_json=as_json) as destination:
         code, ended = _run(settings, requests, destination, as_json, quiet)
     if not ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from enum import StrEnum
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.fields import Field
+from sdtui.core.typed_paths import PathTextError, parse_plain_path
 from sdtui.requests.field_table import FieldTable
 from sdtui.requests.request import REQUEST_FIELDS
 
@@ -73,5 +76,24 @@ def _option(field: Field) -> Callable[[_Command], _Command]:
     )
 
 
-_CLICK_TYPES: dict[type, Any] = {int: int, float: float, Path: click.Path(path_type=Path)}
+class _FilePath(click.ParamType[Path]):
+    """A path, which a shell has unquoted, or a `file:` URL."""
+
+    name = "path"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Path:
+        try:
+            return parse_plain_path(os.fspath(value))
+        except PathTextError as error:
+            self.fail(f"{value} {error}", param, context)
+
+    def shell_complete(
+        self, context: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
+_CLICK_TYPES: dict[type, Any] = {int: int, float: float, Path: _FilePath()}
 _METAVARS = {int: "N", float: "X", Path: "PATH"}

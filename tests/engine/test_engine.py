@@ -22,9 +22,9 @@ from sdtui.core.errors import (
 from sdtui.core.samplers import sampler_labels
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
-from sdtui.engine.input_images import open_init_image
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.events import Event, Preview, Step
+from sdtui.requests.input_images import open_init_image
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 from tests.support.events import Events

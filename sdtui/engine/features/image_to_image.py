@@ -10,11 +10,12 @@ from PIL import Image
 
 from sdtui.core.enums import InitImageFit
 from sdtui.engine.features.feature import Feature
-from sdtui.engine.input_images import InitImage, fit_image, open_init_image
+from sdtui.engine.input_images import fit_image
 from sdtui.engine.latents import encode_image
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.requests.input_images import InitImage, open_init_image
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 

@@ -1,0 +1,121 @@
+"""Opening an input image, with a reason if it can't be used. Needs no torch, so that interfaces can
+check a picture before its job is queued."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import stat
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sdtui.core.errors import ImageError
+
+LARGEST_PIXELS = 100_000_000
+"""Number of pixels; larger pictures are rejected before they are decoded."""
+
+LARGEST_FILE = 256 * 2**20
+"""Bytes."""
+
+
+@dataclass(frozen=True)
+class InitImage:
+    """An init image, upright and in RGB."""
+
+    image: Image.Image
+    sha256: str
+    """Of the encoded file."""
+
+
+def open_init_image(path: Path) -> InitImage:
+    """Open a picture of any size and mode. The EXIF orientation is applied, and transparency is
+    composited over white.
+
+    Raises ImageError if it is missing, no regular file, not a picture, damaged, or too large to
+    decode safely.
+    """
+    data = _read_file(path)
+    return InitImage(_decode(path, data), hashlib.sha256(data).hexdigest())
+
+
+def _read_file(path: Path) -> bytes:
+    """Read a regular file. Pipes and devices aren't read: that could wait or go on forever."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise _unusable(path, "it is no regular file")
+            if about.st_size > LARGEST_FILE:
+                raise ImageError(
+                    f"{path} is larger than {LARGEST_FILE >> 20} MB", "Take a smaller one"
+                )
+            if about.st_size == 0:
+                raise _unusable(path, "it is empty")
+            return file.read()
+    except IsADirectoryError as error:
+        problem = f"{path} is no picture but a folder"
+        raise ImageError(problem, "Take a picture in it") from error
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in it
+        raise ImageError(f"{path} isn't there", "Check the path") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ImageError(f"{path} isn't there: no name is so long", "Check the path") from error
+        problem = f"the init image {path} can't be read: {error.strerror or error}"
+        raise ImageError(problem, "Check the path") from error
+
+
+def _decode(path: Path, data: bytes) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as opened:
+                if opened.width * opened.height > LARGEST_PIXELS:
+                    raise ImageError(
+                        f"{path} has {opened.width}×{opened.height} pixels, more than "
+                        f"{LARGEST_PIXELS // 10**6} million",
+                        "Take a smaller picture",
+                    )
+                opened.load()
+                return _as_rgb(_upright(opened))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise _unusable(path, "it is far too large for what a picture file should be") from error
+    except UnidentifiedImageError as error:
+        raise _unusable(path, "it is no picture of a known format") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise _unusable(path, f"it is damaged ({error})") from error
+
+
+def _unusable(path: Path, problem: str) -> ImageError:
+    return ImageError(f"the init image {path} can't be used: {problem}", "Take a PNG, JPEG or WebP")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (SyntaxError, ValueError, TypeError, AttributeError, KeyError, struct.error):
+        return image  # what Pillow raises for damaged EXIF; the picture itself is whole
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if _has_16_bits(image):
+        # Pillow clips 16-bit grey values instead of scaling them.
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    if "A" in image.getbands() or "transparency" in image.info:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return image.convert("RGB")
+
+
+def _has_16_bits(image: Image.Image) -> bool:
+    """True for 16-bit grey values; those of PGM files are in mode I, as are 8-bit ones."""
+    if image.mode != "I":
+        return image.mode.startswith("I;16")
+    brightest = image.getextrema()[1]
+    return isinstance(brightest, int | float) and brightest > 255

@@ -1,0 +1,91 @@
+"""Which pictures can be init images, and why others can't."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdtui.core.errors import ImageError
+from sdtui.requests.input_images import open_init_image
+
+
+def grey(dtype: str, value: int) -> Image.Image:
+    return Image.fromarray(np.full((4, 4), value, dtype))
+
+
+def palette() -> Image.Image:
+    image = Image.new("P", (4, 4), 0)
+    image.putpalette([9, 9, 9])
+    return image
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "options", "pixel"),
+    [
+        ("a.png", grey("uint16", 25700), {}, 100),
+        ("a.pgm", grey("uint16", 25700), {}, 100),
+        ("a.jpg", Image.new("CMYK", (4, 4), (0, 0, 0, 255)), {}, 0),
+        ("a.png", palette(), {"transparency": 0}, 255),
+        ("a.png", Image.new("LA", (4, 4), (0, 0)), {}, 255),
+        ("a.png", Image.new("1", (4, 4), 1), {}, 255),
+        ("a.gif", Image.new("RGB", (4, 4), (7, 7, 7)), {"save_all": True}, 7),
+    ],
+)
+def test_every_mode_becomes_rgb(
+    tmp_path: Path, name: str, image: Image.Image, options: dict[str, Any], pixel: int
+) -> None:
+    image.save(tmp_path / name, **options)
+    opened = open_init_image(tmp_path / name).image
+    assert (opened.mode, opened.getpixel((0, 0))) == ("RGB", (pixel,) * 3)
+
+
+def _text(path: Path) -> None:
+    path.write_text("a text")
+
+
+def _truncated(path: Path) -> None:
+    Image.effect_noise((64, 64), 50).save(path)
+    os.truncate(path, 1000)
+
+
+def _huge(path: Path) -> None:
+    Image.new("1", (25_000, 20_000)).save(path)
+
+
+def _endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _large_file(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 2**33)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (_text, "no picture of a known format"),
+        (_truncated, "damaged"),
+        (_huge, "far too large"),
+        (_endless, "no regular file"),
+        (_large_file, "larger than 256 MB"),
+        (Path.touch, "it is empty"),
+        (Path.mkdir, "is no picture but a folder"),
+        (os.mkfifo, "no regular file"),
+        (lambda path: None, "isn't there"),
+        (lambda path: path.symlink_to(path), "can't be read"),
+    ],
+)
+def test_other_files_are_refused_at_once(
+    tmp_path: Path, make: Callable[[Path], object], reason: str
+) -> None:
+    path = tmp_path / "a.png"
+    make(path)
+    with pytest.raises(ImageError, match=reason):
+        open_init_image(path)
