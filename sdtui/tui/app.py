@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
@@ -227,9 +226,21 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
             self.push_screen(HelpScreen("Keys here", "", key_help(self.main)))
 
     def action_command_palette(self) -> None:
-        """Open the palette, unless it is open: help may lie over it, which Textual doesn't see."""
-        if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
-            super().action_command_palette()
+        """Open the palette, unless it is open."""
+        from sdtui.tui.screens.commands import CommandScreen
+
+        def run(command: SystemCommand | None) -> None:
+            if command is not None:
+                self.call_later(command.callback)
+
+        if not any(isinstance(screen, CommandScreen) for screen in self.screen_stack):
+            self.push_screen(CommandScreen([*self.get_system_commands(self.main)]), run)
+
+    def search_themes(self) -> None:
+        """Let the user choose a theme."""
+        from sdtui.tui.screens.commands import ThemeScreen
+
+        self.push_screen(ThemeScreen("Theme", sorted(self.available_themes), self.theme))
 
     def action_redraw(self) -> None:
         """Draw everything again, as after the process was stopped."""
@@ -263,7 +274,6 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
                 continue
             keys = self.settings.keys.get(action.id, action.keys)
             place = f"{pane.title}: " if pane is not None else ""
-            # The palette looks for what is typed in the first of the two only.
             yield SystemCommand(f"{place}{action.label} · {action.help}", keys, run)
         for topic, about in TOPICS.items():
             yield SystemCommand(f"Manual: {topic} · {about}", "", partial(self._open_manual, topic))

@@ -3,8 +3,9 @@ app can import them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
@@ -61,8 +62,10 @@ class AppContext(Protocol):
         """Show an error and its hint as a notification."""
         ...
 
-    def push_screen(self, screen: Screen[Any]) -> object:
-        """Open a screen."""
+    def push_screen(
+        self, screen: Screen[_Answer], callback: Callable[[_Answer | None], None] | None = None
+    ) -> object:
+        """Open a screen, now: keys that follow are its. `callback` gets its answer."""
         ...
 
     async def push_screen_wait(self, screen: Screen[_Answer]) -> _Answer:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.errors import ImageError, InvalidRequestError
 from sdtui.core.fields import REQUIRED, Field
-from sdtui.core.paths import expanded, is_file, is_folder
+from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
 from sdtui.requests.field_table import FieldTable
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequest
 
@@ -24,6 +25,9 @@ _USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {
     1024: ((1152, 896), (1216, 832), (1344, 768)),
 }
 """Common sizes for SD 1.x and 2.x, and the sizes that SDXL was trained with."""
+
+_MOST_DIGITS = 30
+"""Numbers with more digits aren't stepped: as whole numbers they could fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,15 @@ class FormField:
     """True if it is in the row of the previous field."""
     native: bool = False
     """True if the model has a value for it while it is left open."""
+    check: Callable[[str], str] | None = None
+    """Returns the normalised value. Raises ValueError."""
+
+    def spelled(self, text: str) -> str | None:
+        """Return the choice that a text is another spelling of, or None."""
+        try:
+            return None if self.check is None else self.check(text)
+        except ValueError:
+            return None
 
     def stepped(self, text: str, by: int) -> str:
         """Return the value `by` steps away, within the limits. An open field begins at the lower
@@ -59,16 +72,16 @@ class FormField:
         places = value / step
         moved = (math.floor(places) + 1 if by > 0 else math.ceil(places) - 1) * step
         limited = min(Decimal(self.maximum), max(Decimal(self.minimum), moved))
-        return str(int(limited)) if self.kind == "integer" else f"{limited:g}"
+        return str(int(limited)) if self.kind == "integer" else f"{float(limited):g}"
 
 
 def _decimal(text: str) -> Decimal | None:
     """Return the number that a text is; None if it is none."""
     try:
-        value = Decimal(text)
+        value = Decimal(_number_text(text, float))
     except InvalidOperation:
         return None
-    return value if value.is_finite() else None
+    return value if value.is_finite() and value.adjusted() < _MOST_DIGITS else None
 
 
 def form_fields(fields: FieldTable = REQUEST_FIELDS) -> tuple[FormField, ...]:
@@ -95,6 +108,7 @@ def _form_field(field: Field) -> FormField:
         open_text=spec.open_text,
         same_row=spec.same_row,
         native=spec.native,
+        check=spec.check,
     )
 
 
@@ -132,12 +146,38 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
         if field is not None and field.items:
             values[name] = [part.strip() for part in text.split(",") if part.strip()]
         elif field is not None and field.is_file:
-            values[name] = expanded(text.strip())
+            values[name] = _path(text)
+        elif field is not None and issubclass(field.type, int | float):
+            values[name] = _number_text(text, field.type)
         else:
             values[name] = text
     for name in fields.orphans(values):
         del values[name]
     return values
+
+
+def _path(text: str) -> Path:
+    """Return a typed path; one that can't be parsed as it is, which `file_problems` explains."""
+    try:
+        return parse_typed_path(text)
+    except PathTextError:
+        return Path(text)
+
+
+def _number_text(text: str, kind: type) -> str:
+    """Return a number in the digits of ASCII; a comma may be its decimal point."""
+    plain = "".join(map(_digit, text.strip()))
+    is_decimal = issubclass(kind, float) and plain.count(",") == 1 and "." not in plain
+    return plain.replace(",", ".") if is_decimal else plain
+
+
+def _digit(character: str) -> str:
+    if character == "\N{MINUS SIGN}":
+        return "-"
+    if "\uff01" <= character <= "\uff5e":  # the wide forms of ASCII
+        return chr(ord(character) - 0xFEE0)
+    value = unicodedata.decimal(character, None)
+    return character if value is None else str(value)
 
 
 def label_of(name: str) -> str:
@@ -147,39 +187,52 @@ def label_of(name: str) -> str:
 
 
 def parse_form(texts: Mapping[str, str]) -> GenerationRequest:
-    """Return the form's request. Raises InvalidRequestError."""
-    values = request_values(texts)
-    problems = _missing_files(values)
-    try:
-        request = GenerationRequest.parse({"prompt": "", **values})
-    except InvalidRequestError as error:
-        raise InvalidRequestError([*problems, *error.problems]) from error
-    if problems:
-        raise InvalidRequestError(problems)
-    return request
+    """Return the form's request; its files aren't checked. Raises InvalidRequestError."""
+    return GenerationRequest.parse({"prompt": "", **request_values(texts)})
 
 
-def problems_of(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return a form's problems: field → message. An empty prompt isn't a problem yet."""
+def problems_of(
+    texts: Mapping[str, str], checked_files: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return a form's problems: field → message. An empty prompt isn't a problem yet.
+
+    `checked_files` are the problems of files; they are read, which may take a while, if it is None.
+    """
     from sdtui.requests.validation import validate_fields
 
-    values = request_values(texts)
-    problems = _missing_files(values)
+    files = file_problems(texts) if checked_files is None else checked_files
     try:
-        validate_fields(REQUEST_FIELDS, values)
+        validate_fields(REQUEST_FIELDS, request_values(texts))
     except InvalidRequestError as error:
-        problems += error.problems
-    return {problem.field.partition(".")[0]: problem.message for problem in problems}
+        wrong = {each.field.partition(".")[0]: each.message for each in error.problems}
+        return {**files, **wrong}
+    return {**files}
 
 
-def _missing_files(values: Mapping[str, Any]) -> list[Problem]:
-    problems = []
-    for name, path in values.items():
+def file_problems(texts: Mapping[str, str]) -> dict[str, str]:
+    """Read the files that a form names, and return what is wrong with them: field → message."""
+    problems = {}
+    for name, text in texts.items():
         field = REQUEST_FIELDS.get(name)
-        if field is not None and field.is_file and not is_file(path):
-            what = "is no picture but a folder" if is_folder(path) else "isn't there"
-            problems.append(Problem(name, path, f"{path} {what}"))
+        if field is not None and field.is_file and text.strip():
+            try:
+                problem = picture_problem(parse_typed_path(text))
+            except PathTextError as error:
+                problem = f"{text.strip()} {error}"
+            if problem:
+                problems[name] = problem
     return problems
+
+
+def picture_problem(path: Path) -> str:
+    """Say why a picture can't be an init image; "" if it can. Reads it whole."""
+    from sdtui.requests.input_images import open_init_image
+
+    try:
+        open_init_image(path)
+    except ImageError as error:
+        return error.what
+    return ""
 
 
 def form_texts(request: GenerationRequest) -> dict[str, str]:
@@ -190,6 +243,8 @@ def form_texts(request: GenerationRequest) -> dict[str, str]:
 def _text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, Path):
+        return typed_text(value)
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

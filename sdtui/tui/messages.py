@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, dataclass_transform
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from sdtui.core.errors import SdtuiError
     from sdtui.models import ModelDescription, TokenCounter
     from sdtui.monitor import Sample
 
@@ -55,4 +56,4 @@ class ModelKnown(Message):
     model: str
     counters: Mapping[str, TokenCounter] = field(default_factory=dict)
     description: ModelDescription | None = None
-    problem: str = ""
+    problem: SdtuiError | None = None

@@ -147,6 +147,16 @@ class KeyInput(Input):
         """Return the text as it is drawn."""
         return super()._value
 
+    def paste(self, text: str) -> None:
+        """Insert a pasted text; it is all of it."""
+        self.replace(text, *self.selection)
+
+    def _on_paste(self, event: events.Paste) -> None:
+        """Textual takes the first line only."""
+        event.prevent_default()
+        event.stop()
+        self.paste(event.text)
+
     async def _on_key(self, event: events.Key) -> None:
         if self.refuses(event):
             event.prevent_default()

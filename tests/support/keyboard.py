@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import unicodedata
 from typing import Any
 
@@ -36,7 +37,7 @@ async def settled(app: App[Any]) -> None:
 async def _all_done() -> None:
     ready = vars(asyncio.get_running_loop())["_ready"]
     await asyncio.sleep(0)
-    while ready:
+    while ready or any(thread.name == "sdtui-check" for thread in threading.enumerate()):
         await asyncio.sleep(0)
 
 

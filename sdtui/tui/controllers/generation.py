@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdtui.core.enums import UNKNOWN_MODEL
-from sdtui.core.errors import InvalidRequestError, SdtuiError
-from sdtui.core.paths import expanded
+from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
+from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
+from sdtui.tui.background import run_on_thread
 from sdtui.tui.context import AppContext
 from sdtui.tui.fields import form_texts, label_of, parse_form
 from sdtui.tui.panes.collection import Panes
@@ -33,6 +37,7 @@ class GenerationController:
         self._panes = panes
         self._layout = layout
         self._submit = submit
+        self._in_order = asyncio.Lock()
 
     @property
     def texts(self) -> dict[str, str]:
@@ -69,16 +74,33 @@ class GenerationController:
 
     def use_init_image(self, path: str) -> None:
         """Start the next picture from this one."""
-        self._panes.parameters.fill({"init_image": path})
+        self._panes.parameters.fill({"init_image": typed_text(Path(path))})
         self._layout.show_tab("create")
 
-    def generate(self) -> None:
-        """Queue the form's request, or focus the first invalid field."""
+    async def check_and_generate(
+        self, texts: Mapping[str, str], find_problems: Callable[[Mapping[str, str]], dict[str, str]]
+    ) -> None:
+        """Queue the request of a form, unless it has problems. `find_problems` reads the disk, on
+        another thread; requests stay in their order meanwhile."""
+        async with self._in_order:
+            problems = await run_on_thread(partial(find_problems, texts))
+            if problems:
+                for name, problem in problems.items():
+                    self._panes.parameters.show_disk_problem(name, texts[name], problem)
+                self._show_problems(
+                    [Problem(name, texts[name], each) for name, each in problems.items()]
+                )
+            else:
+                self.generate(texts)
+
+    def generate(self, texts: Mapping[str, str] | None = None) -> None:
+        """Queue the request of a form, by default the present one, or focus the first invalid
+        field. Files and models aren't checked."""
         try:
-            request = parse_form(self.texts)
+            request = parse_form(self.texts if texts is None else texts)
             self._submit(request)
         except InvalidRequestError as error:
-            self._show_problems(error)
+            self._show_problems(error.problems)
             return
         except SdtuiError as error:
             self._context.show_error(error)
@@ -89,11 +111,11 @@ class GenerationController:
         self._remember_prompts()
         self._context.save()
 
-    def _show_problems(self, error: InvalidRequestError) -> None:
-        problems = {problem.field: problem.message for problem in error.problems}
+    def _show_problems(self, found: Sequence[Problem]) -> None:
+        problems = {problem.field: problem.message for problem in found}
         if not self._panes.parameters.focus_problem(problems):
             self._layout.focus(self._panes.prompt.editor)
-        messages = [f"{label_of(each.field)}: {each.message}" for each in error.problems]
+        messages = [f"{label_of(each.field)}: {each.message}" for each in found]
         self._context.notify("; ".join(messages), severity="error")
 
     def _remember_prompts(self) -> None:
@@ -109,18 +131,32 @@ class GenerationController:
         if text is not None:
             pane.text = text
 
-    async def choose_value(self, name: str) -> None:
+    def choose_value(self, name: str) -> None:
         """Let the user choose the value of a field from a list, or a file from disk."""
         from sdtui.tui.screens.files import FileScreen
         from sdtui.tui.screens.search_dialog import ChooseScreen
 
         field = self._panes.parameters.fields[name]
+        screen: ChooseScreen | FileScreen
         if isinstance(field, ChoiceField):
-            screen = ChooseScreen(field.spec.label, field.choices, field.text)
+            spec = field.spec
+            screen = ChooseScreen(spec.label, field.choices, field.text, spelling=spec.spelled)
         else:
-            pictures = self._context.backend.pictures.folder
-            start = expanded(field.text).parent if field.text else pictures
-            screen = FileScreen(start)
-        chosen = await self._context.push_screen_wait(screen)
-        if chosen is not None:
-            field.text = chosen
+            screen = FileScreen(self._first_folder(field.text))
+
+        def take(chosen: str | None) -> None:
+            if chosen is not None:
+                field.text = chosen
+
+        self._context.push_screen(screen, take)
+
+    def _first_folder(self, text: str) -> Path:
+        """Return the folder of a field's file, or that of the pictures."""
+        try:
+            return parse_typed_path(text).parent if text.strip() else self._pictures_folder
+        except PathTextError:
+            return self._pictures_folder
+
+    @property
+    def _pictures_folder(self) -> Path:
+        return self._context.backend.pictures.folder

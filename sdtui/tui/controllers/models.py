@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from textual.message_pump import MessagePump
@@ -12,6 +12,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.tui.background import run_in_background
 from sdtui.tui.context import AppContext
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
+from sdtui.tui.fields import file_problems
 from sdtui.tui.messages import ModelKnown
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.widgets.top_bar import TopBar
@@ -83,20 +84,36 @@ class ModelController:
         """Show the model's native values, count its tokens, and load it ahead of its first job."""
         if known.model != self._model:
             return
+        problem = known.problem
+        is_unusable = problem is not None and known.description is None
+        self._panes.parameters.show_disk_problem(
+            "model", known.model, problem.what if problem and is_unusable else ""
+        )
         for pane in self._panes.prompts:
             pane.use_counters(known.counters)
         if known.description is not None:
             self._panes.parameters.use_native(known.description.native)
             self._preload(known.model)
-        if known.problem:
-            self._context.notify(known.problem, severity="warning")
+        if problem is not None:
+            self._context.notify(str(problem), severity="warning")
+
+    def find_problems(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Return what is wrong with the files and the model that a form names: field → message.
+        Not for the app's thread."""
+        from sdtui.tui.model_offers import model_problem
+
+        problems = file_problems(texts)
+        problem = model_problem(self._context.backend.models, texts["model"])
+        if problem is not None:
+            problems["model"] = problem.what
+        return problems
 
     def _preload(self, model: str) -> None:
         texts = self._panes.parameters.texts
         dtype, memory_mode = DType(texts["dtype"]), MemoryMode(texts["memory_mode"])
         self._context.backend.jobs.load(model, dtype, memory_mode)
 
-    async def choose(self) -> None:
+    def choose(self) -> None:
         """Let the user choose a model, or download one."""
         from sdtui.tui.screens.models import ModelScreen
 
@@ -110,7 +127,9 @@ class ModelController:
             DType(texts["dtype"]),
             self.downloads,
         )
-        chosen = await self._context.push_screen_wait(self._dialog)
+        self._context.push_screen(self._dialog, self._take)
+
+    def _take(self, chosen: str | None) -> None:
         self._dialog = None
         if chosen is not None:
             self._panes.parameters.fill({"model": chosen})
@@ -138,8 +157,11 @@ def describe(model: str, models: Models) -> ModelKnown:
     """Return the description of a model before it is loaded. Not for the app's thread."""
     try:
         source = models.find(model)
-        counters = models.token_counters(source)
         description = models.describe(source)
     except SdtuiError as error:
-        return ModelKnown(model, problem=str(error))
+        return ModelKnown(model, problem=error)
+    try:
+        counters = models.token_counters(source)
+    except SdtuiError as error:
+        return ModelKnown(model, description=description, problem=error)
     return ModelKnown(model, counters, description)

@@ -14,10 +14,11 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from sdtui.core.text import one_line
+from sdtui.core.text import end_of, one_line
 from sdtui.requests.request import random_seed
+from sdtui.tui.background import run_on_thread
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.fields import FormField, form_fields, problems_of, usual_sizes
+from sdtui.tui.fields import FormField, file_problems, form_fields, problems_of, usual_sizes
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.widgets.form_fields import (
     ChoiceField,
@@ -30,6 +31,9 @@ from sdtui.tui.widgets.form_fields import (
 
 if TYPE_CHECKING:
     from sdtui.models import NativeValues
+
+_MOST_LINES = 6
+"""Lines of a problem; more would push the fields away."""
 
 
 class ParametersPane(Pane):
@@ -64,6 +68,11 @@ class ParametersPane(Pane):
                 self.fields[other].add_class("-second")
         self.last_seed: int | None = None
         self._problems: dict[str, str] = {}
+        self._disk_problems: dict[str, tuple[str, str]] = {}
+        """Field → the text that was checked, and what is wrong with the file or model that it
+        names."""
+        self._checked_files: dict[str, str] | None = None
+        """The texts of the fields for files that were checked last."""
         self._is_checked = False
 
     def compose(self) -> ComposeResult:
@@ -118,6 +127,13 @@ class ParametersPane(Pane):
             self.screen.set_focus(wrong)
         return wrong is not None
 
+    def show_disk_problem(self, name: str, text: str, problem: str) -> None:
+        """Show what is wrong with the file or model that a field names, as long as it has this
+        text; "" if nothing is."""
+        self._disk_problems[name] = (text, problem)
+        if self._is_checked:
+            self._show_problems()
+
     @on(FieldChanged)
     def _field_changed(self, event: FieldChanged) -> None:
         event.stop()
@@ -125,8 +141,30 @@ class ParametersPane(Pane):
             self._show_problems()
         self.post_message(self.Changed())
 
+    def _check_files(self) -> None:
+        """Check the files that the form names on another thread, if others are named than before:
+        they may be on a slow disk."""
+        files = {
+            name: field.text for name, field in self.fields.items() if isinstance(field, PathField)
+        }
+        if files != self._checked_files:
+            self._checked_files = files
+            self.run_worker(self._show_file_problems(files), group="files", exclusive=True)
+
+    async def _show_file_problems(self, files: Mapping[str, str]) -> None:
+        problems = await run_on_thread(lambda: file_problems(files))
+        for name, text in files.items():
+            self.show_disk_problem(name, text, problems.get(name, ""))
+
     def _show_problems(self) -> None:
-        problems = problems_of(self.texts)
+        self._check_files()
+        texts = self.texts
+        disk = {
+            name: problem
+            for name, (text, problem) in self._disk_problems.items()
+            if problem and text == texts[name]
+        }
+        problems = problems_of(texts, disk)
         if problems == self._problems or not self.is_attached:  # or the app is ending
             return
         self._problems = problems
@@ -140,10 +178,12 @@ class ParametersPane(Pane):
                 self.fields[name].set_class(wrong, "-wrong")
                 if wrong:
                     label = f"{self.fields[name].spec.label}: " if len(row) > 1 else ""
-                    text = f"↑ {label}{one_line(problems[name])}"
+                    text, height = _fitted(
+                        f"↑ {label}{one_line(problems[name])}", form.content_size.width - 1
+                    )
                     problem = Static(Content(text), classes="problem")
                     # By itself it would be as high as it is in one of the two columns.
-                    problem.styles.height = len(wrap(text, max(1, form.content_size.width - 1)))
+                    problem.styles.height = height
                     form.mount(problem, after=below)
                     below = problem
 
@@ -179,6 +219,17 @@ class ParametersPane(Pane):
         field = self._focused_field
         if isinstance(field, ChoiceField):
             field.text = field.spec.default
+
+
+def _fitted(text: str, width: int) -> tuple[str, int]:
+    """Return a problem and its height: of long paths the end, and of a long text its beginning and
+    its end, where the reason is."""
+    columns = max(1, width)
+    short = " ".join(end_of(word, columns) for word in text.split())
+    lines = wrap(short, columns)
+    if len(lines) <= _MOST_LINES:
+        return short, len(lines)
+    return "\n".join([lines[0], "…", *lines[2 - _MOST_LINES :]]), _MOST_LINES
 
 
 def _control(spec: FormField) -> TextField | ChoiceField:

@@ -20,7 +20,7 @@ from sdtui.core.enums import EventLevel
 from sdtui.core.errors import SdtuiError
 from sdtui.core.files import write_atomic
 from sdtui.core.runtime import resume_garbage_collection
-from sdtui.tui.background import run_in_background
+from sdtui.tui.background import run_in_background, wait_briefly
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
@@ -158,15 +158,15 @@ class MainScreen(Screen[None]):
 
     # Keys
 
-    def action_generate(self) -> None:
-        self.generation.generate()
+    async def action_generate(self) -> None:
+        check = self.generation.check_and_generate(self.generation.texts, self.models.find_problems)
+        await wait_briefly(self.run_worker(check))
 
     def action_editor(self) -> None:
         self.generation.edit_prompt()
 
-    @work
-    async def action_models(self) -> None:
-        await self.models.choose()
+    def action_models(self) -> None:
+        self.models.choose()
 
     def action_cancel(self) -> None:
         self.queue.stop_current(after_picture=False)
@@ -232,7 +232,7 @@ class MainScreen(Screen[None]):
         if event.field == "model":
             self.action_models()
         else:
-            self.run_worker(self.generation.choose_value(event.field))
+            self.generation.choose_value(event.field)
 
     @on(ParametersPane.Changed)
     def _parameters_changed(self) -> None:
@@ -321,6 +321,7 @@ def import_parts() -> PartsImported:
     import sdtui.jobs
     import sdtui.models
     import sdtui.tui.event_presenter
+    import sdtui.tui.screens.commands
     import sdtui.tui.screens.files
     import sdtui.tui.screens.help
     import sdtui.tui.screens.jump

@@ -2,121 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.binding import BindingType
 from textual.content import Content
-from textual.message import Message
-from textual.widgets import Static
+from textual.widgets import Input, Static
+from textual.worker import Worker
 
-from sdtui.core.enums import DType, MemoryMode
-from sdtui.core.errors import SdtuiError
+from sdtui.core.enums import DType
+from sdtui.core.ranking import SearchText, ranked
 from sdtui.core.text import end_of, one_line
-from sdtui.core.units import data_size
 from sdtui.jobs import Models
-from sdtui.models import (
-    MemoryBudget,
-    ModelDescription,
-    ModelFit,
-    ModelSource,
-    SourceKind,
-    model_fit,
-    native_size,
-)
-from sdtui.tui.background import run_in_background
+from sdtui.models import MemoryBudget
+from sdtui.tui.background import run_on_thread, wait_briefly
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.downloads import DownloadEnded, Downloads
-from sdtui.tui.messages import message
+from sdtui.tui.model_offers import Offer, find_offers, model_problem, typed_offer
 from sdtui.tui.screens.search_dialog import SearchDialog
-from sdtui.tui.styles import ThemeColour, theme_style
+from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.virtual_list import VirtualList
-
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_KINDS = {SourceKind.FOLDER: "folder", SourceKind.FILE: "file", SourceKind.HUB: "hub cache"}
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A model in the list."""
-
-    name: str
-    summary: str
-    """Text in its line."""
-    details: str
-    """Text below the list."""
-    verdict: ThemeColour = "muted"
-    installed: bool = True
-
-
-@message
-class OffersFound(Message):
-    """The installed models were described."""
-
-    offers: tuple[Offer, ...]
-
-
-def find_offers(models: Models, budget: MemoryBudget | None, dtype: DType) -> OffersFound:
-    """Return every installed model with its memory use relative to the free memory."""
-    return OffersFound(
-        tuple(_offer(models, source, budget, dtype) for source in models.installed())
-    )
-
-
-def _offer(models: Models, source: ModelSource, budget: MemoryBudget | None, dtype: DType) -> Offer:
-    try:
-        description = models.describe(source)
-    except SdtuiError as error:
-        return Offer(source.name, "can't be used", str(error), "error")
-    if description is None:
-        return _downloadable(source.name)
-    count = _count(sum(description.parameters.values()))
-    about = f"{_KINDS[source.kind]} {source.path}"
-    facts = f"{description.family}, {count} parameters"
-    if budget is None:
-        return Offer(source.name, f"{description.family:<6} {count:>7}", f"{facts}; {about}")
-    return _judged(
-        Offer(source.name, "", about),
-        description,
-        model_fit(description, budget, budget.free, dtype),
-        budget,
-    )
-
-
-def _judged(
-    offer: Offer, description: ModelDescription, fit: ModelFit, budget: MemoryBudget
-) -> Offer:
-    """Return the offer with a verdict on its memory."""
-    count = _count(sum(description.parameters.values()))
-    width, height = native_size(description)
-    size = f"{width}×{height}"
-    against = f"needs {data_size(fit.bytes)} of {data_size(budget.free)} free for {size}"
-    words, verdict = _verdict(fit, budget)
-    return replace(
-        offer,
-        summary=f"{description.family:<6} {count:>7} {data_size(fit.bytes):>9} {words[0]}",
-        details=f"{description.family}, {count} parameters; {against}: {words[1]}. {offer.details}",
-        verdict=verdict,
-    )
-
-
-def _verdict(fit: ModelFit, budget: MemoryBudget) -> tuple[tuple[str, str], ThemeColour]:
-    if not fit.fits:
-        return ("✗", "too much, it will be tried in leaner ways"), "error"
-    if fit.mode is MemoryMode.FULL:
-        return ("✓", "fits whole" if budget.on_gpu else "fits"), "success"
-    return ("~", f"fits with {fit.mode.value.replace('_', ' ')}, which is slower"), "warning"
-
-
-def _downloadable(name: str) -> Offer:
-    return Offer(name, "not downloaded", "Enter downloads it from the hub.", installed=False)
-
-
-def _count(parameters: int) -> str:
-    return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:,.0f} M"
 
 
 class OfferLines(VirtualList[Offer]):
@@ -152,6 +59,9 @@ class ModelScreen(SearchDialog):
         self._dtype = dtype
         self._downloads = downloads
         self._offers: tuple[Offer, ...] = ()
+        self._looking: Worker[None] | None = None
+        self._chooses_when_found = False
+        """True if the user pressed enter before the models were listed."""
         self.choices = OfferLines()
         self.details = Static(Content("Looking…"), classes="details")
         self.status = Static("", classes="status")
@@ -166,46 +76,87 @@ class ModelScreen(SearchDialog):
         self.show_download()
 
     def _look(self) -> None:
-        models, budget, dtype = self._models, self._budget, self._dtype
-        run_in_background(self, lambda: find_offers(models, budget, dtype))
+        self._looking = self.run_worker(self._find_offers(), group="looking", exclusive=True)
 
-    @on(OffersFound)
-    def _found(self, event: OffersFound) -> None:
-        self._offers = event.offers
+    async def _find_offers(self) -> None:
+        find = partial(find_offers, self._models, self._budget, self._dtype)
+        self._offers = await run_on_thread(find)
         self.narrow()
-        names = [offer.name for offer in self.choices.items]
-        if self._current in names:
-            self.choices.cursor = names.index(self._current)
+        if self._chooses_when_found:
+            self._chooses_when_found = False
+            self.call_later(self.action_choose)
 
-    def narrow(self) -> None:
-        """List the models that match the filter, and the filter itself if it may be a hub id."""
-        offers = [
-            offer for offer in self._offers if self.lets_through(f"{offer.name} {offer.summary}")
-        ]
-        typed = self.filter.value.strip()
-        if _HUB_ID.fullmatch(typed) and typed not in [offer.name for offer in offers]:
-            offers.append(_downloadable(typed))
-        self.choices.show_items(offers)
-        self._show_details()
+    @on(Input.Changed)
+    def _forget_refusal(self) -> None:
+        self.show_download()
+
+    def matches(self, query: str) -> list[Offer]:
+        """Return the models that match, and the one that the query itself names."""
+        offers = list(self._offers)
+        typed = typed_offer(query)
+        if typed is not None and typed.name not in [offer.name for offer in offers]:
+            offers.append(typed)
+            query = typed.name
+        return ranked(query, offers, lambda offer: SearchText(offer.name, offer.summary))
+
+    def key_of(self, item: Offer) -> str:
+        return item.name
+
+    def first_place(self, query: str) -> int:
+        """Begin on the form's model."""
+        names = [offer.name for offer in self.choices.items]
+        return names.index(self._current) if not query and self._current in names else 0
 
     @on(VirtualList.Highlighted)
     def _show_details(self) -> None:
         offer = self.choices.selected
+        is_looking = self._looking is not None and not self._looking.is_finished
         nothing = "Nothing of that name is installed; owner/name downloads it from the hub."
-        self.details.update(Content(one_line(offer.details if offer else nothing)))
+        text = offer.details if offer else "Looking…" if is_looking else nothing
+        self.details.update(Content(one_line(text)))
 
-    def action_choose(self) -> None:
-        """Choose the model with the cursor; download it first if necessary."""
-        offer = self.choices.selected
-        if offer is None:
-            return
-        if offer.installed:
-            self.answer(offer.name)
+    async def action_choose(self) -> None:
+        """Choose the model with the cursor, once the models are listed."""
+        if self._looking is not None and self._looking.is_running:
+            await wait_briefly(self._looking)
+        if self._looking is not None and self._looking.is_running:
+            self._chooses_when_found = True
+        else:
+            await super().action_choose()
+
+    async def choose(self, item: Offer) -> None:
+        """Choose a model; download it first if necessary."""
+        if item.problem:
+            self._refuse(item.name, item.problem)
+        elif item.installed:
+            await wait_briefly(self.run_worker(self._check_and_answer(item.name)))
         elif self._downloads.hub_id:
             self.notify(f"{self._downloads.hub_id} is being downloaded; one at a time.")
         else:
-            self._downloads.start(offer.name)
+            self._downloads.start(item.name)
             self.show_download()
+
+    async def _check_and_answer(self, name: str) -> None:
+        """Choose a model unless it can't be used, or not any more."""
+        problem = await run_on_thread(partial(model_problem, self._models, name))
+        if problem is not None:
+            self._refuse(name, str(problem))
+            self._look()
+        elif not self.answer(name):
+            # Another screen covers the dialog.
+            self._show_status(f"{name} can be chosen.")
+
+    def _refuse(self, name: str, problem: str) -> None:
+        """Say why a model can't be chosen. The form keeps its own."""
+        selected = self.choices.selected
+        is_seen = selected is not None and selected.problem == problem
+        reason = f"{name} can't be used." if is_seen else problem
+        kept = f"{self._current} stays chosen." if self._current != name else ""
+        self._show_status(f"{reason} {kept}".rstrip(), is_wrong=True)
+
+    def _show_status(self, text: str, *, is_wrong: bool = False) -> None:
+        self.status.set_class(is_wrong, "-wrong")
+        self.status.update(Content(one_line(text)))
 
     def action_cancel_download(self) -> None:
         self._downloads.cancel()
@@ -214,20 +165,21 @@ class ModelScreen(SearchDialog):
     def show_download(self) -> None:
         """Show the download's progress."""
         now = self._downloads
-        keys = "enter  choose      esc  back"
+        self.status.set_class(False, "-wrong")
         if now.hub_id:
             self.status.update(
                 Content(f"↓ {now.hub_id}  {now.status}\nctrl+x  cancel      esc  back, it goes on")
             )
         else:
-            self.status.update(Content(keys))
+            self.status.update(Content("enter  choose      esc  back"))
 
     def download_ended(self, event: DownloadEnded) -> None:
         """Choose the downloaded model, or show why it couldn't be downloaded."""
         if event.problem or event.cancelled:
             text = event.problem or "The download was cancelled; whole files are kept."
-            self.status.update(Content(one_line(text)))
-        elif not self.answer(event.hub_id):
-            # Another screen covers the dialog.
-            self.status.update(Content(f"{event.hub_id} is downloaded and can be chosen."))
+            self._show_status(text, is_wrong=bool(event.problem))
+        elif self.app.screen is self:
+            self.run_worker(self._check_and_answer(event.hub_id))
+        else:
+            self._show_status(f"{event.hub_id} is downloaded and can be chosen.")
             self._look()

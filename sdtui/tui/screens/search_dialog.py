@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -14,15 +14,22 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
+from sdtui.core.ranking import SearchText, ranked
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.screens.dialogs import Dialog
 from sdtui.tui.widgets.line_input import LineInput
 from sdtui.tui.widgets.virtual_list import VirtualList
 
+NOTHING_FOUND = "Nothing was found."
 
-class SearchDialog(Dialog[str | None]):
-    """Subclasses filter the list (`narrow`) and choose from it (`action_choose`)."""
+
+class SearchDialog(Dialog[Any]):
+    """Subclasses search the list (`matches`) and choose from it (`choose`).
+
+    When the filter changes, the cursor goes to the best match. When the list changes by itself, it
+    stays on its item.
+    """
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("choose")
@@ -33,6 +40,8 @@ class SearchDialog(Dialog[str | None]):
         super().__init__()
         self._title = title
         self.filter = LineInput(placeholder=placeholder)
+        self._listed_for: str | None = None
+        """The filter's text when the list was last searched; None before the first time."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -list") as box:
@@ -47,25 +56,58 @@ class SearchDialog(Dialog[str | None]):
 
     def on_mount(self) -> None:
         self.filter.focus()
+        self.narrow()
+
+    def matches(self, query: str) -> Sequence[Any]:
+        """Return the items that match what was typed, best first."""
+        raise NotImplementedError
+
+    def key_of(self, item: Any) -> object:
+        """Return what an item is recognised by after the list has changed."""
+        return item
+
+    def first_place(self, query: str) -> int:
+        """Return the line for the cursor when the filter has changed."""
+        return 0
+
+    async def choose(self, item: Any) -> None:
+        """Called with the item that the user chose."""
+        raise NotImplementedError
+
+    def begin_anew(self) -> None:
+        """Put the cursor on the best match when the list is searched next."""
+        self._listed_for = None
 
     def narrow(self) -> None:
         """List the items that match the filter."""
-        raise NotImplementedError
+        query, before = self.filter.value, self.choices.selected
+        is_new = query != self._listed_for
+        self._listed_for = query
+        items = self.matches(query)
+        keys = [self.key_of(item) for item in items]
+        before_key = None if is_new or before is None else self.key_of(before)
+        self.choices.show_items(items)
+        is_there = before_key in keys
+        self.choices.move_to(keys.index(before_key) if is_there else self.first_place(query))
 
-    def lets_through(self, text: str) -> bool:
-        """True if every word of the filter is in `text`."""
-        return all(word in text.casefold() for word in self.filter.value.casefold().split())
-
-    def action_choose(self) -> None:
-        raise NotImplementedError
+    async def action_choose(self) -> None:
+        """Choose the item with the cursor, which is that of the filter's present text."""
+        if self.filter.value != self._listed_for:
+            self.narrow()
+        item = self.choices.selected
+        if item is None:
+            self.notify(NOTHING_FOUND, timeout=3)
+        else:
+            await self.choose(item)
 
     @on(Input.Changed)
-    def _filtered(self) -> None:
-        self.narrow()
+    def _filter_changed(self) -> None:
+        if self.filter.value != self._listed_for:
+            self.narrow()
 
     @on(VirtualList.Clicked)
-    def _clicked(self) -> None:
-        self.action_choose()
+    async def _clicked(self) -> None:
+        await self.action_choose()
 
     def action_close(self) -> None:
         self.answer(None)
@@ -88,11 +130,16 @@ class Choices(VirtualList[str]):
 
     def __init__(self, empty_name: str) -> None:
         super().__init__()
-        self.empty = "Nothing was found."
-        self._empty_name = empty_name
+        self.empty = NOTHING_FOUND
+        self.empty_name = empty_name
 
     def item_text(self, item: str, width: int) -> Text:
-        return Text(one_line(item) or self._empty_name)
+        return Text(one_line(item) or self.empty_name)
+
+
+def no_other_spelling(text: str) -> str | None:
+    """Say that a text is no other spelling of a choice."""
+    return None
 
 
 class ChooseScreen(SearchDialog):
@@ -101,23 +148,32 @@ class ChooseScreen(SearchDialog):
     choices: Choices
 
     def __init__(
-        self, title: str, names: Sequence[str], current: str = "", empty_name: str = "auto"
+        self,
+        title: str,
+        names: Sequence[str],
+        current: str = "",
+        empty_name: str = "auto",
+        spelling: Callable[[str], str | None] = no_other_spelling,
     ) -> None:
+        """`spelling` returns the name that a text is another spelling of, if there is one."""
         super().__init__(title, "type to narrow down")
         self.names = [*names]
         self._current = current
+        self._spelling = spelling
         self.choices = Choices(empty_name)
 
-    def on_mount(self) -> None:
-        self.narrow()
-        if self._current in self.choices.items:
-            self.choices.cursor = self.choices.items.index(self._current)
+    def matches(self, query: str) -> list[str]:
+        found = ranked(query, self.names, self._search_text)
+        meant = self._spelling(query)
+        return [meant, *(name for name in found if name != meant)] if meant in self.names else found
 
-    def narrow(self) -> None:
-        """List the names that match the filter."""
-        self.choices.show_items([name for name in self.names if self.lets_through(name)])
+    def _search_text(self, name: str) -> SearchText:
+        return SearchText(name or self.choices.empty_name)
 
-    def action_choose(self) -> None:
-        name = self.choices.selected
-        if name is not None:
-            self.answer(name)
+    def first_place(self, query: str) -> int:
+        """Begin on the current name."""
+        items = self.choices.items
+        return items.index(self._current) if not query.strip() and self._current in items else 0
+
+    async def choose(self, item: str) -> None:
+        self.answer(item)

@@ -17,6 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from sdtui.core.text import one_line
+from sdtui.core.typed_paths import PathTextError, parse_typed_paths, typed_text
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.fields import FormField
 from sdtui.tui.messages import message
@@ -80,7 +81,7 @@ class TextField(LineInput, FieldWidget):
 
 
 class NumberField(TextField):
-    """A number. Letters are keys here, not text."""
+    """A number. Some letters are keys here, not text."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("number")
 
@@ -98,7 +99,10 @@ class NumberField(TextField):
         return super().check_consume_key(key, character)
 
     def refuses(self, event: events.Key) -> bool:
-        return event.is_printable and (event.character or "") not in _NUMBER_CHARACTERS
+        """Leave a letter that is a key to its action. Others are text, and wrong: if they were left
+        out, 1e3 would become 13."""
+        is_digit = (event.character or "") in _NUMBER_CHARACTERS
+        return event.is_printable and not is_digit and event.key in self.screen.active_bindings
 
     def action_increase(self) -> None:
         self._step(1)
@@ -114,7 +118,7 @@ class NumberField(TextField):
         self.cursor_position = len(self.value)
 
 
-_NUMBER_CHARACTERS = "0123456789.-"
+_NUMBER_CHARACTERS = "0123456789.,-"
 
 
 class PathField(TextField):
@@ -129,6 +133,21 @@ class PathField(TextField):
 
     def on_resize(self) -> None:
         self._show_end()
+
+    def paste(self, text: str) -> None:
+        """Take the place of the old path, if files were dropped onto the field."""
+        try:
+            paths = parse_typed_paths(text)
+        except PathTextError:  # the form says why
+            self.value = ""
+            paths = []
+        if not paths or not paths[0].is_absolute():
+            super().paste(text)
+            return
+        self.value = typed_text(paths[0])
+        self.action_end()
+        if len(paths) > 1:
+            self.notify(f"{len(paths)} files were dropped; {paths[0].name} is taken.")
 
     def _show_end(self) -> None:
         if not self.has_focus:

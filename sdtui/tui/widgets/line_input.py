@@ -18,5 +18,9 @@ class LineInput(KeyInput):
         super().__init__(value, placeholder=placeholder, compact=True, select_on_focus=False, id=id)
         self.cursor_blink = False
 
+    def paste(self, text: str) -> None:
+        """Insert a pasted text on one line, without the line break that ends it."""
+        super().paste(" ".join(line for line in text.splitlines() if line))
+
     def drawn_text(self) -> Text:
         return Text(escape_same_width(self.value), no_wrap=True, overflow="ignore", end="")

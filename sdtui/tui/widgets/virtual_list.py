@@ -108,6 +108,13 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
         self.cursor = self.validate_cursor(self.cursor)
         self.refresh()
 
+    def move_to(self, line: int) -> None:
+        """Put the cursor on a line, which may hold another item than before."""
+        if line == self.cursor:
+            self.watch_cursor()
+        else:
+            self.cursor = line
+
     def watch_cursor(self) -> None:
         self.show_cursor_line()
         self.refresh()

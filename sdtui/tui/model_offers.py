@@ -1,0 +1,124 @@
+"""The models to choose from: installed ones, and those that a text names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.errors import SdtuiError
+from sdtui.core.typed_paths import PathTextError, parse_typed_path
+from sdtui.core.units import data_size
+from sdtui.jobs import Models
+from sdtui.models import (
+    MemoryBudget,
+    ModelDescription,
+    ModelFit,
+    ModelSource,
+    SourceKind,
+    model_fit,
+    native_size,
+)
+from sdtui.tui.styles import ThemeColour
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_KINDS = {SourceKind.FOLDER: "folder", SourceKind.FILE: "file", SourceKind.HUB: "hub cache"}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model in the list."""
+
+    name: str
+    summary: str
+    """Text in its line."""
+    details: str
+    """Text below the list."""
+    verdict: ThemeColour = "muted"
+    installed: bool = True
+    problem: str = ""
+    """Why the model can't be used; "" if it can."""
+
+
+def find_offers(models: Models, budget: MemoryBudget | None, dtype: DType) -> tuple[Offer, ...]:
+    """Return every installed model with its memory use relative to the free memory."""
+    return tuple(_offer(models, source, budget, dtype) for source in models.installed())
+
+
+def model_problem(models: Models, name: str) -> SdtuiError | None:
+    """Return why a model can't be used, or None if it can. Reads the disk."""
+    try:
+        models.describe(models.find(name))
+    except SdtuiError as error:
+        return error
+    return None
+
+
+def _offer(models: Models, source: ModelSource, budget: MemoryBudget | None, dtype: DType) -> Offer:
+    try:
+        description = models.describe(source)
+    except SdtuiError as error:
+        problem = str(error)
+        return Offer(source.name, "can't be used", problem, "error", problem=problem)
+    if description is None:
+        return _downloadable(source.name)
+    count = _count(sum(description.parameters.values()))
+    about = f"{_KINDS[source.kind]} {source.path}"
+    facts = f"{description.family}, {count} parameters"
+    if budget is None:
+        return Offer(source.name, f"{description.family:<6} {count:>7}", f"{facts}; {about}")
+    return _judged(
+        Offer(source.name, "", about),
+        description,
+        model_fit(description, budget, budget.free, dtype),
+        budget,
+    )
+
+
+def _judged(
+    offer: Offer, description: ModelDescription, fit: ModelFit, budget: MemoryBudget
+) -> Offer:
+    """Return the offer with a verdict on its memory."""
+    count = _count(sum(description.parameters.values()))
+    width, height = native_size(description)
+    size = f"{width}×{height}"
+    against = f"needs {data_size(fit.bytes)} of {data_size(budget.free)} free for {size}"
+    words, verdict = _verdict(fit, budget)
+    return replace(
+        offer,
+        summary=f"{description.family:<6} {count:>7} {data_size(fit.bytes):>9} {words[0]}",
+        details=f"{description.family}, {count} parameters; {against}: {words[1]}. {offer.details}",
+        verdict=verdict,
+    )
+
+
+def _verdict(fit: ModelFit, budget: MemoryBudget) -> tuple[tuple[str, str], ThemeColour]:
+    if not fit.fits:
+        return ("✗", "too much, it will be tried in leaner ways"), "error"
+    if fit.mode is MemoryMode.FULL:
+        return ("✓", "fits whole" if budget.on_gpu else "fits"), "success"
+    return ("~", f"fits with {fit.mode.value.replace('_', ' ')}, which is slower"), "warning"
+
+
+def _downloadable(name: str) -> Offer:
+    return Offer(name, "not downloaded", "Enter downloads it from the hub.", installed=False)
+
+
+def typed_offer(query: str) -> Offer | None:
+    """Return the model that a text names by itself: a hub id or an absolute path."""
+    typed = query.strip()
+    if _HUB_ID.fullmatch(typed):
+        return _downloadable(typed)
+    try:
+        path = parse_typed_path(typed) if typed else Path()
+    except PathTextError as error:
+        problem = f"{typed} {error}."
+        return Offer(typed, "can't be used", problem, "error", problem=problem)
+    if path.is_absolute():
+        return Offer(str(path), "path", "Enter takes the model at this path.")
+    return None
+
+
+def _count(parameters: int) -> str:
+    return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:,.0f} M"

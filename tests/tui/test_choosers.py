@@ -1,0 +1,274 @@
+"""What enter takes in the dialogs with a list."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from sdtui.models import ModelSource
+from sdtui.tui import model_offers
+from sdtui.tui.screens.commands import CommandScreen, ThemeScreen
+from sdtui.tui.screens.models import ModelScreen
+from sdtui.tui.screens.search_dialog import NOTHING_FOUND, ChooseScreen
+from tests.support.app_harness import AppHarness, running
+from tests.support.keyboard import key_event
+from tests.support.model_files import checkpoint, safetensors, sd1_folder
+
+
+async def open_samplers(harness: AppHarness, current: str = "") -> ChooseScreen:
+    field = harness.panes.parameters.fields["sampler"]
+    field.text = current
+    field.focus()
+    await harness.press("enter")
+    screen = harness.app.screen
+    assert isinstance(screen, ChooseScreen)
+    return screen
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ("euler", "Euler"),
+        ("euler a", "Euler a"),
+        ("dpm++ 2m k", "DPM++ 2M Karras"),
+        ("DDIM", "DDIM"),
+        ("auto", ""),
+    ],
+)
+async def test_enter_takes_the_best_match(harness: AppHarness, typed: str, taken: str) -> None:
+    async with running(harness):
+        await open_samplers(harness, "DPM++ 2M")
+        await harness.write(typed)
+        await harness.press("enter")
+        assert harness.texts["sampler"] == taken
+        assert harness.at_main
+
+
+async def test_cursor_begins_at_the_current_choice_and_returns_to_it(harness: AppHarness) -> None:
+    async with running(harness):
+        screen = await open_samplers(harness, "Heun Karras")
+        assert screen.choices.selected == "Heun Karras"
+        await harness.write("d")
+        assert screen.choices.selected == "DPM++ 2M"
+        await harness.press("backspace")
+        assert screen.choices.selected == "Heun Karras"
+
+
+async def test_other_spelling_of_a_choice_comes_first(harness: AppHarness) -> None:
+    async with running(harness):
+        screen = ChooseScreen(
+            "T", ["a", "bee"], spelling=lambda text: "bee" if text == "2" else None
+        )
+        harness.app.push_screen(screen)
+        await harness.settled()
+        await harness.write("2")
+        assert screen.choices.items == ["bee"]
+
+
+async def test_keys_pressed_at_once_choose_what_was_typed(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.panes.parameters.fields["sampler"].focus()
+        for name in ("enter", *"euler a", "enter"):
+            event = key_event(name)
+            event.set_sender(harness.app)
+            harness.app.post_message(event)
+        await harness.until(lambda: harness.at_main and harness.texts["sampler"] == "Euler a")
+
+
+async def test_enter_goes_by_the_text_even_if_the_list_is_older(harness: AppHarness) -> None:
+    async with running(harness):
+        screen = await open_samplers(harness)
+        with screen.filter.prevent(type(screen.filter).Changed):
+            screen.filter.value = "heun"
+        await harness.press("enter")
+        assert harness.texts["sampler"] == "Heun"
+
+
+async def test_enter_with_nothing_found_says_so(harness: AppHarness) -> None:
+    async with running(harness):
+        screen = await open_samplers(harness, "Heun")
+        await harness.write("zzz")
+        await harness.press("enter")
+        assert harness.app.screen is screen
+        assert NOTHING_FOUND in harness.notifications()
+        await harness.press("escape")
+        assert harness.texts["sampler"] == "Heun"
+
+
+async def test_palette_runs_the_best_match(harness: AppHarness) -> None:
+    async with running(harness):
+        await harness.press("ctrl+p")
+        screen = harness.app.screen
+        assert isinstance(screen, CommandScreen)
+        await harness.write("star")
+        assert screen.choices.items[0].title.startswith("History: Star · ")
+        await harness.press(*["backspace"] * 4, *"jump", "enter")
+        await harness.until(lambda: type(harness.app.screen).__name__ == "JumpScreen")
+
+
+async def test_themes_are_seen_before_one_is_chosen(harness: AppHarness) -> None:
+    async with running(harness):
+        before = harness.app.theme
+        harness.app.search_themes()
+        await harness.settled()
+        assert isinstance(harness.app.screen, ThemeScreen)
+        await harness.write("textual-l")
+        assert harness.app.theme == "textual-light"
+        await harness.press("escape")
+        assert harness.app.theme == before
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    sd1_folder(folder / "tiny-sd")
+    sd1_folder(folder / "tiny-sdxl")
+    safetensors(folder / "junk.safetensors", {"lora": (1,)})
+    (folder / "old.ckpt").write_bytes(b"pickle")
+    (folder / "index-only").mkdir()
+    index = (folder / "tiny-sd" / "model_index.json").read_text()
+    (folder / "index-only" / "model_index.json").write_text(index)
+    return folder
+
+
+@pytest.fixture
+def with_models(tmp_path: Path, models: Path) -> AppHarness:
+    """An app with two models and three that can't be used."""
+    return AppHarness(tmp_path, model_folders=(models,))
+
+
+async def open_models(harness: AppHarness) -> ModelScreen:
+    await harness.press("ctrl+l")
+    screen = harness.app.screen
+    assert isinstance(screen, ModelScreen)
+    return screen
+
+
+async def test_typed_model_is_taken_and_not_a_longer_one(with_models: AppHarness) -> None:
+    async with running(with_models):
+        screen = await open_models(with_models)
+        await with_models.press("down", "down")
+        await with_models.write("tiny-sd")
+        assert [each.name for each in screen.choices.items] == ["tiny-sd", "tiny-sdxl"]
+        await with_models.press("enter")
+        await with_models.until(lambda: with_models.texts["model"] == "tiny-sd")
+
+
+async def test_cursor_stays_on_its_model_when_more_are_found(
+    with_models: AppHarness, models: Path
+) -> None:
+    async with running(with_models):
+        screen = await open_models(with_models)
+        await with_models.write("tiny")
+        await with_models.press("down")
+        sd1_folder(models / "tiny-a")
+        screen._look()
+        await with_models.until(lambda: len(screen.choices.items) == 3)
+        assert screen.choices.selected is not None
+        assert screen.choices.selected.name == "tiny-sdxl"
+
+
+async def test_enter_before_the_models_are_listed_takes_the_typed_one(
+    with_models: AppHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_list = threading.Event()
+    installed = with_models.backend.models.installed
+
+    def wait_and_list() -> list[ModelSource]:
+        may_list.wait(30)
+        return installed()
+
+    monkeypatch.setattr(with_models.backend.models, "installed", wait_and_list)
+    async with running(with_models):
+        for name in ("ctrl+l", *"tiny-sdxl", "enter"):
+            event = key_event(name)
+            event.set_sender(with_models.app)
+            with_models.app.post_message(event)
+        timer = threading.Timer(0.6, may_list.set)
+        timer.start()
+        await with_models.until(lambda: with_models.texts["model"] == "tiny-sdxl")
+        assert with_models.at_main
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("junk", "holds no Stable Diffusion"),
+        ("old.ckpt", "pickle file"),
+        ("index-only", "the part unet is missing"),
+        ("/nowhere/x.safetensors", "there is no file"),
+        ("'/nowhere/a b.safetensors'", "there is no file or folder /nowhere/a b.safetensors"),
+        (r"C:\models\x.safetensors", "is a path of Windows"),
+    ],
+)
+async def test_unusable_model_is_refused_with_the_reason(
+    with_models: AppHarness, typed: str, reason: str
+) -> None:
+    async with running(with_models):
+        screen = await open_models(with_models)
+        screen.filter.value = typed
+        await with_models.settled()
+        await with_models.press("enter")
+        assert reason in f"{screen.details.render()} {screen.status.render()}"
+        assert "pocket stays chosen" in str(screen.status.render())
+        assert screen.status.has_class("-wrong")
+        await with_models.press("escape")
+        assert with_models.texts["model"] == "pocket"
+
+
+async def test_model_that_broke_since_it_was_listed_is_refused(
+    with_models: AppHarness, models: Path
+) -> None:
+    async with running(with_models):
+        screen = await open_models(with_models)
+        await with_models.write("tiny-sdxl")
+        for weights in (models / "tiny-sdxl" / "unet").iterdir():
+            weights.unlink()
+        await with_models.press("enter")
+        assert "the part unet is missing" in str(screen.status.render())
+        assert screen.choices.items[0].problem
+
+
+async def test_path_of_a_model_is_taken(with_models: AppHarness, tmp_path: Path) -> None:
+    path = safetensors(tmp_path / "my models" / "a b.safetensors", checkpoint("sd1"))
+    async with running(with_models):
+        screen = await open_models(with_models)
+        screen.filter.value = f"'{path}' "
+        await with_models.settled()
+        await with_models.press("enter")
+        await with_models.until(lambda: with_models.texts["model"] == str(path))
+
+
+async def test_model_removed_meanwhile_is_not_queued(with_models: AppHarness, models: Path) -> None:
+    async with running(with_models):
+        form = with_models.panes.parameters
+        with_models.fill_form("a cat", model="tiny-sd")
+        await with_models.until(lambda: form.texts["model"] == "tiny-sd")
+        (models / "tiny-sd" / "model_index.json").unlink()
+        await with_models.press("ctrl+g")
+        assert not with_models.queue.jobs()
+        assert 'no model "tiny-sd"' in str(form.query_one(".problem").render())
+        assert form.fields["model"].has_focus
+        form.fields["model"].text = "pocket"
+        await with_models.settled()
+        assert not form.query(".problem")
+
+
+async def test_unusable_model_of_the_settings_is_shown_in_the_form(
+    tmp_path: Path, models: Path
+) -> None:
+    harness = AppHarness(tmp_path, model="junk", model_folders=(models,))
+    async with running(harness):
+        problem = harness.panes.parameters.query_one(".problem")
+        assert "holds no Stable Diffusion" in str(problem.render())
+        assert harness.panes.parameters.fields["model"].has_class("-wrong")
+
+
+def test_typed_hub_id_is_offered_and_a_name_is_not() -> None:
+    offer = model_offers.typed_offer(" owner/name ")
+    assert offer is not None
+    assert (offer.name, offer.installed) == ("owner/name", False)
+    assert model_offers.typed_offer("name") is None
+    assert model_offers.typed_offer(" ") is None
