@@ -128,3 +128,20 @@ def test_pipeline_has_its_own_vae_again_after_a_failed_call(
     assert result.error is None
     assert loaded.pipeline.vae is vae
     assert isinstance(vae, torch.nn.Module)
+
+
+@pytest.mark.parametrize("name", ["sd3", "z_image", "qwen_image", "flux2_klein"])
+def test_picture_from_an_init_image_is_the_same_alone_and_in_a_batch(
+    shared_engine: StableDiffusionEngine, models: Path, tmp_path: Path, name: str
+) -> None:
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "init.png")
+    request = make_request(
+        _saved(make_tiny(name), models / name),
+        init_image=tmp_path / "init.png",
+        strength=0.6,
+        **{**_VALUES, "num_inference_steps": 4},
+    )
+    batch = generate(shared_engine, request.changed(num_images_per_prompt=2)).images
+    alone = [generate(shared_engine, request.changed(seed=seed)).images[0] for seed in (7, 8)]
+    pairs = zip(batch, alone, strict=True)
+    assert all(difference(*pair) <= 2 for pair in pairs)

@@ -152,10 +152,11 @@ def _request_arguments(batch: Batch, defaults: dict[str, Any]) -> dict[str, Any]
         # Without a negative prompt the pipeline doesn't guide at all.
         arguments["negative_prompt"] = request.negative_prompt or " "
     if batch.pass_.start is not None:
-        arguments |= {
-            "image": batch.pass_.start.image(request),
-            "strength": batch.pass_.strength,
-        }
+        image = batch.pass_.start.image(request)
+        # From one image for all, only the first generator would be used to encode it. Where there
+        # is no strength, several images would be several references.
+        images = [image] * len(batch.seeds) if "strength" in defaults else image
+        arguments |= {"image": images, "strength": batch.pass_.strength}
     return {**arguments, **batch.arguments}
 
 
