@@ -15,6 +15,7 @@ import torch
 from diffusers import FirstBlockCacheConfig
 
 from sdtui.core.enums import Speed
+from sdtui.core.text import one_line
 from sdtui.engine.device import Device
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.speed.deepcache import DeepCache, has_deep_blocks
@@ -49,6 +50,9 @@ class SpeedUps:
 
 
 COMPILED = "compiled blocks"
+_CACHE_FAILS = ("Flux2Transformer2DModel",)
+"""Denoisers with which diffusers 0.42 turns its cache on, and fails in the first step."""
+
 Part = Callable[[Any, Device], PresetOutcome]
 """Turns on one optimisation of a pipeline, if supported."""
 
@@ -114,9 +118,15 @@ def cached_features(pipeline: Any, _: Device, *, interval: int, threshold: float
         name = f"deep features for {interval} steps"
         return PresetOutcome(name, reuse=DeepCache(denoiser, interval))
     name = f"first-block cache {threshold:g}"
+    kind = type(denoiser).__name__
     if not hasattr(denoiser, "enable_cache"):
-        return PresetOutcome(name, f"{type(denoiser).__name__} has no feature cache")
-    denoiser.enable_cache(FirstBlockCacheConfig(threshold=threshold))
+        return PresetOutcome(name, f"{kind} has no feature cache")
+    if kind in _CACHE_FAILS:
+        return PresetOutcome(name, f"diffusers' cache fails with {kind}")
+    try:
+        denoiser.enable_cache(FirstBlockCacheConfig(threshold=threshold))
+    except ValueError as error:  # its blocks are unknown to the cache
+        return PresetOutcome(name, one_line(str(error)))
     return PresetOutcome(name)
 
 
