@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NO_TERMINAL = 'sdtui needs a terminal here; without one use: sdtui generate "a prompt"'
 _DUMB_TERMINAL = (
     'sdtui can\'t draw in a terminal of the kind "dumb". If it is another, set TERM, as in: '
-    "TERM=xterm-256color sdtui"
+    'TERM=xterm-256color sdtui; else use: sdtui generate "a prompt"'
 )
 _KILLED = "sdtui was killed. The next start has the form, and offers to go on with the queue."
 _ANSWER_SECONDS, _ANSWER_SECONDS_OVER_SSH = 0.3, 1.0

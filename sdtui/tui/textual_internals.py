@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -96,12 +97,20 @@ class AdaptableDriver(LinuxDriver):
         self._draws = False
         super().stop_application_mode()
 
+    def _sigtstp_application(self, *_: object) -> None:
+        """Give the terminal back, unless that was done already, and stop."""
+        if self._draws:
+            super()._sigtstp_application()
+        else:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
     def _sigcont_application(self, *_: object) -> None:
-        """Resume. After SIGSTOP, which no program can handle, the modes are those of the shell."""
-        if self._auto_restart and self._draws:
+        """Go on. After SIGSTOP, which no program can handle, the modes are those of the shell."""
+        if self._draws:
             self.suspend_application_mode()
             self._must_signal_resume = True
-        super()._sigcont_application()
+        if self._must_signal_resume:
+            self.resume_application_mode()
 
     def _get_terminal_size(self) -> tuple[int, int]:
         with suppress(OSError):

@@ -98,11 +98,12 @@ class InputParser(KeyParser):
         if is_written_with_alt(sequence):
             sequence, alt = sequence[1], True
         for event in super().key_events(sequence, alt):
-            if alt and event.is_printable and not event.key.startswith("alt+"):
-                event.key = f"alt+{event.key}"
             if event.key.startswith("alt+"):
-                event.character = None
-            yield event
+                yield events.Key(event.key, None)
+            elif alt and event.is_printable:
+                yield events.Key(f"alt+{event.key}", None)
+            else:
+                yield event
 
 
 def _is_plausible(sequence: str) -> bool:
