@@ -99,6 +99,16 @@ def test_of_a_reply_cut_behind_its_escape_only_that_is_a_key(reply: str, pause: 
     assert received.typed == ["escape"]
 
 
+@pytest.mark.parametrize("sequence", ["\x1b[I", "\x1b[O", "\x1b[A", "\x1b[3~", "\x1bOP"])
+@pytest.mark.parametrize("pause", [0.3, 20.0])
+def test_rest_of_a_key_or_of_a_report_of_the_focus_is_no_text(sequence: str, pause: float) -> None:
+    received = Input()
+    received.send(sequence[0], pause)
+    received.send(sequence[1:] + "\x1b[3~", pause)
+    received.send("x", 1)
+    assert received.typed == ["escape", "delete", "x"]
+
+
 @pytest.mark.parametrize("pause", [0.0, 0.09, 0.5])
 @pytest.mark.parametrize("reply", REPLIES)
 def test_reply_letter_by_letter_is_no_text(reply: str, pause: float) -> None:

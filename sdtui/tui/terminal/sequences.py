@@ -38,6 +38,8 @@ _COMPLETE = re.compile(
 _STRINGS = "]PX^_"
 _REPLY = re.compile(rf"\x1b(?:{_REPLY_CSI}[@-~]|{_REPLY_STRING}(?:\x07|{_STRING_END}))")
 _REPLY_PART = re.compile(rf"\x1b(?:{_REPLY_CSI}|{_REPLY_STRING})")
+_SHORT = re.compile(r"\x1b(?:\[(?:[A-DFHIOZ]|[0-9]{1,2}[~^$@])|O[A-DFHP-S])(?=\x1b|$)")
+"""A report of the focus, or a key. Nobody types its rest at once."""
 _DOUBTFUL = re.compile(
     r"\x1b(?:\[(?:[0-9:]*|M.{0,2}|\[)|\][0-9]*|P[0-9;]*[$+!>]?|_(?:G[a-zA-Z]?)?|O|)", re.DOTALL
 )
@@ -102,7 +104,7 @@ class SequenceReader:
             if self._pasted is not None:
                 buffer, pieces = self._paste(buffer, self._pasted)
             elif self._yielded:
-                buffer, pieces = self._rest(buffer), []
+                buffer, pieces = self._rest(buffer, interrupted), []
             else:
                 buffer, pieces = self._next(buffer, interrupted)
                 interrupted = interrupted and not pieces
@@ -150,7 +152,7 @@ class SequenceReader:
         assert typed is not None  # it matches an escape
         return buffer[typed.end() :], _typed(typed.group())
 
-    def _rest(self, buffer: str) -> str:
+    def _rest(self, buffer: str, interrupted: bool) -> str:
         """Return what remains of the input after the rest of a sequence that has been yielded."""
         before, self._yielded = self._yielded, ""
         sequence = before + buffer
@@ -159,6 +161,8 @@ class SequenceReader:
             return sequence[len(_PASTE_BEGIN) :]
         if reply := _REPLY.match(sequence):
             return sequence[reply.end() :]
+        if (short := _SHORT.match(sequence)) and not interrupted:
+            return sequence[short.end() :]
         if self._received < self._whole_from and _may_go_on(sequence):
             self._held, self._yielded = buffer, before
             self._whole_from = self._received + self._wait(sequence)
