@@ -17,6 +17,7 @@ EVIL = [
     "\x1b[31mred\x1b[0m \x1b]0;owned\x07 [[blurry]], [/red] (cat:1.2)",
     "\x1b]2;x ddd nice picture that is far longer than any sequence of the terminal",
     "\x1b[31m d",
+    "\x9b31m \x9d0;owned\x9c d",
     "\x1b",
     "ends in \x1b[20",
     "\x1b[201 \x1b[200~\x11",

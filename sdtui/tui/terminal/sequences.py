@@ -10,9 +10,8 @@ from enum import Enum, auto
 
 _ESCAPE = "\x1b"
 _PASTE_BEGIN, _PASTE_END = "\x1b[200~", "\x1b[201~"
-_C1 = re.compile("[\x8f\x90\x98\x9b\x9d\x9e\x9f]")
-"""The controls of one character that begin a sequence, as an escape and a letter do (ECMA-48,
-5.3)."""
+_BEGIN = re.compile("[\x1b\x8f\x90\x98\x9b\x9d\x9e\x9f]")
+"""An escape, or one of the controls that stand for an escape and a letter (ECMA-48, 5.3)."""
 
 _BODY = r"[^\x00-\x1f\x7f\x9c]*"
 _STRING_END = r"(?:\x1b\\|\x9c)"
@@ -132,11 +131,13 @@ class SequenceReader:
 
     def _next(self, buffer: str, interrupted: bool) -> tuple[str, list[Piece]]:
         """Return what remains after the first piece, and the piece, if it isn't left out."""
-        buffer = _C1.sub(lambda found: _ESCAPE + chr(ord(found[0]) - 0x40), buffer, count=1)
-        at = buffer.find(_ESCAPE)
-        if at:
-            end = len(buffer) if at < 0 else at
-            return buffer[end:], [Piece(Kind.TEXT, buffer[:end])]
+        begin = _BEGIN.search(buffer)
+        if begin is None:
+            return "", [Piece(Kind.TEXT, buffer)]
+        if at := begin.start():
+            return buffer[at:], [Piece(Kind.TEXT, buffer[:at])]
+        if buffer[0] != _ESCAPE:
+            buffer = _ESCAPE + chr(ord(buffer[0]) - 0x40) + buffer[1:]
         if buffer.startswith(_PASTE_BEGIN):
             self._pasted = []
             return buffer[len(_PASTE_BEGIN) :], []
