@@ -9,27 +9,36 @@ from rich.color import Color, ColorSystem
 
 from sdtui.tui.images.halfcell import SHOWN_BITS, Pixels, pixels_of, resized
 
-_SYSTEMS = {"256": ColorSystem.EIGHT_BIT, "standard": ColorSystem.STANDARD}
-_NUMBERS = {ColorSystem.EIGHT_BIT: range(16, 256), ColorSystem.STANDARD: range(16)}
-"""The colours that a picture may have. Of 256 the first 16 differ between terminals."""
-
 Palette = tuple[tuple[int, int, int], ...]
 """RGB of each colour."""
+
+_STANDARD: Palette = tuple(
+    (bright + 170 * red, bright + 170 * green, bright + 170 * blue)
+    for bright in (0, 85)
+    for blue in (0, 1)
+    for green in (0, 1)
+    for red in (0, 1)
+)
+"""The 16 colours of the first PCs, which Rich takes for a terminal's."""
+_OF_256 = range(16, 256)
+"""The numbers of the colours that are the same in all terminals."""
 
 
 @cache
 def palette_of(colour_system: str | None) -> Palette:
     """Return the colours of a system (Rich's name) that Rich writes as they are; none if it has
     more than 256, or isn't known."""
-    system = _SYSTEMS.get(colour_system or "")
-    if system is None:
+    if colour_system == "standard":
+        return _STANDARD
+    if colour_system != "256":
         return ()
-    colours = {number: Color.from_ansi(number).get_truecolor() for number in _NUMBERS[system]}
+    colours = {number: Color.from_ansi(number).get_truecolor() for number in _OF_256}
     low = SHOWN_BITS & 255
     return tuple(
         rgb
         for number, rgb in colours.items()
-        if Color.from_rgb(*(part & low for part in rgb)).downgrade(system).number == number
+        if Color.from_rgb(*(part & low for part in rgb)).downgrade(ColorSystem.EIGHT_BIT).number
+        == number
     )
 
 
