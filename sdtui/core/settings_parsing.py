@@ -66,10 +66,11 @@ def device(value: object) -> str:
 
 
 def one_of(choices: type[_Choice]) -> Callable[[object], _Choice]:
-    """A parser for the values of an enumeration."""
+    """A parser for the values of an enumeration; numbers need no quotes."""
 
     def read(value: object) -> _Choice:
-        match = next((each for each in choices if each == value), None)
+        name = str(value) if type(value) is int else value
+        match = next((each for each in choices if each == name), None)
         if match is None:
             raise WrongValueError(f"{_quoted(value)} is not one of {', '.join(choices)}")
         return match

@@ -11,6 +11,7 @@ from rich.color import Color, ColorSystem
 from rich.segment import Segment
 
 from sdtui.core.enums import Colours
+from sdtui.core.settings import load_settings
 from sdtui.tui.images.dithering import dithered, palette_of
 from sdtui.tui.images.halfcell import Pixels, draw
 from sdtui.tui.terminal.colours import colours_before_asking
@@ -122,6 +123,13 @@ def test_doctor_says_why_there_are_few_colours(tmp_path: Path) -> None:
         report = json.loads(terminal.sent[terminal.sent.index(b"{") :].decode())
         assert report["terminal"]["colours"].startswith(colours)
         assert ("24bit" in report["terminal"]["colours"]) == (colours != "true colour")
+
+
+@pytest.mark.parametrize("line", ["colours = 256", 'colours = "256"'])
+def test_numbers_of_colours_need_no_quotes(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(line)
+    assert load_settings(file, {}).colours is Colours.EIGHT_BIT
 
 
 def test_no_color_counts_most(monkeypatch: pytest.MonkeyPatch) -> None:
