@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,30 @@ def test_colours_of_the_app(
     assert colour in terminal.sent
     for other in {b"38;2;", b"38;5;"} - {colour}:
         assert other not in terminal.sent.replace(b"\x1b[48;2;1;2;3m", b"")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "colour"),
+    [
+        ("echo bpaste,RGB,title", b"38;2;"),
+        ("echo bpaste,title", b"38;5;"),
+        ("exit 1", b"38;5;"),
+        ("sleep 30", b"38;5;"),
+    ],
+)
+def test_tmux_is_asked_for_its_colours(script: str, colour: bytes, tmp_path: Path) -> None:
+    tmux = tmp_path / "bin" / "tmux"
+    tmux.parent.mkdir()
+    tmux.write_text(f"#!/bin/sh\n{script}\n")
+    tmux.chmod(0o755)
+    inside = {"TMUX": "/tmp/tmux,1,0", "TERM": "tmux-256color", "SDTUI_IMAGE_PROTOCOL": "auto"}
+    path = f"{tmux.parent}:{os.environ['PATH']}"
+    terminal = colour_app(tmp_path, inside | {"PATH": path}, LAST)
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+    assert colour in terminal.sent
+    assert b"\x1b_" not in terminal.sent  # tmux takes it for a title
 
 
 @pytest.mark.slow
