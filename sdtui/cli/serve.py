@@ -114,7 +114,7 @@ _KEY = "SDTUI_API_KEY"
 )
 @click.option(
     "--policy",
-    type=click.Choice(Policy),
+    type=click.Choice([each.value for each in Policy]),
     help="What may be done when memory runs out. [native API: as configured, others: strict]",
 )
 @click.option(
@@ -141,7 +141,7 @@ def serve(
     job_timeout: float | None,
     stall_timeout: float,
     keep: tuple[str, ...],
-    policy: Policy | None,
+    policy: str | None,
     allow_downloads: bool,
 ) -> int:
     """Serve pictures over HTTP: the native API, A1111's and OpenAI's, and metrics.
@@ -162,7 +162,7 @@ def serve(
     if model is not None:
         settings = replace(settings, model=model)
     if policy is not None:
-        settings = replace(settings, policy=policy)
+        settings = replace(settings, policy=Policy(policy))
     open_models(settings).find(settings.model)  # a wrong name is reported at once
     options = options_class(
         host=host,
@@ -182,7 +182,7 @@ def serve(
         job_timeout=job_timeout,
         stall_timeout=stall_timeout,
         keep=parse_keep(keep),
-        compatible_policy=policy or Policy.STRICT,
+        compatible_policy=Policy(policy or Policy.STRICT),
         allow_downloads=allow_downloads,
     )
 

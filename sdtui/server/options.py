@@ -86,6 +86,12 @@ class ServerOptions:
         self._check_addresses()
         if not math.isfinite(self.grace):
             raise SettingsError("the grace must be a number of seconds", "Give one with --grace")
+        for name, seconds in (
+            ("--job-timeout", self.job_timeout),
+            ("--stall-timeout", self.stall_timeout),
+        ):
+            if seconds is not None and math.isnan(seconds):
+                raise SettingsError(f"{name} must be a number of seconds", "Give one like 600")
         if not PREFIX.fullmatch(self.root_path):
             raise SettingsError(
                 f'"{self.root_path}" is not the prefix of a path',

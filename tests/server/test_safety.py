@@ -255,6 +255,14 @@ def test_allowed_hosts_are_names(name: str) -> None:
         (["--queue", "0"], 2, "--queue"),
         (["--grace", "nan"], 2, "number of seconds"),
         (["--host", "a..b", "--no-auth"], 2, "can't be used"),
+        (["--job-timeout", "nan"], 2, "number of seconds"),
+        (["--stall-timeout", "nan"], 2, "number of seconds"),
+        (["--stall-timeout", "0"], 2, "--stall-timeout"),
+        (["--keep", "30"], 2, "--keep"),
+        (["--keep", "none", "--keep", "3d"], 2, "--keep"),
+        (["--policy", "anything"], 2, "keep"),
+        (["--policy", "keep", "--grace", "nan"], 2, "number of seconds"),
+        (["--client-jobs", "0"], 2, "--client-jobs"),
     ],
 )
 def test_serve_refuses_unsafe_options(
