@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, dataclass_transform
 
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from textual.widgets import TextArea
+
     from sdtui.core.errors import SdtuiError
     from sdtui.models import ModelDescription, TokenCounter
     from sdtui.monitor import Sample
@@ -26,6 +29,16 @@ def message(kind: type[_Kind]) -> type[_Kind]:
 
 class PartsImported(Message):
     """The modules that aren't needed until the window is visible are imported."""
+
+
+@message
+class PathPasted(Message):
+    """The path of a file was pasted into a prompt."""
+
+    editor: TextArea
+    path: Path
+    text: str
+    """The whole prompt after that."""
 
 
 @message

@@ -183,6 +183,14 @@ class KeyTextArea(TextArea):
     async def after_key(self, event: events.Key) -> None:
         """Called after Textual has handled a key."""
 
+    def after_paste(self, pasted: str) -> None:
+        """Called after Textual has inserted a pasted text."""
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        await super()._on_paste(event)
+        self.after_paste(event.text)
+
     async def _on_key(self, event: events.Key) -> None:
         await super()._on_key(event)
         await self.after_key(event)

@@ -161,3 +161,37 @@ async def test_picker_explains_a_path_of_windows(harness: AppHarness, folder: Pa
         assert "write /mnt/c/a.png" in screen.choices.empty
         await harness.press(*["backspace"] * 8)
         assert screen.choices.items == ["../", "a b.png", "it's.png", "text.png"]
+
+
+async def test_picture_dropped_onto_the_prompt_is_the_init_image(
+    harness: AppHarness, folder: Path
+) -> None:
+    async with running(harness):
+        harness.panes.prompt.text = "a cat"
+        await paste(harness, f"'{folder}/a b.png' ")
+        assert harness.texts["prompt"] == "a cat"
+        assert harness.texts["init_image"] == str(folder / "a b.png")
+        assert "a b.png is the init image now" in harness.notifications()[-1]
+        await harness.press("ctrl+y")
+        assert harness.texts["prompt"] == f"a cat'{folder}/a b.png' "
+        assert harness.texts["init_image"] == str(folder / "a b.png")
+
+
+@pytest.mark.parametrize(
+    ("pasted", "init_image"),
+    [
+        ("{0}/a b.png", "/another.png"),
+        ("{0}/text.png", ""),
+        ("{0}/none.png", ""),
+        ("like {0}/a b.png", ""),
+        ("'{0}/a b.png' '{0}/c.jfif'", ""),
+    ],
+)
+async def test_other_texts_stay_in_the_prompt(
+    harness: AppHarness, folder: Path, pasted: str, init_image: str
+) -> None:
+    async with running(harness):
+        harness.fill_form("", init_image=init_image)
+        await paste(harness, pasted.format(folder))
+        assert harness.texts["prompt"] == pasted.format(folder)
+        assert harness.texts["init_image"] == init_image

@@ -13,7 +13,8 @@ from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
 from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
 from sdtui.tui.background import run_on_thread
 from sdtui.tui.context import AppContext
-from sdtui.tui.fields import form_texts, label_of, parse_form
+from sdtui.tui.fields import form_texts, label_of, parse_form, picture_problem
+from sdtui.tui.messages import PathPasted
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.widgets.form_fields import ChoiceField
 from sdtui.tui.window_layout import WindowLayout
@@ -76,6 +77,20 @@ class GenerationController:
         """Start the next picture from this one."""
         self._panes.parameters.fill({"init_image": typed_text(Path(path))})
         self._layout.show_tab("create")
+
+    async def take_pasted_picture(self, pasted: PathPasted) -> None:
+        """Make a picture whose path was pasted into a prompt the init image, if there is none, and
+        take the path out of the prompt."""
+        if await run_on_thread(partial(picture_problem, pasted.path)):
+            return
+        parameters, editor = self._panes.parameters, pasted.editor
+        if editor.text == pasted.text and not parameters.texts["init_image"].strip():
+            editor.undo()
+            parameters.fill({"init_image": typed_text(pasted.path)})
+            self._context.notify(
+                f"{pasted.path.name} is the init image now. Ctrl+y in the prompt brings its path "
+                "back as text."
+            )
 
     async def check_and_generate(
         self, texts: Mapping[str, str], find_problems: Callable[[Mapping[str, str]], dict[str, str]]

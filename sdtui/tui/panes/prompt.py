@@ -14,8 +14,9 @@ from textual.reactive import reactive
 from textual.widgets import TextArea
 
 from sdtui.core.text import escape_same_width
+from sdtui.core.typed_paths import PathTextError, parse_typed_paths
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.messages import message
+from sdtui.tui.messages import PathPasted, message
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.textual_internals import KeyTextArea
 
@@ -86,6 +87,15 @@ class PromptEditor(KeyTextArea):
             event.stop()
             event.prevent_default()
             await self.run_action(_OWN_KEYS[event.key])
+
+    def after_paste(self, pasted: str) -> None:
+        """Post the path of a dropped file, which may be meant as init image."""
+        try:
+            paths = parse_typed_paths(pasted)
+        except PathTextError:
+            return
+        if len(paths) == 1 and paths[0].is_absolute():
+            self.post_message(PathPasted(self, paths[0], self.text))
 
     def action_cursor_up(self, select: bool = False) -> None:
         if not select and self._at_upper_edge and self._place < len(self.earlier_prompts):

@@ -30,7 +30,14 @@ from sdtui.tui.controllers.queue import QueueController
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress
 from sdtui.tui.images.welcome import welcome
 from sdtui.tui.job_progress import LogLine
-from sdtui.tui.messages import HistoryRead, ModelKnown, PartsImported, Sampled, ValueOpened
+from sdtui.tui.messages import (
+    HistoryRead,
+    ModelKnown,
+    PartsImported,
+    PathPasted,
+    Sampled,
+    ValueOpened,
+)
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.history import HistoryPane
 from sdtui.tui.panes.log import LogPane
@@ -233,6 +240,10 @@ class MainScreen(Screen[None]):
             self.action_models()
         else:
             self.generation.choose_value(event.field)
+
+    @on(PathPasted)
+    def _path_pasted(self, event: PathPasted) -> None:
+        self.run_worker(self.generation.take_pasted_picture(event))
 
     @on(ParametersPane.Changed)
     def _parameters_changed(self) -> None:
