@@ -6,9 +6,10 @@ import unicodedata
 
 from rich.cells import cell_len
 
+from sdtui.core.text import encodable
+
 _PAIRS = (
-    "←< ↑^ →> ↓v ▲^ ▼v ◀< ▶> ▸> ▾v ▴^ ◂< ✓v ✔v ✗x ✘x ■# □- ●* ○o ◌o ◆+ ◇+ ★* ☆* ·. …. ×x °' •* "
-    "–- —- ‘' ’' “\" ”\" "
+    "←< ↑^ →> ↓v ▲^ ▼v ◀< ▶> ▸> ▾v ▴^ ◂< ✓v ✔v ✗x ✘x ■# □- ●* ○o ◌o ◆+ ◇+ ★* ☆* …. °' "
     "▁_ ▂. ▃. ▄: ▅: ▆= ▇* █# ▀# ▔~ ▏| ▎| ▍| ▌| ▋| ▊# ▉# ▐| ▕| ░. ▒: ▓#"
 )
 _SIGNS = {pair[0]: pair[1] for pair in _PAIRS.split()}
@@ -32,8 +33,7 @@ class Substitutes(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        is_sign = character in _SIGNS or code in _FRAMES
-        encoding = self._signs if is_sign else self._encoding
+        encoding = self._encoding if character.isalnum() else self._signs
         found = next(each for each in _candidates(character) if _is_in(encoding, each))
         self[code] = found
         return found
@@ -77,6 +77,5 @@ def _ascii(character: str) -> str:
         return signs.pop() if len(signs) == 1 else "+"
     if known := _SIGNS.get(character):
         return known
-    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    cells = cell_len(character)
-    return plain if len(plain) == cells and plain.isprintable() else "?" * cells
+    plain, cells = encodable(character, "ascii"), cell_len(character)
+    return plain if len(plain) == cells else "?" * cells
