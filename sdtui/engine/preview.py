@@ -7,8 +7,8 @@ then mixed into red, green and blue at one pixel per latent.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -40,13 +40,55 @@ class LatentToRGB:
         """`factors`: (latent channels + 1) x 3; the last row is the offset."""
         self._factors = factors.float().cpu()
 
-    def __call__(self, latents: Tensor) -> tuple[int, int, bytes]:
-        """Return width, height and RGB bytes for latents of shape C x H x W."""
-        channels = latents.shape[0]
-        flat = latents.float().cpu().reshape(channels, -1).T
+    def __call__(self, latents: Tensor) -> Tensor:
+        """Return the pixels of latents of shape C x H x W: H x W x 3, uint8, on the latents'
+        device."""
+        # Kept on the device from the first preview on.
+        self._factors = self._factors.to(latents.device, non_blocking=True)
+        channels, height, width = latents.shape
+        flat = latents.float().reshape(channels, -1).T
         rgb = torch.addmm(self._factors[channels], flat, self._factors[:channels])
         pixels = rgb.add(1).mul(127.5).clamp(0, 255).to(torch.uint8)
-        return latents.shape[2], latents.shape[1], bytes(pixels.numpy())
+        return pixels.reshape(height, width, 3)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """Pixels that are being copied to main memory."""
+
+    step: int
+    pixels: Tensor
+    done: torch.cuda.Event | None
+    """Recorded behind the copy; None if the copy was finished at once."""
+
+
+class PreviewCopies:
+    """Brings previews to main memory without waiting for the device: a preview is returned once its
+    copy has finished, and those that come meanwhile are left out."""
+
+    def __init__(self) -> None:
+        self._copy: _Copy | None = None
+
+    def start(self, step: int, pixels: Tensor) -> None:
+        """Start to copy the preview of a step, H x W x 3, unless another is being copied."""
+        if self._copy is not None:
+            return
+        if pixels.device.type != "cuda":
+            self._copy = _Copy(step, pixels.cpu(), None)
+            return
+        target = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
+        target.copy_(pixels, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record(torch.cuda.current_stream(pixels.device))
+        self._copy = _Copy(step, target, done)
+
+    def finished(self) -> tuple[int, Tensor] | None:
+        """Return the step and the pixels of the copy that has finished, or None."""
+        copy = self._copy
+        if copy is None or (copy.done is not None and not copy.done.query()):
+            return None
+        self._copy = None
+        return copy.step, copy.pixels
 
 
 def latent_to_rgb(family: str, vae: Any) -> LatentToRGB | None:
@@ -91,7 +133,7 @@ class X0Watcher:
 
     def __init__(self, scheduler_config: Mapping[str, Any], alphas_cumprod: Tensor) -> None:
         self._prediction_type = str(scheduler_config.get("prediction_type", "epsilon"))
-        self._alphas = alphas_cumprod.double().cpu()
+        self._log_alphas = alphas_cumprod.float().cpu().clamp(min=1e-12).log()
         self._guidance = 1.0
         self.x0: Tensor | None = None
 
@@ -110,23 +152,25 @@ class X0Watcher:
         prediction = predicted[:1]
         if self._guidance > 1 and half:
             prediction = prediction + self._guidance * (predicted[half : half + 1] - prediction)
-        alpha = self._alpha(float(timestep))
+        alpha = self._alpha(timestep, sample.device)
         self.x0 = self._estimate(sample[:1].float(), prediction.float(), alpha)[0]
 
-    def _alpha(self, timestep: float) -> float:
+    def _alpha(self, timestep: Tensor | float, device: torch.device) -> Tensor:
         """Return the product of the alphas at a timestep, interpolated logarithmically between
-        whole ones."""
-        last = len(self._alphas) - 1
-        low = min(max(int(timestep), 0), last)
-        high = min(low + 1, last)
-        share = min(max(timestep - low, 0.0), 1.0)
-        logs = self._alphas.clamp(min=1e-12).log()
-        return float((logs[low] * (1 - share) + logs[high] * share).exp())
+        whole ones. It is computed on the device, since reading the timestep would wait for it."""
+        logs = self._log_alphas = self._log_alphas.to(device, non_blocking=True)
+        last = len(logs) - 1
+        # 1 value, as indexing with a tensor without dimensions reads it.
+        position = torch.as_tensor(timestep, device=device).float().reshape(-1)[:1].clamp(0, last)
+        low = position.long()
+        high = (low + 1).clamp(max=last)
+        share = position - low
+        return (logs[low] * (1 - share) + logs[high] * share).exp()
 
-    def _estimate(self, sample: Tensor, prediction: Tensor, alpha: float) -> Tensor:
-        signal, noise = math.sqrt(alpha), math.sqrt(1 - alpha)
+    def _estimate(self, sample: Tensor, prediction: Tensor, alpha: Tensor) -> Tensor:
+        signal, noise = alpha.sqrt(), (1 - alpha).sqrt()
         if self._prediction_type == "v_prediction":
             return signal * sample - noise * prediction
         if self._prediction_type == "sample":
             return prediction
-        return (sample - noise * prediction) / max(signal, 1e-6)
+        return (sample - noise * prediction) / signal.clamp(min=1e-6)

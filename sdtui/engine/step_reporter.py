@@ -9,6 +9,7 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.engine.families.family import StepState
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.preview import PreviewCopies
 from sdtui.requests.events import Preview, Report, Step
 
 
@@ -43,6 +44,7 @@ class StepReporter:
         self._place = place
         self._report = report
         self._cancellation = cancellation
+        self._previews = PreviewCopies()
         self._began = self._last = time.perf_counter()
         self.steps = 0
         """The number of steps of this pass, known after the first."""
@@ -74,15 +76,19 @@ class StepReporter:
         self._preview(state, step)
 
     def _preview(self, state: StepState, step: int) -> None:
-        if state.x0 is None or self._model.to_rgb is None:
+        if state.x0 is not None and self._model.to_rgb is not None:
+            self._previews.start(step, self._model.to_rgb(state.x0))
+        finished = self._previews.finished()
+        if finished is None:
             return
-        width, height, rgb = self._model.to_rgb(state.x0)
+        of_step, pixels = finished
+        height, width, _ = pixels.shape
         self._report(
             Preview(
-                step=step,
+                step=of_step,
                 image_index=self._place.first_image,
                 width=width,
                 height=height,
-                rgb=rgb,
+                rgb=bytes(pixels.numpy()),
             )
         )

@@ -25,18 +25,24 @@ from transformers import (
 from tests.support.tiny_models import make_sd1, make_tokenizer
 
 
+def make_t5_tokenizer() -> T5Tokenizer:
+    """Return a T5 tokenizer in which every character is a token."""
+    vocabulary = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -1.0)]
+    vocabulary += [(chr(code), -2.0) for code in range(33, 127)]
+    return T5Tokenizer(vocab=vocabulary, extra_ids=0)
+
+
 def make_flux(folder: Path) -> Path:
     """Save a tiny Flux model to `folder`."""
     torch.manual_seed(0)
-    vocabulary = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -1.0)]
-    vocabulary += [(chr(code), -2.0) for code in range(33, 127)]
+    tokenizer = make_t5_tokenizer()
     small: dict[str, Any] = {
         "num_attention_heads": 2,
         "num_hidden_layers": 2,
         "intermediate_size": 37,
     }
     clip = CLIPTextConfig(hidden_size=32, projection_dim=32, vocab_size=514, **small)
-    t5 = T5Config(vocab_size=len(vocabulary), d_model=32, d_kv=8, d_ff=37, num_layers=2)
+    t5 = T5Config(vocab_size=len(tokenizer), d_model=32, d_kv=8, d_ff=37, num_layers=2)
     pipeline: Any = FluxPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(),
         vae=AutoencoderKL(
@@ -53,7 +59,7 @@ def make_flux(folder: Path) -> Path:
         text_encoder=CLIPTextModel(clip),
         tokenizer=make_tokenizer(),
         text_encoder_2=T5EncoderModel(t5),
-        tokenizer_2=T5Tokenizer(vocab=vocabulary, extra_ids=0),
+        tokenizer_2=tokenizer,
         transformer=FluxTransformer2DModel(
             patch_size=1,
             in_channels=16,

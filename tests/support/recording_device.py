@@ -1,0 +1,108 @@
+"""A stand-in for an accelerator that computes on the CPU and records every call that would make the
+program wait for it: reading a value, and copying from the device without `non_blocking`."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+
+RECORDED = torch.device("lazy")
+"""Torch knows this type of device and has no implementation for it."""
+
+_COPIES = ("aten::_to_copy", "aten::copy_")
+_READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::masked_select")
+
+
+class _OnDevice(torch.Tensor):
+    """A tensor that claims to be on RECORDED; `held` is the real one, on the CPU."""
+
+    held: torch.Tensor
+
+    @staticmethod
+    def of(held: torch.Tensor) -> _OnDevice:
+        """Return the tensor for a real one."""
+        tensor: _OnDevice = torch.Tensor._make_wrapper_subclass(
+            _OnDevice,
+            held.size(),
+            strides=held.stride(),
+            storage_offset=held.storage_offset(),
+            dtype=held.dtype,
+            device=RECORDED,
+            requires_grad=False,
+        )
+        tensor.held = held
+        return tensor
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, *_: Any) -> Any:  # type: ignore[override]
+        raise AssertionError(f"{func} was called outside of RecordingDevice")
+
+
+class RecordingDevice(TorchDispatchMode):
+    """Gives RECORDED a meaning as long as the context is open."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.waits: list[str] = []
+        """The calls that would wait, with the lines of the project and the libraries they come
+        from."""
+
+    def __torch_dispatch__(
+        self,
+        function: Any,
+        _: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        touched = [each for each in _flat((args, kwargs)) if isinstance(each, _OnDevice)]
+        target = kwargs.get("device")
+        is_created_there = target is not None and torch.device(target).type == RECORDED.type
+        if is_created_there:
+            kwargs["device"] = torch.device("cpu")
+        name = function.name()
+        leaves = target is not None and not is_created_there
+        crosses = bool(touched) == leaves and target is not None
+        if (touched or crosses) and self._waits(name, args, kwargs, crosses=crosses):
+            self.waits.append(f"{name} at {_origin()}")
+        result = function(*tree_map(_held, args), **tree_map(_held, kwargs))
+        if name == "aten::copy_" or name.endswith("_"):
+            return args[0]
+        stays = is_created_there or (bool(touched) and not leaves)
+        return tree_map(_wrapped, result) if stays else result
+
+    @staticmethod
+    def _waits(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], *, crosses: bool) -> bool:
+        if name in _READS:
+            return True
+        if name == "aten::_to_copy":
+            return crosses and not kwargs.get("non_blocking")
+        if name == "aten::copy_":
+            non_blocking = len(args) > 2 and args[2]
+            ends = [isinstance(each, _OnDevice) for each in args[:2]]
+            return ends[0] != ends[1] and not non_blocking
+        return False
+
+
+def _flat(values: Any) -> list[Any]:
+    found: list[Any] = []
+    tree_map(found.append, values)
+    return found
+
+
+def _held(value: Any) -> Any:
+    return value.held if isinstance(value, _OnDevice) else value
+
+
+def _wrapped(value: Any) -> Any:
+    return _OnDevice.of(value) if isinstance(value, torch.Tensor) else value
+
+
+def _origin() -> str:
+    frames = [each for each in traceback.extract_stack() if "/torch/" not in each.filename]
+    return " < ".join(f"{each.filename}:{each.lineno}" for each in reversed(frames[-5:-2]))
