@@ -84,26 +84,29 @@ class _Run:
 
     def _run_worker(self, deadline: float) -> bool:
         """Run one worker; returns True if another one should go on with what is left."""
-        begun = None
-        with tempfile.TemporaryFile("w+") as errors:
-            command = [sys.executable, "-m", "tests.gpu.worker", str(self.folder)]
-            command += ["--first", str(len(self.report.rows)), *(["--dry"] if self.dry else [])]
-            worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        command = [sys.executable, "-m", "tests.gpu.worker", str(self.folder)]
+        command += ["--first", str(len(self.report.rows)), *(["--dry"] if self.dry else [])]
+        pipe = subprocess.PIPE
+        with (
+            tempfile.TemporaryFile("w+") as errors,
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True) as worker,
+        ):
+            assert worker.stdout is not None
+            begun = None
             try:
-                assert worker.stdout is not None
                 for message in _messages(worker.stdout, deadline):
                     begun = message.get("begin", begun)
                     self._take(message)
-            finally:
-                ended = worker.poll() is not None or time.monotonic() < deadline
-                if not ended or sys.exc_info()[0] is not None:
-                    worker.kill()
-                worker.wait()
-            if not ended:
+            except BaseException:
+                worker.kill()
+                raise
+            if time.monotonic() >= deadline:
+                worker.kill()
                 return False
+            code = worker.wait()
             if begun == len(self.report.rows) or not self.names:
-                self._add_crash(worker.returncode, errors)
-        return bool(self.names)
+                self._add_crash(code, errors)
+        return True
 
     def _take(self, message: dict[str, Any]) -> None:
         if "checks" in message:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--dry", action="store_true")
     options = parser.parse_args()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # Libraries may print, too.
     messages = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -63,6 +65,12 @@ def main() -> None:
         if lost:
             sys.exit(1)
     context.close()
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the standard input, a pipe that only the parent can write to."""
+    sys.stdin.read()
+    os._exit(1)
 
 
 def _run(check: Check, context: Context) -> tuple[Row, bool]:

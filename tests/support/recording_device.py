@@ -39,7 +39,7 @@ class _OnDevice(torch.Tensor):
         return tensor
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, *_: Any) -> Any:  # type: ignore[override]
+    def __torch_dispatch__(cls, func: Any, *_: Any) -> Any:
         raise AssertionError(f"{func} was called outside of RecordingDevice")
 
 
