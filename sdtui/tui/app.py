@@ -246,6 +246,7 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         """Draw everything again, as after the process was stopped."""
         write_to_terminal(self, "\x1b[0m\x1b[2J")
         self.app_resume_signal.publish(self)
+        self.notify("The screen was drawn again.", timeout=2)
 
     def action_next_theme(self) -> None:
         names = [theme.name for theme in OWN_THEMES]
