@@ -108,7 +108,7 @@ def fit_factors(vae: Any, channels: int) -> Tensor:
     """Fit the linear map by least squares: smooth random latents against the VAE's pictures of
     them, averaged over the pixels of each latent. Shape (channels + 1) x 3."""
     generator = torch.Generator().manual_seed(0)
-    coarse = torch.randn((16, channels, 3, 3), generator=generator)
+    coarse = torch.randn((16, channels, 3, 3), generator=generator, dtype=torch.float32)
     latents = nn.functional.interpolate(coarse, size=(8, 8), mode="bilinear")
     parameter = next(vae.parameters())
     with torch.no_grad():
@@ -117,7 +117,7 @@ def fit_factors(vae: Any, channels: int) -> Tensor:
         ).sample
     small = nn.functional.adaptive_avg_pool2d(decoded.float().cpu().clamp(-1, 1), (8, 8))
     inputs = latents.permute(0, 2, 3, 1).reshape(-1, channels)
-    inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)
+    inputs = torch.cat([inputs, torch.ones(len(inputs), 1, dtype=torch.float32)], dim=1)
     targets = small.permute(0, 2, 3, 1).reshape(-1, 3)
     solution: Tensor = torch.linalg.lstsq(inputs, targets).solution
     return solution
