@@ -6,18 +6,20 @@ classes, but most custom nodes name their inputs like those of ComfyUI itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import PureWindowsPath
 from typing import Any
 
 from sdtui.core.errors import ImageError
 from sdtui.history.importers.comfyui_conditioning import Conditioning
 from sdtui.history.importers.comfyui_graph import Graph, link_of
-from sdtui.history.importers.comfyui_passes import Pass, passes
+from sdtui.history.importers.comfyui_passes import Pass, of_one_picture, passes
 from sdtui.history.importers.comfyui_workflow import graph_of
 from sdtui.history.importers.invokeai_graph import invokeai_nodes
 from sdtui.history.importers.json_settings import OTHER_NOISE, json_object
-from sdtui.history.importers.request_mapping import ToolSettings, guidance_of
+from sdtui.history.importers.request_mapping import CHECKPOINT_FILE, ToolSettings, guidance_of
 from sdtui.requests.request import REQUEST_FIELDS
 
 MAX_NODES = 2_000
@@ -29,6 +31,8 @@ _IGNORED = (
     *("CLIPSetLastLayer", "core_metadata", "l2i", "flux_vae_decode", "sd3_l2i"),
 )
 _WIDTH, _HEIGHT = ("width", "empty_latent_width"), ("height", "empty_latent_height")
+_PRESET = re.compile(r"resolution|aspect|ratio|size|dimension|preset", re.IGNORECASE)
+_SIZE = re.compile(r"(?<!\d)(\d{2,5})\s?[x×]\s?(\d{2,5})(?!\d)")
 _LATENTS = ("latent_image", "latent", "samples", "latents", "optional_latent", "noise")
 _CHECKPOINTS = ("ckpt_name", "unet_name", "base_ckpt_name", "gguf_name")
 _OTHER_CHECKPOINTS = ("model_name", "model_path", "checkpoint", "ckpt", "unet", "base_model")
@@ -37,6 +41,8 @@ _PIPES = ("pipe", "basic_pipe", "context", "base_ctx", "detailer_pipe", "sdxl_tu
 _MODEL_LINKS = ("model", "model1", "model_a", "model_0", "base_model", *_PIPES)
 _MERGED = ("model2", "model_b", "model3", "model_c", "model_1", "model_2", "model_3")
 _CLIP_LINKS = ("clip", "clip1", *_PIPES)
+_OFTEN_SAME = ("model", "prompt", "negative_prompt")
+"""What later passes mostly share with the first."""
 
 
 def comfyui(fields: Mapping[str, Any]) -> ToolSettings | None:
@@ -86,9 +92,9 @@ def _settings(source: str, nodes: Mapping[str, Any]) -> ToolSettings | None:
     values["guidance_scale"] = guidance_of(values["guidance_scale"], distilled)
     if all(value in (None, "") for value in values.values()):
         return None
-    schedule = first.text("scheduler")
+    schedule = first.name("Scheduler")
     unsupported = [
-        *(f"Pass {at}, {_summary(graph, each, loaders)}" for at, each in enumerate(found[1:], 2)),
+        *_later_passes(graph, found, conditioning, values),
         *conditioning.left_out,
         *dict.fromkeys(graph.not_followed),
         *_unused(graph),
@@ -98,36 +104,80 @@ def _settings(source: str, nodes: Mapping[str, Any]) -> ToolSettings | None:
     return ToolSettings(source, values, schedule, tuple(unsupported))
 
 
-def _summary(graph: Graph, sampler: Pass, first: Mapping[str, str]) -> str:
-    """A later pass and its settings, for the user."""
-    loaders = _loaders(graph, sampler)
-    model = next(iter(loaders.values()), None) if loaders != first else None
-    values = {**sampler.values(), "scheduler": sampler.text("scheduler"), "model": model}
-    settings = [
-        f"{REQUEST_FIELDS[name].spec.label if name in REQUEST_FIELDS else 'Schedule'} {value}"
-        for name, value in values.items()
-        if value is not None
-    ]
-    return f"node {sampler.key} ({graph.nodes[sampler.key].kind}): {', '.join(settings)}"
+def _later_passes(
+    graph: Graph, found: Sequence[Pass], conditioning: Conditioning, first: Mapping[str, object]
+) -> Iterator[str]:
+    """The passes after the first, for the user, with the model and prompts that are not those of
+    the first."""
+    for at, each in enumerate(found[1:], 2):
+        values = {
+            **each.values(),
+            "scheduler": each.name("Scheduler"),
+            "model": next(iter(_loaders(graph, each).values()), None),
+            "prompt": ", ".join(conditioning.texts(each, "positive")),
+            "negative_prompt": ", ".join(conditioning.texts(each, "negative")),
+        }
+        settings = ", ".join(
+            f"{REQUEST_FIELDS[name].spec.label if name in REQUEST_FIELDS else 'Schedule'} {value}"
+            for name, value in values.items()
+            if value not in (None, "") and (name not in _OFTEN_SAME or value != first[name])
+        )
+        what = (
+            f"Pass {at}"
+            if of_one_picture(graph, found[0], each)
+            else "Another picture (or this one)"
+        )
+        yield f"{what}, node {each.key} ({graph.nodes[each.key].kind}): {settings}"
 
 
 def _unused(graph: Graph) -> list[str]:
-    kinds = dict.fromkeys(node.kind for key, node in graph.nodes.items() if key not in graph.used)
-    return [
-        f"node {kind}: sdtui has no such setting"
-        for kind in kinds
-        if kind not in _IGNORED and not kind.startswith("Empty")
-    ]
+    """The nodes whose settings are not taken over, with the files that they name."""
+    described = dict.fromkeys(
+        " ".join((node.kind, *_files(node.inputs.values())))
+        for key, node in graph.nodes.items()
+        if key not in graph.used and node.kind not in _IGNORED and not node.kind.startswith("Empty")
+    )
+    return [f"node {each}: sdtui has no such setting" for each in described]
+
+
+def _files(values: Iterable[object]) -> Iterator[str]:
+    """The names of model files, also in objects that are not switched off."""
+    for value in values:
+        if isinstance(value, Mapping) and value.get("on", True):
+            yield from _files(each for each in value.values() if isinstance(each, str))
+        elif isinstance(value, str) and CHECKPOINT_FILE.search(value):
+            yield PureWindowsPath(value).name
 
 
 def _size(graph: Graph, first: Pass) -> dict[str, object]:
     """The size of the empty latent that a pass starts from."""
     for key in graph.chain(first.key, (*_LATENTS, *_PIPES)):
-        width, height = (graph.number(key, names, report=False) for names in (_WIDTH, _HEIGHT))
-        if width and height:
-            graph.used.add(key)
-            return {"width": width, "height": height}
+        links = graph.links(key)
+        linked = [links[name].key for name in (*_WIDTH, *_HEIGHT) if name in links]
+        presets = (_preset_size(graph.nodes[each].inputs) for each in (key, *linked))
+        size: tuple[float, float] | None = next(filter(None, presets), None)
+        if size is None:
+            width = graph.number(key, _WIDTH, label="Width")
+            height = graph.number(key, _HEIGHT, label="Height")
+            size = (width, height) if width and height else None
+        if size is not None:
+            graph.used.update((key, *linked))
+            batch = graph.number(key, ("batch_size",), report=False)
+            if batch not in (None, 1):
+                graph.not_followed.append(f"Batch size {batch}: the seed is that of all of them")
+            return dict(zip(("width", "height"), size, strict=True))
     return {}
+
+
+def _preset_size(inputs: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The size in a choice such as "3:4 portrait 896x1152", which counts before the numbers."""
+    for name, value in inputs.items():
+        found = _SIZE.search(value) if isinstance(value, str) and _PRESET.search(name) else None
+        if found is not None:
+            width, height = int(found[1]), int(found[2])
+            swapped = any(inputs[each] in (True, "On") for each in inputs if "swap" in each.lower())
+            return (height, width) if swapped else (width, height)
+    return None
 
 
 def _loaders(graph: Graph, sampler: Pass) -> dict[str, str]:

@@ -40,7 +40,14 @@ _NOT_CONDITIONING = (
     *("style_model", "reference", "start_image", "end_image", "cnet_stack"),
 )
 _MODEL_NAMES = ("ckpt_name", "unet_name", "base_ckpt_name")
+_LABELS = {"positive": "Prompt", "negative": "Negative prompt"}
+"""The sides of conditioning, and what the user calls them."""
 _MAX_DEPTH = 100  # nodes behind each other
+
+
+def _is_of(side: str, name: str) -> bool:
+    """True if an input is of one side, such as "positive_prompt" or "pos"."""
+    return name.startswith(side) or name == side[:3]
 
 
 class Conditioning:
@@ -54,21 +61,25 @@ class Conditioning:
         """The node that gives the CLIP of the first encoder, if any."""
         self.guidance: int | float | None = None
         """The guidance of a distilled model such as Flux, which goes with its conditioning."""
+        self._has_ended = False
+        """True if a text was found, be it empty, or why there is none."""
 
     def texts(self, sampler: Pass, side: str) -> list[str]:
         """The texts of the positive or negative side of a pass, without repetitions."""
         names = _POSITIVE if side == "positive" else _NEGATIVE
-        link = sampler.link(*names)
-        found: Iterator[str] = iter(())
+        link, pipe = sampler.link(*names), sampler.link(*_PIPES)
+        self._has_ended = False
+        found: list[str] = []
         if link is not None:
-            found = self._follow(link, side, 0)
+            found = list(self._follow(link, side, 0))
             second = sampler.link(*_SECOND) if side == "positive" else None
             texts = self._follow(second, side, 0) if second else iter(())
             self.left_out += [f"Second prompt {text}: sdtui has one" for text in texts]
-        else:
-            pipe = sampler.link(*_PIPES)
-            if pipe is not None:
-                found = self._pipe(pipe, side, 0)
+        elif pipe is not None:
+            found = list(self._pipe(pipe, side, 0))
+        start = link or pipe
+        if start is not None and not found and not self._has_ended:
+            self._graph.report(_LABELS[side], start)
         return list(dict.fromkeys(text for text in found if text.strip()))
 
     def _follow(self, link: Link, side: str, depth: int) -> Iterator[str]:
@@ -81,13 +92,14 @@ class Conditioning:
             self._graph.used.add(link.key)
         if "zeroout" in node.kind.lower().replace("_", ""):
             self._graph.used.add(link.key)
+            self._has_ended = True
             return
         chosen = self._graph.chosen(link.key)
         if chosen is not None:
             yield from self._follow(chosen, side, depth + 1)
         elif self._has_sides(link.key):
             yield from self._side(link.key, self._side_of(link, side), depth)
-        elif self._is_encoder(link.key):
+        elif self._is_encoder(link.key) and not self._conditions(link.key):
             yield from self._encoded(link.key, side)
         else:
             yield from self._before(link.key, side, depth)
@@ -97,7 +109,7 @@ class Conditioning:
         if link.key not in self._graph.nodes or depth > _MAX_DEPTH or not self._graph.step():
             return
         links = self._graph.links(link.key)
-        if any(name.startswith(side) for name in self._graph.nodes[link.key].inputs):
+        if any(_is_of(side, name) for name in self._graph.nodes[link.key].inputs):
             yield from self._side(link.key, side, depth)
             return
         for name in _PIPES:
@@ -107,7 +119,7 @@ class Conditioning:
 
     def _has_sides(self, key: str) -> bool:
         inputs = self._graph.nodes[key].inputs
-        return all(any(n.startswith(side) for n in inputs) for side in ("positive", "negative"))
+        return all(any(_is_of(side, name) for name in inputs) for side in _LABELS)
 
     def _side_of(self, link: Link, side: str) -> str:
         """The side that an output of a node with both gives: conditioning nodes give positive and
@@ -119,14 +131,16 @@ class Conditioning:
     def _side(self, key: str, side: str, depth: int) -> Iterator[str]:
         """The texts of all inputs of one side, which are conditioning or texts themselves."""
         for name, value in self._graph.nodes[key].inputs.items():
-            if not name.startswith(side):
+            if not _is_of(side, name):
                 continue
             link = link_of(value)
             if isinstance(value, str) and is_text_name(name):
                 self._graph.used.add(key)
+                self._has_ended = True
                 yield value
             elif link is not None and self._is_text(link):
                 self._graph.used.add(key)
+                self._has_ended = True
                 yield self._graph.linked_text(link) or ""
             elif link is not None:
                 yield from self._follow(link, side, depth + 1)
@@ -147,10 +161,16 @@ class Conditioning:
             for name in _TEXTS
         )
 
+    def _conditions(self, key: str) -> list[Link]:
+        """The conditioning that goes into a node."""
+        links = self._graph.links(key)
+        return [link for name, link in links.items() if name.startswith("cond")]
+
     def _encoded(self, key: str, side: str) -> Iterator[str]:
         """The first text of an encoder; other texts of it are left out."""
         inputs = self._graph.nodes[key].inputs
-        label = "Prompt" if side == "positive" else "Negative prompt"
+        label = _LABELS[side]
+        self._has_ended = True
         clip = link_of(inputs.get("clip"))
         if not self.clips and clip is not None:
             self.clips = [clip.key]
@@ -172,11 +192,16 @@ class Conditioning:
     def _before(self, key: str, side: str, depth: int) -> Iterator[str]:
         """The texts of all conditioning that goes into a node, or of whatever has any."""
         links = self._graph.links(key)
-        named = [link for name, link in links.items() if name.startswith("cond")]
+        named = self._conditions(key)
         pipe = next((links[name] for name in _PIPES if name in links), None)
         if named:
             for link in named:
                 yield from self._follow(link, side, depth + 1)
+            present = [name for name in _TEXTS if name in self._graph.nodes[key].inputs]
+            text = self._graph.text(key, present, label=_LABELS[side])
+            if text:
+                self._graph.used.add(key)
+                self.left_out.append(f"{_LABELS[side]} {text}: node {key} adds it to another")
         elif pipe is not None:
             yield from self._pipe(pipe, side, depth + 1)
         else:

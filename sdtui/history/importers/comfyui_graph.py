@@ -19,13 +19,21 @@ _NUMBER_NAMES = (
 _CALCULATES = {"operation", "expression", "operator", "op", "equation"}
 _CHANGES = re.compile(r"replace|regex|truncate|substring|split|lower|upper|translat|extract", re.I)
 """In the names of nodes that change a text."""
+_JOINS = re.compile(r"join|concat|combin|append|merge|multi|add|build|compos", re.IGNORECASE)
+"""In the names or options of nodes that put texts together."""
+_MAKES = {
+    *("model", "clip", "image", "images", "temperature", "max_tokens", "max_new_tokens", "top_p"),
+    *("api_key", "system_prompt", "index", "start_index", "line_number"),
+}
+"""Inputs of nodes that make a text of their own, such as captions, or choose a line of one."""
 _RANDOM = re.compile(r"random|wildcard", re.IGNORECASE)
 """In the names of nodes whose text is only a template."""
 RESULTS = ("populated_text", "populated", "processed_text", "result")
 """What a node that replaces wildcards has made of its text."""
 _TEXT = re.compile(
     r"(opt_|input_|in_)?(text|string|str|value|prompt|prefix|suffix|prepend|append|input|positive"
-    r"|negative|base|multiline|wildcard|content|any|source|output)"
+    r"|negative|base|multiline|wildcard|content|any|source|output|caption|tags|t5xxl|clip(?=_[lg])"
+    r"|llama|bert|mt5xl)"
     r"(_?([a-z]|\d{1,3}|text|string|positive|negative|prompt|input))?",
     re.IGNORECASE,
 )
@@ -147,7 +155,7 @@ class Graph:
                     _number(inputs[name]) if link is None else self._linked_number(link, names, 0)
                 )
                 if found is None and link is not None and report:
-                    self._report(label or name, link)
+                    self.report(label or name, link)
                 if found is not None or link is not None:
                     return found
         return None
@@ -175,7 +183,7 @@ class Graph:
             )
         elif not links and len(numbers) == 1:
             (found,) = numbers.values()
-        elif len(links) == 1 and not numbers:
+        elif len(links) == 1 and (len(node.inputs) == 1 or _LABELS.search(node.kind)):
             (only,) = links.values()
             found = self._linked_number(only, names, depth + 1)
         if found is not None:
@@ -193,7 +201,7 @@ class Graph:
             if found:
                 return found
             if link is not None and report and found is None:
-                self._report(label or name, link)
+                self.report(label or name, link)
         return None
 
     def linked_text(self, link: Link, names: Sequence[str] = (), depth: int = 0) -> str | None:
@@ -202,14 +210,16 @@ class Graph:
         node = self.nodes.get(link.key)
         if node is None or depth > _MAX_DEPTH or not self.step():
             return None
-        known = {*RESULTS, *(name for name in names if not is_text_name(name))}
-        if _CHANGES.search(node.kind) or (
-            {"model", "clip"} & self.links(link.key).keys() and not known & node.inputs.keys()
-        ):  # a text that the node makes, such as the words of a LoRA
-            return None
         chosen = self.chosen(link.key)
+        if chosen is None and (chosen := self._first_of_switch(node)) is not None:
+            self.used.add(link.key)
         if chosen is not None:
             return self.linked_text(chosen, names, depth + 1)
+        known = {*RESULTS, *(name for name in names if not is_text_name(name))}
+        if _CHANGES.search(node.kind) or (
+            _MAKES & node.inputs.keys() and not known & node.inputs.keys()
+        ):
+            return None
         parts = []
         for name in self._text_inputs(node, link.slot, names):
             inner = link_of(node.inputs[name])
@@ -228,13 +238,31 @@ class Graph:
         for name, value in node.inputs.items():
             if "style" in name.lower() and isinstance(value, str) and value.lower() not in _NONE:
                 self.not_followed.append(f"{name} {value}: node {link.key} adds it to the prompt")
-        if not _RANDOM.search(node.kind) or set(RESULTS) & node.inputs.keys():
+        is_template = _RANDOM.search(node.kind) or "seed" in node.inputs
+        if not is_template or set(RESULTS) & node.inputs.keys():
             self.used.add(link.key)
         given = [_text(node.inputs[name]) for name in _DELIMITERS if name in node.inputs]
         delimiter = (given[0] or "") if given else ("" if "concat" in node.kind.lower() else ", ")
         delimiter = delimiter.replace("\\n", "\n")
-        joined = delimiter.join(part for part in parts if part)
+        parts = [part for part in parts if part]
+        if len(parts) > 1 and not given and not self._joins(node):
+            return None
+        joined = delimiter.join(parts)
         return joined if len(joined) <= _MAX_TEXT else None
+
+    def _first_of_switch(self, node: Node) -> Link | None:
+        """The input that a switch without a choice passes on: the first that is there."""
+        links = [link_of(value) for value in node.inputs.values()]
+        return links[0] if links and "switch" in node.kind.lower() and all(links) else None
+
+    def _joins(self, node: Node) -> bool:
+        """True if the name or an option of a node says that it puts texts together."""
+        options = (
+            value
+            for name, value in node.inputs.items()
+            if isinstance(value, str) and not is_text_name(name)
+        )
+        return any(_JOINS.search(each) for each in (node.kind, *options))
 
     def _text_inputs(self, node: Node, slot: int, names: Sequence[str]) -> list[str]:
         """The inputs of a node that make up the text of an output."""
@@ -256,7 +284,8 @@ class Graph:
             return texts[:1]
         return texts
 
-    def _report(self, label: str, link: Link) -> None:
+    def report(self, label: str, link: Link) -> None:
+        """Note that what a link leads to can't be followed."""
         node = self.nodes.get(link.key)
         kind = node.kind if node else "missing"
         self.not_followed.append(f"{label}: can't be followed through node {link.key} ({kind})")

@@ -18,6 +18,7 @@ _SEED = ("seed", "noise_seed", "seed_num")
 _STEPS = ("steps", "num_steps", "steps_total")
 _CFG = ("cfg", "true_gs", "guidance_scale", "cfg_scale", "cfg_conds")
 _DENOISE = ("denoise", "denoise_strength")
+_NAMES = {"Sampler": ("sampler_name", "sampler"), "Scheduler": ("scheduler",)}
 _PICTURES = ("images", "image", "pixels", "samples", "latent_image", "latent", "latents")
 _CONDITIONS = (
     *("positive", "negative", "conditioning", "guider", "pipe", "basic_pipe"),
@@ -41,7 +42,7 @@ class Pass:
             "seed": self.number("Seed", _SEED),
             "num_inference_steps": self.number("Steps", _STEPS),
             "guidance_scale": self.number("CFG scale", _CFG),
-            "sampler": self.text("sampler_name") or self._class_of("Sampler"),
+            "sampler": self.name("Sampler"),
             "strength": None if denoise in (None, 1, 1.0) else denoise,
         }
 
@@ -52,22 +53,29 @@ class Pass:
                 return self.graph.number(key, names, label=label)
         return None
 
-    def text(self, name: str) -> str | None:
-        """A text such as the name of the scheduler."""
+    def name(self, kind: str) -> str | None:
+        """The name of the sampler or scheduler, in an input or in the class of a node."""
+        names = _NAMES[kind]
         for key in self.nodes:
-            found = self.graph.text(key, (name, name.removesuffix("_name")))
+            found = self.graph.text(key, names, report=False)
             if found:
                 self.graph.used.add(key)
                 return found
-        return self._class_of("Scheduler") if name == "scheduler" else None
+        found = self._class_of(kind)
+        link = None if found else self.link(*names)
+        if link is not None:
+            self.graph.report(kind, link)
+        return found
 
     def link(self, *names: str) -> Link | None:
-        """The first link of one of these names, in the sampler or its other nodes."""
+        """The first link of one of these names, in the sampler or its other nodes; it may lead to
+        a node that is missing."""
         for key in self.nodes:
-            links = self.graph.links(key)
-            for name in names:
-                if name in links:
-                    return links[name]
+            inputs = self.graph.nodes[key].inputs
+            found = next((link for name in names if (link := link_of(inputs.get(name)))), None)
+            if found is not None:
+                self.graph.used.add(key)
+                return found
         return None
 
     def _class_of(self, kind: str) -> str | None:
@@ -95,9 +103,14 @@ def passes(graph: Graph) -> list[Pass]:
     samplers = [key for key in samplers if key in saved] or samplers
     ordered = sorted(samplers, key=lambda key: sum(other in before[key] for other in samplers))
     found = [Pass(graph, key, tuple(_parts(graph, key))) for key in ordered]
-    for each in found:
-        graph.used.update(each.nodes)
+    graph.used.update(each.key for each in found)
     return found
+
+
+def of_one_picture(graph: Graph, one: Pass, other: Pass) -> bool:
+    """True if two passes work on the same picture, False if each makes one of its own."""
+    works = ({save, *_before(graph, save)} for save in _outputs(graph))
+    return any({one.key, other.key} <= each for each in works)
 
 
 def _is_sampler(graph: Graph, key: str) -> bool:

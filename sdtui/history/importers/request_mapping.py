@@ -35,7 +35,8 @@ OWN = "sdtui"
 _IN_PROMPT = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,100})[^<>]{0,100}>")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_FOLDER = "Diffusers/"  # where SD.Next keeps the models of the hub
-_CHECKPOINT = re.compile(r"\.(safetensors|ckpt|pth?|bin|gguf|sft)$", re.IGNORECASE)
+CHECKPOINT_FILE = re.compile(r"\.(safetensors|ckpt|pth?|bin|gguf|sft)$", re.IGNORECASE)
+"""The endings of files with weights."""
 
 
 @dataclass(frozen=True)
@@ -215,16 +216,17 @@ def _model(tool: ToolSettings) -> str | None:
         return text or None
     text = re.sub(r"\s+\[[0-9a-f]{6,64}\]$", "", text)  # A1111's titles end with a hash
     hub_id = hub_id_in(text) or text.removeprefix(_HUB_FOLDER)
-    if _HUB_ID.fullmatch(hub_id) and not _CHECKPOINT.search(hub_id):
+    if _HUB_ID.fullmatch(hub_id) and not CHECKPOINT_FILE.search(hub_id):
         return hub_id
     return PureWindowsPath(text).name or None
 
 
 def _integer(value: object) -> object:
-    """An integer if the text is one; other values are left for validation to refuse."""
-    if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,30}\s*", value):
-        return int(value)
-    return value
+    """An integer if the value is one, also with zeros behind the point; other values are left for
+    validation to refuse."""
+    if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,30}(\.0{0,30})?\s*", value):
+        return int(value.partition(".")[0])
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _number(value: object) -> object:

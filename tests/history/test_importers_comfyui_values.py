@@ -1,0 +1,163 @@
+"""Texts, numbers and sizes that ComfyUI's nodes make of others: taken over, or named as not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.comfyui_graphs import graph, node, read, sampler
+
+FOX = node("PrimitiveString", value="a fox")
+WOLF = node("PrimitiveString", value="a wolf")
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        (node("Text Concatenate", delimiter=", ", text_a=["a", 0], text_b=["b", 0]), True),
+        (node("StringFunction", action="append", text_a=["a", 0], text_b=["b", 0]), True),
+        (node("StringFunction", action="compare", text_a=["a", 0], text_b=["b", 0]), False),
+        (node("Describe", text_input="what is it", image=["b", 0], max_new_tokens=99), False),
+        (node("Language Model", prompt="write a prompt", model="l", temperature=1), False),
+        (node("Line Of Text", multiline_text="a wolf\na cat", index=1), False),
+    ],
+)
+def test_text_that_a_node_makes_is_no_prompt(
+    tmp_path: Path, text: dict[str, Any], prompt: bool
+) -> None:
+    fox = node("CLIPTextEncode", text=["text", 0], clip=["model", 1])
+    found = read(tmp_path, graph(fox=fox, text=text, a=FOX, b=WOLF))
+    assert found.values.get("prompt") == ("a fox, a wolf" if prompt else None)
+    named = f"Prompt: can't be followed through node text ({text['class_type']})"
+    assert (named in found.not_carried) == (not prompt)
+
+
+def test_switch_without_a_choice_passes_on_its_first_input(tmp_path: Path) -> None:
+    fox = node("CLIPTextEncode", text=["text", 0], clip=["model", 1])
+    text = node("Any Switch (rgthree)", any_01=["a", 0], any_02=["b", 0])
+    assert read(tmp_path, graph(fox=fox, text=text, a=FOX, b=WOLF)).values["prompt"] == "a fox"
+
+
+@pytest.mark.parametrize("name", ["t5xxl", "llama", "caption"])
+def test_text_is_joined_for_every_kind_of_encoder(tmp_path: Path, name: str) -> None:
+    text = node("StringConcatenate", string_a=["a", 0], string_b=["b", 0], delimiter=" and ")
+    encoder = node("Encoder", **{name: ["text", 0]}, clip=["model", 1])
+    found = read(tmp_path, graph(fox=encoder, text=text, a=FOX, b=WOLF))
+    assert found.values["prompt"] == "a fox and a wolf"
+
+
+def test_text_of_a_part_of_the_picture_is_not_the_prompt(tmp_path: Path) -> None:
+    boxed = node(
+        "GLIGENTextBoxApply",
+        **{"text": "a ball", "conditioning_to": ["fox", 0], "clip": ["model", 1], "width": 64},
+    )
+    found = read(tmp_path, graph(boxed=boxed, sampler=sampler(positive=["boxed", 0])))
+    assert found.values["prompt"] == "a fox"
+    assert "Prompt a ball: node boxed adds it to another" in found.not_carried
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"fox": node("LoadConditioning", file="a.pt")}, "node fox (LoadConditioning)"),
+        ({"sampler": sampler(positive=["gone", 0])}, "node gone (missing)"),
+    ],
+)
+def test_prompt_that_is_not_found_is_named(
+    tmp_path: Path, changes: dict[str, Any], named: str
+) -> None:
+    found = read(tmp_path, graph(**changes))
+    assert "prompt" not in found.values
+    assert f"Prompt: can't be followed through {named}" in found.not_carried
+    assert not any(each.startswith("Negative prompt") for each in found.not_carried)
+
+
+def test_pipe_with_short_names_keeps_the_sides_apart(tmp_path: Path) -> None:
+    pipe = node("easy pipeIn", model=["model", 0], neg=["blur", 0], pos=["fox", 0])
+    out = node("easy pipeOut", pipe=["pipe", 0])
+    ends = sampler(positive=["out", 2], negative=["out", 3], model=["out", 1])
+    values = read(tmp_path, graph(pipe=pipe, out=out, sampler=ends)).values
+    assert (values["prompt"], values["negative_prompt"]) == ("a fox", "blurry")
+
+
+def test_number_that_a_node_calculates_is_named(tmp_path: Path) -> None:
+    nodes = graph(
+        sampler=sampler(seed=["math", 0]),
+        math=node("SimpleMath+", value="a + 1", a=["number", 0]),
+        number=node("PrimitiveInt", value=41),
+    )
+    found = read(tmp_path, nodes)
+    assert "seed" not in found.stated
+    assert "Seed: can't be followed through node math (SimpleMath+)" in found.not_carried
+
+
+@pytest.mark.parametrize(
+    ("preset", "size"),
+    [
+        ({"aspect_ratio": "3:4 portrait 896x1152"}, (896, 1152)),
+        ({"resolution": "896 x 1152", "swap_dimensions": "On"}, (1152, 896)),
+        ({"resolution": "width x height (custom)"}, (1024, 1024)),
+    ],
+)
+@pytest.mark.parametrize("linked", [False, True])
+def test_preset_of_a_size_counts_before_its_numbers(
+    tmp_path: Path, preset: dict[str, Any], size: tuple[int, int], linked: bool
+) -> None:
+    chosen = node("Size", width=1024, height=1024, **preset)
+    empty = node("EmptyLatentImage", width=["chosen", 0], height=["chosen", 1], batch_size=1)
+    nodes = graph(chosen=chosen, empty=empty) if linked else graph(empty=chosen)
+    values = read(tmp_path, nodes).values
+    assert (values["width"], values["height"]) == size
+
+
+def test_batch_of_one_seed_is_named(tmp_path: Path) -> None:
+    empty = node("EmptyLatentImage", width=512, height=512, batch_size=4)
+    named = "Batch size 4: the seed is that of all of them"
+    assert named in read(tmp_path, graph(empty=empty)).not_carried
+    assert named not in read(tmp_path, graph()).not_carried
+
+
+def test_other_picture_of_the_graph_is_named_with_its_prompt(tmp_path: Path) -> None:
+    nodes = graph(
+        other=sampler(seed=5, positive=["wolf", 0]),
+        wolf=node("CLIPTextEncode", text="a wolf", clip=["model", 1]),
+        decoded=node("VAEDecode", samples=["other", 0], vae=["model", 2]),
+        saved=node("SaveImage", images=["decoded", 0]),
+    )
+    found = read(tmp_path, nodes)
+    assert found.values["prompt"] == "a fox"
+    (named,) = (each for each in found.not_carried if each.startswith("Another picture"))
+    assert "node other" in named
+    assert named.endswith("Prompt a wolf")
+
+
+def test_files_of_unused_nodes_are_named(tmp_path: Path) -> None:
+    loras = node(
+        "Power Lora Loader (rgthree)",
+        lora_1={"on": True, "lora": "style\\ink.safetensors", "strength": 1},
+        lora_2={"on": False, "lora": "off.safetensors", "strength": 1},
+        model=["model", 0],
+    )
+    found = read(tmp_path, graph(loras=loras, sampler=sampler(model=["loras", 0])))
+    named = "node Power Lora Loader (rgthree) ink.safetensors: sdtui has no such setting"
+    assert named in found.not_carried
+
+
+def test_node_that_splits_the_steps_is_named(tmp_path: Path) -> None:
+    nodes = graph(
+        sampler=node(
+            "SamplerCustom",
+            **{"noise_seed": 7, "cfg": 8.0, "model": ["model", 0], "latent_image": ["empty", 0]},
+            **{"positive": ["fox", 0], "negative": ["blur", 0], "sampler": ["euler", 0]},
+            sigmas=["split", 1],
+        ),
+        euler=node("SamplerEulerAncestral", eta=1.0),
+        split=node("SplitSigmas", step=10, sigmas=["steps", 0]),
+        steps=node("KarrasScheduler", steps=20),
+    )
+    found = read(tmp_path, nodes)
+    assert (found.values["num_inference_steps"], found.values["sampler"]) == (20, "Euler a")
+    assert "node SplitSigmas: sdtui has no such setting" in found.not_carried
+    assert not any("can't be followed" in each for each in found.not_carried)
