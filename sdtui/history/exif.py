@@ -11,6 +11,7 @@ import html
 import struct
 
 USER_COMMENT = "UserComment"
+XMP_DESCRIPTION = "dc:description"
 
 _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
 _TAG_NAMES = {
@@ -70,13 +71,21 @@ def exif_texts(data: bytes) -> dict[str, str]:
     return texts
 
 
-def xmp_user_comment(xmp: str) -> str | None:
-    """The user comment in an XMP block, where Draw Things writes its settings; None without one."""
-    _, found, text = xmp.partition("<exif:UserComment")
-    text = text.partition(">")[2].partition("</exif:UserComment>")[0]
-    if "<rdf:li" in text:
-        text = text.partition("<rdf:li")[2].partition(">")[2].partition("</rdf:li>")[0]
-    return html.unescape(text.strip()) if found else None
+def xmp_texts(xmp: str) -> dict[str, str]:
+    """The user comment and the description in an XMP block. Draw Things writes its settings into
+    both."""
+    texts = {}
+    for name, element in (
+        (USER_COMMENT, "exif:UserComment"),
+        (XMP_DESCRIPTION, "dc:description"),
+    ):
+        _, found, text = xmp.partition(f"<{element}")
+        text = text.partition(">")[2].partition(f"</{element}>")[0]
+        if "<rdf:li" in text:
+            text = text.partition("<rdf:li")[2].partition(">")[2].partition("</rdf:li>")[0]
+        if found:
+            texts[name] = html.unescape(text.strip())
+    return texts
 
 
 def _directory(data: bytes, order: str, offset: int) -> dict[int, bytes]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sdtui.core.errors import ImageError
-from sdtui.history.exif import USER_COMMENT, decode, exif_texts, xmp_user_comment
+from sdtui.history.exif import decode, exif_texts, xmp_texts
 
 MAX_TEXT = 4_000_000
 """Bytes of one text, uncompressed. ComfyUI's larger workflows have a few hundred thousand."""
@@ -60,13 +60,12 @@ class _Collected:
         self._left = MAX_ALL_TEXTS
 
     def add(self, found: Mapping[str, str]) -> None:
+        if XMP in found:
+            found = xmp_texts(found[XMP]) or {XMP: ""}
         for keyword, text in found.items():
             if keyword not in self.texts and len(text) <= self._left:
                 self._left -= len(text)
                 self.texts[keyword] = text
-                comment = xmp_user_comment(text) if keyword == XMP else None
-                if comment is not None:
-                    self.add({USER_COMMENT: comment})
 
 
 def read_texts(path: Path) -> Texts:

@@ -45,6 +45,7 @@ _FIRST_KEYS = (
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model hash", "Model"),
 )
 """The keys that A1111 writes first, in its order."""
+_LATE_STEPS = re.compile(r"(?<=\S)\sSteps: ?\d{1,5},", re.IGNORECASE)
 _MIN_PAIRS = 3
 _MAX_ARRAYS = 50  # JSON values in a text
 _APPENDED = re.compile(r"(\w[\w \-/]{0,100}):\s*(.*)")
@@ -78,6 +79,9 @@ def parse_infotext(text: str) -> Infotext:
     the last line with three pairs; with neither, all of it is the prompt."""
     lines = text.strip().split("\n")
     at = _settings_line(lines)
+    if at is not None:
+        lines[at : at + 1] = _separated(lines[at])
+        at = _settings_line(lines)
     pairs = {} if at is None else _parse_pairs("\n".join(lines[at:]))
     lines = lines[:at]
     split = next((at for at, line in enumerate(lines) if _BEFORE_NEGATIVE.match(line)), None)
@@ -100,6 +104,16 @@ def _settings_line(lines: list[str]) -> int | None:
                 return at
             found = at if found is None else found
     return found
+
+
+def _separated(line: str) -> list[str]:
+    """The lines of an infotext whose line breaks were lost; other lines as they are."""
+    *_, at = (0, *(found.start() for found in _LATE_STEPS.finditer(line)))
+    head, settings = line[:at], line[at:].lstrip()
+    negative = head.find(_NEGATIVE)
+    if negative >= 0:
+        return [head[:negative].rstrip(), head[negative:], settings]
+    return [head, settings] if head and not _PAIR.match(head) else [line]
 
 
 def _parse_pairs(text: str) -> dict[str, str]:

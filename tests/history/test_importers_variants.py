@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,76 @@ def test_values_of_other_types_are_not_kept(tmp_path: Path, cfg: object) -> None
     found = read(tmp_path, {"parameters": fields})
     assert found.values["seed"] == 1
     assert "guidance_scale" not in {*found.values, *found.stated}
+
+
+@pytest.mark.parametrize(("seed", "steps"), [(7.0, 20.0), ("7.0", "20."), (7, "20")])
+def test_whole_number_with_a_point_is_kept(tmp_path: Path, seed: object, steps: object) -> None:
+    found = read(tmp_path, {"parameters": {"prompt": "a cat", "seed": seed, "steps": steps}})
+    stated = {"seed": 7, "num_inference_steps": 20}
+    assert {name: found.stated.get(name) for name in stated} == stated
+    assert type(found.stated["seed"]) is int
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "negative"),
+    [
+        ("a cat Negative prompt: ugly {}", "a cat", "ugly"),
+        ("a cat, on a mat {}", "a cat, on a mat", ""),
+        ("a cat\nNegative prompt: ugly {}", "a cat", "ugly"),
+        ("Steps: of stone\nNegative prompt: ugly\n{}", "Steps: of stone", "ugly"),
+    ],
+)
+def test_infotext_without_its_line_breaks_is_read(
+    tmp_path: Path, text: str, prompt: str, negative: str
+) -> None:
+    values = read(tmp_path, {"parameters": text.format(LINE.format(cfg=7))}).values
+    assert (values["prompt"], values.get("negative_prompt", "")) == (prompt, negative)
+    assert (values["num_inference_steps"], values["seed"]) == (20, 1)
+
+
+def test_networks_of_civitai_are_named(tmp_path: Path) -> None:
+    resources = [
+        {"type": "checkpoint", "modelName": "Base, one", "modelVersionName": "Steps: 4"},
+        {"type": "lora", "modelName": "Ink, Seed: 3", "weight": 0.8},
+    ]
+    text = f"a cat\n{LINE.format(cfg=7)}, Civitai resources: {json.dumps(resources)}"
+    found = read(tmp_path, {"parameters": text})
+    assert (found.values["model"], found.values["seed"]) == ("Base, one", 1)
+    assert "lora Ink, Seed: 3: not applied" in found.not_carried
+
+
+def test_comment_with_a_sampler_is_not_novelais(tmp_path: Path) -> None:
+    settings = {"prompt": "a cat", "negative_prompt": "ugly", "sampler": "euler", "seed": 1}
+    found = read(tmp_path, {"Comment": {**settings, "software": "Fooocus-MRE v2"}})
+    assert found.source == "Fooocus-MRE v2"
+    assert found.values["negative_prompt"] == "ugly"
+
+
+def test_weights_of_several_prompts_are_named(tmp_path: Path) -> None:
+    prompts = [{"prompt": "a cat", "weight": 0.7}, {"prompt": "a fox", "weight": 0.3}]
+    found = read(tmp_path, {"sd-metadata": {"image": {"prompt": prompts, "steps": 20, "seed": 1}}})
+    assert found.values["prompt"] == "a cat, a fox"
+    assert "weights [0.7, 0.3]: sdtui has no such setting" in found.not_carried
+
+
+@pytest.mark.parametrize("comment", ["", '{"c": "a cat", "uc": "ugly", "scale": 7, "seed": 1}'])
+def test_description_in_xmp_is_read_without_its_markup(tmp_path: Path, comment: str) -> None:
+    text = "a cat\n-ugly\nSteps: 20, Sampler: Euler a, Guidance Scale: 7.0, Seed: 1, Seed Mode: x"
+    alternatives = "<rdf:Alt><rdf:li xml:lang='x-default'>{}</rdf:li></rdf:Alt>"
+    parts = [f"<dc:description>{alternatives.format(text)}</dc:description>"]
+    if comment:
+        escaped = html.escape(comment)
+        parts.append(f"<exif:UserComment>{alternatives.format(escaped)}</exif:UserComment>")
+    found = read(tmp_path, {"XML:com.adobe.xmp": f"<x:xmpmeta>{''.join(parts)}</x:xmpmeta>"})
+    values = found.values
+    assert found.source == "Draw Things"
+    assert (values["prompt"], values["negative_prompt"]) == ("a cat", "ugly")
+    assert (values["guidance_scale"], values["seed"]) == (7, 1)
+
+
+@pytest.mark.parametrize("key", ["Guidance", "Guidance Rescale"])
+def test_setting_without_a_cfg_scale_beside_it_is_named(tmp_path: Path, key: str) -> None:
+    found = read(tmp_path, {"parameters": f"a cat\nSteps: 20, Seed: 1, Size: 64x64, {key}: 0.7"})
+    named = f"{key} 0.7: sdtui has no such setting"
+    assert (named in found.not_carried) == (key != "Guidance")
+    assert found.stated.get("guidance_scale") == (0.7 if key == "Guidance" else None)

@@ -4,7 +4,7 @@ Stability Matrix, Civitai, and sdtui in JPEG and WebP."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic_core import from_json
@@ -26,7 +26,10 @@ _MAPPED = {*_FIELDS, "Sampler", "Schedule type", "Size", "Model", "RNG"}
 _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
 _IGNORED |= {"Created Date"}
 _SPELLINGS = {plain_name(key): key for key in (*_MAPPED, *_IGNORED)}
-_DISTILLED = ("Distilled CFG Scale ", "Guidance ")
+_SPELLINGS |= {"guidancescale": "CFG scale"}
+_DISTILLED = ("Distilled CFG Scale", "Guidance")
+_DRAW_THINGS = "Seed Mode"
+"""A key that only Draw Things writes."""
 _RESOURCES = "Civitai resources"
 
 
@@ -37,20 +40,21 @@ def a1111(text: str) -> ToolSettings | None:
         return None
     pairs = {_SPELLINGS.get(plain_name(key), key): value for key, value in found.pairs.items()}
     size = re.fullmatch(r"\s*(\d{1,9})\s*[x×]\s*(\d{1,9})\s*", pairs.get("Size", ""), re.IGNORECASE)
-    unsupported = [
-        not_supported(key, value) for key, value in pairs.items() if key not in _MAPPED | _IGNORED
-    ]
+    distilled = next((pairs[key] for key in _DISTILLED if pairs.get(key)), None)
+    guidance = guidance_of(pairs.get("CFG scale"), distilled)
+    known = _MAPPED | _IGNORED | (set(_DISTILLED) if guidance == distilled else set())
+    unsupported = [not_supported(key, value) for key, value in pairs.items() if key not in known]
+    unsupported += _civitai_networks(pairs.get(_RESOURCES, ""))
     if pairs.get("RNG", "").upper() != "CPU":
         unsupported.append(
             "RNG: sdtui draws noise on the CPU, so the same seed gives another picture"
         )
     values: dict[str, object] = {name: pairs.get(key) for key, name in _FIELDS.items()}
-    values |= {"prompt": found.prompt, "negative_prompt": found.negative_prompt}
-    values |= {"sampler": pairs.get("Sampler")}
-    distilled = pairs.get("Distilled CFG Scale") or pairs.get("Guidance")
-    values["guidance_scale"] = guidance_of(values["guidance_scale"], distilled)
-    if values["guidance_scale"] == distilled:
-        unsupported = [each for each in unsupported if not each.startswith(_DISTILLED)]
+    prompt, negative_prompt = found.prompt, found.negative_prompt
+    if _DRAW_THINGS in pairs and not negative_prompt:  # its line begins with a minus alone
+        prompt, _, negative_prompt = f"\n{prompt}".partition("\n-")
+    values |= {"prompt": prompt.strip(), "negative_prompt": negative_prompt}
+    values |= {"sampler": pairs.get("Sampler"), "guidance_scale": guidance}
     if values["clip_skip"] in ("0", "-1"):  # the model's own
         values["clip_skip"] = None
     values |= {"model": pairs.get("Model") or _civitai_model(pairs.get(_RESOURCES, ""))}
@@ -71,6 +75,8 @@ def _source(pairs: Mapping[str, str]) -> str:
             return tool
     if pairs.get("App", "").startswith("SD.Next") or "SD.Next" in version:
         return "SD.Next"
+    if _DRAW_THINGS in pairs:
+        return "Draw Things"
     if _RESOURCES in pairs:
         return "Civitai"
     return "Forge" if re.match(r"f\d|neo|forge", version) else "A1111"
@@ -78,12 +84,21 @@ def _source(pairs: Mapping[str, str]) -> str:
 
 def _civitai_model(resources: str) -> str | None:
     """The name of the checkpoint in Civitai's list of resources."""
+    return next((name for kind, name in _civitai(resources) if kind == "checkpoint"), None)
+
+
+def _civitai_networks(resources: str) -> list[str]:
+    """The LoRAs and embeddings in Civitai's list of resources, for the user."""
+    others = (each for each in _civitai(resources) if each[0] != "checkpoint")
+    return [f"{kind} {name}: not applied" for kind, name in others]
+
+
+def _civitai(resources: str) -> Iterator[tuple[str, str]]:
+    """Kind and name of each of Civitai's resources."""
     try:
         entries: Any = from_json(resources)
     except ValueError:
-        return None
+        return
     for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("type") == "checkpoint":
-            name = entry.get("modelName")
-            return name if isinstance(name, str) else None
-    return None
+        if isinstance(entry, dict) and isinstance(entry.get("modelName"), str):
+            yield str(entry.get("type")), entry["modelName"]

@@ -30,7 +30,7 @@ _MIN_FIELDS = 3  # fields of settings without a prompt or without a known tool
 OTHER_NOISE = "RNG: sdtui draws noise differently, so the same seed gives another picture"
 _SIZES = ("resolution", "size", "imagesize")
 _SCHEDULES = ("scheduler", "noiseschedule", "scheduletype", "schedulertype")
-_DISTILLED = ("fluxguidancescale", "distilledcfgscale")
+_DISTILLED = ("fluxguidancescale", "distilledcfgscale", "guidance")
 _MODEL_NAMES = ("name", "modelname", "model")
 _CLIP_SKIPS = {"True": 2, "False": None}  # Easy Diffusion's
 _WITHOUT_SUFFIX = ("SwarmUI", "Easy Diffusion")
@@ -104,8 +104,10 @@ def _brackets_split(fields: Mapping[Any, Any]) -> dict[str, Any]:
     """The settings of InvokeAI 1 and 2, whose negative prompt is in brackets in the prompt."""
     prompt: object = fields.get("prompt")
     if isinstance(prompt, list):
-        parts = [each.get("prompt") for each in prompt if isinstance(each, dict)]
-        prompt = ", ".join(each for each in parts if isinstance(each, str))
+        parts = [each for each in prompt if isinstance(each, dict)]
+        prompt = ", ".join(each["prompt"] for each in parts if isinstance(each.get("prompt"), str))
+        if len(parts) > 1:
+            fields = {**fields, "weights": [each.get("weight") for each in parts]}
     if not isinstance(prompt, str):
         return dict(fields)
     negative = [each.strip(" ,") for each in re.findall(r"\[([^\[\]]*)\]", prompt)]
@@ -118,7 +120,7 @@ def novelai(fields: Mapping[str, Any]) -> ToolSettings | None:
     are one JSON object."""
     comment = fields.get("Comment")
     settings = json_object(comment) if isinstance(comment, str) else comment
-    if not isinstance(settings, dict) or not {"uc", "sampler"} & settings.keys():
+    if not isinstance(settings, dict) or not {"uc", "v4_prompt"} & settings.keys():
         return None
     source = re.fullmatch(r"(.*?)(?: [0-9A-F]{8})?", str(fields.get("Source", "")))
     positive, negative = (
