@@ -36,6 +36,7 @@ JPEG_COMMENT = "comment"
 """The keyword of a JPEG's comment."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_COMFYUI = b"comf"  # tEXt by another name, in ComfyUI's animated PNGs
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the markers of headers with the size
@@ -126,7 +127,7 @@ def _read_png(file: BinaryIO) -> Texts:
         if kind == b"IHDR":
             header = file.read(8)
             size = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
-        elif kind in (b"tEXt", b"zTXt", b"iTXt") and length <= MAX_TEXT:
+        elif kind in (b"tEXt", b"zTXt", b"iTXt", _COMFYUI) and length <= MAX_TEXT:
             found = _png_text(kind, file.read(length), inflater)
             if found is not None:
                 texts.add(dict([found]))

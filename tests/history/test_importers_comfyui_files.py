@@ -75,3 +75,10 @@ def test_workflow_without_a_graph_is_read(tmp_path: Path, named: bool) -> None:
         **{"sampler": "Euler Karras", "num_inference_steps": 20, "guidance_scale": 8.0},
         **{"width": 512, "height": 768, "seed": 42},
     }
+
+
+def test_graph_of_an_animated_png_is_read(tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add(b"comf", b"prompt\0" + json.dumps(GRAPH).encode("latin-1"), after_idat=True)
+    picture().save(tmp_path / "a.png", pnginfo=info)
+    assert prompts(tmp_path / "a.png") == ("a fox", "blurry")

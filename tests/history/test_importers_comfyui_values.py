@@ -34,6 +34,33 @@ def test_text_that_a_node_makes_is_no_prompt(
     assert (named in found.not_carried) == (not prompt)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        node("Combine Strings", input_string=["a", 0], ending=["b", 0], separator="comma"),
+        node("Prompt Single", text="a cat", text_in_opt=["a", 0]),
+    ],
+)
+def test_text_is_not_taken_where_more_goes_into_it(tmp_path: Path, text: dict[str, Any]) -> None:
+    fox = node("CLIPTextEncode", text=["text", 0], clip=["model", 1])
+    found = read(tmp_path, graph(fox=fox, text=text, a=FOX, b=WOLF))
+    assert "prompt" not in found.values
+    assert any(each.startswith("Prompt: can't be followed") for each in found.not_carried)
+
+
+def test_option_that_may_change_the_prompt_is_named(tmp_path: Path) -> None:
+    fox = node("CLIPTextEncode", text=["text", 0], clip=["model", 1])
+    found = read(tmp_path, graph(fox=fox, text=node("Case", string="a fox", mode="capitals")))
+    assert found.values["prompt"] == "a fox"
+    assert "mode capitals: node text may change the prompt by it" in found.not_carried
+
+
+def test_node_that_shows_a_text_passes_it_on(tmp_path: Path) -> None:
+    fox = node("CLIPTextEncode", text=["text", 0], clip=["model", 1])
+    text = node("easy showAnything", anything=["a", 0], text="of the last run")
+    assert read(tmp_path, graph(fox=fox, text=text, a=FOX)).values["prompt"] == "a fox"
+
+
 def test_switch_without_a_choice_passes_on_its_first_input(tmp_path: Path) -> None:
     fox = node("CLIPTextEncode", text=["text", 0], clip=["model", 1])
     text = node("Any Switch (rgthree)", any_01=["a", 0], any_02=["b", 0])
@@ -82,15 +109,52 @@ def test_pipe_with_short_names_keeps_the_sides_apart(tmp_path: Path) -> None:
     assert (values["prompt"], values["negative_prompt"]) == ("a fox", "blurry")
 
 
-def test_number_that_a_node_calculates_is_named(tmp_path: Path) -> None:
-    nodes = graph(
-        sampler=sampler(seed=["math", 0]),
-        math=node("SimpleMath+", value="a + 1", a=["number", 0]),
-        number=node("PrimitiveInt", value=41),
-    )
-    found = read(tmp_path, nodes)
-    assert "seed" not in found.stated
-    assert "Seed: can't be followed through node math (SimpleMath+)" in found.not_carried
+def test_sides_that_are_taken_out_of_a_pipe_crosswise_are_kept(tmp_path: Path) -> None:
+    pipe = node("ToBasicPipe", model=["model", 0], positive=["fox", 0], negative=["blur", 0])
+    out = node("FromBasicPipe", basic_pipe=["pipe", 0])
+    crossed = sampler(positive=["out", 4], negative=["out", 3])
+    values = read(tmp_path, graph(pipe=pipe, out=out, sampler=crossed)).values
+    assert (values["prompt"], values["negative_prompt"]) == ("blurry", "a fox")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        node("SimpleMath+", value="a + 1", a=["other", 0]),
+        node("RandomInteger", minimum=1, maximum=50, seed=5),
+        node("easy seedList", min_num=1, max_num=50, method="random", total=1, seed=5),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "field", "label"),
+    [("seed", "seed", "Seed"), ("steps", "num_inference_steps", "Steps")],
+)
+def test_number_that_a_node_makes_is_named(
+    tmp_path: Path, number: dict[str, Any], name: str, field: str, label: str
+) -> None:
+    other = node("PrimitiveInt", value=41)
+    linked = sampler(**{name: ["number", 0]})
+    found = read(tmp_path, graph(sampler=linked, number=number, other=other))
+    assert field not in found.stated
+    named = f"{label}: can't be followed through node number ({number['class_type']})"
+    assert named in found.not_carried
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"start_at_step": 8, "end_at_step": 10_000}, ["start_at_step 8"]),
+        ({"start_at_step": 0, "end_at_step": 15}, ["end_at_step 15"]),
+        ({"start_at_step": 0, "end_at_step": 20}, []),
+    ],
+)
+def test_steps_that_are_skipped_are_named(
+    tmp_path: Path, changes: dict[str, Any], named: list[str]
+) -> None:
+    found = read(tmp_path, graph(sampler=sampler(**changes)))
+    assert found.values["num_inference_steps"] == 20
+    at_steps = [each for each in found.not_carried if "at_step" in each]
+    assert at_steps == [f"{each}: sdtui has no such setting" for each in named]
 
 
 @pytest.mark.parametrize(

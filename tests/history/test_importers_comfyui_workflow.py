@@ -178,3 +178,11 @@ def test_damaged_workflow_does_no_harm(tmp_path: Path, change: dict[str, list[An
     assert "prompt" not in read_picture_settings(png(tmp_path, workflow)).values
     with pytest.raises(ImageError):
         read_picture_settings(png(tmp_path, change))
+
+
+def test_only_widget_of_a_node_needs_no_name(tmp_path: Path) -> None:
+    shown = nodes()
+    shown[2] = node(2, "CLIPTextEncode", {"clip": ("CLIP", 3), "text": ("STRING", 30)}, ["old"])
+    shown.append(node(40, "PrimitiveStringMultiline", widgets=["a new fox"]))
+    workflow = {"nodes": shown, "links": [*LINKS, [30, 40, 0, 2, 1, "STRING"]]}
+    assert read_picture_settings(png(tmp_path, workflow)).values["prompt"] == "a new fox"

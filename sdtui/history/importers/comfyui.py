@@ -16,6 +16,7 @@ from sdtui.core.errors import ImageError
 from sdtui.history.importers.comfyui_conditioning import Conditioning
 from sdtui.history.importers.comfyui_graph import Graph, link_of
 from sdtui.history.importers.comfyui_passes import Pass, of_one_picture, passes
+from sdtui.history.importers.comfyui_texts import text_of
 from sdtui.history.importers.comfyui_workflow import graph_of
 from sdtui.history.importers.invokeai_graph import invokeai_nodes
 from sdtui.history.importers.json_settings import OTHER_NOISE, json_object
@@ -94,6 +95,7 @@ def _settings(source: str, nodes: Mapping[str, Any]) -> ToolSettings | None:
         return None
     schedule = first.name("Scheduler")
     unsupported = [
+        *first.cut_short(),
         *_later_passes(graph, found, conditioning, values),
         *conditioning.left_out,
         *dict.fromkeys(graph.not_followed),
@@ -190,9 +192,9 @@ def _loaders(graph: Graph, sampler: Pass) -> dict[str, str]:
     while waiting:
         for key in graph.chain(waiting.pop(), _MODEL_LINKS):
             inputs = graph.nodes[key].inputs
-            name = graph.text(key, _CHECKPOINTS, report=False)
+            name = text_of(graph, key, _CHECKPOINTS, report=False)
             if not name and not {"lora_name", "lora"} & inputs.keys():
-                name = graph.text(key, _OTHER_CHECKPOINTS, report=False)
+                name = text_of(graph, key, _OTHER_CHECKPOINTS, report=False)
             merged = [link for each in _MERGED if (link := link_of(inputs.get(each))) is not None]
             if merged and key not in merging:
                 merging.append(key)

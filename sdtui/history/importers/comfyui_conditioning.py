@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sdtui.history.importers.comfyui_graph import RESULTS, Graph, Link, is_text_name, link_of
+from sdtui.history.importers.comfyui_graph import Graph, Link, link_of
 from sdtui.history.importers.comfyui_passes import Pass
+from sdtui.history.importers.comfyui_texts import RESULTS, is_text_name, linked_text, text_of
 
 _TEXTS = (
-    *(
-        "populated_text",
-        "populated",
-        "text",
-        "t5xxl",
-        "text_g",
-        "clip_g",
-        "llama",
-        "prompt",
-        "user_prompt",
-        "caption",
-    ),
+    *("populated_text", "populated", "text", "t5xxl", "text_g", "clip_g", "llama", "prompt"),
+    *("user_prompt", "caption"),
     *("positive_prompt", "text_l", "clip_l", "bert", "mt5xl", "tags", "positive"),
     *("string", "wildcard_text"),
 )
 """The inputs of encoders that take a prompt; the first with a text counts."""
 
-_POSITIVE = ("positive", "conditioning", "cond1", "positive_embeds")
+_SIDES = {
+    "positive": ("positive", "conditioning", "cond1", "positive_embeds"),
+    "negative": ("negative", "neg_conditioning", "negative_conditioning", "negative_embeds"),
+}
+"""The inputs of samplers for both sides of conditioning."""
 _SECOND = ("cond2", "middle")
 """Conditioning of a second prompt, on which the first one is weighed."""
-_NEGATIVE = ("negative", "neg_conditioning", "negative_conditioning", "negative_embeds")
 _PIPES = (
     *("pipe", "basic_pipe", "context", "base_ctx", "detailer_pipe", "base_basic_pipe"),
     *("text_embeds", "sdxl_tuple"),
@@ -50,6 +44,15 @@ def _is_of(side: str, name: str) -> bool:
     return name.startswith(side) or name == side[:3]
 
 
+def _side_in_pipe(sampler: Pass, side: str) -> str:
+    """The side that a sampler takes out of a pipe. The negative output comes after the positive
+    one in all of them."""
+    positive, negative = (sampler.link(*_SIDES[each]) for each in _LABELS)
+    if positive and negative and positive.key == negative.key and positive.slot > negative.slot:
+        return "negative" if side == "positive" else "positive"
+    return side
+
+
 class Conditioning:
     """Follows conditioning to the texts that were encoded."""
 
@@ -66,12 +69,11 @@ class Conditioning:
 
     def texts(self, sampler: Pass, side: str) -> list[str]:
         """The texts of the positive or negative side of a pass, without repetitions."""
-        names = _POSITIVE if side == "positive" else _NEGATIVE
-        link, pipe = sampler.link(*names), sampler.link(*_PIPES)
+        link, pipe = sampler.link(*_SIDES[side]), sampler.link(*_PIPES)
         self._has_ended = False
         found: list[str] = []
         if link is not None:
-            found = list(self._follow(link, side, 0))
+            found = list(self._follow(link, _side_in_pipe(sampler, side), 0))
             second = sampler.link(*_SECOND) if side == "positive" else None
             texts = self._follow(second, side, 0) if second else iter(())
             self.left_out += [f"Second prompt {text}: sdtui has one" for text in texts]
@@ -141,7 +143,7 @@ class Conditioning:
             elif link is not None and self._is_text(link):
                 self._graph.used.add(key)
                 self._has_ended = True
-                yield self._graph.linked_text(link) or ""
+                yield linked_text(self._graph, link) or ""
             elif link is not None:
                 yield from self._follow(link, side, depth + 1)
 
@@ -151,7 +153,7 @@ class Conditioning:
         if node is None or "clip" in node.inputs or self._has_sides(link.key):
             return False
         return not any(name.startswith("cond") for name in node.inputs) and bool(
-            self._graph.linked_text(link)
+            linked_text(self._graph, link)
         )
 
     def _is_encoder(self, key: str) -> bool:
@@ -176,7 +178,7 @@ class Conditioning:
             self.clips = [clip.key]
         found: str | None = None
         for name in _TEXTS:
-            text = self._graph.text(key, (name,), label=label) if name in inputs else None
+            text = text_of(self._graph, key, (name,), label=label) if name in inputs else None
             if text and found is None:
                 found = text
                 if name in RESULTS:
@@ -198,7 +200,7 @@ class Conditioning:
             for link in named:
                 yield from self._follow(link, side, depth + 1)
             present = [name for name in _TEXTS if name in self._graph.nodes[key].inputs]
-            text = self._graph.text(key, present, label=_LABELS[side])
+            text = text_of(self._graph, key, present, label=_LABELS[side])
             if text:
                 self._graph.used.add(key)
                 self.left_out.append(f"{_LABELS[side]} {text}: node {key} adds it to another")

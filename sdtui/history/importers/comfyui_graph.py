@@ -1,4 +1,4 @@
-"""ComfyUI's graph, and the texts and numbers that its links lead to."""
+"""ComfyUI's graph, and the numbers that its links lead to."""
 
 from __future__ import annotations
 
@@ -10,39 +10,16 @@ from typing import Any
 MAX_STEPS = 20_000
 """Most nodes that are visited in all: a graph can have more paths than could ever be walked."""
 
-_MAX_DEPTH = 100  # links behind each other
-_MAX_TEXT = 100_000  # characters of a text joined from others
-_NUMBER_NAMES = (
-    *("value", "int", "float", "number", "seed", "noise_seed", "integer", "int_value"),
-    "float_value",
-)
+MAX_DEPTH = 100
+"""Most links behind each other."""
+
+_NUMBER_NAMES = ("value", "int", "float", "number", "integer", "int_value", "float_value")
 _CALCULATES = {"operation", "expression", "operator", "op", "equation"}
-_CHANGES = re.compile(r"replace|regex|truncate|substring|split|lower|upper|translat|extract", re.I)
-"""In the names of nodes that change a text."""
-_JOINS = re.compile(r"join|concat|combin|append|merge|multi|add|build|compos", re.IGNORECASE)
-"""In the names or options of nodes that put texts together."""
-_MAKES = {
-    *("model", "clip", "image", "images", "temperature", "max_tokens", "max_new_tokens", "top_p"),
-    *("api_key", "system_prompt", "index", "start_index", "line_number"),
-}
-"""Inputs of nodes that make a text of their own, such as captions, or choose a line of one."""
-_RANDOM = re.compile(r"random|wildcard", re.IGNORECASE)
-"""In the names of nodes whose text is only a template."""
-RESULTS = ("populated_text", "populated", "processed_text", "result")
-"""What a node that replaces wildcards has made of its text."""
-_TEXT = re.compile(
-    r"(opt_|input_|in_)?(text|string|str|value|prompt|prefix|suffix|prepend|append|input|positive"
-    r"|negative|base|multiline|wildcard|content|any|source|output|caption|tags|t5xxl|clip(?=_[lg])"
-    r"|llama|bert|mt5xl)"
-    r"(_?([a-z]|\d{1,3}|text|string|positive|negative|prompt|input))?",
-    re.IGNORECASE,
-)
-_NONE = ("", "none", "base", "no style")
-"""Values of styles that add nothing."""
-_DELIMITERS = ("delimiter", "separator", "sep", "joiner")
-_CHOICES = ("boolean", "switch", "condition", "select", "index", "input", "bool")
-_LABELS = re.compile(r"show|preview|display", re.IGNORECASE)
-_OBJECT_NAMES = ("content", "name", "value", "model_name", "ckpt_name")
+_RANGES = {"min", "max", "minimum", "maximum", "min_num", "max_num", "min_value", "max_value"}
+"""Inputs of nodes that choose a number, unless they hold its value too."""
+_CHOICES = ("boolean", "switch", "condition", "cond", "select", "index", "input", "bool")
+SHOWS = re.compile(r"show|preview|display", re.IGNORECASE)
+"""In the names of nodes that show what they pass on."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +38,6 @@ class Node:
 
     kind: str
     inputs: Mapping[str, Any]
-
-
-def is_text_name(name: str) -> bool:
-    """True for the names of inputs that hold texts."""
-    return _TEXT.fullmatch(name) is not None
 
 
 def link_of(value: object) -> Link | None:
@@ -131,7 +103,8 @@ class Graph:
         choice = next((each for each in given if each is not None), None)
         if choice is None or not links:
             return None
-        ending = rf"(on_|if_)?{choice}" if isinstance(choice, bool) else rf"\D*{choice}"
+        truth = "true|tt_value" if choice else "false|ff_value"
+        ending = rf"(on_|if_)?({truth})" if isinstance(choice, bool) else rf"\D*{choice}"
         chosen = re.compile(ending, re.IGNORECASE)
         return next((link for name, link in links.items() if chosen.fullmatch(name)), None)
 
@@ -162,9 +135,11 @@ class Graph:
 
     def _linked_number(self, link: Link, names: Sequence[str], depth: int) -> int | float | None:
         node = self.nodes.get(link.key)
-        if node is None or depth > _MAX_DEPTH or not self.step():
+        if node is None or depth > MAX_DEPTH or not self.step():
             return None
-        if _CALCULATES & node.inputs.keys():
+        if _CALCULATES & node.inputs.keys() or (
+            _RANGES & node.inputs.keys() and "value" not in node.inputs
+        ):
             return None
         plain = {name: _number(value) for name, value in node.inputs.items()}
         numbers = {name: value for name, value in plain.items() if value is not None}
@@ -183,106 +158,12 @@ class Graph:
             )
         elif not links and len(numbers) == 1:
             (found,) = numbers.values()
-        elif len(links) == 1 and (len(node.inputs) == 1 or _LABELS.search(node.kind)):
+        elif len(links) == 1 and (len(node.inputs) == 1 or SHOWS.search(node.kind)):
             (only,) = links.values()
             found = self._linked_number(only, names, depth + 1)
         if found is not None:
             self.used.add(link.key)
         return found
-
-    def text(
-        self, key: str, names: Sequence[str], *, label: str = "", report: bool = True
-    ) -> str | None:
-        """The text in the first of some inputs that has one, through links."""
-        for name in names:
-            value = self.nodes[key].inputs.get(name)
-            link = link_of(value)
-            found = _text(value) if link is None else self.linked_text(link, names)
-            if found:
-                return found
-            if link is not None and report and found is None:
-                self.report(label or name, link)
-        return None
-
-    def linked_text(self, link: Link, names: Sequence[str] = (), depth: int = 0) -> str | None:
-        """The text that an output gives, joined from others where a node does that; None if it
-        can't be followed."""
-        node = self.nodes.get(link.key)
-        if node is None or depth > _MAX_DEPTH or not self.step():
-            return None
-        chosen = self.chosen(link.key)
-        if chosen is None and (chosen := self._first_of_switch(node)) is not None:
-            self.used.add(link.key)
-        if chosen is not None:
-            return self.linked_text(chosen, names, depth + 1)
-        known = {*RESULTS, *(name for name in names if not is_text_name(name))}
-        if _CHANGES.search(node.kind) or (
-            _MAKES & node.inputs.keys() and not known & node.inputs.keys()
-        ):
-            return None
-        parts = []
-        for name in self._text_inputs(node, link.slot, names):
-            inner = link_of(node.inputs[name])
-            part = (
-                _text(node.inputs[name])
-                if inner is None
-                else self.linked_text(inner, names, depth + 1)
-            )
-            if part is None and inner is not None:
-                return None
-            parts.append(part or "")
-        if not parts:
-            links = list(self.links(link.key).values())
-            only = links[0] if len(links) == 1 else None
-            return self.linked_text(only, names, depth + 1) if only else None
-        for name, value in node.inputs.items():
-            if "style" in name.lower() and isinstance(value, str) and value.lower() not in _NONE:
-                self.not_followed.append(f"{name} {value}: node {link.key} adds it to the prompt")
-        is_template = _RANDOM.search(node.kind) or "seed" in node.inputs
-        if not is_template or set(RESULTS) & node.inputs.keys():
-            self.used.add(link.key)
-        given = [_text(node.inputs[name]) for name in _DELIMITERS if name in node.inputs]
-        delimiter = (given[0] or "") if given else ("" if "concat" in node.kind.lower() else ", ")
-        delimiter = delimiter.replace("\\n", "\n")
-        parts = [part for part in parts if part]
-        if len(parts) > 1 and not given and not self._joins(node):
-            return None
-        joined = delimiter.join(parts)
-        return joined if len(joined) <= _MAX_TEXT else None
-
-    def _first_of_switch(self, node: Node) -> Link | None:
-        """The input that a switch without a choice passes on: the first that is there."""
-        links = [link_of(value) for value in node.inputs.values()]
-        return links[0] if links and "switch" in node.kind.lower() and all(links) else None
-
-    def _joins(self, node: Node) -> bool:
-        """True if the name or an option of a node says that it puts texts together."""
-        options = (
-            value
-            for name, value in node.inputs.items()
-            if isinstance(value, str) and not is_text_name(name)
-        )
-        return any(_JOINS.search(each) for each in (node.kind, *options))
-
-    def _text_inputs(self, node: Node, slot: int, names: Sequence[str]) -> list[str]:
-        """The inputs of a node that make up the text of an output."""
-        present = [
-            name for name, value in node.inputs.items() if isinstance(value, str | list | dict)
-        ]
-        for group in (names, RESULTS):
-            named = [name for name in group if name in present]
-            if named and (group is RESULTS or not is_text_name(named[0])):
-                return named[:1]
-        if names and not is_text_name(names[0]):  # a name, such as that of a model
-            plain = [name for name in present if link_of(node.inputs[name]) is None]
-            return plain if len(plain) == 1 else []
-        texts = [name for name in present if is_text_name(name)]
-        sides = [[n for n in texts if side in n.lower()] for side in ("positive", "negative")]
-        if all(sides):  # a node with both prompts: the first output is the positive one
-            return sides[1][:1] if slot == 1 else sides[0][:1]
-        if _LABELS.search(node.kind):
-            return texts[:1]
-        return texts
 
     def report(self, label: str, link: Link) -> None:
         """Note that what a link leads to can't be followed."""
@@ -301,10 +182,3 @@ def _number(value: object) -> int | float | None:
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,20}\.\d{0,20}\s*", value):
         return float(value)
     return None
-
-
-def _text(value: object) -> str | None:
-    """A text, also one in an object such as {"content": "model.safetensors"}."""
-    if isinstance(value, Mapping):
-        return next((each for n in _OBJECT_NAMES if isinstance(each := value.get(n), str)), None)
-    return value if isinstance(value, str) else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdtui.history.importers.comfyui_graph import Graph, Link, link_of
+from sdtui.history.importers.comfyui_texts import text_of
+from sdtui.history.importers.request_mapping import not_supported
 
 _OBJECTS = (
     *("guider", "noise", "sampler", "sigmas", "pipe", "basic_pipe", "context"),
@@ -18,6 +20,8 @@ _SEED = ("seed", "noise_seed", "seed_num")
 _STEPS = ("steps", "num_steps", "steps_total")
 _CFG = ("cfg", "true_gs", "guidance_scale", "cfg_scale", "cfg_conds")
 _DENOISE = ("denoise", "denoise_strength")
+_WHOLE: Mapping[str, object] = {"start_at_step": 0, "denoising_start": 0, "denoising_end": 1}
+"""Inputs of samplers that do all steps."""
 _NAMES = {"Sampler": ("sampler_name", "sampler"), "Scheduler": ("scheduler",)}
 _PICTURES = ("images", "image", "pixels", "samples", "latent_image", "latent", "latents")
 _CONDITIONS = (
@@ -46,6 +50,16 @@ class Pass:
             "strength": None if denoise in (None, 1, 1.0) else denoise,
         }
 
+    def cut_short(self) -> list[str]:
+        """The settings by which a sampler skips steps or noise, for the user."""
+        inputs = self.graph.nodes[self.key].inputs
+        steps = self.graph.number(self.key, _STEPS, report=False)
+        cut = [name for name, usual in _WHOLE.items() if inputs.get(name, usual) != usual]
+        end = inputs.get("end_at_step")
+        if isinstance(end, int) and steps is not None and end < steps:
+            cut.append("end_at_step")
+        return [not_supported(name, inputs[name]) for name in cut]
+
     def number(self, label: str, names: Sequence[str]) -> int | float | None:
         for key in self.nodes:
             if any(name in self.graph.nodes[key].inputs for name in names):
@@ -57,7 +71,7 @@ class Pass:
         """The name of the sampler or scheduler, in an input or in the class of a node."""
         names = _NAMES[kind]
         for key in self.nodes:
-            found = self.graph.text(key, names, report=False)
+            found = text_of(self.graph, key, names, report=False)
             if found:
                 self.graph.used.add(key)
                 return found

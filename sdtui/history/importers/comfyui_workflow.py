@@ -201,9 +201,11 @@ def _values(node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         return
     kind = node.get("type")
     known = _WIDGETS.get(kind, ()) if isinstance(kind, str) else ()
-    names = iter(known or [each["name"] for each in _inputs(node) if "widget" in each])
+    named = known or [each["name"] for each in _inputs(node) if "widget" in each]
+    values = values if isinstance(values, list) else []
+    names = iter(named or (["value"] if len(values) == 1 else []))
     name = ""
-    for value in values if isinstance(values, list) else ():
+    for value in values:
         if name.endswith("seed") and value in _AFTER_SEED:
             continue
         name = next(names, "")
