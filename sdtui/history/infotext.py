@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -67,11 +67,37 @@ class Infotext:
 
 def write_infotext(record: GenerationRecord) -> str:
     """The infotext of the only picture of a record."""
-    pairs = [f"{key}: {_quote(value)}" if key != value else key for key, value in _pairs(record)]
-    lines = [record.prompt]
-    if record.negative_prompt:
-        lines.append(f"{_NEGATIVE} {record.negative_prompt}")
-    return "\n".join([*lines, ", ".join(pairs)])
+    image, made, model = record.images[0], record.settings, record.model
+    values = {**(record.values() if made else {}), "seed": image.seed}
+    values |= {"prompt": record.prompt, "negative_prompt": record.negative_prompt}
+    values["sampler"] = made.sampler if made is not None else None
+    more: dict[str, object] = {"Size": f"{image.width}x{image.height}"}
+    if model is not None:
+        more |= {"Model hash": model.hash and model.hash[:10], "Model": portable_name(model.name)}
+    return format_infotext(values, {**more, "RNG": "CPU", "Version": f"sdtui {__version__}"})
+
+
+def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> str:
+    """The infotext of values of request fields and of more pairs, in A1111's order."""
+    pairs: dict[str, object] = {
+        field.spec.infotext: values.get(name)
+        for name, field in REQUEST_FIELDS.items()
+        if field.spec.infotext and values.get(name) != field.default
+    }
+    if values.get("sampler") is not None:
+        pairs["Sampler"], pairs["Schedule type"] = sampler_and_schedule(values["sampler"])
+    pairs |= more
+    first = {key: pairs.pop(key, None) for key in _FIRST_KEYS}
+    written = (
+        (key, f"{value:g}" if isinstance(value, float) else str(value))
+        for key, value in {**first, **pairs}.items()
+        if value is not None
+    )
+    lines = [values.get("prompt", "")]
+    if values.get("negative_prompt"):
+        lines.append(f"{_NEGATIVE} {values['negative_prompt']}")
+    line = ", ".join(f"{key}: {_quote(value)}" if key != value else key for key, value in written)
+    return "\n".join([*lines, line])
 
 
 def parse_infotext(text: str) -> Infotext:
@@ -148,30 +174,6 @@ def _end_of_json(text: str, start: int) -> int | None:
         return json.JSONDecoder().raw_decode(text, start)[1]
     except (ValueError, RecursionError):
         return None
-
-
-def _pairs(record: GenerationRecord) -> list[tuple[str, str]]:
-    """The pairs of a picture, in A1111's order."""
-    image, made, model = record.images[0], record.settings, record.model
-    values = {**(record.values() if made else {}), "seed": image.seed}
-    pairs: dict[str, object] = {
-        field.spec.infotext: values.get(name)
-        for name, field in REQUEST_FIELDS.items()
-        if field.spec.infotext and values.get(name) != field.default
-    }
-    if made is not None and made.sampler is not None:
-        pairs["Sampler"], pairs["Schedule type"] = sampler_and_schedule(made.sampler)
-    pairs["Size"] = f"{image.width}x{image.height}"
-    if model is not None:
-        pairs["Model hash"] = model.hash and model.hash[:10]
-        pairs["Model"] = portable_name(model.name)
-    first = {key: pairs.pop(key, None) for key in _FIRST_KEYS}
-    last = {"RNG": "CPU", "Version": f"sdtui {__version__}"}
-    return [
-        (key, f"{value:g}" if isinstance(value, float) else str(value))
-        for key, value in {**first, **pairs, **last}.items()
-        if value is not None
-    ]
 
 
 def _quote(value: str) -> str:

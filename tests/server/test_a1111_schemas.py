@@ -10,6 +10,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sdtui.jobs import JobPicture
 from sdtui.requests.events import Cancelled
@@ -151,6 +152,31 @@ def test_png_info_gives_the_size_as_a1111_does(ask: httpx.Client) -> None:
     image = ask.post("/sdapi/v1/txt2img", json=SMALL).json()["images"][0]
     found = ask.post("/sdapi/v1/png-info", json={"image": image}).json()["parameters"]
     assert (found["Size-1"], found["Size-2"]) == ("64", "64")
+
+
+@pytest.mark.parametrize("key", ["parameters", "prompt", "Comment"])
+def test_png_info_gives_the_settings_of_other_tools(ask: httpx.Client, key: str) -> None:
+    sampler = {"seed": 7, "steps": 200, "sampler_name": "dpmpp_2m", "scheduler": "karras"}
+    links = {"positive": ["2", 0], "negative": ["3", 0]}
+    graph = {
+        "1": {"class_type": "KSampler", "inputs": {**sampler, "cfg": 5.5, **links}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a fox"}},
+        "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "blurry"}},
+    }
+    plain = {**sampler, "scale": 5.5, "prompt": "a fox", "uc": "blurry"}
+    info = PngInfo()
+    info.add_text(key, json.dumps(graph if key == "prompt" else plain))
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 96)).save(buffer, "PNG", pnginfo=info)
+    image = base64.b64encode(buffer.getvalue()).decode()
+    found = ask.post("/sdapi/v1/png-info", json={"image": image}).json()
+    assert found["info"].startswith("a fox\nNegative prompt: blurry\nSteps: 200, Sampler: DPM++ 2M")
+    wanted = {
+        **{"Prompt": "a fox", "Negative prompt": "blurry", "Seed": "7", "CFG scale": "5.5"},
+        **{"Size-1": "64", "Size-2": "96", "Schedule type": "Karras"},
+    }
+    assert {name: found["parameters"].get(name) for name in wanted} == wanted
+    assert list(found["items"]) == [key]
 
 
 @pytest.mark.parametrize(

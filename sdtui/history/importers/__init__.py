@@ -1,11 +1,12 @@
 """Read the settings in pictures of sdtui and other tools."""
 
 from sdtui.core.sampler_names import label_of_sampler, nearest_sampler
-from sdtui.history.importers.read import read_infotext, read_picture_settings
+from sdtui.history.importers.read import as_infotext, read_infotext, read_picture_settings
 from sdtui.history.importers.request_mapping import ImportedSettings
 
 __all__ = [
     "ImportedSettings",
+    "as_infotext",
     "label_of_sampler",
     "nearest_sampler",
     "read_infotext",

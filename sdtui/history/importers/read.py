@@ -30,7 +30,7 @@ from sdtui.history.importers.request_mapping import (
     validation_problem,
 )
 from sdtui.history.importers.text_files import texts_beside
-from sdtui.history.infotext import INFOTEXT_KEYWORD, own_record
+from sdtui.history.infotext import INFOTEXT_KEYWORD, format_infotext, own_record
 from sdtui.history.names import sidecar_path
 from sdtui.history.portable import local_model
 from sdtui.history.sidecar import read_record
@@ -68,6 +68,15 @@ def read_infotext(text: str, *, input_images: Collection[str] = ()) -> ImportedS
             "Give the settings by hand",
         )
     return to_request_values(found, input_images=input_images)
+
+
+def as_infotext(settings: ImportedSettings) -> str:
+    """The infotext of settings that a picture states, whichever tool wrote them."""
+    values = {**settings.values, **settings.stated}
+    more: dict[str, object] = {"Model": values.get("model")}
+    if values.get("width") and values.get("height"):
+        more["Size"] = f"{values['width']}x{values['height']}"
+    return format_infotext(values, more)
 
 
 def from_record(record: GenerationRecord) -> ImportedSettings:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sdtui.core.errors import ImageError
 from sdtui.core.samplers import SAMPLERS, SCHEDULES
 from sdtui.history import INFOTEXT_KEYWORD, parse_infotext, read_texts
+from sdtui.history.importers import as_infotext, read_picture_settings
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
@@ -51,7 +54,7 @@ class PngInfoAnswer(BaseModel):
     """The settings in a picture."""
 
     info: str
-    """The infotext; empty if there is none."""
+    """The infotext, also of the settings of other tools; empty if there are none."""
     items: dict[str, str] = Field(default_factory=dict)
     """All texts in the file by their keywords."""
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -143,12 +146,9 @@ async def png_info(body: PictureBody, services: ServicesDep) -> PngInfoAnswer:
         path = services.uploads.path_for(body.image)
         services.uploads.keep({path: body.image})
         try:
-            texts = read_texts(path).texts
-        except ImageError:
-            texts = {}  # a format without texts
+            texts, text = _texts_of(path)
         finally:
             services.uploads.forget([path])
-        text = texts.get(INFOTEXT_KEYWORD) or texts.get("UserComment") or ""
         found = parse_infotext(text)
         pairs = {"Prompt": found.prompt, "Negative prompt": found.negative_prompt, **found.pairs}
         width, _, height = pairs.get("Size", "").partition("x")
@@ -157,6 +157,19 @@ async def png_info(body: PictureBody, services: ServicesDep) -> PngInfoAnswer:
         return PngInfoAnswer(info=text, items=texts, parameters=pairs if text else {})
 
     return await asyncio.to_thread(read)
+
+
+def _texts_of(path: Path) -> tuple[dict[str, str], str]:
+    """The texts in a picture, and its infotext: that of the settings in them if it has none."""
+    try:
+        texts = read_texts(path).texts
+    except ImageError:  # a format without texts
+        return {}, ""
+    text = texts.get(INFOTEXT_KEYWORD) or texts.get("UserComment") or ""
+    if not parse_infotext(text).pairs:
+        with contextlib.suppress(ImageError):  # texts without settings
+            text = as_infotext(read_picture_settings(path))
+    return texts, text
 
 
 @router.get("/scripts", responses=_ERRORS)
