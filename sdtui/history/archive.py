@@ -21,6 +21,7 @@ from sdtui.core.text import one_line
 from sdtui.history.entry import Entry, Skipped
 from sdtui.history.image_metadata import open_ordinary, read_texts
 from sdtui.history.importers import ImportedSettings, read_picture_settings
+from sdtui.history.importers.text_files import TEXT_SUFFIXES
 from sdtui.history.infotext import own_record
 from sdtui.history.names import PICTURE_SUFFIXES, sidecar_path, split
 from sdtui.history.search import is_fact
@@ -35,6 +36,9 @@ MAX_PICTURE_BYTES = 256 * 1024 * 1024
 MAX_MEMBERS = 1_000_000
 """Most files read from an archive."""
 
+_OTHER_SUFFIXES = (".avif", ".jxl", ".heic", ".gif", ".bmp", ".tif", ".tiff")
+"""Of pictures that can't be read; they are reported."""
+
 _BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 
 
@@ -46,6 +50,8 @@ class IncomingPicture:
     record: GenerationRecord
     starred: bool = False
     tags: tuple[str, ...] = ()
+    owns_json: bool = True
+    """False if the JSON of its name is another picture's or another tool's, and must stay."""
 
     @property
     def sha256(self) -> str:
@@ -86,7 +92,8 @@ def find_pictures(sources: Iterable[Path], skipped: list[Skipped]) -> Iterator[t
     for source in sources:
         if source.is_dir():
             for path in sorted(source.rglob("*")):
-                if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_symlink():
+                is_picture = path.suffix.lower() in (*PICTURE_SUFFIXES, *_OTHER_SUFFIXES)
+                if is_picture and not path.is_symlink():
                     yield path, path
         elif source.suffix.lower() == ".zip":
             yield from _unpacked(source, skipped)
@@ -105,9 +112,27 @@ def read_incoming(path: Path) -> IncomingPicture:
         summary = parse_summary(read_bytes(sidecar_path(path)))
         record = read_record(sidecar_path(path))
     except (OSError, UnreadableError, HistoryError):
-        own = own_record(read_texts(path))
-        return IncomingPicture(data, own or _foreign_record(path, read_picture_settings(path)))
-    return IncomingPicture(data, record, summary.starred, summary.tags)
+        record = None
+    if record is not None and _belongs(record, path, data):
+        return IncomingPicture(data, record, summary.starred, summary.tags)
+    own = own_record(read_texts(path))
+    found = own or _foreign_record(path, read_picture_settings(path))
+    return IncomingPicture(data, found, owns_json=not os.path.lexists(sidecar_path(path)))
+
+
+def _belongs(record: GenerationRecord, path: Path, data: bytes) -> bool:
+    """True if the JSON beside a picture is its own: if it has its hash or, where the picture was
+    changed since, what the picture itself says. Another picture may have the same name but for
+    its ending."""
+    (image, *_) = record.images or (None,)
+    if image is None or image.sha256 in (None, hashlib.sha256(data).hexdigest()):
+        return True
+    try:
+        found = read_picture_settings(path)
+    except ImageError:
+        return PurePosixPath(image.path or path.name).suffix.lower() == path.suffix.lower()
+    said = {**found.values, **found.stated}
+    return (said.get("prompt", ""), said.get("seed")) == (record.prompt, image.seed)
 
 
 def _read_picture(path: Path) -> bytes:
@@ -179,7 +204,7 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def _unpacked(source: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path]]:
-    """Unpack the pictures of a zip one by one, each with its JSON, into a temporary folder.
+    """Unpack the pictures of a zip one by one, each with its texts, into a temporary folder.
 
     No name from the archive is used as a path.
     """
@@ -188,14 +213,18 @@ def _unpacked(source: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path
             members = {info.filename: info for info in archive.infolist()[:MAX_MEMBERS]}
             for name, info in members.items():
                 stem, ending = split(name)
+                if ending.lower() in _OTHER_SUFFIXES:
+                    skipped.append(Skipped(source / name, "it is not a PNG, JPEG or WebP picture"))
                 if ending.lower() not in PICTURE_SUFFIXES:
                     continue
                 with tempfile.TemporaryDirectory() as folder:
                     picture = Path(folder) / f"picture{ending.lower()}"
-                    sidecar = members.get(f"{stem}.json")
                     fits = _unpack(archive, info, picture, MAX_PICTURE_BYTES)
-                    if sidecar is not None:
-                        fits = _unpack(archive, sidecar, sidecar_path(picture), MAX_BYTES) and fits
+                    for suffix in TEXT_SUFFIXES:
+                        beside = members.get(f"{stem}{suffix}")
+                        if beside is not None:
+                            target = picture.with_suffix(suffix)
+                            fits = _unpack(archive, beside, target, MAX_BYTES) and fits
                     if fits:
                         yield source / PurePosixPath(name).name, picture
                     else:

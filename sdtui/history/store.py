@@ -278,16 +278,17 @@ class History:
             try:
                 incoming = archive.read_incoming(path)
             except ImageError as error:
-                skipped.append(Skipped(name, str(error)))
+                skipped.append(Skipped(name, str(error).removeprefix(f"{path} ")))
                 continue
             if self._index.has_hash(incoming.sha256):
                 known += 1
                 continue
+            is_here = self._folder.name_of(path) is not None
             saved = self._folder.save(
                 incoming.data,
                 incoming.record,
                 suffix=path.suffix.lower(),
-                file=None if self._folder.name_of(path) is None else path,
+                file=path if is_here and incoming.owns_json else None,
                 moment=local_time(incoming.record.timestamp),
                 starred=incoming.starred,
                 tags=incoming.tags,

@@ -1,5 +1,5 @@
 """Settings in the text files that tools write beside pictures: A1111's and Easy Diffusion's .txt,
-and JSON."""
+SwarmUI's .swarm.json, and other JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from sdtui.history.image_metadata import MAX_TEXT, open_ordinary
 from sdtui.history.importers.json_settings import json_object
 from sdtui.history.infotext import INFOTEXT_KEYWORD
 
+TEXT_SUFFIXES = (".json", ".swarm.json", ".txt")
+"""The endings of these files, the JSON of sdtui's own pictures among them."""
+
 _LINE = re.compile(r"^(\w[\w ]{0,40}):[ \t]*([^\r\n]*)", re.MULTILINE)
 _OWN_KEY = "schema_version"
 
@@ -19,7 +22,7 @@ _OWN_KEY = "schema_version"
 def texts_beside(picture: Path) -> Iterator[dict[str, str]]:
     """The texts of the files beside a picture that have its name: each as a whole, then by its
     lines. The JSON of another picture of sdtui is left out."""
-    for suffix in (".json", ".txt"):
+    for suffix in TEXT_SUFFIXES:
         text = _read(picture.with_suffix(suffix))
         if text and _OWN_KEY not in (json_object(text) or {}):
             yield {INFOTEXT_KEYWORD: text}
