@@ -20,6 +20,10 @@ from sdtui.core.errors import ImageError
 LARGEST_PIXELS = 100_000_000
 """Number of pixels; larger pictures are rejected before they are decoded."""
 
+LARGEST_SIDE = 65_535
+"""Pixels, the most that JPEG can have. To shrink a picture of one row of millions of pixels takes
+seconds and gigabytes."""
+
 LARGEST_FILE = 256 * 2**20
 """Bytes."""
 
@@ -73,6 +77,8 @@ def _read_file(path: Path) -> bytes:
 def _decode(path: Path, data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
+            # A damaged file could fill the log: there is a warning for each of its tags.
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as opened:
                 if opened.width * opened.height > LARGEST_PIXELS:
@@ -80,6 +86,12 @@ def _decode(path: Path, data: bytes) -> Image.Image:
                         f"{path} has {opened.width}×{opened.height} pixels, more than "
                         f"{LARGEST_PIXELS // 10**6} million",
                         "Take a smaller picture",
+                    )
+                if max(opened.size) > LARGEST_SIDE:
+                    raise ImageError(
+                        f"{path} has {opened.width}×{opened.height} pixels: a side is longer than "
+                        f"{LARGEST_SIDE:,}",
+                        "Take another picture",
                     )
                 opened.load()
                 return _as_rgb(_upright(opened))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,16 @@ def test_every_mode_becomes_rgb(
     assert (opened.mode, opened.getpixel((0, 0))) == ("RGB", (pixel,) * 3)
 
 
+@pytest.mark.filterwarnings("default")
+def test_damaged_tags_give_no_warnings(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    undefined, size, offset = 7, 99_999, 8
+    tags = b"".join(struct.pack("<HHII", tag, undefined, size, offset) for tag in range(100))
+    exif = b"II*\0" + struct.pack("<IH", offset, 100) + tags + bytes(4)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", exif=exif)
+    open_init_image(tmp_path / "a.png")
+    assert not recwarn.list
+
+
 def _text(path: Path) -> None:
     path.write_text("a text")
 
@@ -56,6 +67,10 @@ def _truncated(path: Path) -> None:
 
 def _huge(path: Path) -> None:
     Image.new("1", (25_000, 20_000)).save(path)
+
+
+def _long(path: Path) -> None:
+    Image.new("1", (70_000, 1)).save(path)
 
 
 def _endless(path: Path) -> None:
@@ -73,6 +88,7 @@ def _large_file(path: Path) -> None:
         (_text, "no picture of a known format"),
         (_truncated, "damaged"),
         (_huge, "far too large"),
+        (_long, "70000×1 pixels: a side is longer than 65,535"),
         (_endless, "no regular file"),
         (_large_file, "larger than 256 MB"),
         (Path.touch, "it is empty"),

@@ -157,6 +157,29 @@ def test_jpeg_with_very_many_scans_is_refused(scripted: Live) -> None:
         scripted.services.uploads.check(many)
 
 
+def test_scans_inside_segments_and_behind_the_picture_do_not_count(scripted: Live) -> None:
+    jpeg = _file("JPEG")
+    thumbnails = (b"\xff\xe1\x00\x06\xff\xda\xff\xda") * 200
+    film = b"\xff\xda\x00\x02" * 200
+    check = scripted.services.uploads.check
+    assert check(jpeg[:2] + thumbnails + jpeg[2:] + film) == (64, 64)
+
+
+@pytest.mark.parametrize("fill", [b"", b"\xff", b"\xff\x01", b"\xff\xd0", b"\xff\xe1\x00\x04ab"])
+def test_scans_behind_other_markers_count(scripted: Live, fill: bytes) -> None:
+    jpeg = _file("JPEG")
+    scan = fill + jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        scripted.services.uploads.check(jpeg[:-2] + scan * 200 + jpeg[-2:])
+
+
+def test_picture_with_a_very_long_side_is_refused(scripted: Live) -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (1, 70_000)).save(buffer, "PNG")
+    with pytest.raises(ImageError, match="1×70000 pixels: a side is longer than 65,535"):
+        scripted.services.uploads.check(buffer.getvalue())
+
+
 def _file(kind: str) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64)).save(buffer, kind)
@@ -176,6 +199,7 @@ def _png_chunk(kind: bytes) -> bytes:
         ("JPEG", 2, b"\xff\xe1\x00\x08Exif\0\0"),
         ("JPEG", 2, b"\xff"),
         ("JPEG", 2, b"\xff\xd0"),
+        ("JPEG", -2, b"\xff\xfe\x00\x02"),
         ("GIF", 19, b"!\xfe\x00"),
         ("GIF", 19, b"!\xfe\x01a\x00"),
         ("GIF", 19, b"\x00"),

@@ -19,6 +19,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sdtui.core.errors import ImageError, OutputError
 from sdtui.jobs import Job
+from sdtui.requests.input_images import LARGEST_SIDE
+from sdtui.server.jpeg import START_OF_SCAN
+from sdtui.server.jpeg import markers as jpeg_markers
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 _DATA_URL = re.compile(r"data:[\w.+/-]*(;[\w.+-]+=[\w.+-]*)*;base64,", re.ASCII | re.IGNORECASE)
@@ -28,8 +31,6 @@ _ROTATED_90 = (5, 6, 7, 8)
 _MAX_SCANS = 100
 """Scans of a progressive JPEG; encoders write about ten. Each takes milliseconds to decode, however
 few bytes it has."""
-_START_OF_SCAN = b"\xff\xda"
-"""A marker that compressed pixels can't contain."""
 _MAX_AGE_SECONDS = 86_400.0
 _LONGEST_NAME = 100
 _CHUNK = 4 * 2**18
@@ -161,8 +162,10 @@ class Uploads:
             raise _unusable("it has far too many pixels") from error
         except (OSError, ValueError, SyntaxError, EOFError) as error:
             raise _unusable(f"it is damaged ({error})") from error
-        if image_format == "JPEG" and data.count(_START_OF_SCAN) > _MAX_SCANS:
-            raise _unusable(f"it has more than {_MAX_SCANS} scans")
+        if image_format == "JPEG":
+            _check_scans(data)
+        if max(width, height) > LARGEST_SIDE:
+            raise _unusable(f"{width}×{height} pixels: a side is longer than {LARGEST_SIDE:,}")
         if width * height > self._max_pixels:
             raise _unusable(f"{width}×{height} pixels are more than {self._max_pixels:,}")
         return (height, width) if rotated else (width, height)
@@ -207,6 +210,16 @@ def is_rotated_90(image: Image.Image) -> bool:
         return exif.get(ExifTags.Base.Orientation, 1) in _ROTATED_90
     except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
         return False  # errors of Pillow for damaged EXIF
+
+
+def _check_scans(jpeg: bytes) -> None:
+    scans = 0
+    for count, marker in enumerate(jpeg_markers(jpeg)):
+        if count > _MAX_READS:
+            raise _unusable("it is damaged (it has too many parts)")
+        scans += marker == START_OF_SCAN
+        if scans > _MAX_SCANS:
+            raise _unusable(f"it has more than {_MAX_SCANS} scans")
 
 
 def _decode(text: str, start: int) -> bytes:
