@@ -143,6 +143,8 @@ def explain(kind: str, message: str, value: object) -> str:
 
 def _quoted(value: object) -> str:
     """A value as a message names it. Lists and objects may be as large as a request's body."""
+    if value is None:
+        return "null"
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, list | tuple):

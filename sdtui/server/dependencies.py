@@ -74,7 +74,7 @@ def build_services(settings: Settings, options: ServerOptions, backend: Backend)
         links=SignedLinks(read_secret(folder / "link_secret")),
         client_jobs=ClientJobs(backend.jobs, options.client_jobs),
         retention=retention,
-        storage=StorageCheck(lambda: retention.folder(backend.pictures.folder)),
+        storage=StorageCheck(lambda: retention.folder(backend.pictures.folder), folder),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -121,8 +122,10 @@ class ApiError(HTTPException):
     ) -> None:
         super().__init__(status, message, dict(headers or {}))
         self.kind = kind
-        self.message = message
-        self.problems = tuple(problems)
+        self.message = _with_routes(message)
+        self.problems = tuple(
+            replace(each, message=_with_routes(each.message)) for each in problems
+        )
         self.job = job
         self.attempts = tuple(attempts)
 
@@ -162,9 +165,18 @@ def public_message(error: str, error_type: str, job: Job | None = None) -> str:
     if error_type == "OutputError":
         reason = error.partition(" can't be written: ")[2]
         return f"The picture can't be saved on the server: {reason}" if reason else error
+    if error_type == "HistoryError":
+        error = _FOLDERS.sub("", error)
     for path in job.request.input_images().values() if job is not None else ():
         error = error.replace(str(path), "that was sent")
     return error
+
+
+def _with_routes(message: str) -> str:
+    """A message with routes in place of the commands that its hint names."""
+    for command, route in _ROUTES_OF_COMMANDS.items():
+        message = message.replace(f'"{command}"', route)
+    return message
 
 
 def ending() -> ApiError:
@@ -271,6 +283,14 @@ _OPENAI_CODES: Mapping[str, str] = {
     "OutOfMemoryError": "out_of_memory",
 }
 
+
+_FOLDERS = re.compile(r"(?<!\S)/.*/")
+"""The folders of the path in a message; they may have spaces."""
+
+_ROUTES_OF_COMMANDS: Mapping[str, str] = {
+    "sdtui samplers": "/samplers",
+    "sdtui history list": "/history",
+}
 
 _OPENAI_PARAMS = names_in_errors("openai")
 _OPENAI_PARAM_OF: Mapping[str, str] = {"ImageError": "image", "ModelNotFoundError": "model"}

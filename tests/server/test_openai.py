@@ -238,3 +238,29 @@ def test_markup_is_refused_as_a_mask_is(ask: httpx.Client) -> None:
         answer = ask.post("/v1/images/edits", data={"prompt": "x"}, files=files)
         assert answer.status_code == 400
         assert answer.json()["error"]["param"] == name
+
+
+@pytest.mark.parametrize("field", ["image", "image[]", "mask"])
+def test_picture_that_is_no_file_is_refused_in_plain_words(scripted: Live, field: str) -> None:
+    form = [("prompt", (None, "x")), (field, (None, png_base64()))]
+    with scripted.client() as ask:
+        answer = ask.post("/v1/images/edits", files=form)
+    assert answer.status_code == 400
+    message = answer.json()["error"]["message"]
+    assert message.startswith(field)
+    assert message.endswith("must be a file: its part of the form needs a filename.")
+
+
+def test_missing_values_are_named_as_in_json(scripted: Live) -> None:
+    with scripted.client() as ask:
+        answer = ask.post("/v1/images/generations", json={"prompt": None})
+    assert answer.json()["error"]["message"] == "prompt: must be a valid string, not null."
+
+
+@pytest.mark.parametrize("path", ["/generate", "/v1/images/generations"])
+def test_errors_name_routes_not_commands(scripted: Live, path: str) -> None:
+    with scripted.client() as ask:
+        answer = ask.post(path, json={"prompt": "x", "sampler": "???"})
+        missing = ask.get("/history/1")
+    assert 'there is no sampler "???"; /samplers lists them.' in answer.text.replace('\\"', '"')
+    assert "sdtui history" not in missing.text

@@ -134,6 +134,41 @@ def test_server_without_room_is_not_ready(scripted: Live, monkeypatch: pytest.Mo
         assert "can't be written" in ask.get("/health").json()["problem"]
 
 
+def test_server_whose_pictures_folder_leads_nowhere_is_not_ready(
+    scripted: Live, tmp_path: Path
+) -> None:
+    folder = scripted.backend.pictures.folder
+    folder.parent.mkdir(exist_ok=True)
+    folder.symlink_to(tmp_path / "not" / "there")
+    with scripted.client() as ask:
+        assert ask.get("/readyz").status_code == 503
+
+
+def test_server_without_room_in_its_state_folder_is_not_ready(
+    scripted: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = scripted.services.uploads._folder.parent
+    empty, full = _Usage(2**40, 0, 2**40), _Usage(2**40, 2**40, 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full if path == state else empty)
+    with scripted.client() as ask:
+        assert ask.get("/readyz").status_code == 503
+        assert str(state) in ask.get("/health").json()["problem"]
+
+
+def test_link_out_of_the_pictures_folder_is_no_path_for_clients(
+    scripted: Live, tmp_path: Path
+) -> None:
+    folder = scripted.backend.pictures.folder
+    folder.mkdir(parents=True)
+    for day in (datetime.now(), datetime.now() + timedelta(days=1)):
+        (folder / f"{day:%Y-%m-%d}").symlink_to(tmp_path)
+    answer = _post(scripted, "/generate", BODY)
+    assert answer.status_code == 200
+    warning = answer.headers["X-Sdtui-Warning"]
+    assert "leads out of the pictures folder" in warning
+    assert "/" not in warning
+
+
 def test_disk_that_does_not_answer_blocks_one_thread(
     scripted: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,17 +11,19 @@ from pathlib import Path
 from sdtui.core.units import data_size
 
 MIN_FREE_BYTES = 64 * 2**20
-"""Free space of the pictures folder's disk below which the server isn't ready."""
+"""Free space of a folder's disk below which the server isn't ready."""
 
 
 class StorageCheck:
-    """Checks the folder of new pictures. Used on the event loop only."""
+    """Checks the folder of new pictures and the state folder, which takes the pictures that are
+    sent, the queue and the history's index. Used on the event loop only."""
 
     timeout_seconds = 2.0
     """A network disk may not answer for hours."""
 
-    def __init__(self, find_folder: Callable[[], Path]) -> None:
+    def __init__(self, find_folder: Callable[[], Path], state_folder: Path) -> None:
         self._find_folder = find_folder
+        self._state_folder = state_folder
         self._pending: asyncio.Future[str] | None = None
         """The running check: a disk that doesn't answer blocks one thread, not one for each
         probe."""
@@ -33,21 +35,24 @@ class StorageCheck:
         pending = self._pending
         done, _ = await asyncio.wait((pending,), timeout=self.timeout_seconds)
         if not done:
-            return f"the disk of {self._find_folder()} doesn't answer"
+            return f"the disk of {self._find_folder()} or {self._state_folder} doesn't answer"
         self._pending = None
         return pending.result()
 
     def _check(self) -> str:
-        folder = self._find_folder()
-        while not folder.exists() and folder != folder.parent:  # made with the first picture
-            folder = folder.parent
-        try:
-            free = shutil.disk_usage(folder).free
-        except OSError as error:
-            return f"{folder} can't be read: {error.strerror}"
-        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-            return f"{folder} can't be written"
-        if free < MIN_FREE_BYTES:
-            least = data_size(MIN_FREE_BYTES)
-            return f"the disk of {folder} has {data_size(free)} of space, less than {least}"
-        return ""
+        return _problem_of(self._find_folder()) or _problem_of(self._state_folder)
+
+
+def _problem_of(folder: Path) -> str:
+    while not os.path.lexists(folder) and folder != folder.parent:  # made with a picture
+        folder = folder.parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"{folder} can't be read: {error.strerror}"
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return f"{folder} can't be written"
+    if free < MIN_FREE_BYTES:
+        least = data_size(MIN_FREE_BYTES)
+        return f"the disk of {folder} has {data_size(free)} of space, less than {least}"
+    return ""

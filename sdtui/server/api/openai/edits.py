@@ -7,6 +7,7 @@ import math
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from pydantic import BeforeValidator
 from python_multipart.multipart import parse_options_header
 
 from sdtui.core import runtime
@@ -37,6 +38,14 @@ class _FormRoute(GenerationRoute):
         return check_and_handle
 
 
+def _check_is_file(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError("must be a file: its part of the form needs a filename")
+    return value
+
+
+_Upload = Annotated[UploadFile, BeforeValidator(_check_is_file)]
+
 router = APIRouter(prefix="/v1/images", tags=["OpenAI"], route_class=_FormRoute)
 
 
@@ -45,10 +54,10 @@ async def edits(
     body: Annotated[EditBody, Form()],
     services: ServicesDep,
     http: Request,
-    image: Annotated[list[UploadFile], File()] = [],  # noqa: B006
-    images: Annotated[list[UploadFile], File(alias="image[]")] = [],  # noqa: B006
-    mask: Annotated[UploadFile | None, File()] = None,
-    markup: Annotated[UploadFile | None, File()] = None,
+    image: Annotated[list[_Upload], File()] = [],  # noqa: B006
+    images: Annotated[list[_Upload], File(alias="image[]")] = [],  # noqa: B006
+    mask: Annotated[_Upload | None, File()] = None,
+    markup: Annotated[_Upload | None, File()] = None,
 ) -> Response:
     """Generate pictures from a picture and a prompt and wait for them; with `stream`, send them as
     events."""
