@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -91,6 +92,7 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         self.picture_loader = PictureLoader(lambda: self.backend.pictures)
         self._open_backend = open_backend
         self._backend: Backend | None = None
+        self._opening = threading.Lock()
         self.failure: SdtuiError | None = None
         """Why the app had to end."""
         self.state = load_state()
@@ -115,10 +117,11 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
 
     @property
     def backend(self) -> Backend:
-        """Opened when first read, by a key or once the window is seen."""
-        if self._backend is None:
-            self._backend = self._open_backend()
-        return self._backend
+        """Opened when first read, by a key, a thread or once the window is seen."""
+        with self._opening:  # a second backend would have a queue and a worker of its own
+            if self._backend is None:
+                self._backend = self._open_backend()
+            return self._backend
 
     def new_picture_view(self) -> PictureView:
         """Return a widget that draws finished pictures by the best means of the terminal."""

@@ -303,3 +303,10 @@ def test_lists_in_the_index_reach_the_pipeline(tmp_path: Path) -> None:
     folder = save_tiny("krea2", tmp_path / "krea2")
     edit(folder / "model_index.json", lambda index: index.update(text_encoder_select_layers=[2, 1]))
     assert list(load(folder).config.text_encoder_select_layers) == [2, 1]
+
+
+def test_failed_load_leaves_torchs_default_dtype(copy: Path) -> None:
+    edit(copy / "unet" / "config.json", lambda config: config.update(down_block_types=["Unknown"]))
+    with pytest.raises(ModelDamagedError):
+        load(copy, torch.bfloat16)
+    assert torch.get_default_dtype() == torch.float32

@@ -169,3 +169,16 @@ async def test_events_of_a_download_are_posted_as_messages() -> None:
     assert (progress.done, progress.total) == (1, 2)
     assert isinstance(ended, DownloadEnded)
     assert (ended.hub_id, ended.problem) == ("a/b", "no network. Check it.")
+
+
+async def test_threads_that_need_the_backend_first_share_one() -> None:
+    opened: list[FakeBackend] = []
+
+    def open_slowly() -> FakeBackend:
+        time.sleep(0.05)
+        opened.append(FakeBackend())
+        return opened[-1]
+
+    app = SdtuiApp(Settings(), open_slowly)
+    found = await asyncio.gather(*(asyncio.to_thread(lambda: app.backend) for _ in range(4)))
+    assert found == opened * 4

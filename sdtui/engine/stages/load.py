@@ -98,7 +98,7 @@ def load_component(
             f"{description.path} needs {library}.{class_name}, which this version doesn't have",
             f"Update {library}",
         )
-    with _as_damaged_model(description.path):
+    with _as_damaged_model(description.path), _default_dtype_restored():
         if _missing_libraries(cls) and class_name in _LIKE_EULER:
             cls = diffusers.EulerDiscreteScheduler
         if not issubclass(cls, torch.nn.Module):
@@ -306,6 +306,17 @@ def _folder_of(description: ModelDescription) -> Iterator[Path]:
             for file in ("vocab.json", "merges.txt"):
                 shutil.copyfile(CONFIGS / "tokenizer" / file, tokenizer / file)
         yield folder
+
+
+@contextmanager
+def _default_dtype_restored() -> Iterator[None]:
+    """Restore torch's default dtype, which diffusers sets while it builds a model and doesn't
+    restore if that fails: everything computed later in this process would be in that dtype."""
+    before = torch.get_default_dtype()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 @contextmanager
