@@ -23,6 +23,17 @@ _QUERY = click.argument("query", nargs=-1)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+class _SearchCommand(click.Command):
+    """A command with a search, whose words may begin with a minus, also with "-h"."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep those words from being taken for options."""
+        at = args.index("--") if "--" in args else len(args)
+        words = [each for each in args[:at] if len(each) > 2 and each[0] == "-" != each[1]]
+        others = [each for each in args[:at] if each not in words]
+        return super().parse_args(ctx, [*others, "--", *words, *args[at + 1 :]])
+
+
 @click.group()
 def history() -> None:
     """Find, mark and move the pictures that were made."""
@@ -37,7 +48,7 @@ def list_pictures(limit: int, offset: int, as_json: bool) -> None:
     _find("", limit, offset, as_json)
 
 
-@history.command(context_settings={"ignore_unknown_options": True})
+@history.command(cls=_SearchCommand, context_settings={"ignore_unknown_options": True})
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
 @_JSON
@@ -132,7 +143,7 @@ def empty(yes: bool, as_json: bool) -> None:
         click.echo(f"{deleted:,} pictures deleted", err=True)
 
 
-@history.command(context_settings={"ignore_unknown_options": True})
+@history.command(cls=_SearchCommand, context_settings={"ignore_unknown_options": True})
 @click.argument("file", type=click.Path(path_type=Path))
 @_JSON
 @_QUERY
@@ -199,10 +210,13 @@ def _open(*, refresh: bool = True) -> Iterator[Pictures]:
 
 
 def _joined(query: tuple[str, ...]) -> str:
-    """Return the search query, with the quotes around phrases that the shell removed."""
+    """Return the search query, with the quotes around phrases that the shell removed. An argument
+    with a field, a minus or quotes of its own is a query rather than a phrase."""
+    from sdtui.history import is_query
+
     return " ".join(
-        f'"{word}"' if any(letter.isspace() for letter in word) and '"' not in word else word
-        for word in query
+        f'"{argument}"' if len(argument.split()) > 1 and not is_query(argument) else argument
+        for argument in query
     )
 
 

@@ -8,6 +8,7 @@ from sdtui.history.folder import check_replaceable
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
 from sdtui.history.names import numbered
+from sdtui.history.search import is_query
 from sdtui.history.store import History
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Skipped",
     "Stats",
     "check_replaceable",
+    "is_query",
     "numbered",
     "parse_infotext",
     "read_texts",

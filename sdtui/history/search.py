@@ -115,6 +115,13 @@ def parse_search(text: str) -> Search:
     return Search(match or None, tuple(conditions))
 
 
+def is_query(text: str) -> bool:
+    """True if a text has more than words: a phrase in quotes, a field or a word to leave out."""
+    return '"' in text or any(
+        term["minus"] or (term["field"] or "").lower() in FIELDS for term in _TERM.finditer(text)
+    )
+
+
 def _valid(text: str) -> str:
     """`text` as SQLite takes it: the halves of a surrogate pair joined, and those without the other
     half replaced."""

@@ -57,6 +57,37 @@ def test_list_and_search_print_matching_pictures_newest_first(pictures: Path) ->
     ] == [1]
 
 
+@pytest.mark.parametrize("words", [["a", "-horse"], ["-horse", "a"], ["a", "--", "-horse"]])
+@pytest.mark.parametrize("export", [False, True])
+def test_words_to_leave_out_are_no_options(
+    pictures: Path, tmp_path: Path, words: list[str], export: bool
+) -> None:
+    save(pictures, "a cat", 1)
+    save(pictures, "a horse", 2)
+    before = ["export", str(tmp_path / "a.zip")] if export else ["search"]
+    line = [sys.executable, "-m", "sdtui", "history", *before, "--json", *words]
+    found = json.loads(subprocess.run(line, capture_output=True, check=True).stdout)
+    assert found["pictures" if export else "total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (["mat seed:2"], 1),
+        (["a -dog"], 1),
+        (['"on a" seed:2'], 1),
+        (["STEPS<30 mat"], 1),
+        (["mat seed:1"], 0),
+        (["a dog: on a"], 1),
+        (["mat dog"], 0),
+    ],
+)
+def test_query_in_one_argument_is_no_phrase(pictures: Path, query: list[str], found: int) -> None:
+    save(pictures, "a cat", 1)
+    save(pictures, "a dog on a mat", 2)
+    assert data("search", *query)["total"] == found
+
+
 def test_show_prints_the_record(pictures: Path) -> None:
     path = save(pictures)
     assert "prompt: a cat\n" in run("show", path.name).stdout
