@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import unicodedata
 from datetime import datetime
 from pathlib import Path
@@ -24,9 +25,6 @@ _MAX_WORD_BYTES = 96  # a whole name and ".part" fit in the 143 bytes of encrypt
 MAX_NAME_BYTES = 255
 """Of a file name, on most file systems."""
 
-_SHORT = (MAX_NAME_BYTES - len(".json")) // 4
-"""Characters, of up to four bytes each, that are never too long."""
-
 
 def suffix_of(picture_format: str) -> str:
     """The file suffix of a format: "jpeg" → ".jpg"."""
@@ -45,18 +43,11 @@ def format_of(file: Path) -> str:
 
 
 def sidecar_path(picture: Path) -> Path:
-    """The JSON file that belongs to a picture."""
-    return picture.with_name(sidecar_name(picture.name))
-
-
-def sidecar_name(picture: str, suffix: str = ".json") -> str:
-    """The name of the JSON or text file that belongs to the picture of this name: with another
-    suffix, cut if that is too long."""
-    start = split(picture)[0]
-    if len(start) > _SHORT:
-        while len(os.fsencode(start)) + len(suffix) > MAX_NAME_BYTES:
-            start = start[:-1]
-    return f"{start}{suffix}"
+    """The JSON file that belongs to a picture: its name with .json, cut if it is too long."""
+    stem = picture.stem
+    while len(os.fsencode(stem)) + len(".json") > MAX_NAME_BYTES:
+        stem = stem[:-1]
+    return picture.with_name(f"{stem}.json")
 
 
 def split(name: str) -> tuple[str, str]:
@@ -82,10 +73,8 @@ def stem(moment: datetime, seed: int | None, prompt: str) -> str:
 
 def words_of(prompt: str) -> str:
     """The first words of a prompt as part of a file name: letters and digits, joined by "-"."""
-    letters = "".join(
-        character if character.isalnum() else " "
-        for character in unicodedata.normalize("NFC", prompt[:1000]).lower()
-    )
+    text = _encodable(unicodedata.normalize("NFC", prompt[:1000]).lower())
+    letters = "".join(character if character.isalnum() else " " for character in text)
     chosen = ""
     for word in letters.split()[:_MAX_WORDS]:
         longer = f"{chosen}-{word}" if chosen else _start(word)
@@ -93,6 +82,20 @@ def words_of(prompt: str) -> str:
             break
         chosen = longer
     return chosen
+
+
+def _encodable(text: str) -> str:
+    """A text in the letters that file names can have: of others, where the system's encoding is not
+    UTF-8, only the letter without its accent is left, if there is one."""
+    encoding = sys.getfilesystemencoding()
+
+    def encode(letter: str) -> bytes:
+        try:
+            return letter.encode(encoding)
+        except UnicodeEncodeError:
+            return unicodedata.normalize("NFKD", letter).encode(encoding, "ignore")
+
+    return b"".join(map(encode, text)).decode(encoding)
 
 
 def _start(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,16 +35,23 @@ def test_words_of_a_name_end_at_bytes(letter: str) -> None:
     assert words_of(f"{letter * 9} {letter * 200}") == letter * 9
 
 
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("utf-8", "café-naïve-猫-ﬁne"),
+        ("latin-1", "café-naïve-fine"),
+        ("ascii", "cafe-naive-fine"),
+        ("koi8-r", "cafe-naive-fine"),
+        ("euc-jp", "café-naïve-猫-fine"),
+    ],
+)
+def test_names_have_only_letters_of_the_file_system(
+    encoding: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: encoding)
+    assert words_of("Café naïve, 猫 \ud800 ﬁne") == words
+
+
 def test_unwritable_place_is_named_by_the_picture(history: History) -> None:
     with pytest.raises(SdtuiError, match=r"^/proc/x\.png can't be written"):
         history.save(picture(), record(), 0, file=Path("/proc/x.png"))
-
-
-@pytest.mark.parametrize("name", ["x" * 251, "é" * 125 + "x"], ids=len)
-def test_longest_names_in_the_pictures_folder_are_found(
-    history: History, tmp_path: Path, name: str
-) -> None:
-    file = tmp_path / "pictures" / f"{name}.png"
-    history.save(picture(), record(), 0, file=file)
-    history.reindex()
-    assert [each.path for each in history.entries().entries] == [file]
