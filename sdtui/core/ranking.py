@@ -1,6 +1,6 @@
 """Search by name: which names match what was typed, best first.
 
-Case, accents and the width of letters are ignored.
+Case, accents and the width of letters are ignored; hyphens and underscores are blanks.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ class Rank(IntEnum):
     LAST_PART = 1
     """What was typed is the last part of a path, of an id or of "place: name", or that without its
     suffix."""
-    PREFIX = 2
-    WORD_PREFIX = 3
+    SAME_WORDS = 2
+    """The name or its last part has other signs between the same words: "a b" for "a-b"."""
+    PREFIX = 3
+    WORD_PREFIX = 4
     """Words of the name begin with the words that were typed."""
-    IN_NAME = 4
-    IN_TEXTS = 5
+    IN_NAME = 5
+    IN_TEXTS = 6
 
 
 def ranked(
@@ -55,19 +57,24 @@ def ranked(
 
 def rank_of(query: str, text: SearchText) -> Rank | None:
     """Return the rank of an item, or None if it doesn't match. `query` is folded."""
-    words, name = query.split(), folded(text.name)
-    if not words or query == name:
-        return Rank.EXACT
+    name = folded(text.name)
     last = re.split("/|: ", name.rstrip("/"))[-1]
-    if query in (last, last.rpartition(".")[0]):
+    last_parts = (last, last.rpartition(".")[0])
+    typed = _spaced(query)
+    if query == name or not typed:
+        return Rank.EXACT
+    if query in last_parts:
         return Rank.LAST_PART
-    if name.startswith(query):
+    if typed in map(_spaced, (name, *last_parts)):
+        return Rank.SAME_WORDS
+    name, words = _spaced(name), typed.split()
+    if name.startswith(typed):
         return Rank.PREFIX
     if all(re.search(rf"(?<![^\W_]){re.escape(word)}", name) for word in words):
         return Rank.WORD_PREFIX
     if all(word in name for word in words):
         return Rank.IN_NAME
-    both = f"{name} {folded(text.about)}"
+    both = f"{name} {_spaced(folded(text.about))}"
     return Rank.IN_TEXTS if all(word in both for word in words) else None
 
 
@@ -76,3 +83,8 @@ def folded(text: str) -> str:
     parts = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(each for each in parts if unicodedata.combining(each) < _FIRST_ACCENT_CLASS)
     return " ".join(plain.casefold().split())
+
+
+def _spaced(text: str) -> str:
+    """Return a text with a blank for every sign that stands between words of names."""
+    return " ".join(re.split(r"[-_\s]+", text)).strip()

@@ -34,6 +34,16 @@ def test_order_is_exact_part_prefix_word_anywhere() -> None:
     assert names("cat", items) == best_first
 
 
+@pytest.mark.parametrize("typed", ["tiny sd", "Tiny_SD", "tiny-sd", "tiny--sd", "models/tiny sd"])
+def test_signs_between_words_make_no_other_name(typed: str) -> None:
+    assert names(typed, ["my-tiny-sd", "tiny-sdxl", "models/tiny-sd"])[0] == "models/tiny-sd"
+
+
+@pytest.mark.parametrize("typed", ["a-b", "a_b", "a b"])
+def test_exact_name_counts_more_than_one_with_other_signs(typed: str) -> None:
+    assert names(typed, ["a-b", "a_b", "a b", "x/a-b"])[0] == typed
+
+
 def test_name_counts_more_than_other_texts() -> None:
     items = [
         SearchText("Init image", "start from it"),
