@@ -101,7 +101,7 @@ def _symbol(character: str) -> str:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
-    """The valid name most similar to `name`, ignoring case, or None."""
+    """The valid name most similar to `name`, ignoring case, or None if none is similar."""
     by_folded = {candidate.casefold(): candidate for candidate in valid}
-    matches = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.4)
+    matches = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None

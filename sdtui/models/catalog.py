@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -103,9 +103,9 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     if is_hub_id:
         return ModelSource(name, SourceKind.HUB, snapshot, hub_id)
     known = [source.name for source in installed_models(folders)]
-    near = nearest(name, known)
-    hint = f'Did you mean "{near}"?' if near else 'Give a path, a hub id such as "owner/name"'
     looks_like_path = os.sep in name or path.suffix == ".safetensors"
+    near = nearest(path.stem if looks_like_path else name, known)
+    hint = f'Did you mean "{near}"?' if near else 'Give a path, a hub id such as "owner/name"'
     problem = f"there is no file or folder {name}" if looks_like_path else f'no model "{name}"'
     raise ModelNotFoundError(problem, hint)
 
@@ -127,8 +127,7 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
         if not is_folder(folder):
             continue
         try:
-            above = [parent.stat() for parent in folder.resolve().parents]
-            found = sorted(_models_below(folder, above))
+            found = sorted(_models_below(folder, frozenset()))
         except OSError as error:
             _log.warning("model folder %s is skipped: %s", folder, error)
             continue
@@ -143,26 +142,26 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
                 _log.warning("%s is skipped: its name is no valid text (UTF-8)", path)
 
 
-def _models_below(folder: Path, parents: Sequence[os.stat_result]) -> Iterator[Path]:
-    """Yield the paths of models below a folder, without hidden ones.
+def _models_below(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
+    """Yield the paths of models below a folder.
 
-    `parents` are the folders above it, up to the root: links that lead back to one are ignored.
-    Raises OSError if the folder can't be read.
+    `parents` are the real paths of the folders above it, which links may lead back to. Raises
+    OSError if the folder can't be read.
     """
-    status = folder.stat()
-    if any(os.path.samestat(status, parent) for parent in parents):
-        return
-    for entry in list(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
+    real = folder.resolve()
+    for entry in [] if real in parents else list(folder.iterdir()):
         has_suffix = entry.suffix.lower() in (_CHECKPOINT, *_LISTED)
         if (has_suffix and is_file(entry)) or is_file(entry / _INDEX):
             yield entry
-        elif is_folder(entry) and entry.name.casefold() not in _OTHER_FILES:
+        elif is_folder(entry) and not _is_for_other_files(entry.name):
             try:
-                yield from _models_below(entry, (*parents, status))
+                yield from _models_below(entry, parents | {real})
             except OSError as error:
                 _log.warning("folder %s is skipped: %s", entry, error)
+
+
+def _is_for_other_files(folder_name: str) -> bool:
+    return folder_name.startswith(".") or folder_name.casefold() in _OTHER_FILES
 
 
 def _named(name: str, sources: Iterable[ModelSource]) -> ModelSource | None:
