@@ -20,17 +20,18 @@ _WINDOWS = re.compile(r"/?[A-Za-z]:[\\/]|\\\\[^\\]|//wsl(\$|\.localhost)/", re.I
 _WSL = re.compile(r"(?:\\\\|//)wsl(?:\$|\.localhost)[\\/][^\\/]+(.*)", re.IGNORECASE | re.DOTALL)
 _ESCAPED = re.compile(r"\\([^A-Za-z0-9])")
 """A character that a shell takes as it is; terminals escape no letters and digits."""
+_ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _BEGINS_LIKE_A_PATH = re.compile(r"/|~|\./|\.\./|\$|file:", re.IGNORECASE)
 
 
 class PathTextError(ValueError):
-    """A text that names no path of this machine; the message says why."""
+    """A text that names no path of this machine; the message, which follows the text, says why."""
 
 
 def parse_typed_paths(text: str) -> list[Path]:
     """Return the paths in a typed or pasted text: mostly one, several if more were dropped.
 
-    Raises PathTextError for paths of Windows and URLs of other machines.
+    Raises PathTextError for paths of Windows and URLs of other machines and of the web.
     """
     return [_parse(name, quoted=quoted) for name, quoted in _names(text.strip())]
 
@@ -80,6 +81,8 @@ def _parse(name: str, *, quoted: bool) -> Path:
         return _from_url(name)
     if _WINDOWS.match(name):
         raise PathTextError(_about_windows(name))
+    if _ADDRESS.match(name):
+        raise PathTextError("is an address: save what is there to a file and give its path here")
     return expanded(name if quoted else os.path.expandvars(name))
 
 
@@ -88,10 +91,10 @@ def _from_url(url: str) -> Path:
     try:
         parts = urlsplit(url.replace("?", "%3F").replace("#", "%23"))
     except ValueError as error:
-        raise PathTextError(f"{url} is no valid URL") from error
+        raise PathTextError("is no valid URL") from error
     if parts.netloc.lower() not in ("", "localhost", socket.gethostname().lower()):
         raise PathTextError(
-            f"it is on another machine, {parts.netloc}: copy it to this one and give its path here"
+            f"is on another machine, {parts.netloc}: copy it to this one and give its path here"
         )
     path = unquote(parts.path, errors="surrogateescape")
     if _WINDOWS.match(path):

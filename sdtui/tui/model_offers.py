@@ -23,6 +23,10 @@ from sdtui.models import (
 from sdtui.tui.styles import ThemeColour
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_HUB_PAGE = re.compile(
+    rf"(?:https?://)?(?:huggingface\.co|hf\.co)/({_HUB_ID.pattern}?)(?:/(?:tree|blob|resolve)/.*)?/?"
+)
+"""The address of a model's page, or of a page below it."""
 _KINDS = {SourceKind.FOLDER: "folder", SourceKind.FILE: "file", SourceKind.HUB: "hub cache"}
 
 
@@ -106,8 +110,11 @@ def _downloadable(name: str) -> Offer:
 
 
 def typed_offer(query: str) -> Offer | None:
-    """Return the model that a text names by itself: a hub id or an absolute path."""
+    """Return the model that a text names by itself: a hub id, the address of its page, or an
+    absolute path."""
     typed = query.strip()
+    page = _HUB_PAGE.fullmatch(typed)
+    typed = page[1] if page else typed
     if _HUB_ID.fullmatch(typed):
         return _downloadable(typed)
     try:

@@ -72,7 +72,10 @@ def test_several_dropped_files_are_read(text: str) -> None:
         (r"\\wsl$\Ubuntu\home\me\a.png", "write /home/me/a.png"),
         (r"\\wsl.localhost\Debian\a.png", "write /a.png"),
         (r"\\server\share\a.png", "copy the file"),
-        ("file://elsewhere/a.png", "another machine, elsewhere"),
+        ("file://elsewhere/a.png", "^is on another machine, elsewhere"),
+        ("file://[/a.png", "^is no valid URL"),
+        ("https://example.com/a.png", "^is an address"),
+        ("SFTP://host/a.png", "^is an address"),
         ("file://[/a.png", "no valid URL"),
     ],
 )

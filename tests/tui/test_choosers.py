@@ -271,4 +271,26 @@ def test_typed_hub_id_is_offered_and_a_name_is_not() -> None:
     assert offer is not None
     assert (offer.name, offer.installed) == ("owner/name", False)
     assert model_offers.typed_offer("name") is None
+    assert model_offers.typed_offer("owner/name/more") is None
     assert model_offers.typed_offer(" ") is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://huggingface.co/owner/a.name",
+        "http://hf.co/owner/a.name/",
+        "huggingface.co/owner/a.name/tree/main/unet",
+        "https://huggingface.co/owner/a.name/blob/main/model_index.json",
+    ],
+)
+def test_address_of_a_model_on_the_hub_is_its_id(address: str) -> None:
+    offer = model_offers.typed_offer(address)
+    assert offer is not None
+    assert (offer.name, offer.installed, offer.problem) == ("owner/a.name", False, "")
+
+
+def test_other_address_is_no_model() -> None:
+    offer = model_offers.typed_offer("https://example.com/models/1")
+    assert offer is not None
+    assert "is an address" in offer.problem
