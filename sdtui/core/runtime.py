@@ -77,6 +77,13 @@ def draw_often() -> None:
     os.environ.setdefault("TEXTUAL_FPS", _DRAWINGS_PER_SECOND)
 
 
+def skip_empty_no_color() -> None:
+    """Remove NO_COLOR if it is empty, as that means nothing (no-color.org); Textual obeys it. Must
+    be called before its app is constructed."""
+    if not os.environ.get("NO_COLOR"):
+        os.environ.pop("NO_COLOR", None)
+
+
 def use_colour_system(system: str) -> None:
     """Let Textual use Rich's colour system of this name ("truecolor", "256", "standard"). Must be
     called before Textual is imported, or, for "truecolor", before its app is constructed."""

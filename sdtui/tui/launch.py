@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -50,6 +49,7 @@ def launch(settings: Settings, open_backend: OpenBackend) -> int:
     check_keymap(settings.keys)
     runtime.shorten_thread_turns()
     runtime.draw_often()
+    runtime.skip_empty_no_color()
     with TerminalRestore(_KILLED):
         code, ended = _run(settings, open_backend)
     if not ended or "torch" in sys.modules:
@@ -59,7 +59,7 @@ def launch(settings: Settings, open_backend: OpenBackend) -> int:
 
 def _run(settings: Settings, open_backend: OpenBackend) -> tuple[int, bool]:
     """Return the app's exit code, and True if the worker has ended."""
-    over_ssh = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
+    over_ssh = environment.has("SSH_CONNECTION") or environment.has("SSH_TTY")
     choice = colours.colours_before_asking(settings.colours)
     is_known = choice is not None and settings.image_protocol == "halfcell"
     probe = None if is_known else TerminalProbe()

@@ -11,11 +11,13 @@ from PIL import Image
 from rich.color import Color, ColorSystem
 from rich.segment import Segment
 
+from sdtui.core import runtime
 from sdtui.core.enums import Colours
 from sdtui.core.settings import load_settings
 from sdtui.tui.images.dithering import dithered, palette_of
 from sdtui.tui.images.halfcell import Pixels, draw
-from sdtui.tui.terminal.colours import colours_before_asking
+from sdtui.tui.terminal import environment
+from sdtui.tui.terminal.colours import ColourChoice, colours_before_asking
 from sdtui.tui.terminal.probe import capabilities_in, questions
 from tests.support.terminal import CTRL_Q, SCRIPTED, Terminal
 
@@ -92,6 +94,7 @@ def colour_app(home: Path, environment: dict[str, str], answer: bytes) -> Termin
         ({"SDTUI_COLOURS": "16"}, SAYS_TRUE_COLOUR[0] + LAST, b"\x1b[3"),
         ({"COLORTERM": "truecolor"}, b"", b"38;2;"),
         ({"SDTUI_COLOURS": "256", "COLORTERM": "truecolor"}, b"", b"38;5;"),
+        ({"TERM": "unknown"}, b"", b"\x1b[3"),
     ],
 )
 def test_colours_of_the_app(
@@ -155,6 +158,17 @@ def test_numbers_of_colours_need_no_quotes(line: str, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(line)
     assert load_settings(file, {}).colours is Colours.EIGHT_BIT
+
+
+def test_empty_variables_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("NO_COLOR", "TMUX", "STY"):
+        monkeypatch.setenv(variable, "")
+    monkeypatch.setenv("TERM", "xterm")
+    assert colours_before_asking(Colours.TRUE) == ColourChoice(Colours.TRUE, "the setting colours")
+    assert not environment.in_tmux()
+    assert not environment.in_screen()
+    runtime.skip_empty_no_color()
+    assert "NO_COLOR" not in os.environ
 
 
 def test_no_color_counts_most(monkeypatch: pytest.MonkeyPatch) -> None:

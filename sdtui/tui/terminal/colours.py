@@ -35,7 +35,7 @@ class ColourChoice:
 
 def few_colours() -> str:
     """Return how many colours the terminal's name stands for, as Rich reads it."""
-    if "NO_COLOR" in os.environ or environment.name() in ("dumb", "unknown"):
+    if environment.has("NO_COLOR"):
         return "no"
     return "256" if environment.name().endswith(("256color", "kitty")) else "16"
 
@@ -43,7 +43,7 @@ def few_colours() -> str:
 def colours_before_asking(chosen: Colours) -> ColourChoice | None:
     """Return the colours, or None if only the terminal can say them."""
     colour_term, system = os.environ.get("COLORTERM"), os.environ.get("TEXTUAL_COLOR_SYSTEM")
-    if "NO_COLOR" in os.environ:
+    if environment.has("NO_COLOR"):
         return ColourChoice(Colours.AUTO, "NO_COLOR is set")
     if chosen is not Colours.AUTO:
         return ColourChoice(chosen, "the setting colours")
@@ -52,6 +52,8 @@ def colours_before_asking(chosen: Colours) -> ColourChoice | None:
         return ColourChoice(colours, "TEXTUAL_COLOR_SYSTEM is set")
     if colour_term in ("truecolor", "24bit"):
         return ColourChoice(Colours.TRUE, f"COLORTERM is {colour_term}")
+    if environment.name() == "unknown":  # Rich has no colours for it, and Textual then has all
+        return ColourChoice(Colours.FOUR_BIT, "TERM is unknown")
     if any(each in environment.name() for each in _TRUE_COLOUR_TERMINALS):
         return ColourChoice(Colours.TRUE, f"TERM is {environment.name()}")
     return None
@@ -69,5 +71,5 @@ def colours_after_asking(capabilities: TerminalCapabilities) -> ColourChoice:
 def use(choice: ColourChoice) -> None:
     """Let Textual use these colours. Must be called before it is imported, or before the app is
     constructed if the colours are of 24 bits."""
-    if choice.colours is not Colours.AUTO and "NO_COLOR" not in os.environ:
+    if choice.colours is not Colours.AUTO and not environment.has("NO_COLOR"):
         use_colour_system(_SYSTEMS[choice.colours])

@@ -8,6 +8,11 @@ _WITHOUT_STRINGS = ("linux", "dumb", "vt", "ansi", "cons25", "pcansi", "sun", "u
 """Beginnings of names (TERM) of terminals that may print control strings."""
 
 
+def has(variable: str) -> bool:
+    """True if a variable is set and not empty."""
+    return bool(os.environ.get(variable))
+
+
 def name() -> str:
     """Return the terminal's name."""
     return os.environ.get("TERM", "")
@@ -20,12 +25,12 @@ def takes_strings() -> bool:
 
 def in_tmux() -> bool:
     """True inside tmux, perhaps of another machine, from which one came by SSH."""
-    return "TMUX" in os.environ or name().startswith("tmux")
+    return has("TMUX") or name().startswith("tmux")
 
 
 def in_screen() -> bool:
     """True inside GNU Screen, or what has its name (TERM)."""
-    return not in_tmux() and ("STY" in os.environ or name().startswith("screen"))
+    return not in_tmux() and (has("STY") or name().startswith("screen"))
 
 
 def through_tmux(text: str) -> str:

@@ -105,7 +105,7 @@ class TerminalProbe:
 
 def _ask_tmux() -> Popen[bytes] | None:
     """Ask tmux, if this is a window of its own, for the features of the terminal around it."""
-    if "TMUX" not in os.environ:
+    if not environment.has("TMUX"):
         return None
     from subprocess import DEVNULL, PIPE, Popen  # not in most terminals
 
