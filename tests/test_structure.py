@@ -65,3 +65,16 @@ def test_only_runtime_changes_the_whole_process() -> None:
         if isinstance(node, ast.Attribute) and (name := ast.unparse(node)) in switches
     ]
     assert wrong == []
+
+
+def test_workers_of_the_app_are_given_functions() -> None:
+    """`start_worker` takes no coroutines, which would be reported as never awaited if the app ended
+    before they began."""
+    wrong = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in sorted((ROOT / "sdtui" / "tui").rglob("*.py"))
+        if file.name != "background.py"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "run_worker"
+    ]
+    assert wrong == []

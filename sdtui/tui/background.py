@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
+from textual.dom import DOMNode
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.worker import Worker, WorkerCancelled
@@ -55,6 +56,19 @@ async def run_on_thread(work: Callable[[], _Result]) -> _Result:
 
     threading.Thread(target=run, name="sdtui-check", daemon=True).start()
     return await result
+
+
+def start_worker(
+    owner: DOMNode,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    group: str = "default",
+    exclusive: bool = False,
+) -> Worker[None]:
+    """Run `work` as a worker of `owner`. If the app ends first, it isn't called; a coroutine would
+    then be reported as never awaited."""
+    worker: Worker[None] = owner.run_worker(work, group=group, exclusive=exclusive)
+    return worker
 
 
 async def wait_briefly(worker: Worker[Any]) -> None:

@@ -17,6 +17,7 @@ from sdtui.requests import events
 from sdtui.requests.events import JobEvent
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
+from sdtui.tui.background import start_worker
 from sdtui.tui.context import AppContext
 from sdtui.tui.event_log import log_line, shown_after, shown_progress
 from sdtui.tui.images.halfcell import Pixels
@@ -92,7 +93,7 @@ class EventPresenter:
         self._panes.queue.show(self._queue.jobs(), paused=self._queue.is_paused)
         self._save_again = True
         if not self._is_saving:
-            self._screen.run_worker(self._save_queue(), group="queue-file")
+            start_worker(self._screen, self._save_queue, group="queue-file")
 
     async def _save_queue(self) -> None:
         self._is_saving = True

@@ -8,6 +8,7 @@ import signal
 from _thread import start_new_thread  # threading's own needs a lock
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from textual.screen import Screen
 
 from sdtui.core import runtime
 from sdtui.core.enums import JobState
+from sdtui.tui.background import start_worker
 from sdtui.tui.terminal.restore import terminal_is_gone
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Shutdown:
         """Leave, but ask first if a picture would be lost. A second call leaves at once."""
         loss = what_is_lost(jobs) if jobs else ""
         if loss and self._app.screen is not self._question:
-            self._app.run_worker(self._ask(loss))
+            start_worker(self._app, partial(self._ask, loss))
         else:
             self.leave()
 

@@ -168,10 +168,9 @@ def swarmui(fields: Mapping[str, Any]) -> ToolSettings | None:
 
 def other_json(fields: Mapping[str, Any]) -> ToolSettings | None:
     """Fooocus, its forks, and tools without a format of their own; None if fewer than three fields
-    are known or none of them is the prompt or seed."""
+    are known."""
     known = values_by_alias(fields).keys() | _size(fields).keys()
-    is_settings = len(known) >= _MIN_FIELDS and known & {"prompt", "seed"}
-    return flat_settings(_source(fields), fields) if is_settings else None
+    return flat_settings(_source(fields), fields) if len(known) >= _MIN_FIELDS else None
 
 
 def _source(fields: Mapping[str, Any]) -> str:

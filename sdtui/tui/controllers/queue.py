@@ -12,6 +12,7 @@ from textual.screen import Screen
 from sdtui.core.enums import JobState
 from sdtui.core.errors import SdtuiError
 from sdtui.core.text import one_line
+from sdtui.tui.background import start_worker
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.panes.collection import Panes
@@ -88,7 +89,7 @@ class QueueController:
         elif action == "details":
             self.show_details(job)
         elif action == "save_again":
-            self._screen.run_worker(self._save_again(job))
+            start_worker(self._screen, partial(self._save_again, job))
         elif job.state.is_over:
             self._context.notify("This job is over.", timeout=3)
         elif action in ("remove", "stop_after"):

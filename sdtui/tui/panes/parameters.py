@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,7 +17,7 @@ from textual.widgets import Static
 
 from sdtui.core.text import end_of, one_line
 from sdtui.requests.request import random_seed
-from sdtui.tui.background import run_on_thread
+from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.fields import FormField, file_problems, form_fields, problems_of, usual_sizes
 from sdtui.tui.panes.pane import Pane
@@ -149,7 +150,8 @@ class ParametersPane(Pane):
         }
         if files != self._checked_files:
             self._checked_files = files
-            self.run_worker(self._show_file_problems(files), group="files", exclusive=True)
+            work = partial(self._show_file_problems, files)
+            start_worker(self, work, group="files", exclusive=True)
 
     async def _show_file_problems(self, files: Mapping[str, str]) -> None:
         problems = await run_on_thread(lambda: file_problems(files))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from textual import events
@@ -11,7 +12,7 @@ from textual.widgets import Input
 from sdtui.core.paths import home_folder, is_file, is_folder
 from sdtui.core.text import visible
 from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
-from sdtui.tui.background import run_on_thread, wait_briefly
+from sdtui.tui.background import run_on_thread, start_worker, wait_briefly
 from sdtui.tui.fields import picture_problem
 from sdtui.tui.screens.search_dialog import NOTHING_FOUND, ChooseScreen
 
@@ -44,7 +45,7 @@ class FileScreen(ChooseScreen):
         if is_folder(path):
             self._enter(path)
         else:
-            await wait_briefly(self.run_worker(self._check_and_answer(path)))
+            await wait_briefly(start_worker(self, partial(self._check_and_answer, path)))
 
     async def _check_and_answer(self, path: Path) -> None:
         problem = await run_on_thread(lambda: picture_problem(path))

@@ -20,7 +20,7 @@ from sdtui.core.enums import EventLevel
 from sdtui.core.errors import SdtuiError
 from sdtui.core.files import write_atomic
 from sdtui.core.runtime import resume_garbage_collection
-from sdtui.tui.background import run_in_background, wait_briefly
+from sdtui.tui.background import run_in_background, start_worker, wait_briefly
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
@@ -124,7 +124,7 @@ class MainScreen(Screen[None]):
         self.history.read()
         hardware = self.context.backend.hardware
         hardware.start(lambda sample: self.post_message(Sampled(sample)))
-        self.run_worker(self.queue.offer_orphaned())
+        start_worker(self, self.queue.offer_orphaned)
 
     def _show_welcome(self) -> None:
         keys = self.keys_shown
@@ -166,8 +166,10 @@ class MainScreen(Screen[None]):
     # Keys
 
     async def action_generate(self) -> None:
-        check = self.generation.check_and_generate(self.generation.texts, self.models.find_problems)
-        await wait_briefly(self.run_worker(check))
+        check = partial(
+            self.generation.check_and_generate, self.generation.texts, self.models.find_problems
+        )
+        await wait_briefly(start_worker(self, check))
 
     def action_editor(self) -> None:
         self.generation.edit_prompt()
@@ -243,7 +245,7 @@ class MainScreen(Screen[None]):
 
     @on(PathPasted)
     def _path_pasted(self, event: PathPasted) -> None:
-        self.run_worker(self.generation.take_pasted_picture(event))
+        start_worker(self, partial(self.generation.take_pasted_picture, event))
 
     @on(ParametersPane.Changed)
     def _parameters_changed(self) -> None:
@@ -281,11 +283,11 @@ class MainScreen(Screen[None]):
 
     @on(HistoryPane.Compare)
     def _compare(self, event: HistoryPane.Compare) -> None:
-        self.run_worker(self.history.compare(event.first, event.second))
+        start_worker(self, partial(self.history.compare, event.first, event.second))
 
     @on(HistoryPane.TagsWanted)
     def _edit_tags(self, event: HistoryPane.TagsWanted) -> None:
-        self.run_worker(self.history.edit_tags(event.entry))
+        start_worker(self, partial(self.history.edit_tags, event.entry))
 
     @on(ValueOpened)
     def _value_opened(self, event: ValueOpened) -> None:

@@ -17,7 +17,7 @@ from sdtui.core.ranking import SearchText, ranked
 from sdtui.core.text import end_of, one_line
 from sdtui.jobs import Models
 from sdtui.models import MemoryBudget
-from sdtui.tui.background import run_on_thread, wait_briefly
+from sdtui.tui.background import run_on_thread, start_worker, wait_briefly
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.downloads import DownloadEnded, Downloads
 from sdtui.tui.model_offers import Offer, find_offers, model_problem, typed_offer
@@ -76,7 +76,7 @@ class ModelScreen(SearchDialog):
         self.show_download()
 
     def _look(self) -> None:
-        self._looking = self.run_worker(self._find_offers(), group="looking", exclusive=True)
+        self._looking = start_worker(self, self._find_offers, group="looking", exclusive=True)
 
     async def _find_offers(self) -> None:
         find = partial(find_offers, self._models, self._budget, self._dtype)
@@ -129,7 +129,7 @@ class ModelScreen(SearchDialog):
         if item.problem:
             self._refuse(item.name, item.problem)
         elif item.installed:
-            await wait_briefly(self.run_worker(self._check_and_answer(item.name)))
+            await wait_briefly(start_worker(self, partial(self._check_and_answer, item.name)))
         elif self._downloads.hub_id:
             self.notify(f"{self._downloads.hub_id} is being downloaded; one at a time.")
         else:
@@ -179,7 +179,7 @@ class ModelScreen(SearchDialog):
             text = event.problem or "The download was cancelled; whole files are kept."
             self._show_status(text, is_wrong=bool(event.problem))
         elif self.app.screen is self:
-            self.run_worker(self._check_and_answer(event.hub_id))
+            start_worker(self, partial(self._check_and_answer, event.hub_id))
         else:
             self._show_status(f"{event.hub_id} is downloaded and can be chosen.")
             self._look()
