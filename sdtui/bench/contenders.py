@@ -14,7 +14,7 @@ from PIL import Image
 from sdtui.bench.plan import Cell
 from sdtui.bench.report import Measurement
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.enums import Speed
+from sdtui.core.enums import DType, Speed
 from sdtui.core.errors import BenchError, OutOfMemoryError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import TORCH_DTYPES, Device
@@ -183,7 +183,7 @@ class PlainDiffusers:
                 'Measure sdtui alone, and compare two benchmarks with "--compare"',
             )
         # Without any dtype, components with fp16 files would not match the others.
-        dtype = torch.float32 if defaults else TORCH_DTYPES[loaded.dtype]
+        dtype = DType.FLOAT32 if defaults else loaded.dtype
         self._pipeline: Any = _load_plainly(description, dtype)
         self._original_scheduler = self._pipeline.scheduler
         self._pipeline.to(loaded.device.torch)
@@ -232,20 +232,21 @@ def _denoiser_of(description: ModelDescription) -> str:
     return "unet" if "unet" in description.components else "transformer"
 
 
-def _load_plainly(description: ModelDescription, dtype: torch.dtype) -> Any:
+def _load_plainly(description: ModelDescription, dtype: DType) -> Any:
     """Load a pipeline as diffusers does, without the safety checker, which sdtui hasn't either.
 
     Single files use sdtui's bundled configs, since diffusers would download them.
     """
     if description.single_file:
         pipeline, _ = load_pipeline(description, dtype, lambda *_: None, Cancellation())
-        return pipeline
+        # The VAE too: diffusers converts it to fp32 when it decodes, if at all.
+        return pipeline.to(TORCH_DTYPES[dtype])
     options: dict[str, Any] = {}
     if "safety_checker" in description.components:
         options |= {"safety_checker": None, "requires_safety_checker": False}
     return DiffusionPipeline.from_pretrained(
         description.path,
-        dtype=dtype,
+        dtype=TORCH_DTYPES[dtype],
         local_files_only=True,
         use_safetensors=True,
         variant=weight_variant(description.path / _denoiser_of(description)),

@@ -81,7 +81,7 @@ def choose_device(requested: str = "auto") -> Device:
     or "cuda:N". Raises SettingsError if there is no such device."""
     if requested == "auto":
         if torch.cuda.is_available():
-            return Device(torch.device("cuda", 0))
+            return _cuda(0)
         if torch.backends.mps.is_available():
             return Device(torch.device("mps"))
         return Device(torch.device("cpu"))
@@ -92,9 +92,13 @@ def choose_device(requested: str = "auto") -> Device:
         raise SettingsError(f'device "{requested}" is not there: {found}', 'Run "sdtui doctor"')
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise SettingsError('device "mps" is not there', "Use device = auto")
-    if device.type == "cuda":
-        device = torch.device("cuda", device.index or 0)
-    return Device(device)
+    return _cuda(device.index or 0) if device.type == "cuda" else Device(device)
+
+
+def _cuda(index: int) -> Device:
+    # The allocator's statistics can't be read or reset before ("did you call init?").
+    torch.cuda.init()
+    return Device(torch.device("cuda", index))
 
 
 def choose_dtype(device: Device, requested: DType = DType.AUTO) -> DType:

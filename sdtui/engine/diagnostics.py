@@ -100,6 +100,7 @@ def _memory_mode(settings: Settings, device: Device) -> str | None:
 def _gpus() -> list[GPU]:
     if not torch.cuda.is_available():
         return []
+    torch.cuda.init()
     found = []
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)

@@ -1,4 +1,4 @@
-"""Conversion between pixels and latents: the VAE's scaling, its precision, and the noise.
+"""Conversion between pixels and latents: the VAE's scaling, and the noise.
 
 Latents have the shape N x C x h x w, where h and w are the pixels' height and width divided by the
 VAE's factor (8 for SD 1.x, 2.x and SDXL). Pixels are N x 3 x H x W, from -1 to 1.
@@ -6,8 +6,7 @@ VAE's factor (8 for SD 1.x, 2.x and SDXL). Pixels are N x 3 x H x W, from -1 to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -59,24 +58,6 @@ def _statistics(config: Any, latents: torch.Tensor) -> tuple[torch.Tensor, torch
     return torch.tensor(mean).view(shape).to(latents), torch.tensor(std).view(shape).to(latents)
 
 
-def needs_float32(vae: Any) -> bool:
-    """True if a VAE is in float16 and would overflow in it (SDXL's own)."""
-    return vae.dtype == torch.float16 and bool(getattr(vae.config, "force_upcast", False))
-
-
-@contextmanager
-def in_working_precision(vae: Any) -> Iterator[torch.dtype]:
-    """Keep the VAE in float32 inside the context if it `needs_float32`; yields the dtype in use."""
-    if not needs_float32(vae):
-        yield vae.dtype
-        return
-    vae.to(torch.float32)
-    try:
-        yield torch.float32
-    finally:
-        vae.to(torch.float16)
-
-
 def encode_image(
     model: LoadedModel, image: Image.Image, generators: Sequence[torch.Generator]
 ) -> torch.Tensor:
@@ -87,8 +68,12 @@ def encode_image(
     """
     vae = model.pipeline.vae
     pixels = model.pipeline.image_processor.preprocess(image)
-    with in_working_precision(vae) as dtype, torch.no_grad():
-        encoded = vae.encode(pixels.to(model.execution_device, dtype))
+    try:
+        with torch.no_grad():
+            encoded = vae.encode(pixels.to(model.execution_device, vae.dtype))
+    finally:
+        # Model offload would keep the VAE on the device for the whole denoising.
+        model.pipeline.maybe_free_model_hooks()
     if hasattr(encoded, "latents"):
         latents = torch.cat([encoded.latents] * len(generators))
     else:

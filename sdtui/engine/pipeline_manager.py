@@ -14,7 +14,6 @@ from sdtui.core.enums import DType, MemoryMode, Speed
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import (
-    TORCH_DTYPES,
     Device,
     PeakMeter,
     choose_device,
@@ -184,9 +183,7 @@ class StableDiffusionEngine:
         def on_component(name: str, number: int, total: int) -> None:
             report(Loading(model=source.name, component=name, number=number, total=total))
 
-        pipeline, timings = load_pipeline(
-            description, TORCH_DTYPES[dtype], on_component, cancellation
-        )
+        pipeline, timings = load_pipeline(description, dtype, on_component, cancellation)
         setup.features.after_load(pipeline)
         to_rgb = latent_to_rgb(description.family, getattr(pipeline, "vae", None))
         with _timed(timings, "speed"):

@@ -78,6 +78,7 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
         parameters={part: header.elements(*prefixes) for part, prefixes in _PARTS.items()},
         native=with_own_values(own.native, base, native_size),
         single_file=True,
+        vae_overflows=is_xl,
         prediction_type=prediction_type,
         guessed_prediction=is_guessed,
         zero_terminal_snr="ztsnr" in header.tensors

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sdtui.core.enums import DType
 from sdtui.models.native import NativeValues
 
 
@@ -24,6 +25,8 @@ class ModelDescription:
     vae_factor: int = 8
     """Pixels per latent along one side."""
     tiny_vae: bool = False
+    vae_overflows: bool = False
+    """True if the VAE is for fp32 or bf16 only, as SDXL's own: its values overflow in fp16."""
     denoiser_channels: int = 320
     """Channels of the denoiser's first block."""
     guidance_from: float = 1.0
@@ -47,6 +50,11 @@ class ModelDescription:
     def is_stable_diffusion(self) -> bool:
         """True for families whose stages sdtui runs one by one (SD 1.x, 2.x and XL)."""
         return self.pipeline_class in ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+
+    def dtype_of(self, component: str, dtype: DType) -> DType:
+        """Return the number format of a component in a run in `dtype`."""
+        overflows = component == "vae" and self.vae_overflows and dtype is DType.FLOAT16
+        return DType.FLOAT32 if overflows else dtype
 
     def uses_cfg(self, guidance_scale: float) -> bool:
         """True if classifier-free guidance is active, which doubles the denoiser's batch."""

@@ -64,8 +64,11 @@ def estimate_run(
     VAE works in tiles. `added` = bytes of weights besides the denoiser's own, a ControlNet's for
     example.
     """
-    size = BYTES[dtype]
-    parts = {name: count * size for name, count in description.parameters.items()}
+    size, vae_size = BYTES[dtype], BYTES[description.dtype_of("vae", dtype)]
+    parts = {
+        name: count * BYTES[description.dtype_of(name, dtype)]
+        for name, count in description.parameters.items()
+    }
     weights = sum(parts.values()) + added
     encoders = [held for name, held in parts.items() if name.startswith("text_encoder")]
     denoiser = parts.get("unet", 0) + parts.get("transformer", 0) + added
@@ -77,7 +80,7 @@ def estimate_run(
     denoise = DENOISER_MAPS * description.denoiser_channels * latent_pixels * rows * size
     pixels = min(width, tile or width) * min(height, tile or height)
     per_pixel = TINY_VAE_BYTES_PER_PIXEL if description.tiny_vae else VAE_BYTES_PER_PIXEL
-    decode = per_pixel * pixels * (1 if tile else batch_size) * size
+    decode = per_pixel * pixels * (1 if tile else batch_size) * vae_size
 
     largest = max(encode, denoise, decode)
     by_leaf = largest + min(LARGEST_LEAF, weights)

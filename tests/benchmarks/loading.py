@@ -28,6 +28,7 @@ from typing import Any
 import torch
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import DType
 from sdtui.engine.device import PeakMeter, choose_device
 from sdtui.engine.library_setup import quiet_libraries
 from sdtui.engine.stages.load import load_pipeline
@@ -103,7 +104,7 @@ def _load(place: Path) -> dict[str, Any]:
     before = meter.now()
     started = time.perf_counter()
     description = describe_model(place)
-    pipeline, timings = load_pipeline(description, torch.float16, lambda *_: None, Cancellation())
+    pipeline, timings = load_pipeline(description, DType.FLOAT16, lambda *_: None, Cancellation())
     _touch(pipeline)
     seconds = time.perf_counter() - started
     digests = _digests(pipeline)

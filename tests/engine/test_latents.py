@@ -6,36 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
 
-from sdtui.engine.latents import draw_noise, in_working_precision, scale_latents, unscale_latents
-
-
-class _Vae(nn.Linear):
-    config = SimpleNamespace(force_upcast=True)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.weight.dtype
-
-
-def test_vae_is_in_float16_again_after_an_out_of_memory() -> None:
-    vae = _Vae(1, 1).half()
-
-    def run_out_of_memory() -> None:
-        with in_working_precision(vae) as dtype:
-            assert vae.dtype == dtype == torch.float32
-            raise torch.OutOfMemoryError
-
-    with pytest.raises(torch.OutOfMemoryError):
-        run_out_of_memory()
-    assert vae.dtype == torch.float16
-
-
-def test_vae_that_does_not_overflow_stays_as_it_is() -> None:
-    vae = _Vae(1, 1).bfloat16()
-    with in_working_precision(vae) as dtype:
-        assert vae.dtype == dtype == torch.bfloat16
+from sdtui.engine.latents import draw_noise, scale_latents, unscale_latents
 
 
 @pytest.mark.parametrize("statistics", [None, ([0.5, -1.0], [2.0, 0.25])])

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import DType
 from sdtui.core.errors import (
     CancelledError,
     ModelDamagedError,
@@ -21,6 +22,7 @@ from sdtui.core.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
+from sdtui.engine.device import TORCH_DTYPES
 from sdtui.engine.stages.load import load_component, load_pipeline
 from sdtui.models import describe_model
 from tests.support.tiny_transformers import save_tiny
@@ -34,7 +36,7 @@ def copy(tiny_sd1: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_sd1, tmp_path / "copy"))
 
 
-def load(path: Path, dtype: torch.dtype = torch.float32) -> Any:
+def load(path: Path, dtype: DType = DType.FLOAT32) -> Any:
     """Load a model without reporting."""
     return load_pipeline(describe_model(path), dtype, lambda *_: None, Cancellation())[0]
 
@@ -71,8 +73,8 @@ def refused(path: Path) -> SdtuiError:
     return caught.value
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_every_component_is_reported_and_has_the_dtype(tiny_sdxl: Path, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("dtype", [DType.FLOAT32, DType.BFLOAT16])
+def test_every_component_is_reported_and_has_the_dtype(tiny_sdxl: Path, dtype: DType) -> None:
     received: list[tuple[str, int, int]] = []
     pipeline, timings = load_pipeline(
         describe_model(tiny_sdxl),
@@ -83,7 +85,7 @@ def test_every_component_is_reported_and_has_the_dtype(tiny_sdxl: Path, dtype: t
     assert [name for name, _, _ in received] == list(timings)
     assert [(number, total) for _, number, total in received] == [(n, 7) for n in range(1, 8)]
     for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
-        assert part.dtype is dtype
+        assert part.dtype is TORCH_DTYPES[dtype]
         assert not part.training
 
 
@@ -115,7 +117,7 @@ def test_loading_can_be_cancelled_between_components(tiny_sd1: Path) -> None:
             cancellation.stop_now()
 
     with pytest.raises(CancelledError):
-        load_pipeline(describe_model(tiny_sd1), torch.float32, on_component, cancellation)
+        load_pipeline(describe_model(tiny_sd1), DType.FLOAT32, on_component, cancellation)
     assert len(begun) == 2
 
 
@@ -195,7 +197,7 @@ def test_pipelines_are_refused_before_any_weights_are_read(
     description = describe_model(copy)
     shutil.rmtree(copy / "unet")
     with pytest.raises(UnsupportedModelError, match=reason):
-        load_pipeline(description, torch.float32, lambda *_: None, Cancellation())
+        load_pipeline(description, DType.FLOAT32, lambda *_: None, Cancellation())
 
 
 @pytest.mark.parametrize("part", ["vae", "unet", "text_encoder", "tokenizer", "scheduler"])

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import DType
 from sdtui.core.errors import ModelDamagedError
 from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
@@ -58,7 +59,7 @@ def test_guess_is_replaced_by_what_the_weights_show(tmp_path: Path, bias: float)
     description = replace(
         describe_model(folder), guessed_prediction=True, prediction_type="v_prediction"
     )
-    pipeline, _ = load_pipeline(description, torch.float32, lambda *_: None, Cancellation())
+    pipeline, _ = load_pipeline(description, DType.FLOAT32, lambda *_: None, Cancellation())
     expected = "epsilon" if bias > 0 else "v_prediction"
     assert pipeline.scheduler.config.prediction_type == expected
 

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import DType
 from sdtui.core.errors import CancelledError, ModelDamagedError
 from sdtui.engine.library_setup import quiet_libraries
 from sdtui.engine.samplers import make_scheduler
@@ -55,7 +56,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, 
     return models
 
 
-def load(description: ModelDescription, dtype: torch.dtype = torch.float32) -> Any:
+def load(description: ModelDescription, dtype: DType = DType.FLOAT32) -> Any:
     """Load a model without reporting."""
     return load_pipeline(description, dtype, lambda *_: None, Cancellation())[0]
 
@@ -96,7 +97,7 @@ def test_checkpoint_gives_the_original_weights_and_picture(
 def test_checkpoint_is_loaded_in_another_dtype(
     originals: dict[str, tuple[Any, ModelDescription]],
 ) -> None:
-    loaded = load(originals["sd1"][1], torch.bfloat16)
+    loaded = load(originals["sd1"][1], DType.BFLOAT16)
     for part in (loaded.unet, loaded.vae, loaded.text_encoder):
         assert {tensor.dtype for tensor in part.parameters()} == {torch.bfloat16}
         assert not part.training
@@ -143,7 +144,7 @@ def test_loading_can_be_cancelled_between_components(
         cancellation.stop_now()
 
     with pytest.raises(CancelledError):
-        load_pipeline(originals["sd1"][1], torch.float32, on_component, cancellation)
+        load_pipeline(originals["sd1"][1], DType.FLOAT32, on_component, cancellation)
     assert len(begun) == 1
 
 

@@ -1,5 +1,6 @@
-"""A stand-in for an accelerator that computes on the CPU and records every call that would make the
-program wait for it: reading a value, and copying from the device without `non_blocking`."""
+"""A stand-in for an accelerator that computes on the CPU. It refuses to compute with tensors of
+different devices, and records every call that would make the program wait for it: reading a value,
+and copying from the device without `non_blocking`."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ RECORDED = torch.device("lazy")
 """Torch knows this type of device and has no implementation for it."""
 
 _COPIES = ("aten::_to_copy", "aten::copy_")
+_WITH_INDICES = ("aten::index.Tensor", "aten::index_put_", "aten::_index_put_impl_")
+"""Take indices from the CPU, and wait for their copy."""
 _READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::masked_select")
 
 
@@ -66,6 +69,8 @@ class RecordingDevice(TorchDispatchMode):
         if is_created_there:
             kwargs["device"] = torch.device("cpu")
         name = function.name()
+        if touched and name not in (*_COPIES, *_WITH_INDICES):
+            _check_same_device(name, (args, kwargs))
         leaves = target is not None and not is_created_there
         crosses = bool(touched) == leaves and target is not None
         if (touched or crosses) and self._waits(name, args, kwargs, crosses=crosses):
@@ -87,6 +92,17 @@ class RecordingDevice(TorchDispatchMode):
             ends = [isinstance(each, _OnDevice) for each in args[:2]]
             return ends[0] != ends[1] and not non_blocking
         return False
+
+
+def _check_same_device(name: str, values: Any) -> None:
+    """Raise what CUDA raises for tensors on the CPU; a single value may be there."""
+    for each in _flat(values):
+        is_here = isinstance(each, torch.Tensor) and not isinstance(each, _OnDevice)
+        if is_here and each.dim() > 0:
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device, but {name} got one on cpu, at "
+                f"{_origin()}"
+            )
 
 
 def _flat(values: Any) -> list[Any]:

@@ -10,7 +10,6 @@ from PIL import Image
 
 from sdtui.core.errors import BrokenPictureError
 from sdtui.engine.families import family_of
-from sdtui.engine.latents import needs_float32
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.modes import set_vae_savings
 from sdtui.engine.resolved_request import ResolvedRequest
@@ -47,13 +46,10 @@ def decode(
         return decode_with(vae.to(model.execution_device), latents)
 
     own = model.vae
-    if needs_float32(own):
-        pixels = decode_in_float32(latents)
-    else:
-        try:
-            pixels = decode_with(own, latents)
-        finally:
-            model.pipeline.maybe_free_model_hooks()
+    try:
+        pixels = decode_with(own, latents)
+    finally:
+        model.pipeline.maybe_free_model_hooks()
     wrong = _broken(pixels)
     if wrong and own.dtype != torch.float32:
         notice(

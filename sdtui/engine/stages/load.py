@@ -21,8 +21,10 @@ from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from
 from safetensors import safe_open
 
 from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import DType
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError, UnsupportedModelError
 from sdtui.core.text import one_line
+from sdtui.engine.device import TORCH_DTYPES
 from sdtui.engine.families import family_of
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.prediction import shown_prediction
@@ -47,7 +49,7 @@ _ESSENTIAL = ("scheduler", "unet", "transformer", "vae", "text_encoder", "tokeni
 
 def load_pipeline(
     description: ModelDescription,
-    dtype: torch.dtype,
+    dtype: DType,
     on_component: OnComponent,
     cancellation: Cancellation,
 ) -> tuple[Any, dict[str, float]]:
@@ -66,7 +68,8 @@ def load_pipeline(
             cancellation.check()
             on_component(name, number, len(names))
             started = time.perf_counter()
-            parts[name] = load_component(description, name, dtype, folder)
+            own_dtype = TORCH_DTYPES[description.dtype_of(name, dtype)]
+            parts[name] = load_component(description, name, own_dtype, folder)
             timings[name] = time.perf_counter() - started
         cancellation.check()
         with _as_damaged_model(description.path):
