@@ -23,6 +23,10 @@ VAE_BYTES_PER_PIXEL = 2200
 """AutoencoderKL's decoder, per byte of an element: InvokeAI's value
 (backend/util/vae_working_memory.py); 2118 in bf16 and 1523 in fp32 were measured here."""
 
+OVERFLOWING_VAE_BYTES_PER_PIXEL = 1600
+"""The same in fp32 in an fp16 run, by what was measured: with the usual value SDXL, which fits
+into 16 GiB, would be offloaded there."""
+
 TINY_VAE_BYTES_PER_PIXEL = 320
 """AutoencoderTiny's decoder (64 channels at full size, a few maps at once)."""
 
@@ -80,6 +84,8 @@ def estimate_run(
     denoise = DENOISER_MAPS * description.denoiser_channels * latent_pixels * rows * size
     pixels = min(width, tile or width) * min(height, tile or height)
     per_pixel = TINY_VAE_BYTES_PER_PIXEL if description.tiny_vae else VAE_BYTES_PER_PIXEL
+    if vae_size > size:
+        per_pixel = OVERFLOWING_VAE_BYTES_PER_PIXEL
     decode = per_pixel * pixels * (1 if tile else batch_size) * vae_size
 
     largest = max(encode, denoise, decode)

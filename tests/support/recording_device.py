@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
@@ -46,14 +47,42 @@ class _OnDevice(torch.Tensor):
         raise AssertionError(f"{func} was called outside of RecordingDevice")
 
 
+class _PythonNumbers(TorchFunctionMode):
+    """Converts between tensors and Python's numbers on the CPU: on RECORDED, torch would do it
+    where no dispatch mode sees it."""
+
+    def __torch_function__(
+        self, function: Any, _: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if function is torch.Tensor.__getitem__ and isinstance(args[0], _OnDevice):
+            return function(args[0], _with_tensors(args[1]))
+        if function is torch.Tensor.tolist:
+            return function(args[0].cpu())
+        if function is torch.tensor and torch.device(kwargs.get("device") or "cpu") == RECORDED:
+            del kwargs["device"]
+            return torch.tensor(*args, **kwargs).to(RECORDED, non_blocking=True)
+        return function(*args, **kwargs)
+
+
 class RecordingDevice(TorchDispatchMode):
     """Gives RECORDED a meaning as long as the context is open."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._numbers = _PythonNumbers()
         self.waits: list[str] = []
         """The calls that would wait, with the lines of the project and the libraries they come
         from."""
+
+    def __enter__(self) -> Self:
+        self._numbers.__enter__()  # type: ignore[no-untyped-call]
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        self._numbers.__exit__(*error)  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(
         self,
@@ -92,6 +121,12 @@ class RecordingDevice(TorchDispatchMode):
             ends = [isinstance(each, _OnDevice) for each in args[:2]]
             return ends[0] != ends[1] and not non_blocking
         return False
+
+
+def _with_tensors(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple(_with_tensors(each) for each in index)
+    return torch.tensor(index) if isinstance(index, list) else index
 
 
 def _check_same_device(name: str, values: Any) -> None:

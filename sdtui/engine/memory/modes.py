@@ -61,7 +61,7 @@ def _group_offload(pipeline: Any, device: Device) -> None:
 
 
 def _sequential_offload(pipeline: Any, device: Device) -> None:
-    pipeline.to("cpu")
+    pipeline.to("cpu", silence_dtype_warnings=True)
     pipeline.enable_sequential_cpu_offload(device=device.torch)
 
 

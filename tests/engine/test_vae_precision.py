@@ -1,0 +1,61 @@
+"""A VAE that overflows in fp16 computes in fp32, the others in the format of the run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sdtui.core.cancellation import Cancellation
+from sdtui.core.enums import DType, MemoryMode
+from sdtui.engine.stages.load import load_pipeline
+from sdtui.models import describe_model, native_estimate
+
+
+def _load(folder: Path, dtype: DType) -> Any:
+    return load_pipeline(describe_model(folder), dtype, lambda *_: None, Cancellation())[0]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (DType.FLOAT16, torch.float32),
+        (DType.BFLOAT16, torch.bfloat16),
+        (DType.FLOAT32, torch.float32),
+    ],
+)
+def test_vae_of_sdxl_is_in_float32_in_place_of_float16(
+    tiny_sdxl: Path, dtype: DType, expected: torch.dtype
+) -> None:
+    pipeline = _load(tiny_sdxl, dtype)
+    assert pipeline.vae.dtype is expected
+    assert str(pipeline.unet.dtype) == f"torch.{dtype}"
+
+
+def test_vae_of_sd1_is_in_float16_as_in_diffusers(tiny_sd1: Path) -> None:
+    assert _load(tiny_sd1, DType.FLOAT16).vae.dtype is torch.float16
+
+
+def test_vae_of_sdxl_that_was_corrected_is_in_float16(tiny_sdxl: Path, tmp_path: Path) -> None:
+    pipeline = _load(tiny_sdxl, DType.FLOAT32)
+    pipeline.save_pretrained(tmp_path)
+    config = tmp_path / "vae" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "force_upcast": False}))
+    assert _load(tmp_path, DType.FLOAT16).vae.dtype is torch.float16
+
+
+def test_estimate_counts_the_vae_in_float32(tiny_sdxl: Path) -> None:
+    description = describe_model(tiny_sdxl)
+    assert description.vae_overflows
+    here = native_estimate(description, DType.FLOAT16)
+    corrected = native_estimate(replace(description, vae_overflows=False), DType.FLOAT16)
+    assert here.weights - corrected.weights == 2 * description.parameters["vae"]
+    assert here.decode > corrected.decode
+    assert here.peaks[MemoryMode.MODEL_OFFLOAD] > corrected.peaks[MemoryMode.MODEL_OFFLOAD]
+    assert native_estimate(description, DType.BFLOAT16) == native_estimate(
+        replace(description, vae_overflows=False), DType.BFLOAT16
+    )
