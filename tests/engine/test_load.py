@@ -310,5 +310,5 @@ def test_lists_in_the_index_reach_the_pipeline(tmp_path: Path) -> None:
 def test_failed_load_leaves_torchs_default_dtype(copy: Path) -> None:
     edit(copy / "unet" / "config.json", lambda config: config.update(down_block_types=["Unknown"]))
     with pytest.raises(ModelDamagedError):
-        load(copy, torch.bfloat16)
+        load(copy, DType.BFLOAT16)
     assert torch.get_default_dtype() == torch.float32
