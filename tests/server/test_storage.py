@@ -253,6 +253,13 @@ def test_old_pictures_are_deleted_unless_starred(
     assert f"{oldest.path} is deleted: it is older than 30 days" in caplog.text
 
 
+def test_pictures_may_be_kept_for_thousands_of_years(scripted: Live) -> None:
+    _aged(scripted, 1)
+    keep = parse_keep(("999999d",))
+    Retention(scripted.backend.pictures, keep, Path("/nowhere")).delete_old()
+    assert scripted.backend.pictures.entries().total == 1
+
+
 def test_oldest_pictures_are_deleted_beyond_a_size(scripted: Live) -> None:
     pictures = scripted.backend.pictures
     third, _, first = _aged(scripted, 3)

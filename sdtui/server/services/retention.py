@@ -22,8 +22,6 @@ _INTERVAL_SECONDS = 600.0
 _PAGE = 500
 _JUMP_SECONDS = 3600.0
 """Difference of the clocks that shows that the wall clock was set."""
-
-
 _PAUSE_SECONDS = 86_400.0
 """A clock that is wrong would make all pictures old; somebody may set it again."""
 
@@ -89,16 +87,16 @@ class Retention:
         return abs(self._clocks - before) > _JUMP_SECONDS
 
     def _delete_temporary(self) -> None:
-        files = self._temporary.iterdir() if self._temporary.is_dir() else ()
-        for path in files:
-            with suppress(OSError):
-                if time.time() - path.stat().st_mtime > LIFETIME_SECONDS:
-                    path.unlink()
+        with suppress(OSError):  # it is made with the first picture
+            for path in self._temporary.iterdir():
+                with suppress(OSError):
+                    if time.time() - path.stat().st_mtime > LIFETIME_SECONDS:
+                        path.unlink()
 
     def _delete_by_age(self, age: timedelta) -> None:
-        oldest = datetime.now(UTC) - age
+        now = datetime.now(UTC)
         for each in list(self._listed("star:no")):
-            if each.time < oldest:
+            if now - each.time > age:  # a date before the year 1 doesn't exist
                 self._delete(each.path, f"it is older than {age.days} days")
 
     def _delete_by_size(self, limit: int) -> None:

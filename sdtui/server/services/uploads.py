@@ -190,8 +190,9 @@ class Uploads:
         """Delete pictures older than a day that no job needs."""
         files = self._folder.iterdir() if self._folder.is_dir() else ()
         for path in files:
-            if path not in in_use and time.time() - path.stat().st_mtime > _MAX_AGE_SECONDS:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another server of this folder may delete them too
+                if path not in in_use and time.time() - path.stat().st_mtime > _MAX_AGE_SECONDS:
+                    path.unlink()
 
 
 def input_images(jobs: Iterable[Job]) -> set[Path]:
