@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sdtui.core.enums import DType
-from sdtui.jobs import JobState
+from sdtui.jobs import JobState, worker
+from sdtui.jobs.execution import carry_out
 from tests.support.live_server import BODY, job_state, live
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -73,6 +74,31 @@ def test_hanging_load_is_reported(tmp_path: Path) -> None:
         running.until(lambda: ask.get("/readyz").status_code == 503)
         generator.engine.hold.clear()
         running.until(lambda: ask.get("/readyz").status_code == 200)
+
+
+def test_worker_that_begins_no_job_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+
+    def wait_first(*args: Any) -> Any:
+        goes_on.wait()
+        return carry_out(*args)
+
+    with (
+        live(tmp_path, lambda _: ScriptedGenerator(), stall_timeout=0.3) as running,
+        running.client() as ask,
+    ):
+        assert ask.post("/generate", json=BODY).status_code == 200
+        monkeypatch.setattr(worker, "carry_out", wait_first)
+        time.sleep(0.4)
+        assert ask.get("/readyz").status_code == 200  # nothing waits
+        job = ask.post("/jobs", json=BODY).json()
+        assert ask.get("/readyz").status_code == 200
+        running.until(lambda: ask.get("/readyz").status_code == 503)
+        goes_on.set()
+        running.until(lambda: job_state(running, job) is JobState.DONE)
+        assert ask.get("/readyz").status_code == 200
 
 
 def test_slow_steps_are_no_stall(tmp_path: Path) -> None:

@@ -170,14 +170,21 @@ class JobEventBroker:
             ]
 
     def silent_seconds(self) -> float:
-        """Return the seconds since a worker reported an event; 0 if none works."""
-        is_working = self.model.loading is not None or self.running is not None
-        return time.monotonic() - self._last_event if is_working else 0.0
+        """Return the seconds since a worker reported an event; 0 if none has work.
+
+        Waiting jobs are work too: a worker begins the first of them at once.
+        """
+        with self._lock:
+            has_work = self.model.loading is not None or self._has_unfinished_jobs()
+        return time.monotonic() - self._last_event if has_work else 0.0
+
+    def _has_unfinished_jobs(self) -> bool:
+        return any(not each.progress.is_over for each in self._jobs.values())
 
     def put(self, event: JobEvent) -> None:
         """Note an event. Called by the queue on any thread."""
         with self._lock:
-            if event.worker:
+            if event.worker or not self._has_unfinished_jobs():
                 self._last_event = time.monotonic()
             if isinstance(event.event, Finished):
                 self.internal_failures = 0
