@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +226,16 @@ def test_node_that_splits_the_steps_is_named(tmp_path: Path) -> None:
     assert (found.values["num_inference_steps"], found.values["sampler"]) == (20, "Euler a")
     assert "node SplitSigmas: sdtui has no such setting" in found.not_carried
     assert not any("can't be followed" in each for each in found.not_carried)
+
+
+def test_graph_of_many_passes_and_outputs_is_read_at_once(tmp_path: Path) -> None:
+    nodes = graph()
+    for at in range(400):
+        before = [f"pass{at - 1}", 0] if at else ["sampler", 0]
+        nodes[f"pass{at}"] = sampler(seed=at, latent_image=before)
+        nodes[f"save{at}"] = node("SaveImage", images=[f"pass{at}", 0])
+    start = time.perf_counter()
+    found = read(tmp_path, nodes)
+    assert time.perf_counter() - start < 30  # a walk for each pair would take minutes
+    assert found.values["seed"] == 7
+    assert found.not_carried[1].startswith("Pass 2")

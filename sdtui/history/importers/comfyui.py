@@ -15,7 +15,7 @@ from typing import Any
 from sdtui.core.errors import ImageError
 from sdtui.history.importers.comfyui_conditioning import Conditioning
 from sdtui.history.importers.comfyui_graph import Graph, link_of
-from sdtui.history.importers.comfyui_passes import Pass, of_one_picture, passes
+from sdtui.history.importers.comfyui_passes import Pass, on_same_picture, passes
 from sdtui.history.importers.comfyui_texts import text_of
 from sdtui.history.importers.comfyui_workflow import graph_of
 from sdtui.history.importers.invokeai_graph import invokeai_nodes
@@ -111,6 +111,7 @@ def _later_passes(
 ) -> Iterator[str]:
     """The passes after the first, for the user, with the model and prompts that are not those of
     the first."""
+    together = on_same_picture(graph, found[0])
     for at, each in enumerate(found[1:], 2):
         values = {
             **each.values(),
@@ -124,11 +125,7 @@ def _later_passes(
             for name, value in values.items()
             if value not in (None, "") and (name not in _OFTEN_SAME or value != first[name])
         )
-        what = (
-            f"Pass {at}"
-            if of_one_picture(graph, found[0], each)
-            else "Another picture (or this one)"
-        )
+        what = f"Pass {at}" if each.key in together else "Another picture (or this one)"
         yield f"{what}, node {each.key} ({graph.nodes[each.key].kind}): {settings}"
 
 

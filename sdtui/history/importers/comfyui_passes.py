@@ -113,7 +113,8 @@ def passes(graph: Graph) -> list[Pass]:
     }  # give numbers to others, which no sampler does
     samplers = [key for key in graph.nodes if key not in carriers and _is_sampler(graph, key)]
     before = {key: set(_before(graph, key)) for key in samplers}
-    saved = {key for save in _outputs(graph) for key in _before(graph, save)}
+    outputs = _outputs(graph)
+    saved = {*outputs, *_before(graph, *outputs)}
     samplers = [key for key in samplers if key in saved] or samplers
     ordered = sorted(samplers, key=lambda key: sum(other in before[key] for other in samplers))
     found = [Pass(graph, key, tuple(_parts(graph, key))) for key in ordered]
@@ -121,10 +122,10 @@ def passes(graph: Graph) -> list[Pass]:
     return found
 
 
-def of_one_picture(graph: Graph, one: Pass, other: Pass) -> bool:
-    """True if two passes work on the same picture, False if each makes one of its own."""
+def on_same_picture(graph: Graph, one: Pass) -> set[str]:
+    """The nodes that work on the picture that a pass works on, itself among them."""
     works = ({save, *_before(graph, save)} for save in _outputs(graph))
-    return any({one.key, other.key} <= each for each in works)
+    return {one.key}.union(*(each for each in works if one.key in each))
 
 
 def _is_sampler(graph: Graph, key: str) -> bool:
@@ -142,10 +143,10 @@ def _outputs(graph: Graph) -> list[str]:
     return saves or [key for key in graph.nodes if key not in taken]
 
 
-def _before(graph: Graph, key: str) -> Iterator[str]:
-    """All nodes that the picture or latent of a node comes from."""
-    seen = {key}
-    waiting = [key]
+def _before(graph: Graph, *keys: str) -> Iterator[str]:
+    """All nodes that the pictures or latents of some nodes come from."""
+    seen = set(keys)
+    waiting = list(keys)
     while waiting:
         links = graph.links(waiting.pop())
         named = [link for name, link in links.items() if name in _PICTURES]
