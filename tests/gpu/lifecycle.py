@@ -20,6 +20,8 @@ from tests.gpu.rows import Reading
 JOBS = 30
 GROWTH_MOST = 1
 """MiB that a run of jobs may add to the allocated memory."""
+SWITCH_GROWTH_MOST = 16
+"""The same for loading a model again, whose blocks may be cut in another way."""
 
 
 def checks() -> list[Check]:
@@ -64,7 +66,7 @@ def _growth_after_switching(context: Context) -> Reading:
     for family in ("sd1", "sdxl", "sd1"):
         generate(engine, context.request(family))
         sizes.append(context.allocated())
-    return Reading((sizes[2] - sizes[0]) / MIB, "MiB", most=GROWTH_MOST)
+    return Reading((sizes[2] - sizes[0]) / MIB, "MiB", most=SWITCH_GROWTH_MOST)
 
 
 def _growth_after_jobs(context: Context) -> Reading:
@@ -93,9 +95,10 @@ def _waits(previews: bool, context: Context) -> Reading:
     generate(engine, request)
     with _counted() as own:
         generate(engine, request)
-    pipeline = context.plain_pipeline(
-        "sd1", engine.loaded.dtype if engine.loaded else request.execution.dtype
-    )
+    assert engine.loaded is not None
+    pipeline = context.plain_pipeline("sd1", engine.loaded.dtype)
+    # The same sampler, as some wait for the GPU in each step.
+    pipeline.scheduler = engine.loaded.pipeline.scheduler
     with _counted() as theirs:
         pipeline("a cat", num_inference_steps=steps, output_type="latent")
     # The stages before and after the denoising wait a few times, whatever the number of steps.

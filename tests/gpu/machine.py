@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 
 from sdtui.core.settings import Settings
 from sdtui.engine.diagnostics import diagnose
@@ -11,7 +12,16 @@ from sdtui.monitor import Monitor
 from tests.gpu.context import GIB, MIB, Check, Context
 from tests.gpu.rows import Reading
 
-_FIELDS = ("memory.used", "utilization.gpu", "temperature.gpu", "power.draw")
+_FIELDS = (
+    "memory.used",
+    "utilization.gpu",
+    "temperature.gpu",
+    "power.draw",
+    "memory.reserved",
+)
+
+_SETTLED = 2.0
+"""Seconds after which utilisation and power, which are means of the last second, hardly change."""
 
 
 def checks() -> list[Check]:
@@ -26,6 +36,7 @@ def checks() -> list[Check]:
 
 
 def _own() -> tuple[float | None, ...]:
+    time.sleep(_SETTLED)
     gpu = Monitor().sample().gpus[0]
     return gpu.memory_used / MIB, gpu.utilisation, gpu.temperature, gpu.power
 
@@ -44,7 +55,11 @@ def _theirs() -> tuple[float | None, ...]:
         timeout=30,
     ).stdout
     values = output.splitlines()[0].split(",")
-    return tuple(float(each) if each.strip()[:1].isdigit() else None for each in values)
+    used, *others, reserved = (
+        float(each) if each.strip()[:1].isdigit() else None for each in values
+    )
+    # What NVML counts as used includes what the driver reserves.
+    return None if used is None else used + (reserved or 0), *others
 
 
 def _compared(number: int) -> Reading:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -15,11 +15,12 @@ from sdtui.requests.record import Stage
 from tests.gpu.context import GIB, MIB, Check, Context
 from tests.gpu.rows import Reading
 
-LEFT_OVER = 64
-"""MiB that may stay allocated: workspaces of cuBLAS and cuDNN belong to the process."""
+LEFT_OVER = 160
+"""MiB that may stay allocated: workspaces of cuBLAS and cuBLASLt, which belong to the process."""
 
-STARVED = 8
-"""MiB above what is in use when a stage begins; less than any stage needs."""
+_FILLERS = (8 * MIB, 2 * MIB, MIB, 2**16, 2**12, 512)
+"""Bytes of the tensors that fill what the allocator has reserved, in its pool of large blocks and
+in that of small ones."""
 
 
 def checks() -> list[Check]:
@@ -62,29 +63,45 @@ def _peak(family: str, mode: MemoryMode, context: Context) -> Reading:
 
 @dataclass
 class _Starvation:
-    """Limits the allocator when a stage begins, until the next attempt."""
+    """Leaves the allocator nothing when a stage begins, until the next attempt."""
 
     context: Context
     stage: Stage
     times: int = 1
+    fillers: list[torch.Tensor] = field(default_factory=list)
 
     def report(self, event: Event) -> None:
         """Follow a run's events."""
         if event.kind == "stage" and event.stage is self.stage and self.times:
             self.times -= 1
-            self._limit(self.context.allocated() + STARVED * MIB)
+            self._limit()
         elif event.kind == "attempt" and not self.times:
             self.lift()
 
     def lift(self) -> None:
         """Take the limit away."""
+        self.fillers.clear()
         torch.cuda.set_per_process_memory_fraction(1.0, self.context.device.torch)
 
-    def _limit(self, allowed: int) -> None:
-        # The limit counts reserved memory, so what is only cached has to go first.
+    def _limit(self) -> None:
+        """Allow no more than is reserved already, and fill that: a small stage would fit into its
+        gaps."""
+        device = self.context.device.torch
         torch.cuda.empty_cache()
-        total = torch.cuda.get_device_properties(self.context.device.torch).total_memory
-        torch.cuda.set_per_process_memory_fraction(allowed / total, self.context.device.torch)
+        total = torch.cuda.get_device_properties(device).total_memory
+        reserved = torch.cuda.memory_reserved(device)
+        torch.cuda.set_per_process_memory_fraction(max(reserved, MIB) / total, device)
+        for size in _FILLERS:
+            while self._fill(size):
+                pass
+
+    def _fill(self, size: int) -> bool:
+        try:
+            filler = torch.empty(size, dtype=torch.uint8, device=self.context.device.torch)
+        except torch.OutOfMemoryError:
+            return False
+        self.fillers.append(filler)
+        return True
 
 
 def _starved(stage: Stage, context: Context, times: int = 1) -> Reading:

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 CHECKS: tuple[Check, ...] = tuple(
     check
-    for module in (same_picture, memory, lifecycle, speed, machine)
+    for module in (same_picture, memory, lifecycle, machine, speed)
     for check in module.checks()
 )
 
