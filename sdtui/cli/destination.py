@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from sdtui.cli.output import echo_bytes
 from sdtui.core.errors import InvalidRequestError, OutputError, Problem
-from sdtui.core.paths import expanded, is_folder, is_special
+from sdtui.core.paths import is_folder, is_special
 from sdtui.core.text import is_text
+from sdtui.core.typed_paths import PathTextError, parse_plain_path
 
 if TYPE_CHECKING:
     from sdtui.jobs import Job, Output
@@ -89,6 +90,8 @@ def open_destination(
         raise _wrong(out, "takes one picture; give a folder")
     if is_stdout and as_json:
         raise _wrong(out, "would mix the picture with the JSON on stdout; give a file")
+    if is_stdout and sys.__stdout__ is None:
+        raise _wrong(out, "can't be written: stdout is closed")
     if is_stdout and sys.stdout.isatty():
         raise _wrong(out, "would write the picture to the terminal; add > picture.png")
     if not is_stdout and not os.access(path, os.W_OK):
@@ -102,7 +105,10 @@ def _checked(out: str) -> Path:
     """Return the path; raises InvalidRequestError if nothing can have it."""
     if not out:
         raise _wrong(out, "must not be empty")
-    path = expanded(out)
+    try:
+        path = parse_plain_path(out)
+    except PathTextError as error:
+        raise _wrong(out, str(error)) from error
     if not is_text(str(path.absolute())):
         raise _wrong(out, "is no valid text (UTF-8), which the picture's JSON needs")
     return path

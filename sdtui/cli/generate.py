@@ -11,7 +11,7 @@ import click
 
 from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.destination import Destination, open_destination
-from sdtui.cli.options import request_options, request_values
+from sdtui.cli.options import FilePath, request_options, request_values
 from sdtui.cli.output import echo_json, echo_path
 from sdtui.core.errors import OutputError
 from sdtui.core.runtime import leave
@@ -31,12 +31,12 @@ _HINT_UNSAVED = "Make room or give another folder with --out, and generate it ag
 @click.option(
     "--from",
     "file",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="A file of many prompts: one a line, or JSON objects of request fields. - = stdin.",
 )
 @click.option(
     "--like",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="PICTURE",
     help="Take all settings from a picture of ours or of another tool; flags override them.",
 )

@@ -76,7 +76,7 @@ def _option(field: Field) -> Callable[[_Command], _Command]:
     )
 
 
-class _FilePath(click.ParamType[Path]):
+class FilePath(click.ParamType[Path]):
     """A path, which a shell has unquoted, or a `file:` URL."""
 
     name = "path"
@@ -95,5 +95,5 @@ class _FilePath(click.ParamType[Path]):
         return [CompletionItem(incomplete, type="file")]
 
 
-_CLICK_TYPES: dict[type, Any] = {int: int, float: float, Path: _FilePath()}
+_CLICK_TYPES: dict[type, Any] = {int: int, float: float, Path: FilePath()}
 _METAVARS = {int: "N", float: "X", Path: "PATH"}

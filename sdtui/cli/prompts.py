@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
-from sdtui.core.text_files import SAVE_AS_UTF8, UnreadableTextError, decode_text, split_lines
+from sdtui.core.text_files import (
+    SAVE_AS_UTF8,
+    UnreadableTextError,
+    decode_text,
+    split_lines,
+    syntax_problem,
+)
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 
 _STDIN = Path("-")
@@ -25,10 +31,13 @@ def read_requests(
     line), or SdtuiError if the file can't be read.
     """
     if file is not None:
-        return [
+        requests = [
             _parse({**shared, **REQUEST_FIELDS.flat(values), **overriding}, where)
             for where, values in _lines(file)
         ]
+        if not requests:
+            raise InvalidRequestError([Problem("--from", str(file), f"{file} holds no prompts")])
+        return requests
     text = "\n".join(split_lines(_read(_STDIN))).strip() if prompt == "-" else prompt
     given = {} if text is None else {"prompt": text}
     return [GenerationRequest.parse({**shared, **overriding, **given})]
@@ -58,7 +67,7 @@ def _object(line: str, where: str) -> Mapping[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise _unusable(line, where, str(error)) from error
+        raise _unusable(line, where, syntax_problem(error)) from error
     if not isinstance(value, dict):
         raise _unusable(line, where, "it is no object")
     return value

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,6 +41,7 @@ _KEY = "SDTUI_API_KEY"
 @click.option("--root-path", default="", metavar="PREFIX", help="Path prefix of a reverse proxy.")
 @click.option(
     "--trusted-proxy",
+    "trusted_proxies",
     multiple=True,
     metavar="ADDRESS",
     help="Believe the X-Forwarded headers of this address or network. * = all.",
@@ -53,6 +54,7 @@ _KEY = "SDTUI_API_KEY"
 )
 @click.option(
     "--queue",
+    "queue_limit",
     type=click.IntRange(1, 10_000),
     default=16,
     show_default=True,
@@ -123,26 +125,15 @@ _KEY = "SDTUI_API_KEY"
     help="Let requests name any model of the hub; it is fetched then.",
 )
 def serve(
-    host: str,
-    port: int,
     model: str | None,
+    policy: str | None,
     api_key_file: Path | None,
-    no_auth: bool,
     cors: tuple[str, ...],
     root_path: str,
-    trusted_proxy: tuple[str, ...],
     allowed_host: tuple[str, ...],
-    queue: int,
-    client_jobs: int | None,
-    grace: float,
     max_body: int,
-    max_pixels: int,
-    max_pictures: int,
-    job_timeout: float | None,
-    stall_timeout: float,
     keep: tuple[str, ...],
-    policy: str | None,
-    allow_downloads: bool,
+    **others: Any,
 ) -> int:
     """Serve pictures over HTTP: the native API, A1111's and OpenAI's, and metrics.
 
@@ -165,25 +156,14 @@ def serve(
         settings = replace(settings, policy=Policy(policy))
     open_models(settings).find(settings.model)  # a wrong name is reported at once
     options = options_class(
-        host=host,
-        port=port,
         api_key=_read_key(api_key_file),
-        no_auth=no_auth,
         cors=tuple(origin.lower().rstrip("/") for origin in cors),
         root_path=root_path.rstrip("/"),
-        trusted_proxies=trusted_proxy,
         allowed_hosts=tuple(name.lower() for name in allowed_host),
-        queue_limit=queue,
-        client_jobs=client_jobs,
-        grace=grace,
         max_body=max_body * 2**20,
-        max_pixels=max_pixels,
-        max_pictures=max_pictures,
-        job_timeout=job_timeout,
-        stall_timeout=stall_timeout,
         keep=parse_keep(keep),
         compatible_policy=Policy(policy or Policy.STRICT),
-        allow_downloads=allow_downloads,
+        **others,
     )
 
     def open_served() -> Backend:

@@ -9,7 +9,8 @@ from sdtui.core.errors import InvalidRequestError
 from sdtui.core.samplers import SAMPLERS, SCHEDULES, canonical_label, plain_name, sampler_labels
 from sdtui.core.text import shortened
 
-_PLAIN_SCHEDULES = {"", "automatic", "normal", "uniform", "default", "native", "discrete"}
+_PLAIN_SUFFIXES = ("automatic", "normal", "uniform", "default", "native", "discrete")
+_PLAIN_SCHEDULES = {"", *_PLAIN_SUFFIXES}
 
 _AUTOMATIC: Mapping[str, str] = {  # what A1111 takes where its schedule type is "Automatic"
     "DPM++ 2M": "Karras",
@@ -60,6 +61,8 @@ def known_label(name: str) -> str:
     label, unknown = label_of_sampler(name)
     if label is not None and unknown is None:
         return label
+    if plain_name(name) in _PLAIN_SUFFIXES:
+        raise ValueError(f'there is no sampler "{name}"; leave it open for the model\'s own')
     similar, _ = nearest_sampler(name, "automatic")
     if similar is not None:
         raise ValueError(
@@ -109,8 +112,9 @@ _SUFFIXES: Mapping[str, str] = {
     "": "",
     **{schedule.lower(): schedule.lower() for schedule in SCHEDULES},
     **{"k": "karras", "ka": "karras", "exp": "exponential"},
+    **{schedule: schedule for schedule in _PLAIN_SUFFIXES},
 }
-"""The schedule that stands behind a name; "_k" is InvokeAI's, the others are older forms."""
+"""The schedule that stands behind a name; "_k" is InvokeAI's, "_ka" and "_exp" are older forms."""
 
 
 def _label(

@@ -14,7 +14,13 @@ from sdtui.core import settings_parsing as read
 from sdtui.core.enums import POCKET, Colours, DType, ImageProtocol, MemoryMode, Policy, Speed
 from sdtui.core.errors import SettingsError
 from sdtui.core.text import nearest
-from sdtui.core.text_files import SAVE_AS_UTF8, UnreadableTextError, decode_text, split_lines
+from sdtui.core.text_files import (
+    SAVE_AS_UTF8,
+    UnreadableTextError,
+    decode_text,
+    split_lines,
+    syntax_problem,
+)
 
 ENVIRONMENT_PREFIX = "SDTUI_"
 
@@ -175,7 +181,7 @@ def _line_of(key: tuple[str, ...], text: str) -> int | None:
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         text = decode_text(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # XDG_CONFIG_HOME=/dev/null is no config
         return {}
     except OSError as error:
         raise SettingsError(f"{path} can't be read: {error.strerror}", _HINT_FILE) from error
@@ -185,8 +191,9 @@ def _read_file(path: Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}", _HINT_FILE) from error
+    except (ValueError, RecursionError) as error:
+        problem = syntax_problem(error)
+        raise SettingsError(f"{path} is not valid TOML: {problem}", _HINT_FILE) from error
 
 
 def _unknown_key(key: str, origin: str) -> SettingsError:

@@ -43,6 +43,15 @@ def decode_text(data: bytes, *, errors: str = "strict") -> str:
     return text.lstrip(_BOM)
 
 
+def syntax_problem(error: ValueError | RecursionError) -> str:
+    """Say what is wrong with JSON or TOML, given the error of its parser."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if type(error) is ValueError:  # of int(), about Python's settings
+        return "a number has too many digits"
+    return str(error)
+
+
 def has_mark(file: Path) -> bool:
     """True if a file begins with a byte order mark. Raises OSError."""
     with file.open("rb") as opened:

@@ -23,7 +23,7 @@ from sdtui.history.image_metadata import open_ordinary, read_texts
 from sdtui.history.importers import ImportedSettings, read_picture_settings
 from sdtui.history.importers.text_files import TEXT_SUFFIXES
 from sdtui.history.infotext import own_record
-from sdtui.history.names import PICTURE_SUFFIXES, sidecar_path, split
+from sdtui.history.names import PICTURE_SUFFIXES, sidecar_name, sidecar_path, split
 from sdtui.history.search import is_fact
 from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
 from sdtui.history.writing import write_error
@@ -212,7 +212,8 @@ def _unpacked(source: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path
         with zipfile.ZipFile(source) as archive:
             members = {info.filename: info for info in archive.infolist()[:MAX_MEMBERS]}
             for name, info in members.items():
-                stem, ending = split(name)
+                place, slash, own_name = name.rpartition("/")
+                ending = split(own_name)[1]
                 if ending.lower() in _OTHER_SUFFIXES:
                     skipped.append(Skipped(source / name, "it is not a PNG, JPEG or WebP picture"))
                 if ending.lower() not in PICTURE_SUFFIXES:
@@ -221,7 +222,7 @@ def _unpacked(source: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path
                     picture = Path(folder) / f"picture{ending.lower()}"
                     fits = _unpack(archive, info, picture, MAX_PICTURE_BYTES)
                     for suffix in TEXT_SUFFIXES:
-                        beside = members.get(f"{stem}{suffix}")
+                        beside = members.get(f"{place}{slash}{sidecar_name(own_name, suffix)}")
                         if beside is not None:
                             target = picture.with_suffix(suffix)
                             fits = _unpack(archive, beside, target, MAX_BYTES) and fits

@@ -65,7 +65,7 @@ class Database:
     def _connect(self) -> None:
         with (
             _readable_errors(self._file),
-            exclusive(self._file.with_name(self._file.name + ".making")),
+            exclusive(self._file.with_name(self._file.name + ".opening.lock")),
         ):
             try:
                 self._writer = _open(self._file)

@@ -21,7 +21,7 @@ from sdtui.core.text import is_text, visible
 from sdtui.history.entry import Changes
 from sdtui.history.image_metadata import is_whole
 from sdtui.history.index import Index, Listing
-from sdtui.history.names import PICTURE_SUFFIXES, TRASH, split
+from sdtui.history.names import PICTURE_SUFFIXES, TRASH, sidecar_name, split
 from sdtui.history.sidecar import UnreadableError, parse_summary, read_bytes
 from sdtui.history.writing import is_leftover, repair_folder, restore_json
 
@@ -145,9 +145,9 @@ class Refresh:
 
     def _was_trashed(self, folder: str, scan: _FolderScan) -> bool:
         """True if a move to the trash was interrupted, so that a JSON is both here and there."""
-        pictured = {split(name)[0] for name in scan.pictures}
+        expected = {sidecar_name(name) for name in scan.pictures}
         trash = self._pictures / TRASH / folder
-        alone = [name for name in scan.sidecars if split(name)[0] not in pictured]
+        alone = [name for name in scan.sidecars if name not in expected]
         return any((trash / name).exists() for name in alone)
 
     def _store(self, folder: str, result: Listing | _Rejected, scan: _FolderScan) -> None:
@@ -164,9 +164,8 @@ class Refresh:
     def _restore_json(self, path: Path, scan: _FolderScan) -> bool:
         """Write the missing JSON of pictures that contain their record; True if any did."""
         written = False
-        stems = {split(name)[0] for name in scan.sidecars}
         for name in scan.pictures:
-            if split(name)[0] not in stems:
+            if sidecar_name(name) not in scan.sidecars:
                 try:
                     with exclusive(self._lock):
                         written |= restore_json(path / name)
@@ -227,10 +226,10 @@ def _pairs(scan: _FolderScan) -> list[_Pair]:
     pairs = []
     alone = set(scan.sidecars)
     for name, picture in sorted(scan.pictures.items()):
-        sidecar_name = f"{split(name)[0]}.json"
-        if sidecar_name in alone:
-            alone.remove(sidecar_name)
-            pairs.append(_Pair(picture, scan.sidecars[sidecar_name]))
+        sidecar = sidecar_name(name)
+        if sidecar in alone:
+            alone.remove(sidecar)
+            pairs.append(_Pair(picture, scan.sidecars[sidecar]))
         else:
             scan.skipped[name] = 'no JSON beside it: "sdtui history import" brings it in'
     for name in alone:

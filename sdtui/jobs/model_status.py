@@ -18,8 +18,17 @@ from sdtui.requests.events import (
 
 _LOST_AFTER = 2
 """A wrong launch configuration fails alone; a lost GPU fails every time."""
-_DEVICE_ERRORS = ("AcceleratorError:", "CUDA error:", "HIP error:")
-"""In the text of internal errors: torch's class since 2.8, and messages of its RuntimeErrors."""
+_DEVICE_ERRORS = (
+    "AcceleratorError:",
+    "CUDA error:",
+    "CUDA driver error:",
+    "CUDNN_STATUS_EXECUTION_FAILED",
+    "HIP error:",
+    "Triton Error [",
+    "ERROR_DEVICE_LOST",
+)
+"""In the text of internal errors: torch's class since 2.8, and messages of the RuntimeErrors of
+torch, cuDNN, ROCm, Triton, and Level Zero."""
 
 
 def _is_device_error(event: Failed) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from typing import Protocol
 
 from sdtui.core.cancellation import Cancellation
@@ -98,9 +99,10 @@ class Worker:
             except SdtuiError as error:
                 _log.info("task %s failed", task.id, exc_info=error)
                 outcome = JobOutcome(failed_event(error))
-            except Exception as error:  # noqa: BLE001 - the worker must outlive any one task
+            # A SystemExit too: in a thread it ends nothing but the worker.
+            except BaseException as error:  # noqa: BLE001 - the worker must outlive any one task
                 _log.exception("job %s failed", task.id)
-                text = f"{type(error).__name__}: {str(error)[:300]}"
+                text = traceback.format_exception_only(error)[-1].strip()[:300]
                 outcome = JobOutcome(Failed(error=text, hint="The log has the traceback"))
             self._end(task, outcome)
         if generator is not None:

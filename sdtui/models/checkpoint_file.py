@@ -33,6 +33,11 @@ _PARTS = {
 _PART_NAMES = {"unet": "U-Net", "vae": "VAE", "text_encoder": "text encoder"}
 _EDM = frozenset({"edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min"})
 """Marker tensors of Playground 2.5 and of CosXL."""
+_QUANTIZED = re.compile(
+    r"\.(absmax|quant_map|quant_state\.\w+|SCB|qweight|qzeros|comfy_quant)$"
+    r"|\.(scale_weight|weight_scale|scale_input|input_scale)$|(^|\.)scaled_fp8$"
+)
+"""Tensors that go with weights in bitsandbytes' formats, of GPTQ, or in scaled fp8."""
 _OFFICIAL_SD2 = re.compile(r"(?:v2-1_)?(512|768)-(?:base-|v-)?(?:non)?ema(?:-pruned)?")
 _SQUARE = re.compile(r"(\d+)x\1")
 
@@ -125,11 +130,21 @@ def _check_whole(path: Path, header: Header) -> None:
                 f"{path} is a checkpoint without a {_PART_NAMES[part]}",
                 "Give a whole checkpoint, or a diffusers folder",
             )
+    if any(map(_QUANTIZED.search, header.tensors)):
+        raise quantized(path)
     if _EDM & header.tensors.keys():
         raise UnsupportedModelError(
             f"{path} is a checkpoint of the EDM kind, which a single file doesn't describe fully",
             "Give the diffusers folder or the hub id of this model",
         )
+
+
+def quantized(path: Path) -> UnsupportedModelError:
+    """The error for a model whose weights only another library can read."""
+    return UnsupportedModelError(
+        f"{path} has quantized weights, which sdtui can't read yet",
+        "Get this model in fp16, bf16 or fp32",
+    )
 
 
 def _names(path: Path, header: Header, family: str) -> str:

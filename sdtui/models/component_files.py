@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdtui.core.errors import ModelDamagedError, UnsafeModelError
-from sdtui.core.text_files import decode_text
+from sdtui.core.text_files import decode_text, syntax_problem
 from sdtui.models.headers import read_header
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -37,8 +37,10 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(decode_text(path.read_bytes()))
     except FileNotFoundError as error:
         raise _damaged(path, "it is missing") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, syntax_problem(error)) from error
+    except OSError as error:
+        raise _damaged(path, error.strerror or str(error)) from error
     if not isinstance(value, dict):
         raise _damaged(path, "it has no JSON object")
     return value

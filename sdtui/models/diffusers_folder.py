@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdtui.models.checkpoint_file import quantized
 from sdtui.models.component_files import (
     UNUSED,
     check_components,
@@ -49,6 +50,8 @@ def describe_folder(folder: Path) -> ModelDescription:
         for name in components
         if name not in UNUSED and has_weights(folder, name)
     }
+    if any("quantization_config" in component_config(folder, name) for name in parameters):
+        raise quantized(folder)
     denoiser = component_config(folder, "unet") or component_config(folder, "transformer")
     vae = component_config(folder, "vae")
     tiny = vae.get("_class_name") == "AutoencoderTiny"

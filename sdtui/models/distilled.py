@@ -94,8 +94,8 @@ def distilled_values(
         if _has_word(word, words):
             return _with_named_steps(values, name)
     if re.search(r"sd(xl)?(10)?turbo", joined):
-        return _TURBO
-    return _TURBO_MERGED if "turbo" in joined else None
+        return _with_named_steps(_TURBO, name)
+    return _with_named_steps(_TURBO_MERGED, name) if "turbo" in joined else None
 
 
 def _of_other_family(
@@ -128,8 +128,8 @@ def _has_word(word: str, words: list[str]) -> bool:
 
 def _with_named_steps(values: Distilled, name: str) -> Distilled:
     """Return the values with the number of steps in the name, as in "sdxl_lightning_8step"."""
-    found = re.search(r"(?<!\d)(\d)[-_ ]?steps?", name.lower())
-    return replace(values, num_inference_steps=int(found[1])) if found and int(found[1]) else values
+    found = re.search(r"(?<!\d)([1-9]|1\d)[-_ ]?steps?", name.lower())
+    return replace(values, num_inference_steps=int(found[1])) if found else values
 
 
 def model_name(path: Path) -> str:

@@ -95,6 +95,8 @@ def _parse(path: Path, text: bytes, data_size: int) -> Header:
     if end > data_size:
         missing = end - data_size
         raise _damaged(path, f"{missing:,} of {end:,} bytes of weights are missing")
+    if end < data_size:  # the safetensors library refuses it
+        raise _damaged(path, f"{data_size - end:,} bytes behind its weights belong to none of them")
     return Header(
         {name: TensorInfo(tensor.dtype, tensor.shape) for name, tensor in tensors.items()}, metadata
     )

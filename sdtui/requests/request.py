@@ -33,6 +33,9 @@ LARGEST_SIDE = 2048
 MAX_SEED = 2**64 - 1
 """The largest seed that torch and ComfyUI take; A1111's are smaller."""
 
+RANDOM_SEED = -1
+"""What A1111 and most other tools write for an open seed."""
+
 _MAX_PROMPT = 32_000
 """Characters."""
 
@@ -182,7 +185,7 @@ class GenerationRequest(Section):
         int | None,
         FieldSpec(
             label="Seed",
-            help="Where the noise starts; none = random. Picture i of a batch has seed + i.",
+            help="Where the noise starts; none or -1 = random. Picture i of a batch has seed + i.",
             ge=0,
             le=MAX_SEED,
             open_text="random",
@@ -212,7 +215,7 @@ class GenerationRequest(Section):
     def parse(cls, values: Mapping[str, Any], *, prompt_needed: bool = True) -> Self:
         """Make a request from loose values, flat or in sections (see FieldTable). An empty prompt
         is allowed only where `prompt_needed` is false: to a model it is a prompt, but it is hardly
-        ever what a person means.
+        ever what a person means. The seed -1 stands for an open one, as in other tools.
 
         Raises InvalidRequestError that names every wrong field, its value and its limit.
         """
@@ -223,6 +226,8 @@ class GenerationRequest(Section):
         if prompt_needed and isinstance(prompt, str) and not prompt.strip():
             message = "must not be empty: say what the picture should show"
             problems = [Problem("prompt", prompt, message)]
+        if values.get("seed") in (RANDOM_SEED, str(RANDOM_SEED)):
+            values = {**values, "seed": None}
         return validate(cls, fields_of(cls), values, problems)
 
     @classmethod

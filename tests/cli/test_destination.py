@@ -143,3 +143,13 @@ def test_json_that_is_no_record_is_not_replaced() -> None:
 def test_no_prompts_need_no_pictures(out: str) -> None:
     with open_destination(out, (), as_json=False) as destination:
         assert destination.output
+
+
+def test_closed_stdout_takes_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "__stdout__", None)
+    assert "stdout is closed" in refusal("-")
+
+
+def test_file_url_is_a_path(tmp_path: Path) -> None:
+    assert output_of(f"{tmp_path.as_uri()}/a%20b.png").file == tmp_path / "a b.png"
+    assert "another machine" in refusal("file://elsewhere.example/a.png")

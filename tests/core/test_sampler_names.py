@@ -61,3 +61,22 @@ def test_unknown_spelling_is_refused_with_the_nearest_label(name: str, hint: str
     with pytest.raises(ValueError, match="there is no sampler") as caught:
         known_label(name)
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["automatic", "Default", "normal"])
+def test_word_for_the_default_is_left_to_the_model(name: str) -> None:
+    with pytest.raises(ValueError, match="leave it open for the model's own"):
+        known_label(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Euler a Automatic", "Euler a"),
+        ("DPM++ 2M Automatic", "DPM++ 2M Karras"),
+        ("euler_normal", "Euler"),
+        ("ddim uniform", "DDIM"),
+    ],
+)
+def test_plain_schedule_may_stand_behind_a_name(name: str, label: str) -> None:
+    assert known_label(name) == label

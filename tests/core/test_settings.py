@@ -169,3 +169,10 @@ def test_old_action_names_in_the_keys_table_still_work(file: Path, tab: str) -> 
 def test_old_names_of_actions_on_orphaned_jobs_still_work(file: Path) -> None:
     file.write_text('[keys]\n"left_behind.no" = "f10"\n')
     assert load_settings(file, {}).keys == {"orphaned_jobs.no": "f10"}
+
+
+def test_config_below_a_file_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "null").touch()
+    assert load_settings(tmp_path / "null" / "sdtui" / "config.toml", {}) == load_settings(
+        tmp_path / "missing.toml", {}
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sdtui.cli.prompts import read_requests
-from sdtui.core.errors import SdtuiError, SettingsError
+from sdtui.core.errors import InvalidRequestError, SdtuiError, SettingsError
 from sdtui.core.settings import load_settings, settings_origin
 from sdtui.core.text_files import UnreadableTextError, decode_text, split_lines
 from sdtui.models.component_files import read_json
@@ -107,3 +107,32 @@ def test_json_of_models_is_read_in_any_encoding(tmp_path: Path, encoding: str) -
     wanted: dict[str, Any] = {"_class_name": "Bär"}
     file.write_bytes('{"_class_name": "Bär"}'.encode(encoding))
     assert read_json(file) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("[" * 100_000, "nested too deeply"), ("9" * 5000, "a number has too many digits")],
+)
+def test_json_and_toml_that_parsers_fail_with_are_refused_plainly(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    lines, config, index = (tmp_path / name for name in ("a.jsonl", "config.toml", "model.json"))
+    lines.write_text(text)
+    config.write_text(f"model = {text}")
+    index.write_text(text)
+    for read in (
+        lambda: read_requests(None, lines, {}, {}),
+        lambda: load_settings(config, {}),
+        lambda: read_json(index),
+    ):
+        with pytest.raises(SdtuiError, match=problem) as caught:
+            read()
+        assert "sys." not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", " \n\r\n\t", "\ufeff"])
+def test_file_without_prompts_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidRequestError, match=r"prompts\.txt holds no prompts"):
+        read_requests(None, file, {}, {})

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL.PngImagePlugin import PngInfo
 
+from sdtui.core.errors import ImageError
 from sdtui.history.importers import ImportedSettings, read_picture_settings
 from tests.support.records import picture
 
@@ -142,6 +143,21 @@ def test_infotext_without_its_line_breaks_is_read(
     values = read(tmp_path, {"parameters": text.format(LINE.format(cfg=7))}).values
     assert (values["prompt"], values.get("negative_prompt", "")) == (prompt, negative)
     assert (values["num_inference_steps"], values["seed"]) == (20, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ISO: 100, Aperture: 2.8, Shutter: 1/200, Lens: 50mm",
+        "Size: 512x512, Model: Canon, ISO: 100",
+        "Steps: one, Flour: 200, Milk: 1",
+        {"width": 10, "height": 20, "size": "1x2", "scale": 2},
+        {"source": "x", "width": 512, "height": 512, "steps": ["crop"], "scheduler": "y"},
+    ],
+)
+def test_texts_of_photos_are_no_settings(tmp_path: Path, text: object) -> None:
+    with pytest.raises(ImageError, match="no readable settings"):
+        read(tmp_path, {"Comment": text})
 
 
 def test_networks_of_civitai_are_named(tmp_path: Path) -> None:

@@ -301,3 +301,14 @@ def test_folder_whose_index_names_nothing_cannot_be_used(tmp_path: Path) -> None
     (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     with pytest.raises(ModelDamagedError, match="names no parts"):
         describe_model(tmp_path)
+
+
+def test_links_to_folders_above_and_hidden_files_are_ignored(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    for name in ("a", "._a", ".cache/download/b", "deep/c"):
+        safetensors(models / f"{name}.safetensors", checkpoint("sd1"))
+    safetensors(tmp_path / "outside.safetensors", checkpoint("sd1"))
+    for name, target in (("root", "/"), ("up", ".."), ("deep/loop", ".."), ("self", "self")):
+        (models / name).symlink_to(target)
+    found = [each.name for each in installed_models([models])]
+    assert found == ["pocket", "a", "deep/c"]

@@ -33,6 +33,11 @@ from tests.support.model_files import sd1_folder
         ("pcm_sdxl_smallcfg_4step", "sdxl", 4, 1.5, "DDIM"),
         ("xllightning_v2", "sdxl", 4, 0.0, "Euler"),
         ("myMix_TCD_8steps", "sdxl", 8, 0.0, "TCD"),
+        ("Hyper-SDXL-12steps", "sdxl", 12, 0.0, "DDIM"),
+        ("16step_hyper", "sdxl", 16, 0.0, "DDIM"),
+        ("animagineXLV31_Turbo_8steps", "sdxl", 8, 2.0, "DPM++ SDE Karras"),
+        ("sdxl_turbo_4steps", "sdxl", 4, 0.0, "Euler a"),
+        ("mix_step30000_lightning", "sdxl", 4, 0.0, "Euler"),
     ],
 )
 def test_distilled_models_are_recognised_by_name(

@@ -101,3 +101,11 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(ModelNotFoundError, match="can't be read"):
             read_header(path)
+
+
+def test_file_with_bytes_behind_its_weights_is_refused(tmp_path: Path) -> None:
+    file = safetensors(tmp_path / "m", {"a": (3,)})
+    with file.open("ab") as opened:
+        opened.write(bytes(1000))
+    with pytest.raises(ModelDamagedError, match="1,000 bytes behind its weights"):
+        read_header(file)

@@ -8,7 +8,7 @@ import pytest
 
 from sdtui.core.errors import ModelDamagedError, UnsupportedModelError
 from sdtui.models import describe_model
-from tests.support.model_files import safetensors
+from tests.support.model_files import checkpoint, safetensors, sd1_folder
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,26 @@ def test_content_of_a_file_with_a_wrong_name_is_named(
     file.write_bytes(content)
     with pytest.raises(ModelDamagedError, match=words):
         describe_model(file)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        "model.diffusion_model.a.weight.quant_state.bitsandbytes__nf4",
+        "model.diffusion_model.a.weight.absmax",
+        "model.diffusion_model.a.scale_weight",
+        "scaled_fp8",
+        "model.diffusion_model.scaled_fp8",
+        "model.diffusion_model.a.qweight",
+    ],
+)
+def test_quantized_checkpoint_is_refused(tmp_path: Path, tensor: str) -> None:
+    file = safetensors(tmp_path / "m.safetensors", {**checkpoint("sdxl"), tensor: (4,)})
+    with pytest.raises(UnsupportedModelError, match="quantized weights"):
+        describe_model(file)
+
+
+def test_quantized_folder_is_refused(tmp_path: Path) -> None:
+    unet = {"sample_size": 64, "cross_attention_dim": 768, "quantization_config": {"bits": 4}}
+    with pytest.raises(UnsupportedModelError, match="quantized weights"):
+        describe_model(sd1_folder(tmp_path / "m", unet=unet))

@@ -43,7 +43,7 @@ def problems(**values: Any) -> tuple[Problem, ...]:
         ("guidance_scale", 0, 30, 0.01),
         ("width", 64, 2048, 8),
         ("height", 64, 2048, 8),
-        ("seed", 0, 2**64 - 1, 1),
+        ("seed", 0, 2**64 - 1, 2),
         ("num_images_per_prompt", 1, 64, 1),
     ],
 )
@@ -111,7 +111,7 @@ def test_unknown_field_is_refused_by_name() -> None:
 
 
 def test_all_wrong_fields_are_reported_at_once() -> None:
-    found = problems(width=1, height=9999, seed=-1)
+    found = problems(width=1, height=9999, seed=-2)
     assert [problem.field for problem in found] == ["width", "height", "seed"]
 
 
@@ -172,12 +172,18 @@ def test_seeds_of_a_batch_wrap_around() -> None:
         ("random", "must be a whole number, not random"),
         ("", 'must be a whole number, not ""'),
         ("  ", 'must be a whole number, not "  "'),
-        (-1, "must be greater than or equal to 0, not -1"),
+        (-2, "must be greater than or equal to 0, not -2"),
     ],
 )
 def test_wrong_seed_is_named(seed: Any, message: str) -> None:
     (problem,) = problems(seed=seed)
     assert problem.message == message
+
+
+@pytest.mark.parametrize("seed", [None, -1, -1.0, "-1"])
+def test_minus_one_leaves_the_seed_open(seed: Any) -> None:
+    assert ask(seed=seed).seed is None
+    assert ask(seed=5).changed(seed=seed).seed is None
 
 
 @pytest.mark.parametrize("seed", [0, 12345.0, 2.0**63, "12345", 2**53 + 1, str(2**63), 2**64 - 1])

@@ -92,14 +92,23 @@ def test_job_not_finished_in_time_is_saved_and_resumed_first(
     assert [request.prompt for request in generator.requests] == ["long", "next"]
 
 
-def test_lost_gpu_ends_the_server_and_keeps_waiting_jobs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: an illegal memory access was encountered",
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+        "Triton Error [CUDA]: unspecified launch failure",
+        "level_zero backend failed with error: 20 (UR_RESULT_ERROR_DEVICE_LOST)",
+    ],
+)
+def test_lost_gpu_ends_the_server_and_keeps_waiting_jobs(tmp_path: Path, text: str) -> None:
     class Lost(ScriptedGenerator):
         def generate_with_fallback(self, request: Any, **options: Any) -> Any:
             if request.prompt == "works":
                 return super().generate_with_fallback(request, **options)
             while self.hold.is_set():
                 time.sleep(0.005)
-            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+            raise RuntimeError(text)
 
     generator = Lost()
     with live(tmp_path, lambda _: generator) as running, running.client() as ask:

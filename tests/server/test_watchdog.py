@@ -37,6 +37,25 @@ class _Failing(ScriptedGenerator):
         return super().generate_with_fallback(request, **options)
 
 
+class _WithoutTextError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), _WithoutTextError()])
+def test_worker_outlives_every_error(tmp_path: Path, error: BaseException) -> None:
+    class Raising(ScriptedGenerator):
+        def generate_with_fallback(self, request: Any, **options: Any) -> Any:
+            if request.prompt == "fails":
+                raise error
+            return super().generate_with_fallback(request, **options)
+
+    with live(tmp_path, lambda _: Raising()) as running, running.client() as ask:
+        job = ask.post("/jobs", json={"prompt": "fails"}).json()
+        running.until(lambda: job_state(running, job) is JobState.FAILED)
+        assert ask.post("/generate", json={"prompt": "works"}).status_code == 200
+
+
 def test_hanging_worker_is_reported_until_it_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -27,6 +27,9 @@ _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Op
 _IGNORED |= {"Created Date"}
 _SPELLINGS = {plain_name(key): key for key in (*_MAPPED, *_IGNORED)}
 _SPELLINGS |= {"guidancescale": "CFG scale"}
+_MARKS = {"Steps", "Sampler", "CFG scale", "Seed"}
+_MIN_KNOWN = 2
+"""Known keys of an infotext, of which one is a mark: photos have texts with pairs too."""
 _DISTILLED = ("Distilled CFG Scale", "Guidance")
 _DRAW_THINGS = "Seed Mode"
 """A key that only Draw Things writes."""
@@ -36,9 +39,9 @@ _RESOURCES = "Civitai resources"
 def a1111(text: str) -> ToolSettings | None:
     """The settings in an infotext; None if the text is none."""
     found = parse_infotext(text)
-    if not found.pairs:
-        return None
     pairs = {_SPELLINGS.get(plain_name(key), key): value for key, value in found.pairs.items()}
+    if not pairs.keys() & _MARKS or len(pairs.keys() & set(_SPELLINGS.values())) < _MIN_KNOWN:
+        return None
     size = re.fullmatch(r"\s*(\d{1,9})\s*[x×]\s*(\d{1,9})\s*", pairs.get("Size", ""), re.IGNORECASE)
     distilled = next((pairs[key] for key in _DISTILLED if pairs.get(key)), None)
     guidance = guidance_of(pairs.get("CFG scale"), distilled)

@@ -168,9 +168,10 @@ def swarmui(fields: Mapping[str, Any]) -> ToolSettings | None:
 
 def other_json(fields: Mapping[str, Any]) -> ToolSettings | None:
     """Fooocus, its forks, and tools without a format of their own; None if fewer than three fields
-    are known."""
+    are known or none of them is the prompt or seed."""
     known = values_by_alias(fields).keys() | _size(fields).keys()
-    return flat_settings(_source(fields), fields) if len(known) >= _MIN_FIELDS else None
+    is_settings = len(known) >= _MIN_FIELDS and known & {"prompt", "seed"}
+    return flat_settings(_source(fields), fields) if is_settings else None
 
 
 def _source(fields: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ from sdtui.history.importers.request_mapping import (
     to_request_values,
     validation_problem,
 )
-from sdtui.history.importers.text_files import texts_beside
+from sdtui.history.importers.text_files import sidecar_texts
 from sdtui.history.infotext import INFOTEXT_KEYWORD, format_infotext, own_record
 from sdtui.history.names import sidecar_path
 from sdtui.history.portable import local_model
@@ -121,7 +121,7 @@ def _all_texts(path: Path, texts: Texts) -> Iterator[Mapping[str, str]]:
     hidden = hidden_text(path)
     if hidden is not None:
         yield {INFOTEXT_KEYWORD: hidden}
-    yield from texts_beside(path)
+    yield from sidecar_texts(path)
 
 
 def _read_tool_settings(texts: Mapping[str, str]) -> ToolSettings | None:

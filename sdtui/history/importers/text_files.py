@@ -19,7 +19,7 @@ _LINE = re.compile(r"^(\w[\w ]{0,40}):[ \t]*([^\r\n]*)", re.MULTILINE)
 _OWN_KEY = "schema_version"
 
 
-def texts_beside(picture: Path) -> Iterator[dict[str, str]]:
+def sidecar_texts(picture: Path) -> Iterator[dict[str, str]]:
     """The texts of the files beside a picture that have its name: each as a whole, then by its
     lines. The JSON of another picture of sdtui is left out."""
     for suffix in TEXT_SUFFIXES:

@@ -14,7 +14,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.core.text import shortened
 from sdtui.history.importers import ImportedSettings, read_infotext
 from sdtui.jobs import Output
-from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE
+from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, SIZE_MULTIPLE
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 from sdtui.server.api.a1111.ignored import without_effect
 from sdtui.server.api.a1111.options import changed_options
@@ -64,7 +64,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
 
     prompt: Annotated[str, limits_of("prompt")] = ""
     negative_prompt: Annotated[str, limits_of("negative_prompt")] = ""
-    seed: Annotated[int | None, limits_of("seed", ge=-1), BOOLS_AS_NUMBERS] = -1
+    seed: Annotated[int | None, limits_of("seed", ge=RANDOM_SEED), BOOLS_AS_NUMBERS] = RANDOM_SEED
     """-1 = random."""
     subseed_strength: float = Field(0, ge=0, le=1, allow_inf_nan=False)
     sampler_name: str | None = Field(None, max_length=100)
@@ -158,7 +158,6 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         values = {name: getattr(self, theirs) for name, theirs in _NAMES.items()}
         values |= {
             "sampler": self._sampler[0],
-            "seed": None if self.seed == -1 else self.seed,
             "num_images_per_prompt": self.batch_size * self.n_iter,
             "width": _floor(self.width),
             "height": _floor(self.height),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from sdtui.core.errors import Problem
+from sdtui.requests.request import RANDOM_SEED
 from sdtui.server.dialects import BOOLS_AS_NUMBERS, body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError
 from sdtui.server.ignored_fields import IgnoredFields
@@ -27,13 +28,7 @@ _IGNORED = IgnoredFields(
 """Fields and defaults of OpenAI's reference of images, November 2025."""
 _FILES = ("image", "image[]", "mask", "markup")
 """The files in the form of an edit."""
-_Seed = Annotated[
-    int | None,
-    limits_of("seed", ge=-1),
-    BOOLS_AS_NUMBERS,
-    AfterValidator(lambda seed: None if seed == -1 else seed),
-]
-"""-1 = random, as in other servers with this API."""
+_Seed = Annotated[int | None, limits_of("seed", ge=RANDOM_SEED), BOOLS_AS_NUMBERS]
 
 
 class ImagesBody(body_with_fields("openai", input_images=False)):  # type: ignore[misc]
