@@ -95,7 +95,9 @@ class FieldTable(Mapping[str, Field]):
                 attributes.setdefault(name, {}).update(value)
             elif not section:
                 nested[name] = value
-        return {**nested, **attributes}
+        # What is no section is left for the validation to report.
+        right = {name: parts for name, parts in attributes.items() if nested.get(name) is None}
+        return {**nested, **right}
 
     def values_of(self, request: object) -> dict[str, Any]:
         """Return the flat values of a request, with defaults for sections that don't exist."""

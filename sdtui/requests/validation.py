@@ -132,6 +132,8 @@ def explain(kind: str, message: str, value: object) -> str:
         return f"must be a {wanted}, not {_quoted(value)}"
     if kind == "dataclass_type":
         return f"must be an object, not {_quoted(value)}"
+    if kind == "path_type":
+        return f"must be a path, not {_quoted(value)}"
     if kind == "string_unicode":
         return "must be text (UTF-8)"
     message = _PYDANTICS_SHOULD.sub("must", text)

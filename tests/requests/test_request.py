@@ -294,3 +294,16 @@ def test_input_images() -> None:
     assert ask().first_input_image is None
     assert ask(init_image="a.png").input_images() == {"init_image": Path("a.png")}
     assert ask(init_image="a.png").first_input_image == Path("a.png")
+
+
+@pytest.mark.parametrize("section", ["fast", ["fast"], 5])
+@pytest.mark.parametrize("name", ["execution", "encoding"])
+def test_wrong_section_is_refused_with_its_fields_given_flat(name: str, section: Any) -> None:
+    (problem,) = problems(**{name: section}, speed="fast", clip_skip=2)
+    assert problem.field == name
+    assert problem.message.startswith("must be an object")
+
+
+def test_wrong_type_of_a_path_is_named_plainly() -> None:
+    (problem,) = problems(init_image=5)
+    assert problem.message == "must be a path, not 5"
