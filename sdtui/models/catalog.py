@@ -29,6 +29,7 @@ MOVED: Mapping[str, str] = {
 
 _log = logging.getLogger(__name__)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_COMMIT = re.compile(r"\w{1,64}", re.ASCII)
 _LISTED = (".ckpt", ".pt", ".pth", ".gguf")
 """Suffixes of unusable files that are listed, so that users see why they can't be used."""
 _CHECKPOINT = ".safetensors"
@@ -212,10 +213,13 @@ def _expanded_text(path: str) -> str:
 def cached_snapshot(hub_id: str) -> Path | None:
     """The snapshot folder of a hub model in the cache; None unless it is complete."""
     repository = hub_cache_folder() / f"models--{hub_id.replace('/', '--')}"
-    reference = repository / "refs" / "main"
-    if not reference.is_file():
+    try:
+        commit = (repository / "refs" / "main").read_text("utf-8").strip()
+    except (OSError, ValueError):  # missing, forbidden or damaged
         return None
-    snapshot = repository / "snapshots" / reference.read_text().strip()
+    if not _COMMIT.fullmatch(commit):
+        return None
+    snapshot = repository / "snapshots" / commit
     return snapshot if _is_complete(snapshot) else None
 
 
@@ -225,12 +229,12 @@ def _is_complete(snapshot: Path) -> bool:
         components = describe_components(snapshot)
     except ModelDamagedError:
         return False
-    return all((snapshot / name).is_dir() for name in components if name not in UNUSED)
+    return all(is_folder(snapshot / name) for name in components if name not in UNUSED)
 
 
 def _cached_models() -> Iterator[ModelSource]:
     cache = hub_cache_folder()
-    for repository in sorted(cache.glob("models--*--*")) if cache.is_dir() else ():
+    for repository in sorted(cache.glob("models--*--*")) if is_folder(cache) else ():
         hub_id = repository.name.removeprefix("models--").replace("--", "/", 1)
         snapshot = cached_snapshot(hub_id)
         if snapshot:

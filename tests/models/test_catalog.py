@@ -169,6 +169,19 @@ def test_incomplete_model_in_the_cache_is_ignored() -> None:
     assert find_model("some/model").path is None
 
 
+@pytest.mark.parametrize("reference", [b"\xff\xfe", b"a\0b", b"", b"x" * 5000, b"../x", None])
+def test_damaged_reference_in_the_cache_hides_only_its_model(reference: bytes | None) -> None:
+    whole = cache("some/model")
+    damaged = cache("some/other").parents[1] / "refs" / "main"
+    damaged.unlink()
+    if reference is None:
+        damaged.mkdir()
+    else:
+        damaged.write_bytes(reference)
+    assert cached_snapshot("some/other") is None
+    assert [source.path for source in installed_models()][1:] == [whole]
+
+
 def test_cache_folder_follows_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
