@@ -1,4 +1,4 @@
-"""`sdtui bench`: how fast pictures are made here. stdout is data, stderr narration."""
+"""`sdtui bench`: how fast pictures are made here. stdout has data, stderr progress."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _TYPED = click.core.ParameterSource.COMMANDLINE
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a row a run.")
-@click.option("--quiet", "-q", is_flag=True, help="No narration on stderr, only errors.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only errors.")
 def bench(
     prompts: tuple[str, ...],
     steps: str | None,

@@ -1,4 +1,4 @@
-"""`sdtui generate`: prompts in, pictures out. stdout is data, stderr narration."""
+"""`sdtui generate`: prompts in, pictures out. stdout has data, stderr progress."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _HINT_UNSAVED = "Make room or give another folder with --out, and generate it ag
     "[the pictures folder]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print each record as a line of JSON.")
-@click.option("--quiet", "-q", is_flag=True, help="No narration on stderr, only errors.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only errors.")
 def generate(
     prompt: str | None,
     file: Path | None,

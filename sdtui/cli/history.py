@@ -1,4 +1,4 @@
-"""`sdtui history`: the pictures that were made. stdout is data, stderr narration."""
+"""`sdtui history`: the pictures that were made. stdout has data, stderr progress."""
 
 from __future__ import annotations
 

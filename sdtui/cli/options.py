@@ -84,6 +84,8 @@ class FilePath(click.ParamType[Path]):
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> Path:
+        if not os.fspath(value):
+            self.fail("a path must not be empty", param, context)
         try:
             return parse_plain_path(os.fspath(value))
         except PathTextError as error:

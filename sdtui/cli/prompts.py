@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ from sdtui.core.text_files import (
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 
 _STDIN = Path("-")
+_JSON_LINES = (".jsonl", ".ndjson")
+_OBJECT = re.compile(r"\s*\{\s*[\"'}]")
+"""The beginning of a JSON object; {red|blue} is how some prompts begin."""
 
 
 def read_requests(
@@ -56,11 +60,27 @@ def _read(file: Path) -> str:
 
 def _lines(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     text = _read(file)
-    as_json = file.suffix in (".jsonl", ".ndjson") or text.lstrip().startswith("{")
+    objects = _array(text)
+    if objects is not None:
+        yield from ((f"{file}, object {number}", each) for number, each in enumerate(objects, 1))
+        return
+    as_json = file.suffix.lower() in _JSON_LINES or _OBJECT.match(text) is not None
     for number, line in enumerate(split_lines(text), start=1):
         if line.strip():
             where = f"{file}, line {number}"
             yield where, _object(line, where) if as_json else {"prompt": line.strip()}
+
+
+def _array(text: str) -> list[Mapping[str, Any]] | None:
+    """Return the objects of a JSON array; None for another text, such as a prompt in brackets."""
+    if not text.lstrip().startswith("["):
+        return None
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    are_objects = isinstance(values, list) and all(isinstance(each, dict) for each in values)
+    return values if are_objects else None
 
 
 def _object(line: str, where: str) -> Mapping[str, Any]:

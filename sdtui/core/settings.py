@@ -25,6 +25,7 @@ from sdtui.core.text_files import (
 ENVIRONMENT_PREFIX = "SDTUI_"
 
 _HINT_FILE = "Correct the file or move it away"
+_HINT_READABLE = "Make it readable, or name another file in SDTUI_CONFIG"
 
 _HEADING = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _NAME = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([\w.-]+))\s*=""")
@@ -184,7 +185,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):  # XDG_CONFIG_HOME=/dev/null is no config
         return {}
     except OSError as error:
-        raise SettingsError(f"{path} can't be read: {error.strerror}", _HINT_FILE) from error
+        raise SettingsError(f"{path} can't be read: {error.strerror}", _HINT_READABLE) from error
     except UnreadableTextError as error:
         raise SettingsError(f"{path} can't be read: {error}", SAVE_AS_UTF8) from error
     import tomllib  # most users have no config file, and importing it delays the window

@@ -1,4 +1,4 @@
-"""What a file is that isn't a model: told by its first bytes, or by the names of its tensors."""
+"""Recognise files that aren't models, by their first bytes or the names of their tensors."""
 
 from __future__ import annotations
 

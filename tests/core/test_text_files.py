@@ -136,3 +136,29 @@ def test_file_without_prompts_is_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidRequestError, match=r"prompts\.txt holds no prompts"):
         read_requests(None, file, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "prompts"),
+    [
+        ("a.JSONL", '{"prompt": "a fox"}\n', ["a fox"]),
+        ("a.txt", '\n { "prompt": "a fox"}\n', ["a fox"]),
+        ("a.json", '[\n  {"prompt": "a fox"},\n  {"prompt": "an owl"}\n]\n', ["a fox", "an owl"]),
+        ("a.txt", "{red|blue} fox\n[owl:cat:0.5]\n", ["{red|blue} fox", "[owl:cat:0.5]"]),
+        ("a.txt", "[owl]\n{red} fox\n", ["[owl]", "{red} fox"]),
+    ],
+)
+def test_json_is_told_from_prompts(
+    tmp_path: Path, name: str, text: str, prompts: list[str]
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    assert [each.prompt for each in read_requests(None, file, {}, {})] == prompts
+
+
+@pytest.mark.parametrize("text", ["{'prompt': 'a fox'}", '{"prompt": "a fox",', "{}\n"])
+def test_wrong_json_is_not_taken_for_a_prompt(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text(text)
+    with pytest.raises(InvalidRequestError, match="line 1"):
+        read_requests(None, file, {}, {})
