@@ -25,6 +25,9 @@ _MAX_WORD_BYTES = 96  # a whole name and ".part" fit in the 143 bytes of encrypt
 MAX_NAME_BYTES = 255
 """Of a file name, on most file systems."""
 
+_SHORT = (MAX_NAME_BYTES - len(".json")) // 4
+"""Characters, of up to four bytes each, that are never too long."""
+
 
 def suffix_of(picture_format: str) -> str:
     """The file suffix of a format: "jpeg" → ".jpg"."""
@@ -43,11 +46,18 @@ def format_of(file: Path) -> str:
 
 
 def sidecar_path(picture: Path) -> Path:
-    """The JSON file that belongs to a picture: its name with .json, cut if it is too long."""
-    stem = picture.stem
-    while len(os.fsencode(stem)) + len(".json") > MAX_NAME_BYTES:
-        stem = stem[:-1]
-    return picture.with_name(f"{stem}.json")
+    """The JSON file that belongs to a picture."""
+    return picture.with_name(sidecar_name(picture.name))
+
+
+def sidecar_name(picture: str, suffix: str = ".json") -> str:
+    """The name of the JSON or text file that belongs to the picture of this name: with another
+    suffix, cut if that is too long."""
+    start = split(picture)[0]
+    if len(start) > _SHORT:
+        while len(os.fsencode(start)) + len(suffix) > MAX_NAME_BYTES:
+            start = start[:-1]
+    return f"{start}{suffix}"
 
 
 def split(name: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -128,7 +128,8 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
         if not is_folder(folder):
             continue
         try:
-            found = sorted(_models_below(folder, frozenset()))
+            above = [parent.stat() for parent in folder.resolve().parents]
+            found = sorted(_models_below(folder, above))
         except OSError as error:
             _log.warning("model folder %s is skipped: %s", folder, error)
             continue
@@ -143,26 +144,26 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
                 _log.warning("%s is skipped: its name is no valid text (UTF-8)", path)
 
 
-def _models_below(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
-    """Yield the paths of models below a folder.
+def _models_below(folder: Path, parents: Sequence[os.stat_result]) -> Iterator[Path]:
+    """Yield the paths of models below a folder, without hidden ones.
 
-    `parents` are the real paths of the folders above it, which links may lead back to. Raises
-    OSError if the folder can't be read.
+    `parents` are the folders above it, up to the root: links that lead back to one are ignored.
+    Raises OSError if the folder can't be read.
     """
-    real = folder.resolve()
-    for entry in [] if real in parents else list(folder.iterdir()):
+    status = folder.stat()
+    if any(os.path.samestat(status, parent) for parent in parents):
+        return
+    for entry in list(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
         has_suffix = entry.suffix.lower() in (_CHECKPOINT, *_LISTED)
         if (has_suffix and is_file(entry)) or is_file(entry / _INDEX):
             yield entry
-        elif is_folder(entry) and not _is_for_other_files(entry.name):
+        elif is_folder(entry) and entry.name.casefold() not in _OTHER_FILES:
             try:
-                yield from _models_below(entry, parents | {real})
+                yield from _models_below(entry, (*parents, status))
             except OSError as error:
                 _log.warning("folder %s is skipped: %s", entry, error)
-
-
-def _is_for_other_files(folder_name: str) -> bool:
-    return folder_name.startswith(".") or folder_name.casefold() in _OTHER_FILES
 
 
 def _named(name: str, sources: Iterable[ModelSource]) -> ModelSource | None:

@@ -55,3 +55,13 @@ def test_names_have_only_letters_of_the_file_system(
 def test_unwritable_place_is_named_by_the_picture(history: History) -> None:
     with pytest.raises(SdtuiError, match=r"^/proc/x\.png can't be written"):
         history.save(picture(), record(), 0, file=Path("/proc/x.png"))
+
+
+@pytest.mark.parametrize("name", ["x" * 251, "é" * 125 + "x"], ids=len)
+def test_longest_names_in_the_pictures_folder_are_found(
+    history: History, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "pictures" / f"{name}.png"
+    history.save(picture(), record(), 0, file=file)
+    history.reindex()
+    assert [each.path for each in history.entries().entries] == [file]
