@@ -29,9 +29,9 @@ guidance."""
 _WITHOUT_CFG = ("FluxPipeline", "FluxKontextPipeline", "Flux2Pipeline")
 """Pipelines whose guidance is an embedding, or has no effect (FLUX.1 schnell)."""
 
-_UPCASTING = ("StableDiffusionXLPipeline", "KolorsPipeline", "AuraFlowPipeline")
-"""Pipelines that convert an fp16 VAE to fp32 if its config has `force_upcast`, which is also its
-default. The others ignore it."""
+_UPCASTING = ("StableDiffusionXL", "Kolors", "AuraFlow")
+"""Beginnings of the names of pipelines that convert an fp16 VAE to fp32 if its config has
+`force_upcast`, which is also its default. The others ignore it."""
 
 
 def describe_folder(folder: Path) -> ModelDescription:
@@ -83,7 +83,9 @@ def describe_folder(folder: Path) -> ModelDescription:
         zero_terminal_snr=bool(own.zero_terminal_snr),
         vae_factor=factor,
         tiny_vae=tiny,
-        vae_overflows=pipeline_class in _UPCASTING and not tiny and vae.get("force_upcast", True),
+        vae_overflows=pipeline_class.startswith(_UPCASTING)
+        and not tiny
+        and vae.get("force_upcast", True) is True,
         denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),
         guidance_from=0.0 if pipeline_class in _GUIDED_FROM_ZERO else 1.0,
         embeds_guidance=_embeds_guidance(index, denoiser),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,25 @@ def test_vae_of_sdxl_that_was_corrected_is_in_float16(tiny_sdxl: Path, tmp_path:
     config = tmp_path / "vae" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "force_upcast": False}))
     assert _load(tmp_path, DType.FLOAT16).vae.dtype is torch.float16
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "overflows"),
+    [
+        ("KolorsPipeline", True),
+        ("AuraFlowPipeline", True),
+        ("StableDiffusionXLPAGPipeline", True),
+        ("StableDiffusion3Pipeline", False),
+        ("FluxPipeline", False),
+    ],
+)
+def test_vae_overflows_where_diffusers_converts_it(
+    tiny_sdxl: Path, tmp_path: Path, pipeline: str, overflows: bool
+) -> None:
+    folder = Path(shutil.copytree(tiny_sdxl, tmp_path / "model"))
+    index = folder / "model_index.json"
+    index.write_text(json.dumps({**json.loads(index.read_text()), "_class_name": pipeline}))
+    assert describe_model(folder).vae_overflows is overflows
 
 
 def test_estimate_counts_the_vae_in_float32(tiny_sdxl: Path) -> None:

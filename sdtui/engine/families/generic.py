@@ -28,7 +28,7 @@ done in the VAE's precision, as in diffusers."""
 _DIMENSIONS_OF_VIDEO = 5
 """VAEs for videos decode a picture to N x 3 x 1 x H x W."""
 
-_TWO_BY_TWO = (*("StableDiffusion3", "ZImage", "Lumina2", "QwenImage21", "HunyuanImage", "Krea2"),)
+_TWO_BY_TWO = ("StableDiffusion3", "ZImage", "Lumina2", "QwenImage21", "HunyuanImage", "Krea2")
 """Beginnings of the names of pipelines whose patches are two latents wide, and that refuse or round
 other sizes."""
 
