@@ -24,7 +24,8 @@ PUBLISHED = {
 }
 """it/s of diffusers: its documentation of torch 2.0, and the README of stable-fast (H100)."""
 
-_PAIRS = 5
+_PAIRS = {"sd1": 5, "sdxl": 3}
+"""Timed pairs of each model. Those of SDXL take seconds, and its weights are loaded twice."""
 
 
 def checks() -> list[Check]:
@@ -65,7 +66,7 @@ def _ratio(family: str, previews: bool, context: Context) -> Reading:
     plain = PlainDiffusers(engine, request)
     cell = _cell(context, family)
     ratios = []
-    for number in range(context.steps(_PAIRS) + 1):
+    for number in range(context.steps(_PAIRS[family]) + 1):
         own = engine.generate(cell, _nothing).measurement.seconds
         theirs = plain.generate(cell, _nothing).measurement.seconds
         if number:  # the first pair warms both up
@@ -101,7 +102,7 @@ def _preset(speed: Speed, context: Context) -> Reading:
         engine.generate(cell, _nothing)
         seconds[each] = min(
             engine.generate(cell, _nothing).measurement.seconds
-            for _ in range(context.steps(_PAIRS))
+            for _ in range(context.steps(_PAIRS["sd1"]))
         )
         notices = engine.load().speedups.notices
         engine.close()
