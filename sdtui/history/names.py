@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sdtui.core.errors import OutputError
+from sdtui.core.text import encodable
 
 TRASH = "trash"
 """The folder for trashed pictures, inside the pictures folder."""
@@ -82,8 +83,12 @@ def stem(moment: datetime, seed: int | None, prompt: str) -> str:
 
 
 def words_of(prompt: str) -> str:
-    """The first words of a prompt as part of a file name: letters and digits, joined by "-"."""
-    text = _encodable(unicodedata.normalize("NFC", prompt[:1000]).lower())
+    """The first words of a prompt as part of a file name: letters and digits, joined by "-".
+
+    Where the file system's encoding isn't UTF-8, they are the most similar that it has.
+    """
+    text = unicodedata.normalize("NFC", prompt[:1000]).lower()
+    text = encodable(text, sys.getfilesystemencoding())
     letters = "".join(character if character.isalnum() else " " for character in text)
     chosen = ""
     for word in letters.split()[:_MAX_WORDS]:
@@ -92,20 +97,6 @@ def words_of(prompt: str) -> str:
             break
         chosen = longer
     return chosen
-
-
-def _encodable(text: str) -> str:
-    """A text in the letters that file names can have: of others, where the system's encoding is not
-    UTF-8, only the letter without its accent is left, if there is one."""
-    encoding = sys.getfilesystemencoding()
-
-    def encode(letter: str) -> bytes:
-        try:
-            return letter.encode(encoding)
-        except UnicodeEncodeError:
-            return unicodedata.normalize("NFKD", letter).encode(encoding, "ignore")
-
-    return b"".join(map(encode, text)).decode(encoding)
 
 
 def _start(text: str) -> str:
