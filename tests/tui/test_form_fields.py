@@ -101,3 +101,13 @@ async def test_a_long_problem_leaves_room_for_the_fields(harness: AppHarness) ->
         problem = form.query_one(".problem")
         assert problem.size.height <= 6
         assert str(problem.render()).endswith("isn't there")
+
+
+async def test_problem_takes_only_the_lines_of_its_text(harness: AppHarness) -> None:
+    async with running(harness, (100, 30)):
+        form = harness.panes.parameters
+        form.fields["init_image"].text = "/tmp/nowhere/picture.png"
+        await harness.until(lambda: form.query(".problem"))
+        await harness.settled()
+        below = form.fields["init_image_fit"].region.y - form.fields["init_image"].region.y
+        assert below == 1 + form.query_one(".problem").size.height == 2

@@ -11,6 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
@@ -35,6 +36,18 @@ if TYPE_CHECKING:
 
 _MOST_LINES = 6
 """Lines of a problem; more would push the fields away."""
+
+
+class ProblemText(Static):
+    """What is wrong with a field, over both columns of the form."""
+
+    def __init__(self, text: str, lines: int) -> None:
+        super().__init__(Content(text), classes="problem")
+        self._lines = lines
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return its lines: the form asks for those that it would have in one column."""
+        return self._lines
 
 
 class ParametersPane(Pane):
@@ -180,12 +193,11 @@ class ParametersPane(Pane):
                 self.fields[name].set_class(wrong, "-wrong")
                 if wrong:
                     label = f"{self.fields[name].spec.label}: " if len(row) > 1 else ""
-                    text, height = _fitted(
-                        f"↑ {label}{one_line(problems[name])}", form.content_size.width - 1
+                    problem = ProblemText(
+                        *_fitted(
+                            f"↑ {label}{one_line(problems[name])}", form.content_size.width - 1
+                        )
                     )
-                    problem = Static(Content(text), classes="problem")
-                    # By itself it would be as high as it is in one of the two columns.
-                    problem.styles.height = height
                     form.mount(problem, after=below)
                     below = problem
 
