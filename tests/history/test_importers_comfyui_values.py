@@ -110,6 +110,15 @@ def test_pipe_with_short_names_keeps_the_sides_apart(tmp_path: Path) -> None:
     assert (values["prompt"], values["negative_prompt"]) == ("a fox", "blurry")
 
 
+def test_pipe_behind_a_switch_is_followed(tmp_path: Path) -> None:
+    pipe = node("Context", model=["model", 0], positive=["fox", 0], negative=["blur", 0])
+    switch = node("Context Switch (rgthree)", ctx_01=["pipe", 0])
+    out = node("Context", base_ctx=["switch", 0])
+    ends = sampler(positive=["out", 4], negative=["out", 5])
+    values = read(tmp_path, graph(pipe=pipe, switch=switch, out=out, sampler=ends)).values
+    assert (values["prompt"], values["negative_prompt"]) == ("a fox", "blurry")
+
+
 def test_sides_that_are_taken_out_of_a_pipe_crosswise_are_kept(tmp_path: Path) -> None:
     pipe = node("ToBasicPipe", model=["model", 0], positive=["fox", 0], negative=["blur", 0])
     out = node("FromBasicPipe", basic_pipe=["pipe", 0])

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from sdtui.history.importers.comfyui_graph import Graph, Link, link_of
 from sdtui.history.importers.comfyui_passes import Pass
-from sdtui.history.importers.comfyui_texts import RESULTS, is_text_name, linked_text, text_of
+from sdtui.history.importers.comfyui_texts import (
+    RESULTS,
+    first_of_switch,
+    is_text_name,
+    linked_text,
+    text_of,
+)
 
 _TEXTS = (
     *("populated_text", "populated", "text", "t5xxl", "text_g", "clip_g", "llama", "prompt"),
@@ -114,10 +120,10 @@ class Conditioning:
         if any(_is_of(side, name) for name in self._graph.nodes[link.key].inputs):
             yield from self._side(link.key, side, depth)
             return
-        for name in _PIPES:
-            if name in links:
-                yield from self._pipe(links[name], side, depth + 1)
-                return
+        switched = first_of_switch(self._graph.nodes[link.key])
+        before = switched or next((links[name] for name in _PIPES if name in links), None)
+        if before is not None:
+            yield from self._pipe(before, side, depth + 1)
 
     def _has_sides(self, key: str) -> bool:
         inputs = self._graph.nodes[key].inputs

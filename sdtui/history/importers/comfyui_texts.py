@@ -63,7 +63,7 @@ def linked_text(graph: Graph, link: Link, names: Sequence[str] = (), depth: int 
     if node is None or depth > MAX_DEPTH or not graph.step():
         return None
     chosen = graph.chosen(link.key)
-    if chosen is None and (chosen := _first_of_switch(node)) is not None:
+    if chosen is None and (chosen := first_of_switch(node)) is not None:
         graph.used.add(link.key)
     if chosen is not None:
         return linked_text(graph, chosen, names, depth + 1)
@@ -99,7 +99,7 @@ def _makes_text(node: Node, names: Sequence[str]) -> bool:
     return bool(makes or _CHANGES.search(node.kind))
 
 
-def _first_of_switch(node: Node) -> Link | None:
+def first_of_switch(node: Node) -> Link | None:
     """The input that a switch without a choice passes on: the first that is there."""
     links = [link_of(value) for value in node.inputs.values()]
     return links[0] if links and "switch" in node.kind.lower() and all(links) else None
