@@ -30,7 +30,12 @@ def log_to_file() -> None:
     """Send all log messages to the log file. If it isn't writable there is no log, but everything
     else works."""
     handler = _LogFile(
-        paths.log_file(), maxBytes=_LARGEST, backupCount=1, encoding="utf-8", delay=True
+        paths.log_file(),
+        maxBytes=_LARGEST,
+        backupCount=1,
+        encoding="utf-8",
+        delay=True,
+        errors="backslashreplace",  # names of files may be no valid text
     )
     handler.setFormatter(logging.Formatter(_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -14,7 +14,7 @@ from sdtui import pocket
 from sdtui.core.enums import POCKET
 from sdtui.core.errors import ModelDamagedError, ModelNotFoundError
 from sdtui.core.paths import exists, expanded, is_file, is_folder
-from sdtui.core.text import is_text, nearest
+from sdtui.core.text import is_text, nearest, visible
 from sdtui.models.checkpoint_file import PICKLES, check_file_kind
 from sdtui.models.component_files import UNUSED, describe_components
 
@@ -141,7 +141,7 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
             if is_text(str(path)):
                 yield ModelSource(name.as_posix(), kind, path)
             else:
-                _log.warning("%s is skipped: its name is no valid text (UTF-8)", path)
+                _log.warning("%s is skipped: its name is no valid text (UTF-8)", visible(str(path)))
 
 
 def _models_below(folder: Path, parents: Sequence[os.stat_result]) -> Iterator[Path]:

@@ -49,7 +49,7 @@ def test_prompts_of_a_server_are_private_and_pictures_follow_the_umask(
         generator.hold.clear()
 
 
-def test_log_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_is_private_and_takes_any_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     handlers = logging.getLogger().handlers
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
@@ -57,12 +57,14 @@ def test_log_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     log_to_file()
     (handler,) = logging.getLogger().handlers
     logging.getLogger("sdtui").warning("a line")
+    logging.getLogger("sdtui").warning("no text: \udcff")
     handler.close()
     logging.captureWarnings(False)
     logging.getLogger().setLevel(level)
     monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
     assert _mode(paths.log_file()) == 0o600
     assert "a line" in paths.log_file().read_text()
+    assert "no text: \\udcff" in paths.log_file().read_text()
 
 
 @pytest.mark.parametrize(("mode", "is_warned"), [(0o600, False), (0o400, False), (0o640, True)])
