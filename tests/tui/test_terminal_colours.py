@@ -115,7 +115,7 @@ def test_colours_of_the_app(
         ("echo bpaste,RGB,title", b"38;2;"),
         ("echo bpaste,title", b"38;5;"),
         ("exit 1", b"38;5;"),
-        ("sleep 30", b"38;5;"),
+        ("exec sleep 30", b"38;5;"),
     ],
 )
 def test_tmux_is_asked_for_its_colours(script: str, colour: bytes, tmp_path: Path) -> None:
