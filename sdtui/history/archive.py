@@ -24,6 +24,7 @@ from sdtui.history.importers import ImportedSettings, read_picture_settings
 from sdtui.history.importers.text_files import TEXT_SUFFIXES
 from sdtui.history.infotext import own_record
 from sdtui.history.names import PICTURE_SUFFIXES, sidecar_name, sidecar_path, split
+from sdtui.history.picture_errors import UNREADABLE
 from sdtui.history.search import is_fact
 from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
 from sdtui.history.writing import write_error
@@ -193,13 +194,7 @@ def _size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.size
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+    except UNREADABLE as error:
         raise ImageError(f"{path} can't be read: {error}") from error
 
 

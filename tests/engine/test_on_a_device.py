@@ -19,6 +19,7 @@ from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.memory.modes import modes_for
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.record import Stage
+from sdtui.requests.request import GenerationRequest
 from tests.support.faults import Fault, failing
 from tests.support.images import difference
 from tests.support.recording_device import RECORDED, RecordingDevice
@@ -71,6 +72,19 @@ def _init_image(models: Path) -> dict[str, Any]:
     return {"init_image": file, "strength": 0.6}
 
 
+def _largest_difference(
+    accelerated: StableDiffusionEngine,
+    plain: StableDiffusionEngine,
+    request: GenerationRequest,
+    mode: MemoryMode,
+) -> int:
+    """Return the largest difference between the pictures of the stand-in and those of the CPU."""
+    with RecordingDevice():
+        there = generate(accelerated, request.changed(memory_mode=mode)).images
+    here = generate(plain, request).images
+    return max(difference(*pair) for pair in zip(there, here, strict=True))
+
+
 @pytest.mark.parametrize("mode", [MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD])
 @pytest.mark.parametrize("family", _FAMILIES)
 def test_picture_on_a_device_is_that_of_the_cpu(
@@ -81,11 +95,8 @@ def test_picture_on_a_device_is_that_of_the_cpu(
     mode: MemoryMode,
 ) -> None:
     request = make_request(_folder(models, family), **_VALUES)
-    with RecordingDevice():
-        there = generate(accelerated, request.changed(memory_mode=mode)).images
-    here = generate(shared_engine, request).images
     # Batches on a CPU are smaller, which rounds differently in fp16.
-    assert max(difference(*pair) for pair in zip(there, here, strict=True)) <= 3
+    assert _largest_difference(accelerated, shared_engine, request, mode) <= 3
 
 
 @pytest.mark.parametrize("mode", [MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD])
@@ -98,10 +109,7 @@ def test_picture_from_an_init_image_on_a_device_is_that_of_the_cpu(
     mode: MemoryMode,
 ) -> None:
     request = make_request(_folder(models, family), **_VALUES, **_init_image(models))
-    with RecordingDevice():
-        there = generate(accelerated, request.changed(memory_mode=mode)).images
-    here = generate(shared_engine, request).images
-    assert max(difference(*pair) for pair in zip(there, here, strict=True)) <= 3
+    assert _largest_difference(accelerated, shared_engine, request, mode) <= 3
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl", "flux"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import httpx
@@ -11,7 +10,7 @@ import pytest
 from sdtui.requests.record import Stage
 from tests.support.faults import Fault, failing
 from tests.support.images import png_base64
-from tests.support.live_server import Live, parse_events
+from tests.support.live_server import Live, parse_events, post
 
 TIMES = 2
 """Memory runs out in the first attempt and in the one after freeing caches."""
@@ -23,10 +22,7 @@ NATIVE: dict[str, Any] = {"prompt": "x", "num_inference_steps": 26, "width": 64,
 def _post(pocket: Live, ask: httpx.Client, path: str, body: dict[str, Any]) -> httpx.Response:
     ask.post("/generate", json={**NATIVE, "num_inference_steps": 1}).raise_for_status()
     with failing(pocket.generators[0].engine.loaded, Stage.DENOISE, Fault(TIMES)):
-        if path == "/v1/images/edits":
-            files = {"image": ("a.png", base64.b64decode(png_base64()))}
-            return ask.post(path, data=body, files=files)
-        return ask.post(path, json=body)
+        return post(ask, path, body)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from sdtui.server.services import retention as retention_module
 from sdtui.server.services.retention import Retention
 from sdtui.server.services.storage_check import StorageCheck
 from tests.support.images import png_base64
-from tests.support.live_server import BODY, Live, live, parse_events
+from tests.support.live_server import BODY, Live, live, parse_events, post
 from tests.support.scripted_generator import ScriptedGenerator
 
 PNG = b"\x89PNG"
@@ -43,10 +43,7 @@ def _block(running: Live) -> Path:
 
 def _post(running: Live, path: str, body: dict[str, Any]) -> Any:
     with running.client() as ask:
-        if path == "/v1/images/edits":
-            files = {"image": ("a.png", base64.b64decode(png_base64()))}
-            return ask.post(path, data=body, files=files)
-        return ask.post(path, json=body)
+        return post(ask, path, body)
 
 
 @pytest.mark.parametrize(

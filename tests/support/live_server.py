@@ -3,11 +3,12 @@ engine."""
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from sdtui.jobs.generator import make_generator as real_generator
 from sdtui.server.dependencies import ServerServices, build_services
 from sdtui.server.lifecycle import Server, listen, url_of
 from sdtui.server.options import ServerOptions
+from tests.support.images import png_base64
 
 KEY = "a-key-for-tests"
 """The key of the servers that have one."""
@@ -131,6 +133,14 @@ def live(
         thread.join(PATIENCE)
         assert not thread.is_alive()
         assert backend.close(PATIENCE)
+
+
+def post(ask: httpx.Client, path: str, body: Mapping[str, Any]) -> httpx.Response:
+    """Post a body to a route that makes pictures; to OpenAI's edits as a form with a picture."""
+    if path == "/v1/images/edits":
+        files = {"image": ("a.png", base64.b64decode(png_base64()))}
+        return ask.post(path, data=body, files=files)
+    return ask.post(path, json=body)
 
 
 def job_state(running: Live, job: dict[str, Any]) -> JobState:

@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from sdtui.history.image_metadata import MAX_TEXT
+from sdtui.history.picture_errors import UNREADABLE
 
 _SIGNATURES = {
     b"stealth_pnginfo": ("A", False),
@@ -33,13 +34,7 @@ def hidden_text(path: Path) -> str | None:
             if image.width * image.height > _MAX_PIXELS or image.mode not in ("RGB", "RGBA"):
                 return None
             columns = image.transpose(Image.Transpose.TRANSPOSE)
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ):
+    except UNREADABLE:
         return None
     for channels in ("A", "RGB"):
         if set(channels) <= set(columns.getbands()):
