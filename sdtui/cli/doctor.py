@@ -114,7 +114,7 @@ def _terminal(settings: Settings) -> dict[str, Any]:
         "TERM": os.environ.get("TERM", "none"),
         "colours": choice.about,
         "in tmux": environment.in_tmux(),
-        "over SSH": bool(os.environ.get("SSH_CONNECTION")),
+        "over SSH": environment.over_ssh(),
         "pictures": _picture_protocol(found, choice) if is_terminal else "not a terminal",
     }
 

@@ -7,7 +7,7 @@ from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Sk
 from sdtui.history.folder import check_replaceable
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
-from sdtui.history.names import numbered
+from sdtui.history.names import numbered, sidecar_path
 from sdtui.history.search import is_query
 from sdtui.history.store import History
 
@@ -26,5 +26,6 @@ __all__ = [
     "numbered",
     "parse_infotext",
     "read_texts",
+    "sidecar_path",
     "write_infotext",
 ]

@@ -54,11 +54,9 @@ def exif_texts(data: bytes) -> dict[str, str]:
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if order is None or len(data) < 8:
         return {}
-    first = _directory(data, order, *struct.unpack_from(f"{order}I", data, 4))
-    tags = dict(first)
-    if len(first.get(_EXIF_IFD, b"")) == 4:
-        second = _directory(data, order, *struct.unpack(f"{order}I", first[_EXIF_IFD]))
-        tags = {**first, **second}
+    tags = _directory(data, order, *struct.unpack_from(f"{order}I", data, 4))
+    if len(tags.get(_EXIF_IFD, b"")) == 4:
+        tags |= _directory(data, order, *struct.unpack(f"{order}I", tags[_EXIF_IFD]))
     texts = {}
     for tag, value in tags.items():
         if tag == _EXIF_IFD:

@@ -94,14 +94,18 @@ class Summary(_Part):
                 yield name, value
 
 
+def _without_following(name: str, flags: int) -> int:
+    """Open a file for `open`, which closes it in any case, unless it is a link."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a JSON file, which must be an ordinary file within MAX_BYTES.
 
     Raises OSError or UnreadableError.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        status = os.fstat(handle)
+    with open(path, "rb", buffering=0, opener=_without_following) as file:
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableError("not an ordinary file")
         if status.st_size > MAX_BYTES:

@@ -122,10 +122,10 @@ def has_weights(folder: Path, component: str) -> bool:
             f"{path} has Python code of its own, which sdtui never runs",
             "Use a model that needs no remote code",
         )
-    if not (path / "config.json").is_file() and not weight_files(path):
-        return False
     if weight_files(path):
         return True
+    if not (path / "config.json").is_file():
+        return False
     if any(file.suffix in _PICKLED_WEIGHTS for file in path.iterdir()):
         raise UnsafeModelError(
             f"{path} has its weights only as a pickle file, which could run any code when loaded",

@@ -60,15 +60,14 @@ def family_values(
     `scheduler` is the config of the model's scheduler, possibly empty. The sampler is None, the
     model's own, where another would be wrong.
     """
+    side = _SIDES.get(pipeline_class)
     if distilled is None:
-        side = _SIDES.get(pipeline_class)
         values = _BY_PIPELINE.get(pipeline_class, NativeValues(side, side))
         is_ordinary = (
             scheduler.get("_class_name") in (None, *_REPLACEABLE)
             and scheduler.get("prediction_type") != "flow_prediction"
         )
         return values if is_ordinary else replace(values, sampler=None)
-    side = _SIDES.get(pipeline_class)
     return NativeValues(
         width=side,
         height=side,

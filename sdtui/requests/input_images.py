@@ -48,10 +48,15 @@ def open_init_image(path: Path) -> InitImage:
     return InitImage(_decode(path, data), hashlib.sha256(data).hexdigest())
 
 
+def _without_waiting(name: str, flags: int) -> int:
+    """Open a file for `open`, which closes it in any case, without waiting for a pipe's writer."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _read_file(path: Path) -> bytes:
     """Read a regular file. Pipes and devices aren't read: that could wait or go on forever."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
                 raise _unusable(path, "it is no regular file")

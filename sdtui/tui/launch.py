@@ -59,7 +59,7 @@ def launch(settings: Settings, open_backend: OpenBackend) -> int:
 
 def _run(settings: Settings, open_backend: OpenBackend) -> tuple[int, bool]:
     """Return the app's exit code, and True if the worker has ended."""
-    over_ssh = environment.has("SSH_CONNECTION") or environment.has("SSH_TTY")
+    over_ssh = environment.over_ssh()
     choice = colours.colours_before_asking(settings.colours)
     is_known = choice is not None and settings.image_protocol == "halfcell"
     probe = None if is_known else TerminalProbe()

@@ -58,7 +58,6 @@ class Context:
         dtype: DType = DType.FLOAT16,
         *,
         memory_mode: MemoryMode = MemoryMode.FULL,
-        policy: Policy = Policy.STRICT,
         speed: Speed = Speed.QUALITY,
         **values: Any,
     ) -> GenerationRequest:
@@ -72,7 +71,9 @@ class Context:
             "width": side,
             "height": side,
         }
-        execution = Execution(dtype=dtype, memory_mode=memory_mode, policy=policy, speed=speed)
+        execution = Execution(
+            dtype=dtype, memory_mode=memory_mode, policy=Policy.STRICT, speed=speed
+        )
         return GenerationRequest(**{**defaults, **values}, execution=execution)
 
     def plain_pipeline(self, family: str, dtype: DType) -> Any:

@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from sdtui.core.enums import DType, MemoryMode, Policy
+from sdtui.core.enums import DType, MemoryMode
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.requests.events import Event
 from sdtui.requests.record import Stage
@@ -110,7 +110,7 @@ def _starved(stage: Stage, context: Context, times: int = 1) -> Reading:
     engine = context.engine()
     engine.unload()
     starvation = _Starvation(context, stage, times)
-    request = context.request("sd1", policy=Policy.STRICT, memory_mode=MemoryMode.AUTO)
+    request = context.request("sd1", memory_mode=MemoryMode.AUTO)
     try:
         result = RobustStableDiffusionGenerator(engine).generate_with_fallback(
             request, report=starvation.report

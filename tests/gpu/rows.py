@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sdtui.core.files import write_atomic
+
 
 class Status(StrEnum):
     """The outcome of a row."""
@@ -101,9 +103,7 @@ class Report:
     def write(self) -> None:
         """Replace the file; a process that is killed meanwhile leaves the earlier one."""
         values = {"machine": self.machine, "rows": [asdict(row) for row in self.rows]}
-        unfinished = self.path.with_name(f"{self.path.name}.part")
-        unfinished.write_text(json.dumps(values, indent=1), encoding="utf-8")
-        unfinished.replace(self.path)
+        write_atomic(self.path, json.dumps(values, indent=1).encode())
 
     @classmethod
     def read(cls, path: Path) -> Report:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoPipelineForImage2Image
-from PIL import Image, ImageChops
+from PIL import Image
 
+from sdtui.bench.measure import picture_difference
 from sdtui.core.enums import DType
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import generate
@@ -21,6 +21,7 @@ from sdtui.engine.samplers import make_scheduler
 from sdtui.requests.request import GenerationRequest
 from tests.gpu.context import Check, Context
 from tests.gpu.rows import Reading
+from tests.support import images
 
 MOST_IN_FLOAT32 = 1
 """Largest difference of a value from diffusers', of 255."""
@@ -128,15 +129,6 @@ def _between_devices(family: str, context: Context) -> Reading:
     )
 
 
-def difference(own: Sequence[Image.Image], theirs: Sequence[Image.Image]) -> tuple[float, int]:
+def difference(own: list[Image.Image], theirs: list[Image.Image]) -> tuple[float, int]:
     """Return the mean and the largest difference of the values of pictures, 0 to 255."""
-    histograms = [
-        ImageChops.difference(one, other).histogram()
-        for one, other in zip(own, theirs, strict=True)
-    ]
-    # A histogram has 256 counts for each channel.
-    counts = [
-        (number % 256, count) for each in histograms for number, count in enumerate(each) if count
-    ]
-    total = sum(count for _, count in counts)
-    return sum(value * count for value, count in counts) / total, max(value for value, _ in counts)
+    return picture_difference(own, theirs), max(map(images.difference, own, theirs))

@@ -62,9 +62,8 @@ def _contender(context: Context, family: str, *, previews: bool, speed: Speed) -
 def _ratio(family: str, previews: bool, context: Context) -> Reading:
     context.close()
     engine = _contender(context, family, previews=previews, speed=Speed.QUALITY)
-    request = engine.request_for(_cell(context, family))
-    plain = PlainDiffusers(engine, request)
     cell = _cell(context, family)
+    plain = PlainDiffusers(engine, engine.request_for(cell))
     ratios = []
     for number in range(context.steps(_PAIRS[family]) + 1):
         own = engine.generate(cell, _nothing).measurement.seconds

@@ -105,3 +105,13 @@ def test_other_files_are_refused_at_once(
     make(path)
     with pytest.raises(ImageError, match=reason):
         open_init_image(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="Linux lists the open files")
+def test_refused_folder_leaves_no_file_open(tmp_path: Path) -> None:
+    opened = Path("/proc/self/fd")
+    before = len(list(opened.iterdir()))
+    for _ in range(3):
+        with pytest.raises(ImageError):
+            open_init_image(tmp_path)
+    assert len(list(opened.iterdir())) == before

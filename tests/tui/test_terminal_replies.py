@@ -247,3 +247,7 @@ def test_late_replies_press_no_key_in_the_app(tmp_path: Path) -> None:
     assert "Nothing waits." in terminal.text
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
+
+
+def test_number_of_thousands_of_digits_is_no_key() -> None:
+    assert list(InputParser().feed(f"\x1b[{'1' * 5000}m")) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sdtui.history.importers.comfyui_graph import Graph, Link, link_of
+from sdtui.history.importers.comfyui_graph import MAX_DEPTH, Graph, Link, link_of
 from sdtui.history.importers.comfyui_passes import Pass
 from sdtui.history.importers.comfyui_texts import (
     RESULTS,
@@ -42,7 +42,6 @@ _NOT_CONDITIONING = (
 _MODEL_NAMES = ("ckpt_name", "unet_name", "base_ckpt_name")
 _LABELS = {"positive": "Prompt", "negative": "Negative prompt"}
 """The sides of conditioning, and what the user calls them."""
-_MAX_DEPTH = 100  # nodes behind each other
 
 
 def _is_of(side: str, name: str) -> bool:
@@ -93,7 +92,7 @@ class Conditioning:
     def _follow(self, link: Link, side: str, depth: int) -> Iterator[str]:
         """The texts behind an output of a node."""
         node = self._graph.nodes.get(link.key)
-        if node is None or depth > _MAX_DEPTH or not self._graph.step():
+        if node is None or depth > MAX_DEPTH or not self._graph.step():
             return
         if self.guidance is None and "guidance" in node.inputs:
             self.guidance = self._graph.number(link.key, ("guidance",), label="Guidance")
@@ -114,7 +113,7 @@ class Conditioning:
 
     def _pipe(self, link: Link, side: str, depth: int) -> Iterator[str]:
         """The texts of one side in a pipe, which carries both."""
-        if link.key not in self._graph.nodes or depth > _MAX_DEPTH or not self._graph.step():
+        if link.key not in self._graph.nodes or depth > MAX_DEPTH or not self._graph.step():
             return
         links = self._graph.links(link.key)
         if any(_is_of(side, name) for name in self._graph.nodes[link.key].inputs):

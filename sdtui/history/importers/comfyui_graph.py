@@ -64,6 +64,7 @@ class Graph:
         self.not_followed: list[str] = []
         """What can't be followed, for the user."""
         self._steps = MAX_STEPS
+        self._links: dict[str, dict[str, Link]] = {}
 
     def step(self) -> bool:
         """Count a visit; False when too many have been made."""
@@ -72,8 +73,12 @@ class Graph:
 
     def links(self, key: str) -> dict[str, Link]:
         """The inputs of a node that are links to existing nodes."""
-        links = {name: link_of(value) for name, value in self.nodes[key].inputs.items()}
-        return {name: link for name, link in links.items() if link and link.key in self.nodes}
+        if key not in self._links:
+            links = {name: link_of(value) for name, value in self.nodes[key].inputs.items()}
+            self._links[key] = {
+                name: link for name, link in links.items() if link and link.key in self.nodes
+            }
+        return self._links[key]
 
     def chain(self, key: str, names: Sequence[str]) -> Iterator[str]:
         """A node and those before it, each through the first of `names` that it has as a link, or

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sdtui.core.errors import SdtuiError
 from sdtui.core.units import data_size
+from sdtui.history import sidecar_path
 from sdtui.jobs import Output, Pictures
 from sdtui.server.keep import Keep
 from sdtui.server.services.signed_links import LIFETIME_SECONDS
@@ -133,7 +134,7 @@ class Retention:
 def _size(picture: Path) -> int:
     """Bytes of a picture and its JSON."""
     size = 0
-    for path in (picture, picture.with_suffix(".json")):
+    for path in (picture, sidecar_path(picture)):
         with suppress(OSError):
             size += path.stat().st_size
     return size

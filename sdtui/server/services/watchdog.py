@@ -28,9 +28,9 @@ class Watchdog:
             await asyncio.sleep(_INTERVAL_SECONDS)
 
     def _report_stall(self) -> None:
-        silent = self._services.job_events.silent_seconds()
         was_stalled, self._is_stalled = self._is_stalled, is_stalled(self._services)
         if self._is_stalled and not was_stalled:
+            silent = self._services.job_events.silent_seconds()
             _log.error("no step or stage has ended for %s: the worker may hang", duration(silent))
         elif was_stalled and not self._is_stalled:
             _log.warning("the worker goes on")

@@ -93,13 +93,13 @@ class FileScreen(ChooseScreen):
             return False
         self._folder, self._unreadable = folder.resolve(), None
         listed = [entry for entry in entries if not entry.name.startswith(".")]
-        folders = [f"{entry.name}/" for entry in listed if is_folder(entry)]
+        folders = {entry.name: f"{entry.name}/" for entry in listed if is_folder(entry)}
         files = [
             entry.name
             for entry in listed
-            if entry.suffix.lower() in _PICTURES and f"{entry.name}/" not in folders
+            if entry.suffix.lower() in _PICTURES and entry.name not in folders
         ]
-        self.names = [_UP, *folders, *files]
+        self.names = [_UP, *folders.values(), *files]
         self.query_one(".dialog").border_title = Content(visible(str(self._folder)))
         with self.filter.prevent(Input.Changed):
             self.filter.value = name

@@ -108,10 +108,9 @@ class InputParser(KeyParser):
 
 def _is_plausible(sequence: str) -> bool:
     """False for sequences that no terminal sends, and that Textual can't read."""
-    numbers = [int(number) for number in _NUMBER.findall(sequence)]
     return len(sequence) <= LONGEST_SEQUENCE and not any(
         number > sys.maxunicode or (number in _SURROGATES and sequence.endswith("u"))
-        for number in numbers
+        for number in map(int, _NUMBER.findall(sequence))
     )
 
 

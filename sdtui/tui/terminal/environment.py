@@ -23,6 +23,11 @@ def takes_strings() -> bool:
     return bool(name()) and not name().startswith(_WITHOUT_STRINGS)
 
 
+def over_ssh() -> bool:
+    """True if the terminal is on another machine, reached by SSH."""
+    return has("SSH_CONNECTION") or has("SSH_TTY")
+
+
 def in_tmux() -> bool:
     """True inside tmux, perhaps of another machine, from which one came by SSH."""
     return has("TMUX") or name().startswith("tmux")

@@ -171,9 +171,7 @@ def _as_json(
     made = [each.id for part in parts for each in part.pictures]
     return ImagesAnswer(
         images=[picture_base64(pictures, each) for each in made] if pictures else [],
-        parameters=body.model_dump(
-            mode="json", exclude={"init_images", "mask", *(body.model_extra or ())}
-        ),
+        parameters=body.model_dump(mode="json", include=body.echoed()),
         info=json.dumps(_info(body, request, parts), ensure_ascii=False),
     ).model_dump_json()
 

@@ -17,6 +17,7 @@ from sdtui.jobs import JobState
 from sdtui.models import ModelSource
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import documented
+from sdtui.server.scopes import root_path_of
 from sdtui.server.services.readiness import find_problem
 from sdtui.server.services.served_models import ServedModels
 
@@ -65,7 +66,7 @@ class ModelAnswer(BaseModel):
 @router.get("/", include_in_schema=False)
 async def root(http: Request) -> RedirectResponse:
     """Redirect browsers to the documentation."""
-    return RedirectResponse(f"{http.scope.get('root_path', '')}/docs")
+    return RedirectResponse(f"{root_path_of(http.scope)}/docs")
 
 
 @router.get("/health", responses=documented("sdtui"))

@@ -16,6 +16,7 @@ from sdtui.requests.record import GenerationRecord
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
 from sdtui.server.files import PICTURE_ANSWERS, picture_response
+from sdtui.server.scopes import root_path_of
 
 router = APIRouter(prefix="/history", tags=["sdtui"])
 
@@ -102,5 +103,5 @@ async def picture(entry_id: EntryId, services: ServicesDep, http: Request) -> Re
 
 
 def _answer(http: Request, entry: Entry) -> EntryAnswer:
-    url = f"{http.scope.get('root_path', '')}/history/{entry.id}"
+    url = f"{root_path_of(http.scope)}/history/{entry.id}"
     return EntryAnswer.model_validate({**vars(entry), "url": url})

@@ -20,6 +20,7 @@ from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented, public_message
 from sdtui.server.files import PICTURE_ANSWERS, picture_response
 from sdtui.server.routing import GenerationRoute
+from sdtui.server.scopes import root_path_of
 from sdtui.server.services.generation import goes_on_later, prepare, submit, until_saved
 from sdtui.server.services.job_events import FLEETING, Subscription
 from sdtui.server.streaming import EVENT_STREAM, UNBUFFERED, ServerSentEvent, as_lines
@@ -209,7 +210,7 @@ def answer_of(
 ) -> JobAnswer:
     """The state of a job. `position` is its place in the queue; None = look it up."""
     step = services.job_events.step(job.id)
-    url = f"{http.scope.get('root_path', '')}/jobs/{job.id}"
+    url = f"{root_path_of(http.scope)}/jobs/{job.id}"
     if position is None:
         ids = [each.id for each in services.backend.jobs.jobs()]
         position = ids.index(job.id) if job.id in ids else None
