@@ -3,8 +3,18 @@
 Other packages import from here and from `sdtui.history.importers`.
 """
 
-from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Skipped, Stats
+from sdtui.history.entry import (
+    Changes,
+    Entry,
+    Imported,
+    Page,
+    SavedPicture,
+    Skipped,
+    Stats,
+    TrashedPicture,
+)
 from sdtui.history.folder import check_replaceable
+from sdtui.history.highlight import found_in
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
 from sdtui.history.names import numbered, sidecar_path
@@ -21,7 +31,9 @@ __all__ = [
     "SavedPicture",
     "Skipped",
     "Stats",
+    "TrashedPicture",
     "check_replaceable",
+    "found_in",
     "is_query",
     "numbered",
     "parse_infotext",

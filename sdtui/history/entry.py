@@ -48,6 +48,18 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class TrashedPicture:
+    """A picture in the trash."""
+
+    entry: Entry
+    """Its path is that in the trash; its id is of no use."""
+    time: datetime
+    """When it was moved there, in local time."""
+    bytes: int
+    """Size of the picture file."""
+
+
+@dataclass(frozen=True)
 class Page:
     """A page of search results, newest first."""
 

@@ -6,7 +6,7 @@ Every write holds the lock and stays inside the folder unless the caller names a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from sdtui.core.errors import HistoryError, OutputError
 from sdtui.core.locks import exclusive
 from sdtui.core.paths import expanded
 from sdtui.history import names
-from sdtui.history.entry import SavedPicture
+from sdtui.history.entry import SavedPicture, TrashedPicture
 from sdtui.history.index import Listing
 from sdtui.history.refresh import stamp_of
 from sdtui.history.sidecar import (
@@ -25,11 +25,10 @@ from sdtui.history.sidecar import (
     read_bytes,
     to_json,
 )
+from sdtui.history.trash import delete_trashed, empty_trash, list_trash, trashed_pictures
 from sdtui.history.writing import (
-    empty_trash,
     is_leftover,
     move_picture,
-    trashed_pictures,
     with_file,
     write_error,
     write_picture,
@@ -123,6 +122,16 @@ class PictureFolder:
         """The pictures in the trash, newest folder and name first."""
         with self.readable_errors(self.trash):
             return tuple(trashed_pictures(self.trash))
+
+    def list_trash(self) -> tuple[TrashedPicture, ...]:
+        """What is in the trash, latest first."""
+        with self.readable_errors(self.trash):
+            return list_trash(self.trash)
+
+    def delete_trashed(self, paths: Iterable[Path]) -> int:
+        """Delete pictures in the trash; returns their number."""
+        with self.readable_errors(self.trash), exclusive(self.lock):
+            return delete_trashed(self.trash, paths)
 
     def empty_trash(self) -> int:
         """Delete everything in the trash; returns the number of pictures."""

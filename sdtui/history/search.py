@@ -122,6 +122,13 @@ def is_query(text: str) -> bool:
     )
 
 
+def searched_words(text: str) -> list[str]:
+    """Return the words and phrases of a search that a picture's prompt has to have."""
+    terms = _TERM.finditer(_valid(text[:MAX_CHARACTERS]))
+    found = (_value(term) for term in terms if term["field"] is None and not term["minus"])
+    return [value for value in found if value.strip()]
+
+
 def _valid(text: str) -> str:
     """`text` as SQLite takes it: the halves of a surrogate pair joined, and those without the other
     half replaced."""

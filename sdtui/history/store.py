@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,7 +15,16 @@ from sdtui.core.enums import PictureFormat
 from sdtui.core.errors import HistoryError, ImageError, InvalidRequestError, OutputError, Problem
 from sdtui.core.paths import expanded
 from sdtui.history import names
-from sdtui.history.entry import Changes, Entry, Imported, Page, SavedPicture, Skipped, Stats
+from sdtui.history.entry import (
+    Changes,
+    Entry,
+    Imported,
+    Page,
+    SavedPicture,
+    Skipped,
+    Stats,
+    TrashedPicture,
+)
 from sdtui.history.folder import PictureFolder
 from sdtui.history.ids import local_time
 from sdtui.history.index import Index
@@ -118,6 +127,15 @@ class History:
         """
         entries, total = self._index.find(parse_search(query), offset, limit)
         return Page(entries, total, offset)
+
+    def ids(self, query: str = "") -> Sequence[int]:
+        """The ids of all pictures that match a search, newest first. Raises what `entries`
+        raises."""
+        return self._index.ids(parse_search(query))
+
+    def entries_of(self, ids: Iterable[int]) -> tuple[Entry, ...]:
+        """The entries with these ids, newest first. Ids that no picture has are left out."""
+        return self._index.by_ids(ids)
 
     def every(self, query: str = "") -> Iterator[Entry]:
         """All pictures that match a search, newest first. Raises what `entries` raises."""
@@ -229,6 +247,10 @@ class History:
         """The pictures in the trash, newest folder and name first."""
         return self._folder.trashed()
 
+    def list_trash(self) -> tuple[TrashedPicture, ...]:
+        """What is in the trash, latest first. Pictures with an unreadable JSON are left out."""
+        return self._folder.list_trash()
+
     def restore(self, which: str | Path) -> Entry:
         """Move a picture out of the trash, given its path or file name there.
 
@@ -254,14 +276,21 @@ class History:
         """Delete everything in the trash; returns the number of pictures."""
         return self._folder.empty_trash()
 
-    def export(self, target: Path, query: str = "") -> int:
-        """Write the pictures that match a search, with their JSON, into the zip file `target`.
+    def delete_trashed(self, paths: Iterable[Path]) -> int:
+        """Delete pictures in the trash for good, given their paths there; returns the number of
+        pictures. Paths outside of the trash are left alone."""
+        return self._folder.delete_trashed(paths)
+
+    def export(self, target: Path, query: str = "", ids: Iterable[int] | None = None) -> int:
+        """Write pictures with their JSON into the zip file `target`: those with these ids, or those
+        that match a search.
 
         Returns the number of pictures. Raises what `entries` raises.
         """
         from sdtui.history import archive
 
-        return archive.export(self.every(query), self.pictures, target)
+        chosen = self.every(query) if ids is None else self.entries_of(ids)
+        return archive.export(chosen, self.pictures, target)
 
     def import_(self, sources: Iterable[Path]) -> Imported:
         """Copy pictures of sdtui and other tools into the history.

@@ -16,8 +16,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from sdtui.core.errors import OutputError
@@ -137,26 +135,6 @@ def move_picture(picture: Path, target: Path) -> Path:
         raise
     sidecar_path(picture).unlink(missing_ok=True)
     return target
-
-
-def trashed_pictures(trash: Path) -> Iterator[Path]:
-    """The pictures in the trash that have their JSON, newest folder and name first."""
-    if trash.is_symlink():
-        return
-    for path in sorted(trash.rglob("*"), reverse=True):
-        is_picture = path.suffix.lower() in PICTURE_SUFFIXES and not path.is_symlink()
-        if is_picture and sidecar_path(path).is_file():
-            yield path
-
-
-def empty_trash(trash: Path) -> int:
-    """Delete everything in the trash; returns the number of pictures. Raises OSError."""
-    pictures = list(trashed_pictures(trash))
-    for picture in pictures:  # before their JSON
-        picture.unlink(missing_ok=True)
-    if trash.is_dir() and not trash.is_symlink():
-        shutil.rmtree(trash)
-    return len(pictures)
 
 
 def restore_json(picture: Path) -> bool:

@@ -8,7 +8,7 @@ an event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from sdtui.core.enums import DType, MemoryMode
 
 if TYPE_CHECKING:
-    from sdtui.history import Changes, Entry, Imported, Page, Skipped, Stats
+    from sdtui.history import Changes, Entry, Imported, Page, Skipped, Stats, TrashedPicture
     from sdtui.jobs.job import Job, Output
     from sdtui.models import ModelDescription, ModelSource, TokenCounter
     from sdtui.monitor import Sample
@@ -211,6 +211,15 @@ class Pictures(Protocol):
         invalid query."""
         ...
 
+    def ids(self, query: str = "") -> Sequence[int]:
+        """Return the ids of all results of a search, newest first. Raises InvalidRequestError for
+        an invalid query."""
+        ...
+
+    def entries_of(self, ids: Iterable[int]) -> tuple[Entry, ...]:
+        """Return the entries with these ids, newest first, without those that are gone."""
+        ...
+
     def get(self, which: int | str | Path) -> Entry:
         """Return an entry by its id, path or file name."""
         ...
@@ -239,8 +248,16 @@ class Pictures(Protocol):
         """Return the trashed pictures, sorted by folder and name, newest first."""
         ...
 
+    def list_trash(self) -> tuple[TrashedPicture, ...]:
+        """Return what is in the trash, latest first."""
+        ...
+
     def restore(self, which: str | Path) -> Entry:
-        """Restore a picture from the trash."""
+        """Restore a picture from the trash, given its path or file name there."""
+        ...
+
+    def delete_trashed(self, paths: Iterable[Path]) -> int:
+        """Delete pictures in the trash for good, given their paths there; return their number."""
         ...
 
     def empty_trash(self) -> int:
@@ -263,8 +280,9 @@ class Pictures(Protocol):
         """Return statistics of the history."""
         ...
 
-    def export(self, target: Path, query: str = "") -> int:
-        """Write a search's results to the zip file `target`; return the number of pictures."""
+    def export(self, target: Path, query: str = "", ids: Iterable[int] | None = None) -> int:
+        """Write the pictures with these ids, or a search's results, to the zip file `target`;
+        return the number of pictures."""
         ...
 
     def import_(self, sources: Iterable[Path]) -> Imported:

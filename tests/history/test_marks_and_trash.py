@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,53 @@ def test_restore_never_replaces_a_picture(history: History) -> None:
     history.refresh()
     assert history.restore(moved).path == path.with_stem(f"{path.stem}-2")
     assert history.entries().total == 2
+
+
+def test_trash_is_listed_with_time_and_size_latest_first(history: History) -> None:
+    saved = [save(history, prompt) for prompt in ("a cat", "a dog")]
+    history.star(saved[1])
+    size = saved[1].stat().st_size
+    before = datetime.now(UTC)
+    first, second = history.trash(saved[1]), history.trash(saved[0])
+    os.utime(first.with_suffix(".json"), (before.timestamp() - 90, before.timestamp() - 90))
+    latest, earlier = history.list_trash()
+    assert (latest.entry.path, earlier.entry.path) == (second, first)
+    assert (latest.entry.prompt, earlier.entry.prompt) == ("a cat", "a dog")
+    assert (latest.entry.starred, earlier.entry.starred) == (False, True)
+    assert earlier.bytes == size
+    assert before - timedelta(seconds=1) < latest.time < datetime.now(UTC) + timedelta(seconds=1)
+    assert earlier.time == before - timedelta(seconds=90)
+    assert history.record(earlier.entry).prompt == "a dog"
+
+
+def test_trashed_picture_with_a_damaged_json_is_left_out_of_the_list(history: History) -> None:
+    moved = history.trash(save(history))
+    moved.with_suffix(".json").write_text("{")
+    assert history.list_trash() == ()
+
+
+def test_only_what_is_in_the_trash_is_deleted_for_good(history: History) -> None:
+    listed, kept, gone = (save(history, prompt) for prompt in ("a cat", "a dog", "a cow"))
+    kept, gone = history.trash(kept), history.trash(gone)
+    outside = history.trash_folder / ".." / listed.relative_to(history.pictures)
+    assert history.delete_trashed([gone, outside, listed, gone]) == 1
+    assert not gone.exists()
+    assert not gone.with_suffix(".json").exists()
+    assert listed.exists()
+    assert history.trashed() == (kept,)
+    assert history.delete_trashed([kept]) == 1
+    assert not kept.parent.exists()
+
+
+def test_pictures_are_exported_by_id(history: History, tmp_path: Path) -> None:
+    paths = [save(history, prompt) for prompt in ("a cat", "a dog", "a cow")]
+    ids = [history.get(path).id for path in paths[:2]]
+    assert history.export(tmp_path / "two.zip", ids=ids) == 2
+    with zipfile.ZipFile(tmp_path / "two.zip") as archive:
+        pictures = [name for name in archive.namelist() if name.endswith(".png")]
+    assert sorted(pictures) == sorted(
+        path.relative_to(history.pictures).as_posix() for path in paths[:2]
+    )
 
 
 def test_emptying_the_trash_deletes_only_the_trash(history: History, tmp_path: Path) -> None:

@@ -39,7 +39,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
 
 
 def seeds(history: History, query: str) -> list[int | None]:
-    return [entry.seed for entry in history.entries(query).entries]
+    """The seeds of the pictures found, which pages and ids agree about."""
+    entries = history.entries(query).entries
+    ids = history.ids(query)
+    assert list(ids) == [entry.id for entry in entries]
+    assert history.entries_of(ids) == entries
+    return [entry.seed for entry in entries]
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import HistoryError, ModelNotFoundError
-from sdtui.history import Changes, Entry, Imported, Page, Skipped, Stats
+from sdtui.history import Changes, Entry, Imported, Page, Skipped, Stats, TrashedPicture
 from sdtui.jobs import Job, JobPicture, JobState, Output, PictureId
 from sdtui.jobs.api import DownloadSubscriber, Subscriber
 from sdtui.models import ModelDescription, ModelSource, NativeValues, SourceKind, TokenCounter
@@ -199,6 +199,14 @@ class FakePictures:
         found = [entry for entry in self._entries if query in entry.prompt]
         return Page(tuple(found[offset : offset + limit]), len(found), offset)
 
+    def ids(self, query: str = "") -> Sequence[int]:
+        found = self.entries(query, limit=len(self._entries)).entries
+        return sorted((entry.id for entry in found), reverse=True)
+
+    def entries_of(self, ids: Iterable[int]) -> tuple[Entry, ...]:
+        chosen = set(ids)
+        return tuple(entry for entry in self._entries if entry.id in chosen)
+
     def get(self, which: int | str | Path) -> Entry:
         for entry in self._entries:
             if which in (entry.id, entry.path, entry.path.name):
@@ -241,8 +249,15 @@ class FakePictures:
     def trashed(self) -> tuple[Path, ...]:
         return ()
 
+    def list_trash(self) -> tuple[TrashedPicture, ...]:
+        return ()
+
     def restore(self, which: str | Path) -> Entry:
         return self.get(which)
+
+    def delete_trashed(self, paths: Iterable[Path]) -> int:
+        del paths
+        return 0
 
     def empty_trash(self) -> int:
         return 0
@@ -260,9 +275,9 @@ class FakePictures:
     def stats(self) -> Stats:
         return Stats(len(self._entries), 0, 0, 0, None, None)
 
-    def export(self, target: Path, query: str = "") -> int:
+    def export(self, target: Path, query: str = "", ids: Iterable[int] | None = None) -> int:
         del target
-        return self.entries(query).total
+        return self.entries(query).total if ids is None else len(self.entries_of(ids))
 
     def import_(self, sources: Iterable[Path]) -> Imported:
         del sources
