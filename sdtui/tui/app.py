@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,14 +34,18 @@ from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.shutdown import Shutdown
 from sdtui.tui.state import load_state, save_state
+from sdtui.tui.terminal import environment
 from sdtui.tui.terminal.driver import terminal_driver
 from sdtui.tui.terminal.key_queue import KeyQueue
+from sdtui.tui.terminal.symbols import substitutes
 from sdtui.tui.textual_internals import (
     OpaqueScreensApp,
     add_stylesheet,
     apply_theme_variables,
+    terminal_encoding,
     write_to_terminal,
 )
+from sdtui.tui.themed_app import ThemedApp
 from sdtui.tui.themes import OWN_THEMES, first_theme
 
 if TYPE_CHECKING:
@@ -57,7 +61,7 @@ _NOT_IN_THE_PALETTE = ("app.command_palette", "reading.help")
 """Actions that make no sense there or are listed by Textual."""
 
 
-class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
+class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
     """The app; its screens and controllers see it as an AppContext."""
 
     TITLE = "sdtui"
@@ -96,8 +100,6 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         self.failure: SdtuiError | None = None
         """Why the app had to end."""
         self.state = load_state()
-        for theme in OWN_THEMES:
-            self.register_theme(theme)
         # Before the styles are read: a later change would read them all again.
         colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
         self._saved_theme = self.state.theme
@@ -157,6 +159,11 @@ class SdtuiApp(OpaqueScreensApp, inherit_bindings=False):
         is anything to style."""
         if self.screen_stack:
             super().refresh_css(animate)
+
+    @cached_property
+    def shows_key_signs(self) -> bool:
+        """False in a terminal without `⏎` and arrows."""
+        return substitutes(terminal_encoding(self), environment.name()) is None
 
     @property
     def silence(self) -> float:

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from rich.style import Style
 from textual.app import App
 from textual.color import Color
 
-ThemeColour = Literal["plain", "muted", "accent", "success", "warning", "error", "track"]
+ThemeColour = Literal[
+    "plain",
+    "muted",
+    "accent",
+    "running",
+    "queued",
+    "done",
+    "success",
+    "warning",
+    "error",
+    "changed",
+    "star",
+    "marked",
+    "name",
+    "number",
+    "file",
+    "frame",
+    "track",
+]
+"""The roles of `themes.Roles`. "track" is the rest of a bar, and "success" is "done"."""
 
 
 def theme_style(app: App[object], name: ThemeColour) -> Style:
-    """Return the theme's style for a purpose."""
+    """Return the theme's style for a role."""
     if name == "plain":
         return Style.null()
-    if name == "muted":
-        return Style(dim=True)
-    variable = "panel" if name == "track" else name
-    return Style(color=Color.parse(app.theme_variables[variable]).rich_color)
+    if name == "muted" and app.native_ansi_color:
+        return Style(dim=True)  # the terminal knows what is readable on its background
+    return _style(app.theme_variables["frame" if name == "track" else name])
+
+
+@lru_cache(64)
+def _style(colour: str) -> Style:
+    return Style(color=Color.parse(colour).rich_color)

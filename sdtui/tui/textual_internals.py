@@ -203,6 +203,11 @@ def write_to_terminal(app: App[Any], text: str) -> None:
         app._driver.write(text)
 
 
+def terminal_encoding(app: App[Any]) -> str:
+    """Return the encoding of what is sent to the terminal; without one, UTF-8."""
+    return app._driver.encoding if isinstance(app._driver, AdaptableDriver) else "utf-8"
+
+
 def is_first_resume(screen: Screen[Any]) -> bool:
     """True while a screen has never been covered or uncovered."""
     return screen.stack_updates == 0

@@ -9,13 +9,18 @@ from rich.cells import cell_len
 from sdtui.core.text import encodable
 
 _PAIRS = (
-    "←< ↑^ →> ↓v ▲^ ▼v ◀< ▶> ▸> ▾v ▴^ ◂< ✓v ✔v ✗x ✘x ■# □- ●* ○o ◌o ◆+ ◇+ ★* ☆* …. °' "
+    "←< ↑^ →> ↓v ⏎< ‖| ▲^ ▼v ◀< ▶> ▸> ▾v ▴^ ◂< ✓v ✔v ✗x ✘x ■# □- ●* ○o ◌o ◆+ ◇+ ★* ☆* …. °' "
     "▁_ ▂. ▃. ▄: ▅: ▆= ▇* █# ▀# ▔~ ▏| ▎| ▍| ▌| ▋| ▊# ▉# ▐| ▕| ░. ▒: ▓#"
 )
 _SIGNS = {pair[0]: pair[1] for pair in _PAIRS.split()}
 """Signs and blocks, each with its substitute."""
 _LINES = {"HORIZONTAL": "-", "LEFT": "-", "RIGHT": "-", "VERTICAL": "|", "UP": "|", "DOWN": "|"}
 _FRAMES = range(0x2500, 0x2580)
+_BRAILLE = range(0x2800, 0x2900)
+_BRAILLE_ROWS = (0b00001001, 0b00010010, 0b00100100, 0b11000000)
+"""The dots of each row, from the top."""
+_HEIGHTS = "*=:. "
+"""By the highest row with a dot."""
 _SIGNS_OF = {"linux": "cp437", "vt52": "ascii", "vt100": "ascii", "vt102": "ascii"}
 """Encodings with the signs that a terminal has (TERM): fonts of the Linux console have those of
 the first PC."""
@@ -71,6 +76,8 @@ def _light_line(character: str) -> list[str]:
 
 
 def _ascii(character: str) -> str:
+    if ord(character) in _BRAILLE:
+        return _braille_height(ord(character) - _BRAILLE[0])
     if ord(character) in _FRAMES:
         words = {word for word in unicodedata.name(character).split() if word in _LINES}
         signs = {_LINES[word] for word in words}
@@ -79,3 +86,9 @@ def _ascii(character: str) -> str:
         return known
     plain, cells = encodable(character, "ascii"), cell_len(character)
     return plain if len(plain) == cells else "?" * cells
+
+
+def _braille_height(dots: int) -> str:
+    """Return a sign about as high as the dots of a Braille character, which draws a graph."""
+    top = next((row for row, bits in enumerate(_BRAILLE_ROWS) if dots & bits), len(_BRAILLE_ROWS))
+    return _HEIGHTS[top]
