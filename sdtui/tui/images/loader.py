@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _GAP = 4
 _CACHE_BYTES = 64 * 2**20
+LARGEST_SIDE = 8192
+"""Pixels of the longest side of a picture that is read to be magnified: 200 MB in memory."""
 
 
 @dataclass(frozen=True)

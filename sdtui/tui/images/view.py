@@ -20,6 +20,9 @@ from sdtui.tui.images.pixel_view import PixelView
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+HALF_CELLS = (1, 2)
+"""The pixels of a cell that shows half-cells: width, height."""
+
 
 class PictureView(Container):
     """Shows one picture, several on a sheet, or a preview. `picture_widget` is the class that draws
@@ -89,6 +92,28 @@ class PictureView(Container):
             await self.pixel_view.show(pixels)
             if self._picture_widget is not None:
                 await self._draw_finished(self._picture_widget, image)
+
+    @property
+    def has_protocol(self) -> bool:
+        """True if finished pictures aren't drawn in half-cells."""
+        return self._picture_widget is not None
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """The pixels of a cell in finished pictures: width, height."""
+        cell: tuple[int, int] = getattr(self._picture_widget, "cell", HALF_CELLS)
+        return cell
+
+    async def show_moving(self, pixels: Pixels) -> None:
+        """Show pixels in half-cells, once they are drawn."""
+        self._pictures = ()
+        self.remove_class("-finished")
+        await self.pixel_view.show(pixels)
+
+    async def show_at_rest(self, image: Image) -> None:
+        """Draw a picture that is in memory by the terminal's protocol, if it has one."""
+        if self._picture_widget is not None:
+            await self._draw_finished(self._picture_widget, image)
 
     async def _draw_finished(self, picture_widget: type[Widget], image: Image) -> None:
         await self.query(".finished").remove()
