@@ -23,10 +23,19 @@ def step_rate(steps_per_second: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in seconds, minutes or hours."""
+    """A duration in seconds, minutes or hours, with their units."""
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, remainder = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {remainder:02} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def clock_duration(seconds: float) -> str:
+    """A duration as on a clock, for narrow places: "8 s", "1:10" or "2:05:00"."""
+    minutes, remainder = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{remainder} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{remainder:02}" if hours else f"{minutes}:{remainder:02}"
