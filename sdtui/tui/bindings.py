@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.keys import key_to_character
 
 from sdtui.tui.actions import ACTIONS, BEFORE_EDITORS, Action, actions_in
 
@@ -22,15 +23,29 @@ def bindings_of(*names: str) -> list[BindingType]:
     return [_binding(action) for action in ACTIONS if action.id in names]
 
 
-def bindings_that_work(window: Screen[Any]) -> list[Binding]:
+def bindings_that_work(window: Screen[Any]) -> list[ActiveBinding]:
     """Return the bindings that work in the window now; under another screen, that screen's and the
-    global ones."""
+    global ones. Keys that the focused editor takes as text are left out."""
     above = window.app.screen
-    here = [active.binding for active in window.active_bindings.values()]
+    here = _active(window)
     if above is window:
         return here
-    everywhere = [each for each in here if (each.id or "").startswith("app.")]
-    return [*(active.binding for active in above.active_bindings.values()), *everywhere]
+    everywhere = [each for each in here if (each.binding.id or "").startswith("app.")]
+    return [*_active(above), *everywhere]
+
+
+def _active(screen: Screen[Any]) -> list[ActiveBinding]:
+    focused = screen.focused
+    return [
+        active
+        for key, active in screen.active_bindings.items()
+        if active.enabled
+        and (
+            active.binding.priority
+            or focused is None
+            or not focused.check_consume_key(key, key_to_character(key))
+        )
+    ]
 
 
 def _binding(action: Action) -> Binding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from textual.app import App
 from textual.binding import Binding
 from textual.driver import Driver
@@ -22,6 +24,11 @@ class ThemedApp(App[int], inherit_bindings=False):
     def shows_key_signs(self) -> bool:
         """False in a terminal without `⏎` and arrows; keys are written in ASCII there."""
         return True
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last key."""
+        return math.inf
 
     def get_css_variables(self) -> dict[str, str]:
         """Return the theme's variables with those of the roles."""

@@ -47,7 +47,7 @@ class HelpScreen(TextScreen):
 def key_help(window: Screen[Any]) -> list[tuple[str, str]]:
     """Return the keys that work now and what they do, those of the focused widget first."""
     keys: dict[str, tuple[str, str]] = {}
-    for binding in bindings_that_work(window):
+    for binding in (active.binding for active in bindings_that_work(window)):
         if binding.id and binding.tooltip:
             key, text = keys.get(binding.id, ("", binding.tooltip))
             keys[binding.id] = (f"{key} {window.app.get_key_display(binding)}".strip(), text)
