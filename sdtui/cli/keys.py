@@ -13,11 +13,12 @@ from sdtui.core.settings import load_settings
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def keys(as_json: bool) -> None:
     """List the app's keys, with the names by which the config file's [keys] table changes them."""
-    from sdtui.tui.actions import ACTIONS, check_keymap
+    from sdtui.tui.actions import ACTIONS, check_keymap, current_keymap
 
     changed = load_settings().keys
     check_keymap(changed)
-    rows = [(each.id, changed.get(each.id, each.keys), each.help) for each in ACTIONS]
+    keymap = current_keymap(changed)
+    rows = [(each.id, keymap.get(each.id, each.keys), each.help) for each in ACTIONS]
     if as_json:
         listed = [
             {"action": name, "keys": key.split(","), "help": text} for name, key, text in rows

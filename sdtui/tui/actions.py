@@ -15,8 +15,8 @@ GLOBAL = ("app", "window")
 BEFORE_EDITORS = (*GLOBAL, "choose", "models")
 """Scopes whose keys come before those of a text editor with the focus."""
 _PANES = (
-    *("choice", "form", "history", "list", "log", "metadata", "number", "path", "preview"),
-    *("prompt", "queue", "reading", "search"),
+    *("choice", "form", "gallery", "list", "log", "metadata", "number", "path", "picture"),
+    *("prompt", "queue", "reading", "search", "shelf", "stage"),
 )
 """Scopes of panes and controls of the window."""
 
@@ -43,8 +43,15 @@ class Action:
 
     @property
     def name(self) -> str:
-        """The name of the method that carries it out, without `action_`."""
+        """The name of the method that carries it out, without `action_`; of a picture's action, its
+        verb."""
         return self.id.partition(".")[2]
+
+    @property
+    def call(self) -> str:
+        """The action as Textual calls it. Verbs of pictures are carried out by the screen, wherever
+        the focus is."""
+        return f"screen.verb({self.name!r})" if self.scope == "picture" else self.name
 
 
 ACTIONS = (
@@ -55,9 +62,18 @@ ACTIONS = (
         "window.jump", "ctrl+o", "Jump", "Show a letter on every pane and tab, and go to one", True
     ),
     Action("app.command_palette", "ctrl+p", "Commands", "Find any action by name", True),
-    Action("window.create_tab", "f2", "Create", "Go to prompt, parameters and preview"),
-    Action("window.queue_tab", "f3", "Queue", "Go to queue, memory and log"),
-    Action("window.history_tab", "f4", "History", "Go to the history"),
+    Action("window.prompt", "f2", "Prompt", "Go to the prompt"),
+    Action("window.queue_tab", "f3", "Queue", "Open the queue"),
+    Action("window.gallery_tab", "f4", "Gallery", "Open the gallery"),
+    Action("shelf.gallery_tab", "1", "Gallery", "Open the gallery"),
+    Action("shelf.recipe_tab", "2", "Recipe", "Open the recipe, with every parameter"),
+    Action("shelf.queue_tab", "3", "Queue", "Open the queue"),
+    Action("shelf.info_tab", "4", "Info", "Open all that is known of the picture"),
+    Action("shelf.log_tab", "5", "Log", "Open the log"),
+    Action("shelf.search", "slash", "Search", "Search the gallery", True),
+    Action("shelf.wider", "greater_than_sign", "Wider", "Make the picture wider"),
+    Action("shelf.narrower", "less_than_sign", "Narrower", "Make the picture narrower"),
+    Action("shelf.back", "escape", "Prompt", "Go back to the prompt", True),
     Action("window.models", "ctrl+l", "Model", "Choose or download a model"),
     Action("window.full_screen", "f6", "Full screen", "Show the picture on the whole screen"),
     Action("window.editor", "ctrl+t", "Editor", "Edit the prompt in $EDITOR"),
@@ -65,11 +81,11 @@ ACTIONS = (
     Action("app.next_theme", "f8", "Theme", "Take the next theme"),
     Action("window.settings", "f9", "Settings", "Show every setting, its value and its source"),
     Action("window.details", "f12", "Details", "Show all that is known of the last job"),
-    Action("window.taller", "alt+down", "Taller", "Make the focused pane taller"),
-    Action("window.shorter", "alt+up", "Shorter", "Make the focused pane shorter"),
-    Action("window.wider", "alt+right", "Wider", "Make the focused pane wider"),
-    Action("window.narrower", "alt+left", "Narrower", "Make the focused pane narrower"),
-    Action("window.usual_sizes", "alt+0", "Usual sizes", "Give all panes their usual sizes again"),
+    Action("window.taller", "alt+down", "Taller", "Give the prompt one more row"),
+    Action("window.shorter", "alt+up", "Shorter", "Give the prompt one row less"),
+    Action("window.wider", "alt+right", "Wider", "Make the picture wider"),
+    Action("window.narrower", "alt+left", "Narrower", "Make the picture narrower"),
+    Action("window.usual_sizes", "alt+0", "Usual sizes", "Give all parts their usual sizes again"),
     Action("app.help", "f1", "Help", "Explain the focused pane and its keys", True),
     Action("reading.help", "question_mark", "Help", "Explain the focused pane and its keys"),
     Action("app.quit", "ctrl+q", "Quit", "Leave; the form and the queue are kept", True),
@@ -86,11 +102,9 @@ ACTIONS = (
     Action("choice.previous", "left,up", "Previous", "Take the choice before"),
     Action("choice.open", "enter,space", "Choose", "Show all choices", True),
     Action("path.open", "enter", "Choose", "Choose a file", True),
-    Action("preview.previous", "left,h", "Previous", "Show the previous picture", True),
-    Action("preview.next", "right,l", "Next", "Show the next picture", True),
-    Action("preview.grid", "g", "All", "Show all pictures of the job side by side"),
-    Action("preview.before_after", "b", "Before/after", "Switch to the init image and back"),
-    Action("preview.open", "enter,f", "Full screen", "Show the picture on the whole screen", True),
+    Action("stage.previous", "left,h,up,k", "Previous", "Go to the previous picture", True),
+    Action("stage.next", "right,l,down,j", "Next", "Go to the next picture", True),
+    Action("stage.before_after", "b", "Before/after", "Switch to the init image and back"),
     Action("queue.earlier", "K,shift+up", "Earlier", "Move the job forward", True),
     Action("queue.later", "J,shift+down", "Later", "Move the job back", True),
     Action("queue.remove", "d,delete", "Remove", "Cancel the job or take it out", True),
@@ -109,19 +123,18 @@ ACTIONS = (
     Action("log.copy", "y", "Copy", "Copy the log to the clipboard", True),
     Action("log.save", "s", "Save", "Write the log to a file", True),
     Action("log.details", "enter", "Details", "Show the line whole", True),
-    Action("history.show", "enter", "Show", "Show the picture in the preview", True),
-    Action("history.search", "slash", "Search", "Search the history", True),
-    Action("history.reuse", "r", "Reuse", "Bring all settings into the form", True),
-    Action("history.vary", "R", "New seed", "Bring all settings but the seed into the form"),
-    Action("history.init_image", "i", "Init image", "Start the next picture from this one"),
-    Action("history.compare", "c", "Compare", "Mark a picture, then compare another with it"),
-    Action("history.star", "s", "Star", "Star the picture, or take the star away", True),
-    Action("history.tag", "t", "Tag", "Add tags, or take them away with a minus", True),
-    Action("history.trash", "d,delete", "Trash", "Move the picture into the trash", True),
-    Action("history.undo", "u", "Undo", "Bring the last trashed picture back"),
-    Action("history.copy_path", "y", "Copy path", "Copy the picture's path"),
-    Action("history.copy_prompt", "Y", "Copy prompt", "Copy the prompt"),
-    Action("history.copy_json", "M", "Copy JSON", "Copy the metadata"),
+    Action("picture.open", "enter,f", "Full screen", "Show the picture on the whole screen", True),
+    Action("picture.star", "s", "Star", "Star the picture, or take the star away", True),
+    Action("picture.start_from", "i", "Start from", "Start the next picture from this one", True),
+    Action("picture.reuse", "r", "Reuse", "Bring all its settings into the recipe", True),
+    Action("picture.reuse_new_seed", "R", "New seed", "Bring all settings but the seed"),
+    Action("picture.compare", "c", "Compare", "Mark a picture, then compare another with it", True),
+    Action("picture.trash", "d,delete", "Trash", "Move the picture into the trash", True),
+    Action("picture.tag", "t", "Tag", "Add tags, or take them away with a minus", True),
+    Action("picture.copy_path", "y", "Copy path", "Copy the picture's path"),
+    Action("picture.copy_prompt", "Y", "Copy prompt", "Copy the prompt"),
+    Action("picture.copy_json", "M", "Copy JSON", "Copy the metadata"),
+    Action("picture.undo", "u", "Undo", "Bring the last trashed picture back"),
     Action("search.leave", "escape,down", "Back", "Back to the list"),
     Action("metadata.toggle_node", "enter,space", "Open", "Fold, unfold, or show a value", True),
     Action("list.cursor_up", "up,k", "Up", "Go up"),
@@ -134,10 +147,10 @@ ACTIONS = (
     Action("help.manual", "m", "Manual", "Read the page of the manual about this", True),
     Action("manual.next_page", "right", "Next page", "Show the next page of the manual", True),
     Action("manual.previous_page", "left", "Page before", "Show the page before", True),
-    Action("picture.next", "right,l,space", "Next", "Show the next picture"),
-    Action("picture.previous", "left,h", "Previous", "Show the previous picture"),
-    Action("picture.before_after", "b", "Before/after", "Switch to the init image and back"),
-    Action("picture.back", "f,f6", "Back", "Back to the window"),
+    Action("full_screen.next", "right,l,space", "Next", "Show the next picture"),
+    Action("full_screen.previous", "left,h", "Previous", "Show the previous picture"),
+    Action("full_screen.before_after", "b", "Before/after", "Switch to the init image and back"),
+    Action("full_screen.back", "f,f6", "Back", "Back to the window"),
     Action("compare.reuse_first", "1", "Reuse first", "Bring the left picture's settings back"),
     Action("compare.reuse_second", "2", "Reuse second", "Bring the right picture's settings back"),
     Action("settings.edit", "e", "Edit", "Edit the config file in $EDITOR"),
@@ -160,6 +173,41 @@ ACTIONS = (
 """`sdtui keys` prints them in this order."""
 
 
+RENAMED = {
+    "window.create_tab": "window.prompt",
+    "window.history_tab": "window.gallery_tab",
+    "preview.previous": "stage.previous",
+    "preview.next": "stage.next",
+    "preview.before_after": "stage.before_after",
+    "preview.open": "picture.open",
+    "preview.grid": "",
+    "history.show": "",
+    "history.search": "shelf.search",
+    "history.reuse": "picture.reuse",
+    "history.vary": "picture.reuse_new_seed",
+    "history.init_image": "picture.start_from",
+    "history.compare": "picture.compare",
+    "history.star": "picture.star",
+    "history.tag": "picture.tag",
+    "history.trash": "picture.trash",
+    "history.undo": "picture.undo",
+    "history.copy_path": "picture.copy_path",
+    "history.copy_prompt": "picture.copy_prompt",
+    "history.copy_json": "picture.copy_json",
+    "picture.next": "full_screen.next",
+    "picture.previous": "full_screen.previous",
+    "picture.before_after": "full_screen.before_after",
+    "picture.back": "full_screen.back",
+}
+"""Former ids of actions, which config files may still have; "" if the action is gone."""
+
+
+def current_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
+    """Return a keymap with the present ids of actions."""
+    renamed = {RENAMED.get(name, name): keys for name, keys in keymap.items()}
+    return {name: keys for name, keys in renamed.items() if name}
+
+
 def actions_in(scope: str) -> tuple[Action, ...]:
     """Return the actions of a scope."""
     return tuple(action for action in ACTIONS if action.scope == scope)
@@ -171,7 +219,7 @@ def check_keymap(keymap: Mapping[str, str]) -> None:
     known = {action.id for action in ACTIONS}
     for name, keys in keymap.items():
         origin = settings_origin("keys", name)
-        if name not in known:
+        if name not in known and name not in RENAMED:
             near = nearest(name, known)
             hint = f'Did you mean "{near}"?' if near else '"sdtui keys" lists them'
             raise SettingsError(f'{origin}: keys: there is no action "{name}"', hint)
@@ -188,24 +236,31 @@ def check_keymap(keymap: Mapping[str, str]) -> None:
 def _check_reach(keymap: Mapping[str, str]) -> None:
     """Raise SettingsError if a letter is bound globally, so that it could no longer be typed, or a
     pane's action has no key left."""
-    keys = {action.id: _split(keymap.get(action.id, action.keys)) for action in ACTIONS}
+    present = current_keymap(keymap)
+    keys = {action.id: _split(present.get(action.id, action.keys)) for action in ACTIONS}
     everywhere = {key: each.id for each in actions_in("window") for key in keys[each.id]}
     for action in ACTIONS:
         letters = [key for key in keys[action.id] if len(key) == 1 or key == "space"]
         if action.scope in BEFORE_EDITORS and letters:
             raise SettingsError(
-                f"{settings_origin('keys', action.id)}: keys: {action.id}: {letters[0]} could no "
+                f"{_origin(action.id, keymap)}: keys: {action.id}: {letters[0]} could no "
                 "longer be written",
                 "Give a key such as ctrl+g or f5",
             )
         if action.scope in _PANES and all(key in everywhere for key in keys[action.id]):
             other = everywhere[keys[action.id][0]]
-            changed = action.id if action.id in keymap else other
+            changed = action.id if action.id in present else other
             raise SettingsError(
-                f"{settings_origin('keys', changed)}: keys: {other} leaves {action.id} without a "
+                f"{_origin(changed, keymap)}: keys: {other} leaves {action.id} without a "
                 f"key: it takes {keys[action.id][0]} wherever the focus is",
                 "Give one of them another",
             )
+
+
+def _origin(name: str, keymap: Mapping[str, str]) -> str:
+    """Return where the config file binds an action, by its present or a former id."""
+    written = next((each for each in keymap if RENAMED.get(each, each) == name), name)
+    return settings_origin("keys", written)
 
 
 def _split(keys: str) -> list[str]:
@@ -214,14 +269,15 @@ def _split(keys: str) -> list[str]:
 
 def _check_clashes(keymap: Mapping[str, str]) -> None:
     taken: dict[tuple[str, str], str] = {}
+    present = current_keymap(keymap)
     for action in ACTIONS:
         place = "app" if action.scope == "window" else action.scope
-        for key in _split(keymap.get(action.id, action.keys)):
+        for key in _split(present.get(action.id, action.keys)):
             other = taken.setdefault((place, key), action.id)
             if other != action.id:
-                changed = action.id if action.id in keymap else other
+                changed = action.id if action.id in present else other
                 raise SettingsError(
-                    f"{settings_origin('keys', changed)}: keys: {other} and {action.id} share the "
+                    f"{_origin(changed, keymap)}: keys: {other} and {action.id} share the "
                     f"key {key}",
                     "Give one of them another",
                 )

@@ -25,7 +25,7 @@ from sdtui.core import paths
 from sdtui.core.files import write_atomic
 from sdtui.core.text import visible
 from sdtui.docs import TOPICS
-from sdtui.tui.actions import ACTIONS
+from sdtui.tui.actions import ACTIONS, current_keymap
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.external_editor import ExternalEditor
 from sdtui.tui.images.loader import PictureLoader
@@ -106,7 +106,7 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         self._first_theme = first_theme(self._saved_theme, colours)
         self.theme = self._first_theme
         apply_theme_variables(self)
-        self.set_keymap(settings.keys)
+        self.set_keymap(current_keymap(settings.keys))
         self.main = MainScreen(self)
         self.editor = ExternalEditor(self)
         self._app_shutdown = Shutdown(
@@ -202,8 +202,8 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
                 for name, text in self.main.generation.texts.items()
                 if name not in settings or text != str(settings[name])
             },
-            last_seed=self.main.panes.parameters.last_seed,
-            sizes=dict(self.main.window.sizes.shares),
+            last_seed=self.main.panes.recipe.last_seed,
+            sizes=dict(self.main.window.sizes),
             # Another terminal may have more colours.
             theme=self._saved_theme if self.theme == self._first_theme else self.theme,
         )
@@ -273,17 +273,20 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         """Yield every action: those that work where the focus is, and those of other panes, which
         are focused first."""
         active = {each.binding.id: each for each in self.main.active_bindings.values()}
+        keymap = current_keymap(self.settings.keys)
         for action in ACTIONS:
             if action.id in _NOT_IN_THE_PALETTE:
                 continue
             found, pane = active.get(action.id), self.main.panes.by_scope(action.scope)
             if found is not None:
-                run = partial(self.run_action, action.name, found.node)
+                run = partial(self.run_action, action.call, found.node)
+            elif action.scope == "picture":
+                run = partial(self.run_action, action.call, self.main)
             elif pane is not None:
-                run = partial(self._run_in_pane, action.name, pane)
+                run = partial(self._run_in_pane, action.call, pane)
             else:
                 continue
-            keys = self.settings.keys.get(action.id, action.keys)
+            keys = keymap.get(action.id, action.keys)
             place = f"{pane.title}: " if pane is not None else ""
             yield SystemCommand(f"{place}{action.label} · {action.help}", keys, run)
         for topic, about in TOPICS.items():

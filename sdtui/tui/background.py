@@ -71,8 +71,8 @@ def start_worker(
     return worker
 
 
-async def wait_briefly(worker: Worker[Any]) -> None:
+async def wait_briefly(worker: Worker[Any], seconds: float = _PATIENCE_SECONDS) -> None:
     """Wait for a worker, so that keys that were pressed meanwhile find what it opened or closed;
     but not long, since it may wait for a slow disk."""
     with suppress(TimeoutError, WorkerCancelled):
-        await asyncio.wait_for(asyncio.shield(worker.wait()), _PATIENCE_SECONDS)
+        await asyncio.wait_for(asyncio.shield(worker.wait()), seconds)

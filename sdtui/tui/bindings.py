@@ -51,7 +51,7 @@ def _active(screen: Screen[Any]) -> list[ActiveBinding]:
 def _binding(action: Action) -> Binding:
     return Binding(
         action.keys,
-        action.name,
+        action.call,
         action.label,
         show=action.shown,
         tooltip=action.help,

@@ -19,6 +19,7 @@ from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.background import start_worker
 from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.event_log import log_line, shown_after, shown_progress
 from sdtui.tui.images.halfcell import Pixels
 from sdtui.tui.images.loader import ShownPicture, input_image
@@ -51,13 +52,19 @@ class EventPresenter:
     """Shows the queue's events in the panes, a few times a second."""
 
     def __init__(
-        self, context: AppContext, screen: Screen[None], panes: Panes, top_bar: TopBar
+        self,
+        context: AppContext,
+        screen: Screen[None],
+        panes: Panes,
+        top_bar: TopBar,
+        pictures: PicturesController,
     ) -> None:
         """Subscribe to the queue. `screen` runs timers and workers."""
         self._context = context
         self._screen = screen
         self._panes = panes
         self._top_bar = top_bar
+        self._pictures = pictures
         self._backend = context.backend
         self._queue = self._backend.jobs
         self._pace = _PACE_OVER_SSH if context.over_ssh else _PACE
@@ -138,14 +145,16 @@ class EventPresenter:
         before, panes = self.progress, self._panes
         self.progress = now = shown_after(before, apply_event(self._open_jobs, envelope))
         if now.is_running and not (before.is_running and before.job == now.job):
-            panes.preview.begin(input_image(self._queue.job(now.job).request))
+            self._pictures.begin(input_image(self._queue.job(now.job).request))
+        if before.is_running and not now.is_running:
+            self._pictures.finish()
         match envelope.event:
             case events.Started(seed=seed):
-                panes.parameters.last_seed = seed
+                panes.recipe.last_seed = seed
             case events.Saved(path=path):
                 if envelope.job == now.job:
-                    panes.preview.add(self.saved_picture(envelope.job, path))
-                panes.history.reload()
+                    self._pictures.add(self.saved_picture(envelope.job, path))
+                panes.gallery.reload()
             case events.Loaded(model=model, device=device, dtype=dtype, memory_mode=mode):
                 precision, memory = _SHORT.get(dtype, dtype), mode.replace("_", " ")
                 self._top_bar.model = f"{model} · {device} {precision} · {memory} memory"
@@ -163,10 +172,9 @@ class EventPresenter:
             )
 
     def _show_preview(self) -> None:
-        pane = self._panes.preview
         if not self.progress.is_running:
             return
-        if not pane.wants_preview():
+        if not self._panes.stage.wants_preview():
             self._look_soon()
         elif preview := self._mailbox.take_preview(self.progress.job):
-            pane.show_preview(Pixels(preview.width, preview.height, preview.rgb))
+            self._pictures.show_forming(Pixels(preview.width, preview.height, preview.rgb))

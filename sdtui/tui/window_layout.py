@@ -1,75 +1,88 @@
-"""The arrangement of the main screen's panes, and moving the focus between them."""
+"""The arrangement of the main screen: stage, shelf and dock, and moving the focus between them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
 
-from sdtui.tui.pane_layout import Axis, PaneSizes
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.pane import Pane
+from sdtui.tui.tabs import TABS, Tab
 from sdtui.tui.textual_internals import apply_styles_now
-from sdtui.tui.widgets.top_bar import TABS, Tab, TopBar
+from sdtui.tui.widgets.shelf_tabs import ShelfTabs
 
-_WIDE, _HIGH, _TALL = 118, 34, 52
-"""Columns and lines from which all panes are shown at once, and lines from which they grow."""
 _MIN_COLUMNS, _MIN_LINES = 60, 16
-"""Minimum window for tabs."""
-_DIRECTIONS = {
-    ("height", 1): "taller",
-    ("height", -1): "shorter",
-    ("width", 1): "wider",
-    ("width", -1): "narrower",
-}
+_MIN_SHELF, _MIN_STAGE = 33, 16
+"""Columns."""
+_ASIDE_COLUMNS = 180
+"""Columns from which Info stands beside the open tab."""
+_TALL = 30
+"""Lines from which the prompt has several rows."""
+_MOST_PROMPT_ROWS = 12
 TOO_SMALL = (
     f"This window is too small for sdtui: it takes {_MIN_COLUMNS} columns and {_MIN_LINES} lines. "
     "What runs goes on."
 )
+_STAGE, _PROMPT = "stage.width", "prompt.height"
+"""Names of the sizes that the user can change: thousandths of the window, and rows."""
 
 
 class WindowLayout:
-    """Shows all panes side by side in a large window, or on tabs."""
+    """Gives the stage the space of a square picture, and the rest to the shelf."""
 
-    def __init__(self, screen: Screen[None], panes: Panes, top_bar: TopBar) -> None:
+    def __init__(self, screen: Screen[None], panes: Panes, tabs: ShelfTabs) -> None:
         self._screen = screen
         self._panes = panes
-        self._top_bar = top_bar
-        self.tab: Tab = "create"
-        self.sizes = PaneSizes(screen)
-
-    def arrange(self, width: int, height: int) -> None:
-        """Lay out the panes for a window of this many columns and lines."""
-        self.set_classes(width, height)
-        self.sizes.apply(self.view)
-
-    def set_classes(self, width: int, height: int) -> None:
-        """Set the CSS classes that the stylesheet lays out by."""
-        tabs = width < _WIDE or height < _HIGH
-        screen = self._screen
-        screen.set_class(tabs, "-tabs")
-        screen.set_class(height >= _TALL, "-tall")
-        screen.set_class(width < _MIN_COLUMNS or height < _MIN_LINES, "-tiny")
-        for tab in TABS:
-            screen.set_class(tab == self.tab, f"-{tab}")
-        self._top_bar.tab = self.tab if tabs else None
+        self._tabs = tabs
+        self.sizes: dict[str, int] = {}
+        """What the user changed."""
 
     @property
-    def view(self) -> str:
-        """The visible tab, or "wide" if all panes are visible."""
-        return self._top_bar.tab or "wide"
+    def tab(self) -> Tab:
+        """The open tab."""
+        return self._tabs.tab
+
+    def use_sizes(self, sizes: Mapping[str, int]) -> None:
+        """Set saved sizes."""
+        self.sizes = {name: size for name, size in sizes.items() if name in (_STAGE, _PROMPT)}
+
+    def arrange(self, width: int, height: int) -> None:
+        """Lay out the window for this many columns and lines."""
+        screen = self._screen
+        screen.set_class(width < _MIN_COLUMNS or height < _MIN_LINES, "-tiny")
+        screen.set_class(width >= _ASIDE_COLUMNS, "-aside")
+        for tab in TABS:
+            screen.set_class(tab == self.tab, f"-{tab}")
+        rows = self._prompt_rows(width, height)
+        self._panes.dock.set_rows(rows)
+        body = height - 2 - self._panes.dock.rows_for(rows)
+        share = self.sizes.get(_STAGE)
+        wanted = 2 * body if share is None else round(width * share / 1000)
+        self._panes.stage.styles.width = max(_MIN_STAGE, min(wanted, width - 1 - _MIN_SHELF))
+
+    def _prompt_rows(self, width: int, height: int) -> int:
+        if chosen := self.sizes.get(_PROMPT):
+            return min(chosen, max(1, height - 14))
+        if height < _TALL:
+            return 1
+        return 2 if width >= _ASIDE_COLUMNS else 3
+
+    @property
+    def parts(self) -> list[Pane]:
+        """The visible parts in the order of the tab key: prompt, shelf, stage, negative prompt."""
+        panes = self._panes
+        shelf = [*panes.shelf.values(), *panes.also_shown]
+        parts: list[Pane] = [panes.prompt, *shelf, panes.stage, panes.negative]
+        return [each for each in parts if each.display]
 
     @property
     def visible_panes(self) -> list[Pane]:
-        """The panes that are visible and can be focused."""
-        return [
-            pane
-            for pane in self._screen.query(Pane)
-            if pane.region and pane.focus_target().focusable and pane.focus_target().region
-        ]
+        """The parts that are visible and can be focused."""
+        return [pane for pane in self.parts if pane.region and pane.focus_target().focusable]
 
     @property
     def focused_pane(self) -> Pane | None:
@@ -87,52 +100,58 @@ class WindowLayout:
         """Focus the part of a pane that takes keys."""
         self.focus(pane.focus_target())
 
+    def focus_prompt(self) -> None:
+        """Focus the prompt."""
+        self.focus_pane(self._panes.prompt)
+
     def show_pane(self, pane: Pane) -> None:
         """Focus a pane, on whichever tab it is."""
-        if not pane.region:
-            tabs: dict[Pane, Tab] = {
-                self._panes.queue: "queue",
-                self._panes.log: "queue",
-                self._panes.history: "history",
-            }
-            self.show_tab(tabs.get(pane, "create"))
-        self.focus_pane(pane)
+        tab = next((tab for tab, each in self._panes.shelf.items() if each is pane), None)
+        if tab is None:
+            self.focus_pane(pane)
+        else:
+            self.show_tab(tab)
 
     def show_tab(self, tab: Tab) -> None:
-        """Show a tab; if all panes are visible, focus the tab's first pane."""
-        self.tab = tab
-        self.arrange(*self._screen.size)
-        first: dict[Tab, Pane] = {
-            "create": self._panes.prompt,
-            "queue": self._panes.queue,
-            "history": self._panes.history,
-        }
-        if not first[tab].focus_target().focusable:
+        """Open a tab of the shelf and focus it. Where Info stands beside the open tab, that stays
+        open."""
+        pane = self._panes.shelf[tab]
+        if not (tab == "info" and self._screen.has_class("-aside")):
+            self._tabs.tab = tab
+            self.arrange(*self._screen.size)
             # Apply the styles at once: the next key may have been pressed already, and a hidden
             # widget can't be focused.
             apply_styles_now(self._screen)
-        self.focus_pane(first[tab])
+        self.focus_pane(pane)
 
     def jump_targets(self) -> list[tuple[Offset, Callable[[], None]]]:
         """Every visible pane and hidden tab: where its letter is drawn, and how to go there."""
         targets: list[tuple[Offset, Callable[[], None]]] = [
-            (pane.region.offset + Offset(2, 0), partial(self.focus_pane, pane))
-            for pane in self.visible_panes
+            (pane.region.offset, partial(self.focus_pane, pane)) for pane in self.visible_panes
         ]
-        targets += [
-            (self._top_bar.offset_of(tab), partial(self.show_tab, tab))
-            for tab in (TABS if self._top_bar.tab else ())
-            if tab != self.tab
-        ]
+        hidden = [tab for tab in TABS if tab != self.tab]
+        targets += [(self._tabs.offset_of(tab), partial(self.show_tab, tab)) for tab in hidden]
         return targets
 
-    def resize_focused(self, axis: Axis, steps: int) -> None:
-        """Make the focused pane larger or, with negative `steps`, smaller."""
-        pane = self.focused_pane
-        if pane is not None and not self.sizes.resize(pane, self.view, axis, steps):
-            direction = _DIRECTIONS[axis, steps]
-            self._screen.notify(f"{pane.title} can't be made {direction} here.", timeout=3)
+    def widen_stage(self, columns: int) -> None:
+        """Make the stage wider, or narrower for a negative number of columns."""
+        self.set_stage_width(self._panes.stage.size.width + columns)
+
+    def set_stage_width(self, columns: int) -> None:
+        """Give the stage this many columns, within the limits."""
+        width, height = self._screen.size
+        columns = max(_MIN_STAGE, min(columns, width - 1 - _MIN_SHELF))
+        self.sizes[_STAGE] = round(columns * 1000 / max(1, width))
+        self.arrange(width, height)
+
+    def heighten_prompt(self, rows: int) -> None:
+        """Give the prompt more rows, or fewer for a negative number."""
+        width, height = self._screen.size
+        now = self._prompt_rows(width, height)
+        self.sizes[_PROMPT] = max(1, min(now + rows, _MOST_PROMPT_ROWS))
+        self.arrange(width, height)
 
     def reset_sizes(self) -> None:
-        """Reset the sizes of all panes in this view."""
-        self.sizes.forget(self.view)
+        """Return to the usual sizes."""
+        self.sizes.clear()
+        self.arrange(*self._screen.size)

@@ -82,7 +82,7 @@ class AppHarness:
 
     def list_is_read(self) -> bool:
         """True if the history pane is not reading."""
-        return all(worker.node is not self.panes.history for worker in self.app.workers)
+        return all(worker.node is not self.panes.gallery for worker in self.app.workers)
 
     @property
     def panes(self) -> Panes:

@@ -64,7 +64,7 @@ async def _shoot(harness: AppHarness, name: str) -> None:
 
 async def _history(harness: AppHarness) -> None:
     await harness.pilot.press("f4")
-    await harness.until(lambda: harness.panes.history.list.has_focus)
+    await harness.until(lambda: harness.panes.gallery.list.has_focus)
     await harness.pilot.press("j")
 
 

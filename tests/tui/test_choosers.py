@@ -18,7 +18,7 @@ from tests.support.model_files import checkpoint, safetensors, sd1_folder
 
 
 async def open_samplers(harness: AppHarness, current: str = "") -> ChooseScreen:
-    field = harness.panes.parameters.fields["sampler"]
+    field = harness.panes.recipe.fields["sampler"]
     field.text = current
     field.focus()
     await harness.press("enter")
@@ -69,7 +69,7 @@ async def test_other_spelling_of_a_choice_comes_first(harness: AppHarness) -> No
 
 async def test_keys_pressed_at_once_choose_what_was_typed(harness: AppHarness) -> None:
     async with running(harness):
-        harness.panes.parameters.fields["sampler"].focus()
+        harness.panes.recipe.fields["sampler"].focus()
         for name in ("enter", *"euler a", "enter"):
             event = key_event(name)
             event.set_sender(harness.app)
@@ -243,7 +243,7 @@ async def test_path_of_a_model_is_taken(with_models: AppHarness, tmp_path: Path)
 
 async def test_model_removed_meanwhile_is_not_queued(with_models: AppHarness, models: Path) -> None:
     async with running(with_models):
-        form = with_models.panes.parameters
+        form = with_models.panes.recipe
         with_models.fill_form("a cat", model="tiny-sd")
         await with_models.until(lambda: form.texts["model"] == "tiny-sd")
         (models / "tiny-sd" / "model_index.json").unlink()
@@ -261,9 +261,9 @@ async def test_unusable_model_of_the_settings_is_shown_in_the_form(
 ) -> None:
     harness = AppHarness(tmp_path, model="junk", model_folders=(models,))
     async with running(harness):
-        problem = harness.panes.parameters.query_one(".problem")
+        problem = harness.panes.recipe.query_one(".problem")
         assert "holds no Stable Diffusion" in str(problem.render())
-        assert harness.panes.parameters.fields["model"].has_class("-wrong")
+        assert harness.panes.recipe.fields["model"].has_class("-wrong")
 
 
 def test_typed_hub_id_is_offered_and_a_name_is_not() -> None:

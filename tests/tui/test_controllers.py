@@ -14,7 +14,7 @@ from sdtui.core.settings import Settings
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
-from sdtui.tui.controllers.history import HistoryController, single_picture_request
+from sdtui.tui.controllers.pictures import single_picture_request
 from sdtui.tui.state import SavedState
 from sdtui.tui.window_layout import WindowLayout
 from tests.support.records import record
@@ -81,7 +81,7 @@ class FakePanes:
 
     def __init__(self) -> None:
         self.prompt, self.negative = Prompt("prompt"), Prompt("negative_prompt")
-        self.parameters = Parameters({"width": "", "seed": "", "init_image": "", "model": "pocket"})
+        self.recipe = Parameters({"width": "", "seed": "", "init_image": "", "model": "pocket"})
 
     @property
     def prompts(self) -> tuple[Prompt, Prompt]:
@@ -98,6 +98,9 @@ class FakeLayout:
 
     def show_tab(self, tab: str) -> None:
         self.visited.append(tab)
+
+    def focus_prompt(self) -> None:
+        self.visited.append("prompt")
 
     def focus(self, widget: object) -> None:
         self.visited.append(widget)
@@ -143,8 +146,8 @@ def test_wrong_form_is_not_submitted_and_its_field_is_focused(form: Form) -> Non
     form.controller.fill({"prompt": "a cat", "width": "100"})
     form.controller.generate()
     assert not form.submitted
-    assert form.panes.parameters.wrong == ("width",)
-    assert not form.layout.visited
+    assert form.panes.recipe.wrong == ("width",)
+    assert form.layout.visited == ["recipe"]
     assert "Width: must be a multiple of 8" in form.context.notifications[0]
 
 
@@ -167,7 +170,7 @@ def test_saved_form_is_restored(tmp_path: Path) -> None:
     form.controller.restore()
     assert form.controller.texts["prompt"] == "a dog"
     assert form.controller.texts["width"] == "64"
-    assert form.panes.parameters.last_seed == 7
+    assert form.panes.recipe.last_seed == 7
     assert form.panes.prompt.editor.remembered == ("a", "b")
 
 
@@ -178,40 +181,7 @@ def test_request_without_its_seed_leaves_the_seed_open(form: Form) -> None:
     form.controller.use_request(request, keep_seed=False)
     assert form.controller.texts["seed"] == ""
     assert form.controller.texts["width"] == "128"
-    assert form.layout.visited == ["create", "create"]
-
-
-@dataclass(frozen=True)
-class FakeEntry:
-    path: Path
-    prompt: str
-
-
-@pytest.fixture
-def history(form: Form) -> HistoryController:
-    return HistoryController(
-        cast(AppContext, form.context),
-        cast(Any, None),
-        cast(Any, form.panes),
-        cast(WindowLayout, form.layout),
-        form.controller,
-    )
-
-
-def test_history_actions_copy_and_reuse_a_picture(form: Form, history: HistoryController) -> None:
-    entry, made = FakeEntry(Path("/pictures/1.png"), "a cat"), record("a cat", seed=41)
-    for action in ("copy_path", "copy_prompt", "copy_json"):
-        history.perform(cast(Any, action), cast(Any, entry), made)
-    path, prompt, metadata = form.context.copied
-    assert path == ("/pictures/1.png", "The path")
-    assert prompt == ("a cat", "The prompt")
-    assert '"seed": 41' in metadata[0]
-    history.perform("init_image", cast(Any, entry), made)
-    assert form.controller.texts["init_image"] == "/pictures/1.png"
-    history.perform("reuse", cast(Any, entry), made)
-    assert form.controller.texts["seed"] == "41"
-    history.perform("vary", cast(Any, entry), made)
-    assert form.controller.texts["seed"] == ""
+    assert form.layout.visited == ["prompt", "prompt"]
 
 
 def test_single_picture_request_has_the_pictures_own_seed() -> None:

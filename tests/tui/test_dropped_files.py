@@ -33,7 +33,7 @@ async def paste(harness: AppHarness, text: str) -> None:
 
 
 async def focused_field(harness: AppHarness, text: str = "") -> PathField:
-    field = harness.panes.parameters.fields["init_image"]
+    field = harness.panes.recipe.fields["init_image"]
     assert isinstance(field, PathField)
     field.text = text
     field.focus()
@@ -52,7 +52,7 @@ async def test_dropped_file_replaces_the_old_path(
         field = await focused_field(harness, "/old.png")
         await paste(harness, dropped.format(folder))
         assert field.text == str(folder / "a b.png")
-        assert not harness.panes.parameters.query(".problem")
+        assert not harness.panes.recipe.query(".problem")
         harness.fill_form("a cat")
         await harness.press("ctrl+g")
         await harness.finished()
@@ -65,7 +65,7 @@ async def test_typed_quotes_and_escapes_are_understood(harness: AppHarness, fold
         for text in (f"'{folder}/a b.png'", f"{folder}/a\\ b.png".replace("my ", "my\\ ")):
             field.text = ""
             await harness.write(text)
-            assert not harness.panes.parameters.query(".problem")
+            assert not harness.panes.recipe.query(".problem")
 
 
 async def test_first_of_several_dropped_files_is_taken(harness: AppHarness, folder: Path) -> None:
@@ -99,7 +99,7 @@ async def test_field_says_why_a_file_is_refused(
     async with running(harness, (200, 60)):
         await focused_field(harness, "/old.png")
         await paste(harness, text.format(folder))
-        problem = str(harness.panes.parameters.query_one(".problem").render())
+        problem = str(harness.panes.recipe.query_one(".problem").render())
         assert reason in problem.replace("\n", " ")
         harness.fill_form("a cat")
         await harness.press("ctrl+g")
@@ -110,7 +110,7 @@ async def test_pipe_is_refused_and_not_read(harness: AppHarness, tmp_path: Path)
     os.mkfifo(tmp_path / "pipe.png")
     async with running(harness):
         await focused_field(harness, str(tmp_path / "pipe.png"))
-        assert "no regular" in str(harness.panes.parameters.query_one(".problem").render())
+        assert "no regular" in str(harness.panes.recipe.query_one(".problem").render())
 
 
 async def test_picture_with_an_odd_name_is_used_from_the_history(
@@ -120,7 +120,7 @@ async def test_picture_with_an_odd_name_is_used_from_the_history(
         for name in ("it's.png", "a b.png"):
             harness.app.main.generation.use_init_image(str(folder / name))
             await harness.settled()
-            assert not harness.panes.parameters.query(".problem")
+            assert not harness.panes.recipe.query(".problem")
 
 
 async def open_picker(harness: AppHarness, folder: Path) -> FileScreen:

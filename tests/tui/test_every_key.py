@@ -44,33 +44,36 @@ def pictures_of(harness: AppHarness) -> list[ShownPicture]:
 
 
 async def at_form(harness: AppHarness) -> None:
-    form = harness.panes.parameters
+    harness.app.main.window.show_tab("recipe")
+    form = harness.panes.recipe
     form.last_seed = 7
     form.fill({"seed": "5", "width": "64", "height": "128", "policy": "strict"})
     form.fields["policy"].focus()
 
 
 async def at_number(harness: AppHarness) -> None:
-    form = harness.panes.parameters
+    harness.app.main.window.show_tab("recipe")
+    form = harness.panes.recipe
     form.fill({"num_inference_steps": "7"})
     form.fields["num_inference_steps"].focus()
 
 
 async def at_choice(harness: AppHarness) -> None:
-    harness.panes.parameters.fields["policy"].focus()
+    harness.app.main.window.show_tab("recipe")
+    harness.panes.recipe.fields["policy"].focus()
 
 
 async def at_path(harness: AppHarness) -> None:
-    harness.panes.parameters.fields["init_image"].focus()
+    harness.app.main.window.show_tab("recipe")
+    harness.panes.recipe.fields["init_image"].focus()
 
 
 async def at_preview(harness: AppHarness) -> None:
-    preview = harness.panes.preview
-    preview.begin(pictures_of(harness)[0])
-    for each in pictures_of(harness):
-        preview.add(each)
-    preview.index = 1
-    preview.focus()
+    stage, (first, second, *_) = harness.panes.stage, pictures_of(harness)
+    harness.panes.gallery.list.cursor = 1
+    await harness.settled()
+    stage.show(second, first)
+    stage.focus()
 
 
 async def at_queue(harness: AppHarness) -> None:
@@ -109,12 +112,12 @@ async def at_prompt(harness: AppHarness) -> None:
 async def at_history(harness: AppHarness) -> None:
     """Put the cursor in the middle of the list and show that picture."""
     main = harness.app.main
-    pictures = main.panes.history.list
+    pictures = main.panes.gallery.list
     await harness.until(lambda: pictures.count >= 3)
     pictures.cursor = 1
     pictures.marked = None
     pictures.focus()
-    tree = main.panes.metadata.metadata_tree
+    tree = main.panes.info.metadata_tree
     await harness.until(
         lambda: (
             pictures.selected
@@ -124,12 +127,12 @@ async def at_history(harness: AppHarness) -> None:
 
 
 async def at_search(harness: AppHarness) -> None:
-    harness.panes.history.search.focus()
+    harness.panes.gallery.search.focus()
 
 
 async def at_metadata(harness: AppHarness) -> None:
     await at_history(harness)
-    harness.panes.metadata.metadata_tree.focus()
+    harness.panes.info.metadata_tree.focus()
 
 
 async def at_viewer(harness: AppHarness) -> None:

@@ -12,14 +12,14 @@ from tests.support.app_harness import AppHarness, running
 
 def seen_in(harness: AppHarness, name: str) -> str:
     """Return a field's whole line, including its label."""
-    field = harness.panes.parameters.fields[name]
+    field = harness.panes.recipe.fields[name]
     (line,) = field.render_lines(Region(0, 0, field.region.width, 1))
     return line.text
 
 
 async def test_every_field_shows_its_label_and_value(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
-        fields = harness.panes.parameters.fields
+        fields = harness.panes.recipe.fields
         for name, field in fields.items():
             assert seen_in(harness, name).startswith(f"{field.spec.label} ")
             assert len(seen_in(harness, name)) == field.region.width
@@ -31,7 +31,7 @@ async def test_every_field_shows_its_label_and_value(harness: AppHarness) -> Non
 
 async def test_a_part_of_a_line_is_that_part(harness: AppHarness) -> None:
     async with running(harness):
-        field = harness.panes.parameters.fields["seed"]
+        field = harness.panes.recipe.fields["seed"]
         whole = seen_in(harness, "seed")
         for left, right in ((0, 3), (3, 14), (12, 20), (15, 18)):
             (line,) = field.render_lines(Region(left, 0, right - left, 1))
@@ -42,14 +42,14 @@ async def test_a_click_on_a_label_goes_to_its_field(harness: AppHarness) -> None
     async with running(harness):
         await harness.pilot.click("#field-seed", offset=(2, 0))
         await harness.settled()
-        assert harness.panes.parameters.fields["seed"].has_focus
+        assert harness.panes.recipe.fields["seed"].has_focus
 
 
 async def test_a_saved_form_is_checked_once_the_window_is_seen(harness: AppHarness) -> None:
     harness.app.state = SavedState(form={"width": "7"})
     async with running(harness):
-        await harness.until(lambda: harness.panes.parameters.query(".problem"))
-        assert harness.panes.parameters.fields["width"].has_class("-wrong")
+        await harness.until(lambda: harness.panes.recipe.query(".problem"))
+        assert harness.panes.recipe.fields["width"].has_class("-wrong")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_is_no_whole_number_is_a_problem(typed: str) -> None:
 
 async def test_no_letter_of_a_number_is_lost(harness: AppHarness) -> None:
     async with running(harness):
-        form = harness.panes.parameters
+        form = harness.panes.recipe
         form.fields["num_inference_steps"].focus()
         await harness.write("1e3")
         assert form.texts["num_inference_steps"] == "1e3"
@@ -95,7 +95,7 @@ def test_a_number_of_any_length_is_stepped_at_once() -> None:
 
 async def test_a_long_problem_leaves_room_for_the_fields(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
-        form = harness.panes.parameters
+        form = harness.panes.recipe
         form.fields["init_image"].text = f"/{'folder/' * 60}picture.png"
         await harness.settled()
         problem = form.query_one(".problem")
@@ -105,7 +105,7 @@ async def test_a_long_problem_leaves_room_for_the_fields(harness: AppHarness) ->
 
 async def test_problem_takes_only_the_lines_of_its_text(harness: AppHarness) -> None:
     async with running(harness, (100, 30)):
-        form = harness.panes.parameters
+        form = harness.panes.recipe
         form.fields["init_image"].text = "/tmp/nowhere/picture.png"
         await harness.until(lambda: form.query(".problem"))
         await harness.settled()

@@ -35,9 +35,10 @@ async def test_a_prompt_becomes_a_picture_at_every_size(
         main = harness.app.main
         assert harness.generator.requests[0].prompt == HARD
         assert harness.progress.outcome is EventLevel.SUCCESS
-        await harness.until(lambda: main.panes.preview.view.pixel_view.pixels is not None)
-        assert [each.path.suffix for each in main.panes.preview.pictures] == [".png"]
-        await harness.until(lambda: main.panes.history.list.count == 1)
+        await harness.until(lambda: main.panes.stage.view.pixel_view.pixels is not None)
+        assert main.panes.stage.picture is not None
+        assert main.panes.stage.picture.path.suffix == ".png"
+        await harness.until(lambda: main.panes.gallery.list.count == 1)
         assert HARD in harness.app.export_screenshot().replace("&#160;", " ")
 
 
@@ -59,7 +60,7 @@ async def test_picture_can_be_requested_before_all_is_imported(
             assert "finished after" in harness.panes.log.text
             assert not harness.monitor.has_sampled.is_set()
             imported.set()
-            await harness.until(lambda: harness.panes.history.list.count == 1)
+            await harness.until(lambda: harness.panes.gallery.list.count == 1)
     finally:
         imported.set()
         harness.close()
@@ -79,7 +80,7 @@ async def test_previews_are_shown_during_denoising(harness: AppHarness) -> None:
     async with running(harness):
         harness.generator.step_seconds = 0.05
         await harness.generate(num_inference_steps="150")
-        view = harness.panes.preview.view.pixel_view
+        view = harness.panes.stage.view.pixel_view
         await harness.until(lambda: view.pixels is not None and view.pixels.width == 16)
         harness.generator.step_seconds = 0
         await harness.finished()
@@ -88,7 +89,7 @@ async def test_previews_are_shown_during_denoising(harness: AppHarness) -> None:
 
 async def test_an_empty_prompt_says_why_and_takes_the_focus(harness: AppHarness) -> None:
     async with running(harness):
-        harness.panes.parameters.fields["seed"].focus()
+        harness.panes.recipe.fields["seed"].focus()
         await harness.press("ctrl+g")
         assert harness.panes.prompt.editor.has_focus
         assert not harness.queue.jobs()
@@ -97,16 +98,16 @@ async def test_an_empty_prompt_says_why_and_takes_the_focus(harness: AppHarness)
 async def test_a_wrong_value_says_why_and_takes_the_focus(harness: AppHarness) -> None:
     async with running(harness):
         harness.fill_form("a cat")
-        width = harness.panes.parameters.fields["width"]
+        width = harness.panes.recipe.fields["width"]
         width.focus()
         await harness.write("100")
-        assert "multiple of 8" in str(harness.panes.parameters.query_one(".problem").render())
+        assert "multiple of 8" in str(harness.panes.recipe.query_one(".problem").render())
         harness.panes.prompt.editor.focus()
         await harness.press("ctrl+g")
         assert width.has_focus
         assert not harness.queue.jobs()
         await harness.press("backspace", "backspace", "backspace", *"128")
-        assert not harness.panes.parameters.query(".problem")
+        assert not harness.panes.recipe.query(".problem")
 
 
 async def test_cancel_is_not_failure(harness: AppHarness) -> None:
@@ -129,7 +130,7 @@ async def test_failure_is_one_line_with_the_hint(harness: AppHarness) -> None:
         progress = harness.progress
         assert progress.outcome is EventLevel.ERROR
         assert progress.message == "failed: [/b] broke. Mend it."
-        assert not harness.panes.history.list.count
+        assert not harness.panes.gallery.list.count
 
 
 async def test_a_long_path_hides_no_reason(harness: AppHarness) -> None:
@@ -173,7 +174,7 @@ async def test_an_escape_sequence_is_never_sent(harness: AppHarness) -> None:
         harness.panes.prompt.text = "a \x1b]0;owned\x07 cat"
         await harness.press("ctrl+g")
         await harness.finished()
-        await harness.until(lambda: harness.panes.history.list.count == 1)
+        await harness.until(lambda: harness.panes.gallery.list.count == 1)
         assert "\x1b" not in harness.screen_text()
 
 
@@ -181,15 +182,12 @@ async def test_several_pictures_can_be_stepped_through(harness: AppHarness) -> N
     async with running(harness):
         await harness.generate("cats", num_images_per_prompt="3")
         await harness.finished()
-        preview = harness.panes.preview
-        await harness.until(lambda: len(preview.pictures) == 3)
-        assert preview.shown == preview.pictures
-        preview.focus()
+        stage, gallery = harness.panes.stage, harness.panes.gallery
+        await harness.until(lambda: gallery.list.count == 3)
+        stage.focus()
         await harness.press("l", "l")
-        assert preview.shown == (preview.pictures[1],)
-        assert "2 of 3" in str(preview.border_title)
-        await harness.press("g")
-        assert preview.shown == preview.pictures
+        third = gallery.list.entry(2)
+        await harness.until(lambda: third and stage.picture and stage.picture.path == third.path)
         await harness.press("f6")
         assert not harness.at_main
         await harness.press("escape")
@@ -247,12 +245,12 @@ async def test_pictures_are_drawn_off_the_event_loop(
 
     monkeypatch.setattr(pixel_view, "draw", noted)
     async with running(harness):
-        preview = harness.panes.preview
+        preview = harness.panes.stage
         view = preview.view.pixel_view
-        preview.show_preview(Pixels(1, 1, bytes(3)))
+        preview.show_forming(Pixels(1, 1, bytes(3)), None)
         await harness.until(lambda: view.size)  # the welcome was there
         drawn_on.clear()
-        preview.show_preview(newest := Pixels(16, 16, bytes(16 * 16 * 3)))
+        preview.show_forming(newest := Pixels(16, 16, bytes(16 * 16 * 3)), None)
         await harness.until(lambda: view.pixels is newest)
         assert "▀" in view.render_line(view.size.height // 2).text
         assert drawn_on

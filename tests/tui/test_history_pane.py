@@ -36,7 +36,7 @@ async def at_history(
 ) -> AsyncIterator[AppHarness]:
     """The app with the focus in the history's list."""
     async with running(harness, size):
-        pane = harness.panes.history
+        pane = harness.panes.gallery
         await harness.press("f4")
         await harness.until(lambda: pane.list.has_focus and pane.list.selected)
         await harness.settled()
@@ -46,18 +46,18 @@ async def at_history(
 async def test_newest_is_first_and_metadata_of_the_selected_is_shown(full: AppHarness) -> None:
     async with at_history(full):
         main = full.app.main
-        assert main.panes.history.list.count == 3
-        assert main.panes.history.list.selected is not None
-        assert main.panes.history.list.selected.prompt == PROMPTS[2]
+        assert main.panes.gallery.list.count == 3
+        assert main.panes.gallery.list.selected is not None
+        assert main.panes.gallery.list.selected.prompt == PROMPTS[2]
         await full.press("j", "j")
-        tree = main.panes.metadata.metadata_tree
+        tree = main.panes.info.metadata_tree
         await full.until(lambda: any(PROMPTS[0] in str(node.label) for node in tree.root.children))
-        await full.until(lambda: main.panes.metadata.thumbnail.pixel_view.pixels is not None)
+        await full.until(lambda: main.panes.info.thumbnail.pixel_view.pixels is not None)
 
 
 async def test_wider_lines_show_more(full: AppHarness) -> None:
     async with at_history(full, (80, 24)):
-        entries = full.panes.history.list
+        entries = full.panes.gallery.list
         line = entries.line_text(0, entries.size.width).plain
         assert line.startswith("  a tiger on a blue b")
         assert line.endswith("64×64")
@@ -74,7 +74,7 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
     full: AppHarness, key: str
 ) -> None:
     async with at_history(full):
-        entries = full.panes.history.list
+        entries = full.panes.gallery.list
         assert entries.selected is not None
         gone = entries.selected.path
         gone.unlink()
@@ -83,12 +83,12 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
         await full.until(lambda: entries.count == 2)
         await full.settled()  # the app shows the notification when the key's action has ended
         assert full.notifications().count(f"{gone.name} is no longer there.") == 1
-        assert full.panes.history._missing is None
+        assert full.panes.gallery._missing is None
 
 
 async def test_search_filters_and_reports_errors(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.panes.history
+        pane = full.panes.gallery
         await full.press("slash", *"apple")
         await full.until(lambda: pane.list.count == 1)
         assert "1 found" in str(pane.border_title)
@@ -129,7 +129,7 @@ def held(full: AppHarness, monkeypatch: pytest.MonkeyPatch) -> HeldBack:
 
 async def test_keys_after_a_search_act_on_its_results(full: AppHarness, held: HeldBack) -> None:
     async with at_history(full):
-        pane = full.panes.history
+        pane = full.panes.gallery
         await full.press("slash", *"apple", "enter", "s")
         assert not pane.list.has_focus
         assert pane.search.value == "apple"
@@ -145,7 +145,7 @@ async def test_older_read_does_not_replace_a_newer_one(
     full: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with at_history(full):
-        pane, free, read = full.panes.history, threading.Event(), full.history.entries
+        pane, free, read = full.panes.gallery, threading.Event(), full.history.entries
 
         def early(query: str, *, offset: int, limit: int) -> Page:
             page = read(query, offset=offset, limit=limit)
@@ -167,7 +167,7 @@ async def test_search_overtaken_by_a_reload_is_still_shown(
     full: AppHarness, held: HeldBack
 ) -> None:
     async with at_history(full):
-        pane = full.panes.history
+        pane = full.panes.gallery
         pane.search.value = "apple"  # at once: nothing is found for its beginnings
         await full.settled()
         full.history.trash(held.entries("pizza", offset=0, limit=1).entries[0].id)
@@ -184,7 +184,7 @@ async def test_search_changed_while_the_list_waits_is_run_too(
     full: AppHarness, held: HeldBack
 ) -> None:
     async with at_history(full):
-        pane = full.panes.history
+        pane = full.panes.gallery
         await full.press("slash", *"apple", "enter")
         pane.search.value = "pizza"
         await full.settled()
@@ -200,7 +200,7 @@ async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: AppHa
         assert main.generation.texts["seed"] == "41"
         await full.until(lambda: main.panes.prompt.editor.has_focus)
         await full.press("f4")
-        await full.until(lambda: main.panes.history.list.has_focus)
+        await full.until(lambda: main.panes.gallery.list.has_focus)
         await full.press("R")
         await full.until(lambda: main.generation.texts["seed"] == "")
 
@@ -228,7 +228,7 @@ async def test_a_picture_becomes_the_init_image(full: AppHarness) -> None:
 
 async def test_star_tag_trash_and_undo(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.panes.history
+        pane = full.panes.gallery
         await full.press("s")
         await full.until(lambda: pane.list.selected and pane.list.selected.starred)
         await full.press("t")
@@ -243,7 +243,7 @@ async def test_star_tag_trash_and_undo(full: AppHarness) -> None:
 
 async def test_quick_keys_act_on_the_result_of_the_previous_key(full: AppHarness) -> None:
     async with at_history(full):
-        entries = full.panes.history.list
+        entries = full.panes.gallery.list
         assert entries.selected is not None
         first = entries.selected.path
         await full.press("d", "d", "u", "s", "s", "f2")
@@ -258,7 +258,7 @@ async def test_quick_keys_act_on_the_result_of_the_previous_key(full: AppHarness
 
 async def test_the_cursor_stays_on_its_picture(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.panes.history
+        pane = full.panes.gallery
         for place, prompt, count in ((0, PROMPTS[2], 4), (2, PROMPTS[1], 5)):
             pane.list.cursor = place
             full.history.save(picture(), record("one more", timestamp=NOON + timedelta(hours=1)), 0)
@@ -270,33 +270,33 @@ async def test_the_cursor_stays_on_its_picture(full: AppHarness) -> None:
 
 async def test_unfocused_list_has_the_cursor_on_the_newest(full: AppHarness) -> None:
     async with at_history(full):
-        pane = full.panes.history
+        pane = full.panes.gallery
         await full.press("f2")
         full.history.save(picture(), record("one more", timestamp=NOON + timedelta(hours=1)), 0)
         pane.reload()
         await full.until(lambda: pane.list.selected and pane.list.selected.prompt == "one more")
 
 
-async def test_a_picture_of_the_history_is_seen_until_the_next_is_finished(
+async def test_a_chosen_picture_is_seen_while_another_one_forms(
     full: AppHarness,
 ) -> None:
     full.generator.hold.set()
     async with at_history(full):
-        preview = full.panes.preview
+        preview = full.panes.stage
         await full.generate("four", num_images_per_prompt="4")
         await full.until(lambda: full.progress.is_running)
-        await full.press("f4", "enter")
-        await full.until(lambda: preview.pictures)
-        shown = preview.pictures
+        await full.press("f4", "j")
+        await full.until(lambda: preview.picture)
+        shown = preview.picture
         full.generator.hold.clear()
-        await full.until(lambda: len(preview.pictures) == 4)
-        assert shown[0].path not in [each.path for each in preview.pictures]
+        await full.finished()
+        assert preview.picture == shown
 
 
-async def test_show_puts_the_picture_into_the_preview(full: AppHarness) -> None:
+async def test_the_picture_with_the_cursor_is_on_the_stage(full: AppHarness) -> None:
     async with at_history(full):
-        await full.press("enter")
-        await full.until(lambda: full.panes.preview.pictures)
+        await full.press("j")
+        await full.until(lambda: full.panes.stage.picture)
 
 
 async def test_compare_lists_the_differences(full: AppHarness) -> None:
@@ -323,7 +323,7 @@ async def test_one_of_two_compared_pictures_is_made_again(
 
 async def test_metadata_is_folded_and_unfolded_by_keys(full: AppHarness) -> None:
     async with at_history(full):
-        tree = full.panes.metadata.metadata_tree
+        tree = full.panes.info.metadata_tree
         await full.until(lambda: tree.root.children)
         tree.focus()
         model = next(node for node in tree.root.children if str(node.label).startswith("model"))
@@ -358,7 +358,7 @@ async def test_moving_far_requests_only_visible_pages(harness: AppHarness) -> No
         timestamp = NOON + timedelta(seconds=number)
         harness.history.save(picture(8, 8), record(f"picture {number}", timestamp=timestamp), 0)
     async with at_history(harness):
-        pane = harness.panes.history
+        pane = harness.panes.gallery
         await harness.press("G")
         await harness.until(lambda: pane.list.selected and pane.list.selected.prompt == "picture 0")
 

@@ -36,7 +36,7 @@ async def test_in_a_job_from_form_to_history(harness: AppHarness, size: tuple[in
         await harness.press("ctrl+g")
         await harness.finished()
         main = harness.app.main
-        await harness.until(lambda: main.panes.history.list.count == 1)
+        await harness.until(lambda: main.panes.gallery.list.count == 1)
         for key in ("f3", "f12", "escape", "f4", "f6", "escape", "f2"):
             await harness.press(key)
             assert is_harmless(harness), key
@@ -59,8 +59,8 @@ async def test_in_an_error(harness: AppHarness) -> None:
 async def test_in_what_is_pasted_into_a_line(harness: AppHarness) -> None:
     async with running(harness):
         main = harness.app.main
-        main.panes.parameters.fill({"init_image": EVIL, "model": EVIL})
-        main.panes.history.search.value = EVIL
+        main.panes.recipe.fill({"init_image": EVIL, "model": EVIL})
+        main.panes.gallery.search.value = EVIL
         await harness.settled()
         assert is_harmless(harness)
         await harness.press("ctrl+l")
@@ -85,7 +85,7 @@ async def test_in_a_foreign_picture(harness: AppHarness, tmp_path: Path) -> None
     async with running(harness):
         main = harness.app.main
         await harness.press("f4")
-        await harness.until(lambda: main.panes.history.list.selected)
+        await harness.until(lambda: main.panes.gallery.list.selected)
         await harness.until(lambda: "evil" in drawn(harness))
         assert is_harmless(harness)
         await harness.press("r")
@@ -102,7 +102,7 @@ async def test_in_tags_and_comparisons(harness: AppHarness) -> None:
         main = harness.app.main
         await harness.press("f4")
         await harness.until(
-            lambda: main.panes.history.list.has_focus and main.panes.history.list.count
+            lambda: main.panes.gallery.list.has_focus and main.panes.gallery.list.count
         )
         await harness.press("t")
         await harness.until(lambda: isinstance(harness.app.screen, AskScreen))
@@ -118,8 +118,8 @@ async def test_in_the_names_of_files(harness: AppHarness, tmp_path: Path) -> Non
     (tmp_path / "a \x1b[2J [b].png").touch()
     async with running(harness):
         main = harness.app.main
-        main.panes.parameters.fill({"init_image": str(tmp_path / "x.png")})
-        main.panes.parameters.fields["init_image"].focus()
+        main.panes.recipe.fill({"init_image": str(tmp_path / "x.png")})
+        main.panes.recipe.fields["init_image"].focus()
         await harness.press("enter")
         await harness.until(lambda: not harness.at_main)
         await harness.settled()

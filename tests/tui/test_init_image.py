@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 async def choosing(harness: AppHarness, folder: Path) -> FileScreen:
     """Open the picker in a folder."""
-    field = harness.panes.parameters.fields["init_image"]
+    field = harness.panes.recipe.fields["init_image"]
     field.text = str(folder / "another.png")
     field.focus()
     await harness.press("enter")
@@ -96,7 +96,7 @@ async def test_invalid_path_is_reported_at_the_field(
     harness: AppHarness, odd: str, expected: str
 ) -> None:
     async with running(harness):
-        field = harness.panes.parameters.fields["init_image"]
+        field = harness.panes.recipe.fields["init_image"]
         harness.fill_form("a cat")
         field.text = odd
         await harness.press("ctrl+g")
@@ -162,7 +162,7 @@ async def test_leaving_the_picker_changes_nothing(harness: AppHarness, folder: P
 async def test_the_end_of_a_long_path_is_seen(harness: AppHarness, folder: Path) -> None:
     harness.app.state = SavedState(form={"init_image": f"{folder}/{'long ' * 20}/first"})
     async with running(harness, (80, 24)):
-        field = harness.panes.parameters.fields["init_image"]
+        field = harness.panes.recipe.fields["init_image"]
         assert field.render_line(0).text.rstrip().endswith("/first")
         field.text = field.text.replace("first", "second")
         await harness.settled()
@@ -176,14 +176,13 @@ async def test_before_and_after(harness: AppHarness, folder: Path) -> None:
         await harness.finished()
         assert harness.generator.requests[0].values()["init_image"] == before
         assert harness.generator.requests[0].values()["strength"] == 0.4
-        preview = harness.panes.preview
-        await harness.until(lambda: preview.pictures)
+        preview = harness.panes.stage
+        await harness.until(lambda: preview.picture)
         preview.focus()
         await harness.press("b")
-        assert preview.shown == (ShownPicture(before),)
-        assert "before" in str(preview.border_title)
+        assert preview.shown == ShownPicture(before)
         await harness.press("b")
-        assert preview.shown == preview.pictures
+        assert preview.shown == preview.picture
         await harness.press("f", "b")
         assert isinstance(harness.app.screen, PictureScreen)
         caption = harness.app.screen.query_one("#caption").render()
@@ -197,11 +196,11 @@ async def test_without_an_init_image_there_is_no_before(harness: AppHarness) -> 
     async with running(harness):
         await harness.generate("a cat", strength="0.4")
         await harness.finished()
-        preview = harness.panes.preview
-        await harness.until(lambda: preview.pictures)
+        preview = harness.panes.stage
+        await harness.until(lambda: preview.picture)
         preview.focus()
         await harness.press("b")
-        assert preview.shown == preview.pictures
+        assert preview.shown == preview.picture
         assert harness.generator.requests[0].values()["strength"] is None
 
 
@@ -209,5 +208,5 @@ async def test_missing_init_image_is_reported_at_the_field(harness: AppHarness) 
     async with running(harness):
         harness.fill_form("a cat", init_image="/no/such.png")
         await harness.press("ctrl+g")
-        assert harness.panes.parameters.fields["init_image"].has_focus
+        assert harness.panes.recipe.fields["init_image"].has_focus
         assert "isn't there" in str(harness.app.main.query_one(".problem").render())

@@ -61,7 +61,7 @@ async def test_new_job_can_be_cancelled_at_once(harness: AppHarness) -> None:
 
 async def test_letters_go_into_the_dialog_that_a_key_opened(harness: AppHarness) -> None:
     async with running(harness):
-        form = harness.panes.parameters
+        form = harness.panes.recipe
         form.fields["policy"].focus()
         await type_at_once(harness, "enter", *"tut", "enter", "right")
         assert harness.at_main
@@ -71,7 +71,7 @@ async def test_letters_go_into_the_dialog_that_a_key_opened(harness: AppHarness)
 async def test_keys_of_the_list_wait_until_the_search_is_left(harness: AppHarness) -> None:
     async with running(harness):
         await type_at_once(harness, "f4", "/", *"cat", "enter", "u")
-        pane = harness.panes.history
+        pane = harness.panes.gallery
         await harness.until(lambda: pane.list.has_focus)  # the search runs on another thread
         await harness.settled()
         assert pane.search.value == "cat"
@@ -83,7 +83,7 @@ async def test_a_jump_is_done_before_the_next_key(harness: AppHarness) -> None:
     async with running(harness):
         await type_at_once(harness, "ctrl+o", "s", *"fog", "f4", "/", *"cat")
         assert harness.texts["negative_prompt"] == "fog"
-        assert harness.panes.history.search.value == "cat"
+        assert harness.panes.gallery.search.value == "cat"
 
 
 @pytest.mark.parametrize("keys", [20, 3000])

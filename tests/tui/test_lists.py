@@ -61,8 +61,8 @@ async def test_every_list_has_them(harness: AppHarness) -> None:
     keys = {key for action in actions_in("list") for key in action.keys.split(",")}
     async with running(harness):
         main = harness.app.main
-        lists = (main.panes.queue.list, main.panes.log.list, main.panes.history.list)
-        for each in (*lists, main.panes.metadata.metadata_tree):
+        lists = (main.panes.queue.list, main.panes.log.list, main.panes.gallery.list)
+        for each in (*lists, main.panes.info.metadata_tree):
             each.focus()
             await harness.settled()
             of_lists = {

@@ -100,7 +100,7 @@ async def test_question_mark_helps_where_nothing_is_typed(harness: AppHarness) -
         await harness.press("question_mark")
         assert harness.at_main
         assert main.panes.prompt.text == "?"
-        main.panes.history.search.focus()
+        main.panes.gallery.search.focus()
         await harness.press("question_mark")
         assert harness.at_main
         main.panes.log.list.focus()

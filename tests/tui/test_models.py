@@ -34,7 +34,7 @@ async def choosing(harness: AppHarness) -> ModelScreen:
 
 async def test_choosing_fills_the_form(harness: AppHarness) -> None:
     async with running(harness):
-        harness.panes.parameters.fill({"model": "other"})
+        harness.panes.recipe.fill({"model": "other"})
         screen = await choosing(harness)
         assert [offer.name for offer in screen.choices.items] == ["pocket"]
         await harness.press("enter")
@@ -172,7 +172,7 @@ async def test_the_welcome_waits_for_the_first_sample(harness: AppHarness) -> No
         gpu = GpuSample(0, "a", GIB, 24 * GIB, own_memory=0)
         harness.app.main.post_message(Sampled(Sample(0.0, GIB, 64 * GIB, 1, 5.0, (gpu,))))
         await harness.settled()
-        welcome = harness.panes.preview.query_one("#welcome", Static)
+        welcome = harness.panes.stage.query_one("#welcome", Static)
         assert "24.0 GiB VRAM" in str(welcome.render())
         assert welcome.virtual_size.height <= welcome.size.height
 

@@ -51,7 +51,7 @@ async def _until(app: SdtuiApp, condition: Callable[[], object]) -> None:
 async def test_app_shows_the_pictures_and_loads_the_model_of_the_backend(
     app: SdtuiApp, backend: FakeBackend
 ) -> None:
-    await _until(app, lambda: app.main.panes.history.list.selected)
+    await _until(app, lambda: app.main.panes.gallery.list.selected)
     assert backend.jobs.preloads == ["pocket"]
 
 
@@ -84,10 +84,11 @@ async def test_picture_of_a_finished_job_is_shown(app: SdtuiApp, backend: FakeBa
     for index, path in enumerate(paths := ("/elsewhere/a.png", "/elsewhere/b.png")):
         backend.jobs.change(job.id, pictures=paths[: index + 1])
         backend.jobs.publish(job.id, Saved(image_index=index, seed=index, path=path))
-    preview = app.main.panes.preview
-    await _until(app, lambda: len(preview.pictures) == 2)
+    preview = app.main.panes.stage
+    await _until(app, lambda: preview.picture and str(preview.picture.path) == paths[1])
     await _until(app, lambda: preview.view.pixel_view.pixels)
-    assert [each.id for each in preview.pictures] == [JobPicture(job.id, 0), JobPicture(job.id, 1)]
+    assert preview.picture is not None
+    assert preview.picture.id == JobPicture(job.id, 1)
     await press(app, "f6")
     await _until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
     assert "/elsewhere/b.png" in str(app.screen.query_one("#caption", Static).render())
@@ -100,10 +101,9 @@ async def test_picture_of_a_finished_job_is_shown(app: SdtuiApp, backend: FakeBa
 async def test_picture_of_the_history_is_shown(app: SdtuiApp, backend: FakeBackend) -> None:
     panes = app.main.panes
     await press(app, "f4")
-    await _until(app, lambda: panes.metadata.thumbnail.pixel_view.pixels)
-    await press(app, "enter")
-    await _until(app, lambda: panes.preview.view.pixel_view.pixels)
-    assert [each.id for each in panes.preview.pictures] == [0]
+    await _until(app, lambda: panes.stage.view.pixel_view.pixels)
+    assert panes.stage.picture is not None
+    assert panes.stage.picture.id == 0
     await press(app, "f6")
     await _until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
     await press(app, "escape", "f4", "c", "j", "c")
@@ -113,7 +113,7 @@ async def test_picture_of_the_history_is_shown(app: SdtuiApp, backend: FakeBacke
 
 async def test_start_picture_and_copied_path_are_those_of_the_backend(app: SdtuiApp) -> None:
     await press(app, "f4")
-    await _until(app, lambda: app.main.panes.history.list.selected)
+    await _until(app, lambda: app.main.panes.gallery.list.selected)
     await press(app, "i")
     await _until(app, lambda: app.main.generation.texts["init_image"])
     assert app.main.generation.texts["init_image"] == "/elsewhere/0.png"

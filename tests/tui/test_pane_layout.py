@@ -41,7 +41,7 @@ async def test_a_pane_never_takes_all(harness: AppHarness, size: tuple[int, int]
         for pane in main.query(Pane):
             assert not pane.region or main.region.contains_region(pane.region)
         assert main.panes.negative.region.height >= 3
-        assert main.panes.preview.region.width >= 24
+        assert main.panes.stage.region.width >= 24
 
 
 async def test_a_column_grows_with_its_pane(harness: AppHarness) -> None:
@@ -49,7 +49,7 @@ async def test_a_column_grows_with_its_pane(harness: AppHarness) -> None:
         main = harness.app.main
         before = main.panes.prompt.region.width
         await harness.press("alt+right", "alt+right")
-        assert main.panes.prompt.region.width == main.panes.parameters.region.width == before + 4
+        assert main.panes.prompt.region.width == main.panes.recipe.region.width == before + 4
 
 
 async def test_sizes_are_there_again_and_each_tab_has_its_own(
@@ -75,7 +75,7 @@ async def test_history_and_metadata_share_their_tab(harness: AppHarness) -> None
     async with running(harness, (80, 24)):
         await harness.press("f4")
         main = harness.app.main
-        before = main.panes.history.region.width
+        before = main.panes.gallery.region.width
         await harness.press("alt+right", "alt+right")
-        assert main.panes.history.region.width == before + 4
-        assert main.panes.history.region.height == main.panes.metadata.region.height
+        assert main.panes.gallery.region.width == before + 4
+        assert main.panes.gallery.region.height == main.panes.info.region.height

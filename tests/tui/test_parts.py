@@ -61,7 +61,7 @@ async def test_the_usual_sizes_are_those_of_the_model(
     harness: AppHarness, side: int, some: tuple[int, int]
 ) -> None:
     async with running(harness):
-        form = harness.panes.parameters
+        form = harness.panes.recipe
         width = form.fields["width"]
         assert isinstance(width, NumberField)
         await harness.until(
@@ -85,7 +85,7 @@ def test_every_wrong_field_is_named() -> None:
 
 async def test_keys_in_the_form(harness: AppHarness) -> None:
     async with running(harness):
-        form = harness.panes.parameters
+        form = harness.panes.recipe
         form.fields["width"].focus()
         await harness.press(*"256", "tab", *"128", "up")
         assert (form.texts["width"], form.texts["height"]) == ("256", "192")

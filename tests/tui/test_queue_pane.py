@@ -82,7 +82,8 @@ async def test_stop_after_says_how_many_were_made(harness: AppHarness) -> None:
         harness.generator.hold.clear()
         await harness.finished()
         assert harness.progress.message == "cancelled after 1 of its pictures had been saved"
-        assert len(harness.panes.preview.pictures) == 1
+        assert harness.panes.stage.picture is not None
+        assert len(harness.queue.jobs()[0].pictures) == 1
         assert "finished" not in harness.panes.log.text
 
 
@@ -100,15 +101,16 @@ async def test_pictures_that_did_not_fit_on_disk_are_saved_by_a_key(
         assert harness.progress.message == "failed: the disk is full. Make room."
         await harness.press("f3", "w")
         await harness.until(lambda: len(harness.notifications()) > 1)
-        assert not main.panes.preview.pictures
+        assert main.panes.stage.picture is None
         await harness.press("ctrl+q")
         await harness.until(lambda: isinstance(harness.app.screen, ConfirmScreen))
         await harness.press("escape")
         monkeypatch.undo()
         await harness.press("w")
-        await harness.until(lambda: main.panes.preview.pictures)
-        await harness.until(lambda: main.panes.history.list.count == 1)
-        assert main.panes.preview.pictures[0].path.is_file()
+        await harness.until(lambda: main.panes.stage.picture)
+        await harness.until(lambda: main.panes.gallery.list.count == 1)
+        assert main.panes.stage.picture is not None
+        assert main.panes.stage.picture.path.is_file()
         await harness.press("ctrl+q")
         await harness.until(lambda: not harness.app.is_running)
 

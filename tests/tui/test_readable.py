@@ -45,7 +45,7 @@ async def test_focus_and_cursor_are_seen(
             main.panes.queue.list.cursor = 0
             main.panes.queue.list.focus()
             await moves(harness, "down", "up")
-            main.panes.parameters.fields["policy"].focus()
+            main.panes.recipe.fields["policy"].focus()
             await moves(harness, "tab")
             await harness.app.push_screen(ChooseScreen("?", ["a", "b"], "a"))
             await moves(harness, "down")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from textual.events import ScreenResume
 from textual.message import Message
-from textual.widgets import Static
 
 from sdtui.core import paths
 from sdtui.core.enums import EventLevel
@@ -17,7 +16,6 @@ from sdtui.tui.messages import PartsImported
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
-from sdtui.tui.screens.jump import LETTERS
 from sdtui.tui.screens.search_dialog import ChooseScreen
 from sdtui.tui.state import SavedState, load_state, save_state
 from sdtui.tui.widgets.key_bar import KeyBar
@@ -29,25 +27,47 @@ def seen(harness: AppHarness) -> set[str]:
     return {str(pane.id) for pane in harness.app.main.query(Pane) if pane.region}
 
 
-async def test_on_a_wide_terminal_everything_is_seen_at_once(harness: AppHarness) -> None:
-    async with running(harness, (120, 36)):
-        assert len(seen(harness)) == 10
+SHARES = {(80, 24): 0.30, (120, 36): 0.33, (200, 60): 0.45}
 
 
-@pytest.mark.parametrize("size", [(80, 24), (100, 30)])
-async def test_on_a_small_terminal_every_pane_is_on_a_tab(
+@pytest.mark.parametrize("size", SHARES)
+async def test_the_picture_takes_a_large_share_of_the_window(
     harness: AppHarness, size: tuple[int, int]
 ) -> None:
     async with running(harness, size):
-        found: set[str] = set()
-        for key in ("f4", "f3", "f2"):
-            await harness.press(key)
-            here = seen(harness)
-            for pane in harness.app.main.query(Pane):
-                assert not pane.region or harness.app.main.region.contains_region(pane.region)
-            found |= here
-        assert len(found) == 10
+        stage = harness.panes.stage.region
+        assert stage.height * 2 >= stage.width  # a square picture fills it
+        assert stage.width * stage.width / 2 >= SHARES[size] * size[0] * size[1]
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (100, 30), (120, 36), (200, 60)])
+async def test_every_tab_fits_into_the_window(harness: AppHarness, size: tuple[int, int]) -> None:
+    async with running(harness, size):
+        main = harness.app.main
+        for tab, pane in harness.panes.shelf.items():
+            main.window.show_tab(tab)
+            await harness.settled()
+            assert tab in seen(harness)
+            assert main.window.focused_pane is pane
+            for each in main.query(Pane):
+                assert not each.region or main.region.contains_region(each.region)
+        await harness.press("escape")
         assert harness.panes.prompt.editor.has_focus
+
+
+async def test_a_wide_window_has_info_beside_the_gallery(harness: AppHarness) -> None:
+    async with running(harness, (200, 60)):
+        assert {"gallery", "info"} <= seen(harness)
+
+
+async def test_tab_goes_to_shelf_stage_and_prompts(harness: AppHarness) -> None:
+    async with running(harness):
+        panes, main = harness.panes, harness.app.main
+        for expected in (panes.gallery, panes.stage, panes.negative, panes.prompt):
+            await harness.press("tab")
+            while main.window.focused_pane is panes.gallery is not expected:
+                await harness.press("tab")  # the search line
+            assert main.window.focused_pane is expected
 
 
 async def test_a_tiny_terminal_says_so_until_it_is_larger(harness: AppHarness) -> None:
@@ -66,37 +86,9 @@ async def test_a_tiny_terminal_says_so_until_it_is_larger(harness: AppHarness) -
 
 async def test_every_field_of_the_form_is_seen_at_80_by_24(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
-        form = harness.panes.parameters
+        form = harness.panes.recipe
         inside = form.query_one("#form").region
         assert all(inside.contains_region(field.region) for field in form.fields.values())
-
-
-@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (200, 60)])
-async def test_jump_goes_to_every_pane(harness: AppHarness, size: tuple[int, int]) -> None:
-    async with running(harness, size):
-        main = harness.app.main
-        reached = set()
-        for tab in ("f2", "f3", "f4") if main.top_bar.tab else ("f2",):
-            await harness.press(tab)
-            for pane, letter in zip(main.window.visible_panes, LETTERS, strict=False):
-                await harness.press("ctrl+o", letter)
-                assert main.window.focused_pane is pane
-                reached.add(pane.id)
-        assert reached == {str(pane.id) for pane in main.query(Pane)} - {"progress"}
-
-
-async def test_jump_goes_to_another_tab(harness: AppHarness) -> None:
-    async with running(harness, (80, 24)):
-        main = harness.app.main
-        await harness.press("ctrl+o")
-        first_tab = LETTERS[len(main.window.visible_panes)]
-        label = list(harness.app.screen.query(Static))[-2]
-        assert label.region.offset == main.top_bar.offset_of("queue")
-        await harness.press(first_tab)
-        assert main.panes.queue.list.has_focus
-        await harness.press("ctrl+o", "escape")
-        assert harness.at_main
-        assert main.panes.queue.list.has_focus
 
 
 async def test_help_is_about_the_focused_pane(harness: AppHarness) -> None:
@@ -115,7 +107,7 @@ async def test_help_and_footer_tell_the_keys_of_a_dialog(harness: AppHarness) ->
     async with running(harness, (120, 36)):
         bar = harness.app.main.query_one(KeyBar)
         assert "Generate" in bar.render().plain
-        harness.panes.parameters.fields["policy"].focus()
+        harness.panes.recipe.fields["policy"].focus()
         await harness.press("enter")
         assert isinstance(harness.app.screen, ChooseScreen)
         assert "Generate" not in bar.render().plain
@@ -151,7 +143,7 @@ async def test_the_palette_has_the_actions_of_every_pane(harness: AppHarness) ->
 async def test_the_palette_finds_actions_by_name(harness: AppHarness) -> None:
     async with running(harness):
         titles = [each.title for each in harness.app.get_system_commands(harness.app.main)]
-        for name in ("Jump", "Generate", "Quit", "History: Undo", "History: Reuse", "Full screen"):
+        for name in ("Jump", "Generate", "Quit", "Undo", "Reuse", "Full screen"):
             assert [title for title in titles if title.startswith(f"{name} · ")], name
 
 
@@ -288,6 +280,8 @@ async def test_ctrl_c_says_how_to_quit(harness: AppHarness) -> None:
 
 async def test_a_problem_is_as_high_as_its_text(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
+        harness.app.main.window.show_tab("recipe")
+        await harness.settled()
         wrong = {"num_inference_steps": ".1", "guidance_scale": "x", "seed": "-5000000000"}
         harness.app.main.generation.fill(wrong)
         await harness.settled()
@@ -295,8 +289,8 @@ async def test_a_problem_is_as_high_as_its_text(harness: AppHarness) -> None:
             str(said.render()): said.region.height for said in harness.app.main.query(".problem")
         }
         assert problems == {
-            "↑ Steps: must be a whole number, not .1": 2,
-            "↑ CFG scale: must be a number, not x": 2,
+            "↑ Steps: must be a whole number, not .1": 1,
+            "↑ CFG scale: must be a number, not x": 1,
             "↑ must be greater than or equal to 0, not -5000000000": 2,
         }
         below = sorted(harness.app.main.query(".problem"), key=lambda said: said.region.y)
@@ -305,7 +299,7 @@ async def test_a_problem_is_as_high_as_its_text(harness: AppHarness) -> None:
 
 async def test_typing_replaces_a_number(harness: AppHarness) -> None:
     async with running(harness):
-        pictures = harness.panes.parameters.fields["num_images_per_prompt"]
+        pictures = harness.panes.recipe.fields["num_images_per_prompt"]
         pictures.focus()
         await harness.press("3")
         assert pictures.text == "3"

@@ -44,18 +44,18 @@ class GenerationController:
     def texts(self) -> dict[str, str]:
         """The text of every field."""
         prompts = {pane.field: pane.text for pane in self._panes.prompts}
-        return {**prompts, **self._panes.parameters.texts}
+        return {**prompts, **self._panes.recipe.texts}
 
     def fill(self, texts: Mapping[str, str]) -> None:
         """Write into the form. Fields that `texts` doesn't name stay as they are."""
         for pane in self._panes.prompts:
             if pane.field in texts:
                 pane.text = texts[pane.field]
-        self._panes.parameters.fill(texts)
+        self._panes.recipe.fill(texts)
 
     def restore(self) -> None:
         """Fill the form with the settings' defaults, then with what was saved of it."""
-        parameters, state = self._panes.parameters, self._context.state
+        parameters, state = self._panes.recipe, self._context.state
         defaults = self._context.settings.request_defaults()
         self.fill({name: str(value) for name, value in defaults.items()})
         self.fill(parameters.without_unknown_choices(state.form))
@@ -71,19 +71,19 @@ class GenerationController:
             del texts["model"]
             self._context.notify("The picture doesn't say what model made it: the form's is kept.")
         self.fill(texts)
-        self._layout.show_tab("create")
+        self._layout.focus_prompt()
 
     def use_init_image(self, path: str) -> None:
         """Start the next picture from this one."""
-        self._panes.parameters.fill({"init_image": typed_text(Path(path))})
-        self._layout.show_tab("create")
+        self._panes.recipe.fill({"init_image": typed_text(Path(path))})
+        self._layout.focus_prompt()
 
     async def take_pasted_picture(self, pasted: PathPasted) -> None:
         """Make a picture whose path was pasted into a prompt the init image, if there is none, and
         take the path out of the prompt."""
         if await run_on_thread(partial(picture_problem, pasted.path)):
             return
-        parameters, editor = self._panes.parameters, pasted.editor
+        parameters, editor = self._panes.recipe, pasted.editor
         if editor.text == pasted.text and not parameters.texts["init_image"].strip():
             editor.undo()
             parameters.fill({"init_image": typed_text(pasted.path)})
@@ -101,7 +101,7 @@ class GenerationController:
             problems = await run_on_thread(partial(find_problems, texts))
             if problems:
                 for name, problem in problems.items():
-                    self._panes.parameters.show_disk_problem(name, texts[name], problem)
+                    self._panes.recipe.show_disk_problem(name, texts[name], problem)
                 self._show_problems(
                     [Problem(name, texts[name], each) for name, each in problems.items()]
                 )
@@ -128,7 +128,9 @@ class GenerationController:
 
     def _show_problems(self, found: Sequence[Problem]) -> None:
         problems = {problem.field: problem.message for problem in found}
-        if not self._panes.parameters.focus_problem(problems):
+        if problems.keys() & self._panes.recipe.texts.keys():
+            self._layout.show_tab("recipe")
+        if not self._panes.recipe.focus_problem(problems):
             self._layout.focus(self._panes.prompt.editor)
         messages = [f"{label_of(each.field)}: {each.message}" for each in found]
         self._context.notify("; ".join(messages), severity="error")
@@ -151,7 +153,7 @@ class GenerationController:
         from sdtui.tui.screens.files import FileScreen
         from sdtui.tui.screens.search_dialog import ChooseScreen
 
-        field = self._panes.parameters.fields[name]
+        field = self._panes.recipe.fields[name]
         screen: ChooseScreen | FileScreen
         if isinstance(field, ChoiceField):
             spec = field.spec

@@ -61,12 +61,12 @@ class ModelController:
 
     def follow_form(self) -> None:
         """Describe the form's model, if it changed since the last time."""
-        if self._model not in (None, self._panes.parameters.texts["model"]):
+        if self._model not in (None, self._panes.recipe.texts["model"]):
             self.describe()
 
     def describe(self) -> None:
         """Look up the form's model on another thread, which then posts ModelKnown."""
-        self._model = model = self._panes.parameters.texts["model"]
+        self._model = model = self._panes.recipe.texts["model"]
         backend = self._context.backend
         if not self._is_running():
             self._top_bar.model = model
@@ -86,13 +86,13 @@ class ModelController:
             return
         problem = known.problem
         is_unusable = problem is not None and known.description is None
-        self._panes.parameters.show_disk_problem(
+        self._panes.recipe.show_disk_problem(
             "model", known.model, problem.what if problem and is_unusable else ""
         )
         for pane in self._panes.prompts:
             pane.use_counters(known.counters)
         if known.description is not None:
-            self._panes.parameters.use_native(known.description.native)
+            self._panes.recipe.use_native(known.description.native)
             self._preload(known.model)
         if problem is not None:
             self._context.notify(str(problem), severity="warning")
@@ -109,7 +109,7 @@ class ModelController:
         return problems
 
     def _preload(self, model: str) -> None:
-        texts = self._panes.parameters.texts
+        texts = self._panes.recipe.texts
         dtype, memory_mode = DType(texts["dtype"]), MemoryMode(texts["memory_mode"])
         self._context.backend.jobs.load(model, dtype, memory_mode)
 
@@ -119,7 +119,7 @@ class ModelController:
 
         if self._dialog is not None:  # the palette was opened over it
             return
-        texts = self._panes.parameters.texts
+        texts = self._panes.recipe.texts
         self._dialog = ModelScreen(
             self._context.backend.models,
             texts["model"],
@@ -132,7 +132,7 @@ class ModelController:
     def _take(self, chosen: str | None) -> None:
         self._dialog = None
         if chosen is not None:
-            self._panes.parameters.fill({"model": chosen})
+            self._panes.recipe.fill({"model": chosen})
 
     def show_download(self, progress: DownloadProgress) -> None:
         """Show how much of a model has been downloaded."""

@@ -15,6 +15,7 @@ from sdtui.core.text import one_line
 from sdtui.tui.background import start_worker
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.queue import RequestedAction
 from sdtui.tui.widgets.top_bar import TopBar
@@ -38,6 +39,7 @@ class QueueController:
         panes: Panes,
         top_bar: TopBar,
         generation: GenerationController,
+        pictures: PicturesController,
     ) -> None:
         """`screen` runs the presenter's timers and workers."""
         self._context = context
@@ -45,13 +47,16 @@ class QueueController:
         self._panes = panes
         self._top_bar = top_bar
         self._generation = generation
+        self._pictures = pictures
 
     @cached_property
     def presenter(self) -> EventPresenter:
         """Shows the queue's events. Opens the backend when first read."""
         from sdtui.tui.event_presenter import EventPresenter
 
-        return EventPresenter(self._context, self._screen, self._panes, self._top_bar)
+        return EventPresenter(
+            self._context, self._screen, self._panes, self._top_bar, self._pictures
+        )
 
     def submit(self, request: GenerationRequest) -> None:
         """Queue a request. Raises QueueFullError or QueueClosedError."""
@@ -116,9 +121,8 @@ class QueueController:
             self._context.show_error(error)
             return
         if saved:
-            pictures = [self.presenter.saved_picture(job.id, path) for path in saved]
-            self._panes.preview.show_pictures(pictures)
-            self._panes.history.reload()
+            self._panes.stage.show(self.presenter.saved_picture(job.id, saved[0]))
+            self._panes.gallery.reload()
             self._context.notify(f"Saved: {', '.join(saved)}")
         else:
             self._context.notify("Nothing of this job is left to be saved.", timeout=3)
@@ -139,25 +143,27 @@ class QueueController:
 
         self._context.push_screen(TextScreen(one_line(job.request.prompt), job_details(job)))
 
-    async def show_full_screen(self) -> None:
-        """Show the preview's pictures on the whole screen, also while one forms."""
+    def show_full_screen(self) -> None:
+        """Show the current picture on the whole screen, also while one forms."""
         from sdtui.tui.screens.picture import PictureScreen
 
-        preview, follows = self._panes.preview, self.presenter.progress.is_running
-        if not preview.pictures and not follows:
+        stage, follows = self._panes.stage, self.presenter.progress.is_running
+        if stage.picture is None and not follows:
             self._context.notify("There is no picture to show yet.", timeout=3)
             return
         viewer = PictureScreen(
-            preview.pictures,
-            preview.init_image,
+            () if stage.picture is None else (stage.picture,),
+            stage.init_image,
             self._context.new_picture_view(),
-            preview.index or 0,
             follows=follows,
             stop=self.stop_current,
         )
-        preview.viewer = viewer
-        await self._context.push_screen_wait(viewer)
-        preview.viewer = None
+        stage.viewer = viewer
+
+        def close(_: object) -> None:
+            stage.viewer = None
+
+        self._context.push_screen(viewer, close)
 
     async def offer_orphaned(self) -> None:
         """Offer to continue with orphaned jobs after a crash or a lost connection."""

@@ -1,18 +1,20 @@
-"""The panes of the main screen."""
+"""The parts of the main screen."""
 
 from __future__ import annotations
 
 from sdtui.tui.context import AppContext
+from sdtui.tui.panes.dock import Dock
 from sdtui.tui.panes.history import HistoryPane
 from sdtui.tui.panes.log import LogPane
 from sdtui.tui.panes.memory import MemoryPane
 from sdtui.tui.panes.metadata import MetadataPane
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.parameters import ParametersPane
-from sdtui.tui.panes.preview import PreviewPane
 from sdtui.tui.panes.progress import ProgressPane
 from sdtui.tui.panes.prompt import PromptPane
 from sdtui.tui.panes.queue import QueuePane
+from sdtui.tui.panes.stage import Stage
+from sdtui.tui.tabs import Tab
 
 
 class Panes:
@@ -35,16 +37,17 @@ class Panes:
             "What should not be in it",
             id="negative",
         )
-        self.parameters = ParametersPane(id="parameters")
+        self.dock = Dock(self.prompt, self.negative)
+        self.stage = Stage(context.new_picture_view(), over_ssh=context.over_ssh)
+        self.gallery = HistoryPane(
+            "gallery", lambda: context.backend.pictures, context.picture_loader
+        )
+        self.recipe = ParametersPane(id="recipe")
         self.queue = QueuePane(id="queue")
-        self.preview = PreviewPane("preview", context.new_picture_view(), over_ssh=context.over_ssh)
+        self.info = MetadataPane("info", context.picture_loader)
+        self.log = LogPane(id="log")
         self.progress = ProgressPane(id="progress")
         self.memory = MemoryPane(id="memory")
-        self.log = LogPane(id="log")
-        self.history = HistoryPane(
-            "history", lambda: context.backend.pictures, context.picture_loader
-        )
-        self.metadata = MetadataPane("selected", context.picture_loader)
 
     @property
     def prompts(self) -> tuple[PromptPane, PromptPane]:
@@ -52,27 +55,28 @@ class Panes:
         return self.prompt, self.negative
 
     @property
-    def left(self) -> tuple[Pane, ...]:
-        """The left column, from top to bottom."""
-        return self.prompt, self.negative, self.parameters, self.queue
+    def shelf(self) -> dict[Tab, Pane]:
+        """The pane of each tab."""
+        return {
+            "gallery": self.gallery,
+            "recipe": self.recipe,
+            "queue": self.queue,
+            "info": self.info,
+            "log": self.log,
+        }
 
     @property
-    def middle(self) -> tuple[Pane, ...]:
-        """The middle column, from top to bottom."""
-        return self.preview, self.progress, self.memory, self.log
-
-    @property
-    def right(self) -> tuple[Pane, ...]:
-        """The right column, from top to bottom."""
-        return self.history, self.metadata
+    def also_shown(self) -> tuple[Pane, ...]:
+        """Panes below the queue."""
+        return self.progress, self.memory
 
     def by_scope(self, scope: str) -> Pane | None:
         """The pane in which the actions of a scope work, if they work in one only."""
         panes: dict[str, Pane] = {
-            "form": self.parameters,
-            "preview": self.preview,
+            "form": self.recipe,
+            "stage": self.stage,
             "queue": self.queue,
             "log": self.log,
-            "history": self.history,
+            "gallery": self.gallery,
         }
         return panes.get(scope)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.binding import BindingType
@@ -28,20 +27,12 @@ from sdtui.tui.widgets.line_input import LineInput
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
-    from textual.worker import Worker
-
     from sdtui.history import Entry, Page
     from sdtui.jobs import Pictures
     from sdtui.requests.record import GenerationRecord
 
-RequestedAction = Literal[
-    "show", "reuse", "vary", "init_image", "copy_path", "copy_prompt", "copy_json"
-]
-
 _SELECTION_SECONDS = 0.12
 """Seconds that the cursor must rest before the picture under it is read."""
-_MAX_KEY_WAIT_SECONDS = 2.0
-"""How long the next key waits until a picture is changed or read."""
 
 
 class SearchLine(LineInput):
@@ -59,13 +50,13 @@ class SearchLine(LineInput):
 class HistoryPane(Pane):
     """Lists pictures, newest first. All access to the disk is on other threads."""
 
-    TITLE = "History"
+    TITLE = "Gallery"
     ABOUT = (
         'Every picture, newest first. / searches: words, "a phrase", -without, and fields such '
         "as model:pocket, w>=512, seed:42, star:yes, tag:cat or date:2026-11. Nothing is deleted: "
         "d moves into the trash, u brings back."
     )
-    BINDINGS: ClassVar[list[BindingType]] = bindings_in("history")
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("picture")
     DEFAULT_CSS = """
     HistoryPane > Input { height: 1; margin: 0 1; background: transparent; padding: 0; }
     """
@@ -77,27 +68,6 @@ class HistoryPane(Pane):
         entry: Entry | None
         record: GenerationRecord | None
 
-    @message
-    class ActionRequested(Message):
-        """The user requests an action on a picture outside of the history."""
-
-        action: RequestedAction
-        entry: Entry
-        record: GenerationRecord
-
-    @message
-    class Compare(Message):
-        """The user wants to compare two pictures."""
-
-        first: Entry
-        second: Entry
-
-    @message
-    class TagsWanted(Message):
-        """The user wants to edit the tags of a picture."""
-
-        entry: Entry
-
     def __init__(
         self, id: str, open_pictures: Callable[[], Pictures], loader: PictureLoader
     ) -> None:
@@ -107,7 +77,6 @@ class HistoryPane(Pane):
         self.search = SearchLine(placeholder="/ search", id="history-search")
         self.problem = Static(id="search-problem")
         self.list = HistoryList(id="history-list")
-        self.trashed: list[Path] = []
         self._selection_timer: Timer | None = None
         self._search = HistorySearch()
         self._missing: Path | None = None
@@ -133,20 +102,6 @@ class HistoryPane(Pane):
         for load in self._search.reload(self._page_offset):
             self._load(load)
 
-    async def edit_tags(self, entry: Entry, text: str) -> None:
-        """Add the tags in `text`, and remove those with a minus."""
-        words = text.split()
-        add = [word for word in words if not word.startswith("-")]
-        remove = [word[1:] for word in words if word.startswith("-") and len(word) > 1]
-
-        def change() -> None:
-            if add:
-                self._history.tag(entry.id, *add)
-            if remove:
-                self._history.untag(entry.id, *remove)
-
-        await self._change(change)
-
     @on(Input.Changed, "#history-search")
     def _searched(self) -> None:
         self._load(self._search.enter(self.search.value))
@@ -169,10 +124,6 @@ class HistoryPane(Pane):
             self._selection_timer.stop()
         self._selection_timer = self.set_timer(_SELECTION_SECONDS, self._settled)
 
-    @on(VirtualList.Clicked)
-    async def _clicked(self) -> None:
-        await self.action_show()
-
     def _settled(self) -> None:
         self._post_selected()
 
@@ -186,10 +137,10 @@ class HistoryPane(Pane):
         try:
             return await asyncio.to_thread(self._history.record, entry)
         except SdtuiError as error:
-            await self._show_error(error, entry)
+            await self.show_error(error, entry)
             return None
 
-    async def _show_error(self, error: SdtuiError, entry: Entry | None) -> None:
+    async def show_error(self, error: SdtuiError, entry: Entry | None) -> None:
         """Show an error about a picture. Often its file is missing: users may delete files at any
         time."""
         if entry is None or await asyncio.to_thread(self._loader.exists, picture_of(entry)):
@@ -247,98 +198,39 @@ class HistoryPane(Pane):
         if not page.total:
             self.post_message(self.Selected(None, None))
 
-    async def _change(self, change: Callable[[], object]) -> None:
-        """Change the history on another thread, then read the list again."""
-        await self._finish_before_next_key(self._carry_out(change))
-
-    async def _request_action(self, action: RequestedAction) -> None:
-        await self._finish_before_next_key(self._read_and_request(action))
-
-    async def _finish_before_next_key(self, worker: Worker[None]) -> None:
-        """Let the next key wait for the result of this one, but not for a hanging disk."""
-        end = time.monotonic() + _MAX_KEY_WAIT_SECONDS
-        while not worker.is_finished and time.monotonic() < end:
-            await asyncio.sleep(0.002)
-
-    @work
-    async def _carry_out(self, change: Callable[[], object]) -> None:
-        entry = self.list.selected
-        try:
-            await asyncio.to_thread(change)
-        except SdtuiError as error:
-            await self._show_error(error, entry)
-        await self._read(self._search.replace_page(self._page_offset))
-
-    @work
-    async def _read_and_request(self, action: RequestedAction) -> None:
-        entry = self.list.selected
-        record = None if entry is None else await self._record(entry)
-        if entry is not None and record is not None:
-            self.post_message(self.ActionRequested(action, entry, record))
-
-    def action_search(self) -> None:
+    def focus_search(self) -> None:
+        """Focus the search line."""
         self.screen.set_focus(self.search)
 
-    async def action_show(self) -> None:
-        await self._request_action("show")
+    async def read_again(self) -> None:
+        """List the present page again, after pictures changed."""
+        await self._read(self._search.replace_page(self._page_offset))
 
-    async def action_reuse(self) -> None:
-        await self._request_action("reuse")
+    @property
+    def selected(self) -> Entry | None:
+        """The picture with the cursor."""
+        return self.list.selected
 
-    async def action_vary(self) -> None:
-        await self._request_action("vary")
+    @property
+    def chosen(self) -> tuple[Entry, ...]:
+        """The pictures that a verb means."""
+        return () if self.selected is None else (self.selected,)
 
-    async def action_init_image(self) -> None:
-        await self._request_action("init_image")
+    @property
+    def is_at_newest(self) -> bool:
+        """True while the cursor is on the newest picture, and follows new ones."""
+        return self.list.cursor == 0
 
-    async def action_copy_path(self) -> None:
-        await self._request_action("copy_path")
+    def step(self, by: int) -> None:
+        """Move the cursor."""
+        self.list.cursor = max(0, min(self.list.cursor + by, self.list.count - 1))
 
-    async def action_copy_prompt(self) -> None:
-        await self._request_action("copy_prompt")
-
-    async def action_copy_json(self) -> None:
-        await self._request_action("copy_json")
-
-    def action_compare(self) -> None:
-        entry, marked = self.list.selected, self.list.marked
-        if entry is None:
-            return
-        if marked is None or marked.id == entry.id:
-            self.list.marked = entry if marked is None else None
-            if marked is None:
-                # Short: it would lie over what the two pictures differ in.
-                self.notify("Marked. Press c on another picture to compare.", timeout=2)
-        else:
-            self.list.marked = None
-            self.post_message(self.Compare(marked, entry))
+    def mark_to_compare(self, entry: Entry) -> Entry | None:
+        """Mark a picture, or return the one that was marked before."""
+        marked = self.list.marked
+        self.list.marked = None if marked is not None else entry
         self.list.refresh()
-
-    async def action_star(self) -> None:
-        entry = self.list.selected
-        if entry is not None:
-            mark = self._history.unstar if entry.starred else self._history.star
-            which = entry.id
-            await self._change(lambda: mark(which))
-
-    def action_tag(self) -> None:
-        entry = self.list.selected
-        if entry is not None:
-            self.post_message(self.TagsWanted(entry))
-
-    async def action_trash(self) -> None:
-        entry = self.list.selected
-        if entry is not None:
-            which = entry.id
-            await self._change(lambda: self.trashed.append(self._history.trash(which)))
-
-    async def action_undo(self) -> None:
-        if self.trashed:
-            path = self.trashed[-1]
-            await self._change(lambda: self._restore(path))
-        else:
-            self.notify("Nothing was put into the trash since the start.")
-
-    def _restore(self, path: Path) -> None:
-        self._history.restore(path)
-        self.trashed.remove(path)
+        if marked is None:
+            # Short: it would lie over what the two pictures differ in.
+            self.notify("Marked. Press c on another picture to compare.", timeout=2)
+        return None if marked is None or marked.id == entry.id else marked

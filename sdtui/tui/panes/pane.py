@@ -7,32 +7,24 @@ from typing import ClassVar
 
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.widget import AwaitMount, Widget
 
 from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
 
 class Pane(Vertical, RefreshWhenVisible):
-    """A framed part of the window with a title, an explanation for F1, and a widget that is focused
-    when someone goes to the pane."""
+    """A part of the window with a title, an explanation for help, and a widget that is focused when
+    someone goes to the pane."""
 
     TITLE: ClassVar[str] = ""
     ABOUT: ClassVar[str] = ""
-    DEFAULT_CSS = """
-    Pane {
-        border: round $border-blurred;
-        border-title-color: $text-muted;
-        border-subtitle-color: $text-muted;
-        &:focus-within {
-            border: round $accent;
-            border-title-color: $accent;
-            border-title-style: bold;
-        }
-        &:ansi:focus-within { border: heavy $accent; }
-    }
-    """
 
-    _in_title = ""
+    class CountChanged(Message):
+        """The number behind the title changed."""
+
+    count = ""
+    """The number behind the title, as text."""
     _below = ""
 
     @property
@@ -62,9 +54,10 @@ class Pane(Vertical, RefreshWhenVisible):
 
     def set_count(self, text: str) -> None:
         """Show a live number behind the title."""
-        if text != self._in_title:
-            self._in_title = text
+        if text != self.count:
+            self.count = text
             self.border_title = Content(f"{self.TITLE} {text}".rstrip())
+            self.post_message(self.CountChanged())
 
     def set_footer(self, text: str) -> None:
         """Show a text in the frame's lower edge."""

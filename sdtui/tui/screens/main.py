@@ -8,11 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core import paths
@@ -24,8 +25,8 @@ from sdtui.tui.background import run_in_background, start_worker, wait_briefly
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
-from sdtui.tui.controllers.history import HistoryController
 from sdtui.tui.controllers.models import ModelController
+from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.controllers.queue import QueueController
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress
 from sdtui.tui.images.welcome import welcome
@@ -43,12 +44,14 @@ from sdtui.tui.panes.history import HistoryPane
 from sdtui.tui.panes.log import LogPane
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.parameters import ParametersPane
-from sdtui.tui.panes.preview import PreviewPane
 from sdtui.tui.panes.queue import QueuePane
+from sdtui.tui.panes.stage import Stage
 from sdtui.tui.stagger import stagger
 from sdtui.tui.textual_internals import is_first_resume
+from sdtui.tui.widgets.divider import Divider
 from sdtui.tui.widgets.form_fields import FieldOpened
 from sdtui.tui.widgets.key_bar import KeyBar
+from sdtui.tui.widgets.shelf_tabs import ShelfTabs
 from sdtui.tui.widgets.top_bar import TopBar
 from sdtui.tui.window_layout import TOO_SMALL, WindowLayout
 
@@ -58,42 +61,59 @@ if TYPE_CHECKING:
 
 
 class MainScreen(Screen[None]):
-    """Three columns of panes, or tabs, between the top bar and the key bar. Controllers implement
-    their logic."""
+    """The stage with the current picture, the shelf with its tabs, and the dock with the prompts.
+    Controllers implement their logic."""
 
     AUTO_FOCUS = "#prompt TextArea"
-    BINDINGS: ClassVar[list[BindingType]] = bindings_in("window")
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("window"), *bindings_in("shelf")]
 
     def __init__(self, context: AppContext) -> None:
         super().__init__()
         self.context = context
         self.panes = panes = Panes(context)
         self.top_bar = TopBar()
-        self.window = WindowLayout(self, panes, self.top_bar)
+        self.tabs = ShelfTabs(panes.shelf)
+        self.window = WindowLayout(self, panes, self.tabs)
         self.generation = GenerationController(context, panes, self.window, self._submit)
-        self.queue = QueueController(context, self, panes, self.top_bar, self.generation)
+        self.pictures = PicturesController(
+            context, self, panes, self.generation, self.action_full_screen
+        )
+        self.queue = QueueController(
+            context, self, panes, self.top_bar, self.generation, self.pictures
+        )
         self.models = ModelController(
             context, self, panes, self.top_bar, lambda: self.queue.presenter.progress.is_running
         )
-        self.history = HistoryController(context, self, panes, self.window, self.generation)
 
     def _submit(self, request: GenerationRequest) -> None:
         self.queue.submit(request)
 
     def compose(self) -> ComposeResult:
-        self.window.set_classes(*self.app.size)  # before there is anything that would be restyled
+        self.window.use_sizes(self.context.state.sizes)
+        self.window.arrange(*self.app.size)  # before there is anything that would be restyled
         yield self.top_bar
-        with Horizontal(id="columns"):
-            yield Vertical(*self.panes.left, id="left")
-            yield Vertical(*self.panes.middle, id="middle")
-            yield Vertical(*self.panes.right, id="right")
+        with Horizontal(id="body"):
+            yield self.panes.stage
+            yield Divider()
+            with Vertical(id="shelf"):
+                yield self.tabs
+                yield from self.panes.shelf.values()
+                yield from self.panes.also_shown
+        yield self.panes.dock
         yield Static(TOO_SMALL, id="too-small")
         yield KeyBar()
+
+    @property
+    def focus_chain(self) -> list[Widget]:
+        """The widgets in the order of the tab key: prompt, shelf, stage, negative prompt."""
+        chain = super().focus_chain
+        return [
+            each for part in self.window.parts for each in chain if part in each.ancestors_with_self
+        ]
 
     def on_mount(self) -> None:
         """Restore the form. Everything else waits until the window is visible."""
         self.generation.restore()
-        self.window.sizes.shares = dict(self.context.state.sizes)
         self._show_welcome()
         self.call_later(self._open_panes)
 
@@ -111,7 +131,7 @@ class MainScreen(Screen[None]):
             return
         resume_garbage_collection()
         self.context.keep_saving()
-        self.panes.parameters.check()
+        self.panes.recipe.check()
         try:
             self.queue.presenter.show_queue()
         except SdtuiError as error:
@@ -120,8 +140,8 @@ class MainScreen(Screen[None]):
         if note := self.context.colours_note:
             self.panes.log.add([LogLine(time.time(), EventLevel.INFO, note)])
         self.models.describe()
-        self.panes.metadata.mount_contents()
-        self.history.read()
+        self.panes.info.mount_contents()
+        self.pictures.read()
         hardware = self.context.backend.hardware
         hardware.start(lambda sample: self.post_message(Sampled(sample)))
         start_worker(self, self.queue.offer_orphaned)
@@ -134,8 +154,8 @@ class MainScreen(Screen[None]):
             from sdtui.models import recommend_download
 
             recommended = recommend_download(budget)
-        model = self.panes.parameters.texts["model"]
-        self.panes.preview.welcome(welcome(model, generate, models, recommended))
+        model = self.panes.recipe.texts["model"]
+        self.panes.stage.welcome(welcome(model, generate, models, recommended))
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """The first time every pane has just got its styles; once more would take a while."""
@@ -186,9 +206,21 @@ class MainScreen(Screen[None]):
     def action_details(self) -> None:
         self.queue.show_last_details()
 
-    @work
-    async def action_full_screen(self) -> None:
-        await self.queue.show_full_screen()
+    def action_full_screen(self) -> None:
+        self.queue.show_full_screen()
+
+    async def action_verb(self, verb: str) -> None:
+        await self.pictures.perform(verb)
+
+    def action_search(self) -> None:
+        self.window.show_tab("gallery")
+        self.panes.gallery.focus_search()
+
+    def action_prompt(self) -> None:
+        self.window.focus_prompt()
+
+    def action_back(self) -> None:
+        self.window.focus_prompt()
 
     def action_settings(self) -> None:
         from sdtui.tui.screens.settings import SettingsScreen
@@ -206,35 +238,54 @@ class MainScreen(Screen[None]):
 
         self.app.push_screen(JumpScreen([offset for offset, _ in targets]), go)
 
-    def action_create_tab(self) -> None:
-        self.window.show_tab("create")
+    def action_gallery_tab(self) -> None:
+        self.window.show_tab("gallery")
+
+    def action_recipe_tab(self) -> None:
+        self.window.show_tab("recipe")
 
     def action_queue_tab(self) -> None:
         self.window.show_tab("queue")
 
-    def action_history_tab(self) -> None:
-        self.window.show_tab("history")
+    def action_info_tab(self) -> None:
+        self.window.show_tab("info")
+
+    def action_log_tab(self) -> None:
+        self.window.show_tab("log")
 
     def action_taller(self) -> None:
-        self.window.resize_focused("height", 1)
+        self.window.heighten_prompt(1)
 
     def action_shorter(self) -> None:
-        self.window.resize_focused("height", -1)
+        self.window.heighten_prompt(-1)
 
     def action_wider(self) -> None:
-        self.window.resize_focused("width", 1)
+        self.window.widen_stage(2)
 
     def action_narrower(self) -> None:
-        self.window.resize_focused("width", -1)
+        self.window.widen_stage(-2)
 
     def action_usual_sizes(self) -> None:
         self.window.reset_sizes()
 
     # Messages of panes and widgets
 
-    @on(TopBar.TabChosen)
-    def _tab_chosen(self, event: TopBar.TabChosen) -> None:
+    @on(ShelfTabs.TabChosen)
+    def _tab_chosen(self, event: ShelfTabs.TabChosen) -> None:
         self.window.show_tab(event.tab)
+
+    @on(Pane.CountChanged)
+    @on(events.DescendantFocus)
+    def _tabs_changed(self) -> None:
+        self.tabs.refresh()
+
+    @on(Divider.Dragged)
+    def _divider_dragged(self, event: Divider.Dragged) -> None:
+        self.window.set_stage_width(event.column)
+
+    @on(Stage.Step)
+    def _step(self, event: Stage.Step) -> None:
+        self.panes.gallery.step(event.by)
 
     @on(FieldOpened)
     def _field_opened(self, event: FieldOpened) -> None:
@@ -250,10 +301,6 @@ class MainScreen(Screen[None]):
     @on(ParametersPane.Changed)
     def _parameters_changed(self) -> None:
         self.models.follow_form()
-
-    @on(PreviewPane.FullScreen)
-    def _full_screen(self) -> None:
-        self.action_full_screen()
 
     @on(QueuePane.ActionRequested)
     def _queue_action(self, event: QueuePane.ActionRequested) -> None:
@@ -275,19 +322,7 @@ class MainScreen(Screen[None]):
 
     @on(HistoryPane.Selected)
     def _history_selected(self, event: HistoryPane.Selected) -> None:
-        self.history.show_selected(event.entry, event.record)
-
-    @on(HistoryPane.ActionRequested)
-    def _history_action(self, event: HistoryPane.ActionRequested) -> None:
-        self.history.perform(event.action, event.entry, event.record)
-
-    @on(HistoryPane.Compare)
-    def _compare(self, event: HistoryPane.Compare) -> None:
-        start_worker(self, partial(self.history.compare, event.first, event.second))
-
-    @on(HistoryPane.TagsWanted)
-    def _edit_tags(self, event: HistoryPane.TagsWanted) -> None:
-        start_worker(self, partial(self.history.edit_tags, event.entry))
+        self.pictures.show_selected(event.entry, event.record)
 
     @on(ValueOpened)
     def _value_opened(self, event: ValueOpened) -> None:
@@ -311,7 +346,7 @@ class MainScreen(Screen[None]):
 
     @on(HistoryRead)
     def _history_read(self, event: HistoryRead) -> None:
-        self.history.show_refreshed(event.problem)
+        self.pictures.show_refreshed(event.problem)
 
     @on(Sampled)
     def _sampled(self, event: Sampled) -> None:
@@ -324,7 +359,7 @@ class MainScreen(Screen[None]):
     def _show_sample(self, sample: Sample) -> None:
         first = self.top_bar.sample is None
         self.top_bar.sample = sample
-        if first and self.panes.preview.is_welcoming:
+        if first and self.panes.stage.is_welcoming:
             self._show_welcome()
 
 

@@ -34,7 +34,7 @@ class PictureScreen(Screen[None]):
     CSS_PATH = "picture.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_in("viewer"),
-        *bindings_in("picture"),
+        *bindings_in("full_screen"),
         *bindings_of("window.cancel", "window.stop_after"),
     ]
 

@@ -1,0 +1,241 @@
+"""The current picture, and what keys do with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.screen import Screen
+
+from sdtui.core.errors import SdtuiError
+from sdtui.tui.background import run_in_background, run_on_thread, start_worker, wait_briefly
+from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.images.halfcell import Pixels
+from sdtui.tui.images.loader import ShownPicture, input_image, picture_of
+from sdtui.tui.messages import HistoryRead
+from sdtui.tui.panes.collection import Panes
+
+if TYPE_CHECKING:
+    from sdtui.history import Entry
+    from sdtui.jobs import Pictures
+    from sdtui.requests.record import GenerationRecord
+    from sdtui.requests.request import GenerationRequest
+
+_MAX_KEY_WAIT_SECONDS = 2.0
+"""How long the next key waits until a picture is changed or read."""
+
+
+class PicturesController:
+    """Shows the current picture, which is the one under the gallery's cursor or the one that is
+    forming, and carries out the verbs of pictures."""
+
+    def __init__(
+        self,
+        context: AppContext,
+        screen: Screen[Any],
+        panes: Panes,
+        generation: GenerationController,
+        show_full_screen: Callable[[], None],
+    ) -> None:
+        """`screen` runs workers and is posted HistoryRead."""
+        self._context = context
+        self._screen = screen
+        self._panes = panes
+        self._generation = generation
+        self._show_full_screen = show_full_screen
+        self._init_image: ShownPicture | None = None
+        """What the running job starts from."""
+        self._is_forming = False
+        self._trashed: list[Any] = []
+
+    @property
+    def _pictures(self) -> Pictures:
+        return self._context.backend.pictures
+
+    def read(self) -> None:
+        """List the pictures, and update the index on another thread, which then posts
+        HistoryRead."""
+        self._panes.gallery.reload()
+        pictures = self._pictures
+        run_in_background(self._screen, lambda: refresh(pictures))
+
+    def show_refreshed(self, problem: str) -> None:
+        """List the pictures again, now that the index is up to date."""
+        if problem:
+            self._context.notify(problem, severity="warning")
+        self._panes.gallery.reload()
+
+    # The current picture
+
+    def begin(self, init_image: ShownPicture | None) -> None:
+        """A job begins."""
+        self._is_forming, self._init_image = True, init_image
+        self._panes.stage.begin()
+        if self._panes.stage.viewer is not None:
+            self._panes.stage.viewer.begin(init_image)
+
+    def show_forming(self, pixels: Pixels) -> None:
+        """Show the picture in progress, unless the user looks at another one."""
+        stage = self._panes.stage
+        if self._panes.gallery.is_at_newest:
+            stage.show_forming(pixels, self._init_image)
+        if stage.viewer is not None:
+            stage.viewer.show_forming(pixels)
+        stage.count_preview(pixels)
+
+    def add(self, picture: ShownPicture) -> None:
+        """The running job saved a picture."""
+        if self._panes.gallery.is_at_newest:
+            self._panes.stage.show(picture, self._init_image)
+        if self._panes.stage.viewer is not None:
+            self._panes.stage.viewer.add(picture)
+
+    def finish(self) -> None:
+        """No job is running any more."""
+        self._is_forming = False
+
+    def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
+        """The gallery's cursor rests on another picture: show it and its metadata."""
+        picture = None if entry is None else picture_of(entry)
+        self._panes.info.show(picture, record)
+        if picture is None or (self._is_forming and self._panes.gallery.is_at_newest):
+            return
+        self._panes.stage.show(picture, input_image(record.request) if record else None)
+
+    # Verbs
+
+    async def perform(self, verb: str) -> None:
+        """Carry out a verb of the scope `picture` on the marked pictures, or else on the current
+        one. Returns when it is done, so that the next key acts on the result, but not later than
+        after two seconds: a disk may hang."""
+        if verb == "open":
+            self._show_full_screen()
+        elif verb == "undo":
+            await self._change(self._undo)
+        elif entries := self._panes.gallery.chosen:
+            action: Callable[[], Any] = partial(self._perform, verb, entries)
+            await wait_briefly(start_worker(self._screen, action), _MAX_KEY_WAIT_SECONDS)
+        else:
+            self._context.notify("There is no picture yet.", timeout=3)
+
+    async def _perform(self, verb: str, entries: tuple[Entry, ...]) -> None:
+        entry = entries[0]
+        ids = [each.id for each in entries]
+        match verb:
+            case "star":
+                mark = self._pictures.unstar if entry.starred else self._pictures.star
+                await self._change(lambda: [mark(which) for which in ids])
+            case "trash":
+                await self._change(lambda: self._trash(ids))
+            case "compare":
+                await self._compare(entry)
+            case "tag":
+                self._ask_for_tags(entries)
+            case "start_from":
+                self._generation.use_init_image(str(entry.path))
+            case "copy_path":
+                self._context.copy(str(entry.path), "The path")
+            case "copy_prompt":
+                self._context.copy(entry.prompt, "The prompt")
+            case _:
+                if (record := await self._record(entry)) is not None:
+                    self._perform_with_record(verb, record)
+
+    def _perform_with_record(self, verb: str, record: GenerationRecord) -> None:
+        match verb:
+            case "reuse":
+                self._generation.use_request(single_picture_request(record))
+            case "reuse_new_seed":
+                self._generation.use_request(record.request, keep_seed=False)
+            case "copy_json":
+                from sdtui.tui.widgets.metadata_tree import as_json
+
+                self._context.copy(as_json(record), "The metadata")
+
+    async def _record(self, entry: Entry) -> GenerationRecord | None:
+        try:
+            return await run_on_thread(lambda: self._pictures.record(entry))
+        except SdtuiError as error:
+            await self._panes.gallery.show_error(error, entry)
+            return None
+
+    async def _change(self, change: Callable[[], object]) -> None:
+        """Change the history on another thread, then list it again."""
+        entry = self._panes.gallery.selected
+        try:
+            await run_on_thread(change)
+        except SdtuiError as error:
+            await self._panes.gallery.show_error(error, entry)
+        await self._panes.gallery.read_again()
+
+    def _trash(self, ids: list[Any]) -> None:
+        for which in ids:
+            self._trashed.append(self._pictures.trash(which))
+
+    def _undo(self) -> None:
+        if not self._trashed:
+            raise SdtuiError("Nothing was put into the trash since the start", "")
+        self._pictures.restore(self._trashed[-1])
+        self._trashed.pop()
+
+    async def _compare(self, entry: Entry) -> None:
+        first = self._panes.gallery.mark_to_compare(entry)
+        if first is None:
+            return
+        records = [await self._record(each) for each in (first, entry)]
+        if records[0] is None or records[1] is None:
+            return
+        from sdtui.tui.screens.picture import CompareScreen
+
+        views = self._context.new_picture_view(), self._context.new_picture_view()
+        left, right = (picture_of(first), records[0]), (picture_of(entry), records[1])
+
+        def reuse(chosen: GenerationRecord | None) -> None:
+            if chosen is not None:
+                self._generation.use_request(single_picture_request(chosen))
+
+        self._context.push_screen(CompareScreen(left, right, views), reuse)
+
+    def _ask_for_tags(self, entries: tuple[Entry, ...]) -> None:
+        from sdtui.tui.screens.dialogs import AskScreen
+
+        tags = " ".join(sorted({tag for each in entries for tag in each.tags}))
+        title = "Tags" + (f" (now: {tags})" if tags else "")
+        ids = [each.id for each in entries]
+
+        def change(text: str | None) -> None:
+            if text:
+                work = partial(self._change, lambda: edit_tags(self._pictures, ids, text))
+                start_worker(self._screen, work)
+
+        self._context.push_screen(AskScreen(title, hint="cat garden -dog"), change)
+
+
+def edit_tags(pictures: Pictures, ids: list[Any], text: str) -> None:
+    """Add the tags in `text` to pictures, and remove those with a minus."""
+    words = text.split()
+    add = [word for word in words if not word.startswith("-")]
+    remove = [word[1:] for word in words if word.startswith("-") and len(word) > 1]
+    for which in ids:
+        if add:
+            pictures.tag(which, *add)
+        if remove:
+            pictures.untag(which, *remove)
+
+
+def refresh(pictures: Pictures) -> HistoryRead:
+    """Index pictures that were moved, copied or deleted. Not for the app's thread."""
+    try:
+        pictures.refresh()
+    except SdtuiError as error:
+        return HistoryRead(str(error))
+    return HistoryRead()
+
+
+def single_picture_request(record: GenerationRecord) -> GenerationRequest:
+    """Return the request that makes this one picture of its batch again. The seed stays open if it
+    is unknown."""
+    return replace(record.request, seed=record.seed, num_images_per_prompt=1)

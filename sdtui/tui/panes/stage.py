@@ -1,0 +1,153 @@
+"""The stage: the current picture, or the one that is forming."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.images.halfcell import BYTES_A_CELL, Pixels
+from sdtui.tui.images.loader import ShownPicture
+from sdtui.tui.images.view import PictureView
+from sdtui.tui.messages import message
+from sdtui.tui.panes.pane import Pane
+
+_LOCAL = (0.25, 90_000)
+_OVER_SSH = (0.5, 22_000)
+"""Minimum seconds between two previews, and the bytes per second that they may take."""
+
+
+class PictureViewer(Protocol):
+    """Shows a job's pictures on the whole screen."""
+
+    def begin(self, init_image: ShownPicture | None) -> None:
+        """Called when a job begins."""
+        ...
+
+    def show_forming(self, pixels: Pixels) -> None:
+        """Show the picture in progress."""
+        ...
+
+    def cells(self, preview: Pixels) -> int:
+        """Return how many cells a preview takes."""
+        ...
+
+    def add(self, picture: ShownPicture) -> None:
+        """Show one more finished picture."""
+        ...
+
+
+class Stage(Pane, can_focus=True):
+    """Shows previews, newest only and paced, and else the current picture."""
+
+    TITLE = "Picture"
+    ABOUT = (
+        "The current picture: the one that is forming, or the one under the gallery's cursor. All "
+        "keys of pictures work here too. b switches between the picture and the image that it was "
+        "made from."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("stage"), *bindings_in("picture")]
+    DEFAULT_CSS = """
+    Stage {
+        & > #welcome { display: none; width: 1fr; height: 1fr; padding: 0 1; }
+        &.-welcome > #welcome { display: block; }
+        &.-welcome > PictureView { display: none; }
+    }
+    """
+
+    @message
+    class Step(Message):
+        """The user wants another picture: the next one, or the one before for -1."""
+
+        by: int
+
+    def __init__(self, view: PictureView, *, over_ssh: bool) -> None:
+        super().__init__(id="stage")
+        self.view = view
+        self.picture: ShownPicture | None = None
+        """The finished picture that is shown; None while one is forming."""
+        self.init_image: ShownPicture | None = None
+        self.viewer: PictureViewer | None = None
+        """The screen that shows the forming picture too, while it is open."""
+        self._before = False
+        self._interval, self._budget = _OVER_SSH if over_ssh else _LOCAL
+        self._next_preview = 0.0
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="welcome")
+
+    def contents(self) -> Sequence[Widget]:
+        return (self.view,)
+
+    def focus_target(self) -> Widget:
+        return self
+
+    def welcome(self, text: Text) -> None:
+        """Show a text while there is no picture yet."""
+        self.query_one("#welcome", Static).update(text)
+        self.add_class("-welcome")
+
+    @property
+    def is_welcoming(self) -> bool:
+        """True until there is a picture."""
+        return self.has_class("-welcome")
+
+    def begin(self) -> None:
+        """Called when a job begins. Its first preview comes at once."""
+        self._next_preview = 0.0
+
+    def wants_preview(self) -> bool:
+        """True if enough time has passed since the last preview."""
+        return time.monotonic() >= self._next_preview
+
+    def show_forming(self, pixels: Pixels, init_image: ShownPicture | None) -> None:
+        """Show the picture in progress."""
+        self.remove_class("-welcome")
+        self.picture, self.init_image, self._before = None, init_image, False
+        self.view.show_pixels(pixels)
+
+    def count_preview(self, pixels: Pixels) -> None:
+        """Wait with the next preview, as long as this one takes on the line."""
+        cells = (self.viewer or self.view.pixel_view).cells(pixels)
+        self._next_preview = time.monotonic() + max(
+            self._interval, cells * BYTES_A_CELL / self._budget
+        )
+
+    def show(self, picture: ShownPicture | None, init_image: ShownPicture | None = None) -> None:
+        """Show a finished picture, or none."""
+        if picture is not None:
+            self.remove_class("-welcome")
+        is_new = picture is None or self.picture is None or picture.path != self.picture.path
+        self.picture, self.init_image = picture, init_image
+        if is_new or self._before:
+            self._before = False
+            self._show()
+
+    @property
+    def shown(self) -> ShownPicture | None:
+        """The finished picture or init image that is shown now."""
+        return self.init_image if self._before else self.picture
+
+    def _show(self) -> None:
+        self.view.show_pictures(() if self.shown is None else (self.shown,))
+
+    def action_before_after(self) -> None:
+        if self.init_image is None:
+            self.notify("This picture was made without an init image.")
+        elif self.picture is not None:
+            self._before = not self._before
+            self._show()
+
+    def action_next(self) -> None:
+        self.post_message(self.Step(1))
+
+    def action_previous(self) -> None:
+        self.post_message(self.Step(-1))
