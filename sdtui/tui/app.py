@@ -42,6 +42,7 @@ from sdtui.tui.textual_internals import (
     OpaqueScreensApp,
     add_stylesheet,
     apply_theme_variables,
+    redraw_terminal,
     terminal_encoding,
     write_to_terminal,
 )
@@ -255,6 +256,7 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
     def action_redraw(self) -> None:
         """Draw everything again, as after the process was stopped."""
         write_to_terminal(self, "\x1b[0m\x1b[2J")
+        redraw_terminal(self)
         self.app_resume_signal.publish(self)
         self.notify("The screen was drawn again.", timeout=2)
 

@@ -8,29 +8,42 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rich.color import ColorSystem
+from rich.console import Console, RenderableType
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual._xterm_parser import _MAX_SEQUENCE_SEARCH_THRESHOLD, XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar
+from textual.strip import SGR_STYLES, Strip
 from textual.widgets import Input, TextArea
+
+from sdtui.tui.terminal.cell_writer import Abilities
+from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look, Picture
+from sdtui.tui.terminal.output import TerminalOutput
 
 CHECKED_VERSION = "8.2.8"
 
 LONGEST_SEQUENCE = _MAX_SEQUENCE_SEARCH_THRESHOLD
 """Characters; Textual takes longer sequences for keys, letter by letter."""
 
+_MOVEMENT = re.compile(r"\x1b\[(\d+);\d+H")
+"""The beginning of a picture in a strip: it goes to the picture's first row."""
 _log = logging.getLogger(__name__)
 
 
@@ -81,21 +94,68 @@ class AdaptableDriver(LinuxDriver):
         self._screen = self._file = screen
         self._draws = False
         """True in application mode."""
+        self._grid = CellGrid(0, 0)
+        self._output = self._new_output()
+
+    @property
+    def _writer_thread(self) -> Any:
+        """What sends to the terminal. Textual's thread queues whole frames."""
+        return self._output
+
+    @_writer_thread.setter
+    def _writer_thread(self, _: object) -> None:
+        """Textual's own is never used."""
+
+    def _new_output(self) -> TerminalOutput:
+        return TerminalOutput(self.send, self._grid, self.abilities)
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the terminal can do."""
+        return Abilities()
+
+    def send(self, text: str) -> None:
+        """Hand a text to the terminal. Called on the thread that sends."""
+        self._screen.write(text)
+        self._screen.flush()
+
+    def show(
+        self, update: CompositorUpdate, screen: Screen[Any], console: Console, *, synchronizes: bool
+    ) -> None:
+        """Show what changed on the screen."""
+        column, row = screen.outer_size.clamp_offset(screen.app.cursor_position)
+        with self._output.frame((row, column), synchronizes=synchronizes) as grid:
+            draw_update(update, screen, console, grid)
+
+    def forget_screen(self) -> None:
+        """Send the whole screen again: something else may have drawn on it."""
+        self._output.forget()
 
     @property
     def encoding(self) -> str:
         """The encoding of what is sent to the terminal."""
         return self._screen.encoding
 
+    @property
+    def draws(self) -> bool:
+        """True while the terminal is the app's."""
+        return self._draws
+
     def start_application_mode(self) -> None:
         """Set the terminal up for the app."""
+        self._output = self._new_output()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._draws = True
 
     def stop_application_mode(self) -> None:
         """Restore the terminal."""
-        self._draws = False
+        self.stop_drawing()
         super().stop_application_mode()
+
+    def stop_drawing(self) -> None:
+        """Stop sending what is on the screen."""
+        self._draws = False
+        self._output.stop_frames()
 
     def _sigtstp_application(self, *_: object) -> None:
         """Give the terminal back, unless that was done already, and stop."""
@@ -135,6 +195,19 @@ class OpaqueScreensApp(App[int], inherit_bindings=False):
         a picture on the whole screen would be drawn and sent to the terminal again."""
         is_covered = self.screen_stack and self.screen.styles.background.a == 1
         return [] if is_covered else super()._background_screens
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Textual would send the whole of what it has drawn, and not only what changed."""
+        driver = self._driver
+        if not isinstance(driver, AdaptableDriver) or not isinstance(renderable, CompositorUpdate):
+            super()._display(screen, renderable)
+        elif driver.draws and self._running and not self._closed and not self._batch_count:
+            driver.show(renderable, screen, self.console, synchronizes=self._sync_available)
+            self.post_display_hook()
+
+    def on_resize(self) -> None:
+        """Draw all: a terminal that is resized and back again may have lost what it showed."""
+        redraw_terminal(self)
 
     def _handle_exception(self, error: Exception) -> None:
         _log.error("the app met an error", exc_info=error)
@@ -206,6 +279,71 @@ def write_to_terminal(app: App[Any], text: str) -> None:
 def terminal_encoding(app: App[Any]) -> str:
     """Return the encoding of what is sent to the terminal; without one, UTF-8."""
     return app._driver.encoding if isinstance(app._driver, AdaptableDriver) else "utf-8"
+
+
+def redraw_terminal(app: App[Any]) -> None:
+    """Send the whole screen to the terminal again, as something else may have drawn on it."""
+    if isinstance(app._driver, AdaptableDriver):
+        app._driver.forget_screen()
+
+
+def draw_update(
+    update: CompositorUpdate, screen: Screen[Any], console: Console, grid: CellGrid
+) -> None:
+    """Draw what Textual has drawn into a grid."""
+    system = console._color_system or ColorSystem.TRUECOLOR
+    if isinstance(update, LayoutUpdate):
+        if (grid.width, grid.height) != update.region.size:
+            grid.resize(*update.region.size)
+        for y, (strips, cuts) in enumerate(
+            zip(update.strips, screen._compositor.cuts, strict=False)
+        ):
+            for strip, x, end in zip(strips, cuts, cuts[1:], strict=False):
+                _draw_strip(grid, y, x, end, strip, system)
+    elif isinstance(update, ChopsUpdate):
+        for y, x1, x2 in update.spans:
+            chops: dict[int, Strip | None] = dict(update.chops[y]) if y < grid.height else {}
+            for (x, chop), end in zip(chops.items(), update.chop_ends[y], strict=False):
+                if chop is not None and x <= x2 and end > x1:
+                    right = min(end, x2)
+                    cropped = chop if end == right else chop.crop(0, right - x)
+                    _draw_strip(grid, y, x, right, cropped, system)
+
+
+def _draw_strip(
+    grid: CellGrid, y: int, x: int, end: int, strip: Strip, system: ColorSystem
+) -> None:
+    segments = strip._segments
+    grid.clear_pictures(y, x, end)
+    if any(control or text[:1] == "\x1b" for text, _, control in segments):
+        sequences = "".join(text for text, _, _ in segments)
+        begin = _MOVEMENT.match(sequences)
+        top = int(begin[1]) - 1 if begin else y
+        grid.place(Picture(top, x, y + 1, end, sequences))
+        return
+    right = min(end, grid.width)
+    for text, style, _ in segments:
+        if x < right:
+            x = grid.put(y, x, text, _look(style, system), right)
+
+
+@lru_cache(maxsize=20_000)
+def _look(style: Style | None, system: ColorSystem) -> Look:
+    """Return how a style is sent to a terminal."""
+    if style is None:
+        return PLAIN
+    bits = style._attributes & style._set_attributes
+    attributes = ";".join(sgr for bit, sgr in enumerate(SGR_STYLES) if bits & 1 << bit)
+    foreground, background = (
+        ";".join(color.downgrade(system).get_ansi_codes(is_foreground)) if color else ""
+        for color, is_foreground in ((style._color, True), (style._bgcolor, False))
+    )
+    return Look(
+        attributes,
+        "" if foreground == "39" else foreground,
+        "" if background == "49" else background,
+        style._link or "",
+    )
 
 
 def is_first_resume(screen: Screen[Any]) -> bool:

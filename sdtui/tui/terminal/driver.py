@@ -15,6 +15,7 @@ from textual.constants import ESCAPE_DELAY
 from textual.message import Message
 
 from sdtui.tui.terminal import environment
+from sdtui.tui.terminal.cell_writer import Abilities
 from sdtui.tui.terminal.sequences import Kind, Piece, SequenceReader
 from sdtui.tui.terminal.symbols import substitutes
 from sdtui.tui.textual_internals import (
@@ -131,18 +132,27 @@ class TerminalDriver(AdaptableDriver):
 
     def stop_application_mode(self) -> None:
         """Restore the terminal, and clear the screen where it has no other for the app."""
+        self.stop_drawing()
         if self._takes_strings:
             self.write(_TITLE_BEFORE)
         self.write(_CLEAR)
         super().stop_application_mode()
 
+    @property
+    def abilities(self) -> Abilities:
+        """What the terminal can do."""
+        return Abilities(erases=environment.erases_in_colour(), links=environment.takes_strings())
+
     def write(self, data: str) -> None:
-        """Send text to the terminal, with substitutes for what it can't show, and without control
-        strings that it might print (Textual's shapes of the pointer)."""
-        if data.startswith("\x1b]") and not self._takes_strings:
-            return
+        """Send text to the terminal, without control strings that it might print (Textual's shapes
+        of the pointer)."""
+        if not data.startswith("\x1b]") or self._takes_strings:
+            super().write(data)
+
+    def send(self, text: str) -> None:
+        """Hand text to the terminal, with substitutes for what it can't show."""
         table = self._substitutes
-        super().write(data if table is None or data.isascii() else data.translate(table))
+        super().send(text if table is None or text.isascii() else text.translate(table))
 
     def run_input_thread(self) -> None:
         """Read and parse input until the app ends."""

@@ -7,6 +7,9 @@ import os
 _WITHOUT_STRINGS = ("linux", "dumb", "vt", "ansi", "cons25", "pcansi", "sun", "unknown")
 """Beginnings of names (TERM) of terminals that may print control strings."""
 
+_WITHOUT_ERASURE = ("dumb", "vt", "ansi", "cons25", "pcansi", "sun", "unknown")
+"""Beginnings of names (TERM) of terminals that may not erase cells in a colour."""
+
 
 def has(variable: str) -> bool:
     """True if a variable is set and not empty."""
@@ -21,6 +24,11 @@ def name() -> str:
 def takes_strings() -> bool:
     """True if the terminal takes control strings, such as titles and queries, or ignores them."""
     return bool(name()) and not name().startswith(_WITHOUT_STRINGS)
+
+
+def erases_in_colour() -> bool:
+    """True if the terminal erases cells in the current background colour."""
+    return bool(name()) and not name().startswith(_WITHOUT_ERASURE) and not in_screen()
 
 
 def over_ssh() -> bool:

@@ -1,0 +1,235 @@
+"""Bringing a terminal up to date with as few bytes as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import ne
+from typing import NamedTuple
+
+from sdtui.tui.terminal.cells import (
+    PLAIN,
+    UNKNOWN,
+    UNSEEN_ON_BLANKS,
+    Cell,
+    CellGrid,
+    Look,
+    has_certain_width,
+)
+
+SYNC_BEGIN, SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
+"""The terminal shows all that comes between these at once."""
+_SHORTEST_MOVE = 4
+"""Characters of a movement to the right: as many cells are written again instead."""
+_SHORTEST_ERASURE = 10
+"""Cells that are cheaper erased, with a movement behind them, than written as spaces."""
+_SHORTEST_ERASURE_OF_LINE = 4
+_FIRST_BLOCK, _LAST_BLOCK = "▀", "▟"
+"""Half-cells and other blocks, of which pictures are made."""
+
+
+class Abilities(NamedTuple):
+    """What a terminal can do."""
+
+    erases: bool = True
+    """Erases cells in the current background colour (ECH, EL)."""
+    links: bool = True
+
+
+class CellWriter:
+    """Knows what a terminal shows, and writes what has to change."""
+
+    def __init__(self, width: int, height: int, abilities: Abilities) -> None:
+        self.shown = CellGrid(width, height)
+        """What the terminal shows."""
+        self._abilities = abilities
+        self._pen: Look | None = None
+        """The look of what is written next; None if unknown."""
+        self._cursor: tuple[int, int] | None = None
+        """Row and column, None if unknown."""
+        self._out: list[str] = []
+        self._size = 0
+        """Characters in `_out`."""
+        self._first_row = 0
+        """The row to go on with after a limit was reached."""
+
+    def forget(self) -> None:
+        """Make the next update draw everything: something else may have drawn."""
+        self.shown = CellGrid(self.shown.width, self.shown.height)
+        self._pen = self._cursor = None
+
+    def update(
+        self, wanted: CellGrid, cursor: tuple[int, int], limit: int | None = None
+    ) -> tuple[str, bool]:
+        """Return what makes the terminal show `wanted` and puts its cursor at a row and column, and
+        True if that is all. With a limit it stops after about so many characters, and text comes
+        before pictures."""
+        if (wanted.width, wanted.height) != (self.shown.width, self.shown.height):
+            self.shown = CellGrid(wanted.width, wanted.height)
+            self._pen = self._cursor = None
+        self._out, self._size = [], 0
+        self._forget_lost_pictures(wanted)
+        shown = self.shown.rows
+        changed = [y for y, row in enumerate(wanted.rows) if row != shown[y]]
+        self._forget_disturbed_pictures(wanted, changed)
+        if limit is None:
+            is_whole = self._write_rows(wanted, changed, None, with_blocks=True)
+        else:
+            start = next((i for i, y in enumerate(changed) if y >= self._first_row), 0)
+            rows = [*changed[start:], *changed[:start]]
+            is_whole = self._write_rows(wanted, rows, limit, with_blocks=False)
+            is_whole = is_whole and self._write_rows(wanted, rows, limit, with_blocks=True)
+        if is_whole:
+            self._draw_pictures(wanted)
+        if self._out:
+            self._move(*cursor)
+        return "".join(self._out), is_whole
+
+    def _forget_lost_pictures(self, wanted: CellGrid) -> None:
+        """Forget the cells below pictures that go."""
+        for picture in self.shown.pictures:
+            if picture not in wanted.pictures:
+                self.shown.forget(picture.top, picture.left, picture.bottom, picture.right)
+        self.shown.pictures = [each for each in self.shown.pictures if each in wanted.pictures]
+
+    def _forget_disturbed_pictures(self, wanted: CellGrid, changed: list[int]) -> None:
+        """Forget pictures over which something will be written."""
+        self.shown.pictures = [
+            each
+            for each in self.shown.pictures
+            if all(
+                wanted.rows[y][each.left : each.right] == self.shown.rows[y][each.left : each.right]
+                for y in changed
+                if each.top <= y < each.bottom
+            )
+        ]
+
+    def _draw_pictures(self, wanted: CellGrid) -> None:
+        for picture in wanted.pictures:
+            if picture not in self.shown.pictures:
+                self._set_pen(PLAIN)
+                self._append(picture.sequences)
+                self._cursor = None
+                self.shown.pictures.append(picture)
+
+    def _write_rows(
+        self, wanted: CellGrid, rows: Iterable[int], limit: int | None, *, with_blocks: bool
+    ) -> bool:
+        """Write what changed in some rows. Returns False if the limit was reached before."""
+        for y in rows:
+            if limit is not None and self._size >= limit:
+                self._first_row = y
+                return False
+            self._write_row(y, wanted.rows[y], with_blocks=with_blocks)
+        return True
+
+    def _write_row(self, y: int, new: list[Cell], *, with_blocks: bool) -> None:
+        old = self.shown.rows[y]
+        done = 0
+        for changed in [x for x, differs in enumerate(map(ne, new, old)) if differs]:
+            if changed < done:
+                continue
+            is_second_half = changed > 0 and not new[changed][0]
+            x = changed - 1 if is_second_half else changed
+            text, look = new[x]
+            if not with_blocks and _FIRST_BLOCK <= text <= _LAST_BLOCK:
+                continue
+            if text == UNKNOWN[0]:
+                continue
+            if text == " " and not look.attributes and not look.link:
+                done = self._write_blanks(y, x, new, old)
+                continue
+            self._reach(y, x, new)
+            self._write_cell(y, x, new)
+            done = x + 1
+            if done < len(new) and not new[done][0]:
+                done += 1
+            old[x:done] = new[x:done]
+
+    def _write_blanks(self, y: int, x: int, new: list[Cell], old: list[Cell]) -> int:
+        """Write a run of spaces, or erase it. Returns the column after what is done."""
+        blank, width = new[x], len(new)
+        end = last = x + 1
+        while end < width and new[end] == blank:
+            end += 1
+            if new[end - 1] != old[end - 1]:
+                last = end
+        self._reach(y, x, new)
+        self._set_pen(self._pen_for_blank(blank[1]))
+        if self._abilities.erases and end == width and last - x >= _SHORTEST_ERASURE_OF_LINE:
+            self._append("\x1b[K")
+            last = end
+        elif self._abilities.erases and last - x >= _SHORTEST_ERASURE:
+            self._append(f"\x1b[{last - x}X")
+        else:
+            self._append(" " * (last - x))
+            self._cursor = (y, last) if last < width else None
+        old[x:last] = new[x:last]
+        return last
+
+    def _write_cell(self, y: int, x: int, new: list[Cell]) -> None:
+        text, look = new[x]
+        self._set_pen(look)
+        self._append(text)
+        end = x + 1 if x + 1 == len(new) or new[x + 1][0] else x + 2
+        self._cursor = (y, end) if end < len(new) and has_certain_width(text) else None
+
+    def _pen_for_blank(self, look: Look) -> Look:
+        """Return a pen for spaces that differs from the present one as little as possible."""
+        if self._pen is None or self._pen.attributes not in UNSEEN_ON_BLANKS:
+            return Look("", "", look.background, look.link)
+        return Look(self._pen.attributes, self._pen.foreground, look.background, look.link)
+
+    def _reach(self, y: int, x: int, new: list[Cell]) -> None:
+        """Bring the cursor to a cell, perhaps by writing those before it again."""
+        if self._cursor is not None:
+            row, column = self._cursor
+            gap = new[column:x] if row == y else []
+            if 0 < len(gap) <= _SHORTEST_MOVE and all(
+                text and look == self._pen and has_certain_width(text) for text, look in gap
+            ):
+                self._append("".join(text for text, _ in gap))
+                self._cursor = (y, x)
+        self._move(y, x)
+
+    def _move(self, y: int, x: int) -> None:
+        if self._cursor == (y, x):
+            return
+        if self._cursor is not None and self._cursor[0] == y and self._cursor[1] < x:
+            columns = x - self._cursor[1]
+            self._append(f"\x1b[{columns}C" if columns > 1 else "\x1b[C")
+        else:
+            self._append(f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H")
+        self._cursor = (y, x)
+
+    def _set_pen(self, look: Look) -> None:
+        if look != self._pen:
+            self._append(change_of_look(self._pen, look, links=self._abilities.links))
+            self._pen = look
+
+    def _append(self, text: str) -> None:
+        self._out.append(text)
+        self._size += len(text)
+
+
+def change_of_look(before: Look | None, after: Look, *, links: bool = True) -> str:
+    """Return the shortest sequences that change how text is drawn. None means unknown."""
+    if before is None:
+        parameters = ["0", after.attributes, after.foreground, after.background]
+    elif before.attributes == after.attributes:
+        parameters = _changed_colours(before, after)
+    elif not before.attributes:
+        parameters = [after.attributes, *_changed_colours(before, after)]
+    else:
+        parameters = ["0", after.attributes, after.foreground, after.background]
+    sgr = ";".join(filter(None, parameters))
+    text = f"\x1b[{sgr}m" if sgr else ""
+    if links and after.link != (before.link if before else ""):
+        text += f"\x1b]8;;{after.link}\x1b\\"
+    return text
+
+
+def _changed_colours(before: Look, after: Look) -> list[str]:
+    return [
+        after.foreground or "39" if after.foreground != before.foreground else "",
+        after.background or "49" if after.background != before.background else "",
+    ]

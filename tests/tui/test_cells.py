@@ -1,0 +1,235 @@
+"""The terminal is sent only the cells that changed, and shows what Textual has drawn."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pyte
+import pytest
+from rich.console import RenderableType
+from textual._compositor import CompositorUpdate
+from textual.app import App, ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Static
+
+from sdtui.tui.terminal.cell_writer import Abilities, CellWriter, change_of_look
+from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look, Picture, cells_of
+from sdtui.tui.textual_internals import draw_update
+
+RED, BOLD = Look(foreground="31"), Look("1")
+TEXTS = ("a cat", "猫と犬", "e\u0301te\u0301", "━━╸──", "▀▀▀", "   ", "x" * 30, "", "a\nb\nc")
+STYLES = ("red", "bold", "on blue", "white on #102030", "underline", "reverse", "none", "dim")
+
+
+class Emulator:
+    """A terminal of a size, fed with what is sent."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.screen = pyte.Screen(width, height)
+        self.screen.reset_mode(pyte.modes.DECAWM)
+        self.stream = pyte.Stream(self.screen)
+
+    def cells(self) -> list[list[tuple[object, ...]]]:
+        """Return text and style of every cell. A colour can't be seen on a space."""
+        return [
+            [
+                (cell.data, cell.bg, cell.underscore, cell.reverse, cell.strikethrough)
+                + (("", False) if cell.data == " " else (cell.fg, cell.bold))
+                for cell in (self.screen.buffer[y][x] for x in range(self.screen.columns))
+            ]
+            for y in range(self.screen.lines)
+        ]
+
+
+class Scene(App[None]):
+    """An app whose frames go to two emulators: as Textual writes them, and as cells."""
+
+    CSS = "Container { height: auto; } Static { width: auto; height: auto; min-width: 3; }"
+
+    def __init__(self, size: tuple[int, int], erases: bool, limit: int | None) -> None:
+        super().__init__()
+        self.limit = limit
+        self.full = Emulator(*size)
+        self.cells = Emulator(*size)
+        self.grid = CellGrid(0, 0)
+        self.writer = CellWriter(0, 0, Abilities(erases=erases))
+        self.frames = self.full_size = self.cells_size = 0
+
+    def compose(self) -> ComposeResult:
+        yield Container(Static("one"), Static("two"), id="all")
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        super()._display(screen, renderable)
+        if not isinstance(renderable, CompositorUpdate):
+            return
+        text = renderable.render_segments(self.console)
+        draw_update(renderable, screen, self.console, self.grid)
+        self.full.stream.feed(text)
+        self.full_size += len(text)
+        self.frames += 1
+        is_whole = False
+        while not is_whole:
+            update, is_whole = self.writer.update(self.grid, (0, 0), self.limit)
+            self.cells.stream.feed(update)
+            self.cells_size += len(update)
+        assert self.cells.cells() == self.full.cells()
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_random_frames_look_as_textual_draws_them(seed: int) -> None:
+    chance = random.Random(seed)
+    size = chance.choice([(40, 12), (80, 24), (23, 7)])
+    app = Scene(size, erases=chance.random() < 0.7, limit=chance.choice([None, 30, 200]))
+    async with app.run_test(size=size) as pilot:
+        everything = app.query_one("#all")
+        for _ in range(25):
+            widgets = list(everything.query(Static))
+            match chance.choice(["update", "update", "add", "remove", "style", "move"]):
+                case "add":
+                    await everything.mount(Static(chance.choice(TEXTS), markup=False))
+                case "remove" if widgets:
+                    await chance.choice(widgets).remove()
+                case "update" if widgets:
+                    text = f"[{chance.choice(STYLES)}]{chance.choice(TEXTS)}[/] {chance.random()}"
+                    chance.choice(widgets).update(text)
+                case "style" if widgets:
+                    chance.choice(widgets).styles.background = chance.choice(["red", "#123456"])
+                case "move" if widgets:
+                    chance.choice(widgets).styles.offset = (chance.randrange(9), 0)
+            await pilot.pause()
+    assert app.frames > 10
+    assert app.cells_size < app.full_size / 2
+
+
+def written(writer: CellWriter, grid: CellGrid, limit: int | None = None) -> str:
+    return writer.update(grid, (0, 0), limit)[0]
+
+
+def drawn(*lines: str, look: Look = PLAIN) -> tuple[CellGrid, CellWriter]:
+    """Return a grid with some lines, and a writer that has written them."""
+    grid = CellGrid(20, len(lines))
+    for y, line in enumerate(lines):
+        grid.put(y, 0, line.ljust(20), look, 20)
+    writer = CellWriter(20, len(lines), Abilities())
+    written(writer, grid)
+    return grid, writer
+
+
+def test_unchanged_screen_sends_nothing() -> None:
+    grid, writer = drawn("a cat", "a dog")
+    grid.put(0, 0, "a cat", PLAIN, 20)
+    assert written(writer, grid) == ""
+
+
+def test_one_letter_sends_one_letter() -> None:
+    grid, writer = drawn("a cat", "a dog")
+    grid.put(1, 2, "f", PLAIN, 20)
+    assert written(writer, grid) == "\x1b[2;3Hf\x1b[1H"
+
+
+def test_blank_rest_of_a_line_is_erased() -> None:
+    grid, writer = drawn("a long line of text", "the next")
+    grid.put(0, 2, " " * 18, PLAIN, 20)
+    assert written(writer, grid) == "a \x1b[K\x1b[1H"
+
+
+def test_terminal_that_cannot_erase_gets_spaces() -> None:
+    grid = CellGrid(20, 1)
+    writer = CellWriter(20, 1, Abilities(erases=False))
+    grid.put(0, 0, " " * 20, Look(background="41"), 20)
+    assert written(writer, grid).count(" ") == 20
+
+
+def test_colour_of_a_space_does_not_matter() -> None:
+    grid, writer = drawn("a cat")
+    grid.put(0, 5, "   ", Look("1", "31"), 20)
+    assert written(writer, grid) == ""
+
+
+def test_half_a_wide_character_that_is_overwritten_leaves_a_space() -> None:
+    grid, _ = drawn("猫犬")
+    grid.put(0, 1, "x", PLAIN, 20)
+    emulator = Emulator(20, 1)
+    emulator.stream.feed(written(CellWriter(20, 1, Abilities()), grid))
+    assert emulator.screen.display[0].rstrip() == " x犬"
+
+
+def test_cursor_is_placed_again_after_characters_of_uncertain_width() -> None:
+    grid, writer = drawn("")
+    grid.put(0, 0, "👍🏽ab", PLAIN, 20)
+    assert "\x1b[1;3H" in written(writer, grid)
+
+
+def test_everything_is_sent_after_something_else_has_drawn() -> None:
+    grid, writer = drawn("a cat", look=RED)
+    writer.forget()
+    assert "\x1b[0;31m" in (text := written(writer, grid))
+    assert "a" in text
+    assert "cat" in text
+
+
+def test_text_is_sent_before_pictures_and_nothing_is_lost_at_a_limit() -> None:
+    grid, writer = drawn(*[""] * 10)
+    for y in range(10):
+        for x in range(10):
+            colours = Look("", f"38;2;{x};{y};1", f"48;2;{y};{x};2")
+            grid.put(y, x, "▀", colours, 20)
+    grid.put(9, 12, "text", PLAIN, 20)
+    parts = []
+    is_whole = False
+    while not is_whole:
+        part, is_whole = writer.update(grid, (0, 0), 300)
+        parts.append(part)
+    assert "text" in parts[0]
+    assert len(parts) > 4
+    assert max(map(len, parts)) < 800
+    assert "".join(parts).count("▀") == 100
+    assert writer.shown.rows == grid.rows
+
+
+def test_picture_is_sent_once_and_again_when_something_was_over_it() -> None:
+    grid, writer = drawn("", "", "")
+    picture = Picture(0, 2, 2, 8, "\x1b[1;3H<sixels>")
+    grid.place(picture)
+    assert "<sixels>" in written(writer, grid)
+    grid.put(2, 0, "below", PLAIN, 20)
+    assert "<sixels>" not in written(writer, grid)
+    grid.put(0, 3, "over", PLAIN, 20)
+    assert "<sixels>" in written(writer, grid)
+    grid.put(0, 3, "    ", PLAIN, 20)
+    assert "<sixels>" in written(writer, grid)
+    assert "<sixels>" not in written(writer, grid)
+
+
+def test_cells_below_a_picture_that_goes_are_sent_again() -> None:
+    grid, writer = drawn("", "")
+    grid.place(Picture(0, 2, 2, 8, "\x1b[1;3H<sixels>"))
+    written(writer, grid)
+    grid.clear_pictures(1, 2, 8)
+    text = written(writer, grid)
+    assert "<sixels>" not in text
+    assert text.count("\x1b[K") == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (None, PLAIN, "\x1b[0m"),
+        (RED, PLAIN, "\x1b[39m"),
+        (RED, BOLD, "\x1b[1;39m"),
+        (BOLD, RED, "\x1b[0;31m"),
+        (RED, Look("", "31", "44"), "\x1b[44m"),
+        (PLAIN, Look(link="https://a"), "\x1b]8;;https://a\x1b\\"),
+    ],
+)
+def test_only_what_differs_of_a_look_is_sent(
+    before: Look | None, after: Look, expected: str
+) -> None:
+    assert change_of_look(before, after) == expected
+
+
+def test_combining_characters_belong_to_the_character_before() -> None:
+    assert cells_of("e\u0301x", RED) == ("", [("e\u0301", RED), ("x", RED)])
+    assert cells_of("\u0301x", RED) == ("\u0301", [("x", RED)])
