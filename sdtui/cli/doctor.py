@@ -18,13 +18,12 @@ from sdtui.core.units import data_size
 if TYPE_CHECKING:
     from sdtui.core.settings import Settings
     from sdtui.engine.diagnostics import Diagnosis
-    from sdtui.tui.terminal.colours import ColourChoice
-    from sdtui.tui.terminal.probe import TerminalCapabilities
 
 _LITTLE_DISK = 10 * 2**30
 """Bytes; SDXL in fp16 needs 7 GB."""
 _ANSWER_SECONDS = 1.0
 """How long a terminal may take to say what it can draw."""
+_PROTOCOLS = {"kitty": "Kitty", "iterm": "iTerm2", "sixel": "Sixel", "halfcell": "half cells"}
 
 
 @click.command()
@@ -104,29 +103,23 @@ def _print(
 
 def _terminal(settings: Settings) -> dict[str, Any]:
     """Return what the terminal supports, by its environment variables and its own answers."""
+    from sdtui.core.enums import ImageProtocol
     from sdtui.tui.terminal import colours, environment
+    from sdtui.tui.terminal.image_protocol import protocol_here
     from sdtui.tui.terminal.probe import TerminalCapabilities, TerminalProbe
 
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     found = TerminalProbe().answers(_ANSWER_SECONDS)[0] if is_terminal else TerminalCapabilities()
     choice = colours.colours_before_asking(settings.colours) or colours.colours_after_asking(found)
+    protocol = protocol_here(ImageProtocol.AUTO, found, choice.colours)
     return {
         "TERM": os.environ.get("TERM", "none"),
         "colours": choice.about,
         "in tmux": environment.in_tmux(),
         "over SSH": environment.over_ssh(),
-        "pictures": _picture_protocol(found, choice) if is_terminal else "not a terminal",
+        "name": found.name or "not said",
+        "pictures": _PROTOCOLS[protocol] if is_terminal else "not a terminal",
     }
-
-
-def _picture_protocol(found: TerminalCapabilities, choice: ColourChoice) -> str:
-    """Return the protocol that the app takes for finished pictures, if the settings leave it."""
-    from sdtui.tui.terminal.image_protocol import has_kitty_pictures
-
-    if found.sixel:
-        return "Sixel"
-    is_kitty = found.kitty and has_kitty_pictures(choice.colours)
-    return "Kitty" if is_kitty else "half cells"
 
 
 def _free(place: Path) -> int:

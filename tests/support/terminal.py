@@ -30,6 +30,11 @@ _USER_VARIABLES = (
     "TMUX",
     "TEXTUAL_",
     "TERM_PROGRAM",
+    "LC_TERMINAL",
+    "KITTY_",
+    "KONSOLE_",
+    "VTE_",
+    "WT_",
     "COLUMNS",  # pytest-xdist sets it
     "LINES",
     "PYTHONDONTWRITEBYTECODE",  # an installed package has its bytecode
@@ -52,10 +57,13 @@ class Terminal:
         size: tuple[int, int] = (120, 36),
         environment: Mapping[str, str] | None = None,
         answer: bytes = b"",
+        replies: Mapping[bytes, bytes] | None = None,
+        program: str = sys.executable,
     ) -> None:
-        """Run `python *arguments` with its folders under `home`.
+        """Run `program *arguments` with its folders under `home`.
 
-        `answer` is the terminal's reply to the query for its capabilities (DA1 and others).
+        `answer` is the terminal's reply to the query for its capabilities (DA1 and others);
+        `replies` are those to single queries.
         """
         columns, rows = size
         inherited = {
@@ -73,7 +81,7 @@ class Terminal:
         own |= {f"XDG_{kind}_HOME": str(home / kind) for kind in ("CONFIG", "STATE", "CACHE")}
         self.started = time.monotonic()
         self.process = pexpect.spawn(
-            sys.executable,
+            program,
             list(arguments),
             env={**inherited, **own, **(environment or {})},
             dimensions=(rows, columns),
@@ -83,7 +91,7 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._undrawn = bytearray()
-        self._answer = answer
+        self._replies = {_QUESTION: answer} if answer else {**(replies or {})}
         self.bytes = 0
         self.sent = bytearray()
 
@@ -105,8 +113,9 @@ class Terminal:
         self.bytes += len(data)
         self._undrawn += data
         self.sent += data
-        if self._answer and _QUESTION in data:
-            self.process.send(self._answer)
+        for query, reply in self._replies.items():
+            if query in data:
+                self.process.send(reply)
         return data
 
     def draw(self) -> None:

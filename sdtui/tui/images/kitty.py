@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
+from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from random import randrange
 from typing import TYPE_CHECKING, ClassVar
@@ -13,12 +14,15 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual import work
+from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from sdtui.tui.background import run_on_thread
 from sdtui.tui.images.halfcell import fit
-from sdtui.tui.terminal.environment import through_tmux
+from sdtui.tui.terminal.environment import in_tmux, through_tmux
+from sdtui.tui.terminal.tmux import wait_until_visible
 from sdtui.tui.textual_internals import write_to_terminal
 
 if TYPE_CHECKING:
@@ -44,8 +48,28 @@ _PLACES = [
 """The diacritics that number rows and columns of placeholders: Kitty's
 rowcolumn-diacritics.txt, in runs."""
 _ids = count(randrange(1, 2**23))
-"""The terminal knows a picture by a number of at most 24 bits, which is written as the colour of
-its placeholders. Begins anywhere: other programs may have pictures there too."""
+"""Begins anywhere: other programs may have pictures in the terminal too."""
+_CERTAIN = range(16, 256)
+"""The numbers of colours that tmux hands on as they are, in every terminal."""
+
+
+class PictureNumber:
+    """The number by which the terminal knows a picture. Placeholders have it as their colour, of 24
+    bits; inside tmux, which may have 256 colours, as one of these and a third diacritic."""
+
+    def __init__(self) -> None:
+        number = next(_ids)
+        if in_tmux():
+            high, low = divmod(number, len(_CERTAIN))
+            high %= len(_PLACES)
+            low = _CERTAIN[low]
+            self.value = high << 24 | low
+            self.colour = Color.from_ansi(low)
+            self.diacritic = _PLACES[high]
+        else:
+            self.value = number
+            self.colour = Color.from_rgb(number >> 16, number >> 8 & 255, number & 255)
+            self.diacritic = ""
 
 
 class KittyPicture(Widget):
@@ -59,8 +83,12 @@ class KittyPicture(Widget):
     def __init__(self, image: Image, *, classes: str | None = None) -> None:
         super().__init__(classes=classes)
         self._image = image
-        self._number = 0
+        self._number: PictureNumber | None = None
         self._placed = (0, 0)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """None: the colours are numbers."""
+        return ()
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """Take the whole width: the picture is centred."""
@@ -71,7 +99,7 @@ class KittyPicture(Widget):
 
     def _send_again(self, _: object) -> None:
         """Send the picture again: meanwhile the terminal may have forgotten it, or be another."""
-        if self._number:
+        if self._number is not None:
             self._send(*self._placed)
 
     def on_resize(self) -> None:
@@ -87,12 +115,12 @@ class KittyPicture(Widget):
     @work(exclusive=True)
     async def _send(self, columns: int, rows: int) -> None:
         size = (columns * self.cell[0], rows * self.cell[1])
-        data = await asyncio.to_thread(_png, self._image, size)
+        data = await run_on_thread(partial(_ready_png, self._image, size))
         self._forget()
-        self._number = next(_ids)
+        self._number = number = PictureNumber()
         self._placed = (columns, rows)
         chunks = [data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK)]
-        place = f"a=T,U=1,f=100,q=2,i={self._number},c={columns},r={rows},"
+        place = f"a=T,U=1,f=100,q=2,i={number.value},c={columns},r={rows},"
         commands = [
             _command(f"{'' if index else place}m={int(index < len(chunks) - 1)}", chunk)
             for index, chunk in enumerate(chunks)
@@ -101,26 +129,35 @@ class KittyPicture(Widget):
         self.refresh()
 
     def _forget(self) -> None:
-        if self._number:
-            write_to_terminal(self.app, _command(f"a=d,d=I,q=2,i={self._number}"))
-        self._number = 0
+        if self._number is not None:
+            write_to_terminal(self.app, _command(f"a=d,d=I,q=2,i={self._number.value}"))
+        self._number = None
 
     def render_line(self, y: int) -> Strip:
         """Return a line of placeholders. Each has its row and column: some may be covered."""
         width, height = self.size
         columns, rows = self._placed
         row = y - (height - rows) // 2
-        if not self._number or not 0 <= row < rows or columns > width:
+        number = self._number
+        if number is None or not 0 <= row < rows or columns > width:
             return Strip.blank(width, self.rich_style)
         left = (width - columns) // 2
-        number = Color.from_rgb(self._number >> 16, self._number >> 8 & 255, self._number & 255)
-        text = "".join(f"{_PLACEHOLDER}{_PLACES[row]}{place}" for place in _PLACES[:columns])
+        text = "".join(
+            f"{_PLACEHOLDER}{_PLACES[row]}{place}{number.diacritic}" for place in _PLACES[:columns]
+        )
         segments = [
             Segment(" " * left, self.rich_style),
-            Segment(text, self.rich_style + Style(color=number)),
+            Segment(text, self.rich_style + Style(color=number.colour)),
             Segment(" " * (width - left - columns), self.rich_style),
         ]
         return Strip(segments, width)
+
+
+def _ready_png(image: Image, largest: tuple[int, int]) -> str:
+    """Return the picture when the terminal can take it."""
+    data = _png(image, largest)
+    wait_until_visible()
+    return data
 
 
 def _png(image: Image, largest: tuple[int, int]) -> str:
@@ -133,4 +170,5 @@ def _png(image: Image, largest: tuple[int, int]) -> str:
 
 
 def _command(control: str, payload: str = "") -> str:
+    """Return a command. Each is wrapped on its own: tmux has a limit for what it hands on."""
     return through_tmux(f"\x1b_G{control};{payload}\x1b\\")

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from sdtui.core.enums import Colours, ImageProtocol
+from sdtui.tui.terminal.colours import few_colours
 from sdtui.tui.terminal.environment import in_screen, in_tmux
 from sdtui.tui.terminal.probe import TerminalCapabilities
+from sdtui.tui.terminal.program import terminal_program
 
 if TYPE_CHECKING:
     from textual.widget import Widget
 
-_WITHOUT_PLACEHOLDERS = ("WarpTerminal",)
-"""Terminals that claim to know Kitty's protocol, but know no placeholders."""
-
 
 def picture_widget(
-    protocol: ImageProtocol, capabilities: TerminalCapabilities, colours: Colours
+    chosen: ImageProtocol, capabilities: TerminalCapabilities, colours: Colours
 ) -> type[Widget] | None:
     """Return the widget class that draws finished pictures, or None for half-cells. Must be called
     before the app runs: for Sixel, a library asks the terminal once more."""
-    if protocol == "sixel" or (protocol == "auto" and capabilities.sixel):
-        # First, since WezTerm and Konsole know Sixel, and Kitty's protocol without placeholders.
+    protocol = protocol_here(chosen, capabilities, colours)
+    if protocol is ImageProtocol.SIXEL:
         if sys.version_info < (3, 12):
             from sdtui.tui.images.sixel import SixelPicture
 
@@ -31,9 +29,7 @@ def picture_widget(
         from textual_image.widget import SixelImage
 
         return SixelImage
-    if (protocol == "kitty" and not in_screen()) or (
-        protocol == "auto" and capabilities.kitty and has_kitty_pictures(colours)
-    ):
+    if protocol is ImageProtocol.KITTY:
         from sdtui.tui.images.kitty import KittyPicture
 
         class PictureHere(KittyPicture):
@@ -43,8 +39,28 @@ def picture_widget(
     return None
 
 
-def has_kitty_pictures(colours: Colours) -> bool:
-    """True if placeholders will reach the terminal unchanged: their colour is a number of 24 bits,
-    and tmux drops sequences that it doesn't know unless it is configured to pass them on."""
-    odd = os.environ.get("TERM_PROGRAM") in _WITHOUT_PLACEHOLDERS
-    return colours is Colours.TRUE and not odd and not in_tmux() and not in_screen()
+def protocol_here(
+    chosen: ImageProtocol, capabilities: TerminalCapabilities, colours: Colours
+) -> ImageProtocol:
+    """Return the protocol to use: the chosen one, for AUTO the best of the terminal. Nothing but
+    half-cells gets through GNU Screen."""
+    if chosen is not ImageProtocol.AUTO:
+        through = not in_screen() or chosen is ImageProtocol.SIXEL
+        return chosen if through else ImageProtocol.HALFCELL
+    program = terminal_program(capabilities.name)
+    passes = not in_screen() and (not in_tmux() or capabilities.passthrough)
+    if capabilities.sixel:
+        # Before Kitty: some terminals know Sixel, and Kitty's protocol without placeholders.
+        return ImageProtocol.SIXEL
+    is_kitty = capabilities.kitty and not program.only_claims_placeholders
+    if is_kitty and passes and _has_colours(colours):
+        return ImageProtocol.KITTY
+    return ImageProtocol.HALFCELL
+
+
+def _has_colours(colours: Colours) -> bool:
+    """True if placeholders reach the terminal in their colour, which is a picture's number: tmux
+    makes 256 colours of all others, and there the numbers are among those."""
+    if colours is Colours.AUTO and in_tmux():
+        return few_colours() == Colours.EIGHT_BIT
+    return colours is Colours.TRUE or (colours is Colours.EIGHT_BIT and in_tmux())
