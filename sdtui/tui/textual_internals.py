@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.color import ColorSystem
 from rich.console import Console, RenderableType
@@ -28,6 +28,7 @@ from textual._xterm_parser import _MAX_SEQUENCE_SEARCH_THRESHOLD, XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar
 from textual.strip import SGR_STYLES, Strip
@@ -36,6 +37,8 @@ from textual.widgets import Input, TextArea
 from sdtui.tui.terminal.cell_writer import Abilities
 from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look, Picture
 from sdtui.tui.terminal.output import TerminalOutput
+
+Result = TypeVar("Result")
 
 CHECKED_VERSION = "8.2.8"
 
@@ -216,6 +219,12 @@ class OpaqueScreensApp(App[int], inherit_bindings=False):
     def _fatal_error(self) -> None:
         """End the app. Textual would print the traceback with all local variables."""
         self._close_messages_no_wait()
+
+
+class SteadyScreen(Screen[Result]):
+    """A screen that isn't drawn anew as a whole when the focus moves."""
+
+    focused = Reactive(None, repaint=False)
 
 
 class KeyInput(Input):

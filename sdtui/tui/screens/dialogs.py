@@ -15,12 +15,13 @@ from textual.widgets import Input, Static
 
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.textual_internals import SteadyScreen
 from sdtui.tui.widgets.line_input import LineInput
 
 Answer = TypeVar("Answer")
 
 
-class Dialog(ModalScreen[Answer]):
+class Dialog(ModalScreen[Answer], SteadyScreen[Answer]):
     """A screen over the window that closes with an answer."""
 
     def answer(self, answer: Answer) -> bool:

@@ -12,7 +12,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -47,7 +46,7 @@ from sdtui.tui.panes.parameters import ParametersPane
 from sdtui.tui.panes.queue import QueuePane
 from sdtui.tui.panes.stage import Stage
 from sdtui.tui.stagger import stagger
-from sdtui.tui.textual_internals import is_first_resume
+from sdtui.tui.textual_internals import SteadyScreen, is_first_resume
 from sdtui.tui.widgets.divider import Divider
 from sdtui.tui.widgets.form_fields import FieldOpened
 from sdtui.tui.widgets.key_bar import KeyBar
@@ -60,7 +59,7 @@ if TYPE_CHECKING:
     from sdtui.requests.request import GenerationRequest
 
 
-class MainScreen(Screen[None]):
+class MainScreen(SteadyScreen[None]):
     """The stage with the current picture, the shelf with its tabs, and the dock with the prompts.
     Controllers implement their logic."""
 

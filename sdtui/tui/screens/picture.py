@@ -10,7 +10,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.screen import Screen
 from textual.widgets import Static
 
 from sdtui.core.text import end_of, one_line
@@ -19,6 +18,7 @@ from sdtui.tui.bindings import bindings_in, bindings_of
 from sdtui.tui.images.halfcell import Pixels
 from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.view import PictureView
+from sdtui.tui.textual_internals import SteadyScreen
 
 
 class StopJob(Protocol):
@@ -27,7 +27,7 @@ class StopJob(Protocol):
     def __call__(self, *, after_picture: bool) -> None: ...
 
 
-class PictureScreen(Screen[None]):
+class PictureScreen(SteadyScreen[None]):
     """One picture at a time, as large as the terminal. With `follows` it shows the pictures of a
     running job as they form, until someone steps through the finished ones."""
 
@@ -167,7 +167,7 @@ def _settings(record: GenerationRecord) -> dict[str, object]:
 Compared = tuple[ShownPicture, GenerationRecord]
 
 
-class CompareScreen(Screen[GenerationRecord | None]):
+class CompareScreen(SteadyScreen[GenerationRecord | None]):
     """Two pictures side by side, and the fields in which they differ. The answer is the record
     whose settings are to be reused, if any."""
 

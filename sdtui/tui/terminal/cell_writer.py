@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import ne
 from typing import NamedTuple
 
@@ -33,6 +34,9 @@ class Abilities(NamedTuple):
     erases: bool = True
     """Erases cells in the current background colour (ECH, EL)."""
     links: bool = True
+    tolerance: int = 0
+    """How much each channel (0 to 255) of a colour in a picture may differ from what is drawn, if
+    that is shorter to write."""
 
 
 class CellWriter:
@@ -168,10 +172,22 @@ class CellWriter:
 
     def _write_cell(self, y: int, x: int, new: list[Cell]) -> None:
         text, look = new[x]
-        self._set_pen(look)
+        self._set_pen(self._near_pen(look) if _FIRST_BLOCK <= text <= _LAST_BLOCK else look)
         self._append(text)
         end = x + 1 if x + 1 == len(new) or new[x + 1][0] else x + 2
         self._cursor = (y, end) if end < len(new) and has_certain_width(text) else None
+
+    def _near_pen(self, look: Look) -> Look:
+        """Return a look with the colours of the pen where they are nearly the same."""
+        pen, tolerance = self._pen, self._abilities.tolerance
+        if pen is None or not tolerance:
+            return look
+        foreground, background = look.foreground, look.background
+        if _are_near(foreground, pen.foreground, tolerance):
+            foreground = pen.foreground
+        if _are_near(background, pen.background, tolerance):
+            background = pen.background
+        return Look(look.attributes, foreground, background, look.link)
 
     def _pen_for_blank(self, look: Look) -> Look:
         """Return a pen for spaces that differs from the present one as little as possible."""
@@ -226,6 +242,21 @@ def change_of_look(before: Look | None, after: Look, *, links: bool = True) -> s
     if links and after.link != (before.link if before else ""):
         text += f"\x1b]8;;{after.link}\x1b\\"
     return text
+
+
+def _are_near(one: str, other: str, tolerance: int) -> bool:
+    """True if two colours of 24 bits differ by no more than the tolerance in each channel."""
+    rgb, other_rgb = _rgb(one), _rgb(other)
+    if rgb is None or other_rgb is None:
+        return False
+    return all(abs(a - b) <= tolerance for a, b in zip(rgb, other_rgb, strict=True))
+
+
+@lru_cache(maxsize=20_000)
+def _rgb(colour: str) -> tuple[int, ...] | None:
+    """Return the channels of a colour of 24 bits."""
+    _, mode, *channels = colour.split(";") if colour.count(";") == 4 else ("", "")
+    return tuple(map(int, channels)) if mode == "2" else None
 
 
 def _changed_colours(before: Look, after: Look) -> list[str]:

@@ -27,6 +27,9 @@ from sdtui.tui.textual_internals import (
 
 _TITLE, _TITLE_BEFORE = "\x1b[22;2t\x1b]2;sdtui\x07", "\x1b[23;2t"
 """Keep the window's title and set another; give back the one that was kept (xterm)."""
+_TOLERANCE, _TOLERANCE_OVER_SSH = 4, 8
+"""Of 255: how much a colour in a picture may differ, if that is shorter to send. A picture of
+half-cells then takes about half as many bytes, or a third."""
 _CLEAR = "\x1b[0m\x1b[2J\x1b[H"
 _NUMBER = re.compile(r"[0-9]+")
 _SURROGATES = range(0xD800, 0xE000)
@@ -141,7 +144,11 @@ class TerminalDriver(AdaptableDriver):
     @property
     def abilities(self) -> Abilities:
         """What the terminal can do."""
-        return Abilities(erases=environment.erases_in_colour(), links=environment.takes_strings())
+        return Abilities(
+            erases=environment.erases_in_colour(),
+            links=environment.takes_strings(),
+            tolerance=_TOLERANCE_OVER_SSH if environment.over_ssh() else _TOLERANCE,
+        )
 
     def write(self, data: str) -> None:
         """Send text to the terminal, without control strings that it might print (Textual's shapes
