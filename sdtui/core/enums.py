@@ -53,6 +53,7 @@ class ImageProtocol(StrEnum):
 
     AUTO = "auto"
     KITTY = "kitty"
+    ITERM = "iterm"
     SIXEL = "sixel"
     HALFCELL = "halfcell"
 

@@ -88,7 +88,7 @@ class Settings:
         default=ImageProtocol.AUTO,
         metadata=_parsed_by(
             read.one_of(ImageProtocol),
-            "How the app draws finished pictures: auto, kitty, sixel or halfcell.",
+            "How the app draws finished pictures: auto, kitty, iterm, sixel or halfcell.",
         ),
     )
     colours: Colours = field(

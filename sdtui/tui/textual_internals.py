@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -35,8 +34,9 @@ from textual.strip import SGR_STYLES, Strip
 from textual.widgets import Input, TextArea
 
 from sdtui.tui.terminal.cell_writer import Abilities
-from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look, Picture
+from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look
 from sdtui.tui.terminal.output import TerminalOutput
+from sdtui.tui.terminal.raster import Rasters
 
 Result = TypeVar("Result")
 
@@ -45,8 +45,6 @@ CHECKED_VERSION = "8.2.8"
 LONGEST_SEQUENCE = _MAX_SEQUENCE_SEARCH_THRESHOLD
 """Characters; Textual takes longer sequences for keys, letter by letter."""
 
-_MOVEMENT = re.compile(r"\x1b\[(\d+);\d+H")
-"""The beginning of a picture in a strip: it goes to the picture's first row."""
 _log = logging.getLogger(__name__)
 
 
@@ -97,6 +95,8 @@ class AdaptableDriver(LinuxDriver):
         self._screen = self._file = screen
         self._draws = False
         """True in application mode."""
+        self.rasters = Rasters()
+        """The pictures that are drawn over cells."""
         self._grid = CellGrid(0, 0)
         self._output = self._new_output()
 
@@ -110,7 +110,7 @@ class AdaptableDriver(LinuxDriver):
         """Textual's own is never used."""
 
     def _new_output(self) -> TerminalOutput:
-        return TerminalOutput(self.send, self._grid, self.abilities)
+        return TerminalOutput(self.send, self._grid, self.abilities, self.rasters)
 
     @property
     def abilities(self) -> Abilities:
@@ -296,6 +296,12 @@ def redraw_terminal(app: App[Any]) -> None:
         app._driver.forget_screen()
 
 
+def rasters_of(app: App[Any]) -> Rasters:
+    """Return the pictures that the terminal draws over cells; without a terminal, some that nobody
+    draws."""
+    return app._driver.rasters if isinstance(app._driver, AdaptableDriver) else Rasters()
+
+
 def draw_update(
     update: CompositorUpdate, screen: Screen[Any], console: Console, grid: CellGrid
 ) -> None:
@@ -322,17 +328,9 @@ def draw_update(
 def _draw_strip(
     grid: CellGrid, y: int, x: int, end: int, strip: Strip, system: ColorSystem
 ) -> None:
-    segments = strip._segments
-    grid.clear_pictures(y, x, end)
-    if any(control or text[:1] == "\x1b" for text, _, control in segments):
-        sequences = "".join(text for text, _, _ in segments)
-        begin = _MOVEMENT.match(sequences)
-        top = int(begin[1]) - 1 if begin else y
-        grid.place(Picture(top, x, y + 1, end, sequences))
-        return
     right = min(end, grid.width)
-    for text, style, _ in segments:
-        if x < right:
+    for text, style, control in strip._segments:
+        if x < right and not control:
             x = grid.put(y, x, text, _look(style, system), right)
 
 

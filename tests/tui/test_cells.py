@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from threading import Event
 from typing import Any
 
 import pyte
@@ -15,7 +16,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from sdtui.tui.terminal.cell_writer import Abilities, CellWriter, change_of_look
-from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look, Picture, cells_of
+from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look, cells_of
+from sdtui.tui.terminal.raster import MARK, Area, Raster, Rasters, mark
 from sdtui.tui.textual_internals import draw_update
 
 RED, BOLD = Look(foreground="31"), Look("1")
@@ -189,28 +191,70 @@ def test_text_is_sent_before_pictures_and_nothing_is_lost_at_a_limit() -> None:
     assert writer.shown.rows == grid.rows
 
 
-def test_picture_is_sent_once_and_again_when_something_was_over_it() -> None:
-    grid, writer = drawn("", "", "")
-    picture = Picture(0, 2, 2, 8, "\x1b[1;3H<sixels>")
-    grid.place(picture)
-    assert "<sixels>" in written(writer, grid)
-    grid.put(2, 0, "below", PLAIN, 20)
-    assert "<sixels>" not in written(writer, grid)
-    grid.put(0, 3, "over", PLAIN, 20)
-    assert "<sixels>" in written(writer, grid)
-    grid.put(0, 3, "    ", PLAIN, 20)
-    assert "<sixels>" in written(writer, grid)
-    assert "<sixels>" not in written(writer, grid)
+def with_picture() -> tuple[CellGrid, CellWriter, str]:
+    """Return a grid with a picture of 2 rows and 6 columns, its writer, and the picture's mark."""
+    rasters = Rasters()
+    raster = Raster(lambda area: (f"<{area.top},{area.left}-{area.bottom},{area.right}>",))
+    for area in (Area(0, 0, 2, 6), Area(0, 1, 1, 5), Area(0, 1, 1, 2), Area(0, 4, 1, 5)):
+        raster.prepare(area)
+    marked = mark(rasters.add(raster), 0, 2)
+    grid, _ = drawn("", "", "")
+    for y in (0, 1):
+        grid.put(y, 2, marked * 6, PLAIN, 20)
+    return grid, CellWriter(20, 3, Abilities(), rasters), marked
 
 
-def test_cells_below_a_picture_that_goes_are_sent_again() -> None:
-    grid, writer = drawn("", "")
-    grid.place(Picture(0, 2, 2, 8, "\x1b[1;3H<sixels>"))
-    written(writer, grid)
-    grid.clear_pictures(1, 2, 8)
+def test_picture_is_drawn_once_over_its_cells() -> None:
+    grid, writer, _ = with_picture()
     text = written(writer, grid)
-    assert "<sixels>" not in text
+    assert "\x1b[1;3H<0,0-2,6>" in text
+    assert MARK not in text
+    grid.put(2, 0, "below", PLAIN, 20)
+    assert "<" not in written(writer, grid)
+
+
+def test_only_the_part_of_a_picture_that_was_covered_is_drawn_again() -> None:
+    grid, writer, marked = with_picture()
+    written(writer, grid)
+    grid.put(0, 3, "over", PLAIN, 20)
+    text = written(writer, grid)
+    assert "over" in text
+    assert "<" not in text
+    grid.put(0, 3, marked * 4, PLAIN, 20)
+    assert "\x1b[1;4H<0,1-1,5>" in written(writer, grid)
+    assert written(writer, grid) == ""
+
+
+def test_marks_are_not_written_to_reach_cells_beyond() -> None:
+    grid, writer, _ = with_picture()
+    written(writer, grid)
+    grid.put(0, 0, "ab", PLAIN, 20)
+    grid.put(0, 8, "c", PLAIN, 20)
+    text = written(writer, grid)
+    assert "ab" in text
+    assert MARK not in text
+
+
+def test_cells_of_a_picture_that_goes_are_written() -> None:
+    grid, writer, _ = with_picture()
+    written(writer, grid)
+    for y in (0, 1):
+        grid.put(y, 2, " " * 6, PLAIN, 20)
+    text = written(writer, grid)
+    assert "<" not in text
     assert text.count("\x1b[K") == 2
+
+
+def test_area_that_is_not_ready_is_drawn_when_it_is() -> None:
+    rasters, ready = Rasters(), Event()
+    rasters.ready = ready.set
+    marked = mark(rasters.add(Raster(lambda _: ("<picture>",))), 0, 0)
+    grid, _ = drawn("")
+    writer = CellWriter(20, 1, Abilities(), rasters)
+    grid.put(0, 0, marked * 3, PLAIN, 20)
+    assert "<picture>" not in written(writer, grid)
+    assert ready.wait(10)
+    assert "<picture>" in written(writer, grid)
 
 
 @pytest.mark.parametrize(

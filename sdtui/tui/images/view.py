@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.screen import Screen
 from textual.widget import Widget
 
 from sdtui.core.errors import ImageError
@@ -34,8 +33,6 @@ class PictureView(Container):
         & > .finished { width: auto; height: 100%; display: none; }
         &.-finished > .finished { display: block; }
         &.-finished > PixelView { display: none; }
-        &.-behind > .finished { display: none; }
-        &.-behind > PixelView { display: block; }
     }
     """
 
@@ -49,15 +46,6 @@ class PictureView(Container):
     def compose(self) -> ComposeResult:
         """Yield half-cells; the terminal's own picture is mounted when there is one."""
         yield self.pixel_view
-
-    def on_mount(self) -> None:
-        self.app.screen_change_signal.subscribe(self, self._hide_behind)
-
-    def _hide_behind(self, _: Screen[Any]) -> None:
-        """Show half-cells while another screen covers this one: it is tinted then, and the
-        placeholders of the terminal's own picture, whose colour is its number, would show
-        another."""
-        self.set_class(self.app.screen is not self.screen, "-behind")
 
     def show_pixels(self, pixels: Pixels | None) -> None:
         """Show a picture that is in memory, or none."""

@@ -8,7 +8,6 @@ from operator import ne
 from typing import NamedTuple
 
 from sdtui.tui.terminal.cells import (
-    PLAIN,
     UNKNOWN,
     UNSEEN_ON_BLANKS,
     Cell,
@@ -16,6 +15,7 @@ from sdtui.tui.terminal.cells import (
     Look,
     has_certain_width,
 )
+from sdtui.tui.terminal.raster import MARK, Rasters, rectangles
 
 SYNC_BEGIN, SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
 """The terminal shows all that comes between these at once."""
@@ -42,10 +42,16 @@ class Abilities(NamedTuple):
 class CellWriter:
     """Knows what a terminal shows, and writes what has to change."""
 
-    def __init__(self, width: int, height: int, abilities: Abilities) -> None:
+    def __init__(
+        self, width: int, height: int, abilities: Abilities, rasters: Rasters | None = None
+    ) -> None:
+        """`rasters` are drawn over cells that have their marks."""
         self.shown = CellGrid(width, height)
         """What the terminal shows."""
         self._abilities = abilities
+        self._rasters = rasters or Rasters()
+        self._marks: dict[str, list[tuple[int, int]]] = {}
+        """Cells of pictures that have to be drawn, by their mark."""
         self._pen: Look | None = None
         """The look of what is written next; None if unknown."""
         self._cursor: tuple[int, int] | None = None
@@ -71,10 +77,9 @@ class CellWriter:
             self.shown = CellGrid(wanted.width, wanted.height)
             self._pen = self._cursor = None
         self._out, self._size = [], 0
-        self._forget_lost_pictures(wanted)
+        self._marks = {}
         shown = self.shown.rows
         changed = [y for y, row in enumerate(wanted.rows) if row != shown[y]]
-        self._forget_disturbed_pictures(wanted, changed)
         if limit is None:
             is_whole = self._write_rows(wanted, changed, None, with_blocks=True)
         else:
@@ -83,37 +88,23 @@ class CellWriter:
             is_whole = self._write_rows(wanted, rows, limit, with_blocks=False)
             is_whole = is_whole and self._write_rows(wanted, rows, limit, with_blocks=True)
         if is_whole:
-            self._draw_pictures(wanted)
+            self._draw_rasters(wanted)
         if self._out:
             self._move(*cursor)
         return "".join(self._out), is_whole
 
-    def _forget_lost_pictures(self, wanted: CellGrid) -> None:
-        """Forget the cells below pictures that go."""
-        for picture in self.shown.pictures:
-            if picture not in wanted.pictures:
-                self.shown.forget(picture.top, picture.left, picture.bottom, picture.right)
-        self.shown.pictures = [each for each in self.shown.pictures if each in wanted.pictures]
-
-    def _forget_disturbed_pictures(self, wanted: CellGrid, changed: list[int]) -> None:
-        """Forget pictures over which something will be written."""
-        self.shown.pictures = [
-            each
-            for each in self.shown.pictures
-            if all(
-                wanted.rows[y][each.left : each.right] == self.shown.rows[y][each.left : each.right]
-                for y in changed
-                if each.top <= y < each.bottom
-            )
-        ]
-
-    def _draw_pictures(self, wanted: CellGrid) -> None:
-        for picture in wanted.pictures:
-            if picture not in self.shown.pictures:
-                self._set_pen(PLAIN)
-                self._append(picture.sequences)
+    def _draw_rasters(self, wanted: CellGrid) -> None:
+        """Draw pictures over the marks that were met."""
+        for text, cells in self._marks.items():
+            for area in rectangles(cells):
+                drawn = self._rasters.draw(text, area)
+                if drawn is None:
+                    continue
+                self._append(drawn)
                 self._cursor = None
-                self.shown.pictures.append(picture)
+                for y in range(area.top, area.bottom):
+                    columns = slice(area.left, area.right)
+                    self.shown.rows[y][columns] = wanted.rows[y][columns]
 
     def _write_rows(
         self, wanted: CellGrid, rows: Iterable[int], limit: int | None, *, with_blocks: bool
@@ -138,6 +129,9 @@ class CellWriter:
             if not with_blocks and _FIRST_BLOCK <= text <= _LAST_BLOCK:
                 continue
             if text == UNKNOWN[0]:
+                continue
+            if text and text[0] == MARK:
+                self._marks.setdefault(text, []).append((y, x))
                 continue
             if text == " " and not look.attributes and not look.link:
                 done = self._write_blanks(y, x, new, old)

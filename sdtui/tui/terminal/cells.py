@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from rich.cells import get_character_cell_size, split_graphemes
 
+from sdtui.tui.terminal.raster import MARK
+
 _SINGLE = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u2500-\u25fc\u2800-\u28ff]+")
 """Characters of one cell each."""
 UNSEEN_ON_BLANKS = {"", "1", "2", "3", "1;2", "1;3", "2;3", "1;2;3"}
@@ -34,19 +36,8 @@ UNKNOWN: Cell = ("\0", Look("unknown"))
 """A cell that may show anything."""
 
 
-class Picture(NamedTuple):
-    """A picture that the terminal draws itself: its cells, and the control sequences for it, which
-    move the cursor there first."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-    sequences: str
-
-
 class CellGrid:
-    """Rows of cells, and pictures over them."""
+    """Rows of cells."""
 
     def __init__(self, width: int, height: int) -> None:
         """All cells are unknown."""
@@ -57,7 +48,6 @@ class CellGrid:
         self.width = width
         self.height = height
         self.rows: list[list[Cell]] = [[UNKNOWN] * width for _ in range(height)]
-        self.pictures: list[Picture] = []
 
     def put(self, y: int, x: int, text: str, look: Look, right: int) -> int:
         """Write a text before the column `right`. Returns the column after it."""
@@ -80,33 +70,6 @@ class CellGrid:
             row[end] = blank(row[end][1])
         row[x:end] = cells
         return end
-
-    def place(self, picture: Picture) -> None:
-        """Put a picture over cells, in place of those that it covers a part of."""
-        self.pictures = [each for each in self.pictures if not _overlap(each, picture)]
-        self.pictures.append(picture)
-
-    def clear_pictures(self, y: int, x: int, right: int) -> None:
-        """Remove the pictures whose last row is drawn again from column `x` to `right`."""
-        self.pictures = [
-            each
-            for each in self.pictures
-            if each.bottom != y + 1 or each.right <= x or each.left >= right
-        ]
-
-    def forget(self, top: int, left: int, bottom: int, right: int) -> None:
-        """Make cells unknown."""
-        for row in self.rows[top:bottom]:
-            row[left:right] = [UNKNOWN] * (min(right, self.width) - left)
-
-
-def _overlap(one: Picture, other: Picture) -> bool:
-    return (
-        one.left < other.right
-        and other.left < one.right
-        and one.top < other.bottom
-        and other.top < one.bottom
-    )
 
 
 def cells_of(text: str, look: Look) -> tuple[str, list[Cell]]:
@@ -136,7 +99,10 @@ def blank(look: Look) -> Cell:
 
 @lru_cache(maxsize=4096)
 def has_certain_width(text: str) -> bool:
-    """False for characters that take one cell in some terminals and two in others: emoji."""
+    """False for characters that take one cell in some terminals and two in others, as emoji do, and
+    for marks of pictures."""
+    if text[0] == MARK:
+        return False
     if _SINGLE.match(text):
         return not any(each in text for each in _VARIATIONS)
     is_narrow = get_character_cell_size(text[0]) < 2

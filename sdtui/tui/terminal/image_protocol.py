@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from sdtui.core.enums import Colours, ImageProtocol
@@ -14,29 +13,34 @@ from sdtui.tui.terminal.program import terminal_program
 if TYPE_CHECKING:
     from textual.widget import Widget
 
+_SIXEL_TELLS = ("vscode",)
+"""Terminals whose images can be switched off, and that then don't say that they have Sixel."""
+
 
 def picture_widget(
     chosen: ImageProtocol, capabilities: TerminalCapabilities, colours: Colours
 ) -> type[Widget] | None:
-    """Return the widget class that draws finished pictures, or None for half-cells. Must be called
-    before the app runs: for Sixel, a library asks the terminal once more."""
+    """Return the widget class that draws finished pictures, or None for half-cells."""
     protocol = protocol_here(chosen, capabilities, colours)
-    if protocol is ImageProtocol.SIXEL:
-        if sys.version_info < (3, 12):
-            from sdtui.tui.images.sixel import SixelPicture
+    if protocol is ImageProtocol.HALFCELL:
+        return None
+    parts = terminal_program(capabilities.name).takes_parts
+    here = {"cell": capabilities.cell, "takes_parts": parts}
+    return type("PictureHere", (_widget_class(protocol),), here)
 
-            return SixelPicture
-        from textual_image.widget import SixelImage
 
-        return SixelImage
+def _widget_class(protocol: ImageProtocol) -> type[Widget]:
     if protocol is ImageProtocol.KITTY:
         from sdtui.tui.images.kitty import KittyPicture
 
-        class PictureHere(KittyPicture):
-            cell = capabilities.cell
+        return KittyPicture
+    if protocol is ImageProtocol.ITERM:
+        from sdtui.tui.images.iterm import ItermPicture
 
-        return PictureHere
-    return None
+        return ItermPicture
+    from sdtui.tui.images.sixel import SixelPicture
+
+    return SixelPicture
 
 
 def protocol_here(
@@ -49,6 +53,9 @@ def protocol_here(
         return chosen if through else ImageProtocol.HALFCELL
     program = terminal_program(capabilities.name)
     passes = not in_screen() and (not in_tmux() or capabilities.passthrough)
+    shows_images = capabilities.sixel or program.name not in _SIXEL_TELLS
+    if program.has_inline_images and shows_images and passes:
+        return ImageProtocol.ITERM
     if capabilities.sixel:
         # Before Kitty: some terminals know Sixel, and Kitty's protocol without placeholders.
         return ImageProtocol.SIXEL

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from sdtui.tui.terminal.cell_writer import SYNC_BEGIN, SYNC_END, Abilities, CellWriter
 from sdtui.tui.terminal.cells import CellGrid
+from sdtui.tui.terminal.raster import Rasters
 
 _log = logging.getLogger(__name__)
 
@@ -17,12 +18,20 @@ class TerminalOutput:
     """Sends control sequences in their order, and after them what changed on the screen since it
     was last sent: of frames that come faster than the terminal takes them only the last is sent."""
 
-    def __init__(self, send: Callable[[str], None], wanted: CellGrid, abilities: Abilities) -> None:
+    def __init__(
+        self,
+        send: Callable[[str], None],
+        wanted: CellGrid,
+        abilities: Abilities,
+        rasters: Rasters | None = None,
+    ) -> None:
         """`send` hands a text to the terminal, and may block. `wanted` is what the terminal should
         show; nothing is known of what it shows."""
         self._send = send
         self._wanted = wanted
-        self._writer = CellWriter(wanted.width, wanted.height, abilities)
+        self._writer = CellWriter(wanted.width, wanted.height, abilities, rasters)
+        if rasters is not None:
+            rasters.ready = self._draw_again
         self._changed = threading.Condition()
         """Guards all below and the grids."""
         self._texts: list[str] = []
@@ -50,6 +59,12 @@ class TerminalOutput:
             yield self._wanted
             self._cursor = cursor
             self._synchronizes = synchronizes
+            self._has_frame = self._draws
+            self._changed.notify()
+
+    def _draw_again(self) -> None:
+        """Send what could not be sent before."""
+        with self._changed:
             self._has_frame = self._draws
             self._changed.notify()
 
