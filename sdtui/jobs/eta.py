@@ -1,0 +1,121 @@
+"""How long jobs will take, from the measured times of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from sdtui.jobs.job import Job
+from sdtui.jobs.progress import JobProgress
+from sdtui.requests.events import Step
+from sdtui.requests.record import GenerationRecord, Stage
+from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
+
+_OWN_VALUES = ("width", "height", "num_inference_steps")
+"""What a request may leave to the model, and its time depends on."""
+
+
+class _Work(NamedTuple):
+    """What making a picture takes."""
+
+    model: str
+    width: int
+    height: int
+    steps: int
+    """Denoising steps that are computed: fewer than requested if there is an init image."""
+
+
+class _Measured(NamedTuple):
+    """Seconds for one picture."""
+
+    step: float
+    rest: float
+    """Everything but denoising, without loading the model."""
+
+
+class TimeEstimator:
+    """Estimates the time of requests from earlier runs with the same model and size."""
+
+    def __init__(self) -> None:
+        self._measured: dict[tuple[str, int, int], _Measured] = {}
+        """By model, width and height."""
+        self._own_values: dict[str, dict[str, int]] = {}
+        """By model, as far as its runs show them."""
+
+    def learn(self, record: GenerationRecord) -> None:
+        """Learn from a run. Later ones count more. One that had to change the picture's size or
+        steps, or wasn't finished, shows nothing."""
+        settings, request = record.settings, record.request
+        if settings is None or not (record.success and all(a.lossless for a in record.attempts)):
+            return
+        for name in _OWN_VALUES:
+            value = getattr(settings, name)
+            if getattr(request, name) is None and value is not None:
+                self._own_values.setdefault(request.model, {})[name] = value
+        work, denoising = self._work(request), record.timings.get(Stage.DENOISE)
+        if work is not None and denoising:
+            others = (record.timings.get(stage, 0.0) for stage in (Stage.ENCODE, Stage.DECODE))
+            count = request.num_images_per_prompt
+            self._measured[work[:3]] = _Measured(
+                denoising / count / max(1, work.steps), sum(others) / count
+            )
+
+    def _learn_step(self, request: GenerationRequest, step: Step) -> None:
+        """Learn from a step of a running job."""
+        if request.num_inference_steps is None and request.image_to_image is None:
+            own = self._own_values.setdefault(request.model, {})
+            own["num_inference_steps"] = step.total
+        work = self._work(request)
+        before = self._measured_like(request)
+        if work is not None:
+            seconds = 1 / (step.it_per_second * step.batch_size)
+            self._measured[work[:3]] = _Measured(seconds, before.rest if before else 0.0)
+
+    def _work(self, request: GenerationRequest) -> _Work | None:
+        """Return the work of one of a request's pictures; None if it depends on the model's own
+        values and these are unknown."""
+        own = self._own_values.get(request.model, {})
+        width, height, steps = (getattr(request, name) or own.get(name) for name in _OWN_VALUES)
+        if width is None or height is None or steps is None:
+            return None
+        start = request.image_to_image
+        if start is not None:
+            steps = int(steps * (DEFAULT_STRENGTH if start.strength is None else start.strength))
+        return _Work(request.model, width, height, steps)
+
+    def _measured_like(self, request: GenerationRequest) -> _Measured | None:
+        work = self._work(request)
+        return None if work is None else self._measured.get(work[:3])
+
+    def remaining_times(
+        self, jobs: Iterable[Job], running: Mapping[str, JobProgress]
+    ) -> dict[str, float | None]:
+        """Return the seconds that each unfinished job will still take, by id; None for one like
+        none that was measured. Learns from the running jobs."""
+        unfinished = [job for job in jobs if not job.state.is_over]
+        for job in unfinished:
+            if job.id in running and (step := running[job.id].step) is not None:
+                self._learn_step(job.request, step)
+        return {job.id: self._remaining(job.request, running.get(job.id)) for job in unfinished}
+
+    def _remaining(self, request: GenerationRequest, progress: JobProgress | None) -> float | None:
+        """Return the seconds that a job will still take; `progress` is None if it waits."""
+        work, measured = self._work(request), self._measured_like(request)
+        count = request.num_images_per_prompt
+        if progress is not None and progress.step is not None:
+            rest = measured.rest if measured else 0.0
+            return progress.step.remaining + (count - len(progress.saved)) * rest
+        if work is None or measured is None:
+            return None
+        return count * (work.steps * measured.step + measured.rest)
+
+
+def total_time(times: Iterable[float | None]) -> float | None:
+    """Return the sum of times in seconds; None if one of them is unknown."""
+    total = 0.0
+    for seconds in times:
+        if seconds is None:
+            return None
+        total += seconds
+    return total
