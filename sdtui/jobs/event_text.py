@@ -9,10 +9,11 @@ from sdtui.core.enums import EventLevel
 from sdtui.core.units import data_size, duration, gibibytes, step_rate
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Attempt, Downloading, Event, Loaded, Step, Truncated
+from sdtui.requests.record import Stage
 
 _STAGES = {
     "load": "loading",
-    "encode": "reading the prompt",
+    "encode": "encoding prompt",
     "denoise": "denoising",
     "decode": "decoding",
 }
@@ -50,7 +51,7 @@ def _text(event: Event) -> str:
             jobs = "1 job" if event.position == 1 else f"{event.position} jobs"
             return f"queued behind {jobs}" if event.position else ""
         case "engine_starting":
-            return "starting torch"
+            return "loading PyTorch"
         case "started":
             return f"started with seed {event.seed}"
         case "loading":
@@ -83,7 +84,7 @@ def _text(event: Event) -> str:
         case "failed":
             return f"failed: {event}"
         case "cancelled":
-            return "cancelled"
+            return cancelled_text(event.record.generation_time if event.record else None)
         case _:
             return ""
 
@@ -91,6 +92,17 @@ def _text(event: Event) -> str:
 def stage_text(stage: str) -> str:
     """Return the activity in a stage; an unknown stage is named by its id."""
     return _STAGES.get(stage, _words(stage))
+
+
+def cancelled_text(
+    seconds: float | None, stage: str | None = "", step: tuple[int, int] | None = None
+) -> str:
+    """Say where and when a job was cancelled: in which stage, at which step of how many."""
+    where = f" while {stage_text(stage)}" if stage else ""
+    if stage == Stage.DENOISE and step is not None:
+        where = f" at step {step[0]} of {step[1]}"
+    after = "" if seconds is None else f"{',' if where else ''} after {duration(seconds)}"
+    return f"cancelled{where}{after}"
 
 
 def images_text(progress: JobProgress) -> str:
@@ -114,11 +126,14 @@ def _downloading(event: Downloading) -> str:
     return f"{data_size(event.done)} of {data_size(event.total)}, {data_size(event.speed)}/s"
 
 
+def ready_text(event: Loaded) -> str:
+    """Say that a model is loaded, in a few words."""
+    return f"{event.model} ready · {duration(event.seconds)}"
+
+
 def _loaded(event: Loaded) -> str:
-    return (
-        f"{event.model} is ready on {event.device} in {event.dtype} ({event.family}, "
-        f"{_words(event.memory_mode)} memory) after {duration(event.seconds)}"
-    )
+    where = f"{event.device} {event.dtype} · {_words(event.memory_mode)} memory"
+    return f"{ready_text(event)} · {event.family} · {where}"
 
 
 def _truncated(event: Truncated) -> str:

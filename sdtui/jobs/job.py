@@ -52,6 +52,8 @@ class Job(BaseModel):
     """The name of the SdtuiError's class, as in `Failed`."""
     pictures: tuple[str, ...] = ()
     """Paths of the saved pictures."""
+    last_step: tuple[int, int] | None = None
+    """The last denoising step and their number, once the job is over."""
 
     def with_progress(self, progress: JobProgress) -> Job:
         """Return the job with the seed and the pictures of its progress."""

@@ -94,8 +94,10 @@ class QueueState:
     def finish(self, job_id: str, outcome: JobOutcome) -> list[str]:
         """Set a job's final state; return the ids of old jobs that are now forgotten."""
         self.running = {worker: each for worker, each in self.running.items() if each != job_id}
-        self.progress.pop(job_id, None)
         self.cancellations.pop(job_id)
+        progress = self.progress.pop(job_id, None)
+        if progress is not None and (step := progress.step) is not None:
+            self.replace(job_id, last_step=(step.step, step.total))
         # Move it behind those that ended before it, so that it is forgotten after them.
         self.jobs[job_id] = finished_job(self.jobs.pop(job_id), outcome)
         forgotten = [job.id for job in self.jobs.values() if job.state.is_over][:-_REMEMBERED]

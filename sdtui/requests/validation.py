@@ -17,6 +17,8 @@ from sdtui.requests.field_table import FieldTable
 _Request = TypeVar("_Request")
 _PYDANTICS_SHOULD = re.compile(r"^[A-Z][a-z]+ should")
 """As in "Input should be a multiple of 8" or "String should have at most 100 characters"."""
+_LIMITS = {"less than or equal to": "at most", "greater than or equal to": "at least"}
+"""Pydantic's words for limits → shorter ones."""
 
 
 def validate(
@@ -137,6 +139,8 @@ def explain(kind: str, message: str, value: object) -> str:
     if kind == "string_unicode":
         return "must be text (UTF-8)"
     message = _PYDANTICS_SHOULD.sub("must", text)
+    for long, short in _LIMITS.items():
+        message = message.replace(long, short)
     if kind in ("too_long", "too_short"):  # of lists, it says how many there are
         message = message.replace(" after validation", "")
         return f"{message[0].lower()}{message[1:]}"

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sdtui.core.text import one_line
-from sdtui.jobs.event_text import event_text, images_text, stage_text
+from sdtui.jobs.event_text import (
+    cancelled_text,
+    event_text,
+    images_text,
+    ready_text,
+    stage_text,
+)
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests import events
 from sdtui.tui.job_progress import LogLine, ShownProgress
@@ -33,18 +39,18 @@ def shown_progress(progress: JobProgress) -> ShownProgress:
         memory_peak=progress.memory_peak,
     )
     if progress.final is not None:
-        return _ended(shown, progress.final, len(progress.saved))
+        return _ended(shown, progress, progress.final)
     match progress.activity:
         case events.Started():
             return replace(shown, stage="starting")
         case events.EngineStarting():
-            return replace(shown, stage="starting", message="torch")
+            return replace(shown, stage="loading PyTorch")
         case events.Loading(component=component):
             return replace(shown, stage="loading", message=component)
         case events.Downloading() as event:
             return replace(shown, stage="downloading", message=_text(event))
         case events.Loaded() as event:
-            return replace(shown, message=_text(event))
+            return replace(shown, message=one_line(ready_text(event)))
         case events.StageStarted(stage=stage):
             return replace(shown, stage=stage_text(stage))
         case events.Step(it_per_second=speed, remaining=remaining):
@@ -67,14 +73,23 @@ def shown_after(before: ShownProgress, progress: JobProgress) -> ShownProgress:
     return shown if is_worth_showing else before
 
 
-def _ended(shown: ShownProgress, event: events.FinalEvent, saved: int) -> ShownProgress:
+def _ended(shown: ShownProgress, progress: JobProgress, event: events.FinalEvent) -> ShownProgress:
     found = event_text(event)
     assert found is not None
-    message = one_line(found.text)
-    if saved and not isinstance(event, events.Finished):
-        is_sentence = message.endswith((".", "?", "!"))
-        message += f"{'' if is_sentence else ' after'} {saved} of its pictures had been saved"
-    return replace(shown, outcome=found.level, message=message)
+    parts = [_cancelled(progress, event) if isinstance(event, events.Cancelled) else found.text]
+    count = len(progress.saved)
+    if count and not isinstance(event, events.Finished):
+        parts.append(f"{count} picture{'s' if count > 1 else ''} saved")
+    return replace(shown, outcome=found.level, message=one_line(" · ".join(parts)))
+
+
+def _cancelled(progress: JobProgress, event: events.Cancelled) -> str:
+    step = progress.step
+    return cancelled_text(
+        event.record.generation_time if event.record else None,
+        progress.stage,
+        (step.step, step.total) if step else None,
+    )
 
 
 def _text(event: events.Event) -> str:

@@ -1,49 +1,35 @@
-"""All details of a job as text."""
+"""All details of a job."""
 
 from __future__ import annotations
 
-from rich.text import Text
+from collections.abc import Iterator
 
 from sdtui.core import paths
-from sdtui.core.text import one_line, visible
-from sdtui.core.units import duration
+from sdtui.core.text import visible
 from sdtui.jobs import Job, JobState
+from sdtui.tui.labelled_line import LabelledLine
+from sdtui.tui.record_text import attempt_lines, request_lines
 
-_STATES = {
-    JobState.QUEUED: "waits",
-    JobState.RUNNING: "is being made",
-    JobState.CANCELLING: "is being stopped",
+STATES = {
+    JobState.QUEUED: "queued",
+    JobState.RUNNING: "generating",
+    JobState.CANCELLING: "stopping",
     JobState.DONE: "done",
     JobState.FAILED: "failed",
     JobState.CANCELLED: "cancelled",
 }
+"""A word for each state."""
 
 
-def job_details(job: Job) -> Text:
-    """Return a job's state, attempts, notices, saved files and request."""
-    text = Text()
-    _part(text, "state", _STATES[job.state])
+def job_details(job: Job) -> Iterator[LabelledLine]:
+    """Yield a job's request, state, attempts, notices and saved files."""
+    yield from request_lines(job.request.values())
+    yield LabelledLine("State", STATES[job.state])
     if job.error:
-        _part(text, "error", visible(job.error))
-    record = job.record
-    for attempt in record.attempts if record else ():
-        why = "went well"
-        if attempt.error:
-            why = f"failed while in {attempt.stage}: {attempt.error.rstrip('.')}"
-        changes = f"{attempt.changes}: " if attempt.changes else ""
-        summary = f"{changes}{why}, after {duration(attempt.seconds)}"
-        _part(text, f"attempt {attempt.number}", one_line(summary))
-    for notice in record.notices if record else ():
-        _part(text, "notice", one_line(notice))
-    for path in job.pictures:
-        _part(text, "saved", one_line(path))
-    for name, value in job.request.values().items():
-        if value not in (None, "", ()):
-            _part(text, name, visible(str(value), keep="\n"))
+        yield LabelledLine("Error", visible(job.error))
+    if job.record is not None:
+        yield from attempt_lines(job.record, job.last_step)
+        yield from (LabelledLine("Notice", visible(notice)) for notice in job.record.notices)
+    yield from (LabelledLine("Saved", visible(path)) for path in job.pictures)
     if job.state is JobState.FAILED:
-        text.append(f"\nThe log has every traceback: {paths.log_file()}\n", "dim")
-    return text
-
-
-def _part(text: Text, name: str, value: str) -> None:
-    text.append(f"{name}  ", "bold").append(f"{value}\n")
+        yield LabelledLine("Log", f"{paths.log_file()} has every traceback")

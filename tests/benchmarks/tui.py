@@ -152,7 +152,7 @@ def latency(presses: int = 150) -> tuple[list[float], list[float]]:
     with opened() as terminal:
         terminal.until("Quit")
         importing: list[float] = []
-        while "is ready on" not in terminal.text:
+        while "ready · " not in terminal.text:
             importing.append(_type(terminal, len(importing)))
         terminal.send(_CTRL_G)
         terminal.until("denoising", 60)
@@ -164,7 +164,7 @@ def latency(presses: int = 150) -> tuple[list[float], list[float]]:
 def bytes_a_second(environment: Mapping[str, str], seconds: float = 15) -> float:
     """What goes to the terminal while a picture is made."""
     with opened(environment=environment) as terminal:
-        terminal.until("is ready on", 60)
+        terminal.until("ready · ", 60)
         terminal.send(_CTRL_G)
         terminal.until("denoising", 60)
         terminal.bytes = 0
@@ -177,7 +177,7 @@ def bytes_a_second(environment: Mapping[str, str], seconds: float = 15) -> float
 def idle(seconds: float = 20) -> float:
     """The share of one core that the app takes while nothing happens, with the model loaded."""
     with opened() as terminal:
-        terminal.until("is ready on", 60)
+        terminal.until("ready · ", 60)
         terminal.watch(5)
         process = psutil.Process(terminal.process.pid)
         before = sum(process.cpu_times()[:2])

@@ -308,7 +308,7 @@ def test_values_outside_the_limits_are_reported_with_the_reason(tmp_path: Path) 
     assert found.values == {"prompt": "a cat"}
     for beginning in ("Steps", "Sampler LMS", "CFG scale", "Seed", "Width", "Height"):
         assert lost(found, beginning), beginning
-    assert "less than or equal to 150" in found.not_carried[1]
+    assert "at most 150" in found.not_carried[1]
 
 
 def test_reported_values_contain_no_escape_sequences(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_settings_hold_the_fields_of_features_by_their_unique_names() -> None:
 
 
 def test_settings_of_features_are_checked() -> None:
-    with pytest.raises(ValidationError, match="strength: must be less than or equal to 1"):
+    with pytest.raises(ValidationError, match="strength: must be at most 1"):
         settings(strength=7)
 
 

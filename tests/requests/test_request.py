@@ -52,11 +52,12 @@ def test_values_outside_the_limits_are_refused(
 ) -> None:
     assert getattr(ask(**{field: lowest}), field) == lowest
     assert getattr(ask(**{field: highest}), field) == highest
-    for outside, limit in ((lowest - step, lowest), (highest + step, highest)):
+    limits = ((lowest - step, f"least {lowest}"), (highest + step, f"most {highest}"))
+    for outside, limit in limits:
         (problem,) = problems(**{field: outside})
         assert problem.field == field
         assert problem.value == outside
-        assert f"equal to {limit}, not {outside}" in problem.message
+        assert problem.message == f"must be at {limit}, not {outside}"
 
 
 def test_strength_is_between_0_and_1() -> None:
@@ -160,19 +161,19 @@ def test_seeds_of_a_batch_wrap_around() -> None:
 @pytest.mark.parametrize(
     ("seed", "message"),
     [
-        (2**64, "must be less than or equal to 18446744073709551615, not 18446744073709551616"),
+        (2**64, "must be at most 18446744073709551615, not 18446744073709551616"),
         (
             str(2**64),
-            "must be less than or equal to 18446744073709551615, not 18446744073709551616",
+            "must be at most 18446744073709551615, not 18446744073709551616",
         ),
-        (1e20, "must be less than or equal to 18446744073709551615, not 100000000000000000000"),
+        (1e20, "must be at most 18446744073709551615, not 100000000000000000000"),
         ("9" * 5000, f"is too large a number: {'9' * 57}..."),
         (float("inf"), "must be a finite number, not inf"),
         ("0x10", "must be a whole number, not 0x10"),
         ("random", "must be a whole number, not random"),
         ("", 'must be a whole number, not ""'),
         ("  ", 'must be a whole number, not "  "'),
-        (-2, "must be greater than or equal to 0, not -2"),
+        (-2, "must be at least 0, not -2"),
     ],
 )
 def test_wrong_seed_is_named(seed: Any, message: str) -> None:
@@ -252,7 +253,7 @@ def test_fields_of_sections_are_taken_by_their_flat_names_too() -> None:
 
 def test_wrong_values_in_sections_have_the_same_names() -> None:
     (problem,) = problems(image_to_image={"image": "a.png", "strength": 2})
-    assert str(problem) == "strength: must be less than or equal to 1, not 2"
+    assert str(problem) == "strength: must be at most 1, not 2"
     (problem,) = problems(image_to_image={"image": "a.png", "no": 2})
     assert str(problem) == "image_to_image.no: is not a field of a request"
     (problem,) = problems(image_to_image={"strength": 0.5})

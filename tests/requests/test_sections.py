@@ -72,8 +72,8 @@ def test_wrong_values_in_a_list_are_named_by_their_place() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         ask(styles=["ink", {"name": "oil", "weight": 3}], mask_blur=-1)
     assert [str(each) for each in caught.value.problems] == [
-        "styles.1.weight: must be less than or equal to 2, not 3",
-        "mask_blur: must be greater than or equal to 0, not -1",
+        "styles.1.weight: must be at most 2, not 3",
+        "mask_blur: must be at least 0, not -1",
     ]
 
 

@@ -71,4 +71,4 @@ def test_wrong_layer_is_refused_under_the_name_of_the_api(
 ) -> None:
     refused = ask.post(path, json={"prompt": "x", **body})
     assert refused.status_code in (400, 422)
-    assert f"{name}: must be less than or equal to 12" in refused.text
+    assert f"{name}: must be at most 12" in refused.text

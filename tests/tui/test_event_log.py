@@ -68,7 +68,7 @@ def test_stopping_message_stays_until_the_job_ends() -> None:
 def test_outcome_has_the_number_of_saved_pictures() -> None:
     saved = (Started(seed=1, num_images=3), Saved(image_index=0, seed=1, path="/a.png"))
     shown = shown_progress(progress_of(*saved, Failed(error="no", hint="")))
-    assert shown.message == "failed: no. 1 of its pictures had been saved"
+    assert shown.message == "failed: no. · 1 picture saved"
 
 
 @pytest.mark.parametrize(

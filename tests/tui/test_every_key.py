@@ -13,6 +13,7 @@ from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.pixel_view import PixelView
+from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.screens.dialogs import (
     AskScreen,
     ConfirmScreen,
@@ -136,7 +137,8 @@ async def at_metadata(harness: AppHarness) -> None:
 
 
 async def at_viewer(harness: AppHarness) -> None:
-    harness.app.push_screen(TextScreen("something", harness.app.main.top_bar.render()))
+    lines = [LabelledLine("", f"line {number}") for number in range(100)]
+    harness.app.push_screen(TextScreen("something", lines, harness.app.copy))
 
 
 async def pictures_are_read(harness: AppHarness) -> None:
@@ -208,6 +210,7 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "metadata": at_metadata,
     "list": at_history,
     "viewer": at_viewer,
+    "text": at_viewer,
     "picture": at_picture,
     "compare": at_compare,
     "help": at_help,

@@ -199,7 +199,7 @@ async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(
         await harness.until(lambda: harness.progress.message == "cancelled")
         engine.hold.clear()
         harness.queue.load("small")
-        await harness.until(lambda: "small is ready" in harness.progress.message)
+        await harness.until(lambda: "small ready" in harness.progress.message)
         assert "big" not in engine.loaded
         assert engine.loaded[-1] == "small"
         assert "small" in harness.app.main.top_bar.model

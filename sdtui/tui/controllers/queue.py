@@ -141,7 +141,7 @@ class QueueController:
         from sdtui.tui.job_details import job_details
         from sdtui.tui.screens.dialogs import TextScreen
 
-        self._context.push_screen(TextScreen(one_line(job.request.prompt), job_details(job)))
+        self._context.push_screen(TextScreen("Job", job_details(job), self._context.copy))
 
     def show_full_screen(self) -> None:
         """Show the current picture on the whole screen, also while one forms."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import ClassVar, TypeVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.textual_internals import SteadyScreen
+from sdtui.tui.widgets.labelled_lines import LabelledLines
 from sdtui.tui.widgets.line_input import LineInput
 
 Answer = TypeVar("Answer")
@@ -100,21 +102,38 @@ class AskScreen(Dialog[str | None]):
 
 
 class TextScreen(Dialog[None]):
-    """Shows a text that scrolls."""
+    """Shows lines that scroll and can be copied."""
 
     CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings_in("viewer")
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("text")]
 
-    def __init__(self, title: str, text: Text) -> None:
+    def __init__(
+        self,
+        title: str,
+        lines: Iterable[LabelledLine],
+        copy: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """`copy` copies a text; its second argument describes the text. None means that the text
+        can't be copied."""
         super().__init__()
-        self._title = title
-        self._text = text
+        self._title = one_line(title)
+        self._lines = tuple(lines)
+        self._copy = copy
+        self.view = LabelledLines()
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog") as box:
-            box.border_title = Content(one_line(self._title))
-            box.border_subtitle = "esc"
-            yield Static(self._text)
+        with Vertical(classes="dialog -text") as box:
+            box.border_title = Content(self._title)
+            box.border_subtitle = "y copy · esc" if self._copy else "esc"
+            yield self.view
+
+    def on_mount(self) -> None:
+        self.view.show_lines(self._lines)
+        self.view.focus()
+
+    def action_copy(self) -> None:
+        if self._copy is not None:
+            self._copy(self.view.text, self._title)
 
     def action_close(self) -> None:
         self.answer(None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
 
 from sdtui.tui.actions import ACTIONS, GLOBAL
 from sdtui.tui.bindings import bindings_in, bindings_that_work
+from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.screens.dialogs import TextScreen
 
 
@@ -21,13 +21,11 @@ class HelpScreen(TextScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("help")
 
     def __init__(self, title: str, about: str, keys: Sequence[tuple[str, str]]) -> None:
-        text = Text(f"{about}\n\n" if about else "")
-        width = max((len(key) for key, _ in keys), default=0)
-        for key, help_text in keys:
-            text.append(f"{key:>{width}}  ", "bold").append(f"{help_text}\n")
-        super().__init__(title, text)
+        explanation = (LabelledLine("", about), LabelledLine("", "")) if about else ()
+        super().__init__(title, (*explanation, *(LabelledLine(key, text) for key, text in keys)))
 
     def on_mount(self) -> None:
+        super().on_mount()
         keys = [
             self.app.get_key_display(active.binding)
             for active in self.active_bindings.values()

@@ -7,7 +7,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -30,6 +29,7 @@ from sdtui.tui.controllers.queue import QueueController
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress
 from sdtui.tui.images.welcome import welcome
 from sdtui.tui.job_progress import LogLine
+from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.messages import (
     HistoryRead,
     ModelKnown,
@@ -305,10 +305,6 @@ class MainScreen(SteadyScreen[None]):
     def _queue_action(self, event: QueuePane.ActionRequested) -> None:
         self.queue.perform(event.action, event.job)
 
-    @on(LogPane.Copy)
-    def _copy_log(self) -> None:
-        self.context.copy(self.panes.log.text, "The log")
-
     @on(LogPane.Save)
     def _save_log(self) -> None:
         file = paths.state_folder() / f"log-{time.strftime('%Y%m%d-%H%M%S')}.txt"
@@ -327,7 +323,9 @@ class MainScreen(SteadyScreen[None]):
     def _value_opened(self, event: ValueOpened) -> None:
         from sdtui.tui.screens.dialogs import TextScreen
 
-        self.app.push_screen(TextScreen("Metadata", Text(event.value)))
+        self.app.push_screen(
+            TextScreen("Metadata", [LabelledLine("", event.value)], self.context.copy)
+        )
 
     # Messages from other threads
 

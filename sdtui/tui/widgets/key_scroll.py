@@ -1,4 +1,4 @@
-"""A scroll container with the keys of lists."""
+"""Scrolling with the keys of lists."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
+from textual.widget import Widget
 
 from sdtui.tui.bindings import bindings_in
 
 
-class KeyScroll(VerticalScroll, can_focus=True, inherit_bindings=False):
-    """A vertical scroll with the keys of the lists in place of Textual's, and without animation:
-    over SSH every frame of it would be sent."""
+class ListKeys(Widget):
+    """The keys of the lists, and scrolling by them without animation: over SSH every frame of it
+    would be sent."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")
 
@@ -33,3 +34,9 @@ class KeyScroll(VerticalScroll, can_focus=True, inherit_bindings=False):
 
     def action_last(self) -> None:
         self.scroll_end(animate=False)
+
+
+class KeyScroll(ListKeys, VerticalScroll, can_focus=True, inherit_bindings=False):
+    """A vertical scroll with the keys of the lists in place of Textual's."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")

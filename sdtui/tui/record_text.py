@@ -1,0 +1,133 @@
+"""Requests and records as lines to read: the form's labels, without what is off or default."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sdtui.core.text import visible
+from sdtui.core.units import duration
+from sdtui.jobs.event_text import cancelled_text, stage_text
+from sdtui.requests.record import AttemptRecord, GenerationRecord, ModelRecord, Stage
+from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.tui.labelled_line import LabelledLine
+
+_SHOWN_APART = ("prompt", "negative_prompt", "width", "height", "model")
+_HASH_CHARACTERS = 10
+"""As A1111 shortens hashes."""
+_SHORTEST = 0.05
+"""Seconds; stages that took less are left out."""
+
+
+def request_lines(values: Mapping[str, Any]) -> Iterator[LabelledLine]:
+    """Yield the flat values of a request that are set and not the default: its prompts, model and
+    size first, then the others in the order of the form. As in the window, "−" stands before the
+    negative prompt."""
+    yield LabelledLine("", visible(values["prompt"]))
+    if negative := values["negative_prompt"]:
+        yield LabelledLine("", visible(f"− {negative}"))
+    yield LabelledLine("", "")
+    if model := values["model"]:
+        yield LabelledLine(_label("model"), visible(model))
+    width, height = values["width"], values["height"]
+    if width or height:
+        yield LabelledLine("Size", f"{width or 'auto'}×{height or 'auto'}")
+    for name, field in REQUEST_FIELDS.items():
+        value = values[name]
+        if name not in _SHOWN_APART and value not in (None, "", (), field.default):
+            yield LabelledLine(_label(name), _value(value))
+
+
+def record_lines(record: GenerationRecord) -> Iterator[LabelledLine]:
+    """Yield everything that a record says of a picture and that isn't off, empty or default."""
+    yield from request_lines({**record.values(), "model": ""})
+    if record.model is not None:
+        yield LabelledLine(_label("model"), _model(record.model))
+    settings = record.settings
+    if settings is not None and settings.speedups:
+        yield LabelledLine("Speed-ups", ", ".join(settings.speedups))
+    if machine := _machine(record):
+        yield LabelledLine("Machine", machine)
+    yield LabelledLine("Made", f"{record.timestamp.astimezone():%Y-%m-%d %H:%M:%S}")
+    if time := _time(record):
+        yield LabelledLine("Time", time)
+    yield from attempt_lines(record)
+    for cut in record.truncations:
+        yield LabelledLine("Cut off", visible(f"{_label(cut.field)}: {cut.cut}"))
+    for notice in record.notices:
+        yield LabelledLine("Notice", visible(notice))
+
+
+def attempt_lines(
+    record: GenerationRecord, last_step: tuple[int, int] | None = None
+) -> Iterator[LabelledLine]:
+    """Yield what was tried, if more than one attempt was needed or the last one didn't succeed.
+    `last_step` is the last denoising step and their number."""
+    attempts = record.attempts
+    if len(attempts) == 1 and attempts[0].error is None:
+        return
+    for attempt in attempts:
+        is_last = attempt is attempts[-1]
+        outcome = f"done, {duration(attempt.seconds)}"
+        if record.cancelled and is_last:
+            outcome = cancelled_text(attempt.seconds, attempt.stage, last_step)
+        elif attempt.error is not None:
+            outcome = f"{_failure(attempt, is_last=is_last)}, after {duration(attempt.seconds)}"
+        way = attempt.changes or ("as requested" if len(attempts) > 1 else "")
+        lossy = "" if attempt.lossless else " (changes the picture)"
+        text = f"{way}{lossy}: {outcome}" if way else outcome
+        yield LabelledLine(
+            f"Attempt {attempt.number}" if len(attempts) > 1 else "Outcome", visible(text)
+        )
+
+
+def _failure(attempt: AttemptRecord, *, is_last: bool) -> str:
+    stage = stage_text(attempt.stage) if attempt.stage else ""
+    if not is_last:  # only when memory runs out is there another attempt
+        return f"out of memory while {stage}"
+    return f"failed while {stage}: {(attempt.error or '').rstrip('.')}"
+
+
+def _label(name: str) -> str:
+    spec = REQUEST_FIELDS[name].spec
+    return spec.form_label or spec.label
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return visible(text if isinstance(value, Path) else text.replace("_", " "))
+
+
+def _model(model: ModelRecord) -> str:
+    parts = [model.name, model.family, (model.hash or "")[:_HASH_CHARACTERS]]
+    if model.source != model.name:
+        parts.append(model.source)
+    return visible(" · ".join(part for part in parts if part))
+
+
+def _machine(record: GenerationRecord) -> str:
+    mode = record.memory_mode
+    parts = [record.device, record.dtype or "", f"{mode} memory".replace("_", " ") if mode else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def _time(record: GenerationRecord) -> str:
+    """Return the seconds of a run, of its stages and of loading, and its speed."""
+    parts = [] if record.generation_time is None else [duration(record.generation_time)]
+    parts += [
+        f"{stage_text(stage)} {duration(seconds)}"
+        for stage, seconds in record.timings.items()
+        if stage != Stage.LOAD and seconds >= _SHORTEST
+    ]
+    if loading := sum(record.load_timings.values()):
+        parts.append(f"loading {duration(loading)}")
+    return " · ".join(parts)
+
+
+def as_json(record: GenerationRecord) -> str:
+    """Return a record as indented JSON."""
+    return json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False)
