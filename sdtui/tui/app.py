@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
@@ -22,6 +22,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from sdtui.core import paths
+from sdtui.core.enums import EventLevel
 from sdtui.core.files import write_atomic
 from sdtui.core.text import visible
 from sdtui.docs import TOPICS
@@ -58,6 +59,13 @@ _GRACE_SECONDS = 0.8
 """Time that the running step has to end when the user quits."""
 _SAVE_INTERVAL = 2.0
 """Seconds; a killed process loses at most this much of the form."""
+_ERROR_SECONDS = 12
+_LEVELS: Mapping[SeverityLevel, EventLevel] = {
+    "information": EventLevel.INFO,
+    "warning": EventLevel.WARNING,
+    "error": EventLevel.ERROR,
+}
+"""The level of a message in the log."""
 _NOT_IN_THE_PALETTE = ("app.command_palette", "reading.help")
 """Actions that make no sense there or are listed by Textual."""
 
@@ -315,15 +323,25 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Show a notification. `markup` is ignored: messages hold paths, prompts and errors, which
-        must not be read as markup, and Textual's widgets always pass True."""
+        """Show a notification, and add it to the log. `markup` is ignored: messages hold paths,
+        prompts and errors, which must not be read as markup, and Textual's widgets always pass
+        True."""
+        self.main.panes.log.add_message(_LEVELS[severity], message)
+        self._show_message(message, title, severity, timeout)
+
+    def _show_message(
+        self, message: str, title: str, severity: SeverityLevel, timeout: float | None
+    ) -> None:
         super().notify(
             visible(message), title=title, severity=severity, timeout=timeout, markup=False
         )
 
-    def show_error(self, error: SdtuiError) -> None:
-        """Show an error and its hint long enough to be read; the log has it too."""
-        self.notify(str(error), severity="error", timeout=12)
+    def show_error(self, error: SdtuiError, *, is_logged: bool = False) -> None:
+        """Show an error and its hint long enough to be read. `is_logged` is True if the log has it
+        already."""
+        if not is_logged:
+            self.main.panes.log.add_message(EventLevel.ERROR, str(error))
+        self._show_message(str(error), "", "error", _ERROR_SECONDS)
 
     def copy(self, text: str, name: str) -> None:
         """Copy a text with OSC 52 and to a file, since terminals don't confirm that they accepted

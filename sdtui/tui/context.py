@@ -55,11 +55,12 @@ class AppContext(Protocol):
         severity: SeverityLevel = "information",
         timeout: float | None = None,
     ) -> None:
-        """Show a notification. `message` is never read as markup."""
+        """Show a notification, and add it to the log. `message` is never read as markup."""
         ...
 
-    def show_error(self, error: SdtuiError) -> None:
-        """Show an error and its hint as a notification."""
+    def show_error(self, error: SdtuiError, *, is_logged: bool = False) -> None:
+        """Show an error and its hint as a notification. `is_logged` is True if the log has it
+        already."""
         ...
 
     def push_screen(

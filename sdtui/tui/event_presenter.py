@@ -12,6 +12,7 @@ from textual.screen import Screen
 
 from sdtui.core.errors import SdtuiError
 from sdtui.jobs import JobPicture
+from sdtui.jobs.eta import TimeEstimator, total_time
 from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.requests import events
 from sdtui.requests.events import JobEvent
@@ -73,6 +74,7 @@ class EventPresenter:
         self._is_saving = False
         self._save_again = False
         self._open_jobs: dict[str, JobProgress] = {}
+        self._estimator = TimeEstimator()
         self.progress = ShownProgress()
         self.unsubscribe = self._queue.subscribe(self._mailbox.put)
 
@@ -138,8 +140,10 @@ class EventPresenter:
     def _show_in_queue(self, arrived: Iterable[JobEvent]) -> None:
         if any(isinstance(each.event, _QUEUE_EVENTS) for each in arrived):
             self.show_queue()
-        running = [each for each in self._open_jobs.values() if each.is_running]
-        self._panes.queue.show_places({each.job: shown_progress(each).place for each in running})
+        running = {job: each for job, each in self._open_jobs.items() if each.is_running}
+        places = {job: shown_progress(each).place for job, each in running.items()}
+        times = self._estimator.remaining_times(self._queue.jobs(), running)
+        self._panes.queue.show_progress(places, times, total_time(times.values()))
 
     def _follow(self, envelope: JobEvent) -> None:
         before, panes = self.progress, self._panes
@@ -159,9 +163,10 @@ class EventPresenter:
                 precision, memory = _SHORT.get(dtype, dtype), mode.replace("_", " ")
                 self._top_bar.model = f"{model} · {device} {precision} · {memory} memory"
             case events.Finished(record=record):
+                self._estimator.learn(record)
                 self._show_lossy_changes(record)
             case events.Failed(error=error, hint=hint):
-                self._context.show_error(SdtuiError(error, hint))
+                self._context.show_error(SdtuiError(error, hint), is_logged=True)
 
     def _show_lossy_changes(self, record: GenerationRecord) -> None:
         lossy = [each.changes for each in record.attempts if not each.lossless]

@@ -17,7 +17,7 @@ LINES = 100
 async def test_keys_move_the_cursor(harness: AppHarness) -> None:
     async with running(harness):
         log = harness.panes.log
-        await harness.until(lambda: "is ready" in log.text)
+        await harness.until(lambda: "ready ·" in log.text)
         log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(LINES)])
         log.list.focus()
         await harness.press("g")
@@ -36,7 +36,7 @@ async def test_one_line_more_does_not_lay_out_the_window(harness: AppHarness) ->
     async with running(harness):
         log = harness.panes.log
         layouts: list[object] = []
-        await harness.until(lambda: "is ready" in log.text)
+        await harness.until(lambda: "ready ·" in log.text)
         log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(LINES)])
         await harness.settled()
         log.add([LogLine(0.0, EventLevel.INFO, "with the scrollbar the lines are shorter")])
@@ -82,9 +82,9 @@ async def test_every_list_has_them(harness: AppHarness) -> None:
 async def test_an_empty_log_is_neither_copied_nor_saved(harness: AppHarness, key: str) -> None:
     async with running(harness):
         log = harness.panes.log
-        await harness.until(lambda: "is ready" in log.text)  # what is logged at the start
+        await harness.until(lambda: "ready ·" in log.text)  # what is logged at the start
         log.lines.clear()
         log.list.show_items([])
         log.list.focus()
         await harness.press(key)
-        assert harness.notifications() == ["The log shows nothing yet."]
+        assert harness.notifications() == ["The log is empty."]

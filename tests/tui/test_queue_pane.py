@@ -37,7 +37,7 @@ async def three_jobs(harness: AppHarness) -> None:
 async def test_reorder_remove_and_pause(harness: AppHarness) -> None:
     async with running(harness):
         await three_jobs(harness)
-        assert "3" in str(harness.panes.queue.border_title)
+        assert "2 queued" in harness.screen_text()
         await harness.press("J")
         assert waiting(harness) == ["third", "second"]
         await harness.press("K")
@@ -46,12 +46,48 @@ async def test_reorder_remove_and_pause(harness: AppHarness) -> None:
         assert waiting(harness) == ["third"]
         await harness.press("p")
         assert harness.queue.is_paused
-        assert "paused" in str(harness.panes.queue.border_title)
+        assert "1 queued · paused" in harness.screen_text()
         await harness.press("p")
         assert not harness.queue.is_paused
         harness.generator.hold.clear()
         await harness.until(lambda: all(job.state.is_over for job in harness.queue.jobs()))
         assert [request.prompt for request in harness.generator.requests] == ["first", "third"]
+
+
+async def test_rows_show_what_is_special_and_how_long_it_takes(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.generator.hold_at_picture = 0
+        own = {"width": "64", "height": "64", "num_inference_steps": "10"}
+        await harness.generate("a tiger", **own)
+        await harness.until(lambda: harness.progress.stage == "decoding")
+        await harness.generate("a cat", num_images_per_prompt="8")
+        await harness.generate("a dog", num_images_per_prompt="1", width="128")
+        queue = harness.panes.queue.list
+        await harness.until(lambda: len(queue.times) == 3)
+        running_, eight, other = (queue.item_text(job, 60).plain for job in harness.queue.jobs())
+        assert running_.startswith("▶ a tiger")
+        assert eight.startswith("○ a cat")
+        assert eight.endswith("  ×8 · 64×64  ~8 s")
+        assert other.endswith("  128×64"), "no time: nothing of this size was measured"
+        assert "2 queued" in harness.screen_text()
+        assert "2 queued ·" not in harness.screen_text()
+        harness.generator.hold_at_picture = None
+
+
+async def test_times_of_all_are_summed(harness: AppHarness) -> None:
+    async with running(harness):
+        await three_jobs(harness)
+        harness.panes.queue.show_progress({}, {"a": 60.0, "b": 10.0}, 70.0)
+        await harness.settled()
+        assert "2 queued · ~1:10" in harness.screen_text()
+        harness.generator.hold.clear()
+
+
+async def test_empty_queue_says_what_will_appear(harness: AppHarness) -> None:
+    async with running(harness):
+        queue = harness.panes.queue.list
+        lines = [queue.render_line(y).text.strip() for y in range(queue.size.height)]
+        assert "A picture that you generate appears here" in " ".join(lines)
 
 
 async def test_taking_a_waiting_job_out_leaves_the_running_one(harness: AppHarness) -> None:
@@ -81,7 +117,7 @@ async def test_stop_after_says_how_many_were_made(harness: AppHarness) -> None:
         assert harness.progress.stopping == "stops after this picture"
         harness.generator.hold.clear()
         await harness.finished()
-        assert harness.progress.message == "cancelled after 1 of its pictures had been saved"
+        assert harness.progress.message == "cancelled while decoding, after 0.5 s · 1 picture saved"
         assert harness.panes.stage.picture is not None
         assert len(harness.queue.jobs()[0].pictures) == 1
         assert "finished" not in harness.panes.log.text

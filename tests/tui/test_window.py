@@ -11,6 +11,7 @@ from textual.message import Message
 
 from sdtui.core import paths
 from sdtui.core.enums import EventLevel
+from sdtui.core.errors import GenerationError, SdtuiError
 from sdtui.tui.job_progress import LogLine
 from sdtui.tui.messages import PartsImported
 from sdtui.tui.panes.pane import Pane
@@ -130,14 +131,14 @@ async def test_the_palette_has_the_actions_of_every_pane(harness: AppHarness) ->
             each.title: each.callback for each in harness.app.get_system_commands(harness.app.main)
         }
         assert "Generate · Queue a picture as the form says" in commands
-        (title,) = [each for each in commands if each.startswith("Log: Filter · Leave out steps")]
+        (title,) = [each for each in commands if each.startswith("Log: Filter · Show warnings")]
         found = commands[title]()
         assert isinstance(found, Awaitable)
         await found
         await harness.settled()
         log = harness.panes.log
         assert log.list.has_focus
-        assert "without steps" in str(log.border_title)
+        assert "Warnings and errors" in harness.screen_text()
 
 
 async def test_the_palette_finds_actions_by_name(harness: AppHarness) -> None:
@@ -214,19 +215,53 @@ async def test_the_log_is_filtered_saved_and_copied(harness: AppHarness) -> None
         await harness.finished()
         log = harness.panes.log
         log.list.focus()
-        assert "step" in log.text
-        await harness.press("f")
         assert "step" not in log.text
         assert "finished" in log.text
-        await harness.press("s", "y")
+        before = log.text
+        await harness.press("s")
         (saved,) = paths.state_folder().glob("log-*.txt")
-        assert saved.read_text() == log.text
-        assert (paths.state_folder() / "copied.txt").read_text() == log.text
-        assert harness.app.clipboard == log.text
+        assert saved.read_text() == before
+        before = log.text
+        assert "The log is in" in before
+        await harness.press("y")
+        assert (paths.state_folder() / "copied.txt").read_text() == before
+        assert harness.app.clipboard == before
         await harness.press("f", "f")
         assert log.text == ""
         await harness.press("f")
         assert "step" in log.text
+
+
+async def test_messages_can_be_read_in_the_log(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.app.notify("Something [odd]", severity="warning")
+        harness.app.show_error(SdtuiError("it failed", "Do it again"))
+        lines = [(line.level, line.text) for line in harness.panes.log.lines][-2:]
+        assert lines == [
+            (EventLevel.WARNING, "Something [odd]"),
+            (EventLevel.ERROR, "it failed. Do it again."),
+        ]
+
+
+async def test_error_of_a_job_is_in_the_log_once(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.generator.failure = GenerationError("no", "yes", stage="decode")
+        await harness.generate()
+        await harness.finished()
+        assert harness.panes.log.text.count("no. yes.") == 1
+
+
+async def test_enter_shows_a_line_of_the_log_whole(harness: AppHarness) -> None:
+    async with running(harness):
+        whole = "a long line " * 30 + "with an end"
+        harness.panes.log.add([LogLine(0.0, EventLevel.INFO, whole)])
+        harness.panes.log.list.focus()
+        await harness.press("G", "enter")
+        assert "with an end" in harness.screen_text()
+        await harness.press("y")
+        assert harness.app.clipboard == f"{whole}\n"
+        await harness.press("escape")
+        assert harness.at_main
 
 
 async def test_a_full_disk_takes_neither_log_nor_copy(
@@ -291,7 +326,7 @@ async def test_a_problem_is_as_high_as_its_text(harness: AppHarness) -> None:
         assert problems == {
             "↑ Steps: must be a whole number, not .1": 1,
             "↑ CFG scale: must be a number, not x": 1,
-            "↑ must be greater than or equal to 0, not -5000000000": 2,
+            "↑ must be at least 0, not -5000000000": 2,
         }
         below = sorted(harness.app.main.query(".problem"), key=lambda said: said.region.y)
         assert [str(said.render()) for said in below] == list(problems)

@@ -45,7 +45,7 @@ class Panes:
         self.recipe = ParametersPane(id="recipe")
         self.queue = QueuePane(id="queue")
         self.info = MetadataPane("info", context.picture_loader)
-        self.log = LogPane(id="log")
+        self.log = LogPane("log", context.copy)
         self.progress = ProgressPane(id="progress")
         self.memory = MemoryPane(id="memory")
 

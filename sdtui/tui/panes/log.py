@@ -1,36 +1,42 @@
-"""The log: steps, attempts, warnings and errors, newest at the bottom."""
+"""The log: what happened, attempts, warnings, errors and messages, newest at the bottom."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import BindingType
+from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
+from textual.widgets import Static
 
 from sdtui.core.enums import EventLevel
+from sdtui.core.text import end_of, one_line, visible
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.job_progress import LogLine
+from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.styles import ThemeColour, theme_style
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 _MAX_LINES = 2000
 _FILTERS = (
-    ("", EventLevel.DETAIL),
-    ("· without steps", EventLevel.INFO),
-    ("· warnings", EventLevel.WARNING),
-    ("· errors", EventLevel.ERROR),
+    ("", EventLevel.INFO),
+    ("Warnings and errors", EventLevel.WARNING),
+    ("Errors", EventLevel.ERROR),
+    ("Everything, also each step", EventLevel.DETAIL),
 )
-_COLOURS: dict[EventLevel, ThemeColour] = {
-    EventLevel.DETAIL: "muted",
-    EventLevel.INFO: "plain",
-    EventLevel.SUCCESS: "success",
-    EventLevel.WARNING: "warning",
-    EventLevel.ERROR: "error",
+"""What is shown, and its least level. The first is the usual one."""
+_SIGNS: dict[EventLevel, tuple[str, ThemeColour]] = {
+    EventLevel.DETAIL: ("  ", "muted"),
+    EventLevel.INFO: ("  ", "plain"),
+    EventLevel.SUCCESS: ("✓ ", "success"),
+    EventLevel.WARNING: ("! ", "warning"),
+    EventLevel.ERROR: ("✗ ", "error"),
 }
 
 
@@ -39,9 +45,18 @@ class LogLines(VirtualList[LogLine]):
 
     marks_cursor_without_focus = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.empty = "What happens is written here: pictures, warnings, errors and messages."
+
     def item_text(self, item: LogLine, width: int) -> Text:
-        style = theme_style(self.app, _COLOURS[item.level])
-        return self.faint(f"{item.clock}  ").append(item.text, style)
+        sign, colour = _SIGNS[item.level]
+        style = theme_style(self.app, colour)
+        line = self.faint(f"{item.clock}  ").append(sign, style)
+        text, columns = one_line(item.text), width - line.cell_len
+        if len(text) > columns:  # of a long path the end says more
+            text = " ".join(end_of(word, max(10, columns // 2)) for word in text.split(" "))
+        return line.append(text, style)
 
     def show_items(self, items: Sequence[LogLine]) -> None:
         """Show these lines. The cursor stays at the end if it was there."""
@@ -58,30 +73,36 @@ class LogPane(Pane):
 
     TITLE = "Log"
     ABOUT = (
-        "What happened: steps, attempts after running out of memory, warnings and errors. It "
-        "follows the end while the cursor is there. Enter shows a long line whole."
+        "What happened: pictures, attempts after running out of memory, warnings, errors and the "
+        "messages of the last line. It follows the end while the cursor is there. Enter shows a "
+        "line whole; f shows only warnings, or every step."
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("log")
-
-    class Copy(Message):
-        """The user wants to copy the log."""
 
     class Save(Message):
         """The user wants to save the log."""
 
-    def __init__(self, id: str) -> None:
+    def __init__(self, id: str, copy: Callable[[str, str], None]) -> None:
+        """`copy` copies a text; its second argument describes the text."""
         super().__init__(id=id)
+        self.heading = Static(classes="pane--heading")
         self.list = LogLines()
         self.lines: deque[LogLine] = deque(maxlen=_MAX_LINES)
         self._filter = 0
+        self._copy = copy
 
     def contents(self) -> Sequence[Widget]:
-        return (self.list,)
+        self.heading.display = False
+        return self.heading, self.list
 
     def add(self, lines: list[LogLine]) -> None:
         if lines:
             self.lines.extend(lines)
             self._show()
+
+    def add_message(self, level: EventLevel, text: str) -> None:
+        """Add a message of the app, now."""
+        self.add([LogLine(time.time(), level, text)])
 
     @property
     def text(self) -> str:
@@ -89,28 +110,34 @@ class LogPane(Pane):
         return "".join(f"{line.clock}  {line.text}\n" for line in self.list.items)
 
     def _show(self) -> None:
-        name, least = _FILTERS[self._filter]
+        least = _FILTERS[self._filter][1]
         self.list.show_items([line for line in self.lines if line.level >= least])
-        self.set_count(name)
 
     def action_filter(self) -> None:
         self._filter = (self._filter + 1) % len(_FILTERS)
+        name = _FILTERS[self._filter][0]
+        self.heading.update(Content(name))
+        self.heading.display = bool(name)
         self._show()
 
     def action_copy(self) -> None:
-        self._post_if_any(self.Copy())
+        if self._has_lines():
+            self._copy(self.text, "The log")
 
     def action_save(self) -> None:
-        self._post_if_any(self.Save())
+        if self._has_lines():
+            self.post_message(self.Save())
 
-    def _post_if_any(self, message: Message) -> None:
+    def _has_lines(self) -> bool:
         if self.list.items:
-            self.post_message(message)
-        else:
-            self.notify("The log shows nothing yet.", timeout=3)
+            return True
+        self.notify("The log is empty.", timeout=3)
+        return False
 
     def action_details(self) -> None:
+        from sdtui.tui.screens.dialogs import TextScreen
+
         line = self.list.selected
         if line is not None:
-            title = "Error" if line.level is EventLevel.ERROR else line.clock
-            self.notify(line.text, title=title, timeout=15)
+            whole = [LabelledLine("", visible(line.text))]
+            self.app.push_screen(TextScreen(line.clock, whole, self._copy))

@@ -19,6 +19,7 @@ class Pane(Vertical, RefreshWhenVisible):
 
     TITLE: ClassVar[str] = ""
     ABOUT: ClassVar[str] = ""
+    DEFAULT_CSS = ".pane--heading { width: 100%; height: 1; padding: 0 1; color: $text-muted; }"
 
     class CountChanged(Message):
         """The number behind the title changed."""

@@ -1,4 +1,4 @@
-"""The queue: running, waiting and finished jobs."""
+"""The queue: running, queued and finished jobs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
 from textual.binding import BindingType
+from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
+from textual.widgets import Static
 
 from sdtui.core.enums import JobState
 from sdtui.core.text import one_line
+from sdtui.core.units import clock_duration
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.messages import message
 from sdtui.tui.panes.pane import Pane
@@ -25,8 +28,8 @@ RequestedAction = Literal[
     "earlier", "later", "remove", "pause", "stop_after", "reuse", "details", "save_again"
 ]
 
-_MARKS: dict[JobState, tuple[str, ThemeColour]] = {
-    JobState.QUEUED: ("  ", "plain"),
+_SIGNS: dict[JobState, tuple[str, ThemeColour]] = {
+    JobState.QUEUED: ("○ ", "muted"),
     JobState.RUNNING: ("▶ ", "accent"),
     JobState.CANCELLING: ("◌ ", "warning"),
     JobState.DONE: ("✓ ", "success"),
@@ -34,39 +37,69 @@ _MARKS: dict[JobState, tuple[str, ThemeColour]] = {
     JobState.CANCELLED: ("■ ", "warning"),
 }
 _WORDS = {
-    JobState.QUEUED: "waits",
     JobState.CANCELLING: "stopping",
     JobState.FAILED: "failed",
     JobState.CANCELLED: "cancelled",
 }
+_EMPTY = (
+    "The queue is empty. A picture that you generate appears here; while it is being made, more "
+    "can be queued."
+)
+_LEAST_PROMPT = 12
+"""Columns of a prompt; what is special about its job is left out if it would get fewer."""
 
 
 class QueueLines(VirtualList["Job"]):
-    """One job a line."""
+    """One job a line: state, prompt, what is special, progress and the time that it will take."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.empty = "Nothing waits."
+        self.empty = _EMPTY
         self.places: Mapping[str, str] = {}
+        """The progress of running jobs, by id."""
+        self.times: Mapping[str, float | None] = {}
+        """Seconds that unfinished jobs will take, by id."""
 
     def item_text(self, item: Job, width: int) -> Text:
-        """Return the job's mark and prompt, and its progress right-aligned."""
-        mark, colour = _MARKS[item.state]
-        right = self.state(item)
-        prompt_style = theme_style(self.app, "muted" if item.state.is_over else "plain")
-        left = Text().append(mark, theme_style(self.app, colour))
-        left.append(one_line(item.request.prompt), prompt_style)
-        left.truncate(max(1, width - len(right) - 1), overflow="ellipsis", pad=True)
-        return left.append(f" {right}", theme_style(self.app, "muted"))
+        sign, colour = _SIGNS[item.state]
+        muted = theme_style(self.app, "muted")
+        special, right = self._special(item), self.state(item)
+        if width - len(sign) - len(special) - len(right) - 4 < _LEAST_PROMPT:
+            special = ""
+        end = Text().append(f"  {special}" if special else "", muted)
+        end.append(f"  {right}" if right else "", muted)
+        line = Text().append(sign, theme_style(self.app, colour))
+        line.append(one_line(item.request.prompt), muted if item.state.is_over else "")
+        line.truncate(max(1, width - end.cell_len), overflow="ellipsis", pad=True)
+        return line.append_text(end)
+
+    def _special(self, job: Job) -> str:
+        """Return what distinguishes a job: several pictures, its size, its init image, and its
+        model if there are jobs of another one."""
+        request = job.request
+        parts = []
+        if request.num_images_per_prompt > 1:
+            parts.append(f"×{request.num_images_per_prompt}")
+        if request.width or request.height:
+            parts.append(f"{request.width or 'auto'}×{request.height or 'auto'}")
+        if (image := request.first_input_image) is not None:
+            parts.append(f"from {one_line(image.name)}")
+        if any(each.request.model != request.model for each in self.items):
+            parts.append(one_line(request.model))
+        return " · ".join(parts)
 
     def state(self, job: Job) -> str:
-        """Return a job's progress."""
-        count = job.request.num_images_per_prompt
+        """Return a job's progress, and the seconds that it will take or has taken."""
         if job.state is JobState.RUNNING:
-            return self.places.get(job.id, "")
-        if job.state is JobState.DONE:
-            return f"{len(job.pictures)} pictures" if count > 1 else ""
-        return _WORDS.get(job.state, "")
+            parts = [self.places.get(job.id, "")]
+        else:
+            parts = [_WORDS.get(job.state, "")]
+        left = self.times.get(job.id)
+        if job.state.is_wanted and left is not None:
+            parts.append(f"~{clock_duration(left)}")
+        elif job.state is JobState.DONE and job.record and job.record.generation_time is not None:
+            parts.append(clock_duration(job.record.generation_time))
+        return "  ".join(filter(None, parts))
 
 
 class QueuePane(Pane):
@@ -74,8 +107,9 @@ class QueuePane(Pane):
 
     TITLE = "Queue"
     ABOUT = (
-        "The job that is being made, those that wait, and under them those that are over. The "
-        "queue is kept on disk: after a crash or a lost connection the next start offers to go on."
+        "The running job, the queued ones and, below, those that are over. A time with ~ is "
+        "estimated from earlier jobs with the same model and size. The queue is kept on disk: "
+        "after a crash or a lost connection the next start offers to go on."
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("queue")
 
@@ -88,37 +122,55 @@ class QueuePane(Pane):
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
+        self.heading = Static(classes="pane--heading")
         self.list = QueueLines()
+        self._is_paused = False
+        self._total: float | None = None
+        self._heading_text = ""
 
     def contents(self) -> Sequence[Widget]:
-        return (self.list,)
+        self.heading.display = False
+        return self.heading, self.list
 
     def show(self, jobs: Sequence[Job], *, paused: bool) -> None:
         """Show the jobs. The cursor stays on its job. Without the focus it leaves a finished one,
         so that the running job is visible."""
         selected = self.list.selected
+        self._is_paused = paused
         self.list.show_items(jobs)
         places = {job.id: place for place, job in enumerate(jobs)}
         if selected is not None and selected.id in places:
             place = places[selected.id]
             stays = self.list.has_focus or not jobs[place].state.is_over
             self.list.cursor = place if stays else 0
-        open_jobs = sum(not job.state.is_over for job in jobs)
-        parts = [f"{open_jobs}" if open_jobs else "", "· paused" if paused else ""]
-        self.set_count(" ".join(part for part in parts if part))
+        self._summarise()
 
-    def show_places(self, places: Mapping[str, str]) -> None:
-        """Show the progress of running jobs, by id."""
-        concerned = self.list.places.keys() | places.keys()
-        before = {
-            index: self.list.state(job)
-            for index, job in enumerate(self.list.items)
-            if job.id in concerned
-        }
-        self.list.places = places
-        for index, state in before.items():
-            if self.list.state(self.list.items[index]) != state:
+    def show_progress(
+        self, places: Mapping[str, str], times: Mapping[str, float | None], total: float | None
+    ) -> None:
+        """Show the progress of running jobs and the seconds that unfinished ones will take, by id
+        and in all."""
+        before = [self.list.state(job) for job in self.list.items]
+        self.list.places, self.list.times, self._total = places, times, total
+        for index, job in enumerate(self.list.items):
+            if self.list.state(job) != before[index]:
                 self.list.refresh_line(index)
+        self._summarise()
+
+    def _summarise(self) -> None:
+        """Show how many jobs wait and how long all will take."""
+        waiting = sum(job.state is JobState.QUEUED for job in self.list.items)
+        parts = [f"{waiting} queued"] if waiting else []
+        if self.list.times and self._total is not None:
+            parts.append(f"~{clock_duration(self._total)}")
+        if self._is_paused:
+            parts.append("paused")
+        text = " · ".join(parts)
+        if text != self._heading_text:
+            self._heading_text = text
+            self.heading.update(Content(text), layout=False)
+            self.heading.display = bool(text)
+        self.set_count(str(waiting or ""))
 
     def _request_action(self, action: RequestedAction) -> None:
         self.post_message(self.ActionRequested(action, self.list.selected))

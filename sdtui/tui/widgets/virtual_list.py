@@ -51,7 +51,7 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
     count: reactive[int] = reactive(0)
     cursor: reactive[int] = reactive(0)
     empty: reactive[str] = reactive("")
-    """Shown if there is no line."""
+    """Shown if there is no line, wrapped."""
     marks_cursor_without_focus = True
 
     @message
@@ -144,9 +144,9 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
         index = y + round(self.scroll_offset.y)
         width = self.scrollable_content_region.width
         base = self.visual_style.rich_style
-        if width <= 0 or (index >= self.count and y > 0):
+        if width <= 0 or (index >= self.count > 0):
             return Strip.blank(width, base)
-        text = self.line_text(index, width) if index < self.count else self.faint(self.empty)
+        text = self.line_text(index, width) if self.count else self._empty_line(index, width)
         text.truncate(width, overflow="ellipsis", pad=True)
         marked = self.has_focus or self.marks_cursor_without_focus
         if marked and index == self.cursor < self.count:
@@ -156,6 +156,10 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
             text.stylize(style)
         strip = Strip(list(text.render(self.app.console)))
         return strip.apply_style(base).adjust_cell_length(width, base)
+
+    def _empty_line(self, index: int, width: int) -> Text:
+        lines = self.faint(self.empty).wrap(self.app.console, width)
+        return lines[index] if index < len(lines) else Text()
 
     def faint(self, text: str) -> Text:
         """Return muted text."""
