@@ -13,7 +13,9 @@ from sdtui.tui.bindings import bindings_in
 
 class ListKeys(Widget):
     """The keys of the lists, and scrolling by them without animation: over SSH every frame of it
-    would be sent."""
+    would be sent.
+
+    To be named after a class's scrolling base: Textual takes styles from the first."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")
 
@@ -36,7 +38,7 @@ class ListKeys(Widget):
         self.scroll_end(animate=False)
 
 
-class KeyScroll(ListKeys, VerticalScroll, can_focus=True, inherit_bindings=False):
+class KeyScroll(VerticalScroll, ListKeys, can_focus=True, inherit_bindings=False):
     """A vertical scroll with the keys of the lists in place of Textual's."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")

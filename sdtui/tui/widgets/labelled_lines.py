@@ -26,7 +26,7 @@ _NARROWEST = 12
 
 
 class LabelledLines(
-    ListKeys, ScrollView, RefreshWhenVisible, can_focus=True, inherit_bindings=False
+    ScrollView, ListKeys, RefreshWhenVisible, can_focus=True, inherit_bindings=False
 ):
     """Shows lines with their labels right-aligned in a column. A line without label takes the whole
     width. Only the visible part is drawn, and nothing is mounted when other lines are shown."""
