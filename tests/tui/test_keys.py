@@ -75,7 +75,7 @@ async def test_keys_of_panes_controls_and_dialogs_can_be_changed(tmp_path: Path)
     harness = AppHarness(tmp_path, keys=changed)
     async with running(harness):
         main = harness.app.main
-        main.panes.log.list.focus()
+        main.window.show_tab("log")
         await harness.press("f")
         assert "Warnings" not in harness.screen_text()
         await harness.press("z")

@@ -19,7 +19,7 @@ async def test_keys_move_the_cursor(harness: AppHarness) -> None:
         log = harness.panes.log
         await harness.until(lambda: "ready ·" in log.text)
         log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(LINES)])
-        log.list.focus()
+        harness.app.main.window.show_tab("log")
         await harness.press("g")
         assert log.list.cursor == 0
         page = log.list.content_size.height - 1
@@ -36,6 +36,7 @@ async def test_one_line_more_does_not_lay_out_the_window(harness: AppHarness) ->
     async with running(harness):
         log = harness.panes.log
         layouts: list[object] = []
+        harness.app.main.window.show_tab("log")
         await harness.until(lambda: "ready ·" in log.text)
         log.add([LogLine(0.0, EventLevel.INFO, f"line {number}") for number in range(LINES)])
         await harness.settled()

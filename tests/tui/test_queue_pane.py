@@ -37,6 +37,7 @@ async def three_jobs(harness: AppHarness) -> None:
 async def test_reorder_remove_and_pause(harness: AppHarness) -> None:
     async with running(harness):
         await three_jobs(harness)
+        await harness.settled()
         assert "2 queued" in harness.screen_text()
         await harness.press("J")
         assert waiting(harness) == ["third", "second"]
@@ -63,12 +64,14 @@ async def test_rows_show_what_is_special_and_how_long_it_takes(harness: AppHarne
         await harness.generate("a cat", num_images_per_prompt="8")
         await harness.generate("a dog", num_images_per_prompt="1", width="128")
         queue = harness.panes.queue.list
+        harness.app.main.window.show_tab("queue")
         await harness.until(lambda: len(queue.times) == 3)
         running_, eight, other = (queue.item_text(job, 60).plain for job in harness.queue.jobs())
         assert running_.startswith("▶ a tiger")
         assert eight.startswith("○ a cat")
         assert eight.endswith("  ×8 · 64×64  ~8 s")
         assert other.endswith("  128×64"), "no time: nothing of this size was measured"
+        await harness.settled()
         assert "2 queued" in harness.screen_text()
         assert "2 queued ·" not in harness.screen_text()
         harness.generator.hold_at_picture = None
@@ -86,6 +89,8 @@ async def test_times_of_all_are_summed(harness: AppHarness) -> None:
 async def test_empty_queue_says_what_will_appear(harness: AppHarness) -> None:
     async with running(harness):
         queue = harness.panes.queue.list
+        harness.app.main.window.show_tab("queue")
+        await harness.settled()
         lines = [queue.render_line(y).text.strip() for y in range(queue.size.height)]
         assert "A picture that you generate appears here" in " ".join(lines)
 
