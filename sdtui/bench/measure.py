@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from PIL import Image, ImageChops, ImageStat
-from pydantic_core import to_jsonable_python
 
 from sdtui.bench.contenders import Contender, ContenderResult, EngineContender, make_opponent
 from sdtui.bench.machine import describe_machine
@@ -222,6 +221,8 @@ class _Result:
 
 def _used_settings(request: GenerationRequest, record: GenerationRecord | None) -> dict[str, Any]:
     """Return the values that were used, for JSON; before the first run ends, the requested ones."""
+    from pydantic_core import to_jsonable_python  # here, since measuring alone does without it
+
     values = request.values()
     if record is not None:
         values = {**record.values(), "dtype": record.dtype, "memory_mode": record.memory_mode}

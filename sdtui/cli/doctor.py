@@ -34,6 +34,8 @@ def doctor(as_json: bool) -> int:
     Ends with 1 if there is a problem.
     """
     import json
+    from dataclasses import asdict, replace
+    from importlib.metadata import version
 
     from sdtui.cli.logs import log_to_file
     from sdtui.engine.diagnostics import diagnose
@@ -42,6 +44,7 @@ def doctor(as_json: bool) -> int:
     log_to_file()
     settings = load_settings()
     found = diagnose(settings)
+    found = replace(found, versions={**found.versions, "textual": version("textual")})
     terminal = _terminal(settings)
     places = {
         "config": str(paths.config_file()),
@@ -56,7 +59,7 @@ def doctor(as_json: bool) -> int:
         *_picture_problems(settings.pictures),
     ]
     report = {
-        **found.model_dump(mode="json"),
+        **asdict(found),
         "places": places,
         "disk_free": disk,
         "terminal": terminal,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import psutil
 import torch
-from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.errors import SdtuiError
 from sdtui.core.settings import Settings
@@ -15,10 +15,9 @@ from sdtui.engine.device import Device, choose_device, choose_dtype
 from sdtui.models import MemoryBudget, describe_model, find_model, model_fit
 
 
-class GPU(BaseModel):
+@dataclass(frozen=True)
+class GPU:
     """One accelerator."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     total: int
@@ -26,10 +25,9 @@ class GPU(BaseModel):
     """Bytes."""
 
 
-class Diagnosis(BaseModel):
+@dataclass(frozen=True)
+class Diagnosis:
     """What torch finds, and what sdtui would choose."""
-
-    model_config = ConfigDict(frozen=True)
 
     versions: dict[str, str]
     cuda: str | None
@@ -67,7 +65,7 @@ def diagnose(settings: Settings) -> Diagnosis:
     except SdtuiError as error:
         problems.append(str(error))
     machine = psutil.virtual_memory()
-    libraries = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "textual")
+    libraries = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
     return Diagnosis(
         versions={
             "python": platform.python_version(),

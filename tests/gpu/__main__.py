@@ -5,7 +5,7 @@
     python -m tests.gpu --needs    packages beside torch, transformers and accelerate
 
 Prints a table and writes its rows to a JSON file, which is whole at any time. Exits with 1 if a row
-failed, with 2 if there is no accelerator.
+failed, with 2 if there is no accelerator or a library is missing or too old.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
-from tests.gpu.needs import needed
+from tests.gpu.needs import environment, has_pydantic, needed, too_old
 from tests.gpu.rows import Report, Row, Status, table
 
 LIMIT = 290
@@ -45,6 +45,8 @@ def main() -> None:
     if options.needs:
         sys.stdout.write("\n".join(needed()) + "\n")
         return
+    if problem := too_old():
+        _refuse(problem)
     before = Report.read(options.compare) if options.compare else None
     report = Report(options.json)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -55,6 +57,11 @@ def main() -> None:
             sys.stdout.write("stopped\n")
     sys.stdout.write(table(report, before) + "\n")
     sys.exit(1 if report.failed else 0)
+
+
+def _refuse(problem: str) -> NoReturn:
+    sys.stderr.write(f"{problem}\n")
+    sys.exit(2)
 
 
 def _interrupt(*_: object) -> None:
@@ -86,10 +93,12 @@ class _Run:
         """Run one worker; returns True if another one should go on with what is left."""
         command = [sys.executable, "-m", "tests.gpu.worker", str(self.folder)]
         command += ["--first", str(len(self.report.rows)), *(["--dry"] if self.dry else [])]
-        pipe = subprocess.PIPE
+        pipe, variables = subprocess.PIPE, environment(pydantic=has_pydantic())
         with (
             tempfile.TemporaryFile("w+") as errors,
-            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True) as worker,
+            subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=errors, text=True, env=variables
+            ) as worker,
         ):
             assert worker.stdout is not None
             begun = None
@@ -113,7 +122,7 @@ class _Run:
             self.names = [(group, name) for group, name in message["checks"]]
             self.report.machine = message["machine"]
             if not message["accelerated"] and not self.dry:
-                sys.exit("there is no accelerator that torch can use here: try --dry")
+                _refuse("There is no accelerator that torch can use here: try --dry.")
         if "row" in message:
             row = Row.parse(message["row"])
             self.report.add(row)
