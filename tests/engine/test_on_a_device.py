@@ -12,12 +12,15 @@ import pytest
 import torch
 from PIL import Image
 
+from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import MemoryMode
+from sdtui.core.errors import CancelledError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.memory.modes import modes_for
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.events import Event
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 from tests.support.faults import Fault, failing
@@ -32,6 +35,7 @@ _MAKERS: dict[str, Any] = {"sd1": make_sd1, "sdxl": make_sdxl, "flux": make_flux
 # A CPU convolves videos slowly in fp16, so those with a VAE for videos are left out.
 _FAMILIES = (*_MAKERS, "sd3", "flux2_klein", "pixart")
 _FROM_PICTURES = (*_MAKERS, "sd3", "flux2_klein")
+_MODES = modes_for(Device(RECORDED))
 _VALUES: dict[str, Any] = {
     "dtype": "float16",
     "sampler": None,
@@ -40,6 +44,14 @@ _VALUES: dict[str, Any] = {
     "height": 96,
     "num_images_per_prompt": 2,
 }
+
+
+def _pairs(families: tuple[str, ...]) -> list[tuple[str, MemoryMode]]:
+    """Return each family with the modes that move its weights as wholes, and some with all."""
+    wholes = (MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD)
+    return [
+        (family, mode) for family in families for mode in (_MODES if family in _MAKERS else wholes)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +64,12 @@ def accelerated(monkeypatch: pytest.MonkeyPatch) -> Iterator[StableDiffusionEngi
     """An engine on the stand-in."""
     # diffusers empties the cache of a device after it has offloaded a model.
     monkeypatch.setattr(torch, "lazy", SimpleNamespace(empty_cache=lambda: None), raising=False)
-    with StableDiffusionEngine(Settings(device="cpu")) as engine:
-        engine.device, engine.threads = Device(RECORDED), None
-        engine.modes = modes_for(engine.device)
-        yield engine
+    engine = StableDiffusionEngine(Settings(device="cpu"))
+    engine.device, engine.threads = Device(RECORDED), None
+    engine.modes = modes_for(engine.device)
+    yield engine
+    with RecordingDevice():  # hooks move the weights when they are removed
+        engine.cleanup()
 
 
 def _folder(models: Path, family: str) -> Path:
@@ -85,8 +99,7 @@ def _largest_difference(
     return max(difference(*pair) for pair in zip(there, here, strict=True))
 
 
-@pytest.mark.parametrize("mode", [MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD])
-@pytest.mark.parametrize("family", _FAMILIES)
+@pytest.mark.parametrize(("family", "mode"), _pairs(_FAMILIES))
 def test_picture_on_a_device_is_that_of_the_cpu(
     accelerated: StableDiffusionEngine,
     shared_engine: StableDiffusionEngine,
@@ -99,8 +112,7 @@ def test_picture_on_a_device_is_that_of_the_cpu(
     assert _largest_difference(accelerated, shared_engine, request, mode) <= 3
 
 
-@pytest.mark.parametrize("mode", [MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD])
-@pytest.mark.parametrize("family", _FROM_PICTURES)
+@pytest.mark.parametrize(("family", "mode"), _pairs(_FROM_PICTURES))
 def test_picture_from_an_init_image_on_a_device_is_that_of_the_cpu(
     accelerated: StableDiffusionEngine,
     shared_engine: StableDiffusionEngine,
@@ -128,7 +140,7 @@ def test_decoding_in_tiles_works_on_a_device(
 
 
 @pytest.mark.parametrize("family", ["sd1", "flux"])
-@pytest.mark.parametrize("mode", [MemoryMode.FULL, MemoryMode.MODEL_OFFLOAD])
+@pytest.mark.parametrize("mode", _MODES)
 def test_broken_picture_is_decoded_in_float32_on_a_device(
     accelerated: StableDiffusionEngine, models: Path, family: str, mode: MemoryMode
 ) -> None:
@@ -164,6 +176,62 @@ def test_init_image_leaves_no_vae_on_the_device_with_model_offload(
         generate(accelerated, request)
         hook.remove()
     assert set(devices) == {"cpu"}
+
+
+def _on_the_device(engine: StableDiffusionEngine) -> list[str]:
+    """Return the names of the tensors that the loaded model has on the stand-in."""
+    assert engine.loaded is not None
+    parts = engine.loaded.pipeline.components.items()
+    return [
+        f"{part}.{name}"
+        for part, module in parts
+        if isinstance(module, torch.nn.Module)
+        for name, parameter in module.named_parameters()
+        if parameter.device.type == RECORDED.type
+    ]
+
+
+@pytest.mark.parametrize("mode", _MODES[1:])
+def test_offloaded_weights_leave_the_device_after_a_picture_and_a_cancellation(
+    accelerated: StableDiffusionEngine, models: Path, mode: MemoryMode
+) -> None:
+    request = make_request(_folder(models, "sdxl"), **_VALUES, memory_mode=mode)
+    cancellation = Cancellation()
+
+    def cancel_in_the_first_step(event: Event) -> None:
+        if event.kind == "step":
+            cancellation.stop_now()
+
+    with RecordingDevice():
+        generate(accelerated, request)
+        assert _on_the_device(accelerated) == []
+        with pytest.raises(CancelledError):
+            generate(
+                accelerated, request, report=cancel_in_the_first_step, cancellation=cancellation
+            )
+        assert _on_the_device(accelerated) == []
+
+
+@pytest.mark.parametrize("stage", [Stage.ENCODE, Stage.DENOISE])
+def test_ladder_takes_the_memory_modes_one_by_one_on_a_device(
+    accelerated: StableDiffusionEngine,
+    shared_engine: StableDiffusionEngine,
+    models: Path,
+    stage: Stage,
+) -> None:
+    values = {**_VALUES, "num_images_per_prompt": 1}
+    request = make_request(_folder(models, "sd1"), policy="strict", **values)
+    with RecordingDevice():
+        accelerated.load(request.model, request.execution.dtype, MemoryMode.FULL)
+        assert accelerated.loaded is not None
+        # The last mode is another loaded model, in which nothing fails.
+        with failing(accelerated.loaded, stage, Fault(times=9)):
+            result = RobustStableDiffusionGenerator(accelerated).generate_with_fallback(request)
+    rungs = [attempt.rung for attempt in result.record.attempts]
+    offload = ["model offload", "group offload", "sequential offload"]
+    assert rungs == [None, "free caches", *offload]
+    assert result.error is None
+    assert difference(result.images[0], generate(shared_engine, request).images[0]) <= 3
 
 
 def test_mixed_devices_are_refused_as_by_a_gpu() -> None:

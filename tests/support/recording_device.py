@@ -27,6 +27,10 @@ class _OnDevice(torch.Tensor):
 
     held: torch.Tensor
 
+    def __new__(cls, tensor: torch.Tensor, requires_grad: bool = False) -> Any:
+        """Return a parameter: accelerate makes new ones by the class of the old."""
+        return torch.nn.Parameter(tensor, requires_grad=requires_grad)
+
     @staticmethod
     def of(held: torch.Tensor) -> _OnDevice:
         """Return the tensor for a real one."""
@@ -55,6 +59,8 @@ class _PythonNumbers(TorchFunctionMode):
         self, function: Any, _: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         kwargs = dict(kwargs or {})
+        if function == _SET_DATA:
+            return _set_data(*args)
         if function is torch.Tensor.__getitem__ and isinstance(args[0], _OnDevice):
             return function(args[0], _with_tensors(args[1]))
         if function is torch.Tensor.tolist:
@@ -63,6 +69,17 @@ class _PythonNumbers(TorchFunctionMode):
             del kwargs["device"]
             return torch.tensor(*args, **kwargs).to(RECORDED, non_blocking=True)
         return function(*args, **kwargs)
+
+
+_SET_DATA = torch.Tensor.data.__set__  # type: ignore[attr-defined]
+
+
+def _set_data(tensor: torch.Tensor, value: torch.Tensor) -> None:
+    """Set a tensor's data to a value that may be on another device, which torch refuses here."""
+    value = value.detach()
+    if isinstance(tensor, torch.nn.Parameter):
+        value = torch.nn.Parameter(value, requires_grad=tensor.requires_grad)
+    torch.utils.swap_tensors(tensor, value)
 
 
 class RecordingDevice(TorchDispatchMode):
