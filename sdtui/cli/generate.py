@@ -13,7 +13,7 @@ from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.destination import Destination, open_destination
 from sdtui.cli.options import FilePath, request_options, request_values
 from sdtui.cli.output import echo_json, echo_path
-from sdtui.core.errors import OutputError
+from sdtui.core.errors import DeviceLostError, OutputError
 from sdtui.core.runtime import leave
 from sdtui.core.text import one_line
 
@@ -99,7 +99,7 @@ def _run(
     quiet: bool,
 ) -> tuple[int, bool]:
     """Generate the pictures of every request in turn; return the worst exit code, and True if the
-    worker has ended."""
+    process can end as usual: the worker has ended, and its device isn't lost."""
     from sdtui.cli.backend import open_backend
     from sdtui.cli.progress_output import ProgressOutput
 
@@ -111,16 +111,19 @@ def _run(
         failures: dict[str, Failed] = {}
         queue.subscribe(lambda each: _keep_failure(failures, each))
         jobs = [queue.submit(request, destination.output) for request in requests]
-        code = 0
+        code, is_lost = 0, False
         try:
             for job in jobs:
                 over = destination.deliver(queue.wait(job.id))
                 code = max(code, _report(over, as_json, failures.get(job.id)))
+                is_lost = over.error_type == DeviceLostError.__name__
+                if is_lost:
+                    break
         except KeyboardInterrupt:
             code = INTERRUPTED
             _interrupt(queue, jobs, destination, as_json)
         ended = backend.close(timeout=30 if code == INTERRUPTED else 5)
-    return code, ended
+    return code, ended and not is_lost
 
 
 def _keep_failure(failures: dict[str, Failed], envelope: JobEvent) -> None:

@@ -104,6 +104,10 @@ class BenchError(SdtuiError):
     """A benchmark that can't be run, read or compared."""
 
 
+class DeviceLostError(SdtuiError):
+    """The device computes no more in this process. Only a new process can use it again."""
+
+
 class GenerationError(SdtuiError):
     """A stage of a run failed; `stage` is its name."""
 

@@ -12,6 +12,7 @@ import torch
 
 from sdtui.core.enums import DType
 from sdtui.core.errors import SettingsError
+from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.models import automatic_dtype
 
 TORCH_DTYPES = {
@@ -75,10 +76,24 @@ class Device:
         elif self.torch.type == "mps":
             torch.mps.synchronize()
 
+    def works(self) -> bool:
+        """True if the device still computes. After an illegal access, a failed assertion in a
+        kernel, or a memory error that can't be corrected, every call of this process to it
+        fails."""
+        if not self.is_accelerator:
+            return True
+        try:
+            torch.ones(1, device=self.torch).add(1)
+            self.synchronize()
+        except RuntimeError as error:
+            return is_out_of_memory(error)
+        return True
+
 
 def choose_device(requested: str = "auto") -> Device:
     """Return the device for a setting: "auto" (CUDA, then MPS, then the CPU), "cpu", "mps", "cuda"
-    or "cuda:N". Raises SettingsError if there is no such device."""
+    or "cuda:N". Call it on the thread that computes. Raises SettingsError if there is no such
+    device."""
     if requested == "auto":
         if torch.cuda.is_available():
             return _cuda(0)
@@ -98,7 +113,11 @@ def choose_device(requested: str = "auto") -> Device:
 def _cuda(index: int) -> Device:
     # The allocator's statistics can't be read or reset before ("did you call init?").
     torch.cuda.init()
-    return Device(torch.device("cuda", index))
+    device = torch.device("cuda", index)
+    # Libraries create streams and pinned memory on the thread's current device, and would occupy
+    # another one.
+    torch.cuda.set_device(device)
+    return Device(device)
 
 
 def choose_dtype(device: Device, requested: DType = DType.AUTO) -> DType:

@@ -230,6 +230,10 @@ class StableDiffusionEngine:
             self.loaded = None
         self.device.release()
 
+    def device_works(self) -> bool:
+        """True if the device still computes; asked after an unexpected error."""
+        return self.device.works()
+
     def cleanup(self) -> None:
         """Drop the model and all caches. The engine can be used again."""
         self.unload()

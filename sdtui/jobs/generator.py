@@ -55,6 +55,10 @@ class Engine(Protocol):
         """Free the model's memory."""
         ...
 
+    def device_works(self) -> bool:
+        """True if the device still computes; asked after an unexpected error."""
+        ...
+
     def cleanup(self) -> None:
         """Free everything; the engine isn't used again."""
         ...

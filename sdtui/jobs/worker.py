@@ -8,7 +8,7 @@ import traceback
 from typing import Protocol
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import CancelledError, SdtuiError
+from sdtui.core.errors import CancelledError, DeviceLostError, SdtuiError
 from sdtui.core.settings import Settings
 from sdtui.jobs.execution import (
     JobOutcome,
@@ -47,6 +47,10 @@ class TaskSource(Protocol):
 
     def preload_ended(self, worker: str, task: PreloadTask, event: Event) -> None:
         """Receive the last event of a preload."""
+        ...
+
+    def finish(self) -> None:
+        """Take no more tasks. Called if the device is lost; what waits is kept."""
         ...
 
 
@@ -103,6 +107,10 @@ class Worker:
             except BaseException as error:  # noqa: BLE001 - the worker must outlive any one task
                 _log.exception("job %s failed", task.id)
                 text = traceback.format_exception_only(error)[-1].strip()[:300]
+                if generator is not None and not generator.engine.device_works():
+                    self._end(task, JobOutcome(failed_event(_lost(text))))
+                    self._tasks.finish()
+                    return  # nothing can be freed on a lost device
                 outcome = JobOutcome(Failed(error=text, hint="The log has the traceback"))
             self._end(task, outcome)
         if generator is not None:
@@ -137,3 +145,11 @@ class Worker:
         if isinstance(outcome.event, Failed):
             _log.warning("model %s can't be loaded: %s", task.model, outcome.event.error)
         self._tasks.preload_ended(self.name, task, outcome.event)
+
+
+def _lost(text: str) -> DeviceLostError:
+    _log.error("the device is lost: this process can't use it any more")
+    return DeviceLostError(
+        f"the GPU failed, and this process can't use it any more ({text.splitlines()[0]})",
+        "Start sdtui again: what waits in the queue is kept",
+    )

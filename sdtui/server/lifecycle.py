@@ -113,7 +113,7 @@ class Server(uvicorn.Server):
         """Shut down if the GPU is lost, since only a new process can use it again. Called by the
         queue on any thread."""
         if self._services.job_events.model.device_is_lost and not self._is_ending:
-            _log.error("the GPU failed several times in a row: the server ends with code 1")
+            _log.error("the GPU is lost: the server ends with code 1")
             self.exit_code = 1
             self._is_ending = True
             self._services.backend.jobs.finish()  # at once, so that the waiting jobs are kept

@@ -56,6 +56,9 @@ def _peak(family: str, mode: MemoryMode, context: Context) -> Reading:
     assert peak is not None
     assert estimate is not None
     detail = f"{peak / GIB:.2f} of {estimate / GIB:.2f} GiB, {seconds:.2f} s a picture"
+    if context.device.torch.type == "cuda":  # with what the allocator's fragments waste
+        reserved = torch.cuda.max_memory_reserved(context.device.torch)
+        detail += f", {reserved / GIB:.2f} GiB reserved"
     if context.dry:
         return Reading(peak / estimate, detail=detail)
     return Reading(peak / estimate, least=0.6, most=1.0, detail=detail)

@@ -84,16 +84,7 @@ def _run(check: Check, context: Context) -> tuple[Row, bool]:
         _log.exception("%s: %s", check.group, check.name)
         reading = Reading(None, least=0, detail=f"{type(error).__name__}: {error}"[:200])
     row = Row.of(check.group, check.name, reading, time.perf_counter() - started)
-    return row, row.status is Status.FAILED and not _works(context.device)
-
-
-def _works(device: Device) -> bool:
-    """True if the device still computes; after an illegal access no call to it succeeds."""
-    try:
-        torch.ones(1, device=device.torch).add(1).cpu()
-    except RuntimeError:
-        return False
-    return True
+    return row, row.status is Status.FAILED and not context.device.works()
 
 
 def _describe(device: Device) -> dict[str, str]:

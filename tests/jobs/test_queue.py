@@ -190,15 +190,29 @@ class _NoEngine:
     def unload(self) -> None:
         """Do nothing."""
 
+    def device_works(self) -> bool:
+        return True
+
     def cleanup(self) -> None:
         """Do nothing."""
+
+
+class _Lost(_NoEngine):
+    """An engine whose device computes no more."""
+
+    def device_works(self) -> bool:
+        return False
+
+    def cleanup(self) -> None:
+        """Fail like every call to such a device."""
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
 class _Breaking:
     """A generator with a bug, which ends on request."""
 
-    def __init__(self, release: threading.Event) -> None:
-        self.engine = _NoEngine()
+    def __init__(self, release: threading.Event, engine: _NoEngine | None = None) -> None:
+        self.engine = engine or _NoEngine()
         self._release = release
 
     def generate_with_fallback(self, request: GenerationRequest, **_: Any) -> Result:
@@ -224,6 +238,22 @@ def test_worker_survives_an_unexpected_error(
         assert "a fault of ours" in over.error
     assert "Traceback" in caplog.text
     assert queue.close()
+
+
+def test_lost_device_ends_the_worker_and_keeps_the_waiting_jobs(store: Store) -> None:
+    queue = JobQueue(Settings(), store, lambda _: _Breaking(threading.Event(), _Lost()))
+    queue.pause()
+    broken, waiting = (queue.submit(GenerationRequest(prompt=each)) for each in ("break", "next"))
+    queue.resume()
+    failed = queue.wait(broken.id, timeout=10)
+    assert failed.error_type == "DeviceLostError"
+    assert failed.error is not None
+    assert "Start sdtui again" in failed.error
+    assert queue.close()
+    assert queue.job(waiting.id).state is JobState.QUEUED
+    assert [job.id for job in queue.resumable()] == [waiting.id]
+    with pytest.raises(QueueClosedError):
+        queue.submit(GenerationRequest(prompt="another"))
 
 
 def test_failing_subscriber_does_not_affect_others(

@@ -92,31 +92,23 @@ def test_job_not_finished_in_time_is_saved_and_resumed_first(
     assert [request.prompt for request in generator.requests] == ["long", "next"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "CUDA error: an illegal memory access was encountered",
-        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
-        "Triton Error [CUDA]: unspecified launch failure",
-        "level_zero backend failed with error: 20 (UR_RESULT_ERROR_DEVICE_LOST)",
-    ],
-)
-def test_lost_gpu_ends_the_server_and_keeps_waiting_jobs(tmp_path: Path, text: str) -> None:
+def test_lost_gpu_ends_the_server_and_keeps_waiting_jobs(tmp_path: Path) -> None:
     class Lost(ScriptedGenerator):
         def generate_with_fallback(self, request: Any, **options: Any) -> Any:
             if request.prompt == "works":
                 return super().generate_with_fallback(request, **options)
             while self.hold.is_set():
                 time.sleep(0.005)
-            raise RuntimeError(text)
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     generator = Lost()
     with live(tmp_path, lambda _: generator) as running, running.client() as ask:
         for prompt in ("fails", "works", "fails"):
             status = 200 if prompt == "works" else 500
             assert ask.post("/generate", json={"prompt": prompt}).status_code == status
-        assert ask.get("/readyz").status_code == 200  # each failed alone
+        assert ask.get("/readyz").status_code == 200  # the GPU still computes
         generator.hold.set()
+        generator.engine.is_lost = True
         last, kept = (ask.post("/jobs", json={"prompt": name}).json() for name in ("fails", "kept"))
         generator.hold.clear()
         running.thread.join(PATIENCE)

@@ -43,6 +43,8 @@ class ScriptedEngine:
         self.hold = threading.Event()
         self.failure: SdtuiError | None = None
         self.loaded: list[str] = []
+        self.is_lost = False
+        """True if the device computes no more."""
 
     def load(
         self,
@@ -76,6 +78,9 @@ class ScriptedEngine:
 
     def unload(self) -> None:
         self.loaded.append("")
+
+    def device_works(self) -> bool:
+        return not self.is_lost
 
     def cleanup(self) -> None:
         """Do nothing."""
