@@ -53,8 +53,17 @@ class ModelDescription:
 
     def dtype_of(self, component: str, dtype: DType) -> DType:
         """Return the number format of a component in a run in `dtype`."""
-        overflows = component == "vae" and self.vae_overflows and dtype is DType.FLOAT16
-        return DType.FLOAT32 if overflows else dtype
+        if dtype is DType.FLOAT16 and component == "vae" and self.vae_overflows:
+            return DType.FLOAT32
+        if dtype is DType.FLOAT16 and component == "text_encoder" and self.is_sana:
+            return DType.BFLOAT16
+        return dtype
+
+    @property
+    def is_sana(self) -> bool:
+        """True for Sana, whose transformer alone computes in fp16: in diffusers' examples the text
+        encoder (Gemma 2) is in bf16 and the VAE in fp32."""
+        return self.pipeline_class.startswith("Sana")
 
     def uses_cfg(self, guidance_scale: float) -> bool:
         """True if classifier-free guidance is active, which doubles the denoiser's batch."""

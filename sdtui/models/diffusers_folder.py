@@ -29,9 +29,10 @@ guidance."""
 _WITHOUT_CFG = ("FluxPipeline", "FluxKontextPipeline", "Flux2Pipeline")
 """Pipelines whose guidance is an embedding, or has no effect (FLUX.1 schnell)."""
 
-_UPCASTING = ("StableDiffusionXL", "Kolors", "AuraFlow")
+_UPCASTING = ("StableDiffusionXL", "Kolors", "AuraFlow", "Sana")
 """Beginnings of the names of pipelines that convert an fp16 VAE to fp32 if its config has
-`force_upcast`, which is also its default. The others ignore it."""
+`force_upcast`, which is also its default, and of those whose VAE has no such value and needs fp32.
+The others ignore it."""
 
 
 def describe_folder(folder: Path) -> ModelDescription:

@@ -1,4 +1,5 @@
-"""A VAE that overflows in fp16 computes in fp32, the others in the format of the run."""
+"""Parts of a model that overflow in fp16 compute in another format, the others in that of the
+run."""
 
 from __future__ import annotations
 
@@ -13,8 +14,13 @@ import torch
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.settings import Settings
+from sdtui.engine.generator import generate
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.stages.load import load_pipeline
 from sdtui.models import describe_model, native_estimate
+from tests.support.requests import make_request
+from tests.support.tiny_transformers import save_tiny
 
 
 def _load(folder: Path, dtype: DType) -> Any:
@@ -54,6 +60,7 @@ def test_vae_of_sdxl_that_was_corrected_is_in_float16(tiny_sdxl: Path, tmp_path:
     [
         ("KolorsPipeline", True),
         ("AuraFlowPipeline", True),
+        ("SanaSprintPipeline", True),
         ("StableDiffusionXLPAGPipeline", True),
         ("StableDiffusion3Pipeline", False),
         ("FluxPipeline", False),
@@ -66,6 +73,19 @@ def test_vae_overflows_where_diffusers_converts_it(
     index = folder / "model_index.json"
     index.write_text(json.dumps({**json.loads(index.read_text()), "_class_name": pipeline}))
     assert describe_model(folder).vae_overflows is overflows
+
+
+def test_only_the_transformer_of_sana_is_in_float16(tmp_path: Path) -> None:
+    save_tiny("sana", tmp_path)
+    parts = _load(tmp_path, DType.FLOAT16).components
+    assert {name: parts[name].dtype for name in ("transformer", "text_encoder", "vae")} == {
+        "transformer": torch.float16,
+        "text_encoder": torch.bfloat16,
+        "vae": torch.float32,
+    }
+    request = make_request(tmp_path, dtype="float16", sampler=None, num_inference_steps=1)
+    with StableDiffusionEngine(Settings(device="cpu")) as engine:
+        assert len(generate(engine, request).images) == 1
 
 
 def test_estimate_counts_the_vae_in_float32(tiny_sdxl: Path) -> None:

@@ -28,7 +28,7 @@ def checks() -> list[Check]:
     left afterwards."""
     modes = [mode for mode in MemoryMode if mode is not MemoryMode.AUTO]
     rows = []
-    for family in ("sd1", "sdxl"):
+    for family in ("sd1", "sdxl", "flux"):
         for mode in modes:
             gpu = mode is not MemoryMode.FULL
             name = f"{family} {mode}"
@@ -45,7 +45,8 @@ def checks() -> list[Check]:
 
 def _peak(family: str, mode: MemoryMode, context: Context) -> Reading:
     context.drop_plain()
-    request = context.request(family, DType.FLOAT16, memory_mode=mode)
+    dtype = DType.BFLOAT16 if family == "flux" else DType.FLOAT16
+    request = context.request(family, dtype, memory_mode=mode)
     engine = context.engine()
     generate(engine, request)
     started = time.perf_counter()
