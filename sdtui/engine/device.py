@@ -56,8 +56,9 @@ class Device:
         resident = psutil.Process().memory_info().rss
         if self.torch.type == "mps":
             total = torch.mps.recommended_max_memory()
-            used = torch.mps.driver_allocated_memory()
-            return Memory(min(total - used, machine.available), total, used)
+            used = torch.mps.current_allocated_memory()
+            unused = torch.mps.driver_allocated_memory() - used  # held by the allocator
+            return Memory(min(total - used, machine.available + unused), total, used)
         return Memory(machine.available, machine.total, resident)
 
     def release(self) -> None:

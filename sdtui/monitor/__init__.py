@@ -1,4 +1,4 @@
-"""Load of the hardware: GPUs through NVML, RAM and CPU."""
+"""Load of the hardware: GPUs through NVML or torch, RAM and CPU."""
 
 from sdtui.monitor.budget import memory_budget
 from sdtui.monitor.monitor import Monitor

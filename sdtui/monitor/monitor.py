@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from sdtui.monitor.sample import GpuSample, Sample
+from sdtui.monitor.torch_gpus import torch_gpus
 
 OnSample = Callable[[Sample], object]
 
@@ -53,7 +54,7 @@ class Monitor:
             ram_total=memory.total,
             own_ram=psutil.Process().memory_info().rss,
             cpu=psutil.cpu_percent(),
-            gpus=self._gpus(),
+            gpus=self._gpus() or torch_gpus(),
         )
 
     def _run(self, on_sample: OnSample | None) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pynvml
 import pytest
 
 from sdtui.monitor import GpuSample, Monitor, Sample
 from sdtui.monitor.nvidia import Nvidia
+from sdtui.monitor.torch_gpus import torch_gpus
 
 GIB = 2**30
 
@@ -23,6 +26,49 @@ def test_without_a_gpu_ram_and_cpu_are_sampled(monkeypatch: pytest.MonkeyPatch) 
     assert sample.gpus == ()
     assert 0 < sample.own_ram < sample.ram_used < sample.ram_total
     assert sample.memory[0] == "RAM"
+
+
+class _Cuda:
+    """Two GPUs of AMD; this process uses the second."""
+
+    def __init__(self, *, begun: bool = True, lost: bool = False) -> None:
+        self.is_initialized = lambda: begun
+        self.device_count = lambda: 2
+        self.memory_reserved = lambda index: index * GIB
+        self.get_device_name = lambda index: f"Radeon {index}"
+        self._lost = lost
+
+    def mem_get_info(self, index: int) -> tuple[int, int]:
+        assert index == 1, "asking would occupy the other one"
+        if self._lost:
+            raise RuntimeError("HIP error: unspecified launch failure")
+        return 6 * GIB, 8 * GIB
+
+
+def test_gpu_that_nvml_does_not_know_is_sampled_once_torch_uses_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sdtui.monitor.nvidia.Nvidia.sample", lambda _: ())
+    used = GpuSample(1, "Radeon 1", memory_used=2 * GIB, memory_total=8 * GIB, own_memory=GIB)
+    for module, gpus in {
+        _Cuda(): (used,),
+        _Cuda(begun=False): (),
+        _Cuda(lost=True): (),
+        ModuleType("torch.cuda"): (),  # still being imported
+    }.items():
+        monkeypatch.setitem(sys.modules, "torch.cuda", module)
+        assert Monitor().sample().gpus == gpus
+
+
+def test_gpu_of_apple_is_sampled_once_torch_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdtui.monitor.nvidia.Nvidia.sample", lambda _: ())
+    monkeypatch.setattr(sys, "platform", "darwin")
+    mps: Any = ModuleType("torch.mps")
+    mps.driver_allocated_memory = lambda: 3 * GIB
+    mps.recommended_max_memory = lambda: 12 * GIB
+    monkeypatch.setitem(sys.modules, "torch.mps", mps)
+    (gpu,) = torch_gpus()
+    assert (gpu.memory_used, gpu.memory_total, gpu.own_memory) == (3 * GIB, 12 * GIB, 3 * GIB)
 
 
 def test_every_gpu_is_sampled_and_missing_values_are_none(
