@@ -1,14 +1,13 @@
 """Pictures of the app, made by one command: `python -m tests.tui.screenshots [--scripted]`.
 
 The app runs as it is, but without a terminal: it generates with the pocket model, and the window
-is written as SVG at each size into screenshots/. `--scripted` takes the tests' generator instead.
+is drawn as PNG at each size into screenshots/. `--scripted` takes the tests' generator instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -17,8 +16,11 @@ from typing import Any
 
 os.environ["TEXTUAL_COLOR_SYSTEM"] = "truecolor"  # read when Textual is imported
 
+from PIL import Image
+
 from sdtui.tui.messages import Sampled
 from tests.support.app_harness import AppHarness, running
+from tests.support.draw_screen import draw_screen
 from tests.support.terminal import ROOT
 
 SIZES = ((80, 24), (100, 30), (120, 36), (200, 60))
@@ -56,34 +58,30 @@ async def _shoot(harness: AppHarness, name: str) -> None:
     columns, rows = main.size
     folder = ROOT / "screenshots"
     folder.mkdir(exist_ok=True)
-    svg = harness.app.export_screenshot(title="sdtui")
-    # No path of this machine in the pictures: one as people have them, of the same length.
-    svg = re.sub(r"/tmp/tmp\w{8}", "~/Pictures/sdtui", svg)
-    (folder / f"{name}-{columns}x{rows}.svg").write_text(svg, encoding="utf-8")
+    picture = draw_screen(harness.screen_strips()).quantize(dither=Image.Dither.NONE)
+    picture.save(folder / f"{name}-{columns}x{rows}.png", optimize=True)
 
 
-async def _history(harness: AppHarness) -> None:
-    await harness.pilot.press("f4")
-    await harness.until(lambda: harness.panes.gallery.list.has_focus)
-    await harness.pilot.press("j")
+async def _recipe(harness: AppHarness) -> None:
+    await harness.press("escape", "tab", "2")
 
 
-async def _queue(harness: AppHarness) -> None:
-    await harness.pilot.press("f3")
+async def _info(harness: AppHarness) -> None:
+    await harness.press("4")
 
 
-async def _help(harness: AppHarness) -> None:
-    await harness.pilot.press("f2", "f1")
+async def _keys(harness: AppHarness) -> None:
+    await harness.press("1", "question_mark")
 
 
 async def _jump(harness: AppHarness) -> None:
-    await harness.pilot.press("escape", "ctrl+o")
+    await harness.press("escape", "ctrl+o")
 
 
 VIEWS: tuple[tuple[str, Callable[[AppHarness], Awaitable[None]]], ...] = (
-    ("history", _history),
-    ("queue", _queue),
-    ("help", _help),
+    ("recipe", _recipe),
+    ("info", _info),
+    ("keys", _keys),
     ("jump", _jump),
 )
 
@@ -100,7 +98,7 @@ async def _all(scripted: bool) -> None:
                 for seed, prompt in enumerate(PROMPTS[:-1], 40):
                     await _picture(harness, prompt, seed)
             await _picture(harness, PROMPTS[-1], 42)
-            await _shoot(harness, "create")
+            await _shoot(harness, "gallery")
             for name, go in VIEWS:
                 await go(harness)
                 await _shoot(harness, name)
