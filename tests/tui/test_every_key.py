@@ -8,12 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.pixel_view import PixelView
+from sdtui.tui.images.zoom_view import ZoomView
 from sdtui.tui.labelled_line import LabelledLine
+from sdtui.tui.screens.compare import Compared
 from sdtui.tui.screens.dialogs import (
     AskScreen,
     ConfirmScreen,
@@ -21,10 +24,10 @@ from sdtui.tui.screens.dialogs import (
     TextScreen,
 )
 from sdtui.tui.screens.manual import ManualScreen
-from sdtui.tui.screens.picture import CompareScreen, PictureScreen
+from sdtui.tui.screens.picture import CurrentPicture, PictureScreen
 from sdtui.tui.screens.search_dialog import ChooseScreen
 from tests.support.app_harness import AppHarness, running
-from tests.support.records import NOON, picture, record
+from tests.support.records import NOON, record
 
 pytestmark = pytest.mark.slow
 
@@ -32,16 +35,16 @@ PRESSED_ELSEWHERE = {"models.cancel_download": "test_models: it takes a download
 UNBOUND = "f11"
 
 
+FIRST_PRESSED = {"compare.second": ("1",), "compare.scroll_up": ("pagedown",)}
+"""Action id → keys after which the action changes something."""
+
+
 def with_pictures(harness: AppHarness) -> None:
-    """Save five pictures in the history."""
+    """Save five pictures in the history, whose parts differ."""
+    gradient = Image.linear_gradient("L").rotate(45).convert("RGB")
     for number, prompt in enumerate(("one", "two", "three", "four", "five")):
         timestamp = NOON + timedelta(minutes=number)
-        harness.history.save(picture(), record(prompt, seed=number, timestamp=timestamp), 0)
-
-
-def pictures_of(harness: AppHarness) -> list[ShownPicture]:
-    """Return the pictures that the history begins with."""
-    return [ShownPicture(path) for path in sorted(harness.settings.pictures.rglob("*.png"))]
+        harness.history.save(gradient, record(prompt, seed=number, timestamp=timestamp), 0)
 
 
 async def at_form(harness: AppHarness) -> None:
@@ -70,7 +73,8 @@ async def at_path(harness: AppHarness) -> None:
 
 
 async def at_preview(harness: AppHarness) -> None:
-    stage, (first, second, *_) = harness.panes.stage, pictures_of(harness)
+    stage = harness.panes.stage
+    first, second = (ShownPicture(each.path) for each in harness.history.entries().entries[:2])
     harness.panes.gallery.list.cursor = 1
     await harness.settled()
     stage.show(second, first)
@@ -145,17 +149,33 @@ async def pictures_are_read(harness: AppHarness) -> None:
     await harness.until(lambda: all(view.pixels for view in harness.app.screen.query(PixelView)))
 
 
-async def at_picture(harness: AppHarness) -> None:
-    pictures, stop = pictures_of(harness), harness.app.main.queue.stop_current
-    view = harness.app.new_picture_view()
-    await harness.app.push_screen(PictureScreen(pictures, pictures[0], view, 1, stop=stop))
+async def at_full_screen(harness: AppHarness) -> None:
+    """Show a picture that has an init image on the whole screen."""
+    await at_history(harness)
+    await harness.press("f")
+    screen = harness.app.screen
+    assert isinstance(screen, PictureScreen)
+    await harness.until(lambda: screen.zoom_views()[0].image)
+    shown = ShownPicture(harness.history.entries().entries[0].path)
+    screen.show(CurrentPicture(shown, init_image=shown, place=1, total=5))
     await pictures_are_read(harness)
 
 
+async def at_zoom(harness: AppHarness) -> None:
+    """Show the middle of a picture."""
+    await at_full_screen(harness)
+    await harness.press("plus", "plus")
+
+
 async def at_compare(harness: AppHarness) -> None:
-    first, second = ((each, record()) for each in pictures_of(harness)[:2])
-    views = harness.app.new_picture_view(), harness.app.new_picture_view()
-    await harness.app.push_screen(CompareScreen(first, second, views))
+    """Compare two pictures of which much differs, with a divider."""
+    entries = harness.history.entries().entries[:2]
+    made = (record("one " * 600, seed=1), record("two " * 600, seed=2))
+    compared = (Compared(*each) for each in zip(entries, made, strict=True))
+    harness.app.main.pictures.viewing.compare(*compared)
+    screen = harness.app.screen
+    await harness.until(lambda: all(view.image for view in screen.query(ZoomView).results()))
+    await harness.press("m")
     await pictures_are_read(harness)
 
 
@@ -211,7 +231,9 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "list": at_history,
     "viewer": at_viewer,
     "text": at_viewer,
-    "picture": at_picture,
+    "picture": at_history,
+    "full_screen": at_full_screen,
+    "zoom": at_zoom,
     "compare": at_compare,
     "help": at_help,
     "manual": at_manual,
@@ -279,6 +301,7 @@ async def test_every_key_does_something(harness: AppHarness) -> None:
             assert seen(harness) == before, f"{scope}: what is seen changes without a key"
             for action in actions_in(scope):
                 await go_to(scope, harness)
+                await harness.press(*FIRST_PRESSED.get(action.id, ()))
                 first, *others = action.keys.split(",")
                 for other in others:
                     assert harness.app.screen.active_bindings[other].binding.id == action.id

@@ -9,8 +9,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from sdtui.core.errors import GenerationError
+from sdtui.tui.screens.compare import CompareScreen
 from sdtui.tui.screens.dialogs import AskScreen, ConfirmScreen
-from sdtui.tui.screens.picture import CompareScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import picture, record
 
@@ -95,10 +95,10 @@ async def test_in_a_foreign_picture(harness: AppHarness, tmp_path: Path) -> None
 
 
 async def test_in_tags_and_comparisons(harness: AppHarness) -> None:
-    for seed in (1, 2):
-        saved = harness.history.save(picture(), record(f"{EVIL} {seed}", seed=seed), 0)
+    for seed, prompt in enumerate((EVIL, "a cat")):
+        saved = harness.history.save(picture(), record(prompt, seed=seed), 0)
         harness.history.tag(saved.path, "[/b]")
-    async with running(harness):
+    async with running(harness, (200, 60)):
         main = harness.app.main
         await harness.press("f4")
         await harness.until(

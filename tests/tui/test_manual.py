@@ -9,10 +9,11 @@ from textual.widgets import Static
 
 from sdtui.docs import TOPICS, read_page, sections
 from sdtui.tui.panes.pane import Pane
+from sdtui.tui.screens.compare import CompareScreen
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.manual import SECTIONS, ManualScreen
 from sdtui.tui.screens.models import ModelScreen
-from sdtui.tui.screens.picture import CompareScreen, PictureScreen
+from sdtui.tui.screens.picture import PictureScreen
 from sdtui.tui.screens.settings import SettingsScreen
 from sdtui.tui.widgets.key_scroll import KeyScroll
 from tests.support.app_harness import AppHarness, running

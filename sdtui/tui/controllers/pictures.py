@@ -13,6 +13,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.tui.background import run_in_background, run_on_thread, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.controllers.viewing import ViewingController
 from sdtui.tui.images.halfcell import Pixels
 from sdtui.tui.images.loader import ShownPicture, input_image, picture_of
 from sdtui.tui.messages import HistoryRead
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sdtui.jobs import Pictures
     from sdtui.requests.record import GenerationRecord
     from sdtui.requests.request import GenerationRequest
+    from sdtui.tui.screens.picture import StopJob
 
 _MAX_KEY_WAIT_SECONDS = 2.0
 """How long the next key waits until a picture is changed or read."""
@@ -38,14 +40,14 @@ class PicturesController:
         screen: Screen[Any],
         panes: Panes,
         generation: GenerationController,
-        show_full_screen: Callable[[], None],
+        stop: StopJob,
     ) -> None:
         """`screen` runs workers and is posted HistoryRead."""
         self._context = context
         self._screen = screen
         self._panes = panes
         self._generation = generation
-        self._show_full_screen = show_full_screen
+        self.viewing = ViewingController(context, panes, self.perform, stop)
         self._init_image: ShownPicture | None = None
         """What the running job starts from."""
         self._is_forming = False
@@ -74,24 +76,20 @@ class PicturesController:
         """A job begins."""
         self._is_forming, self._init_image = True, init_image
         self._panes.stage.begin()
-        if self._panes.stage.viewer is not None:
-            self._panes.stage.viewer.begin(init_image)
 
     def show_forming(self, pixels: Pixels) -> None:
         """Show the picture in progress, unless the user looks at another one."""
         stage = self._panes.stage
         if self._panes.gallery.is_at_newest:
             stage.show_forming(pixels, self._init_image)
-        if stage.viewer is not None:
-            stage.viewer.show_forming(pixels)
+            self.viewing.show_forming(pixels)
         stage.count_preview(pixels)
 
     def add(self, picture: ShownPicture) -> None:
         """The running job saved a picture."""
         if self._panes.gallery.is_at_newest:
             self._panes.stage.show(picture, self._init_image)
-        if self._panes.stage.viewer is not None:
-            self._panes.stage.viewer.add(picture)
+            self.viewing.show(picture, self._init_image)
 
     def finish(self) -> None:
         """No job is running any more."""
@@ -101,22 +99,23 @@ class PicturesController:
         """The gallery's cursor rests on another picture: show it and its metadata."""
         picture = None if entry is None else picture_of(entry)
         self._panes.info.show(picture, record)
-        if picture is None or (self._is_forming and self._panes.gallery.is_at_newest):
+        if entry is None or (self._is_forming and self._panes.gallery.is_at_newest):
             return
         self._panes.stage.show(picture, input_image(record.request) if record else None)
+        self.viewing.show_entry(entry, record)
 
     # Verbs
 
-    async def perform(self, verb: str) -> None:
-        """Carry out a verb of the scope `picture` on the marked pictures, or else on the current
-        one. Returns when it is done, so that the next key acts on the result, but not later than
-        after two seconds: a disk may hang."""
+    async def perform(self, verb: str, entries: tuple[Entry, ...] | None = None) -> None:
+        """Carry out a verb of the scope `picture` on some pictures, by default on the marked ones,
+        or else on the current one. Returns when it is done, so that the next key acts on the
+        result, but not later than after two seconds: a disk may hang."""
         if verb == "open":
-            self._show_full_screen()
+            self.viewing.open_full_screen(is_running=self._is_forming)
         elif verb == "undo":
             await self._change(self._undo)
-        elif entries := self._panes.gallery.chosen:
-            action: Callable[[], Any] = partial(self._perform, verb, entries)
+        elif chosen := self._panes.gallery.chosen if entries is None else entries:
+            action: Callable[[], Any] = partial(self._perform, verb, chosen)
             await wait_briefly(start_worker(self._screen, action), _MAX_KEY_WAIT_SECONDS)
         else:
             self._context.notify("There is no picture yet.", timeout=3)
@@ -188,16 +187,9 @@ class PicturesController:
         records = [await self._record(each) for each in (first, entry)]
         if records[0] is None or records[1] is None:
             return
-        from sdtui.tui.screens.picture import CompareScreen
+        from sdtui.tui.screens.compare import Compared
 
-        views = self._context.new_picture_view(), self._context.new_picture_view()
-        left, right = (picture_of(first), records[0]), (picture_of(entry), records[1])
-
-        def reuse(chosen: GenerationRecord | None) -> None:
-            if chosen is not None:
-                self._generation.use_request(single_picture_request(chosen))
-
-        self._context.push_screen(CompareScreen(left, right, views), reuse)
+        self.viewing.compare(Compared(first, records[0]), Compared(entry, records[1]))
 
     def _ask_for_tags(self, entries: tuple[Entry, ...]) -> None:
         from sdtui.tui.screens.dialogs import AskScreen

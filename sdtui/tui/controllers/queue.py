@@ -143,28 +143,6 @@ class QueueController:
 
         self._context.push_screen(TextScreen("Job", job_details(job), self._context.copy))
 
-    def show_full_screen(self) -> None:
-        """Show the current picture on the whole screen, also while one forms."""
-        from sdtui.tui.screens.picture import PictureScreen
-
-        stage, follows = self._panes.stage, self.presenter.progress.is_running
-        if stage.picture is None and not follows:
-            self._context.notify("There is no picture to show yet.", timeout=3)
-            return
-        viewer = PictureScreen(
-            () if stage.picture is None else (stage.picture,),
-            stage.init_image,
-            self._context.new_picture_view(),
-            follows=follows,
-            stop=self.stop_current,
-        )
-        stage.viewer = viewer
-
-        def close(_: object) -> None:
-            stage.viewer = None
-
-        self._context.push_screen(viewer, close)
-
     async def offer_orphaned(self) -> None:
         """Offer to continue with orphaned jobs after a crash or a lost connection."""
         from sdtui.tui.screens.dialogs import OrphanedJobsScreen

@@ -217,6 +217,16 @@ class HistoryPane(Pane):
         return () if self.selected is None else (self.selected,)
 
     @property
+    def marked(self) -> tuple[Entry, ...]:
+        """The picture that was marked to be compared."""
+        return () if self.list.marked is None else (self.list.marked,)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The place of the picture with the cursor, 1 being the newest, and how many there are."""
+        return self.list.cursor + 1, self.list.count
+
+    @property
     def is_at_newest(self) -> bool:
         """True while the cursor is on the newest picture, and follows new ones."""
         return self.list.cursor == 0

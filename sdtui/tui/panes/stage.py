@@ -26,22 +26,10 @@ _OVER_SSH = (0.5, 22_000)
 
 
 class PictureViewer(Protocol):
-    """Shows a job's pictures on the whole screen."""
-
-    def begin(self, init_image: ShownPicture | None) -> None:
-        """Called when a job begins."""
-        ...
-
-    def show_forming(self, pixels: Pixels) -> None:
-        """Show the picture in progress."""
-        ...
+    """Shows the current picture on the whole screen."""
 
     def cells(self, preview: Pixels) -> int:
         """Return how many cells a preview takes."""
-        ...
-
-    def add(self, picture: ShownPicture) -> None:
-        """Show one more finished picture."""
         ...
 
 

@@ -75,7 +75,7 @@ class MainScreen(SteadyScreen[None]):
         self.window = WindowLayout(self, panes, self.tabs)
         self.generation = GenerationController(context, panes, self.window, self._submit)
         self.pictures = PicturesController(
-            context, self, panes, self.generation, self.action_full_screen
+            context, self, panes, self.generation, self._stop_current
         )
         self.queue = QueueController(
             context, self, panes, self.top_bar, self.generation, self.pictures
@@ -83,6 +83,9 @@ class MainScreen(SteadyScreen[None]):
         self.models = ModelController(
             context, self, panes, self.top_bar, lambda: self.queue.presenter.progress.is_running
         )
+
+    def _stop_current(self, *, after_picture: bool) -> None:
+        self.queue.stop_current(after_picture=after_picture)
 
     def _submit(self, request: GenerationRequest) -> None:
         self.queue.submit(request)
@@ -205,8 +208,8 @@ class MainScreen(SteadyScreen[None]):
     def action_details(self) -> None:
         self.queue.show_last_details()
 
-    def action_full_screen(self) -> None:
-        self.queue.show_full_screen()
+    async def action_full_screen(self) -> None:
+        await self.pictures.perform("open")
 
     async def action_verb(self, verb: str) -> None:
         await self.pictures.perform(verb)
@@ -367,6 +370,7 @@ def import_parts() -> PartsImported:
     import sdtui.models
     import sdtui.tui.event_presenter
     import sdtui.tui.screens.commands
+    import sdtui.tui.screens.compare
     import sdtui.tui.screens.files
     import sdtui.tui.screens.help
     import sdtui.tui.screens.jump

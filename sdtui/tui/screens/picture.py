@@ -1,24 +1,33 @@
-"""Pictures on the whole screen, and two side by side."""
+"""The current picture on the whole screen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol
 
-from rich.table import Table
 from rich.text import Text
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
+from sdtui.core.errors import ImageError
 from sdtui.core.text import end_of, one_line
-from sdtui.requests.record import GenerationRecord
 from sdtui.tui.bindings import bindings_in, bindings_of
 from sdtui.tui.images.halfcell import Pixels
-from sdtui.tui.images.loader import ShownPicture
-from sdtui.tui.images.view import PictureView
-from sdtui.tui.textual_internals import SteadyScreen
+from sdtui.tui.images.loader import LARGEST_SIDE, PictureLoader, ShownPicture
+from sdtui.tui.images.zoom_view import ZoomView
+from sdtui.tui.screens.zooming import ZoomingScreen
+from sdtui.tui.styles import theme_style
+from sdtui.tui.widgets.key_bar import KeyBar
+
+_SHORTEST_PATH = 12
+"""Columns of the caption's path."""
+BACK_TO_WINDOW = ("reuse", "reuse_new_seed", "start_from")
+"""Verbs whose result is seen in the window."""
 
 
 class StopJob(Protocol):
@@ -27,95 +36,138 @@ class StopJob(Protocol):
     def __call__(self, *, after_picture: bool) -> None: ...
 
 
-class PictureScreen(SteadyScreen[None]):
-    """One picture at a time, as large as the terminal. With `follows` it shows the pictures of a
-    running job as they form, until someone steps through the finished ones."""
+@dataclass(frozen=True)
+class CurrentPicture:
+    """The picture under the gallery's cursor, as full screen shows it."""
+
+    picture: ShownPicture
+    init_image: ShownPicture | None = None
+    seed: int | None = None
+    starred: bool = False
+    marked: bool = False
+    place: int = 0
+    """1 for the gallery's first picture; 0 if it is unknown."""
+    total: int = 0
+
+    @property
+    def path(self) -> Path:
+        return self.picture.path
+
+
+class PictureScreen(ZoomingScreen[None]):
+    """Shows the current picture as large as the terminal, or a part of it. It is told of another
+    one by `show` and of the forming one by `show_forming`."""
 
     CSS_PATH = "picture.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_in("viewer"),
+        *ZoomingScreen.ZOOM_BINDINGS,
         *bindings_in("full_screen"),
+        *bindings_in("picture"),
         *bindings_of("window.cancel", "window.stop_after"),
     ]
 
     def __init__(
         self,
-        pictures: Sequence[ShownPicture],
-        init_image: ShownPicture | None,
-        view: PictureView,
-        index: int = 0,
+        view: ZoomView,
+        loader: PictureLoader,
+        current: CurrentPicture | None,
         *,
-        follows: bool = False,
+        step: Callable[[int], None],
+        perform: Callable[[str], Awaitable[None]],
         stop: StopJob,
+        forming: Pixels | None = None,
     ) -> None:
+        """`step` makes the next picture of the gallery the current one, or the one before.
+        `perform` carries out a verb of pictures. `forming` is shown if there is no current
+        picture."""
         super().__init__()
-        self._stop = stop
-        self._pictures = tuple(pictures)
-        self._init_image = init_image
-        self._index = len(self._pictures) - 1 if follows and self._pictures else index
-        self._follows = follows
-        self._before = False
         self._view = view
+        self._loader = loader
+        self._current = current
+        self._step = step
+        self._perform = perform
+        self._forming = forming
+        self._stop = stop
+        self._before = False
         self._caption = Static(id="caption")
 
     def compose(self) -> ComposeResult:
         yield self._view
         yield self._caption
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._read(self._shown)
+        self.show_caption()
 
     def on_resize(self) -> None:
-        self._show()
+        self.show_caption()
+
+    def zoom_views(self) -> tuple[ZoomView]:
+        return (self._view,)
 
     def cells(self, preview: Pixels) -> int:
         """Return how many cells a preview takes."""
-        return self._view.pixel_view.cells(preview)
-
-    def action_cancel(self) -> None:
-        self._stop(after_picture=False)
-
-    def action_stop_after(self) -> None:
-        self._stop(after_picture=True)
-
-    def begin(self, init_image: ShownPicture | None) -> None:
-        """The next job begins: it has no pictures yet."""
-        if self._follows:
-            self._pictures = ()
-            self._init_image = init_image
-            self._show_caption("")
+        return self._view.view.pixel_view.cells(preview)
 
     def show_forming(self, pixels: Pixels) -> None:
         """Show the picture that is forming."""
-        if self._follows:
-            self._view.show_pixels(pixels)
-            self._show_caption("forming   ")
+        self._current, self._before = None, False
+        self._view.show_pixels(pixels)
+        self.show_caption()
 
-    def add(self, picture: ShownPicture) -> None:
-        """Show one more finished picture of the job."""
-        if self._follows:
-            self._pictures = (*self._pictures, picture)
-            self._index = len(self._pictures) - 1
+    def show(self, current: CurrentPicture | None) -> None:
+        """Show another picture, or the same with other marks."""
+        before = self._current
+        self._current = current
+        if current is None or before is None or current.path != before.path:
             self._before = False
-            self._show()
+            self._read(self._shown)
+        self.show_caption()
 
-    def _show(self) -> None:
-        if not self._pictures:
-            self._show_caption("")
+    @property
+    def _shown(self) -> ShownPicture | None:
+        if self._current is None:
+            return None
+        before = self._current.init_image if self._before else None
+        return before or self._current.picture
+
+    @work(exclusive=True)
+    async def _read(self, picture: ShownPicture | None) -> None:
+        if picture is None:
+            self._view.show_pixels(self._forming)
             return
-        before = self._init_image if self._before else None
-        picture = before or self._pictures[self._index]
-        self._view.show_pictures((picture,))
-        place = f"{self._index + 1} of {len(self._pictures)}   " if len(self._pictures) > 1 else ""
-        self._show_caption(place, one_line(str(picture.path)))
+        try:
+            image = await asyncio.to_thread(self._loader.load, picture, LARGEST_SIDE)
+        except ImageError as error:
+            self._view.show_pixels(None)
+            self.notify(str(error), severity="error")
+            return
+        self._view.show(image)
+        self.show_caption()
 
-    def _show_caption(self, place: str, path: str = "") -> None:
-        """Show the keys, the place and the path in the line under the picture."""
-        keys = "esc back"
-        if len(self._pictures) > 1:
-            keys += "   ← → step"
-        if self._init_image is not None:
-            keys += f"   b {'after' if self._before else 'before'}"
-        start = f"{keys}   {place}"
-        caption = start + end_of(path, max(8, self.size.width - len(start) - 2))
-        self._caption.update(Text(caption, no_wrap=True, overflow="ellipsis"))
+    def show_caption(self) -> None:
+        """Show what is known of the picture in the line under it."""
+        current, shown = self._current, self._shown
+        if current is None or shown is None:
+            self._caption.update("" if self._view.is_empty else "forming")
+            return
+        caption = Text(no_wrap=True, overflow="ellipsis")
+        if current.place:
+            caption.append(f"{current.place}/{current.total}   ")
+        if current.starred:
+            caption.append("★   ", theme_style(self.app, "star"))
+        if current.marked:
+            caption.append("● marked   ", theme_style(self.app, "marked"))
+        if self._before:
+            caption.append("before   ")
+        elif current.seed is not None:
+            caption.append(f"seed {current.seed}   ")
+        if self._view.caption:
+            caption.append(f"{self._view.caption}   ")
+        room = max(_SHORTEST_PATH, self.size.width - caption.cell_len - 2)
+        self._caption.update(caption.append(end_of(one_line(str(shown.path)), room)))
 
     def action_close(self) -> None:
         self.dismiss(None)
@@ -129,91 +181,26 @@ class PictureScreen(SteadyScreen[None]):
     def action_previous(self) -> None:
         self._step(-1)
 
-    def _step(self, by: int) -> None:
-        if not self._pictures:
-            return
-        self._follows = False
-        self._index = (self._index + by) % len(self._pictures)
-        self._before = False
-        self._show()
-
     def action_before_after(self) -> None:
-        if self._init_image is not None and self._pictures:
-            self._follows = False
+        """Switch to the init image and back."""
+        if self._current is None:
+            return
+        if self._current.init_image is None:
+            self.notify("This picture was made without an init image.", timeout=3)
+        else:
             self._before = not self._before
-            self._show()
+            self._read(self._shown)
+            self.show_caption()
 
+    async def action_verb(self, verb: str) -> None:
+        """Carry out a verb on this picture."""
+        if verb == "open" or verb in BACK_TO_WINDOW:
+            self.dismiss(None)
+        if verb != "open":
+            await self._perform(verb)
 
-def differences(first: GenerationRecord, second: GenerationRecord) -> list[tuple[str, str, str]]:
-    """Return the settings in which two pictures differ: name, value of the first, of the second."""
-    left, right = _settings(first), _settings(second)
-    names = [*left, *(name for name in right if name not in left)]
-    pairs = [(name, str(left.get(name, "")), str(right.get(name, ""))) for name in names]
-    return [pair for pair in pairs if pair[1] != pair[2]]
+    def action_cancel(self) -> None:
+        self._stop(after_picture=False)
 
-
-def _settings(record: GenerationRecord) -> dict[str, object]:
-    settings = record.settings.model_dump() if record.settings else {}
-    return {
-        "prompt": record.prompt,
-        "negative_prompt": record.negative_prompt,
-        "model": record.model.name if record.model else record.request.model,
-        "seed": "unknown" if record.seed is None else record.seed,
-        **{name: value for name, value in settings.items() if value is not None},
-        **record.request.input_images(),
-    }
-
-
-Compared = tuple[ShownPicture, GenerationRecord]
-
-
-class CompareScreen(SteadyScreen[GenerationRecord | None]):
-    """Two pictures side by side, and the fields in which they differ. The answer is the record
-    whose settings are to be reused, if any."""
-
-    CSS_PATH = "picture.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("compare")]
-
-    def __init__(
-        self, first: Compared, second: Compared, views: tuple[PictureView, PictureView]
-    ) -> None:
-        super().__init__()
-        self._pictures = (first, second)
-        self._views = views
-
-    def compose(self) -> ComposeResult:
-        with Horizontal():
-            yield from self._views
-        with VerticalScroll(id="differences"):
-            yield Static(self._table())
-        yield Static(Text("esc back   1 2 reuse the left or right one's settings"), id="caption")
-
-    def on_mount(self) -> None:
-        for view, (picture, _) in zip(self._views, self._pictures, strict=True):
-            view.show_pictures((picture,))
-
-    def action_close(self) -> None:
-        self.dismiss(None)
-
-    def action_reuse_first(self) -> None:
-        self.dismiss(self._pictures[0][1])
-
-    def action_reuse_second(self) -> None:
-        self.dismiss(self._pictures[1][1])
-
-    def _table(self) -> Table:
-        (left, first), (right, second) = self._pictures
-        table = Table.grid(padding=(0, 2), expand=True)
-        table.add_column(max_width=_NAME, no_wrap=True)
-        table.add_column(ratio=1)
-        table.add_column(ratio=1)
-        table.add_row("", *(Text(one_line(each.path.name), "bold") for each in (left, right)))
-        for name, *values in differences(first, second):
-            table.add_row(Text(name, "dim"), *(Text(one_line(value)) for value in values))
-        if table.row_count == 1:
-            table.add_row("", Text("The settings are the same."))
-        return table
-
-
-_NAME = 20
-"""Columns for the name of a field."""
+    def action_stop_after(self) -> None:
+        self._stop(after_picture=True)
