@@ -30,8 +30,8 @@ SECTIONS: Mapping[str, str] = {
     "selected": "history#on-disk",
     "ModelScreen": "models",
     "SettingsScreen": "configuration",
-    "PictureScreen": "app#preview",
-    "CompareScreen": "app#history",
+    "PictureScreen": "app#full-screen",
+    "CompareScreen": "app#compare",
 }
 """The id of a pane, or the class of a screen over the window → "topic#heading" of the manual."""
 
