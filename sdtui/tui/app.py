@@ -49,6 +49,7 @@ from sdtui.tui.textual_internals import (
 )
 from sdtui.tui.themed_app import ThemedApp
 from sdtui.tui.themes import OWN_THEMES, first_theme
+from sdtui.tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
@@ -76,7 +77,6 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
     TITLE = "sdtui"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    CSS = "Toast { max-width: 60; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_in("app"),
         *bindings_in("reading"),
@@ -236,13 +236,29 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         self._app_shutdown.quit(None if self._backend is None else self._backend.jobs)
 
     def action_help(self) -> None:
-        """Explain the focused pane, or the keys of the screen over the main one."""
-        from sdtui.tui.screens.help import HelpScreen, key_help
+        self.show_keys()
 
-        if self.screen is self.main:
-            self.main.show_help()
-        elif not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen("Keys here", "", key_help(self.main)))
+    def show_keys(self) -> None:
+        """Show the keys that work now; once more, the manual."""
+        from sdtui.tui.screens.help import HelpScreen
+        from sdtui.tui.screens.manual import section_for
+
+        if isinstance(self.screen, HelpScreen):
+            self.screen.answer_more()
+            return
+        explained = self.screen
+        title, about = self.main.about_focus if explained is self.main else ("", "")
+        screen = HelpScreen(self.main, title or "Keys here", about)
+
+        async def follow(key: str | None) -> None:
+            if key is None:
+                return
+            if screen.leads_to_manual(key):
+                self._open_manual(section_for(explained))
+            elif active := screen.binding_of(key):
+                await self.run_action(active.binding.action, active.node)
+
+        self.push_screen(screen, follow)
 
     def action_command_palette(self) -> None:
         """Open the palette, unless it is open."""
@@ -323,18 +339,20 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Show a notification, and add it to the log. `markup` is ignored: messages hold paths,
-        prompts and errors, which must not be read as markup, and Textual's widgets always pass
-        True."""
+        """Show a message in the last line of the upper screen that has one, and add it to the log.
+        `markup` is ignored: messages hold paths, prompts and errors, which must not be read as
+        markup, and Textual's widgets always pass True."""
         self.main.panes.log.add_message(_LEVELS[severity], message)
         self._show_message(message, title, severity, timeout)
 
     def _show_message(
         self, message: str, title: str, severity: SeverityLevel, timeout: float | None
     ) -> None:
-        super().notify(
-            visible(message), title=title, severity=severity, timeout=timeout, markup=False
-        )
+        text = visible(f"{title}: {message}" if title else message)
+        for screen in reversed(self.screen_stack):
+            for bar in screen.query(KeyBar):
+                bar.show_message(text, severity, timeout)
+                return
 
     def show_error(self, error: SdtuiError, *, is_logged: bool = False) -> None:
         """Show an error and its hint long enough to be read. `is_logged` is True if the log has it

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.keys import key_to_character
 
 from sdtui.tui.actions import ACTIONS, BEFORE_EDITORS, Action, actions_in
+from sdtui.tui.key_names import typed_character
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -43,7 +43,7 @@ def _active(screen: Screen[Any]) -> list[ActiveBinding]:
         and (
             active.binding.priority
             or focused is None
-            or not focused.check_consume_key(key, key_to_character(key))
+            or not focused.check_consume_key(key, typed_character(key))
         )
     ]
 

@@ -63,6 +63,10 @@ class AppContext(Protocol):
         already."""
         ...
 
+    def show_keys(self) -> None:
+        """Show the keys that work now."""
+        ...
+
     def push_screen(
         self, screen: Screen[_Answer], callback: Callable[[_Answer | None], None] | None = None
     ) -> object:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
+from sdtui.core.enums import JobState
 from sdtui.core.errors import SdtuiError
-from sdtui.jobs import JobPicture
+from sdtui.jobs import Job, JobPicture
 from sdtui.jobs.eta import TimeEstimator, total_time
 from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.requests import events
@@ -28,7 +29,7 @@ from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.mailbox import Mailbox
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.stagger import stagger
-from sdtui.tui.widgets.top_bar import TopBar
+from sdtui.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -57,14 +58,14 @@ class EventPresenter:
         context: AppContext,
         screen: Screen[None],
         panes: Panes,
-        top_bar: TopBar,
+        top_line: TopLine,
         pictures: PicturesController,
     ) -> None:
         """Subscribe to the queue. `screen` runs timers and workers."""
         self._context = context
         self._screen = screen
         self._panes = panes
-        self._top_bar = top_bar
+        self._top_line = top_line
         self._pictures = pictures
         self._backend = context.backend
         self._queue = self._backend.jobs
@@ -75,6 +76,8 @@ class EventPresenter:
         self._save_again = False
         self._open_jobs: dict[str, JobProgress] = {}
         self._estimator = TimeEstimator()
+        self._total: float | None = None
+        """Seconds that all jobs will take."""
         self.progress = ShownProgress()
         self.unsubscribe = self._queue.subscribe(self._mailbox.put)
 
@@ -95,11 +98,14 @@ class EventPresenter:
         if job_id == self.progress.job:
             text = "stops after this picture" if after_picture else "stops after this step"
             self.progress = replace(self.progress, stopping=text)
-            self._panes.progress.show(self.progress)
+            self._top_line.progress = self.progress
 
     def show_queue(self) -> None:
         """Show the current queue, and save it on disk."""
-        self._panes.queue.show(self._queue.jobs(), paused=self._queue.is_paused)
+        jobs, is_paused = self._queue.jobs(), self._queue.is_paused
+        self._panes.queue.show(jobs, paused=is_paused)
+        self._top_line.paused = is_paused
+        self._show_waiting(jobs)
         self._save_again = True
         if not self._is_saving:
             start_worker(self._screen, self._save_queue, group="queue-file")
@@ -132,18 +138,28 @@ class EventPresenter:
         stagger(
             self._screen,
             lambda: self._panes.log.add([line for line in map(log_line, arrived) if line]),
-            lambda: self._panes.progress.show(self.progress),
+            self._show_progress,
             lambda: self._show_in_queue(arrived),
             self._show_preview,
         )
+
+    def _show_progress(self) -> None:
+        self._top_line.progress = self.progress
 
     def _show_in_queue(self, arrived: Iterable[JobEvent]) -> None:
         if any(isinstance(each.event, _QUEUE_EVENTS) for each in arrived):
             self.show_queue()
         running = {job: each for job, each in self._open_jobs.items() if each.is_running}
         places = {job: shown_progress(each).place for job, each in running.items()}
-        times = self._estimator.remaining_times(self._queue.jobs(), running)
-        self._panes.queue.show_progress(places, times, total_time(times.values()))
+        jobs = self._queue.jobs()
+        times = self._estimator.remaining_times(jobs, running)
+        self._total = total_time(times.values()) if times else None
+        self._panes.queue.show_progress(places, times, self._total)
+        self._show_waiting(jobs)
+
+    def _show_waiting(self, jobs: Sequence[Job]) -> None:
+        waiting = sum(job.state is JobState.QUEUED for job in jobs)
+        self._top_line.queued = (waiting, self._total)
 
     def _follow(self, envelope: JobEvent) -> None:
         before, panes = self.progress, self._panes
@@ -161,7 +177,7 @@ class EventPresenter:
                 panes.gallery.reload()
             case events.Loaded(model=model, device=device, dtype=dtype, memory_mode=mode):
                 precision, memory = _SHORT.get(dtype, dtype), mode.replace("_", " ")
-                self._top_bar.model = f"{model} · {device} {precision} · {memory} memory"
+                self._top_line.model = f"{model} · {device} {precision} · {memory} memory"
             case events.Finished(record=record):
                 self._estimator.learn(record)
                 self._show_lossy_changes(record)

@@ -17,6 +17,9 @@ _NAMES = {
     "down": "↓",
     "left": "←",
     "right": "→",
+}
+"""Textual's names of keys that write nothing."""
+_SIGNS = {
     "minus": "-",
     "plus": "+",
     "at": "@",
@@ -26,7 +29,7 @@ _NAMES = {
     "less_than_sign": "<",
     "greater_than_sign": ">",
 }
-"""Textual's names of keys that aren't Unicode's, or aren't shown by their character."""
+"""Textual's names of signs that aren't Unicode's."""
 _ASCII = {"⏎": "enter", "⌫": "bksp", "↑": "up", "↓": "down", "←": "left", "→": "right"}
 _MODIFIERS = {"ctrl": "^", "alt": "alt+", "shift": "⇧"}
 
@@ -35,7 +38,7 @@ def key_name(key: str, *, ascii_only: bool = False) -> str:
     """Return how a key is written; `key` is Textual's name, such as "ctrl+g". `ascii_only` is for
     terminals and files that have no signs for keys."""
     *modifiers, plain = key.split("+")
-    name = _NAMES.get(plain) or _character(plain)
+    name = _NAMES.get(plain) or typed_character(plain) or plain
     signs = _MODIFIERS
     if ascii_only:
         name = _ASCII.get(name, name)
@@ -48,10 +51,14 @@ def key_names(keys: str, *, ascii_only: bool = False) -> list[str]:
     return [key_name(key.strip(), ascii_only=ascii_only) for key in keys.split(",")]
 
 
-def _character(name: str) -> str:
-    """Return the character of Unicode's name, or the name itself."""
+def typed_character(key: str) -> str | None:
+    """Return what a key writes into a text; None if it is no key of a character."""
+    if len(key) == 1:
+        return key
+    if known := _SIGNS.get(key):
+        return known
     try:
-        found = unicodedata.lookup(name.replace("_", " "))
+        found = unicodedata.lookup(key.replace("_", " "))
     except KeyError:
-        return name
-    return found if found.isprintable() else name
+        return None
+    return found if found.isprintable() else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
 
+from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.tabs import TABS, Tab
@@ -75,7 +75,7 @@ class WindowLayout:
     def parts(self) -> list[Pane]:
         """The visible parts in the order of the tab key: prompt, shelf, stage, negative prompt."""
         panes = self._panes
-        shelf = [*panes.shelf.values(), *panes.also_shown]
+        shelf = panes.shelf.values()
         parts: list[Pane] = [panes.prompt, *shelf, panes.stage, panes.negative]
         return [each for each in parts if each.display]
 
@@ -124,14 +124,18 @@ class WindowLayout:
             apply_styles_now(self._screen)
         self.focus_pane(pane)
 
-    def jump_targets(self) -> list[tuple[Offset, Callable[[], None]]]:
-        """Every visible pane and hidden tab: where its letter is drawn, and how to go there."""
-        targets: list[tuple[Offset, Callable[[], None]]] = [
-            (pane.region.offset, partial(self.focus_pane, pane)) for pane in self.visible_panes
+    def places(self) -> list[tuple[KeyChoice, Callable[[], object]]]:
+        """Return where one can go, and how."""
+        panes = self._panes
+        tabs: list[tuple[KeyChoice, Callable[[], object]]] = [
+            (KeyChoice(str(number), name), partial(self.show_tab, tab))
+            for number, (tab, name) in enumerate(TABS.items(), 1)
         ]
-        hidden = [tab for tab in TABS if tab != self.tab]
-        targets += [(self._tabs.offset_of(tab), partial(self.show_tab, tab)) for tab in hidden]
-        return targets
+        parts = {"o": panes.prompt, "minus": panes.negative, "g": panes.stage}
+        return tabs + [
+            (KeyChoice(key, pane.title), partial(self.focus_pane, pane))
+            for key, pane in parts.items()
+        ]
 
     def widen_stage(self, columns: int) -> None:
         """Make the stage wider, or narrower for a negative number of columns."""

@@ -21,6 +21,7 @@ from sdtui.monitor import Monitor
 from sdtui.tui.app import SdtuiApp
 from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.panes.collection import Panes
+from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.keyboard import press, settled
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -100,8 +101,9 @@ class AppHarness:
         return self.app.main.queue.presenter.progress
 
     def notifications(self) -> list[str]:
-        """The messages of all notifications that haven't expired."""
-        return [each.message for each in self.app._notifications]
+        """The messages that are shown: one in the last line of each screen at most."""
+        bars = (bar for screen in self.app.screen_stack for bar in screen.query(KeyBar))
+        return [bar.message for bar in bars if bar.message]
 
     def screen_strips(self) -> list[Strip]:
         """Every line on the screen, with its styles."""

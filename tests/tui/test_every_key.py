@@ -15,6 +15,7 @@ from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.images.zoom_view import ZoomView
+from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.screens.compare import Compared
 from sdtui.tui.screens.dialogs import (
@@ -26,6 +27,8 @@ from sdtui.tui.screens.dialogs import (
 from sdtui.tui.screens.manual import ManualScreen
 from sdtui.tui.screens.picture import CurrentPicture, PictureScreen
 from sdtui.tui.screens.search_dialog import ChooseScreen
+from sdtui.tui.screens.which_key import WhichKeyScreen
+from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import NOON, record
 
@@ -179,11 +182,6 @@ async def at_compare(harness: AppHarness) -> None:
     await pictures_are_read(harness)
 
 
-async def at_help(harness: AppHarness) -> None:
-    harness.panes.memory.focus_target().focus()
-    harness.app.action_help()
-
-
 async def at_manual(harness: AppHarness) -> None:
     await harness.app.push_screen(ManualScreen("memory"))
 
@@ -210,8 +208,10 @@ async def at_ask(harness: AppHarness) -> None:
     harness.app.push_screen(AskScreen("?"))
 
 
-async def at_jump(harness: AppHarness) -> None:
-    harness.app.main.action_jump()
+async def at_which_key(harness: AppHarness) -> None:
+    """Show a panel of several pages."""
+    choices = [KeyChoice(f"f{number}", "Something") for number in range(1000)]
+    harness.app.push_screen(WhichKeyScreen("Keys", choices))
 
 
 PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
@@ -235,7 +235,6 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "full_screen": at_full_screen,
     "zoom": at_zoom,
     "compare": at_compare,
-    "help": at_help,
     "manual": at_manual,
     "settings": at_settings,
     "question": at_question,
@@ -243,7 +242,7 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "prompt": at_prompt,
     "choose": at_choices,
     "ask": at_ask,
-    "jump": at_jump,
+    "which_key": at_which_key,
 }
 
 
@@ -256,7 +255,7 @@ async def go_to(scope: str, harness: AppHarness) -> None:
     """Focus the widget of a scope."""
     while not harness.at_main:
         harness.app.pop_screen()
-    harness.app.clear_notifications()
+    harness.app.main.query_one(KeyBar).clear_message()
     await PLACES[scope](harness)
     await harness.settled()
 

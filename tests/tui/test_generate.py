@@ -17,7 +17,6 @@ from sdtui.tui.images import pixel_view
 from sdtui.tui.images.halfcell import Pixels, draw
 from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.messages import PartsImported
-from sdtui.tui.panes.progress import ProgressBar
 from sdtui.tui.screens import main as screens_main
 from tests.support.app_harness import AppHarness, running
 
@@ -143,11 +142,12 @@ async def test_a_long_path_hides_no_reason(harness: AppHarness) -> None:
         )
         await harness.generate()
         await harness.finished()
-        bar = harness.app.main.query_one(ProgressBar)
-        await harness.until(lambda: bar.progress.outcome)
-        text = bar.render()
-        assert text.plain.endswith("can't be written. Make room.")
-        assert len(text.wrap(harness.app.console, bar.content_size.width)) <= 2
+        line = harness.app.main.top_line
+        await harness.until(lambda: line.progress.outcome)
+        text = line.render().plain
+        assert "✗ failed: " in text
+        assert "Make room." in text
+        assert len(text) <= line.content_size.width
 
 
 async def test_attempts_are_seen_as_they_happen(harness: AppHarness) -> None:
@@ -166,7 +166,7 @@ async def test_attempts_are_seen_as_they_happen(harness: AppHarness) -> None:
         line = "out of memory while decoding: tiling the VAE (attempt 2)"
         await harness.until(lambda: harness.progress.tried == line)
         assert line in main.panes.log.text
-        await harness.until(lambda: "attempt 2" in str(main.panes.progress.border_title))
+        await harness.until(lambda: "attempt 2" in main.top_line.render().plain)
         harness.generator.hold.clear()
         await harness.finished()
 
@@ -220,8 +220,7 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(harness: AppHarnes
         view = harness.app.screen.query_one(PixelView)
         harness.generator.hold.clear()
         await harness.until(lambda: harness.progress.step)
-        title = str(harness.panes.progress.border_title)
-        assert "denoising · picture 1 of 2" in title
+        await harness.until(lambda: "· picture 1 of 2" in harness.app.main.top_line.render().plain)
         harness.generator.hold.set()
         await harness.until(lambda: view.pixels is not None and view.pixels.width == 16)
         harness.generator.hold.clear()

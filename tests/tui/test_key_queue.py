@@ -81,7 +81,7 @@ async def test_keys_of_the_list_wait_until_the_search_is_left(harness: AppHarnes
 
 async def test_a_jump_is_done_before_the_next_key(harness: AppHarness) -> None:
     async with running(harness):
-        await type_at_once(harness, "ctrl+o", "s", *"fog", "f4", "/", *"cat")
+        await type_at_once(harness, "ctrl+o", "-", *"fog", "f4", "/", *"cat")
         assert harness.texts["negative_prompt"] == "fog"
         assert harness.panes.gallery.search.value == "cat"
 

@@ -51,8 +51,8 @@ async def test_help_opens_the_section_of_the_focused_pane(harness: AppHarness) -
         harness.panes.queue.list.focus()
         await harness.press("f3", "f1")
         assert isinstance(harness.app.screen, HelpScreen)
-        assert "m manual" in shown(harness)
-        await harness.press("m")
+        assert "f1 ? Manual" in shown(harness)
+        await harness.press("f1")
         assert manual(harness).topic == "app"
         await harness.until(lambda: "Jobs run one after another" in shown(harness))
         assert "brings back earlier prompts" not in shown(harness)
@@ -62,10 +62,10 @@ async def test_help_opens_the_section_of_the_focused_pane(harness: AppHarness) -
 
 
 async def test_help_names_the_key_from_the_config(tmp_path: Path) -> None:
-    harness = AppHarness(tmp_path, keys={"help.manual": "f10"})
+    harness = AppHarness(tmp_path, keys={"app.help": "f10"})
     async with running(harness, (80, 24)):
-        await harness.press("f1")
-        assert "f10 manual" in shown(harness)
+        await harness.press("f10")
+        assert "f10 Manual" in shown(harness)
         await harness.press("f10")
         assert manual(harness).topic == "generate"
 
@@ -111,7 +111,7 @@ async def test_question_mark_helps_where_nothing_is_typed(harness: AppHarness) -
 
 async def test_help_of_a_dialog_opens_its_page(harness: AppHarness) -> None:
     async with running(harness):
-        await harness.press("ctrl+l", "f1", "m")
+        await harness.press("ctrl+l", "f1", "f1")
         assert manual(harness).topic == "models"
         await harness.press("escape")
         assert isinstance(harness.app.screen, ModelScreen)

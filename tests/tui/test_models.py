@@ -73,10 +73,10 @@ async def test_download_shows_bytes_and_speed_and_is_then_chosen(
         await harness.until(lambda: "MiB/s" in main.models.downloads.status, 10)
         assert "left" in main.models.downloads.status
         assert "some/model" in str(screen.status.render())
-        assert "↓" in str(main.top_bar.render())
+        assert "↓" in str(main.top_line.render())
         await harness.until(lambda: main.generation.texts["model"] == "some/model", 20)
         assert harness.at_main
-        assert "↓" not in str(main.top_bar.render())
+        assert "↓" not in str(main.top_line.render())
         screen = await choosing(harness)
         offer = next(each for each in screen.choices.items if each.name == "some/model")
         assert offer.installed
@@ -202,7 +202,7 @@ async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(
         await harness.until(lambda: "small ready" in harness.progress.message)
         assert "big" not in engine.loaded
         assert engine.loaded[-1] == "small"
-        assert "small" in harness.app.main.top_bar.model
+        assert "small" in harness.app.main.top_line.model
 
 
 async def test_a_job_goes_before_a_model_that_is_only_wanted(harness: AppHarness) -> None:

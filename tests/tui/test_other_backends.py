@@ -22,6 +22,7 @@ from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.screens.compare import CompareScreen
 from sdtui.tui.screens.picture import PictureScreen
+from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.fakes import FakeBackend, FakeModels, envelope
 from tests.support.keyboard import press, settled
 
@@ -94,7 +95,7 @@ async def test_picture_of_a_finished_job_is_shown(app: SdtuiApp, backend: FakeBa
     await press(app, "f6")
     await _until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
     assert "/elsewhere/b.png" in str(app.screen.query_one("#caption", Static).render())
-    assert not app._notifications
+    assert not app.main.query_one(KeyBar).message
     assert backend.pictures.reads.count(JobPicture(job.id, 1)) == 1
 
 
@@ -127,8 +128,9 @@ async def test_unreadable_record_of_a_picture_that_is_there_is_an_error(
 
     monkeypatch.setattr(backend.pictures, "record", fail)
     await press(app, "f4", "r")
-    await _until(app, lambda: app._notifications)
-    assert {each.message for each in app._notifications} == {"the JSON is damaged."}
+    bar = app.main.query_one(KeyBar)
+    await _until(app, lambda: bar.message)
+    assert bar.message == "the JSON is damaged."
 
 
 class _Models(FakeModels):

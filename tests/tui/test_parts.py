@@ -10,7 +10,6 @@ from sdtui.requests.events import JobEvent
 from sdtui.tui.fields import FormField, form_fields, problems_of
 from sdtui.tui.images.halfcell import Pixels, draw, fit
 from sdtui.tui.mailbox import Mailbox
-from sdtui.tui.panes.memory import graph
 from sdtui.tui.widgets.form_fields import NumberField
 from tests.support.app_harness import AppHarness, running
 
@@ -120,11 +119,6 @@ def test_half_cells_show_two_pixels_each() -> None:
     assert segment.style.bgcolor is not None
     assert segment.style.color.get_truecolor() == (252, 0, 0)
     assert segment.style.bgcolor.get_truecolor() == (0, 0, 252)
-
-
-def test_a_graph_is_as_wide_as_its_place() -> None:
-    assert graph([0.0, 0.5, 1.0], 4, 1) == [" ▁▄█"]
-    assert graph([1.0], 1, 2) == ["█", "█"]
 
 
 def test_only_the_newest_preview_of_a_job_is_kept_and_one_note_is_sent() -> None:

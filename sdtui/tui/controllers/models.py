@@ -15,7 +15,7 @@ from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.fields import file_problems
 from sdtui.tui.messages import ModelKnown
 from sdtui.tui.panes.collection import Panes
-from sdtui.tui.widgets.top_bar import TopBar
+from sdtui.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
     from sdtui.jobs import Models
@@ -34,7 +34,7 @@ class ModelController:
         context: AppContext,
         target: MessagePump,
         panes: Panes,
-        top_bar: TopBar,
+        top_line: TopLine,
         is_running: Callable[[], bool],
     ) -> None:
         """`target` is posted ModelKnown, DownloadProgress and DownloadEnded; `is_running` returns
@@ -42,7 +42,7 @@ class ModelController:
         self._context = context
         self._target = target
         self._panes = panes
-        self._top_bar = top_bar
+        self._top_line = top_line
         self._is_running = is_running
         self.downloads = Downloads(target, lambda: context.backend.models)
         self._dialog: ModelScreen | None = None
@@ -52,7 +52,7 @@ class ModelController:
     @property
     def memory_budget(self) -> MemoryBudget | None:
         """The memory available to a model; None until the monitor has a sample."""
-        sample = self._top_bar.sample
+        sample = self._top_line.sample
         if sample is None:
             return None
         from sdtui.monitor import memory_budget
@@ -69,7 +69,7 @@ class ModelController:
         self._model = model = self._panes.recipe.texts["model"]
         backend = self._context.backend
         if not self._is_running():
-            self._top_bar.model = model
+            self._top_line.model = model
 
         def look_up() -> ModelKnown:
             known = describe(model, backend.models)
@@ -137,14 +137,14 @@ class ModelController:
     def show_download(self, progress: DownloadProgress) -> None:
         """Show how much of a model has been downloaded."""
         self.downloads.follow(progress)
-        self._top_bar.download = self.downloads.share
+        self._top_line.download = self.downloads.share
         if self._dialog is not None:
             self._dialog.show_download()
 
     def finish_download(self, ended: DownloadEnded) -> None:
         """Choose the downloaded model if the dialog is open; else notify."""
         self.downloads.ended()
-        self._top_bar.download = None
+        self._top_line.download = None
         if self._dialog is not None:
             self._dialog.download_ended(ended)
         elif ended.problem:

@@ -18,7 +18,7 @@ from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.queue import RequestedAction
-from sdtui.tui.widgets.top_bar import TopBar
+from sdtui.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
     from sdtui.jobs import Job
@@ -37,7 +37,7 @@ class QueueController:
         context: AppContext,
         screen: Screen[None],
         panes: Panes,
-        top_bar: TopBar,
+        top_line: TopLine,
         generation: GenerationController,
         pictures: PicturesController,
     ) -> None:
@@ -45,7 +45,7 @@ class QueueController:
         self._context = context
         self._screen = screen
         self._panes = panes
-        self._top_bar = top_bar
+        self._top_line = top_line
         self._generation = generation
         self._pictures = pictures
 
@@ -55,7 +55,7 @@ class QueueController:
         from sdtui.tui.event_presenter import EventPresenter
 
         return EventPresenter(
-            self._context, self._screen, self._panes, self._top_bar, self._pictures
+            self._context, self._screen, self._panes, self._top_line, self._pictures
         )
 
     def submit(self, request: GenerationRequest) -> None:

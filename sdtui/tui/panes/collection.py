@@ -6,11 +6,9 @@ from sdtui.tui.context import AppContext
 from sdtui.tui.panes.dock import Dock
 from sdtui.tui.panes.history import HistoryPane
 from sdtui.tui.panes.log import LogPane
-from sdtui.tui.panes.memory import MemoryPane
 from sdtui.tui.panes.metadata import MetadataPane
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.parameters import ParametersPane
-from sdtui.tui.panes.progress import ProgressPane
 from sdtui.tui.panes.prompt import PromptPane
 from sdtui.tui.panes.queue import QueuePane
 from sdtui.tui.panes.stage import Stage
@@ -46,8 +44,6 @@ class Panes:
         self.queue = QueuePane(id="queue")
         self.info = MetadataPane("info", context.picture_loader)
         self.log = LogPane("log", context.copy)
-        self.progress = ProgressPane(id="progress")
-        self.memory = MemoryPane(id="memory")
 
     @property
     def prompts(self) -> tuple[PromptPane, PromptPane]:
@@ -64,11 +60,6 @@ class Panes:
             "info": self.info,
             "log": self.log,
         }
-
-    @property
-    def also_shown(self) -> tuple[Pane, ...]:
-        """Panes below the queue."""
-        return self.progress, self.memory
 
     def by_scope(self, scope: str) -> Pane | None:
         """The pane in which the actions of a scope work, if they work in one only."""

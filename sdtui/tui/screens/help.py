@@ -1,54 +1,71 @@
-"""The help of F1: the focused pane, and every key that works there."""
+"""The help of `?`: the keys that work now, which can be pressed there, and the manual behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+import re
+from typing import Any
 
-from textual.binding import BindingType
-from textual.content import Content
+from textual.binding import ActiveBinding
 from textual.screen import Screen
 
 from sdtui.tui.actions import ACTIONS, GLOBAL
-from sdtui.tui.bindings import bindings_in, bindings_that_work
-from sdtui.tui.labelled_line import LabelledLine
-from sdtui.tui.screens.dialogs import TextScreen
+from sdtui.tui.bindings import bindings_that_work
+from sdtui.tui.key_table import KeyChoice
+from sdtui.tui.screens.which_key import WhichKeyScreen
+
+_EVERYWHERE = (*GLOBAL, "shelf", "reading")
+_GROUPS = ["", "Picture", "Everywhere"]
+"""The headings; what is without one is about the focused part, which the title names."""
+_HELP = ("app.help", "reading.help")
 
 
-class HelpScreen(TextScreen):
-    """An explanation and a table of keys; one key more opens the manual."""
+class HelpScreen(WhichKeyScreen):
+    """Lists the keys that work in a window: those of the focused part, those of pictures, and those
+    that work everywhere. Its key pressed once more leads to the manual."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings_in("help")
-
-    def __init__(self, title: str, about: str, keys: Sequence[tuple[str, str]]) -> None:
-        explanation = (LabelledLine("", about), LabelledLine("", "")) if about else ()
-        super().__init__(title, (*explanation, *(LabelledLine(key, text) for key, text in keys)))
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        keys = [
-            self.app.get_key_display(active.binding)
-            for active in self.active_bindings.values()
-            if active.binding.id == "help.manual"
+    def __init__(self, window: Screen[Any], title: str, about: str) -> None:
+        self._working = [
+            active for active in bindings_that_work(window) if active.binding.id is not None
         ]
-        parts = [*(f"{key} manual" for key in keys[:1]), "esc"]
-        self.query_one(".dialog").border_subtitle = Content(" · ".join(parts))
+        helps = [key.binding.key for key in self._working if key.binding.id in _HELP]
+        super().__init__(
+            title,
+            self._choices_of(self._working),
+            about=about,
+            more=KeyChoice(",".join(helps), "Manual"),
+        )
 
-    def action_manual(self) -> None:
-        from sdtui.tui.screens.manual import ManualScreen, section_for
+    def leads_to_manual(self, key: str) -> bool:
+        """True for the key that opens the manual."""
+        return self.more is not None and self.more.has(key)
 
-        explained = self.app.screen_stack[-2]
-        if self.answer(None):
-            self.app.push_screen(ManualScreen(section_for(explained)))
+    def binding_of(self, key: str) -> ActiveBinding | None:
+        """Return what a key does."""
+        return next((active for active in self._working if active.binding.key == key), None)
+
+    def _choices_of(self, bindings: list[ActiveBinding]) -> list[KeyChoice]:
+        keys: dict[str, list[str]] = {}
+        for active in bindings:
+            keys.setdefault(str(active.binding.id), []).append(active.binding.key)
+        merged: dict[tuple[str, str], list[str]] = {}
+        for action in ACTIONS:
+            if action.id in keys and action.id not in _HELP:
+                place = (_group(action.scope), action.label)
+                merged.setdefault(place, []).extend(keys[action.id])
+        choices = [
+            KeyChoice(",".join(each), label, group, ",".join(_easy(each)))
+            for (group, label), each in merged.items()
+        ]
+        return sorted(choices, key=lambda choice: _GROUPS.index(choice.group))
 
 
-def key_help(window: Screen[Any]) -> list[tuple[str, str]]:
-    """Return the keys that work now and what they do, those of the focused widget first."""
-    keys: dict[str, tuple[str, str]] = {}
-    for binding in (active.binding for active in bindings_that_work(window)):
-        if binding.id and binding.tooltip:
-            key, text = keys.get(binding.id, ("", binding.tooltip))
-            keys[binding.id] = (f"{key} {window.app.get_key_display(binding)}".strip(), text)
-    listed = [action.id for action in ACTIONS if action.id in keys]
-    own_first = sorted(listed, key=lambda name: name.partition(".")[0] in GLOBAL)
-    return [keys[name] for name in own_first]
+def _easy(keys: list[str]) -> list[str]:
+    """Return the keys to show of those that do the same: two, without those that many terminals
+    keep for themselves."""
+    return ([key for key in keys if not re.match(r"alt\+|f\d", key)] or keys)[:2]
+
+
+def _group(scope: str) -> str:
+    if scope == "picture":
+        return "Picture"
+    return "Everywhere" if scope in _EVERYWHERE else ""

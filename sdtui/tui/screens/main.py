@@ -29,6 +29,7 @@ from sdtui.tui.controllers.queue import QueueController
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress
 from sdtui.tui.images.welcome import welcome
 from sdtui.tui.job_progress import LogLine
+from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.messages import (
     HistoryRead,
@@ -45,17 +46,15 @@ from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.parameters import ParametersPane
 from sdtui.tui.panes.queue import QueuePane
 from sdtui.tui.panes.stage import Stage
-from sdtui.tui.stagger import stagger
 from sdtui.tui.textual_internals import SteadyScreen, is_first_resume
 from sdtui.tui.widgets.divider import Divider
 from sdtui.tui.widgets.form_fields import FieldOpened
 from sdtui.tui.widgets.key_bar import KeyBar
 from sdtui.tui.widgets.shelf_tabs import ShelfTabs
-from sdtui.tui.widgets.top_bar import TopBar
+from sdtui.tui.widgets.top_line import TopLine
 from sdtui.tui.window_layout import TOO_SMALL, WindowLayout
 
 if TYPE_CHECKING:
-    from sdtui.monitor import Sample
     from sdtui.requests.request import GenerationRequest
 
 
@@ -70,7 +69,7 @@ class MainScreen(SteadyScreen[None]):
         super().__init__()
         self.context = context
         self.panes = panes = Panes(context)
-        self.top_bar = TopBar()
+        self.top_line = TopLine()
         self.tabs = ShelfTabs(panes.shelf)
         self.window = WindowLayout(self, panes, self.tabs)
         self.generation = GenerationController(context, panes, self.window, self._submit)
@@ -78,10 +77,10 @@ class MainScreen(SteadyScreen[None]):
             context, self, panes, self.generation, self._stop_current
         )
         self.queue = QueueController(
-            context, self, panes, self.top_bar, self.generation, self.pictures
+            context, self, panes, self.top_line, self.generation, self.pictures
         )
         self.models = ModelController(
-            context, self, panes, self.top_bar, lambda: self.queue.presenter.progress.is_running
+            context, self, panes, self.top_line, lambda: self.queue.presenter.progress.is_running
         )
 
     def _stop_current(self, *, after_picture: bool) -> None:
@@ -93,14 +92,13 @@ class MainScreen(SteadyScreen[None]):
     def compose(self) -> ComposeResult:
         self.window.use_sizes(self.context.state.sizes)
         self.window.arrange(*self.app.size)  # before there is anything that would be restyled
-        yield self.top_bar
+        yield self.top_line
         with Horizontal(id="body"):
             yield self.panes.stage
             yield Divider()
             with Vertical(id="shelf"):
                 yield self.tabs
                 yield from self.panes.shelf.values()
-                yield from self.panes.also_shown
         yield self.panes.dock
         yield Static(TOO_SMALL, id="too-small")
         yield KeyBar()
@@ -176,14 +174,11 @@ class MainScreen(SteadyScreen[None]):
             if active.binding.id
         }
 
-    def show_help(self) -> None:
-        """Explain the focused pane, and every key that works now."""
-        from sdtui.tui.screens.help import HelpScreen, key_help
-
+    @property
+    def about_focus(self) -> tuple[str, str]:
+        """The title of the focused pane, and what it is."""
         pane = self.window.focused_pane
-        title = pane.title if pane else "sdtui"
-        about = pane.about if pane else "Press a letter after the jump key to go to a pane."
-        self.app.push_screen(HelpScreen(title, about, key_help(self)))
+        return (pane.title, pane.about) if pane else ("", "")
 
     # Keys
 
@@ -230,15 +225,23 @@ class MainScreen(SteadyScreen[None]):
         self.app.push_screen(SettingsScreen(self.context.settings, self.context.editor.edit_file))
 
     def action_jump(self) -> None:
-        from sdtui.tui.screens.jump import JumpScreen
+        from sdtui.tui.screens.which_key import WhichKeyScreen
 
-        targets = self.window.jump_targets()
+        places = [
+            *self.window.places(),
+            (KeyChoice("slash", "Search"), self.action_search),
+            (KeyChoice("m", "Model"), self.action_models),
+            (KeyChoice("question_mark", "Keys"), self.context.show_keys),
+        ]
 
-        def go(number: int | None) -> None:
-            if number is not None:
-                targets[number][1]()
+        def go(key: str | None) -> None:
+            for choice, show in places:
+                if key is not None and choice.has(key):
+                    show()
 
-        self.app.push_screen(JumpScreen([offset for offset, _ in targets]), go)
+        choices = [choice for choice, _ in places]
+        rows_below = self.panes.dock.size.height + 1
+        self.app.push_screen(WhichKeyScreen("Go to", choices, rows_below=rows_below), go)
 
     def action_gallery_tab(self) -> None:
         self.window.show_tab("gallery")
@@ -350,15 +353,8 @@ class MainScreen(SteadyScreen[None]):
 
     @on(Sampled)
     def _sampled(self, event: Sampled) -> None:
-        stagger(
-            self,
-            partial(self._show_sample, event.sample),
-            partial(self.panes.memory.show, event.sample),
-        )
-
-    def _show_sample(self, sample: Sample) -> None:
-        first = self.top_bar.sample is None
-        self.top_bar.sample = sample
+        first = self.top_line.sample is None
+        self.top_line.sample = event.sample
         if first and self.panes.stage.is_welcoming:
             self._show_welcome()
 
@@ -373,10 +369,10 @@ def import_parts() -> PartsImported:
     import sdtui.tui.screens.compare
     import sdtui.tui.screens.files
     import sdtui.tui.screens.help
-    import sdtui.tui.screens.jump
     import sdtui.tui.screens.models
     import sdtui.tui.screens.picture
     import sdtui.tui.screens.settings
+    import sdtui.tui.screens.which_key
     import sdtui.tui.widgets.metadata_tree  # noqa: F401
     from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
     from sdtui.requests.validation import build_validators
