@@ -48,16 +48,13 @@ class IncomingPicture:
     """A picture to import."""
 
     data: bytes
+    sha256: str
+    """The hash of `data`, in hexadecimal."""
     record: GenerationRecord
     starred: bool = False
     tags: tuple[str, ...] = ()
     owns_json: bool = True
     """False if the JSON of its name is another picture's or another tool's, and must stay."""
-
-    @property
-    def sha256(self) -> str:
-        """The hash of the picture file, in hexadecimal."""
-        return hashlib.sha256(self.data).hexdigest()
 
 
 def export(entries: Iterable[Entry], pictures: Path, target: Path) -> int:
@@ -109,24 +106,25 @@ def read_incoming(path: Path) -> IncomingPicture:
     Raises ImageError if the picture can't be read or has no settings.
     """
     data = _read_picture(path)
+    sha256 = hashlib.sha256(data).hexdigest()
     try:
         summary = parse_summary(read_bytes(sidecar_path(path)))
         record = read_record(sidecar_path(path))
     except (OSError, UnreadableError, HistoryError):
         record = None
-    if record is not None and _belongs(record, path, data):
-        return IncomingPicture(data, record, summary.starred, summary.tags)
+    if record is not None and _belongs(record, path, sha256):
+        return IncomingPicture(data, sha256, record, summary.starred, summary.tags)
     own = own_record(read_texts(path))
     found = own or _foreign_record(path, read_picture_settings(path))
-    return IncomingPicture(data, found, owns_json=not os.path.lexists(sidecar_path(path)))
+    return IncomingPicture(data, sha256, found, owns_json=not os.path.lexists(sidecar_path(path)))
 
 
-def _belongs(record: GenerationRecord, path: Path, data: bytes) -> bool:
+def _belongs(record: GenerationRecord, path: Path, sha256: str) -> bool:
     """True if the JSON beside a picture is its own: if it has its hash or, where the picture was
     changed since, what the picture itself says. Another picture may have the same name but for
     its ending."""
     (image, *_) = record.images or (None,)
-    if image is None or image.sha256 in (None, hashlib.sha256(data).hexdigest()):
+    if image is None or image.sha256 in (None, sha256):
         return True
     try:
         found = read_picture_settings(path)

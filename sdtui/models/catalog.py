@@ -85,7 +85,7 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     if name == POCKET:
         return ModelSource(POCKET, SourceKind.FOLDER, pocket.MODEL_FOLDER)
     path = expanded(name)
-    is_hub_id = bool(_HUB_ID.fullmatch(name)) and path.suffix.lower() != ".safetensors"
+    is_hub_id = bool(_HUB_ID.fullmatch(name)) and path.suffix.lower() != _CHECKPOINT
     is_path = path.is_absolute() or name.startswith((f".{os.sep}", f"..{os.sep}"))
     if is_path and exists(path):
         return _at_path(name, path)
@@ -104,7 +104,7 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     if is_hub_id:
         return ModelSource(name, SourceKind.HUB, snapshot, hub_id)
     known = [source.name for source in installed_models(folders)]
-    looks_like_path = os.sep in name or path.suffix == ".safetensors"
+    looks_like_path = os.sep in name or path.suffix == _CHECKPOINT
     near = nearest(path.stem if looks_like_path else name, known)
     hint = f'Did you mean "{near}"?' if near else 'Give a path, a hub id such as "owner/name"'
     problem = f"there is no file or folder {name}" if looks_like_path else f'no model "{name}"'
@@ -191,8 +191,8 @@ def _parts(name: str) -> list[str]:
     """Return the folders and the name in a model's name without its suffix, as Windows or others
     write it."""
     parts = [part for part in re.split(r"[/\\]", name) if part]
-    if parts and parts[-1].lower().endswith(".safetensors"):
-        parts[-1] = parts[-1][: -len(".safetensors")]
+    if parts and parts[-1].lower().endswith(_CHECKPOINT):
+        parts[-1] = parts[-1][: -len(_CHECKPOINT)]
     return parts
 
 

@@ -97,8 +97,13 @@ def component_config(folder: Path, component: str) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def check_components(folder: Path, components: Mapping[str, tuple[str, str]]) -> None:
-    """Raise ModelDamagedError if a folder lacks a component that its model_index.json names."""
+def components_with_weights(folder: Path, components: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Return the names of the components that have weights, without those that are never loaded.
+
+    Raises ModelDamagedError if a folder lacks a component that its model_index.json names,
+    UnsafeModelError for code or pickles.
+    """
+    found = []
     if not components:
         raise _damaged(folder / "model_index.json", "it names no parts of a model")
     for name, (_, class_name) in components.items():
@@ -107,16 +112,15 @@ def check_components(folder: Path, components: Mapping[str, tuple[str, str]]) ->
             continue
         if not part.is_dir() or not any(part.iterdir()):
             raise _damaged(folder, f"the part {name} is missing")
-        if not _WITHOUT_WEIGHTS.search(class_name) and not has_weights(folder, name):
+        if _has_weights(part):
+            found.append(name)
+        elif not _WITHOUT_WEIGHTS.search(class_name):
             raise _damaged(folder, f"the part {name} has no weights")
+    return found
 
 
-def has_weights(folder: Path, component: str) -> bool:
-    """True if a component has weights; tokenizers and schedulers have none.
-
-    Raises UnsafeModelError for code or pickles, ModelDamagedError if the weights are missing.
-    """
-    path = folder / component
+def _has_weights(path: Path) -> bool:
+    """True if the component in a folder has weights; tokenizers and schedulers have none."""
     if any(path.glob("*.py")):
         raise UnsafeModelError(
             f"{path} has Python code of its own, which sdtui never runs",

@@ -8,12 +8,10 @@ from typing import Any
 
 from sdtui.models.checkpoint_file import quantized
 from sdtui.models.component_files import (
-    UNUSED,
-    check_components,
     component_config,
     components_in,
+    components_with_weights,
     count_parameters,
-    has_weights,
     read_json,
 )
 from sdtui.models.description import ModelDescription
@@ -45,11 +43,9 @@ def describe_folder(folder: Path) -> ModelDescription:
     components = components_in(index)
     pipeline_class = str(index.get("_class_name", ""))
     check_text_to_image(str(folder), pipeline_class)
-    check_components(folder, components)
     parameters = {
         name: count_parameters(folder / name)
-        for name in components
-        if name not in UNUSED and has_weights(folder, name)
+        for name in components_with_weights(folder, components)
     }
     if any("quantization_config" in component_config(folder, name) for name in parameters):
         raise quantized(folder)

@@ -73,7 +73,7 @@ def load_pipeline(
             timings[name] = time.perf_counter() - started
         cancellation.check()
         with _as_damaged_model(description.path):
-            others = _other_arguments(description, folder, pipeline_class)
+            others = _other_arguments(folder, pipeline_class, parts)
             pipeline = pipeline_class(**parts, **others)
     pipeline.set_progress_bar_config(disable=True)
     if description.guessed_prediction:
@@ -198,13 +198,12 @@ def _loaded_components(description: ModelDescription) -> Iterator[str]:
 
 
 def _other_arguments(
-    description: ModelDescription, folder: Path, pipeline_class: type[Any]
+    folder: Path, pipeline_class: type[Any], loaded: Collection[str]
 ) -> dict[str, Any]:
     """Return the pipeline's other arguments: flags of the index, and None for components that
-    aren't loaded."""
+    aren't `loaded`."""
     expected, optional = pipeline_class._get_signature_keys(pipeline_class)
     index = pipeline_class.load_config(folder)
-    loaded = set(_loaded_components(description))
     flags = {
         name: index[name]
         for name in optional

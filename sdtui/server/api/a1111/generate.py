@@ -185,6 +185,7 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
     pictures = [each for part in parts for each in part.pictures]
     seeds = [each.seed for each in pictures]
     requested = parts[0].record.request if parts else request
+    strength = body.strength()
     info: dict[str, Any] = {
         "all_prompts": [requested.prompt] * len(pictures),
         "all_negative_prompts": [requested.negative_prompt] * len(pictures),
@@ -204,13 +205,13 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
         "not_applied": body.not_applied(),
         "warnings": _warnings(parts),
         "infotexts": [
-            write_infotext(with_strength(part.record.of_image(each.index), body.strength()))
+            write_infotext(with_strength(part.record.of_image(each.index), strength))
             for part in parts
             for each in part.pictures
         ],
         **_named_values(parts[0].record.values() if parts else request.values()),
     }
-    if (strength := body.strength()) is not None:
+    if strength is not None:
         info["denoising_strength"] = strength
     if not parts:  # interrupted before the first picture was finished
         return info | {"sd_model_name": request.model, "version": f"sdtui {__version__}"}

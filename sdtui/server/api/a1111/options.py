@@ -8,17 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict
 
-from sdtui.core.text import shortened
 from sdtui.server.api.a1111.checkpoints import find_checkpoint, read_checkpoint
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import ApiError, documented
+from sdtui.server.ignored_fields import IgnoredFields
 from sdtui.server.outcome_headers import not_applied_header
 from sdtui.server.routing import JsonRoute
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
-
-_MOST_NAMED = 50
-"""Most names in a header; clients may send back a hundred options."""
 
 
 class OptionsAnswer(BaseModel):
@@ -40,16 +37,15 @@ class OptionsAnswer(BaseModel):
     face_restoration_model: str | None = None
 
 
+_IGNORED = IgnoredFields(
+    harmless=frozenset(("sd_model_checkpoint",)),
+    defaults={name: (field.default,) for name, field in OptionsAnswer.model_fields.items()},
+)
+
+
 def changed_options(options: Mapping[str, Any]) -> list[str]:
     """The names of those options, which have no effect here, that have another value than here."""
-    fields = OptionsAnswer.model_fields
-    return [
-        shortened(name)
-        for name, value in options.items()
-        if name != "sd_model_checkpoint"
-        and value not in (None, False, 0, "", [], {})
-        and not (name in fields and value == fields[name].default)
-    ][:_MOST_NAMED]
+    return _IGNORED.named(options)
 
 
 @router.get("/options", responses=documented("a1111"))
