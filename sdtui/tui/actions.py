@@ -15,7 +15,7 @@ GLOBAL = ("app", "window")
 BEFORE_EDITORS = (*GLOBAL, "choose", "models")
 """Scopes whose keys come before those of a text editor with the focus."""
 _PANES = (
-    *("choice", "form", "gallery", "list", "log", "metadata", "number", "path", "picture"),
+    *("choice", "form", "gallery", "info", "list", "log", "number", "path", "picture"),
     *("prompt", "queue", "reading", "search", "shelf", "stage"),
 )
 """Scopes of panes and controls of the window."""
@@ -133,10 +133,11 @@ ACTIONS = (
     Action("picture.tag", "t", "Tag", "Add tags, or take them away with a minus", True),
     Action("picture.copy_path", "y", "Copy path", "Copy the picture's path"),
     Action("picture.copy_prompt", "Y", "Copy prompt", "Copy the prompt"),
-    Action("picture.copy_json", "M", "Copy JSON", "Copy the metadata"),
+    Action("picture.copy_json", "M", "Copy JSON", "Copy the whole record as JSON"),
     Action("picture.undo", "u", "Undo", "Bring the last trashed picture back"),
     Action("search.leave", "escape,down", "Back", "Back to the list", True),
-    Action("metadata.toggle_node", "enter,space", "Open", "Fold, unfold, or show a value", True),
+    Action("info.json", "J", "JSON", "Show the picture's whole record", True),
+    Action("info.copy", "C", "Copy", "Copy the info to the clipboard", True),
     Action("list.cursor_up", "up,k", "Up", "Go up"),
     Action("list.cursor_down", "down,j", "Down", "Go down"),
     Action("list.page_up", "pageup,ctrl+u", "Page up", "Go up one page"),
@@ -203,6 +204,7 @@ RENAMED = {
     "preview.before_after": "stage.before_after",
     "preview.open": "picture.open",
     "preview.grid": "",
+    "metadata.toggle_node": "",
     "help.manual": "",
     "jump.close": "which_key.close",
     "history.show": "",

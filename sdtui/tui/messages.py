@@ -42,13 +42,6 @@ class PathPasted(Message):
 
 
 @message
-class ValueOpened(Message):
-    """The user wants to see a value of a picture's metadata in full."""
-
-    value: str
-
-
-@message
 class Sampled(Message):
     """The monitor took a sample."""
 

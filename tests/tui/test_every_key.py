@@ -125,12 +125,8 @@ async def at_history(harness: AppHarness) -> None:
     pictures.cursor = 1
     pictures.marked = None
     pictures.focus()
-    tree = main.panes.info.metadata_tree
     await harness.until(
-        lambda: (
-            pictures.selected
-            and any(pictures.selected.prompt in str(node.label) for node in tree.root.children)
-        )
+        lambda: pictures.selected and pictures.selected.prompt in main.panes.info.view.text
     )
 
 
@@ -138,9 +134,9 @@ async def at_search(harness: AppHarness) -> None:
     harness.panes.gallery.search.focus()
 
 
-async def at_metadata(harness: AppHarness) -> None:
+async def at_info(harness: AppHarness) -> None:
     await at_history(harness)
-    harness.panes.info.metadata_tree.focus()
+    harness.app.main.window.show_tab("info")
 
 
 async def at_viewer(harness: AppHarness) -> None:
@@ -227,7 +223,7 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "log": at_log,
     "history": at_history,
     "search": at_search,
-    "metadata": at_metadata,
+    "info": at_info,
     "list": at_history,
     "viewer": at_viewer,
     "text": at_viewer,

@@ -14,7 +14,6 @@ from sdtui.core import paths
 from sdtui.core.enums import UNKNOWN_MODEL
 from sdtui.history import Page
 from sdtui.tui.screens.compare import CompareScreen
-from sdtui.tui.screens.dialogs import TextScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import NOON, picture, record
 
@@ -43,16 +42,14 @@ async def at_history(
         yield harness
 
 
-async def test_newest_is_first_and_metadata_of_the_selected_is_shown(full: AppHarness) -> None:
+async def test_newest_is_first_and_info_is_about_the_selected(full: AppHarness) -> None:
     async with at_history(full):
         main = full.app.main
         assert main.panes.gallery.list.count == 3
         assert main.panes.gallery.list.selected is not None
         assert main.panes.gallery.list.selected.prompt == PROMPTS[2]
         await full.press("j", "j")
-        tree = main.panes.info.metadata_tree
-        await full.until(lambda: any(PROMPTS[0] in str(node.label) for node in tree.root.children))
-        await full.until(lambda: main.panes.info.thumbnail.pixel_view.pixels is not None)
+        await full.until(lambda: PROMPTS[0] in main.panes.info.view.text)
 
 
 async def test_wider_lines_show_more(full: AppHarness) -> None:
@@ -310,27 +307,6 @@ async def test_one_of_two_compared_pictures_is_made_again(
         await full.until(lambda: full.texts["seed"] == seed)
         assert full.panes.prompt.text == PROMPTS[prompt]
         assert full.panes.prompt.editor.has_focus
-
-
-async def test_metadata_is_folded_and_unfolded_by_keys(full: AppHarness) -> None:
-    async with at_history(full):
-        tree = full.panes.info.metadata_tree
-        await full.until(lambda: tree.root.children)
-        tree.focus()
-        model = next(node for node in tree.root.children if str(node.label).startswith("model"))
-        tree.cursor_line = model.line
-        await full.press("enter")
-        assert model.is_expanded
-        await full.press("j")
-        assert tree.cursor_node is model.children[0]
-        await full.press("enter")
-        assert isinstance(full.app.screen, TextScreen)
-        await full.press("escape", "k", "space")
-        assert not model.is_expanded
-        await full.press("G")
-        assert tree.cursor_line == tree.last_line
-        await full.press("g")
-        assert tree.cursor_line == 0
 
 
 @pytest.mark.parametrize(

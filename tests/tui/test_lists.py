@@ -63,7 +63,7 @@ async def test_every_list_has_them(harness: AppHarness) -> None:
     async with running(harness):
         main = harness.app.main
         lists = (main.panes.queue.list, main.panes.log.list, main.panes.gallery.list)
-        for each in (*lists, main.panes.info.metadata_tree):
+        for each in (*lists, main.panes.info.view):
             each.focus()
             await harness.settled()
             of_lists = {

@@ -96,9 +96,9 @@ class PicturesController:
         self._is_forming = False
 
     def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
-        """The gallery's cursor rests on another picture: show it and its metadata."""
+        """The gallery's cursor rests on another picture: show it and its record."""
         picture = None if entry is None else picture_of(entry)
-        self._panes.info.show(picture, record)
+        self._panes.info.show(entry, record)
         if entry is None or (self._is_forming and self._panes.gallery.is_at_newest):
             return
         self._panes.stage.show(picture, input_image(record.request) if record else None)
@@ -150,9 +150,9 @@ class PicturesController:
             case "reuse_new_seed":
                 self._generation.use_request(record.request, keep_seed=False)
             case "copy_json":
-                from sdtui.tui.widgets.metadata_tree import as_json
+                from sdtui.tui.record_text import as_json
 
-                self._context.copy(as_json(record), "The metadata")
+                self._context.copy(as_json(record), "The JSON")
 
     async def _record(self, entry: Entry) -> GenerationRecord | None:
         try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sdtui.tui.context import AppContext
 from sdtui.tui.panes.dock import Dock
 from sdtui.tui.panes.history import HistoryPane
+from sdtui.tui.panes.info import InfoPane
 from sdtui.tui.panes.log import LogPane
-from sdtui.tui.panes.metadata import MetadataPane
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.parameters import ParametersPane
 from sdtui.tui.panes.prompt import PromptPane
@@ -42,7 +42,7 @@ class Panes:
         )
         self.recipe = ParametersPane(id="recipe")
         self.queue = QueuePane(id="queue")
-        self.info = MetadataPane("info", context.picture_loader)
+        self.info = InfoPane("info", context.copy)
         self.log = LogPane("log", context.copy)
 
     @property
@@ -67,6 +67,7 @@ class Panes:
             "form": self.recipe,
             "stage": self.stage,
             "queue": self.queue,
+            "info": self.info,
             "log": self.log,
             "gallery": self.gallery,
         }

@@ -30,14 +30,12 @@ from sdtui.tui.downloads import DownloadEnded, DownloadProgress
 from sdtui.tui.images.welcome import welcome
 from sdtui.tui.job_progress import LogLine
 from sdtui.tui.key_table import KeyChoice
-from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.messages import (
     HistoryRead,
     ModelKnown,
     PartsImported,
     PathPasted,
     Sampled,
-    ValueOpened,
 )
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.history import HistoryPane
@@ -140,7 +138,6 @@ class MainScreen(SteadyScreen[None]):
         if note := self.context.colours_note:
             self.panes.log.add([LogLine(time.time(), EventLevel.INFO, note)])
         self.models.describe()
-        self.panes.info.mount_contents()
         self.pictures.read()
         hardware = self.context.backend.hardware
         hardware.start(lambda sample: self.post_message(Sampled(sample)))
@@ -325,14 +322,6 @@ class MainScreen(SteadyScreen[None]):
     def _history_selected(self, event: HistoryPane.Selected) -> None:
         self.pictures.show_selected(event.entry, event.record)
 
-    @on(ValueOpened)
-    def _value_opened(self, event: ValueOpened) -> None:
-        from sdtui.tui.screens.dialogs import TextScreen
-
-        self.app.push_screen(
-            TextScreen("Metadata", [LabelledLine("", event.value)], self.context.copy)
-        )
-
     # Messages from other threads
 
     @on(ModelKnown)
@@ -365,6 +354,7 @@ def import_parts() -> PartsImported:
     import sdtui.jobs
     import sdtui.models
     import sdtui.tui.event_presenter
+    import sdtui.tui.record_text
     import sdtui.tui.screens.commands
     import sdtui.tui.screens.compare
     import sdtui.tui.screens.files
@@ -372,8 +362,7 @@ def import_parts() -> PartsImported:
     import sdtui.tui.screens.models
     import sdtui.tui.screens.picture
     import sdtui.tui.screens.settings
-    import sdtui.tui.screens.which_key
-    import sdtui.tui.widgets.metadata_tree  # noqa: F401
+    import sdtui.tui.screens.which_key  # noqa: F401
     from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
     from sdtui.requests.validation import build_validators
 
