@@ -14,10 +14,9 @@ from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.pixel_view import PixelView
-from sdtui.tui.images.zoom_view import ZoomView
 from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.labelled_line import LabelledLine
-from sdtui.tui.screens.compare import Compared
+from sdtui.tui.screens.compare import Compared, CompareScreen
 from sdtui.tui.screens.dialogs import (
     AskScreen,
     ConfirmScreen,
@@ -173,9 +172,10 @@ async def at_compare(harness: AppHarness) -> None:
     compared = (Compared(*each) for each in zip(entries, made, strict=True))
     harness.app.main.pictures.viewing.compare(*compared)
     screen = harness.app.screen
-    await harness.until(lambda: all(view.image for view in screen.query(ZoomView).results()))
+    assert isinstance(screen, CompareScreen)
     await harness.press("m")
-    await pictures_are_read(harness)
+    (view,) = screen.zoom_views()
+    await harness.until(lambda: view.image and view.view.pixel_view.pixels)
 
 
 async def at_manual(harness: AppHarness) -> None:
