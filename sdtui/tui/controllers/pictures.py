@@ -76,6 +76,7 @@ class PicturesController:
         """A job begins."""
         self._is_forming, self._init_image = True, init_image
         self._panes.stage.begin()
+        self.viewing.job_changed(is_running=True)
 
     def show_forming(self, pixels: Pixels) -> None:
         """Show the picture in progress, unless the user looks at another one."""
@@ -94,6 +95,7 @@ class PicturesController:
     def finish(self) -> None:
         """No job is running any more."""
         self._is_forming = False
+        self.viewing.job_changed(is_running=False)
 
     def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
         """The gallery's cursor rests on another picture: show it and its record."""
@@ -111,7 +113,7 @@ class PicturesController:
         or else on the current one. Returns when it is done, so that the next key acts on the
         result, but not later than after two seconds: a disk may hang."""
         if verb == "open":
-            self.viewing.open_full_screen(is_running=self._is_forming)
+            self.viewing.open_full_screen()
         elif verb == "undo":
             await self._change(self._undo)
         elif chosen := self._panes.gallery.chosen if entries is None else entries:

@@ -41,6 +41,7 @@ class ViewingController:
         self._panes = panes
         self._perform = perform
         self._stop = stop
+        self._is_running = False
         self._screen: PictureScreen | None = None
         """Full screen, while it is open."""
         self._entry: Entry | None = None
@@ -89,12 +90,18 @@ class ViewingController:
             total=total,
         )
 
-    def open_full_screen(self, *, is_running: bool) -> None:
+    def job_changed(self, *, is_running: bool) -> None:
+        """A job has begun, or none runs any more."""
+        self._is_running = is_running
+        if self._screen is not None:
+            self._screen.job_changed()
+
+    def open_full_screen(self) -> None:
         """Show the current picture on the whole screen, also while one forms."""
         from sdtui.tui.screens.picture import PictureScreen
 
         current = self._current()
-        if current is None and not is_running:
+        if current is None and not self._is_running:
             self._context.notify("There is no picture to show yet.", timeout=3)
             return
         stage = self._panes.stage
@@ -105,6 +112,7 @@ class ViewingController:
             step=self._panes.gallery.step,
             perform=self._perform_here,
             stop=self._stop,
+            is_running=lambda: self._is_running,
             forming=stage.view.pixel_view.pixels if current is None else None,
         )
         self._screen = stage.viewer = screen

@@ -76,6 +76,7 @@ class PictureScreen(ZoomingScreen[None]):
         step: Callable[[int], None],
         perform: Callable[[str], Awaitable[None]],
         stop: StopJob,
+        is_running: Callable[[], bool],
         forming: Pixels | None = None,
     ) -> None:
         """`step` makes the next picture of the gallery the current one, or the one before.
@@ -89,6 +90,7 @@ class PictureScreen(ZoomingScreen[None]):
         self._perform = perform
         self._forming = forming
         self._stop = stop
+        self._is_running = is_running
         self._before = False
         self._caption = Static(id="caption")
 
@@ -96,6 +98,12 @@ class PictureScreen(ZoomingScreen[None]):
         yield self._view
         yield self._caption
         yield KeyBar()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let jobs be stopped only while one runs."""
+        if action in ("cancel", "stop_after"):
+            return self._is_running()
+        return super().check_action(action, parameters)
 
     def on_mount(self) -> None:
         self._read(self._shown)
@@ -116,6 +124,10 @@ class PictureScreen(ZoomingScreen[None]):
         self._current, self._before = None, False
         self._view.show_pixels(pixels)
         self.show_caption()
+
+    def job_changed(self) -> None:
+        """Called when a job has begun or ended."""
+        self.refresh_bindings()
 
     def show(self, current: CurrentPicture | None) -> None:
         """Show another picture, or the same with other marks."""
