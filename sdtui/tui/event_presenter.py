@@ -98,7 +98,7 @@ class EventPresenter:
         if job_id == self.progress.job:
             text = "stops after this picture" if after_picture else "stops after this step"
             self.progress = replace(self.progress, stopping=text)
-            self._top_line.progress = self.progress
+            self._show_progress()
 
     def show_queue(self) -> None:
         """Show the current queue, and save it on disk."""
@@ -144,7 +144,10 @@ class EventPresenter:
         )
 
     def _show_progress(self) -> None:
+        was_active = self._top_line.progress.is_active
         self._top_line.progress = self.progress
+        if self.progress.is_active is not was_active:
+            self._screen.refresh_bindings()
 
     def _show_in_queue(self, arrived: Iterable[JobEvent]) -> None:
         if any(isinstance(each.event, _QUEUE_EVENTS) for each in arrived):

@@ -101,7 +101,7 @@ def _verdict(fit: ModelFit, budget: MemoryBudget) -> tuple[tuple[str, str], Them
     if not fit.fits:
         return ("✗", "too much, it will be tried in leaner ways"), "error"
     if fit.mode is MemoryMode.FULL:
-        return ("✓", "fits whole" if budget.on_gpu else "fits"), "success"
+        return ("✓", "fits whole" if budget.on_gpu else "fits"), "done"
     return ("~", f"fits with {fit.mode.value.replace('_', ' ')}, which is slower"), "warning"
 
 

@@ -16,7 +16,6 @@ ThemeColour = Literal[
     "running",
     "queued",
     "done",
-    "success",
     "warning",
     "error",
     "changed",
@@ -28,7 +27,7 @@ ThemeColour = Literal[
     "frame",
     "track",
 ]
-"""The roles of `themes.Roles`. "track" is the rest of a bar, and "success" is "done"."""
+"""The roles of `themes.Roles`. "track" is the rest of a bar."""
 
 
 def theme_style(app: App[object], name: ThemeColour) -> Style:

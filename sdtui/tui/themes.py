@@ -53,6 +53,8 @@ class Roles:
             "text-disabled": self.muted,
             "border": self.accent,
             "border-blurred": self.frame,
+            "block-cursor-background": self.focus,
+            "block-cursor-foreground": self.focus_text,
             "scrollbar": self.frame,
             "scrollbar-hover": self.accent,
             "scrollbar-active": self.accent,

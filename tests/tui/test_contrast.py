@@ -18,6 +18,8 @@ from sdtui.tui.themes import (
     Roles,
     contrast,
 )
+from sdtui.tui.widgets.key_bar import KeyBar
+from tests.support.app_harness import AppHarness, running
 
 XTERM = (
     *("#000000", "#cd0000", "#00cd00", "#cdcd00", "#0000ee", "#cd00cd", "#00cdcd", "#e5e5e5"),
@@ -93,3 +95,49 @@ def test_states_differ_in_their_colours(theme: str) -> None:
     palette = Palette(theme)
     states = [palette.colour(role).hex for role in ("running", "done", "warning", "error")]
     assert len({*states}) == len(states)
+
+
+def faint_texts(harness: AppHarness) -> set[str]:
+    """Return the texts on the screen that can't be read. Frames and pictures are no text."""
+    found = set()
+    for strip in harness.screen_strips():
+        for text, style, _ in strip:
+            words = "".join(sign for sign in text if not "\u2500" <= sign <= "\u259f").strip()
+            if not words or style is None or style.color is None or style.bgcolor is None:
+                continue
+            front, behind = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+            if style.reverse:
+                front, behind = behind, front
+            if contrast(front, behind) < TEXT_CONTRAST:
+                found.add(f"{words}: {front.hex} on {behind.hex}")
+    return found
+
+
+VIEWS = {
+    "prompt": ("escape",),
+    "gallery": ("f4", "down"),
+    "recipe": ("2",),
+    "queue": ("3",),
+    "log": ("5",),
+    "keys": ("question_mark",),
+    "places": ("escape", "ctrl+o"),
+    "commands": ("escape", "ctrl+p"),
+    "model": ("escape", "ctrl+l"),
+    "settings": ("escape", "f9"),
+    "manual": ("escape", "f1", "f1"),
+    "full screen": ("escape", "f6"),
+}
+"""Keys that lead from each view to the next."""
+
+
+@pytest.mark.parametrize("theme", [DARK.name, LIGHT.name, CONTRAST.name, "gruvbox"])
+async def test_everything_on_the_screen_can_be_read(harness: AppHarness, theme: str) -> None:
+    async with running(harness):
+        harness.app.theme = theme
+        await harness.generate("a cat", negative_prompt="")
+        await harness.finished()
+        harness.app.main.query_one(KeyBar).clear_message()
+        for view, keys in VIEWS.items():
+            await harness.press(*keys)
+            await harness.settled()
+            assert faint_texts(harness) == set(), view

@@ -253,6 +253,7 @@ async def test_error_of_a_job_is_in_the_log_once(harness: AppHarness) -> None:
 
 async def test_enter_shows_a_line_of_the_log_whole(harness: AppHarness) -> None:
     async with running(harness):
+        await harness.until(lambda: "ready" in harness.panes.log.text)
         whole = "a long line " * 30 + "with an end"
         harness.panes.log.add([LogLine(0.0, EventLevel.INFO, whole)])
         harness.app.main.window.show_tab("log")

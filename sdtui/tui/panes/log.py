@@ -34,7 +34,7 @@ _FILTERS = (
 _SIGNS: dict[EventLevel, tuple[str, ThemeColour]] = {
     EventLevel.DETAIL: ("  ", "muted"),
     EventLevel.INFO: ("  ", "plain"),
-    EventLevel.SUCCESS: ("✓ ", "success"),
+    EventLevel.SUCCESS: ("✓ ", "done"),
     EventLevel.WARNING: ("! ", "warning"),
     EventLevel.ERROR: ("✗ ", "error"),
 }

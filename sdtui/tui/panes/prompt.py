@@ -44,6 +44,7 @@ class PromptEditor(KeyTextArea):
     with up and down at its edges."""
 
     DEFAULT_CSS = """
+    PromptEditor .text-area--placeholder { color: $muted; }
     PromptEditor:ansi .text-area--placeholder { color: ansi_default; text-style: dim; }
     """
 

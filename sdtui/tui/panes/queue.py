@@ -30,9 +30,9 @@ RequestedAction = Literal[
 
 _SIGNS: dict[JobState, tuple[str, ThemeColour]] = {
     JobState.QUEUED: ("○ ", "muted"),
-    JobState.RUNNING: ("▶ ", "accent"),
+    JobState.RUNNING: ("▶ ", "running"),
     JobState.CANCELLING: ("◌ ", "warning"),
-    JobState.DONE: ("✓ ", "success"),
+    JobState.DONE: ("✓ ", "done"),
     JobState.FAILED: ("✗ ", "error"),
     JobState.CANCELLED: ("■ ", "warning"),
 }

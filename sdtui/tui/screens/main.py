@@ -68,6 +68,7 @@ class MainScreen(SteadyScreen[None]):
         self.context = context
         self.panes = panes = Panes(context)
         self.top_line = TopLine()
+        self.divider = Divider()
         self.tabs = ShelfTabs(panes.shelf)
         self.window = WindowLayout(self, panes, self.tabs)
         self.generation = GenerationController(context, panes, self.window, self._submit)
@@ -93,7 +94,7 @@ class MainScreen(SteadyScreen[None]):
         yield self.top_line
         with Horizontal(id="body"):
             yield self.panes.stage
-            yield Divider()
+            yield self.divider
             with Vertical(id="shelf"):
                 yield self.tabs
                 yield from self.panes.shelf.values()
@@ -178,6 +179,12 @@ class MainScreen(SteadyScreen[None]):
         return (pane.title, pane.about) if pane else ("", "")
 
     # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return False for what can't be done now: it isn't shown among the keys."""
+        if action in ("cancel", "stop_after"):
+            return self.top_line.progress.is_active or self.top_line.queued[0] > 0
+        return super().check_action(action, parameters)
 
     async def action_generate(self) -> None:
         check = partial(
@@ -280,6 +287,7 @@ class MainScreen(SteadyScreen[None]):
     @on(events.DescendantFocus)
     def _tabs_changed(self) -> None:
         self.tabs.refresh()
+        self.divider.is_line = self.panes.stage.has_focus
 
     @on(Divider.Dragged)
     def _divider_dragged(self, event: Divider.Dragged) -> None:

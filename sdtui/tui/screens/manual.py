@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from rich.markdown import Markdown
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -16,6 +15,7 @@ from sdtui.docs import TOPICS, plain_links, read_page, sections
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.screens.dialogs import Dialog
 from sdtui.tui.widgets.key_scroll import KeyScroll
+from sdtui.tui.widgets.markdown_text import ThemedMarkdown
 
 SECTIONS: Mapping[str, str] = {
     "prompt": "generate#prompts",
@@ -68,7 +68,7 @@ class ManualScreen(Dialog[None]):
         self._box.border_title = f"Manual: {self._topic} ({place} of {len(TOPICS)})"
         self._box.border_subtitle = "esc"
         parts = {
-            heading: Static(Markdown(text, hyperlinks=False))
+            heading: Static(ThemedMarkdown(self.app, text))
             for heading, text in sections(plain_links(visible(read_page(self._topic)))).items()
         }
         async with self.batch():

@@ -185,8 +185,10 @@ class ChoiceField(FieldWidget, can_focus=True):
 
     def render(self) -> Content:
         width = max(1, self.content_size.width - 2)
-        value = Content.styled(one_line(self.text) or self.placeholder, "" if self.text else "dim")
-        return value.truncate(width, ellipsis=True, pad=True) + Content.styled("▾ ", "dim")
+        value = Content.styled(
+            one_line(self.text) or self.placeholder, "" if self.text else "$text-muted"
+        )
+        return value.truncate(width, ellipsis=True, pad=True) + Content.styled("▾ ", "$text-muted")
 
     def watch_text(self) -> None:
         self.post_message(FieldChanged(self.spec.name))
