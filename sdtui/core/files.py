@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o666, durable: bool = True) -> None:
     """Write `data` to `path` atomically: a temporary file in the same folder, flushed to disk, then
-    renamed. `mode` is the file's permissions, which the umask narrows.
+    renamed. `mode` is the file's permissions, which the umask narrows. Without `durable` nothing is
+    flushed, which is much quicker, but after a power cut the file may be damaged.
 
     Raises OSError (no space, no permission); no temporary file is left then.
     """
@@ -17,13 +18,15 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -81,6 +81,11 @@ def end_of(text: str, width: int) -> str:
     return text if len(text) <= width else f"…{text[1 - width :]}"
 
 
+def counted(count: int, name: str) -> str:
+    """A number with the name of what was counted: "1 picture", "2,000 pictures"."""
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
+
+
 def shortened(text: str) -> str:
     """A value as messages quote it: at most 60 characters, with escapes."""
     return visible(text if len(text) <= 60 else f"{text[:57]}...", keep="")

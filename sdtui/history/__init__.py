@@ -15,6 +15,13 @@ from sdtui.history.entry import (
 )
 from sdtui.history.folder import check_replaceable
 from sdtui.history.highlight import found_in
+from sdtui.history.ids import (
+    IDS_PER_MILLISECOND,
+    first_id,
+    first_id_of_day,
+    position_in_run,
+    time_of,
+)
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
 from sdtui.history.names import numbered, sidecar_path
@@ -22,6 +29,7 @@ from sdtui.history.search import is_query
 from sdtui.history.store import History
 
 __all__ = [
+    "IDS_PER_MILLISECOND",
     "INFOTEXT_KEYWORD",
     "Changes",
     "Entry",
@@ -33,11 +41,15 @@ __all__ = [
     "Stats",
     "TrashedPicture",
     "check_replaceable",
+    "first_id",
+    "first_id_of_day",
     "found_in",
     "is_query",
     "numbered",
     "parse_infotext",
+    "position_in_run",
     "read_texts",
     "sidecar_path",
+    "time_of",
     "write_infotext",
 ]

@@ -25,6 +25,19 @@ def time_of(entry: int) -> datetime:
     return local_time(_EPOCH + min(timedelta(milliseconds=entry // IDS_PER_MILLISECOND), _LONGEST))
 
 
+def position_in_run(entry: int) -> int:
+    """The position of a picture in its run by its id, from 0."""
+    return entry % IDS_PER_MILLISECOND
+
+
+def first_id_of_day(entry: int) -> int:
+    """The smallest id of the day of an entry, in local time."""
+    moment = time_of(entry)
+    return first_id(
+        moment.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None).astimezone()
+    )
+
+
 def local_time(moment: datetime) -> datetime:
     """The same time in the local time zone, or as it is where there is no local time (in the first
     hours of year 1 and in the last ones of year 9999)."""

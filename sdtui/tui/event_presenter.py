@@ -24,7 +24,7 @@ from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.event_log import log_line, shown_after, shown_progress
 from sdtui.tui.images.halfcell import Pixels
-from sdtui.tui.images.loader import ShownPicture, input_image
+from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.mailbox import Mailbox
 from sdtui.tui.panes.collection import Panes
@@ -139,6 +139,7 @@ class EventPresenter:
             self._screen,
             lambda: self._panes.log.add([line for line in map(log_line, arrived) if line]),
             self._show_progress,
+            lambda: self._panes.gallery.show_forming(None, self.progress.place),
             lambda: self._show_in_queue(arrived),
             self._show_preview,
         )
@@ -168,7 +169,7 @@ class EventPresenter:
         before, panes = self.progress, self._panes
         self.progress = now = shown_after(before, apply_event(self._open_jobs, envelope))
         if now.is_running and not (before.is_running and before.job == now.job):
-            self._pictures.begin(input_image(self._queue.job(now.job).request))
+            self._pictures.begin(self._queue.job(now.job))
         if before.is_running and not now.is_running:
             self._pictures.finish()
         match envelope.event:

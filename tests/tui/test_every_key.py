@@ -77,7 +77,7 @@ async def at_path(harness: AppHarness) -> None:
 async def at_preview(harness: AppHarness) -> None:
     stage = harness.panes.stage
     first, second = (ShownPicture(each.path) for each in harness.history.entries().entries[:2])
-    harness.panes.gallery.list.cursor = 1
+    harness.panes.gallery.grid.cursor = 1
     await harness.settled()
     stage.show(second, first)
     stage.focus()
@@ -119,18 +119,18 @@ async def at_prompt(harness: AppHarness) -> None:
 async def at_history(harness: AppHarness) -> None:
     """Put the cursor in the middle of the list and show that picture."""
     main = harness.app.main
-    pictures = main.panes.gallery.list
-    await harness.until(lambda: pictures.count >= 3)
-    pictures.cursor = 1
-    pictures.marked = None
-    pictures.focus()
+    pictures = main.panes.gallery
+    await harness.until(lambda: pictures.total >= 3)
+    pictures.grid.cursor = 1
+    pictures.unmark()
+    pictures.grid.focus()
     await harness.until(
         lambda: pictures.selected and pictures.selected.prompt in main.panes.info.view.text
     )
 
 
 async def at_search(harness: AppHarness) -> None:
-    harness.panes.gallery.search.focus()
+    harness.panes.gallery.focus_search()
 
 
 async def at_info(harness: AppHarness) -> None:

@@ -37,7 +37,7 @@ async def test_a_prompt_becomes_a_picture_at_every_size(
         await harness.until(lambda: main.panes.stage.view.pixel_view.pixels is not None)
         assert main.panes.stage.picture is not None
         assert main.panes.stage.picture.path.suffix == ".png"
-        await harness.until(lambda: main.panes.gallery.list.count == 1)
+        await harness.until(lambda: main.panes.gallery.total == 1)
         assert HARD in harness.app.export_screenshot().replace("&#160;", " ")
 
 
@@ -59,7 +59,7 @@ async def test_picture_can_be_requested_before_all_is_imported(
             assert "finished after" in harness.panes.log.text
             assert not harness.monitor.has_sampled.is_set()
             imported.set()
-            await harness.until(lambda: harness.panes.gallery.list.count == 1)
+            await harness.until(lambda: harness.panes.gallery.total == 1)
     finally:
         imported.set()
         harness.close()
@@ -131,7 +131,7 @@ async def test_failure_is_one_line_with_the_hint(harness: AppHarness) -> None:
         progress = harness.progress
         assert progress.outcome is EventLevel.ERROR
         assert progress.message == "failed: [/b] broke. Mend it."
-        assert not harness.panes.gallery.list.count
+        assert not harness.panes.gallery.total
 
 
 async def test_a_long_path_hides_no_reason(harness: AppHarness) -> None:
@@ -176,7 +176,7 @@ async def test_an_escape_sequence_is_never_sent(harness: AppHarness) -> None:
         harness.panes.prompt.text = "a \x1b]0;owned\x07 cat"
         await harness.press("ctrl+g")
         await harness.finished()
-        await harness.until(lambda: harness.panes.gallery.list.count == 1)
+        await harness.until(lambda: harness.panes.gallery.total == 1)
         assert "\x1b" not in harness.screen_text()
 
 
@@ -185,11 +185,14 @@ async def test_several_pictures_can_be_stepped_through(harness: AppHarness) -> N
         await harness.generate("cats", num_images_per_prompt="3")
         await harness.finished()
         stage, gallery = harness.panes.stage, harness.panes.gallery
-        await harness.until(lambda: gallery.list.count == 3)
+        await harness.until(lambda: gallery.total == 3)
         stage.focus()
-        await harness.press("l", "l")
-        third = gallery.list.entry(2)
-        await harness.until(lambda: third and stage.picture and stage.picture.path == third.path)
+        await harness.until(lambda: gallery.grid.cursor == 2)  # the last that was made
+        await harness.press("h", "h")
+        first = gallery.selected
+        assert first is not None
+        assert gallery.grid.cursor == 0
+        await harness.until(lambda: stage.picture and stage.picture.path == first.path)
         await harness.press("f6")
         assert not harness.at_main
         await harness.press("escape")

@@ -36,7 +36,7 @@ async def test_in_a_job_from_form_to_history(harness: AppHarness, size: tuple[in
         await harness.press("ctrl+g")
         await harness.finished()
         main = harness.app.main
-        await harness.until(lambda: main.panes.gallery.list.count == 1)
+        await harness.until(lambda: main.panes.gallery.total == 1)
         for key in ("f3", "f12", "escape", "f4", "f6", "escape", "f2"):
             await harness.press(key)
             assert is_harmless(harness), key
@@ -60,7 +60,7 @@ async def test_in_what_is_pasted_into_a_line(harness: AppHarness) -> None:
     async with running(harness):
         main = harness.app.main
         main.panes.recipe.fill({"init_image": EVIL, "model": EVIL})
-        main.panes.gallery.search.value = EVIL
+        main.panes.gallery.search_line.input.value = EVIL
         await harness.settled()
         assert is_harmless(harness)
         await harness.press("ctrl+l")
@@ -85,7 +85,7 @@ async def test_in_a_foreign_picture(harness: AppHarness, tmp_path: Path) -> None
     async with running(harness):
         main = harness.app.main
         await harness.press("f4")
-        await harness.until(lambda: main.panes.gallery.list.selected)
+        await harness.until(lambda: main.panes.gallery.selected)
         await harness.until(lambda: "evil" in drawn(harness))
         assert is_harmless(harness)
         await harness.press("r")
@@ -101,14 +101,12 @@ async def test_in_tags_and_comparisons(harness: AppHarness) -> None:
     async with running(harness, (200, 60)):
         main = harness.app.main
         await harness.press("f4")
-        await harness.until(
-            lambda: main.panes.gallery.list.has_focus and main.panes.gallery.list.count
-        )
+        await harness.until(lambda: main.panes.gallery.grid.has_focus and main.panes.gallery.total)
         await harness.press("t")
         await harness.until(lambda: isinstance(harness.app.screen, AskScreen))
         await harness.settled()
         assert "now: [/b]" in drawn(harness)
-        await harness.press("escape", "c", "j", "c")
+        await harness.press("escape", "c", "h", "c")
         await harness.until(lambda: isinstance(harness.app.screen, CompareScreen))
         await harness.until(lambda: MARKUP in drawn(harness))
         assert is_harmless(harness)

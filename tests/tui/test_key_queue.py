@@ -72,18 +72,18 @@ async def test_keys_of_the_list_wait_until_the_search_is_left(harness: AppHarnes
     async with running(harness):
         await type_at_once(harness, "f4", "/", *"cat", "enter", "u")
         pane = harness.panes.gallery
-        await harness.until(lambda: pane.list.has_focus)  # the search runs on another thread
+        await harness.until(lambda: pane.grid.has_focus)  # the search runs on another thread
         await harness.settled()
-        assert pane.search.value == "cat"
+        assert pane.search_line.input.value == "cat"
         messages = harness.notifications()
-        assert messages == ["Nothing was put into the trash since the start."]
+        assert messages == ["Nothing was changed since the start."]
 
 
 async def test_a_jump_is_done_before_the_next_key(harness: AppHarness) -> None:
     async with running(harness):
         await type_at_once(harness, "ctrl+o", "-", *"fog", "f4", "/", *"cat")
         assert harness.texts["negative_prompt"] == "fog"
-        assert harness.panes.gallery.search.value == "cat"
+        assert harness.panes.gallery.search_line.input.value == "cat"
 
 
 @pytest.mark.parametrize("keys", [20, 3000])

@@ -62,7 +62,7 @@ async def test_every_list_has_them(harness: AppHarness) -> None:
     keys = {key for action in actions_in("list") for key in action.keys.split(",")}
     async with running(harness):
         main = harness.app.main
-        lists = (main.panes.queue.list, main.panes.log.list, main.panes.gallery.list)
+        lists = (main.panes.queue.list, main.panes.log.list)
         for each in (*lists, main.panes.info.view):
             each.focus()
             await harness.settled()

@@ -101,7 +101,7 @@ async def test_question_mark_helps_where_nothing_is_typed(harness: AppHarness) -
         await harness.press("question_mark")
         assert harness.at_main
         assert main.panes.prompt.text == "?"
-        main.panes.gallery.search.focus()
+        main.panes.gallery.focus_search()
         await harness.press("question_mark")
         assert harness.at_main
         main.panes.log.list.focus()

@@ -53,7 +53,7 @@ async def _until(app: SdtuiApp, condition: Callable[[], object]) -> None:
 async def test_app_shows_the_pictures_and_loads_the_model_of_the_backend(
     app: SdtuiApp, backend: FakeBackend
 ) -> None:
-    await _until(app, lambda: app.main.panes.gallery.list.selected)
+    await _until(app, lambda: app.main.panes.gallery.selected)
     assert backend.jobs.preloads == ["pocket"]
 
 
@@ -104,20 +104,20 @@ async def test_picture_of_the_history_is_shown(app: SdtuiApp, backend: FakeBacke
     await press(app, "f4")
     await _until(app, lambda: panes.stage.view.pixel_view.pixels)
     assert panes.stage.picture is not None
-    assert panes.stage.picture.id == 0
+    assert panes.stage.picture.id == 1
     await press(app, "f6")
     await _until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
-    await press(app, "escape", "f4", "c", "j", "c")
+    await press(app, "escape", "f4", "c", "h", "c")
     await _until(app, lambda: isinstance(app.screen, CompareScreen) and _is_drawn(app))
     assert set(backend.pictures.reads) == {0, 1}
 
 
 async def test_start_picture_and_copied_path_are_those_of_the_backend(app: SdtuiApp) -> None:
     await press(app, "f4")
-    await _until(app, lambda: app.main.panes.gallery.list.selected)
+    await _until(app, lambda: app.main.panes.gallery.selected)
     await press(app, "i")
     await _until(app, lambda: app.main.generation.texts["init_image"])
-    assert app.main.generation.texts["init_image"] == "/elsewhere/0.png"
+    assert app.main.generation.texts["init_image"] == "/elsewhere/1.png"
 
 
 async def test_unreadable_record_of_a_picture_that_is_there_is_an_error(

@@ -149,7 +149,7 @@ async def test_pictures_that_did_not_fit_on_disk_are_saved_by_a_key(
         monkeypatch.undo()
         await harness.press("w")
         await harness.until(lambda: main.panes.stage.picture)
-        await harness.until(lambda: main.panes.gallery.list.count == 1)
+        await harness.until(lambda: main.panes.gallery.total == 1)
         assert main.panes.stage.picture is not None
         assert main.panes.stage.picture.path.is_file()
         await harness.press("ctrl+q")

@@ -125,7 +125,7 @@ async def test_the_help_shows_every_key_on_one_page(
 ) -> None:
     async with running(harness, size):
         await harness.press("f4")
-        harness.panes.gallery.list.focus()
+        harness.panes.gallery.grid.focus()
         await harness.press("?")
         assert isinstance(harness.app.screen, HelpScreen)
         text = harness.screen_text()

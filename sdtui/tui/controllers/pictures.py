@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
 
+from sdtui.core import paths
 from sdtui.core.errors import SdtuiError
+from sdtui.core.text import counted
 from sdtui.tui.background import run_in_background, run_on_thread, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
@@ -21,7 +24,7 @@ from sdtui.tui.panes.collection import Panes
 
 if TYPE_CHECKING:
     from sdtui.history import Entry
-    from sdtui.jobs import Pictures
+    from sdtui.jobs import Job, Pictures
     from sdtui.requests.record import GenerationRecord
     from sdtui.requests.request import GenerationRequest
     from sdtui.tui.screens.picture import StopJob
@@ -51,7 +54,6 @@ class PicturesController:
         self._init_image: ShownPicture | None = None
         """What the running job starts from."""
         self._is_forming = False
-        self._trashed: list[Any] = []
 
     @property
     def _pictures(self) -> Pictures:
@@ -72,15 +74,18 @@ class PicturesController:
 
     # The current picture
 
-    def begin(self, init_image: ShownPicture | None) -> None:
+    def begin(self, job: Job) -> None:
         """A job begins."""
+        init_image = input_image(job.request)
         self._is_forming, self._init_image = True, init_image
+        self._panes.gallery.begin(job)
         self._panes.stage.begin()
         self.viewing.job_changed(is_running=True)
 
     def show_forming(self, pixels: Pixels) -> None:
         """Show the picture in progress, unless the user looks at another one."""
         stage = self._panes.stage
+        self._panes.gallery.show_forming(pixels)
         if self._panes.gallery.is_at_newest:
             stage.show_forming(pixels, self._init_image)
             self.viewing.show_forming(pixels)
@@ -96,6 +101,7 @@ class PicturesController:
         """No job is running any more."""
         self._is_forming = False
         self.viewing.job_changed(is_running=False)
+        self._panes.gallery.finish()
 
     def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
         """The gallery's cursor rests on another picture: show it and its record."""
@@ -114,8 +120,12 @@ class PicturesController:
         result, but not later than after two seconds: a disk may hang."""
         if verb == "open":
             self.viewing.open_full_screen()
+            start_worker(self._screen, self._panes.gallery.check_current_file)
+        elif verb == "mark":
+            self._panes.gallery.toggle_mark()
         elif verb == "undo":
-            await self._change(self._undo)
+            undo = partial(self._panes.gallery.undo, entries)
+            await wait_briefly(start_worker(self._screen, undo), _MAX_KEY_WAIT_SECONDS)
         elif chosen := self._panes.gallery.chosen if entries is None else entries:
             action: Callable[[], Any] = partial(self._perform, verb, chosen)
             await wait_briefly(start_worker(self._screen, action), _MAX_KEY_WAIT_SECONDS)
@@ -124,17 +134,18 @@ class PicturesController:
 
     async def _perform(self, verb: str, entries: tuple[Entry, ...]) -> None:
         entry = entries[0]
-        ids = [each.id for each in entries]
+        gallery = self._panes.gallery
         match verb:
             case "star":
-                mark = self._pictures.unstar if entry.starred else self._pictures.star
-                await self._change(lambda: [mark(which) for which in ids])
+                await gallery.star(entries)
             case "trash":
-                await self._change(lambda: self._trash(ids))
+                await gallery.trash(entries)
             case "compare":
                 await self._compare(entry)
             case "tag":
                 self._ask_for_tags(entries)
+            case "export":
+                self._ask_for_file(entries)
             case "start_from":
                 self._generation.use_init_image(str(entry.path))
             case "copy_path":
@@ -163,30 +174,12 @@ class PicturesController:
             await self._panes.gallery.show_error(error, entry)
             return None
 
-    async def _change(self, change: Callable[[], object]) -> None:
-        """Change the history on another thread, then list it again."""
-        entry = self._panes.gallery.selected
-        try:
-            await run_on_thread(change)
-        except SdtuiError as error:
-            await self._panes.gallery.show_error(error, entry)
-        await self._panes.gallery.read_again()
-
-    def _trash(self, ids: list[Any]) -> None:
-        for which in ids:
-            self._trashed.append(self._pictures.trash(which))
-
-    def _undo(self) -> None:
-        if not self._trashed:
-            raise SdtuiError("Nothing was put into the trash since the start", "")
-        self._pictures.restore(self._trashed[-1])
-        self._trashed.pop()
-
     async def _compare(self, entry: Entry) -> None:
-        first = self._panes.gallery.mark_to_compare(entry)
-        if first is None:
+        pair = self._panes.gallery.pair_to_compare()
+        if pair is None:
             return
-        records = [await self._record(each) for each in (first, entry)]
+        first, entry = pair
+        records = [await self._record(each) for each in pair]
         if records[0] is None or records[1] is None:
             return
         from sdtui.tui.screens.compare import Compared
@@ -198,26 +191,25 @@ class PicturesController:
 
         tags = " ".join(sorted({tag for each in entries for tag in each.tags}))
         title = "Tags" + (f" (now: {tags})" if tags else "")
-        ids = [each.id for each in entries]
 
         def change(text: str | None) -> None:
             if text:
-                work = partial(self._change, lambda: edit_tags(self._pictures, ids, text))
-                start_worker(self._screen, work)
+                start_worker(self._screen, partial(self._panes.gallery.tag, entries, text))
 
         self._context.push_screen(AskScreen(title, hint="cat garden -dog"), change)
 
+    def _ask_for_file(self, entries: tuple[Entry, ...]) -> None:
+        from sdtui.tui.screens.dialogs import AskScreen
 
-def edit_tags(pictures: Pictures, ids: list[Any], text: str) -> None:
-    """Add the tags in `text` to pictures, and remove those with a minus."""
-    words = text.split()
-    add = [word for word in words if not word.startswith("-")]
-    remove = [word[1:] for word in words if word.startswith("-") and len(word) > 1]
-    for which in ids:
-        if add:
-            pictures.tag(which, *add)
-        if remove:
-            pictures.untag(which, *remove)
+        proposed = paths.home_folder() / f"pictures-{datetime.now():%Y%m%d-%H%M%S}.zip"
+        title = f"Write {counted(len(entries), 'picture')} with JSON into a zip file"
+
+        def export(text: str | None) -> None:
+            if text:
+                work = partial(self._panes.gallery.export, entries, paths.expanded(text))
+                start_worker(self._screen, work)
+
+        self._context.push_screen(AskScreen(title, str(proposed)), export)
 
 
 def refresh(pictures: Pictures) -> HistoryRead:

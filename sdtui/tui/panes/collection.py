@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sdtui.tui.context import AppContext
 from sdtui.tui.panes.dock import Dock
-from sdtui.tui.panes.history import HistoryPane
+from sdtui.tui.panes.gallery import Gallery
 from sdtui.tui.panes.info import InfoPane
 from sdtui.tui.panes.log import LogPane
 from sdtui.tui.panes.pane import Pane
@@ -37,9 +37,7 @@ class Panes:
         )
         self.dock = Dock(self.prompt, self.negative)
         self.stage = Stage(context.new_picture_view(), over_ssh=context.over_ssh)
-        self.gallery = HistoryPane(
-            "gallery", lambda: context.backend.pictures, context.picture_loader
-        )
+        self.gallery = Gallery("gallery", lambda: context.backend.pictures, context.picture_loader)
         self.recipe = ParametersPane(id="recipe")
         self.queue = QueuePane(id="queue")
         self.info = InfoPane("info", context.copy)

@@ -38,7 +38,7 @@ from sdtui.tui.messages import (
     Sampled,
 )
 from sdtui.tui.panes.collection import Panes
-from sdtui.tui.panes.history import HistoryPane
+from sdtui.tui.panes.gallery import Gallery
 from sdtui.tui.panes.log import LogPane
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.parameters import ParametersPane
@@ -326,9 +326,17 @@ class MainScreen(SteadyScreen[None]):
         else:
             self.context.notify(f"The log is in {file}")
 
-    @on(HistoryPane.Selected)
-    def _history_selected(self, event: HistoryPane.Selected) -> None:
+    @on(Gallery.Selected)
+    def _picture_selected(self, event: Gallery.Selected) -> None:
         self.pictures.show_selected(event.entry, event.record)
+
+    @on(Gallery.Opened)
+    async def _picture_opened(self) -> None:
+        await self.action_full_screen()
+
+    @on(Gallery.Left)
+    def _gallery_left(self) -> None:
+        self.action_back()
 
     # Messages from other threads
 

@@ -1,9 +1,9 @@
-"""The history pane: search, show, reuse, mark, trash, compare, copy."""
+"""The gallery: search, reuse, star, tag, trash, compare, copy."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +12,6 @@ import pytest
 
 from sdtui.core import paths
 from sdtui.core.enums import UNKNOWN_MODEL
-from sdtui.history import Page
 from sdtui.tui.screens.compare import CompareScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import NOON, picture, record
@@ -30,79 +29,87 @@ def full(harness: AppHarness) -> AppHarness:
 
 
 @asynccontextmanager
-async def at_history(
+async def at_gallery(
     harness: AppHarness, size: tuple[int, int] = (120, 36)
 ) -> AsyncIterator[AppHarness]:
-    """The app with the focus in the history's list."""
+    """The app with the focus in the gallery."""
     async with running(harness, size):
         pane = harness.panes.gallery
         await harness.press("f4")
-        await harness.until(lambda: pane.list.has_focus and pane.list.selected)
+        await harness.until(lambda: pane.grid.has_focus and pane.selected)
         await harness.settled()
         yield harness
 
 
+def gallery_lines(harness: AppHarness) -> list[str]:
+    """Return the text of every line of the gallery."""
+    grid = harness.panes.gallery.grid
+    return [grid.render_line(y).text.rstrip() for y in range(grid.size.height)]
+
+
 async def test_newest_is_first_and_info_is_about_the_selected(full: AppHarness) -> None:
-    async with at_history(full):
+    async with at_gallery(full):
         main = full.app.main
-        assert main.panes.gallery.list.count == 3
-        assert main.panes.gallery.list.selected is not None
-        assert main.panes.gallery.list.selected.prompt == PROMPTS[2]
-        await full.press("j", "j")
+        assert main.panes.gallery.total == 3
+        assert main.panes.gallery.selected is not None
+        assert main.panes.gallery.selected.prompt == PROMPTS[2]
+        await full.press("l", "l")
         await full.until(lambda: PROMPTS[0] in main.panes.info.view.text)
 
 
-async def test_wider_lines_show_more(full: AppHarness) -> None:
-    async with at_history(full, (80, 24)):
-        entries = full.panes.gallery.list
-        line = entries.line_text(0, entries.size.width).plain
-        assert line.startswith("  a tiger on a blue b")
-        assert line.endswith("64×64")
+async def test_list_shows_more_in_wider_lines(full: AppHarness) -> None:
+    async with at_gallery(full, (80, 24)):
+        await full.press("L")
+        lines = gallery_lines(full)
+        assert lines[0].startswith("▸   a tiger on a blue ")
+        assert lines[0].endswith("22 Nov 12:02")
+        assert lines[1].startswith("    pizza, green backgr")
         await full.press("s")
-        await full.until(lambda: entries.selected is not None and entries.selected.starred)
-        line = entries.line_text(0, 70).plain
-        assert line.startswith("★ a tiger on a blue b")
-        for part in ("64×64", "42", full.history.entries().entries[0].model):
-            assert f" {part}" in line
+        await full.until(lambda: gallery_lines(full)[0].startswith("▸ ★ a tiger on a blue "))
+        await full.pilot.resize_terminal(200, 40)
+        await full.until(lambda: full.panes.gallery.grid.size.width > 80)
+        for part in ("42", full.history.entries().entries[0].model):
+            assert f" {part} " in gallery_lines(full)[0]
 
 
 @pytest.mark.parametrize("key", ["enter", "s", "d", "r"])
 async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
     full: AppHarness, key: str
 ) -> None:
-    async with at_history(full):
-        entries = full.panes.gallery.list
+    async with at_gallery(full):
+        entries = full.panes.gallery
         assert entries.selected is not None
         gone = entries.selected.path
         gone.unlink()
         gone.with_suffix(".json").unlink()
         await full.press(key)
-        await full.until(lambda: entries.count == 2)
+        await full.until(lambda: entries.total == 2)
         await full.settled()  # the app shows the notification when the key's action has ended
         assert full.notifications().count(f"{gone.name} is no longer there.") == 1
         assert full.panes.gallery._missing is None
 
 
 async def test_search_filters_and_reports_errors(full: AppHarness) -> None:
-    async with at_history(full):
+    async with at_gallery(full):
         pane = full.panes.gallery
         await full.press("slash", *"apple")
-        await full.until(lambda: pane.list.count == 1)
-        assert "1 found" in str(pane.border_title)
+        await full.until(lambda: pane.total == 1)
+        assert "1/1 found" in full.screen_text()
         await full.press("enter")
-        await full.until(lambda: pane.list.has_focus)
-        pane.search.value = "colour:red"
-        await full.until(lambda: pane.problem.region)
-        assert "there is no field" in str(pane.problem.render())
-        assert [pane.list.line_text(0, 30).plain.strip()] == [PROMPTS[0]]
+        await full.until(lambda: pane.grid.has_focus)
+        pane.search_line.input.value = "colour:red"
+        await full.until(lambda: "there is no field" in full.screen_text())
+        assert pane.selected is not None
+        assert (pane.total, pane.selected.prompt) == (1, PROMPTS[0])
         await full.press("s")
-        await full.until(lambda: pane.list.selected and pane.list.selected.starred)
-        pane.search.value = "tiger"
-        await full.until(lambda: pane.list.selected and pane.list.selected.prompt == PROMPTS[2])
-        assert not pane.problem.display
-        pane.search.value = "[/red"
-        await full.until(lambda: pane.list.selected and pane.list.selected.prompt == PROMPTS[0])
-        assert "1 found" in str(pane.border_title)
+        await full.until(lambda: pane.selected and pane.selected.starred)
+        pane.search_line.input.value = "tiger"
+        await full.until(lambda: pane.selected and pane.selected.prompt == PROMPTS[2])
+        await full.settled()
+        assert "there is no field" not in full.screen_text()
+        pane.search_line.input.value = "[/red"
+        await full.until(lambda: pane.selected and pane.selected.prompt == PROMPTS[0])
+        assert "1/1 found" in full.screen_text()
 
 
 class HeldBack:
@@ -110,13 +117,13 @@ class HeldBack:
 
     def __init__(self, harness: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
         self.free = threading.Event()
-        self.entries = harness.history.entries
-        monkeypatch.setattr(harness.history, "entries", self._held_back)
+        self._ids = harness.history.ids
+        monkeypatch.setattr(harness.history, "ids", self._held_back)
 
-    def _held_back(self, query: str, *, offset: int, limit: int) -> Page:
+    def _held_back(self, query: str) -> Sequence[int]:
         if query == "apple":
             self.free.wait(30)
-        return self.entries(query, offset=offset, limit=limit)
+        return self._ids(query)
 
 
 @pytest.fixture
@@ -125,79 +132,79 @@ def held(full: AppHarness, monkeypatch: pytest.MonkeyPatch) -> HeldBack:
 
 
 async def test_keys_after_a_search_act_on_its_results(full: AppHarness, held: HeldBack) -> None:
-    async with at_history(full):
+    async with at_gallery(full):
         pane = full.panes.gallery
         await full.press("slash", *"apple", "enter", "s")
-        assert not pane.list.has_focus
-        assert pane.search.value == "apple"
+        assert not pane.grid.has_focus
+        assert pane.search_line.input.value == "apple"
         held.free.set()
-        await full.until(lambda: pane.list.selected and pane.list.selected.starred)
-        assert pane.list.has_focus
-        assert pane.list.selected is not None
-        assert pane.list.selected.prompt == PROMPTS[0]
-        assert [entry.prompt for entry in held.entries("star:yes").entries] == [PROMPTS[0]]
+        await full.until(lambda: pane.selected and pane.selected.starred)
+        assert pane.grid.has_focus
+        assert pane.selected is not None
+        assert pane.selected.prompt == PROMPTS[0]
+        assert [entry.prompt for entry in full.history.entries("star:yes").entries] == [PROMPTS[0]]
 
 
 async def test_older_read_does_not_replace_a_newer_one(
     full: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with at_history(full):
-        pane, free, read = full.panes.gallery, threading.Event(), full.history.entries
+    async with at_gallery(full):
+        pane, free, read = full.panes.gallery, threading.Event(), full.history.ids
 
-        def early(query: str, *, offset: int, limit: int) -> Page:
-            page = read(query, offset=offset, limit=limit)
+        def early(query: str) -> Sequence[int]:
+            ids = read(query)
             free.wait(30)
-            return page
+            return ids
 
-        monkeypatch.setattr(full.history, "entries", early)
+        monkeypatch.setattr(full.history, "ids", early)
         pane.reload()
         await full.settled()
-        monkeypatch.setattr(full.history, "entries", read)
+        monkeypatch.setattr(full.history, "ids", read)
         await full.press("d")
-        await full.until(lambda: pane.list.count == 2)
+        await full.until(lambda: pane.total == 2)
         free.set()
         await full.until(full.list_is_read)
-        assert pane.list.count == 2
+        assert pane.total == 2
 
 
 async def test_search_overtaken_by_a_reload_is_still_shown(
     full: AppHarness, held: HeldBack
 ) -> None:
-    async with at_history(full):
+    async with at_gallery(full):
         pane = full.panes.gallery
-        pane.search.value = "apple"  # at once: nothing is found for its beginnings
+        pane.search_line.input.value = "apple"  # at once: nothing is found for its beginnings
         await full.settled()
-        full.history.trash(held.entries("pizza", offset=0, limit=1).entries[0].id)
+        full.history.trash(full.history.entries("pizza").entries[0].id)
         pane.reload()
-        await full.until(lambda: pane.list.count == 2)
+        await full.until(lambda: pane.total == 2)
         held.free.set()
-        await full.until(lambda: pane.list.count == 1)
+        await full.until(lambda: pane.total == 1)
         await full.until(full.list_is_read)
-        assert pane.list.selected is not None
-        assert pane.list.selected.prompt == PROMPTS[0]
+        assert pane.selected is not None
+        assert pane.selected.prompt == PROMPTS[0]
 
 
 async def test_search_changed_while_the_list_waits_is_run_too(
     full: AppHarness, held: HeldBack
 ) -> None:
-    async with at_history(full):
+    async with at_gallery(full):
         pane = full.panes.gallery
         await full.press("slash", *"apple", "enter")
-        pane.search.value = "pizza"
+        pane.search_line.input.value = "pizza"
         await full.settled()
         held.free.set()
-        await full.until(lambda: pane.list.selected and pane.list.selected.prompt == PROMPTS[1])
+        await full.until(lambda: pane.selected and pane.selected.prompt == PROMPTS[1])
 
 
 async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: AppHarness) -> None:
-    async with at_history(full):
+    async with at_gallery(full):
         main = full.app.main
-        await full.press("j", "r")
+        await full.press("l", "r")
         await full.until(lambda: main.panes.prompt.text == PROMPTS[1])
         assert main.generation.texts["seed"] == "41"
         await full.until(lambda: main.panes.prompt.editor.has_focus)
         await full.press("f4")
-        await full.until(lambda: main.panes.gallery.list.has_focus)
+        await full.until(lambda: main.panes.gallery.grid.has_focus)
         await full.press("R")
         await full.until(lambda: main.generation.texts["seed"] == "")
 
@@ -208,7 +215,7 @@ async def test_reuse_keeps_every_digit_and_an_unknown_model_keeps_the_forms(
     saved = record("a cat", model=UNKNOWN_MODEL)
     request = saved.request.changed(guidance_scale=3.14159265)
     harness.history.save(picture(), saved.model_copy(update={"request": request}), 0)
-    async with at_history(harness):
+    async with at_gallery(harness):
         main = harness.app.main
         await harness.press("r")
         await harness.until(lambda: main.panes.prompt.text == "a cat")
@@ -218,71 +225,72 @@ async def test_reuse_keeps_every_digit_and_an_unknown_model_keeps_the_forms(
 
 
 async def test_a_picture_becomes_the_init_image(full: AppHarness) -> None:
-    async with at_history(full):
+    async with at_gallery(full):
         await full.press("i")
         await full.until(lambda: full.texts["init_image"].endswith(".png"))
 
 
 async def test_star_tag_trash_and_undo(full: AppHarness) -> None:
-    async with at_history(full):
+    async with at_gallery(full):
         pane = full.panes.gallery
         await full.press("s")
-        await full.until(lambda: pane.list.selected and pane.list.selected.starred)
+        await full.until(lambda: pane.selected and pane.selected.starred)
         await full.press("t")
         await full.press(*"cat", "enter")
-        await full.until(lambda: pane.list.selected and pane.list.selected.tags == ("cat",))
+        await full.until(lambda: pane.selected and pane.selected.tags == ("cat",))
         await full.press("d")
-        await full.until(lambda: pane.list.count == 2)
+        await full.until(lambda: pane.total == 2)
         await full.press("u")
-        await full.until(lambda: pane.list.count == 3)
+        await full.until(lambda: pane.total == 3)
         assert full.history.stats().trashed == 0
 
 
 async def test_quick_keys_act_on_the_result_of_the_previous_key(full: AppHarness) -> None:
-    async with at_history(full):
-        entries = full.panes.gallery.list
+    async with at_gallery(full):
+        entries = full.panes.gallery
         assert entries.selected is not None
         first = entries.selected.path
         await full.press("d", "d", "u", "s", "s", "f2")
         await full.until(lambda: full.panes.prompt.editor.has_focus)
-        assert entries.count == 2
+        assert entries.total == 2
         assert full.history.stats().trashed == 1
         assert not first.exists()
         assert entries.selected is not None
         assert not entries.selected.starred
-        assert not full.notifications()
+        assert full.notifications() == ["Undone: trashed 1 picture."]
 
 
 async def test_the_cursor_stays_on_its_picture(full: AppHarness) -> None:
-    async with at_history(full):
+    async with at_gallery(full):
         pane = full.panes.gallery
-        for place, prompt, count in ((0, PROMPTS[2], 4), (2, PROMPTS[1], 5)):
-            pane.list.cursor = place
-            full.history.save(picture(), record("one more", timestamp=NOON + timedelta(hours=1)), 0)
+        for place, prompt, count in ((1, PROMPTS[1], 4), (3, PROMPTS[0], 5)):
+            pane.grid.cursor = place
+            later = NOON + timedelta(hours=count)
+            full.history.save(picture(), record("one more", timestamp=later), 0)
             pane.reload()
-            await full.until(lambda: pane.list.count == count)  # noqa: B023
-            assert pane.list.selected is not None
-            assert pane.list.selected.prompt == prompt
+            await full.until(lambda: pane.total == count)  # noqa: B023
+            assert pane.selected is not None
+            assert pane.selected.prompt == prompt
 
 
-async def test_unfocused_list_has_the_cursor_on_the_newest(full: AppHarness) -> None:
-    async with at_history(full):
+async def test_cursor_on_the_newest_follows_new_pictures(full: AppHarness) -> None:
+    async with at_gallery(full):
         pane = full.panes.gallery
-        await full.press("f2")
+        await full.press("l", "home")
         full.history.save(picture(), record("one more", timestamp=NOON + timedelta(hours=1)), 0)
         pane.reload()
-        await full.until(lambda: pane.list.selected and pane.list.selected.prompt == "one more")
+        await full.until(lambda: pane.selected and pane.selected.prompt == "one more")
 
 
 async def test_a_chosen_picture_is_seen_while_another_one_forms(
     full: AppHarness,
 ) -> None:
     full.generator.hold.set()
-    async with at_history(full):
+    async with at_gallery(full):
         preview = full.panes.stage
         await full.generate("four", num_images_per_prompt="4")
         await full.until(lambda: full.progress.is_running)
-        await full.press("f4", "j")
+        await full.press("f4", "l")
         await full.until(lambda: preview.picture)
         shown = preview.picture
         full.generator.hold.clear()
@@ -291,8 +299,8 @@ async def test_a_chosen_picture_is_seen_while_another_one_forms(
 
 
 async def test_the_picture_with_the_cursor_is_on_the_stage(full: AppHarness) -> None:
-    async with at_history(full):
-        await full.press("j")
+    async with at_gallery(full):
+        await full.press("l")
         await full.until(lambda: full.panes.stage.picture)
 
 
@@ -300,8 +308,8 @@ async def test_the_picture_with_the_cursor_is_on_the_stage(full: AppHarness) -> 
 async def test_one_of_two_compared_pictures_is_made_again(
     full: AppHarness, key: str, prompt: int, seed: str
 ) -> None:
-    async with at_history(full, (80, 24)):
-        await full.press("c", "j", "c")
+    async with at_gallery(full, (80, 24)):
+        await full.press("c", "l", "c")
         await full.until(lambda: isinstance(full.app.screen, CompareScreen))
         await full.press(key, "r")
         await full.until(lambda: full.texts["seed"] == seed)
@@ -313,7 +321,7 @@ async def test_one_of_two_compared_pictures_is_made_again(
     ("key", "expected"), [("y", ".png"), ("Y", PROMPTS[2]), ("M", '"prompt": ')]
 )
 async def test_copies_go_to_a_file_as_well(full: AppHarness, key: str, expected: str) -> None:
-    async with at_history(full):
+    async with at_gallery(full):
         await full.press(key)
         copied = paths.state_folder() / "copied.txt"
         await full.until(copied.exists)
@@ -324,14 +332,14 @@ async def test_moving_far_requests_only_visible_pages(harness: AppHarness) -> No
     for number in range(250):
         timestamp = NOON + timedelta(seconds=number)
         harness.history.save(picture(8, 8), record(f"picture {number}", timestamp=timestamp), 0)
-    async with at_history(harness):
+    async with at_gallery(harness):
         pane = harness.panes.gallery
         await harness.press("G")
-        await harness.until(lambda: pane.list.selected and pane.list.selected.prompt == "picture 0")
+        await harness.until(lambda: pane.selected and pane.selected.prompt == "picture 0")
 
 
 async def test_a_foreign_escape_sequence_shows_as_text(harness: AppHarness, tmp_path: Path) -> None:
     harness.history.save(picture(), record("evil \x1b[2J [/b] prompt"), 0)
-    async with at_history(harness):
+    async with at_gallery(harness):
         await harness.until(lambda: "evil" in harness.app.export_screenshot())
         assert "\x1b" not in harness.screen_text()

@@ -1,0 +1,1 @@
+"""What the gallery lists and where each picture is, without widgets."""

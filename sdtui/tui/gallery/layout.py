@@ -1,0 +1,150 @@
+"""Where each picture of the gallery is drawn."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sdtui.tui.gallery.order import Order
+
+_NARROW = 46
+"""Up to this many columns cells are narrower, so that there are four."""
+WIDTHS = (8, 10, 12, 14, 17, 21, 26, 32)
+"""Usual widths of a cell in columns, that `+` and `-` choose from."""
+
+
+@dataclass(frozen=True)
+class CellShape:
+    """The size of cells: a line for headings, a picture, a line for its caption."""
+
+    columns: int
+    """How many cells are in a row."""
+    width: int
+    picture_height: int
+    """0 in the list, where the caption is all there is."""
+
+    @property
+    def is_list(self) -> bool:
+        """True if there is a line for each picture."""
+        return self.picture_height == 0
+
+    @property
+    def height(self) -> int:
+        """Lines of a row."""
+        return 1 if self.is_list else self.picture_height + 2
+
+    def left(self, column: int) -> int:
+        """Return where a cell begins, after the gap before it."""
+        return 0 if self.is_list else 1 + column * (self.width + 1)
+
+
+def cell_shape(columns: int, width: int | None = None) -> CellShape:
+    """Return the cells that fill a gallery of so many columns and come nearest to a width, or to
+    the usual one. A square picture fills its cell."""
+    if width is None:
+        width = 10 if columns <= _NARROW else 12
+    count = max(1, round(columns / (width + 1)))
+    fitting = max(4, columns // count - 1)
+    return CellShape(count, fitting, (fitting + 1) // 2)
+
+
+def list_shape(columns: int) -> CellShape:
+    """Return the cells of a list: one line for each picture."""
+    return CellShape(1, columns, 0)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of cells."""
+
+    first: int
+    """The first place."""
+    after: int
+    """The place after the last one."""
+
+    def __contains__(self, place: int) -> bool:
+        return self.first <= place < self.after
+
+
+@dataclass(frozen=True)
+class GridLayout:
+    """Rows of equal height. The pictures of a job begin a new row if they don't fit in what is left
+    of one; single pictures fill what is left."""
+
+    order: Order
+    shape: CellShape
+
+    @cached_property
+    def _firsts(self) -> Sequence[int]:
+        """The first place of each row."""
+        columns, starts, jobs = self.shape.columns, self.order.starts, self.order.jobs
+        firsts, filled = array("q"), columns
+        for number, (start, after) in enumerate(zip(starts, self._ends(), strict=True)):
+            room = columns - filled
+            if jobs[number] and after - start > room:
+                room = 0
+            firsts.extend(range(start + room, after, columns))
+            rest = after - start - room
+            filled = columns - room + after - start if rest <= 0 else (rest - 1) % columns + 1
+        return firsts
+
+    def _ends(self) -> Iterator[int]:
+        yield from self.order.starts[1:]
+        if self.order.starts:
+            yield len(self.order)
+
+    @property
+    def height(self) -> int:
+        """Lines of the whole gallery."""
+        return len(self._firsts) * self.shape.height
+
+    def row(self, number: int) -> Row:
+        """Return a row by its number."""
+        is_last = number + 1 >= len(self._firsts)
+        after = len(self.order) if is_last else self._firsts[number + 1]
+        return Row(self._firsts[number], after)
+
+    def row_at(self, line: int) -> tuple[Row, int] | None:
+        """Return the row of a line and which of its lines that is; None below the last."""
+        number, offset = divmod(line, self.shape.height)
+        return (self.row(number), offset) if 0 <= number < len(self._firsts) else None
+
+    def _number(self, place: int) -> int:
+        return bisect_right(self._firsts, place) - 1
+
+    def top(self, place: int) -> int:
+        """Return the first line of a place's row."""
+        return self._number(place) * self.shape.height
+
+    def column(self, place: int) -> int:
+        """Return the column of a place, from 0."""
+        return place - self._firsts[self._number(place)]
+
+    def place_at(self, x: int, line: int) -> int | None:
+        """Return the place under a point; None between the cells."""
+        found = self.row_at(line)
+        if found is None:
+            return None
+        row = found[0]
+        column = 0 if self.shape.is_list else x // (self.shape.width + 1)
+        place = row.first + min(column, self.shape.columns - 1)
+        return place if place in row else None
+
+    def row_away(self, place: int, rows: int) -> int:
+        """Return the place so many rows below (or above) another, in its column if the row reaches
+        so far. Stays within the gallery."""
+        number = self._number(place)
+        beyond = max(0, min(number + rows, len(self._firsts) - 1))
+        if beyond == number:
+            return place
+        row = self.row(beyond)
+        return min(row.first + self.column(place), row.after - 1)
+
+    def places(self, first_line: int, lines: int) -> range:
+        """Return the places that are on some lines."""
+        first = max(0, first_line) // self.shape.height
+        last = min((first_line + lines - 1) // self.shape.height, len(self._firsts) - 1)
+        return range(self.row(first).first, self.row(last).after) if first <= last else range(0)

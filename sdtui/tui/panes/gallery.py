@@ -1,0 +1,380 @@
+"""The gallery: every picture as a thumbnail, with the search and what can be done with pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.binding import BindingType
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input
+
+from sdtui.core.errors import SdtuiError
+from sdtui.core.text import counted, one_line
+from sdtui.core.units import data_size
+from sdtui.tui.background import run_on_thread
+from sdtui.tui.bindings import bindings_in
+from sdtui.tui.gallery.changes import PictureChanges
+from sdtui.tui.gallery.layout import WIDTHS
+from sdtui.tui.gallery.order import FORMING
+from sdtui.tui.gallery.search import TRASH
+from sdtui.tui.images.loader import PictureLoader
+from sdtui.tui.panes.picture_list import PictureList
+from sdtui.tui.widgets.search_line import SearchInput, SearchLine
+from sdtui.tui.widgets.thumbnail_grid import ThumbnailGrid
+
+if TYPE_CHECKING:
+    from sdtui.history import Entry
+    from sdtui.jobs import Pictures
+
+_AGES_SECONDS = 30.0
+"""Ages in headings are written anew so often."""
+
+
+class Gallery(PictureList):
+    """Lists pictures, newest first, and changes them."""
+
+    TITLE = "Gallery"
+    ABOUT = (
+        'Every picture, newest first. / searches: words, "a phrase", -without, and fields such '
+        "as model:pocket, w>=512, seed:42, star:yes, tag:cat or date:2026-11. Nothing is deleted: "
+        "d moves into the trash, u undoes, T lists the trash."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("gallery"), *bindings_in("picture")]
+
+    class Opened(Message):
+        """The picture with the cursor was clicked twice."""
+
+    def __init__(
+        self, id: str, open_pictures: Callable[[], Pictures], loader: PictureLoader
+    ) -> None:
+        super().__init__(id, open_pictures, loader)
+        self.search_line = SearchLine(id="gallery-search")
+        self.changes = PictureChanges(open_pictures)
+        self._range_start: int | None = None
+        """The id where marking a range began."""
+
+    def contents(self) -> Sequence[Widget]:
+        return (self.heading, self.search_line, self.grid)
+
+    def focus_target(self) -> Widget:
+        return self.grid
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_interval(_AGES_SECONDS, self.grid.refresh)
+
+    # The search
+
+    def search(self, query: str) -> None:
+        """List what a search finds, and show it in the search line."""
+        self.search_line.add_class("-used")
+        self.search_line.input.value = query
+
+    def focus_search(self) -> None:
+        """Write a search."""
+        self.search_line.add_class("-used")
+        self.screen.set_focus(self.search_line.input)
+
+    @on(Input.Changed, "SearchInput")
+    def _searched(self) -> None:
+        if self.search_line.input.value != self._search.entered:
+            self._load(self._search.enter(self.search_line.input.value))
+
+    @on(SearchInput.Left)
+    def _search_left(self) -> None:
+        self.leave_search()
+        self.screen.set_focus(self.grid)
+
+    @on(Input.Submitted, "SearchInput")
+    async def _search_done(self) -> None:
+        """Go to the pictures, once there is something that the next key can act on."""
+        await self._search.wait()
+        if self.screen.focused is self.search_line.input:
+            self.screen.set_focus(self.grid)
+            self._hide_empty_search()
+
+    def leave_search(self) -> bool:
+        """List everything again, around the same picture. Returns False if everything is listed
+        already."""
+        was_used = self.search_line.has_class("-used")
+        self._list_all()
+        return was_used
+
+    def _list_all(self) -> None:
+        self.search_line.input.value = ""
+        if self._search.entered:
+            self._load(self._search.enter(""))
+        self._hide_empty_search()
+
+    def _hide_empty_search(self) -> None:
+        if not self.search_line.input.value:
+            self.search_line.remove_class("-used")
+
+    def _show_problem(self, problem: str) -> None:
+        self.search_line.show_problem(problem)
+
+    @on(SearchInput.SaveWanted)
+    @work
+    async def action_save_search(self) -> None:
+        """Save the search, or forget it if it is saved."""
+        from sdtui.tui.saved_searches import toggle_search
+
+        query = self.search_line.input.value.strip()
+        if not query:
+            self.notify("There is no search to save.")
+            return
+        try:
+            is_saved = await asyncio.to_thread(toggle_search, query)
+        except SdtuiError as error:
+            self.notify(str(error), severity="error")
+            return
+        self.notify(f"{'Saved' if is_saved else 'Forgotten'}: {one_line(query)}")
+
+    @on(SearchInput.ChoiceWanted)
+    @work
+    async def _choose_search(self) -> None:
+        """Let the user choose from the saved searches."""
+        from sdtui.tui.saved_searches import saved_searches
+        from sdtui.tui.screens.search_dialog import ChooseScreen
+
+        saved = await asyncio.to_thread(saved_searches)
+        current = self.search_line.input.value
+        names = [*dict.fromkeys((*saved, "star:yes", TRASH))]
+        chosen = await self.app.push_screen_wait(ChooseScreen("Saved searches", names, current))
+        if chosen is not None:
+            self.search_line.input.value = chosen
+
+    def action_leave(self) -> None:
+        """Leave the search or drop the marks; if there are neither, leave the gallery."""
+        if self._marks:
+            self.unmark()
+        elif not self.leave_search():
+            self.post_message(self.Left())
+
+    class Left(Message):
+        """The user leaves the gallery."""
+
+    def action_trash_view(self) -> None:
+        """List the trash, or everything again."""
+        if self.is_trash:
+            self.leave_search()
+        else:
+            self.search(TRASH)
+
+    # Moving and marking
+
+    def action_left(self) -> None:
+        self.grid.cursor -= 1
+
+    def action_right(self) -> None:
+        self.grid.cursor += 1
+
+    def action_up(self) -> None:
+        self.grid.move_rows(-1)
+
+    def action_down(self) -> None:
+        self.grid.move_rows(1)
+
+    def action_page_up(self) -> None:
+        self.grid.move_pages(-1)
+
+    def action_page_down(self) -> None:
+        self.grid.move_pages(1)
+
+    def action_newest(self) -> None:
+        """Go to the picture in progress, or to the newest."""
+        place = self.grid.order.place_of(self._newest or 0)
+        self.grid.cursor = place or 0
+
+    def action_last(self) -> None:
+        self.grid.cursor = len(self.grid.order) - 1
+
+    def action_larger(self) -> None:
+        """Make the thumbnails larger."""
+        width = self.grid.shape.width
+        self.grid.width_of_cells = next((each for each in WIDTHS if each > width), WIDTHS[-1])
+
+    def action_smaller(self) -> None:
+        """Make the thumbnails smaller."""
+        width = self.grid.shape.width
+        smaller = [each for each in WIDTHS if each < width]
+        self.grid.width_of_cells = smaller[-1] if smaller else WIDTHS[0]
+
+    def action_list(self) -> None:
+        """Show a list in place of thumbnails, or thumbnails again."""
+        self.grid.is_list = not self.grid.is_list
+
+    def step(self, by: int) -> None:
+        """Move the cursor by so many pictures."""
+        self.grid.cursor += by
+
+    def pair_to_compare(self) -> tuple[Entry, Entry] | None:
+        """Return two pictures to compare: the two marked ones, or a marked one and the current.
+        With none marked, mark the current one and return None."""
+        marked, current = self.marked, self.selected
+        if current is None or len(marked) > 2:
+            self.notify("Mark two pictures to compare them.", timeout=3)
+        elif len(marked) == 2:
+            return marked[0], marked[1]
+        elif marked and marked[0].id != current.id:
+            self.unmark()
+            return marked[0], current
+        else:
+            self._mark([current], marked=not marked)
+            if not marked:
+                self.notify("Marked. Press c on another picture to compare.", timeout=3)
+        return None
+
+    def toggle_mark(self) -> None:
+        """Mark the current picture, or take the mark away, and go to the next."""
+        entry = self.selected
+        if entry is not None:
+            self._mark([entry], marked=entry.id not in self._marks)
+            self._range_start = entry.id
+            self.grid.cursor += 1
+
+    def action_mark_range(self) -> None:
+        """Begin a range of marks, or mark all from its beginning to here."""
+        current = self.grid.selected
+        start = None if self._range_start is None else self.grid.order.place_of(self._range_start)
+        if current is None or current == FORMING:
+            return
+        if start is None:
+            self._range_start = current
+            self.notify("V on another picture marks all from this one to that.", timeout=4)
+            self.toggle_mark()
+        else:
+            self._mark_places(start, self.grid.cursor)
+            self._range_start = None
+
+    def action_mark_left(self) -> None:
+        self._extend(self.action_left)
+
+    def action_mark_right(self) -> None:
+        self._extend(self.action_right)
+
+    def action_mark_up(self) -> None:
+        self._extend(self.action_up)
+
+    def action_mark_down(self) -> None:
+        self._extend(self.action_down)
+
+    def _extend(self, move: Callable[[], None]) -> None:
+        """Move, and mark all pictures on the way."""
+        before = self.grid.cursor
+        move()
+        self._mark_places(before, self.grid.cursor)
+
+    @on(ThumbnailGrid.Marked)
+    def _marked_by_mouse(self, event: ThumbnailGrid.Marked) -> None:
+        entry = self._known.get(self.grid.order.ids[event.first])
+        if event.first != event.last:
+            self._mark_places(event.first, event.last)
+        elif entry is not None:
+            self._mark([entry], marked=entry.id not in self._marks)
+
+    @work
+    async def _mark_places(self, first: int, last: int) -> None:
+        """Mark all pictures between two places, also those that weren't read yet."""
+        ids = self._ids(range(min(first, last), max(first, last) + 1))
+        entries = {each: self._known.get(each) for each in ids}
+        unread = [each for each, entry in entries.items() if entry is None]
+        read: Sequence[Entry] = ()
+        if unread and not self.is_trash:
+            read = await asyncio.to_thread(self._open_pictures().entries_of, unread)
+        self._mark([*(each for each in entries.values() if each), *read], marked=True)
+
+    @on(ThumbnailGrid.Opened)
+    def _opened(self) -> None:
+        self.post_message(self.Opened())
+
+    # Changing pictures
+
+    async def star(self, entries: Sequence[Entry]) -> None:
+        """Star pictures, or take the stars away if all have one."""
+        if self._may_change():
+            await self._change(lambda: self.changes.star(entries))
+
+    async def tag(self, entries: Sequence[Entry], text: str) -> None:
+        """Add the tags in `text` to pictures, and remove those with a minus."""
+        if self._may_change():
+            await self._change(lambda: self.changes.tag(entries, text))
+
+    async def trash(self, entries: Sequence[Entry]) -> None:
+        """Move pictures to the trash; those that are there, delete for good if the user agrees."""
+        if self.is_trash:
+            self._delete(entries)
+            return
+        self._mark(entries, marked=False)
+        await self._change(lambda: self.changes.trash(entries))
+        if len(entries) > 1:
+            self.notify(f"{counted(len(entries), 'picture')} in the trash. u brings them back.")
+
+    async def undo(self, entries: Sequence[Entry] | None = None) -> None:
+        """Take the last change back; in the trash, restore pictures, by default the chosen ones."""
+        chosen = self.chosen if entries is None else entries
+        if self.is_trash and chosen:
+            self._mark(chosen, marked=False)
+            await self._change(lambda: self.changes.restore(chosen))
+            return
+        names: list[str | None] = []
+        await self._change(lambda: names.append(self.changes.undo()))
+        if names == [None]:
+            self.notify("Nothing was changed since the start.")
+        elif names:
+            self.notify(f"Undone: {names[0]}.", timeout=3)
+
+    async def export(self, entries: Sequence[Entry], target: Path) -> None:
+        """Write pictures with their JSON into a zip file."""
+        pictures, ids = self._open_pictures(), [entry.id for entry in entries]
+        if not self._may_change():
+            return
+        try:
+            count = await run_on_thread(lambda: pictures.export(target, ids=ids))
+        except SdtuiError as error:
+            self.notify(str(error), severity="error")
+        else:
+            self.notify(f"{counted(count, 'picture')} written to {one_line(str(target))}")
+
+    def _may_change(self) -> bool:
+        """Return False, and say why, while the trash is listed."""
+        if self.is_trash:
+            self.notify("This is the trash: u restores the picture, d deletes it for good.")
+        return not self.is_trash
+
+    @work
+    async def _delete(self, chosen: Sequence[Entry]) -> None:
+        from sdtui.tui.screens.dialogs import ConfirmScreen
+
+        size = await asyncio.to_thread(_size_of, chosen)
+        what = counted(len(chosen), "picture")
+        question = f"Delete {what} ({data_size(size)}) for good? This can't be undone."
+        screen = ConfirmScreen("Delete?", question, "Delete", "Back")
+        if await self.app.push_screen_wait(screen):
+            self._mark(chosen, marked=False)
+            paths = [entry.path for entry in chosen]
+            await self._change(lambda: self._open_pictures().delete_trashed(paths))
+
+    async def _change(self, change: Callable[[], object]) -> None:
+        """Change pictures on another thread, then list them again."""
+        entry = self.selected
+        try:
+            await run_on_thread(change)
+        except SdtuiError as error:
+            await self.show_error(error, entry)
+        self._known.outdate()
+        await self._read(self._search.reload()[0])
+
+
+def _size_of(entries: Sequence[Entry]) -> int:
+    """Return the bytes of pictures, as far as they are files of this machine."""
+    total = 0
+    for entry in entries:
+        if entry.path.is_file():
+            total += entry.path.stat().st_size
+    return total
