@@ -13,9 +13,10 @@ import click
 
 from sdtui.bench.plan import OPPONENTS, SETTING_FIELDS
 from sdtui.cli.codes import INTERRUPTED
-from sdtui.cli.options import options_for, parse_size, request_values
+from sdtui.cli.options import options_for, request_values
 from sdtui.cli.output import echo_json
 from sdtui.core.paths import expanded
+from sdtui.requests.sizes import parse_size
 
 if TYPE_CHECKING:
     from sdtui.bench.plan import BenchPlan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -12,14 +11,13 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.fields import Field
 from sdtui.core.typed_paths import PathTextError, parse_plain_path
 from sdtui.requests.field_table import FieldTable
 from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.sizes import parse_size
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_SIZE = re.compile(r"(\d{1,5})\s*[xX×*]\s*(\d{1,5})")
 
 
 def request_options(command: _Command) -> _Command:
@@ -50,16 +48,6 @@ def request_values(flags: dict[str, Any]) -> dict[str, Any]:
     if size is not None:
         values["width"], values["height"] = parse_size(size)
     return values
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Return width and height from e.g. "512x768". Raises InvalidRequestError."""
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
-        raise InvalidRequestError(
-            [Problem("size", text, f'is width and height such as 512x768, not "{text}"')]
-        )
-    return int(found[1]), int(found[2])
 
 
 def _option(field: Field) -> Callable[[_Command], _Command]:

@@ -125,6 +125,7 @@ ACTIONS = (
     Action("log.details", "enter", "Details", "Show the line whole", True),
     Action("picture.open", "enter,f", "Full screen", "Show the picture on the whole screen", True),
     Action("picture.star", "s", "Star", "Star the picture, or take the star away", True),
+    Action("picture.vary", "v", "Vary", "Make it again with one value changed, and compare", True),
     Action("picture.start_from", "i", "Start from", "Start the next picture from this one", True),
     Action("picture.reuse", "r", "Reuse", "Bring all its settings into the recipe", True),
     Action("picture.reuse_new_seed", "R", "New seed", "Bring all settings but the seed"),

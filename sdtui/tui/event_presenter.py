@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ _QUEUE_EVENTS = (
     events.Failed,
     events.Cancelled,
 )
+_LAST_EVENTS = (events.Finished, events.Failed, events.Cancelled)
 
 
 class EventPresenter:
@@ -81,9 +83,9 @@ class EventPresenter:
         self.progress = ShownProgress()
         self.unsubscribe = self._queue.subscribe(self._mailbox.put)
 
-    def submit(self, request: GenerationRequest) -> None:
+    def submit(self, request: GenerationRequest) -> Job:
         """Queue a request. Raises QueueFullError or QueueClosedError."""
-        self._queue.submit(request)
+        return self._queue.submit(request)
 
     def saved_picture(self, job_id: str, path: str) -> ShownPicture:
         """Return a picture that a job saved, by its path if the job is not known any more."""
@@ -187,6 +189,9 @@ class EventPresenter:
                 self._show_lossy_changes(record)
             case events.Failed(error=error, hint=hint):
                 self._context.show_error(SdtuiError(error, hint), is_logged=True)
+        if isinstance(envelope.event, _LAST_EVENTS):
+            with suppress(KeyError):  # a model was loaded in advance, or the job is forgotten
+                self._pictures.job_over(self._queue.job(envelope.job))
 
     def _show_lossy_changes(self, record: GenerationRecord) -> None:
         lossy = [each.changes for each in record.attempts if not each.lossless]

@@ -101,7 +101,7 @@ def _form_field(field: Field) -> FormField:
         kind=spec.widget or ("choice" if choices else _kind_of(field.type)),
         help=spec.help,
         choices=(*open_choice, *choices) if choices else (),
-        default="" if field.default in (None, REQUIRED) else _text(field.default),
+        default="" if field.default in (None, REQUIRED) else field_text(field.default),
         minimum=-math.inf if spec.ge is None else spec.ge,
         maximum=math.inf if spec.le is None else spec.le,
         step=spec.step,
@@ -237,10 +237,10 @@ def picture_problem(path: Path) -> str:
 
 def form_texts(request: GenerationRequest) -> dict[str, str]:
     """Return the form's texts for `request`."""
-    return {name: _text(value) for name, value in request.values().items()}
+    return {name: field_text(value) for name, value in request.values().items()}
 
 
-def _text(value: object) -> str:
+def field_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, Path):

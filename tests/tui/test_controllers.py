@@ -14,7 +14,7 @@ from sdtui.core.settings import Settings
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
-from sdtui.tui.controllers.pictures import single_picture_request
+from sdtui.tui.variations import picture_request
 from sdtui.tui.state import SavedState
 from sdtui.tui.window_layout import WindowLayout
 from tests.support.records import record
@@ -184,8 +184,8 @@ def test_request_without_its_seed_leaves_the_seed_open(form: Form) -> None:
     assert form.layout.visited == ["prompt", "prompt"]
 
 
-def test_single_picture_request_has_the_pictures_own_seed() -> None:
+def test_picture_request_has_the_pictures_own_seed() -> None:
     made = record("cats", seed=41)
     batch = made.model_copy(update={"request": made.request.changed(num_images_per_prompt=4)})
-    request = single_picture_request(batch.model_copy(update={"seed": 43}))
+    request = picture_request(batch.model_copy(update={"seed": 43}))
     assert (request.seed, request.num_images_per_prompt) == (43, 1)

@@ -31,7 +31,7 @@ class GenerationController:
         context: AppContext,
         panes: Panes,
         layout: WindowLayout,
-        submit: Callable[[GenerationRequest], None],
+        submit: Callable[[GenerationRequest], object],
     ) -> None:
         """`submit` queues a request and may raise SdtuiError."""
         self._context = context

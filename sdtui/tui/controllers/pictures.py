@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,13 @@ from sdtui.core.text import counted
 from sdtui.tui.background import run_in_background, run_on_thread, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.controllers.vary import VaryController
 from sdtui.tui.controllers.viewing import ViewingController
 from sdtui.tui.images.halfcell import Pixels
 from sdtui.tui.images.loader import ShownPicture, input_image, picture_of
 from sdtui.tui.messages import HistoryRead
 from sdtui.tui.panes.collection import Panes
+from sdtui.tui.variations import picture_request
 
 if TYPE_CHECKING:
     from sdtui.history import Entry
@@ -44,6 +45,7 @@ class PicturesController:
         panes: Panes,
         generation: GenerationController,
         stop: StopJob,
+        submit: Callable[[GenerationRequest], Job],
     ) -> None:
         """`screen` runs workers and is posted HistoryRead."""
         self._context = context
@@ -51,6 +53,7 @@ class PicturesController:
         self._panes = panes
         self._generation = generation
         self.viewing = ViewingController(context, panes, self.perform, stop)
+        self._vary = VaryController(context, screen, panes, submit, self._compare)
         self._init_image: ShownPicture | None = None
         """What the running job starts from."""
         self._is_forming = False
@@ -97,6 +100,10 @@ class PicturesController:
             self._panes.stage.show(picture, self._init_image)
             self.viewing.show(picture, self._init_image)
 
+    def job_over(self, job: Job) -> None:
+        """A job was finished, has failed or was cancelled."""
+        self._vary.job_over(job)
+
     def finish(self) -> None:
         """No job is running any more."""
         self._is_forming = False
@@ -141,7 +148,8 @@ class PicturesController:
             case "trash":
                 await gallery.trash(entries)
             case "compare":
-                await self._compare(entry)
+                if (pair := gallery.pair_to_compare()) is not None:
+                    await self._compare(*pair)
             case "tag":
                 self._ask_for_tags(entries)
             case "export":
@@ -154,12 +162,14 @@ class PicturesController:
                 self._context.copy(entry.prompt, "The prompt")
             case _:
                 if (record := await self._record(entry)) is not None:
-                    self._perform_with_record(verb, record)
+                    self._perform_with_record(verb, entry, record)
 
-    def _perform_with_record(self, verb: str, record: GenerationRecord) -> None:
+    def _perform_with_record(self, verb: str, entry: Entry, record: GenerationRecord) -> None:
         match verb:
+            case "vary":
+                self._vary.ask(entry, record)
             case "reuse":
-                self._generation.use_request(single_picture_request(record))
+                self._generation.use_request(picture_request(record))
             case "reuse_new_seed":
                 self._generation.use_request(record.request, keep_seed=False)
             case "copy_json":
@@ -174,17 +184,13 @@ class PicturesController:
             await self._panes.gallery.show_error(error, entry)
             return None
 
-    async def _compare(self, entry: Entry) -> None:
-        pair = self._panes.gallery.pair_to_compare()
-        if pair is None:
-            return
-        first, entry = pair
-        records = [await self._record(each) for each in pair]
+    async def _compare(self, first: Entry, second: Entry) -> None:
+        records = [await self._record(each) for each in (first, second)]
         if records[0] is None or records[1] is None:
             return
         from sdtui.tui.screens.compare import Compared
 
-        self.viewing.compare(Compared(first, records[0]), Compared(entry, records[1]))
+        self.viewing.compare(Compared(first, records[0]), Compared(second, records[1]))
 
     def _ask_for_tags(self, entries: tuple[Entry, ...]) -> None:
         from sdtui.tui.screens.dialogs import AskScreen
@@ -219,9 +225,3 @@ def refresh(pictures: Pictures) -> HistoryRead:
     except SdtuiError as error:
         return HistoryRead(str(error))
     return HistoryRead()
-
-
-def single_picture_request(record: GenerationRecord) -> GenerationRequest:
-    """Return the request that makes this one picture of its batch again. The seed stays open if it
-    is unknown."""
-    return replace(record.request, seed=record.seed, num_images_per_prompt=1)

@@ -58,9 +58,9 @@ class QueueController:
             self._context, self._screen, self._panes, self._top_line, self._pictures
         )
 
-    def submit(self, request: GenerationRequest) -> None:
+    def submit(self, request: GenerationRequest) -> Job:
         """Queue a request. Raises QueueFullError or QueueClosedError."""
-        self.presenter.submit(request)
+        return self.presenter.submit(request)
 
     def stop_current(self, *, after_picture: bool) -> None:
         """Stop the running job or the loading model, now or after the picture under way."""

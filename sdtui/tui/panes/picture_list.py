@@ -380,6 +380,11 @@ class PictureList(Pane):
         self.grid.refresh()
         self._show_count()
 
+    def mark(self, entries: Sequence[Entry]) -> None:
+        """Mark these pictures and no others."""
+        self.unmark()
+        self._mark(entries, marked=True)
+
     def unmark(self) -> None:
         """Take all marks away."""
         self._mark(tuple(self._marks.values()), marked=False)

@@ -53,6 +53,7 @@ from sdtui.tui.widgets.top_line import TopLine
 from sdtui.tui.window_layout import TOO_SMALL, WindowLayout
 
 if TYPE_CHECKING:
+    from sdtui.jobs import Job
     from sdtui.requests.request import GenerationRequest
 
 
@@ -73,7 +74,7 @@ class MainScreen(SteadyScreen[None]):
         self.window = WindowLayout(self, panes, self.tabs)
         self.generation = GenerationController(context, panes, self.window, self._submit)
         self.pictures = PicturesController(
-            context, self, panes, self.generation, self._stop_current
+            context, self, panes, self.generation, self._stop_current, self._submit
         )
         self.queue = QueueController(
             context, self, panes, self.top_line, self.generation, self.pictures
@@ -85,8 +86,8 @@ class MainScreen(SteadyScreen[None]):
     def _stop_current(self, *, after_picture: bool) -> None:
         self.queue.stop_current(after_picture=after_picture)
 
-    def _submit(self, request: GenerationRequest) -> None:
-        self.queue.submit(request)
+    def _submit(self, request: GenerationRequest) -> Job:
+        return self.queue.submit(request)
 
     def compose(self) -> ComposeResult:
         self.window.use_sizes(self.context.state.sizes)
@@ -378,6 +379,7 @@ def import_parts() -> PartsImported:
     import sdtui.tui.screens.models
     import sdtui.tui.screens.picture
     import sdtui.tui.screens.settings
+    import sdtui.tui.screens.vary
     import sdtui.tui.screens.which_key  # noqa: F401
     from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
     from sdtui.requests.validation import build_validators

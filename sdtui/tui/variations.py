@@ -1,0 +1,127 @@
+"""Making a picture again with one value changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.requests.sizes import parse_size
+from sdtui.tui.fields import FormField, field_text, form_fields, form_texts, parse_form
+
+if TYPE_CHECKING:
+    from sdtui.requests.record import GenerationRecord
+    from sdtui.requests.request import GenerationRequest
+
+_LETTERS = {
+    "prompt": "p",
+    "negative_prompt": "-",
+    "model": "m",
+    "sampler": "s",
+    "num_inference_steps": "t",
+    "guidance_scale": "c",
+    "width": "w",
+    "seed": "e",
+    "num_images_per_prompt": "n",
+    "strength": "x",
+}
+_SIZE = ("width", "height")
+_COUNT = "num_images_per_prompt"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Something that can be changed in a picture."""
+
+    field: FormField
+    """Of a size, the width."""
+    letter: str
+    current: str
+    """The picture's value as it is typed; "" if it is unknown."""
+
+    @property
+    def name(self) -> str:
+        return self.field.name
+
+    @property
+    def label(self) -> str:
+        match self.name:
+            case "width":
+                return "Size"
+            case "num_images_per_prompt":
+                return "More pictures"
+        return self.field.label
+
+    @property
+    def takes_several(self) -> bool:
+        """True if commas separate several values."""
+        return self.field.kind != "prompt" and self.name != _COUNT
+
+
+def variables(record: GenerationRecord) -> tuple[Variable, ...]:
+    """Return what can be changed in a picture."""
+    made = record.values()
+    found = []
+    for field in form_fields():
+        letter = _LETTERS.get(field.name, "")
+        needs_init_image = field.name == "strength" and made["init_image"] is None
+        if letter and field.kind != "path" and not needs_init_image:
+            found.append(Variable(field, letter, _current(field, made)))
+    return tuple(found)
+
+
+def _current(field: FormField, made: Mapping[str, Any]) -> str:
+    if field.name == "width":
+        return f"{made['width']}x{made['height']}"
+    return "" if field.name == _COUNT else field_text(made[field.name])
+
+
+def picture_request(record: GenerationRecord) -> GenerationRequest:
+    """Return the request that makes this one picture of its batch again. The seed stays open if it
+    is unknown."""
+    return replace(record.request, seed=record.seed, num_images_per_prompt=1)
+
+
+def with_new_seed(record: GenerationRecord, count: int = 1) -> GenerationRequest:
+    """Return the request for pictures like this one with other seeds."""
+    return replace(record.request, seed=None, num_images_per_prompt=count)
+
+
+def variations(
+    record: GenerationRecord, variable: Variable, text: str
+) -> tuple[GenerationRequest, ...]:
+    """Return the requests that make a picture again with each of the values in `text`.
+
+    An empty seed is a new one, and the number of pictures asks for so many with new seeds. Raises
+    InvalidRequestError if a value is wrong, or if none is another than the picture's.
+    """
+    if variable.name == "seed" and not text.strip():
+        return (with_new_seed(record),)
+    if not text.strip() and variable.field.kind != "prompt":
+        raise _problem(variable, text, "type a value")
+    if variable.name == _COUNT:
+        counted = _changed(record, {_COUNT: text})
+        return (with_new_seed(record, counted.num_images_per_prompt),)
+    parts = [part.strip() for part in text.split(",")] if variable.takes_several else [text]
+    requests = [_changed(record, _texts(variable, part)) for part in parts if part or text == part]
+    made, names = record.values(), _SIZE if variable.name == "width" else (variable.name,)
+    other = [each for each in requests if any(each.values()[name] != made[name] for name in names)]
+    if not other:
+        raise _problem(variable, text, "is what the picture was made with")
+    return tuple(dict.fromkeys(other))
+
+
+def _texts(variable: Variable, text: str) -> dict[str, str]:
+    if variable.name != "width":
+        return {variable.name: text}
+    width, height = parse_size(text)
+    return {"width": str(width), "height": str(height)}
+
+
+def _changed(record: GenerationRecord, texts: Mapping[str, str]) -> GenerationRequest:
+    return parse_form({**form_texts(picture_request(record)), **texts})
+
+
+def _problem(variable: Variable, text: str, message: str) -> InvalidRequestError:
+    return InvalidRequestError([Problem(variable.name, text, message)])
