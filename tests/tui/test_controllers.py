@@ -14,8 +14,8 @@ from sdtui.core.settings import Settings
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
-from sdtui.tui.variations import picture_request
 from sdtui.tui.state import SavedState
+from sdtui.tui.variations import picture_request
 from sdtui.tui.window_layout import WindowLayout
 from tests.support.records import record
 
