@@ -22,6 +22,7 @@ from sdtui.server.api.a1111.routes import ROUTERS as A1111_ROUTERS
 from sdtui.server.api.native.routes import ROUTERS as NATIVE_ROUTERS
 from sdtui.server.api.openai.routes import ROUTERS as OPENAI_ROUTERS
 from sdtui.tui.actions import ACTIONS, check_keymap
+from sdtui.tui.key_names import key_names
 from tests.support.manual import (
     EVERY_PAGE,
     PAGES,
@@ -139,7 +140,7 @@ def test_every_setting_is_in_the_table() -> None:
 def test_every_action_is_listed_with_its_keys_and_help() -> None:
     listed = [line for line in text("app").splitlines() if re.match(r"\| `\w+\.\w+`", line)]
     assert listed == [
-        f"| `{action.id}` | {' '.join(f'`{key}`' for key in action.keys.split(','))} | "
+        f"| `{action.id}` | {' '.join(f'`{key}`' for key in key_names(action.keys))} | "
         f"{action.help} |"
         for action in ACTIONS
     ]

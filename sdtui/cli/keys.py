@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
+from sdtui.cli.output import is_utf8
 from sdtui.core.settings import load_settings
 
 
@@ -14,6 +16,7 @@ from sdtui.core.settings import load_settings
 def keys(as_json: bool) -> None:
     """List the app's keys, with the names by which the config file's [keys] table changes them."""
     from sdtui.tui.actions import ACTIONS, check_keymap, current_keymap
+    from sdtui.tui.key_names import key_names
 
     changed = load_settings().keys
     check_keymap(changed)
@@ -25,6 +28,10 @@ def keys(as_json: bool) -> None:
         ]
         click.echo(json.dumps(listed, indent=2))
         return
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for name, key, text in rows:
+    ascii_only = not is_utf8(sys.stdout)
+    written = [
+        (name, " ".join(key_names(key, ascii_only=ascii_only)), text) for name, key, text in rows
+    ]
+    widths = [max(len(row[column]) for row in written) for column in (0, 1)]
+    for name, key, text in written:
         click.echo(f"{name:<{widths[0]}}  {key:<{widths[1]}}  {text}")

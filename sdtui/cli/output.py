@@ -101,7 +101,7 @@ def _end(stream: _Output) -> None:
 
 def echo_json(text: str) -> None:
     """Print JSON. Letters that stdout can't encode are escaped, not replaced."""
-    if not _is_utf8(sys.stdout):
+    if not is_utf8(sys.stdout):
         text = "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in text)
     _echo(text)
 
@@ -111,7 +111,7 @@ def echo_path(path: str) -> None:
     encoding."""
     if sys.stdout.isatty():
         path = visible(path, keep="")
-    elif not _is_utf8(sys.stdout):
+    elif not is_utf8(sys.stdout):
         path = os.fsencode(path).decode("ascii", "surrogateescape")
     _echo(path)
 
@@ -129,5 +129,6 @@ def _echo(text: str) -> None:
     sys.stdout.flush()
 
 
-def _is_utf8(stream: TextIO) -> bool:
+def is_utf8(stream: TextIO) -> bool:
+    """True if a stream can be sent every character."""
     return codecs.lookup(stream.encoding).name == "utf-8"

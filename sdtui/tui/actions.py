@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sdtui.core.errors import SettingsError
 from sdtui.core.settings import settings_origin
 from sdtui.core.text import nearest
+from sdtui.tui.key_names import parsed_key
 
 GLOBAL = ("app", "window")
 """Scopes whose keys work wherever the focus is."""
@@ -254,8 +255,8 @@ RENAMED = {
 
 
 def current_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
-    """Return a keymap with the present ids of actions."""
-    renamed = {RENAMED.get(name, name): keys for name, keys in keymap.items()}
+    """Return a keymap with the present ids of actions, and Textual's names of keys."""
+    renamed = {RENAMED.get(name, name): ",".join(_split(keys)) for name, keys in keymap.items()}
     return {name: keys for name, keys in renamed.items() if name}
 
 
@@ -278,7 +279,7 @@ def check_keymap(keymap: Mapping[str, str]) -> None:
             if not _is_key(key):
                 raise SettingsError(
                     f'{origin}: keys: {name}: there is no key "{key}"',
-                    "Give a key such as ctrl+g, f5, alt+up or K; commas part several",
+                    "Give a key such as ^g, f5, alt+up or K; commas part several",
                 )
     _check_clashes(keymap)
     _check_reach(keymap)
@@ -315,7 +316,7 @@ def _origin(name: str, keymap: Mapping[str, str]) -> str:
 
 
 def _split(keys: str) -> list[str]:
-    return [key.strip() for key in keys.split(",")]
+    return [parsed_key(key.strip()) for key in keys.split(",")]
 
 
 def _check_clashes(keymap: Mapping[str, str]) -> None:

@@ -300,6 +300,7 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         are focused first."""
         active = {each.binding.id: each for each in self.main.active_bindings.values()}
         keymap = current_keymap(self.settings.keys)
+        commands: dict[str, SystemCommand] = {}
         for action in ACTIONS:
             if action.id in _NOT_IN_THE_PALETTE:
                 continue
@@ -312,13 +313,18 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
                 run = partial(self._run_in_pane, action.call, pane)
             else:
                 continue
+            place = "Picture: " if action.scope == "picture" else f"{pane.title}: " if pane else ""
+            name = f"{action.label} · {action.help}"
             keys = keymap.get(action.id, action.keys)
-            place = f"{pane.title}: " if pane is not None else ""
-            yield SystemCommand(f"{place}{action.label} · {action.help}", keys, run)
+            if before := commands.get(name):  # the same, with other keys where no text is typed
+                commands[name] = before._replace(help=f"{before.help},{keys}")
+            else:
+                commands[name] = SystemCommand(f"{place}{name}", keys, run)
+        yield from commands.values()
         for topic, about in TOPICS.items():
             yield SystemCommand(f"Manual: {topic} · {about}", "", partial(self._open_manual, topic))
         yield SystemCommand(
-            "Choose a theme", "All themes, seen as you go", self.action_change_theme
+            "Choose a theme · All themes, seen as you go", "", self.action_change_theme
         )
 
     def _open_manual(self, topic: str) -> None:

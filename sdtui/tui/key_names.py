@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _NAMES = {
@@ -49,6 +50,27 @@ def key_name(key: str, *, ascii_only: bool = False) -> str:
 def key_names(keys: str, *, ascii_only: bool = False) -> list[str]:
     """Return how each key of a list, separated by commas, is written."""
     return [key_name(key.strip(), ascii_only=ascii_only) for key in keys.split(",")]
+
+
+def parsed_key(written: str) -> str:
+    """Return Textual's name of a key that is written as the app writes it; names stay."""
+    for sign, name in (("^", "ctrl+"), ("⇧", "shift+"), ("alt+", "alt+")):
+        if written.startswith(sign) and len(written) > len(sign):
+            return name + parsed_key(written.removeprefix(sign))
+    names = {shown: name for name, shown in (_NAMES | _SIGNS).items()}
+    if known := names.get(written):
+        return known
+    if len(written) == 1 and not written.isalnum():
+        return unicodedata.name(written, written).lower().replace(" ", "_").replace("-", "_")
+    return written
+
+
+def easy_keys(keys: str) -> str:
+    """Return the keys to show of a list: two, without those that many terminals keep for
+    themselves, if there are others."""
+    listed = [key.strip() for key in keys.split(",")]
+    easy = [key for key in listed if not re.match(r"alt\+|f\d", key)]
+    return ",".join((easy or listed)[:2])
 
 
 def typed_character(key: str) -> str | None:

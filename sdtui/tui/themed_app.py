@@ -8,7 +8,7 @@ from textual.app import App
 from textual.binding import Binding
 from textual.driver import Driver
 
-from sdtui.tui.key_names import key_name
+from sdtui.tui.key_names import key_name, key_names
 from sdtui.tui.themes import OWN_THEMES, role_variables
 
 
@@ -41,3 +41,9 @@ class ThemedApp(App[int], inherit_bindings=False):
     def get_key_display(self, binding: Binding) -> str:
         """Return how a binding's key is written."""
         return key_name(binding.key, ascii_only=not self.shows_key_signs)
+
+
+def written_keys(app: App[object], keys: str) -> str:
+    """Return how the keys of a list, separated by commas, are written in an app."""
+    in_ascii = isinstance(app, ThemedApp) and not app.shows_key_signs
+    return " ".join(key_names(keys, ascii_only=in_ascii))

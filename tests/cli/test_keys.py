@@ -14,17 +14,17 @@ from sdtui.core.errors import SettingsError
 def test_every_action_is_listed_with_its_key() -> None:
     file = paths.config_file()
     file.parent.mkdir(parents=True)
-    file.write_text('[keys]\n"history.star" = "asterisk"\n')
+    file.write_text('[keys]\n"history.star" = "*"\n')
     rows = json.loads(CliRunner().invoke(keys, ["--json"]).stdout)
     by_name = {row["action"]: row["keys"] for row in rows}
-    assert by_name["history.star"] == ["asterisk"]
+    assert by_name["picture.star"] == ["asterisk"]
     assert by_name["window.generate"] == ["ctrl+g", "f5"]
 
 
 def test_unknown_action_is_refused() -> None:
     file = paths.config_file()
     file.parent.mkdir(parents=True)
-    file.write_text('[keys]\n"history.sta" = "x"\n')
+    file.write_text('[keys]\n"picture.sta" = "x"\n')
     result = CliRunner().invoke(keys)
     assert isinstance(result.exception, SettingsError)
-    assert "history.star" in str(result.exception)
+    assert "picture.star" in str(result.exception)

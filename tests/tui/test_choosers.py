@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -103,9 +104,9 @@ async def test_palette_runs_the_best_match(harness: AppHarness) -> None:
         screen = harness.app.screen
         assert isinstance(screen, CommandScreen)
         await harness.write("star")
-        assert screen.choices.items[0].title.startswith("History: Star · ")
-        await harness.press(*["backspace"] * 4, *"jump", "enter")
-        await harness.until(lambda: type(harness.app.screen).__name__ == "JumpScreen")
+        assert screen.choices.items[0].title.startswith("Picture: Star · ")
+        await harness.press(*["backspace"] * 4, *"go to", "enter")
+        await harness.until(lambda: type(harness.app.screen).__name__ == "WhichKeyScreen")
 
 
 async def test_themes_are_seen_before_one_is_chosen(harness: AppHarness) -> None:
@@ -294,3 +295,17 @@ def test_other_address_is_no_model() -> None:
     offer = model_offers.typed_offer("https://example.com/models/1")
     assert offer is not None
     assert "is an address" in offer.problem
+
+
+async def test_a_command_is_one_line_with_its_key_at_the_right(harness: AppHarness) -> None:
+    async with running(harness):
+        await harness.press("ctrl+p", *"star")
+        lines = [line for line in harness.screen_text().splitlines() if "Star" in line]
+        assert re.search(r"Star +Star the picture, or take the star away +Picture +s ", lines[0])
+
+
+async def test_a_command_with_several_keys_is_listed_once(harness: AppHarness) -> None:
+    async with running(harness):
+        titles = [each.title for each in harness.app.get_system_commands(harness.app.main)]
+        names = [title.rpartition(": ")[2] for title in titles]
+        assert len(names) == len({*names})

@@ -144,7 +144,7 @@ async def test_the_palette_has_the_actions_of_every_pane(harness: AppHarness) ->
 async def test_the_palette_finds_actions_by_name(harness: AppHarness) -> None:
     async with running(harness):
         titles = [each.title for each in harness.app.get_system_commands(harness.app.main)]
-        for name in ("Go to", "Generate", "Quit", "Undo", "Reuse", "Full screen"):
+        for name in ("Go to", "Generate", "Quit", "Picture: Undo", "Picture: Reuse", "Full screen"):
             assert [title for title in titles if title.startswith(f"{name} · ")], name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from textual.binding import ActiveBinding
@@ -10,6 +9,7 @@ from textual.screen import Screen
 
 from sdtui.tui.actions import ACTIONS, GLOBAL
 from sdtui.tui.bindings import bindings_that_work
+from sdtui.tui.key_names import easy_keys
 from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.screens.which_key import WhichKeyScreen
 
@@ -53,16 +53,10 @@ class HelpScreen(WhichKeyScreen):
                 place = (_group(action.scope), action.label)
                 merged.setdefault(place, []).extend(keys[action.id])
         choices = [
-            KeyChoice(",".join(each), label, group, ",".join(_easy(each)))
+            KeyChoice(",".join(each), label, group, easy_keys(",".join(each)))
             for (group, label), each in merged.items()
         ]
         return sorted(choices, key=lambda choice: _GROUPS.index(choice.group))
-
-
-def _easy(keys: list[str]) -> list[str]:
-    """Return the keys to show of those that do the same: two, without those that many terminals
-    keep for themselves."""
-    return ([key for key in keys if not re.match(r"alt\+|f\d", key)] or keys)[:2]
 
 
 def _group(scope: str) -> str:

@@ -14,11 +14,10 @@ from textual.widgets import Static
 
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.key_names import key_names
 from sdtui.tui.key_table import KeyChoice, TableStyles, key_table
 from sdtui.tui.screens.dialogs import Dialog
 from sdtui.tui.styles import theme_style
-from sdtui.tui.themed_app import ThemedApp
+from sdtui.tui.themed_app import written_keys
 
 _FRAME_COLUMNS, _FRAME_ROWS = 4, 2
 
@@ -90,8 +89,7 @@ class WhichKeyScreen(Dialog[str | None]):
         )
 
     def _written(self, keys: str) -> str:
-        in_ascii = isinstance(self.app, ThemedApp) and not self.app.shows_key_signs
-        return " ".join(key_names(keys, ascii_only=in_ascii))
+        return written_keys(self.app, keys)
 
     def on_key(self, event: events.Key) -> None:
         """Answer with the key. Keys of the panel itself come after those that it lists, except
