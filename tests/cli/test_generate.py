@@ -45,6 +45,36 @@ def test_stdout_has_paths_and_stderr_progress(tiny_sd1: Path, tmp_path: Path) ->
     assert "\x1b" not in done.stderr  # no bar where there is no terminal
 
 
+_LOST = """
+import sys
+from sdtui.cli.main import main
+from sdtui.engine.device import Device
+from sdtui.engine.pipeline_manager import StableDiffusionEngine
+
+def fail(*_, **__):
+    raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+StableDiffusionEngine.load = fail
+Device.works = lambda _: False
+sys.exit(main())
+"""
+
+
+def test_lost_gpu_ends_the_command_with_the_first_picture(tiny_sd1: Path, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("one\ntwo\nthree\n")
+    done = subprocess.run(
+        [sys.executable, "-c", _LOST, "generate", "--from", file, "-m", tiny_sd1, "-q"],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("illegal memory access") == 1
+    assert "Start sdtui again" in done.stderr
+
+
 def test_many_prompts_give_one_json_array(tiny_sd1: Path, tmp_path: Path) -> None:
     lines = [{"prompt": "one", "seed": 1}, {"prompt": "two", "seed": 2, "num_inference_steps": 1}]
     file = tmp_path / "prompts.jsonl"

@@ -52,7 +52,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     with tempfile.TemporaryDirectory(prefix="sdtui-gpu-") as folder:
         try:
-            _Run(report, Path(folder), options.dry).run()
+            Run(report, Path(folder), options.dry).run()
         except KeyboardInterrupt:
             sys.stdout.write("stopped\n")
     sys.stdout.write(table(report, before) + "\n")
@@ -69,7 +69,7 @@ def _interrupt(*_: object) -> None:
 
 
 @dataclass
-class _Run:
+class Run:
     """Runs workers until every check has a row or the time is over."""
 
     report: Report
@@ -113,7 +113,7 @@ class _Run:
                 worker.kill()
                 return False
             code = worker.wait()
-            if begun == len(self.report.rows) or not self.names:
+            if begun in (None, len(self.report.rows)):
                 self._add_crash(code, errors)
         return True
 
@@ -130,7 +130,7 @@ class _Run:
             sys.stdout.flush()
 
     def _add_crash(self, code: int, errors: IO[str]) -> None:
-        """Add the row of the check that ended the worker."""
+        """Add the row of the check that ended the worker, or that it couldn't begin."""
         errors.seek(0)
         last = (errors.read().strip().splitlines() or [""])[-1]
         detail = f"the process ended with {code}: {last}"[:300]

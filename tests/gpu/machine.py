@@ -24,6 +24,9 @@ _SETTLED = 2.0
 """Seconds after which utilisation and power, which are means of the last second, hardly change."""
 
 
+_UNKNOWN = Reading(None, detail="nvidia-smi doesn't say it")
+
+
 def checks() -> list[Check]:
     """Return rows for VRAM, temperature and power, and for the diagnosis."""
     return [
@@ -64,13 +67,17 @@ def _theirs() -> tuple[float | None, ...]:
 
 def _compared(number: int) -> Reading:
     own, theirs = _own()[number], _theirs()[number]
+    if theirs is None:
+        return _UNKNOWN
     ratio = own / theirs if own is not None and theirs else None
     return Reading(ratio, least=0.95, most=1.05, detail=f"{own} and {theirs}")
 
 
 def _apart(number: int, most: float) -> Reading:
     own, theirs = _own()[number], _theirs()[number]
-    apart = abs(own - theirs) if own is not None and theirs is not None else None
+    if theirs is None:
+        return _UNKNOWN
+    apart = abs(own - theirs) if own is not None else None
     return Reading(apart, most=most, detail=f"{own} and {theirs}")
 
 

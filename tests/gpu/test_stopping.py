@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gpu.__main__ import Run
 from tests.gpu.rows import Reading, Report, Row, Status, table
 
 
@@ -26,6 +27,34 @@ def test_stopped_run_prints_and_keeps_the_rows_that_are_finished(tmp_path: Path)
     assert whole_already[0] == first
     assert (first.status, last.status) == (Status.PASSED, Status.NOT_REACHED)
     assert f"| {first.group}: {first.name} |" in rest
+
+
+_WORKER = """#!/bin/sh
+case "$*" in
+*"--first 0"*)
+    echo '{"checks": [["memory", "a"], ["memory", "b"]], "machine": {}, "accelerated": true}'
+    echo '{"begin": 0}'
+    exit 3
+esac
+echo "CUDA error: unknown error" >&2
+exit 1
+"""
+
+
+def test_check_that_ends_its_process_and_one_that_cannot_begin_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(_WORKER)
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    report = Report(tmp_path / "rows.json")
+    Run(report, tmp_path, dry=True).run()
+    details = [(row.name, row.status, row.detail) for row in Report.read(report.path).rows]
+    assert details == [
+        ("a", "FAILED", "the process ended with 3: "),
+        ("b", "FAILED", "the process ended with 1: CUDA error: unknown error"),
+    ]
 
 
 @pytest.mark.parametrize(
