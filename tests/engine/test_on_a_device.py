@@ -4,6 +4,7 @@ on a GPU, and so does one of another precision."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import MemoryMode
-from sdtui.core.errors import CancelledError
+from sdtui.core.errors import CancelledError, OutOfMemoryError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
@@ -37,6 +38,9 @@ _MAKERS: dict[str, Any] = {"sd1": make_sd1, "sdxl": make_sdxl, "flux": make_flux
 # that differ by 2 of 255, in float32 too.
 _FAMILIES = (*_MAKERS, "sd3", "flux2_klein", "pixart")
 _FROM_PICTURES = (*_MAKERS, "sd3", "flux2_klein")
+_BACKEND = SimpleNamespace(empty_cache=lambda: None)
+"""The module of the stand-in's type of device, which torch looks up once. diffusers empties the
+cache of a device after it has offloaded a model."""
 _MODES = modes_for(Device(RECORDED))
 _VALUES: dict[str, Any] = {
     "dtype": "float16",
@@ -64,8 +68,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def accelerated(monkeypatch: pytest.MonkeyPatch) -> Iterator[StableDiffusionEngine]:
     """An engine on the stand-in."""
-    # diffusers empties the cache of a device after it has offloaded a model.
-    monkeypatch.setattr(torch, "lazy", SimpleNamespace(empty_cache=lambda: None), raising=False)
+    monkeypatch.setattr(torch, "lazy", _BACKEND, raising=False)
     engine = StableDiffusionEngine(Settings(device="cpu"))
     engine.device, engine.threads = Device(RECORDED), None
     engine.modes = modes_for(engine.device)
@@ -212,6 +215,46 @@ def test_offloaded_weights_leave_the_device_after_a_picture_and_a_cancellation(
                 accelerated, request, report=cancel_in_the_first_step, cancellation=cancellation
             )
         assert _on_the_device(accelerated) == []
+
+
+class _Stream:
+    """A stream whose work is always finished."""
+
+    def synchronize(self) -> None:
+        """Return at once."""
+
+
+def test_group_offload_with_streams_survives_cancellations_and_errors(
+    accelerated: StableDiffusionEngine,
+    shared_engine: StableDiffusionEngine,
+    models: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, made in {"Stream": _Stream, "stream": nullcontext, "current_stream": _Stream}.items():
+        monkeypatch.setattr(_BACKEND, name, made, raising=False)
+    request = make_request(_folder(models, "sd1"), **_VALUES, memory_mode="group_offload")
+    with RecordingDevice():
+        accelerated.load(request.model, request.execution.dtype, MemoryMode.GROUP_OFFLOAD)
+        assert accelerated.loaded is not None
+        layers = [
+            each for each in accelerated.loaded.denoiser.modules() if not list(each.children())
+        ]
+        for fault in (
+            Fault(1, CancelledError),
+            Fault(1),
+        ):  # while diffusers records the layers, and afterwards
+            handle = layers[len(layers) // 2].register_forward_pre_hook(fault)
+            with pytest.raises((CancelledError, OutOfMemoryError)):
+                generate(accelerated, request)
+            handle.remove()
+            there = generate(accelerated, request).images
+            assert _on_the_device(accelerated) == []
+        recording = accelerated.loaded.vae._diffusers_hook.get_hook(
+            "lazy_prefetch_group_offloading"
+        )
+    assert recording is None
+    here = generate(shared_engine, request.changed(memory_mode="full")).images
+    assert max(difference(*pair) for pair in zip(there, here, strict=True)) <= 3
 
 
 @pytest.mark.parametrize("stage", [Stage.ENCODE, Stage.DENOISE])

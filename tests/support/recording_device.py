@@ -61,6 +61,10 @@ class _PythonNumbers(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if function == _SET_DATA:
             return _set_data(*args)
+        if function is torch.Tensor.pin_memory:
+            return args[0].clone()
+        if function is torch.Tensor.is_pinned:
+            return False
         if function is torch.Tensor.__getitem__ and isinstance(args[0], _OnDevice):
             return function(args[0], _with_tensors(args[1]))
         if function is torch.Tensor.tolist:

@@ -10,6 +10,8 @@ from sdtui.engine.device import Device
 
 _USUAL_FACTOR = 8
 """Pixels per latent of a VAE that doesn't say it."""
+_RECORDING_HOOKS = ("lazy_prefetch_group_offloading", "layer_execution_tracker")
+"""Of diffusers' group offload (hooks/group_offloading.py)."""
 
 
 def modes_for(device: Device) -> tuple[MemoryMode, ...]:
@@ -50,14 +52,20 @@ def _model_offload(pipeline: Any, device: Device) -> None:
 def _group_offload(pipeline: Any, device: Device) -> None:
     import torch
 
+    backend = torch.get_device_module(device.torch)
     # A stream overlaps transfers with computation, but doubles the weights in main memory.
     pipeline.enable_group_offload(
         onload_device=device.torch,
         offload_device=torch.device("cpu"),
         offload_type="leaf_level",
-        use_stream=device.torch.type == "cuda",
+        use_stream=device.is_accelerator and hasattr(backend, "Stream"),
         low_cpu_mem_usage=True,
     )
+    # With streams, diffusers records the order of a module's layers in its first call. A VAE is
+    # never called as a whole, so its record would grow with every picture.
+    registry: Any = getattr(getattr(pipeline, "vae", None), "_diffusers_hook", None)
+    for name in _RECORDING_HOOKS if registry else ():
+        registry.remove_hook(name, recurse=True)
 
 
 def _sequential_offload(pipeline: Any, device: Device) -> None:
