@@ -35,6 +35,7 @@ from textual.widgets import Input, TextArea
 
 from sdtui.tui.terminal.cell_writer import Abilities
 from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look
+from sdtui.tui.terminal.flow import Flow
 from sdtui.tui.terminal.output import TerminalOutput
 from sdtui.tui.terminal.raster import Rasters
 
@@ -98,19 +99,23 @@ class AdaptableDriver(LinuxDriver):
         self.rasters = Rasters()
         """The pictures that are drawn over cells."""
         self._grid = CellGrid(0, 0)
-        self._output = self._new_output()
+        self.output = self._new_output()
 
     @property
     def _writer_thread(self) -> Any:
         """What sends to the terminal. Textual's thread queues whole frames."""
-        return self._output
+        return self.output
 
     @_writer_thread.setter
     def _writer_thread(self, _: object) -> None:
         """Textual's own is never used."""
 
     def _new_output(self) -> TerminalOutput:
-        return TerminalOutput(self.send, self._grid, self.abilities, self.rasters)
+        return TerminalOutput(self.send, self._grid, self.abilities, self.rasters, self.new_flow())
+
+    def new_flow(self) -> Flow | None:
+        """Return the control of the line's flow, None if the line counts as fast."""
+        return None
 
     @property
     def abilities(self) -> Abilities:
@@ -127,12 +132,16 @@ class AdaptableDriver(LinuxDriver):
     ) -> None:
         """Show what changed on the screen."""
         column, row = screen.outer_size.clamp_offset(screen.app.cursor_position)
-        with self._output.frame((row, column), synchronizes=synchronizes) as grid:
+        with self.output.frame((row, column), synchronizes=synchronizes) as grid:
             draw_update(update, screen, console, grid)
+
+    def answered(self) -> None:
+        """Called when the terminal has answered the question of the flow."""
+        self.output.answered()
 
     def forget_screen(self) -> None:
         """Send the whole screen again: something else may have drawn on it."""
-        self._output.forget()
+        self.output.forget()
 
     @property
     def encoding(self) -> str:
@@ -146,7 +155,7 @@ class AdaptableDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Set the terminal up for the app."""
-        self._output = self._new_output()
+        self.output = self._new_output()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._draws = True
 
@@ -158,7 +167,8 @@ class AdaptableDriver(LinuxDriver):
     def stop_drawing(self) -> None:
         """Stop sending what is on the screen."""
         self._draws = False
-        self._output.stop_frames()
+        self.output.stop_frames()
+        self.output.await_answers()
 
     def _sigtstp_application(self, *_: object) -> None:
         """Give the terminal back, unless that was done already, and stop."""
@@ -300,6 +310,16 @@ def rasters_of(app: App[Any]) -> Rasters:
     """Return the pictures that the terminal draws over cells; without a terminal, some that nobody
     draws."""
     return app._driver.rasters if isinstance(app._driver, AdaptableDriver) else Rasters()
+
+
+def line_is_busy(app: App[Any]) -> bool:
+    """True while the last frame is on its way to the terminal."""
+    return isinstance(app._driver, AdaptableDriver) and app._driver.output.is_behind
+
+
+def line_is_measured(app: App[Any]) -> bool:
+    """True if frames are sent at the pace of the line to the terminal."""
+    return isinstance(app._driver, AdaptableDriver) and app._driver.output.flow is not None
 
 
 def draw_update(

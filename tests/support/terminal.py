@@ -41,6 +41,9 @@ _USER_VARIABLES = (
 )
 """Prefixes of variables that must not affect tests."""
 _QUESTION = b"\x1b[c"
+_STATUS, _STATUS_ANSWER = b"\x1b[5n", b"\x1b[0n"
+_LINE_BYTES = 100
+"""What a slow line delivers at once."""
 _COMMANDS = re.compile(rb"\x1b[_P].*?\x1b\\", re.DOTALL)
 """Commands of Kitty and Sixel, which pyte doesn't support."""
 _INCOMPLETE = re.compile(rb"\x1b(?:[_P]|$)")
@@ -59,11 +62,13 @@ class Terminal:
         answer: bytes = b"",
         replies: Mapping[bytes, bytes] | None = None,
         program: str = sys.executable,
+        line: int | None = None,
     ) -> None:
         """Run `program *arguments` with its folders under `home`.
 
         `answer` is the terminal's reply to the query for its capabilities (DA1 and others);
-        `replies` are those to single queries.
+        `replies` are those to single queries. `line` is how many bytes it takes in a second, as at
+        the other end of a slow line.
         """
         columns, rows = size
         inherited = {
@@ -92,6 +97,8 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self._undrawn = bytearray()
         self._replies = {_QUESTION: answer} if answer else {**(replies or {})}
+        self._line = line
+        self._last_read = time.monotonic()
         self.bytes = 0
         self.sent = bytearray()
 
@@ -106,8 +113,9 @@ class Terminal:
 
     def read(self, seconds: float = 0.01) -> bytes:
         """Read the output of the next `seconds`."""
+        size = 65536 if self._line is None else self._wait_for_line(self._line, seconds)
         try:
-            data: bytes = self.process.read_nonblocking(65536, timeout=seconds)  # type: ignore[assignment]
+            data: bytes = self.process.read_nonblocking(size, timeout=seconds)  # type: ignore[assignment]
         except (pexpect.TIMEOUT, pexpect.EOF):
             return b""
         self.bytes += len(data)
@@ -116,7 +124,19 @@ class Terminal:
         for query, reply in self._replies.items():
             if query in data:
                 self.process.send(reply)
+        for _ in range(self.sent[-len(data) - len(_STATUS) + 1 :].count(_STATUS)):
+            self.process.send(_STATUS_ANSWER)
         return data
+
+    def _wait_for_line(self, line: int, seconds: float) -> int:
+        """Wait at most so long; returns how many bytes the line has taken since the last read."""
+        waited = time.monotonic() - self._last_read
+        if waited * line < _LINE_BYTES:
+            time.sleep(min(seconds, _LINE_BYTES / line - waited))
+        now = time.monotonic()
+        size = min(_LINE_BYTES, int((now - self._last_read) * line))
+        self._last_read = now
+        return max(1, size)
 
     def draw(self) -> None:
         """Update the screen; only on demand, as it takes longer than the program needs to send."""

@@ -45,7 +45,7 @@ def test_stopped_app_draws_itself_again(number: int, tmp_path: Path) -> None:
     terminal.screen.reset()
     terminal.resize(100, 30)
     terminal.send("\r")
-    terminal.until("Negative prompt")
+    terminal.until("Gallery")
     terminal.until("^q Quit")
     for mode in MODES:
         assert mode.encode() in terminal.sent

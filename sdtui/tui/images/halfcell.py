@@ -15,8 +15,8 @@ from textual.strip import Strip
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-BYTES_A_CELL = 38
-"""Bytes that a cell with two new colours sends to the terminal."""
+BYTES_A_CELL = 16
+"""Bytes that a cell sends to the terminal, on average."""
 
 SHOWN_BITS = 0xFCFCFC
 """The two lowest bits of a channel can't be seen, and without them styles repeat."""

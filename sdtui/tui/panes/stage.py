@@ -19,6 +19,7 @@ from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.view import PictureView
 from sdtui.tui.messages import message
 from sdtui.tui.panes.pane import Pane
+from sdtui.tui.textual_internals import line_is_busy, line_is_measured
 
 _LOCAL = (0.25, 90_000)
 _OVER_SSH = (0.5, 22_000)
@@ -93,8 +94,8 @@ class Stage(Pane, can_focus=True):
         self._next_preview = 0.0
 
     def wants_preview(self) -> bool:
-        """True if enough time has passed since the last preview."""
-        return time.monotonic() >= self._next_preview
+        """True if enough time has passed since the last preview, and the line is free."""
+        return time.monotonic() >= self._next_preview and not line_is_busy(self.app)
 
     def show_forming(self, pixels: Pixels, init_image: ShownPicture | None) -> None:
         """Show the picture in progress."""
@@ -103,11 +104,12 @@ class Stage(Pane, can_focus=True):
         self.view.show_pixels(pixels)
 
     def count_preview(self, pixels: Pixels) -> None:
-        """Wait with the next preview, as long as this one takes on the line."""
-        cells = (self.viewer or self.view.pixel_view).cells(pixels)
-        self._next_preview = time.monotonic() + max(
-            self._interval, cells * BYTES_A_CELL / self._budget
-        )
+        """Wait with the next preview, as long as this one takes on the line if that isn't known."""
+        wait = self._interval
+        if not line_is_measured(self.app):
+            cells = (self.viewer or self.view.pixel_view).cells(pixels)
+            wait = max(wait, cells * BYTES_A_CELL / self._budget)
+        self._next_preview = time.monotonic() + wait
 
     def show(self, picture: ShownPicture | None, init_image: ShownPicture | None = None) -> None:
         """Show a finished picture, or none."""

@@ -131,7 +131,8 @@ class CellWriter:
             if text == UNKNOWN[0]:
                 continue
             if text and text[0] == MARK:
-                self._marks.setdefault(text, []).append((y, x))
+                if with_blocks:
+                    self._marks.setdefault(text, []).append((y, x))
                 continue
             if text == " " and not look.attributes and not look.link:
                 done = self._write_blanks(y, x, new, old)

@@ -16,6 +16,7 @@ from textual.message import Message
 
 from sdtui.tui.terminal import environment
 from sdtui.tui.terminal.cell_writer import Abilities
+from sdtui.tui.terminal.flow import ANSWER, Flow
 from sdtui.tui.terminal.sequences import Kind, Piece, SequenceReader
 from sdtui.tui.terminal.symbols import substitutes
 from sdtui.tui.textual_internals import (
@@ -48,8 +49,14 @@ class InputParser(KeyParser):
     contains, and replies of the terminal that nobody waits for are ignored: Textual takes both for
     keys, letter by letter, and letters with alt as well if more is typed at once."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        answered: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`answered` is called when the terminal has answered the question of the output's flow."""
         super().__init__()
+        self._answered = answered
         self._reader = SequenceReader(ESCAPE_DELAY, clock)
 
     def feed(self, data: str) -> Iterator[Message]:
@@ -71,6 +78,8 @@ class InputParser(KeyParser):
             case Kind.KEY:
                 yield from super().feed(piece.text)
                 yield from self.end_sequence()
+            case Kind.SEQUENCE if piece.text == ANSWER:
+                self._answered()
             case Kind.SEQUENCE if _is_plausible(piece.text):
                 yield from self._of_sequence(piece)
 
@@ -150,6 +159,13 @@ class TerminalDriver(AdaptableDriver):
             tolerance=_TOLERANCE_OVER_SSH if environment.over_ssh() else _TOLERANCE,
         )
 
+    def new_flow(self) -> Flow | None:
+        """Limit what is on its way over SSH. Multiplexers answer at once, whatever is behind them,
+        and have their own means for slow lines."""
+        if not environment.over_ssh() or not environment.takes_strings():
+            return None
+        return None if environment.in_tmux() or environment.in_screen() else Flow()
+
     def write(self, data: str) -> None:
         """Send text to the terminal, without control strings that it might print (Textual's shapes
         of the pointer)."""
@@ -163,7 +179,7 @@ class TerminalDriver(AdaptableDriver):
 
     def run_input_thread(self) -> None:
         """Read and parse input until the app ends."""
-        parser = InputParser()
+        parser = InputParser(answered=self.answered)
         decoder = getincrementaldecoder(_input_encoding())("surrogateescape")
         early, self.early_input = self.early_input, b""
         self._process(parser.feed(decoder.decode(early).translate(_BYTES)))

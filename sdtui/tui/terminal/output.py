@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sdtui.tui.terminal.cell_writer import SYNC_BEGIN, SYNC_END, Abilities, CellWriter
 from sdtui.tui.terminal.cells import CellGrid
+from sdtui.tui.terminal.flow import Flow
 from sdtui.tui.terminal.raster import Rasters
 
+_KITTY = "\x1b_G"
+_KITTY_COMMAND = re.compile(r"\x1b_G.*?\x1b\\", re.DOTALL)
+_DECENT_ROOM = 200
+"""Bytes. It isn't worth the while to send less of a frame."""
+_ANSWER_SECONDS = 1.0
+"""How long the end waits for the terminal's answer, which the shell would get otherwise."""
+_END_SECONDS = 2.0
+"""How long the last text may take, to a terminal that takes no more."""
 _log = logging.getLogger(__name__)
 
 
 class TerminalOutput:
     """Sends control sequences in their order, and after them what changed on the screen since it
-    was last sent: of frames that come faster than the terminal takes them only the last is sent."""
+    was last sent: of frames that come faster than the terminal takes them only the last is sent.
+    On a slow line no more is on its way than the line takes in a moment; text goes first, then
+    pictures."""
 
     def __init__(
         self,
@@ -24,9 +37,10 @@ class TerminalOutput:
         wanted: CellGrid,
         abilities: Abilities,
         rasters: Rasters | None = None,
+        flow: Flow | None = None,
     ) -> None:
         """`send` hands a text to the terminal, and may block. `wanted` is what the terminal should
-        show; nothing is known of what it shows."""
+        show; nothing is known of what it shows. Without a flow the line counts as fast."""
         self._send = send
         self._wanted = wanted
         self._writer = CellWriter(wanted.width, wanted.height, abilities, rasters)
@@ -35,6 +49,8 @@ class TerminalOutput:
         self._changed = threading.Condition()
         """Guards all below and the grids."""
         self._texts: list[str] = []
+        self._kitty_commands: deque[str] = deque()
+        self.flow = flow
         self._cursor = (0, 0)
         self._synchronizes = False
         self._draws = True
@@ -49,8 +65,23 @@ class TerminalOutput:
     def write(self, text: str) -> None:
         """Send control sequences that draw nothing."""
         with self._changed:
-            self._texts.append(text)
+            if self.flow and text.startswith(_KITTY):
+                self._kitty_commands.extend(_KITTY_COMMAND.findall(text))
+            else:
+                self._texts.append(text)
             self._changed.notify()
+
+    @property
+    def is_behind(self) -> bool:
+        """True while something waits to be sent."""
+        return self._has_frame or bool(self._kitty_commands)
+
+    def answered(self) -> None:
+        """Called when the terminal has answered the flow's question."""
+        with self._changed:
+            if self.flow:
+                self.flow.answered()
+                self._changed.notify()
 
     @contextmanager
     def frame(self, cursor: tuple[int, int], *, synchronizes: bool) -> Iterator[CellGrid]:
@@ -80,13 +111,19 @@ class TerminalOutput:
         with self._changed:
             self._draws = self._has_frame = False
 
+    def await_answers(self) -> None:
+        """Wait a moment for answers that the terminal still owes."""
+        with self._changed:
+            if flow := self.flow:
+                self._changed.wait_for(lambda: not flow.is_waiting, _ANSWER_SECONDS)
+
     def stop(self) -> None:
         """Send what was written, and stop."""
         with self._changed:
             self._is_ending = True
             self._changed.notify()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_END_SECONDS)
 
     def _run(self) -> None:
         while text := self._next():
@@ -101,16 +138,32 @@ class TerminalOutput:
         text = ""
         with self._changed:
             while not text:
-                self._changed.wait_for(lambda: self._texts or self._has_frame or self._is_ending)
+                self._changed.wait_for(self._has_work, self.flow.patience if self.flow else None)
                 text = "".join(self._texts)
                 self._texts.clear()
                 if self._is_ending:
                     break
-                if self._has_frame:
-                    text += self._next_frame()
+                text += self._next_part()
+                if self.flow and text:
+                    text += self.flow.sent(len(text.encode(errors="replace")))
         return text
 
-    def _next_frame(self) -> str:
-        self._has_frame = False
-        frame, _ = self._writer.update(self._wanted, self._cursor)
-        return f"{SYNC_BEGIN}{frame}{SYNC_END}" if frame and self._synchronizes else frame
+    def _has_work(self) -> bool:
+        if self._texts or self._is_ending:
+            return True
+        return self.is_behind and self._room() != 0
+
+    def _room(self) -> int | None:
+        room = self.flow.room() if self.flow else None
+        return room if room is None or room >= _DECENT_ROOM else 0
+
+    def _next_part(self) -> str:
+        """Return what can be sent of the last frame, or else one of Kitty's commands."""
+        room = self._room()
+        if room == 0:
+            return ""
+        if self._has_frame:
+            frame, is_whole = self._writer.update(self._wanted, self._cursor, room)
+            self._has_frame = not is_whole
+            return f"{SYNC_BEGIN}{frame}{SYNC_END}" if frame and self._synchronizes else frame
+        return self._kitty_commands.popleft() if self._kitty_commands else ""
