@@ -115,8 +115,8 @@ async def test_window_shows_the_same_picture_afterwards(full: AppHarness) -> Non
         await screen.says("2/3")
         await full.press("escape")
         assert full.at_main
-        assert full.panes.stage.picture is not None
-        assert full.panes.stage.picture.path.name.endswith("green.png")
+        stage = full.panes.stage
+        await full.until(lambda: stage.picture and stage.picture.path.name.endswith("green.png"))
 
 
 async def test_star_is_seen_in_the_caption(full: AppHarness) -> None:

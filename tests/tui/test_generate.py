@@ -230,9 +230,9 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(harness: AppHarnes
         await harness.until(lambda: view.pixels is not None and view.pixels.width > 16)
         harness.generator.hold_at_picture = None
         caption = harness.app.screen.query_one("#caption", Static)
-        await harness.until(lambda: "1/2" in str(caption.render()))
-        await harness.press("l")
         await harness.until(lambda: "2/2" in str(caption.render()))
+        await harness.press("h")
+        await harness.until(lambda: "1/2" in str(caption.render()))
         await harness.press("escape")
         assert harness.at_main
 

@@ -110,6 +110,11 @@ class PicturesController:
         self.viewing.job_changed(is_running=False)
         self._panes.gallery.finish()
 
+    def show_moved(self, entry: Entry | None) -> None:
+        """The gallery's cursor is on another picture: full screen shows it at once."""
+        if entry is not None and not (self._is_forming and self._panes.gallery.is_at_newest):
+            self.viewing.show_entry(entry, None)
+
     def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
         """The gallery's cursor rests on another picture: show it and its record."""
         picture = None if entry is None else picture_of(entry)

@@ -327,6 +327,10 @@ class MainScreen(SteadyScreen[None]):
         else:
             self.context.notify(f"The log is in {file}")
 
+    @on(Gallery.Moved)
+    def _picture_moved(self, event: Gallery.Moved) -> None:
+        self.pictures.show_moved(event.entry)
+
     @on(Gallery.Selected)
     def _picture_selected(self, event: Gallery.Selected) -> None:
         self.pictures.show_selected(event.entry, event.record)
