@@ -9,11 +9,13 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.tui.record_text import field_label, value_text
 
 if TYPE_CHECKING:
     from sdtui.requests.record import GenerationRecord
 
 _PARTS = re.compile(r"\s+|\w+|[^\w\s]")
+_PROMPTS = tuple(field_label(name) for name in ("prompt", "negative_prompt"))
 _CONTEXT = 12
 """Parts of a text (words, blanks, marks) that are kept before and after a changed one."""
 
@@ -43,27 +45,29 @@ def different_fields(
     """Return the fields in which two pictures differ, in the order of the form."""
     left, right = _texts(first), _texts(second)
     return tuple(
-        DifferentField(field.spec.label, left[name], right[name], field.spec.widget == "prompt")
-        for name, field in REQUEST_FIELDS.items()
-        if left[name] != right[name]
+        DifferentField(label, text, right[label], label in _PROMPTS)
+        for label, text in left.items()
+        if text != right[label]
     )
 
 
 def _texts(record: GenerationRecord) -> dict[str, str]:
+    """Return the values of a picture's fields as texts, by their labels."""
     values = record.values()
     if record.model is not None:
         values["model"] = record.model.name
     used = {"dtype": record.dtype, "memory_mode": record.memory_mode}
     values |= {name: value for name, value in used.items() if value is not None}
-    return {name: _text(name, values.get(name)) for name in REQUEST_FIELDS}
+    texts = {field_label(name): _text(name, values.get(name)) for name in REQUEST_FIELDS}
+    for name in ("width", "height"):
+        del texts[field_label(name)]
+    return {**texts, "Size": f"{values['width']}×{values['height']}"}
 
 
 def _text(name: str, value: Any) -> str:
     if value is None:
         return "unknown" if name == "seed" else REQUEST_FIELDS[name].spec.open_text
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return value_text(value)
 
 
 def changed_parts(first: str, second: str) -> tuple[tuple[TextPart, ...], tuple[TextPart, ...]]:

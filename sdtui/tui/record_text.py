@@ -30,21 +30,21 @@ def request_lines(values: Mapping[str, Any]) -> Iterator[LabelledLine]:
         yield LabelledLine("", visible(f"− {negative}"))
     yield LabelledLine("", "")
     if model := values["model"]:
-        yield LabelledLine(_label("model"), visible(model))
+        yield LabelledLine(field_label("model"), visible(model))
     width, height = values["width"], values["height"]
     if width or height:
         yield LabelledLine("Size", f"{width or 'auto'}×{height or 'auto'}")
     for name, field in REQUEST_FIELDS.items():
         value = values[name]
         if name not in _SHOWN_APART and value not in (None, "", (), field.default):
-            yield LabelledLine(_label(name), _value(value))
+            yield LabelledLine(field_label(name), value_text(value))
 
 
 def record_lines(record: GenerationRecord) -> Iterator[LabelledLine]:
     """Yield everything that a record says of a picture and that isn't off, empty or default."""
     yield from request_lines({**record.values(), "model": ""})
     if record.model is not None:
-        yield LabelledLine(_label("model"), _model(record.model))
+        yield LabelledLine(field_label("model"), _model(record.model))
     settings = record.settings
     if settings is not None and settings.speedups:
         yield LabelledLine("Speed-ups", ", ".join(settings.speedups))
@@ -55,7 +55,7 @@ def record_lines(record: GenerationRecord) -> Iterator[LabelledLine]:
         yield LabelledLine("Time", time)
     yield from attempt_lines(record)
     for cut in record.truncations:
-        yield LabelledLine("Cut off", visible(f"{_label(cut.field)}: {cut.cut}"))
+        yield LabelledLine("Cut off", visible(f"{field_label(cut.field)}: {cut.cut}"))
     for notice in record.notices:
         yield LabelledLine("Notice", visible(notice))
 
@@ -90,12 +90,14 @@ def _failure(attempt: AttemptRecord, *, is_last: bool) -> str:
     return f"failed while {stage}: {(attempt.error or '').rstrip('.')}"
 
 
-def _label(name: str) -> str:
+def field_label(name: str) -> str:
+    """Return what a field is called in the form."""
     spec = REQUEST_FIELDS[name].spec
     return spec.form_label or spec.label
 
 
-def _value(value: object) -> str:
+def value_text(value: object) -> str:
+    """Return a value that is set, as people read it."""
     if isinstance(value, float):
         return f"{value:g}"
     text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -26,6 +26,12 @@ def test_fields_are_named_as_in_the_form_and_in_its_order() -> None:
     )
 
 
+def test_width_and_height_are_one_size() -> None:
+    assert different_fields(record(width=64, height=96), record(width=64, height=64)) == (
+        DifferentField("Size", "64×96", "64×64"),
+    )
+
+
 def test_what_is_the_same_is_left_out() -> None:
     assert different_fields(record(seed=1), record(seed=1)) == ()
 

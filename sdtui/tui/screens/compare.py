@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.style import Style
-from rich.table import Table
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
@@ -25,10 +23,11 @@ from sdtui.tui.images.difference import Difference, difference, divided, on_one_
 from sdtui.tui.images.loader import LARGEST_SIDE, PictureLoader, picture_of
 from sdtui.tui.images.zoom import Zoom
 from sdtui.tui.images.zoom_view import ZoomView
-from sdtui.tui.record_differences import DifferentField, TextPart, changed_parts, different_fields
+from sdtui.tui.record_differences import different_fields
 from sdtui.tui.screens.picture import BACK_TO_WINDOW
 from sdtui.tui.screens.zooming import ZoomingScreen
 from sdtui.tui.styles import theme_style
+from sdtui.tui.widgets.difference_table import DifferenceTable
 from sdtui.tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 _DIVIDER_STEP = 0.05
 """The part of what is seen by which a key moves the divider."""
-_LABEL_COLUMNS = 20
 _NAMES = "AB"
 _ELSEWHERE = ("open", "compare", "mark")
 """Verbs that make no sense while two pictures are compared."""
@@ -104,6 +102,7 @@ class CompareScreen(ZoomingScreen[None]):
         self._view = new_view()
         self._view.add_class("single")
         self._names = (Static(classes="name"), Static(classes="name"))
+        self._table = DifferenceTable()
         self._caption = Static(id="caption")
 
     def compose(self) -> ComposeResult:
@@ -113,11 +112,13 @@ class CompareScreen(ZoomingScreen[None]):
         with Horizontal(id="names"):
             yield from self._names
         with VerticalScroll(id="differences", can_focus=False):
-            yield Static(self._table())
+            yield self._table
         yield self._caption
         yield KeyBar()
 
     def on_mount(self) -> None:
+        first, second = self.sides
+        self._table.show(different_fields(first.record, second.record))
         self._set_mode(Mode.SIDE_BY_SIDE)
         self._read()
 
@@ -285,29 +286,3 @@ class CompareScreen(ZoomingScreen[None]):
 
     def action_scroll_down(self) -> None:
         self.query_one("#differences").scroll_page_down(animate=False)
-
-    def _table(self) -> Table:
-        """Return the fields that differ, with the changed words of prompts emphasised."""
-        table = Table.grid(padding=(0, 2), expand=True)
-        table.add_column(max_width=_LABEL_COLUMNS, no_wrap=True)
-        table.add_column(ratio=1)
-        table.add_column(ratio=1)
-        first, second = self.sides
-        for field in different_fields(first.record, second.record):
-            table.add_row(Text(field.label, theme_style(self.app, "muted")), *self._values(field))
-        if table.row_count == 0:
-            table.add_row("", Text("The settings are the same."))
-        return table
-
-    def _values(self, field: DifferentField) -> tuple[Text, Text]:
-        if not field.is_text:
-            return Text(one_line(field.first)), Text(one_line(field.second))
-        first, second = changed_parts(one_line(field.first), one_line(field.second))
-        return self._text(first), self._text(second)
-
-    def _text(self, parts: Sequence[TextPart]) -> Text:
-        text = Text()
-        for part in parts:
-            style = theme_style(self.app, "changed" if part.is_changed else "muted")
-            text.append(part.text, style + Style(bold=part.is_changed))
-        return text
