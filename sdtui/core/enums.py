@@ -67,6 +67,14 @@ class Colours(StrEnum):
     FOUR_BIT = "16"
 
 
+class Notify(StrEnum):
+    """How the app says that a job is done."""
+
+    AUTO = "auto"
+    BELL = "bell"
+    OFF = "off"
+
+
 class InitImageFit(StrEnum):
     """How an init image is fitted to a size of another aspect ratio."""
 

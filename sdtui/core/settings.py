@@ -11,7 +11,16 @@ from typing import Any
 
 from sdtui.core import paths
 from sdtui.core import settings_parsing as read
-from sdtui.core.enums import POCKET, Colours, DType, ImageProtocol, MemoryMode, Policy, Speed
+from sdtui.core.enums import (
+    POCKET,
+    Colours,
+    DType,
+    ImageProtocol,
+    MemoryMode,
+    Notify,
+    Policy,
+    Speed,
+)
 from sdtui.core.errors import SettingsError
 from sdtui.core.text import nearest
 from sdtui.core.text_files import (
@@ -95,6 +104,12 @@ class Settings:
         default=Colours.AUTO,
         metadata=_parsed_by(
             read.one_of(Colours), "How many colours the app uses: auto, 24bit, 256 or 16."
+        ),
+    )
+    notify: Notify = field(
+        default=Notify.AUTO,
+        metadata=_parsed_by(
+            read.one_of(Notify), "How the app says that a job is done: auto, bell or off."
         ),
     )
     keys: Mapping[str, str] = field(

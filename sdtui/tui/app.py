@@ -38,6 +38,7 @@ from sdtui.tui.state import load_state, save_state
 from sdtui.tui.terminal import environment
 from sdtui.tui.terminal.driver import terminal_driver
 from sdtui.tui.terminal.key_queue import KeyQueue
+from sdtui.tui.terminal.probe import UNKNOWN_TERMINAL, TerminalCapabilities
 from sdtui.tui.terminal.symbols import substitutes
 from sdtui.tui.textual_internals import (
     OpaqueScreensApp,
@@ -92,11 +93,14 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         over_ssh: bool = False,
         early_input: bytes = b"",
         colours_note: str = "",
+        terminal: TerminalCapabilities = UNKNOWN_TERMINAL,
     ) -> None:
         """`picture_widget` draws finished pictures; None means half-cells. `early_input` is
         what the terminal sent before the app started. `colours_note` says in the log why there are
         few colours."""
-        self._early_input = early_input  # read when the driver is chosen, by Textual's constructor
+        # Both are read when the driver is chosen, by Textual's constructor.
+        self._early_input = early_input
+        self.terminal = terminal
         super().__init__()
         self.settings = settings
         self.over_ssh = over_ssh
@@ -148,7 +152,9 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
     def get_driver_class(self) -> type[Driver]:
         """Return our own driver for terminals, else Textual's."""
         chosen = super().get_driver_class()
-        return terminal_driver(self._early_input) if chosen is LinuxDriver else chosen
+        return (
+            terminal_driver(self._early_input, self.terminal) if chosen is LinuxDriver else chosen
+        )
 
     async def on_event(self, event: events.Event) -> None:
         """Handle keys and pastes one after the other."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sdtui.tui.images.loader import PictureLoader
     from sdtui.tui.images.view import PictureView
     from sdtui.tui.state import SavedState
+    from sdtui.tui.terminal.probe import TerminalCapabilities
 
 _Answer = TypeVar("_Answer")
 
@@ -30,6 +31,7 @@ class AppContext(Protocol):
     over_ssh: bool
     colours_note: str
     """Why the app has few colours; "" if it has all."""
+    terminal: TerminalCapabilities
     editor: ExternalEditor
     picture_loader: PictureLoader
 

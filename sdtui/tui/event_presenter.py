@@ -26,6 +26,7 @@ from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.event_log import log_line, shown_after, shown_progress
 from sdtui.tui.images.halfcell import Pixels
 from sdtui.tui.images.loader import ShownPicture
+from sdtui.tui.job_notifications import JobNotifications
 from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.mailbox import Mailbox
 from sdtui.tui.panes.collection import Panes
@@ -81,6 +82,9 @@ class EventPresenter:
         self._total: float | None = None
         """Seconds that all jobs will take."""
         self.progress = ShownProgress()
+        self._notifications = JobNotifications(
+            screen.app, self._queue, context.terminal, context.settings.notify
+        )
         self.unsubscribe = self._queue.subscribe(self._mailbox.put)
 
     def submit(self, request: GenerationRequest) -> Job:
@@ -134,6 +138,7 @@ class EventPresenter:
         arrived = self._mailbox.take()
         for envelope in arrived:
             self._follow(envelope)
+        self._notifications.show(self.progress)
         saved = any(isinstance(each.event, events.Saved) for each in arrived)
         if saved or not self.progress.is_running:
             self._mailbox.take_preview(self.progress.job)  # it shows less than what was saved

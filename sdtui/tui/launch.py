@@ -12,7 +12,8 @@ from sdtui.core.settings import Settings
 from sdtui.tui.actions import check_keymap
 from sdtui.tui.terminal import colours, environment
 from sdtui.tui.terminal.image_protocol import picture_widget
-from sdtui.tui.terminal.probe import TerminalCapabilities, TerminalProbe
+from sdtui.tui.terminal.notifications import at_end
+from sdtui.tui.terminal.probe import UNKNOWN_TERMINAL, TerminalProbe
 from sdtui.tui.terminal.restore import TerminalRestore
 
 if TYPE_CHECKING:
@@ -50,14 +51,16 @@ def launch(settings: Settings, open_backend: OpenBackend) -> int:
     runtime.shorten_thread_turns()
     runtime.draw_often()
     runtime.skip_empty_no_color()
-    with TerminalRestore(_KILLED):
-        code, ended = _run(settings, open_backend)
+    with TerminalRestore(_KILLED) as restore:
+        code, ended = _run(settings, open_backend, restore)
     if not ended or "torch" in sys.modules:
         runtime.leave(code)
     return code
 
 
-def _run(settings: Settings, open_backend: OpenBackend) -> tuple[int, bool]:
+def _run(
+    settings: Settings, open_backend: OpenBackend, restore: TerminalRestore
+) -> tuple[int, bool]:
     """Return the app's exit code, and True if the worker has ended."""
     over_ssh = environment.over_ssh()
     choice = colours.colours_before_asking(settings.colours)
@@ -69,10 +72,9 @@ def _run(settings: Settings, open_backend: OpenBackend) -> tuple[int, bool]:
         from sdtui.tui.app import SdtuiApp
     finally:
         patience = _ANSWER_SECONDS_OVER_SSH if over_ssh else _ANSWER_SECONDS
-        capabilities, early_input = (
-            probe.answers(patience) if probe else (TerminalCapabilities(), b"")
-        )
+        capabilities, early_input = probe.answers(patience) if probe else (UNKNOWN_TERMINAL, b"")
 
+    restore.add(at_end(capabilities))
     if choice is None:
         choice = colours.colours_after_asking(capabilities)
         colours.use(choice)
@@ -84,6 +86,7 @@ def _run(settings: Settings, open_backend: OpenBackend) -> tuple[int, bool]:
         over_ssh=over_ssh,
         early_input=early_input,
         colours_note="" if choice.colours is Colours.TRUE else choice.about,
+        terminal=capabilities,
     )
     code = app.run()
     failed = app.return_code not in (0, None) and code is None

@@ -138,6 +138,9 @@ def test_tmux_is_asked_for_its_colours(script: str, colour: bytes, tmp_path: Pat
 @pytest.mark.slow
 def test_log_says_why_there_are_few_colours(tmp_path: Path) -> None:
     terminal = colour_app(tmp_path, {}, LAST)
+    terminal.send("\t")
+    terminal.until("Search")
+    terminal.send("5")
     terminal.until('256 colours; colours = "24bit"')
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0

@@ -17,6 +17,8 @@ from textual.message import Message
 from sdtui.tui.terminal import environment
 from sdtui.tui.terminal.cell_writer import Abilities
 from sdtui.tui.terminal.flow import ANSWER, Flow
+from sdtui.tui.terminal.notifications import at_end
+from sdtui.tui.terminal.probe import UNKNOWN_TERMINAL, TerminalCapabilities
 from sdtui.tui.terminal.sequences import Kind, Piece, SequenceReader
 from sdtui.tui.terminal.symbols import substitutes
 from sdtui.tui.textual_internals import (
@@ -133,6 +135,7 @@ class TerminalDriver(AdaptableDriver):
 
     early_input = b""
     """What the terminal sent before the driver was started."""
+    terminal = UNKNOWN_TERMINAL
 
     def start_application_mode(self) -> None:
         """Set the terminal up for the app."""
@@ -145,6 +148,7 @@ class TerminalDriver(AdaptableDriver):
     def stop_application_mode(self) -> None:
         """Restore the terminal, and clear the screen where it has no other for the app."""
         self.stop_drawing()
+        self.write(at_end(self.terminal))
         if self._takes_strings:
             self.write(_TITLE_BEFORE)
         self.write(_CLEAR)
@@ -206,11 +210,12 @@ def _input_encoding() -> str:
     return "utf-8" if lookup(encoding).name == "ascii" else encoding
 
 
-def terminal_driver(early_input: bytes) -> type[TerminalDriver]:
+def terminal_driver(early_input: bytes, terminal: TerminalCapabilities) -> type[TerminalDriver]:
     """Return the driver for a terminal that has already sent `early_input`."""
 
     class DriverHere(TerminalDriver):
         pass
 
     DriverHere.early_input = early_input
+    DriverHere.terminal = terminal
     return DriverHere

@@ -8,7 +8,6 @@ from sdtui.core.enums import Colours, ImageProtocol
 from sdtui.tui.terminal.colours import few_colours
 from sdtui.tui.terminal.environment import in_screen, in_tmux
 from sdtui.tui.terminal.probe import TerminalCapabilities
-from sdtui.tui.terminal.program import terminal_program
 
 if TYPE_CHECKING:
     from textual.widget import Widget
@@ -24,8 +23,7 @@ def picture_widget(
     protocol = protocol_here(chosen, capabilities, colours)
     if protocol is ImageProtocol.HALFCELL:
         return None
-    parts = terminal_program(capabilities.name).takes_parts
-    here = {"cell": capabilities.cell, "takes_parts": parts}
+    here = {"cell": capabilities.cell, "takes_parts": capabilities.program.takes_parts}
     return type("PictureHere", (_widget_class(protocol),), here)
 
 
@@ -51,8 +49,7 @@ def protocol_here(
     if chosen is not ImageProtocol.AUTO:
         through = not in_screen() or chosen is ImageProtocol.SIXEL
         return chosen if through else ImageProtocol.HALFCELL
-    program = terminal_program(capabilities.name)
-    passes = not in_screen() and (not in_tmux() or capabilities.passthrough)
+    program, passes = capabilities.program, capabilities.is_reached
     shows_images = capabilities.sixel or program.name not in _SIXEL_TELLS
     if program.has_inline_images and shows_images and passes:
         return ImageProtocol.ITERM

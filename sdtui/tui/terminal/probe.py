@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sdtui.tui.terminal import environment
+from sdtui.tui.terminal.program import TerminalProgram, terminal_program
 
 if TYPE_CHECKING:
     from sdtui.tui.terminal.tmux import TmuxQuestion, TmuxSettings
@@ -56,6 +57,22 @@ class TerminalCapabilities:
     """Name and version, as the terminal reports them; inside tmux, those of the one around it."""
     passthrough: bool = False
     """True if tmux hands sequences on to the terminal around it."""
+
+    @property
+    def program(self) -> TerminalProgram:
+        """Which program the terminal is, also around tmux."""
+        return terminal_program(self.name)
+
+    @property
+    def is_reached(self) -> bool:
+        """True if control strings reach the terminal, wrapped for tmux if need be."""
+        if environment.in_screen() or not environment.takes_strings():
+            return False
+        return self.passthrough or not environment.in_tmux()
+
+
+UNKNOWN_TERMINAL = TerminalCapabilities()
+"""One that wasn't asked."""
 
 
 def questions() -> str:

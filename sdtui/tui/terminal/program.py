@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sdtui.tui.terminal import environment
 
 _NAMES = {
+    "iterm2": "iterm2",
     "iterm": "iterm2",
     "wezterm": "wezterm",
     "kitty": "kitty",

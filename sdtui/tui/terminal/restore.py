@@ -21,7 +21,7 @@ _RESTORE = (
     "\x1b[23;2t"  # the title from before
     "\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[0m"  # the screen from before, cursor, line wrap, colours
 )
-_CLEAN = b"."
+_CLEAN = b"\0"
 
 
 def terminal_is_gone() -> bool:
@@ -51,6 +51,11 @@ class TerminalRestore:
         _without_flow_control(terminal, self._before)
         return self
 
+    def add(self, text: str) -> None:
+        """Send this too if the terminal has to be restored."""
+        with suppress(BrokenPipeError):  # the second process was killed
+            os.write(self._writing, text.encode())
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -67,9 +72,10 @@ class TerminalRestore:
     def _watch(self, reading: int, terminal: int, before: list[Any]) -> None:
         """Wait for the first process to end. Runs in the second process."""
         os.close(self._writing)
-        if os.read(reading, 1) != _CLEAN:  # the kernel closed the other end
+        added = b"".join(iter(lambda: os.read(reading, 4096), b""))
+        if not added.endswith(_CLEAN):  # the kernel closed the other end
             _restore_modes(terminal, before)
-            os.write(terminal, f"{_RESTORE}\r\n{self._message}\r\n".encode())
+            os.write(terminal, added + f"{_RESTORE}\r\n{self._message}\r\n".encode())
 
 
 def _without_flow_control(terminal: int, modes: list[Any]) -> None:
