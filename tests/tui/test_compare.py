@@ -30,12 +30,14 @@ RED, BLUE = (252, 0, 0), (0, 0, 252)
 class CompareApp(ThemedApp):
     """Compares a red picture with a blue one."""
 
-    def __init__(self, folder: Path, sizes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    def __init__(
+        self, folder: Path, sizes: tuple[tuple[int, int], tuple[int, int]], first: str
+    ) -> None:
         super().__init__()
         loader = PictureLoader(lambda: FakeBackend().pictures)
         made = (record("a red cat", seed=1), record("a blue cat", seed=2))
         self.compare = CompareScreen(
-            _compared(folder / "a.png", "red", sizes[0], made[0]),
+            _compared(folder / first, "red", sizes[0], made[0]),
             _compared(folder / "b.png", "blue", sizes[1], made[1]),
             new_view=lambda: ZoomView(PictureView(loader)),
             loader=loader,
@@ -112,8 +114,9 @@ async def comparing(
     folder: Path,
     sizes: tuple[tuple[int, int], tuple[int, int]] = ((128, 128), (128, 128)),
     window: tuple[int, int] = (120, 36),
+    first: str = "a.png",
 ) -> AsyncIterator[CompareApp]:
-    app = CompareApp(folder, sizes)
+    app = CompareApp(folder, sizes, first)
     async with app.run_test(size=window):
         await app.drawn()
         yield app
@@ -139,6 +142,13 @@ async def test_names_stand_under_the_pictures_and_the_chosen_side_is_marked(
         await press(app, "1")
         assert "▸A  a.png" in app.text
         assert " B  b.png" in app.text
+
+
+async def test_a_long_name_is_cut(tmp_path: Path) -> None:
+    async with comparing(tmp_path, window=(60, 20), first=f"{'long ' * 20}.png") as app:
+        (line,) = (line for line in app.text.splitlines() if "A  long" in line)
+        assert "…" in line
+        assert "▸B  b.png" in line
 
 
 async def test_fields_that_differ_are_listed_with_the_labels_of_the_form(tmp_path: Path) -> None:

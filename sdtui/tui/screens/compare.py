@@ -196,10 +196,9 @@ class CompareScreen(ZoomingScreen[None]):
         for number, (widget, each) in enumerate(zip(self._names, self.sides, strict=True)):
             is_chosen = number == self.side
             widget.set_class(is_chosen, "-chosen")
-            text = Text(f"{'▸' if is_chosen else ' '}{_NAMES[number]}  ", no_wrap=True)
+            text = Text(f"{'▸' if is_chosen else ' '}{_NAMES[number]}  ")
             if each.entry.starred:
                 text.append("★ ", theme_style(self.app, "star"))
-            text.overflow = "ellipsis"
             widget.update(text.append(one_line(each.entry.path.name)))
 
     def show_caption(self) -> None:
@@ -211,7 +210,7 @@ class CompareScreen(ZoomingScreen[None]):
             (width, height), (other_width, other_height) = self._sizes
             parts += [f"A {width}×{height} and B {other_width}×{other_height} in the same size"]
         text = "   ".join(part for part in parts if part)
-        self._caption.update(Text(text, no_wrap=True, overflow="ellipsis"))
+        self._caption.update(Text(text))
 
     def drag(self, event: ZoomView.Dragged) -> None:
         """Move the divider to the pointer, or the pictures with it."""

@@ -165,7 +165,7 @@ class PictureScreen(ZoomingScreen[None]):
         if current is None or shown is None:
             self._caption.update("" if self._view.is_empty else "forming")
             return
-        caption = Text(no_wrap=True, overflow="ellipsis")
+        caption = Text()
         if current.place:
             caption.append(f"{current.place}/{current.total}   ")
         if current.starred:
