@@ -318,11 +318,18 @@ async def test_one_of_two_compared_pictures_is_made_again(
 
 
 @pytest.mark.parametrize(
-    ("key", "expected"), [("y", ".png"), ("Y", PROMPTS[2]), ("M", '"prompt": ')]
+    ("keys", "expected"),
+    [
+        ("yy", ".png"),
+        ("yp", PROMPTS[2]),
+        ("yj", '"prompt": '),
+        ("Y", PROMPTS[2]),
+        ("M", '"prompt": '),
+    ],
 )
-async def test_copies_go_to_a_file_as_well(full: AppHarness, key: str, expected: str) -> None:
+async def test_copies_go_to_a_file_as_well(full: AppHarness, keys: str, expected: str) -> None:
     async with at_gallery(full):
-        await full.press(key)
+        await full.press(*keys)
         copied = paths.state_folder() / "copied.txt"
         await full.until(copied.exists)
         assert expected in copied.read_text()

@@ -19,6 +19,7 @@ from sdtui.tui.controllers.vary import VaryController
 from sdtui.tui.controllers.viewing import ViewingController
 from sdtui.tui.images.halfcell import Pixels
 from sdtui.tui.images.loader import ShownPicture, input_image, picture_of
+from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.messages import HistoryRead
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.variations import picture_request
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from sdtui.requests.request import GenerationRequest
     from sdtui.tui.screens.picture import StopJob
 
+_COPIES = {
+    "y": ("copy_path", "Path"),
+    "p": ("copy_prompt", "Prompt"),
+    "j": ("copy_json", "JSON of the record"),
+}
+"""What the keys after the one that copies do: a verb, and what it copies."""
 _MAX_KEY_WAIT_SECONDS = 2.0
 """How long the next key waits until a picture is changed or read."""
 
@@ -161,6 +168,8 @@ class PicturesController:
                 self._ask_for_file(entries)
             case "start_from":
                 self._generation.use_init_image(str(entry.path))
+            case "copy":
+                self._ask_what_to_copy(entries)
             case "copy_path":
                 self._context.copy(str(entry.path), "The path")
             case "copy_prompt":
@@ -181,6 +190,16 @@ class PicturesController:
                 from sdtui.tui.record_text import as_json
 
                 self._context.copy(as_json(record), "The JSON")
+
+    def _ask_what_to_copy(self, entries: tuple[Entry, ...]) -> None:
+        from sdtui.tui.screens.which_key import WhichKeyScreen
+
+        def copy(key: str | None) -> None:
+            if key is not None:
+                start_worker(self._screen, partial(self._perform, _COPIES[key][0], entries))
+
+        choices = [KeyChoice(key, label) for key, (_, label) in _COPIES.items()]
+        self._context.push_screen(WhichKeyScreen("Copy", choices), copy)
 
     async def _record(self, entry: Entry) -> GenerationRecord | None:
         try:

@@ -183,6 +183,8 @@ class MainScreen(SteadyScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return False for what can't be done now: it isn't shown among the keys."""
+        if action == "back":
+            return self.window.focused_pane is not self.panes.prompt
         if action in ("cancel", "stop_after"):
             return self.top_line.progress.is_active or self.top_line.queued[0] > 0
         return super().check_action(action, parameters)
@@ -217,6 +219,12 @@ class MainScreen(SteadyScreen[None]):
     def action_search(self) -> None:
         self.window.show_tab("gallery")
         self.panes.gallery.focus_search()
+
+    def action_focus_next(self) -> None:
+        self.focus_next()
+
+    def action_focus_previous(self) -> None:
+        self.focus_previous()
 
     def action_prompt(self) -> None:
         self.window.focus_prompt()

@@ -48,6 +48,11 @@ class _Key:
     group: int
 
     @property
+    def leads_back(self) -> bool:
+        """True for the key that leaves what is open."""
+        return self.active.binding.key == "escape"
+
+    @property
     def width(self) -> int:
         return cell_len(self.written) + 1 + cell_len(self.label)
 
@@ -166,7 +171,7 @@ class KeyBar(Widget):
                 everywhere = name.partition(".")[0] in GLOBAL
                 group = 0 if name in _FIRST else 2 if everywhere else 1
                 found.setdefault(binding.action, _Key(active, written, binding.description, group))
-        keys = sorted(found.values(), key=lambda key: key.group)
+        keys = sorted(found.values(), key=lambda key: (key.group, key.leads_back))
         return keys, next((helps[name] for name in _HELP if name in helps), None)
 
     async def on_click(self, event: events.Click) -> None:
@@ -184,7 +189,7 @@ def _that_fit(keys: Iterable[_Key], width: int) -> list[_Key]:
     """Return the keys that fit into a width, in their order, the ways back always among them."""
     listed = [*keys]
     chosen: list[_Key] = []
-    for key in sorted(listed, key=lambda each: each.active.binding.key != "escape"):
+    for key in sorted(listed, key=lambda each: not each.leads_back):
         with_key = [each for each in listed if each in chosen or each is key]
         if _width(with_key) <= width:
             chosen = with_key
