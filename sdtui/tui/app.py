@@ -351,15 +351,16 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Show a message in the last line of the upper screen that has one, and add it to the log.
+        """Show a message, and add it to the log.
         `markup` is ignored: messages hold paths, prompts and errors, which must not be read as
         markup, and Textual's widgets always pass True."""
         self.main.panes.log.add_message(_LEVELS[severity], message)
-        self._show_message(message, title, severity, timeout)
+        self.show_message(message, title, severity, timeout)
 
-    def _show_message(
+    def show_message(
         self, message: str, title: str, severity: SeverityLevel, timeout: float | None
     ) -> None:
+        """Show a message in the last line of the upper screen that has one."""
         text = visible(f"{title}: {message}" if title else message)
         for screen in reversed(self.screen_stack):
             for bar in screen.query(KeyBar):
@@ -371,7 +372,7 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         already."""
         if not is_logged:
             self.main.panes.log.add_message(EventLevel.ERROR, str(error))
-        self._show_message(str(error), "", "error", _ERROR_SECONDS)
+        self.show_message(str(error), "", "error", _ERROR_SECONDS)
 
     def copy(self, text: str, name: str) -> None:
         """Copy a text with OSC 52 and to a file, since terminals don't confirm that they accepted

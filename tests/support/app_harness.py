@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.notifications import SeverityLevel
 from textual.pilot import Pilot
 from textual.strip import Strip
 from textual.widget import Widget
 
 from sdtui.core.settings import Settings
+from sdtui.jobs import Backend
 from sdtui.jobs.backends.local import LocalBackend
 from sdtui.monitor import Monitor
 from sdtui.tui.app import SdtuiApp
 from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.panes.collection import Panes
-from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.keyboard import press, settled
 from tests.support.scripted_generator import ScriptedGenerator
 
@@ -31,6 +32,20 @@ class StillMonitor(Monitor):
 
     def start(self, on_sample: Callable[..., object] | None = None) -> None:
         self.has_sampled.set()
+
+
+class RecordingApp(SdtuiApp):
+    """Remembers the messages that it shows."""
+
+    def __init__(self, settings: Settings, open_backend: Callable[[], Backend]) -> None:
+        super().__init__(settings, open_backend)
+        self.messages: list[str] = []
+
+    def show_message(
+        self, message: str, title: str, severity: SeverityLevel, timeout: float | None
+    ) -> None:
+        self.messages.append(message)
+        super().show_message(message, title, severity, timeout)
 
 
 class AppHarness:
@@ -49,7 +64,7 @@ class AppHarness:
         self.history = self.backend.pictures
         self.queue = self.backend.jobs
         self.monitor = self.backend.hardware
-        self.app = SdtuiApp(self.settings, lambda: self.backend)
+        self.app = RecordingApp(self.settings, lambda: self.backend)
         self.pilot: Pilot[int]
 
     def make_generator(self) -> Any:
@@ -101,9 +116,8 @@ class AppHarness:
         return self.app.main.queue.presenter.progress
 
     def notifications(self) -> list[str]:
-        """The messages that are shown: one in the last line of each screen at most."""
-        bars = (bar for screen in self.app.screen_stack for bar in screen.query(KeyBar))
-        return [bar.message for bar in bars if bar.message]
+        """The messages that were shown, oldest first."""
+        return self.app.messages
 
     def screen_strips(self) -> list[Strip]:
         """Every line on the screen, with its styles."""
