@@ -57,7 +57,8 @@ class Action:
 
 ACTIONS = (
     Action("window.generate", "ctrl+g,f5", "Generate", "Queue a picture as the form says", True),
-    Action("window.cancel", "ctrl+x", "Cancel", "Stop the running job now", True),
+    Action("window.cancel", "ctrl+c", "Cancel", "Stop the running job; pressed twice", True),
+    Action("reading.cancel", "ctrl+x", "Cancel", "Stop the running job; pressed twice"),
     Action("window.stop_after", "f7", "Stop after", "Stop the running job after this picture"),
     Action(
         "window.jump", "ctrl+o", "Go to", "Go to a tab or a part of the window, by its key", True
@@ -207,7 +208,7 @@ ACTIONS = (
         "Go on with the queue that another process left",
         True,
     ),
-    Action("orphaned_jobs.no", "delete", "Forget", "Forget what it left", True),
+    Action("orphaned_jobs.no", "delete", "Discard", "Discard the queue that it left", True),
     Action("orphaned_jobs.leave", "escape", "Later", "Ask at the next start", True),
     Action("choose.up", "up", "Up", "Go up in the choices"),
     Action("choose.down", "down", "Down", "Go down in the choices"),
@@ -215,8 +216,9 @@ ACTIONS = (
     Action("choose.page_down", "pagedown", "Page down", "Go down one page of the choices"),
     Action("choose.choose", "enter", "Choose", "Take the choice with the cursor", True),
     Action("choose.close", "escape", "Back", "Choose nothing", True),
-    Action("models.cancel_download", "ctrl+x", "Cancel", "Cancel the download", True),
-    Action("ask.close", "escape", "Back", "Write nothing", True),
+    Action("models.cancel_download", "ctrl+c", "Cancel", "Cancel the download", True),
+    Action("ask.save", "enter", "Save", "Take the text", True),
+    Action("ask.close", "escape", "Cancel", "Change nothing", True),
     Action("which_key.close", "escape,q", "Back", "Do nothing", True),
     Action("which_key.next_page", "pagedown", "More", "Show more keys"),
     Action("which_key.previous_page", "pageup", "Less", "Show the keys before"),

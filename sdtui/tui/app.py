@@ -33,7 +33,7 @@ from sdtui.tui.images.loader import PictureLoader
 from sdtui.tui.images.view import PictureView
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.main import MainScreen
-from sdtui.tui.shutdown import Shutdown
+from sdtui.tui.shutdown import Shutdown, what_is_lost
 from sdtui.tui.state import load_state, save_state
 from sdtui.tui.terminal import environment
 from sdtui.tui.terminal.driver import terminal_driver
@@ -239,7 +239,10 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         return self._backend is None or self._backend.close(_GRACE_SECONDS)
 
     async def action_quit(self) -> None:
-        self._app_shutdown.quit(None if self._backend is None else self._backend.jobs)
+        loss = ""
+        if self._backend is not None:
+            loss = what_is_lost(self._backend.jobs, self.main.queue.presenter.progress)
+        self._app_shutdown.quit(loss)
 
     def action_help(self) -> None:
         self.show_keys()
@@ -296,10 +299,17 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         self.theme = names[place % len(names)]
         self.notify(f"Theme: {self.theme}", timeout=2)
 
+    def action_cancel(self) -> None:
+        """Stop the running job, by a key that cuts text in editors."""
+        if self.screen is self.main and self.main.queue.can_stop:
+            self.main.action_cancel()
+        else:
+            self.notify("Nothing is running.", timeout=3)
+
     def action_help_quit(self) -> None:
         """Show how to quit, for users who press the usual keys of other programs."""
         if key := self.main.keys_shown.get("app.quit"):
-            self.notify(f"Press {key} to quit.", timeout=3)
+            self.notify(f"Nothing is running. {key} quits.", timeout=3)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield every action: those that work where the focus is, and those of other panes, which

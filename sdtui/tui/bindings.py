@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from textual.binding import ActiveBinding, Binding, BindingType
 
-from sdtui.tui.actions import ACTIONS, BEFORE_EDITORS, Action, actions_in
-from sdtui.tui.key_names import typed_character
+from sdtui.tui.actions import ACTIONS, BEFORE_EDITORS, Action, actions_in, current_keymap
+from sdtui.tui.key_names import key_names, typed_character
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -21,6 +22,12 @@ def bindings_in(scope: str) -> list[BindingType]:
 def bindings_of(*names: str) -> list[BindingType]:
     """Return bindings for action ids."""
     return [_binding(action) for action in ACTIONS if action.id in names]
+
+
+def written_key(name: str, keymap: Mapping[str, str]) -> str:
+    """Return how the first key of an action is written, with the keys of the config file."""
+    default = next(action.keys for action in ACTIONS if action.id == name)
+    return key_names(current_keymap(keymap).get(name, default))[0]
 
 
 def bindings_that_work(window: Screen[Any]) -> list[ActiveBinding]:

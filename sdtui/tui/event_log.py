@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sdtui.core.text import one_line
+from sdtui.core.units import counted
 from sdtui.jobs.event_text import (
     cancelled_text,
     event_text,
@@ -79,7 +80,7 @@ def _ended(shown: ShownProgress, progress: JobProgress, event: events.FinalEvent
     parts = [_cancelled(progress, event) if isinstance(event, events.Cancelled) else found.text]
     count = len(progress.saved)
     if count and not isinstance(event, events.Finished):
-        parts.append(f"{count} picture{'s' if count > 1 else ''} saved")
+        parts.append(f"{counted(count, 'picture')} saved")
     return replace(shown, outcome=found.level, message=one_line(" · ".join(parts)))
 
 

@@ -65,3 +65,8 @@ class ShownProgress:
     def place(self) -> str:
         """Return the job's progress in one word."""
         return self.count or self.stage
+
+    @property
+    def steps_done(self) -> str:
+        """How many steps are done, as the beginning of a sentence; "" outside denoising."""
+        return f"{self.step} of {self.total} steps are done" if self.speed else ""

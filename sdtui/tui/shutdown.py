@@ -18,6 +18,7 @@ from textual.screen import Screen
 from sdtui.core import runtime
 from sdtui.core.enums import JobState
 from sdtui.tui.background import start_worker
+from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.terminal.restore import terminal_is_gone
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ class Shutdown:
         self._save().result()
         self._app.exit(code)
 
-    def quit(self, jobs: Jobs | None) -> None:
-        """Leave, but ask first if a picture would be lost. A second call leaves at once."""
-        loss = what_is_lost(jobs) if jobs else ""
+    def quit(self, loss: str) -> None:
+        """Leave, but ask first if something would be lost, which `loss` says. A second call leaves
+        at once."""
         if loss and self._app.screen is not self._question:
             start_worker(self._app, partial(self._ask, loss))
         else:
@@ -95,11 +96,12 @@ class Shutdown:
         runtime.leave(128 + number)
 
 
-def what_is_lost(jobs: Jobs) -> str:
-    """Return a sentence about the pictures that quitting would lose; "" if none."""
+def what_is_lost(jobs: Jobs, progress: ShownProgress) -> str:
+    """Say what quitting would lose; "" if nothing."""
     if any(job.state is JobState.RUNNING for job in jobs.jobs()):
-        kept = "The queue is kept, and the next start offers to go on."
-        return f"A picture is being made; it will be lost. {kept}"
+        done = progress.steps_done
+        lost = f"{done} and will be lost. " if done else ""
+        return f"{lost}The picture itself stays in the queue."
     if jobs.has_unsaved:
-        return "What the disk had no room for will be lost. In the queue, w saves it."
+        return "Pictures that the disk had no room for will be lost. In the queue, w saves them."
     return ""

@@ -25,7 +25,7 @@ REAL = (
 needs_pocket = pytest.mark.skipif(
     not (pocket.MODEL_FOLDER / "model_index.json").is_file(), reason="the pocket model isn't here"
 )
-CTRL_G, CTRL_X, F2, F4 = "\x07", "\x18", "\x1bOQ", "\x1bOS"
+CTRL_G, CTRL_C, F2, F4 = "\x07", "\x03", "\x1bOQ", "\x1bOS"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
@@ -56,7 +56,7 @@ def test_a_whole_sitting(program: tuple[str, ...], size: tuple[int, int], tmp_pa
     terminal.until("Create")
     terminal.send(F2)
     terminal.send("!" + CTRL_G)
-    terminal.send(CTRL_X)
+    terminal.send(CTRL_C + CTRL_C)
     pictures = tmp_path / "pictures"  # a scripted one may be finished before the key
     terminal.until(lambda: "■ cancelled" in terminal.text or len([*pictures.rglob("*.png")]) == 2)
     terminal.send(CTRL_Q)
@@ -68,7 +68,9 @@ def test_cancelling_a_long_run(tmp_path: Path) -> None:
     terminal.until("Quit")
     terminal.send("a cat" + CTRL_G)
     terminal.until("denoising")
-    terminal.send(CTRL_X)
+    terminal.send(CTRL_C)
+    terminal.until("^c again stops the job")
+    terminal.send(CTRL_C)
     terminal.until("■ cancelled")
     assert not (tmp_path / "pictures").exists()
     terminal.send(CTRL_Q)

@@ -191,7 +191,7 @@ async def at_question(harness: AppHarness) -> None:
 
 
 async def at_left_behind(harness: AppHarness) -> None:
-    harness.app.push_screen(OrphanedJobsScreen("?"))
+    harness.app.push_screen(OrphanedJobsScreen("?", 2))
 
 
 async def at_choices(harness: AppHarness) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import pytest
@@ -116,11 +117,57 @@ async def test_cancel_is_not_failure(harness: AppHarness) -> None:
         harness.generator.hold.set()
         await harness.generate()
         await harness.until(lambda: harness.progress.is_running)
-        await harness.press("ctrl+x")
+        await harness.press("ctrl+c", "ctrl+c")
         await harness.finished()
         assert harness.progress.outcome is EventLevel.WARNING
         assert harness.progress.message == "cancelled while denoising, after 0.5 s"
         assert harness.queue.jobs()[0].state is JobState.CANCELLED
+
+
+async def test_first_key_says_what_is_done_and_the_second_cancels(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.generator.step_seconds = 0.2
+        await harness.generate(num_inference_steps="100")
+        await harness.until(lambda: harness.progress.step)
+        await harness.press("ctrl+c")
+        (asked,) = harness.notifications()
+        assert re.fullmatch(r"\d+ of 100 steps are done\. \^c again stops the job\.", asked)
+        assert harness.queue.jobs()[0].state is JobState.RUNNING
+        await harness.press("ctrl+c")
+        await harness.finished()
+        assert re.fullmatch(r"cancelled at step \d+ of 100, after .*", harness.progress.message)
+
+
+async def test_ctrl_x_cancels_outside_of_texts_and_cuts_in_them(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.generator.hold.set()
+        await harness.generate("a cat")
+        await harness.until(lambda: harness.progress.is_running)
+        await harness.press("alt+a", "ctrl+x", "ctrl+x")
+        assert harness.panes.prompt.text == ""
+        assert harness.queue.jobs()[0].state is JobState.RUNNING
+        harness.app.main.window.show_tab("queue")
+        await harness.press("ctrl+x", "ctrl+x")
+        await harness.finished()
+        assert harness.queue.jobs()[0].state is JobState.CANCELLED
+
+
+async def test_ctrl_c_copies_what_is_selected(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.generator.hold.set()
+        await harness.generate("a cat")
+        await harness.until(lambda: harness.progress.is_running)
+        await harness.press("alt+a", "ctrl+c")
+        assert harness.app.clipboard == "a cat"
+        assert not harness.notifications()
+        harness.generator.hold.clear()
+
+
+async def test_without_a_job_ctrl_c_says_how_to_quit(harness: AppHarness) -> None:
+    async with running(harness):
+        await harness.until(lambda: not harness.progress.is_active)
+        await harness.press("ctrl+c")
+        assert harness.notifications() == ["Nothing is running. ^q quits."]
 
 
 async def test_failure_is_one_line_with_the_hint(harness: AppHarness) -> None:

@@ -55,7 +55,7 @@ async def test_request_has_everything_typed_before(harness: AppHarness) -> None:
 async def test_new_job_can_be_cancelled_at_once(harness: AppHarness) -> None:
     async with running(harness):
         harness.generator.hold.set()
-        await type_at_once(harness, "a", "ctrl+g", "ctrl+x")
+        await type_at_once(harness, "a", "ctrl+g", "ctrl+c", "ctrl+c")
         await harness.until(lambda: harness.queue.jobs()[0].state is JobState.CANCELLED)
 
 

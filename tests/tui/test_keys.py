@@ -99,7 +99,7 @@ async def test_keys_of_panes_controls_and_dialogs_can_be_changed(tmp_path: Path)
         ('"window.generate" = ""', r"line 3: keys: window.generate: there is no key"),
         ('"window.generate" = "ctrl+q"', r"line 3: keys: .*app.quit.*share the key ctrl\+q"),
         ('"history.star" = "d"', r"line 3: keys: .*picture.trash share the key d"),
-        ('"history.star" = "ctrl+x"', r"line 3: keys: window.cancel leaves picture.star without"),
+        ('"history.star" = "ctrl+c"', r"line 3: keys: window.cancel leaves picture.star without"),
         ('"window.cancel" = "s"', r"line 3: keys: window.cancel: s could no longer be written"),
         ('"app.help" = "f2"', r"line 3: keys: .*share the key f2"),
         ('"choose.choose" = "space"', r"line 3: keys: choose.choose: space could no longer"),

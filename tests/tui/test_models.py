@@ -132,7 +132,7 @@ async def test_a_download_can_be_cancelled(harness: AppHarness, hub: Hub) -> Non
         main = harness.app.main
         screen = await downloading(harness)
         await harness.until(lambda: main.models.downloads.share > 0, 10)
-        await harness.press("ctrl+x")
+        await harness.press("ctrl+c")
         await harness.until(lambda: "was cancelled" in str(screen.status.render()), 10)
         assert main.models.downloads.hub_id == ""
         await harness.press("escape")
@@ -195,7 +195,7 @@ async def test_a_model_is_loaded_behind_the_window_and_can_be_cancelled(
         harness.queue.load("big")
         await harness.until(lambda: harness.progress.stage == "loading")
         assert not harness.progress.is_running
-        await harness.press("ctrl+x")
+        await harness.press("ctrl+c", "ctrl+c")
         await harness.until(lambda: harness.progress.message == "cancelled")
         engine.hold.clear()
         harness.queue.load("small")

@@ -255,10 +255,16 @@ async def test_orphaned_jobs_can_be_left_for_the_next_start(
         await again.until(lambda: [each.prompt for each in again.generator.requests] == ["one"])
 
 
-async def test_orphaned_jobs_can_be_forgotten(harness: AppHarness, tmp_path: Path) -> None:
+async def test_orphaned_jobs_can_be_discarded_by_two_keys(
+    harness: AppHarness, tmp_path: Path
+) -> None:
     write_orphaned_queue(tmp_path, "one")
     async with running(harness):
         await harness.until(lambda: not harness.at_main)
+        await harness.write("many onions y n")
+        await harness.press("delete")
+        assert "1 queued job can't be brought back" in harness.screen_text()
+        assert saved_prompts(tmp_path) == ["one"]
         await harness.write("many onions y n")
         assert saved_prompts(tmp_path) == ["one"]
         await harness.press("delete")

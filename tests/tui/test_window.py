@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from textual.message import Message
 from sdtui.core import paths
 from sdtui.core.enums import EventLevel
 from sdtui.core.errors import GenerationError, SdtuiError
-from sdtui.tui.job_progress import LogLine
+from sdtui.requests.request import GenerationRequest
+from sdtui.tui.job_progress import LogLine, ShownProgress
 from sdtui.tui.messages import PartsImported
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.search_dialog import ChooseScreen
+from sdtui.tui.shutdown import what_is_lost
 from sdtui.tui.state import SavedState, load_state, save_state
 from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.app_harness import AppHarness, running
@@ -186,6 +189,19 @@ async def test_form_theme_and_prompts_are_there_again(harness: AppHarness, tmp_p
         assert main.panes.prompt.text == "half written"
 
 
+def test_question_before_quitting_says_what_is_lost(harness: AppHarness) -> None:
+    progress = ShownProgress(job="a", step=12, total=20, speed=1.0)
+    assert what_is_lost(harness.queue, progress) == ""
+    harness.generator.hold.set()
+    harness.queue.submit(GenerationRequest(prompt="a cat"))
+    while not harness.queue.running():
+        time.sleep(0.005)
+    assert what_is_lost(harness.queue, progress) == (
+        "12 of 20 steps are done and will be lost. The picture itself stays in the queue."
+    )
+    harness.generator.hold.clear()
+
+
 async def test_quit_asks_once_while_a_picture_is_made(harness: AppHarness) -> None:
     async with running(harness):
         harness.generator.hold.set()
@@ -193,6 +209,8 @@ async def test_quit_asks_once_while_a_picture_is_made(harness: AppHarness) -> No
         await harness.until(lambda: harness.progress.is_running)
         await harness.press("ctrl+q")
         assert isinstance(harness.app.screen, ConfirmScreen)
+        assert "The picture itself stays in the queue." in harness.screen_text()
+        assert "⏎ Quit    esc Stay" in harness.screen_text()
         await harness.press("escape")
         assert harness.at_main
         await harness.press("ctrl+q", "ctrl+q")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ from textual.screen import Screen
 from sdtui.core.enums import JobState
 from sdtui.core.errors import SdtuiError
 from sdtui.core.text import one_line
+from sdtui.core.units import counted
 from sdtui.tui.background import start_worker
+from sdtui.tui.bindings import written_key
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.pictures import PicturesController
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from sdtui.requests.request import GenerationRequest
     from sdtui.tui.event_presenter import EventPresenter
 
+_TWICE_SECONDS = 3.0
+"""Seconds within which a job has to be cancelled twice."""
 _IDLE_SECONDS = 1.5
 """Seconds without a key before a dialog may open by itself."""
 
@@ -48,6 +53,8 @@ class QueueController:
         self._top_line = top_line
         self._generation = generation
         self._pictures = pictures
+        self._asked = ("", 0.0)
+        """The job that was cancelled once, and when (monotonic seconds)."""
 
     @cached_property
     def presenter(self) -> EventPresenter:
@@ -62,18 +69,39 @@ class QueueController:
         """Queue a request. Raises QueueFullError or QueueClosedError."""
         return self.presenter.submit(request)
 
-    def stop_current(self, *, after_picture: bool) -> None:
-        """Stop the running job or the loading model, now or after the picture under way."""
+    @property
+    def can_stop(self) -> bool:
+        """True if a job runs or is about to begin, or the model is being loaded."""
+        return "presenter" in vars(self) and self._stoppable(after_picture=False) != ""
+
+    def _stoppable(self, *, after_picture: bool) -> str:
+        """Return the id of the job or preload that can be stopped; "" if none."""
         queue, states = self._context.backend.jobs, {JobState.RUNNING, JobState.CANCELLING}
         if not (after_picture or queue.is_paused):
             states.add(JobState.QUEUED)  # it is about to begin
         running = [job.id for job in queue.jobs() if job.state in states]
         shown = self.presenter.progress
-        target = running[0] if running else shown.job if shown.is_active else ""
-        if target:
+        return running[0] if running else shown.job if shown.is_active else ""
+
+    def stop_current(self, *, after_picture: bool) -> None:
+        """Stop the running job or the loading model: after the picture under way, or now if it is
+        called twice within some seconds, since the steps would be lost."""
+        target = self._stoppable(after_picture=after_picture)
+        now = time.monotonic()
+        asked_for, asked_at = self._asked
+        if not target:
+            self._context.notify("Nothing is running.", timeout=3)
+        elif after_picture or (asked_for == target and now - asked_at <= _TWICE_SECONDS):
             self.stop(target, after_picture=after_picture)
         else:
-            self._context.notify("Nothing is being made.", timeout=3)
+            self._asked = (target, now)
+            done = self.presenter.progress.steps_done
+            key = written_key("window.cancel", self._context.settings.keys)
+            self._context.notify(
+                f"{done}. {key} again stops the job." if done else f"{key} again stops the job.",
+                severity="warning",
+                timeout=_TWICE_SECONDS,
+            )
 
     def stop(self, job_id: str, *, after_picture: bool) -> None:
         """Stop a job, and show that it is stopping."""
@@ -109,9 +137,7 @@ class QueueController:
         if job.id in waiting:
             queue.move(job.id, waiting.index(job.id) + by)
         else:
-            self._context.notify(
-                "This job is being made; only those that wait can be moved.", timeout=3
-            )
+            self._context.notify("This job is running; only queued ones can be moved.", timeout=3)
 
     async def _save_again(self, job: Job) -> None:
         """Save the pictures that did not fit on the disk; they are still in memory."""
@@ -154,7 +180,9 @@ class QueueController:
             return
         while (pause := _IDLE_SECONDS - self._context.silence) > 0:
             await asyncio.sleep(pause)
-        answer = await self._context.push_screen_wait(OrphanedJobsScreen(_question(jobs)))
+        answer = await self._context.push_screen_wait(
+            OrphanedJobsScreen(_question(jobs), len(jobs))
+        )
         if answer:
             await self._adopt_orphaned()
         elif answer is not None:
@@ -174,9 +202,9 @@ class QueueController:
 
 
 def _question(jobs: list[Job]) -> str:
-    pictures = sum(job.request.num_images_per_prompt for job in jobs)
-    count = f"{pictures} pictures were" if pictures > 1 else "A picture was"
     prompts = one_line(jobs[0].request.prompt)
     if len(jobs) > 1:
-        prompts += f" … and {len(jobs) - 1} more"
-    return f"{count} still in the queue when sdtui ended: {prompts}"
+        prompts += f" … and {counted(len(jobs) - 1, 'more job')}"
+    pictures = sum(job.request.num_images_per_prompt for job in jobs)
+    was = "were" if pictures > 1 else "was"
+    return f"{counted(pictures, 'picture')} {was} still queued when sdtui ended: {prompts}"

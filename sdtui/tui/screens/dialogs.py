@@ -14,9 +14,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from sdtui.core.text import one_line
+from sdtui.core.units import counted
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.textual_internals import SteadyScreen
+from sdtui.tui.widgets.answers import AnswerKey, Answers
 from sdtui.tui.widgets.labelled_lines import LabelledLines
 from sdtui.tui.widgets.line_input import LineInput
 
@@ -41,18 +43,21 @@ class ConfirmScreen(Dialog[bool | None]):
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("question")
 
+    scope = "question"
+    """Of the actions that answer."""
+
     def __init__(self, title: str, question: str, yes: str, no: str) -> None:
         """Escape is shown as `no`."""
         super().__init__()
         self._title = title
         self._question = question
-        self._answers = f"enter  {yes}      esc  {no}"
+        self.answers = [AnswerKey(f"{self.scope}.yes", yes), AnswerKey(f"{self.scope}.leave", no)]
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = self._title
             yield Static(Content(self._question))
-            yield Static(Content(self._answers), classes="keys")
+            yield Answers(self.answers)
 
     def action_yes(self) -> None:
         self.answer(True)
@@ -66,13 +71,30 @@ class ConfirmScreen(Dialog[bool | None]):
 
 class OrphanedJobsScreen(ConfirmScreen, inherit_bindings=False):
     """Asks how to handle jobs that another process left in the queue. It may open while the user
-    types, so no letter answers it."""
+    types, so no letter answers it, and discarding them takes a second key."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("orphaned_jobs")
+    scope = "orphaned_jobs"
 
-    def __init__(self, question: str) -> None:
-        super().__init__("Go on?", question, "Go on", "Ask next time")
-        self._answers += "      del  Forget them"
+    def __init__(self, question: str, jobs: int) -> None:
+        super().__init__("Go on with the queue?", question, "Go on", "Ask next time")
+        self.answers.append(AnswerKey("orphaned_jobs.no", "Discard"))
+        self._jobs = jobs
+        self._is_sure = False
+
+    def action_no(self) -> None:
+        if self._is_sure:
+            self.answer(False)
+            return
+        self._is_sure = True
+        self.query_one(".dialog").border_title = "Discard the queue?"
+        lost = counted(self._jobs, "queued job")
+        self.query_one(Static).update(Content(f"{lost} can't be brought back after that."))
+        self.query_one(Answers).show(reversed(self.answers[1:]))
+
+    def action_yes(self) -> None:
+        if not self._is_sure:
+            self.answer(True)
 
 
 class AskScreen(Dialog[str | None]):
@@ -91,11 +113,11 @@ class AskScreen(Dialog[str | None]):
         with Vertical(classes="dialog") as box:
             box.border_title = Content(one_line(self._title))
             yield LineInput(self._text, placeholder=self._hint)
-            yield Static(Content("enter  take it      esc  leave it"), classes="keys")
+            yield Answers([AnswerKey("ask.save", "Save"), AnswerKey("ask.close", "Cancel")])
 
     @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        self.answer(event.value)
+    def action_save(self) -> None:
+        self.answer(self.query_one(LineInput).value)
 
     def action_close(self) -> None:
         self.answer(None)

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static, TextArea
 
 from sdtui.core import paths
 from sdtui.core.enums import EventLevel
@@ -201,8 +201,19 @@ class MainScreen(SteadyScreen[None]):
     def action_models(self) -> None:
         self.models.choose()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let jobs be stopped only while one runs."""
+        if action in ("cancel", "stop_after"):
+            return self.queue.can_stop
+        return super().check_action(action, parameters)
+
     def action_cancel(self) -> None:
-        self.queue.stop_current(after_picture=False)
+        """Copy what is selected in the text with the focus, or else stop the job."""
+        text = self.focused
+        if isinstance(text, TextArea | Input) and text.selected_text:
+            text.action_copy()
+        else:
+            self.queue.stop_current(after_picture=False)
 
     def action_stop_after(self) -> None:
         self.queue.stop_current(after_picture=True)
