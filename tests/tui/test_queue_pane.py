@@ -141,7 +141,7 @@ async def test_pictures_that_did_not_fit_on_disk_are_saved_by_a_key(
         await harness.finished()
         assert harness.progress.message == "failed: the disk is full. Make room."
         await harness.press("f3", "w")
-        await harness.until(lambda: len(harness.notifications()) > 1)
+        await harness.until(lambda: main.panes.log.text.count("the disk is full") == 2)
         assert main.panes.stage.picture is None
         await harness.press("ctrl+q")
         await harness.until(lambda: isinstance(harness.app.screen, ConfirmScreen))

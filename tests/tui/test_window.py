@@ -273,6 +273,7 @@ async def test_enter_shows_a_line_of_the_log_whole(harness: AppHarness) -> None:
     async with running(harness):
         await harness.until(lambda: "ready" in harness.panes.log.text)
         whole = "a long line " * 30 + "with an end"
+        await harness.until(lambda: "ready ·" in harness.panes.log.text)
         harness.panes.log.add([LogLine(0.0, EventLevel.INFO, whole)])
         harness.app.main.window.show_tab("log")
         await harness.press("G", "enter")
@@ -329,7 +330,7 @@ async def test_fields_equal_to_the_settings_follow_them(tmp_path: Path) -> None:
 async def test_ctrl_c_says_how_to_quit(harness: AppHarness) -> None:
     async with running(harness):
         await harness.press("f2", "f4", "ctrl+c")
-        assert harness.notifications() == ["Press ^q to quit."]
+        assert harness.notifications() == ["Nothing is running. ^q quits."]
 
 
 async def test_a_problem_is_as_high_as_its_text(harness: AppHarness) -> None:

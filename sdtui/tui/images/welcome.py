@@ -17,7 +17,7 @@ def welcome(model: str, generate_key: str, models_key: str, large: tuple[str, st
         text.append("a network or a GPU. Try\n\n")
         text.append("  a tiger on a blue background\n\n", "italic")
     text.append("For large ones press ").append(models_key, "bold")
-    text.append(" and write an id of the hub")
+    text.append(" and type a Hugging Face id")
     if large is None:
         return text.append(".")
     name, fits = large

@@ -186,7 +186,7 @@ class MainScreen(SteadyScreen[None]):
         if action == "back":
             return self.window.focused_pane is not self.panes.prompt
         if action in ("cancel", "stop_after"):
-            return self.top_line.progress.is_active or self.top_line.queued[0] > 0
+            return self.queue.can_stop
         return super().check_action(action, parameters)
 
     async def action_generate(self) -> None:
@@ -200,12 +200,6 @@ class MainScreen(SteadyScreen[None]):
 
     def action_models(self) -> None:
         self.models.choose()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let jobs be stopped only while one runs."""
-        if action in ("cancel", "stop_after"):
-            return self.queue.can_stop
-        return super().check_action(action, parameters)
 
     def action_cancel(self) -> None:
         """Copy what is selected in the text with the focus, or else stop the job."""
