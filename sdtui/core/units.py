@@ -9,7 +9,9 @@ def gibibytes(count: float) -> str:
 
 
 def data_size(count: float) -> str:
-    """Bytes in MiB or GiB, with the unit."""
+    """Bytes in KiB, MiB or GiB, with the unit."""
+    if 0 < count < 2**20 / 10:
+        return f"{count / 2**10:.1f} KiB"
     if count < 100 * 2**20:
         return f"{count / 2**20:.1f} MiB"
     return f"{count / 2**20:.0f} MiB" if count < 2**30 else f"{gibibytes(count)} GiB"

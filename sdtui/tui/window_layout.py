@@ -27,8 +27,9 @@ TOO_SMALL = (
     f"This window is too small for sdtui: it takes {_MIN_COLUMNS} columns and {_MIN_LINES} lines. "
     "What runs goes on."
 )
-_STAGE, _PROMPT = "stage.width", "prompt.height"
-"""Names of the sizes that the user can change: thousandths of the window, and rows."""
+_STAGE, _PROMPT, _PITCH = "stage.width", "prompt.height", "gallery.pitch"
+"""Names of the sizes that the user can change: thousandths of the window, rows, and tenths of
+columns from a thumbnail to the next."""
 
 
 class WindowLayout:
@@ -48,7 +49,18 @@ class WindowLayout:
 
     def use_sizes(self, sizes: Mapping[str, int]) -> None:
         """Set saved sizes."""
-        self.sizes = {name: size for name, size in sizes.items() if name in (_STAGE, _PROMPT)}
+        names = (_STAGE, _PROMPT, _PITCH)
+        self.sizes = {name: size for name, size in sizes.items() if name in names}
+        self._use_pitch()
+
+    def set_pitch(self, pitch: int) -> None:
+        """Keep the size of the gallery's thumbnails."""
+        self.sizes[_PITCH] = pitch
+        self._use_pitch()
+
+    def _use_pitch(self) -> None:
+        pitch = self.sizes.get(_PITCH)
+        self._panes.gallery.grid.pitch = None if pitch is None else pitch / 10
 
     def arrange(self, width: int, height: int) -> None:
         """Lay out the window for this many columns and lines."""
@@ -158,4 +170,5 @@ class WindowLayout:
     def reset_sizes(self) -> None:
         """Return to the usual sizes."""
         self.sizes.clear()
+        self._use_pitch()
         self.arrange(*self._screen.size)

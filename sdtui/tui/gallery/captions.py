@@ -62,7 +62,8 @@ def seed_end(seed: int | None) -> str:
 
 
 def first_words(prompt: str, width: int) -> str:
-    """Return the beginning of a prompt without an article, in whole words where one fits."""
+    """Return the beginning of a prompt without an article, in whole words if they fill most of the
+    width."""
     text = one_line(prompt[:MOST_CHARACTERS])
     for article in ("a ", "an ", "the "):
         if text.lower().startswith(article):
@@ -70,7 +71,7 @@ def first_words(prompt: str, width: int) -> str:
     if len(text) <= width:
         return text
     cut = text[: width + 1].rpartition(" ")[0].rstrip(",.;:")
-    return cut or f"{text[: width - 1]}…"
+    return cut if len(cut) > width / 2 else f"{text[: width - 1]}…"
 
 
 def caption(
@@ -160,9 +161,20 @@ def heading(
     text = Text(age(entry.time, now), styles.muted, no_wrap=True)
     text.append(" · ")
     text.append_text(prompt_text(entry.prompt, found, styles))
-    times = f" ×{count}" if count > 1 else ""
+    times = f" ×{count}"
     text.truncate(max(1, width - len(times)), overflow="ellipsis")
     return text.append(times, styles.muted)
+
+
+def about(
+    entry: Entry, now: datetime, found: Sequence[tuple[int, int]], styles: CaptionStyles, width: int
+) -> Text:
+    """Return a line about one picture."""
+    seed = "" if entry.seed is None else f"seed {entry.seed} · "
+    text = Text(f"{age(entry.time, now)} · {seed}", styles.muted, no_wrap=True)
+    text.append_text(prompt_text(entry.prompt, found, styles))
+    text.truncate(width, overflow="ellipsis")
+    return text
 
 
 def forming_heading(prompt: str, count: int, styles: CaptionStyles, width: int) -> Text:

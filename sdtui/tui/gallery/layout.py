@@ -12,8 +12,8 @@ from sdtui.tui.gallery.order import Order
 
 _NARROW = 46
 """Up to this many columns cells are narrower, so that there are four."""
-WIDTHS = (8, 10, 12, 14, 17, 21, 26, 32)
-"""Usual widths of a cell in columns, that `+` and `-` choose from."""
+_SMALLEST, _LARGEST = 7, 40
+"""Limits of the width of a cell in columns, with the gap beside it."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,20 @@ class CellShape:
         return 0 if self.is_list else 1 + column * (self.width + 1)
 
 
-def cell_shape(columns: int, width: int | None = None) -> CellShape:
-    """Return the cells that fill a gallery of so many columns and come nearest to a width, or to
-    the usual one. A square picture fills its cell."""
-    if width is None:
-        width = 10 if columns <= _NARROW else 12
-    count = max(1, round(columns / (width + 1)))
+def cell_shape(columns: int, pitch: float | None = None) -> CellShape:
+    """Return the cells that fill a gallery of so many columns and come nearest to a pitch, or to
+    the usual one: the columns from a cell to the next. A square picture fills its cell."""
+    if pitch is None:
+        pitch = 11 if columns <= _NARROW else 13
+    count = max(1, round(columns / pitch))
     fitting = max(4, columns // count - 1)
     return CellShape(count, fitting, (fitting + 1) // 2)
+
+
+def other_pitch(columns: int, shape: CellShape, more: int) -> float:
+    """Return the pitch with which so many more cells are in a row of a gallery, within limits."""
+    pitch = columns / max(1, shape.columns + more)
+    return pitch if _SMALLEST <= pitch <= _LARGEST else columns / shape.columns
 
 
 def list_shape(columns: int) -> CellShape:

@@ -19,10 +19,10 @@ from sdtui.core.units import data_size
 from sdtui.tui.background import run_on_thread
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.gallery.changes import PictureChanges
-from sdtui.tui.gallery.layout import WIDTHS
 from sdtui.tui.gallery.order import FORMING
 from sdtui.tui.gallery.search import TRASH
 from sdtui.tui.images.loader import PictureLoader
+from sdtui.tui.messages import message
 from sdtui.tui.panes.picture_list import PictureList
 from sdtui.tui.widgets.search_line import SearchInput, SearchLine
 from sdtui.tui.widgets.thumbnail_grid import ThumbnailGrid
@@ -48,6 +48,16 @@ class Gallery(PictureList):
 
     class Opened(Message):
         """The picture with the cursor was clicked twice."""
+
+    class Left(Message):
+        """The user leaves the gallery."""
+
+    @message
+    class Resized(Message):
+        """The user made the thumbnails larger or smaller."""
+
+        pitch: int
+        """Tenths of columns from one to the next."""
 
     def __init__(
         self, id: str, open_pictures: Callable[[], Pictures], loader: PictureLoader
@@ -156,9 +166,6 @@ class Gallery(PictureList):
         elif not self.leave_search():
             self.post_message(self.Left())
 
-    class Left(Message):
-        """The user leaves the gallery."""
-
     def action_trash_view(self) -> None:
         """List the trash, or everything again."""
         if self.is_trash:
@@ -196,14 +203,15 @@ class Gallery(PictureList):
 
     def action_larger(self) -> None:
         """Make the thumbnails larger."""
-        width = self.grid.shape.width
-        self.grid.width_of_cells = next((each for each in WIDTHS if each > width), WIDTHS[-1])
+        self._change_cells(-1)
 
     def action_smaller(self) -> None:
         """Make the thumbnails smaller."""
-        width = self.grid.shape.width
-        smaller = [each for each in WIDTHS if each < width]
-        self.grid.width_of_cells = smaller[-1] if smaller else WIDTHS[0]
+        self._change_cells(1)
+
+    def _change_cells(self, more: int) -> None:
+        self.grid.change_cells(more)
+        self.post_message(self.Resized(round(10 * (self.grid.pitch or 0))))
 
     def action_list(self) -> None:
         """Show a list in place of thumbnails, or thumbnails again."""

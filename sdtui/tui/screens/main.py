@@ -352,6 +352,10 @@ class MainScreen(SteadyScreen[None]):
     async def _picture_opened(self) -> None:
         await self.action_full_screen()
 
+    @on(Gallery.Resized)
+    def _thumbnails_resized(self, event: Gallery.Resized) -> None:
+        self.window.set_pitch(event.pitch)
+
     @on(Gallery.Left)
     def _gallery_left(self) -> None:
         self.action_back()

@@ -107,14 +107,13 @@ class GridTexts:
         text.truncate(width, pad=True)
         return text
 
-    def heading_of(self, place: int, width: int) -> Text:
-        """Return the heading of a picture: that of its job, or its own."""
-        group = self._order.group_at(place)
+    def about(self, place: int, width: int) -> Text:
+        """Return a line about a picture: its age, seed and prompt."""
         entry = self._known.get(self._order.ids[place])
-        if group.is_job or entry is None:
-            return self.heading(group.number, width)
+        if entry is None:
+            return self.heading(self._order.group_at(place).number, width)
         found = self._found(entry.prompt)
-        return captions.heading(entry, 1, self._now, found, self._styles, width)
+        return captions.about(entry, self._now, found, self._styles, width)
 
     def heading(self, number: int, width: int) -> Text:
         """Return the heading of a group."""

@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from sdtui.tui.gallery.entries import KnownEntries
-from sdtui.tui.gallery.layout import CellShape, GridLayout, Row, cell_shape, list_shape
+from sdtui.tui.gallery.layout import CellShape, GridLayout, Row, cell_shape, list_shape, other_pitch
 from sdtui.tui.gallery.order import FORMING, Order
 from sdtui.tui.images.loader import picture_of
 from sdtui.tui.images.thumbnails import Drawn, Frame, Thumbnails
@@ -56,8 +56,8 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
 
     cursor: reactive[int] = reactive(0)
     """The place with the cursor."""
-    width_of_cells: reactive[int | None] = reactive(None)
-    """The width that the user wants cells to have; None for the usual one."""
+    pitch: reactive[float | None] = reactive[float | None](None)
+    """The columns from a cell to the next that the user wants; None for the usual ones."""
     is_list: reactive[bool] = reactive(False)
     empty: reactive[str] = reactive("")
     """Shown if there is no picture."""
@@ -122,8 +122,7 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
     def _grid(self) -> GridLayout:
         if self._layout_of is None:
             width = max(1, self.scrollable_content_region.width)
-            wanted = self.width_of_cells
-            shape = list_shape(width) if self.is_list else cell_shape(width, wanted)
+            shape = list_shape(width) if self.is_list else cell_shape(width, self.pitch)
             self._layout_of = GridLayout(self.order, shape)
         return self._layout_of
 
@@ -149,7 +148,7 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
             self.refresh_place(place)
         self.post_message(self.Moved())
 
-    def watch_width_of_cells(self) -> None:
+    def watch_pitch(self) -> None:
         self._lay_out_again()
 
     def watch_is_list(self) -> None:
@@ -292,6 +291,11 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
         elif event.chain == 2:
             self.post_message(self.Opened())
         self.cursor = place
+
+    def change_cells(self, more: int) -> None:
+        """Put so many more cells into a row."""
+        width = self.scrollable_content_region.width
+        self.pitch = other_pitch(width, cell_shape(width, self.pitch), more)
 
     def move_rows(self, rows: int) -> None:
         """Move the cursor so many rows down (or up)."""
