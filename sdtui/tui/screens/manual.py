@@ -24,7 +24,7 @@ SECTIONS: Mapping[str, str] = {
     "queue": "app#queue",
     "stage": "app#pictures",
     "log": "app#log",
-    "gallery": "history#search",
+    "gallery": "app#gallery",
     "info": "app#info",
     "ModelScreen": "models",
     "SettingsScreen": "configuration",
