@@ -79,6 +79,7 @@ async def test_a_picture_that_was_deleted_meanwhile_leaves_the_list(
     async with at_gallery(full):
         entries = full.panes.gallery
         assert entries.selected is not None
+        await full.until(lambda: full.panes.stage.view.pixel_view.pixels)  # the stage has read it
         gone = entries.selected.path
         gone.unlink()
         gone.with_suffix(".json").unlink()

@@ -138,8 +138,7 @@ class PicturesController:
         or else on the current one. Returns when it is done, so that the next key acts on the
         result, but not later than after two seconds: a disk may hang."""
         if verb == "open":
-            self.viewing.open_full_screen()
-            start_worker(self._screen, self._panes.gallery.check_current_file)
+            await wait_briefly(start_worker(self._screen, self._open), _MAX_KEY_WAIT_SECONDS)
         elif verb == "mark":
             self._panes.gallery.toggle_mark()
         elif verb == "undo":
@@ -150,6 +149,10 @@ class PicturesController:
             await wait_briefly(start_worker(self._screen, action), _MAX_KEY_WAIT_SECONDS)
         else:
             self._context.notify("There is no picture yet.", timeout=3)
+
+    async def _open(self) -> None:
+        if await self._panes.gallery.is_current_there():
+            self.viewing.open_full_screen()
 
     async def _perform(self, verb: str, entries: tuple[Entry, ...]) -> None:
         entry = entries[0]

@@ -341,10 +341,9 @@ class PictureList(Pane):
         if entry == self.selected:
             self.post_message(self.Selected(entry, record))
 
-    async def check_current_file(self) -> None:
-        """Read the list again if the current picture was deleted."""
-        if self.selected is not None:
-            await self.record(self.selected)
+    async def is_current_there(self) -> bool:
+        """Return False, and read the list again, if the current picture was deleted."""
+        return self.selected is None or await self.record(self.selected) is not None
 
     async def record(self, entry: Entry) -> GenerationRecord | None:
         """Read a picture's record; shows the error and returns None if that fails."""
