@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,39 +25,40 @@ class PictureChanges:
         self._open_pictures = open_pictures
         self._done: list[tuple[str, list[_Step]]] = []
         """What each change is called, and the steps that take it back."""
+        self._lock = threading.Lock()
 
     def star(self, entries: Sequence[Entry]) -> None:
         """Star pictures, or take the stars away if all have one."""
         starred = not all(entry.starred for entry in entries)
         change = _star if starred else _unstar
         back = _unstar if starred else _star
-        steps = self._begin("starred" if starred else "unstarred", len(entries))
-        for entry in entries:
-            if entry.starred != starred:
-                change(self._open_pictures(), entry.id)
-                steps.append(_bound(back, entry.id))
+        with self._change("starred" if starred else "unstarred", entries) as steps:
+            for entry in entries:
+                if entry.starred != starred:
+                    change(self._open_pictures(), entry.id)
+                    steps.append(_bound(back, entry.id))
 
     def tag(self, entries: Sequence[Entry], text: str) -> None:
         """Add the tags in a text, and remove those with a minus."""
         words = text.split()
         add = [word for word in words if not word.startswith("-")]
         remove = [word[1:] for word in words if word.startswith("-") and len(word) > 1]
-        steps = self._begin("tagged", len(entries))
-        for entry in entries:
-            pictures, before, after = self._open_pictures(), entry.tags, entry.tags
-            if add:
-                after = pictures.tag(entry.id, *add).tags
-                steps.append(_retag(entry.id, before, after))
-            if remove:
-                final = pictures.untag(entry.id, *remove).tags
-                steps.append(_retag(entry.id, after, final))
+        with self._change("tagged", entries) as steps:
+            for entry in entries:
+                pictures, before, after = self._open_pictures(), entry.tags, entry.tags
+                if add:
+                    after = pictures.tag(entry.id, *add).tags
+                    steps.append(_retag(entry.id, before, after))
+                if remove:
+                    final = pictures.untag(entry.id, *remove).tags
+                    steps.append(_retag(entry.id, after, final))
 
     def trash(self, entries: Sequence[Entry]) -> None:
         """Move pictures to the trash."""
-        steps = self._begin("trashed", len(entries))
-        for entry in entries:
-            path = self._open_pictures().trash(entry.id)
-            steps.append(_restore(path))
+        with self._change("trashed", entries) as steps:
+            for entry in entries:
+                path = self._open_pictures().trash(entry.id)
+                steps.append(_restore(path))
 
     def restore(self, entries: Sequence[Entry]) -> None:
         """Restore pictures from the trash, given as they are listed there."""
@@ -64,21 +67,25 @@ class PictureChanges:
 
     def undo(self) -> str | None:
         """Take the last change back; return what it was, or None if there is none."""
-        while self._done:
-            name, steps = self._done[-1]
-            did_something = bool(steps)
-            while steps:
-                steps[-1](self._open_pictures())
-                steps.pop()
-            self._done.pop()
-            if did_something:
-                return name
+        with self._lock:
+            while self._done:
+                name, steps = self._done[-1]
+                did_something = bool(steps)
+                while steps:
+                    steps[-1](self._open_pictures())
+                    steps.pop()
+                self._done.pop()
+                if did_something:
+                    return name
         return None
 
-    def _begin(self, name: str, pictures: int) -> list[_Step]:
+    @contextmanager
+    def _change(self, name: str, entries: Sequence[Entry]) -> Iterator[list[_Step]]:
+        """Collect the steps that take a change back."""
         steps: list[_Step] = []
-        self._done.append((f"{name} {counted(pictures, 'picture')}", steps))
-        return steps
+        with self._lock:
+            self._done.append((f"{name} {counted(len(entries), 'picture')}", steps))
+            yield steps
 
 
 def _star(pictures: Pictures, entry: int) -> object:
