@@ -151,7 +151,7 @@ class ScriptedGenerator:
             while image.index == self.hold_at_picture:
                 cancellation.check()
                 time.sleep(0.005)
-            on_image(image.index, Image.new("RGB", (64, 64), "navy"), record)
+            on_image(image.index, _picture(), record)
 
     def _record(self, request: GenerationRequest) -> GenerationRecord:
         seeds = request.seeds()
@@ -183,3 +183,11 @@ def _preview(step: int) -> events.Preview:
     side = 16
     rgb = random.Random(step).randbytes(side * side * 3)  # noise is the most expensive to draw
     return events.Preview(step=step, image_index=0, width=side, height=side, rgb=rgb)
+
+
+def _picture() -> Image.Image:
+    """Return a picture whose half-cells differ."""
+    picture = Image.new("RGB", (64, 64), "navy")
+    for top in range(5, 64, 10):
+        picture.paste((255, 128, 0), (8, top, 56, top + 5))
+    return picture

@@ -15,7 +15,7 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Static
 
-from sdtui.tui.terminal.cell_writer import Abilities, CellWriter, change_of_look
+from sdtui.tui.terminal.cell_writer import Abilities, CellWriter, change_of_look, movement
 from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look, cells_of
 from sdtui.tui.terminal.raster import MARK, Area, Raster, Rasters, mark
 from sdtui.tui.textual_internals import draw_update
@@ -134,7 +134,7 @@ def test_one_letter_sends_one_letter() -> None:
 def test_blank_rest_of_a_line_is_erased() -> None:
     grid, writer = drawn("a long line of text", "the next")
     grid.put(0, 2, " " * 18, PLAIN, 20)
-    assert written(writer, grid) == "a \x1b[K\x1b[1H"
+    assert written(writer, grid) == "a \x1b[K\r"
 
 
 def test_terminal_that_cannot_erase_gets_spaces() -> None:
@@ -292,3 +292,21 @@ def test_colours_of_text_are_exact() -> None:
 def test_combining_characters_belong_to_the_character_before() -> None:
     assert cells_of("e\u0301x", RED) == ("", [("e\u0301", RED), ("x", RED)])
     assert cells_of("\u0301x", RED) == ("\u0301", [("x", RED)])
+
+
+@pytest.mark.parametrize(
+    ("before", "place", "expected"),
+    [
+        (None, (3, 0), "\x1b[4H"),
+        ((3, 5), (3, 6), "\x1b[C"),
+        ((3, 5), (3, 9), "\x1b[4C"),
+        ((3, 56), (4, 55), "\x1b[B\b"),
+        ((3, 56), (4, 0), "\x1b[B\r"),
+        ((3, 56), (4, 20), "\x1b[5;21H"),
+        ((3, 56), (2, 56), "\x1b[3;57H"),
+    ],
+)
+def test_cursor_takes_the_shortest_way(
+    before: tuple[int, int] | None, place: tuple[int, int], expected: str
+) -> None:
+    assert movement(before, *place) == expected

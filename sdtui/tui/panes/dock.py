@@ -18,7 +18,11 @@ class Dock(Vertical):
         border: round $border-blurred;
         border-title-color: $text-muted;
         border-subtitle-color: $text-muted;
-        &:focus-within { border: round $accent; border-title-color: $accent; }
+        &:focus-within {
+            border-left: round $accent;  /* the long lines would be sent again with each focus */
+            border-right: round $accent;
+            border-title-color: $accent;
+        }
         &:ansi:focus-within { border: heavy $accent; }
     }
     """

@@ -8,6 +8,7 @@ from operator import ne
 from typing import NamedTuple
 
 from sdtui.tui.terminal.cells import (
+    PLAIN,
     UNKNOWN,
     UNSEEN_ON_BLANKS,
     Cell,
@@ -24,6 +25,7 @@ _SHORTEST_MOVE = 4
 _SHORTEST_ERASURE = 10
 """Cells that are cheaper erased, with a movement behind them, than written as spaces."""
 _SHORTEST_ERASURE_OF_LINE = 4
+_HALF = "▀"
 _FIRST_BLOCK, _LAST_BLOCK = "▀", "▟"
 """Half-cells and other blocks, of which pictures are made."""
 
@@ -167,22 +169,24 @@ class CellWriter:
 
     def _write_cell(self, y: int, x: int, new: list[Cell]) -> None:
         text, look = new[x]
-        self._set_pen(self._near_pen(look) if _FIRST_BLOCK <= text <= _LAST_BLOCK else look)
+        if self._abilities.tolerance and _FIRST_BLOCK <= text <= _LAST_BLOCK:
+            text, look = self._near_cell(text, look)
+        self._set_pen(look)
         self._append(text)
         end = x + 1 if x + 1 == len(new) or new[x + 1][0] else x + 2
         self._cursor = (y, end) if end < len(new) and has_certain_width(text) else None
 
-    def _near_pen(self, look: Look) -> Look:
-        """Return a look with the colours of the pen where they are nearly the same."""
-        pen, tolerance = self._pen, self._abilities.tolerance
-        if pen is None or not tolerance:
-            return look
+    def _near_cell(self, text: str, look: Look) -> Cell:
+        """Return a cell that looks nearly the same, with colours of the pen where possible."""
+        pen, tolerance = self._pen or PLAIN, self._abilities.tolerance
         foreground, background = look.foreground, look.background
-        if _are_near(foreground, pen.foreground, tolerance):
-            foreground = pen.foreground
         if _are_near(background, pen.background, tolerance):
             background = pen.background
-        return Look(look.attributes, foreground, background, look.link)
+        if text == _HALF and _are_near(foreground, background, tolerance):
+            return " ", self._pen_for_blank(Look(background=background))
+        if _are_near(foreground, pen.foreground, tolerance):
+            foreground = pen.foreground
+        return text, Look(look.attributes, foreground, background, look.link)
 
     def _pen_for_blank(self, look: Look) -> Look:
         """Return a pen for spaces that differs from the present one as little as possible."""
@@ -203,14 +207,9 @@ class CellWriter:
         self._move(y, x)
 
     def _move(self, y: int, x: int) -> None:
-        if self._cursor == (y, x):
-            return
-        if self._cursor is not None and self._cursor[0] == y and self._cursor[1] < x:
-            columns = x - self._cursor[1]
-            self._append(f"\x1b[{columns}C" if columns > 1 else "\x1b[C")
-        else:
-            self._append(f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H")
-        self._cursor = (y, x)
+        if self._cursor != (y, x):
+            self._append(movement(self._cursor, y, x))
+            self._cursor = (y, x)
 
     def _set_pen(self, look: Look) -> None:
         if look != self._pen:
@@ -220,6 +219,21 @@ class CellWriter:
     def _append(self, text: str) -> None:
         self._out.append(text)
         self._size += len(text)
+
+
+def movement(before: tuple[int, int] | None, y: int, x: int) -> str:
+    """Return the shortest sequence that brings the cursor to a row and column. None means that its
+    place is unknown."""
+    absolute = f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H"
+    if before is None or y < before[0]:
+        return absolute
+    rows, columns = y - before[0], x - before[1]
+    down = f"\x1b[{rows if rows > 1 else ''}B" if rows else ""
+    if columns >= 0:
+        along = f"\x1b[{columns if columns > 1 else ''}C" if columns else ""
+    else:
+        along = min("\b" * -columns, f"\x1b[{-columns}D", key=len) if x else "\r"
+    return min(down + along, absolute, key=len)
 
 
 def change_of_look(before: Look | None, after: Look, *, links: bool = True) -> str:

@@ -42,9 +42,8 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
         scrollbar-size-vertical: 1;
         background: transparent;
         & > .grid--cursor { background: $panel; }
-        & > .grid--bar { color: $frame; }
+        & > .grid--bar { color: $focus; }  /* all keys of pictures mean it, wherever the focus is */
         &:focus > .grid--cursor { background: $focus; color: $focus-text; }
-        &:focus > .grid--bar { color: $focus; }
         &:ansi > .grid--cursor {
             background: ansi_default;
             color: ansi_default;
