@@ -138,6 +138,18 @@ async def test_after_the_trash_the_next_picture_is_shown(full: AppHarness) -> No
         await screen.says("/3")
 
 
+async def test_nothing_is_shown_after_the_last_picture_is_gone(full: AppHarness) -> None:
+    async with at_full_screen(full) as screen:
+        for left in (2, 1, 0):
+            await full.press("d")
+            await full.until(lambda left=left: full.history.entries().total == left)  # type: ignore[misc]
+            await screen.says(f"/{left}" if left else "")
+        await full.until(lambda: screen.view.image is None)
+        assert screen.caption == ""
+        await full.press("u")
+        await screen.says("1/1")
+
+
 async def test_reuse_leads_back_to_the_window(full: AppHarness) -> None:
     async with at_full_screen(full):
         await full.press("right", "r")

@@ -136,7 +136,7 @@ async def test_forming_picture_replaces_the_finished_one() -> None:
         await app.until(lambda: app.colours == {(1, 2, 3)})
         assert app.view.caption == ""
         app.view.show_pixels(None)
-        await app.until(lambda: app.view.is_empty)
+        await app.until(lambda: not app.colours)
 
 
 async def test_wheel_and_drag_are_reported_as_parts_of_the_view() -> None:

@@ -126,7 +126,11 @@ class PicturesController:
         """The gallery's cursor rests on another picture: show it and its record."""
         picture = None if entry is None else picture_of(entry)
         self._panes.info.show(entry, record)
-        if entry is None or (self._is_forming and self._panes.gallery.is_at_newest):
+        if self._is_forming and self._panes.gallery.is_at_newest:
+            return
+        if entry is None:
+            self._panes.stage.show(None)
+            self.viewing.show_nothing()
             return
         self._panes.stage.show(picture, input_image(record.request) if record else None)
         self.viewing.show_entry(entry, record)

@@ -60,6 +60,11 @@ class ViewingController:
         self._entry, self._shown = None, (picture, init_image)
         self._follow()
 
+    def show_nothing(self) -> None:
+        """There is no current picture."""
+        self._entry = self._shown = None
+        self._follow()
+
     def show_entry(self, entry: Entry, record: GenerationRecord | None) -> None:
         """The current picture is in the history."""
         before = input_image(record.request) if record else None

@@ -92,11 +92,6 @@ class ZoomView(Container):
         scale = percentage(self._zoom, self.image, self.area)
         return f"{scale} · {self.image.width}×{self.image.height}"
 
-    @property
-    def is_empty(self) -> bool:
-        """True if neither a picture nor a forming one is shown."""
-        return self.image is None and self.view.pixel_view.pixels is None
-
     def show(self, image: Image) -> None:
         """Show a picture, with the same zoom as before."""
         self.image = image

@@ -89,6 +89,7 @@ class PictureScreen(ZoomingScreen[None]):
         self._step = step
         self._perform = perform
         self._forming = forming
+        """The picture that is forming, while there is no finished one."""
         self._stop = stop
         self._is_running = is_running
         self._before = False
@@ -121,7 +122,7 @@ class PictureScreen(ZoomingScreen[None]):
 
     def show_forming(self, pixels: Pixels) -> None:
         """Show the picture that is forming."""
-        self._current, self._before = None, False
+        self._current, self._before, self._forming = None, False, pixels
         self._view.show_pixels(pixels)
         self.show_caption()
 
@@ -132,7 +133,7 @@ class PictureScreen(ZoomingScreen[None]):
     def show(self, current: CurrentPicture | None) -> None:
         """Show another picture, or the same with other marks."""
         before = self._current
-        self._current = current
+        self._current, self._forming = current, None
         if current is None or before is None or current.path != before.path:
             self._before = False
             self._read(self._shown)
@@ -149,6 +150,7 @@ class PictureScreen(ZoomingScreen[None]):
     async def _read(self, picture: ShownPicture | None) -> None:
         if picture is None:
             self._view.show_pixels(self._forming)
+            self.show_caption()
             return
         try:
             image = await asyncio.to_thread(self._loader.load, picture, LARGEST_SIDE)
@@ -163,7 +165,7 @@ class PictureScreen(ZoomingScreen[None]):
         """Show what is known of the picture in the line under it."""
         current, shown = self._current, self._shown
         if current is None or shown is None:
-            self._caption.update("" if self._view.is_empty else "forming")
+            self._caption.update("" if self._forming is None else "forming")
             return
         caption = Text()
         if current.place:
