@@ -129,8 +129,9 @@ class PicturesController:
         if self._is_forming and self._panes.gallery.is_at_newest:
             return
         if entry is None:
-            self._panes.stage.show(None)
-            self.viewing.show_nothing()
+            if self._panes.gallery.total == 0:
+                self._panes.stage.show(None)
+                self.viewing.show_nothing()
             return
         self._panes.stage.show(picture, input_image(record.request) if record else None)
         self.viewing.show_entry(entry, record)
