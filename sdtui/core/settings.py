@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from sdtui.core import paths
 from sdtui.core import settings_parsing as read
@@ -32,6 +33,10 @@ from sdtui.core.text_files import (
 )
 
 ENVIRONMENT_PREFIX = "SDTUI_"
+LAST_THEME = "auto"
+"""The setting of the theme that leaves it to the app."""
+_FOLDER_LISTS = ("model_folders",)
+"""Settings that are lists of folders."""
 
 _HINT_FILE = "Correct the file or move it away"
 _HINT_READABLE = "Make it readable, or name another file in SDTUI_CONFIG"
@@ -106,6 +111,10 @@ class Settings:
             read.one_of(Colours), "How many colours the app uses: auto, 24bit, 256 or 16."
         ),
     )
+    theme: str = field(
+        default=LAST_THEME,
+        metadata=_parsed_by(read.text, "The app's theme; auto is the one that was chosen last."),
+    )
     notify: Notify = field(
         default=Notify.AUTO,
         metadata=_parsed_by(
@@ -121,6 +130,34 @@ class Settings:
         """The fields of a GenerationRequest that the settings fill if they are left open."""
         filled = ("model", "dtype", "memory_mode", "policy", "speed")
         return {name: getattr(self, name) for name in filled}
+
+
+def setting_choices(key: str) -> tuple[str, ...]:
+    """Return all values of a setting as texts; () if there is no list of them."""
+    kind = get_type_hints(Settings)[key]
+    if kind is bool:
+        return ("true", "false")
+    is_enum = isinstance(kind, type) and issubclass(kind, StrEnum)
+    return tuple(str(each) for each in kind) if is_enum else ()
+
+
+def setting_from_text(key: str, text: str) -> str | bool | list[str]:
+    """Return the value that stands in the config file for a typed text; folders are separated by
+    `os.pathsep`. Raises SettingsError."""
+    (parse,) = (each.metadata["read"] for each in fields(Settings) if each.name == key)
+    value: str | bool | list[str] = text.strip()
+    if key in _FOLDER_LISTS:
+        value = _folder_list(text)
+    try:
+        parsed = parse(value)
+    except read.WrongValueError as error:
+        takes = ABOUT_SETTINGS[key].rstrip(".")
+        raise SettingsError(f"{key}: {error}", f"It takes: {takes}") from error
+    return parsed if isinstance(parsed, bool) else value
+
+
+def _folder_list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(os.pathsep) if part.strip()]
 
 
 ABOUT_SETTINGS: Mapping[str, str] = {each.name: each.metadata["about"] for each in fields(Settings)}
@@ -144,8 +181,7 @@ def load_settings(
         name = ENVIRONMENT_PREFIX + key.upper()
         if name in variables:
             text = variables[name]
-            listed = [part for part in text.split(os.pathsep) if part]
-            values[key] = listed if key == "model_folders" else text
+            values[key] = _folder_list(text) if key in _FOLDER_LISTS else text
     for each in fields(Settings):
         if each.name in values:
             try:

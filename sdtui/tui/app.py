@@ -24,6 +24,7 @@ from textual.widget import Widget
 from sdtui.core import paths
 from sdtui.core.enums import EventLevel
 from sdtui.core.files import write_atomic
+from sdtui.core.settings import LAST_THEME
 from sdtui.core.text import visible
 from sdtui.docs import TOPICS
 from sdtui.tui.actions import ACTIONS, current_keymap
@@ -49,7 +50,7 @@ from sdtui.tui.textual_internals import (
     write_to_terminal,
 )
 from sdtui.tui.themed_app import ThemedApp
-from sdtui.tui.themes import OWN_THEMES, first_theme
+from sdtui.tui.themes import OWN_THEMES, check_theme, first_theme
 from sdtui.tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         self.state = load_state()
         # Before the styles are read: a later change would read them all again.
         colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
-        self._saved_theme = self.state.theme
+        check_theme(settings.theme)
+        self._saved_theme = self.state.theme if settings.theme == LAST_THEME else settings.theme
         self._first_theme = first_theme(self._saved_theme, colours)
         self.theme = self._first_theme
         apply_theme_variables(self)

@@ -12,6 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
+from sdtui.core.errors import SettingsError
+from sdtui.core.settings import LAST_THEME, settings_origin
+from sdtui.core.text import nearest
+
 TEXT_CONTRAST, FOCUS_CONTRAST = 4.5, 3.0
 """The least contrasts of text, and of what shows the focus: WCAG 2.2, 1.4.3 and 1.4.11."""
 
@@ -229,6 +233,15 @@ LIGHT_16 = _of_the_terminal("ansi-light", "sdtui-16-light", _ROLES_OF_16_LIGHT)
 
 OWN_THEMES = (DARK, LIGHT, CONTRAST, DARK_16, LIGHT_16)
 """In the order of the key that changes the theme."""
+
+
+def check_theme(name: str) -> None:
+    """Raise SettingsError if the setting of the theme names none."""
+    known = {LAST_THEME, *BUILTIN_THEMES, *(theme.name for theme in OWN_THEMES)}
+    if name not in known:
+        near = nearest(name, known)
+        hint = f'Did you mean "{near}"?' if near else f"There are {', '.join(sorted(known))}"
+        raise SettingsError(f'{settings_origin("theme")}: there is no theme "{name}"', hint)
 
 
 def first_theme(chosen: str, colours: int) -> str:

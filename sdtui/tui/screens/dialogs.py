@@ -103,21 +103,37 @@ class AskScreen(Dialog[str | None]):
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("ask")
 
-    def __init__(self, title: str, text: str = "", hint: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        text: str = "",
+        hint: str = "",
+        problem_of: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        """`problem_of` says what is wrong with a text, which isn't taken then; "" if nothing."""
         super().__init__()
         self._title = title
         self._text = text
         self._hint = hint
+        self._problem_of = problem_of
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = Content(one_line(self._title))
             yield LineInput(self._text, placeholder=self._hint)
+            yield Static(classes="status")
             yield Answers([AnswerKey("ask.save", "Save"), AnswerKey("ask.close", "Cancel")])
 
     @on(Input.Submitted)
     def action_save(self) -> None:
-        self.answer(self.query_one(LineInput).value)
+        text = self.query_one(LineInput).value
+        problem = self._problem_of(text)
+        if problem:
+            status = self.query_one(".status", Static)
+            status.add_class("-wrong")
+            status.update(Content(one_line(problem)))
+        else:
+            self.answer(text)
 
     def action_close(self) -> None:
         self.answer(None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,13 +19,28 @@ from textual.content import Content
 from textual.widgets import Static
 
 from sdtui.core import paths
-from sdtui.core.errors import SdtuiError
-from sdtui.core.settings import ABOUT_SETTINGS, Settings, load_settings, settings_origin
+from sdtui.core.errors import SdtuiError, SettingsError
+from sdtui.core.settings import (
+    ABOUT_SETTINGS,
+    ENVIRONMENT_PREFIX,
+    LAST_THEME,
+    Settings,
+    load_settings,
+    setting_choices,
+    setting_from_text,
+    settings_origin,
+)
 from sdtui.core.text import end_of, one_line
 from sdtui.tui.actions import check_keymap
+from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.screens.dialogs import Dialog
+from sdtui.tui.screens.commands import ThemeScreen
+from sdtui.tui.screens.dialogs import AskScreen, Dialog
+from sdtui.tui.screens.search_dialog import ChooseScreen
+from sdtui.tui.settings_file import Value, create_template, write_setting
 from sdtui.tui.styles import theme_style
+from sdtui.tui.themes import check_theme
+from sdtui.tui.widgets.answers import AnswerKey, Answers
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 
@@ -36,6 +53,8 @@ class Setting:
     origin: str
     """The variable, the file and its line, or "default"."""
     about: str
+    typed: str = ""
+    """The value as it is typed."""
     changed: bool = False
     """True if the app is still running with another value."""
 
@@ -48,13 +67,15 @@ def all_settings(running: Settings, read: Settings) -> list[Setting]:
         value, now = getattr(read, key), getattr(running, key)
         if isinstance(value, Mapping):
             summary = f"{len(value)} changed" if value else "none changed"
-            listed.append(Setting(key, summary, settings_origin(key), about, value != now))
+            listed.append(Setting(key, summary, settings_origin(key), about, "", value != now))
             listed += [
                 Setting(f"  {name}", keys, settings_origin(key, name), about)
                 for name, keys in value.items()
             ]
         else:
-            listed.append(Setting(key, _text(value), settings_origin(key), about, value != now))
+            typed = os.pathsep.join(map(str, value)) if isinstance(value, tuple) else _text(value)
+            origin = settings_origin(key)
+            listed.append(Setting(key, _text(value), origin, about, typed, value != now))
     return listed
 
 
@@ -80,10 +101,10 @@ class SettingLines(VirtualList[Setting]):
 
 
 class SettingsScreen(Dialog[None]):
-    """Lists the settings, shows errors of the config file, and opens it in $EDITOR."""
+    """Lists the settings, changes them in the config file, and shows the file's errors."""
 
     CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("viewer"), *bindings_in("settings")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("settings")
 
     def __init__(self, running: Settings, edit_file: Callable[[Path], bool]) -> None:
         """`running` are the settings that the app started with; `edit_file` opens a file in
@@ -103,6 +124,14 @@ class SettingsScreen(Dialog[None]):
             yield self.list
             yield self.details
             yield self.status
+            yield Answers(
+                [
+                    AnswerKey("settings.change", "Change"),
+                    AnswerKey("settings.reset", "Default"),
+                    AnswerKey("settings.edit", "Edit file"),
+                    AnswerKey("settings.close", "Back"),
+                ]
+            )
 
     def on_mount(self) -> None:
         self.reload()
@@ -110,17 +139,20 @@ class SettingsScreen(Dialog[None]):
 
     def reload(self) -> None:
         """Read the config file and the environment again."""
-        self.status.remove_class("-wrong")
         try:
             read = load_settings()
             check_keymap(read.keys)
+            check_theme(read.theme)
         except SdtuiError as error:
-            self.status.add_class("-wrong")
-            self.status.update(Content(f"{one_line(str(error))}\ne  edit the file      esc  back"))
+            self._show_status(str(error), is_wrong=True)
             return
         self.list.show_items(all_settings(self._active_settings, read))
-        self.status.update(Content(f"e  edit {self._file}      esc  back"))
+        self._show_status(f"Saved in {self._file}" if self._file.exists() else "")
         self._show_details()
+
+    def _show_status(self, text: str, *, is_wrong: bool = False) -> None:
+        self.status.set_class(is_wrong, "-wrong")
+        self.status.update(Content(one_line(text)))
 
     @on(VirtualList.Highlighted)
     def _show_details(self) -> None:
@@ -130,15 +162,76 @@ class SettingsScreen(Dialog[None]):
             text = f"{setting.key.strip()}: {setting.about}{later} From: {setting.origin}."
             self.details.update(Content(one_line(text)))
 
+    @on(VirtualList.Clicked)
+    def action_change(self) -> None:
+        """Let the user choose or type another value of the setting with the cursor."""
+        setting = self.list.selected
+        if setting is None or self._is_fixed(setting):
+            return
+        key = setting.key
+        choices = setting_choices(key)
+        screen: Dialog[str | None]
+        if key == "theme":
+            themes = [LAST_THEME, *sorted(self.app.available_themes)]
+            screen = ThemeScreen("Theme", themes, self.app.theme)
+        elif choices:
+            screen = ChooseScreen(key, choices, setting.value)
+        else:
+            screen = AskScreen(key, setting.typed, ABOUT_SETTINGS[key], partial(_problem, key))
+
+        def take(text: str | None) -> None:
+            if text is not None and text != setting.typed:
+                self._write(key, setting_from_text(key, text))
+
+        self.app.push_screen(screen, take)
+
+    def action_reset(self) -> None:
+        """Take the setting with the cursor out of the config file."""
+        setting = self.list.selected
+        if setting is not None and not self._is_fixed(setting):
+            self._write(setting.key, None)
+
+    def _is_fixed(self, setting: Setting) -> bool:
+        """Show why a setting can't be changed here, if so."""
+        variable = ENVIRONMENT_PREFIX + setting.key.strip().upper()
+        if setting.key.strip() not in ABOUT_SETTINGS or setting.key == "keys":
+            self._show_status("Keys are changed in the file: press e.")
+        elif variable in os.environ:
+            self._show_status(f"{variable} is set, and counts more than the file.", is_wrong=True)
+        else:
+            return False
+        return True
+
+    def _write(self, key: str, value: Value | None) -> None:
+        start_worker(self, partial(self._write_and_reload, key, value))
+
+    async def _write_and_reload(self, key: str, value: Value | None) -> None:
+        try:
+            await run_on_thread(partial(write_setting, self._file, key, value))
+        except SdtuiError as error:
+            self._show_status(str(error), is_wrong=True)
+            return
+        if key == "theme" and isinstance(value, str) and value != LAST_THEME:
+            self.app.theme = value
+        self.reload()
+
     def action_edit(self) -> None:
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.touch()
+            create_template(self._file)
         except OSError as error:
-            self.notify(f"{self._file} can't be made: {error}", severity="error")
+            self.notify(f"{self._file} can't be written: {error}", severity="error")
             return
         if self._edit_file(self._file):
             self.reload()
 
     def action_close(self) -> None:
         self.answer(None)
+
+
+def _problem(key: str, text: str) -> str:
+    """Say what is wrong with a typed value; "" if nothing."""
+    try:
+        setting_from_text(key, text)
+    except SettingsError as error:
+        return str(error)
+    return ""
