@@ -34,7 +34,7 @@ from sdtui.tui.images.loader import PictureLoader
 from sdtui.tui.images.view import PictureView
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.main import MainScreen
-from sdtui.tui.shutdown import Shutdown, what_is_lost
+from sdtui.tui.shutdown import Shutdown
 from sdtui.tui.state import load_state, save_state
 from sdtui.tui.terminal import environment
 from sdtui.tui.terminal.driver import terminal_driver
@@ -241,10 +241,7 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         return self._backend is None or self._backend.close(_GRACE_SECONDS)
 
     async def action_quit(self) -> None:
-        loss = ""
-        if self._backend is not None:
-            loss = what_is_lost(self._backend.jobs, self.main.queue.presenter.progress)
-        self._app_shutdown.quit(loss)
+        self._app_shutdown.quit(self.main.queue.loss)
 
     def action_help(self) -> None:
         self.show_keys()

@@ -21,6 +21,7 @@ from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.queue import RequestedAction
+from sdtui.tui.shutdown import what_is_lost
 from sdtui.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ class QueueController:
     def submit(self, request: GenerationRequest) -> Job:
         """Queue a request. Raises QueueFullError or QueueClosedError."""
         return self.presenter.submit(request)
+
+    @property
+    def loss(self) -> str:
+        """What quitting would lose, in words; "" if nothing."""
+        if "presenter" not in vars(self):
+            return ""
+        return what_is_lost(self._context.backend.jobs, self.presenter.progress)
 
     @property
     def can_stop(self) -> bool:
