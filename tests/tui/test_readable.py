@@ -69,11 +69,12 @@ async def test_where_the_focus_is_without_colours(harness: AppHarness) -> None:
             harness.app.theme = theme.name
             harness.app.main.window.focus_prompt()
             places = set()
-            for _ in range(5):
+            stops = len(harness.app.main.focus_chain)
+            for _ in range(stops):
                 await harness.settled()
                 places.add(tuple(map(str, seen(harness)[: -len(bar_texts(harness))])))
                 await harness.press("tab")
-            assert len(places) == 5
+            assert len(places) == stops >= 4
 
 
 def bar_texts(harness: AppHarness) -> list[str]:

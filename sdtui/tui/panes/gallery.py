@@ -77,6 +77,7 @@ class Gallery(PictureList):
     def on_mount(self) -> None:
         super().on_mount()
         self.set_interval(_AGES_SECONDS, self.grid.refresh)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._show_count())
 
     # The search
 

@@ -44,6 +44,7 @@ class SearchDialog(Dialog[Any]):
         """The filter's text when the list was last searched; None before the first time."""
 
     def compose(self) -> ComposeResult:
+        self.choices.add_class("-chosen-from")  # the keys of the filter move its cursor
         with Vertical(classes="dialog -list") as box:
             box.border_title = Content(one_line(self._title))
             yield self.filter

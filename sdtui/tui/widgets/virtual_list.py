@@ -38,13 +38,20 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
         scrollbar-size-vertical: 1;
         background: transparent;
         & > .lines--cursor { background: $panel; }
-        &:focus > .lines--cursor { background: $accent; color: $background; }
+        &:focus > .lines--cursor, &.-chosen-from > .lines--cursor {
+            background: $focus;
+            color: $focus-text;
+        }
         &:ansi > .lines--cursor {
             background: ansi_default;
             color: ansi_default;
             text-style: bold underline;
         }
-        &:ansi:focus > .lines--cursor { text-style: reverse; }
+        &:ansi:focus > .lines--cursor, &:ansi.-chosen-from > .lines--cursor {
+            background: ansi_default;
+            color: ansi_default;
+            text-style: reverse;
+        }
     }
     """
 
@@ -151,7 +158,7 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
         marked = self.has_focus or self.marks_cursor_without_focus
         if marked and index == self.cursor < self.count:
             style = self.get_component_rich_style("lines--cursor")
-            if self.has_focus:
+            if self.has_focus or self.has_class("-chosen-from"):
                 text = Text(text.plain)
             text.stylize(style)
         strip = Strip(list(text.render(self.app.console)))
