@@ -1,31 +1,25 @@
 """How quick and how quiet the app is: start, key presses while torch is imported and while the
-pocket model makes a picture on all cores, bytes to the terminal, CPU while idle, quitting, and the
-history with many entries.
+pocket model makes a picture on all cores, bytes to the terminal, CPU while idle, and quitting.
 
-    python -m tests.benchmarks.tui [--entries 100000] [--folder FOLDER] [--only-history]
+    python -m tests.benchmarks.tui
 
-Prints a table. A folder that holds entries already (see history_speed) is used again; without
-`--entries` and `--folder` the history is left out.
+Prints a table. `gallery_speed` measures the gallery.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import re
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.history_prompts import QUERIES
-from tests.benchmarks.history_speed import make
 from tests.support.terminal import Terminal
 
 REAL = ("-m", "sdtui")
@@ -40,13 +34,7 @@ _FILLED = ("/ search",)
 """What is seen as soon as the panes are filled."""
 _LONG = {"prompt": "a tiger on a blue background", "num_inference_steps": "150"}
 _LONG |= {"num_images_per_prompt": "12"}
-_CTRL_G, _CTRL_Q, _CTRL_U, _F4 = "\x07", "\x11", "\x15", "\x1bOS"
-_PASTED = "\x1b[200~{}\x1b[201~"
-_PAGE_DOWN = "\x1b[6~"
-_UNFILLED = re.compile(r"│ {2,4}… {5,}")
-"""A line of the history that hasn't been read yet."""
-_CURSOR = b"48;2;122;162;247"
-"""The colour of the line with the cursor, as it goes to the terminal."""
+_CTRL_G, _CTRL_Q = "\x07", "\x11"
 
 
 @contextmanager
@@ -199,85 +187,6 @@ def quit_in_step() -> float:
         return time.monotonic() - before
 
 
-@dataclass
-class HistorySpeed:
-    """Seconds from keys to the changed screen, with many entries."""
-
-    moves: list[float] = field(default_factory=list)
-    """A line up or down, until the cursor is drawn there."""
-    jumps: list[float] = field(default_factory=list)
-    """A page, the end, the beginning, until every line on the screen is filled."""
-    letters: list[float] = field(default_factory=list)
-    """A letter of a search, until it is drawn."""
-    searches: list[float] = field(default_factory=list)
-    """The last letter of a search, until its result is drawn."""
-    selected: list[float] = field(default_factory=list)
-    """A line down, until prompt and seed of the picture there are drawn in the metadata."""
-
-
-def history(folder: Path, entries: int) -> HistorySpeed:
-    """Move about and search in a folder of so many entries; makes it if it isn't there."""
-    if not folder.is_dir():
-        make(folder, entries)
-    speed = HistorySpeed()
-    with opened(SCRIPTED, {"SDTUI_PICTURES": str(folder)}) as terminal:
-        terminal.until("Quit")
-        terminal.send(_F4)
-        terminal.until(f"History {entries:,}", 300)
-        terminal.watch(3)
-        for key in "j" * 40 + "k" * 20:
-            speed.moves.append(_answer(terminal, key, _CURSOR))
-            terminal.watch(0.1)
-        for key in (*("G", "g") * 10, *(_PAGE_DOWN,) * 40):
-            speed.jumps.append(_until_filled(terminal, key))
-            terminal.watch(0.1)
-        for _ in range(10):
-            speed.selected.append(_until_changed(terminal, "j", _seed_seen))
-            terminal.watch(0.3)
-        for query in QUERIES:
-            terminal.send("g/")
-            terminal.watch(0.5)
-            for letter in query:
-                speed.letters.append(_answer(terminal, letter, letter.encode()))
-                terminal.watch(0.08)
-            terminal.send(_CTRL_U)
-            terminal.until(f"History {entries:,} ", 20)
-            # As a whole: one letter more need not find another number of pictures.
-            speed.searches.append(_until_changed(terminal, _PASTED.format(query), _found))
-            terminal.send(_CTRL_U + "\r")
-            terminal.until(f"History {entries:,} ", 20)
-            terminal.watch(0.5)
-    return speed
-
-
-def _until(terminal: Terminal, keys: str, seen: Callable[[], bool]) -> float:
-    """Seconds from a key press until something is seen; drawing it here takes some ms of them."""
-    before = time.monotonic()
-    terminal.send(keys)
-    while not seen():
-        terminal.read(0.002)
-        assert time.monotonic() - before < 20, f"{keys!r}\n{terminal.text}"
-    return time.monotonic() - before
-
-
-def _until_changed(terminal: Terminal, keys: str, look: Callable[[Terminal], str]) -> float:
-    before = look(terminal)
-    return _until(terminal, keys, lambda: look(terminal) != before)
-
-
-def _until_filled(terminal: Terminal, key: str) -> float:
-    first = _answer(terminal, key, _CURSOR)
-    return first + _until(terminal, "", lambda: not _UNFILLED.search(terminal.text))
-
-
-def _found(terminal: Terminal) -> str:
-    return terminal.text.partition("History ")[2].partition("─")[0]
-
-
-def _seed_seen(terminal: Terminal) -> str:
-    return terminal.text.partition("seed  ")[2].partition(" ")[0]
-
-
 def _rows(what: str, seconds: list[float], p95: str, worst: str) -> list[tuple[str, str, str]]:
     quantile = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
     return [
@@ -288,18 +197,7 @@ def _rows(what: str, seconds: list[float], p95: str, worst: str) -> list[tuple[s
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--entries", type=int)
-    parser.add_argument("--folder", type=Path)
-    parser.add_argument("--only-history", action="store_true")
-    options = parser.parse_args()
-    rows = [] if options.only_history else _bars()
-    if options.entries or options.folder:
-        entries = options.entries or 100_000
-        speed = history(options.folder or Path(tempfile.mkdtemp()) / "pictures", entries)
-        for what, seconds in vars(speed).items():
-            rows += _rows(f"{entries:,} entries: {what}", seconds, "", "")
-    for what, measured, bar in rows:
+    for what, measured, bar in _bars():
         sys.stdout.write(f"{what:<36}{measured:>10}{bar:>10}\n")
 
 
