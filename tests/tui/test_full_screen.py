@@ -11,6 +11,7 @@ from PIL import Image
 from textual.widgets import Static
 
 from sdtui.tui.images.zoom_view import ZoomView
+from sdtui.tui.screens.compare import CompareScreen
 from sdtui.tui.screens.picture import PictureScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import NOON, record
@@ -189,3 +190,15 @@ async def test_without_a_picture_nothing_opens(harness: AppHarness) -> None:
     async with running(harness):
         await harness.press("f6")
         assert harness.at_main
+
+
+async def test_two_pictures_are_compared_without_leaving_it(full: AppHarness) -> None:
+    async with at_full_screen(full) as screen:
+        await full.press("c")
+        await screen.says("● marked")
+        await full.press("right")
+        await screen.says("2/3")
+        await full.press("c")
+        await full.until(lambda: isinstance(full.app.screen, CompareScreen))
+        await full.press("escape")
+        assert full.app.screen is screen.screen
