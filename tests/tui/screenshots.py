@@ -19,6 +19,7 @@ os.environ["TEXTUAL_COLOR_SYSTEM"] = "truecolor"  # read when Textual is importe
 from PIL import Image
 
 from sdtui.tui.messages import Sampled
+from sdtui.tui.screens.compare import CompareScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.draw_screen import draw_screen
 from tests.support.terminal import ROOT
@@ -78,11 +79,25 @@ async def _jump(harness: AppHarness) -> None:
     await harness.press("escape", "ctrl+o")
 
 
+async def _full_screen(harness: AppHarness) -> None:
+    await harness.press("escape")
+    harness.panes.stage.focus()
+    await harness.press("f")
+
+
+async def _compare(harness: AppHarness) -> None:
+    """Make the picture again with another CFG scale, after which compare opens by itself."""
+    await harness.press("escape", "v", "c", "8", "enter")
+    await harness.until(lambda: isinstance(harness.app.screen, CompareScreen))
+
+
 VIEWS: tuple[tuple[str, Callable[[AppHarness], Awaitable[None]]], ...] = (
     ("recipe", _recipe),
     ("info", _info),
     ("keys", _keys),
     ("jump", _jump),
+    ("full-screen", _full_screen),
+    ("compare", _compare),
 )
 
 
