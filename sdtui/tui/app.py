@@ -249,24 +249,13 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
     def show_keys(self) -> None:
         """Show the keys that work now; once more, the manual."""
         from sdtui.tui.screens.help import HelpScreen
-        from sdtui.tui.screens.manual import section_for
 
         if isinstance(self.screen, HelpScreen):
             self.screen.answer_more()
             return
-        explained = self.screen
-        title, about = self.main.about_focus if explained is self.main else ("", "")
+        title, about = self.main.about_focus if self.screen is self.main else ("", "")
         screen = HelpScreen(self.main, title or "Keys here", about)
-
-        async def follow(key: str | None) -> None:
-            if key is None:
-                return
-            if screen.leads_to_manual(key):
-                self._open_manual(section_for(explained))
-            elif active := screen.binding_of(key):
-                await self.run_action(active.binding.action, active.node)
-
-        self.push_screen(screen, follow)
+        self.push_screen(screen, screen.follow)
 
     def action_command_palette(self) -> None:
         """Open the palette, unless it is open."""
@@ -298,12 +287,15 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         self.theme = names[place % len(names)]
         self.notify(f"Theme: {self.theme}", timeout=2)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return False for what can't be done now: it isn't shown among the keys."""
+        if action == "cancel":
+            return self.screen is self.main and self.main.queue.can_stop
+        return super().check_action(action, parameters)
+
     def action_cancel(self) -> None:
         """Stop the running job, by a key that cuts text in editors."""
-        if self.screen is self.main and self.main.queue.can_stop:
-            self.main.action_cancel()
-        else:
-            self.notify("Nothing is running.", timeout=3)
+        self.main.action_cancel()
 
     def action_help_quit(self) -> None:
         """Show how to quit, for users who press the usual keys of other programs."""

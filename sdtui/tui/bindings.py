@@ -37,8 +37,10 @@ def bindings_that_work(window: Screen[Any]) -> list[ActiveBinding]:
     here = _active(window)
     if above is window:
         return here
+    of_above = _active(above)
+    known = {each.binding.id for each in of_above}
     everywhere = [each for each in here if (each.binding.id or "").startswith("app.")]
-    return [*_active(above), *everywhere]
+    return [*of_above, *(each for each in everywhere if each.binding.id not in known)]
 
 
 def _active(screen: Screen[Any]) -> list[ActiveBinding]:

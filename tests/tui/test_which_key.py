@@ -165,3 +165,15 @@ async def test_go_to_shows_the_keys_that_work(harness: AppHarness) -> None:
     async with running(harness):
         await harness.press("ctrl+o", "?")
         assert isinstance(harness.app.screen, HelpScreen)
+
+
+async def test_no_key_is_listed_twice_over_another_screen(harness: AppHarness) -> None:
+    async with running(harness):
+        await harness.generate()
+        await harness.finished()
+        await harness.until(lambda: harness.panes.gallery.selected)
+        await harness.press("f6")
+        assert not harness.at_main
+        await harness.press("f1")
+        assert "^p ^p" not in harness.screen_text()
+        assert "Cancel" not in harness.screen_text()

@@ -11,6 +11,7 @@ from sdtui.tui.actions import ACTIONS, GLOBAL
 from sdtui.tui.bindings import bindings_that_work
 from sdtui.tui.key_names import easy_keys
 from sdtui.tui.key_table import KeyChoice
+from sdtui.tui.screens.manual import ManualScreen, section_for
 from sdtui.tui.screens.which_key import WhichKeyScreen
 
 _EVERYWHERE = (*GLOBAL, "shelf", "reading")
@@ -27,6 +28,7 @@ class HelpScreen(WhichKeyScreen):
         self._working = [
             active for active in bindings_that_work(window) if active.binding.id is not None
         ]
+        self._section = section_for(window.app.screen)
         helps = [key.binding.key for key in self._working if key.binding.id in _HELP]
         super().__init__(
             title,
@@ -35,13 +37,17 @@ class HelpScreen(WhichKeyScreen):
             more=KeyChoice(",".join(helps), "Manual"),
         )
 
-    def leads_to_manual(self, key: str) -> bool:
-        """True for the key that opens the manual."""
-        return self.more is not None and self.more.has(key)
-
-    def binding_of(self, key: str) -> ActiveBinding | None:
-        """Return what a key does."""
-        return next((active for active in self._working if active.binding.key == key), None)
+    async def follow(self, key: str | None) -> None:
+        """Do what a key does, once the panel is closed."""
+        if key is None or self.more is None:
+            return
+        if self.more.has(key):
+            self.app.push_screen(ManualScreen(self._section))
+            return
+        for active in self._working:
+            if active.binding.key == key:
+                await self.app.run_action(active.binding.action, active.node)
+                return
 
     def _choices_of(self, bindings: list[ActiveBinding]) -> list[KeyChoice]:
         keys: dict[str, list[str]] = {}
