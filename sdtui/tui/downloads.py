@@ -52,7 +52,7 @@ class Downloads:
 
     def start(self, hub_id: str) -> None:
         """Start a download. No other may be running."""
-        self.hub_id, self.status, self.share = hub_id, "asking the hub", 0.0
+        self.hub_id, self.status, self.share = hub_id, "asking Hugging Face", 0.0
         self._is_cancelled = False
         self._id = self._models().download(hub_id, partial(self._put, hub_id))
 
@@ -72,7 +72,7 @@ class Downloads:
         if event.speed:
             parts.append(f"{data_size(event.speed)}/s")
             parts.append(f"{duration((event.total - event.done) / event.speed)} left")
-        self.status = "  ".join(parts)
+        self.status = " · ".join(parts)
 
     def ended(self) -> None:
         """Clear the ended download."""

@@ -27,6 +27,8 @@ _HUB_PAGE = re.compile(
     rf"(?:https?://)?(?:huggingface\.co|hf\.co)/({_HUB_ID.pattern}?)(?:/(?:tree|blob|resolve)/.*)?/?"
 )
 """The address of a model's page, or of a page below it."""
+SUMMARY_HEADS = "family  params     needs  fits"
+"""The heads of the columns in the summary of a model that can be used."""
 _KINDS = {SourceKind.FOLDER: "folder", SourceKind.FILE: "file", SourceKind.HUB: "hub cache"}
 
 
@@ -64,14 +66,14 @@ def _offer(models: Models, source: ModelSource, budget: MemoryBudget | None, dty
         description = models.describe(source)
     except SdtuiError as error:
         problem = str(error)
-        return Offer(source.name, "can't be used", problem, "error", problem=problem)
+        return Offer(source.name, "✗ can't be used", problem, "error", problem=problem)
     if description is None:
         return _downloadable(source.name)
     count = _count(sum(description.parameters.values()))
     about = f"{_KINDS[source.kind]} {source.path}"
     facts = f"{description.family}, {count} parameters"
     if budget is None:
-        return Offer(source.name, f"{description.family:<6} {count:>7}", f"{facts}; {about}")
+        return Offer(source.name, f"{description.family:<6} {count:>7}{'':16}", f"{facts}; {about}")
     return _judged(
         Offer(source.name, "", about),
         description,
@@ -91,7 +93,7 @@ def _judged(
     words, verdict = _verdict(fit, budget)
     return replace(
         offer,
-        summary=f"{description.family:<6} {count:>7} {data_size(fit.bytes):>9} {words[0]}",
+        summary=f"{description.family:<6} {count:>7} {data_size(fit.bytes):>9} {words[0]:>5}",
         details=f"{description.family}, {count} parameters; {against}: {words[1]}. {offer.details}",
         verdict=verdict,
     )
@@ -99,14 +101,14 @@ def _judged(
 
 def _verdict(fit: ModelFit, budget: MemoryBudget) -> tuple[tuple[str, str], ThemeColour]:
     if not fit.fits:
-        return ("✗", "too much, it will be tried in leaner ways"), "error"
+        return ("✗", "too much; leaner ways will be tried"), "error"
     if fit.mode is MemoryMode.FULL:
         return ("✓", "fits whole" if budget.on_gpu else "fits"), "done"
     return ("~", f"fits with {fit.mode.value.replace('_', ' ')}, which is slower"), "warning"
 
 
 def _downloadable(name: str) -> Offer:
-    return Offer(name, "not downloaded", "Enter downloads it from the hub.", installed=False)
+    return Offer(name, "not downloaded", "⏎ downloads it from Hugging Face.", installed=False)
 
 
 def typed_offer(query: str) -> Offer | None:
@@ -121,9 +123,9 @@ def typed_offer(query: str) -> Offer | None:
         path = parse_typed_path(typed) if typed else Path()
     except PathTextError as error:
         problem = f"{typed} {error}."
-        return Offer(typed, "can't be used", problem, "error", problem=problem)
+        return Offer(typed, "✗ can't be used", problem, "error", problem=problem)
     if path.is_absolute():
-        return Offer(str(path), "path", "Enter takes the model at this path.")
+        return Offer(str(path), "path", "⏎ takes the model at this path.")
     return None
 
 

@@ -157,6 +157,19 @@ async def test_typed_model_is_taken_and_not_a_longer_one(with_models: AppHarness
         await with_models.until(lambda: with_models.texts["model"] == "tiny-sd")
 
 
+async def test_columns_of_models_have_heads_over_them(with_models: AppHarness) -> None:
+    async with running(with_models):
+        screen = await open_models(with_models)
+        await with_models.until(lambda: len(screen.choices.items) > 3)
+        heads = screen.heads.render_line(0).text
+        first = screen.choices.render_line(0).text
+        assert heads.index("family") == first.index("pocket", 10)
+        end = heads.index("params") + len("params")
+        assert first[:end].endswith("21 M")
+        assert "model_folders" in str(screen.status.render())
+        assert "✗ can't be used" in with_models.screen_text()
+
+
 async def test_cursor_stays_on_its_model_when_more_are_found(
     with_models: AppHarness, models: Path
 ) -> None:

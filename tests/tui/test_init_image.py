@@ -51,6 +51,33 @@ async def test_the_picker_shows_folders_and_pictures_and_takes_one(
         assert harness.texts["init_image"] == str(folder / "red.PNG")
 
 
+async def test_picker_shows_the_picture_under_the_cursor(harness: AppHarness, folder: Path) -> None:
+    picture(320, 160).save(folder / "blue.png")
+    (folder / "wrong.png").write_text("a text")
+    async with running(harness, (80, 24)):
+        screen = await choosing(harness, folder)
+        screen.choices.cursor = screen.choices.items.index("blue.png")
+        await harness.until(lambda: screen.preview.pixels)
+        assert screen.preview.region.width > 20
+        assert screen.preview.pixels is not None
+        assert screen.preview.pixels.width == 2 * screen.preview.pixels.height == 256
+        assert "320×160" in str(screen.status.render())
+        screen.choices.cursor = screen.choices.items.index("wrong.png")
+        await harness.until(lambda: "no picture" in str(screen.status.render()))
+        assert screen.preview.pixels is None
+        assert screen.status.has_class("-wrong")
+        screen.choices.cursor = 0
+        await harness.until(lambda: not str(screen.status.render()))
+
+
+async def test_narrow_picker_has_names_only(harness: AppHarness, folder: Path) -> None:
+    async with running(harness, (60, 20)):
+        screen = await choosing(harness, folder)
+        await harness.settled()
+        assert not screen.preview.display
+        assert "more/" in harness.screen_text()
+
+
 async def test_the_picker_goes_into_folders_and_back(harness: AppHarness, folder: Path) -> None:
     async with running(harness, (80, 24)):
         screen = await choosing(harness, folder)

@@ -2,34 +2,103 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from textual import events
+from textual import events, on
 from textual.content import Content
-from textual.widgets import Input
+from textual.widget import Widget
+from textual.widgets import Input, Static
 
+from sdtui.core.errors import ImageError
 from sdtui.core.paths import home_folder, is_file, is_folder
-from sdtui.core.text import visible
+from sdtui.core.text import one_line, visible
 from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
 from sdtui.tui.background import run_on_thread, start_worker, wait_briefly
 from sdtui.tui.fields import picture_problem
+from sdtui.tui.images.halfcell import Pixels, pixels_of
+from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.screens.search_dialog import NOTHING_FOUND, ChooseScreen
+from sdtui.tui.widgets.answers import AnswerKey, Answers
+from sdtui.tui.widgets.virtual_list import VirtualList
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _UP = "../"
+_PREVIEW_SIDE = 256
+"""Pixels of the longer side of a preview."""
+_WITH_PREVIEW = 76
+"""Columns of a window that has room for a preview."""
+_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class _Preview:
+    """A small picture."""
+
+    pixels: Pixels
+    size_text: str
+    """The size of the whole picture."""
+
+
+def _read(path: Path) -> _Preview | str:
+    """Return a picture, or why it can't be an init image. Reads it whole."""
+    from sdtui.requests.input_images import open_init_image
+
+    try:
+        image = open_init_image(path).image
+    except ImageError as error:
+        return error.what
+    size = f"{image.width}×{image.height}"
+    image.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
+    return _Preview(pixels_of(image), size)
 
 
 class FileScreen(ChooseScreen):
-    """Folders and pictures. Enter opens a folder, and so does typing its path and a slash."""
+    """Folders and pictures, with the picture under the cursor at the right. Enter opens a folder,
+    and so does typing its path and a slash."""
 
     def __init__(self, start: Path) -> None:
         super().__init__("", ())
+        self.preview = PixelView()
+        self.status = Static(classes="status")
         self._folder = start if is_folder(start) else home_folder()
         self._unreadable: Path | None = None
         """A folder that couldn't be read: each letter typed after it would notify again."""
 
+    def aside(self) -> tuple[Widget, ...]:
+        """Return the picture under the cursor."""
+        return (self.preview,)
+
+    def below(self) -> tuple[Widget, ...]:
+        """Return what is wrong with the file under the cursor, and the keys."""
+        answers = [AnswerKey("choose.choose", "Choose"), AnswerKey("choose.close", "Cancel")]
+        return self.status, Answers(answers)
+
+    def on_resize(self) -> None:
+        self.preview.display = self.size.width >= _WITH_PREVIEW
+
+    @on(VirtualList.Highlighted)
+    def _look_at_file(self) -> None:
+        item = self.choices.selected
+        path = None if item is None or item.endswith("/") else self._folder / item
+        start_worker(self, partial(self._show_file, path), group="preview", exclusive=True)
+
+    async def _show_file(self, path: Path | None) -> None:
+        """Show a picture, or why it can't be used; None shows nothing."""
+        await asyncio.sleep(_PAUSE_SECONDS)  # while the cursor moves on, no file is read
+        found = "" if path is None else await run_on_thread(partial(_read, path))
+        is_wrong = isinstance(found, str)
+        self.status.set_class(is_wrong, "-wrong")
+        self.status.update(Content(one_line(found) if isinstance(found, str) else found.size_text))
+        if isinstance(found, _Preview):
+            await self.preview.show(found.pixels)
+        else:
+            self.preview.pixels = None
+
     def on_mount(self) -> None:
+        self.query_one(".dialog").add_class("-wide")
         self.filter.focus()
         self._enter(self._folder)
 
@@ -50,7 +119,8 @@ class FileScreen(ChooseScreen):
     async def _check_and_answer(self, path: Path) -> None:
         problem = await run_on_thread(lambda: picture_problem(path))
         if problem:
-            self.notify(problem, severity="error")
+            self.status.add_class("-wrong")
+            self.status.update(Content(one_line(problem)))
         else:
             self.answer(typed_text(path))
 

@@ -9,6 +9,7 @@ from rich.text import Text
 from textual import on
 from textual.binding import BindingType
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Input, Static
 from textual.worker import Worker
 
@@ -20,14 +21,19 @@ from sdtui.models import MemoryBudget
 from sdtui.tui.background import run_on_thread, start_worker, wait_briefly
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.downloads import DownloadEnded, Downloads
-from sdtui.tui.model_offers import Offer, find_offers, model_problem, typed_offer
+from sdtui.tui.model_offers import SUMMARY_HEADS, Offer, find_offers, model_problem, typed_offer
 from sdtui.tui.screens.search_dialog import SearchDialog
 from sdtui.tui.styles import theme_style
+from sdtui.tui.widgets.answers import AnswerKey, Answers
 from sdtui.tui.widgets.virtual_list import VirtualList
+
+_MORE_FOLDERS = "Your own models: name their folders in the setting model_folders."
 
 
 class OfferLines(VirtualList[Offer]):
     """One model a line."""
+
+    DEFAULT_CSS = "OfferLines { scrollbar-gutter: stable; }"
 
     def item_text(self, item: Offer, width: int) -> Text:
         """Return the name left and the summary right. Of a long name the end is shown."""
@@ -52,7 +58,7 @@ class ModelScreen(SearchDialog):
         dtype: DType,
         downloads: Downloads,
     ) -> None:
-        super().__init__("Model", "search, or owner/name to download")
+        super().__init__("Model", "search, or type a Hugging Face id: owner/name")
         self._models = models
         self._current = current
         self._budget = budget
@@ -63,12 +69,32 @@ class ModelScreen(SearchDialog):
         self._chooses_when_found = False
         """True if the user pressed enter before the models were listed."""
         self.choices = OfferLines()
+        self.heads = Static(classes="heads")
         self.details = Static(Content("Looking…"), classes="details")
         self.status = Static("", classes="status")
 
-    def below(self) -> tuple[Static, Static]:
-        """Return details of the model with the cursor, and the status."""
-        return self.details, self.status
+    def above(self) -> tuple[Static]:
+        """Return the heads of the columns."""
+        return (self.heads,)
+
+    def below(self) -> tuple[Widget, ...]:
+        """Return details of the model with the cursor, the status, and the keys."""
+        answers = [
+            AnswerKey("choose.choose", "Choose"),
+            AnswerKey("choose.close", "Back"),
+            AnswerKey("models.cancel_download", "Cancel the download"),
+        ]
+        return self.details, self.status, Answers(answers)
+
+    def on_resize(self) -> None:
+        columns = self.heads.size.width - len(SUMMARY_HEADS)
+        self.heads.update(Content(f"{'name':<{max(0, columns)}}{SUMMARY_HEADS}"))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let a download be cancelled only while there is one."""
+        if action == "cancel_download":
+            return self._downloads.hub_id != ""
+        return super().check_action(action, parameters)
 
     def on_mount(self) -> None:
         self.query_one(".dialog").add_class("-wide")
@@ -111,7 +137,7 @@ class ModelScreen(SearchDialog):
     def _show_details(self) -> None:
         offer = self.choices.selected
         is_looking = self._looking is not None and not self._looking.is_finished
-        nothing = "Nothing of that name is installed; owner/name downloads it from the hub."
+        nothing = "No such model is installed. owner/name is downloaded from Hugging Face."
         text = offer.details if offer else "Looking…" if is_looking else nothing
         self.details.update(Content(one_line(text)))
 
@@ -166,12 +192,11 @@ class ModelScreen(SearchDialog):
         """Show the download's progress."""
         now = self._downloads
         self.status.set_class(False, "-wrong")
+        self.query_one(Answers).refresh(layout=True)
         if now.hub_id:
-            self.status.update(
-                Content(f"↓ {now.hub_id}  {now.status}\nctrl+x  cancel      esc  back, it goes on")
-            )
+            self.status.update(Content(f"↓ {now.hub_id} · {now.status} · goes on after esc"))
         else:
-            self.status.update(Content("enter  choose      esc  back"))
+            self.status.update(Content(_MORE_FOLDERS))
 
     def download_ended(self, event: DownloadEnded) -> None:
         """Choose the downloaded model, or show why it couldn't be downloaded."""

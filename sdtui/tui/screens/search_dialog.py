@@ -9,7 +9,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
@@ -48,8 +48,19 @@ class SearchDialog(Dialog[Any]):
         with Vertical(classes="dialog -list") as box:
             box.border_title = Content(one_line(self._title))
             yield self.filter
-            yield self.choices
+            yield from self.above()
+            with Horizontal():
+                yield self.choices
+                yield from self.aside()
             yield from self.below()
+
+    def above(self) -> tuple[Widget, ...]:
+        """Return the widgets between the filter and the list."""
+        return ()
+
+    def aside(self) -> tuple[Widget, ...]:
+        """Return the widgets at the right of the list."""
+        return ()
 
     def below(self) -> tuple[Widget, ...]:
         """Return the widgets under the list."""
@@ -157,7 +168,7 @@ class ChooseScreen(SearchDialog):
         spelling: Callable[[str], str | None] = no_other_spelling,
     ) -> None:
         """`spelling` returns the name that a text is another spelling of, if there is one."""
-        super().__init__(title, "type to narrow down")
+        super().__init__(title, "type to search")
         self.names = [*names]
         self._current = current
         self._spelling = spelling
