@@ -171,9 +171,9 @@ async def test_no_key_is_listed_twice_over_another_screen(harness: AppHarness) -
     async with running(harness):
         await harness.generate()
         await harness.finished()
-        await harness.until(lambda: harness.panes.gallery.selected)
+        await harness.until(lambda: harness.panes.stage.picture)
         await harness.press("f6")
-        assert not harness.at_main
+        await harness.until(lambda: not harness.at_main)
         await harness.press("f1")
         assert "^p ^p" not in harness.screen_text()
         assert "Cancel" not in harness.screen_text()
