@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from sdtui.tui.terminal.cell_writer import Abilities
 from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look
 from sdtui.tui.terminal.flow import QUESTION, Flow
@@ -127,10 +130,24 @@ def test_text_overtakes_a_picture_and_the_last_frame_arrives() -> None:
     assert shown.rows == grid.rows
 
 
-def _wait(condition: object) -> None:
-    import time
+def test_text_is_sent_between_the_commands_of_a_picture() -> None:
+    sent: list[str] = []
+    grid = CellGrid(40, 20)
+    output = TerminalOutput(sent.append, grid, Abilities(), flow=Flow())
+    output.start()
+    output.write("".join(f"\x1b_Gm=1;{'A' * 1000}{number:02}\x1b\\" for number in range(40)))
+    _wait(lambda: "A00" in "".join(sent))
+    with output.frame((0, 0), synchronizes=False) as wanted:
+        wanted.put(19, 0, "key", PLAIN, 40)
+    while output.is_behind:
+        output.answered()
+    output.stop()
+    before, _, after = "".join(sent).partition("key")
+    assert before.count("\x1b_G") < 20
+    assert [f"A{number:02}" in before + after for number in range(40)] == [True] * 40
 
-    assert callable(condition)
+
+def _wait(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + 5
     while not condition():
         assert time.monotonic() < end

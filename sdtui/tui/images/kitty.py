@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _PLACEHOLDER = "\U0010eeee"
-_CHUNK = 4096
-"""Letters of base64 that one command may carry, says the protocol."""
+_CHUNK = 1024
+"""Letters of base64 in one command: on a slow line, keys are echoed between them. The protocol
+allows 4096."""
 _RUNS = """
 305 30d-30e 310 312 33d-33f 346 34a-34c 350-352 357 35b 363-36f 483-487 592-595 597-599
 59c-5a1 5a8-5a9 5ab-5ac 5af 5c4 610-617 657-65b 65d-65e 6d6-6dc 6df-6e2 6e4 6e7-6e8 6eb-6ec
