@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from threading import Event
 from typing import Any
 
@@ -243,6 +244,25 @@ def test_cells_of_a_picture_that_goes_are_written() -> None:
     text = written(writer, grid)
     assert "<" not in text
     assert text.count("\x1b[K") == 2
+
+
+def test_picture_comes_row_by_row_on_a_slow_line() -> None:
+    rasters = Rasters()
+    raster = Raster(lambda area: (f"<{area.top}>" + "." * 100,))
+    for y in range(10):
+        raster.prepare(Area(y, 0, y + 1, 20))
+    marked = mark(rasters.add(raster), 0, 0)
+    grid, _ = drawn(*[""] * 10)
+    for y in range(10):
+        grid.put(y, 0, marked * 20, PLAIN, 20)
+    writer = CellWriter(20, 10, Abilities(), rasters)
+    parts = []
+    is_whole = False
+    while not is_whole:
+        part, is_whole = writer.update(grid, (0, 0), 300)
+        parts.append(part)
+    assert len(parts) == 4
+    assert re.findall(r"<\d>", "".join(parts)) == [f"<{y}>" for y in range(10)]
 
 
 def test_area_that_is_not_ready_is_drawn_when_it_is() -> None:

@@ -89,16 +89,20 @@ class CellWriter:
             rows = [*changed[start:], *changed[:start]]
             is_whole = self._write_rows(wanted, rows, limit, with_blocks=False)
             is_whole = is_whole and self._write_rows(wanted, rows, limit, with_blocks=True)
-        if is_whole:
-            self._draw_rasters(wanted)
+        is_whole = is_whole and self._draw_rasters(wanted, limit)
         if self._out:
             self._move(*cursor)
         return "".join(self._out), is_whole
 
-    def _draw_rasters(self, wanted: CellGrid) -> None:
-        """Draw pictures over the marks that were met."""
+    def _draw_rasters(self, wanted: CellGrid, limit: int | None) -> bool:
+        """Draw pictures over the marks that were met, with a limit row by row. Returns False if the
+        limit was reached before."""
         for text, cells in self._marks.items():
-            for area in rectangles(cells):
+            whole = rectangles(cells)
+            areas = whole if limit is None else [row for area in whole for row in area.rows()]
+            for area in areas:
+                if limit is not None and self._size >= limit:
+                    return False
                 drawn = self._rasters.draw(text, area)
                 if drawn is None:
                     continue
@@ -107,6 +111,7 @@ class CellWriter:
                 for y in range(area.top, area.bottom):
                     columns = slice(area.left, area.right)
                     self.shown.rows[y][columns] = wanted.rows[y][columns]
+        return True
 
     def _write_rows(
         self, wanted: CellGrid, rows: Iterable[int], limit: int | None, *, with_blocks: bool

@@ -17,7 +17,8 @@ after it are the picture's number, and the row and the column of its first cell.
 _FIRST = 0xE0100
 """The first of 240 variation selectors, which nothing else that is shown contains."""
 _MOST = 240
-_CACHED = 8
+_CACHED = 256
+"""Areas that are kept ready. More than a picture has rows, or none would ever be complete."""
 
 
 class Area(NamedTuple):
@@ -27,6 +28,10 @@ class Area(NamedTuple):
     left: int
     bottom: int
     right: int
+
+    def rows(self) -> list[Area]:
+        """Return an area for each of its rows."""
+        return [self._replace(top=y, bottom=y + 1) for y in range(self.top, self.bottom)]
 
 
 class Raster:
