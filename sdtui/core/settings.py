@@ -121,6 +121,12 @@ class Settings:
             read.one_of(Notify), "How the app says that a job is done: auto, bell or off."
         ),
     )
+    viewer: str = field(
+        default="",
+        metadata=_parsed_by(
+            read.text, "The command that opens a picture, by default $VIEWER or the desktop's own."
+        ),
+    )
     keys: Mapping[str, str] = field(
         default_factory=dict,
         metadata=_parsed_by(read.keys, "The app's keys by action, as `sdtui keys` lists them."),

@@ -98,3 +98,46 @@ def test_wrong_config_file_is_reported_with_key_and_line(tmp_path: Path) -> None
     terminal.until("line 2: device:")
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
+
+
+def with_picture(home: Path, viewer: str) -> Terminal:
+    """Return the app with a picture, the gallery focused, and this viewer."""
+    terminal = Terminal(SCRIPTED, home, environment={"VIEWER": viewer})
+    terminal.until("Quit")
+    terminal.send("a cat\x07")
+    terminal.until("1/1", 30)
+    terminal.send(TAB)
+    terminal.until("Star", 30)
+    terminal.send("yo")
+    return terminal
+
+
+def test_picture_is_opened_in_the_viewer_which_may_only_print(tmp_path: Path) -> None:
+    terminal = with_picture(tmp_path, "echo opened")
+    terminal.until("opened", 30)
+    terminal.until("goes back to sdtui", 30)
+    (picture,) = (tmp_path / "pictures").rglob("*.png")
+    assert picture.name in terminal.text.replace("\n", "")
+    terminal.send("\r")
+    terminal.until("Star", 30)
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+def test_viewer_with_a_window_of_its_own_leaves_the_app_alone(tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    program = tmp_path / "viewer"
+    program.write_text(f'#!/bin/sh\necho "$1" > "{opened}"\n')
+    program.chmod(0o755)
+    terminal = with_picture(tmp_path, f"'{program}' &")
+    terminal.until(opened.exists, 30)
+    assert "Star" in terminal.text
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+def test_viewer_that_is_missing_is_reported(tmp_path: Path) -> None:
+    terminal = with_picture(tmp_path, "/no/such/viewer")
+    terminal.until("can't be started", 30)
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0

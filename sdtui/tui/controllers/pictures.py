@@ -14,6 +14,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.core.text import counted
 from sdtui.tui.background import run_in_background, run_on_thread, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.export import EXPORTS, ExportController
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.vary import VaryController
 from sdtui.tui.controllers.viewing import ViewingController
@@ -35,6 +36,10 @@ _COPIES = {
     "y": ("copy_path", "Path"),
     "p": ("copy_prompt", "Prompt"),
     "j": ("copy_json", "JSON of the record"),
+    "i": ("copy_image", "Image"),
+    "s": ("copy_scp_line", "Line for scp"),
+    "d": ("send_file", "Download by the terminal"),
+    "o": ("open_viewer", "Open in a viewer"),
 }
 """What the keys after the one that copies do: a verb, and what it copies."""
 _MAX_KEY_WAIT_SECONDS = 2.0
@@ -61,6 +66,7 @@ class PicturesController:
         self._generation = generation
         self.viewing = ViewingController(context, panes, self.perform, stop)
         self._vary = VaryController(context, screen, panes, submit, self._compare)
+        self._export = ExportController(context, screen)
         self._init_image: ShownPicture | None = None
         """What the running job starts from."""
         self._is_forming = False
@@ -180,6 +186,8 @@ class PicturesController:
                 self._ask_what_to_copy(entries)
             case "copy_path":
                 self._context.copy(str(entry.path), "The path")
+            case _ if verb in EXPORTS:
+                await self._export.perform(verb, entry)
             case "copy_prompt":
                 self._context.copy(entry.prompt, "The prompt")
             case _:

@@ -1,24 +1,37 @@
-"""The preview's text before there is a picture."""
+"""The stage's text before there is a picture."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from rich.text import Text
 
 from sdtui.core.enums import POCKET
 
+EXAMPLE = "a tiger on a blue background"
+_KEYS = {
+    "window.generate": "make the picture",
+    "window.jump": "go to model, size, seed …",
+    "window.models": "get a larger model",
+    "app.help": "all keys that work here",
+}
+"""What to do first, by the action's id."""
 
-def welcome(model: str, generate_key: str, models_key: str, large: tuple[str, str] | None) -> Text:
-    """Return the text about the current model, the key to press, and how to get a large model.
-    `large` is its name and how it fits the memory; None until that is known."""
-    text = Text("Write what you want to see and press ")
-    text.append(generate_key, "bold").append(".\n\n")
+
+def welcome(model: str, keys: Mapping[str, str], large: tuple[str, str] | None) -> Text:
+    """Return the first steps, and a large model to get; it fits the smallest stage. `keys` are the
+    keys to show for each action; `large` is the name of a model and how it fits the memory, None
+    until that is known."""
+    text = Text("Write what you want to see:\n")
+    text.append(f"  {EXAMPLE}\n\n", "italic")
+    shown = {keys[action]: label for action, label in _KEYS.items() if keys.get(action)}
+    width = max(map(len, shown), default=0)
+    for key, label in shown.items():
+        text.append(f" {key:>{width}}", "bold").append(f"  {label}\n")
     if model == POCKET:
-        text.append("The pocket model came with sdtui: small pictures of simple things, without ")
-        text.append("a network or a GPU. Try\n\n")
-        text.append("  a tiger on a blue background\n\n", "italic")
-    text.append("For large ones press ").append(models_key, "bold")
-    text.append(" and type a Hugging Face id")
+        text.append("\nThe pocket model makes small pictures of simple things.")
     if large is None:
-        return text.append(".")
+        return text
     name, fits = large
-    return text.append(":\n\n").append(f"{name}\n", "bold").append(f"  {fits}\n", "dim")
+    text.append(" For large ones:\n" if model == POCKET else "\nFor large pictures:\n")
+    return text.append(f"  {name}\n", "bold").append(f"  {fits}\n", "dim")

@@ -146,15 +146,13 @@ class MainScreen(SteadyScreen[None]):
         start_worker(self, self.queue.offer_orphaned)
 
     def _show_welcome(self) -> None:
-        keys = self.keys_shown
-        generate, models = keys.get("window.generate", ""), keys.get("window.models", "")
         budget, recommended = self.models.memory_budget, None
         if budget is not None:
             from sdtui.models import recommend_download
 
             recommended = recommend_download(budget)
         model = self.panes.recipe.texts["model"]
-        self.panes.stage.welcome(welcome(model, generate, models, recommended))
+        self.panes.stage.welcome(welcome(model, self.keys_shown, recommended))
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """The first time every pane has just got its styles; once more would take a while."""
