@@ -72,10 +72,11 @@ class ExternalEditor:
 def _run(program: str, file: Path, consequence: str) -> str:
     """Return the problem, or "". Never raises: Textual wouldn't resume the app."""
     try:
-        code = _exit_code([*shlex.split(program), str(file)])
+        command = [*shlex.split(program), str(file)]
+        code = _exit_code(command)
     except (OSError, ValueError) as error:
         return f"{program} can't be started: {error}"
-    return f"{program} ended with an error, {consequence}." if code else ""
+    return f"{Path(command[0]).name} ended with an error, {consequence}." if code else ""
 
 
 def _view(viewer: str, file: Path) -> str:

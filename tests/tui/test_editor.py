@@ -12,7 +12,7 @@ from tests.support.terminal import CTRL_Q, SCRIPTED, Terminal
 
 pytestmark = pytest.mark.slow
 
-CTRL_T, TAB, F9 = "\x14", "\t", "\x1b[20~"
+CTRL_T, TAB, SHIFT_TAB, UP, F9 = "\x14", "\t", "\x1b[Z", "\x1b[A", "\x1b[20~"
 
 
 def editor(folder: Path, command: str) -> dict[str, str]:
@@ -32,13 +32,15 @@ def test_the_focused_prompt_is_edited(tmp_path: Path) -> None:
     terminal.send(CTRL_T)
     terminal.until("a cat [/red]")
     terminal.until("second line")
-    terminal.send(TAB)
+    terminal.send(SHIFT_TAB)
     terminal.send("fog")
     terminal.until("fog")
     terminal.send(CTRL_T)
-    terminal.until("fog [/red]")
+    terminal.until(lambda: terminal.text.count("second line") == 2)
     terminal.send("!")
     terminal.until("second line!")
+    terminal.send(UP)  # only a line is seen
+    terminal.until("fog [/red]")
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
 
@@ -131,7 +133,8 @@ def test_viewer_with_a_window_of_its_own_leaves_the_app_alone(tmp_path: Path) ->
     program.chmod(0o755)
     terminal = with_picture(tmp_path, f"'{program}' &")
     terminal.until(opened.exists, 30)
-    assert "Star" in terminal.text
+    terminal.until("Star", 30)
+    assert "goes back" not in terminal.text
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
 
