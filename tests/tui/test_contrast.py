@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
+from rich.color import Color as RichColor
+from rich.color import ColorType
 from textual.color import Color
 
 from sdtui.tui.themed_app import ThemedApp
@@ -97,17 +99,30 @@ def test_states_differ_in_their_colours(theme: str) -> None:
     assert len({*states}) == len(states)
 
 
+def seen_colour(colour: RichColor | None, *, dark: bool, behind: bool) -> Color:
+    """Return what a terminal with xterm's colours shows: light on black in a dark theme, and black
+    on white in others."""
+    if colour is None or colour.is_default:
+        return Color.parse("#000000" if behind is dark else "#e5e5e5" if dark else "#ffffff")
+    if colour.type is ColorType.STANDARD:
+        return Color.parse(XTERM[colour.number or 0])
+    return Color.from_rich_color(colour)
+
+
 def faint_texts(harness: AppHarness) -> set[str]:
     """Return the texts on the screen that can't be read. Frames and pictures are no text."""
-    found = set()
+    found, dark = set(), harness.app.current_theme.dark
     for strip in harness.screen_strips():
         for text, style, _ in strip:
             words = "".join(sign for sign in text if not "\u2500" <= sign <= "\u259f").strip()
-            if not words or style is None or style.color is None or style.bgcolor is None:
+            if not words or style is None:
                 continue
-            front, behind = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+            front = seen_colour(style.color, dark=dark, behind=False)
+            behind = seen_colour(style.bgcolor, dark=dark, behind=True)
             if style.reverse:
                 front, behind = behind, front
+            if style.dim:
+                front = behind.blend(front, FAINT, alpha=1)
             if contrast(front, behind) < TEXT_CONTRAST:
                 found.add(f"{words}: {front.hex} on {behind.hex}")
     return found
@@ -118,6 +133,7 @@ VIEWS = {
     "gallery": ("f4", "down"),
     "recipe": ("2",),
     "queue": ("3",),
+    "info": ("4",),
     "log": ("5",),
     "keys": ("question_mark",),
     "places": ("escape", "ctrl+o"),
@@ -130,7 +146,7 @@ VIEWS = {
 """Keys that lead from each view to the next."""
 
 
-@pytest.mark.parametrize("theme", [DARK.name, LIGHT.name, CONTRAST.name, "gruvbox"])
+@pytest.mark.parametrize("theme", [*(theme.name for theme in OWN_THEMES), "gruvbox"])
 async def test_everything_on_the_screen_can_be_read(harness: AppHarness, theme: str) -> None:
     async with running(harness):
         harness.app.theme = theme

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -83,7 +84,7 @@ class WhichKeyScreen(Dialog[str | None]):
 
     def _styles(self) -> TableStyles:
         return TableStyles(
-            theme_style(self.app, "accent"),
+            theme_style(self.app, "accent") + Style(bold=True),
             theme_style(self.app, "plain"),
             theme_style(self.app, "muted"),
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rich.cells import cell_len
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.binding import ActiveBinding
@@ -154,7 +155,7 @@ class KeyBar(Widget):
 
     def _append(self, line: Text, key: _Key) -> None:
         self._places.append((range(line.cell_len, line.cell_len + key.width), key.active))
-        line.append(key.written, theme_style(self.app, "accent"))
+        line.append(key.written, theme_style(self.app, "accent") + Style(bold=True))
         line.append(f" {key.label}", theme_style(self.app, "muted"))
 
     def _keys(self) -> tuple[list[_Key], _Key | None]:
