@@ -127,9 +127,7 @@ def _search(terminal: Terminal, speed: GallerySpeed) -> None:
         terminal.send(_CTRL_U)
         terminal.watch(1)
         # As a whole: one letter more need not find another number of pictures.
-        speed.searches.append(
-            _until(terminal, _PASTED.format(query), lambda: "found" in _place(terminal))
-        )
+        speed.searches.append(_until_moved(terminal, _PASTED.format(query)))
         terminal.send(_ESCAPE)
         terminal.watch(1)
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdtui.core.enums import EventLevel
 from sdtui.jobs import JobState
 from sdtui.tui.actions import ACTIONS, actions_in
 from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.pixel_view import PixelView
+from sdtui.tui.job_progress import LogLine
 from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.screens.compare import Compared, CompareScreen
@@ -37,15 +39,19 @@ PRESSED_ELSEWHERE = {"models.cancel_download": "test_models: it takes a download
 UNBOUND = "f11"
 
 
-FIRST_PRESSED = {"compare.second": ("1",), "compare.scroll_up": ("pagedown",)}
+FIRST_PRESSED = {
+    "compare.second": ("1",),
+    "compare.scroll_up": ("pagedown",),
+    "shelf.log_tab": ("4",),
+}
 """Action id → keys after which the action changes something."""
 
 
 def with_pictures(harness: AppHarness) -> None:
     """Save five pictures in the history, whose parts differ."""
-    gradient = Image.linear_gradient("L").rotate(45).convert("RGB")
     for number, prompt in enumerate(("one", "two", "three", "four", "five")):
         timestamp = NOON + timedelta(minutes=number)
+        gradient = Image.linear_gradient("L").rotate(45 + 20 * number).convert("RGB")
         harness.history.save(gradient, record(prompt, seed=number, timestamp=timestamp), 0)
 
 
@@ -74,7 +80,8 @@ async def at_path(harness: AppHarness) -> None:
     harness.panes.recipe.fields["init_image"].focus()
 
 
-async def at_preview(harness: AppHarness) -> None:
+async def at_stage(harness: AppHarness) -> None:
+    harness.app.main.window.show_tab("gallery")
     stage = harness.panes.stage
     first, second = (ShownPicture(each.path) for each in harness.history.entries().entries[:2])
     harness.panes.gallery.grid.cursor = 1
@@ -116,25 +123,45 @@ async def at_prompt(harness: AppHarness) -> None:
     harness.panes.prompt.editor.focus()
 
 
-async def at_history(harness: AppHarness) -> None:
-    """Put the cursor in the middle of the list and show that picture."""
+async def at_gallery(harness: AppHarness) -> None:
+    """Put the cursor in the middle of the gallery, in rows of two, and show that picture."""
     main = harness.app.main
+    main.window.show_tab("gallery")
     pictures = main.panes.gallery
-    await harness.until(lambda: pictures.total >= 3)
-    pictures.grid.cursor = 1
+    pictures.leave_search()
+    await harness.until(lambda: pictures.total >= 3 and not pictures.is_trash)
     pictures.unmark()
+    pictures.grid.is_list = False
+    pictures.grid.pitch = 30
+    await harness.settled()
+    pictures.grid.cursor = 2
     pictures.grid.focus()
     await harness.until(
         lambda: pictures.selected and pictures.selected.prompt in main.panes.info.view.text
     )
 
 
+async def at_list(harness: AppHarness) -> None:
+    """Put the cursor in the middle of a long log."""
+    await at_shelf(harness)
+    log = harness.panes.log
+    log.add([LogLine(NOON.timestamp(), EventLevel.INFO, f"line {number}") for number in range(99)])
+    await harness.settled()
+    log.list.cursor = 50
+
+
+async def at_shelf(harness: AppHarness) -> None:
+    harness.app.main.window.show_tab("log")
+    harness.panes.log.list.focus()
+
+
 async def at_search(harness: AppHarness) -> None:
+    harness.app.main.window.show_tab("gallery")
     harness.panes.gallery.focus_search()
 
 
 async def at_info(harness: AppHarness) -> None:
-    await at_history(harness)
+    await at_gallery(harness)
     harness.app.main.window.show_tab("info")
 
 
@@ -149,7 +176,7 @@ async def pictures_are_read(harness: AppHarness) -> None:
 
 async def at_full_screen(harness: AppHarness) -> None:
     """Show a picture that has an init image on the whole screen."""
-    await at_history(harness)
+    await at_gallery(harness)
     await harness.press("f")
     screen = harness.app.screen
     assert isinstance(screen, PictureScreen)
@@ -218,16 +245,17 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "number": at_number,
     "choice": at_choice,
     "path": at_path,
-    "preview": at_preview,
+    "stage": at_stage,
+    "shelf": at_shelf,
     "queue": at_queue,
     "log": at_log,
-    "history": at_history,
+    "gallery": at_gallery,
     "search": at_search,
     "info": at_info,
-    "list": at_history,
+    "list": at_list,
     "viewer": at_viewer,
     "text": at_viewer,
-    "picture": at_history,
+    "picture": at_gallery,
     "full_screen": at_full_screen,
     "zoom": at_zoom,
     "compare": at_compare,

@@ -12,7 +12,7 @@ from sdtui.tui.gallery.order import Order
 
 _NARROW = 46
 """Up to this many columns cells are narrower, so that there are four."""
-_SMALLEST, _LARGEST = 7, 40
+_SMALLEST, _LARGEST = 7, 64
 """Limits of the width of a cell in columns, with the gap beside it."""
 
 

@@ -3,11 +3,13 @@ out and drawn, so the number of pictures doesn't matter."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.geometry import Region, Size
@@ -210,7 +212,7 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
             text = Text(self.empty if y == 0 and not len(self.order) else "")
             text.stylize(theme_style(self.app, "muted"))
             segments = list(text.render(self.app.console, end=""))
-        return Strip(segments).apply_style(base).adjust_cell_length(width, base)
+        return Strip(_over(base, segments)).adjust_cell_length(width, base)
 
     def _segments(self, row: Row, offset: int, width: int) -> list[Segment]:
         shape = self.shape
@@ -219,11 +221,11 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
         if offset == 0:
             return self._headings(row)
         texts = self.texts if offset == shape.height - 1 else None
-        segments = []
+        segments, frame = [], self.frame
         for place in range(row.first, row.after):
             segments.append(self._gap(row, place, is_picture=texts is None))
             if texts is None:
-                segments += self._picture_line(place, offset - 1)
+                segments += self._picture_line(place, offset - 1, frame)
             else:
                 segments += self._caption(texts, place, shape.width)
         segments.append(self._gap(row, row.after, is_picture=texts is None))
@@ -257,9 +259,9 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
             text.stylize(self.get_component_rich_style("grid--cursor", partial=True))
         return list(text.render(self.app.console, end=""))
 
-    def _picture_line(self, place: int, offset: int) -> list[Segment]:
+    def _picture_line(self, place: int, offset: int, frame: Frame) -> list[Segment]:
         """Return one line of a thumbnail, which stands on its caption, in the middle."""
-        shape, thumbnail = self.shape, self._thumbnail(place)
+        shape, thumbnail = self.shape, self._thumbnail(place, frame)
         if thumbnail is None or not thumbnail.strips:
             is_middle = offset == shape.picture_height // 2
             sign = "" if not is_middle else "…" if thumbnail is None else "✗ unreadable"
@@ -272,12 +274,12 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
         right = shape.width - thumbnail.columns - left
         return [Segment(" " * left), *thumbnail.strips[row], Segment(" " * right)]
 
-    def _thumbnail(self, place: int) -> Drawn | None:
+    def _thumbnail(self, place: int, frame: Frame) -> Drawn | None:
         entry_id = self.order.ids[place]
         if entry_id == FORMING:
-            return self.forming.drawn_in(self.frame) if self.forming else None
+            return self.forming.drawn_in(frame) if self.forming else None
         entry = self._known.get(entry_id)
-        return None if entry is None else self._thumbnails.get(picture_of(entry), self.frame)
+        return None if entry is None else self._thumbnails.get(picture_of(entry), frame)
 
     def on_click(self, event: events.Click) -> None:
         place = self._grid.place_at(event.x, event.y + round(self.scroll_offset.y))
@@ -304,3 +306,14 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
     def move_pages(self, pages: int) -> None:
         """Move the cursor so many screens down (or up)."""
         self.move_rows(pages * max(1, self.size.height // self.shape.height))
+
+
+def _over(base: Style, segments: Iterable[Segment]) -> list[Segment]:
+    """Return segments over the style of the background. Those of thumbnails have both colours, and
+    there are many."""
+    return [
+        segment
+        if (style := segment.style) is not None and style.color and style.bgcolor
+        else Segment(segment.text, base + style)
+        for segment in segments
+    ]
