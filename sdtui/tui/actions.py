@@ -131,9 +131,9 @@ ACTIONS = (
     Action("picture.star", "s", "Star", "Star the picture, or take the star away", True),
     Action("picture.vary", "v", "Vary", "Make it again with one value changed, and compare", True),
     Action("picture.start_from", "i", "Start from", "Start the next picture from this one", True),
+    Action("picture.compare", "c", "Compare", "Mark a picture, then compare another with it", True),
     Action("picture.reuse", "r", "Reuse", "Bring all its settings into the recipe", True),
     Action("picture.reuse_new_seed", "R", "New seed", "Bring all settings but the seed"),
-    Action("picture.compare", "c", "Compare", "Mark a picture, then compare another with it", True),
     Action("picture.trash", "d,delete", "Trash", "Move the picture into the trash", True),
     Action("picture.tag", "t", "Tag", "Add tags, or take them away with a minus", True),
     Action(
