@@ -121,6 +121,7 @@ class MainScreen(SteadyScreen[None]):
         if not self.is_attached:  # the app is ending already
             return
         await asyncio.gather(*(pane.open() for pane in self.query(Pane)))
+        self.context.keep_saving()
         self.app.call_later(self.context.take_keys)
         run_in_background(self, import_parts)
 
@@ -130,7 +131,6 @@ class MainScreen(SteadyScreen[None]):
         if not self.is_attached:
             return
         resume_garbage_collection()
-        self.context.keep_saving()
         self.panes.recipe.check()
         try:
             self.queue.presenter.show_queue()
