@@ -40,6 +40,12 @@ _HINT_UNSAVED = "Make room or give another folder with --out, and generate it ag
     metavar="PICTURE",
     help="Take all settings from a picture of ours or of another tool; flags override them.",
 )
+@click.option(
+    "--preset",
+    "preset_name",
+    metavar="NAME",
+    help="Take the values of a preset that the app saved; flags override them.",
+)
 @request_options
 @click.option(
     "--out",
@@ -54,6 +60,7 @@ def generate(
     prompt: str | None,
     file: Path | None,
     like: Path | None,
+    preset_name: str | None,
     out: str | None,
     as_json: bool,
     quiet: bool,
@@ -76,6 +83,10 @@ def generate(
     shared = settings.request_defaults()
     if like is not None:
         shared |= _settings_of(like, quiet)
+    if preset_name is not None:
+        from sdtui.requests.presets import preset
+
+        shared |= preset(preset_name)
     requests = read_requests(prompt, file, shared, request_values(flags))
     models = open_models(settings)
     # What is wrong is reported before torch is loaded.

@@ -7,8 +7,8 @@ spec for its limits when it meets one in a type annotation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
@@ -48,12 +48,23 @@ class FieldSpec:
     """The form's control, where the type alone doesn't determine it."""
     form_label: str = ""
     """A shorter label for the form."""
-    same_row: bool = False
-    """True if the form puts the field in the row of the previous one."""
     step: float = 1
     """The change of a number per key press in the form."""
     open_text: str = "auto"
     """What the form shows while the field is left open."""
+    choice_names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Choice → what the form shows for it, if that is something else."""
+    group: str = "Picture"
+    """The heading in the form under which the field stands."""
+    chip: str = ""
+    """The value in the line of chips, where it takes the place of `{}`; without it the field is
+    shown there, with its label, only if the user changed it."""
+    chip_short: str = ""
+    """The same for a narrow window; by default `chip`."""
+    joins_chip: bool = False
+    """True if it is part of the previous field's chip."""
+    letter: str = ""
+    """The key that opens the chip's editor."""
     a1111: str = ""
     """The name in A1111's HTTP API."""
     a1111_option: str = ""

@@ -98,6 +98,9 @@ class GenerationRequest(Section):
                 "stable diffusion model",
             ),
             widget="model",
+            group="Model",
+            chip="{}",
+            letter="m",
         ),
     ] = POCKET
     sampler: Annotated[
@@ -114,6 +117,8 @@ class GenerationRequest(Section):
             aliases=("sampler", "sampler name", "scheduler"),
             openai="sampler",
             native=True,
+            chip="{}",
+            letter="s",
         ),
     ] = None
     num_inference_steps: Annotated[
@@ -121,6 +126,9 @@ class GenerationRequest(Section):
         FieldSpec(
             label="Steps",
             help="Denoising steps; none = the model's own number.",
+            chip="{} steps",
+            chip_short="{}",
+            letter="t",
             ge=1,
             le=150,
             flags=("--steps",),
@@ -137,10 +145,11 @@ class GenerationRequest(Section):
         FieldSpec(
             label="CFG scale",
             help="How closely the prompt is followed; none = the model's own value.",
+            chip="cfg {}",
+            letter="c",
             ge=0,
             le=30,
             flags=("--cfg",),
-            same_row=True,
             step=0.5,
             native=True,
             a1111="cfg_scale",
@@ -155,6 +164,8 @@ class GenerationRequest(Section):
         FieldSpec(
             label="Width",
             help="Width in pixels; none = the model's native size.",
+            chip="{}",
+            letter="w",
             a1111="width",
             search=("w", "width"),
             aliases=("width",),
@@ -170,13 +181,14 @@ class GenerationRequest(Section):
         FieldSpec(
             label="Height",
             help="Height in pixels; none = the model's native size.",
+            chip="×{}",
+            joins_chip=True,
             a1111="height",
             search=("h", "height"),
             aliases=("height",),
             ge=SMALLEST_SIDE,
             le=LARGEST_SIDE,
             multiple_of=SIZE_MULTIPLE,
-            same_row=True,
             step=64,
             native=True,
         ),
@@ -186,6 +198,8 @@ class GenerationRequest(Section):
         FieldSpec(
             label="Seed",
             help="Where the noise starts; none or -1 = random. Picture i of a batch has seed + i.",
+            chip="seed {}",
+            letter="e",
             ge=0,
             le=MAX_SEED,
             open_text="random",
@@ -201,6 +215,8 @@ class GenerationRequest(Section):
         FieldSpec(
             label="Pictures",
             help="How many pictures to make.",
+            chip="×{}",
+            letter="n",
             ge=1,
             le=64,
             flags=("--count",),

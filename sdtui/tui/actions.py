@@ -13,11 +13,11 @@ from sdtui.tui.key_names import parsed_key
 
 GLOBAL = ("app", "window")
 """Scopes whose keys work wherever the focus is."""
-BEFORE_EDITORS = (*GLOBAL, "choose", "models")
+BEFORE_EDITORS = (*GLOBAL, "choose", "models", "value")
 """Scopes whose keys come before those of a text editor with the focus."""
 _PANES = (
     *("choice", "form", "gallery", "info", "list", "log", "number", "path", "picture"),
-    *("prompt", "queue", "reading", "search", "shelf", "stage"),
+    *("prompt", "queue", "reading", "search", "section", "shelf", "stage"),
 )
 """Scopes of panes and controls of the window."""
 
@@ -78,6 +78,8 @@ ACTIONS = (
     Action("shelf.back", "escape", "Prompt", "Go back to the prompt", True),
     Action("shelf.focus_next", "tab", "Next part", "Go to the next part of the window", True),
     Action("shelf.focus_previous", "shift+tab", "Part before", "Go to the part before"),
+    Action("window.undo", "ctrl+z", "Undo", "Undo the last change of the recipe"),
+    Action("window.redo", "ctrl+y,ctrl+shift+z", "Redo", "Repeat what was undone"),
     Action("window.models", "ctrl+l", "Model", "Choose or download a model"),
     Action("window.full_screen", "f6", "Full screen", "Show the picture on the whole screen"),
     Action("window.editor", "ctrl+t", "Editor", "Edit the prompt in $EDITOR"),
@@ -93,18 +95,26 @@ ACTIONS = (
     Action("app.help", "f1", "Keys", "Show the keys that work here; once more, the manual", True),
     Action("reading.help", "question_mark", "Keys", "Show the keys that work here"),
     Action("app.quit", "ctrl+q", "Quit", "Leave; the form and the queue are kept", True),
+    Action("prompt.generate", "enter", "Generate", "Queue a picture of the recipe"),
+    Action("prompt.new_line", "ctrl+j,shift+enter,alt+enter", "New line", "Begin a new line", True),
     Action("prompt.select_all", "alt+a", "Select all", "Select the whole prompt, to write another"),
+    Action("form.previous_row", "up,k", "Up", "Go to the row above"),
+    Action("form.next_row", "down,j", "Down", "Go to the row below"),
     Action("form.last_seed", "l", "Last seed", "Take the seed of the last picture", True),
     Action("form.new_seed", "n", "New seed", "Draw a new seed and keep it"),
     Action("form.random_seed", "r", "Random", "Leave the seed open: a new one each time"),
     Action("form.swap_size", "x", "Swap size", "Swap width and height", True),
     Action("form.next_size", "p", "Size presets", "Take the next of the usual sizes", True),
     Action("form.clear", "backspace,delete", "Model's own", "Leave the value to the model"),
-    Action("number.increase", "up", "More", "A step up"),
-    Action("number.decrease", "down", "Less", "A step down"),
-    Action("choice.next", "right,down", "Next", "Take the next choice"),
-    Action("choice.previous", "left,up", "Previous", "Take the choice before"),
+    Action("number.increase", "right", "More", "A step up"),
+    Action("number.decrease", "left", "Less", "A step down"),
+    Action("number.open", "enter", "Edit", "Edit the value, or choose from the usual ones"),
+    Action("choice.next", "right", "Next", "Take the next choice"),
+    Action("choice.previous", "left", "Previous", "Take the choice before"),
     Action("choice.open", "enter,space", "Choose", "Show all choices", True),
+    Action("section.switch", "enter,space", "Fold", "Fold or unfold the rows below", True),
+    Action("section.unfold", "right", "Unfold", "Show the rows below"),
+    Action("section.fold", "left", "Fold", "Hide the rows below"),
     Action("path.open", "enter", "Choose", "Choose a file", True),
     Action("stage.previous", "left,h,up,k", "Previous", "Go to the previous picture", True),
     Action("stage.next", "right,l,down,j", "Next", "Go to the next picture", True),
@@ -225,6 +235,12 @@ ACTIONS = (
     Action("choose.page_down", "pagedown", "Page down", "Go down one page of the choices"),
     Action("choose.choose", "enter", "Choose", "Take the choice with the cursor", True),
     Action("choose.close", "escape", "Back", "Choose nothing", True),
+    Action("value.take", "enter", "Take", "Take the value; of a chip, also generate", True),
+    Action("value.next", "tab", "Next", "Take the value and go to the next chip", True),
+    Action("value.previous", "shift+tab", "Before", "Take the value and go to the chip before"),
+    Action("value.up", "up", "More", "A step up, or up in the list"),
+    Action("value.down", "down", "Less", "A step down, or down in the list"),
+    Action("value.close", "escape", "Leave", "Leave the value as it was", True),
     Action("models.cancel_download", "ctrl+c", "Cancel", "Cancel the download", True),
     Action("ask.save", "enter", "Save", "Take the text", True),
     Action("ask.close", "escape", "Cancel", "Change nothing", True),

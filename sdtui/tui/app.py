@@ -33,6 +33,7 @@ from sdtui.tui.external_editor import ExternalEditor
 from sdtui.tui.images.loader import PictureLoader
 from sdtui.tui.images.view import PictureView
 from sdtui.tui.panes.pane import Pane
+from sdtui.tui.recipe import Recipe
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.shutdown import Shutdown
 from sdtui.tui.state import load_state, save_state
@@ -114,6 +115,7 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         self.failure: SdtuiError | None = None
         """Why the app had to end."""
         self.state = load_state()
+        self.recipe = Recipe(settings.request_defaults())
         # Before the styles are read: a later change would read them all again.
         colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
         check_theme(settings.theme)
@@ -210,16 +212,10 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
     def _update_state(self) -> None:
         if self._save_timer is None:
             return
-        settings = self.settings.request_defaults()
         self.state = replace(
             self.state,
-            # Fields that equal the settings are left out, so that they follow changed settings.
-            form={
-                name: text
-                for name, text in self.main.generation.texts.items()
-                if name not in settings or text != str(settings[name])
-            },
-            last_seed=self.main.panes.recipe.last_seed,
+            form=self.recipe.changed_texts,
+            last_seed=self.recipe.last_seed,
             sizes=dict(self.main.window.sizes),
             # Another terminal may have more colours.
             theme=self._saved_theme if self.theme == self._first_theme else self.theme,

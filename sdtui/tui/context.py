@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sdtui.tui.external_editor import ExternalEditor
     from sdtui.tui.images.loader import PictureLoader
     from sdtui.tui.images.view import PictureView
+    from sdtui.tui.recipe import Recipe
     from sdtui.tui.state import SavedState
     from sdtui.tui.terminal.probe import TerminalCapabilities
 
@@ -28,6 +29,7 @@ class AppContext(Protocol):
 
     settings: Settings
     state: SavedState
+    recipe: Recipe
     over_ssh: bool
     colours_note: str
     """Why the app has few colours; "" if it has all."""

@@ -181,7 +181,7 @@ class EventPresenter:
             self._pictures.finish()
         match envelope.event:
             case events.Started(seed=seed):
-                panes.recipe.last_seed = seed
+                self._context.recipe.last_seed = seed
             case events.Saved(path=path):
                 if envelope.job == now.job:
                     self._pictures.add(self.saved_picture(envelope.job, path))

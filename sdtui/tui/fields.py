@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
 from sdtui.core.errors import ImageError, InvalidRequestError
 from sdtui.core.fields import REQUIRED, Field
+from sdtui.core.text import one_line
 from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
 from sdtui.requests.field_table import FieldTable
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequest
+from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
 Kind = Literal["prompt", "model", "choice", "integer", "number", "path", "text"]
 
@@ -46,12 +48,23 @@ class FormField:
     step: float = 1
     open_text: str = "auto"
     """Shown while the field is left open."""
-    same_row: bool = False
-    """True if it is in the row of the previous field."""
     native: bool = False
     """True if the model has a value for it while it is left open."""
     check: Callable[[str], str] | None = None
     """Returns the normalised value. Raises ValueError."""
+    choice_names: Mapping[str, str] = field(default_factory=dict)
+    """Choice → what is shown for it, if that is something else."""
+    group: str = ""
+    """The heading under which it stands."""
+    chip: str = ""
+    chip_short: str = ""
+    joins_chip: bool = False
+    letter: str = ""
+    """See FieldSpec."""
+
+    def shown(self, text: str) -> str:
+        """Return what is shown for a text of this field, on one line."""
+        return one_line(self.choice_names.get(text, text)) or self.open_text
 
     def spelled(self, text: str) -> str | None:
         """Return the choice that a text is another spelling of, or None."""
@@ -64,7 +77,7 @@ class FormField:
         """Return the value `by` steps away, within the limits. An open field begins at the lower
         limit, or at the upper one when going down, or at 0 if there is no such limit."""
         step = Decimal(str(self.step))  # a float would lose the last digits of a large seed
-        value = _decimal(text)
+        value = decimal_of(text)
         if value is None:
             limit = self.minimum if by > 0 else self.maximum
             value = Decimal(limit if math.isfinite(limit) else 0) - by * step
@@ -75,7 +88,7 @@ class FormField:
         return str(int(limited)) if self.kind == "integer" else f"{float(limited):g}"
 
 
-def _decimal(text: str) -> Decimal | None:
+def decimal_of(text: str) -> Decimal | None:
     """Return the number that a text is; None if it is none."""
     try:
         value = Decimal(_number_text(text, float))
@@ -106,7 +119,12 @@ def _form_field(field: Field) -> FormField:
         maximum=math.inf if spec.le is None else spec.le,
         step=spec.step,
         open_text=spec.open_text,
-        same_row=spec.same_row,
+        choice_names=spec.choice_names,
+        group=spec.group,
+        chip=spec.chip,
+        chip_short=spec.chip_short or spec.chip,
+        joins_chip=spec.joins_chip,
+        letter=spec.letter,
         native=spec.native,
         check=spec.check,
     )
@@ -207,6 +225,19 @@ def problems_of(
         wrong = {each.field.partition(".")[0]: each.message for each in error.problems}
         return {**files, **wrong}
     return {**files}
+
+
+def step_problems(steps: str, texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the problem of a strength that leaves no step: field → message. `steps` is the number
+    of steps, the model's own if the field is open."""
+    number, share = decimal_of(steps), decimal_of(texts["strength"] or str(DEFAULT_STRENGTH))
+    if not texts["init_image"].strip() or number is None or share is None or number < 1:
+        return {}
+    if int(number * share) > 0:
+        return {}
+    least = (100 / number).to_integral_value(ROUND_CEILING) / 100
+    message = f"{share} of {steps} steps is less than one step: take {least} or more"
+    return {"strength": message}
 
 
 def file_problems(texts: Mapping[str, str]) -> dict[str, str]:

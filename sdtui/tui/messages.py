@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, TypeVar, dataclass_transform
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from textual.widgets import TextArea
-
     from sdtui.core.errors import SdtuiError
     from sdtui.models import ModelDescription, TokenCounter
     from sdtui.monitor import Sample
@@ -35,10 +33,11 @@ class PartsImported(Message):
 class PathPasted(Message):
     """The path of a file was pasted into a prompt."""
 
-    editor: TextArea
+    field: str
     path: Path
+    before: str
     text: str
-    """The whole prompt after that."""
+    """The whole prompt before and after that."""
 
 
 @message

@@ -270,20 +270,29 @@ class KeyInput(Input):
 
 
 class KeyTextArea(TextArea):
-    """A text area whose subclasses can handle keys after it."""
+    """A text area whose subclasses decide which keys it takes, and can handle them after it."""
+
+    def refuses(self, event: events.Key) -> bool:
+        """Return True for a key that must not be handled as text."""
+        return False
 
     async def after_key(self, event: events.Key) -> None:
         """Called after Textual has handled a key."""
 
-    def after_paste(self, pasted: str) -> None:
-        """Called after Textual has inserted a pasted text."""
+    def after_paste(self, pasted: str, before: str) -> None:
+        """Called after Textual has inserted a pasted text; `before` is the whole text without
+        it."""
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
+        before = self.text
         await super()._on_paste(event)
-        self.after_paste(event.text)
+        self.after_paste(event.text, before)
 
     async def _on_key(self, event: events.Key) -> None:
+        if self.refuses(event):
+            event.prevent_default()
+            return
         await super()._on_key(event)
         await self.after_key(event)
 

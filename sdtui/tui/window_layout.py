@@ -84,17 +84,26 @@ class WindowLayout:
         return 2 if width >= _ASIDE_COLUMNS else 3
 
     @property
-    def parts(self) -> list[Pane]:
-        """The visible parts in the order of the tab key: prompt, shelf, stage, negative prompt."""
-        panes = self._panes
-        shelf = panes.shelf.values()
-        parts: list[Pane] = [panes.prompt, *shelf, panes.stage, panes.negative]
-        return [each for each in parts if each.display]
+    def focus_targets(self) -> list[Widget]:
+        """The widgets in the order of the tab key: prompt, shelf, stage, negative prompt. A pane
+        takes the focus as a whole; its keys move inside it."""
+        panes, focused = self._panes, self._screen.focused
+        inside = () if focused is None else focused.ancestors_with_self
+        shelf = [*panes.shelf.values(), panes.stage]
+        targets = [
+            focused if focused is not None and pane in inside else pane.focus_target()
+            for pane in shelf
+            if pane.display
+        ]
+        return [panes.dock.prompt, *targets, panes.dock.negative]
 
     @property
     def visible_panes(self) -> list[Pane]:
-        """The parts that are visible and can be focused."""
-        return [pane for pane in self.parts if pane.region and pane.focus_target().focusable]
+        """The panes that are visible and can be focused."""
+        panes = self._panes
+        all_panes = [panes.dock, *panes.shelf.values(), panes.stage]
+        shown = [each for each in all_panes if each.display and each.region]
+        return [pane for pane in shown if pane.focus_target().focusable]
 
     @property
     def focused_pane(self) -> Pane | None:
@@ -114,7 +123,7 @@ class WindowLayout:
 
     def focus_prompt(self) -> None:
         """Focus the prompt."""
-        self.focus_pane(self._panes.prompt)
+        self.focus(self._panes.dock.prompt)
 
     def show_pane(self, pane: Pane) -> None:
         """Focus a pane, on whichever tab it is."""
@@ -143,10 +152,11 @@ class WindowLayout:
             (KeyChoice(str(number), name), partial(self.show_tab, tab))
             for number, (tab, name) in enumerate(TABS.items(), 1)
         ]
-        parts = {"o": panes.prompt, "minus": panes.negative, "g": panes.stage}
-        return tabs + [
-            (KeyChoice(key, pane.title), partial(self.focus_pane, pane))
-            for key, pane in parts.items()
+        return [
+            *tabs,
+            (KeyChoice("o", panes.dock.title), self.focus_prompt),
+            (KeyChoice("minus", "Negative prompt"), partial(self.focus, panes.dock.negative)),
+            (KeyChoice("g", panes.stage.title), partial(self.focus_pane, panes.stage)),
         ]
 
     def widen_stage(self, columns: int) -> None:

@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from sdtui.requests.presets import save_preset
+
 pytestmark = pytest.mark.slow
 
 
@@ -115,6 +117,18 @@ def test_like_takes_settings_that_flags_override(tiny_sd1: Path, tmp_path: Path)
         assert one.tobytes() == two.tobytes() != three.tobytes()
 
 
+def test_preset_sets_values_that_flags_override(tiny_sd1: Path, tmp_path: Path) -> None:
+    values = {"model": str(tiny_sd1), "num_inference_steps": 1, "width": 64, "height": 64}
+    save_preset("draft", values)
+    flags = ("--steps", "2", "--preset", "draft", "--json", "-o", tmp_path / "a.png")
+    done = _sdtui("generate", "a cat", *flags)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["settings"]["num_inference_steps"] == 2
+    assert record["model"]["source"] == str(tiny_sd1)
+    assert record["settings"]["width"] == 64
+
+
 def test_like_finds_the_model_of_a_jpeg_without_its_json(tiny_sd1: Path, tmp_path: Path) -> None:
     first, copy = tmp_path / "first.jpg", tmp_path / "elsewhere" / "copy.jpg"
     assert _sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, "-o", first).returncode == 0
@@ -151,6 +165,7 @@ def test_like_reports_that_the_model_is_unknown(tmp_path: Path) -> None:
         (["x", "-o", "picture.gif"], 2, ".png"),
         (["--from", "/no/such/file"], 1, "/no/such/file"),
         (["x", "--like", "/etc/hostname"], 1, "/etc/hostname"),
+        (["x", "--preset", "none such"], 2, 'there is no preset "none such"'),
         ([], 2, "PROMPT"),
         (["x", "--no-such-flag"], 2, "--no-such-flag"),
     ],

@@ -15,6 +15,7 @@ from textual.notifications import SeverityLevel
 from textual.pilot import Pilot
 from textual.strip import Strip
 from textual.widget import Widget
+from textual.widgets import Static
 
 from sdtui.core.settings import Settings
 from sdtui.jobs import Backend
@@ -108,7 +109,18 @@ class AppHarness:
     @property
     def texts(self) -> dict[str, str]:
         """The text of every field of the form."""
-        return self.app.main.generation.texts
+        return self.app.recipe.texts
+
+    async def go_to_field(self, name: str) -> None:
+        """Open the form and focus a field of it."""
+        self.app.main.window.show_tab("recipe")
+        self.panes.recipe.focus_field(name)
+        await self.settled()
+
+    def problem(self) -> str:
+        """Return what the form says is wrong; "" if nothing is."""
+        reason = self.panes.recipe.query_one("#reason", Static)
+        return str(reason.render()) if reason.has_class("-wrong") else ""
 
     @property
     def progress(self) -> ShownProgress:
@@ -146,7 +158,7 @@ class AppHarness:
         return self.app.screen is self.app.main
 
     def fill_form(self, prompt: str, **fields: str) -> None:
-        self.app.main.generation.fill({"prompt": prompt, **fields})
+        self.app.recipe.change({"prompt": prompt, **fields})
 
     async def generate(self, prompt: str = "a cat", **fields: str) -> None:
         """Fill the form and press the key that generates."""

@@ -12,19 +12,18 @@ from sdtui.models import ModelSource
 from sdtui.tui import model_offers
 from sdtui.tui.screens.commands import CommandScreen, ThemeScreen
 from sdtui.tui.screens.models import ModelScreen
-from sdtui.tui.screens.search_dialog import NOTHING_FOUND, ChooseScreen
+from sdtui.tui.screens.value import ValueScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.keyboard import key_event
 from tests.support.model_files import checkpoint, safetensors, sd1_folder
 
 
-async def open_samplers(harness: AppHarness, current: str = "") -> ChooseScreen:
-    field = harness.panes.recipe.fields["sampler"]
-    field.text = current
-    field.focus()
+async def open_samplers(harness: AppHarness, current: str = "") -> ValueScreen:
+    harness.fill_form("", sampler=current)
+    await harness.go_to_field("sampler")
     await harness.press("enter")
     screen = harness.app.screen
-    assert isinstance(screen, ChooseScreen)
+    assert isinstance(screen, ValueScreen)
     return screen
 
 
@@ -45,32 +44,22 @@ async def test_enter_takes_the_best_match(harness: AppHarness, typed: str, taken
         await harness.press("enter")
         assert harness.texts["sampler"] == taken
         assert harness.at_main
+        assert not harness.queue.jobs()
 
 
 async def test_cursor_begins_at_the_current_choice_and_returns_to_it(harness: AppHarness) -> None:
     async with running(harness):
         screen = await open_samplers(harness, "Heun Karras")
-        assert screen.choices.selected == "Heun Karras"
+        assert screen.chosen == "Heun Karras"
         await harness.write("d")
-        assert screen.choices.selected == "DPM++ 2M"
+        assert screen.chosen == "DPM++ 2M"
         await harness.press("backspace")
-        assert screen.choices.selected == "Heun Karras"
-
-
-async def test_other_spelling_of_a_choice_comes_first(harness: AppHarness) -> None:
-    async with running(harness):
-        screen = ChooseScreen(
-            "T", ["a", "bee"], spelling=lambda text: "bee" if text == "2" else None
-        )
-        harness.app.push_screen(screen)
-        await harness.settled()
-        await harness.write("2")
-        assert screen.choices.items == ["bee"]
+        assert screen.chosen == "Heun Karras"
 
 
 async def test_keys_pressed_at_once_choose_what_was_typed(harness: AppHarness) -> None:
     async with running(harness):
-        harness.panes.recipe.fields["sampler"].focus()
+        await harness.go_to_field("sampler")
         for name in ("enter", *"euler a", "enter"):
             event = key_event(name)
             event.set_sender(harness.app)
@@ -81,8 +70,8 @@ async def test_keys_pressed_at_once_choose_what_was_typed(harness: AppHarness) -
 async def test_enter_goes_by_the_text_even_if_the_list_is_older(harness: AppHarness) -> None:
     async with running(harness):
         screen = await open_samplers(harness)
-        with screen.filter.prevent(type(screen.filter).Changed):
-            screen.filter.value = "heun"
+        with screen.line.prevent(type(screen.line).Changed):
+            screen.line.value = "heun"
         await harness.press("enter")
         assert harness.texts["sampler"] == "Heun"
 
@@ -93,7 +82,7 @@ async def test_enter_with_nothing_found_says_so(harness: AppHarness) -> None:
         await harness.write("zzz")
         await harness.press("enter")
         assert harness.app.screen is screen
-        assert NOTHING_FOUND in harness.notifications()
+        assert "nothing of that name" in harness.screen_text()
         await harness.press("escape")
         assert harness.texts["sampler"] == "Heun"
 
@@ -259,15 +248,15 @@ async def test_model_removed_meanwhile_is_not_queued(with_models: AppHarness, mo
     async with running(with_models):
         form = with_models.panes.recipe
         with_models.fill_form("a cat", model="tiny-sd")
-        await with_models.until(lambda: form.texts["model"] == "tiny-sd")
+        await with_models.until(lambda: with_models.texts["model"] == "tiny-sd")
         (models / "tiny-sd" / "model_index.json").unlink()
         await with_models.press("ctrl+g")
         assert not with_models.queue.jobs()
-        assert 'no model "tiny-sd"' in str(form.query_one(".problem").render())
+        assert 'no model "tiny-sd"' in with_models.problem()
         assert form.fields["model"].has_focus
         form.fields["model"].text = "pocket"
         await with_models.settled()
-        assert not form.query(".problem")
+        assert not with_models.problem()
 
 
 async def test_unusable_model_of_the_settings_is_shown_in_the_form(
@@ -275,8 +264,7 @@ async def test_unusable_model_of_the_settings_is_shown_in_the_form(
 ) -> None:
     harness = AppHarness(tmp_path, model="junk", model_folders=(models,))
     async with running(harness):
-        problem = harness.panes.recipe.query_one(".problem")
-        assert "holds no Stable Diffusion" in str(problem.render())
+        assert "holds no Stable Diffusion" in harness.problem()
         assert harness.panes.recipe.fields["model"].has_class("-wrong")
 
 

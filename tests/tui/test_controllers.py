@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from sdtui.core.settings import Settings
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.recipe import Recipe
 from sdtui.tui.state import SavedState
 from sdtui.tui.variations import picture_request
 from sdtui.tui.window_layout import WindowLayout
@@ -31,6 +32,9 @@ class RecordedContext:
     copied: list[tuple[str, str]] = field(default_factory=list)
     saves: int = 0
 
+    def __post_init__(self) -> None:
+        self.recipe = Recipe(self.settings.request_defaults())
+
     def notify(self, message: str, **_: object) -> None:
         self.notifications.append(message)
 
@@ -44,48 +48,32 @@ class RecordedContext:
         self.saves += 1
 
 
-@dataclass
-class Editor:
-    remembered: tuple[str, ...] = ()
+class FakeDock:
+    """Records the earlier prompts."""
 
-    def remember(self, prompts: tuple[str, ...]) -> None:
-        self.remembered = prompts
+    def __init__(self) -> None:
+        self.remembered: tuple[Sequence[str], Sequence[str]] = ((), ())
 
-
-@dataclass
-class Prompt:
-    field: str
-    text: str = ""
-    editor: Editor = dataclasses.field(default_factory=Editor)
+    def remember(self, prompts: Sequence[str], negative_prompts: Sequence[str]) -> None:
+        self.remembered = (prompts, negative_prompts)
 
 
-@dataclass
-class Parameters:
-    texts: dict[str, str] = field(default_factory=dict)
-    last_seed: int | None = None
-    wrong: tuple[str, ...] = ()
+class FakeRecipePane:
+    """Records the field that gets the focus."""
 
-    def fill(self, texts: dict[str, str]) -> None:
-        self.texts |= {name: text for name, text in texts.items() if name in self.texts}
+    fields: ClassVar[dict[str, object]] = {"width": None, "seed": None}
+    focused = ""
 
-    def without_unknown_choices(self, texts: dict[str, str]) -> dict[str, str]:
-        return dict(texts)
-
-    def focus_problem(self, problems: dict[str, str]) -> bool:
-        self.wrong = tuple(problems)
-        return bool(set(problems) & set(self.texts))
+    def focus_field(self, name: str) -> None:
+        self.focused = name
 
 
 class FakePanes:
-    """The form's panes, without widgets."""
+    """The panes, without widgets."""
 
     def __init__(self) -> None:
-        self.prompt, self.negative = Prompt("prompt"), Prompt("negative_prompt")
-        self.recipe = Parameters({"width": "", "seed": "", "init_image": "", "model": "pocket"})
-
-    @property
-    def prompts(self) -> tuple[Prompt, Prompt]:
-        return self.prompt, self.negative
+        self.dock = FakeDock()
+        self.recipe = FakeRecipePane()
 
 
 class FakeLayout:
@@ -114,12 +102,15 @@ class Form:
         self.panes = FakePanes()
         self.layout = FakeLayout()
         self.submitted: list[GenerationRequest] = []
+        self.edited: list[str] = []
         self.failure: SdtuiError | None = None
         self.controller = GenerationController(
             cast(AppContext, self.context),
+            cast(Any, None),
             cast(Any, self.panes),
             cast(WindowLayout, self.layout),
             self._submit,
+            self.edited.append,
         )
 
     def _submit(self, request: GenerationRequest) -> None:
@@ -134,19 +125,19 @@ def form(tmp_path: Path) -> Form:
 
 
 def test_form_is_submitted_and_its_prompt_remembered(form: Form) -> None:
-    form.controller.fill({"prompt": "a cat", "width": "128", "nothing": "x"})
+    form.context.recipe.change({"prompt": "a cat", "width": "128", "nothing": "x"})
     form.controller.generate()
     assert [(each.prompt, each.width) for each in form.submitted] == [("a cat", 128)]
     assert form.context.state.prompts == ("a cat",)
-    assert form.panes.prompt.editor.remembered == ("a cat",)
+    assert form.panes.dock.remembered == (("a cat",), ())
     assert form.context.saves == 1
 
 
 def test_wrong_form_is_not_submitted_and_its_field_is_focused(form: Form) -> None:
-    form.controller.fill({"prompt": "a cat", "width": "100"})
+    form.context.recipe.change({"prompt": "a cat", "width": "100"})
     form.controller.generate()
     assert not form.submitted
-    assert form.panes.recipe.wrong == ("width",)
+    assert form.panes.recipe.focused == "width"
     assert form.layout.visited == ["recipe"]
     assert "Width: must be a multiple of 8" in form.context.notifications[0]
 
@@ -154,12 +145,12 @@ def test_wrong_form_is_not_submitted_and_its_field_is_focused(form: Form) -> Non
 def test_empty_prompt_is_focused(form: Form) -> None:
     form.controller.generate()
     assert not form.submitted
-    assert form.layout.visited == [form.panes.prompt.editor]
+    assert form.layout.visited == ["prompt"]
 
 
 def test_full_queue_is_shown_and_the_prompt_not_remembered(form: Form) -> None:
     form.failure = QueueFullError("The queue is full", "Wait")
-    form.controller.fill({"prompt": "a cat"})
+    form.context.recipe.change({"prompt": "a cat"})
     form.controller.generate()
     assert form.context.errors == [form.failure]
     assert form.context.state.prompts == ()
@@ -168,19 +159,19 @@ def test_full_queue_is_shown_and_the_prompt_not_remembered(form: Form) -> None:
 def test_saved_form_is_restored(tmp_path: Path) -> None:
     form = Form(tmp_path, form={"prompt": "a dog", "width": "64"}, last_seed=7, prompts=("a", "b"))
     form.controller.restore()
-    assert form.controller.texts["prompt"] == "a dog"
-    assert form.controller.texts["width"] == "64"
-    assert form.panes.recipe.last_seed == 7
-    assert form.panes.prompt.editor.remembered == ("a", "b")
+    assert form.context.recipe["prompt"] == "a dog"
+    assert form.context.recipe["width"] == "64"
+    assert form.context.recipe.last_seed == 7
+    assert form.panes.dock.remembered == (("a", "b"), ())
 
 
 def test_request_without_its_seed_leaves_the_seed_open(form: Form) -> None:
     request = GenerationRequest(prompt="a cat", seed=5, width=128)
     form.controller.use_request(request)
-    assert form.controller.texts["seed"] == "5"
+    assert form.context.recipe["seed"] == "5"
     form.controller.use_request(request, keep_seed=False)
-    assert form.controller.texts["seed"] == ""
-    assert form.controller.texts["width"] == "128"
+    assert form.context.recipe["seed"] == ""
+    assert form.context.recipe["width"] == "128"
     assert form.layout.visited == ["prompt", "prompt"]
 
 

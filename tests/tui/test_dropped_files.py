@@ -9,7 +9,7 @@ import pytest
 from textual import events
 
 from sdtui.tui.screens.files import FileScreen
-from sdtui.tui.widgets.form_fields import PathField
+from sdtui.tui.widgets.form_fields import PathRow
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import picture
 
@@ -32,12 +32,11 @@ async def paste(harness: AppHarness, text: str) -> None:
     await harness.settled()
 
 
-async def focused_field(harness: AppHarness, text: str = "") -> PathField:
+async def focused_field(harness: AppHarness, text: str = "") -> PathRow:
     field = harness.panes.recipe.fields["init_image"]
-    assert isinstance(field, PathField)
+    assert isinstance(field, PathRow)
     field.text = text
-    field.focus()
-    await harness.settled()
+    await harness.go_to_field("init_image")
     return field
 
 
@@ -52,7 +51,7 @@ async def test_dropped_file_replaces_the_old_path(
         field = await focused_field(harness, "/old.png")
         await paste(harness, dropped.format(folder))
         assert field.text == str(folder / "a b.png")
-        assert not harness.panes.recipe.query(".problem")
+        assert not harness.problem()
         harness.fill_form("a cat")
         await harness.press("ctrl+g")
         await harness.finished()
@@ -65,7 +64,7 @@ async def test_typed_quotes_and_escapes_are_understood(harness: AppHarness, fold
         for text in (f"'{folder}/a b.png'", f"{folder}/a\\ b.png".replace("my ", "my\\ ")):
             field.text = ""
             await harness.write(text)
-            assert not harness.panes.recipe.query(".problem")
+            assert not harness.problem()
 
 
 async def test_first_of_several_dropped_files_is_taken(harness: AppHarness, folder: Path) -> None:
@@ -99,7 +98,7 @@ async def test_field_says_why_a_file_is_refused(
     async with running(harness, (200, 60)):
         await focused_field(harness, "/old.png")
         await paste(harness, text.format(folder))
-        problem = str(harness.panes.recipe.query_one(".problem").render())
+        problem = harness.problem()
         assert reason in problem.replace("\n", " ")
         harness.fill_form("a cat")
         await harness.press("ctrl+g")
@@ -110,7 +109,7 @@ async def test_pipe_is_refused_and_not_read(harness: AppHarness, tmp_path: Path)
     os.mkfifo(tmp_path / "pipe.png")
     async with running(harness):
         await focused_field(harness, str(tmp_path / "pipe.png"))
-        assert "no regular" in str(harness.panes.recipe.query_one(".problem").render())
+        assert "no regular" in harness.problem()
 
 
 async def test_picture_with_an_odd_name_is_used_from_the_history(
@@ -120,7 +119,7 @@ async def test_picture_with_an_odd_name_is_used_from_the_history(
         for name in ("it's.png", "a b.png"):
             harness.app.main.generation.use_init_image(str(folder / name))
             await harness.settled()
-            assert not harness.panes.recipe.query(".problem")
+            assert not harness.problem()
 
 
 async def open_picker(harness: AppHarness, folder: Path) -> FileScreen:
@@ -167,13 +166,16 @@ async def test_picture_dropped_onto_the_prompt_is_the_init_image(
     harness: AppHarness, folder: Path
 ) -> None:
     async with running(harness):
-        harness.panes.prompt.text = "a cat"
+        harness.panes.dock.prompt.text = "a cat"
         await paste(harness, f"'{folder}/a b.png' ")
         assert harness.texts["prompt"] == "a cat"
         assert harness.texts["init_image"] == str(folder / "a b.png")
         assert "a b.png is the init image now" in harness.notifications()[-1]
-        await harness.press("ctrl+y")
+        await harness.press("ctrl+z")
         assert harness.texts["prompt"] == f"a cat'{folder}/a b.png' "
+        assert harness.texts["init_image"] == ""
+        await harness.press("ctrl+y")
+        assert harness.texts["prompt"] == "a cat"
         assert harness.texts["init_image"] == str(folder / "a b.png")
 
 

@@ -58,15 +58,15 @@ def with_pictures(harness: AppHarness) -> None:
 async def at_form(harness: AppHarness) -> None:
     harness.app.main.window.show_tab("recipe")
     form = harness.panes.recipe
-    form.last_seed = 7
-    form.fill({"seed": "5", "width": "64", "height": "128", "policy": "strict"})
+    harness.app.recipe.last_seed = 7
+    harness.app.recipe.change({"seed": "5", "width": "64", "height": "128", "policy": "strict"})
     form.fields["policy"].focus()
 
 
 async def at_number(harness: AppHarness) -> None:
     harness.app.main.window.show_tab("recipe")
     form = harness.panes.recipe
-    form.fill({"num_inference_steps": "7"})
+    harness.app.recipe.change({"num_inference_steps": "7"})
     form.fields["num_inference_steps"].focus()
 
 
@@ -120,7 +120,7 @@ async def at_window(harness: AppHarness) -> None:
 
 async def at_prompt(harness: AppHarness) -> None:
     harness.fill_form("a cat")
-    harness.panes.prompt.editor.focus()
+    harness.panes.dock.prompt.focus()
 
 
 async def at_gallery(harness: AppHarness) -> None:

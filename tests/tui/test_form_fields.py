@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from textual.geometry import Region
 
-from sdtui.tui.fields import form_fields, parse_form, problems_of
+from sdtui.tui.fields import form_fields, parse_form, problems_of, step_problems
 from sdtui.tui.state import SavedState
 from tests.support.app_harness import AppHarness, running
+from tests.support.records import picture
 
 
 def seen_in(harness: AppHarness, name: str) -> str:
@@ -19,18 +22,22 @@ def seen_in(harness: AppHarness, name: str) -> str:
 
 async def test_every_field_shows_its_label_and_value(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
+        await harness.go_to_field("policy")
         fields = harness.panes.recipe.fields
         for name, field in fields.items():
-            assert seen_in(harness, name).startswith(f"{field.spec.label} ")
+            label = field.spec.label
+            assert seen_in(harness, name).startswith(f"{' ' * (20 - len(label))}{label}  ")
             assert len(seen_in(harness, name)) == field.region.width
         fields["num_inference_steps"].text = "31"
         await harness.settled()
-        assert seen_in(harness, "num_inference_steps").split() == ["Steps", "31"]
-        assert seen_in(harness, "policy").split() == ["Retry", "keep", "▾"]
+        assert seen_in(harness, "num_inference_steps").split() == ["Steps•", "31"]
+        policy = seen_in(harness, "policy")
+        assert policy.split("  ")[:2] == ["When memory runs out", "keep the picture"]
 
 
 async def test_a_part_of_a_line_is_that_part(harness: AppHarness) -> None:
     async with running(harness):
+        await harness.go_to_field("seed")
         field = harness.panes.recipe.fields["seed"]
         whole = seen_in(harness, "seed")
         for left, right in ((0, 3), (3, 14), (12, 20), (15, 18)):
@@ -40,6 +47,7 @@ async def test_a_part_of_a_line_is_that_part(harness: AppHarness) -> None:
 
 async def test_a_click_on_a_label_goes_to_its_field(harness: AppHarness) -> None:
     async with running(harness):
+        await harness.go_to_field("model")
         await harness.pilot.click("#field-seed", offset=(2, 0))
         await harness.settled()
         assert harness.panes.recipe.fields["seed"].has_focus
@@ -48,7 +56,7 @@ async def test_a_click_on_a_label_goes_to_its_field(harness: AppHarness) -> None
 async def test_a_saved_form_is_checked_once_the_window_is_seen(harness: AppHarness) -> None:
     harness.app.state = SavedState(form={"width": "7"})
     async with running(harness):
-        await harness.until(lambda: harness.panes.recipe.query(".problem"))
+        await harness.until(harness.problem)
         assert harness.panes.recipe.fields["width"].has_class("-wrong")
 
 
@@ -77,15 +85,14 @@ def test_what_is_no_whole_number_is_a_problem(typed: str) -> None:
 
 async def test_no_letter_of_a_number_is_lost(harness: AppHarness) -> None:
     async with running(harness):
-        form = harness.panes.recipe
-        form.fields["num_inference_steps"].focus()
+        await harness.go_to_field("num_inference_steps")
         await harness.write("1e3")
-        assert form.texts["num_inference_steps"] == "1e3"
-        assert "whole number, not 1e3" in str(form.query_one(".problem").render())
-        form.fields["guidance_scale"].focus()
+        assert harness.texts["num_inference_steps"] == "1e3"
+        assert "whole number, not 1e3" in harness.problem()
+        await harness.go_to_field("guidance_scale")
         await harness.write("7,5")
-        await harness.press("up")
-        assert form.texts["guidance_scale"] == "8"
+        await harness.press("right")
+        assert harness.texts["guidance_scale"] == "8"
 
 
 def test_a_number_of_any_length_is_stepped_at_once() -> None:
@@ -93,21 +100,96 @@ def test_a_number_of_any_length_is_stepped_at_once() -> None:
     assert steps.stepped("1e999999999", 1) == "1"
 
 
-async def test_a_long_problem_leaves_room_for_the_fields(harness: AppHarness) -> None:
+async def test_arrows_move_between_rows_and_change_nothing(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
-        form = harness.panes.recipe
-        form.fields["init_image"].text = f"/{'folder/' * 60}picture.png"
-        await harness.settled()
-        problem = form.query_one(".problem")
-        assert problem.size.height <= 6
-        assert str(problem.render()).endswith("isn't there")
+        before = harness.texts
+        await harness.go_to_field("model")
+        names = list(harness.panes.recipe.fields)
+        for key in ("down", "j", "down"):
+            await harness.press(key)
+        assert harness.panes.recipe.fields["width"] is not harness.app.focused
+        assert harness.panes.recipe.fields[names[3]].has_focus
+        await harness.press("k", "up", "up", "up")
+        assert harness.panes.recipe.fields["model"].has_focus
+        assert harness.texts == before
 
 
-async def test_problem_takes_only_the_lines_of_its_text(harness: AppHarness) -> None:
-    async with running(harness, (100, 30)):
-        form = harness.panes.recipe
-        form.fields["init_image"].text = "/tmp/nowhere/picture.png"
-        await harness.until(lambda: form.query(".problem"))
-        await harness.settled()
-        below = form.fields["init_image_fit"].region.y - form.fields["init_image"].region.y
-        assert below == 1 + form.query_one(".problem").size.height == 2
+async def test_left_and_right_change_the_value(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        harness.fill_form("", num_inference_steps="20")
+        await harness.go_to_field("num_inference_steps")
+        await harness.press("right", "right", "left")
+        assert harness.texts["num_inference_steps"] == "21"
+        await harness.press("8")  # takes the number's place
+        assert harness.texts["num_inference_steps"] == "8"
+        await harness.press("ctrl+z", "ctrl+z")
+        assert harness.texts["num_inference_steps"] == "20"
+
+
+async def test_tab_leaves_the_form(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        await harness.go_to_field("seed")
+        await harness.press("shift+tab")
+        assert harness.panes.dock.prompt.has_focus
+        await harness.press("tab")
+        assert harness.panes.recipe.fields["seed"].has_focus
+
+
+async def test_rows_of_the_machine_are_folded_until_they_are_wanted(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        await harness.go_to_field("strength")
+        assert not harness.panes.recipe.fields["speed"].region
+        await harness.press("down", "enter", "down", "right")
+        assert harness.texts["policy"] == "strict"
+        await harness.press("up", "enter")
+        assert not harness.panes.recipe.fields["policy"].region
+        assert "change nothing•" in harness.screen_text()
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36)])
+async def test_a_wrong_value_moves_nothing_and_its_reason_is_below(
+    harness: AppHarness, size: tuple[int, int]
+) -> None:
+    async with running(harness, size):
+        await harness.go_to_field("init_image")
+        rows = {name: row.region for name, row in harness.panes.recipe.fields.items()}
+        for path in ("/tmp/nowhere/picture.png", f"/{'folder/' * 60}picture.png"):
+            harness.fill_form("", init_image=path, width="100")
+            await harness.until(lambda: "Init image: " in harness.problem())
+            await harness.settled()
+            after = {name: row.region for name, row in harness.panes.recipe.fields.items()}
+            assert after == rows
+            assert harness.problem().endswith("isn't there")
+        await harness.go_to_field("width")
+        assert harness.problem() == "Width: must be a multiple of 8, not 100"
+        assert harness.panes.recipe.fields["width"].has_class("-wrong")
+
+
+async def test_a_strength_that_leaves_no_step_is_said_before(
+    harness: AppHarness, tmp_path: Path
+) -> None:
+    picture().save(tmp_path / "a.png")
+    async with running(harness, (120, 36)):
+        harness.fill_form(
+            "x", init_image=str(tmp_path / "a.png"), num_inference_steps="10", strength="0.05"
+        )
+        await harness.press("ctrl+g")
+        assert not harness.queue.jobs()
+        assert "0.05 of 10 steps is less than one step: take 0.1 or more" in harness.problem()
+        assert harness.panes.recipe.fields["strength"].has_focus
+        harness.fill_form("x", strength="0.1")
+        await harness.press("ctrl+g")
+        assert harness.queue.jobs()
+
+
+@pytest.mark.parametrize(
+    ("steps", "strength", "least"),
+    [("1", "0.5", "1"), ("30", "0.03", "0.04"), ("20", "0", "0.05"), ("7", "0.14", "0.15")],
+)
+def test_the_least_strength_is_enough(steps: str, strength: str, least: str) -> None:
+    texts = {"init_image": "/a.png", "strength": strength}
+    assert step_problems(steps, texts)["strength"].endswith(f"take {least} or more")
+    assert step_problems(steps, {**texts, "strength": least}) == {}
+    assert step_problems(steps, {**texts, "init_image": ""}) == {}
+    assert step_problems("auto", texts) == {}
+    assert step_problems(steps, {**texts, "strength": "x"}) == {}

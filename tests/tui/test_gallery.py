@@ -201,13 +201,13 @@ async def test_reuse_brings_everything_and_vary_leaves_the_seed_open(full: AppHa
     async with at_gallery(full):
         main = full.app.main
         await full.press("l", "r")
-        await full.until(lambda: main.panes.prompt.text == PROMPTS[1])
-        assert main.generation.texts["seed"] == "41"
-        await full.until(lambda: main.panes.prompt.editor.has_focus)
+        await full.until(lambda: main.panes.dock.prompt.text == PROMPTS[1])
+        assert full.texts["seed"] == "41"
+        await full.until(lambda: main.panes.dock.prompt.has_focus)
         await full.press("f4")
         await full.until(lambda: main.panes.gallery.grid.has_focus)
         await full.press("R")
-        await full.until(lambda: main.generation.texts["seed"] == "")
+        await full.until(lambda: full.texts["seed"] == "")
 
 
 async def test_reuse_keeps_every_digit_and_an_unknown_model_keeps_the_forms(
@@ -219,9 +219,9 @@ async def test_reuse_keeps_every_digit_and_an_unknown_model_keeps_the_forms(
     async with at_gallery(harness):
         main = harness.app.main
         await harness.press("r")
-        await harness.until(lambda: main.panes.prompt.text == "a cat")
-        assert main.generation.texts["guidance_scale"] == "3.14159265"
-        assert main.generation.texts["model"] == "pocket"
+        await harness.until(lambda: main.panes.dock.prompt.text == "a cat")
+        assert harness.texts["guidance_scale"] == "3.14159265"
+        assert harness.texts["model"] == "pocket"
         assert harness.notifications()
 
 
@@ -252,7 +252,7 @@ async def test_quick_keys_act_on_the_result_of_the_previous_key(full: AppHarness
         assert entries.selected is not None
         first = entries.selected.path
         await full.press("d", "d", "u", "s", "s", "f2")
-        await full.until(lambda: full.panes.prompt.editor.has_focus)
+        await full.until(lambda: full.panes.dock.prompt.has_focus)
         assert entries.total == 2
         assert full.history.stats().trashed == 1
         assert not first.exists()
@@ -314,8 +314,8 @@ async def test_one_of_two_compared_pictures_is_made_again(
         await full.until(lambda: isinstance(full.app.screen, CompareScreen))
         await full.press(key, "r")
         await full.until(lambda: full.texts["seed"] == seed)
-        assert full.panes.prompt.text == PROMPTS[prompt]
-        assert full.panes.prompt.editor.has_focus
+        assert full.panes.dock.prompt.text == PROMPTS[prompt]
+        assert full.panes.dock.prompt.has_focus
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,9 @@ async def test_previews_are_shown_during_denoising(harness: AppHarness) -> None:
 
 async def test_an_empty_prompt_says_why_and_takes_the_focus(harness: AppHarness) -> None:
     async with running(harness):
-        harness.panes.recipe.fields["seed"].focus()
+        await harness.go_to_field("seed")
         await harness.press("ctrl+g")
-        assert harness.panes.prompt.editor.has_focus
+        assert harness.panes.dock.prompt.has_focus
         assert not harness.queue.jobs()
 
 
@@ -101,15 +101,15 @@ async def test_a_wrong_value_says_why_and_takes_the_focus(harness: AppHarness) -
     async with running(harness):
         harness.fill_form("a cat")
         width = harness.panes.recipe.fields["width"]
-        width.focus()
+        await harness.go_to_field("width")
         await harness.write("100")
-        assert "multiple of 8" in str(harness.panes.recipe.query_one(".problem").render())
-        harness.panes.prompt.editor.focus()
+        assert "multiple of 8" in harness.problem()
+        harness.panes.dock.prompt.focus()
         await harness.press("ctrl+g")
         assert width.has_focus
         assert not harness.queue.jobs()
         await harness.press("backspace", "backspace", "backspace", *"128")
-        assert not harness.panes.recipe.query(".problem")
+        assert not harness.problem()
 
 
 async def test_cancel_is_not_failure(harness: AppHarness) -> None:
@@ -220,7 +220,7 @@ async def test_attempts_are_seen_as_they_happen(harness: AppHarness) -> None:
 
 async def test_an_escape_sequence_is_never_sent(harness: AppHarness) -> None:
     async with running(harness):
-        harness.panes.prompt.text = "a \x1b]0;owned\x07 cat"
+        harness.panes.dock.prompt.text = "a \x1b]0;owned\x07 cat"
         await harness.press("ctrl+g")
         await harness.finished()
         await harness.until(lambda: harness.panes.gallery.total == 1)

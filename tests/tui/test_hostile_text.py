@@ -40,7 +40,7 @@ async def test_in_a_job_from_form_to_history(harness: AppHarness, size: tuple[in
         for key in ("f3", "f12", "escape", "f4", "f6", "escape", "f2"):
             await harness.press(key)
             assert is_harmless(harness), key
-        assert main.panes.prompt.text == EVIL
+        assert main.panes.dock.prompt.text == EVIL
         assert harness.generator.requests[0].prompt == EVIL
 
 
@@ -59,7 +59,7 @@ async def test_in_an_error(harness: AppHarness) -> None:
 async def test_in_what_is_pasted_into_a_line(harness: AppHarness) -> None:
     async with running(harness):
         main = harness.app.main
-        main.panes.recipe.fill({"init_image": EVIL, "model": EVIL})
+        harness.app.recipe.change({"init_image": EVIL, "model": EVIL})
         main.panes.gallery.search_line.input.value = EVIL
         await harness.settled()
         assert is_harmless(harness)
@@ -89,7 +89,7 @@ async def test_in_a_foreign_picture(harness: AppHarness, tmp_path: Path) -> None
         await harness.until(lambda: "evil" in drawn(harness))
         assert is_harmless(harness)
         await harness.press("r")
-        await harness.until(lambda: MARKUP in main.panes.prompt.text)
+        await harness.until(lambda: MARKUP in main.panes.dock.prompt.text)
         await harness.settled()
         assert is_harmless(harness)
 
@@ -116,7 +116,7 @@ async def test_in_the_names_of_files(harness: AppHarness, tmp_path: Path) -> Non
     (tmp_path / "a \x1b[2J [b].png").touch()
     async with running(harness):
         main = harness.app.main
-        main.panes.recipe.fill({"init_image": str(tmp_path / "x.png")})
+        harness.app.recipe.change({"init_image": str(tmp_path / "x.png")})
         main.panes.recipe.fields["init_image"].focus()
         await harness.press("enter")
         await harness.until(lambda: not harness.at_main)

@@ -31,7 +31,7 @@ async def choosing(harness: AppHarness, folder: Path) -> FileScreen:
     """Open the picker in a folder."""
     field = harness.panes.recipe.fields["init_image"]
     field.text = str(folder / "another.png")
-    field.focus()
+    await harness.go_to_field("init_image")
     await harness.press("enter")
     screen = harness.app.screen
     assert isinstance(screen, FileScreen)
@@ -128,8 +128,8 @@ async def test_invalid_path_is_reported_at_the_field(
         field.text = odd
         await harness.press("ctrl+g")
         assert not harness.generator.requests
-        assert expected in str(harness.app.main.query_one(".problem").render())
-        field.focus()
+        assert expected in harness.problem()
+        await harness.go_to_field("init_image")
         await harness.press("enter")
         assert isinstance(harness.app.screen, FileScreen)
 
@@ -189,6 +189,7 @@ async def test_leaving_the_picker_changes_nothing(harness: AppHarness, folder: P
 async def test_the_end_of_a_long_path_is_seen(harness: AppHarness, folder: Path) -> None:
     harness.app.state = SavedState(form={"init_image": f"{folder}/{'long ' * 20}/first"})
     async with running(harness, (80, 24)):
+        await harness.go_to_field("model")
         field = harness.panes.recipe.fields["init_image"]
         assert field.render_line(0).text.rstrip().endswith("/first")
         field.text = field.text.replace("first", "second")
@@ -236,4 +237,4 @@ async def test_missing_init_image_is_reported_at_the_field(harness: AppHarness) 
         harness.fill_form("a cat", init_image="/no/such.png")
         await harness.press("ctrl+g")
         assert harness.panes.recipe.fields["init_image"].has_focus
-        assert "isn't there" in str(harness.app.main.query_one(".problem").render())
+        assert "isn't there" in harness.problem()

@@ -21,12 +21,12 @@ async def type_at_once(harness: AppHarness, *keys: str) -> None:
 async def test_letters_wait_for_backspace(harness: AppHarness) -> None:
     async with running(harness):
         await type_at_once(harness, *["a", "b", "backspace", "c"] * 3)
-        assert harness.panes.prompt.text == "acacac"
+        assert harness.panes.dock.prompt.text == "acacac"
 
 
 async def test_keys_that_a_prompt_handles_do_not_wait(harness: AppHarness) -> None:
     async with running(harness):
-        pane, free = harness.panes.prompt, asyncio.Event()
+        pane, free = harness.panes.dock.prompt, asyncio.Event()
         pane.call_later(free.wait)
         for key in [*"a bat", "home", "right", "right", "delete", "c", "end", "s", "backspace"]:
             harness.app.post_message(key_event(key))
@@ -34,7 +34,7 @@ async def test_keys_that_a_prompt_handles_do_not_wait(harness: AppHarness) -> No
         for key in ("ctrl+o", "-", "x"):
             harness.app.post_message(key_event(key))
         free.set()
-        await harness.until(lambda: harness.panes.negative.text == "x")
+        await harness.until(lambda: harness.panes.dock.negative.text == "x")
         assert pane.text == "a cat"
 
 
@@ -65,7 +65,7 @@ async def test_letters_go_into_the_dialog_that_a_key_opened(harness: AppHarness)
         form.fields["policy"].focus()
         await type_at_once(harness, "enter", *"tut", "enter", "right")
         assert harness.at_main
-        assert form.texts["policy"] == "keep"
+        assert harness.texts["policy"] == "keep"
 
 
 async def test_keys_of_the_list_wait_until_the_search_is_left(harness: AppHarness) -> None:
@@ -89,10 +89,10 @@ async def test_a_jump_is_done_before_the_next_key(harness: AppHarness) -> None:
 @pytest.mark.parametrize("keys", [20, 3000])
 async def test_any_number_of_keys_may_wait(harness: AppHarness, keys: int) -> None:
     async with running(harness):
-        pane, free = harness.panes.prompt, asyncio.Event()
+        pane, free = harness.panes.dock.prompt, asyncio.Event()
         pane.call_later(free.wait)
         for key in ["f2", "alt+a", *["x"] * keys, "shift+tab", "y"]:
             harness.app.post_message(key_event(key))
         free.set()
-        await harness.until(lambda: harness.panes.negative.text == "y")
+        await harness.until(lambda: harness.panes.dock.negative.text == "y")
         assert pane.text == "x" * keys

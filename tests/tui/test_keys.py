@@ -80,10 +80,10 @@ async def test_keys_of_panes_controls_and_dialogs_can_be_changed(tmp_path: Path)
         assert "Warnings" not in harness.screen_text()
         await harness.press("z")
         assert "Warnings and errors" in harness.screen_text()
-        main.panes.recipe.fields["num_inference_steps"].focus()
-        main.panes.recipe.fill({"num_inference_steps": "7"})
+        await harness.go_to_field("num_inference_steps")
+        harness.app.recipe.change({"num_inference_steps": "7"})
         await harness.press("up", "plus")
-        assert main.generation.texts["num_inference_steps"] == "8"
+        assert harness.texts["num_inference_steps"] == "8"
         harness.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
         await harness.press("escape")
         assert not harness.at_main

@@ -97,10 +97,10 @@ async def test_pages_turn_from_the_first_line(harness: AppHarness) -> None:
 async def test_question_mark_helps_where_nothing_is_typed(harness: AppHarness) -> None:
     async with running(harness):
         main = harness.app.main
-        main.panes.prompt.editor.focus()
+        main.panes.dock.prompt.focus()
         await harness.press("question_mark")
         assert harness.at_main
-        assert main.panes.prompt.text == "?"
+        assert main.panes.dock.prompt.text == "?"
         main.panes.gallery.focus_search()
         await harness.press("question_mark")
         assert harness.at_main

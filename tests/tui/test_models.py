@@ -34,7 +34,7 @@ async def choosing(harness: AppHarness) -> ModelScreen:
 
 async def test_choosing_fills_the_form(harness: AppHarness) -> None:
     async with running(harness):
-        harness.panes.recipe.fill({"model": "other"})
+        harness.app.recipe.change({"model": "other"})
         screen = await choosing(harness)
         assert [offer.name for offer in screen.choices.items] == ["pocket"]
         await harness.press("enter")
@@ -74,7 +74,7 @@ async def test_download_shows_bytes_and_speed_and_is_then_chosen(
         assert "left" in main.models.downloads.status
         assert "some/model" in str(screen.status.render())
         assert "↓" in str(main.top_line.render())
-        await harness.until(lambda: main.generation.texts["model"] == "some/model", 20)
+        await harness.until(lambda: harness.texts["model"] == "some/model", 20)
         assert harness.at_main
         assert "↓" not in str(main.top_line.render())
         screen = await choosing(harness)
@@ -96,7 +96,7 @@ async def test_a_download_that_ends_below_another_dialog(harness: AppHarness, hu
         offers = screen.choices
         await harness.until(lambda: [each.installed for each in offers.items] == [True])
         await harness.press("enter")
-        await harness.until(lambda: main.generation.texts["model"] == "some/model")
+        await harness.until(lambda: harness.texts["model"] == "some/model")
         assert harness.at_main
 
 
@@ -136,7 +136,7 @@ async def test_a_download_can_be_cancelled(harness: AppHarness, hub: Hub) -> Non
         await harness.until(lambda: "was cancelled" in str(screen.status.render()), 10)
         assert main.models.downloads.hub_id == ""
         await harness.press("escape")
-        assert main.generation.texts["model"] == "pocket"
+        assert harness.texts["model"] == "pocket"
 
 
 async def test_a_download_goes_on_when_the_chooser_is_left(harness: AppHarness, hub: Hub) -> None:
@@ -150,7 +150,7 @@ async def test_a_download_goes_on_when_the_chooser_is_left(harness: AppHarness, 
         await harness.generate("made meanwhile")
         await harness.finished()
         await harness.until(lambda: main.models.downloads.hub_id == "", 20)
-        assert main.generation.texts["model"] == "pocket"
+        assert harness.texts["model"] == "pocket"
         assert cached_snapshot("some/model") is not None
 
 

@@ -61,7 +61,7 @@ async def test_jobs_of_several_workers_are_shown_and_stopped(
     app: SdtuiApp, backend: FakeBackend
 ) -> None:
     for prompt in ("first", "second"):
-        app.main.generation.fill({"prompt": prompt})
+        app.recipe.change({"prompt": prompt})
         await press(app, "ctrl+g")
     jobs = backend.jobs.jobs()
     assert [job.request.prompt for job in jobs] == ["first", "second"]
@@ -80,7 +80,7 @@ def _is_drawn(app: SdtuiApp) -> bool:
 
 
 async def test_picture_of_a_finished_job_is_shown(app: SdtuiApp, backend: FakeBackend) -> None:
-    app.main.generation.fill({"prompt": "a bird"})
+    app.recipe.change({"prompt": "a bird"})
     await press(app, "ctrl+g")
     (job,) = backend.jobs.jobs()
     backend.jobs.start(job.id, "cuda:0")
@@ -116,8 +116,8 @@ async def test_start_picture_and_copied_path_are_those_of_the_backend(app: Sdtui
     await press(app, "f4")
     await _until(app, lambda: app.main.panes.gallery.selected)
     await press(app, "i")
-    await _until(app, lambda: app.main.generation.texts["init_image"])
-    assert app.main.generation.texts["init_image"] == "/elsewhere/1.png"
+    await _until(app, lambda: app.recipe.texts["init_image"])
+    assert app.recipe.texts["init_image"] == "/elsewhere/1.png"
 
 
 async def test_unreadable_record_of_a_picture_that_is_there_is_an_error(

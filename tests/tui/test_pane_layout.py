@@ -40,16 +40,16 @@ async def test_a_pane_never_takes_all(harness: AppHarness, size: tuple[int, int]
         await harness.settled()
         for pane in main.query(Pane):
             assert not pane.region or main.region.contains_region(pane.region)
-        assert main.panes.negative.region.height >= 3
+        assert main.panes.dock.negative.region.height >= 3
         assert main.panes.stage.region.width >= 24
 
 
 async def test_a_column_grows_with_its_pane(harness: AppHarness) -> None:
     async with running(harness):
         main = harness.app.main
-        before = main.panes.prompt.region.width
+        before = main.panes.dock.prompt.region.width
         await harness.press("alt+right", "alt+right")
-        assert main.panes.prompt.region.width == main.panes.recipe.region.width == before + 4
+        assert main.panes.dock.prompt.region.width == main.panes.recipe.region.width == before + 4
 
 
 async def test_sizes_are_there_again_and_each_tab_has_its_own(

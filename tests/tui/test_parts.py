@@ -10,7 +10,6 @@ from sdtui.requests.events import JobEvent
 from sdtui.tui.fields import FormField, form_fields, problems_of
 from sdtui.tui.images.halfcell import Pixels, draw, fit
 from sdtui.tui.mailbox import Mailbox
-from sdtui.tui.widgets.form_fields import NumberField
 from tests.support.app_harness import AppHarness, running
 
 SPECS = {spec.name: spec for spec in form_fields()}
@@ -18,18 +17,18 @@ SPECS = {spec.name: spec for spec in form_fields()}
 
 async def test_meter_counts_tokens_and_truncated_text_is_struck_out(harness: AppHarness) -> None:
     async with running(harness):
-        pane = harness.panes.prompt
-        pane.use_counters(counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y")))
-        pane.text = "a cat"
-        await harness.until(lambda: "2/75" in str(pane.border_subtitle))
-        assert pane.editor.cut_from is None
-        pane.text = "cat\n" + "dog " * 80
-        await harness.until(lambda: "81/75" in str(pane.border_subtitle))
-        cut = pane.editor.cut_from
+        dock, editor = harness.panes.dock, harness.panes.dock.prompt
+        dock.use_counters(counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y")))
+        editor.text = "a cat"
+        await harness.until(lambda: "2/75 tokens" in str(dock.border_subtitle))
+        assert editor.cut_from is None
+        editor.text = "cat\n" + "dog " * 80
+        await harness.until(lambda: "81/75 tokens · the end is cut" in str(dock.border_subtitle))
+        cut = editor.cut_from
         assert cut is not None
-        line = pane.editor.get_line(1)
+        line = editor.get_line(1)
         assert line.spans[0].start == cut - len("cat\n")
-        assert not pane.editor.get_line(0).spans
+        assert not editor.get_line(0).spans
 
 
 @pytest.mark.parametrize(
@@ -60,17 +59,14 @@ async def test_the_usual_sizes_are_those_of_the_model(
     harness: AppHarness, side: int, some: tuple[int, int]
 ) -> None:
     async with running(harness):
-        form = harness.panes.recipe
-        width = form.fields["width"]
-        assert isinstance(width, NumberField)
-        await harness.until(
-            lambda: width.native
-        )  # of the app's own model, which is looked at first
-        form.use_native(NativeValues(width=side, height=side))
-        form.fields["policy"].focus()
+        recipe = harness.app.recipe
+        # Of the app's own model, which is looked at first.
+        await harness.until(lambda: recipe.native("width"))
+        harness.app.recipe.use_native(NativeValues(width=side, height=side))
+        await harness.go_to_field("policy")
         seen = []
-        while (form.texts["width"], form.texts["height"]) not in seen:
-            seen.append((form.texts["width"], form.texts["height"]))
+        while (harness.texts["width"], harness.texts["height"]) not in seen:
+            seen.append((harness.texts["width"], harness.texts["height"]))
             await harness.press("p")
         assert seen[:2] == [("", ""), (str(side), str(side))]
         assert tuple(map(str, some)) in seen
@@ -84,25 +80,23 @@ def test_every_wrong_field_is_named() -> None:
 
 async def test_keys_in_the_form(harness: AppHarness) -> None:
     async with running(harness):
-        form = harness.panes.recipe
-        form.fields["width"].focus()
-        await harness.press(*"256", "tab", *"128", "up")
-        assert (form.texts["width"], form.texts["height"]) == ("256", "192")
+        await harness.go_to_field("width")
+        await harness.press(*"256", "down", *"128", "right")
+        assert (harness.texts["width"], harness.texts["height"]) == ("256", "192")
         await harness.press("x")
-        assert (form.texts["width"], form.texts["height"]) == ("192", "256")
-        form.fields["seed"].focus()
-        await harness.press("n")
-        assert form.texts["seed"].isdigit()
+        assert (harness.texts["width"], harness.texts["height"]) == ("192", "256")
+        await harness.press("j", "n")
+        assert harness.texts["seed"].isdigit()
         await harness.press("r")
-        assert form.texts["seed"] == ""
-        form.last_seed = 77
+        assert harness.texts["seed"] == ""
+        harness.app.recipe.last_seed = 77
         await harness.press("l")
-        assert form.texts["seed"] == "77"
-        form.fields["policy"].focus()
+        assert harness.texts["seed"] == "77"
+        await harness.go_to_field("policy")
         await harness.press("right")
-        assert form.texts["policy"] == "strict"
+        assert harness.texts["policy"] == "strict"
         await harness.press("enter", *"tut", "enter")
-        await harness.until(lambda: form.texts["policy"] == "tutorial")
+        await harness.until(lambda: harness.texts["policy"] == "tutorial")
 
 
 def test_a_picture_keeps_its_shape() -> None:

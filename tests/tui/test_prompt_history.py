@@ -13,7 +13,7 @@ async def used(harness: AppHarness, *prompts: str) -> PromptEditor:
     for prompt in prompts:
         await harness.generate(prompt)
     harness.fill_form("")
-    editor = harness.panes.prompt.editor
+    editor = harness.panes.dock.prompt
     editor.focus()
     await harness.settled()
     return editor
@@ -44,7 +44,7 @@ async def test_drafts_are_restored(harness: AppHarness) -> None:
         harness.fill_form("reused")  # as from the history
         await harness.press("down")
         assert editor.text == "reused"
-        await harness.press("up")
+        await harness.press("up", "up")  # back from the negative prompt
         assert editor.text == "two"
 
 
@@ -53,9 +53,17 @@ async def test_the_negative_prompt_has_its_own(harness: AppHarness) -> None:
         for negative in ("fog", "rain"):
             await harness.generate("a cat", negative_prompt=negative)
         harness.fill_form("", negative_prompt="")
-        await harness.press("tab", "up", "up")
-        assert harness.texts["negative_prompt"] == "fog"
+        below = harness.panes.dock.negative
+        await harness.press("down")
+        assert below.has_focus
+        seen = []
+        for key in ("down", "down", "down", "up", "up"):
+            await harness.press(key)
+            seen.append(below.text)
+        assert seen == ["rain", "fog", "fog", "rain", ""]
         assert harness.texts["prompt"] == ""
+        await harness.press("up")
+        assert harness.panes.dock.prompt.has_focus
 
 
 async def test_within_a_broken_line_up_and_down_move(harness: AppHarness) -> None:
@@ -76,7 +84,7 @@ async def test_within_a_broken_line_up_and_down_move(harness: AppHarness) -> Non
 async def test_between_two_lines_up_and_down_move(harness: AppHarness) -> None:
     async with running(harness):
         editor = await used(harness, "one")
-        await harness.press(*"ab", "enter", *"cd", "up")
+        await harness.press(*"ab", "ctrl+j", *"cd", "up")
         assert editor.text == "ab\ncd"
         assert editor.cursor_location == (0, 2)
         await harness.press("up")

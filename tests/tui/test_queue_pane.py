@@ -180,7 +180,7 @@ async def test_reuse_brings_the_seed_of_a_job_that_is_over(harness: AppHarness) 
         )
         main.panes.queue.list.focus()
         await harness.press("r")
-        assert main.generation.texts["seed"] == str(main.panes.queue.list.items[0].seed)
+        assert harness.texts["seed"] == str(main.panes.queue.list.items[0].seed)
 
 
 async def test_reuse_brings_a_jobs_settings_back(harness: AppHarness) -> None:
@@ -188,7 +188,7 @@ async def test_reuse_brings_a_jobs_settings_back(harness: AppHarness) -> None:
         await three_jobs(harness)
         harness.fill_form("another")
         await harness.press("r")
-        assert harness.panes.prompt.text == "second"
+        assert harness.panes.dock.prompt.text == "second"
         harness.generator.hold.clear()
 
 

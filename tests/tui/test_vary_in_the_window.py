@@ -68,13 +68,13 @@ async def test_a_message_comes_in_its_place_while_the_user_types(one_picture: Ap
     async with running(harness):
         await at_the_picture(harness)
         await vary(harness, "t", *"30", "enter")
-        harness.panes.prompt.editor.focus()
+        harness.panes.dock.prompt.focus()
         await harness.finished()
         await harness.until(
             lambda: any("is ready; c compares" in m for m in harness.notifications())
         )
         assert harness.at_main
-        assert harness.panes.prompt.editor.has_focus
+        assert harness.panes.dock.prompt.has_focus
         assert harness.panes.gallery.marked
 
 

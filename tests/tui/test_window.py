@@ -56,7 +56,7 @@ async def test_every_tab_fits_into_the_window(harness: AppHarness, size: tuple[i
             for each in main.query(Pane):
                 assert not each.region or main.region.contains_region(each.region)
         await harness.press("escape")
-        assert harness.panes.prompt.editor.has_focus
+        assert harness.panes.dock.prompt.has_focus
 
 
 async def test_a_wide_window_has_info_beside_the_gallery(harness: AppHarness) -> None:
@@ -67,7 +67,7 @@ async def test_a_wide_window_has_info_beside_the_gallery(harness: AppHarness) ->
 async def test_tab_goes_to_shelf_stage_and_prompts(harness: AppHarness) -> None:
     async with running(harness):
         panes, main = harness.panes, harness.app.main
-        for expected in (panes.gallery, panes.stage, panes.negative, panes.prompt):
+        for expected in (panes.gallery, panes.stage, panes.dock.negative, panes.dock.prompt):
             await harness.press("tab")
             while main.window.focused_pane is panes.gallery is not expected:
                 await harness.press("tab")  # the search line
@@ -85,7 +85,7 @@ async def test_a_tiny_terminal_says_so_until_it_is_larger(harness: AppHarness) -
         await harness.pilot.resize_terminal(40, 10)
         await harness.pilot.resize_terminal(80, 24)
         await harness.press("x")
-        assert harness.panes.prompt.text == "x"
+        assert harness.panes.dock.prompt.text == "x"
 
 
 async def test_every_field_of_the_form_is_seen_at_80_by_24(harness: AppHarness) -> None:
@@ -180,13 +180,13 @@ async def test_form_theme_and_prompts_are_there_again(harness: AppHarness, tmp_p
     async with running(again):
         main = again.app.main
         assert again.app.theme == theme
-        assert main.generation.texts["prompt"] == "half written"
-        assert main.generation.texts["seed"] == "7"
-        assert main.generation.texts["sampler"] == "Euler a"
+        assert again.texts["prompt"] == "half written"
+        assert again.texts["seed"] == "7"
+        assert again.texts["sampler"] == "Euler a"
         await again.press("up")
-        assert main.panes.prompt.text == "a red apple"
+        assert main.panes.dock.prompt.text == "a red apple"
         await again.press("down")
-        assert main.panes.prompt.text == "half written"
+        assert main.panes.dock.prompt.text == "half written"
 
 
 def test_question_before_quitting_says_what_is_lost(harness: AppHarness) -> None:
@@ -319,11 +319,11 @@ async def test_the_form_begins_with_the_settings(tmp_path: Path) -> None:
 async def test_fields_equal_to_the_settings_follow_them(tmp_path: Path) -> None:
     before = AppHarness(tmp_path, speed="fast")
     async with running(before):
-        before.app.main.generation.fill({"policy": "strict"})
+        before.app.recipe.change({"policy": "strict"})
         await before.press("ctrl+q")
     after = AppHarness(tmp_path, speed="max")
     async with running(after):
-        texts = after.app.main.generation.texts
+        texts = after.app.recipe.texts
         assert (texts["speed"], texts["policy"]) == ("max", "strict")
 
 
@@ -338,7 +338,7 @@ async def test_a_problem_is_as_high_as_its_text(harness: AppHarness) -> None:
         harness.app.main.window.show_tab("recipe")
         await harness.settled()
         wrong = {"num_inference_steps": ".1", "guidance_scale": "x", "seed": "-5000000000"}
-        harness.app.main.generation.fill(wrong)
+        harness.app.recipe.change(wrong)
         await harness.settled()
         problems = {
             str(said.render()): said.region.height for said in harness.app.main.query(".problem")

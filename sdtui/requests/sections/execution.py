@@ -17,7 +17,13 @@ class Execution(Section):
         Policy,
         FieldSpec(
             label="Retry policy",
-            form_label="Retry",
+            form_label="When memory runs out",
+            group="Machine",
+            choice_names={
+                Policy.KEEP: "keep the picture",
+                Policy.STRICT: "change nothing",
+                Policy.TUTORIAL: "384 px, then 25 steps",
+            },
             help="What may be done when memory runs out: keep = all means, those that keep the"
             " picture first; strict = never change what was asked; tutorial = 384 px, then 25"
             " steps.",
@@ -29,6 +35,7 @@ class Execution(Section):
         MemoryMode,
         FieldSpec(
             label="Memory mode",
+            group="Machine",
             help="Where the weights are during a run; auto = the fastest mode that fits.",
             flags=("--memory",),
         ),
@@ -37,6 +44,7 @@ class Execution(Section):
         DType,
         FieldSpec(
             label="Precision",
+            group="Machine",
             help="Number format of the weights; auto = what suits the device.",
         ),
     ] = DType.AUTO
@@ -44,6 +52,7 @@ class Execution(Section):
         Speed,
         FieldSpec(
             label="Speed",
+            group="Machine",
             help="What may be given up for speed: quality = nothing, the picture stays as it is;"
             " fast = nearly the same picture; max = all there is, and a minute of compiling"
             " at the start.",

@@ -1,4 +1,4 @@
-"""The form's model: describing, preloading, choosing and downloading it."""
+"""The recipe's model: describing, preloading, choosing and downloading it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import SdtuiError
 from sdtui.tui.background import run_in_background
 from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.checking import RecipeChecker
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress, Downloads
 from sdtui.tui.fields import file_problems
 from sdtui.tui.messages import ModelKnown
@@ -27,7 +28,7 @@ _HEAD_START_SECONDS = 1.0
 
 
 class ModelController:
-    """Follows the form's model and the running download."""
+    """Follows the recipe's model and the running download."""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class ModelController:
         target: MessagePump,
         panes: Panes,
         top_line: TopLine,
+        checker: RecipeChecker,
         is_running: Callable[[], bool],
     ) -> None:
         """`target` is posted ModelKnown, DownloadProgress and DownloadEnded; `is_running` returns
@@ -43,6 +45,7 @@ class ModelController:
         self._target = target
         self._panes = panes
         self._top_line = top_line
+        self._checker = checker
         self._is_running = is_running
         self.downloads = Downloads(target, lambda: context.backend.models)
         self._dialog: ModelScreen | None = None
@@ -59,14 +62,14 @@ class ModelController:
 
         return memory_budget(sample, self._context.settings.device)
 
-    def follow_form(self) -> None:
-        """Describe the form's model, if it changed since the last time."""
-        if self._model not in (None, self._panes.recipe.texts["model"]):
+    def follow_recipe(self) -> None:
+        """Describe the recipe's model, if it changed since the last time."""
+        if self._model not in (None, self._context.recipe["model"]):
             self.describe()
 
     def describe(self) -> None:
-        """Look up the form's model on another thread, which then posts ModelKnown."""
-        self._model = model = self._panes.recipe.texts["model"]
+        """Look up the recipe's model on another thread, which then posts ModelKnown."""
+        self._model = model = self._context.recipe["model"]
         backend = self._context.backend
         if not self._is_running():
             self._top_line.model = model
@@ -86,13 +89,12 @@ class ModelController:
             return
         problem = known.problem
         is_unusable = problem is not None and known.description is None
-        self._panes.recipe.show_disk_problem(
+        self._checker.show_disk_problem(
             "model", known.model, problem.what if problem and is_unusable else ""
         )
-        for pane in self._panes.prompts:
-            pane.use_counters(known.counters)
+        self._panes.dock.use_counters(known.counters)
         if known.description is not None:
-            self._panes.recipe.use_native(known.description.native)
+            self._context.recipe.use_native(known.description.native)
             self._preload(known.model)
         if problem is not None:
             self._context.notify(str(problem), severity="warning")
@@ -109,7 +111,7 @@ class ModelController:
         return problems
 
     def _preload(self, model: str) -> None:
-        texts = self._panes.recipe.texts
+        texts = self._context.recipe.texts
         dtype, memory_mode = DType(texts["dtype"]), MemoryMode(texts["memory_mode"])
         self._context.backend.jobs.load(model, dtype, memory_mode)
 
@@ -119,7 +121,7 @@ class ModelController:
 
         if self._dialog is not None:  # the palette was opened over it
             return
-        texts = self._panes.recipe.texts
+        texts = self._context.recipe.texts
         self._dialog = ModelScreen(
             self._context.backend.models,
             texts["model"],
@@ -132,7 +134,7 @@ class ModelController:
     def _take(self, chosen: str | None) -> None:
         self._dialog = None
         if chosen is not None:
-            self._panes.recipe.fill({"model": chosen})
+            self._context.recipe.change({"model": chosen})
 
     def show_download(self, progress: DownloadProgress) -> None:
         """Show how much of a model has been downloaded."""

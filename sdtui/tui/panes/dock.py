@@ -1,20 +1,53 @@
-"""The dock: both prompts at full width."""
+"""The dock: prompt, negative prompt, and the other values of the recipe as chips."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.content import Content
+from textual.containers import Horizontal
+from textual.geometry import Offset
+from textual.widgets import Static, TextArea
 
-from sdtui.tui.panes.prompt import PromptPane
+from sdtui.tui.panes.pane import Pane
+from sdtui.tui.panes.prompt import PromptEditor
+from sdtui.tui.recipe import Recipe
+from sdtui.tui.widgets.chips import ChipLine
+
+if TYPE_CHECKING:
+    from sdtui.models import TokenCount, TokenCounter
+
+_MOST_ROWS = 8
+_OTHER_ROWS = 4
+"""Rows of the frame, the negative prompt, and the chips."""
+_MOST_NEGATIVE_ROWS = 4
+_LINES_A_ROW = 5
+"""A prompt may take one row of so many lines of the window: the rest is the picture's."""
 
 
-class Dock(Vertical):
-    """A frame around the prompts, with the number of tokens in its lower edge."""
+def prompt_rows(window: int, least: int, needed: int) -> int:
+    """Return the rows for a prompt of `needed` lines, in a window of so many lines; it has `least`
+    rows when it is short."""
+    most = max(least, min(_MOST_ROWS, window // _LINES_A_ROW))
+    return max(least, min(needed, most))
 
+
+class Dock(Pane):
+    """What the next picture will be. Enter in the prompt makes it."""
+
+    TITLE = "Prompt"
+    ABOUT = (
+        "What the picture should show, what it should not show, and below, its other values: dim "
+        "ones are the model's own or your settings', bright ones with a dot were changed by you. "
+        "The number in the frame is how many of the model's tokens the prompt takes; what is "
+        "struck out will not be seen."
+    )
     DEFAULT_CSS = """
     Dock {
         height: auto;
+        padding: 0 1;
         border: round $border-blurred;
         border-title-color: $text-muted;
         border-subtitle-color: $text-muted;
@@ -22,25 +55,122 @@ class Dock(Vertical):
             border-left: round $accent;  /* the long lines would be sent again with each focus */
             border-right: round $accent;
             border-title-color: $accent;
+            border-title-style: bold;
         }
         &:ansi:focus-within { border: heavy $accent; }
+        &.-over { border-subtitle-color: $warning; }
+
+        #negative-row { height: auto; }
+        #minus { width: 2; color: $text-muted; }
+        #negative { width: 1fr; }
     }
     """
 
-    def __init__(self, prompt: PromptPane, negative: PromptPane) -> None:
-        super().__init__(id="dock")
-        self._prompts = (prompt, negative)
+    def __init__(self, recipe: Recipe, *, id: str = "dock") -> None:
+        super().__init__(id=id)
+        self.prompt = PromptEditor(recipe, "prompt", "What do you want to see?", id="prompt")
+        self.negative = PromptEditor(recipe, "negative_prompt", "negative prompt", id="negative")
+        self.prompt.below, self.negative.above = self.negative, self.prompt
+        self.chips = ChipLine(recipe)
+        self._least_rows = 1
+        self._counters: Mapping[str, TokenCounter] = {}
 
     def compose(self) -> ComposeResult:
-        yield from self._prompts
+        yield self.prompt
+        with Horizontal(id="negative-row"):
+            yield Static("−", id="minus")
+            yield self.negative
+        yield self.chips
 
-    def on_mount(self) -> None:
-        self.border_title = Content("Prompt")
+    @property
+    def prompts(self) -> tuple[PromptEditor, PromptEditor]:
+        """Both editors."""
+        return self.prompt, self.negative
 
-    def set_rows(self, prompt: int) -> None:
-        """Give the prompt this many rows."""
-        self._prompts[0].styles.height = prompt
+    @property
+    def focused_prompt(self) -> PromptEditor:
+        """The editor with the focus; without one, that of the prompt."""
+        return self.negative if self.negative.has_focus else self.prompt
+
+    def focus_target(self) -> PromptEditor:
+        return self.prompt
+
+    def remember(self, prompts: Sequence[str], negative_prompts: Sequence[str]) -> None:
+        """Set the earlier prompts, newest last."""
+        self.prompt.remember(prompts)
+        self.negative.remember(negative_prompts)
+
+    def place_of(self, field: str) -> Offset:
+        """Return the cell of the window where a field's value is shown."""
+        return self.chips.place_of(field)
+
+    # Height
+
+    def set_rows(self, least: int) -> None:
+        """Give a short prompt this many rows; a long one grows."""
+        self._least_rows = least
+        if self.is_attached:
+            self._fit()
+        else:
+            self.prompt.styles.height = least
 
     def rows_for(self, prompt: int) -> int:
         """Return the rows of the dock if the prompt has this many."""
-        return prompt + 4
+        return prompt + _OTHER_ROWS
+
+    @on(TextArea.Changed)
+    def _text_changed(self) -> None:
+        self._fit()
+        self._measure()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """Give the prompts as many rows as their texts need, up to their share of the window."""
+        window = self.screen.size.height
+        needed = self.prompt.wrapped_document.height
+        self._set_rows(self.prompt, prompt_rows(window, self._least_rows, needed))
+        most = min(_MOST_NEGATIVE_ROWS, max(1, window // _LINES_A_ROW - 2))
+        needed = self.negative.wrapped_document.height if self.negative.has_focus else 1
+        self._set_rows(self.negative, max(1, min(needed, most)))
+
+    def _set_rows(self, editor: PromptEditor, rows: int) -> None:
+        if editor.styles.height is None or editor.styles.height.value != rows:
+            editor.styles.height = rows
+            editor.call_after_refresh(editor.scroll_cursor_visible)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self._fit()
+        self._measure()
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        self._fit()
+        if event.widget is self.negative:
+            self.negative.scroll_home(animate=False)
+
+    # Tokens
+
+    def use_counters(self, counters: Mapping[str, TokenCounter]) -> None:
+        """Count tokens as this model's text encoders do."""
+        self._counters = counters
+        self._measure()
+
+    def _measure(self) -> None:
+        if not self._counters:
+            return
+        for editor in self.prompts:
+            counts: list[TokenCount] = [each.count(editor.text) for each in self._counters.values()]
+            # No encoder sees the text behind this place only if all of them cut it.
+            cuts = [count.cut_from for count in counts]
+            editor.cut_from = (
+                max(cut for cut in cuts if cut is not None) if None not in cuts else None
+            )
+            if editor is self.focused_prompt:
+                self._show_count(min(counts, key=lambda count: count.limit - count.tokens))
+
+    def _show_count(self, tightest: TokenCount) -> None:
+        over = tightest.tokens > tightest.limit
+        meter = f"{tightest.tokens}/{tightest.limit} tokens"
+        self.set_footer(f"{meter} · the end is cut off" if over else meter)
+        self.set_class(over, "-over")

@@ -1,29 +1,27 @@
-"""An editor for a prompt, with a token meter."""
+"""The editor of a prompt."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
 from textual import events, on
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
+from textual.widget import Widget
 from textual.widgets import TextArea
+from textual.widgets.text_area import Edit, EditResult, Location
 
-from sdtui.core.text import escape_same_width
+from sdtui.core.text import escape_same_width, visible
 from sdtui.core.typed_paths import PathTextError, parse_typed_paths
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.messages import PathPasted, message
-from sdtui.tui.panes.pane import Pane
+from sdtui.tui.completions import Completions, EarlierPrompts
+from sdtui.tui.messages import PathPasted
+from sdtui.tui.recipe import Recipe
 from sdtui.tui.textual_internals import KeyTextArea
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sdtui.models import TokenCount, TokenCounter
 
 _CUT = Style(strike=True, dim=True)
 _OWN_KEYS = {
@@ -40,27 +38,87 @@ _OWN_KEYS = {
 
 
 class PromptEditor(KeyTextArea):
-    """A text editor that strikes out what no text encoder will see, and brings back earlier prompts
-    with up and down at its edges."""
+    """Edits a prompt of the recipe. What no text encoder will see is struck out; earlier prompts
+    come back with the arrow keys at the edge that is away from the other prompt, and complete what
+    is written."""
 
     DEFAULT_CSS = """
-    PromptEditor .text-area--placeholder { color: $muted; }
-    PromptEditor:ansi .text-area--placeholder { color: ansi_default; text-style: dim; }
+    PromptEditor {
+        height: 1;
+        padding: 0;
+        border: none;
+        background: transparent;
+        scrollbar-size-vertical: 1;
+        &:focus { border: none; }
+        .text-area--placeholder, .text-area--suggestion { color: $muted; }
+        &:ansi .text-area--placeholder { color: ansi_default; text-style: dim; }
+        &:ansi .text-area--suggestion { color: ansi_default; text-style: dim; }
+    }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("prompt")
 
     cut_from: reactive[int | None] = reactive(None)
 
-    def __init__(self, placeholder: str) -> None:
+    class Submitted(Message):
+        """The user wants a picture of the recipe."""
+
+    def __init__(self, recipe: Recipe, field: str, placeholder: str, *, id: str) -> None:
         super().__init__(
-            tab_behavior="focus", placeholder=placeholder, compact=True, highlight_cursor_line=False
+            tab_behavior="focus",
+            placeholder=placeholder,
+            compact=True,
+            highlight_cursor_line=False,
+            id=id,
         )
         self.cursor_blink = False  # drawn twice a second, it was half of what an idle app takes
+        self.recipe = recipe
+        self.field = field
+        self.above: Widget | None = None
+        self.below: Widget | None = None
+        """What gets the focus when the cursor goes over the first or the last line; earlier prompts
+        are at the other edge."""
         self.earlier_prompts: Sequence[str] = ()
+        self.completions: Sequence[Completions] = ()
         self._place = 0
         self._drafts: dict[int, str] = {}
         """The text of each place when it was left, since it may have been edited."""
+
+    @property
+    def text(self) -> str:
+        return super().text
+
+    @text.setter
+    def text(self, text: str) -> None:
+        """Change the recipe, which the editor shows."""
+        self.recipe.change({self.field: text})
+
+    def on_mount(self) -> None:
+        self._show(self.recipe[self.field])
+        self.recipe.subscribe(self._follow)
+
+    def _follow(self, fields: frozenset[str]) -> None:
+        """Show the recipe's text, if it was changed elsewhere."""
+        text = self.recipe[self.field]
+        if self.field in fields and text != self.text:
+            self._reset_place()
+            self._show(text)
+
+    def _show(self, text: str) -> None:
+        """Show a text with the cursor behind what differs from the text before."""
+        before = self.text
+        same = _same_end(before, text)
+        self.load_text(text)
+        self.move_cursor(_location(text, len(text) - same))
+
+    def edit(self, edit: Edit) -> EditResult:
+        """Change the text, and the recipe with it. Letters that are typed or deleted one after the
+        other are one step."""
+        result = super().edit(edit)
+        is_typing = len(edit.text) <= 1 and len(result.replaced_text) <= 1
+        merge = f"typing {self.field}" if is_typing else ""
+        self.recipe.change({self.field: self.text}, merge=merge)
+        return result
 
     def watch_cut_from(self) -> None:
         self.notify_style_update()
@@ -77,11 +135,18 @@ class PromptEditor(KeyTextArea):
             text.stylize(_CUT, max(0, self.cut_from - start))
         return text
 
+    # Keys
+
+    def refuses(self, event: events.Key) -> bool:
+        """Leave enter to its action."""
+        return event.key == "enter"
+
     def handles_itself(self, typed: events.Key | events.Paste) -> bool:
-        """Return True for keys that this widget handles itself, in the order in which they come."""
-        if isinstance(typed, events.Paste):
+        """Return True for keys that this widget handles itself, in the order in which they come;
+        not for those that may move the focus."""
+        if isinstance(typed, events.Paste) or typed.key in ("up", "down"):
             return False
-        return typed.is_printable or typed.key == "enter" or typed.key in _OWN_KEYS
+        return typed.is_printable or typed.key in _OWN_KEYS
 
     async def after_key(self, event: events.Key) -> None:
         if event.key in _OWN_KEYS:
@@ -89,124 +154,126 @@ class PromptEditor(KeyTextArea):
             event.prevent_default()
             await self.run_action(_OWN_KEYS[event.key])
 
-    def after_paste(self, pasted: str) -> None:
+    def after_paste(self, pasted: str, before: str) -> None:
         """Post the path of a dropped file, which may be meant as init image."""
         try:
             paths = parse_typed_paths(pasted)
         except PathTextError:
             return
         if len(paths) == 1 and paths[0].is_absolute():
-            self.post_message(PathPasted(self, paths[0], self.text))
+            self.post_message(PathPasted(self.field, paths[0], before, self.text))
+
+    def action_generate(self) -> None:
+        self.post_message(self.Submitted())
+
+    def action_new_line(self) -> None:
+        self.replace("\n", *self.selection)
+
+    def action_undo(self) -> None:
+        self.recipe.undo()
+
+    def action_redo(self) -> None:
+        self.recipe.redo()
+
+    # Completion
+
+    def update_suggestion(self) -> None:
+        """Offer what the text may go on with, at its end."""
+        self.suggestion = ""
+        if not (self.has_focus and self._at_end):
+            return
+        text = self.text
+        rests = (source.complete(text) for source in self.completions)
+        self.suggestion = _drawable(next(filter(None, rests), ""))
+
+    @property
+    def _at_end(self) -> bool:
+        return self.selection.is_empty and self.cursor_at_end_of_text
+
+    @on(TextArea.SelectionChanged)
+    def _cursor_moved(self) -> None:
+        if self.suggestion and not self._at_end:
+            self.suggestion = ""
+
+    def action_cursor_right(self, select: bool = False) -> None:
+        if not (self._at_end and self._take_suggestion()):
+            super().action_cursor_right(select)
+
+    def action_cursor_line_end(self, select: bool = False) -> None:
+        if not (self._at_end and self._take_suggestion()):
+            super().action_cursor_line_end(select)
+
+    def _take_suggestion(self) -> bool:
+        suggestion, self.suggestion = self.suggestion, ""
+        if suggestion:
+            self.insert(suggestion)
+        return bool(suggestion)
+
+    # Earlier prompts
 
     def action_cursor_up(self, select: bool = False) -> None:
-        if not select and self._at_upper_edge and self._place < len(self.earlier_prompts):
-            self._recall(self._place + 1)
-        else:
+        at_edge = not select and self.navigator.is_first_wrapped_line(self.cursor_location)
+        if not (at_edge and self._leave(self.above, self.below)):
             super().action_cursor_up(select)
 
     def action_cursor_down(self, select: bool = False) -> None:
-        if not select and self._at_lower_edge and self._place > 0:
-            self._recall(self._place - 1)
-        else:
+        at_edge = not select and self.navigator.is_last_wrapped_line(self.cursor_location)
+        if not (at_edge and self._leave(self.below, self.above)):
             super().action_cursor_down(select)
 
-    def _recall(self, place: int) -> None:
+    def _leave(self, there: Widget | None, opposite: Widget | None) -> bool:
+        """Go over an edge: to a later prompt and then to the widget there, or, if there is none,
+        to an earlier prompt. Returns False if there is neither."""
+        if there is None and opposite is not None:
+            return self._recall(self._place + 1)
+        if self._recall(self._place - 1):
+            return True
+        if there is not None:
+            self.screen.set_focus(there)
+        return there is not None
+
+    def _recall(self, place: int) -> bool:
+        if not 0 <= place <= len(self.earlier_prompts):
+            return False
         self._drafts[self._place] = self.text
+        text = self._drafts[place] if place in self._drafts else self.earlier_prompts[-place]
+        self.load_text(text)
+        self.move_cursor(self.document.end)
         self._place = place
-        self._show(self._drafts[place] if place in self._drafts else self.earlier_prompts[-place])
-
-    @property
-    def _at_upper_edge(self) -> bool:
-        """True on the first visual line: a long one is wrapped into several."""
-        return self.navigator.is_first_wrapped_line(self.cursor_location)
-
-    @property
-    def _at_lower_edge(self) -> bool:
-        return self.navigator.is_last_wrapped_line(self.cursor_location)
+        self.recipe.change({self.field: text}, merge=f"recalling {self.field}")
+        return True
 
     def remember(self, prompts: Sequence[str]) -> None:
         """Set the earlier prompts, newest last."""
         self.earlier_prompts = prompts
+        self.completions = (EarlierPrompts(prompts),)
         self._reset_place()
-
-    def set_text(self, text: str) -> None:
-        """Set the text. Going up begins at the newest prompt again."""
-        self._reset_place()
-        self._show(text)
 
     def _reset_place(self) -> None:
         self._place = 0
         self._drafts.clear()
 
-    def _show(self, text: str) -> None:
-        self.load_text(text)
-        self.move_cursor(self.document.end)
+
+def _drawable(text: str) -> str:
+    """Return the first line of a completion, which is all that is drawn and taken; "" if it holds
+    what must not reach a terminal."""
+    first = text.split("\n", 1)[0]
+    return first if visible(first, keep="") == first else ""
 
 
-class PromptPane(Pane):
-    """A prompt and how many of the model's tokens it uses."""
+def _same_end(one: str, other: str) -> int:
+    """Return how many characters at the end of two texts are the same."""
+    count = 0
+    for a, b in zip(reversed(one), reversed(other), strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
 
-    DEFAULT_CSS = """
-    PromptPane {
-        TextArea { height: 1fr; padding: 0 1; background: transparent; border: none; }
-    }
-    """
 
-    @message
-    class Changed(Message):
-        """The text changed."""
-
-        pane: PromptPane
-
-    def __init__(self, field: str, title: str, about: str, placeholder: str, id: str) -> None:
-        super().__init__(id=id)
-        self.field = field
-        self._title = title
-        self._about = about
-        self.editor = PromptEditor(placeholder)
-        self._counters: Mapping[str, TokenCounter] = {}
-
-    def compose(self) -> ComposeResult:
-        yield self.editor
-
-    @property
-    def about(self) -> str:
-        return self._about
-
-    @property
-    def title(self) -> str:
-        """Return the pane's title."""
-        return self._title
-
-    @property
-    def text(self) -> str:
-        return self.editor.text
-
-    @text.setter
-    def text(self, text: str) -> None:
-        self.editor.set_text(text)
-
-    def use_counters(self, counters: Mapping[str, TokenCounter]) -> None:
-        """Count tokens as this model's text encoders do."""
-        self._counters = counters
-        self._measure()
-
-    @on(TextArea.Changed)
-    def _changed(self) -> None:
-        self._measure()
-        self.post_message(self.Changed(self))
-
-    def _measure(self) -> None:
-        counts: list[TokenCount] = [each.count(self.text) for each in self._counters.values()]
-        if not counts:
-            return
-        tightest = min(counts, key=lambda count: count.limit - count.tokens)
-        # No encoder sees the text behind this place only if all of them cut it.
-        cuts = [count.cut_from for count in counts]
-        self.editor.cut_from = (
-            max(cut for cut in cuts if cut is not None) if None not in cuts else None
-        )
-        over = tightest.tokens > tightest.limit
-        meter = f"{tightest.tokens}/{tightest.limit}"
-        self.set_footer(f"{meter} · the end is cut off" if over else meter)
-        self.set_class(over, "-over")
+def _location(text: str, place: int) -> Location:
+    """Return line and column of a place in a text."""
+    before = text[:place].splitlines() if text[:place] else [""]
+    if text[:place].endswith(("\n", "\r")):
+        before.append("")
+    return len(before) - 1, len(before[-1])

@@ -25,7 +25,9 @@ from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.models import ModelController
 from sdtui.tui.controllers.pictures import PicturesController
+from sdtui.tui.controllers.presets import PresetController
 from sdtui.tui.controllers.queue import QueueController
+from sdtui.tui.controllers.values import ValueController
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress
 from sdtui.tui.images.welcome import welcome
 from sdtui.tui.job_progress import LogLine
@@ -41,10 +43,11 @@ from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.gallery import Gallery
 from sdtui.tui.panes.log import LogPane
 from sdtui.tui.panes.pane import Pane
-from sdtui.tui.panes.parameters import ParametersPane
+from sdtui.tui.panes.prompt import PromptEditor
 from sdtui.tui.panes.queue import QueuePane
 from sdtui.tui.panes.stage import Stage
 from sdtui.tui.textual_internals import SteadyScreen, is_first_resume
+from sdtui.tui.widgets.chips import ChipLine
 from sdtui.tui.widgets.divider import Divider
 from sdtui.tui.widgets.form_fields import FieldOpened
 from sdtui.tui.widgets.key_bar import KeyBar
@@ -61,7 +64,7 @@ class MainScreen(SteadyScreen[None]):
     """The stage with the current picture, the shelf with its tabs, and the dock with the prompts.
     Controllers implement their logic."""
 
-    AUTO_FOCUS = "#prompt TextArea"
+    AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_in("window"), *bindings_in("shelf")]
 
     def __init__(self, context: AppContext) -> None:
@@ -72,7 +75,11 @@ class MainScreen(SteadyScreen[None]):
         self.divider = Divider()
         self.tabs = ShelfTabs(panes.shelf)
         self.window = WindowLayout(self, panes, self.tabs)
-        self.generation = GenerationController(context, panes, self.window, self._submit)
+        self.values = ValueController(context, panes, self.action_models, self._generate_soon)
+        self.generation = GenerationController(
+            context, self, panes, self.window, self._submit, self._edit_value_soon
+        )
+        self.presets = PresetController(context, self, panes.dock)
         self.pictures = PicturesController(
             context, self, panes, self.generation, self._stop_current, self._submit
         )
@@ -80,7 +87,12 @@ class MainScreen(SteadyScreen[None]):
             context, self, panes, self.top_line, self.generation, self.pictures
         )
         self.models = ModelController(
-            context, self, panes, self.top_line, lambda: self.queue.presenter.progress.is_running
+            context,
+            self,
+            panes,
+            self.top_line,
+            self.generation.checker,
+            lambda: self.queue.presenter.progress.is_running,
         )
 
     def _stop_current(self, *, after_picture: bool) -> None:
@@ -107,9 +119,7 @@ class MainScreen(SteadyScreen[None]):
     def focus_chain(self) -> list[Widget]:
         """The widgets in the order of the tab key: prompt, shelf, stage, negative prompt."""
         chain = super().focus_chain
-        return [
-            each for part in self.window.parts for each in chain if part in each.ancestors_with_self
-        ]
+        return [each for each in self.window.focus_targets if each in chain]
 
     def on_mount(self) -> None:
         """Restore the form. Everything else waits until the window is visible."""
@@ -131,7 +141,9 @@ class MainScreen(SteadyScreen[None]):
         if not self.is_attached:
             return
         resume_garbage_collection()
-        self.panes.recipe.check()
+        self.generation.checker.begin()
+        self.presets.begin()
+        self.context.recipe.subscribe(self._recipe_changed)
         try:
             self.queue.presenter.show_queue()
         except SdtuiError as error:
@@ -151,7 +163,7 @@ class MainScreen(SteadyScreen[None]):
             from sdtui.models import recommend_download
 
             recommended = recommend_download(budget)
-        model = self.panes.recipe.texts["model"]
+        model = self.context.recipe["model"]
         self.panes.stage.welcome(welcome(model, self.keys_shown, recommended))
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
@@ -189,9 +201,22 @@ class MainScreen(SteadyScreen[None]):
 
     async def action_generate(self) -> None:
         check = partial(
-            self.generation.check_and_generate, self.generation.texts, self.models.find_problems
+            self.generation.check_and_generate, self.context.recipe.texts, self.models.find_problems
         )
         await wait_briefly(start_worker(self, check))
+
+    def _generate_soon(self) -> None:
+        self.call_later(self.action_generate)
+
+    def _edit_value_soon(self, field: str) -> None:
+        """Edit a value over its chip, once that is drawn."""
+        self.call_after_refresh(self.values.open_chip, field)
+
+    def action_undo(self) -> None:
+        self.generation.undo()
+
+    def action_redo(self) -> None:
+        self.generation.redo()
 
     def action_editor(self) -> None:
         self.generation.edit_prompt()
@@ -246,7 +271,8 @@ class MainScreen(SteadyScreen[None]):
         places = [
             *self.window.places(),
             (KeyChoice("slash", "Search"), self.action_search),
-            (KeyChoice("m", "Model"), self.action_models),
+            *self.values.places(),
+            (KeyChoice("p", "Preset"), self.presets.open_soon),
             (KeyChoice("question_mark", "Keys"), self.context.show_keys),
         ]
 
@@ -311,18 +337,27 @@ class MainScreen(SteadyScreen[None]):
 
     @on(FieldOpened)
     def _field_opened(self, event: FieldOpened) -> None:
-        if event.field == "model":
-            self.action_models()
-        else:
-            self.generation.choose_value(event.field)
+        self.values.open_row(event.field)
+
+    @on(ChipLine.Opened)
+    def _chip_opened(self, event: ChipLine.Opened) -> None:
+        self.values.open_chip(event.field)
+
+    @on(ChipLine.PresetOpened)
+    async def _preset_opened(self) -> None:
+        await self.presets.open()
+
+    @on(PromptEditor.Submitted)
+    async def _prompt_submitted(self) -> None:
+        await self.action_generate()
 
     @on(PathPasted)
     def _path_pasted(self, event: PathPasted) -> None:
         start_worker(self, partial(self.generation.take_pasted_picture, event))
 
-    @on(ParametersPane.Changed)
-    def _parameters_changed(self) -> None:
-        self.models.follow_form()
+    def _recipe_changed(self, fields: frozenset[str]) -> None:
+        if "model" in fields:
+            self.models.follow_recipe()
 
     @on(QueuePane.ActionRequested)
     def _queue_action(self, event: QueuePane.ActionRequested) -> None:
@@ -398,6 +433,7 @@ def import_parts() -> PartsImported:
     import sdtui.tui.screens.models
     import sdtui.tui.screens.picture
     import sdtui.tui.screens.settings
+    import sdtui.tui.screens.value
     import sdtui.tui.screens.vary
     import sdtui.tui.screens.which_key  # noqa: F401
     from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -140,18 +140,12 @@ class SearchDialog(Dialog[Any]):
 class Choices(VirtualList[str]):
     """One name a line."""
 
-    def __init__(self, empty_name: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.empty = NOTHING_FOUND
-        self.empty_name = empty_name
 
     def item_text(self, item: str, width: int) -> Text:
-        return Text(one_line(item) or self.empty_name)
-
-
-def no_other_spelling(text: str) -> str | None:
-    """Say that a text is no other spelling of a choice."""
-    return None
+        return Text(one_line(item))
 
 
 class ChooseScreen(SearchDialog):
@@ -159,28 +153,14 @@ class ChooseScreen(SearchDialog):
 
     choices: Choices
 
-    def __init__(
-        self,
-        title: str,
-        names: Sequence[str],
-        current: str = "",
-        empty_name: str = "auto",
-        spelling: Callable[[str], str | None] = no_other_spelling,
-    ) -> None:
-        """`spelling` returns the name that a text is another spelling of, if there is one."""
+    def __init__(self, title: str, names: Sequence[str], current: str = "") -> None:
         super().__init__(title, "type to search")
         self.names = [*names]
         self._current = current
-        self._spelling = spelling
-        self.choices = Choices(empty_name)
+        self.choices = Choices()
 
     def matches(self, query: str) -> list[str]:
-        found = ranked(query, self.names, self._search_text)
-        meant = self._spelling(query)
-        return [meant, *(name for name in found if name != meant)] if meant in self.names else found
-
-    def _search_text(self, name: str) -> SearchText:
-        return SearchText(name or self.choices.empty_name)
+        return ranked(query, self.names, SearchText)
 
     def first_place(self, query: str) -> int:
         """Begin on the current name."""

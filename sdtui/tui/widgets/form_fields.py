@@ -1,10 +1,10 @@
-"""The controls of the form, each one line high."""
+"""The rows of the form, each a view of one field of the recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual import events
 from textual.binding import BindingType
@@ -16,81 +16,121 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sdtui.core.text import one_line
 from sdtui.core.typed_paths import PathTextError, parse_typed_paths, typed_text
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.chips import MARK
 from sdtui.tui.fields import FormField
 from sdtui.tui.messages import message
+from sdtui.tui.recipe import Recipe
+from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.line_input import LineInput
 
-
-@message
-class FieldChanged(Message):
-    """The value of a field changed."""
-
-    field: str
+_LABEL_GAP = 2
+"""Blanks between a label and its value."""
 
 
 @message
 class FieldOpened(Message):
-    """The user wants to see the choices of a field."""
+    """The user wants to see the choices of a field, or to edit its value in a line."""
 
     field: str
 
 
-class Form(VerticalScroll, can_focus=False):
-    """The container of the fields."""
+class Form(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """The container of the rows."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"form--label"}
 
 
-class FieldWidget(Widget):
-    """Draws its label into its left padding; a widget of its own would appear later."""
+class FieldRow(Widget):
+    """Shows a field of the recipe. It draws its label into its left padding; a widget of its own
+    would appear later."""
 
     spec: FormField
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Draw the label before the field's content."""
-        lines = super().render_lines(crop)
-        form, columns = self.parent, self.styles.padding.left
-        if not isinstance(form, Form) or not lines:
-            return lines
-        style = form.get_component_rich_style("form--label")
-        label = Strip([Segment(self.spec.label, style)]).adjust_cell_length(columns, style)
-        visible = label.crop(crop.x, crop.right)
-        return [Strip.join([visible, lines[0].crop(visible.cell_length)]), *lines[1:]]
-
-
-class TextField(LineInput, FieldWidget):
-    """A field to write in."""
-
-    def __init__(self, spec: FormField) -> None:
-        super().__init__(placeholder=spec.open_text, id=f"field-{spec.name}")
-        self.spec = spec
+    recipe: Recipe
 
     @property
     def text(self) -> str:
-        return self.value
+        return self.recipe[self.spec.name]
 
     @text.setter
     def text(self, text: str) -> None:
-        self.value = text
+        self.recipe.change({self.spec.name: text})
+
+    def on_mount(self) -> None:
+        self.recipe.subscribe(self._follow)
+        self._show()
+
+    def _follow(self, fields: frozenset[str]) -> None:
+        if self.spec.name in fields:
+            self._show()
+
+    def _show(self) -> None:
+        """Show the recipe's text, and if it is wrong."""
+        self.set_class(self.spec.name in self.recipe.problems, "-wrong")
+        self.refresh()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw the label before the value."""
+        lines = super().render_lines(crop)
+        form = self.parent
+        if not isinstance(form, Form) or not lines:
+            return lines
+        style = form.get_component_rich_style("form--label")
+        columns = self.styles.padding.left
+        parts = [Segment(self._label(columns - _LABEL_GAP), style)]
+        if self.recipe.is_changed(self.spec.name):
+            parts.append(Segment(MARK, style + theme_style(self.app, "changed")))
+        label = Strip(parts).adjust_cell_length(columns, style)
+        visible = label.crop(crop.x, crop.right)
+        return [Strip.join([visible, lines[0].crop(visible.cell_length)]), *lines[1:]]
+
+    def _label(self, width: int) -> str:
+        """Return the label at the right of `width` cells."""
+        label = self.spec.label
+        if cell_len(label) > width:
+            return set_cell_size(label, max(0, width - 1)) + "…"
+        return " " * (width - cell_len(label)) + label
+
+    def action_open(self) -> None:
+        self.post_message(FieldOpened(self.spec.name))
+
+
+class TextRow(LineInput, FieldRow):
+    """A field to write in."""
+
+    def __init__(self, recipe: Recipe, spec: FormField) -> None:
+        super().__init__(id=f"field-{spec.name}")
+        self.recipe = recipe
+        self.spec = spec
+        self._shows_recipe = False
 
     def watch_value(self, value: str) -> None:
-        self.post_message(FieldChanged(self.spec.name))
+        """Change the recipe. Letters that are typed one after the other are one step."""
+        if self._shows_recipe:
+            self.recipe.change({self.spec.name: value}, merge=f"typing {self.spec.name}")
+
+    def _show(self) -> None:
+        self._shows_recipe = True
+        if self.value != self.text:
+            self.value = self.text
+            self.cursor_position = len(self.value)
+        super()._show()
 
 
-class NumberField(TextField):
+class NumberRow(TextRow):
     """A number. Some letters are keys here, not text."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("number")
 
-    native: float | None = None
-    """The model's own value, used while the field is left open."""
-
-    def __init__(self, spec: FormField) -> None:
-        super().__init__(spec)
+    def __init__(self, recipe: Recipe, spec: FormField) -> None:
+        super().__init__(recipe, spec)
         self.select_on_focus = True  # what is typed takes the old number's place
+
+    def _show(self) -> None:
+        if not self.text:
+            self.placeholder = self.recipe.shown(self.spec.name)
+        super()._show()
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Leave letters to the form's bindings."""
@@ -111,20 +151,23 @@ class NumberField(TextField):
         self._step(-1)
 
     def _step(self, by: int) -> None:
-        now = self.value
-        if not now and self.native is not None:
-            now = f"{self.native:g}"
-        self.value = self.spec.stepped(now, by)
-        self.cursor_position = len(self.value)
+        now = self.text or (self.recipe.shown(self.spec.name) if self.spec.native else "")
+        name = self.spec.name
+        self.recipe.change({name: self.spec.stepped(now, by)}, merge=f"stepping {name}")
+        self.select_all()
 
 
 _NUMBER_CHARACTERS = "0123456789.,-"
 
 
-class PathField(TextField):
+class PathRow(TextRow):
     """A path, typed or chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("path")
+
+    def __init__(self, recipe: Recipe, spec: FormField) -> None:
+        super().__init__(recipe, spec)
+        self.placeholder = spec.open_text
 
     def watch_value(self, value: str) -> None:
         """Show the end of a path that was set: it says most."""
@@ -144,7 +187,7 @@ class PathField(TextField):
         if not paths or not paths[0].is_absolute():
             super().paste(text)
             return
-        self.value = typed_text(paths[0])
+        self.text = typed_text(paths[0])
         self.action_end()
         if len(paths) > 1:
             self.notify(f"{len(paths)} files were dropped; {paths[0].name} is taken.")
@@ -156,29 +199,16 @@ class PathField(TextField):
                 lambda: self.scroll_to(x=self.max_scroll_x, animate=False, force=True)
             )
 
-    def action_open(self) -> None:
-        self.post_message(FieldOpened(self.spec.name))
 
-
-class ChoiceField(FieldWidget, can_focus=True):
-    """A list of few names: left and right select the next one, enter shows them all."""
-
-    DEFAULT_CSS = """
-    ChoiceField { width: 1fr; height: 1; }
-    ChoiceField:focus { background: $panel; }
-    ChoiceField:ansi:focus { text-style: reverse; }
-    """
+class ChoiceRow(FieldRow, can_focus=True):
+    """One of a few values: left and right take the next one, enter shows them all."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("choice")
 
-    text: reactive[str] = reactive("")
-
-    def __init__(self, spec: FormField) -> None:
+    def __init__(self, recipe: Recipe, spec: FormField) -> None:
         super().__init__(id=f"field-{spec.name}")
+        self.recipe = recipe
         self.spec = spec
-        self.choices: Sequence[str] = spec.choices
-        self.placeholder = spec.open_text
-        self.set_reactive(ChoiceField.text, spec.default)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return 1
@@ -186,12 +216,9 @@ class ChoiceField(FieldWidget, can_focus=True):
     def render(self) -> Content:
         width = max(1, self.content_size.width - 2)
         value = Content.styled(
-            one_line(self.text) or self.placeholder, "" if self.text else "$text-muted"
+            self.recipe.shown(self.spec.name), "" if self.text else "$text-muted"
         )
         return value.truncate(width, ellipsis=True, pad=True) + Content.styled("▾ ", "$text-muted")
-
-    def watch_text(self) -> None:
-        self.post_message(FieldChanged(self.spec.name))
 
     def action_next(self) -> None:
         self._take_next(1)
@@ -199,15 +226,62 @@ class ChoiceField(FieldWidget, can_focus=True):
     def action_previous(self) -> None:
         self._take_next(-1)
 
-    def action_open(self) -> None:
-        self.post_message(FieldOpened(self.spec.name))
-
     def on_click(self) -> None:
         self.action_open()
 
     def _take_next(self, by: int) -> None:
-        if not self.choices:
+        choices, name = self.spec.choices, self.spec.name
+        if not choices:
             self.action_open()
             return
-        place = self.choices.index(self.text) if self.text in self.choices else 0
-        self.text = self.choices[(place + by) % len(self.choices)]
+        place = choices.index(self.text) if self.text in choices else 0
+        text = choices[(place + by) % len(choices)]
+        self.recipe.change({name: text}, merge=f"stepping {name}")
+
+
+class SectionRow(Widget, can_focus=True):
+    """The heading of rows that can be folded."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings_in("section")
+
+    is_open: reactive[bool] = reactive(False)
+
+    class Toggled(Message):
+        """The rows under a heading were folded or unfolded."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(classes="section")
+        self._title = title
+        self.summary = ""
+        """Shown while the rows are folded."""
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return 1
+
+    def render(self) -> Content:
+        sign, summary = ("▾", "") if self.is_open else ("▸", self.summary)
+        return Content(f"{sign} {self._title}") + Content.styled(f"  {summary}", "dim")
+
+    def watch_is_open(self) -> None:
+        self.post_message(self.Toggled())
+
+    def action_switch(self) -> None:
+        self.is_open = not self.is_open
+
+    def action_unfold(self) -> None:
+        self.is_open = True
+
+    def action_fold(self) -> None:
+        self.is_open = False
+
+    def on_click(self) -> None:
+        self.action_switch()
+
+
+def row_for(recipe: Recipe, spec: FormField) -> TextRow | ChoiceRow:
+    """Return the row of a field."""
+    if spec.kind in ("choice", "model"):
+        return ChoiceRow(recipe, spec)
+    if spec.kind in ("integer", "number"):
+        return NumberRow(recipe, spec)
+    return PathRow(recipe, spec) if spec.kind == "path" else TextRow(recipe, spec)

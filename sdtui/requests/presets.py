@@ -1,0 +1,134 @@
+"""Presets: some values of a request under a name, in a file that people may edit.
+
+`presets.toml` in the config folder has a table for each:
+
+    [draft]
+    num_inference_steps = 8
+    sampler = "Euler a"
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sdtui.core import paths
+from sdtui.core.errors import InvalidRequestError, SettingsError
+from sdtui.core.files import write_atomic
+from sdtui.core.locks import exclusive
+from sdtui.core.text import is_text, nearest, shortened
+from sdtui.core.text_files import SAVE_AS_UTF8, UnreadableTextError, decode_text, syntax_problem
+from sdtui.requests.field_table import FieldTable
+from sdtui.requests.request import REQUEST_FIELDS
+
+Preset = Mapping[str, Any]
+"""Field → value, by the unique names of fields."""
+
+_CORRECT = "Correct the file or move it away"
+
+
+def presets_file() -> Path:
+    """Return the path of the file with the presets."""
+    return paths.config_folder() / "presets.toml"
+
+
+def load_presets(fields: FieldTable = REQUEST_FIELDS) -> dict[str, Preset]:
+    """Return all presets by name, in the order of the file; none if there is no file.
+
+    Raises SettingsError with the preset, the field and what is wrong.
+    """
+    file = presets_file()
+    try:
+        text = decode_text(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise SettingsError(
+            f"{file} can't be read: {error.strerror}", "Make it readable"
+        ) from error
+    except UnreadableTextError as error:
+        raise SettingsError(f"{file} can't be read: {error}", SAVE_AS_UTF8) from error
+    import tomllib
+
+    try:
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        problem = syntax_problem(error)
+        raise SettingsError(f"{file} is not valid TOML: {problem}", _CORRECT) from error
+    return {name: _checked(file, name, table, fields) for name, table in tables.items()}
+
+
+def _checked(file: Path, name: str, table: object, fields: FieldTable) -> Preset:
+    from sdtui.requests.validation import validate_fields
+
+    where = f'{file}: preset "{shortened(name)}"'
+    if not isinstance(table, Mapping):
+        raise SettingsError(f"{where}: should be a table of fields", f"Write [{name}] above them")
+    try:
+        return validate_fields(fields, table)
+    except InvalidRequestError as error:
+        raise SettingsError(f"{where}: {error}", _CORRECT) from error
+
+
+def preset(name: str) -> Preset:
+    """Return the values of a preset. Raises SettingsError if there is none of that name."""
+    presets = load_presets()
+    if name not in presets:
+        near = nearest(name, presets)
+        known = f'Did you mean "{near}"?' if near else f"There are: {', '.join(presets) or 'none'}"
+        raise SettingsError(f'there is no preset "{shortened(name)}" in {presets_file()}', known)
+    return presets[name]
+
+
+def save_preset(name: str, values: Preset) -> None:
+    """Add a preset, or replace that of the name. Comments in the file are lost.
+
+    Raises SettingsError if the name or the file can't be used.
+    """
+    if not (name.strip() and is_text(name)):
+        raise SettingsError("a preset needs a name", "Write one")
+    _change(lambda presets: presets.update({name: values}))
+
+
+def delete_preset(name: str) -> None:
+    """Delete a preset, if there is one of that name. Raises SettingsError."""
+    _change(lambda presets: presets.pop(name, None))
+
+
+def _change(change: Callable[[dict[str, Preset]], object]) -> None:
+    file = presets_file()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive(paths.state_folder() / "presets.lock"):
+            presets = load_presets()
+            change(presets)
+            write_atomic(file, _toml(presets).encode())
+    except OSError as error:
+        raise SettingsError(
+            f"{file} can't be written: {error.strerror}", "Make the folder writable"
+        ) from error
+
+
+def _toml(presets: Mapping[str, Preset]) -> str:
+    tables = (
+        "\n".join(
+            [f"[{_quoted(name)}]", *(f"{key} = {_value(each)}" for key, each in values.items())]
+        )
+        for name, values in presets.items()
+    )
+    return "\n\n".join(tables) + "\n"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, int | float):
+        return repr(value)
+    return _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    """Return a basic string of TOML: one of JSON, in which delete is escaped too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

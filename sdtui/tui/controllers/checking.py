@@ -1,0 +1,68 @@
+"""Checking the recipe's values while they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from textual.dom import DOMNode
+
+from sdtui.tui.background import run_on_thread, start_worker
+from sdtui.tui.fields import file_problems, problems_of, step_problems
+from sdtui.tui.recipe import Recipe
+
+
+class RecipeChecker:
+    """Keeps the recipe's problems up to date."""
+
+    def __init__(self, recipe: Recipe, owner: DOMNode) -> None:
+        """`owner` runs the workers that read files."""
+        self._recipe = recipe
+        self._owner = owner
+        self._files = [name for name, each in recipe.fields.items() if each.kind == "path"]
+        self._disk_problems: dict[str, tuple[str, str]] = {}
+        """Field → the text that was checked, and what is wrong with the file or model that it
+        names."""
+        self._checked_files: dict[str, str] | None = None
+        """The texts of the fields for files that were checked last."""
+        self._has_begun = False
+
+    def begin(self) -> None:
+        """Validate now and after every change. Validation imports a large library, so call this
+        only once the window is visible."""
+        self._has_begun = True
+        self._recipe.subscribe(lambda _: self._check())
+        self._check()
+
+    def show_disk_problem(self, name: str, text: str, problem: str) -> None:
+        """Show what is wrong with the file or model that a field names, as long as it has this
+        text; "" if nothing is."""
+        self._disk_problems[name] = (text, problem)
+        if self._has_begun:
+            self._check()
+
+    def _check(self) -> None:
+        texts = self._recipe.texts
+        self._check_files({name: texts[name] for name in self._files})
+        disk = {
+            name: problem
+            for name, (text, problem) in self._disk_problems.items()
+            if problem and text == texts[name]
+        }
+        self._recipe.problems = {
+            **step_problems(self._recipe.shown("num_inference_steps"), texts),
+            **problems_of(texts, disk),
+        }
+
+    def _check_files(self, files: dict[str, str]) -> None:
+        """Check the named files on another thread, if others are named than before: they may be on
+        a slow disk."""
+        if files != self._checked_files:
+            self._checked_files = files
+            work = partial(self._show_file_problems, files)
+            start_worker(self._owner, work, group="files", exclusive=True)
+
+    async def _show_file_problems(self, files: Mapping[str, str]) -> None:
+        problems = await run_on_thread(lambda: file_problems(files))
+        for name, text in files.items():
+            self.show_disk_problem(name, text, problems.get(name, ""))

@@ -1,0 +1,106 @@
+"""Applying, saving and deleting presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from textual.geometry import Offset
+from textual.screen import Screen
+
+from sdtui.core.errors import SdtuiError
+from sdtui.requests.presets import Preset, delete_preset, load_presets, save_preset
+from sdtui.tui.background import run_on_thread, start_worker, wait_briefly
+from sdtui.tui.context import AppContext
+from sdtui.tui.fields import request_values
+from sdtui.tui.panes.dock import Dock
+from sdtui.tui.preset_choice import (
+    PresetAction,
+    PresetChoice,
+    matching_preset,
+    preset_texts,
+    texts_to_save,
+)
+
+
+class PresetController:
+    """Reads the presets, and does with them what the user wants."""
+
+    def __init__(self, context: AppContext, screen: Screen[None], dock: Dock) -> None:
+        """`screen` runs workers."""
+        self._context = context
+        self._screen = screen
+        self._dock = dock
+        self._presets: Mapping[str, Preset] = {}
+
+    def begin(self) -> None:
+        """Read the presets, and show which one the recipe equals from now on."""
+        self._context.recipe.subscribe(lambda _: self._show_name())
+        start_worker(self._screen, self._read)
+
+    def _show_name(self) -> None:
+        self._dock.chips.show_preset(matching_preset(self._context.recipe, self._presets))
+
+    async def _read(self) -> None:
+        try:
+            self._presets = await run_on_thread(load_presets)
+        except SdtuiError as error:
+            self._context.show_error(error)
+        self._show_name()
+
+    async def open(self) -> None:
+        """Let the user choose a preset, or save one. The file is read again: it may have been
+        edited."""
+        await wait_briefly(start_worker(self._screen, self._read_and_ask))
+
+    def open_soon(self) -> None:
+        """Do the same after other messages."""
+        self._screen.call_later(self.open)
+
+    async def _read_and_ask(self) -> None:
+        from sdtui.tui.screens.value import TakenValue, ValueScreen
+
+        await self._read()
+
+        def take(taken: TakenValue | None) -> None:
+            if taken is not None and taken.option is not None:
+                self._perform(PresetAction(taken.option.action), taken.option.text)
+
+        place: Offset = self._dock.chips.preset_place
+        choice = PresetChoice(self._context.recipe, self._presets)
+        self._context.push_screen(ValueScreen(choice, place), take)
+
+    def _perform(self, action: PresetAction, name: str) -> None:
+        if action is PresetAction.APPLY:
+            self._context.recipe.change(preset_texts(self._presets[name]))
+        elif action is PresetAction.DELETE:
+            self._write(partial(delete_preset, name), f"The preset “{name}” was deleted.")
+        else:
+            self._save(name, with_prompts=action is PresetAction.SAVE_ALL)
+
+    def _save(self, name: str, *, with_prompts: bool) -> None:
+        from sdtui.requests.request import REQUEST_FIELDS
+        from sdtui.requests.validation import validate_fields
+
+        texts = texts_to_save(self._context.recipe, with_prompts=with_prompts)
+        if not texts:
+            self._context.notify("All values are the model's own: there is nothing to save.")
+            return
+        try:
+            values = validate_fields(REQUEST_FIELDS, request_values(texts))
+        except SdtuiError as error:
+            self._context.show_error(error)
+            return
+        self._write(partial(save_preset, name, values), f"The preset “{name}” was saved.")
+
+    def _write(self, change: partial[None], done: str) -> None:
+        async def write() -> None:
+            try:
+                await run_on_thread(change)
+            except SdtuiError as error:
+                self._context.show_error(error)
+            else:
+                self._context.notify(done, timeout=3)
+            await self._read()
+
+        start_worker(self._screen, write)

@@ -1,0 +1,113 @@
+"""Editing single values of the recipe: over their chips, or over their rows of the form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from textual.geometry import Offset
+
+from sdtui.core.typed_paths import PathTextError, parse_typed_path
+from sdtui.tui.context import AppContext
+from sdtui.tui.key_table import KeyChoice
+from sdtui.tui.panes.collection import Panes
+from sdtui.tui.recipe import Recipe
+from sdtui.tui.value_editing import editing_of
+
+_MODEL = "model"
+"""Has a dialog of its own."""
+
+
+class ValueController:
+    """Opens the editors of values, and takes what they answer."""
+
+    def __init__(
+        self,
+        context: AppContext,
+        panes: Panes,
+        choose_model: Callable[[], None],
+        generate: Callable[[], None],
+    ) -> None:
+        self._context = context
+        self._panes = panes
+        self._choose_model = choose_model
+        self._generate = generate
+
+    @property
+    def _recipe(self) -> Recipe:
+        return self._context.recipe
+
+    def places(self) -> list[tuple[KeyChoice, Callable[[], object]]]:
+        """Return the keys of the chips, and what they open."""
+        fields = self._recipe.fields
+        return [
+            (
+                KeyChoice(fields[name].letter, editing_of(self._recipe, name).label),
+                partial(self.open_chip, name),
+            )
+            for name in self._with_letters
+        ]
+
+    @property
+    def _with_letters(self) -> list[str]:
+        return [name for name, each in self._recipe.fields.items() if each.letter]
+
+    def open_chip(self, name: str) -> None:
+        """Edit a value over its chip."""
+        if name == _MODEL:
+            self._choose_model()
+        else:
+            self._open(name, self._panes.dock.place_of(name), is_chip=True)
+
+    def open_row(self, name: str) -> None:
+        """Edit a value over its row of the form; a file is chosen from a list."""
+        if name == _MODEL:
+            self._choose_model()
+        elif self._recipe.fields[name].kind == "path":
+            self.choose_file(name)
+        else:
+            self._open(name, self._panes.recipe.place_of(name), is_chip=False)
+
+    def _open(self, name: str, place: Offset, *, is_chip: bool) -> None:
+        from sdtui.tui.screens.value import TakenValue, ValueScreen
+
+        def take(taken: TakenValue | None) -> None:
+            if taken is None:
+                return
+            self._recipe.change(taken.texts)
+            if taken.option is not None:
+                self.choose_file(name)
+            elif taken.then in ("next", "previous"):
+                self.open_chip(self._neighbour(name, 1 if taken.then == "next" else -1))
+            elif is_chip:
+                self._generate()
+
+        screen = ValueScreen(editing_of(self._recipe, name), place, has_neighbours=is_chip)
+        self._context.push_screen(screen, take)
+
+    def _neighbour(self, name: str, by: int) -> str:
+        """Return the field of the next chip, or of the one before."""
+        names = [each for each in self._with_letters if each != _MODEL]
+        if not self._recipe["init_image"].strip():
+            names.remove("strength")
+        place = names.index(name) if name in names else -1
+        return names[(place + by) % len(names)]
+
+    def choose_file(self, name: str) -> None:
+        """Choose the file of a field from disk."""
+        from sdtui.tui.screens.files import FileScreen
+
+        def take(chosen: str | None) -> None:
+            if chosen is not None:
+                self._recipe.change({name: chosen})
+
+        self._context.push_screen(FileScreen(self._first_folder(self._recipe[name])), take)
+
+    def _first_folder(self, text: str) -> Path:
+        """Return the folder of a field's file, or that of the pictures."""
+        pictures = self._context.backend.pictures.folder
+        try:
+            return parse_typed_path(text).parent if text.strip() else pictures
+        except PathTextError:
+            return pictures

@@ -1,0 +1,192 @@
+"""The recipe: the texts of all fields of the next request, and undoing their changes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from sdtui.tui.fields import FormField, decimal_of, field_text, form_fields
+
+if TYPE_CHECKING:
+    from sdtui.models import NativeValues
+
+Listener = Callable[[frozenset[str]], None]
+"""Called with the names of the fields whose text, problem, or value of the model has changed."""
+
+MAX_STEPS = 200
+"""Changes that can be undone."""
+_PAUSE_SECONDS = 1.0
+_STEP_SECONDS = 5.0
+"""Changes of the same kind are one step if less time lies between two of them, and less of the
+other between the first and the last."""
+
+
+class Recipe:
+    """The form, the chips and the prompt editors show it and change it; none has texts of its own.
+
+    A field has a text, as a person writes it; "" leaves the value open.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, object], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`settings` are the values that fields have by default, by name; `clock` returns
+        seconds."""
+        self.fields: dict[str, FormField] = {each.name: each for each in form_fields()}
+        self._defaults = {name: each.default for name, each in self.fields.items()}
+        self._defaults |= {name: field_text(value) for name, value in settings.items()}
+        self._clock = clock
+        self._texts: dict[str, str] = dict(self._defaults)
+        self._undo: deque[dict[str, str]] = deque(maxlen=MAX_STEPS)
+        self._redo: list[dict[str, str]] = []
+        self._merge = ""
+        self._step_began = self._step_changed = 0.0
+        self._native: NativeValues | None = None
+        self._problems: Mapping[str, str] = {}
+        self._listeners: list[Listener] = []
+        self.last_seed: int | None = None
+        """The seed of the last picture."""
+
+    def __getitem__(self, name: str) -> str:
+        return self._texts[name]
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text of every field."""
+        return dict(self._texts)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` after every change. Returns a function that ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def restore(self, saved: Mapping[str, str]) -> None:
+        """Begin with the defaults and the saved texts, but for choices that no field has: another
+        version may have had them. It can't be undone."""
+        known = {
+            name: text
+            for name, text in saved.items()
+            if name in self.fields
+            and (not self.fields[name].choices or text in self.fields[name].choices)
+        }
+        self._undo.clear()
+        self._redo.clear()
+        self._merge = ""
+        self._show({**self._defaults, **known})
+
+    def change(self, texts: Mapping[str, str], *, merge: str = "") -> None:
+        """Set the texts of some fields, in one step.
+
+        `merge` names the kind of change, such as typing in one field: it becomes part of the
+        previous step if that is recent and was of the same kind.
+        """
+        after = {**self._texts, **{name: texts[name] for name in texts if name in self._texts}}
+        if after == self._texts:
+            return
+        now = self._clock()
+        is_same_step = (
+            merge != ""
+            and merge == self._merge
+            and now - self._step_changed < _PAUSE_SECONDS
+            and now - self._step_began < _STEP_SECONDS
+        )
+        if not is_same_step:
+            self._undo.append(self._texts)
+            self._step_began = now
+        self._redo.clear()
+        self._merge, self._step_changed = merge, now
+        self._show(after)
+
+    def undo(self) -> bool:
+        """Take the last step back. Returns False if there is none."""
+        return self._go_back(self._undo, self._redo)
+
+    def redo(self) -> bool:
+        """Repeat the last step that was undone. Returns False if there is none."""
+        return self._go_back(self._redo, self._undo)
+
+    def _go_back(
+        self,
+        steps: deque[dict[str, str]] | list[dict[str, str]],
+        others: deque[dict[str, str]] | list[dict[str, str]],
+    ) -> bool:
+        self._merge = ""
+        if not steps:
+            return False
+        others.append(self._texts)
+        self._show(steps.pop())
+        return True
+
+    def _show(self, texts: dict[str, str]) -> None:
+        before, self._texts = self._texts, texts
+        self._notify(frozenset(name for name in texts if texts[name] != before[name]))
+
+    def _notify(self, names: frozenset[str]) -> None:
+        if names:
+            for listener in tuple(self._listeners):
+                listener(names)
+
+    def default(self, name: str) -> str:
+        """Return the text of a field that the user hasn't changed."""
+        return self._defaults[name]
+
+    @property
+    def changed_texts(self) -> dict[str, str]:
+        """The texts that aren't the settings': what is saved, so that the other fields follow the
+        settings when they change."""
+        return {name: text for name, text in self._texts.items() if text != self._defaults[name]}
+
+    def is_changed(self, name: str) -> bool:
+        """True if a value is neither the default nor the model's own."""
+        value = self._plain(name, self._texts[name])
+        return value not in (self._plain(name, self._defaults[name]), self._plain_native(name))
+
+    def equals(self, texts: Mapping[str, str]) -> bool:
+        """True if these fields have the values of these texts."""
+        return all(
+            self._plain(name, self._texts[name]) == self._plain(name, text)
+            for name, text in texts.items()
+        )
+
+    def _plain(self, name: str, text: str) -> object:
+        """Return a text as it is compared: numbers by their value."""
+        text = text.strip() or self._defaults[name].strip()
+        if self.fields[name].kind in ("integer", "number"):
+            number = decimal_of(text)
+            return text if number is None else number
+        return text
+
+    def _plain_native(self, name: str) -> object:
+        native = self.native(name)
+        return None if native is None else self._plain(name, field_text(native))
+
+    def native(self, name: str) -> object:
+        """Return the model's own value of a field; None if it has none or isn't known yet."""
+        return None if self._native is None else self._native.get(name)
+
+    def use_native(self, native: NativeValues) -> None:
+        """Take the values of another model as those of the fields that are left open."""
+        before = {name: self.native(name) for name in self.fields}
+        self._native = native
+        self._notify(frozenset(name for name in before if self.native(name) != before[name]))
+
+    def shown(self, name: str) -> str:
+        """Return what is shown for a field: its value, or that which is used while it is open."""
+        field, text = self.fields[name], self._texts[name].strip()
+        native = self.native(name)
+        return field.shown(
+            text or self._defaults[name] or ("" if native is None else field_text(native))
+        )
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What is wrong with the values of fields, as far as they have been checked."""
+        return self._problems
+
+    @problems.setter
+    def problems(self, problems: Mapping[str, str]) -> None:
+        before, self._problems = self._problems, dict(problems)
+        names = {*before, *problems}
+        self._notify(frozenset(name for name in names if before.get(name) != problems.get(name)))
