@@ -95,7 +95,7 @@ ACTIONS = (
     Action("app.help", "f1", "Keys", "Show the keys that work here; once more, the manual", True),
     Action("reading.help", "question_mark", "Keys", "Show the keys that work here"),
     Action("app.quit", "ctrl+q", "Quit", "Leave; the form and the queue are kept", True),
-    Action("prompt.generate", "enter", "Generate", "Queue a picture of the recipe"),
+    Action("prompt.generate", "enter", "Generate", "Queue a picture of the recipe", True),
     Action("prompt.new_line", "ctrl+j,shift+enter,alt+enter", "New line", "Begin a new line", True),
     Action("prompt.select_all", "alt+a", "Select all", "Select the whole prompt, to write another"),
     Action("form.previous_row", "up,k", "Up", "Go to the row above"),

@@ -37,6 +37,7 @@ class Recipe:
         self.fields: dict[str, FormField] = {each.name: each for each in form_fields()}
         self._defaults = {name: each.default for name, each in self.fields.items()}
         self._defaults |= {name: field_text(value) for name, value in settings.items()}
+        self._prompts = {name for name, each in self.fields.items() if each.kind == "prompt"}
         self._clock = clock
         self._texts: dict[str, str] = dict(self._defaults)
         self._undo: deque[dict[str, str]] = deque(maxlen=MAX_STEPS)
@@ -57,10 +58,16 @@ class Recipe:
         """The text of every field."""
         return dict(self._texts)
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` after every change. Returns a function that ends it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+    def subscribe(self, listener: Listener, *, prompts: bool = True) -> Callable[[], None]:
+        """Call `listener` after every change; without `prompts`, not for each letter that is
+        written in them. Returns a function that ends it."""
+
+        def call(fields: frozenset[str]) -> None:
+            if prompts or not fields <= self._prompts:
+                listener(fields)
+
+        self._listeners.append(call)
+        return lambda: self._listeners.remove(call)
 
     def restore(self, saved: Mapping[str, str]) -> None:
         """Begin with the defaults and the saved texts, but for choices that no field has: another

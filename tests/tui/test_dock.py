@@ -183,7 +183,7 @@ async def test_a_wrong_value_says_why_and_moves_nothing(harness: AppHarness) -> 
         await harness.press(*"100x64", "enter")
         assert harness.app.screen is screen
         assert "Width: must be a multiple of 8" in harness.screen_text()
-        assert screen.line.region == before
+        assert harness.app.screen.query_one("LineInput").region == before
         await harness.press("escape")
         assert harness.texts["width"] == ""
 

@@ -43,6 +43,8 @@ FIRST_PRESSED = {
     "compare.second": ("1",),
     "compare.scroll_up": ("pagedown",),
     "shelf.log_tab": ("4",),
+    "section.fold": ("right",),
+    "window.redo": ("ctrl+z",),
 }
 """Action id → keys after which the action changes something."""
 
@@ -56,28 +58,33 @@ def with_pictures(harness: AppHarness) -> None:
 
 
 async def at_form(harness: AppHarness) -> None:
-    harness.app.main.window.show_tab("recipe")
-    form = harness.panes.recipe
     harness.app.recipe.last_seed = 7
-    harness.app.recipe.change({"seed": "5", "width": "64", "height": "128", "policy": "strict"})
-    form.fields["policy"].focus()
+    harness.app.recipe.change({"seed": "5", "width": "64", "height": "128", "sampler": "Heun"})
+    await harness.go_to_field("sampler")
 
 
 async def at_number(harness: AppHarness) -> None:
-    harness.app.main.window.show_tab("recipe")
-    form = harness.panes.recipe
     harness.app.recipe.change({"num_inference_steps": "7"})
-    form.fields["num_inference_steps"].focus()
+    await harness.go_to_field("num_inference_steps")
 
 
 async def at_choice(harness: AppHarness) -> None:
-    harness.app.main.window.show_tab("recipe")
-    harness.panes.recipe.fields["policy"].focus()
+    await harness.go_to_field("sampler")
 
 
 async def at_path(harness: AppHarness) -> None:
-    harness.app.main.window.show_tab("recipe")
-    harness.panes.recipe.fields["init_image"].focus()
+    await harness.go_to_field("init_image")
+
+
+async def at_section(harness: AppHarness) -> None:
+    """Go to the heading of rows that are folded."""
+    await harness.go_to_field("strength")
+    await harness.press("down", "left")
+
+
+async def at_value(harness: AppHarness) -> None:
+    harness.app.recipe.change({"prompt": "a cat", "num_inference_steps": "7"})
+    harness.app.main.values.open_chip("num_inference_steps")
 
 
 async def at_stage(harness: AppHarness) -> None:
@@ -247,6 +254,8 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "path": at_path,
     "stage": at_stage,
     "shelf": at_shelf,
+    "section": at_section,
+    "value": at_value,
     "queue": at_queue,
     "log": at_log,
     "gallery": at_gallery,

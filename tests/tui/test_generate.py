@@ -144,7 +144,7 @@ async def test_ctrl_x_cancels_outside_of_texts_and_cuts_in_them(harness: AppHarn
         await harness.generate("a cat")
         await harness.until(lambda: harness.progress.is_running)
         await harness.press("alt+a", "ctrl+x", "ctrl+x")
-        assert harness.panes.prompt.text == ""
+        assert harness.panes.dock.prompt.text == ""
         assert harness.queue.jobs()[0].state is JobState.RUNNING
         harness.app.main.window.show_tab("queue")
         await harness.press("ctrl+x", "ctrl+x")

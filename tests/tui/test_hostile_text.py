@@ -115,9 +115,8 @@ async def test_in_tags_and_comparisons(harness: AppHarness) -> None:
 async def test_in_the_names_of_files(harness: AppHarness, tmp_path: Path) -> None:
     (tmp_path / "a \x1b[2J [b].png").touch()
     async with running(harness):
-        main = harness.app.main
         harness.app.recipe.change({"init_image": str(tmp_path / "x.png")})
-        main.panes.recipe.fields["init_image"].focus()
+        await harness.go_to_field("init_image")
         await harness.press("enter")
         await harness.until(lambda: not harness.at_main)
         await harness.settled()

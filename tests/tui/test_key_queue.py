@@ -61,8 +61,7 @@ async def test_new_job_can_be_cancelled_at_once(harness: AppHarness) -> None:
 
 async def test_letters_go_into_the_dialog_that_a_key_opened(harness: AppHarness) -> None:
     async with running(harness):
-        form = harness.panes.recipe
-        form.fields["policy"].focus()
+        await harness.go_to_field("policy")
         await type_at_once(harness, "enter", *"tut", "enter", "right")
         assert harness.at_main
         assert harness.texts["policy"] == "keep"

@@ -116,6 +116,16 @@ def test_listeners_get_the_names_of_what_changed() -> None:
     ]
 
 
+def test_a_listener_can_leave_out_changes_of_prompts_alone() -> None:
+    recipe = Recipe({})
+    heard: list[frozenset[str]] = []
+    recipe.subscribe(heard.append, prompts=False)
+    recipe.change({"prompt": "a", "negative_prompt": "b"})
+    assert not heard
+    recipe.change({"prompt": "ab", "seed": "1"})
+    assert heard == [frozenset({"prompt", "seed"})]
+
+
 def test_what_equals_the_settings_or_the_model_is_unchanged() -> None:
     recipe = Recipe({"model": "tiny", "speed": Speed.FAST})
     recipe.use_native(NativeValues(num_inference_steps=20, guidance_scale=7.5))

@@ -31,7 +31,7 @@ class RecipeChecker:
         """Validate now and after every change. Validation imports a large library, so call this
         only once the window is visible."""
         self._has_begun = True
-        self._recipe.subscribe(lambda _: self._check())
+        self._recipe.subscribe(lambda _: self._check(), prompts=False)
         self._check()
 
     def show_disk_problem(self, name: str, text: str, problem: str) -> None:

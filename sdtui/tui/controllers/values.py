@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 from textual.geometry import Offset
+from textual.screen import Screen
 
 from sdtui.core.typed_paths import PathTextError, parse_typed_path
 from sdtui.tui.context import AppContext
@@ -25,11 +26,13 @@ class ValueController:
     def __init__(
         self,
         context: AppContext,
+        screen: Screen[None],
         panes: Panes,
         choose_model: Callable[[], None],
-        generate: Callable[[], None],
+        generate: Callable[[], Awaitable[None]],
     ) -> None:
         self._context = context
+        self._screen = screen
         self._panes = panes
         self._choose_model = choose_model
         self._generate = generate
@@ -60,6 +63,10 @@ class ValueController:
         else:
             self._open(name, self._panes.dock.place_of(name), is_chip=True)
 
+    def open_chip_soon(self, name: str) -> None:
+        """Edit a value over its chip, once that is drawn."""
+        self._screen.call_after_refresh(self.open_chip, name)
+
     def open_row(self, name: str) -> None:
         """Edit a value over its row of the form; a file is chosen from a list."""
         if name == _MODEL:
@@ -81,7 +88,7 @@ class ValueController:
             elif taken.then in ("next", "previous"):
                 self.open_chip(self._neighbour(name, 1 if taken.then == "next" else -1))
             elif is_chip:
-                self._generate()
+                self._screen.call_later(self._generate)
 
         screen = ValueScreen(editing_of(self._recipe, name), place, has_neighbours=is_chip)
         self._context.push_screen(screen, take)

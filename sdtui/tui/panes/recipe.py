@@ -99,7 +99,7 @@ class RecipePane(Pane):
         return groups.index(row.spec.group)
 
     def on_mount(self) -> None:
-        self.recipe.subscribe(self._follow)
+        self.recipe.subscribe(self._follow, prompts=False)
         self._follow(frozenset())
 
     def on_resize(self, event: events.Resize) -> None:

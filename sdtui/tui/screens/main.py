@@ -75,9 +75,11 @@ class MainScreen(SteadyScreen[None]):
         self.divider = Divider()
         self.tabs = ShelfTabs(panes.shelf)
         self.window = WindowLayout(self, panes, self.tabs)
-        self.values = ValueController(context, panes, self.action_models, self._generate_soon)
+        self.values = ValueController(
+            context, self, panes, self.action_models, self.action_generate
+        )
         self.generation = GenerationController(
-            context, self, panes, self.window, self._submit, self._edit_value_soon
+            context, self, panes, self.window, self._submit, self.values.open_chip_soon
         )
         self.presets = PresetController(context, self, panes.dock)
         self.pictures = PicturesController(
@@ -194,7 +196,7 @@ class MainScreen(SteadyScreen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return False for what can't be done now: it isn't shown among the keys."""
         if action == "back":
-            return self.window.focused_pane is not self.panes.prompt
+            return self.focused is not self.panes.dock.prompt
         if action in ("cancel", "stop_after"):
             return self.queue.can_stop
         return super().check_action(action, parameters)
@@ -204,13 +206,6 @@ class MainScreen(SteadyScreen[None]):
             self.generation.check_and_generate, self.context.recipe.texts, self.models.find_problems
         )
         await wait_briefly(start_worker(self, check))
-
-    def _generate_soon(self) -> None:
-        self.call_later(self.action_generate)
-
-    def _edit_value_soon(self, field: str) -> None:
-        """Edit a value over its chip, once that is drawn."""
-        self.call_after_refresh(self.values.open_chip, field)
 
     def action_undo(self) -> None:
         self.generation.undo()

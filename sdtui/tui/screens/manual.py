@@ -18,8 +18,7 @@ from sdtui.tui.widgets.key_scroll import KeyScroll
 from sdtui.tui.widgets.markdown_text import ThemedMarkdown
 
 SECTIONS: Mapping[str, str] = {
-    "prompt": "generate#prompts",
-    "negative": "generate#prompts",
+    "dock": "app#prompt",
     "recipe": "app#recipe",
     "queue": "app#queue",
     "stage": "app#pictures",

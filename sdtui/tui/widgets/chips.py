@@ -44,7 +44,7 @@ class ChipLine(Widget):
         self._placed: list[PlacedChip] = []
 
     def on_mount(self) -> None:
-        self.recipe.subscribe(self._follow)
+        self.recipe.subscribe(self._follow, prompts=False)
 
     def _follow(self, _: frozenset[str]) -> None:
         lines = self._lines
