@@ -194,7 +194,7 @@ async def test_search_is_left_around_the_same_picture(full: AppHarness) -> None:
         assert seed(full) == 4
         assert not gallery.search_line.region
         await full.press("escape")
-        assert full.panes.prompt.editor.has_focus
+        assert full.panes.dock.prompt.has_focus
 
 
 def underlined(harness: AppHarness) -> list[str]:
