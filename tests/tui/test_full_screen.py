@@ -59,6 +59,7 @@ async def at_full_screen(
         await harness.until(lambda: harness.panes.stage.picture)
         harness.panes.stage.focus()
         await harness.press("enter")
+        await harness.until(lambda: isinstance(harness.app.screen, PictureScreen))
         screen = FullScreen(harness)
         await harness.until(lambda: screen.view.image)
         yield screen

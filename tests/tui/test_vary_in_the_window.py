@@ -32,7 +32,7 @@ async def at_the_picture(harness: AppHarness) -> None:
 async def vary(harness: AppHarness, *keys: str) -> None:
     """Press the key that varies, and those that answer."""
     await harness.press("v")
-    assert isinstance(harness.app.screen, VaryScreen)
+    await harness.until(lambda: isinstance(harness.app.screen, VaryScreen))
     await harness.press(*keys)
 
 
@@ -57,6 +57,7 @@ async def test_it_opens_over_full_screen_too(one_picture: AppHarness) -> None:
     async with running(harness):
         await at_the_picture(harness)
         await harness.press("f")
+        await harness.until(lambda: isinstance(harness.app.screen, PictureScreen))
         await vary(harness, "v")
         await harness.until(lambda: isinstance(harness.app.screen, CompareScreen))
         await harness.press("escape")
