@@ -19,7 +19,6 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widget import Widget
 
 from sdtui.core import paths
 from sdtui.core.enums import EventLevel
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
     from sdtui.core.settings import Settings
     from sdtui.jobs import Backend
+    from sdtui.tui.images.terminal_picture import TerminalPicture
 
 _GRACE_SECONDS = 0.8
 """Time that the running step has to end when the user quits."""
@@ -91,7 +91,7 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         settings: Settings,
         open_backend: Callable[[], Backend],
         *,
-        picture_widget: type[Widget] | None = None,
+        picture_widget: type[TerminalPicture] | None = None,
         over_ssh: bool = False,
         early_input: bytes = b"",
         colours_note: str = "",

@@ -153,7 +153,7 @@ def test_sixels_on_the_whole_screen_are_sent_once_and_move_nothing(tmp_path: Pat
     terminal = with_picture(tmp_path, SIXEL, _SIXELS)
     terminal.sent.clear()
     terminal.send(F6)
-    terminal.until("esc back")
+    terminal.until("esc Back")
     terminal.until(lambda: _SIXELS.search(bytes(terminal.sent)))
     terminal.watch(1)
     rows = Rows(80, 24)

@@ -11,10 +11,10 @@ from PIL import Image
 from textual import events
 from textual.app import App, ComposeResult
 from textual.geometry import Size
-from textual.widget import Widget
 
 from sdtui.tui.images.halfcell import pixels_of
 from sdtui.tui.images.loader import PictureLoader
+from sdtui.tui.images.terminal_picture import TerminalPicture
 from sdtui.tui.images.view import PictureView
 from sdtui.tui.images.zoom import Zoom
 from sdtui.tui.images.zoom_view import ZoomView, at_rest, half_cells
@@ -29,19 +29,25 @@ def two_halves(width: int, height: int) -> Image.Image:
     return image
 
 
-class FinePicture(Widget):
+class FinePicture(TerminalPicture):
     """Stands for a protocol with cells of 10×20 pixels."""
 
-    cell: ClassVar[tuple[int, int]] = (10, 20)
+    cell = (10, 20)
     drawn: ClassVar[list[Image.Image]] = []
 
-    def __init__(self, image: Image.Image, *, classes: str) -> None:
-        super().__init__(classes=classes)
+    def __init__(self, image: Image.Image, *, classes: str | None = None) -> None:
+        super().__init__(image, classes=classes)
         self.drawn.append(image)
+
+    async def make(self, columns: int, rows: int) -> None:
+        """Make nothing."""
+
+    def forget(self) -> None:
+        """Forget nothing."""
 
 
 class ViewApp(App[None]):
-    def __init__(self, picture_widget: type[Widget] | None = None) -> None:
+    def __init__(self, picture_widget: type[TerminalPicture] | None = None) -> None:
         super().__init__()
         loader = PictureLoader(lambda: FakeBackend().pictures)
         self.view = ZoomView(PictureView(loader, picture_widget))

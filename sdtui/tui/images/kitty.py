@@ -8,19 +8,16 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from random import randrange
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
-from textual import work
 from textual.filter import LineFilter
-from textual.geometry import Size
 from textual.strip import Strip
-from textual.widget import Widget
 
-from sdtui.tui.background import run_on_thread
-from sdtui.tui.images.halfcell import fit
+from sdtui.tui.background import run_on_thread, start_worker
+from sdtui.tui.images.terminal_picture import TerminalPicture
 from sdtui.tui.terminal.environment import in_tmux, through_tmux
 from sdtui.tui.terminal.tmux import wait_until_visible
 from sdtui.tui.textual_internals import write_to_terminal
@@ -73,27 +70,16 @@ class PictureNumber:
             self.diacritic = ""
 
 
-class KittyPicture(Widget):
+class KittyPicture(TerminalPicture):
     """Sends its picture once for each size, through the writer of all else, and then only draws
     placeholders, which cost as much as text."""
 
-    DEFAULT_CSS = "KittyPicture { width: 1fr; height: 1fr; }"
-    cell: ClassVar[tuple[int, int]]
-    """Pixels of a cell: width, height. To be set by a subclass for the terminal."""
-
-    def __init__(self, image: Image, *, classes: str | None = None) -> None:
-        super().__init__(classes=classes)
-        self._image = image
-        self._number: PictureNumber | None = None
-        self._placed = (0, 0)
+    largest = len(_PLACES)
+    _number: PictureNumber | None = None
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """None: the colours are numbers."""
         return ()
-
-    def get_content_width(self, container: Size, viewport: Size) -> int:
-        """Take the whole width: the picture is centred."""
-        return container.width
 
     def on_mount(self) -> None:
         self.app.app_resume_signal.subscribe(self, self._send_again)
@@ -101,25 +87,13 @@ class KittyPicture(Widget):
     def _send_again(self, _: object) -> None:
         """Send the picture again: meanwhile the terminal may have forgotten it, or be another."""
         if self._number is not None:
-            self._send(*self._placed)
+            start_worker(self, partial(self.make, *self.placed), exclusive=True)
 
-    def on_resize(self) -> None:
-        width, height = self.cell
-        most = min(self.size.width, len(_PLACES)), min(self.size.height, len(_PLACES))
-        columns, rows = fit(self._image, *most, height / width)
-        if (columns, rows) != self._placed:
-            self._send(columns, rows)
-
-    def on_unmount(self) -> None:
-        self._forget()
-
-    @work(exclusive=True)
-    async def _send(self, columns: int, rows: int) -> None:
+    async def make(self, columns: int, rows: int) -> None:
         size = (columns * self.cell[0], rows * self.cell[1])
-        data = await run_on_thread(partial(_ready_png, self._image, size))
-        self._forget()
+        data = await run_on_thread(partial(_ready_png, self.image, size))
+        self.forget()
         self._number = number = PictureNumber()
-        self._placed = (columns, rows)
         chunks = [data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK)]
         place = f"a=T,U=1,f=100,q=2,i={number.value},c={columns},r={rows},"
         commands = [
@@ -129,7 +103,7 @@ class KittyPicture(Widget):
         write_to_terminal(self.app, "".join(commands))
         self.refresh()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         if self._number is not None:
             write_to_terminal(self.app, _command(f"a=d,d=I,q=2,i={self._number.value}"))
         self._number = None
@@ -137,7 +111,7 @@ class KittyPicture(Widget):
     def render_line(self, y: int) -> Strip:
         """Return a line of placeholders. Each has its row and column: some may be covered."""
         width, height = self.size
-        columns, rows = self._placed
+        columns, rows = self.placed
         row = y - (height - rows) // 2
         number = self._number
         if number is None or not 0 <= row < rows or columns > width:

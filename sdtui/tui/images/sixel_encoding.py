@@ -21,7 +21,9 @@ _PRINTABLE = bytes(63 + bits if bits < 2**_BAND else 0 for bits in range(256))
 
 def with_palette(image: Image) -> Image:
     """Return a picture of so many colours as can be sent."""
-    return image.convert("RGB").quantize(COLOURS)
+    from PIL.Image import Quantize
+
+    return image.convert("RGB").quantize(COLOURS, method=Quantize.FASTOCTREE)
 
 
 def sixels(image: Image) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.widget import Widget
 
 from sdtui.core.errors import ImageError
 from sdtui.tui.images.halfcell import Pixels, pixels_of
 from sdtui.tui.images.loader import PictureLoader, ShownPicture
 from sdtui.tui.images.pixel_view import PixelView
+from sdtui.tui.images.terminal_picture import TerminalPicture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,7 +36,9 @@ class PictureView(Container):
     }
     """
 
-    def __init__(self, loader: PictureLoader, picture_widget: type[Widget] | None = None) -> None:
+    def __init__(
+        self, loader: PictureLoader, picture_widget: type[TerminalPicture] | None = None
+    ) -> None:
         super().__init__()
         self._loader = loader
         self._picture_widget = picture_widget
@@ -89,8 +91,7 @@ class PictureView(Container):
     @property
     def cell(self) -> tuple[int, int]:
         """The pixels of a cell in finished pictures: width, height."""
-        cell: tuple[int, int] = getattr(self._picture_widget, "cell", HALF_CELLS)
-        return cell
+        return HALF_CELLS if self._picture_widget is None else self._picture_widget.cell
 
     async def show_moving(self, pixels: Pixels) -> None:
         """Show pixels in half-cells, once they are drawn."""
@@ -103,11 +104,17 @@ class PictureView(Container):
         if self._picture_widget is not None:
             await self._draw_finished(self._picture_widget, image)
 
-    async def _draw_finished(self, picture_widget: type[Widget], image: Image) -> None:
-        await self.query(".finished").remove()
-        if self.is_attached:  # or the app is ending
-            widget: Any = picture_widget
-            await self.mount(widget(image, classes="finished"))
+    async def _draw_finished(self, picture_widget: type[TerminalPicture], image: Image) -> None:
+        """Show the picture when it is ready; until then, what was shown before."""
+        finished = picture_widget(image, classes="finished")
+        if self.size:
+            await finished.prepare(self.size)
+        if not self.is_attached:  # the app is ending
+            finished.forget()
+            return
+        with self.app.batch_update():
+            await self.query(".finished").remove()
+            await self.mount(finished)
             self.add_class("-finished")
 
 

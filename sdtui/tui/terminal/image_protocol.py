@@ -10,7 +10,7 @@ from sdtui.tui.terminal.environment import in_screen, in_tmux
 from sdtui.tui.terminal.probe import TerminalCapabilities
 
 if TYPE_CHECKING:
-    from textual.widget import Widget
+    from sdtui.tui.images.terminal_picture import TerminalPicture
 
 _SIXEL_TELLS = ("vscode",)
 """Terminals whose images can be switched off, and that then don't say that they have Sixel."""
@@ -18,7 +18,7 @@ _SIXEL_TELLS = ("vscode",)
 
 def picture_widget(
     chosen: ImageProtocol, capabilities: TerminalCapabilities, colours: Colours
-) -> type[Widget] | None:
+) -> type[TerminalPicture] | None:
     """Return the widget class that draws finished pictures, or None for half-cells."""
     protocol = protocol_here(chosen, capabilities, colours)
     if protocol is ImageProtocol.HALFCELL:
@@ -27,7 +27,7 @@ def picture_widget(
     return type("PictureHere", (_widget_class(protocol),), here)
 
 
-def _widget_class(protocol: ImageProtocol) -> type[Widget]:
+def _widget_class(protocol: ImageProtocol) -> type[TerminalPicture]:
     if protocol is ImageProtocol.KITTY:
         from sdtui.tui.images.kitty import KittyPicture
 
