@@ -328,7 +328,7 @@ def _check_reach(keymap: Mapping[str, str]) -> None:
             raise SettingsError(
                 f"{_origin(action.id, keymap)}: keys: {action.id}: {letters[0]} could no "
                 "longer be written",
-                "Give a key such as ctrl+g or f5",
+                "Give a key such as ^g or f5",
             )
         if action.scope in _PANES and all(key in everywhere for key in keys[action.id]):
             other = everywhere[keys[action.id][0]]

@@ -177,3 +177,13 @@ async def test_no_key_is_listed_twice_over_another_screen(harness: AppHarness) -
         await harness.press("f1")
         assert "^p ^p" not in harness.screen_text()
         assert "Cancel" not in harness.screen_text()
+
+
+async def test_where_a_text_is_typed_the_last_line_says_how_to_get_there(
+    harness: AppHarness,
+) -> None:
+    async with running(harness):
+        await harness.press("escape")
+        assert harness.screen_text().rstrip().endswith("^o ? Keys")
+        await harness.press("ctrl+o", "?")
+        assert isinstance(harness.app.screen, HelpScreen)

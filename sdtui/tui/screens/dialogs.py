@@ -162,7 +162,7 @@ class TextScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -text") as box:
             box.border_title = Content(self._title)
-            box.border_subtitle = "y copy · esc" if self._copy else "esc"
+            box.border_subtitle = "y Copy   esc Back" if self._copy else "esc Back"
             yield self.view
 
     def on_mount(self) -> None:

@@ -65,7 +65,7 @@ class ManualScreen(Dialog[None]):
     async def _show(self) -> None:
         place = list(TOPICS).index(self._topic) + 1
         self._box.border_title = f"Manual: {self._topic} ({place} of {len(TOPICS)})"
-        self._box.border_subtitle = "esc"
+        self._box.border_subtitle = "esc Back"
         parts = {
             heading: Static(ThemedMarkdown(self.app, text))
             for heading, text in sections(plain_links(visible(read_page(self._topic)))).items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rich.cells import cell_len
@@ -29,6 +29,8 @@ _FIRST = ("window.cancel",)
 _HELP = ("reading.help", "app.help")
 """Ids of what explains the keys: the first that works is always shown, at the right."""
 _HELP_LABEL = "Keys"
+_PLACES = "window.jump"
+"""Id of what leads to the help where a text is typed."""
 _GAP, _GROUP_GAP = 2, 4
 _SIGNS: dict[SeverityLevel, tuple[str, ThemeColour]] = {
     "information": ("▸", "accent"),
@@ -162,18 +164,26 @@ class KeyBar(Widget):
         """Return the keys in their order, and that of the help."""
         found: dict[str, _Key] = {}
         helps: dict[str, _Key] = {}
+        places = ""
         for active in bindings_that_work(self.screen):
             binding = active.binding
             name = binding.id or ""
             written = self.app.get_key_display(binding)
             if name in _HELP:
                 helps.setdefault(name, _Key(active, written, _HELP_LABEL, 3))
-            elif binding.show and name:
+                continue
+            if name == _PLACES:
+                places = written
+            if binding.show and name:
                 everywhere = name.partition(".")[0] in GLOBAL
                 group = 0 if name in _FIRST else 2 if everywhere else 1
                 found.setdefault(binding.action, _Key(active, written, binding.description, group))
         keys = sorted(found.values(), key=lambda key: (key.group, key.leads_back))
-        return keys, next((helps[name] for name in _HELP if name in helps), None)
+        help_key = next((helps[name] for name in _HELP if name in helps), None)
+        if help_key is not None and places and _HELP[0] not in helps:
+            # "?" would be typed here, and not every terminal has F keys.
+            help_key = replace(help_key, written=f"{places} ?")
+        return keys, help_key
 
     async def on_click(self, event: events.Click) -> None:
         """Do what the clicked key does, or end the message."""
