@@ -98,17 +98,17 @@ async def test_search_filters_and_reports_errors(full: AppHarness) -> None:
         assert "1/1 found" in full.screen_text()
         await full.press("enter")
         await full.until(lambda: pane.grid.has_focus)
-        pane.search_line.input.value = "colour:red"
+        pane.search_line.value = "colour:red"
         await full.until(lambda: "there is no field" in full.screen_text())
         assert pane.selected is not None
         assert (pane.total, pane.selected.prompt) == (1, PROMPTS[0])
         await full.press("s")
         await full.until(lambda: pane.selected and pane.selected.starred)
-        pane.search_line.input.value = "tiger"
+        pane.search_line.value = "tiger"
         await full.until(lambda: pane.selected and pane.selected.prompt == PROMPTS[2])
         await full.settled()
         assert "there is no field" not in full.screen_text()
-        pane.search_line.input.value = "[/red"
+        pane.search_line.value = "[/red"
         await full.until(lambda: pane.selected and pane.selected.prompt == PROMPTS[0])
         assert "1/1 found" in full.screen_text()
 
@@ -137,7 +137,7 @@ async def test_keys_after_a_search_act_on_its_results(full: AppHarness, held: He
         pane = full.panes.gallery
         await full.press("slash", *"apple", "enter", "s")
         assert not pane.grid.has_focus
-        assert pane.search_line.input.value == "apple"
+        assert pane.search_line.value == "apple"
         held.free.set()
         await full.until(lambda: pane.selected and pane.selected.starred)
         assert pane.grid.has_focus
@@ -173,7 +173,7 @@ async def test_search_overtaken_by_a_reload_is_still_shown(
 ) -> None:
     async with at_gallery(full):
         pane = full.panes.gallery
-        pane.search_line.input.value = "apple"  # at once: nothing is found for its beginnings
+        pane.search_line.value = "apple"  # at once: nothing is found for its beginnings
         await full.settled()
         full.history.trash(full.history.entries("pizza").entries[0].id)
         pane.reload()
@@ -191,7 +191,7 @@ async def test_search_changed_while_the_list_waits_is_run_too(
     async with at_gallery(full):
         pane = full.panes.gallery
         await full.press("slash", *"apple", "enter")
-        pane.search_line.input.value = "pizza"
+        pane.search_line.value = "pizza"
         await full.settled()
         held.free.set()
         await full.until(lambda: pane.selected and pane.selected.prompt == PROMPTS[1])

@@ -237,7 +237,7 @@ async def test_searches_are_saved_chosen_and_forgotten(full: AppHarness) -> None
         await full.settled()
         await full.press("enter")
         await full.until(lambda: gallery.total == 4)
-        assert gallery.search_line.input.value == "tiger"
+        assert gallery.search_line.value == "tiger"
         await full.press("ctrl+s")
         await full.until(lambda: saved_searches() == [])
 

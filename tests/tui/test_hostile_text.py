@@ -60,7 +60,7 @@ async def test_in_what_is_pasted_into_a_line(harness: AppHarness) -> None:
     async with running(harness):
         main = harness.app.main
         harness.app.recipe.change({"init_image": EVIL, "model": EVIL})
-        main.panes.gallery.search_line.input.value = EVIL
+        main.panes.gallery.search_line.value = EVIL
         await harness.settled()
         assert is_harmless(harness)
         await harness.press("ctrl+l")

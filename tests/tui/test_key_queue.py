@@ -73,7 +73,7 @@ async def test_keys_of_the_list_wait_until_the_search_is_left(harness: AppHarnes
         pane = harness.panes.gallery
         await harness.until(lambda: pane.grid.has_focus)  # the search runs on another thread
         await harness.settled()
-        assert pane.search_line.input.value == "cat"
+        assert pane.search_line.value == "cat"
         messages = harness.notifications()
         assert messages == ["Nothing was changed since the start."]
 
@@ -82,7 +82,7 @@ async def test_a_jump_is_done_before_the_next_key(harness: AppHarness) -> None:
     async with running(harness):
         await type_at_once(harness, "ctrl+o", "-", *"fog", "f4", "/", *"cat")
         assert harness.texts["negative_prompt"] == "fog"
-        assert harness.panes.gallery.search_line.input.value == "cat"
+        assert harness.panes.gallery.search_line.value == "cat"
 
 
 @pytest.mark.parametrize("keys", [20, 3000])

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 400
 """Of a prompt that are looked at: more than fit on a line."""
 
+_WIDE = 45
+"""Columns from which a line about a picture has its seed."""
+
 
 @dataclass(frozen=True)
 class CaptionStyles:
@@ -169,8 +172,8 @@ def heading(
 def about(
     entry: Entry, now: datetime, found: Sequence[tuple[int, int]], styles: CaptionStyles, width: int
 ) -> Text:
-    """Return a line about one picture."""
-    seed = "" if entry.seed is None else f"seed {entry.seed} · "
+    """Return a line about one picture; the seed where there is room."""
+    seed = "" if entry.seed is None or width < _WIDE else f"seed {entry.seed} · "
     text = Text(f"{age(entry.time, now)} · {seed}", styles.muted, no_wrap=True)
     text.append_text(prompt_text(entry.prompt, found, styles))
     text.truncate(width, overflow="ellipsis")

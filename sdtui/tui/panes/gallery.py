@@ -24,7 +24,7 @@ from sdtui.tui.gallery.search import TRASH
 from sdtui.tui.images.loader import PictureLoader
 from sdtui.tui.messages import message
 from sdtui.tui.panes.picture_list import PictureList
-from sdtui.tui.widgets.search_line import SearchInput, SearchLine
+from sdtui.tui.widgets.search_line import SearchLine
 from sdtui.tui.widgets.thumbnail_grid import ThumbnailGrid
 
 if TYPE_CHECKING:
@@ -84,28 +84,28 @@ class Gallery(PictureList):
     def search(self, query: str) -> None:
         """List what a search finds, and show it in the search line."""
         self.search_line.add_class("-used")
-        self.search_line.input.value = query
+        self.search_line.value = query
 
     def focus_search(self) -> None:
         """Write a search."""
         self.search_line.add_class("-used")
-        self.screen.set_focus(self.search_line.input)
+        self.screen.set_focus(self.search_line)
 
-    @on(Input.Changed, "SearchInput")
+    @on(Input.Changed, "SearchLine")
     def _searched(self) -> None:
-        if self.search_line.input.value != self._search.entered:
-            self._load(self._search.enter(self.search_line.input.value))
+        if self.search_line.value != self._search.entered:
+            self._load(self._search.enter(self.search_line.value))
 
-    @on(SearchInput.Left)
+    @on(SearchLine.Left)
     def _search_left(self) -> None:
         self.leave_search()
         self.screen.set_focus(self.grid)
 
-    @on(Input.Submitted, "SearchInput")
+    @on(Input.Submitted, "SearchLine")
     async def _search_done(self) -> None:
         """Go to the pictures, once there is something that the next key can act on."""
         await self._search.wait()
-        if self.screen.focused is self.search_line.input:
+        if self.screen.focused is self.search_line:
             self.screen.set_focus(self.grid)
             self._hide_empty_search()
 
@@ -117,25 +117,26 @@ class Gallery(PictureList):
         return was_used
 
     def _list_all(self) -> None:
-        self.search_line.input.value = ""
+        self.search_line.value = ""
         if self._search.entered:
             self._load(self._search.enter(""))
         self._hide_empty_search()
 
     def _hide_empty_search(self) -> None:
-        if not self.search_line.input.value:
+        if not self.search_line.value:
             self.search_line.remove_class("-used")
 
     def _show_problem(self, problem: str) -> None:
-        self.search_line.show_problem(problem)
+        self.search_line.set_class(bool(problem), "-wrong")
+        self.heading.show_problem(problem)
 
-    @on(SearchInput.SaveWanted)
+    @on(SearchLine.SaveWanted)
     @work
     async def action_save_search(self) -> None:
         """Save the search, or forget it if it is saved."""
         from sdtui.tui.saved_searches import toggle_search
 
-        query = self.search_line.input.value.strip()
+        query = self.search_line.value.strip()
         if not query:
             self.notify("There is no search to save.")
             return
@@ -146,7 +147,7 @@ class Gallery(PictureList):
             return
         self.notify(f"{'Saved' if is_saved else 'Forgotten'}: {one_line(query)}")
 
-    @on(SearchInput.ChoiceWanted)
+    @on(SearchLine.ChoiceWanted)
     @work
     async def _choose_search(self) -> None:
         """Let the user choose from the saved searches."""
@@ -154,17 +155,19 @@ class Gallery(PictureList):
         from sdtui.tui.screens.search_dialog import ChooseScreen
 
         saved = await asyncio.to_thread(saved_searches)
-        current = self.search_line.input.value
+        current = self.search_line.value
         names = [*dict.fromkeys((*saved, "star:yes", TRASH))]
         chosen = await self.app.push_screen_wait(ChooseScreen("Saved searches", names, current))
         if chosen is not None:
-            self.search_line.input.value = chosen
+            self.search_line.value = chosen
 
     def action_leave(self) -> None:
-        """Leave the search or drop the marks; if there are neither, leave the gallery."""
+        """Leave the search, or drop the marks, or leave the gallery."""
+        if self.leave_search():
+            return
         if self._marks:
             self.unmark()
-        elif not self.leave_search():
+        else:
             self.post_message(self.Left())
 
     def action_trash_view(self) -> None:

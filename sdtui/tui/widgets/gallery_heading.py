@@ -16,6 +16,7 @@ class GalleryHeading(RefreshWhenVisible):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._shown: tuple[Text | None, str, str] = (None, "", "")
+        self._problem = ""
 
     @property
     def room(self) -> int:
@@ -30,6 +31,12 @@ class GalleryHeading(RefreshWhenVisible):
             self._shown = shown
             self.refresh()
 
+    def show_problem(self, problem: str) -> None:
+        """Say what is wrong with the search, in place of the heading; "" if nothing is."""
+        if problem != self._problem:
+            self._problem = problem
+            self.refresh()
+
     def render(self) -> Text:
         heading, notes, count = self._shown
         right = Text(no_wrap=True)
@@ -37,6 +44,8 @@ class GalleryHeading(RefreshWhenVisible):
         right.append("  " if notes else "")
         right.append(count, theme_style(self.app, "muted"))
         line = heading.copy() if heading is not None else Text(no_wrap=True)
+        if self._problem:
+            line = Text(f"✗ {self._problem}", theme_style(self.app, "error"), no_wrap=True)
         room = max(0, self.content_size.width - len(right) - 1)
         line.truncate(room, overflow="ellipsis", pad=True)
         return line.append(" ").append_text(right)
