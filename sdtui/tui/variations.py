@@ -14,18 +14,7 @@ if TYPE_CHECKING:
     from sdtui.requests.record import GenerationRecord
     from sdtui.requests.request import GenerationRequest
 
-_LETTERS = {
-    "prompt": "p",
-    "negative_prompt": "-",
-    "model": "m",
-    "sampler": "s",
-    "num_inference_steps": "t",
-    "guidance_scale": "c",
-    "width": "w",
-    "seed": "e",
-    "num_images_per_prompt": "n",
-    "strength": "x",
-}
+_PROMPT_LETTERS = {"prompt": "p", "negative_prompt": "-"}
 _SIZE = ("width", "height")
 _COUNT = "num_images_per_prompt"
 
@@ -60,11 +49,11 @@ class Variable:
 
 
 def variables(record: GenerationRecord) -> tuple[Variable, ...]:
-    """Return what can be changed in a picture."""
+    """Return what can be changed in a picture: what has a letter in the recipe, and its prompts."""
     made = record.values()
     found = []
     for field in form_fields():
-        letter = _LETTERS.get(field.name, "")
+        letter = field.letter or _PROMPT_LETTERS.get(field.name, "")
         needs_init_image = field.name == "strength" and made["init_image"] is None
         if letter and field.kind != "path" and not needs_init_image:
             found.append(Variable(field, letter, _current(field, made)))
