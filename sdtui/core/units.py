@@ -1,4 +1,4 @@
-"""Format bytes, speeds, durations and numbers of things."""
+"""Format bytes, speeds and durations."""
 
 from __future__ import annotations
 
@@ -41,8 +41,3 @@ def clock_duration(seconds: float) -> str:
         return f"{remainder} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{remainder:02}" if hours else f"{minutes}:{remainder:02}"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things, as in "1 picture" and "2 pictures"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

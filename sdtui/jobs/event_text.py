@@ -65,7 +65,7 @@ def _text(event: Event) -> str:
         case "estimated":
             need, free = gibibytes(event.estimate), gibibytes(event.free)
             mode = _words(event.memory_mode)
-            return f"expected peak {need} GiB, {free} GiB free; {mode} memory"
+            return f"expected peak {need} of {free} GiB free · {mode} memory"
         case "truncated":
             return _truncated(event)
         case "stage":

@@ -36,9 +36,7 @@ class QueueState:
         """Raise QueueFullError if the limit of waiting jobs is reached."""
         waiting = len(self.waiting)
         if self.limit is not None and waiting >= self.limit:
-            raise QueueFullError(
-                f"the queue is full: {waiting} jobs are waiting", "Try again later"
-            )
+            raise QueueFullError(f"the queue is full: {waiting} jobs are queued", "Try again later")
 
     def add(self, job: Job, *, front: bool = False) -> int:
         """Add a waiting job; return the number of jobs before it, including running ones."""

@@ -13,7 +13,7 @@ from sdtui.tui.key_names import parsed_key
 
 GLOBAL = ("app", "window")
 """Scopes whose keys work wherever the focus is."""
-BEFORE_EDITORS = (*GLOBAL, "choose", "models", "value")
+BEFORE_EDITORS = (*GLOBAL, "ask", "choose", "models", "value")
 """Scopes whose keys come before those of a text editor with the focus."""
 _PANES = (
     *("choice", "form", "gallery", "info", "list", "log", "number", "path", "picture"),

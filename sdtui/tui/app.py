@@ -275,7 +275,7 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         write_to_terminal(self, "\x1b[0m\x1b[2J")
         redraw_terminal(self)
         self.app_resume_signal.publish(self)
-        self.notify("The screen was drawn again.", timeout=2)
+        self.notify("Screen redrawn.", timeout=2)
 
     def action_next_theme(self) -> None:
         names = [theme.name for theme in OWN_THEMES]
@@ -380,8 +380,8 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
             write_atomic(file, text.encode())
         except OSError as error:
             self.notify(
-                f"{name} sent to the terminal's clipboard, but not to {file}: {error.strerror}",
+                f"{name} was copied, but isn't in {file}: {error.strerror}",
                 severity="warning",
             )
         else:
-            self.notify(f"{name} sent to the terminal's clipboard, and to {file}")
+            self.notify(f"{name} was copied · also in {file}")

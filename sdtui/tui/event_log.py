@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sdtui.core.text import one_line
-from sdtui.core.units import counted
+from sdtui.core.text import counted, one_line
 from sdtui.jobs.event_text import (
     cancelled_text,
     event_text,

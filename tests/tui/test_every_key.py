@@ -107,7 +107,7 @@ async def at_queue(harness: AppHarness) -> None:
     await harness.until(lambda: main.panes.queue.list.items == harness.queue.jobs())
     waiting = [n for n, job in enumerate(harness.queue.jobs()) if job.state is JobState.QUEUED]
     main.panes.queue.list.cursor = waiting[1]
-    main.panes.queue.list.focus()
+    main.window.show_tab("queue")
 
 
 async def at_log(harness: AppHarness) -> None:
@@ -116,7 +116,7 @@ async def at_log(harness: AppHarness) -> None:
     if not harness.progress.is_running:
         await harness.generate()
     await harness.until(lambda: harness.progress.is_running)
-    main.panes.log.list.focus()
+    main.window.show_tab("log")
 
 
 async def at_window(harness: AppHarness) -> None:

@@ -81,7 +81,7 @@ async def test_narrow_place_puts_texts_below_their_labels() -> None:
 async def test_searched_words_are_highlighted_in_the_prompts_only() -> None:
     app = InfoApp()
     async with app.run_test(size=(80, 30)) as pilot:
-        app.pane.show(ENTRY, record("A Tiger, blue"), ["tiger", "pocket"])
+        app.pane.show(ENTRY, record("A Tiger, blue"), "tiger pocket")
         await pilot.pause()
         bold = [
             segment.text

@@ -131,7 +131,7 @@ class PicturesController:
     def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
         """The gallery's cursor rests on another picture: show it and its record."""
         picture = None if entry is None else picture_of(entry)
-        self._panes.info.show(entry, record)
+        self._panes.info.show(entry, record, self._panes.gallery.grid.highlighted)
         if self._is_forming and self._panes.gallery.is_at_newest:
             return
         if entry is None:

@@ -12,8 +12,7 @@ from textual.screen import Screen
 
 from sdtui.core.enums import JobState
 from sdtui.core.errors import SdtuiError
-from sdtui.core.text import one_line
-from sdtui.core.units import counted
+from sdtui.core.text import counted, one_line
 from sdtui.tui.background import start_worker
 from sdtui.tui.bindings import written_key
 from sdtui.tui.context import AppContext
@@ -206,7 +205,7 @@ class QueueController:
             )
             return
         if all(job.remaining() is None for job in adopted):
-            self._context.notify("Another sdtui has already resumed it.")
+            self._context.notify("Another sdtui has resumed the queue.")
 
 
 def _question(jobs: list[Job]) -> str:

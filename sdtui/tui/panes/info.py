@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
@@ -12,7 +13,7 @@ from sdtui.core.text import visible
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.panes.pane import Pane
-from sdtui.tui.widgets.labelled_lines import LabelledLines
+from sdtui.tui.widgets.labelled_lines import LabelledLines, nothing_found
 
 if TYPE_CHECKING:
     from sdtui.history import Entry
@@ -43,12 +44,12 @@ class InfoPane(Pane):
         self,
         entry: Entry | None,
         record: GenerationRecord | None,
-        highlights: Iterable[str] = (),
+        query: str = "",
     ) -> None:
-        """Show a picture's record, or nothing. `highlights` are words that were searched for."""
+        """Show a picture's record, or nothing. The words of the search `query` are highlighted."""
         self._record = record
         lines = () if entry is None or record is None else _lines(entry, record)
-        self.view.show_lines(lines, highlights)
+        self.view.show_lines(lines, partial(_found_in, query) if query else nothing_found)
 
     def action_json(self) -> None:
         """Show the record as JSON."""
@@ -62,6 +63,12 @@ class InfoPane(Pane):
     def action_copy(self) -> None:
         if self._record is not None:
             self._copy(self.view.text, "The info")
+
+
+def _found_in(query: str, text: str) -> Iterable[tuple[int, int]]:
+    from sdtui.history import found_in
+
+    return found_in(text, query)
 
 
 def _lines(entry: Entry, record: GenerationRecord) -> Iterator[LabelledLine]:

@@ -35,7 +35,7 @@ _SIGNS: dict[EventLevel, tuple[str, ThemeColour]] = {
     EventLevel.DETAIL: ("  ", "muted"),
     EventLevel.INFO: ("  ", "plain"),
     EventLevel.SUCCESS: ("✓ ", "done"),
-    EventLevel.WARNING: ("! ", "warning"),
+    EventLevel.WARNING: ("■ ", "warning"),
     EventLevel.ERROR: ("✗ ", "error"),
 }
 

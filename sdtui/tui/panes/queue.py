@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from sdtui.core.enums import JobState
 from sdtui.core.text import one_line
-from sdtui.core.units import clock_duration
+from sdtui.core.units import clock_duration, duration
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.messages import message
 from sdtui.tui.panes.pane import Pane
@@ -98,7 +98,7 @@ class QueueLines(VirtualList["Job"]):
         if job.state.is_wanted and left is not None:
             parts.append(f"~{clock_duration(left)}")
         elif job.state is JobState.DONE and job.record and job.record.generation_time is not None:
-            parts.append(clock_duration(job.record.generation_time))
+            parts.append(duration(job.record.generation_time))
         return "  ".join(filter(None, parts))
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import ClassVar, TypeVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
-from sdtui.core.text import one_line
-from sdtui.core.units import counted
+from sdtui.core.text import counted, one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.textual_internals import SteadyScreen
@@ -124,7 +122,6 @@ class AskScreen(Dialog[str | None]):
             yield Static(classes="status")
             yield Answers([AnswerKey("ask.save", "Save"), AnswerKey("ask.close", "Cancel")])
 
-    @on(Input.Submitted)
     def action_save(self) -> None:
         text = self.query_one(LineInput).value
         problem = self._problem_of(text)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from rich.style import Style
@@ -21,8 +20,15 @@ from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
 _GAP = 2
 """Columns between a label and its text."""
+Find = Callable[[str], Iterable[tuple[int, int]]]
+"""Returns where something stands in a text: first character, and the one after the last."""
 _NARROWEST = 12
 """Columns; a text that would get fewer stands below its label."""
+
+
+def nothing_found(_: str) -> Iterable[tuple[int, int]]:
+    """Find nothing."""
+    return ()
 
 
 class LabelledLines(
@@ -38,7 +44,7 @@ class LabelledLines(
         height: 1fr;
         padding: 0 1;
         overflow-x: hidden;
-        scrollbar-size-vertical: 1;
+        scrollbar-size: 0 1;
         scrollbar-gutter: stable;
         background: transparent;
     }
@@ -49,7 +55,7 @@ class LabelledLines(
         super().__init__(id=id)
         self.lines: Sequence[LabelledLine] = ()
         self._empty = empty
-        self._highlights: tuple[str, ...] = ()
+        self._find: Find = nothing_found
         self._wrapped: tuple[int, list[Text]] = (0, [])
         """The width that the lines are wrapped for, and the wrapped lines."""
 
@@ -58,10 +64,10 @@ class LabelledLines(
         """The lines as plain text."""
         return "".join(f"{line.label}: {line.text}\n".removeprefix(": ") for line in self.lines)
 
-    def show_lines(self, lines: Iterable[LabelledLine], highlights: Iterable[str] = ()) -> None:
-        """Show other lines from their beginning, with some words highlighted in those without
-        label."""
-        self.lines, self._highlights = tuple(lines), tuple(highlights)
+    def show_lines(self, lines: Iterable[LabelledLine], find: Find = nothing_found) -> None:
+        """Show other lines from their beginning. `find` returns what is highlighted in the texts
+        without label."""
+        self.lines, self._find = tuple(lines), find
         self._wrap()
         self.scroll_home(animate=False)
         self.refresh()
@@ -87,8 +93,9 @@ class LabelledLines(
         text = Text(line.text, "" if self.lines else muted)
         column = max((len(each.label) for each in self.lines), default=0) + _GAP
         is_narrow = width - column < _NARROWEST
-        if not line.label:
-            self._highlight(text)
+        found = Style(bold=True) + theme_style(self.app, "accent")
+        for start, end in () if line.label else self._find(line.text):
+            text.stylize(found, start, end)
         indent = 0 if is_narrow or not line.label else column
         wrapped = [*text.wrap(self.app.console, max(1, width - indent), overflow="fold")]
         if is_narrow and line.label:
@@ -99,13 +106,6 @@ class LabelledLines(
             Text(start, muted).append_text(part)
             for start, part in zip(starts, wrapped, strict=True)
         ]
-
-    def _highlight(self, text: Text) -> None:
-        for word in filter(None, self._highlights):
-            text.highlight_regex(
-                re.compile(re.escape(word), re.IGNORECASE),
-                theme_style(self.app, "accent") + Style(bold=True),
-            )
 
     def render_line(self, y: int) -> Strip:
         width, lines = self._wrapped
