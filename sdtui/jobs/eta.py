@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
+from sdtui.core.errors import SdtuiError
 from sdtui.jobs.job import Job
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Step
@@ -12,6 +14,12 @@ from sdtui.requests.record import GenerationRecord, Stage
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
+if TYPE_CHECKING:
+    from sdtui.history import Entry
+    from sdtui.jobs.api import Pictures
+
+_EARLIER_PICTURES = 100
+"""How many of the newest pictures are looked at for times of earlier sessions."""
 _OWN_VALUES = ("width", "height", "num_inference_steps")
 """What a request may leave to the model, and its time depends on."""
 
@@ -119,3 +127,16 @@ def total_time(times: Iterable[float | None]) -> float | None:
             return None
         total += seconds
     return total
+
+
+def earlier_runs(pictures: Pictures) -> list[GenerationRecord]:
+    """Return the records of the newest saved pictures, one for each model and size, oldest first.
+    Reads the disk; what can't be read is left out."""
+    newest: dict[tuple[str, int, int], Entry] = {}
+    for entry in pictures.entries(limit=_EARLIER_PICTURES).entries:
+        newest.setdefault((entry.model, entry.width, entry.height), entry)
+    records = []
+    for entry in reversed(newest.values()):
+        with suppress(SdtuiError):
+            records.append(pictures.record(entry))
+    return records

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,13 @@ from textual.screen import Screen
 from sdtui.core.enums import JobState
 from sdtui.core.errors import SdtuiError
 from sdtui.jobs import Job, JobPicture
-from sdtui.jobs.eta import TimeEstimator, total_time
+from sdtui.jobs.eta import TimeEstimator, earlier_runs, total_time
 from sdtui.jobs.progress import JobProgress, apply_event
 from sdtui.requests import events
 from sdtui.requests.events import JobEvent
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
-from sdtui.tui.background import start_worker
+from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.event_log import log_line, shown_after, shown_progress
@@ -86,6 +87,12 @@ class EventPresenter:
             screen.app, self._queue, context.terminal, context.settings.notify
         )
         self.unsubscribe = self._queue.subscribe(self._mailbox.put)
+        start_worker(screen, self._learn_times)
+
+    async def _learn_times(self) -> None:
+        """Learn from earlier sessions how long jobs take."""
+        for record in await run_on_thread(partial(earlier_runs, self._backend.pictures)):
+            self._estimator.learn(record)
 
     def submit(self, request: GenerationRequest) -> Job:
         """Queue a request. Raises QueueFullError or QueueClosedError."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from sdtui.core.enums import JobState
 from sdtui.jobs import Job
-from sdtui.jobs.eta import TimeEstimator, total_time
+from sdtui.jobs.backends.pictures import LocalPictures
+from sdtui.jobs.eta import TimeEstimator, earlier_runs, total_time
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Saved
 from sdtui.requests.record import AttemptRecord, GenerationRecord
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.image_to_image import ImageToImage
 from tests.support.events import step_event
-from tests.support.records import record
+from tests.support.records import NOON, picture, record
 
 MEASURED = record(steps=20, width=64, height=64)
 """The model's own values: 20 steps in 3.5 s, 64×64; decoding took 0.5 s."""
@@ -120,3 +122,16 @@ def test_total_is_unknown_if_a_part_is() -> None:
     assert total_time([1.0, 2.5]) == 3.5
     assert total_time([]) == 0.0
     assert total_time([1.0, None]) is None
+
+
+def test_earlier_sessions_show_the_time_of_each_model_and_size(tmp_path: Path) -> None:
+    history = LocalPictures(tmp_path, index_file=tmp_path / "index.db")
+    for minutes, steps in enumerate((10, 20)):
+        made = record(steps=steps, timestamp=NOON + timedelta(minutes=minutes))
+        history.save(picture(), made, 0)
+    wide = record(width=128, timestamp=NOON - timedelta(minutes=1))
+    history.save(picture(128, 64), wide, 0)
+    found = earlier_runs(history)
+    made_with = [each.settings for each in found if each.settings is not None]
+    assert [(each.width, each.num_inference_steps) for each in made_with] == [(128, 20), (64, 20)]
+    history.close()

@@ -70,6 +70,8 @@ async def test_jobs_of_several_workers_are_shown_and_stopped(
     await _until(app, lambda: app.main.queue.presenter.progress.is_running)
     await _until(app, lambda: backend.saved)
     app.main.queue.stop_current(after_picture=False)
+    assert not backend.jobs.cancelled
+    app.main.queue.stop_current(after_picture=False)
     assert backend.jobs.cancelled == [jobs[0].id]
 
 
