@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdtui.core import paths
 from sdtui.core.errors import SdtuiError
 from sdtui.tui.picture_export import (
     as_png,
@@ -24,6 +25,7 @@ from sdtui.tui.picture_export import (
     viewer_command,
 )
 from sdtui.tui.terminal.probe import TerminalCapabilities
+from tests.support.app_harness import AppHarness, running
 from tests.support.images import png_base64
 
 BY_SSH = {"SSH_CONNECTION": "203.0.113.9 50000 198.51.100.7 22"}
@@ -166,3 +168,45 @@ def test_viewer_is_the_setting_then_the_variable_then_the_desktop(
     for environment in ({}, {**desktop, **BY_SSH}):
         with pytest.raises(SdtuiError, match="no viewer"):
             viewer_command("", environment)
+
+
+async def with_picture(harness: AppHarness) -> None:
+    """Generate a picture and focus the gallery."""
+    await harness.generate()
+    await harness.finished()
+    await harness.until(lambda: harness.panes.gallery.selected is not None)
+    await harness.press("tab")
+
+
+async def test_line_for_scp_is_copied(harness: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", BY_SSH["SSH_CONNECTION"])
+    async with running(harness):
+        await with_picture(harness)
+        await harness.press("y", "s")
+        copied = paths.state_folder() / "copied.txt"
+        await harness.until(copied.exists)
+        (picture,) = harness.settings.pictures.rglob("*.png")
+        assert copied.read_text().startswith("scp ")
+        assert copied.read_text().endswith(f"@198.51.100.7:{picture} .")
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("s", "You didn't come here by SSH"),
+        ("d", "This terminal takes no files"),
+        ("i", "There is no program for the clipboard here"),
+        ("o", "There is no viewer"),
+    ],
+)
+async def test_each_key_says_why_it_does_nothing_here(
+    harness: AppHarness, monkeypatch: pytest.MonkeyPatch, key: str, expected: str
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    async with running(harness):
+        await with_picture(harness)
+        await harness.press("y", key)
+        await harness.until(lambda: any(expected in each for each in harness.notifications()))
+        assert harness.at_main

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,8 @@ _SENT = re.compile(rb"\x1b_Ga=T,U=1,f=100,q=2,i=(\d+),c=(\d+),r=(\d+),m=(\d);")
 class Tmux:
     """A tmux server of its own, with one window that runs the app."""
 
-    def __init__(self, folder: Path, settings: str) -> None:
+    def __init__(self, folder: Path, settings: str, replies: Mapping[bytes, bytes]) -> None:
+        """`replies` are those of the terminal around it."""
         self.socket = f"sdtui-test-{uuid.uuid4().hex}"
         config = folder / "tmux.conf"
         config.write_text(settings)
@@ -45,7 +46,7 @@ class Tmux:
             folder,
             (100, 30),
             {"SDTUI_IMAGE_PROTOCOL": "auto", "TERM": "xterm-256color"},
-            replies=AS_KITTY,
+            replies=replies,
             program="tmux",
         )
 
@@ -63,8 +64,11 @@ class Tmux:
 
 @pytest.fixture
 def tmux(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tmux]:
-    """tmux with the settings that are the test's parameter."""
-    started = Tmux(tmp_path, request.param)
+    """tmux with the settings that are the test's parameter, in a terminal like Kitty or as said."""
+    settings, replies = (
+        request.param if isinstance(request.param, tuple) else (request.param, AS_KITTY)
+    )
+    started = Tmux(tmp_path, settings, replies)
     yield started
     started.close()
 
@@ -146,3 +150,41 @@ def test_settings_of_tmux(
     settings = TmuxQuestion().settings()
     assert (settings.passthrough, settings.true_colour) == (passthrough, true_colour)
     assert terminal_program(settings.terminal).name == terminal
+
+
+AS_ITERM = {
+    b"\x1b[>q": b"\x1bP>|iTerm2 3.5.0\x1b\\",
+    b"\x1b[c": b"\x1b[?62;4c",
+}
+_PLACED = re.compile(
+    rb"\x1b7\x1b\[(\d+);(\d+)H\x1b\]1337;(?:File=inline=1;\S*?width=(\d+);height=(\d+);|FileEnd)"
+)
+
+
+@pytest.mark.parametrize(
+    "tmux", [("set -g status-position top\n" + PASSES, AS_ITERM)], indirect=True
+)
+def test_inline_image_is_drawn_in_its_pane(tmux: Tmux) -> None:
+    terminal = tmux.terminal
+    terminal.until("Quit")
+    tmux.run("split-window", "-hbd", "-l", "30", "sleep 60")
+    terminal.send("a cat" + CTRL_G)
+    terminal.until(lambda: _PLACED.search(bytes(terminal.sent)))
+    terminal.watch(0.5)
+    row, column, *_ = _PLACED.findall(bytes(terminal.sent))[-1]
+    assert int(column) > 31
+    assert int(row) >= 3  # below the status line and the top line
+    assert "1337" not in terminal.text
+
+
+@pytest.mark.parametrize("tmux", [("set -g focus-events on\n" + PASSES, AS_ITERM)], indirect=True)
+def test_inline_image_is_drawn_again_when_its_window_is_seen_again(tmux: Tmux) -> None:
+    terminal = tmux.terminal
+    begin(tmux)
+    terminal.until(lambda: _PLACED.search(bytes(terminal.sent)))
+    terminal.watch(1)
+    tmux.run("new-window", "sleep 60")
+    terminal.watch(1)
+    terminal.sent.clear()
+    tmux.run("select-window", "-t", ":0")
+    terminal.until(lambda: _PLACED.search(bytes(terminal.sent)), 20)
