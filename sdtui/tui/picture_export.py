@@ -28,7 +28,6 @@ _ODD = re.compile(r"[^\w@%+=:,./-]")
 """What a shell or scp's patterns may take for something else; letters of all scripts are plain."""
 _SSH_PORT = "22"
 _CLIPBOARD_SECONDS = 5.0
-_SCP_INSTEAD = "y s puts a line for scp on the clipboard"
 
 
 def scp_line(path: Path, environment: Mapping[str, str], user: str, host: str) -> str:
@@ -68,7 +67,7 @@ def scp_line_here(path: Path) -> str:
 def file_strings(name: str, data: bytes, terminal: TerminalCapabilities) -> str:
     """Return what makes the terminal save a file. Raises SdtuiError if it can't."""
     if not terminal.program.saves_files:
-        raise SdtuiError("This terminal takes no files; iTerm2 and WezTerm do", _SCP_INSTEAD)
+        raise SdtuiError("Only iTerm2 and WezTerm save files; y s copies a line for scp")
     if not terminal.is_reached:
         raise SdtuiError("tmux hands nothing on", "Set allow-passthrough on in tmux")
     parts = saved_file(name, data, parts=terminal.program.takes_parts)

@@ -105,7 +105,7 @@ def test_large_file_goes_through_tmux_in_parts(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_file_is_not_sent_where_nothing_would_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SdtuiError, match="takes no files"):
+    with pytest.raises(SdtuiError, match="save files"):
         file_strings("a", b"", KITTY)
     monkeypatch.setenv("TMUX", "/tmp/tmux,1,0")
     with pytest.raises(SdtuiError, match="allow-passthrough"):
@@ -194,7 +194,7 @@ async def test_line_for_scp_is_copied(harness: AppHarness, monkeypatch: pytest.M
     ("key", "expected"),
     [
         ("s", "You didn't come here by SSH"),
-        ("d", "This terminal takes no files"),
+        ("d", "Only iTerm2 and WezTerm save files"),
         ("i", "There is no program for the clipboard here"),
         ("o", "There is no viewer"),
     ],
