@@ -294,6 +294,15 @@ def test_only_what_differs_of_a_look_is_sent(
     assert change_of_look(before, after) == expected
 
 
+def test_cells_of_one_look_are_written_together() -> None:
+    grid, writer = drawn("")
+    x = 0
+    for text, look in (("aaa", RED), ("bbb", BOLD), ("ccc", RED), ("ddd", BOLD)):
+        x = grid.put(0, x, text, look, 20)
+    text = written(writer, grid)
+    assert text == "\x1b[31maaa\x1b[3Cccc\x1b[6D\x1b[1;39mbbb\x1b[3Cddd\r"
+
+
 def test_nearly_the_same_colours_of_a_picture_are_not_sent_again() -> None:
     grid = CellGrid(3, 1)
     for x, red in enumerate((100, 104, 110)):

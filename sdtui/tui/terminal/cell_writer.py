@@ -14,6 +14,7 @@ from sdtui.tui.terminal.cells import (
     Cell,
     CellGrid,
     Look,
+    blank,
     has_certain_width,
 )
 from sdtui.tui.terminal.raster import MARK, Rasters, rectangles
@@ -39,6 +40,13 @@ class Abilities(NamedTuple):
     tolerance: int = 0
     """How much each channel (0 to 255) of a colour in a picture may differ from what is drawn, if
     that is shorter to write."""
+
+
+class Run(NamedTuple):
+    """Changed cells of a row that are written one after the other."""
+
+    y: int
+    columns: list[int]
 
 
 class CellWriter:
@@ -82,13 +90,10 @@ class CellWriter:
         self._marks = {}
         shown = self.shown.rows
         changed = [y for y, row in enumerate(wanted.rows) if row != shown[y]]
-        if limit is None:
-            is_whole = self._write_rows(wanted, changed, None, with_blocks=True)
-        else:
-            start = next((i for i, y in enumerate(changed) if y >= self._first_row), 0)
-            rows = [*changed[start:], *changed[:start]]
-            is_whole = self._write_rows(wanted, rows, limit, with_blocks=False)
-            is_whole = is_whole and self._write_rows(wanted, rows, limit, with_blocks=True)
+        start = next((i for i, y in enumerate(changed) if y >= self._first_row), 0)
+        texts, blocks = self._runs(wanted, [*changed[start:], *changed[:start]])
+        is_whole = self._write_runs(wanted, texts, limit)
+        is_whole = is_whole and self._write_runs(wanted, blocks, limit)
         is_whole = is_whole and self._draw_rasters(wanted, limit)
         if self._out:
             self._move(*cursor)
@@ -113,34 +118,52 @@ class CellWriter:
                     self.shown.rows[y][columns] = wanted.rows[y][columns]
         return True
 
-    def _write_rows(
-        self, wanted: CellGrid, rows: Iterable[int], limit: int | None, *, with_blocks: bool
-    ) -> bool:
-        """Write what changed in some rows. Returns False if the limit was reached before."""
+    def _runs(self, wanted: CellGrid, rows: Iterable[int]) -> tuple[list[Run], list[Run]]:
+        """Return the runs of changed cells in some rows: those of text in the order of their looks,
+        as moving is shorter than changing the look and back, and those of blocks."""
+        texts: dict[Look, list[Run]] = {}
+        blocks: list[Run] = []
         for y in rows:
+            new, old = wanted.rows[y], self.shown.rows[y]
+            block = Run(y, [])
+            last, last_look = Run(y, [-2 * _SHORTEST_MOVE]), PLAIN
+            for x in [x for x, differs in enumerate(map(ne, new, old)) if differs]:
+                text, look = new[x]
+                if text == UNKNOWN[0]:
+                    continue
+                if text and text[0] == MARK:
+                    self._marks.setdefault(text, []).append((y, x))
+                    continue
+                if _FIRST_BLOCK <= text <= _LAST_BLOCK:
+                    block.columns.append(x)
+                    continue
+                is_near = x - last.columns[-1] <= _SHORTEST_MOVE
+                if is_near and (look == last_look or (text, look) == blank(last_look)):
+                    last.columns.append(x)
+                    continue
+                last, last_look = Run(y, [x]), look
+                texts.setdefault(look, []).append(last)
+            blocks.append(block)
+        return [run for runs in texts.values() for run in runs], blocks
+
+    def _write_runs(self, wanted: CellGrid, runs: Iterable[Run], limit: int | None) -> bool:
+        """Write changed cells. Returns False if the limit was reached before."""
+        for run in runs:
             if limit is not None and self._size >= limit:
-                self._first_row = y
+                self._first_row = run.y
                 return False
-            self._write_row(y, wanted.rows[y], with_blocks=with_blocks)
+            self._write_run(run, wanted.rows[run.y])
         return True
 
-    def _write_row(self, y: int, new: list[Cell], *, with_blocks: bool) -> None:
-        old = self.shown.rows[y]
+    def _write_run(self, run: Run, new: list[Cell]) -> None:
+        y, old = run.y, self.shown.rows[run.y]
         done = 0
-        for changed in [x for x, differs in enumerate(map(ne, new, old)) if differs]:
-            if changed < done:
+        for changed in run.columns:
+            if changed < done or new[changed] == old[changed]:
                 continue
             is_second_half = changed > 0 and not new[changed][0]
             x = changed - 1 if is_second_half else changed
             text, look = new[x]
-            if not with_blocks and _FIRST_BLOCK <= text <= _LAST_BLOCK:
-                continue
-            if text == UNKNOWN[0]:
-                continue
-            if text and text[0] == MARK:
-                if with_blocks:
-                    self._marks.setdefault(text, []).append((y, x))
-                continue
             if text == " " and not look.attributes and not look.link:
                 done = self._write_blanks(y, x, new, old)
                 continue
@@ -153,14 +176,14 @@ class CellWriter:
 
     def _write_blanks(self, y: int, x: int, new: list[Cell], old: list[Cell]) -> int:
         """Write a run of spaces, or erase it. Returns the column after what is done."""
-        blank, width = new[x], len(new)
+        space, width = new[x], len(new)
         end = last = x + 1
-        while end < width and new[end] == blank:
+        while end < width and new[end] == space:
             end += 1
             if new[end - 1] != old[end - 1]:
                 last = end
         self._reach(y, x, new)
-        self._set_pen(self._pen_for_blank(blank[1]))
+        self._set_pen(self._pen_for_blank(space[1]))
         if self._abilities.erases and end == width and last - x >= _SHORTEST_ERASURE_OF_LINE:
             self._append("\x1b[K")
             last = end
