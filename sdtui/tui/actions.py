@@ -61,7 +61,11 @@ ACTIONS = (
     Action("reading.cancel", "ctrl+x", "Cancel", "Stop the running job; pressed twice"),
     Action("window.stop_after", "f7", "Stop after", "Stop the running job after this picture"),
     Action(
-        "window.jump", "ctrl+o", "Go to", "Go to a tab or a part of the window, by its key", True
+        "window.jump",
+        "ctrl+o",
+        "Go to",
+        "Go to a part of the window or change a value, by a key",
+        True,
     ),
     Action("app.command_palette", "ctrl+p", "Commands", "Find any action by name", True),
     Action("window.prompt", "f2", "Prompt", "Go to the prompt"),

@@ -82,7 +82,7 @@ async def test_keys_of_panes_controls_and_dialogs_can_be_changed(tmp_path: Path)
         assert "Warnings and errors" in harness.screen_text()
         await harness.go_to_field("num_inference_steps")
         harness.app.recipe.change({"num_inference_steps": "7"})
-        await harness.press("up", "plus")
+        await harness.press("right", "plus")
         assert harness.texts["num_inference_steps"] == "8"
         harness.app.push_screen(ConfirmScreen("?", "?", "yes", "no"))
         await harness.press("escape")

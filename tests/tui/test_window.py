@@ -293,7 +293,7 @@ async def test_a_full_disk_takes_neither_log_nor_copy(
 
     async with running(harness):
         monkeypatch.setattr("sdtui.tui.app.write_atomic", full)
-        monkeypatch.setattr("sdtui.tui.screens.main.write_atomic", full)
+        monkeypatch.setattr("sdtui.tui.log_file.write_atomic", full)
         harness.panes.log.list.focus()
         await harness.until(lambda: harness.panes.log.text)
         for key in ("s", "y"):

@@ -208,14 +208,15 @@ class PicturesController:
                 self._context.copy(as_json(record), "The JSON")
 
     def _ask_what_to_copy(self, entries: tuple[Entry, ...]) -> None:
-        from sdtui.tui.screens.which_key import WhichKeyScreen
+        from sdtui.tui.screens.which_key import show_choices
 
-        def copy(key: str | None) -> None:
-            if key is not None:
-                start_worker(self._screen, partial(self._perform, _COPIES[key][0], entries))
+        def copy(verb: str) -> None:
+            start_worker(self._screen, partial(self._perform, verb, entries))
 
-        choices = [KeyChoice(key, label) for key, (_, label) in _COPIES.items()]
-        self._context.push_screen(WhichKeyScreen("Copy", choices), copy)
+        choices = [
+            (KeyChoice(key, label), partial(copy, verb)) for key, (verb, label) in _COPIES.items()
+        ]
+        show_choices(self._context, "Copy", choices)
 
     async def _record(self, entry: Entry) -> GenerationRecord | None:
         try:

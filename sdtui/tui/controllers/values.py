@@ -46,7 +46,7 @@ class ValueController:
         fields = self._recipe.fields
         return [
             (
-                KeyChoice(fields[name].letter, editing_of(self._recipe, name).label),
+                KeyChoice(fields[name].letter, editing_of(self._recipe, name).label, "Change"),
                 partial(self.open_chip, name),
             )
             for name in self._with_letters

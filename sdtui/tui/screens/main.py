@@ -14,10 +14,8 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
-from sdtui.core import paths
 from sdtui.core.enums import EventLevel
 from sdtui.core.errors import SdtuiError
-from sdtui.core.files import write_atomic
 from sdtui.core.runtime import resume_garbage_collection
 from sdtui.tui.background import run_in_background, start_worker, wait_briefly
 from sdtui.tui.bindings import bindings_in
@@ -32,6 +30,8 @@ from sdtui.tui.downloads import DownloadEnded, DownloadProgress
 from sdtui.tui.images.welcome import welcome
 from sdtui.tui.job_progress import LogLine
 from sdtui.tui.key_table import KeyChoice
+from sdtui.tui.late_imports import import_parts
+from sdtui.tui.log_file import save_log
 from sdtui.tui.messages import (
     HistoryRead,
     ModelKnown,
@@ -261,24 +261,16 @@ class MainScreen(SteadyScreen[None]):
         self.app.push_screen(SettingsScreen(self.context.settings, self.context.editor.edit_file))
 
     def action_jump(self) -> None:
-        from sdtui.tui.screens.which_key import WhichKeyScreen
+        from sdtui.tui.screens.which_key import show_choices
 
         places = [
             *self.window.places(),
             (KeyChoice("slash", "Search"), self.action_search),
-            *self.values.places(),
-            (KeyChoice("p", "Preset"), self.presets.open_soon),
             (KeyChoice("question_mark", "Keys"), self.context.show_keys),
+            *self.values.places(),
+            (KeyChoice("p", "Preset", "Change"), self.presets.open_soon),
         ]
-
-        def go(key: str | None) -> None:
-            for choice, show in places:
-                if key is not None and choice.has(key):
-                    show()
-
-        choices = [choice for choice, _ in places]
-        rows_below = self.panes.dock.size.height + 1
-        self.app.push_screen(WhichKeyScreen("Go to", choices, rows_below=rows_below), go)
+        show_choices(self.context, "Go to", places, self.panes.dock.size.height + 1)
 
     def action_gallery_tab(self) -> None:
         self.window.show_tab("gallery")
@@ -360,13 +352,7 @@ class MainScreen(SteadyScreen[None]):
 
     @on(LogPane.Save)
     def _save_log(self) -> None:
-        file = paths.state_folder() / f"log-{time.strftime('%Y%m%d-%H%M%S')}.txt"
-        try:
-            write_atomic(file, self.panes.log.text.encode())
-        except OSError as error:
-            self.context.notify(f"The log can't be saved: {error}", severity="error")
-        else:
-            self.context.notify(f"The log is in {file}")
+        save_log(self.context, self.panes.log.text)
 
     @on(Gallery.Moved)
     def _picture_moved(self, event: Gallery.Moved) -> None:
@@ -412,27 +398,3 @@ class MainScreen(SteadyScreen[None]):
         self.top_line.sample = event.sample
         if first and self.panes.stage.is_welcoming:
             self._show_welcome()
-
-
-def import_parts() -> PartsImported:
-    """Import modules that aren't needed until the window is visible, so that no key waits for
-    them."""
-    import sdtui.jobs
-    import sdtui.models
-    import sdtui.tui.event_presenter
-    import sdtui.tui.record_text
-    import sdtui.tui.screens.commands
-    import sdtui.tui.screens.compare
-    import sdtui.tui.screens.files
-    import sdtui.tui.screens.help
-    import sdtui.tui.screens.models
-    import sdtui.tui.screens.picture
-    import sdtui.tui.screens.settings
-    import sdtui.tui.screens.value
-    import sdtui.tui.screens.vary
-    import sdtui.tui.screens.which_key  # noqa: F401
-    from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
-    from sdtui.requests.validation import build_validators
-
-    build_validators(GenerationRequest, REQUEST_FIELDS)
-    return PartsImported()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.style import Style
@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.context import AppContext
 from sdtui.tui.key_table import KeyChoice, TableStyles, key_table
 from sdtui.tui.screens.dialogs import Dialog
 from sdtui.tui.styles import theme_style
@@ -119,3 +120,20 @@ class WhichKeyScreen(Dialog[str | None]):
     def action_previous_page(self) -> None:
         self._page -= 1
         self._show()
+
+
+def show_choices(
+    context: AppContext,
+    title: str,
+    choices: Sequence[tuple[KeyChoice, Callable[[], object]]],
+    rows_below: int = 1,
+) -> None:
+    """Show a panel of keys, and do what the pressed one stands for."""
+
+    def follow(key: str | None) -> None:
+        for choice, action in choices:
+            if key is not None and choice.has(key):
+                action()
+
+    listed = [choice for choice, _ in choices]
+    context.push_screen(WhichKeyScreen(title, listed, rows_below=rows_below), follow)
