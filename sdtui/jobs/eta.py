@@ -87,10 +87,7 @@ class TimeEstimator:
         width, height, steps = (getattr(request, name) or own.get(name) for name in _OWN_VALUES)
         if width is None or height is None or steps is None:
             return None
-        start = request.image_to_image
-        if start is not None:
-            steps = int(steps * (DEFAULT_STRENGTH if start.strength is None else start.strength))
-        return _Work(request.model, width, height, steps)
+        return _Work(request.model, width, height, computed_steps(request, steps))
 
     def _measured_like(self, request: GenerationRequest) -> _Measured | None:
         work = self._work(request)
@@ -117,6 +114,15 @@ class TimeEstimator:
         if work is None or measured is None:
             return None
         return count * (work.steps * measured.step + measured.rest)
+
+
+def computed_steps(request: GenerationRequest, steps: int) -> int:
+    """Return how many of a request's denoising steps are computed: from an init image on, only
+    the share that its strength says."""
+    start = request.image_to_image
+    if start is None:
+        return steps
+    return int(steps * (DEFAULT_STRENGTH if start.strength is None else start.strength))
 
 
 def total_time(times: Iterable[float | None]) -> float | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sdtui.core.text import visible
-from sdtui.core.units import duration
+from sdtui.core.text import counted, visible
+from sdtui.core.units import duration, step_rate
+from sdtui.jobs.eta import computed_steps
 from sdtui.jobs.event_text import cancelled_text, stage_text
 from sdtui.requests.record import AttemptRecord, GenerationRecord, ModelRecord, Stage
 from sdtui.requests.request import REQUEST_FIELDS
@@ -105,9 +107,7 @@ def value_text(value: object) -> str:
 
 
 def _model(model: ModelRecord) -> str:
-    parts = [model.name, model.family, (model.hash or "")[:_HASH_CHARACTERS]]
-    if model.source != model.name:
-        parts.append(model.source)
+    parts = dict.fromkeys((model.name, model.family, (model.hash or "")[:_HASH_CHARACTERS]))
     return visible(" · ".join(part for part in parts if part))
 
 
@@ -119,15 +119,28 @@ def _machine(record: GenerationRecord) -> str:
 
 def _time(record: GenerationRecord) -> str:
     """Return the seconds of a run, of its stages and of loading, and its speed."""
-    parts = [] if record.generation_time is None else [duration(record.generation_time)]
-    parts += [
-        f"{stage_text(stage)} {duration(seconds)}"
-        for stage, seconds in record.timings.items()
-        if stage != Stage.LOAD and seconds >= _SHORTEST
-    ]
+    parts = []
+    if record.generation_time is not None:
+        count = record.request.num_images_per_prompt
+        several = f" for {counted(count, 'picture')}" if count > 1 else ""
+        parts.append(f"{duration(record.generation_time)}{several}")
+    for stage, seconds in record.timings.items():
+        if stage != Stage.LOAD and seconds >= _SHORTEST:
+            speed = _speed(record, seconds) if stage == Stage.DENOISE else ""
+            parts.append(f"{stage_text(stage)} {duration(seconds)}{speed}")
     if loading := sum(record.load_timings.values()):
         parts.append(f"loading {duration(loading)}")
     return " · ".join(parts)
+
+
+def _speed(record: GenerationRecord, seconds: float) -> str:
+    """Return the denoising steps of a batch in a second; "" if they are unknown."""
+    settings = record.settings
+    if settings is None or not settings.num_inference_steps or not settings.batch_size:
+        return ""
+    steps = computed_steps(record.request, settings.num_inference_steps)
+    batches = math.ceil(record.request.num_images_per_prompt / settings.batch_size)
+    return f" at {step_rate(max(1, steps) * batches / seconds)}"
 
 
 def as_json(record: GenerationRecord) -> str:

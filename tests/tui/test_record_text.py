@@ -28,12 +28,17 @@ def test_values_have_the_labels_of_the_form() -> None:
     assert lines["Model"] == "pocket · sd1 · 6ce0161689"
     assert lines["Init image"] == "/cats/tiger_1.png"
     assert lines["Strength"] == "0.5"
-    assert lines["Time"] == "4.2 s · denoising 3.5 s · decoding 0.5 s"
+    assert lines["Time"] == "4.2 s · denoising 3.5 s at 2.9 it/s · decoding 0.5 s"
 
 
 def test_what_is_off_or_default_is_left_out() -> None:
     labels = set(shown(record()))
     assert labels == {"Seed", "Sampler", "Steps", "CFG scale", "Size", "Model", "Made", "Time"}
+
+
+def test_time_and_speed_are_those_of_all_pictures_of_a_run() -> None:
+    made = record(pictures=4)
+    assert shown(made)["Time"].startswith("4.2 s for 4 pictures · denoising 3.5 s at 22.9 it/s")
 
 
 def test_prompts_are_whole_and_come_first() -> None:
