@@ -17,12 +17,16 @@ from sdtui.requests import events
 from sdtui.tui.job_progress import LogLine, ShownProgress
 
 
-def log_line(envelope: events.JobEvent) -> LogLine | None:
-    """Return the log line for an event, or None."""
-    if isinstance(envelope.event, events.Downloading):
-        return None  # several a second; the progress pane shows them
-    found = event_text(envelope.event)
-    return LogLine(envelope.time, found.level, one_line(found.text)) if found else None
+def log_line(envelope: events.JobEvent, progress: JobProgress) -> LogLine | None:
+    """Return the log line for an event, or None. `progress` is the job's after the event."""
+    event = envelope.event
+    if isinstance(event, events.Downloading):
+        return None  # several a second; the first line shows them
+    found = event_text(event)
+    if found is None:
+        return None
+    text = _cancelled(progress, event) if isinstance(event, events.Cancelled) else found.text
+    return LogLine(envelope.time, found.level, one_line(text))
 
 
 def shown_progress(progress: JobProgress) -> ShownProgress:

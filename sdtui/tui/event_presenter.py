@@ -28,7 +28,7 @@ from sdtui.tui.event_log import log_line, shown_after, shown_progress
 from sdtui.tui.images.halfcell import Pixels
 from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.job_notifications import JobNotifications
-from sdtui.tui.job_progress import ShownProgress
+from sdtui.tui.job_progress import LogLine, ShownProgress
 from sdtui.tui.mailbox import Mailbox
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.stagger import stagger
@@ -143,15 +143,14 @@ class EventPresenter:
     def _look(self) -> None:
         self._timer = None
         arrived = self._mailbox.take()
-        for envelope in arrived:
-            self._follow(envelope)
+        lines = [line for line in map(self._follow, arrived) if line]
         self._notifications.show(self.progress)
         saved = any(isinstance(each.event, events.Saved) for each in arrived)
         if saved or not self.progress.is_running:
             self._mailbox.take_preview(self.progress.job)  # it shows less than what was saved
         stagger(
             self._screen,
-            lambda: self._panes.log.add([line for line in map(log_line, arrived) if line]),
+            lambda: self._panes.log.add(lines),
             self._show_progress,
             lambda: self._panes.gallery.show_forming(None, self.progress.place),
             lambda: self._show_in_queue(arrived),
@@ -179,9 +178,11 @@ class EventPresenter:
         waiting = sum(job.state is JobState.QUEUED for job in jobs)
         self._top_line.queued = (waiting, self._total)
 
-    def _follow(self, envelope: JobEvent) -> None:
+    def _follow(self, envelope: JobEvent) -> LogLine | None:
+        """Show an event; return its line of the log."""
         before, panes = self.progress, self._panes
-        self.progress = now = shown_after(before, apply_event(self._open_jobs, envelope))
+        progress = apply_event(self._open_jobs, envelope)
+        self.progress = now = shown_after(before, progress)
         if now.is_running and not (before.is_running and before.job == now.job):
             self._pictures.begin(self._queue.job(now.job))
         if before.is_running and not now.is_running:
@@ -204,6 +205,7 @@ class EventPresenter:
         if isinstance(envelope.event, _LAST_EVENTS):
             with suppress(KeyError):  # a model was loaded in advance, or the job is forgotten
                 self._pictures.job_over(self._queue.job(envelope.job))
+        return log_line(envelope, progress)
 
     def _show_lossy_changes(self, record: GenerationRecord) -> None:
         lossy = [each.changes for each in record.attempts if not each.lossless]

@@ -86,5 +86,13 @@ def test_stage_and_place(event: Event, stage: str, place: str) -> None:
 
 def test_bytes_of_a_download_fill_no_log() -> None:
     downloading = Downloading(model="m", done=1, total=2, speed=1.0)
-    assert log_line(in_envelope("a", downloading)) is None
-    assert log_line(in_envelope("a", Started(seed=1))) is not None
+    assert log_line(in_envelope("a", downloading), progress_of(downloading)) is None
+    started = Started(seed=1)
+    assert log_line(in_envelope("a", started), progress_of(started)) is not None
+
+
+def test_log_says_at_which_step_a_job_was_cancelled() -> None:
+    progress = progress_of(StageStarted(stage=Stage.DENOISE), step_event(16, 75), Cancelled())
+    line = log_line(in_envelope("a", Cancelled()), progress)
+    assert line is not None
+    assert line.text == "cancelled at step 16 of 75"

@@ -161,7 +161,7 @@ class QueuePane(Pane):
         """Show how many jobs wait and how long all will take."""
         waiting = sum(job.state is JobState.QUEUED for job in self.list.items)
         parts = [f"{waiting} queued"] if waiting else []
-        if self.list.times and self._total is not None:
+        if waiting and self._total is not None:
             parts.append(f"~{clock_duration(self._total)}")
         if self._is_paused:
             parts.append("paused")
