@@ -56,7 +56,7 @@ class Action:
 
 
 ACTIONS = (
-    Action("window.generate", "ctrl+g,f5", "Generate", "Queue a picture as the form says", True),
+    Action("window.generate", "ctrl+g,f5", "Generate", "Queue a picture as the recipe says", True),
     Action("window.cancel", "ctrl+c", "Cancel", "Stop the running job; pressed twice", True),
     Action("reading.cancel", "ctrl+x", "Cancel", "Stop the running job; pressed twice"),
     Action("window.stop_after", "f7", "Stop after", "Stop the running job after this picture"),
@@ -98,7 +98,7 @@ ACTIONS = (
     Action("window.usual_sizes", "alt+0", "Usual sizes", "Give all parts their usual sizes again"),
     Action("app.help", "f1", "Keys", "Show the keys that work here; once more, the manual", True),
     Action("reading.help", "question_mark", "Keys", "Show the keys that work here"),
-    Action("app.quit", "ctrl+q", "Quit", "Leave; the form and the queue are kept", True),
+    Action("app.quit", "ctrl+q", "Quit", "Leave; the recipe and the queue are kept", True),
     Action("prompt.generate", "enter", "Generate", "Queue a picture of the recipe", True),
     Action("prompt.new_line", "ctrl+j,shift+enter,alt+enter", "New line", "Begin a new line", True),
     Action("prompt.select_all", "alt+a", "Select all", "Select the whole prompt, to write another"),
@@ -128,7 +128,7 @@ ACTIONS = (
     Action("queue.remove", "d,delete", "Remove", "Cancel the job or take it out", True),
     Action("queue.pause", "p", "Pause", "Begin no more jobs, or go on", True),
     Action("queue.stop_after", "s", "Stop after", "Stop the running job after this picture"),
-    Action("queue.reuse", "r", "Reuse", "Bring the job's settings into the form", True),
+    Action("queue.reuse", "r", "Reuse", "Bring the job's settings into the recipe", True),
     Action("queue.details", "enter", "Details", "Show all that is known of the job", True),
     Action("queue.save_again", "w", "Save again", "Save what the disk had no room for"),
     Action(

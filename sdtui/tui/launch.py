@@ -27,7 +27,7 @@ _DUMB_TERMINAL = (
     'sdtui can\'t draw in a terminal of the kind "dumb". If it is another, set TERM, as in: '
     'TERM=xterm-256color sdtui; else use: sdtui generate "a prompt"'
 )
-_KILLED = "sdtui was killed. The next start has the form, and offers to go on with the queue."
+_KILLED = "sdtui was killed. The next start has the recipe, and offers to go on with the queue."
 _ANSWER_SECONDS, _ANSWER_SECONDS_OVER_SSH = 0.3, 1.0
 """Seconds in which a terminal may answer what it can draw. Most pass while modules are imported.
 Later answers are ignored."""

@@ -134,7 +134,7 @@ async def test_the_palette_has_the_actions_of_every_pane(harness: AppHarness) ->
         commands = {
             each.title: each.callback for each in harness.app.get_system_commands(harness.app.main)
         }
-        assert "Generate · Queue a picture as the form says" in commands
+        assert "Generate · Queue a picture as the recipe says" in commands
         (title,) = [each for each in commands if each.startswith("Log: Filter · Show warnings")]
         found = commands[title]()
         assert isinstance(found, Awaitable)
