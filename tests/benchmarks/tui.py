@@ -138,7 +138,7 @@ def latency(presses: int = 150) -> tuple[list[float], list[float]]:
     """Seconds from key presses to the changed screen: while torch is imported and the model is
     loaded, and while a picture is made."""
     with opened() as terminal:
-        terminal.until("Quit")
+        terminal.until("Keys")
         importing: list[float] = []
         while "ready · " not in terminal.text:
             importing.append(_type(terminal, len(importing)))
@@ -176,7 +176,7 @@ def idle(seconds: float = 20) -> float:
 def quit_in_step() -> float:
     """Seconds from the second key press to the end of the process, in a step of five."""
     with opened((*SCRIPTED, "5")) as terminal:
-        terminal.until("Quit")
+        terminal.until("Keys")
         terminal.send(_CTRL_G)
         terminal.until("denoising")
         terminal.send(_CTRL_Q)

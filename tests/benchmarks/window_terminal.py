@@ -20,7 +20,7 @@ REAL = ("-m", "sdtui")
 SSH = {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}
 SLOW_LINE = 20_000
 """Bytes a second."""
-READY = "pocket · cpu"
+READY = "pocket ready"
 GENERATE = "\x07"
 _PROMPTS = (
     *("a tiger on a blue background", "a red apple", "a frog", "a car", "a fox", "a butterfly"),

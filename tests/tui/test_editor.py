@@ -26,7 +26,7 @@ def editor(folder: Path, command: str) -> dict[str, str]:
 def test_the_focused_prompt_is_edited(tmp_path: Path) -> None:
     does = 'printf "%s [/red]\\nsecond line\\n" "$(cat "$2")" > "$2"'
     terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a cat")
     terminal.until("a cat")
     terminal.send(CTRL_T)
@@ -57,7 +57,7 @@ def test_an_editor_that_leaves_nothing_usable_changes_nothing(
     tmp_path: Path, does: str, expected: str
 ) -> None:
     terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a cat")
     terminal.until("a cat")
     terminal.send(CTRL_T)
@@ -72,7 +72,7 @@ def test_an_editor_that_leaves_nothing_usable_changes_nothing(
 def test_termination_signal_while_an_editor_is_open(tmp_path: Path) -> None:
     does = f"touch {tmp_path / 'open'}; exec sleep 60"
     terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send(CTRL_T)
     terminal.until((tmp_path / "open").exists)
     assert terminal.process.pid is not None
@@ -82,7 +82,7 @@ def test_termination_signal_while_an_editor_is_open(tmp_path: Path) -> None:
 
 def test_no_such_editor(tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path, environment={"VISUAL": "", "EDITOR": "/no/such [/b]"})
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send(CTRL_T)
     terminal.until("can't be started")
     terminal.send(CTRL_Q)
@@ -92,7 +92,7 @@ def test_no_such_editor(tmp_path: Path) -> None:
 def test_wrong_config_file_is_reported_with_key_and_line(tmp_path: Path) -> None:
     does = 'printf "# mine\\ndevice = \\"tpu\\"\\n" > "$2"'
     terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send(F9)
     terminal.until("image_protocol")
     terminal.until("SDTUI_PICTURES")
@@ -105,7 +105,7 @@ def test_wrong_config_file_is_reported_with_key_and_line(tmp_path: Path) -> None
 def with_picture(home: Path, viewer: str) -> Terminal:
     """Return the app with a picture, the gallery focused, and this viewer."""
     terminal = Terminal(SCRIPTED, home, environment={"VIEWER": viewer})
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a cat\x07")
     terminal.until("1/1", 30)
     terminal.send(TAB)

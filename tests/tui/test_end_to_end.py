@@ -32,7 +32,7 @@ CTRL_G, CTRL_C, F2, F4 = "\x07", "\x03", "\x1bOQ", "\x1bOS"
 @pytest.mark.parametrize("program", [SCRIPTED, pytest.param(REAL, marks=needs_pocket)])
 def test_a_whole_sitting(program: tuple[str, ...], size: tuple[int, int], tmp_path: Path) -> None:
     terminal = Terminal(program, tmp_path, size)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a tiger [/red] [[x]]")
     terminal.until("a tiger [/red] [[x]]")
     terminal.send(CTRL_G)
@@ -65,7 +65,7 @@ def test_a_whole_sitting(program: tuple[str, ...], size: tuple[int, int], tmp_pa
 
 def test_cancelling_a_long_run(tmp_path: Path) -> None:
     terminal = Terminal((*SCRIPTED, "0.5"), tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a cat" + CTRL_G)
     terminal.until("denoising")
     terminal.send(CTRL_C)
@@ -79,7 +79,7 @@ def test_cancelling_a_long_run(tmp_path: Path) -> None:
 
 def test_quitting_does_not_wait_for_the_end_of_a_long_step(tmp_path: Path) -> None:
     terminal = Terminal((*SCRIPTED, "300"), tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a cat" + CTRL_G)
     terminal.until("▶ a cat")
     terminal.send(CTRL_Q)
@@ -90,7 +90,7 @@ def test_quitting_does_not_wait_for_the_end_of_a_long_step(tmp_path: Path) -> No
 
 def test_the_terminal_is_as_it_was_after_quitting(tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.process.send(CTRL_Q)
     seen = b""
     while terminal.process.isalive():

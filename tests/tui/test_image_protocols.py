@@ -46,7 +46,7 @@ def placeholders(terminal: Terminal) -> list[tuple[str, str]]:
 
 def test_kitty_gets_a_picture_once_and_it_stays_beside_a_dialog(tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path, (80, 24), AUTO, KITTY)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a cat" + CTRL_G)
     terminal.until(PLACEHOLDER)
     terminal.watch(0.5)  # the rest of the frame
@@ -92,7 +92,7 @@ _INLINE = re.compile(
 def with_picture(home: Path, answer: bytes, sent: re.Pattern[bytes]) -> Terminal:
     """Return the app with a picture that was sent in a terminal of this answer."""
     terminal = Terminal(SCRIPTED, home, (80, 24), AUTO, answer)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a cat" + CTRL_G)
     terminal.until(lambda: sent.search(bytes(terminal.sent)))
     terminal.watch(1)
@@ -163,7 +163,7 @@ def test_sixels_on_the_whole_screen_are_sent_once_and_move_nothing(tmp_path: Pat
     terminal.watch(2.5)  # the monitor looks twice
     assert not _SIXELS.search(bytes(terminal.sent))
     terminal.send("\x1b")
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
 
@@ -214,7 +214,7 @@ def test_keys_typed_while_the_app_starts_are_in_the_prompt(tmp_path: Path, proto
     for letter in typed:
         terminal.send(letter)
         terminal.watch(0.04)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.until(lambda: f"│ {typed} " in terminal.text)
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0

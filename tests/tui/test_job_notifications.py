@@ -177,7 +177,7 @@ def test_only_the_bell_inside_tmux_that_passes_nothing_on(monkeypatch: pytest.Mo
 def test_terminal_without_focus_is_notified_and_left_clean(tmp_path: Path) -> None:
     environment = {"TERM_PROGRAM": "ghostty", "TERM_PROGRAM_VERSION": "1.2.0"}
     terminal = Terminal((*SCRIPTED, "0.5"), tmp_path, environment=environment)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a tiger\x07")
     terminal.until(lambda: b"\x1b]9;4;1;25\x07" in terminal.sent, 30)
     terminal.send("\x1b[O")
@@ -196,7 +196,7 @@ def test_progress_is_removed_after_the_app_was_killed(tmp_path: Path) -> None:
     environment = {"TERM_PROGRAM": "ghostty", "TERM_PROGRAM_VERSION": "1.2.0"}
     shell = "import subprocess, sys; subprocess.call([sys.executable, *sys.argv[1:]]); input()"
     terminal = Terminal(("-c", shell, *SCRIPTED, "1"), tmp_path, environment=environment)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a tiger\x07")
     terminal.until(lambda: re.search(rb"\x1b\]9;4;1;\d+\x07", terminal.sent), 30)
     terminal.sent.clear()

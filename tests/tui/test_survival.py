@@ -78,7 +78,7 @@ def generating(home: Path, shell: tuple[str, ...] = ()) -> Terminal:
     form = {"form": {"num_images_per_prompt": "4"}}
     (state_folder(home) / "tui.json").write_text(json.dumps(form))
     terminal = Terminal((*shell, *HOLDING), home)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("four cats" + CTRL_G)
     terminal.until("all of 2")
     terminal.until(lambda: [len(job["pictures"]) for job in kept_jobs(home)] == [2])
@@ -178,7 +178,7 @@ def test_terminal_hangs_up_while_much_is_drawn(tmp_path: Path) -> None:
     form = {"form": {"prompt": "a cat", "num_inference_steps": "150"}}
     (state_folder(tmp_path) / "tui.json").write_text(json.dumps(form))
     terminal = Terminal((*SCRIPTED[:2], "0.05"), tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send(CTRL_G)
     terminal.until("/150")
     assert hang_up(terminal) == 128 + signal.SIGHUP
@@ -202,7 +202,7 @@ def test_termination_signal_saves_and_ends(number: signal.Signals, tmp_path: Pat
 
 def test_quitting_after_the_watcher_was_killed(tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     (watcher,) = psutil.Process(terminal.process.pid).children()
     watcher.kill()
     terminal.until(lambda: watcher.status() == psutil.STATUS_ZOMBIE)
@@ -212,7 +212,7 @@ def test_quitting_after_the_watcher_was_killed(tmp_path: Path) -> None:
 
 def test_internal_error_is_logged_and_reported(tmp_path: Path) -> None:
     terminal = Terminal(CRASHING, tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a half written prompt")
     state = state_folder(tmp_path) / "tui.json"
     terminal.until(lambda: state.is_file() and "half written prompt" in state.read_text())

@@ -81,7 +81,7 @@ def test_no_question_becomes_a_title_or_text(
 def colour_app(home: Path, environment: dict[str, str], answer: bytes) -> Terminal:
     """Return the app over SSH, in a terminal that gives this answer."""
     terminal = Terminal(SCRIPTED, home, environment=OVER_SSH | environment, answer=answer)
-    terminal.until("^q Quit")
+    terminal.until("Keys")
     terminal.watch(1)
     return terminal
 

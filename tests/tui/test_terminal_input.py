@@ -69,7 +69,7 @@ def test_alt_keys_are_not_text() -> None:
 
 def test_alt_a_takes_the_whole_prompt(tmp_path: Path) -> None:
     terminal = Terminal(("-m", "tests.support.scripted_app"), tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a dog")
     terminal.until("│ a dog ")
     terminal.send("\x1baa cat\x1b5\x1bz")
@@ -87,7 +87,7 @@ def test_two_pastes_with_nothing_between() -> None:
 
 def test_a_real_terminal_pastes_text_and_no_keys(tmp_path: Path) -> None:
     terminal = Terminal(("-m", "tests.support.scripted_app"), tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send(f"{BEGIN}{EVIL[0]}{END} and more \xff")
     terminal.process.send(b"\xff\xfe still")
     terminal.until("still")
@@ -120,7 +120,7 @@ def test_thousands_of_letters_at_once_are_all_there(tmp_path: Path, early: bool)
     if early:
         terminal.until(lambda: b"\x1b[" in terminal.sent or terminal.read())
     else:
-        terminal.until("Quit")
+        terminal.until("Keys")
     terminal.send(text)
     terminal.until("the end")
     terminal.send("\x11")

@@ -40,13 +40,13 @@ def stop(terminal: Terminal, number: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
 def test_stopped_app_draws_itself_again(number: int, tmp_path: Path) -> None:
     terminal = Terminal((*SHELL, *SCRIPTED), tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     stop(terminal, number)
     terminal.screen.reset()
     terminal.resize(100, 30)
     terminal.send("\r")
     terminal.until("Gallery")
-    terminal.until("^q Quit")
+    terminal.until("Keys")
     for mode in MODES:
         assert mode.encode() in terminal.sent
     terminal.send("a \x1b[200~black\x1b[201~ cat")
@@ -58,7 +58,7 @@ def test_stopped_app_draws_itself_again(number: int, tmp_path: Path) -> None:
 
 def test_redraw_removes_what_others_wrote(tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path, (80, 24))
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a cat")
     terminal.until("│ a cat ")
     terminal.watch(0.5)
@@ -74,7 +74,7 @@ def test_redraw_removes_what_others_wrote(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("protocol", "answer"), [("kitty", KITTY), ("sixel", SIXEL)])
 def test_pictures_are_sent_again(protocol: str, answer: bytes, tmp_path: Path) -> None:
     terminal = Terminal((*SHELL, *SCRIPTED), tmp_path, (80, 24), AUTO, answer)
-    terminal.until("Quit")
+    terminal.until("Keys")
     picture = PICTURES[protocol]
     terminal.send("a cat\x07")
     terminal.until(lambda: picture.search(bytes(terminal.sent)))
@@ -101,7 +101,7 @@ def test_pictures_are_sent_again(protocol: str, answer: bytes, tmp_path: Path) -
 )
 def test_frames_that_the_terminal_has(environment: dict[str, str], tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path, (80, 24), environment)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a cat\x07")
     terminal.until("finished after")
     assert rb"\u" not in terminal.sent
@@ -124,7 +124,7 @@ def test_signs_have_the_width_of_what_they_stand_for() -> None:
 
 def test_terminal_counts_more_than_the_variables(tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path, (80, 24), {"COLUMNS": "200", "LINES": "9"})
-    terminal.until("^q Quit")
+    terminal.until("Keys")
     assert max(map(len, map(str.rstrip, terminal.text.splitlines()))) == 80
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
@@ -138,7 +138,7 @@ def test_errors_of_others_may_go_to_a_file(tmp_path: Path) -> None:
         "os.execv(sys.executable, [sys.executable, '-m', 'tests.support.scripted_app'])"
     )
     terminal = Terminal(("-c", script), tmp_path, (80, 24))
-    terminal.until("^q Quit")
+    terminal.until("Keys")
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
     assert file.read_text() == ""
@@ -150,7 +150,7 @@ def test_tiny_terminal_can_be_left(size: tuple[int, int], tmp_path: Path) -> Non
     terminal.until(lambda: b"\x1b[?1049h" in terminal.sent)
     terminal.watch(0.5)
     terminal.resize(80, 24)
-    terminal.until("^q Quit")
+    terminal.until("Keys")
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
 
@@ -164,7 +164,7 @@ def test_dumb_terminal_is_told_how_to_go_on(tmp_path: Path) -> None:
 
 def test_title_is_set_and_given_back(tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     assert terminal.sent.count(TITLE) == 1
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
@@ -174,7 +174,7 @@ def test_title_is_set_and_given_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("term", ["linux", "vt220", ""])
 def test_no_title_where_it_might_be_printed(term: str, tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path, environment={"TERM": term})
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
     assert b"\x1b]" not in terminal.sent

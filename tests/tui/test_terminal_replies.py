@@ -234,7 +234,7 @@ def test_replies_in_a_paste_stay_text() -> None:
 
 def test_late_replies_press_no_key_in_the_app(tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path)
-    terminal.until("Quit")
+    terminal.until("Keys")
     terminal.send("a cat")
     for reply in (*STRINGS, "\x1b[?62;4c", "\x1b[?2026;1$y"):
         whole = reply + (BEL if reply in STRINGS else "")

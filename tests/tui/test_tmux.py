@@ -75,7 +75,7 @@ def tmux(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tmux]:
 
 def begin(tmux: Tmux) -> None:
     """Have a picture made."""
-    tmux.terminal.until("Quit")
+    tmux.terminal.until("Keys")
     tmux.terminal.send("a cat" + CTRL_G)
 
 
@@ -114,7 +114,7 @@ def test_no_pictures_and_no_text_where_tmux_passes_nothing_on(tmux: Tmux) -> Non
 
 @pytest.mark.parametrize("tmux", [PASSES], indirect=True)
 def test_picture_finished_in_another_window_is_sent_when_the_app_is_seen(tmux: Tmux) -> None:
-    tmux.terminal.until("Quit")
+    tmux.terminal.until("Keys")
     tmux.run("new-window", "sleep 60")
     tmux.run("send-keys", "-t", ":0", "a cat")
     tmux.run("send-keys", "-t", ":0", "C-g")
@@ -166,7 +166,7 @@ _PLACED = re.compile(
 )
 def test_inline_image_is_drawn_in_its_pane(tmux: Tmux) -> None:
     terminal = tmux.terminal
-    terminal.until("Quit")
+    terminal.until("Keys")
     tmux.run("split-window", "-hbd", "-l", "30", "sleep 60")
     terminal.send("a cat" + CTRL_G)
     terminal.until(lambda: _PLACED.search(bytes(terminal.sent)))
