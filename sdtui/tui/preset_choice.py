@@ -32,6 +32,7 @@ class PresetChoice(ValueEditing):
     """The presets, and what can be done with the name that was typed."""
 
     needs_option = True
+    added_options: ClassVar[int] = 3
     label: ClassVar[str] = "Preset"
     text: ClassVar[str] = ""
     placeholder: ClassVar[str] = "a name"
@@ -57,8 +58,8 @@ class PresetChoice(ValueEditing):
             return options
         verb = "replace" if name in self._presets else "save"
         options += [
-            Option(name, f"{verb} “{name}” with your settings", PresetAction.SAVE),
-            Option(name, f"{verb} “{name}” with prompts too", PresetAction.SAVE_ALL),
+            Option(name, f"{verb} “{name}”: what you changed", PresetAction.SAVE),
+            Option(name, f"{verb} “{name}”: the prompts, too", PresetAction.SAVE_ALL),
         ]
         if name in self._presets:
             options.append(Option(name, f"delete “{name}”", PresetAction.DELETE))

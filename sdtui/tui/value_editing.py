@@ -42,6 +42,8 @@ class ValueEditing:
 
     needs_option = False
     """True if only what is listed can be taken."""
+    added_options: ClassVar[int] = 0
+    """Options that may join the first ones while something is typed."""
 
     def __init__(self, recipe: Recipe, *names: str) -> None:
         self.recipe = recipe
@@ -67,7 +69,9 @@ class ValueEditing:
     def about(self) -> str:
         """What can be written."""
         low, high = self.field.minimum, self.field.maximum
-        return f"{low:g} to {high:g}, empty = {self._own_value}"
+        about = f"{low:g} to {high:g}, empty = {self._own_value}"
+        needs_image = self.field.name == "strength" and not self.recipe["init_image"].strip()
+        return f"{about}; needs an init image" if needs_image else about
 
     @property
     def _own_value(self) -> str:

@@ -26,16 +26,16 @@ async def test_letters_wait_for_backspace(harness: AppHarness) -> None:
 
 async def test_keys_that_a_prompt_handles_do_not_wait(harness: AppHarness) -> None:
     async with running(harness):
-        pane, free = harness.panes.dock.prompt, asyncio.Event()
-        pane.call_later(free.wait)
+        prompt, free = harness.panes.dock.prompt, asyncio.Event()
+        harness.panes.dock.call_later(free.wait)
         for key in [*"a bat", "home", "right", "right", "delete", "c", "end", "s", "backspace"]:
             harness.app.post_message(key_event(key))
-        await harness.until(lambda: pane.text == "a cat")
+        await harness.until(lambda: prompt.text == "a cat")
         for key in ("ctrl+o", "-", "x"):
             harness.app.post_message(key_event(key))
         free.set()
         await harness.until(lambda: harness.panes.dock.negative.text == "x")
-        assert pane.text == "a cat"
+        assert prompt.text == "a cat"
 
 
 async def test_letters_go_where_tab_led(harness: AppHarness) -> None:
@@ -88,10 +88,10 @@ async def test_a_jump_is_done_before_the_next_key(harness: AppHarness) -> None:
 @pytest.mark.parametrize("keys", [20, 3000])
 async def test_any_number_of_keys_may_wait(harness: AppHarness, keys: int) -> None:
     async with running(harness):
-        pane, free = harness.panes.dock.prompt, asyncio.Event()
-        pane.call_later(free.wait)
+        prompt, free = harness.panes.dock.prompt, asyncio.Event()
+        harness.panes.dock.call_later(free.wait)
         for key in ["f2", "alt+a", *["x"] * keys, "shift+tab", "y"]:
             harness.app.post_message(key_event(key))
         free.set()
         await harness.until(lambda: harness.panes.dock.negative.text == "y")
-        assert pane.text == "x" * keys
+        assert prompt.text == "x" * keys

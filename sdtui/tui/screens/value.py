@@ -96,6 +96,8 @@ class ValueScreen(Dialog[TakenValue | None]):
         self._chooses = False
         """True if enter takes the option with the cursor, and not the text."""
         self._listed_for: str | None = None
+        self._most_options = self._rows = 0
+        """The lines for the list."""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="value"):
@@ -109,28 +111,36 @@ class ValueScreen(Dialog[TakenValue | None]):
         self.line.focus()
         self._list(self.editing.options(""))
         self._mark_best()
-        self._put(len(self.options.items))
+        self._most_options = len(self.options.items) + self.editing.added_options
+        self._put()
 
     def on_resize(self) -> None:
-        self._put(len(self.options.items))
+        self._put()
 
-    def _put(self, options: int) -> None:
+    def _put(self) -> None:
         """Put the box over the value, the line last."""
         columns, lines = self.app.size
-        rows = max(0, min(options, _MOST_OPTIONS, lines - 3))
+        rows = max(0, min(self._most_options, _MOST_OPTIONS, lines - 3))
         texts = (self.editing.about, *(each.label for each in self.options.items))
         longest = max(cell_len(one_line(each)) for each in texts)
         width = min(max(_LEAST_WIDTH, longest + 4), _MOST_WIDTH, columns)
         place = self._place or Offset((columns - width) // 2, lines // 2)
         box = self.query_one("#value")
-        # What is listed gets no more lines later: nothing moves while someone types.
-        self.options.styles.height = rows
+        # The box keeps its height, so that nothing moves while someone types.
+        self._rows = rows
         self.options.display = rows > 0
+        self._fit_options()
         box.styles.width = width
         box.styles.offset = (
             max(0, min(place.x - 1, columns - width)),
             max(0, min(place.y - rows - 1, lines - rows - 2)),
         )
+
+    def _fit_options(self) -> None:
+        """Let the list end right above the text."""
+        shown = max(1, min(self._rows, len(self.options.items)))
+        self.options.styles.height = shown
+        self.options.styles.margin = (max(0, self._rows - shown), 0, 0, 0)
 
     @property
     def chosen(self) -> str | None:
@@ -164,6 +174,7 @@ class ValueScreen(Dialog[TakenValue | None]):
         if self.line.value == self._listed_for:
             return
         self._list(self.editing.options(self.line.value))
+        self._fit_options()
         self._mark_best()
         self._say()
 
