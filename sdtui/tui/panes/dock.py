@@ -119,9 +119,9 @@ class Dock(Pane):
         return prompt + _OTHER_ROWS
 
     @on(TextArea.Changed)
-    def _text_changed(self) -> None:
+    def _text_changed(self, event: TextArea.Changed) -> None:
         self._fit()
-        self._measure()
+        self._measure(*(each for each in self.prompts if each is event.text_area))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._fit)
@@ -142,10 +142,11 @@ class Dock(Pane):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self._fit()
-        self._measure()
+        self._measure(self.focused_prompt)
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         self._fit()
+        self._measure(self.focused_prompt)
         if event.widget is self.negative:
             self.negative.scroll_home(animate=False)
 
@@ -154,12 +155,13 @@ class Dock(Pane):
     def use_counters(self, counters: Mapping[str, TokenCounter]) -> None:
         """Count tokens as this model's text encoders do."""
         self._counters = counters
-        self._measure()
+        self._measure(*self.prompts)
 
-    def _measure(self) -> None:
+    def _measure(self, *prompts: PromptEditor) -> None:
+        """Count the tokens of these prompts, and show those of the one with the focus."""
         if not self._counters:
             return
-        for editor in self.prompts:
+        for editor in prompts:
             counts: list[TokenCount] = [each.count(editor.text) for each in self._counters.values()]
             # No encoder sees the text behind this place only if all of them cut it.
             cuts = [count.cut_from for count in counts]
