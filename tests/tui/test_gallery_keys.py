@@ -79,12 +79,12 @@ async def test_space_marks_and_verbs_mean_all_marked_pictures(full: AppHarness) 
         await full.until(lambda: starred(full) == [11, 12])
         await full.press("u")
         await full.until(lambda: starred(full) == [])
-        assert full.notifications()[-1] == "Undone: starred 2 pictures."
+        await full.until(lambda: full.notifications()[-1:] == ["Undone: starred 2 pictures."])
         assert marked(full) == [11, 12]
         await full.press("d")
         await full.until(lambda: gallery.total == 8)
         assert marked(full) == []
-        assert seed(full) == 13
+        await full.until(lambda: seed(full) == 13)
         await full.press("u")
         await full.until(lambda: gallery.total == 10)
         assert full.history.stats().trashed == 0
@@ -93,7 +93,7 @@ async def test_space_marks_and_verbs_mean_all_marked_pictures(full: AppHarness) 
 async def test_star_of_marked_pictures_completes_those_that_have_none(full: AppHarness) -> None:
     async with at_gallery(full):
         await full.press("s", "space", "h", "h", "space")
-        assert marked(full) == [13, 12]
+        await full.until(lambda: marked(full) == [13, 12])
         await full.press("s")
         await full.until(lambda: starred(full) == [12, 13])
         await full.press("u")
@@ -101,7 +101,8 @@ async def test_star_of_marked_pictures_completes_those_that_have_none(full: AppH
         await full.press("u")
         await full.until(lambda: starred(full) == [])
         await full.press("u")
-        await full.until(lambda: full.notifications()[-1] == "Nothing was changed since the start.")
+        nothing = "Nothing was changed since the start."
+        await full.until(lambda: full.notifications()[-1:] == [nothing])
 
 
 async def test_tags_are_undone(full: AppHarness) -> None:
@@ -250,7 +251,7 @@ async def test_trash_is_listed_and_restored_from(full: AppHarness) -> None:
         assert [entry.seed for entry in (gallery.selected,) if entry] == [12]
         assert "is:trash" in full.screen_text()
         await full.press("s")
-        assert full.notifications()[-1].startswith("This is the trash: u restores")
+        await full.until(lambda: "This is the trash: u restores" in "".join(full.notifications()))
         await full.press("u")
         await full.until(lambda: gallery.total == 1)
         await full.press("T")
