@@ -24,8 +24,7 @@ _Item = TypeVar("_Item")
 
 
 class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True):
-    """Shows items, one a line. Subclasses implement `item_text`, or `line_text` and `count` if not
-    all items are in memory."""
+    """Shows items, one a line. Subclasses implement `item_text`."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("list")
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor"}
@@ -102,10 +101,6 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
         """Return an item's line, for `width` columns. Never made from markup."""
         raise NotImplementedError
 
-    def line_text(self, index: int, width: int) -> Text:
-        """Return the text of a line, for `width` columns."""
-        return self.item_text(self.items[index], width)
-
     def validate_cursor(self, cursor: int) -> int:
         """Keep the cursor on a line."""
         return max(0, min(cursor, self.count - 1))
@@ -153,7 +148,9 @@ class VirtualList(Generic[_Item], ScrollView, RefreshWhenVisible, can_focus=True
         base = self.visual_style.rich_style
         if width <= 0 or (index >= self.count > 0):
             return Strip.blank(width, base)
-        text = self.line_text(index, width) if self.count else self._empty_line(index, width)
+        text = self._empty_line(index, width)
+        if self.count:
+            text = self.item_text(self.items[index], width)
         text.truncate(width, overflow="ellipsis", pad=True)
         marked = self.has_focus or self.marks_cursor_without_focus
         if marked and index == self.cursor < self.count:
