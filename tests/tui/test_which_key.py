@@ -16,6 +16,7 @@ from sdtui.tui.screens.help import HelpScreen
 from sdtui.tui.screens.manual import ManualScreen
 from sdtui.tui.screens.which_key import WhichKeyScreen
 from sdtui.tui.themed_app import ThemedApp
+from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.app_harness import AppHarness, running
 from tests.support.keyboard import press
 
@@ -124,6 +125,9 @@ async def test_the_help_shows_every_key_on_one_page(
     harness: AppHarness, size: tuple[int, int]
 ) -> None:
     async with running(harness, size):
+        await harness.generate()
+        await harness.finished()
+        await harness.until(lambda: harness.panes.gallery.total)
         await harness.press("f4")
         harness.panes.gallery.grid.focus()
         await harness.press("?")
@@ -185,3 +189,14 @@ async def test_where_a_text_is_typed_the_last_line_says_how_to_get_there(
         assert harness.screen_text().rstrip().endswith("^o ? Keys")
         await harness.press("ctrl+o", "?")
         assert isinstance(harness.app.screen, HelpScreen)
+
+
+async def test_keys_of_pictures_are_shown_once_there_is_one(harness: AppHarness) -> None:
+    async with running(harness):
+        await harness.press("f4")
+        bar = harness.app.main.query_one(KeyBar)
+        assert "Star" not in bar.render().plain
+        await harness.generate()
+        await harness.finished()
+        await harness.press("f4")
+        await harness.until(lambda: "s Star" in bar.render().plain)

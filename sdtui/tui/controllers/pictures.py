@@ -70,6 +70,7 @@ class PicturesController:
         self._init_image: ShownPicture | None = None
         """What the running job starts from."""
         self._is_forming = False
+        self._had_pictures = False
 
     @property
     def _pictures(self) -> Pictures:
@@ -130,6 +131,10 @@ class PicturesController:
 
     def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
         """The gallery's cursor rests on another picture: show it and its record."""
+        has_pictures = self._panes.gallery.total > 0
+        if has_pictures is not self._had_pictures:
+            self._had_pictures = has_pictures
+            self._screen.refresh_bindings()
         picture = None if entry is None else picture_of(entry)
         self._panes.info.show(entry, record, self._panes.gallery.grid.highlighted)
         if self._is_forming and self._panes.gallery.is_at_newest:
@@ -143,6 +148,10 @@ class PicturesController:
         self.viewing.show_entry(entry, record)
 
     # Verbs
+
+    def can_perform(self, verb: str) -> bool:
+        """False if a verb needs a picture and there is none at all."""
+        return verb in ("open", "undo") or self._panes.gallery.total > 0
 
     async def perform(self, verb: str, entries: tuple[Entry, ...] | None = None) -> None:
         """Carry out a verb of the scope `picture` on some pictures, by default on the marked ones,

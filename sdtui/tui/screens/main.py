@@ -194,7 +194,8 @@ class MainScreen(SteadyScreen[None]):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return False for what can't be done now: it isn't shown among the keys."""
+        if action == "verb":
+            return self.pictures.can_perform(str(parameters[0]))
         if action == "back":
             return self.focused is not self.panes.dock.prompt
         if action in ("cancel", "stop_after"):
@@ -252,8 +253,7 @@ class MainScreen(SteadyScreen[None]):
     def action_prompt(self) -> None:
         self.window.focus_prompt()
 
-    def action_back(self) -> None:
-        self.window.focus_prompt()
+    action_back = action_prompt
 
     def action_settings(self) -> None:
         from sdtui.tui.screens.settings import SettingsScreen
