@@ -29,6 +29,7 @@ from sdtui.tui.screens.manual import ManualScreen
 from sdtui.tui.screens.picture import CurrentPicture, PictureScreen
 from sdtui.tui.screens.search_dialog import ChooseScreen
 from sdtui.tui.screens.which_key import WhichKeyScreen
+from sdtui.tui.widgets.form_fields import SectionRow
 from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import NOON, record
@@ -79,7 +80,9 @@ async def at_path(harness: AppHarness) -> None:
 async def at_section(harness: AppHarness) -> None:
     """Go to the heading of rows that are folded."""
     await harness.go_to_field("strength")
-    await harness.press("down", "left")
+    heading = harness.panes.recipe.query_one(SectionRow)
+    heading.is_open = False
+    heading.focus()
 
 
 async def at_value(harness: AppHarness) -> None:
@@ -122,6 +125,7 @@ async def at_log(harness: AppHarness) -> None:
 async def at_window(harness: AppHarness) -> None:
     """Focus the log, since f2 to f4 focus other panes; one pane has been resized."""
     await at_log(harness)
+    harness.app.main.action_usual_sizes()
     harness.app.main.action_taller()
 
 

@@ -97,7 +97,8 @@ class ValueScreen(Dialog[TakenValue | None]):
         """True if enter takes the option with the cursor, and not the text."""
         self._listed_for: str | None = None
         self._most_options = self._rows = 0
-        """The lines for the list."""
+        """The most lines for the list."""
+        self._line_place = Offset()
 
     def compose(self) -> ComposeResult:
         with Vertical(id="value"):
@@ -125,22 +126,21 @@ class ValueScreen(Dialog[TakenValue | None]):
         longest = max(cell_len(one_line(each)) for each in texts)
         width = min(max(_LEAST_WIDTH, longest + 4), _MOST_WIDTH, columns)
         place = self._place or Offset((columns - width) // 2, lines // 2)
-        box = self.query_one("#value")
-        # The box keeps its height, so that nothing moves while someone types.
-        self._rows = rows
-        self.options.display = rows > 0
-        self._fit_options()
-        box.styles.width = width
-        box.styles.offset = (
-            max(0, min(place.x - 1, columns - width)),
-            max(0, min(place.y - rows - 1, lines - rows - 2)),
+        self.query_one("#value").styles.width = width
+        # The line keeps its place while the list above it gets shorter.
+        self._line_place = Offset(
+            max(0, min(place.x - 1, columns - width)), max(rows + 1, min(place.y, lines - 1))
         )
+        self._rows = rows
+        self._fit_options()
 
     def _fit_options(self) -> None:
-        """Let the list end right above the text."""
-        shown = max(1, min(self._rows, len(self.options.items)))
+        """Give the list the lines that it needs."""
+        shown = min(self._rows, len(self.options.items))
+        self.options.display = shown > 0
         self.options.styles.height = shown
-        self.options.styles.margin = (max(0, self._rows - shown), 0, 0, 0)
+        left, line = self._line_place
+        self.query_one("#value").styles.offset = (left, line - shown - 1)
 
     @property
     def chosen(self) -> str | None:

@@ -215,9 +215,9 @@ class ChoiceRow(FieldRow, can_focus=True):
 
     def render(self) -> Content:
         width = max(1, self.content_size.width - 2)
-        value = Content.styled(
-            self.recipe.shown(self.spec.name), "" if self.text else "$text-muted"
-        )
+        is_changed = self.recipe.is_changed(self.spec.name)
+        shown = self.recipe.shown(self.spec.name)
+        value = Content.styled(shown, "" if is_changed else "$text-muted")
         return value.truncate(width, ellipsis=True, pad=True) + Content.styled("▾ ", "$text-muted")
 
     def action_next(self) -> None:
