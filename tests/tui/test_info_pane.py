@@ -14,6 +14,7 @@ from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.panes.info import InfoPane
 from sdtui.tui.themed_app import ThemedApp
 from sdtui.tui.widgets.labelled_lines import LabelledLines
+from tests.support.app_harness import AppHarness, running
 from tests.support.records import record
 
 ENTRY = Entry(
@@ -134,3 +135,14 @@ async def test_without_a_picture_it_says_what_will_appear() -> None:
         app.pane.show(None, None)
         await pilot.pause()
         assert drawn(app.pane.view)[0] == "How the current picture was made is shown here."
+
+
+async def test_forming_picture_shows_what_was_requested(harness: AppHarness) -> None:
+    async with running(harness):
+        harness.generator.hold.set()
+        await harness.generate("a forming tiger", num_inference_steps="33")
+        lines = harness.panes.info.view
+        await harness.until(lambda: "a forming tiger" in lines.text)
+        assert "Steps: 33" in lines.text
+        harness.generator.hold.clear()
+        await harness.until(lambda: "File: " in lines.text)

@@ -69,6 +69,8 @@ class PicturesController:
         self._export = ExportController(context, screen)
         self._init_image: ShownPicture | None = None
         """What the running job starts from."""
+        self._job: Job | None = None
+        """The job whose picture is forming, or formed last."""
         self._is_forming = False
         self._had_pictures = False
 
@@ -94,7 +96,7 @@ class PicturesController:
     def begin(self, job: Job) -> None:
         """A job begins."""
         init_image = input_image(job.request)
-        self._is_forming, self._init_image = True, init_image
+        self._is_forming, self._init_image, self._job = True, init_image, job
         self._panes.gallery.begin(job)
         self._panes.stage.begin()
         self.viewing.job_changed(is_running=True)
@@ -136,7 +138,10 @@ class PicturesController:
             self._had_pictures = has_pictures
             self._screen.refresh_bindings()
         picture = None if entry is None else picture_of(entry)
-        self._panes.info.show(entry, record, self._panes.gallery.grid.highlighted)
+        if entry is None and self._is_forming and self._job is not None:
+            self._panes.info.show_job(self._job)
+        else:
+            self._panes.info.show(entry, record, self._panes.gallery.grid.highlighted)
         if self._is_forming and self._panes.gallery.is_at_newest:
             return
         if entry is None:

@@ -17,6 +17,7 @@ from sdtui.tui.widgets.labelled_lines import LabelledLines, nothing_found
 
 if TYPE_CHECKING:
     from sdtui.history import Entry
+    from sdtui.jobs import Job
     from sdtui.requests.record import GenerationRecord
 
 
@@ -50,6 +51,13 @@ class InfoPane(Pane):
         self._record = record
         lines = () if entry is None or record is None else _lines(entry, record)
         self.view.show_lines(lines, partial(_found_in, query) if query else nothing_found)
+
+    def show_job(self, job: Job) -> None:
+        """Show the request of a job whose picture is forming."""
+        from sdtui.tui.record_text import request_lines
+
+        self._record = None
+        self.view.show_lines(request_lines(job.request.values()))
 
     def action_json(self) -> None:
         """Show the record as JSON."""
