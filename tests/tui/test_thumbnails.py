@@ -156,7 +156,7 @@ def test_thumbnail_is_drawn_as_large_as_its_frame_allows(
     until(lambda: thumbnails.get(shown, FRAME))
     drawn = thumbnails.get(shown, FRAME)
     assert drawn is not None
-    assert (drawn.columns, len(drawn.strips)) == (12, 3)
+    assert (drawn.columns, len(drawn.lines)) == (12, 3)
     assert thumbnails.take_new() == [shown]
     assert thumbnails.take_new() == []
 

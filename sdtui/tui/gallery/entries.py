@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sdtui.history import Entry
 
-_MOST = 3000
+_MOST = 1000
 
 
 class KnownEntries:

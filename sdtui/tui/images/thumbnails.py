@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from textual.strip import Strip
+from rich.segment import Segment
 
 from sdtui.core.errors import SdtuiError
 from sdtui.tui.images.dithering import dithered
@@ -17,8 +17,9 @@ from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.thumbnail_files import ThumbnailFiles
 
 _THREADS = 2
-_MOST_CELLS = 60_000
-"""Of drawn thumbnails in memory: some 700 of 12×7, about 15 MB."""
+_MOST_CELLS = 20_000
+"""Of drawn thumbnails in memory: some 270 of 12×6. More would make each full garbage collection a
+pause that is felt, and from the disk a thumbnail takes half a millisecond."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +38,8 @@ class Frame:
 class Drawn:
     """A thumbnail as lines of half-cells."""
 
-    strips: tuple[Strip, ...]
-    """None if the picture can't be read."""
+    lines: tuple[tuple[Segment, ...], ...]
+    """None if the picture can't be read. Not strips, which have half a dozen caches each."""
     columns: int
 
 
@@ -50,7 +51,7 @@ def drawn(pixels: Pixels, frame: Frame) -> Drawn:
     """Draw a picture as large as its frame allows."""
     columns, rows = fit(pixels, frame.columns, frame.rows)
     fewer = dithered(pixels, columns, rows, frame.colour_system)
-    return Drawn(tuple(draw(fewer, columns, rows)), columns)
+    return Drawn(tuple(tuple(strip) for strip in draw(fewer, columns, rows)), columns)
 
 
 _Key = tuple[ShownPicture, Frame]
@@ -152,4 +153,4 @@ class Thumbnails:
 
 
 def _cells(thumbnail: Drawn) -> int:
-    return thumbnail.columns * len(thumbnail.strips) + 1
+    return thumbnail.columns * len(thumbnail.lines) + 1

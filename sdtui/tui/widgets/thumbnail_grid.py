@@ -262,17 +262,17 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
     def _picture_line(self, place: int, offset: int, frame: Frame) -> list[Segment]:
         """Return one line of a thumbnail, which stands on its caption, in the middle."""
         shape, thumbnail = self.shape, self._thumbnail(place, frame)
-        if thumbnail is None or not thumbnail.strips:
+        if thumbnail is None or not thumbnail.lines:
             is_middle = offset == shape.picture_height // 2
             sign = "" if not is_middle else "…" if thumbnail is None else "✗ unreadable"
             style = theme_style(self.app, "muted" if thumbnail is None else "error")
             return [Segment(sign[: shape.width].center(shape.width), style)]
-        row = offset - shape.picture_height + len(thumbnail.strips)
+        row = offset - shape.picture_height + len(thumbnail.lines)
         if row < 0:
             return [Segment(" " * shape.width)]
         left = (shape.width - thumbnail.columns) // 2
         right = shape.width - thumbnail.columns - left
-        return [Segment(" " * left), *thumbnail.strips[row], Segment(" " * right)]
+        return [Segment(" " * left), *thumbnail.lines[row], Segment(" " * right)]
 
     def _thumbnail(self, place: int, frame: Frame) -> Drawn | None:
         entry_id = self.order.ids[place]
