@@ -173,6 +173,7 @@ async def at_search(harness: AppHarness) -> None:
 
 async def at_info(harness: AppHarness) -> None:
     await at_gallery(harness)
+    await harness.settled()  # the gallery gets the focus
     harness.app.main.window.show_tab("info")
 
 
