@@ -67,8 +67,8 @@ class Listing:
         if self.not_matching:
             verb = "doesn't" if self.not_matching == 1 else "don't"
             notes.append(f"{counted(self.not_matching, 'new picture')} {verb} match")
-        if self.trash_bytes is not None:
-            notes.append(f"trash, {data_size(self.trash_bytes)} · u restore, d delete")
+        if self.trash_bytes:
+            notes.append(f"{data_size(self.trash_bytes)} · u restore, d delete")
         return notes
 
 
