@@ -3,9 +3,8 @@ a backend on another machine longer."""
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from sdtui.jobs import PictureId, Pictures
     from sdtui.requests.request import GenerationRequest
 
-_GAP = 4
 _CACHE_BYTES = 64 * 2**20
 LARGEST_SIDE = 8192
 """Pixels of the longest side of a picture that is read to be magnified: 200 MB in memory."""
@@ -71,23 +69,6 @@ class PictureLoader:
             raise _unreadable(picture, str(error)) from error
         image.thumbnail((largest, largest))
         return image
-
-    def load_sheet(self, pictures: Sequence[ShownPicture], largest: int = 2048) -> Image:
-        """Return all pictures of a job on one contact sheet, or the only one as it is. Raises
-        ImageError."""
-        if len(pictures) == 1:
-            return self.load(pictures[0], largest)
-        from PIL import Image
-
-        columns = math.ceil(math.sqrt(len(pictures)))
-        images = [self.load(picture, max(64, largest // columns)) for picture in pictures]
-        width = max(image.width for image in images) + _GAP
-        height = max(image.height for image in images) + _GAP
-        rows = math.ceil(len(images) / columns)
-        sheet = Image.new("RGB", (columns * width - _GAP, rows * height - _GAP), (24, 24, 30))
-        for index, image in enumerate(images):
-            sheet.paste(image, (index % columns * width, index // columns * height))
-        return sheet
 
     def exists(self, picture: ShownPicture) -> bool:
         """Return False if a picture was deleted."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -24,7 +23,7 @@ HALF_CELLS = (1, 2)
 
 
 class PictureView(Container):
-    """Shows one picture, several on a sheet, or a preview. `picture_widget` is the class that draws
+    """Shows a picture, or a preview. `picture_widget` is the class that draws
     finished pictures; None means half-cells."""
 
     DEFAULT_CSS = """
@@ -42,7 +41,7 @@ class PictureView(Container):
         super().__init__()
         self._loader = loader
         self._picture_widget = picture_widget
-        self._pictures: tuple[ShownPicture, ...] = ()
+        self._picture: ShownPicture | None = None
         self.pixel_view = PixelView()
 
     def compose(self) -> ComposeResult:
@@ -51,7 +50,7 @@ class PictureView(Container):
 
     def show_pixels(self, pixels: Pixels | None) -> None:
         """Show a picture that is in memory, or none."""
-        self._pictures = ()
+        self._picture = None
         self.remove_class("-finished")
         self._draw(pixels)
 
@@ -62,23 +61,23 @@ class PictureView(Container):
         else:
             await self.pixel_view.show(pixels)
 
-    def show_pictures(self, pictures: Sequence[ShownPicture]) -> None:
-        """Read and show pictures."""
-        self._pictures = tuple(pictures)
-        if self._pictures:
-            self._read(self._pictures)
-        else:
+    def show_picture(self, picture: ShownPicture | None) -> None:
+        """Read and show a picture, or show none."""
+        self._picture = picture
+        if picture is None:
             self.show_pixels(None)
+        else:
+            self._read(picture)
 
     @work(exclusive=True)
-    async def _read(self, pictures: tuple[ShownPicture, ...]) -> None:
+    async def _read(self, picture: ShownPicture) -> None:
         try:
-            image, pixels = await asyncio.to_thread(_load, self._loader, pictures)
+            image, pixels = await asyncio.to_thread(_load, self._loader, picture)
         except ImageError as error:
             self.show_pixels(None)
             self.notify(str(error), severity="error")
             return
-        if pictures == self._pictures:
+        if picture == self._picture:
             await self.pixel_view.show(pixels)
             if self._picture_widget is not None:
                 await self._draw_finished(self._picture_widget, image)
@@ -95,7 +94,7 @@ class PictureView(Container):
 
     async def show_moving(self, pixels: Pixels) -> None:
         """Show pixels in half-cells, once they are drawn."""
-        self._pictures = ()
+        self._picture = None
         self.remove_class("-finished")
         await self.pixel_view.show(pixels)
 
@@ -118,6 +117,6 @@ class PictureView(Container):
             self.add_class("-finished")
 
 
-def _load(loader: PictureLoader, pictures: tuple[ShownPicture, ...]) -> tuple[Image, Pixels]:
-    image = loader.load_sheet(pictures)
+def _load(loader: PictureLoader, picture: ShownPicture) -> tuple[Image, Pixels]:
+    image = loader.load(picture)
     return image, pixels_of(image)

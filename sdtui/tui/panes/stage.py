@@ -127,7 +127,7 @@ class Stage(Pane, can_focus=True):
         return self.init_image if self._before else self.picture
 
     def _show(self) -> None:
-        self.view.show_pictures(() if self.shown is None else (self.shown,))
+        self.view.show_picture(self.shown)
 
     def action_before_after(self) -> None:
         if self.init_image is None:
