@@ -246,6 +246,16 @@ def test_cells_of_a_picture_that_goes_are_written() -> None:
     assert text.count("\x1b[K") == 2
 
 
+def test_picture_far_to_the_right_is_drawn_there() -> None:
+    rasters = Rasters()
+    raster = Raster(lambda _: ("<picture>",))
+    raster.prepare(Area(0, 0, 1, 3))
+    grid = CellGrid(500, 300)
+    grid.put(290, 480, mark(rasters.add(raster), 290, 480) * 3, PLAIN, 500)
+    writer = CellWriter(500, 300, Abilities(), rasters)
+    assert "\x1b[291;481H<picture>" in written(writer, grid)
+
+
 def test_picture_comes_row_by_row_on_a_slow_line() -> None:
     rasters = Rasters()
     raster = Raster(lambda area: (f"<{area.top}>" + "." * 100,))

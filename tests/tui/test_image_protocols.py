@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import io
+import os
 import re
+import struct
+import termios
 from pathlib import Path
 
 import pyte
@@ -19,7 +23,7 @@ from sdtui.tui.images.sixel_encoding import sixels, with_palette
 from sdtui.tui.terminal.colours import colours_after_asking, colours_before_asking
 from sdtui.tui.terminal.driver import InputParser
 from sdtui.tui.terminal.image_protocol import picture_widget, protocol_here
-from sdtui.tui.terminal.probe import TerminalCapabilities, capabilities_in
+from sdtui.tui.terminal.probe import TerminalCapabilities, TerminalProbe, capabilities_in
 from sdtui.tui.terminal.raster import MARK
 from tests.support.terminal import AUTO, KITTY, SCRIPTED, SIXEL, Terminal
 
@@ -258,6 +262,8 @@ def test_kitty_only_where_placeholders_arrive(
 
 
 PASSES = {"TMUX": "/tmp/tmux,1,0", "TERM": "tmux-256color"}
+REMOTE_TMUX = {"TERM": "tmux-256color", "LC_TERMINAL": "iTerm2"}
+"""From a window of tmux on one machine by SSH to this one."""
 
 
 @pytest.mark.parametrize(
@@ -283,6 +289,7 @@ PASSES = {"TMUX": "/tmp/tmux,1,0", "TERM": "tmux-256color"}
         ({"TERM": "screen", "LC_TERMINAL": "iTerm2"}, TerminalCapabilities(), "halfcell"),
         (PASSES, TerminalCapabilities(name="iTerm2 3.5", passthrough=True), "iterm"),
         (PASSES, TerminalCapabilities(name="iTerm2 3.5"), "halfcell"),
+        (REMOTE_TMUX, TerminalCapabilities(passthrough=True), "halfcell"),
         (PASSES, TerminalCapabilities(name="kitty(0.36)", kitty=True, passthrough=True), "kitty"),
         (PASSES, TerminalCapabilities(sixel=True, name="iTerm2 3.5"), "sixel"),
     ],
@@ -299,3 +306,20 @@ def test_protocol_of_each_terminal(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert protocol_here(ImageProtocol.AUTO, reported, Colours.TRUE) == protocol
+
+
+@pytest.mark.parametrize(
+    ("pixels", "cell"), [((960, 768), (12, 32)), ((0, 0), TerminalCapabilities.cell)]
+)
+def test_cell_is_known_by_the_window_if_the_terminal_does_not_say_it(
+    pixels: tuple[int, int], cell: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TMUX", raising=False)
+    outer, inner = os.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, *pixels))
+    with os.fdopen(inner, "r") as terminal, os.fdopen(outer, "wb", 0) as keyboard:
+        monkeypatch.setattr("sys.stdin", terminal)
+        monkeypatch.setattr("sys.stdout", io.StringIO())
+        probe = TerminalProbe()
+        keyboard.write(b"\x1b[?62;4c")
+        assert probe.answers(5)[0] == TerminalCapabilities(sixel=True, cell=cell)

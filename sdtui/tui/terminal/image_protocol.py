@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sdtui.core.enums import Colours, ImageProtocol
 from sdtui.tui.terminal.colours import few_colours
-from sdtui.tui.terminal.environment import in_screen, in_tmux
+from sdtui.tui.terminal.environment import has, in_screen, in_tmux
 from sdtui.tui.terminal.probe import TerminalCapabilities
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def protocol_here(
         return chosen if through else ImageProtocol.HALFCELL
     program, passes = capabilities.program, capabilities.is_reached
     shows_images = capabilities.sixel or program.name not in _SIXEL_TELLS
-    if program.has_inline_images and shows_images and passes:
+    knows_place = has("TMUX") or not in_tmux()  # where the pane is, only this machine's tmux says
+    if program.has_inline_images and shows_images and passes and knows_place:
         return ImageProtocol.ITERM
     if capabilities.sixel:
         # Before Kitty: some terminals know Sixel, and Kitty's protocol without placeholders.

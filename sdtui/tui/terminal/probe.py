@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import select
+import struct
 import sys
 import termios
 import time
@@ -134,6 +136,8 @@ class TerminalProbe:
         finally:
             termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
         found = capabilities_in(received)
+        if not _CELL.search(received):
+            found = replace(found, cell=_cell_by_window(self._terminal))
         return (found if tmux is None else _with_tmux(found, tmux)), received
 
     def _receive(self, end: float, last: re.Pattern[bytes], received: bytes = b"") -> bytes:
@@ -144,6 +148,15 @@ class TerminalProbe:
                 break
             received += os.read(self._terminal, 4096)
         return received
+
+
+def _cell_by_window(terminal: int) -> tuple[int, int]:
+    """Return the pixels of a cell by the size of the window, which some terminals set."""
+    size = fcntl.ioctl(terminal, termios.TIOCGWINSZ, bytes(8))
+    rows, columns, width, height = struct.unpack("4H", size)
+    if rows and columns and width >= columns and height >= rows:
+        return width // columns, height // rows
+    return TerminalCapabilities.cell
 
 
 def _ask_tmux() -> TmuxQuestion | None:

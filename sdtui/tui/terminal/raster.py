@@ -12,8 +12,8 @@ from sdtui.tui.terminal.environment import through_tmux
 from sdtui.tui.terminal.tmux import wait_until_visible
 
 MARK = "\U0010eefe"
-"""A character that stands for a cell of a picture, and is never sent. Three combining characters
-after it are the picture's number, and the row and the column of its first cell."""
+"""A character that stands for a cell of a picture, and is never sent. The combining characters
+after it are the picture's number, and two digits each for the row and column of its first cell."""
 _FIRST = 0xE0100
 """The first of 240 variation selectors, which nothing else that is shown contains."""
 _MOST = 240
@@ -112,7 +112,8 @@ class Rasters:
     def draw(self, text: str, area: Area) -> str | None:
         """Return what draws an area of the screen whose cells have this mark; None if it can't be
         drawn, or not yet."""
-        number, top, left = (ord(each) - _FIRST for each in text[1:])
+        number, *digits = (ord(each) - _FIRST for each in text[1:])
+        top, left = digits[0] * _MOST + digits[1], digits[2] * _MOST + digits[3]
         raster = self._rasters.get(number)
         if raster is None:
             return None
@@ -121,9 +122,9 @@ class Rasters:
 
 
 def mark(number: int, top: int, left: int) -> str:
-    """Return the text of each cell of a picture that begins at a row and column of the screen, both
-    less than 240."""
-    return MARK + "".join(chr(_FIRST + each) for each in (number, top, left))
+    """Return the text of each cell of a picture that begins at a row and column of the screen."""
+    parts = (number, *divmod(top, _MOST), *divmod(left, _MOST))
+    return MARK + "".join(chr(_FIRST + each) for each in parts)
 
 
 def rectangles(cells: Iterable[tuple[int, int]]) -> list[Area]:
