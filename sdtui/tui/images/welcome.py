@@ -9,13 +9,13 @@ from rich.text import Text
 from sdtui.core.enums import POCKET
 
 EXAMPLE = "a tiger on a blue background"
-_KEYS = {
-    "window.generate": "make the picture",
-    "window.jump": "go to model, size, seed …",
-    "window.models": "get a larger model",
-    "app.help": "all keys that work here",
+_FIRST_STEPS = {
+    "make the picture": ("prompt.generate", "window.generate"),
+    "go to model, size, seed …": ("window.jump",),
+    "get a larger model": ("window.models",),
+    "all keys that work here": ("app.help",),
 }
-"""What to do first, by the action's id."""
+"""What to do first, and the actions that do it: the first that has a key is shown."""
 
 
 def welcome(model: str, keys: Mapping[str, str], large: tuple[str, str] | None) -> Text:
@@ -24,9 +24,13 @@ def welcome(model: str, keys: Mapping[str, str], large: tuple[str, str] | None) 
     until that is known."""
     text = Text("Write what you want to see:\n")
     text.append(f"  {EXAMPLE}\n\n", "italic")
-    shown = {keys[action]: label for action, label in _KEYS.items() if keys.get(action)}
-    width = max(map(len, shown), default=0)
-    for key, label in shown.items():
+    steps = {
+        label: key
+        for label, actions in _FIRST_STEPS.items()
+        if (key := next((keys[each] for each in actions if keys.get(each)), ""))
+    }
+    width = max(map(len, steps.values()), default=0)
+    for label, key in steps.items():
         text.append(f" {key:>{width}}", "bold").append(f"  {label}\n")
     if model == POCKET:
         text.append("\nThe pocket model makes small pictures of simple things.")
