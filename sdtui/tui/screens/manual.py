@@ -18,7 +18,7 @@ from sdtui.tui.widgets.key_scroll import KeyScroll
 from sdtui.tui.widgets.markdown_text import ThemedMarkdown
 
 SECTIONS: Mapping[str, str] = {
-    "dock": "app#prompt",
+    "dock": "generate#prompts",
     "recipe": "app#recipe",
     "queue": "app#queue",
     "stage": "app#pictures",
