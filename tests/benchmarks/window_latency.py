@@ -1,10 +1,10 @@
 """How quickly the window answers keys, how little it does otherwise, and how soon it is there.
 
-    python -m tests.benchmarks.window_latency [keys] [slow] [gallery] [idle] [start]
-        [--folder FOLDER] [--history FOLDER]
+    python -m tests.benchmarks.window_latency [keys] [slow] [rate] [idle] [start] [quit]
+        [--folder FOLDER]
 
 Runs all parts or those named, and prints a table. `slow` is a line of 20 kB/s, as over SSH. The
-folders are made if they don't exist: pictures of the pocket model, and a history of 100,000.
+pocket model makes the pictures, unless the folder has some. `gallery_speed` measures the gallery.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks.history_speed import make
 from tests.benchmarks.window_terminal import (
     GENERATE,
     SLOW_LINE,
@@ -31,14 +31,12 @@ from tests.benchmarks.window_terminal import (
 )
 from tests.support.terminal import Terminal
 
-_ENTRIES = 100_000
 _BARE = ("-c", "from textual.app import App\nApp(watch_css=False).run()")
+_QUIT = "\x11"
 _PARTS = ("Prompt", "Gallery", "Recipe", "Queue", "Info", "Log", "Keys")
 """What the first frame with all parts shows."""
 _STEP = re.compile(r"\d+/150")
 """The progress of the job."""
-_PLACE = re.compile(r"[\d,]+/100,000")
-"""The place of the current picture."""
 Row = tuple[str, str, str]
 
 
@@ -56,12 +54,16 @@ def _rows(what: str, seconds: list[float], bars: tuple[float | None, float | Non
     ]
 
 
+def _is_making(terminal: Terminal) -> bool:
+    return _STEP.search(terminal.text) is not None
+
+
 def keys(pictures: Path, presses: int = 120) -> list[Row]:
     """Letters in the prompt, at rest and while a picture is made."""
     with opened(pictures) as terminal:
         idle = [echo(terminal, number) for number in range(presses // 2)]
         terminal.send(GENERATE)
-        terminal.until(lambda: _STEP.search(terminal.text))
+        terminal.until(partial(_is_making, terminal))
         making = [echo(terminal, 300 + number) for number in range(presses)]
     return [
         *_rows("letter at rest", idle, (None, None)),
@@ -78,35 +80,18 @@ def slow(pictures: Path, presses: int = 150) -> list[Row]:
     return _rows("letter over 20 kB/s, job", seconds, (0.15, None))
 
 
-def gallery(history: Path) -> list[Row]:
-    """Movements in a gallery of many pictures, and letters in the prompt beside it."""
-    if not history.is_dir():
-        make(history, _ENTRIES)
-    with opened(history) as terminal:
-        terminal.until(f"{_ENTRIES:,}", 300)
-        terminal.watch(3)
-        letters = [echo(terminal, number) for number in range(40)]
-        terminal.send("\t")
-        terminal.watch(1)
-        moves = [_answer(terminal, key) for key in "ljlhjlljjllkh" * 3]
-        jumps = [_answer(terminal, key) for key in ("\x1b[F", "\x1b[5~", "\x1b[H", "\x1b[6~") * 4]
-    bars = (0.05, 0.2)
-    return [
-        *_rows("gallery of 100,000: letter", letters, bars),
-        *_rows("gallery of 100,000: cursor", moves, bars),
-        *_rows("gallery of 100,000: page, end", jumps, bars),
-    ]
-
-
-def _answer(terminal: Terminal, key: str) -> float:
-    """Seconds until another picture is current; drawing that here takes some ms of them."""
-    place = _PLACE.findall(terminal.text)
-    before = time.monotonic()
-    terminal.send(key)
-    terminal.until(lambda: _PLACE.findall(terminal.text) != place, 20)
-    seconds = time.monotonic() - before
-    terminal.watch(0.3)
-    return seconds
+def rate(pictures: Path, seconds: float = 15) -> list[Row]:
+    """What goes to the terminal while a picture is made."""
+    rows = []
+    for where, environment in (("", {}), (" over SSH", SSH)):
+        with opened(pictures, environment=environment) as terminal:
+            terminal.send(GENERATE)
+            terminal.until(partial(_is_making, terminal))
+            before = terminal.bytes
+            terminal.watch(seconds)
+            sent = (terminal.bytes - before) / seconds
+        rows.append((f"a second while a picture is made{where}", f"{sent / 1000:.0f} kB", ""))
+    return rows
 
 
 def idle(pictures: Path, seconds: float = 20) -> list[Row]:
@@ -156,21 +141,35 @@ def _start(arguments: tuple[str, ...], is_there: Callable[[Terminal], bool]) -> 
         terminal.kill()
 
 
+def quit_in_step() -> list[Row]:
+    """From the second key press to the end of the process, in a step of five seconds."""
+    scripted = ("-m", "tests.support.scripted_app", "5")
+    terminal = Terminal(scripted, Path(tempfile.mkdtemp()))
+    terminal.until("Keys")
+    terminal.send(f"a cat{GENERATE}")
+    terminal.watch(2)
+    terminal.send(_QUIT)
+    terminal.until("Quit?")
+    before = time.monotonic()
+    terminal.send(_QUIT)
+    terminal.ended()
+    return [("quit in a step of 5 s", f"{time.monotonic() - before:.2f} s", "2 s")]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--history", type=Path)
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp())
-    pictures = make_pictures(options.folder or folder / "pictures")
+    pictures = make_pictures(options.folder or Path(tempfile.mkdtemp()) / "pictures")
     parts: dict[str, Callable[[], list[Row]]] = {
         "keys": lambda: keys(pictures),
         "slow": lambda: slow(pictures),
-        "gallery": lambda: gallery(options.history or folder / "history"),
+        "rate": lambda: rate(pictures),
         "idle": lambda: idle(pictures),
         "start": start,
+        "quit": quit_in_step,
     }
     for name in options.parts or parts:
         for what, measured, bar in parts[name]():

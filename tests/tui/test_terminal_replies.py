@@ -244,7 +244,7 @@ def test_late_replies_press_no_key_in_the_app(tmp_path: Path) -> None:
     terminal.process.send(b"\x9d11;rgb:ff/ff/ff\x9c\x9b?62c")
     terminal.send(" sits")
     terminal.until("│ a cat sits ")
-    assert "Queue·" not in terminal.text
+    terminal.until("No pictures yet.")
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
 
