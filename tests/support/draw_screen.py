@@ -20,6 +20,8 @@ _SIZE = 15
 _THEME: TerminalTheme = DIMMED_MONOKAI
 _BLOCKS = {"▀": (0.0, 0.5), "▄": (0.5, 1.0), "█": (0.0, 1.0)}
 """Upper and lower edge of characters that are drawn as rectangles, without gaps between cells."""
+_DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
+"""Column and row of each bit of a braille character."""
 
 
 def draw_screen(strips: Sequence[Strip]) -> Image.Image:
@@ -50,12 +52,24 @@ def _draw_cell(
     if character in _BLOCKS:
         top, bottom = (y + round(edge * CELL_HEIGHT) for edge in _BLOCKS[character])
         canvas.rectangle((x, top, x + width - 1, bottom - 1), fill=front)
+    elif "\u2800" <= character <= "\u28ff":
+        _draw_braille(canvas, x, y, ord(character) - 0x2800, front)
     elif not character.isspace():
         canvas.text((x, y + 1), character, fill=front, font=_font(bool(style.bold)))
     if style.underline:
         canvas.line((x, y + CELL_HEIGHT - 2, x + width - 1, y + CELL_HEIGHT - 2), fill=front)
     if style.strike:
         canvas.line((x, y + CELL_HEIGHT // 2, x + width - 1, y + CELL_HEIGHT // 2), fill=front)
+
+
+def _draw_braille(
+    canvas: ImageDraw.ImageDraw, x: int, y: int, dots: int, colour: tuple[int, ...]
+) -> None:
+    """Draw dots, which the font lacks; the bits of `dots` are those of Unicode's block."""
+    for bit, (column, row) in enumerate(_DOTS):
+        if dots & 1 << bit:
+            left, top = x + 1 + column * 4, y + 1 + row * 4
+            canvas.rectangle((left, top, left + 2, top + 2), fill=colour)
 
 
 @lru_cache(maxsize=4096)
