@@ -79,10 +79,10 @@ async def play(recorder: Recorder) -> None:
     await recorder.finished(8)
     await recorder.press("tab", "left", "left", "left", "s")
     await recorder.press("v", "s")
-    await recorder.write("ddim")
+    await recorder.write("euler")
     await recorder.press("enter")
     await recorder.finished(9)
-    await recorder.press("m", "right", "right", milliseconds=_PAUSE)
+    await recorder.press("tab", "left", "left", milliseconds=_PAUSE)
     await recorder.press("escape")
 
 

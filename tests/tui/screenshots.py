@@ -42,11 +42,11 @@ class RealAppHarness(AppHarness):
         return make_generator(self.settings)
 
 
-async def _picture(harness: AppHarness, prompt: str, seed: int) -> None:
+async def _pictures(harness: AppHarness, prompt: str, seed: int, count: int) -> None:
     done = len(list(harness.settings.pictures.rglob("*.png")))
-    await harness.generate(prompt, seed=str(seed))
+    await harness.generate(prompt, seed=str(seed), num_images_per_prompt=str(count))
     await harness.until(
-        lambda: len(list(harness.settings.pictures.rglob("*.png"))) > done, seconds=300
+        lambda: len(list(harness.settings.pictures.rglob("*.png"))) >= done + count, seconds=300
     )
     await harness.until(lambda: not harness.progress.is_running)
 
@@ -63,26 +63,16 @@ async def _shoot(harness: AppHarness, name: str) -> None:
     picture.save(folder / f"{name}-{columns}x{rows}.png", optimize=True)
 
 
+async def _gallery(harness: AppHarness) -> None:
+    await harness.press("escape", "tab", "left", "left", "s")
+
+
 async def _recipe(harness: AppHarness) -> None:
-    await harness.press("escape", "tab", "2")
-
-
-async def _info(harness: AppHarness) -> None:
-    await harness.press("4")
+    await harness.press("2")
 
 
 async def _keys(harness: AppHarness) -> None:
     await harness.press("1", "question_mark")
-
-
-async def _jump(harness: AppHarness) -> None:
-    await harness.press("escape", "ctrl+o")
-
-
-async def _full_screen(harness: AppHarness) -> None:
-    await harness.press("escape")
-    harness.panes.stage.focus()
-    await harness.press("f")
 
 
 async def _compare(harness: AppHarness) -> None:
@@ -92,11 +82,9 @@ async def _compare(harness: AppHarness) -> None:
 
 
 VIEWS: tuple[tuple[str, Callable[[AppHarness], Awaitable[None]]], ...] = (
+    ("gallery", _gallery),
     ("recipe", _recipe),
-    ("info", _info),
     ("keys", _keys),
-    ("jump", _jump),
-    ("full-screen", _full_screen),
     ("compare", _compare),
 )
 
@@ -111,9 +99,8 @@ async def _all(scripted: bool) -> None:
             if size == SIZES[0]:
                 await _shoot(harness, "welcome")
                 for seed, prompt in enumerate(PROMPTS[:-1], 40):
-                    await _picture(harness, prompt, seed)
-            await _picture(harness, PROMPTS[-1], 42)
-            await _shoot(harness, "gallery")
+                    await _pictures(harness, prompt, seed, 2)
+            await _pictures(harness, PROMPTS[-1], 42, 8)
             for name, go in VIEWS:
                 await go(harness)
                 await _shoot(harness, name)
