@@ -162,6 +162,7 @@ ACTIONS = (
     Action("picture.undo", "u", "Undo", "Take the last star, tag or trash back"),
     Action("picture.mark", "space", "Mark", "Mark the picture; verbs mean all marked ones", True),
     Action("picture.export", "e", "Export", "Write the pictures with their JSON into a zip file"),
+    Action("picture.trash_view", "T", "Trash", "List the trash, or everything again"),
     Action(
         "gallery.leave", "escape,q", "Back", "Leave the search, drop the marks, or go back", True
     ),
@@ -180,7 +181,6 @@ ACTIONS = (
     Action("gallery.mark_down", "shift+down", "Mark many", "Mark all on the way a row down"),
     Action("gallery.larger", "plus", "Size", "Make the thumbnails larger"),
     Action("gallery.smaller", "minus", "Size", "Make the thumbnails smaller"),
-    Action("gallery.trash_view", "T", "Trash", "List the trash, or everything again"),
     Action("gallery.list", "L", "List", "Show a list in place of thumbnails, and back"),
     Action("search.leave", "escape", "Everything", "List everything again"),
     Action("search.saved", "down", "Saved", "Choose from the saved searches", True),

@@ -166,6 +166,8 @@ class PicturesController:
             await wait_briefly(start_worker(self._screen, self._open), _MAX_KEY_WAIT_SECONDS)
         elif verb == "mark":
             self._panes.gallery.toggle_mark()
+        elif verb == "trash_view":
+            self._panes.gallery.toggle_trash()
         elif verb == "undo":
             undo = partial(self._panes.gallery.undo, entries)
             await wait_briefly(start_worker(self._screen, undo), _MAX_KEY_WAIT_SECONDS)

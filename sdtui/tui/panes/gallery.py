@@ -170,7 +170,7 @@ class Gallery(PictureList):
         else:
             self.post_message(self.Left())
 
-    def action_trash_view(self) -> None:
+    def toggle_trash(self) -> None:
         """List the trash, or everything again."""
         if self.is_trash:
             self.leave_search()

@@ -238,6 +238,8 @@ class MainScreen(SteadyScreen[None]):
         await self.pictures.perform("open")
 
     async def action_verb(self, verb: str) -> None:
+        if verb == "trash_view":
+            self.window.show_tab("gallery")
         await self.pictures.perform(verb)
 
     def action_search(self) -> None:
