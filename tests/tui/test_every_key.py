@@ -38,6 +38,8 @@ pytestmark = pytest.mark.slow
 
 PRESSED_ELSEWHERE = {"models.cancel_download": "test_models: it takes a download"}
 UNBOUND = "f11"
+LEFT_BY_ANY_KEY = ("which_key",)
+"""Scopes that are left by a key that means nothing there."""
 
 
 FIRST_PRESSED = {
@@ -326,23 +328,24 @@ def test_every_place_can_be_focused() -> None:
     assert scopes == set(PLACES)
 
 
-async def test_every_key_does_something(harness: AppHarness) -> None:
+@pytest.mark.parametrize("scope", PLACES)
+async def test_every_key_does_something(scope: str, harness: AppHarness) -> None:
     with_pictures(harness)
     async with running(harness):
-        for scope in PLACES:
-            await go_to(scope, harness)
+        await go_to(scope, harness)
+        if scope not in LEFT_BY_ANY_KEY:
             before = await still(harness)
             await harness.press(UNBOUND)
             await asyncio.sleep(0.05)
             await harness.settled()
-            assert seen(harness) == before, f"{scope}: what is seen changes without a key"
-            for action in actions_in(scope):
-                await go_to(scope, harness)
-                await harness.press(*FIRST_PRESSED.get(action.id, ()))
-                first, *others = action.keys.split(",")
-                for other in others:
-                    assert harness.app.screen.active_bindings[other].binding.id == action.id
-                assert await changes(harness, first), f"{scope}: {first} does nothing"
+            assert seen(harness) == before, "what is seen changes without a key"
+        for action in actions_in(scope):
+            await go_to(scope, harness)
+            await harness.press(*FIRST_PRESSED.get(action.id, ()))
+            first, *others = action.keys.split(",")
+            for other in others:
+                assert harness.app.screen.active_bindings[other].binding.id == action.id
+            assert await changes(harness, first), f"{first} does nothing"
         harness.generator.hold.clear()
 
 
