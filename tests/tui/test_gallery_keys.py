@@ -59,11 +59,11 @@ def starred(harness: AppHarness) -> list[int]:
 
 async def test_keys_move_from_picture_to_picture_and_from_row_to_row(full: AppHarness) -> None:
     async with at_gallery(full):
-        assert seed(full) == 13  # the newest, at the end of its job
+        assert seed(full) == 10  # the first of the newest job
         for key, expected in (
-            *(("h", 12), ("left", 11), ("down", 5), ("j", 1), ("k", 5), ("l", 4), ("right", 3)),
-            *(("up", 13), ("end", 1), ("home", 13), ("G", 1), ("g", 13)),
-            *(("pagedown", 1), ("pageup", 11), ("ctrl+d", 1), ("ctrl+u", 11)),
+            *(("l", 11), ("down", 5), ("j", 1), ("k", 5), ("l", 4), ("right", 3), ("up", 13)),
+            *(("h", 12), ("left", 11), ("end", 1), ("home", 10), ("G", 1), ("g", 10)),
+            *(("pagedown", 2), ("pageup", 10), ("ctrl+d", 2), ("ctrl+u", 10)),
         ):
             await full.press(key)
             assert seed(full) == expected, key
@@ -72,7 +72,7 @@ async def test_keys_move_from_picture_to_picture_and_from_row_to_row(full: AppHa
 async def test_space_marks_and_verbs_mean_all_marked_pictures(full: AppHarness) -> None:
     async with at_gallery(full):
         gallery = full.panes.gallery
-        await full.press("h", "h", "space", "space")
+        await full.press("l", "space", "space")
         assert marked(full) == [11, 12]
         assert "2 marked" in full.screen_text()
         await full.press("s")
@@ -92,12 +92,12 @@ async def test_space_marks_and_verbs_mean_all_marked_pictures(full: AppHarness) 
 
 async def test_star_of_marked_pictures_completes_those_that_have_none(full: AppHarness) -> None:
     async with at_gallery(full):
-        await full.press("s", "space", "h", "h", "space")
-        await full.until(lambda: marked(full) == [13, 12])
+        await full.press("s", "space", "space")
+        await full.until(lambda: marked(full) == [10, 11])
         await full.press("s")
-        await full.until(lambda: starred(full) == [12, 13])
+        await full.until(lambda: starred(full) == [10, 11])
         await full.press("u")
-        await full.until(lambda: starred(full) == [13])
+        await full.until(lambda: starred(full) == [10])
         await full.press("u")
         await full.until(lambda: starred(full) == [])
         await full.press("u")
@@ -107,7 +107,8 @@ async def test_star_of_marked_pictures_completes_those_that_have_none(full: AppH
 
 async def test_tags_are_undone(full: AppHarness) -> None:
     async with at_gallery(full):
-        newest = full.history.entries().entries[0].id
+        assert full.panes.gallery.selected
+        newest = full.panes.gallery.selected.id
         full.history.tag(newest, "old", "both")
         full.panes.gallery.reload()
         await full.until(lambda: full.panes.gallery.selected and full.panes.gallery.selected.tags)
@@ -127,13 +128,13 @@ async def test_ranges_are_marked_by_v_and_by_shift(full: AppHarness) -> None:
         await full.press("end", "shift+left", "shift+left")
         await full.until(lambda: sorted(marked(full), key=str) == [1, 2, 3])
         await full.press("escape", "home", "shift+down")
-        await full.until(lambda: sorted(marked(full), key=str) == [13, 3, 4, 5, 6])
+        await full.until(lambda: sorted(marked(full), key=str) == [10, 11, 12, 13, 6])
 
 
 async def test_marked_pictures_are_exported(full: AppHarness, tmp_path: Path) -> None:
     target = tmp_path / "chosen.zip"
     async with at_gallery(full):
-        await full.press("space", "home", "h", "space", "e")
+        await full.press("space", "home", "l", "space", "e")
         screen = full.app.screen
         assert isinstance(screen, AskScreen)
         await full.press("ctrl+a", "ctrl+k", *str(target), "enter")
@@ -163,14 +164,24 @@ async def test_cursor_follows_the_running_job_until_it_is_moved(full: AppHarness
         assert gallery.selected.prompt == "a dog"
 
 
-async def test_cursor_is_on_the_newest_picture_when_its_job_is_done(full: AppHarness) -> None:
+async def test_cursor_is_on_the_first_picture_of_the_job_when_it_is_done(full: AppHarness) -> None:
     async with at_gallery(full):
         gallery = full.panes.gallery
         await full.generate("a dog", num_images_per_prompt="2")
         await full.finished()
         await full.until(lambda: gallery.total == 12 and gallery.selected)
         await full.until(lambda: gallery.selected and gallery.selected.prompt == "a dog")
-        assert gallery.grid.selected == full.history.ids()[0]
+        assert gallery.grid.cursor == 0
+        assert gallery.grid.selected == full.history.ids()[1]
+
+
+async def test_a_job_that_the_user_queues_is_followed_if_none_runs(full: AppHarness) -> None:
+    async with at_gallery(full):
+        gallery = full.panes.gallery
+        await full.press("l", "l")
+        await full.generate("a dog")
+        await full.finished()
+        await full.until(lambda: gallery.selected and gallery.selected.prompt == "a dog")
 
 
 async def test_caption_of_the_forming_picture_says_how_far_it_is(full: AppHarness) -> None:
@@ -248,7 +259,7 @@ async def test_trash_is_listed_and_restored_from(full: AppHarness) -> None:
         gallery = full.panes.gallery
         await full.press("d", "d", "T")
         await full.until(lambda: gallery.is_trash and gallery.total == 2)
-        assert [entry.seed for entry in (gallery.selected,) if entry] == [12]
+        assert [entry.seed for entry in (gallery.selected,) if entry] == [11]
         assert "is:trash" in full.screen_text()
         await full.press("s")
         await full.until(lambda: "This is the trash: u restores" in "".join(full.notifications()))
@@ -314,6 +325,6 @@ async def test_unreadable_picture_has_a_sign(full: AppHarness) -> None:
 
 async def test_two_marked_pictures_are_compared(full: AppHarness) -> None:
     async with at_gallery(full):
-        await full.press("h", "h", "space", "space", "end", "c")
+        await full.press("l", "space", "space", "end", "c")
         await full.until(lambda: not full.at_main)
         assert {"11", "12"} <= set(full.screen_text().replace("·", " ").split())

@@ -234,8 +234,8 @@ async def test_several_pictures_can_be_stepped_through(harness: AppHarness) -> N
         stage, gallery = harness.panes.stage, harness.panes.gallery
         await harness.until(lambda: gallery.total == 3)
         stage.focus()
-        await harness.until(lambda: gallery.grid.cursor == 2)  # the last that was made
-        await harness.press("h", "h")
+        await harness.until(lambda: gallery.grid.cursor == 0)  # the first of the job
+        await harness.press("l", "l", "h", "h")
         first = gallery.selected
         assert first is not None
         assert gallery.grid.cursor == 0
@@ -277,9 +277,9 @@ async def test_the_whole_screen_shows_the_picture_as_it_forms(harness: AppHarnes
         await harness.until(lambda: view.pixels is not None and view.pixels.width > 16)
         harness.generator.hold_at_picture = None
         caption = harness.app.screen.query_one("#caption", Static)
-        await harness.until(lambda: "2/2" in str(caption.render()))
-        await harness.press("h")
         await harness.until(lambda: "1/2" in str(caption.render()))
+        await harness.press("l")
+        await harness.until(lambda: "2/2" in str(caption.render()))
         await harness.press("escape")
         assert harness.at_main
 

@@ -198,9 +198,8 @@ class Gallery(PictureList):
         self.grid.move_pages(1)
 
     def action_newest(self) -> None:
-        """Go to the picture in progress, or to the newest."""
-        place = self.grid.order.place_of(self._newest or 0)
-        self.grid.cursor = place or 0
+        """Go to the picture in progress, or to the first of the newest job."""
+        self.follow()
 
     def action_last(self) -> None:
         self.grid.cursor = len(self.grid.order) - 1

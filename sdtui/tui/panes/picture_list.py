@@ -71,8 +71,6 @@ class PictureList(Pane):
         self._search = GallerySearch()
         self._listing: Listing | None = None
         self._marks: dict[int, Entry] = {}
-        self._is_following = True
-        """True until the user moves away from the newest picture."""
         self._current: int | None = None
         """The id of the picture that was current last."""
         self._announced: Entry | None = None
@@ -115,21 +113,14 @@ class PictureList(Pane):
 
     @property
     def is_at_newest(self) -> bool:
-        """True while the cursor is on the newest picture or the one in progress, and follows new
-        ones."""
-        return self._is_following
+        """True while the cursor is on the first picture of the newest job or the one in progress,
+        and follows new ones."""
+        return self.grid.cursor == 0 and not self.is_trash
 
     @property
     def is_trash(self) -> bool:
         """True while the trash is listed."""
         return self._search.listed.strip() == TRASH
-
-    @property
-    def _newest(self) -> int | None:
-        """The id of the newest picture, or FORMING while one is in progress."""
-        if self.grid.forming is not None:
-            return FORMING
-        return None if self._listing is None else self._listing.newest
 
     @property
     def place(self) -> tuple[int, int]:
@@ -154,9 +145,13 @@ class PictureList(Pane):
         newest = 0 if self._listing is None else self._listing.newest
         prompt, count = job.request.prompt, job.request.num_images_per_prompt
         self.grid.forming = Forming(prompt, count, newest + 1)
-        if self._is_following:
+        if self.is_at_newest:
             self._goal = FORMING
         self.reload()
+
+    def follow(self) -> None:
+        """Put the cursor on the first place, and on the next picture in progress."""
+        self.grid.cursor = 0
 
     def show_forming(self, pixels: Pixels | None, progress: str = "") -> None:
         """Show a preview of the picture in progress, and how far it is, such as "12/20"."""
@@ -167,7 +162,8 @@ class PictureList(Pane):
             self.grid.refresh_entry(FORMING)
 
     def finish(self) -> None:
-        """Show no picture in progress any more. If the cursor is there, it goes to the newest."""
+        """Show no picture in progress any more. If the cursor is there, it goes to the first one
+        that was made."""
         self.grid.forming = None
         self.reload()
 
@@ -229,9 +225,7 @@ class PictureList(Pane):
         goal = None if self._goal is None else order.place_of(self._goal)
         if goal is not None:
             self._goal = None
-        elif self._is_following and not is_new:
-            goal = order.place_of(self._newest or 0)
-        elif is_new and self._search.listed.strip():
+        elif self._search.listed.strip() if is_new else self.is_at_newest:
             goal = 0
         grid.show(order, order.place_near(grid.order, grid.cursor) if goal is None else goal)
         self._show_count()
@@ -314,7 +308,6 @@ class PictureList(Pane):
 
     @on(ThumbnailGrid.Moved)
     def _moved(self) -> None:
-        self._is_following = self.grid.selected == self._newest
         self._goal = None
         self._show_count()
         self._check_current()

@@ -101,6 +101,8 @@ class MainScreen(SteadyScreen[None]):
         self.queue.stop_current(after_picture=after_picture)
 
     def _submit(self, request: GenerationRequest) -> Job:
+        if not self.queue.presenter.progress.is_running:
+            self.panes.gallery.follow()
         return self.queue.submit(request)
 
     def compose(self) -> ComposeResult:
