@@ -97,7 +97,7 @@ def variations(
     made, names = record.values(), _SIZE if variable.name == "width" else (variable.name,)
     other = [each for each in requests if any(each.values()[name] != made[name] for name in names)]
     if not other:
-        raise _problem(variable, text, "is what the picture was made with")
+        raise _problem(variable, text, "this is what the picture was made with")
     return tuple(dict.fromkeys(other))
 
 

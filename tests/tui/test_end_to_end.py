@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,40 +26,103 @@ REAL = (
 needs_pocket = pytest.mark.skipif(
     not (pocket.MODEL_FOLDER / "model_index.json").is_file(), reason="the pocket model isn't here"
 )
-CTRL_G, CTRL_C, F2, F4 = "\x07", "\x03", "\x1bOQ", "\x1bOS"
+CTRL_C, CTRL_G, CTRL_O, ESCAPE = "\x03", "\x07", "\x0f", "\x1b"
+F2, F4, RIGHT = "\x1bOQ", "\x1bOS", "\x1b[C"
+SIZES = ((80, 24), (120, 36))
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+def saved(home: Path) -> list[Path]:
+    """Return the pictures that were saved."""
+    return list((home / "pictures").rglob("*.png"))
+
+
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("program", [SCRIPTED, pytest.param(REAL, marks=needs_pocket)])
 def test_a_whole_sitting(program: tuple[str, ...], size: tuple[int, int], tmp_path: Path) -> None:
     terminal = Terminal(program, tmp_path, size)
     terminal.until("Keys")
     terminal.send("a tiger [/red] [[x]]")
     terminal.until("a tiger [/red] [[x]]")
-    terminal.send(CTRL_G)
+    terminal.send("\r")
     terminal.until("finished after", 90)
     terminal.until("▀")
-    assert len(list((tmp_path / "pictures").rglob("*.png"))) == 1
+    assert len(saved(tmp_path)) == 1
 
     terminal.send(F4)
-    terminal.until("History 1")
-    terminal.send("/")
-    terminal.send("tiger")
+    terminal.until("1/1")
+    terminal.send("/tiger")
     terminal.until("1 found")
     terminal.send("\r")
     terminal.send("r")
-    terminal.until("Parameters")
     record = next((tmp_path / "pictures").rglob("*.json")).read_text()
     seed = record.partition('"seed":')[2].partition(",")[0].strip()
-    terminal.until(seed)
+    terminal.until(lambda: re.search(rf"seed \S*{seed[-3:]}", terminal.text))
 
     terminal.resize(100, 30)
-    terminal.until("Create")
+    terminal.until("[1 Gallery]")
     terminal.send(F2)
-    terminal.send("!" + CTRL_G)
+    terminal.send("!\r")
     terminal.send(CTRL_C + CTRL_C)
-    pictures = tmp_path / "pictures"  # a scripted one may be finished before the key
-    terminal.until(lambda: "■ cancelled" in terminal.text or len([*pictures.rglob("*.png")]) == 2)
+    # a scripted one may be finished before the key
+    terminal.until(lambda: "■ cancelled" in terminal.text or len(saved(tmp_path)) == 2)
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_choose_from_eight_start_from_one_and_vary_it(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    terminal = Terminal(SCRIPTED, tmp_path, size)
+    terminal.until("Keys")
+    terminal.send("a tiger on a blue background\r")
+    terminal.until("1/1")
+    terminal.send(CTRL_O)
+    terminal.until("Pictures")
+    terminal.send("n8\r")
+    terminal.until("1/9")
+    terminal.send("\t" + RIGHT)
+    terminal.until("2/9")
+    terminal.send("s")
+    terminal.until("★")
+    terminal.send("i")
+    terminal.until("Strength")
+    terminal.send("0.5\r")
+    terminal.until("@0.5•")
+    terminal.until("1/17")
+    terminal.send("\t")
+    terminal.until("Vary")
+    terminal.send("vs")
+    terminal.until("Vary · Sampler")
+    terminal.send("heun\r")
+    terminal.until("side by side")
+    assert len(saved(tmp_path)) == 18
+    terminal.send(ESCAPE)
+    terminal.until("[1 Gallery]")
+    terminal.send("/tiger\r")
+    terminal.until("18 found")
+    terminal.send("r")
+    terminal.until("Heun")
+    terminal.send(CTRL_Q)
+    assert terminal.ended() == 0
+
+
+def test_after_a_crash_the_last_picture_is_shown_and_the_queue_offered(tmp_path: Path) -> None:
+    terminal = Terminal((*SCRIPTED, "300"), tmp_path)
+    terminal.until("Keys")
+    terminal.send("a cat\r")
+    terminal.until("▶ ")
+    terminal.kill()
+
+    terminal = Terminal(SCRIPTED, tmp_path)
+    terminal.until("Go on")
+    terminal.send("\r")
+    terminal.until("finished after")
+    terminal.kill()
+
+    terminal = Terminal(SCRIPTED, tmp_path)
+    terminal.until("1/1")
+    terminal.until("▀")
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
 
@@ -81,7 +145,7 @@ def test_quitting_does_not_wait_for_the_end_of_a_long_step(tmp_path: Path) -> No
     terminal = Terminal((*SCRIPTED, "300"), tmp_path)
     terminal.until("Keys")
     terminal.send("a cat" + CTRL_G)
-    terminal.until("▶ a cat")
+    terminal.until("▶ ")
     terminal.send(CTRL_Q)
     terminal.until("Quit?")
     terminal.send("\r")
@@ -103,7 +167,7 @@ def test_the_terminal_is_as_it_was_after_quitting(tmp_path: Path) -> None:
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"COLORTERM": "", "TERM": "xterm"}])
 def test_few_colours_are_enough(environment: dict[str, str], tmp_path: Path) -> None:
     terminal = Terminal(SCRIPTED, tmp_path, environment=environment)
-    terminal.until("Parameters")
+    terminal.until("Keys")
     terminal.send(CTRL_Q)
     assert terminal.ended() == 0
 
