@@ -47,6 +47,7 @@ FIRST_PRESSED = {
     "compare.scroll_up": ("pagedown",),
     "shelf.log_tab": ("4",),
     "section.fold": ("right",),
+    "log.details": ("f", "f"),
     "window.redo": ("ctrl+z",),
 }
 """Action id → keys after which the action changes something."""
@@ -148,10 +149,10 @@ async def at_gallery(harness: AppHarness) -> None:
     pictures.grid.pitch = 30
     await harness.settled()
     pictures.grid.cursor = 2
-    pictures.grid.focus()
     await harness.until(
         lambda: pictures.selected and pictures.selected.prompt in main.panes.info.view.text
     )
+    await pictures_are_read(harness)
 
 
 async def at_list(harness: AppHarness) -> None:
@@ -191,7 +192,8 @@ async def pictures_are_read(harness: AppHarness) -> None:
 async def at_full_screen(harness: AppHarness) -> None:
     """Show a picture that has an init image on the whole screen."""
     await at_gallery(harness)
-    await harness.press("f")
+    await harness.app.main.action_full_screen()
+    await harness.until(lambda: not harness.at_main)
     screen = harness.app.screen
     assert isinstance(screen, PictureScreen)
     await harness.until(lambda: screen.zoom_views()[0].image)
@@ -203,7 +205,10 @@ async def at_full_screen(harness: AppHarness) -> None:
 async def at_zoom(harness: AppHarness) -> None:
     """Show the middle of a picture."""
     await at_full_screen(harness)
-    await harness.press("plus", "plus")
+    screen = harness.app.screen
+    assert isinstance(screen, PictureScreen)
+    screen.action_larger()
+    screen.action_larger()
 
 
 async def at_compare(harness: AppHarness) -> None:
@@ -214,7 +219,9 @@ async def at_compare(harness: AppHarness) -> None:
     harness.app.main.pictures.viewing.compare(*compared)
     screen = harness.app.screen
     assert isinstance(screen, CompareScreen)
-    await harness.press("m")
+    await harness.until(lambda: screen.zoom_views()[0].image)
+    screen.action_next_mode()
+    await harness.settled()
     (view,) = screen.zoom_views()
     await harness.until(lambda: view.image and view.view.pixel_view.pixels)
 
