@@ -23,9 +23,9 @@ class Line:
         self._answers: list[float] = []
 
     def send(self, size: int) -> float:
-        """Send as much as there is room for; returns how long the last byte will wait."""
-        room = self.flow.room()
-        size = size if room is None else min(size, room)
+        """Send as much as there is free for; returns how long the last byte will wait."""
+        free = self.flow.free_bytes()
+        size = size if free is None else min(size, free)
         self._free_at = max(self._free_at, self.now) + size / self._speed
         if self.flow.sent(size):
             self._answers.append(self._free_at + self._delay)
@@ -74,28 +74,28 @@ def test_a_slow_line_is_used() -> None:
 def test_a_fast_line_is_soon_unlimited() -> None:
     line = started(10_000_000, 0.1)
     line.waits(2)
-    room = line.flow.room()
-    assert room is not None
-    assert room > 100_000
+    free = line.flow.free_bytes()
+    assert free is not None
+    assert free > 100_000
 
 
 def test_a_terminal_that_never_answers_is_not_waited_for() -> None:
     flow = Flow(lambda: now)
     now = 0.0
     assert flow.sent(50_000) == QUESTION
-    assert flow.room() == 0
+    assert flow.free_bytes() == 0
     now = 4.0
-    assert flow.room() is None
+    assert flow.free_bytes() is None
 
 
 def test_a_lost_answer_is_waited_for_a_few_seconds_only() -> None:
     line = started(1e6, 0.01)
     line.flow.sent(1_000_000)
-    assert line.flow.room() == 0
+    assert line.flow.free_bytes() == 0
     line.now += 4
-    room = line.flow.room()
-    assert room is not None
-    assert room > 1000
+    free = line.flow.free_bytes()
+    assert free is not None
+    assert free > 1000
 
 
 def _picture(grid: CellGrid, shade: int) -> None:

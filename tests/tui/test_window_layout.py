@@ -65,3 +65,18 @@ async def test_sizes_are_saved(harness: AppHarness, tmp_path: Path) -> None:
     async with running(again):
         assert again.panes.stage.region.width == stage
         assert again.panes.dock.prompt.region.height == prompt
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (60, "[1 Gallery] 2 3 4 5"),
+        (80, "[1 Gallery] 2 Recipe 3 Queue 4 Info 5 Log"),
+        (120, "[1 Gallery]  2 Recipe   3 Queue   4 Info   5 Log"),
+    ],
+)
+async def test_tabs_are_named_as_far_as_they_fit(
+    harness: AppHarness, width: int, expected: str
+) -> None:
+    async with running(harness, (width, 24)):
+        assert harness.app.main.tabs.render_line(0).text.rstrip() == expected

@@ -99,8 +99,8 @@ def caption(
             text.append(" " * max(0, min(4, width - len(seed)) - len(text)))
             text.append(seed, styles.muted)
     else:
-        room = width - len(text) - (2 if entry.starred else 0)
-        text.append(first_words(entry.prompt, max(1, room)) or "(no prompt)")
+        space = width - len(text) - (2 if entry.starred else 0)
+        text.append(first_words(entry.prompt, max(1, space)) or "(no prompt)")
         text.append(" ★" if entry.starred else "", styles.star)
     text.truncate(width, pad=True)
     return text
@@ -116,7 +116,7 @@ def list_line(
     has_cursor: bool,
     is_marked: bool,
 ) -> Text:
-    """Return a line of the list: marks, prompt, and if there is room, model, seed and time."""
+    """Return a line of the list: marks, prompt, and if there is space, model, seed and time."""
     text = Text("▸" if has_cursor else " ", no_wrap=True)
     text.append("◆" if is_marked else " ", styles.mark)
     text.append("★ " if entry.starred else "  ", styles.star)
@@ -172,7 +172,7 @@ def heading(
 def about(
     entry: Entry, now: datetime, found: Sequence[tuple[int, int]], styles: CaptionStyles, width: int
 ) -> Text:
-    """Return a line about one picture; the seed where there is room."""
+    """Return a line about one picture; the seed where there is space."""
     seed = "" if entry.seed is None or width < _WIDE else f"seed {entry.seed} · "
     text = Text(f"{age(entry.time, now)} · {seed}", styles.muted, no_wrap=True)
     text.append_text(prompt_text(entry.prompt, found, styles))

@@ -89,12 +89,12 @@ class GridLayout:
         columns, starts, jobs = self.shape.columns, self.order.starts, self.order.jobs
         firsts, filled = array("q"), columns
         for number, (start, after) in enumerate(zip(starts, self._ends(), strict=True)):
-            room = columns - filled
-            if jobs[number] and after - start > room:
-                room = 0
-            firsts.extend(range(start + room, after, columns))
-            rest = after - start - room
-            filled = columns - room + after - start if rest <= 0 else (rest - 1) % columns + 1
+            space = columns - filled
+            if jobs[number] and after - start > space:
+                space = 0
+            firsts.extend(range(start + space, after, columns))
+            rest = after - start - space
+            filled = columns - space + after - start if rest <= 0 else (rest - 1) % columns + 1
         return firsts
 
     def _ends(self) -> Iterator[int]:

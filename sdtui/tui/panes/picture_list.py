@@ -242,7 +242,7 @@ class PictureList(Pane):
         if self.total and grid.selected not in (None, FORMING):
             count = f"{self.place[0]:,}/{count}"
         notes = [f"{len(self._marks):,} marked"] if self._marks else []
-        text = grid.texts.about(grid.cursor, self.heading.room) if len(grid.order) else None
+        text = grid.texts.about(grid.cursor, self.heading.columns) if len(grid.order) else None
         self.heading.show(text, " · ".join([*notes, *listing.notes]), count + listing.found)
 
     @on(ThumbnailGrid.Looked)

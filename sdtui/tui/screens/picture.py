@@ -187,8 +187,8 @@ class PictureScreen(ZoomingScreen[None]):
         if self._problem:
             self._caption.update(caption.append(one_line(self._problem)))
             return
-        room = max(_SHORTEST_PATH, self.size.width - caption.cell_len - 2)
-        self._caption.update(caption.append(end_of(one_line(str(shown.path)), room)))
+        space = max(_SHORTEST_PATH, self.size.width - caption.cell_len - 2)
+        self._caption.update(caption.append(end_of(one_line(str(shown.path)), space)))
 
     def action_close(self) -> None:
         self.dismiss(None)

@@ -41,7 +41,7 @@ class Flow:
         self._is_limited = True
         """False once the terminal has shown that it doesn't answer."""
 
-    def room(self) -> int | None:
+    def free_bytes(self) -> int | None:
         """Return how many bytes may be sent now; None means any number."""
         self._give_up_late_answers()
         if not self._is_limited:

@@ -16,7 +16,7 @@ from sdtui.tui.terminal.raster import Rasters
 
 _KITTY = "\x1b_G"
 _KITTY_COMMAND = re.compile(r"\x1b_G.*?\x1b\\", re.DOTALL)
-_DECENT_ROOM = 200
+_LEAST_BYTES = 200
 """Bytes. It isn't worth the while to send less of a frame."""
 _ANSWER_SECONDS = 1.0
 """How long the end waits for the terminal's answer, which the shell would get otherwise."""
@@ -151,19 +151,19 @@ class TerminalOutput:
     def _has_work(self) -> bool:
         if self._texts or self._is_ending:
             return True
-        return self.is_behind and self._room() != 0
+        return self.is_behind and self._free_bytes() != 0
 
-    def _room(self) -> int | None:
-        room = self.flow.room() if self.flow else None
-        return room if room is None or room >= _DECENT_ROOM else 0
+    def _free_bytes(self) -> int | None:
+        free = self.flow.free_bytes() if self.flow else None
+        return free if free is None or free >= _LEAST_BYTES else 0
 
     def _next_part(self) -> str:
         """Return what can be sent of the last frame, or else one of Kitty's commands."""
-        room = self._room()
-        if room == 0:
+        free = self._free_bytes()
+        if free == 0:
             return ""
         if self._has_frame:
-            frame, is_whole = self._writer.update(self._wanted, self._cursor, room)
+            frame, is_whole = self._writer.update(self._wanted, self._cursor, free)
             self._has_frame = not is_whole
             return f"{SYNC_BEGIN}{frame}{SYNC_END}" if frame and self._synchronizes else frame
         return self._kitty_commands.popleft() if self._kitty_commands else ""

@@ -19,7 +19,7 @@ class GalleryHeading(RefreshWhenVisible):
         self._problem = ""
 
     @property
-    def room(self) -> int:
+    def columns(self) -> int:
         """Columns for the heading."""
         _, notes, count = self._shown
         return max(1, self.content_size.width - len(notes) - len(count) - 3)
@@ -46,6 +46,6 @@ class GalleryHeading(RefreshWhenVisible):
         line = heading.copy() if heading is not None else Text(no_wrap=True)
         if self._problem:
             line = Text(f"✗ {self._problem}", theme_style(self.app, "error"), no_wrap=True)
-        room = max(0, self.content_size.width - len(right) - 1)
-        line.truncate(room, overflow="ellipsis", pad=True)
+        space = max(0, self.content_size.width - len(right) - 1)
+        line.truncate(space, overflow="ellipsis", pad=True)
         return line.append(" ").append_text(right)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from rich.text import Text
 from textual import events
-from textual.geometry import Offset
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -47,27 +46,19 @@ class ShelfTabs(Widget):
         return line
 
     def _labels(self) -> Iterator[tuple[Tab, str]]:
-        """Yield each tab with its label."""
-        labels = {tab: self._label(tab, number) for number, tab in enumerate(TABS, 1)}
-        if sum(len(label) + 1 for label in labels.values()) > self.size.width:
-            for number, tab in enumerate(TABS, 1):
-                if tab != self.tab:
-                    labels[tab] = str(number)
-        yield from labels.items()
+        """Yield each tab with its label: with blanks around it, without, or only its number."""
+        names = {tab: self._label(tab, number) for number, tab in enumerate(TABS, 1)}
+        numbers = {tab: str(number) for number, tab in enumerate(TABS, 1)}
+        padded = {tab: f" {name} " for tab, name in names.items()}
+        for labels in (padded, names, numbers):
+            shown = labels | {self.tab: f"[{names[self.tab]}]"}
+            if sum(len(label) + 1 for label in shown.values()) - 1 <= self.size.width:
+                break
+        yield from shown.items()
 
     def _label(self, tab: Tab, number: int) -> str:
         count = self._panes[tab].count if tab in ("gallery", "queue") else ""
-        name = f"{number} {TABS[tab]}" + (f"·{count}" if count else "")
-        return f"[{name}]" if tab == self.tab else f" {name} "
-
-    def offset_of(self, tab: Tab) -> Offset:
-        """Return where a tab's label begins on the screen."""
-        place = 0
-        for each, label in self._labels():
-            if each == tab:
-                break
-            place += len(label) + 1
-        return self.region.offset + Offset(place, 0)
+        return f"{number} {TABS[tab]}" + (f"·{count}" if count else "")
 
     def on_click(self, event: events.Click) -> None:
         place = 0

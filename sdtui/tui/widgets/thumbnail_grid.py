@@ -115,7 +115,7 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
 
     @property
     def frame(self) -> Frame:
-        """The room for each thumbnail."""
+        """The space for each thumbnail."""
         shape = self.shape
         return Frame(shape.width, shape.picture_height, self.app.console.color_system)
 
@@ -238,8 +238,8 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
         starts = [place for place in range(row.first, row.after) if self.order.begins_group(place)]
         for start, end in pairwise([*starts, row.first + shape.columns]):
             line.pad_right(max(0, shape.left(start - row.first) - line.cell_len))
-            room = (end - start) * (shape.width + 1) - 1
-            line.append_text(texts.heading(self.order.group_at(start).number, room))
+            space = (end - start) * (shape.width + 1) - 1
+            line.append_text(texts.heading(self.order.group_at(start).number, space))
         return list(line.render(self.app.console, end=""))
 
     def _gap(self, row: Row, place: int, *, is_picture: bool) -> Segment:
