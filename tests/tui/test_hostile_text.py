@@ -106,7 +106,7 @@ async def test_in_tags_and_comparisons(harness: AppHarness) -> None:
         await harness.until(lambda: isinstance(harness.app.screen, AskScreen))
         await harness.settled()
         assert "now: [/b]" in drawn(harness)
-        await harness.press("escape", "c", "h", "c")
+        await harness.press("escape", "c", "l", "c")
         await harness.until(lambda: isinstance(harness.app.screen, CompareScreen))
         await harness.until(lambda: MARKUP in drawn(harness))
         assert is_harmless(harness)

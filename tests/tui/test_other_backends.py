@@ -106,10 +106,10 @@ async def test_picture_of_the_history_is_shown(app: SdtuiApp, backend: FakeBacke
     await press(app, "f4")
     await _until(app, lambda: panes.stage.view.pixel_view.pixels)
     assert panes.stage.picture is not None
-    assert panes.stage.picture.id == 1
+    assert panes.stage.picture.id == 0  # the first of the newest job
     await press(app, "f6")
     await _until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
-    await press(app, "escape", "f4", "c", "h", "c")
+    await press(app, "escape", "f4", "c", "l", "c")
     await _until(app, lambda: isinstance(app.screen, CompareScreen) and _is_drawn(app))
     assert set(backend.pictures.reads) == {0, 1}
 
@@ -119,7 +119,7 @@ async def test_start_picture_and_copied_path_are_those_of_the_backend(app: Sdtui
     await _until(app, lambda: app.main.panes.gallery.selected)
     await press(app, "i")
     await _until(app, lambda: app.recipe.texts["init_image"])
-    assert app.recipe.texts["init_image"] == "/elsewhere/1.png"
+    assert app.recipe.texts["init_image"] == "/elsewhere/0.png"
 
 
 async def test_unreadable_record_of_a_picture_that_is_there_is_an_error(
