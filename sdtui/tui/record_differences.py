@@ -74,7 +74,8 @@ def changed_parts(first: str, second: str) -> tuple[tuple[TextPart, ...], tuple[
     """Return two texts in parts that are the same or not, word by word. What is the same is
     shortened to its ends."""
     left, right = _PARTS.findall(first), _PARTS.findall(second)
-    matcher = SequenceMatcher(None, left, right, autojunk=False)
+    # Without autojunk, words that are repeated hundreds of times would take minutes.
+    matcher = SequenceMatcher(None, left, right)
     parts: tuple[list[TextPart], list[TextPart]] = ([], [])
     for kind, begin, end, begin_right, end_right in matcher.get_opcodes():
         runs = (left[begin:end], right[begin_right:end_right])

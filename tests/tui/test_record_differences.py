@@ -69,3 +69,9 @@ def test_what_is_far_from_a_change_is_left_out() -> None:
     assert (left, right) == (f"…{end} [red]", f"…{end} [blue]")
     left, _ = marked(f"red {words} red", f"blue {words} blue")
     assert left == f"[red] w0 w1 w2 w3 w4 w5…{end} [red]"
+
+
+def test_long_repetitive_prompts_are_compared_at_once() -> None:
+    first, second = changed_parts("one " * 3000, "two " * 3000)
+    assert any(part.is_changed for part in first)
+    assert any(part.is_changed for part in second)
