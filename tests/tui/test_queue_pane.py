@@ -123,7 +123,7 @@ async def test_stop_after_says_how_many_were_made(harness: AppHarness) -> None:
         harness.generator.hold.clear()
         await harness.finished()
         assert harness.progress.message == "cancelled while decoding, after 0.5 s · 1 picture saved"
-        assert harness.panes.stage.picture is not None
+        await harness.until(lambda: harness.panes.stage.picture)
         assert len(harness.queue.jobs()[0].pictures) == 1
         assert "finished" not in harness.panes.log.text
 
@@ -140,6 +140,8 @@ async def test_pictures_that_did_not_fit_on_disk_are_saved_by_a_key(
         await harness.generate("a cat")
         await harness.finished()
         assert harness.progress.message == "failed: the disk is full. Make room."
+        jobs = main.panes.queue.list
+        await harness.until(lambda: jobs.items and jobs.items[0].state.is_over)
         await harness.press("f3", "w")
         await harness.until(lambda: main.panes.log.text.count("the disk is full") == 2)
         assert main.panes.stage.picture is None

@@ -77,6 +77,7 @@ async def trashes(app: AppHarness, entry: Entry) -> None:
     await app.press("d")
     await app.until(lambda: app.history.entries().total == len(PROMPTS) - 1)
     assert entry.id not in [each.id for each in app.history.entries().entries]
+    await app.until(lambda: not isinstance(app.app.screen, CompareScreen))
 
 
 async def tags(app: AppHarness, entry: Entry) -> None:

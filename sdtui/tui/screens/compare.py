@@ -268,6 +268,8 @@ class CompareScreen(ZoomingScreen[None]):
             await self._perform(verb, side.entry)
             return
         entry = await self._perform(verb, side.entry)
+        if not self.is_current:  # it was left meanwhile
+            return
         if entry is None:
             self.dismiss(None)
         else:
