@@ -6,8 +6,10 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 
 from sdtui.core.errors import ModelDamagedError
 from sdtui.core.settings import Settings
@@ -136,7 +138,7 @@ def test_model_that_fails_to_load_is_refused_and_not_chosen(
 
 
 def test_choosing_a_model_replaces_the_one_that_is_loading(
-    tmp_path: Path, generator: ScriptedGenerator
+    tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = folder_of(tmp_path, "one", "two", "three")
     settings = Settings(device="cpu", model_folders=(models,))
@@ -149,10 +151,19 @@ def test_choosing_a_model_replaces_the_one_that_is_loading(
             with running.client() as client:
                 return client.post("/sdapi/v1/options", json={"sd_model_checkpoint": name})
 
+        queue = running.services.backend.jobs
+        load, loads = queue.load, list[str]()
+
+        def noted(name: str, *options: Any) -> str:
+            loads.append(name)
+            return load(name, *options)
+
+        monkeypatch.setattr(queue, "load", noted)
         generator.engine.hold.set()
         first = threads.submit(choose, "one")
         running.until(lambda: running.services.job_events.model.loading is not None)
         same = threads.submit(choose, "one")
+        running.until(lambda: loads == ["one", "one"])  # or it would come after the second
         with running.client() as ask:
             assert ask.get("/sdapi/v1/progress").json()["state"]["job_count"] == 1
         second = threads.submit(choose, "two")
