@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sdtui.history.search import searched_words
 
@@ -45,6 +46,7 @@ def _plain(text: str) -> tuple[str, Sequence[int]]:
     return "".join(each for _, each in folded), [index for index, _ in folded]
 
 
+@lru_cache(4096)
 def _folded(character: str) -> str:
     plain = unicodedata.normalize("NFKD", character).casefold()
     return "".join(each for each in plain if not unicodedata.combining(each))

@@ -262,11 +262,12 @@ class Index:
         )
 
     def _entries(self, rows: list[sqlite3.Row]) -> tuple[Entry, ...]:
-        ids = [row["id"] for row in rows]
-        marks = ",".join("?" * len(ids))
+        ids = json.dumps([row["id"] for row in rows])  # variables are limited in number
         tags: dict[int, list[str]] = {}
         for entry, tag in self._read(
-            f"SELECT entry, tag FROM tags WHERE entry IN ({marks}) ORDER BY tag", *ids
+            "SELECT entry, tag FROM tags WHERE entry IN (SELECT value FROM json_each(?)) "
+            "ORDER BY tag",
+            ids,
         ):
             tags.setdefault(entry, []).append(tag)
         return tuple(self._entry(row, tags.get(row["id"], [])) for row in rows)
@@ -308,8 +309,8 @@ class Index:
         shown = (
             summary.prompt,
             summary.negative_prompt,
-            summary.model.name if summary.model else summary.request.model,
-            (summary.settings.sampler if summary.settings else None) or "",
+            summary.shown_model,
+            summary.shown_sampler,
         )
         words = tuple(searchable(text) for text in shown)
         changed = (text if word != text else None for text, word in zip(shown, words, strict=True))

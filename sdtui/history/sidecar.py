@@ -85,6 +85,16 @@ class Summary(_Part):
         tuple[Annotated[str, Field(max_length=MAX_TAG)], ...], Field(max_length=100)
     ] = ()
 
+    @property
+    def shown_model(self) -> str:
+        """The model's name, or what the request called it."""
+        return self.model.name if self.model else self.request.model
+
+    @property
+    def shown_sampler(self) -> str:
+        """The sampler; "" if it is unknown."""
+        return (self.settings.sampler if self.settings else None) or ""
+
     def facts(self) -> Iterator[tuple[str, float]]:
         """The numbers that features have added and that can be searched: name of the field and
         value."""
