@@ -50,7 +50,7 @@ def test_help_needs_neither_torch_nor_textual(argument: str) -> None:
         "from sdtui.cli.main import main\n"
         "try: main()\nexcept SystemExit: pass"
     )
-    assert _imported(code).isdisjoint({*_HEAVY, "textual", "numpy", "PIL"})
+    assert _imported(code).isdisjoint({*_HEAVY, "textual", "textual_image", "numpy", "PIL"})
 
 
 def test_the_window_needs_nothing_that_works_behind_it() -> None:

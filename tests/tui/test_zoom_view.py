@@ -45,6 +45,9 @@ class FinePicture(TerminalPicture):
     def forget(self) -> None:
         """Forget nothing."""
 
+    def drawn_row(self, row: int) -> None:
+        """Draw nothing."""
+
 
 class ViewApp(App[None]):
     def __init__(self, picture_widget: type[TerminalPicture] | None = None) -> None:

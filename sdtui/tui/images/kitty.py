@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from functools import partial
 from itertools import count
@@ -14,7 +12,6 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.filter import LineFilter
-from textual.strip import Strip
 
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.images.terminal_picture import TerminalPicture
@@ -108,24 +105,14 @@ class KittyPicture(TerminalPicture):
             write_to_terminal(self.app, _command(f"a=d,d=I,q=2,i={self._number.value}"))
         self._number = None
 
-    def render_line(self, y: int) -> Strip:
-        """Return a line of placeholders. Each has its row and column: some may be covered."""
-        width, height = self.size
-        columns, rows = self.placed
-        row = y - (height - rows) // 2
+    def drawn_row(self, row: int) -> Segment | None:
+        """Return placeholders. Each has its row and column: some may be covered."""
         number = self._number
-        if number is None or not 0 <= row < rows or columns > width:
-            return Strip.blank(width, self.rich_style)
-        left = (width - columns) // 2
-        text = "".join(
-            f"{_PLACEHOLDER}{_PLACES[row]}{place}{number.diacritic}" for place in _PLACES[:columns]
-        )
-        segments = [
-            Segment(" " * left, self.rich_style),
-            Segment(text, self.rich_style + Style(color=number.colour)),
-            Segment(" " * (width - left - columns), self.rich_style),
-        ]
-        return Strip(segments, width)
+        if number is None:
+            return None
+        places = _PLACES[: self.placed[0]]
+        text = "".join(f"{_PLACEHOLDER}{_PLACES[row]}{place}{number.diacritic}" for place in places)
+        return Segment(text, self.rich_style + Style(color=number.colour))
 
 
 def _ready_png(image: Image, largest: tuple[int, int]) -> str:
@@ -137,11 +124,11 @@ def _ready_png(image: Image, largest: tuple[int, int]) -> str:
 
 def _png(image: Image, largest: tuple[int, int]) -> str:
     """Return a picture as PNG in base64, no larger than `largest` pixels."""
-    smaller = image.copy()
-    smaller.thumbnail(largest)
-    file = io.BytesIO()
-    smaller.save(file, "PNG", compress_level=3)
-    return base64.standard_b64encode(file.getvalue()).decode()
+    from textual_image._pixeldata import PixelData  # its public modules ask the terminal
+
+    data = PixelData(image)  # has a copy
+    data.pil_image.thumbnail(largest)
+    return data.to_base64()
 
 
 def _command(control: str, payload: str = "") -> str:

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
-from textual.strip import Strip
 
 from sdtui.tui.background import run_on_thread
 from sdtui.tui.images.terminal_picture import TerminalPicture
@@ -45,21 +44,13 @@ class RasterPicture(TerminalPicture):
             rasters_of(self.app).remove(self._number)
         self._number = None
 
-    def render_line(self, y: int) -> Strip:
-        """Return a line of marks."""
-        width, height = self.size
-        columns, rows = self.placed
-        top, left = (height - rows) // 2, (width - columns) // 2
-        if self._number is None or not top <= y < top + rows or columns > width:
-            return Strip.blank(width, self.rich_style)
-        at = self.content_region
+    def drawn_row(self, row: int) -> Segment | None:
+        """Return marks."""
+        if self._number is None:
+            return None
+        at, (top, left) = self.content_region, self.corner
         cell = mark(self._number, at.y + top, at.x + left)
-        segments = [
-            Segment(" " * left, self.rich_style),
-            Segment(cell * columns, self.rich_style),
-            Segment(" " * (width - left - columns), self.rich_style),
-        ]
-        return Strip(segments, width)
+        return Segment(cell * self.placed[0], self.rich_style)
 
 
 def cut(image: Image, area: Area, cell: tuple[int, int]) -> Image:

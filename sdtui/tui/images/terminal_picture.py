@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.segment import Segment
 from textual import work
 from textual.geometry import Size
+from textual.strip import Strip
 from textual.widget import Widget
 
 from sdtui.tui.images.halfcell import fit
@@ -37,6 +39,27 @@ class TerminalPicture(Widget):
     def forget(self) -> None:
         """Forget what was made."""
         raise NotImplementedError
+
+    def drawn_row(self, row: int) -> Segment | None:
+        """Return the cells of a row of the picture; None if nothing is made."""
+        raise NotImplementedError
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Row and column of the picture's first cell in the widget."""
+        columns, rows = self.placed
+        return (self.size.height - rows) // 2, (self.size.width - columns) // 2
+
+    def render_line(self, y: int) -> Strip:
+        """Return a line with a row of the picture in the middle."""
+        width, (columns, rows), (top, left) = self.size.width, self.placed, self.corner
+        fits = top <= y < top + rows and columns <= width
+        drawn = self.drawn_row(y - top) if fits else None
+        if drawn is None:
+            return Strip.blank(width, self.rich_style)
+        before = Segment(" " * left, self.rich_style)
+        after = Segment(" " * (width - left - columns), self.rich_style)
+        return Strip([before, drawn, after], width)
 
     async def prepare(self, size: Size) -> None:
         """Make what draws the picture in a widget of this size. Also for one that isn't mounted."""
