@@ -30,8 +30,8 @@ def log_line(envelope: events.JobEvent, progress: JobProgress) -> LogLine | None
 
 
 def shown_progress(progress: JobProgress) -> ShownProgress:
-    """Return a job's progress for the progress pane."""
-    attempt, tried = progress.attempt, event_text(progress.attempt) if progress.attempt else None
+    """Return a job's progress as the first line shows it."""
+    attempt = progress.attempt
     shown = ShownProgress(
         job=progress.job,
         is_running=progress.is_running,
@@ -39,8 +39,6 @@ def shown_progress(progress: JobProgress) -> ShownProgress:
         total=progress.total,
         which=images_text(progress),
         attempt=attempt.number if attempt else 1,
-        tried=tried.text if tried else "",
-        memory_peak=progress.memory_peak,
     )
     if progress.final is not None:
         return _ended(shown, progress, progress.final)

@@ -11,6 +11,7 @@ from textual.app import App
 from sdtui.core.enums import EventLevel, Notify
 from sdtui.core.text import one_line
 from sdtui.tui.job_progress import ShownProgress
+from sdtui.tui.styles import LEVEL_SIGNS
 from sdtui.tui.terminal import notifications
 from sdtui.tui.terminal.environment import takes_strings
 from sdtui.tui.terminal.probe import TerminalCapabilities
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 LONG_SECONDS = 30.0
 """After a job of this length the user may look elsewhere, whether the terminal says so or not."""
 _NAME = "sdtui"
-_SIGNS = {EventLevel.SUCCESS: "✓", EventLevel.WARNING: "■", EventLevel.ERROR: "✗"}
 
 
 class JobNotifications:
@@ -50,10 +50,8 @@ class JobNotifications:
         """Show the progress, and notify the user if the job has ended."""
         before, self._before = self._before, progress
         is_new = progress.job != before.job
-        if progress.is_running and (is_new or not before.is_running):
-            self._begun = self._clock()
-        elif is_new:
-            self._begun = self._clock()  # it has ended already
+        if is_new or (progress.is_running and not before.is_running):
+            self._begun = self._clock()  # a new job may have ended already
         if progress == before:
             return
         self._show_title(progress)
@@ -86,7 +84,8 @@ class JobNotifications:
     def _show_title(self, progress: ShownProgress) -> None:
         title = _NAME
         if progress.job and (progress.is_active or progress.outcome is not None):
-            sign = progress.place if progress.outcome is None else _SIGNS[progress.outcome]
+            outcome = progress.outcome
+            sign = progress.place if outcome is None else LEVEL_SIGNS[outcome][0].rstrip()
             title = f"{sign} · {self._prompt(progress.job)}"
         if title != self._title and takes_strings():
             self._title = title

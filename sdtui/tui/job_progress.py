@@ -1,4 +1,4 @@
-"""The data shown in the log and the progress pane, derived from events in `event_log`."""
+"""The data shown in the log and the first line, derived from events in `event_log`."""
 
 from __future__ import annotations
 
@@ -38,10 +38,6 @@ class ShownProgress:
     which: str = ""
     """The pictures in progress, if the job makes several."""
     attempt: int = 1
-    tried: str = ""
-    """What the newest attempt changed."""
-    memory_peak: int = 0
-    """Bytes."""
     stopping: str = ""
     """When it will stop, if it was requested to."""
     outcome: EventLevel | None = None

@@ -31,6 +31,7 @@ _SIGNS = {
     "greater_than_sign": ">",
 }
 """Textual's names of signs that aren't Unicode's."""
+_BY_WRITTEN = {shown: name for name, shown in (_NAMES | _SIGNS).items()}
 _ASCII = {"⏎": "enter", "⌫": "bksp", "↑": "up", "↓": "down", "←": "left", "→": "right"}
 _MODIFIERS = {"ctrl": "^", "alt": "alt+", "shift": "⇧"}
 
@@ -57,8 +58,7 @@ def parsed_key(written: str) -> str:
     for sign, name in (("^", "ctrl+"), ("⇧", "shift+"), ("alt+", "alt+")):
         if written.startswith(sign) and len(written) > len(sign):
             return name + parsed_key(written.removeprefix(sign))
-    names = {shown: name for name, shown in (_NAMES | _SIGNS).items()}
-    if known := names.get(written):
+    if known := _BY_WRITTEN.get(written):
         return known
     if len(written) == 1 and not written.isalnum():
         return unicodedata.name(written, written).lower().replace(" ", "_").replace("-", "_")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
 from rich.style import Style
 from textual.app import App
 from textual.color import Color
+
+from sdtui.core.enums import EventLevel
 
 ThemeColour = Literal[
     "plain",
@@ -22,12 +25,19 @@ ThemeColour = Literal[
     "star",
     "marked",
     "name",
-    "number",
-    "file",
     "frame",
     "track",
 ]
 """The roles of `themes.Roles`. "track" is the rest of a bar."""
+
+LEVEL_SIGNS: Mapping[EventLevel, tuple[str, ThemeColour]] = {
+    EventLevel.DETAIL: ("  ", "muted"),
+    EventLevel.INFO: ("  ", "plain"),
+    EventLevel.SUCCESS: ("✓ ", "done"),
+    EventLevel.WARNING: ("■ ", "warning"),
+    EventLevel.ERROR: ("✗ ", "error"),
+}
+"""The sign and colour of events and outcomes."""
 
 
 def theme_style(app: App[object], name: ThemeColour) -> Style:

@@ -41,8 +41,6 @@ class Roles:
     muted: str
     name: str
     """Values that are names: models, samplers."""
-    number: str
-    file: str
     frame: str
     """Resting frames, dividers, scrollbars, and the rest of bars."""
 
@@ -69,23 +67,33 @@ class Roles:
         }
 
 
-def _theme(name: str, roles: Roles, *, dark: bool, base: dict[str, str]) -> Theme:
-    return Theme(
+def _with_roles(theme: Theme, name: str, roles: Roles) -> Theme:
+    """Return a theme like another, with a name and the colours of roles."""
+    return replace(
+        theme,
         name=name,
         primary=roles.accent,
-        secondary=roles.muted,
         accent=roles.accent,
         success=roles.done,
         warning=roles.warning,
         error=roles.error,
+        variables={**theme.variables, **roles.variables()},
+    )
+
+
+def _theme(name: str, roles: Roles, *, dark: bool, base: dict[str, str]) -> Theme:
+    plain = Theme(
+        name,
+        roles.accent,
+        secondary=roles.muted,
         foreground=base["foreground"],
         background=base["background"],
         surface=base["surface"],
         panel=base["panel"],
         dark=dark,
         text_alpha=1.0,
-        variables=roles.variables(),
     )
+    return _with_roles(plain, name, roles)
 
 
 DARK = _theme(
@@ -104,8 +112,6 @@ DARK = _theme(
         marked="#d4a6ff",
         muted="#979fc0",
         name="#73daca",
-        number="#c0caf5",
-        file="#d7c9a0",
         frame="#5b6290",
     ),
     dark=True,
@@ -132,8 +138,6 @@ LIGHT = _theme(
         marked="#6b2fa8",
         muted="#525865",
         name="#0d6157",
-        number="#3c4a8c",
-        file="#5f5420",
         frame="#8d8f8a",
     ),
     dark=False,
@@ -160,8 +164,6 @@ CONTRAST = _theme(
         marked="#ff9cff",
         muted="#d6d6d6",
         name="#80ffd0",
-        number="#c0d8ff",
-        file="#ffe8a0",
         frame="#a8a8a8",
     ),
     dark=True,
@@ -187,8 +189,6 @@ _ROLES_OF_16_DARK = Roles(
     marked="ansi_bright_magenta",
     muted="ansi_default",
     name="ansi_cyan",
-    number="ansi_default",
-    file="ansi_yellow",
     frame="ansi_bright_black",
 )
 """Red, blue and magenta are too dark on black in most palettes; their bright forms are not."""
@@ -206,38 +206,22 @@ _ROLES_OF_16_LIGHT = Roles(
     marked="ansi_blue",
     muted="ansi_default",
     name="ansi_blue",
-    number="ansi_default",
-    file="ansi_default",
     frame="ansi_bright_black",
 )
 """Green, yellow and cyan are too bright on white in most palettes."""
 
 
-def _of_the_terminal(base: str, name: str, roles: Roles) -> Theme:
-    """Return a theme of the terminal's own 16 colours, made from Textual's."""
-    theme = BUILTIN_THEMES[base]
-    return replace(
-        theme,
-        name=name,
-        primary=roles.accent,
-        accent=roles.accent,
-        success=roles.done,
-        warning=roles.warning,
-        error=roles.error,
-        variables={**theme.variables, **roles.variables()},
-    )
-
-
-DARK_16 = _of_the_terminal("ansi-dark", "sdtui-16-dark", _ROLES_OF_16_DARK)
-LIGHT_16 = _of_the_terminal("ansi-light", "sdtui-16-light", _ROLES_OF_16_LIGHT)
+DARK_16 = _with_roles(BUILTIN_THEMES["ansi-dark"], "sdtui-16-dark", _ROLES_OF_16_DARK)
+LIGHT_16 = _with_roles(BUILTIN_THEMES["ansi-light"], "sdtui-16-light", _ROLES_OF_16_LIGHT)
 
 OWN_THEMES = (DARK, LIGHT, CONTRAST, DARK_16, LIGHT_16)
 """In the order of the key that changes the theme."""
+_KNOWN = {**BUILTIN_THEMES, **{own.name: own for own in OWN_THEMES}}
 
 
 def check_theme(name: str) -> None:
     """Raise SettingsError if the setting of the theme names none."""
-    known = {LAST_THEME, *BUILTIN_THEMES, *(theme.name for theme in OWN_THEMES)}
+    known = {LAST_THEME, *_KNOWN}
     if name not in known:
         near = nearest(name, known)
         hint = f'Did you mean "{near}"?' if near else f"There are {', '.join(sorted(known))}"
@@ -248,7 +232,7 @@ def first_theme(chosen: str, colours: int) -> str:
     """Return the theme to begin with in a terminal of so many colours, if `chosen` was chosen
     before, there or in another terminal. Most themes' greys are the same in 16 colours, so the
     terminal's own, dark or light, take their place."""
-    theme = {**BUILTIN_THEMES, **{own.name: own for own in OWN_THEMES}}.get(chosen, DARK)
+    theme = _KNOWN.get(chosen, DARK)
     if colours > 16 or theme.ansi or theme is CONTRAST:
         return theme.name
     return DARK_16.name if theme.dark else LIGHT_16.name
@@ -282,8 +266,6 @@ def role_variables(theme: Theme) -> dict[str, str]:
         marked=readable("secondary"),
         muted=_readable(Color.parse(text).blend(behind[0], 0.35), behind, TEXT_CONTRAST).hex,
         name=readable("primary"),
-        number=text,
-        file=text,
         frame=_readable(Color.parse(text).blend(behind[0], 0.6), behind[:1], FOCUS_CONTRAST).hex,
     ).variables()
 

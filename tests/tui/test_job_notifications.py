@@ -23,11 +23,10 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202e]")
 
 
 @pytest.fixture(autouse=True)
-def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def unknown_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set variables of a terminal that is none of the known ones."""
     for name in ("TMUX", "STY", "TERM_PROGRAM", "LC_TERMINAL", "WT_SESSION", "KONSOLE_VERSION"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
 
 
 class Follower:

@@ -20,7 +20,7 @@ from sdtui.tui.bindings import bindings_in
 from sdtui.tui.job_progress import LogLine
 from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.panes.pane import Pane
-from sdtui.tui.styles import ThemeColour, theme_style
+from sdtui.tui.styles import LEVEL_SIGNS, theme_style
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 _MAX_LINES = 2000
@@ -31,13 +31,6 @@ _FILTERS = (
     ("Everything, also each step", EventLevel.DETAIL),
 )
 """What is shown, and its least level. The first is the usual one."""
-_SIGNS: dict[EventLevel, tuple[str, ThemeColour]] = {
-    EventLevel.DETAIL: ("  ", "muted"),
-    EventLevel.INFO: ("  ", "plain"),
-    EventLevel.SUCCESS: ("✓ ", "done"),
-    EventLevel.WARNING: ("■ ", "warning"),
-    EventLevel.ERROR: ("✗ ", "error"),
-}
 
 
 class LogLines(VirtualList[LogLine]):
@@ -50,7 +43,7 @@ class LogLines(VirtualList[LogLine]):
         self.empty = "What happens is written here: pictures, warnings, errors and messages."
 
     def item_text(self, item: LogLine, width: int) -> Text:
-        sign, colour = _SIGNS[item.level]
+        sign, colour = LEVEL_SIGNS[item.level]
         style = theme_style(self.app, colour)
         line = self.faint(f"{item.clock}  ").append(sign, style)
         text, columns = one_line(item.text), width - line.cell_len

@@ -266,11 +266,9 @@ def movement(before: tuple[int, int] | None, y: int, x: int) -> str:
 
 def change_of_look(before: Look | None, after: Look, *, links: bool = True) -> str:
     """Return the shortest sequences that change how text is drawn. None means unknown."""
-    if before is None:
-        parameters = ["0", after.attributes, after.foreground, after.background]
-    elif before.attributes == after.attributes:
+    if before is not None and before.attributes == after.attributes:
         parameters = _changed_colours(before, after)
-    elif not before.attributes:
+    elif before is not None and not before.attributes:
         parameters = [after.attributes, *_changed_colours(before, after)]
     else:
         parameters = ["0", after.attributes, after.foreground, after.background]

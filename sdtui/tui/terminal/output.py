@@ -90,8 +90,7 @@ class TerminalOutput:
             yield self._wanted
             self._cursor = cursor
             self._synchronizes = synchronizes
-            self._has_frame = self._draws
-            self._changed.notify()
+            self._draw_again()
 
     def _draw_again(self) -> None:
         """Send what could not be sent before."""
@@ -103,8 +102,7 @@ class TerminalOutput:
         """Send the whole screen again, as something else may have drawn on it."""
         with self._changed:
             self._writer.forget()
-            self._has_frame = self._draws
-            self._changed.notify()
+            self._draw_again()
 
     def stop_frames(self) -> None:
         """Send no more frames, not even the last."""

@@ -6,18 +6,12 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import App
 
-from sdtui.core.enums import EventLevel
 from sdtui.core.text import one_line
 from sdtui.core.units import clock_duration, step_rate
 from sdtui.tui.job_progress import ShownProgress
-from sdtui.tui.styles import ThemeColour, theme_style
+from sdtui.tui.styles import LEVEL_SIGNS, ThemeColour, theme_style
 from sdtui.tui.widgets.line_parts import Part, fixed, shortenable
 
-_OUTCOMES: dict[EventLevel, tuple[str, ThemeColour]] = {
-    EventLevel.SUCCESS: ("✓ ", "done"),
-    EventLevel.WARNING: ("■ ", "warning"),
-    EventLevel.ERROR: ("✗ ", "error"),
-}
 _BAR = (6, 10, 20)
 """The least, usual and most columns of a bar."""
 _MESSAGE = (16, 30)
@@ -31,7 +25,7 @@ def progress_parts(
     if now.is_active:
         parts = _active(app, now)
     elif now.outcome is not None:
-        sign, role = _OUTCOMES.get(now.outcome, _OUTCOMES[EventLevel.ERROR])
+        sign, role = LEVEL_SIGNS[now.outcome]
         parts = [_message(app, sign + one_line(now.message), role)]
     elif now.message:
         parts = [_message(app, one_line(now.message), "muted")]
