@@ -98,7 +98,7 @@ class AppHarness:
         await self.press(*text)
 
     def list_is_read(self) -> bool:
-        """True if the history pane is not reading."""
+        """True if the gallery is not reading."""
         return all(worker.node is not self.panes.gallery for worker in self.app.workers)
 
     @property
@@ -189,3 +189,16 @@ async def running(
         await harness.settled()
         yield harness
     harness.close()
+
+
+@asynccontextmanager
+async def at_gallery(
+    harness: AppHarness, size: tuple[int, int] = (120, 36)
+) -> AsyncIterator[AppHarness]:
+    """Run the app with the focus in the gallery."""
+    async with running(harness, size):
+        gallery = harness.panes.gallery
+        await harness.press("f4")
+        await harness.until(lambda: gallery.grid.has_focus and gallery.selected)
+        await harness.settled()
+        yield harness

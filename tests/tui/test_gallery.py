@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from sdtui.core import paths
 from sdtui.core.enums import UNKNOWN_MODEL
 from sdtui.tui.screens.compare import CompareScreen
-from tests.support.app_harness import AppHarness, running
+from tests.support.app_harness import AppHarness, at_gallery
 from tests.support.records import NOON, picture, record
 
 PROMPTS = ("a large [/red] apple", "pizza, green background", "a tiger on a blue background")
@@ -26,19 +25,6 @@ def full(harness: AppHarness) -> AppHarness:
         timestamp = NOON + timedelta(minutes=number)
         harness.history.save(picture(), record(prompt, seed=40 + number, timestamp=timestamp), 0)
     return harness
-
-
-@asynccontextmanager
-async def at_gallery(
-    harness: AppHarness, size: tuple[int, int] = (120, 36)
-) -> AsyncIterator[AppHarness]:
-    """The app with the focus in the gallery."""
-    async with running(harness, size):
-        pane = harness.panes.gallery
-        await harness.press("f4")
-        await harness.until(lambda: pane.grid.has_focus and pane.selected)
-        await harness.settled()
-        yield harness
 
 
 def gallery_lines(harness: AppHarness) -> list[str]:

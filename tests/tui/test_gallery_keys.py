@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sdtui.tui.gallery.order import FORMING
 from sdtui.tui.saved_searches import saved_searches
 from sdtui.tui.screens.dialogs import AskScreen, ConfirmScreen
 from sdtui.tui.screens.search_dialog import ChooseScreen
-from tests.support.app_harness import AppHarness, running
+from tests.support.app_harness import AppHarness, at_gallery
 from tests.support.records import NOON, picture, record
 
 
@@ -31,19 +30,6 @@ def full(harness: AppHarness) -> AppHarness:
     return harness
 
 
-@asynccontextmanager
-async def at_gallery(
-    harness: AppHarness, size: tuple[int, int] = (80, 24)
-) -> AsyncIterator[AppHarness]:
-    """The app with the focus in the gallery, of four columns."""
-    async with running(harness, size):
-        gallery = harness.panes.gallery
-        await harness.press("f4")
-        await harness.until(lambda: gallery.grid.has_focus and gallery.selected)
-        await harness.settled()
-        yield harness
-
-
 def seed(harness: AppHarness) -> int | None:
     selected = harness.panes.gallery.selected
     return None if selected is None else selected.seed
@@ -58,7 +44,7 @@ def starred(harness: AppHarness) -> list[int]:
 
 
 async def test_keys_move_from_picture_to_picture_and_from_row_to_row(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         assert seed(full) == 10  # the first of the newest job
         for key, expected in (
             *(("l", 11), ("down", 5), ("j", 1), ("k", 5), ("l", 4), ("right", 3), ("up", 13)),
@@ -70,7 +56,7 @@ async def test_keys_move_from_picture_to_picture_and_from_row_to_row(full: AppHa
 
 
 async def test_space_marks_and_verbs_mean_all_marked_pictures(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         await full.press("l", "space", "space")
         assert marked(full) == [11, 12]
@@ -91,7 +77,7 @@ async def test_space_marks_and_verbs_mean_all_marked_pictures(full: AppHarness) 
 
 
 async def test_star_of_marked_pictures_completes_those_that_have_none(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         await full.press("s", "space", "space")
         await full.until(lambda: marked(full) == [10, 11])
         await full.press("s")
@@ -106,7 +92,7 @@ async def test_star_of_marked_pictures_completes_those_that_have_none(full: AppH
 
 
 async def test_tags_are_undone(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         assert full.panes.gallery.selected
         newest = full.panes.gallery.selected.id
         full.history.tag(newest, "old", "both")
@@ -120,7 +106,7 @@ async def test_tags_are_undone(full: AppHarness) -> None:
 
 
 async def test_ranges_are_marked_by_v_and_by_shift(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         await full.press("end", "V", "k", "V")
         await full.until(lambda: sorted(marked(full), key=str) == [1, 2, 3, 4, 5])
         await full.press("escape")
@@ -133,7 +119,7 @@ async def test_ranges_are_marked_by_v_and_by_shift(full: AppHarness) -> None:
 
 async def test_marked_pictures_are_exported(full: AppHarness, tmp_path: Path) -> None:
     target = tmp_path / "chosen.zip"
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         await full.press("space", "home", "l", "space", "e")
         screen = full.app.screen
         assert isinstance(screen, AskScreen)
@@ -146,10 +132,10 @@ async def test_marked_pictures_are_exported(full: AppHarness, tmp_path: Path) ->
 
 async def test_cursor_follows_the_running_job_until_it_is_moved(full: AppHarness) -> None:
     full.generator.hold.set()
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         await full.generate("a dog", num_images_per_prompt="2")
-        await full.until(lambda: gallery.is_forming_selected)
+        await full.until(lambda: gallery.grid.selected == FORMING)
         assert gallery.selected is None
         assert gallery.grid.order.ids[0] == FORMING
         assert "now · a dog ×2" in full.screen_text()
@@ -165,7 +151,7 @@ async def test_cursor_follows_the_running_job_until_it_is_moved(full: AppHarness
 
 
 async def test_cursor_is_on_the_first_picture_of_the_job_when_it_is_done(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         await full.generate("a dog", num_images_per_prompt="2")
         await full.finished()
@@ -176,7 +162,7 @@ async def test_cursor_is_on_the_first_picture_of_the_job_when_it_is_done(full: A
 
 
 async def test_a_job_that_the_user_queues_is_followed_if_none_runs(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         await full.press("l", "l")
         await full.generate("a dog")
@@ -186,7 +172,7 @@ async def test_a_job_that_the_user_queues_is_followed_if_none_runs(full: AppHarn
 
 async def test_caption_of_the_forming_picture_says_how_far_it_is(full: AppHarness) -> None:
     full.generator.hold.set()
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         await full.generate("a dog")
         await full.until(lambda: full.progress.place)
         await full.until(lambda: f"▸{full.progress.place}" in full.screen_text())
@@ -195,7 +181,7 @@ async def test_caption_of_the_forming_picture_says_how_far_it_is(full: AppHarnes
 
 
 async def test_search_is_left_around_the_same_picture(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         await full.press("slash", *"prompt -3", "enter")
         await full.until(lambda: gallery.total == 5 and gallery.grid.has_focus)
@@ -220,14 +206,14 @@ def underlined(harness: AppHarness) -> list[str]:
 
 
 async def test_found_words_are_highlighted(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         await full.press("slash", *"tig", "enter")
         await full.until(lambda: full.panes.gallery.total == 4)
         await full.until(lambda: "tig" in underlined(full))
 
 
 async def test_new_pictures_that_do_not_match_the_search_are_counted(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         await full.press("slash", *"tiger", "enter")
         await full.until(lambda: gallery.total == 4)
@@ -240,7 +226,7 @@ async def test_new_pictures_that_do_not_match_the_search_are_counted(full: AppHa
 
 
 async def test_searches_are_saved_chosen_and_forgotten(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         await full.press("slash", *"tiger", "ctrl+s")
         await full.until(lambda: saved_searches() == ["tiger"])
@@ -255,7 +241,7 @@ async def test_searches_are_saved_chosen_and_forgotten(full: AppHarness) -> None
 
 
 async def test_trash_is_listed_and_restored_from(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         await full.press("d", "d", "T")
         await full.until(lambda: gallery.is_trash and gallery.total == 2)
@@ -270,7 +256,7 @@ async def test_trash_is_listed_and_restored_from(full: AppHarness) -> None:
 
 
 async def test_trashed_pictures_are_deleted_for_good_after_a_question(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         await full.press("d", "d", "d", "T")
         await full.until(lambda: gallery.total == 3)
@@ -289,7 +275,7 @@ async def test_trashed_pictures_are_deleted_for_good_after_a_question(full: AppH
 
 
 async def test_thumbnails_become_larger_and_keep_their_size(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         grid = full.panes.gallery.grid
         assert grid.shape.columns == 4
         await full.press("+", "+")
@@ -304,7 +290,7 @@ async def test_thumbnails_become_larger_and_keep_their_size(full: AppHarness) ->
 
 
 async def test_clicks_select_mark_and_open(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         at: Callable[[int], tuple[int, int]] = lambda column: (3 + 11 * column, 3)  # noqa: E731
         await full.pilot.click(gallery.grid, offset=at(1))
@@ -319,12 +305,12 @@ async def test_clicks_select_mark_and_open(full: AppHarness) -> None:
 
 async def test_unreadable_picture_has_a_sign(full: AppHarness) -> None:
     full.history.entries().entries[0].path.write_bytes(b"no picture")
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         await full.until(lambda: "✗ unreada" in full.screen_text())
 
 
 async def test_two_marked_pictures_are_compared(full: AppHarness) -> None:
-    async with at_gallery(full):
+    async with at_gallery(full, (80, 24)):
         await full.press("l", "space", "space", "end", "c")
         await full.until(lambda: not full.at_main)
         assert {"11", "12"} <= set(full.screen_text().replace("·", " ").split())

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from sdtui.core import paths
 from sdtui.core.errors import SdtuiError
 from sdtui.core.text import counted
-from sdtui.tui.background import run_in_background, run_on_thread, start_worker, wait_briefly
+from sdtui.tui.background import run_in_background, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.export import EXPORTS, ExportController
 from sdtui.tui.controllers.generation import GenerationController
@@ -71,7 +71,6 @@ class PicturesController:
         """What the running job starts from."""
         self._job: Job | None = None
         """The job whose picture is forming, or formed last."""
-        self._is_forming = False
         self._had_pictures = False
 
     @property
@@ -96,7 +95,7 @@ class PicturesController:
     def begin(self, job: Job) -> None:
         """A job begins."""
         init_image = input_image(job.request)
-        self._is_forming, self._init_image, self._job = True, init_image, job
+        self._init_image, self._job = init_image, job
         self._panes.gallery.begin(job)
         self._panes.stage.begin()
         self.viewing.job_changed(is_running=True)
@@ -122,13 +121,12 @@ class PicturesController:
 
     def finish(self) -> None:
         """No job is running any more."""
-        self._is_forming = False
         self.viewing.job_changed(is_running=False)
         self._panes.gallery.finish()
 
     def show_moved(self, entry: Entry | None) -> None:
         """The gallery's cursor is on another picture: full screen shows it at once."""
-        if entry is not None and not (self._is_forming and self._panes.gallery.is_at_newest):
+        if entry is not None and not (self.viewing.is_running and self._panes.gallery.is_at_newest):
             self.viewing.show_entry(entry, None)
 
     def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
@@ -138,11 +136,11 @@ class PicturesController:
             self._had_pictures = has_pictures
             self._screen.refresh_bindings()
         picture = None if entry is None else picture_of(entry)
-        if entry is None and self._is_forming and self._job is not None:
+        if entry is None and self.viewing.is_running and self._job is not None:
             self._panes.info.show_job(self._job)
         else:
             self._panes.info.show(entry, record, self._panes.gallery.grid.highlighted)
-        if self._is_forming and self._panes.gallery.is_at_newest:
+        if self.viewing.is_running and self._panes.gallery.is_at_newest:
             return
         if entry is None:
             if self._panes.gallery.total == 0:
@@ -207,7 +205,7 @@ class PicturesController:
             case "copy_prompt":
                 self._context.copy(entry.prompt, "The prompt")
             case _:
-                if (record := await self._record(entry)) is not None:
+                if (record := await gallery.record(entry)) is not None:
                     self._perform_with_record(verb, entry, record)
 
     def _perform_with_record(self, verb: str, entry: Entry, record: GenerationRecord) -> None:
@@ -234,15 +232,8 @@ class PicturesController:
         ]
         show_choices(self._context, "Copy", choices)
 
-    async def _record(self, entry: Entry) -> GenerationRecord | None:
-        try:
-            return await run_on_thread(lambda: self._pictures.record(entry))
-        except SdtuiError as error:
-            await self._panes.gallery.show_error(error, entry)
-            return None
-
     async def _compare(self, first: Entry, second: Entry) -> None:
-        records = [await self._record(each) for each in (first, second)]
+        records = [await self._panes.gallery.record(each) for each in (first, second)]
         if records[0] is None or records[1] is None:
             return
         from sdtui.tui.screens.compare import Compared

@@ -41,7 +41,8 @@ class ViewingController:
         self._panes = panes
         self._perform = perform
         self._stop = stop
-        self._is_running = False
+        self.is_running = False
+        """True while a job runs."""
         self._screen: PictureScreen | None = None
         """Full screen, while it is open."""
         self._entry: Entry | None = None
@@ -85,7 +86,7 @@ class ViewingController:
         if entry is None:
             return current
         place, total = self._panes.gallery.place
-        marked = any(each.id == entry.id for each in self._panes.gallery.marked)
+        marked = entry.id in self._panes.gallery.grid.marked
         return replace(
             current,
             seed=entry.seed,
@@ -97,7 +98,7 @@ class ViewingController:
 
     def job_changed(self, *, is_running: bool) -> None:
         """A job has begun, or none runs any more."""
-        self._is_running = is_running
+        self.is_running = is_running
         if self._screen is not None:
             self._screen.job_changed()
 
@@ -106,7 +107,7 @@ class ViewingController:
         from sdtui.tui.screens.picture import PictureScreen
 
         current = self._current()
-        if current is None and not self._is_running:
+        if current is None and not self.is_running:
             self._context.notify("There is no picture to show yet.", timeout=3)
             return
         stage = self._panes.stage
@@ -117,7 +118,7 @@ class ViewingController:
             step=self._panes.gallery.step,
             perform=self._perform_here,
             stop=self._stop,
-            is_running=lambda: self._is_running,
+            is_running=lambda: self.is_running,
             forming=stage.view.pixel_view.pixels if current is None else None,
         )
         self._screen = stage.viewer = screen

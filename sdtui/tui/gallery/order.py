@@ -16,7 +16,6 @@ FORMING = 2**63 - 1
 class Group:
     """Consecutive places of the gallery under one heading."""
 
-    number: int
     start: int
     """The first place."""
     count: int
@@ -46,7 +45,7 @@ class Order:
         """Return a group by its number."""
         start = self.starts[number]
         after = self.starts[number + 1] if number + 1 < len(self.starts) else len(self.ids)
-        return Group(number, start, after - start, bool(self.jobs[number]))
+        return Group(start, after - start, bool(self.jobs[number]))
 
     def group_at(self, place: int) -> Group:
         """Return the group of a place."""

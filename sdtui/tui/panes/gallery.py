@@ -113,14 +113,11 @@ class Gallery(PictureList):
         """List everything again, around the same picture. Returns False if everything is listed
         already."""
         was_used = self.search_line.has_class("-used")
-        self._list_all()
-        return was_used
-
-    def _list_all(self) -> None:
         self.search_line.value = ""
         if self._search.entered:
             self._load(self._search.enter(""))
         self._hide_empty_search()
+        return was_used
 
     def _hide_empty_search(self) -> None:
         if not self.search_line.value:
@@ -297,7 +294,11 @@ class Gallery(PictureList):
         unread = [each for each, entry in entries.items() if entry is None]
         read: Sequence[Entry] = ()
         if unread and not self.is_trash:
-            read = await asyncio.to_thread(self._open_pictures().entries_of, unread)
+            try:
+                read = await asyncio.to_thread(self._open_pictures().entries_of, unread)
+            except SdtuiError as error:
+                self.notify(str(error), severity="error")
+                return
         self._mark([*(each for each in entries.values() if each), *read], marked=True)
 
     @on(ThumbnailGrid.Opened)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -13,6 +14,7 @@ from textual.timer import Timer
 from sdtui.core import paths
 from sdtui.core.errors import InvalidRequestError, SdtuiError
 from sdtui.core.text import one_line
+from sdtui.tui.background import run_on_thread
 from sdtui.tui.gallery.entries import KnownEntries
 from sdtui.tui.gallery.listing import Listing, Wanted, read_listing
 from sdtui.tui.gallery.order import FORMING
@@ -107,11 +109,6 @@ class PictureList(Pane):
         return self.marked or (() if selected is None else (selected,))
 
     @property
-    def is_forming_selected(self) -> bool:
-        """True if the cursor is on the picture in progress."""
-        return self.grid.selected == FORMING
-
-    @property
     def is_at_newest(self) -> bool:
         """True while the cursor is on the first picture of the newest job or the one in progress,
         and follows new ones."""
@@ -167,19 +164,6 @@ class PictureList(Pane):
         self.grid.forming = None
         self.reload()
 
-    def go_to(self, entry: int) -> None:
-        """Put the cursor on a picture; if the search doesn't find it, list all pictures."""
-        place = self.grid.order.place_of(entry)
-        if place is not None:
-            self.grid.cursor = place
-        else:
-            self._goal = entry
-            self._list_all()
-
-    def _list_all(self) -> None:
-        """List every picture, if only some are listed."""
-        self._load(self._search.enter(""))
-
     @work
     async def _load(self, load: Load) -> None:
         await self._read(load)
@@ -228,7 +212,6 @@ class PictureList(Pane):
         elif self._search.listed.strip() if is_new else self.is_at_newest:
             goal = 0
         grid.show(order, order.place_near(grid.order, grid.cursor) if goal is None else goal)
-        self._show_count()
         self._look()
         self._check_current()
 
@@ -258,6 +241,7 @@ class PictureList(Pane):
             first, after = max(0, places.start - _AHEAD), min(places.stop + _AHEAD, len(grid.order))
             self._unread = self._known.missing(self._ids([*shown, *range(first, after)]))
             if not self._is_reading:
+                self._is_reading = True
                 self._read_entries()
         entries = (self._known.get(each) for each in self._ids(places))
         if not grid.shape.is_list:
@@ -273,10 +257,9 @@ class PictureList(Pane):
     @work
     async def _read_entries(self) -> None:
         """Read entries until none of the visible ones is missing."""
-        self._is_reading = True
         try:
-            while self._unread:
-                ids, self._unread, change = self._unread, [], self._known.change
+            while ids := self._known.missing(self._unread):
+                self._unread, change = [], self._known.change
                 if self.is_trash:
                     break  # all of it was read at once
                 entries = await asyncio.to_thread(self._open_pictures().entries_of, ids)
@@ -341,7 +324,7 @@ class PictureList(Pane):
     async def record(self, entry: Entry) -> GenerationRecord | None:
         """Read a picture's record; shows the error and returns None if that fails."""
         try:
-            return await asyncio.to_thread(self._open_pictures().record, entry)
+            return await run_on_thread(partial(self._open_pictures().record, entry))
         except SdtuiError as error:
             await self.show_error(error, entry)
             return None

@@ -166,13 +166,16 @@ class CompareScreen(ZoomingScreen[None]):
         self._show()
 
     def _show(self) -> None:
+        self._show_images()
+        self._show_names()
+        self.show_caption()
+
+    def _show_images(self) -> None:
         views = self.zoom_views()
         if self._images is not None and all(view.size for view in views):
             for view, image in zip(views, self._shown(), strict=True):
                 view.zoom = self.zoom
                 view.show(image)
-        self._show_names()
-        self.show_caption()
 
     def _shown(self) -> tuple[Image, ...]:
         """Return what the visible views show."""
@@ -226,11 +229,11 @@ class CompareScreen(ZoomingScreen[None]):
         """Magnify and move both; the divider stays where it is seen."""
         super().set_zoom(zoom)
         if self.mode is Mode.DIVIDER:
-            self._show()
+            self._show_images()
 
     def _move_divider(self, by: float) -> None:
         self._divider = min(1.0, max(0.0, self._divider + by))
-        self._show()
+        self._show_images()
 
     def action_close(self) -> None:
         self.dismiss(None)

@@ -111,13 +111,12 @@ class GridTexts:
         """Return a line about a picture: its age, seed and prompt."""
         entry = self._known.get(self._order.ids[place])
         if entry is None:
-            return self.heading(self._order.group_at(place).number, width)
+            return self.heading(self._order.group_at(place), width)
         found = self._found(entry.prompt)
         return captions.about(entry, self._now, found, self._styles, width)
 
-    def heading(self, number: int, width: int) -> Text:
+    def heading(self, group: Group, width: int) -> Text:
         """Return the heading of a group."""
-        group = self._order.group(number)
         if self._order.ids[group.start] == FORMING and self._forming is not None:
             return captions.forming_heading(
                 self._forming.prompt, self._forming.count, self._styles, width

@@ -239,7 +239,7 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
         for start, end in pairwise([*starts, row.first + shape.columns]):
             line.pad_right(max(0, shape.left(start - row.first) - line.cell_len))
             space = (end - start) * (shape.width + 1) - 1
-            line.append_text(texts.heading(self.order.group_at(start).number, space))
+            line.append_text(texts.heading(self.order.group_at(start), space))
         return list(line.render(self.app.console, end=""))
 
     def _gap(self, row: Row, place: int, *, is_picture: bool) -> Segment:
