@@ -73,6 +73,12 @@ class FieldSpec:
     """The name among the fields that sdtui adds to OpenAI's HTTP API."""
     search: tuple[str, ...] = ()
     """Names in the history's search language."""
+
+    @property
+    def shown_label(self) -> str:
+        """The label in the form."""
+        return self.form_label or self.label
+
     infotext: str = ""
     """The key in A1111's text about a picture."""
     aliases: tuple[str, ...] = ()

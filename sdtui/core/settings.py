@@ -179,7 +179,7 @@ def load_settings(
     """
     path = paths.config_file() if file is None else file
     variables = os.environ if environment is None else environment
-    values: dict[str, Any] = _read_file(path)
+    values: dict[str, Any] = read_toml(path, _HINT_READABLE)
     for key in values:
         if key not in ABOUT_SETTINGS:
             raise _unknown_key(key, settings_origin(key, file=path, environment={}))
@@ -236,13 +236,15 @@ def _line_of(key: tuple[str, ...], text: str) -> int | None:
     return _line_of(key[:-1], text) if len(key) > 1 else None
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, readable: str) -> dict[str, Any]:
+    """Return what a TOML file holds; nothing if there is none. `readable` is the hint for a file
+    that can't be read. Raises SettingsError."""
     try:
         text = decode_text(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):  # XDG_CONFIG_HOME=/dev/null is no config
         return {}
     except OSError as error:
-        raise SettingsError(f"{path} can't be read: {error.strerror}", _HINT_READABLE) from error
+        raise SettingsError(f"{path} can't be read: {error.strerror}", readable) from error
     except UnreadableTextError as error:
         raise SettingsError(f"{path} can't be read: {error}", SAVE_AS_UTF8) from error
     import tomllib  # most users have no config file, and importing it delays the window

@@ -18,8 +18,8 @@ from sdtui.core import paths
 from sdtui.core.errors import InvalidRequestError, SettingsError
 from sdtui.core.files import write_atomic
 from sdtui.core.locks import exclusive
+from sdtui.core.settings import read_toml
 from sdtui.core.text import is_text, nearest, shortened
-from sdtui.core.text_files import SAVE_AS_UTF8, UnreadableTextError, decode_text, syntax_problem
 from sdtui.requests.field_table import FieldTable
 from sdtui.requests.request import REQUEST_FIELDS
 
@@ -40,23 +40,7 @@ def load_presets(fields: FieldTable = REQUEST_FIELDS) -> dict[str, Preset]:
     Raises SettingsError with the preset, the field and what is wrong.
     """
     file = presets_file()
-    try:
-        text = decode_text(file.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise SettingsError(
-            f"{file} can't be read: {error.strerror}", "Make it readable"
-        ) from error
-    except UnreadableTextError as error:
-        raise SettingsError(f"{file} can't be read: {error}", SAVE_AS_UTF8) from error
-    import tomllib
-
-    try:
-        tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        problem = syntax_problem(error)
-        raise SettingsError(f"{file} is not valid TOML: {problem}", _CORRECT) from error
+    tables = read_toml(file, "Make it readable")
     return {name: _checked(file, name, table, fields) for name, table in tables.items()}
 
 

@@ -117,18 +117,19 @@ def place_chips(found: Sequence[Chip], width: int) -> list[PlacedChip]:
     were not changed, the last first, else in several lines. A changed or wrong chip is never left
     out."""
     placed = _in_lines(found, width, _GAP, is_short=False)
-    if _lines(placed) == 1:
+    if line_count(placed) == 1:
         return placed
     kept = list(found)
     while True:
         placed = _in_lines(kept, width, _NARROW_GAP, is_short=True)
         droppable = [each for each in kept if not (each.is_changed or each.is_wrong)]
-        if _lines(placed) == 1 or not droppable:
+        if line_count(placed) == 1 or not droppable:
             return placed
         kept.remove(droppable[-1])
 
 
-def _lines(placed: Iterable[PlacedChip]) -> int:
+def line_count(placed: Iterable[PlacedChip]) -> int:
+    """Return how many lines chips take."""
     return max((each.line for each in placed), default=0) + 1
 
 

@@ -110,7 +110,7 @@ def _form_field(field: Field) -> FormField:
         choices = tuple(str(each) for each in field.type)
     return FormField(
         name=field.name,
-        label=spec.form_label or spec.label,
+        label=spec.shown_label,
         kind=spec.widget or ("choice" if choices else _kind_of(field.type)),
         help=spec.help,
         choices=(*open_choice, *choices) if choices else (),

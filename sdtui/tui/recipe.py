@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from sdtui.tui.fields import FormField, decimal_of, field_text, form_fields
+from sdtui.tui.fields import FormField, decimal_of, field_text, form_fields, usual_sizes
 
 if TYPE_CHECKING:
     from sdtui.models import NativeValues
@@ -17,6 +17,8 @@ Listener = Callable[[frozenset[str]], None]
 
 MAX_STEPS = 200
 """Changes that can be undone."""
+_USUAL_SIDE = 512
+"""Pixels, for a model whose native size isn't known."""
 _PAUSE_SECONDS = 1.0
 _STEP_SECONDS = 5.0
 """Changes of the same kind are one step if less time lies between two of them, and less of the
@@ -172,6 +174,12 @@ class Recipe:
     def native(self, name: str) -> object:
         """Return the model's own value of a field; None if it has none or isn't known yet."""
         return None if self._native is None else self._native.get(name)
+
+    @property
+    def usual_sizes(self) -> list[tuple[int, int]]:
+        """Common widths and heights for the model."""
+        native = self.native("width")
+        return usual_sizes(native if isinstance(native, int) else _USUAL_SIDE)
 
     def use_native(self, native: NativeValues) -> None:
         """Take the values of another model as those of the fields that are left open."""

@@ -94,8 +94,7 @@ def _failure(attempt: AttemptRecord, *, is_last: bool) -> str:
 
 def field_label(name: str) -> str:
     """Return what a field is called in the form."""
-    spec = REQUEST_FIELDS[name].spec
-    return spec.form_label or spec.label
+    return REQUEST_FIELDS[name].spec.shown_label
 
 
 def value_text(value: object) -> str:

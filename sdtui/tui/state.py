@@ -33,7 +33,7 @@ class SavedState:
     negative_prompts: tuple[str, ...] = ()
     last_seed: int | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
-    """User-defined sizes of panes (see `PaneSizes`)."""
+    """Sizes that the user chose (see `WindowLayout`)."""
     theme: str = ""
 
     def with_prompts(self, prompt: str, negative_prompt: str) -> SavedState:

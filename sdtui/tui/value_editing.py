@@ -10,16 +10,13 @@ from sdtui.core.errors import InvalidRequestError
 from sdtui.core.ranking import SearchText, ranked
 from sdtui.requests.request import random_seed
 from sdtui.requests.sizes import parse_size
-from sdtui.tui.fields import FormField, problems_of, usual_sizes
+from sdtui.tui.fields import FormField, problems_of
 from sdtui.tui.recipe import Recipe
 
 Then = Literal["done", "next", "previous"]
 """What follows when a value was taken: nothing more is asked, or the next or previous value."""
 BROWSE = "browse"
 """The action of the option that opens a list of files."""
-
-_USUAL_SIDE = 512
-"""Pixels, for a model whose native size isn't known."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +180,8 @@ class SizeEditing(ValueEditing):
         return f"{width}x{height}"
 
     def options(self, typed: str) -> Sequence[Option]:
-        native = self.recipe.native("width")
-        side = native if isinstance(native, int) else _USUAL_SIDE
-        sizes = [Option("", "the model's own"), *(_size(*each) for each in usual_sizes(side))]
+        usual = (_size(*each) for each in self.recipe.usual_sizes)
+        sizes = [Option("", "the model's own"), *usual]
         text = typed.strip().replace("×", "x")
         return sizes if text in ("", self.text) else [each for each in sizes if text in each.text]
 

@@ -98,14 +98,6 @@ class WindowLayout:
         return [panes.dock.prompt, *targets, panes.dock.negative]
 
     @property
-    def visible_panes(self) -> list[Pane]:
-        """The panes that are visible and can be focused."""
-        panes = self._panes
-        all_panes = [panes.dock, *panes.shelf.values(), panes.stage]
-        shown = [each for each in all_panes if each.display and each.region]
-        return [pane for pane in shown if pane.focus_target().focusable]
-
-    @property
     def focused_pane(self) -> Pane | None:
         """The pane with the focus."""
         focused = self._screen.focused

@@ -35,8 +35,12 @@ class PresetController:
 
     def begin(self) -> None:
         """Read the presets, and show which one the recipe equals from now on."""
-        self._context.recipe.subscribe(lambda _: self._show_name())
+        self._context.recipe.subscribe(self._recipe_changed)
         start_worker(self._screen, self._read)
+
+    def _recipe_changed(self, fields: frozenset[str]) -> None:
+        if any(not fields.isdisjoint(preset) for preset in self._presets.values()):
+            self._show_name()
 
     def _show_name(self) -> None:
         self._dock.chips.show_preset(matching_preset(self._context.recipe, self._presets))

@@ -16,14 +16,12 @@ from sdtui.core.text import end_of, one_line
 from sdtui.requests.request import random_seed
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.chips import MARK
-from sdtui.tui.fields import usual_sizes
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.recipe import Recipe
 from sdtui.tui.widgets.form_fields import ChoiceRow, Form, SectionRow, TextRow, row_for
 
 _FOLDED = "Machine"
 """The heading whose rows are folded at first: they hardly ever change."""
-_USUAL_SIDE = 512
 _NARROW = 40
 """Columns; in less, labels are shortened."""
 
@@ -82,8 +80,9 @@ class RecipePane(Pane):
 
     def compose(self) -> ComposeResult:
         group = ""
+        groups = list(dict.fromkeys(row.spec.group for row in self.fields.values()))
         with Form(id="form"):
-            for row in sorted(self.fields.values(), key=self._place):
+            for row in sorted(self.fields.values(), key=lambda row: groups.index(row.spec.group)):
                 if row.spec.group != group:
                     group = row.spec.group
                     is_folded = group == _FOLDED
@@ -91,12 +90,6 @@ class RecipePane(Pane):
                 row.set_class(group == _FOLDED, "-folded")
                 yield row
         yield self._reason
-
-    def _place(self, row: Widget) -> int:
-        """Return the place of a row's heading: that of the first field under it."""
-        groups = list(dict.fromkeys(each.spec.group for each in self.fields.values()))
-        assert isinstance(row, TextRow | ChoiceRow)
-        return groups.index(row.spec.group)
 
     def on_mount(self) -> None:
         self.recipe.subscribe(self._follow, prompts=False)
@@ -195,9 +188,7 @@ class RecipePane(Pane):
         self.recipe.change({"width": height, "height": width})
 
     def action_next_size(self) -> None:
-        native = self.recipe.native("width")
-        side = native if isinstance(native, int) else _USUAL_SIDE
-        sizes = [("", ""), *((str(w), str(h)) for w, h in usual_sizes(side))]
+        sizes = [("", ""), *((str(w), str(h)) for w, h in self.recipe.usual_sizes)]
         now = (self.recipe["width"], self.recipe["height"])
         place = sizes.index(now) + 1 if now in sizes else 0
         width, height = sizes[place % len(sizes)]

@@ -19,6 +19,7 @@ from sdtui.core.text import one_line
 from sdtui.tui.background import run_on_thread
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.screens.dialogs import Dialog
+from sdtui.tui.screens.search_dialog import Choices
 from sdtui.tui.styles import theme_style
 from sdtui.tui.variations import Variable, variables, variations, with_new_seed
 from sdtui.tui.widgets.line_input import LineInput
@@ -41,13 +42,6 @@ class VariableList(VirtualList[Variable]):
         accent, muted = (theme_style(self.app, name) for name in ("accent", "muted"))
         text = Text().append(f"{item.letter}  ", accent).append(f"{item.label:<18}")
         return text.append(one_line(item.current), muted)
-
-
-class NameList(VirtualList[str]):
-    """The choices for a value."""
-
-    def item_text(self, item: str, width: int) -> Text:
-        return Text(one_line(item))
 
 
 class VaryScreen(Dialog["tuple[GenerationRequest, ...] | None"]):
@@ -74,7 +68,8 @@ class VaryScreen(Dialog["tuple[GenerationRequest, ...] | None"]):
         self.variables = VariableList()
         self.variables.show_items(variables(record))
         self.input = LineInput()
-        self.names = NameList()
+        self.names = Choices()
+        self.names.empty = ""
         self._status = Static(classes="status")
 
     def compose(self) -> ComposeResult:
@@ -144,8 +139,10 @@ class VaryScreen(Dialog["tuple[GenerationRequest, ...] | None"]):
             found = self._matches(part)
             self.names.show_items(found)
             current = "" if self._variable is None else self._variable.current
+            # Its Highlighted explains.
             self.names.move_to(found.index(current) if not part and current in found else 0)
-        self._explain()
+        else:
+            self._explain()
 
     def _explain(self) -> None:
         requests, problem = self._requests()

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from sdtui.core.text import end_of, one_line
-from sdtui.tui.chips import MARK, PlacedChip, chips, place_chips
+from sdtui.tui.chips import MARK, PlacedChip, chips, line_count, place_chips
 from sdtui.tui.messages import message
 from sdtui.tui.recipe import Recipe
 from sdtui.tui.styles import theme_style
@@ -47,9 +47,9 @@ class ChipLine(Widget):
         self.recipe.subscribe(self._follow, prompts=False)
 
     def _follow(self, _: frozenset[str]) -> None:
-        lines = self._lines
+        lines = line_count(self._placed)
         self._place(self.size.width)
-        self.refresh(layout=self._lines != lines)
+        self.refresh(layout=line_count(self._placed) != lines)
 
     def show_preset(self, name: str) -> None:
         """Show the name of the preset that the recipe equals; "" if there is none."""
@@ -62,11 +62,7 @@ class ChipLine(Widget):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         self._place(width)
-        return self._lines
-
-    @property
-    def _lines(self) -> int:
-        return max((each.line for each in self._placed), default=0) + 1
+        return line_count(self._placed)
 
     @property
     def _preset_text(self) -> str:
@@ -79,7 +75,7 @@ class ChipLine(Widget):
         self._placed = place_chips(chips(self.recipe), left if self._shows_preset else width)
 
     def render(self) -> Text:
-        lines = [Text(no_wrap=True, end="") for _ in range(self._lines)]
+        lines = [Text(no_wrap=True, end="") for _ in range(line_count(self._placed))]
         for each in self._placed:
             line = lines[each.line]
             line.append(" " * (each.column - line.cell_len))
@@ -112,11 +108,6 @@ class ChipLine(Widget):
     def preset_place(self) -> Offset:
         """The cell of the window where the preset begins, or would."""
         return Offset(self.region.right - cell_len(self._preset_text), self.region.y)
-
-    @property
-    def shown_fields(self) -> list[str]:
-        """The first field of every chip that is shown, in order."""
-        return [each.chip.name for each in self._placed]
 
     def on_click(self, event: events.Click) -> None:
         for each in self._placed:
