@@ -18,15 +18,10 @@ MARKUP = "[[blurry]], [/red] [b"
 EVIL = f"evil \x1b[2J\x1b]0;owned\x07 \x9b2J \u202e {MARKUP}"
 
 
-def drawn(harness: AppHarness) -> str:
-    """Return every character that is sent to the terminal."""
-    return harness.screen_text()
-
-
 def is_harmless(harness: AppHarness) -> bool:
     """True if no character is a control character or changes the text direction."""
     bad = {*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u202e"}
-    return not any(bad & set(line) for line in drawn(harness).splitlines())
+    return not any(bad & set(line) for line in harness.screen_text().splitlines())
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
@@ -49,11 +44,11 @@ async def test_in_an_error(harness: AppHarness) -> None:
         harness.generator.failure = GenerationError(EVIL, EVIL, stage="decode")
         await harness.generate()
         await harness.finished()
-        await harness.until(lambda: MARKUP in drawn(harness))
+        await harness.until(lambda: MARKUP in harness.screen_text())
         assert is_harmless(harness)
         await harness.press("f12")
         assert is_harmless(harness)
-        assert MARKUP in drawn(harness)
+        assert MARKUP in harness.screen_text()
 
 
 async def test_in_what_is_pasted_into_a_line(harness: AppHarness) -> None:
@@ -86,7 +81,7 @@ async def test_in_a_foreign_picture(harness: AppHarness, tmp_path: Path) -> None
         main = harness.app.main
         await harness.press("f4")
         await harness.until(lambda: main.panes.gallery.selected)
-        await harness.until(lambda: "evil" in drawn(harness))
+        await harness.until(lambda: "evil" in harness.screen_text())
         assert is_harmless(harness)
         await harness.press("r")
         await harness.until(lambda: MARKUP in main.panes.dock.prompt.text)
@@ -105,10 +100,10 @@ async def test_in_tags_and_comparisons(harness: AppHarness) -> None:
         await harness.press("t")
         await harness.until(lambda: isinstance(harness.app.screen, AskScreen))
         await harness.settled()
-        assert "now: [/b]" in drawn(harness)
+        assert "now: [/b]" in harness.screen_text()
         await harness.press("escape", "c", "l", "c")
         await harness.until(lambda: isinstance(harness.app.screen, CompareScreen))
-        await harness.until(lambda: MARKUP in drawn(harness))
+        await harness.until(lambda: MARKUP in harness.screen_text())
         assert is_harmless(harness)
 
 
@@ -121,4 +116,4 @@ async def test_in_the_names_of_files(harness: AppHarness, tmp_path: Path) -> Non
         await harness.until(lambda: not harness.at_main)
         await harness.settled()
         assert is_harmless(harness)
-        assert "[b].png" in drawn(harness)
+        assert "[b].png" in harness.screen_text()

@@ -99,9 +99,12 @@ async def test_taking_a_waiting_job_out_leaves_the_running_one(harness: AppHarne
     async with running(harness):
         await three_jobs(harness)
         await harness.press("d")
-        await harness.pilot.pause(0.2)
+        assert waiting(harness) == ["third"]
         assert harness.progress.is_running
         harness.generator.hold.clear()
+        await harness.until(lambda: all(job.state.is_over for job in harness.queue.jobs()))
+        states = {job.request.prompt: job.state for job in harness.queue.jobs()}
+        assert states["first"] is JobState.DONE
 
 
 async def test_stop_after_lets_the_picture_be_finished(harness: AppHarness) -> None:
