@@ -35,7 +35,13 @@ from sdtui.core.text_files import (
 ENVIRONMENT_PREFIX = "SDTUI_"
 LAST_THEME = "auto"
 """The setting of the theme that leaves it to the app."""
-_FOLDER_LISTS = ("model_folders",)
+FOLDER_LISTS = (
+    "model_folders",
+    "lora_folders",
+    "embedding_folders",
+    "vae_folders",
+    "wildcard_folders",
+)
 """Settings that are lists of folders."""
 
 _HINT_FILE = "Correct the file or move it away"
@@ -70,6 +76,30 @@ class Settings:
         default=(),
         metadata=_parsed_by(
             read.folders, "Folders that hold models: diffusers folders and .safetensors files."
+        ),
+    )
+    lora_folders: tuple[Path, ...] = field(
+        default=(),
+        metadata=_parsed_by(
+            read.folders, "Folders that hold LoRAs, besides those beside your models."
+        ),
+    )
+    embedding_folders: tuple[Path, ...] = field(
+        default=(),
+        metadata=_parsed_by(
+            read.folders, "Folders that hold embeddings, besides those beside your models."
+        ),
+    )
+    vae_folders: tuple[Path, ...] = field(
+        default=(),
+        metadata=_parsed_by(
+            read.folders, "Folders that hold VAEs, besides those beside your models."
+        ),
+    )
+    wildcard_folders: tuple[Path, ...] = field(
+        default=(),
+        metadata=_parsed_by(
+            read.folders, "Folders that hold wildcards, besides those beside your models."
         ),
     )
     device: str = field(
@@ -152,7 +182,7 @@ def setting_from_text(key: str, text: str) -> str | bool | list[str]:
     `os.pathsep`. Raises SettingsError."""
     (parse,) = (each.metadata["read"] for each in fields(Settings) if each.name == key)
     value: str | bool | list[str] = text.strip()
-    if key in _FOLDER_LISTS:
+    if key in FOLDER_LISTS:
         value = _folder_list(text)
     try:
         parsed = parse(value)
@@ -187,7 +217,7 @@ def load_settings(
         name = ENVIRONMENT_PREFIX + key.upper()
         if name in variables:
             text = variables[name]
-            values[key] = _folder_list(text) if key in _FOLDER_LISTS else text
+            values[key] = _folder_list(text) if key in FOLDER_LISTS else text
     for each in fields(Settings):
         if each.name in values:
             try:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,9 +13,10 @@ from sdtui import pocket
 from sdtui.core.enums import POCKET
 from sdtui.core.errors import ModelDamagedError, ModelNotFoundError
 from sdtui.core.paths import exists, expanded, is_file, is_folder
-from sdtui.core.text import is_text, nearest, visible
+from sdtui.core.text import nearest
 from sdtui.models.checkpoint_file import PICKLES, check_file_kind
 from sdtui.models.component_files import UNUSED, describe_components
+from sdtui.models.folder_search import named, paths_below
 
 MOVED: Mapping[str, str] = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -27,7 +27,6 @@ MOVED: Mapping[str, str] = {
 }
 """Hub ids of removed repositories, and the ids where the same weights are now."""
 
-_log = logging.getLogger(__name__)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMMIT = re.compile(r"\w{1,64}", re.ASCII)
 _LISTED = (".ckpt", ".pt", ".pth", ".gguf")
@@ -90,11 +89,11 @@ def find_model(name: str, model_folders: Iterable[Path] = ()) -> ModelSource:
     if is_path and exists(path):
         return _at_path(name, path)
     folders = tuple(model_folders)
-    named = _named(name, models_in(folders))
-    if named and named.path:
-        if named.path.suffix.lower() in _LISTED:
-            check_file_kind(named.path)
-        return named
+    own = named(name, models_in(folders), lambda source: source.name)
+    if own and own.path:
+        if own.path.suffix.lower() in _LISTED:
+            check_file_kind(own.path)
+        return own
     hub_id = MOVED.get(name, name)
     snapshot = cached_snapshot(hub_id) if is_hub_id else None
     if snapshot is None and exists(path) and not (is_hub_id and _is_other_folder(path)):
@@ -125,75 +124,21 @@ def models_in(folders: Iterable[Path]) -> Iterator[ModelSource]:
     other front ends keep for LoRAs, VAEs and the like are left out.
     """
     for folder in folders:
-        if not is_folder(folder):
-            continue
-        try:
-            above = [parent.stat() for parent in folder.resolve().parents]
-            found = sorted(_models_below(folder, above))
-        except OSError as error:
-            _log.warning("model folder %s is skipped: %s", folder, error)
-            continue
-        for path in found:
+        for path in paths_below(folder, _is_model, _may_hold_models):
             kind = SourceKind.FOLDER if is_folder(path) else SourceKind.FILE
             place = path.relative_to(folder)
             is_checkpoint = kind is SourceKind.FILE and path.suffix.lower() == _CHECKPOINT
             name = place.with_suffix("") if is_checkpoint else place
-            if is_text(str(path)):
-                yield ModelSource(name.as_posix(), kind, path)
-            else:
-                _log.warning("%s is skipped: its name is no valid text (UTF-8)", visible(str(path)))
+            yield ModelSource(name.as_posix(), kind, path)
 
 
-def _models_below(folder: Path, parents: Sequence[os.stat_result]) -> Iterator[Path]:
-    """Yield the paths of models below a folder, without hidden ones.
-
-    `parents` are the folders above it, up to the root: links that lead back to one are ignored.
-    Raises OSError if the folder can't be read.
-    """
-    status = folder.stat()
-    if any(os.path.samestat(status, parent) for parent in parents):
-        return
-    for entry in list(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        has_suffix = entry.suffix.lower() in (_CHECKPOINT, *_LISTED)
-        if (has_suffix and is_file(entry)) or is_file(entry / _INDEX):
-            yield entry
-        elif is_folder(entry) and entry.name.casefold() not in _OTHER_FILES:
-            try:
-                yield from _models_below(entry, (*parents, status))
-            except OSError as error:
-                _log.warning("folder %s is skipped: %s", entry, error)
+def _is_model(path: Path) -> bool:
+    has_suffix = path.suffix.lower() in (_CHECKPOINT, *_LISTED)
+    return (has_suffix and is_file(path)) or is_file(path / _INDEX)
 
 
-def _named(name: str, sources: Iterable[ModelSource]) -> ModelSource | None:
-    """Return the model of this name: the whole path below the model folder, or the end of it from
-    any folder on, with or without the suffix. Upper and lower case count only where both exist."""
-    wanted = _parts(name)
-    if not wanted:
-        return None
-    known = [(source, _parts(source.name)) for source in sources]
-    for spelling in (str, str.casefold):
-        spelled = [spelling(part) for part in wanted]
-        ends = [
-            (source, parts)
-            for source, parts in known
-            if spelled == [spelling(part) for part in parts[-len(wanted) :]]
-        ]
-        whole = (source for source, parts in ends if len(parts) == len(wanted))
-        found = next(whole, ends[0][0] if ends else None)
-        if found is not None:
-            return found
-    return None
-
-
-def _parts(name: str) -> list[str]:
-    """Return the folders and the name in a model's name without its suffix, as Windows or others
-    write it."""
-    parts = [part for part in re.split(r"[/\\]", name) if part]
-    if parts and parts[-1].lower().endswith(_CHECKPOINT):
-        parts[-1] = parts[-1][: -len(_CHECKPOINT)]
-    return parts
+def _may_hold_models(folder: Path) -> bool:
+    return folder.name.casefold() not in _OTHER_FILES
 
 
 def hub_cache_folder() -> Path:

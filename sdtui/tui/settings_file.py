@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sdtui.core.errors import SettingsError
 from sdtui.core.files import write_atomic
-from sdtui.core.settings import ABOUT_SETTINGS, setting_choices
+from sdtui.core.settings import ABOUT_SETTINGS, FOLDER_LISTS, setting_choices
 from sdtui.core.text_files import UnreadableTextError, decode_text
 
 Value = str | bool | list[str]
@@ -48,8 +48,8 @@ def template() -> str:
     for key, about in ABOUT_SETTINGS.items():
         if key == "keys":
             example = '[keys]\n# "window.generate" = "ctrl+r"'
-        elif key == "model_folders":
-            example = f'{key} = ["~/models"]'
+        elif key in FOLDER_LISTS:
+            example = f'{key} = ["~/{key.removesuffix("_folders")}s"]'
         else:
             example = f"{key} = {_example(key)}"
         parts.append(f"# {about}\n# {example}\n")

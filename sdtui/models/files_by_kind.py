@@ -1,0 +1,108 @@
+"""Find LoRAs, embeddings, VAEs and wildcards: in the folders of the settings, and where A1111 and
+ComfyUI keep them beside a model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sdtui.core.paths import is_file, is_folder
+from sdtui.core.settings import Settings
+from sdtui.models.checkpoint_file import PICKLES
+from sdtui.models.folder_search import paths_below
+
+
+class FileKind(StrEnum):
+    """What a file holds that isn't a whole model."""
+
+    LORA = "lora"
+    EMBEDDING = "embedding"
+    VAE = "vae"
+    WILDCARD = "wildcard"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    suffixes: tuple[str, ...]
+    places: tuple[str, ...]
+    """Folders below the root of another front end, in lower case; `*` is any name."""
+
+
+_LAYOUTS = {
+    # A1111 and Forge (modules/shared_cmd_options.py and extensions), ComfyUI (folder_paths.py).
+    FileKind.LORA: _Layout(
+        (".safetensors", *PICKLES), ("models/lora", "models/lycoris", "models/loras")
+    ),
+    FileKind.EMBEDDING: _Layout((".safetensors", *PICKLES), ("embeddings", "models/embeddings")),
+    FileKind.VAE: _Layout((".safetensors", *PICKLES), ("models/vae",)),
+    FileKind.WILDCARD: _Layout(
+        (".txt", ".yaml", ".yml", ".json"),
+        ("extensions/*/wildcards", "custom_nodes/*/wildcards", "wildcards", "models/wildcards"),
+    ),
+}
+_MODEL_FOLDERS = ("stable-diffusion", "checkpoints")
+"""The folders of checkpoints in A1111 and in ComfyUI, in lower case."""
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file and its name: the path below its folder, without the suffix."""
+
+    name: str
+    path: Path
+
+
+def files_of_kind(kind: FileKind, settings: Settings) -> list[FoundFile]:
+    """Return all files of a kind, each once. Pickle files, which can't be used, are among them, so
+    that users see why."""
+    suffixes = _LAYOUTS[kind].suffixes
+    found: dict[Path, FoundFile] = {}
+    for folder in folders_of_kind(kind, settings):
+        for path in paths_below(
+            folder, lambda each: each.suffix.lower() in suffixes and is_file(each)
+        ):
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            found.setdefault(path.resolve(), FoundFile(name, path))
+    return list(found.values())
+
+
+def folders_of_kind(kind: FileKind, settings: Settings) -> tuple[Path, ...]:
+    """Return the folders in which files of a kind are searched: those of the settings first."""
+    own: Sequence[Path] = getattr(settings, f"{kind}_folders")
+    others = (
+        folder
+        for root in front_end_roots(settings.model_folders)
+        for place in _LAYOUTS[kind].places
+        for folder in _matching(root, place.split("/"))
+    )
+    return tuple(dict.fromkeys([*own, *others]))
+
+
+def front_end_roots(model_folders: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the folders that may be the root of A1111 or ComfyUI: model folders themselves, and
+    what is above them if they are called as theirs (`models`, `models/checkpoints` …)."""
+    roots = []
+    for folder in model_folders:
+        root = folder
+        if root.name.casefold() in _MODEL_FOLDERS:
+            root = root.parent
+        if root.name.casefold() == "models":
+            root = root.parent
+        roots.append(root)
+    return tuple(dict.fromkeys(roots))
+
+
+def _matching(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """Yield the folders below `folder` on a path whose case doesn't matter."""
+    if not parts:
+        yield folder
+        return
+    try:
+        entries = sorted(folder.iterdir()) if is_folder(folder) else []
+    except OSError:
+        return
+    for entry in entries:
+        if parts[0] in ("*", entry.name.casefold()) and is_folder(entry):
+            yield from _matching(entry, parts[1:])
