@@ -18,7 +18,7 @@ from sdtui.core.enums import DType, Speed
 from sdtui.core.errors import BenchError, OutOfMemoryError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import TORCH_DTYPES, Device
-from sdtui.engine.features import FEATURES
+from sdtui.engine.features import features_for
 from sdtui.engine.generator import generate
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
@@ -167,7 +167,9 @@ class PlainDiffusers:
         dtype. Raises BenchError if the request uses a feature, which the plain call would leave
         out, or if the model doesn't fit into memory twice.
         """
-        features = [each.name for each in FEATURES if each.open(request) is not None]
+        features = [
+            each.name for each in features_for(Settings()) if each.open(request) is not None
+        ]
         if features:
             raise BenchError(
                 f"plain diffusers is not measured with {', '.join(features).replace('_', ' ')}",

@@ -19,7 +19,7 @@ from sdtui.engine.device import (
     choose_device,
     choose_dtype,
 )
-from sdtui.engine.features import FEATURES
+from sdtui.engine.features import features_for
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
@@ -73,11 +73,11 @@ class StableDiffusionEngine:
     """
 
     def __init__(
-        self, settings: Settings | None = None, features: tuple[Feature[Any], ...] = FEATURES
+        self, settings: Settings | None = None, features: tuple[Feature[Any], ...] | None = None
     ) -> None:
         """Raises SettingsError if there is no device as in the settings."""
         self.settings = settings or Settings()
-        self.features = features
+        self.features = features_for(self.settings) if features is None else features
         self.device: Device = choose_device(self.settings.device)
         self.modes = modes_for(self.device)
         self.threads = None if self.device.is_accelerator else ThreadCount()
@@ -154,6 +154,7 @@ class StableDiffusionEngine:
         features = features or ActiveFeatures()
         dtype = choose_dtype(self.device, dtype)
         source, description = self.find(model, report, cancellation)
+        features.check(description)
         added = features.memory(description, dtype)
         estimate = native_estimate(description, dtype, added=added)
         mode = self.choose_mode(memory_mode, estimate, model)

@@ -110,6 +110,9 @@ class Run:
         with ExitStack() as stack:
             with self._in_stage(Stage.LOAD):
                 model = self._load()
+                for feature in self._engine.features:
+                    if feature.name not in self.plan.sections:
+                        feature.reset(model)
                 stack.enter_context(self.features.applied(model))
             with self._in_stage(Stage.ENCODE):
                 embeddings = self._encode(model)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sdtui.core.settings import Settings
 from sdtui.engine.features.clip_skip import ClipSkip
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.features.image_to_image import ImageToImage
 
-FEATURES: tuple[Feature[Any], ...] = (ClipSkip(), ImageToImage())
-"""In the order in which their hooks are called."""
+
+def features_for(settings: Settings) -> tuple[Feature[Any], ...]:
+    """Return all features, in the order in which their hooks are called."""
+    return (ClipSkip(), ImageToImage())

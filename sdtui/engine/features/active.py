@@ -58,6 +58,11 @@ class ActiveFeatures:
         """Return the features that have a section, in the order of `features`."""
         return cls(tuple((each, sections[each.name]) for each in features if each.name in sections))
 
+    def check(self, description: ModelDescription) -> None:
+        """Raise an SdtuiError for files that are made for another model."""
+        for feature, section in self.uses:
+            feature.check(section, description)
+
     def memory(self, description: ModelDescription, dtype: DType) -> int:
         """Return the bytes of all added weights."""
         return sum(feature.memory(section, description, dtype) for feature, section in self.uses)

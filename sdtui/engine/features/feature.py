@@ -43,6 +43,10 @@ class Feature(Generic[Section]):
 
     # Load
 
+    def check(self, section: Section, description: ModelDescription) -> None:
+        """Raise an SdtuiError if the feature's files are made for another model. Called before the
+        model is loaded."""
+
     def native(self, description: ModelDescription) -> Section | None:
         """Return the section for the model's native values, used if the request doesn't set the
         feature. None = there is none."""
@@ -67,8 +71,13 @@ class Feature(Generic[Section]):
         `load_key`."""
 
     def apply(self, section: Section, model: LoadedModel) -> AbstractContextManager[object]:
-        """Change the loaded model for the duration of an attempt; undone when the context ends."""
+        """Change the loaded model for the duration of an attempt; undone when the context ends, or
+        by `reset`."""
         return nullcontext()
+
+    def reset(self, model: LoadedModel) -> None:
+        """Undo what `apply` has left for the next run. Called in runs that don't use the
+        feature."""
 
     # Encode
 
