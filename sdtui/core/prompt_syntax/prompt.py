@@ -1,0 +1,43 @@
+"""A whole prompt: its parts, over the steps, with their weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdtui.core.prompt_syntax.attention import Group, Weighted, parse_attention
+from sdtui.core.prompt_syntax.comments import strip_comments
+from sdtui.core.prompt_syntax.composition import Part, split_parts
+from sdtui.core.prompt_syntax.schedule import Stretch, parse_schedule
+from sdtui.core.prompt_tags import take_tags
+
+
+@dataclass(frozen=True)
+class ParsedPart:
+    """A part of a prompt between two ANDs."""
+
+    weight: float
+    stretches: tuple[Stretch, ...]
+    has_weights: bool = True
+    """False if brackets are text."""
+
+    def groups(self, stretch: Stretch) -> tuple[Group, ...]:
+        """Return the pieces of one of its texts, in groups that BREAK separates."""
+        return parse_attention(stretch.text) if self.has_weights else ((Weighted(stretch.text),),)
+
+
+def parse_prompt(
+    text: str, steps: int, *, is_negative: bool = False, has_weights: bool = True
+) -> tuple[ParsedPart, ...]:
+    """Return the parts of a prompt over a number of steps, without comments and tags. A negative
+    prompt is one part: AND is a word there. Without weights, brackets of emphasis and BREAK are
+    text."""
+    text = take_tags(strip_comments(text)).text
+    parts = (Part(text),) if is_negative else split_parts(text)
+    return tuple(
+        ParsedPart(part.weight, parse_schedule(part.text, steps), has_weights) for part in parts
+    )
+
+
+def plain_prompt(text: str, steps: int) -> tuple[ParsedPart, ...]:
+    """Return a prompt in which nothing is syntax."""
+    return (ParsedPart(1.0, (Stretch(steps, text),), has_weights=False),)
