@@ -1,0 +1,1 @@
+"""Dynamic prompts: texts with alternatives, variables and wildcards, and what they become."""
