@@ -41,13 +41,11 @@ from sdtui.tui.terminal.driver import terminal_driver
 from sdtui.tui.terminal.key_queue import KeyQueue
 from sdtui.tui.terminal.probe import UNKNOWN_TERMINAL, TerminalCapabilities
 from sdtui.tui.terminal.symbols import substitutes
-from sdtui.tui.textual_internals import (
+from sdtui.tui.textual_internals.driver import redraw_terminal, terminal_encoding, write_to_terminal
+from sdtui.tui.textual_internals.screens import (
     OpaqueScreensApp,
     add_stylesheet,
     apply_theme_variables,
-    redraw_terminal,
-    terminal_encoding,
-    write_to_terminal,
 )
 from sdtui.tui.themed_app import ThemedApp
 from sdtui.tui.themes import OWN_THEMES, check_theme, first_theme

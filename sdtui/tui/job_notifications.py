@@ -15,7 +15,7 @@ from sdtui.tui.styles import LEVEL_SIGNS
 from sdtui.tui.terminal import notifications
 from sdtui.tui.terminal.environment import takes_strings
 from sdtui.tui.terminal.probe import TerminalCapabilities
-from sdtui.tui.textual_internals import write_to_terminal
+from sdtui.tui.textual_internals.driver import write_to_terminal
 
 if TYPE_CHECKING:
     from sdtui.jobs import Jobs

@@ -12,7 +12,7 @@ from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.tabs import TABS, Tab
-from sdtui.tui.textual_internals import apply_styles_now
+from sdtui.tui.textual_internals.screens import apply_styles_now
 from sdtui.tui.widgets.shelf_tabs import ShelfTabs
 
 _MIN_COLUMNS, _MIN_LINES = 60, 16

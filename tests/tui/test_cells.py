@@ -19,7 +19,7 @@ from textual.widgets import Static
 from sdtui.tui.terminal.cell_writer import Abilities, CellWriter, change_of_look, movement
 from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look, cells_of
 from sdtui.tui.terminal.raster import MARK, Area, Raster, Rasters, mark
-from sdtui.tui.textual_internals import draw_update
+from sdtui.tui.textual_internals.drawing import draw_update
 
 RED, BOLD = Look(foreground="31"), Look("1")
 TEXTS = ("a cat", "猫と犬", "e\u0301te\u0301", "━━╸──", "▀▀▀", "   ", "x" * 30, "", "a\nb\nc")

@@ -16,7 +16,7 @@ from sdtui.core.units import data_size
 from sdtui.tui import picture_export as export
 from sdtui.tui.background import run_on_thread
 from sdtui.tui.context import AppContext
-from sdtui.tui.textual_internals import write_to_terminal
+from sdtui.tui.textual_internals.driver import write_to_terminal
 
 if TYPE_CHECKING:
     from sdtui.history import Entry

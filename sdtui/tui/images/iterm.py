@@ -9,7 +9,7 @@ from sdtui.tui.images.raster_picture import RasterPicture, cut
 from sdtui.tui.terminal.environment import in_tmux, over_ssh
 from sdtui.tui.terminal.inline_files import inline_image
 from sdtui.tui.terminal.raster import Area, Raster
-from sdtui.tui.textual_internals import redraw_terminal
+from sdtui.tui.textual_internals.driver import redraw_terminal
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -17,7 +17,7 @@ from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.images.terminal_picture import TerminalPicture
 from sdtui.tui.terminal.environment import in_tmux, through_tmux
 from sdtui.tui.terminal.tmux import wait_until_visible
-from sdtui.tui.textual_internals import write_to_terminal
+from sdtui.tui.textual_internals.driver import write_to_terminal
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from sdtui.tui.background import run_on_thread
 from sdtui.tui.images.terminal_picture import TerminalPicture
 from sdtui.tui.terminal.raster import Area, Raster, mark
-from sdtui.tui.textual_internals import rasters_of
+from sdtui.tui.textual_internals.driver import rasters_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image

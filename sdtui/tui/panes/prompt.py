@@ -21,7 +21,7 @@ from sdtui.tui.bindings import bindings_in
 from sdtui.tui.completions import Completions, EarlierPrompts
 from sdtui.tui.messages import PathPasted
 from sdtui.tui.recipe import Recipe
-from sdtui.tui.textual_internals import KeyTextArea
+from sdtui.tui.textual_internals.widgets import KeyTextArea
 
 _CUT = Style(strike=True, dim=True)
 _OWN_KEYS = {

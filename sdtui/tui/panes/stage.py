@@ -19,7 +19,7 @@ from sdtui.tui.images.loader import ShownPicture
 from sdtui.tui.images.view import PictureView
 from sdtui.tui.messages import message
 from sdtui.tui.panes.pane import Pane
-from sdtui.tui.textual_internals import line_is_busy, line_is_measured
+from sdtui.tui.textual_internals.driver import line_is_busy, line_is_measured
 
 _LOCAL = (0.25, 90_000)
 _OVER_SSH = (0.5, 22_000)

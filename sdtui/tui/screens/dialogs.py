@@ -15,7 +15,7 @@ from textual.widgets import Static
 from sdtui.core.text import counted, one_line
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.labelled_line import LabelledLine
-from sdtui.tui.textual_internals import SteadyScreen
+from sdtui.tui.textual_internals.screens import SteadyScreen
 from sdtui.tui.widgets.answers import AnswerKey, Answers
 from sdtui.tui.widgets.labelled_lines import LabelledLines
 from sdtui.tui.widgets.line_input import LineInput

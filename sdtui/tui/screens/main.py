@@ -46,7 +46,7 @@ from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.prompt import PromptEditor
 from sdtui.tui.panes.queue import QueuePane
 from sdtui.tui.panes.stage import Stage
-from sdtui.tui.textual_internals import SteadyScreen, is_first_resume
+from sdtui.tui.textual_internals.screens import SteadyScreen, is_first_resume
 from sdtui.tui.widgets.chips import ChipLine
 from sdtui.tui.widgets.divider import Divider
 from sdtui.tui.widgets.form_fields import FieldOpened

@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.images.zoom import Zoom
 from sdtui.tui.images.zoom_view import ZoomView
-from sdtui.tui.textual_internals import SteadyScreen
+from sdtui.tui.textual_internals.screens import SteadyScreen
 
 _Answer = TypeVar("_Answer")
 

@@ -21,12 +21,8 @@ from sdtui.tui.terminal.notifications import at_end
 from sdtui.tui.terminal.probe import UNKNOWN_TERMINAL, TerminalCapabilities
 from sdtui.tui.terminal.sequences import Kind, Piece, SequenceReader
 from sdtui.tui.terminal.symbols import substitutes
-from sdtui.tui.textual_internals import (
-    LONGEST_SEQUENCE,
-    AdaptableDriver,
-    KeyParser,
-    is_written_with_alt,
-)
+from sdtui.tui.textual_internals.driver import AdaptableDriver
+from sdtui.tui.textual_internals.parser import LONGEST_SEQUENCE, KeyParser, is_written_with_alt
 
 _TITLE, _TITLE_BEFORE = "\x1b[22;2t\x1b]2;sdtui\x07", "\x1b[23;2t"
 """Keep the window's title and set another; give back the one that was kept (xterm)."""

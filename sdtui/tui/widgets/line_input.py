@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from sdtui.core.text import escape_same_width
-from sdtui.tui.textual_internals import KeyInput
+from sdtui.tui.textual_internals.widgets import KeyInput
 
 
 class LineInput(KeyInput):

@@ -25,7 +25,7 @@ from sdtui.tui.images.loader import picture_of
 from sdtui.tui.images.thumbnails import Drawn, Frame, Thumbnails
 from sdtui.tui.messages import message
 from sdtui.tui.styles import theme_style
-from sdtui.tui.textual_internals import set_scrollbar_length
+from sdtui.tui.textual_internals.widgets import set_scrollbar_length
 from sdtui.tui.widgets.grid_texts import Forming, GridTexts
 from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 

@@ -17,7 +17,7 @@ from textual.strip import Strip
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.messages import message
 from sdtui.tui.styles import theme_style
-from sdtui.tui.textual_internals import set_scrollbar_length
+from sdtui.tui.textual_internals.widgets import set_scrollbar_length
 from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
 _Item = TypeVar("_Item")
