@@ -75,6 +75,20 @@ class Notify(StrEnum):
     OFF = "off"
 
 
+class Rng(StrEnum):
+    """Whose random numbers noise is made of."""
+
+    CPU = "cpu"
+    NV = "nv"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Rng | None:
+        """A1111's spellings: its GPU is NVIDIA's nearly always."""
+        plain = str(value).lower()
+        names = {**{each.value: each for each in cls}, "gpu": cls.NV, "cuda": cls.NV}
+        return names.get(plain)
+
+
 class InitImageFit(StrEnum):
     """How an init image is fitted to a size of another aspect ratio."""
 

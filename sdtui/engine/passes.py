@@ -11,6 +11,7 @@ from PIL import Image
 
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.noise import BatchNoise
 from sdtui.engine.resolved_request import ResolvedRequest
 
 
@@ -62,14 +63,16 @@ class Batch:
     seeds: tuple[int, ...]
     embeddings: Embeddings
     """Of one picture."""
+    variation_seeds: tuple[int | None, ...] = ()
+    """Of each picture, None without variation; may be shorter than `seeds`."""
     before: torch.Tensor | None = None
     """The latents of the previous pass, N x C x h x w on the CPU; None in the first pass."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Additional arguments of the pipeline's call, from the features."""
 
-    def generators(self) -> list[torch.Generator]:
-        """Return a new generator for each picture, from its seed."""
-        return [torch.Generator("cpu").manual_seed(seed) for seed in self.seeds]
+    def noise(self) -> BatchNoise:
+        """Return the noise of the pictures, drawn from the start."""
+        return BatchNoise(self.pass_.request.noise, self.seeds, self.variation_seeds)
 
 
 class PassResults:

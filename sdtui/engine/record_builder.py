@@ -12,11 +12,12 @@ from functools import cache
 from importlib.metadata import version
 
 from sdtui import __version__
-from sdtui.core.enums import DType, MemoryMode
+from sdtui.core.enums import DType, MemoryMode, Rng
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Plan
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.samplers import label_of
 from sdtui.requests.record import (
     AttemptRecord,
@@ -142,8 +143,24 @@ def _settings(
         "speedups": model.speedups,
     }
     return ImageSettings.model_validate(
-        {**values, **dict.fromkeys(left_out), **features.settings()}
+        {**values, **_noise(resolved), **dict.fromkeys(left_out), **features.settings()}
     )
+
+
+def _noise(resolved: ResolvedRequest) -> dict[str, object]:
+    """Return how noise was drawn, where it isn't the usual way; the variation seed is that of the
+    first picture."""
+    noise = resolved.noise
+    values: dict[str, object] = {}
+    if noise.is_varied:
+        values["variation_seed"] = noise.variation_seed
+        values["variation_strength"] = noise.variation_strength
+    if noise.is_resized:
+        size = noise.original_size(resolved.width, resolved.height)
+        values["seed_resize_width"], values["seed_resize_height"] = size
+    if noise.rng is not Rng.CPU:
+        values["rng"] = noise.rng
+    return values
 
 
 @cache

@@ -45,6 +45,7 @@ def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
         width=width,
         height=height,
         size_multiple=multiple,
+        noise=request.noise,
     )
 
 

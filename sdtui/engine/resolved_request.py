@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sdtui.requests.sections.noise import Noise
+
 
 @dataclass(frozen=True)
 class ResolvedRequest:
@@ -21,3 +23,5 @@ class ResolvedRequest:
     """Pixels."""
     size_multiple: int = 8
     """Width and height are multiples of this."""
+    noise: Noise = Noise()  # noqa: RUF009  # frozen
+    """How noise is drawn. The variation seed is that of the first picture, or None."""

@@ -60,7 +60,9 @@ class Run:
         on_image: OnImage | None = None,
     ) -> None:
         self.request = request
-        self.seeds = request.with_seed().seeds()
+        self._seeded = request.with_seed()
+        self.seeds = self._seeded.seeds()
+        self._variation_seeds = self._seeded.variation_seeds()
         self.stage = Stage.LOAD
         self.plan = Plan(
             batch_size=request.num_images_per_prompt,
@@ -161,7 +163,7 @@ class Run:
         first = self.plan.resolved is None
         if first:
             self._choose_sections(model)
-        resolved = self.plan.resolved or resolve(self.request, model)
+        resolved = self.plan.resolved or resolve(self._seeded, model)
         self.plan = replace(self.plan, resolved=resolved, memory_mode=model.memory_mode)
         self._passes = self.features.passes(Pass(resolved))
         self._results.keep_only(self._passes)
@@ -227,6 +229,7 @@ class Run:
         batch = Batch(
             pass_=pass_,
             seeds=tuple(self.seeds[index] for index in indices),
+            variation_seeds=tuple(self._variation_seed(index) for index in indices),
             embeddings=embeddings,
             before=self._results.latest(indices),
         )
@@ -254,6 +257,9 @@ class Run:
             return
         for index, latents in zip(indices, denoised.split(1), strict=True):
             self._results.add(index, pass_, latents)
+
+    def _variation_seed(self, index: int) -> int | None:
+        return None if self._variation_seeds is None else self._variation_seeds[index]
 
     def _place(self, number: int, indices: list[int]) -> BatchPlace:
         steps = [self._steps.get(i, each.expected_steps) for i, each in enumerate(self._passes)]
@@ -309,6 +315,7 @@ class Run:
             ImageRecord(
                 index=index,
                 seed=self.seeds[index],
+                variation_seed=self._variation_seed(index),
                 width=self._images[index].width,
                 height=self._images[index].height,
             )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from sdtui import __version__
+from sdtui.core.enums import Rng
 from sdtui.core.samplers import sampler_and_schedule
 from sdtui.history.image_metadata import Texts
 from sdtui.history.portable import localized, portable, portable_name
@@ -34,6 +35,9 @@ INFOTEXT_KEYWORD = "parameters"
 
 OWN = "sdtui"
 """The keyword of sdtui's JSON."""
+
+SEED_RESIZE = "Seed resize from"
+"""The key of two fields in one."""
 
 _NEGATIVE = "Negative prompt:"
 _BEFORE_NEGATIVE = re.compile(rf"\s*{_NEGATIVE}", re.IGNORECASE)
@@ -72,9 +76,10 @@ def write_infotext(record: GenerationRecord) -> str:
     values |= {"prompt": record.prompt, "negative_prompt": record.negative_prompt}
     values["sampler"] = made.sampler if made is not None else None
     more: dict[str, object] = {"Size": f"{image.width}x{image.height}"}
+    rng = str(values.get("rng", Rng.CPU)).upper()
     if model is not None:
         more |= {"Model hash": model.hash and model.hash[:10], "Model": portable_name(model.name)}
-    return format_infotext(values, {**more, "RNG": "CPU", "Version": f"sdtui {__version__}"})
+    return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
 
 
 def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> str:
@@ -86,6 +91,10 @@ def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> st
     }
     if values.get("sampler") is not None:
         pairs["Sampler"], pairs["Schedule type"] = sampler_and_schedule(values["sampler"])
+    if not values.get("variation_strength"):
+        pairs["Variation seed"] = None
+    if values.get("seed_resize_width") and values.get("seed_resize_height"):
+        pairs[SEED_RESIZE] = f"{values['seed_resize_width']}x{values['seed_resize_height']}"
     pairs |= more
     first = {key: pairs.pop(key, None) for key in _FIRST_KEYS}
     written = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -9,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from sdtui.core.enums import JobState, PictureFormat
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import GenerationRequest, nth_seed
+from sdtui.requests.request import GenerationRequest
 
 
 class Output(BaseModel):
@@ -71,8 +72,5 @@ class Job(BaseModel):
         if done >= request.num_images_per_prompt:
             return None
         if self.seed is not None:
-            request = request.changed(
-                seed=nth_seed(self.seed, done),
-                num_images_per_prompt=request.num_images_per_prompt - done,
-            )
+            request = replace(request, seed=self.seed).without_first(done)
         return Job(id=self.id, request=request, output=self.output)

@@ -138,6 +138,7 @@ class ImageRecord(_Record):
 
     index: int
     seed: int | None = Field(description="None if it is unknown, in a picture of another tool.")
+    variation_seed: int | None = Field(None, description="None without variation.")
     width: int
     height: int
     path: str | None = None
@@ -194,7 +195,11 @@ class GenerationRecord(_Record):
         return {**self.request.values(), **made, "seed": self.seed, "num_images_per_prompt": 1}
 
     def of_image(self, index: int) -> Self:
-        """Return the record of one picture: `images` holds only that one, and `seed` is its
-        seed."""
+        """Return the record of one picture: `images` holds only that one, and the seeds are its
+        own."""
         image = next(image for image in self.images if image.index == index)
-        return self.model_copy(update={"images": (image,), "seed": image.seed})
+        settings = self.settings
+        if settings is not None and image.variation_seed is not None:
+            settings = settings.model_copy(update={"variation_seed": image.variation_seed})
+        update = {"images": (image,), "seed": image.seed, "settings": settings}
+        return self.model_copy(update=update)

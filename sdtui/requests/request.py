@@ -22,6 +22,7 @@ from sdtui.requests.field_table import FieldTable, fields_of
 from sdtui.requests.sections.encoding import Encoding
 from sdtui.requests.sections.execution import Execution
 from sdtui.requests.sections.image_to_image import ImageToImage
+from sdtui.requests.sections.noise import LARGEST_SEED, Noise
 
 SIZE_MULTIPLE = 8
 """Sizes are multiples of this: the factor of the VAEs of SD 1.x, 2.x and SDXL."""
@@ -30,11 +31,12 @@ SMALLEST_SIDE = 64
 LARGEST_SIDE = 2048
 """Pixels of a picture's width and height."""
 
-MAX_SEED = 2**64 - 1
-"""The largest seed that torch and ComfyUI take; A1111's are smaller."""
+MAX_SEED = LARGEST_SEED
 
 RANDOM_SEED = -1
 """What A1111 and most other tools write for an open seed."""
+
+_SEEDS = ("seed", "variation_seed")
 
 _MAX_PROMPT = 32_000
 """Characters."""
@@ -225,13 +227,14 @@ class GenerationRequest(Section):
     ] = 1
     encoding: Encoding = Encoding()  # noqa: RUF009  # frozen
     image_to_image: ImageToImage | None = None
+    noise: Noise = Noise()  # noqa: RUF009  # frozen
     execution: Execution = Execution()  # noqa: RUF009  # frozen
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], *, prompt_needed: bool = True) -> Self:
         """Make a request from loose values, flat or in sections (see FieldTable). An empty prompt
         is allowed only where `prompt_needed` is false: to a model it is a prompt, but it is hardly
-        ever what a person means. The seed -1 stands for an open one, as in other tools.
+        ever what a person means. A seed of -1 stands for an open one, as in other tools.
 
         Raises InvalidRequestError that names every wrong field, its value and its limit.
         """
@@ -242,9 +245,11 @@ class GenerationRequest(Section):
         if prompt_needed and isinstance(prompt, str) and not prompt.strip():
             message = "must not be empty: say what the picture should show"
             problems = [Problem("prompt", prompt, message)]
-        if values.get("seed") in (RANDOM_SEED, str(RANDOM_SEED)):
-            values = {**values, "seed": None}
-        return validate(cls, fields_of(cls), values, problems)
+        flat = fields_of(cls).flat(values)
+        for name in _SEEDS:
+            if flat.get(name) in (RANDOM_SEED, str(RANDOM_SEED)):
+                flat[name] = None
+        return validate(cls, fields_of(cls), flat, problems)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -276,17 +281,40 @@ class GenerationRequest(Section):
         return next(iter(self.input_images().values()), None)
 
     def with_seed(self) -> Self:
-        """The request itself if its seed is set, else a copy with one drawn at random."""
-        if self.seed is not None:
-            return self
-        return replace(self, seed=random_seed())
+        """The request itself if its seeds are set, else a copy with seeds drawn at random."""
+        request = self if self.seed is not None else replace(self, seed=random_seed())
+        if self.noise.is_varied and self.noise.variation_seed is None:
+            request = request._with_variation_seed(random_seed())
+        return request
 
     def seeds(self) -> tuple[int, ...]:
-        """The seed of every picture (see `nth_seed`). `seed` must be set; a run sets it when it
-        starts."""
+        """The seed of every picture. With a variation seed it is the same for all, else it counts
+        up (see `nth_seed`). `seed` must be set; a run sets it when it starts."""
         if self.seed is None:
             raise ValueError("the seed is still open")
+        if self.noise.is_varied:
+            return (self.seed,) * self.num_images_per_prompt
         return tuple(nth_seed(self.seed, index) for index in range(self.num_images_per_prompt))
+
+    def variation_seeds(self) -> tuple[int, ...] | None:
+        """The variation seed of every picture, which must be set; None without variation."""
+        if not self.noise.is_varied:
+            return None
+        if self.noise.variation_seed is None:
+            raise ValueError("the variation seed is still open")
+        first = self.noise.variation_seed
+        return tuple(nth_seed(first, index) for index in range(self.num_images_per_prompt))
+
+    def without_first(self, done: int) -> Self:
+        """The request for the pictures after the first `done` of them. Open seeds stay open."""
+        rest = replace(self, num_images_per_prompt=self.num_images_per_prompt - done)
+        if not self.noise.is_varied:
+            return rest if self.seed is None else replace(rest, seed=nth_seed(self.seed, done))
+        first = self.noise.variation_seed
+        return rest if first is None else rest._with_variation_seed(nth_seed(first, done))
+
+    def _with_variation_seed(self, seed: int) -> Self:
+        return replace(self, noise=replace(self.noise, variation_seed=seed))
 
 
 REQUEST_FIELDS: FieldTable = fields_of(GenerationRequest)

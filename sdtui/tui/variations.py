@@ -67,14 +67,17 @@ def _current(field: FormField, made: Mapping[str, Any]) -> str:
 
 
 def picture_request(record: GenerationRecord) -> GenerationRequest:
-    """Return the request that makes this one picture of its batch again. The seed stays open if it
-    is unknown."""
-    return replace(record.request, seed=record.seed, num_images_per_prompt=1)
+    """Return the request that makes this one picture of its batch again. Seeds stay open if they
+    are unknown."""
+    made = record.values()
+    noise = replace(record.request.noise, variation_seed=made["variation_seed"])
+    return replace(record.request, seed=record.seed, noise=noise, num_images_per_prompt=1)
 
 
 def with_new_seed(record: GenerationRecord, count: int = 1) -> GenerationRequest:
     """Return the request for pictures like this one with other seeds."""
-    return replace(record.request, seed=None, num_images_per_prompt=count)
+    noise = replace(record.request.noise, variation_seed=None)
+    return replace(record.request, seed=None, noise=noise, num_images_per_prompt=count)
 
 
 def variations(

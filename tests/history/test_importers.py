@@ -20,6 +20,7 @@ from sdtui.history import History
 from sdtui.history.image_metadata import MAX_ALL_TEXTS, read_texts
 from sdtui.history.importers import ImportedSettings, label_of_sampler, read_picture_settings
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.noise import Noise
 from tests.support.records import picture, record
 
 A1111 = (
@@ -153,10 +154,32 @@ def test_a1111_picture_is_read(tmp_path: Path, kind: str) -> None:
         "height": 768,
         "seed": 42,
         "clip_skip": 2,
+        "rng": "nv",
     }
-    for beginning in ("lora film", "Lora hashes film: 1a2b", "RNG"):
+    for beginning in ("lora film", "Lora hashes film: 1a2b"):
         assert lost(found, beginning), beginning
     GenerationRequest.parse(found.values)
+
+
+def test_noise_of_an_infotext_is_read(tmp_path: Path) -> None:
+    text = A1111.replace(
+        "Clip skip: 2",
+        "Variation seed: 9, Variation seed strength: 0.3, Seed resize from: 512x640, RNG: CPU",
+    )
+    values = read_picture_settings(png(tmp_path / "a.png", parameters=text)).values
+    request = GenerationRequest.parse(values)
+    assert request.noise == Noise(
+        variation_seed=9,
+        variation_strength=0.3,
+        seed_resize_width=512,
+        seed_resize_height=640,
+    )
+
+
+def test_noise_delta_is_refused_with_its_reason(tmp_path: Path) -> None:
+    text = A1111.replace("Clip skip: 2", "ENSD: 31337")
+    found = read_picture_settings(png(tmp_path / "a.png", parameters=text))
+    assert lost(found, "ENSD 31337: sdtui has no such setting")
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ def test_values_beyond_the_limits_are_kept_and_found(
 ) -> None:
     text = f"a cat\nSteps: 200, Sampler: LMS, CFG scale: 35, Seed: {seed}, Size: 64x64"
     path = png(tmp_path / "a.png", text)
-    size = {"width": 64, "height": 64}
-    assert read_picture_settings(path).values == {"prompt": "a cat", "seed": seed, **size}
+    known = {"width": 64, "height": 64, "rng": "nv"}
+    assert read_picture_settings(path).values == {"prompt": "a cat", "seed": seed, **known}
     (imported,) = history.import_([path]).pictures
     for query in (
         *(f"seed:{seed}", f"seed>{seed - 1}", f"seed<={seed}", "seed>42", "steps:200"),

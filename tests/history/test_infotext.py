@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,19 @@ def test_infotext_too_long_for_exif_is_left_out(history: History, tmp_path: Path
     saved = history.save(picture(), run, 0, file=tmp_path / "a.jpg")
     assert read_texts(saved.path).texts == {}
     assert saved.json_path.is_file()
+
+
+def pairs_of(**values: object) -> Mapping[str, str]:
+    """The pairs in the infotext of a picture that was made with these values."""
+    run = record()
+    changed = run.model_copy(update={"request": run.request.changed(**values)})
+    return parse_infotext(write_infotext(changed)).pairs
+
+
+def test_noise_is_written_as_by_a1111() -> None:
+    found = pairs_of(seed_resize_width=512, seed_resize_height=640, rng="nv")
+    assert found["Seed resize from"] == "512x640"
+    assert found["RNG"] == "NV"
+    assert "Variation seed" not in pairs_of(variation_seed=3)
+    found = pairs_of(variation_seed=3, variation_strength=0.25)
+    assert (found["Variation seed"], found["Variation seed strength"]) == ("3", "0.25")

@@ -65,6 +65,8 @@ class GenericFamily:
         is_ignored = defaults.get("true_cfg_scale") == 1 and "guidance_scale" in defaults
         if is_ignored and batch.pass_.request.negative_prompt:
             names.append("negative_prompt")
+        if batch.pass_.request.noise.is_resized:
+            names.append("seed resize")
         return names
 
     def denoise(
@@ -77,15 +79,19 @@ class GenericFamily:
     ) -> torch.Tensor | list[Image.Image]:
         pipeline = _pipeline(model, batch)
         defaults = call_defaults(pipeline)
+        noise = batch.noise()
         wanted = {
             **_request_arguments(batch, defaults),
-            "generator": batch.generators(),
+            "generator": noise.generators,
             "output_type": "pil",
             "callback_on_step_end": step_callback(on_step),
         }
         arguments = {name: value for name, value in wanted.items() if name in defaults}
         try:
-            with _steps(pipeline, batch, on_step, defaults) as end_steps:
+            with (
+                noise.drawn_by_libraries(varied=True),
+                _steps(pipeline, batch, on_step, defaults) as end_steps,
+            ):
                 result = _call(pipeline, arguments)
                 end_steps()
         finally:

@@ -3,7 +3,6 @@ are separate."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,8 +11,9 @@ from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPi
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families.family import OnStep, step_callback
-from sdtui.engine.latents import draw_noise, run_decoder, unscale_latents
+from sdtui.engine.latents import run_decoder, unscale_latents
 from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.noise import BatchNoise
 from sdtui.engine.passes import Batch
 from sdtui.engine.preview import X0Watcher
 from sdtui.engine.resolved_request import ResolvedRequest
@@ -68,24 +68,24 @@ class StableDiffusionFamily:
                 f"kind of sampler that {model.source.name} is made for",
                 "Use the sampler UniPC",
             )
-        generators = batch.generators()
+        noise = batch.noise()
         arguments = {**batch.arguments, **_embeddings(model, batch)}
         pass_, request = batch.pass_, batch.pass_.request
         if pass_.start is None:
             arguments |= {
                 "width": request.width,
                 "height": request.height,
-                "latents": _initial_noise(model, batch, generators),
+                "latents": _initial_noise(model, batch, noise),
             }
-            return _call(model, model.pipeline, batch, generators, arguments, on_step, watch=watch)
-        start = pass_.start.latents(model, request, batch.before, generators)
-        noise = draw_noise(start.shape[1:], generators).to(start)
+            return _call(model, model.pipeline, batch, noise, arguments, on_step, watch=watch)
+        start = pass_.start.latents(model, request, batch.before, noise.generators)
+        added = noise.initial(start.shape[1:], (request.width, request.height)).to(start)
         if pass_.expected_steps < 1:
             return start.cpu()
-        pipeline = _pipeline_from_latents(model, start, noise)
+        pipeline = _pipeline_from_latents(model, start, added)
         # The pipeline validates the picture, but its latents are computed already.
         arguments |= {"image": start, "strength": pass_.strength}
-        return _call(model, pipeline, batch, generators, arguments, on_step, watch=watch)
+        return _call(model, pipeline, batch, noise, arguments, on_step, watch=watch)
 
     def decode(
         self, model: LoadedModel, vae: Any, latents: torch.Tensor, request: ResolvedRequest
@@ -93,14 +93,13 @@ class StableDiffusionFamily:
         return run_decoder(model, vae, unscale_latents(vae.config, latents)).float().cpu()
 
 
-def _initial_noise(
-    model: LoadedModel, batch: Batch, generators: Sequence[torch.Generator]
-) -> torch.Tensor:
+def _initial_noise(model: LoadedModel, batch: Batch, noise: BatchNoise) -> torch.Tensor:
     """Return noise, N x C x h x w, in the denoiser's dtype, on the device."""
     request, factor = batch.pass_.request, model.description.vae_factor
-    channels = model.denoiser.config.in_channels
-    noise = draw_noise((channels, request.height // factor, request.width // factor), generators)
-    return noise.to(model.execution_device, model.denoiser.dtype)
+    width, height = request.width, request.height
+    shape = (model.denoiser.config.in_channels, height // factor, width // factor)
+    drawn = noise.initial(shape, (width, height))
+    return drawn.to(model.execution_device, model.denoiser.dtype)
 
 
 def _embeddings(model: LoadedModel, batch: Batch) -> dict[str, torch.Tensor]:
@@ -112,7 +111,7 @@ def _call(
     model: LoadedModel,
     pipeline: Any,
     batch: Batch,
-    generators: list[torch.Generator],
+    noise: BatchNoise,
     arguments: dict[str, Any],
     on_step: OnStep,
     *,
@@ -128,15 +127,16 @@ def _call(
     guided = guidance if model.description.uses_cfg(guidance) else 1.0
     handle = watcher.watch(model.denoiser, guided) if watcher else None
     try:
-        latents = pipeline(
-            num_inference_steps=batch.pass_.request.num_inference_steps,
-            guidance_scale=guidance,
-            num_images_per_prompt=len(batch.seeds),
-            generator=generators,
-            output_type="latent",
-            callback_on_step_end=step_callback(on_step, watcher),
-            **arguments,
-        ).images
+        with noise.drawn_by_libraries():
+            latents = pipeline(
+                num_inference_steps=batch.pass_.request.num_inference_steps,
+                guidance_scale=guidance,
+                num_images_per_prompt=len(batch.seeds),
+                generator=noise.generators,
+                output_type="latent",
+                callback_on_step_end=step_callback(on_step, watcher),
+                **arguments,
+            ).images
     finally:
         if handle:
             handle.remove()

@@ -16,13 +16,13 @@ from sdtui.history.importers.request_mapping import (
     not_supported,
     plain_name,
 )
-from sdtui.history.infotext import parse_infotext
+from sdtui.history.infotext import SEED_RESIZE, parse_infotext
 from sdtui.requests.request import REQUEST_FIELDS
 
 _FIELDS = {
     field.spec.infotext: name for name, field in REQUEST_FIELDS.items() if field.spec.infotext
 }
-_MAPPED = {*_FIELDS, "Sampler", "Schedule type", "Size", "Model", "RNG"}
+_MAPPED = {*_FIELDS, "Sampler", "Schedule type", "Size", "Model", "RNG", SEED_RESIZE, "ENSD"}
 _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
 _IGNORED |= {"Created Date"}
 _SPELLINGS = {plain_name(key): key for key in (*_MAPPED, *_IGNORED)}
@@ -42,31 +42,53 @@ def a1111(text: str) -> ToolSettings | None:
     pairs = {_SPELLINGS.get(plain_name(key), key): value for key, value in found.pairs.items()}
     if not pairs.keys() & _MARKS or len(pairs.keys() & set(_SPELLINGS.values())) < _MIN_KNOWN:
         return None
-    size = re.fullmatch(r"\s*(\d{1,9})\s*[x×]\s*(\d{1,9})\s*", pairs.get("Size", ""), re.IGNORECASE)
+    size, resized_from = _size(pairs.get("Size", "")), _size(pairs.get(SEED_RESIZE, ""))
     distilled = next((pairs[key] for key in _DISTILLED if pairs.get(key)), None)
     guidance = guidance_of(pairs.get("CFG scale"), distilled)
     known = _MAPPED | _IGNORED | (set(_DISTILLED) if guidance == distilled else set())
     unsupported = [not_supported(key, value) for key, value in pairs.items() if key not in known]
     unsupported += _civitai_networks(pairs.get(_RESOURCES, ""))
-    if pairs.get("RNG", "").upper() != "CPU":
+    source = _source(pairs)
+    rng = _rng(pairs.get("RNG"), source)
+    if rng is None:
         unsupported.append(
             "RNG: sdtui draws noise on the CPU, so the same seed gives another picture"
+        )
+    if pairs.get("ENSD", "0") not in ("", "0"):
+        unsupported.append(
+            f"ENSD {pairs['ENSD']}: sdtui has no such setting; samplers that add noise give "
+            "another picture"
         )
     values: dict[str, object] = {name: pairs.get(key) for key, name in _FIELDS.items()}
     prompt, negative_prompt = found.prompt, found.negative_prompt
     if _DRAW_THINGS in pairs and not negative_prompt:  # its line begins with a minus alone
         prompt, _, negative_prompt = f"\n{prompt}".partition("\n-")
     values |= {"prompt": prompt.strip(), "negative_prompt": negative_prompt}
+    values |= {"rng": rng if pairs.get("Seed", "").isdecimal() else None}
     values |= {"sampler": pairs.get("Sampler"), "guidance_scale": guidance}
     if values["clip_skip"] in ("0", "-1"):  # the model's own
         values["clip_skip"] = None
     values |= {"model": pairs.get("Model") or _civitai_model(pairs.get(_RESOURCES, ""))}
     if size is not None:
         values |= {"width": size[1], "height": size[2]}
-    source = _source(pairs)
+    if resized_from is not None:
+        values |= {"seed_resize_width": resized_from[1], "seed_resize_height": resized_from[2]}
     schedule = pairs.get("Schedule type")
     hashed = pairs.get("Model hash", "") if source == OWN else ""
     return ToolSettings(source, values, schedule, tuple(unsupported), hashed)
+
+
+def _size(text: str) -> re.Match[str] | None:
+    """Match a size such as 512x768."""
+    return re.fullmatch(r"\s*(\d{1,9})\s*[x×]\s*(\d{1,9})\s*", text, re.IGNORECASE)
+
+
+def _rng(name: str | None, source: str) -> str | None:
+    """The source of the noise; None if sdtui has none like it. A1111 and its forks name it unless
+    it is the GPU."""
+    if name is None and source in ("A1111", "Forge"):
+        return "nv"
+    return {"cpu": "cpu", "nv": "nv", "gpu": "nv", "cuda": "nv"}.get((name or "").lower())
 
 
 def _source(pairs: Mapping[str, str]) -> str:

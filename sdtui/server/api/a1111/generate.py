@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -17,7 +17,7 @@ from sdtui.core.samplers import sampler_and_schedule
 from sdtui.history import write_infotext
 from sdtui.jobs import Output, Pictures
 from sdtui.requests.record import GenerationRecord
-from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest, nth_seed
+from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, GenerationRequest
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
 from sdtui.server.api.a1111.options import OptionsAnswer
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
@@ -156,12 +156,7 @@ def behind_skipped(
     done = (len(made.pictures) // body.batch_size + 1) * body.batch_size
     if made.event.kind != "cancelled" or done >= request.num_images_per_prompt:
         return None
-    assert request.seed is not None
-    return replace(
-        request,
-        seed=nth_seed(request.seed, done),
-        num_images_per_prompt=request.num_images_per_prompt - done,
-    )
+    return request.without_first(done)
 
 
 def _as_json(
@@ -190,14 +185,9 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
         "all_prompts": [requested.prompt] * len(pictures),
         "all_negative_prompts": [requested.negative_prompt] * len(pictures),
         "all_seeds": seeds,
-        "subseed": seeds[0] if seeds else -1,
-        "all_subseeds": seeds,
-        "subseed_strength": 0,
         "batch_size": body.batch_size,
         "restore_faces": False,
         "face_restoration_model": None,
-        "seed_resize_from_w": -1,
-        "seed_resize_from_h": -1,
         "extra_generation_params": {},
         "index_of_first_image": 0,
         "styles": [],
@@ -211,6 +201,7 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
         ],
         **_named_values(parts[0].record.values() if parts else request.values()),
     }
+    info |= _variation(info, parts, seeds)
     if strength is not None:
         info["denoising_strength"] = strength
     if not parts:  # interrupted before the first picture was finished
@@ -222,6 +213,20 @@ def _info(body: Txt2ImgBody, request: GenerationRequest, parts: list[_Part]) -> 
     if named not in (None, info["sd_model_name"]):
         info["not_applied"].append(f"infotext: Model {named}")
     return info
+
+
+def _variation(info: Mapping[str, Any], parts: list[_Part], seeds: Sequence[int]) -> dict[str, Any]:
+    """What A1111 says of variation seeds and seed resize where they aren't used: the seeds, and
+    -1."""
+    pictures = [each for part in parts for each in part.record.images]
+    subseeds = [each.variation_seed for each in pictures if each.variation_seed is not None]
+    found = subseeds or seeds
+    sizes = ("seed_resize_from_w", "seed_resize_from_h")
+    return {
+        "subseed": found[0] if found else RANDOM_SEED,
+        "all_subseeds": found,
+        **{name: info[name] or -1 for name in sizes},
+    }
 
 
 def _named_values(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ _IGNORED = IgnoredFields(
     harmless=frozenset(
         (
             *("do_not_save_samples", "do_not_save_grid", "save_images", "comments"),
-            *("force_task_id", "disable_extra_networks", "subseed", "script_args"),
+            *("force_task_id", "disable_extra_networks", "script_args"),
             *("mask_blur", "mask_blur_x", "mask_blur_y", "mask_round", "inpainting_fill"),
             *("inpaint_full_res", "inpaint_full_res_padding", "inpainting_mask_invert"),
         )
@@ -29,8 +29,6 @@ _IGNORED = IgnoredFields(
         "hr_additional_modules": (["Use same choices"],),
         "refiner_switch_at": (1,),
         "s_noise": (1,),
-        "seed_resize_from_w": (-1,),
-        "seed_resize_from_h": (-1,),
         "initial_noise_multiplier": (1,),
         "image_cfg_scale": (1.5,),
         "distilled_cfg_scale": (3.5,),

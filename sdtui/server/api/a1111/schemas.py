@@ -40,10 +40,11 @@ _OPTIONS = names_in("a1111_option")
 _SUPPORTED_OPTIONS = {"sd_model_checkpoint", "samples_format", *_OPTIONS.values()}
 
 _IGNORED = (
-    *("styles", "subseed_strength", "restore_faces", "tiling", "alwayson_scripts", "eta"),
+    *("styles", "restore_faces", "tiling", "alwayson_scripts", "eta"),
     *("refiner_checkpoint", "include_init_images"),
 )
 """Fields that are accepted without effect."""
+_RESIZE_LIMITS = limits_of("seed_resize_width", ge=-1, multiple_of=None)
 _NOT_WORDS = re.compile(
     r"<(?:lora|lyco|hypernet):[^<>]*>"  # networks
     r"|\([^()]*:\s*\d[\d.]*\)"  # weights
@@ -66,7 +67,13 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     negative_prompt: Annotated[str, limits_of("negative_prompt")] = ""
     seed: Annotated[int | None, limits_of("seed", ge=RANDOM_SEED), BOOLS_AS_NUMBERS] = RANDOM_SEED
     """-1 = random."""
-    subseed_strength: float = Field(0, ge=0, le=1, allow_inf_nan=False)
+    subseed: Annotated[
+        int | None, limits_of("variation_seed", ge=RANDOM_SEED), BOOLS_AS_NUMBERS
+    ] = RANDOM_SEED
+    """-1 = random."""
+    seed_resize_from_w: Annotated[int | None, _RESIZE_LIMITS, BOOLS_AS_NUMBERS] = -1
+    seed_resize_from_h: Annotated[int | None, _RESIZE_LIMITS, BOOLS_AS_NUMBERS] = -1
+    """Both 0 or less = off. Rounded down to a multiple of 8."""
     sampler_name: str | None = Field(None, max_length=100)
     sampler_index: str | None = Field(None, max_length=100)
     """Former name of sampler_name."""
@@ -161,6 +168,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
             "num_images_per_prompt": self.batch_size * self.n_iter,
             "width": _floor(self.width),
             "height": _floor(self.height),
+            **self._resize_values(),
             **self._image_values(),
         }
         found = self.imported.values
@@ -178,6 +186,15 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         for name in REQUEST_FIELDS.orphans(values):
             del values[name]
         return values
+
+    def _resize_values(self) -> dict[str, Any]:
+        """The size that the noise is drawn for: open unless both sides are positive."""
+        width, height = _floor(self.seed_resize_from_w), _floor(self.seed_resize_from_h)
+        is_on = width is not None and height is not None and min(width, height) > 0
+        return {
+            "seed_resize_width": width if is_on else None,
+            "seed_resize_height": height if is_on else None,
+        }
 
     def _image_values(self) -> dict[str, Any]:
         """The values about an init image."""
