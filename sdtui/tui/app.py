@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,13 +25,12 @@ from sdtui.core.enums import EventLevel
 from sdtui.core.files import write_atomic
 from sdtui.core.settings import LAST_THEME
 from sdtui.core.text import visible
-from sdtui.docs import TOPICS
-from sdtui.tui.actions import ACTIONS, current_keymap
+from sdtui.tui.actions import current_keymap
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.external_editor import ExternalEditor
 from sdtui.tui.images.loader import PictureLoader
 from sdtui.tui.images.view import PictureView
-from sdtui.tui.panes.pane import Pane
+from sdtui.tui.palette import palette_commands
 from sdtui.tui.recipe import Recipe
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.shutdown import Shutdown
@@ -68,8 +67,6 @@ _LEVELS: Mapping[SeverityLevel, EventLevel] = {
     "error": EventLevel.ERROR,
 }
 """The level of a message in the log."""
-_NOT_IN_THE_PALETTE = ("app.command_palette", "reading.help")
-"""Actions that make no sense there or are listed by Textual."""
 
 
 class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
@@ -297,45 +294,11 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
             self.notify(f"Nothing is running. {key} quits.", timeout=3)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Yield every action: those that work where the focus is, and those of other panes, which
-        are focused first."""
-        active = {each.binding.id: each for each in self.main.active_bindings.values()}
-        keymap = current_keymap(self.settings.keys)
-        commands: dict[str, SystemCommand] = {}
-        for action in ACTIONS:
-            if action.id in _NOT_IN_THE_PALETTE:
-                continue
-            found, pane = active.get(action.id), self.main.panes.by_scope(action.scope)
-            if found is not None:
-                run = partial(self.run_action, action.call, found.node)
-            elif action.scope == "picture":
-                run = partial(self.run_action, action.call, self.main)
-            elif pane is not None:
-                run = partial(self._run_in_pane, action.call, pane)
-            else:
-                continue
-            place = "Picture: " if action.scope == "picture" else f"{pane.title}: " if pane else ""
-            name = f"{action.label} · {action.help}"
-            keys = keymap.get(action.id, action.keys)
-            if before := commands.get(name):  # the same, with other keys where no text is typed
-                commands[name] = before._replace(help=f"{before.help},{keys}")
-            else:
-                commands[name] = SystemCommand(f"{place}{name}", keys, run)
-        yield from commands.values()
-        for topic, about in TOPICS.items():
-            yield SystemCommand(f"Manual: {topic} · {about}", "", partial(self._open_manual, topic))
+        """Yield every action, and the pages of the manual."""
+        yield from palette_commands(self, self.main)
         yield SystemCommand(
             "Choose a theme · All themes, seen as you go", "", self.action_change_theme
         )
-
-    def _open_manual(self, topic: str) -> None:
-        from sdtui.tui.screens.manual import ManualScreen
-
-        self.push_screen(ManualScreen(topic))
-
-    async def _run_in_pane(self, action: str, pane: Pane) -> bool:
-        self.main.window.show_pane(pane)
-        return await self.run_action(action, pane)
 
     def notify(
         self,

@@ -14,6 +14,7 @@ from sdtui.core.errors import SdtuiError
 from sdtui.core.text import counted
 from sdtui.tui.background import run_in_background, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.changes import ChangeController
 from sdtui.tui.controllers.export import EXPORTS, ExportController
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.vary import VaryController
@@ -66,6 +67,7 @@ class PicturesController:
         self._generation = generation
         self.viewing = ViewingController(context, panes, self.perform, stop)
         self._vary = VaryController(context, screen, panes, submit, self._compare)
+        self._changes = ChangeController(context, screen, panes.gallery)
         self._export = ExportController(context, screen)
         self._init_image: ShownPicture | None = None
         """What the running job starts from."""
@@ -167,7 +169,7 @@ class PicturesController:
         elif verb == "trash_view":
             self._panes.gallery.toggle_trash()
         elif verb == "undo":
-            undo = partial(self._panes.gallery.undo, entries)
+            undo = partial(self._changes.undo, entries)
             await wait_briefly(start_worker(self._screen, undo), _MAX_KEY_WAIT_SECONDS)
         elif chosen := self._panes.gallery.chosen if entries is None else entries:
             action: Callable[[], Any] = partial(self._perform, verb, chosen)
@@ -184,9 +186,9 @@ class PicturesController:
         gallery = self._panes.gallery
         match verb:
             case "star":
-                await gallery.star(entries)
+                await self._changes.star(entries)
             case "trash":
-                await gallery.trash(entries)
+                await self._changes.trash(entries)
             case "compare":
                 if (pair := gallery.pair_to_compare()) is not None:
                     await self._compare(*pair)
@@ -248,7 +250,7 @@ class PicturesController:
 
         def change(text: str | None) -> None:
             if text:
-                start_worker(self._screen, partial(self._panes.gallery.tag, entries, text))
+                start_worker(self._screen, partial(self._changes.tag, entries, text))
 
         self._context.push_screen(AskScreen(title, hint="cat garden -dog"), change)
 
@@ -260,7 +262,7 @@ class PicturesController:
 
         def export(text: str | None) -> None:
             if text:
-                work = partial(self._panes.gallery.export, entries, paths.expanded(text))
+                work = partial(self._changes.export, entries, paths.expanded(text))
                 start_worker(self._screen, work)
 
         self._context.push_screen(AskScreen(title, str(proposed)), export)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -14,11 +13,8 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from sdtui.core.errors import SdtuiError
-from sdtui.core.text import counted, one_line
-from sdtui.core.units import data_size
-from sdtui.tui.background import run_on_thread
+from sdtui.core.text import one_line
 from sdtui.tui.bindings import bindings_in
-from sdtui.tui.gallery.changes import PictureChanges
 from sdtui.tui.gallery.order import FORMING
 from sdtui.tui.gallery.search import TRASH
 from sdtui.tui.images.loader import PictureLoader
@@ -64,7 +60,6 @@ class Gallery(PictureList):
     ) -> None:
         super().__init__(id, open_pictures, loader)
         self.search_line = SearchLine(id="gallery-search")
-        self.changes = PictureChanges(open_pictures)
         self._range_start: int | None = None
         """The id where marking a range began."""
 
@@ -304,89 +299,3 @@ class Gallery(PictureList):
     @on(ThumbnailGrid.Opened)
     def _opened(self) -> None:
         self.post_message(self.Opened())
-
-    # Changing pictures
-
-    async def star(self, entries: Sequence[Entry]) -> None:
-        """Star pictures, or take the stars away if all have one."""
-        if self._may_change():
-            await self._change(lambda: self.changes.star(entries))
-
-    async def tag(self, entries: Sequence[Entry], text: str) -> None:
-        """Add the tags in `text` to pictures, and remove those with a minus."""
-        if self._may_change():
-            await self._change(lambda: self.changes.tag(entries, text))
-
-    async def trash(self, entries: Sequence[Entry]) -> None:
-        """Move pictures to the trash; those that are there, delete for good if the user agrees."""
-        if self.is_trash:
-            self._delete(entries)
-            return
-        self._mark(entries, marked=False)
-        await self._change(lambda: self.changes.trash(entries))
-        if len(entries) > 1:
-            self.notify(f"{counted(len(entries), 'picture')} in the trash. u brings them back.")
-
-    async def undo(self, entries: Sequence[Entry] | None = None) -> None:
-        """Take the last change back; in the trash, restore pictures, by default the chosen ones."""
-        chosen = self.chosen if entries is None else entries
-        if self.is_trash and chosen:
-            self._mark(chosen, marked=False)
-            await self._change(lambda: self.changes.restore(chosen))
-            return
-        names: list[str | None] = []
-        await self._change(lambda: names.append(self.changes.undo()))
-        if names == [None]:
-            self.notify("Nothing was changed since the start.")
-        elif names:
-            self.notify(f"Undone: {names[0]}.", timeout=3)
-
-    async def export(self, entries: Sequence[Entry], target: Path) -> None:
-        """Write pictures with their JSON into a zip file."""
-        pictures, ids = self._open_pictures(), [entry.id for entry in entries]
-        if not self._may_change():
-            return
-        try:
-            count = await run_on_thread(lambda: pictures.export(target, ids=ids))
-        except SdtuiError as error:
-            self.notify(str(error), severity="error")
-        else:
-            self.notify(f"{counted(count, 'picture')} written to {one_line(str(target))}")
-
-    def _may_change(self) -> bool:
-        """Return False, and say why, while the trash is listed."""
-        if self.is_trash:
-            self.notify("This is the trash: u restores the picture, d deletes it for good.")
-        return not self.is_trash
-
-    @work
-    async def _delete(self, chosen: Sequence[Entry]) -> None:
-        from sdtui.tui.screens.dialogs import ConfirmScreen
-
-        size = await asyncio.to_thread(_size_of, chosen)
-        what = counted(len(chosen), "picture")
-        question = f"Delete {what} ({data_size(size)}) for good? This can't be undone."
-        screen = ConfirmScreen("Delete?", question, "Delete", "Back")
-        if await self.app.push_screen_wait(screen):
-            self._mark(chosen, marked=False)
-            paths = [entry.path for entry in chosen]
-            await self._change(lambda: self._open_pictures().delete_trashed(paths))
-
-    async def _change(self, change: Callable[[], object]) -> None:
-        """Change pictures on another thread, then list them again."""
-        entry = self.selected
-        try:
-            await run_on_thread(change)
-        except SdtuiError as error:
-            await self.show_error(error, entry)
-        self._known.outdate()
-        await self._read(self._search.reload()[0])
-
-
-def _size_of(entries: Sequence[Entry]) -> int:
-    """Return the bytes of pictures, as far as they are files of this machine."""
-    total = 0
-    for entry in entries:
-        if entry.path.is_file():
-            total += entry.path.stat().st_size
-    return total

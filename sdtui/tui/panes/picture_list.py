@@ -136,6 +136,11 @@ class PictureList(Pane):
         for load in self._search.reload():
             self._load(load)
 
+    async def list_changed(self) -> None:
+        """List pictures again that were changed. Returns when that is done."""
+        self._known.outdate()
+        await self._read(self._search.reload()[0])
+
     def begin(self, job: Job) -> None:
         """Show a job's picture in progress in the first place. The cursor goes there, unless the
         user has moved it away from the newest picture."""
@@ -360,6 +365,7 @@ class PictureList(Pane):
         self.unmark()
         self._mark(entries, marked=True)
 
-    def unmark(self) -> None:
-        """Take all marks away."""
-        self._mark(tuple(self._marks.values()), marked=False)
+    def unmark(self, entries: Sequence[Entry] | None = None) -> None:
+        """Take the marks of some pictures away, by default of all."""
+        unmarked = tuple(self._marks.values()) if entries is None else entries
+        self._mark(unmarked, marked=False)
