@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from sdtui.core.enums import UNKNOWN_MODEL
-from sdtui.core.errors import HistoryError, ImageError
+from sdtui.core.errors import HistoryError, ImageError, OutputError
 from sdtui.core.text import one_line
 from sdtui.history.entry import Entry, Skipped
 from sdtui.history.image_metadata import open_ordinary, read_texts
@@ -27,7 +27,6 @@ from sdtui.history.names import PICTURE_SUFFIXES, sidecar_name, sidecar_path, sp
 from sdtui.history.picture_errors import UNREADABLE
 from sdtui.history.search import is_fact
 from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
-from sdtui.history.writing import write_error
 from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings, ModelRecord
 from sdtui.requests.request import GenerationRequest
 
@@ -76,9 +75,12 @@ def export(entries: Iterable[Entry], pictures: Path, target: Path) -> int:
                 count += 1
         part.replace(target)
     except OSError as error:
-        raise write_error(target, error) from error
+        raise OutputError(
+            f"{target} can't be written: {error.strerror or error}", "Choose another folder"
+        ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # such as that of a file system that can only be read
+            part.unlink(missing_ok=True)
     return count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sdtui.core.errors import HistoryError, InvalidRequestError
+from sdtui.core.errors import HistoryError, InvalidRequestError, OutputError
 from sdtui.history import History
 from tests.support.records import picture, record
 
@@ -157,6 +158,20 @@ def test_pictures_are_exported_by_id(history: History, tmp_path: Path) -> None:
     assert sorted(pictures) == sorted(
         path.relative_to(history.pictures).as_posix() for path in paths[:2]
     )
+
+
+def test_an_export_that_fails_is_reported(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(history)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OutputError, match=r"out.zip can't be written: Read-only file system"):
+        history.export(tmp_path / "out.zip")
 
 
 def test_emptying_the_trash_deletes_only_the_trash(history: History, tmp_path: Path) -> None:

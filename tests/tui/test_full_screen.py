@@ -152,16 +152,6 @@ async def test_nothing_is_shown_after_the_last_picture_is_gone(full: AppHarness)
         await screen.says("1/1")
 
 
-async def test_caption_says_why_a_picture_is_not_shown(full: AppHarness) -> None:
-    newest, before, *_ = full.history.entries().entries
-    before.path.write_bytes(b"no picture")
-    async with at_full_screen(full) as screen:
-        await full.press("right")
-        await screen.says("2/3", "can't be shown: its format is unknown")
-        await full.press("left")
-        await screen.says("1/3", newest.path.name)
-
-
 async def test_reuse_leads_back_to_the_window(full: AppHarness) -> None:
     async with at_full_screen(full):
         await full.press("right", "r")

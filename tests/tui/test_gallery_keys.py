@@ -255,6 +255,17 @@ async def test_trash_is_listed_and_restored_from(full: AppHarness) -> None:
         await full.until(lambda: gallery.total == 9 and not gallery.is_trash)
 
 
+async def test_the_trash_is_listed_when_all_pictures_are_in_it(full: AppHarness) -> None:
+    async with at_gallery(full, (80, 24)):
+        gallery = full.panes.gallery
+        await full.press("V", "end", "V", "d")
+        await full.until(lambda: gallery.total == 0)
+        await full.press("T")
+        await full.until(lambda: gallery.total == 10)
+        await full.press("T")
+        await full.until(lambda: not gallery.is_trash and gallery.total == 0)
+
+
 async def test_trashed_pictures_are_deleted_for_good_after_a_question(full: AppHarness) -> None:
     async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
@@ -306,7 +317,7 @@ async def test_clicks_select_mark_and_open(full: AppHarness) -> None:
 async def test_unreadable_picture_has_a_sign(full: AppHarness) -> None:
     full.history.entries().entries[0].path.write_bytes(b"no picture")
     async with at_gallery(full, (80, 24)):
-        await full.until(lambda: "✗ unreada" in full.screen_text())
+        await full.until(lambda: "✗ damaged" in full.screen_text())
 
 
 async def test_two_marked_pictures_are_compared(full: AppHarness) -> None:

@@ -13,7 +13,7 @@ from sdtui.core.enums import EventLevel
 from sdtui.monitor import GpuSample, Sample
 from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.themed_app import ThemedApp
-from sdtui.tui.widgets.line_parts import shortened_in_the_middle
+from sdtui.tui.widgets.line_parts import shortened_in_the_middle, shortened_sentence
 from sdtui.tui.widgets.sparkline import sparkline
 from sdtui.tui.widgets.top_line import TopLine
 
@@ -177,6 +177,16 @@ def test_a_graph_shows_the_newest_shares() -> None:
 )
 def test_long_texts_lose_their_middle(columns: int, shortened: str) -> None:
     assert shortened_in_the_middle("abcdefghij", columns) == shortened
+
+
+def test_long_sentences_keep_their_words_and_the_ends_of_paths() -> None:
+    sentence = "/home/ann/pictures/2026-11-29/020054-a-red-apple.png can't be written: no space"
+    assert shortened_sentence(sentence, 100) == sentence
+    assert (
+        shortened_sentence(sentence, 60)
+        == "…-11-29/020054-a-red-apple.png can't be written: no space"
+    )
+    assert shortened_sentence(sentence, 45) == "…a-red-apple.png can't be written: no space"
 
 
 def test_wide_letters_count_twice() -> None:

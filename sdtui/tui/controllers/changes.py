@@ -32,10 +32,16 @@ class ChangeController:
         self._screen = screen
         self._gallery = gallery
         self._changes = PictureChanges(lambda: self._pictures)
+        self._under_way = 0
 
     @property
     def _pictures(self) -> Pictures:
         return self._context.backend.pictures
+
+    @property
+    def is_changing(self) -> bool:
+        """True while pictures are changed: what is listed may be gone already."""
+        return self._under_way > 0
 
     async def star(self, entries: Sequence[Entry]) -> None:
         """Star pictures, or take the stars away if all have one."""
@@ -107,11 +113,14 @@ class ChangeController:
 
     async def _change(self, change: Callable[[], object]) -> None:
         entry = self._gallery.selected
+        self._under_way += 1
         try:
             await run_on_thread(change)
         except SdtuiError as error:
             await self._gallery.show_error(error, entry)
-        await self._gallery.list_changed()
+        finally:
+            await self._gallery.list_changed()
+            self._under_way -= 1
 
 
 def _size_of(entries: Sequence[Entry]) -> int:

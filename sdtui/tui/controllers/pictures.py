@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textual.screen import Screen
 
 from sdtui.core import paths
-from sdtui.core.errors import SdtuiError
+from sdtui.core.errors import ImageError, SdtuiError
 from sdtui.core.text import counted
 from sdtui.tui.background import run_in_background, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
@@ -131,6 +131,15 @@ class PicturesController:
         if entry is not None and not (self.viewing.is_running and self._panes.gallery.is_at_newest):
             self.viewing.show_entry(entry, None)
 
+    async def show_failed(self, picture: ShownPicture, error: ImageError) -> None:
+        """A picture can't be shown on the stage. If it was deleted, list the pictures again."""
+        gallery = self._panes.gallery
+        entry = gallery.selected
+        if picture == self._panes.stage.init_image:
+            self._context.show_error(error)
+        elif entry is not None and picture == picture_of(entry) and not self._changes.is_changing:
+            await gallery.show_error(error, entry)
+
     def show_selected(self, entry: Entry | None, record: GenerationRecord | None) -> None:
         """The gallery's cursor rests on another picture: show it and its record."""
         has_pictures = self._panes.gallery.total > 0
@@ -156,7 +165,7 @@ class PicturesController:
 
     def can_perform(self, verb: str) -> bool:
         """False if a verb needs a picture and there is none at all."""
-        return verb in ("open", "undo") or self._panes.gallery.total > 0
+        return verb in ("open", "undo", "trash_view") or self._panes.gallery.total > 0
 
     async def perform(self, verb: str, entries: tuple[Entry, ...] | None = None) -> None:
         """Carry out a verb of the scope `picture` on some pictures, by default on the marked ones,

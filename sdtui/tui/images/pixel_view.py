@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 
+from rich.cells import cell_len
 from rich.style import Style
+from rich.text import Text
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.strip import Strip
 
 from sdtui.tui.images.dithering import dithered
 from sdtui.tui.images.halfcell import Pixels, draw, fit
+from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
+
+_MARGIN = 2
+"""Columns at each side of a text."""
 
 
 class PixelView(RefreshWhenVisible):
-    """Draws a centred picture, as large as fits."""
+    """Draws a centred picture, as large as fits, or says why there is none."""
 
     DEFAULT_CSS = "PixelView { width: 1fr; height: 1fr; }"
 
     pixels: reactive[Pixels | None] = reactive(None)
+    problem: reactive[str] = reactive("")
+    """Why there is no picture. Shown while `pixels` is None."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -45,11 +53,28 @@ class PixelView(RefreshWhenVisible):
         return self.app.console.color_system
 
     def render_line(self, y: int) -> Strip:
+        if self.pixels is None and self.problem:
+            return self._problem_line(y)
         state = (self.pixels, self.size, self.visual_style.rich_style)
         if self._drawn is None or self._drawn[:3] != state:
             self._drawn = (*state, _lines(*state, self._colour_system))
         strips = self._drawn[3]
         return strips[y] if y < len(strips) else Strip.blank(self.size.width, state[2])
+
+    def _problem_line(self, y: int) -> Strip:
+        """Return a line of the problem, which stands in the middle."""
+        width, height = self.size
+        style = self.visual_style.rich_style
+        text = Text(self.problem, style + theme_style(self.app, "error"))
+        lines = text.wrap(self.app.console, max(1, width - 2 * _MARGIN))[:height]
+        row = y - (height - len(lines)) // 2
+        if not 0 <= row < len(lines):
+            return Strip.blank(width, style)
+        line = lines[row]
+        line.rstrip()
+        left = (width - cell_len(line.plain)) // 2
+        strip = Strip(line.render(self.app.console, end=""))
+        return Strip.join([Strip.blank(left, style), strip]).adjust_cell_length(width, style)
 
 
 def _lines(

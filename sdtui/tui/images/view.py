@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.message import Message
 
 from sdtui.core.errors import ImageError
+from sdtui.core.text import one_line
 from sdtui.tui.images.halfcell import Pixels, pixels_of
 from sdtui.tui.images.loader import PictureLoader, ShownPicture
 from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.images.terminal_picture import TerminalPicture
+from sdtui.tui.messages import message
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,6 +38,13 @@ class PictureView(Container):
     }
     """
 
+    @message
+    class Failed(Message):
+        """A picture that was to be read and shown can't be."""
+
+        picture: ShownPicture
+        error: ImageError
+
     def __init__(
         self, loader: PictureLoader, picture_widget: type[TerminalPicture] | None = None
     ) -> None:
@@ -52,7 +62,13 @@ class PictureView(Container):
         """Show a picture that is in memory, or none."""
         self._picture = None
         self.remove_class("-finished")
+        self.pixel_view.problem = ""
         self._draw(pixels)
+
+    def show_problem(self, error: ImageError) -> None:
+        """Say why a picture can't be shown in its place."""
+        self.show_pixels(None)
+        self.pixel_view.problem = one_line(error.what)
 
     @work(exclusive=True)
     async def _draw(self, pixels: Pixels | None) -> None:
@@ -74,8 +90,8 @@ class PictureView(Container):
         try:
             image, pixels = await asyncio.to_thread(_load, self._loader, picture)
         except ImageError as error:
-            self.show_pixels(None)
-            self.notify(str(error), severity="error")
+            self.show_problem(error)
+            self.post_message(self.Failed(picture, error))
             return
         if picture == self._picture:
             await self.pixel_view.show(pixels)

@@ -19,6 +19,8 @@ from sdtui.tui.messages import message
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from sdtui.core.errors import ImageError
+
 _REST_SECONDS = 0.15
 """Seconds without a change after which a picture counts as at rest."""
 _PACE_SECONDS, _PACE_OVER_SSH_SECONDS = 0.04, 0.2
@@ -101,6 +103,11 @@ class ZoomView(Container):
         """Show the whole of a picture that is forming, or nothing."""
         self.image = None
         self.view.show_pixels(pixels)
+
+    def show_problem(self, error: ImageError) -> None:
+        """Say why a picture can't be shown in its place."""
+        self.image = None
+        self.view.show_problem(error)
 
     def on_resize(self) -> None:
         self._redraw()

@@ -15,12 +15,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core.enums import EventLevel
-from sdtui.core.text import end_of, one_line, visible
+from sdtui.core.text import one_line, visible
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.job_progress import LogLine
 from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.styles import LEVEL_SIGNS, theme_style
+from sdtui.tui.widgets.line_parts import shortened_sentence
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 _MAX_LINES = 2000
@@ -47,9 +48,7 @@ class LogLines(VirtualList[LogLine]):
         style = theme_style(self.app, colour)
         line = self.faint(f"{item.clock}  ").append(sign, style)
         text, columns = one_line(item.text), width - line.cell_len
-        if len(text) > columns:  # of a long path the end says more
-            text = " ".join(end_of(word, max(10, columns // 2)) for word in text.split(" "))
-        return line.append(text, style)
+        return line.append(shortened_sentence(text, columns), style)
 
     def show_items(self, items: Sequence[LogLine]) -> None:
         """Show these lines. The cursor stays at the end if it was there."""

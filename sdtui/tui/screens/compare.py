@@ -131,19 +131,30 @@ class CompareScreen(ZoomingScreen[None]):
 
     @work(exclusive=True)
     async def _read(self) -> None:
-        try:
-            images = [await asyncio.to_thread(self._load, each.entry) for each in self.sides]
-        except ImageError as error:
-            self.notify(str(error), severity="error")
+        read = [await asyncio.to_thread(self._load, each.entry) for each in self.sides]
+        first, second = read
+        if isinstance(first, ImageError) or isinstance(second, ImageError):
+            self._show_what_is_there(read)
             return
-        first, second = images
         same_size = await asyncio.to_thread(on_one_canvas, first, second)
         self._difference = await asyncio.to_thread(difference, *same_size)
         self._sizes, self._images = (first.size, second.size), same_size
         self._show()
 
-    def _load(self, entry: Entry) -> Image:
-        return self._loader.load(picture_of(entry), LARGEST_SIDE)
+    def _load(self, entry: Entry) -> Image | ImageError:
+        try:
+            return self._loader.load(picture_of(entry), LARGEST_SIDE)
+        except ImageError as error:
+            return error
+
+    def _show_what_is_there(self, read: Sequence[Image | ImageError]) -> None:
+        """Show why there is nothing to compare, and the picture that can be read, if one can."""
+        for view, image in zip(self._views, read, strict=True):
+            if isinstance(image, ImageError):
+                view.show_problem(image)
+                self._view.show_problem(image)
+            else:
+                view.show(image)
 
     def resized(self) -> None:
         self._show()

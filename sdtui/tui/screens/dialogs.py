@@ -89,10 +89,13 @@ class OrphanedJobsScreen(ConfirmScreen, inherit_bindings=False):
         lost = counted(self._jobs, "queued job")
         self.query_one(Static).update(Content(f"{lost} can't be brought back after that."))
         self.query_one(Answers).show(reversed(self.answers[1:]))
+        self.refresh_bindings()
 
-    def action_yes(self) -> None:
-        if not self._is_sure:
-            self.answer(True)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let enter go on only before the user discards: it may be meant for the second key."""
+        if action == "yes":
+            return not self._is_sure
+        return super().check_action(action, parameters)
 
 
 class AskScreen(Dialog[str | None]):

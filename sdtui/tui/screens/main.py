@@ -22,6 +22,7 @@ from sdtui.tui.controllers.presets import PresetController
 from sdtui.tui.controllers.queue import QueueController
 from sdtui.tui.controllers.values import ValueController
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress
+from sdtui.tui.images.view import PictureView
 from sdtui.tui.images.welcome import welcome
 from sdtui.tui.job_progress import LogLine
 from sdtui.tui.key_table import KeyChoice
@@ -238,6 +239,10 @@ class MainScreen(WindowScreen):
     @on(Gallery.Moved)
     def _picture_moved(self, event: Gallery.Moved) -> None:
         self.pictures.show_moved(event.entry)
+
+    @on(PictureView.Failed)
+    async def _picture_failed(self, event: PictureView.Failed) -> None:
+        await self.pictures.show_failed(event.picture, event.error)
 
     @on(Gallery.Selected)
     def _picture_selected(self, event: Gallery.Selected) -> None:

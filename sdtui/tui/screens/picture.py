@@ -93,8 +93,6 @@ class PictureScreen(ZoomingScreen[None]):
         self._stop = stop
         self._is_running = is_running
         self._before = False
-        self._problem = ""
-        """Why the picture can't be shown."""
         self._caption = Static(id="caption")
 
     def compose(self) -> ComposeResult:
@@ -150,7 +148,6 @@ class PictureScreen(ZoomingScreen[None]):
 
     @work(exclusive=True)
     async def _read(self, picture: ShownPicture | None) -> None:
-        self._problem = ""
         if picture is None:
             self._view.show_pixels(self._forming)
             self.show_caption()
@@ -158,8 +155,7 @@ class PictureScreen(ZoomingScreen[None]):
         try:
             image = await asyncio.to_thread(self._loader.load, picture, LARGEST_SIDE)
         except ImageError as error:
-            self._view.show_pixels(None)
-            self._problem = str(error)
+            self._view.show_problem(error)
             self.show_caption()
             return
         self._view.show(image)
@@ -184,9 +180,6 @@ class PictureScreen(ZoomingScreen[None]):
             caption.append(f"seed {current.seed}   ")
         if self._view.caption:
             caption.append(f"{self._view.caption}   ")
-        if self._problem:
-            self._caption.update(caption.append(one_line(self._problem)))
-            return
         space = max(_SHORTEST_PATH, self.size.width - caption.cell_len - 2)
         self._caption.update(caption.append(end_of(one_line(str(shown.path)), space)))
 

@@ -22,7 +22,7 @@ from sdtui.tui.actions import GLOBAL
 from sdtui.tui.bindings import bindings_that_work
 from sdtui.tui.styles import ThemeColour, theme_style
 from sdtui.tui.themed_app import ThemedApp
-from sdtui.tui.widgets.line_parts import shortened_in_the_middle
+from sdtui.tui.widgets.line_parts import shortened_sentence
 
 _FIRST = ("window.cancel",)
 """Ids of the actions that come before those of the focused part. They work only at times."""
@@ -87,7 +87,11 @@ class KeyBar(Widget):
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._follow)
-        self.app.screen_change_signal.subscribe(self, self._follow)
+        self.app.screen_change_signal.subscribe(self, self._follow_dialog)
+
+    def _follow_dialog(self, screen: Screen[object]) -> None:
+        screen.bindings_updated_signal.subscribe(self, self._follow)
+        self._follow(screen)
 
     def _follow(self, _: Screen[object]) -> None:
         if self._message is None:
@@ -139,7 +143,7 @@ class KeyBar(Widget):
 
     def _message_line(self, message: _Message, width: int) -> Text:
         sign, role = _SIGNS[message.severity]
-        text = shortened_in_the_middle(message.text, width - 2)
+        text = shortened_sentence(message.text, width - 2)
         return Text(f"{sign} {text}", theme_style(self.app, role), no_wrap=True)
 
     def _key_line(self, width: int) -> Text:

@@ -9,6 +9,11 @@ from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 
+from sdtui.core.text import end_of
+
+_SHORTEST_WORD = 16
+"""Characters of a path that are left in a shortened sentence."""
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -66,6 +71,15 @@ def fitted(groups: Sequence[Sequence[Part]], width: int, gap: int) -> list[Text]
         Text().join(part.draw(columns[part]) for part in group if part in columns)
         for group in groups
     ]
+
+
+def shortened_sentence(text: str, columns: int) -> str:
+    """Return a sentence in at most `columns` cells. First long words such as paths are cut down to
+    their ends, then the middle of the sentence is left out."""
+    for width in (columns // 2, columns // 3, _SHORTEST_WORD):
+        if cell_len(text) > columns:
+            text = " ".join(end_of(word, max(_SHORTEST_WORD, width)) for word in text.split(" "))
+    return shortened_in_the_middle(text, columns)
 
 
 def shortened_in_the_middle(text: str, columns: int) -> str:

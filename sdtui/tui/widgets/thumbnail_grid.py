@@ -264,9 +264,9 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
         shape, thumbnail = self.shape, self._thumbnail(place, frame)
         if thumbnail is None or not thumbnail.lines:
             is_middle = offset == shape.picture_height // 2
-            sign = "" if not is_middle else "…" if thumbnail is None else "✗ unreadable"
+            sign = "" if not is_middle else "…" if thumbnail is None else _unreadable(shape.width)
             style = theme_style(self.app, "muted" if thumbnail is None else "error")
-            return [Segment(sign[: shape.width].center(shape.width), style)]
+            return [Segment(sign.center(shape.width), style)]
         row = offset - shape.picture_height + len(thumbnail.lines)
         if row < 0:
             return [Segment(" " * shape.width)]
@@ -306,6 +306,12 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
     def move_pages(self, pages: int) -> None:
         """Move the cursor so many screens down (or up)."""
         self.move_rows(pages * max(1, self.size.height // self.shape.height))
+
+
+def _unreadable(width: int) -> str:
+    """Return what stands in the place of a picture that can't be read."""
+    text = "✗ damaged"
+    return text if len(text) <= width else "✗"
 
 
 def _over(base: Style, segments: Iterable[Segment]) -> list[Segment]:
