@@ -89,6 +89,28 @@ class Rng(StrEnum):
         return names.get(plain)
 
 
+class PromptSyntax(StrEnum):
+    """What brackets and words such as AND mean in a prompt."""
+
+    A1111 = "a1111"
+    PLAIN = "plain"
+
+
+class Emphasis(StrEnum):
+    """How the weights of words are applied; the modes are A1111's."""
+
+    ORIGINAL = "original"
+    NO_NORM = "no_norm"
+    IGNORE = "ignore"
+    NONE = "none"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Emphasis | None:
+        """A1111's spellings: "No norm"."""
+        plain = str(value).lower().replace(" ", "_")
+        return next((each for each in cls if each.value == plain), None)
+
+
 class InitImageFit(StrEnum):
     """How an init image is fitted to a size of another aspect ratio."""
 

@@ -69,6 +69,8 @@ class FieldSpec:
     """The name in A1111's HTTP API."""
     a1111_option: str = ""
     """The name among A1111's options, which a request gives in `override_settings`."""
+    a1111_names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Choice → A1111's name for it, if that is something else."""
     openai: str = ""
     """The name among the fields that sdtui adds to OpenAI's HTTP API."""
     search: tuple[str, ...] = ()

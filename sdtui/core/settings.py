@@ -20,6 +20,7 @@ from sdtui.core.enums import (
     MemoryMode,
     Notify,
     Policy,
+    PromptSyntax,
     Speed,
 )
 from sdtui.core.errors import SettingsError
@@ -122,6 +123,10 @@ class Settings:
     speed: Speed = field(
         default=Speed.QUALITY, metadata=_parsed_by(read.one_of(Speed), "quality, fast or max.")
     )
+    prompt_syntax: PromptSyntax = field(
+        default=PromptSyntax.A1111,
+        metadata=_parsed_by(read.one_of(PromptSyntax), "What prompts mean: a1111 or plain."),
+    )
     previews: bool = field(
         default=True,
         metadata=_parsed_by(
@@ -164,7 +169,7 @@ class Settings:
 
     def request_defaults(self) -> dict[str, Any]:
         """The fields of a GenerationRequest that the settings fill if they are left open."""
-        filled = ("model", "dtype", "memory_mode", "policy", "speed")
+        filled = ("model", "dtype", "memory_mode", "policy", "speed", "prompt_syntax")
         return {name: getattr(self, name) for name in filled}
 
 

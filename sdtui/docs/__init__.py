@@ -9,6 +9,7 @@ from pathlib import Path
 TOPICS: Mapping[str, str] = {
     "app": "The app: panes, keys, changing keys, what survives a crash.",
     "generate": "Prompts, flags, image-to-image, many prompts, scripts.",
+    "prompts": "Weights, long prompts, AND, words that change by step.",
     "models": "Which models work, where they are found, downloads, native values.",
     "memory": "Memory modes, what models need, what happens when memory runs out.",
     "speed": "Speed presets, batches, benchmarks.",

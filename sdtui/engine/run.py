@@ -198,7 +198,7 @@ class Run:
         """Encode the prompts of each pass."""
         self._cancellation.check()
         if not self._truncations_reported:
-            truncations = find_truncations(model.counters, self._passes[0].request)
+            truncations = find_truncations(model, self._passes[0].request)
             self._builder.truncations = truncations
             for truncation in truncations:
                 self._report(Truncated(truncation=truncation))

@@ -50,6 +50,8 @@ _FIRST_KEYS = (
 )
 """The keys that A1111 writes first, in its order."""
 _LATE_STEPS = re.compile(r"(?<=\S)\sSteps: ?\d{1,5},", re.IGNORECASE)
+_BRACKETS = {"(", "["}
+"""Without them there is no emphasis to name."""
 _MIN_PAIRS = 3
 _MAX_ARRAYS = 50  # JSON values in a text
 _APPENDED = re.compile(r"(\w[\w \-/]{0,100}):\s*(.*)")
@@ -85,7 +87,7 @@ def write_infotext(record: GenerationRecord) -> str:
 def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> str:
     """The infotext of values of request fields and of more pairs, in A1111's order."""
     pairs: dict[str, object] = {
-        field.spec.infotext: values.get(name)
+        field.spec.infotext: field.spec.a1111_names.get(values.get(name, ""), values.get(name))
         for name, field in REQUEST_FIELDS.items()
         if field.spec.infotext and values.get(name) != field.default
     }
@@ -95,6 +97,8 @@ def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> st
         pairs["Variation seed"] = None
     if values.get("seed_resize_width") and values.get("seed_resize_height"):
         pairs[SEED_RESIZE] = f"{values['seed_resize_width']}x{values['seed_resize_height']}"
+    if not _BRACKETS & {*values.get("prompt", ""), *values.get("negative_prompt", "")}:
+        pairs.pop("Emphasis", None)
     pairs |= more
     first = {key: pairs.pop(key, None) for key in _FIRST_KEYS}
     written = (

@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from sdtui.requests.presets import save_preset
+from tests.support.tiny_other_families import make_flux
 
 pytestmark = pytest.mark.slow
 
@@ -197,9 +198,10 @@ def test_missing_network_prints_one_line(tmp_path: Path) -> None:
     assert "HF_HUB_OFFLINE" in done.stderr
 
 
-def test_escape_sequence_in_a_prompt_is_not_printed(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_escape_sequence_in_a_prompt_is_not_printed(tmp_path: Path) -> None:
     prompt = "cat \x1b]0;title\x07 " + "word " * 40
-    done = _sdtui("generate", prompt, "-m", tiny_sd1, *_QUICK, "-o", tmp_path)
+    model = make_flux(tmp_path / "flux")
+    done = _sdtui("generate", prompt, "-m", model, *_QUICK, "-o", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "cut:" in done.stderr
     assert "\x1b" not in done.stderr + done.stdout

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from sdtui.core.enums import DType, Policy
 from sdtui.core.settings import Settings
-from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.encode.options import EncodeOptions
 from sdtui.engine.families.family import StepState
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
@@ -248,13 +248,11 @@ class _EveryHook(Feature[str]):
     def embedding_key(self, section: str, pass_: Pass) -> Hashable:
         return section
 
-    def encode(
-        self, section: str, model: LoadedModel, pass_: Pass, *, guidance: bool
-    ) -> Embeddings | None:
-        self._called("encode")
-        width = model.denoiser.config.cross_attention_dim
-        names = ("prompt_embeds", "negative_prompt_embeds") if guidance else ("prompt_embeds",)
-        return {name: torch.zeros(1, 77, width) for name in names}
+    def encode_options(
+        self, section: str, model: LoadedModel, options: EncodeOptions
+    ) -> EncodeOptions:
+        self._called("encode_options")
+        return replace(options, clip_skip=2)
 
     def passes(self, section: str, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
         self._called("passes")
@@ -304,7 +302,7 @@ def test_hooks_are_called_in_their_order(
         "open",
         "passes",
         "apply",
-        "encode",
+        "encode_options",
         "arguments",
         "denoising",
         "on_step",
@@ -344,10 +342,20 @@ def test_feature_that_is_not_requested_changes_nothing(
 def test_embeddings_are_cached_by_the_keys_of_features(
     hooked: StableDiffusionEngine, feature: _EveryHook, tiny_sd1: Path
 ) -> None:
-    for negative_prompt, encoded in [("x", True), ("x", False), ("y", True), ("x", False)]:
-        feature.calls.clear()
-        generate(hooked, make_request(tiny_sd1, negative_prompt=negative_prompt))
-        assert ("encode" in feature.calls) is encoded, negative_prompt
+    generate(hooked, make_request(tiny_sd1, negative_prompt="x", guidance_scale=1))
+    loaded = hooked.loaded
+    assert loaded is not None
+    encoded: list[int] = []
+    hook = loaded.pipeline.text_encoder.register_forward_hook(lambda *_: encoded.append(1))
+    try:
+        for negative_prompt, is_encoded in [("x", False), ("y", True), ("x", False)]:
+            encoded.clear()
+            # Without guidance the negative prompt itself isn't encoded.
+            request = make_request(tiny_sd1, negative_prompt=negative_prompt, guidance_scale=1)
+            generate(hooked, request)
+            assert bool(encoded) is is_encoded, negative_prompt
+    finally:
+        hook.remove()
 
 
 def test_model_is_loaded_anew_for_another_load_key(

@@ -53,6 +53,21 @@ def test_negative_prompt_that_flux_ignores_is_reported(
     assert "doesn't take negative_prompt" in result.record.notices[0]
 
 
+def test_prompts_of_flux_are_taken_as_written_and_cut_at_the_limit(
+    shared_engine: StableDiffusionEngine, tiny_flux: Path
+) -> None:
+    plain = generate(shared_engine, _request(tiny_flux, prompt="a (b:1.3) [c|d] # e AND f"))
+    same = _request(tiny_flux, prompt="a (b:1.3) [c|d] # e AND f", prompt_syntax="plain")
+    assert difference(plain.images[0], generate(shared_engine, same).images[0]) == 0
+    assert not plain.record.notices
+    mode = generate(shared_engine, _request(tiny_flux, prompt="a (b:1.3)", emphasis="no_norm"))
+    assert any("doesn't take emphasis" in notice for notice in mode.record.notices)
+    long = generate(shared_engine, _request(tiny_flux, prompt="x" * 70 + " tail end"))
+    (cut,) = long.record.truncations
+    # Each character is one token here: 70 + 4 + 1 fit.
+    assert (cut.field, cut.encoder, cut.cut) == ("prompt", "text_encoder", "nd")
+
+
 def test_flux_starts_from_an_init_image(
     shared_engine: StableDiffusionEngine, tiny_flux: Path, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from PIL import Image
 
-from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.embeddings import Embeddings, Encoding
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch
 from sdtui.engine.preview import X0Watcher
@@ -80,11 +80,9 @@ class Family(Protocol):
         """Return the number of pixels that width and height must be multiples of."""
         ...
 
-    def encode(
-        self, model: LoadedModel, prompt: str, negative_prompt: str, *, guidance: bool
-    ) -> Embeddings:
-        """Encode a prompt and, with `guidance`, the negative one. Returns an empty dict if the
-        pipeline's call encodes them itself."""
+    def encode(self, model: LoadedModel, encoding: Encoding) -> Embeddings:
+        """Encode a prompt and, with guidance, the negative one. Returns no arguments if the
+        pipeline's call encodes them itself, as they are written."""
         ...
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:

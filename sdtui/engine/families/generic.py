@@ -12,7 +12,7 @@ from PIL import Image
 
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
-from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.embeddings import Embeddings, Encoding
 from sdtui.engine.families.family import OnStep, step_callback
 from sdtui.engine.families.step_hook import steps_by_hook
 from sdtui.engine.families.vae_input import call_until_decoding
@@ -47,16 +47,9 @@ class GenericFamily:
         ).__name__.startswith(_TWO_BY_TWO)
         return model.vae_factor * (2 if is_doubled else 1)
 
-    def encode(
-        self,
-        model: LoadedModel,
-        prompt: str,
-        negative_prompt: str,
-        *,
-        guidance: bool,
-    ) -> Embeddings:
-        """Return an empty dict: the pipeline's call encodes the prompts."""
-        return {}
+    def encode(self, model: LoadedModel, encoding: Encoding) -> Embeddings:
+        """Return no arguments: the pipeline's call encodes the prompts."""
+        return Embeddings()
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
         defaults = call_defaults(_pipeline(model, batch))

@@ -9,7 +9,8 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPipeline
 
 from sdtui.core.errors import UnsupportedModelError
-from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.embeddings import Embeddings, Encoding
+from sdtui.engine.encode.clip import encode_prompts
 from sdtui.engine.families.family import OnStep, step_callback
 from sdtui.engine.latents import run_decoder, unscale_latents
 from sdtui.engine.loaded import LoadedModel
@@ -31,28 +32,8 @@ class StableDiffusionFamily:
         """Return the VAE's factor."""
         return model.vae_factor
 
-    def encode(
-        self, model: LoadedModel, prompt: str, negative_prompt: str, *, guidance: bool
-    ) -> Embeddings:
-        pipeline = model.pipeline
-        names = ["prompt_embeds", "negative_prompt_embeds"]
-        if hasattr(pipeline, "text_encoder_2"):
-            names += ["pooled_prompt_embeds", "negative_pooled_prompt_embeds"]
-        with torch.no_grad():
-            tensors = pipeline.encode_prompt(
-                prompt=prompt,
-                device=model.execution_device,
-                num_images_per_prompt=1,
-                do_classifier_free_guidance=guidance,
-                # SDXL encodes "" but uses zeros for None; diffusers passes None for an empty
-                # negative prompt.
-                negative_prompt=negative_prompt or None,
-            )
-        return {
-            name: tensor.cpu()
-            for name, tensor in zip(names, tensors, strict=True)
-            if tensor is not None
-        }
+    def encode(self, model: LoadedModel, encoding: Encoding) -> Embeddings:
+        return encode_prompts(model, encoding)
 
     def not_accepted(self, model: LoadedModel, batch: Batch) -> list[str]:
         """Return nothing: these pipelines accept every field."""
@@ -104,7 +85,8 @@ def _initial_noise(model: LoadedModel, batch: Batch, noise: BatchNoise) -> torch
 
 def _embeddings(model: LoadedModel, batch: Batch) -> dict[str, torch.Tensor]:
     device = model.execution_device
-    return {name: tensor.to(device) for name, tensor in batch.embeddings.items()}
+    arguments = batch.embeddings.arguments
+    return {name: tensor.to(device) for name, tensor in arguments.items()}
 
 
 def _call(

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from sdtui.core.enums import DType
-from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.encode.options import EncodeOptions
 from sdtui.engine.families.family import StepState
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
@@ -93,13 +93,12 @@ class ActiveFeatures:
         )
         return tuple((name, key) for name, key in keys if key is not None)
 
-    def encode(self, model: LoadedModel, pass_: Pass, *, guidance: bool) -> Embeddings | None:
-        """Return the embeddings of the first feature that encodes, or None."""
+    def encode_options(self, model: LoadedModel) -> EncodeOptions:
+        """Return how prompts are encoded."""
+        options = EncodeOptions()
         for feature, section in self.uses:
-            embeddings = feature.encode(section, model, pass_, guidance=guidance)
-            if embeddings is not None:
-                return embeddings
-        return None
+            options = feature.encode_options(section, model, options)
+        return options
 
     def passes(self, first: Pass) -> tuple[Pass, ...]:
         """Return the run's passes, derived from its single pass without features."""

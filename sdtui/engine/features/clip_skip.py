@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.engine.clip_encoding import encode_clip
-from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.encode.options import EncodeOptions
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
@@ -37,25 +37,18 @@ class ClipSkip(Feature[int]):
         """True for SD 1.x and XL."""
         return description.family in _FAMILIES
 
-    def encode(
-        self, section: int, model: LoadedModel, pass_: Pass, *, guidance: bool
-    ) -> Embeddings | None:
-        """Encode both prompts with the layer.
+    def embedding_key(self, section: int, pass_: Pass) -> None:
+        """Return None: the layer is one of the options of the encoding."""
 
-        Raises InvalidRequestError if the text encoder has fewer layers.
-        """
+    def encode_options(
+        self, section: int, model: LoadedModel, options: EncodeOptions
+    ) -> EncodeOptions:
+        """Set the layer. Raises InvalidRequestError if the text encoder has fewer."""
         layers = model.pipeline.text_encoder.config.num_hidden_layers
         if section > layers:
             message = f"must be at most {layers} for {model.source.name}, not {section}"
             raise InvalidRequestError([Problem("clip_skip", section, message)])
-        request = pass_.request
-        return encode_clip(
-            model,
-            request.prompt,
-            request.negative_prompt,
-            guidance=guidance,
-            clip_skip=section,
-        )
+        return replace(options, clip_skip=section)
 
     def settings(self, section: int) -> Mapping[str, object]:
         """Return the layer for the record."""

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from sdtui.core.enums import DType
-from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.encode.options import EncodeOptions
 from sdtui.engine.families.family import StepState
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Rung
@@ -82,16 +82,17 @@ class Feature(Generic[Section]):
     # Encode
 
     def embedding_key(self, section: Section, pass_: Pass) -> Hashable:
-        """Return what the embeddings of a pass depend on besides its prompts, because `encode` or
-        `apply` changes them: the section, unless a feature knows better. None = nothing."""
+        """Return what the embeddings of a pass depend on besides its prompts and the options of
+        their encoding, because `apply` changes the model: the section, unless a feature knows
+        better. None = nothing."""
         return section
 
-    def encode(
-        self, section: Section, model: LoadedModel, pass_: Pass, *, guidance: bool
-    ) -> Embeddings | None:
-        """Encode the prompts of a pass in place of the family's `encode`, or return None.
-        `guidance` = whether the negative prompt is needed."""
-        return None
+    def encode_options(
+        self, section: Section, model: LoadedModel, options: EncodeOptions
+    ) -> EncodeOptions:
+        """Return how prompts are encoded, derived from the options of the previous features. Only
+        families with CLIP text encoders use them."""
+        return options
 
     # Denoise
 

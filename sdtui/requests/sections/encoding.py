@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.fields import FieldSpec, Section
 
 
@@ -28,3 +29,32 @@ class Encoding(Section):
             native=True,
         ),
     ] = None
+    prompt_syntax: Annotated[
+        PromptSyntax,
+        FieldSpec(
+            label="Prompt syntax",
+            help="What prompts mean: a1111 = (more:1.2), [less], [from:to:when], AND, BREAK, #"
+            " comments; plain = every character as it is. Only for models with CLIP text encoders"
+            " alone.",
+            infotext="Prompt syntax",
+            aliases=("prompt syntax",),
+        ),
+    ] = PromptSyntax.A1111
+    emphasis: Annotated[
+        Emphasis,
+        FieldSpec(
+            label="Emphasis",
+            help="How the weights of words are applied: original = as A1111 does; no_norm ="
+            " without keeping the mean, better for some prompts with SDXL; ignore = not at all;"
+            " none = brackets are text.",
+            a1111_option="emphasis",
+            a1111_names={
+                Emphasis.ORIGINAL: "Original",
+                Emphasis.NO_NORM: "No norm",
+                Emphasis.IGNORE: "Ignore",
+                Emphasis.NONE: "None",
+            },
+            infotext="Emphasis",
+            aliases=("emphasis",),
+        ),
+    ] = Emphasis.ORIGINAL

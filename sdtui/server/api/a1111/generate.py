@@ -238,10 +238,15 @@ def _named_values(values: Mapping[str, Any]) -> dict[str, Any]:
     }
     defaults = OptionsAnswer.model_fields
     options = {
-        name: defaults[theirs].default if values[name] is None else values[name]
+        name: defaults[theirs].default if values[name] is None else _a1111_name(name, values[name])
         for name, theirs in names_in("a1111_option").items()
     }
     return {**named, **options}
+
+
+def _a1111_name(field: str, value: Any) -> Any:
+    """A1111's name for a choice; other values as they are."""
+    return REQUEST_FIELDS[field].spec.a1111_names.get(value, value)
 
 
 def _info_of_record(record: GenerationRecord) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class OptionsAnswer(BaseModel):
     sd_checkpoint_hash: str = ""
     sd_vae: str = "Automatic"
     CLIP_stop_at_last_layers: int = 1
+    emphasis: str = "Original"
     samples_format: str = "png"
     samples_save: bool = True
     enable_pnginfo: bool = True

@@ -45,13 +45,8 @@ _IGNORED = (
 )
 """Fields that are accepted without effect."""
 _RESIZE_LIMITS = limits_of("seed_resize_width", ge=-1, multiple_of=None)
-_NOT_WORDS = re.compile(
-    r"<(?:lora|lyco|hypernet):[^<>]*>"  # networks
-    r"|\([^()]*:\s*\d[\d.]*\)"  # weights
-    r"|\[[^\[\]]*:\s*\d[\d.]*\]"  # words that change at a step
-    r"|\bBREAK\b"
-)
-"""Prompt syntax of A1111 that isn't plain words."""
+_NETWORKS = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
+"""Tags in prompts that have no effect."""
 
 
 class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore[misc]
@@ -208,7 +203,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         """The fields, options and prompt syntax of the request that had no effect."""
         found = self._ignored_fields()
         for text in (self.prompt, self.negative_prompt):
-            found += [each[:100] for each in dict.fromkeys(_NOT_WORDS.findall(text))]
+            found += [each[:100] for each in dict.fromkeys(_NETWORKS.findall(text))]
         found += self._sampler[1]
         options = self.override_settings or {}
         unsupported = {name: options[name] for name in options if name not in _SUPPORTED_OPTIONS}

@@ -1,0 +1,25 @@
+"""EncodeOptions: what embeddings depend on besides the prompts and the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdtui.core.enums import Emphasis, PromptSyntax
+from sdtui.core.prompt_syntax import ParsedPart, parse_prompt, plain_prompt
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """How prompts are encoded. Features change the defaults."""
+
+    syntax: PromptSyntax = PromptSyntax.A1111
+    emphasis: Emphasis = Emphasis.ORIGINAL
+    clip_skip: int = 1
+    """As in A1111: 1 = the last layer, 2 = the one before."""
+
+    def parse(self, text: str, calls: int, *, is_negative: bool = False) -> tuple[ParsedPart, ...]:
+        """Return the parts of a prompt over a number of calls of the denoiser."""
+        if self.syntax is PromptSyntax.PLAIN:
+            return plain_prompt(text, calls)
+        has_weights = self.emphasis is not Emphasis.NONE
+        return parse_prompt(text, calls, is_negative=is_negative, has_weights=has_weights)
