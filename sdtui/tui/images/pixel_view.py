@@ -47,6 +47,7 @@ class PixelView(RefreshWhenVisible):
         strips = await asyncio.to_thread(_lines, pixels, size, style, self._colour_system)
         self._drawn = (pixels, size, style, strips)
         self.pixels = pixels
+        self.problem = ""
 
     @property
     def _colour_system(self) -> str | None:
