@@ -1,0 +1,31 @@
+"""Grids: one request over the values of up to three axes, as in A1111's "X/Y/Z plot"."""
+
+from sdtui.requests.grids.axes import AxisKind, axis_kinds, find_axis_kind
+from sdtui.requests.grids.grid import (
+    MAX_CELLS,
+    MAX_SHEET_MEGAPIXELS,
+    Axis,
+    Cell,
+    Grid,
+    GridOptions,
+    make_axis,
+    parse_axis,
+)
+from sdtui.requests.grids.place import AxisRecord, GridPlace, GridRecord
+
+__all__ = [
+    "MAX_CELLS",
+    "MAX_SHEET_MEGAPIXELS",
+    "Axis",
+    "AxisKind",
+    "AxisRecord",
+    "Cell",
+    "Grid",
+    "GridOptions",
+    "GridPlace",
+    "GridRecord",
+    "axis_kinds",
+    "find_axis_kind",
+    "make_axis",
+    "parse_axis",
+]
