@@ -327,9 +327,10 @@ class Index:
             self._write("INSERT OR IGNORE INTO tags VALUES (?, ?)", folded_tag(tag), entry)
 
     def _free_id(self, summary: Summary) -> int:
-        """The id made of a picture's time and position in its run, or the next free one."""
-        window = first_id(summary.timestamp)
-        candidate = window + min(summary.images[0].index, IDS_PER_MILLISECOND // 2)
+        """The id made of a picture's time and position in its run or grid, or the next free
+        one."""
+        window = first_id(summary.moment)
+        candidate = window + min(max(0, summary.position), IDS_PER_MILLISECOND // 2)
         taken = self._last_id(candidate, candidate + 1)
         while taken is not None:
             following = window + IDS_PER_MILLISECOND

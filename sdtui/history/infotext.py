@@ -13,7 +13,7 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from sdtui.core.enums import Rng
 from sdtui.core.samplers import sampler_and_schedule
 from sdtui.history.image_metadata import Texts
 from sdtui.history.portable import localized, portable, portable_name
+from sdtui.requests.grids import NOTHING, SEED_LABELS, GridPlace
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS
 
@@ -77,11 +78,26 @@ def write_infotext(record: GenerationRecord) -> str:
     values = {**(record.values() if made else {}), "seed": image.seed}
     values |= {"prompt": record.prompt, "negative_prompt": record.negative_prompt}
     values["sampler"] = made.sampler if made is not None else None
-    more: dict[str, object] = {"Size": f"{image.width}x{image.height}"}
+    is_sheet = record.grid is not None and record.grid.is_sheet
+    sized = made if is_sheet and made is not None else image
+    more: dict[str, object] = {"Size": f"{sized.width}x{sized.height}"}
     rng = str(values.get("rng", Rng.CPU)).upper()
     if model is not None:
         more |= {"Model hash": model.hash and model.hash[:10], "Model": portable_name(model.name)}
+    if record.grid is not None and is_sheet:
+        more |= _script(record.grid)
     return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
+
+
+def _script(sheet: GridPlace) -> Iterator[tuple[str, str]]:
+    """Yield what A1111's script writes about a grid."""
+    yield "Script", "X/Y/Z plot"
+    for letter, axis in zip("XYZ", sheet.grid.axes, strict=True):
+        if axis.label != NOTHING and not (letter == "Z" and sheet.z is not None):
+            yield f"{letter} Type", axis.label
+            yield f"{letter} Values", axis.text
+            if axis.label in SEED_LABELS:
+                yield f"Fixed {letter} Values", ", ".join(axis.values)
 
 
 def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> str:

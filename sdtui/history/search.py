@@ -57,6 +57,10 @@ class Search:
         return all(condition.is_about_id for condition in self.conditions)
 
 
+GRID, SHEET = "grid", "sheet"
+"""Names in the table `facts`: of pictures of a grid, with its id, and of their sheets."""
+
+_ANSWERS = {"yes": True, "no": False}
 _TEXT_COLUMNS = {"model": "model", "sampler": "sampler"}
 _COLUMNS = {
     "width": "width",
@@ -201,10 +205,9 @@ def _size(value: str) -> Condition:
 
 
 def _star(value: str) -> Condition:
-    answers = {"yes": 1, "no": 0}
-    if value.lower() not in answers:
+    if value.lower() not in _ANSWERS:
         raise _problem(f"star:{value}", f'star takes yes or no, not "{value}"')
-    return Condition("starred = ?", (answers[value.lower()],))
+    return Condition("starred = ?", (int(_ANSWERS[value.lower()]),))
 
 
 def _tag(value: str) -> Condition:
@@ -257,7 +260,32 @@ def _end_of(start: datetime, month: int | None, day: int | None) -> int:
     return first_id(following.astimezone())
 
 
-_FIELDS: dict[str, Callable[[str], Condition]] = {"size": _size, "star": _star, "tag": _tag}
+def _grid(value: str) -> Condition:
+    if value.lower() in _ANSWERS:
+        return _having("name = ?", (GRID,), is_wanted=_ANSWERS[value.lower()])
+    return _having("name = ? AND value = ?", (GRID, value.lower()))
+
+
+def _sheet(value: str) -> Condition:
+    if value.lower() not in _ANSWERS:
+        raise _problem(f"sheet:{value}", f'sheet takes yes or no, not "{value}"')
+    return _having("name = ?", (SHEET,), is_wanted=_ANSWERS[value.lower()])
+
+
+def _having(test: str, values: tuple[str, ...], *, is_wanted: bool = True) -> Condition:
+    """A condition on the table `facts`."""
+    having = "IN" if is_wanted else "NOT IN"
+    sql = f"{{id}} {having} (SELECT entry FROM facts WHERE {test})"
+    return Condition(sql, values, is_about_id=True)
+
+
+_FIELDS: dict[str, Callable[[str], Condition]] = {
+    "size": _size,
+    "star": _star,
+    "tag": _tag,
+    "grid": _grid,
+    "sheet": _sheet,
+}
 
 FIELDS = (*_TEXT_COLUMNS, *_NUMBERS, *_FIELDS, "date")
 """All fields of the search language."""

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,8 @@ from pydantic_core import from_json
 
 from sdtui.core.errors import HistoryError
 from sdtui.core.files import write_atomic
-from sdtui.history.search import folded_tag, is_fact
+from sdtui.history.search import GRID, SHEET, folded_tag, is_fact
+from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord, Timestamp
 from sdtui.requests.request import MAX_SEED
 
@@ -79,6 +81,7 @@ class Summary(_Part):
     request: _Request = _Request()
     model: _Model | None = None
     settings: _Settings | None = None
+    grid: GridPlace | None = None
     images: Annotated[tuple[_Image, ...], Field(min_length=1, max_length=1)]
     starred: bool = False
     tags: Annotated[
@@ -95,9 +98,23 @@ class Summary(_Part):
         """The sampler; "" if it is unknown."""
         return (self.settings.sampler if self.settings else None) or ""
 
-    def facts(self) -> Iterator[tuple[str, float]]:
-        """The numbers that features have added and that can be searched: name of the field and
-        value."""
+    @property
+    def moment(self) -> datetime:
+        """The time by which it is listed: the pictures of a grid stand together."""
+        return self.timestamp if self.grid is None else self.grid.grid.time
+
+    @property
+    def position(self) -> int:
+        """The place among the pictures of the same time."""
+        return self.images[0].index if self.grid is None else self.grid.number
+
+    def facts(self) -> Iterator[tuple[str, float | str]]:
+        """What can be searched besides what has a column: the numbers that features have added,
+        with the name of the field, and the grid."""
+        if self.grid is not None:
+            yield GRID, self.grid.grid.id
+            if self.grid.is_sheet:
+                yield SHEET, 1
         for name, value in (self.settings.model_extra or {}).items() if self.settings else ():
             is_number = isinstance(value, int | float) and abs(value) <= MAX_INT
             if is_fact(name) and is_number and not isinstance(value, bool):

@@ -100,6 +100,31 @@ class History:
         self._list(saved.path)
         return saved
 
+    def save_sheets(
+        self, grid_id: str, pictures: Iterable[Path] = (), folder: Path | None = None
+    ) -> list[SavedPicture]:
+        """Save the labelled sheets of a grid, made of its pictures that are there: that of the
+        whole grid, then one for each value of its third axis. None are saved if there are no
+        pictures.
+
+        `pictures` are files that may lie outside of the pictures folder; those in it are found.
+        The sheets go into the day's folder or into `folder`.
+        """
+        from sdtui.history.grid_sheets import compose_sheets, pictures_of_grid, sheet_record
+
+        listed = (entry.path for entry in self.entries_of(self.ids(f"grid:{grid_id} sheet:no")))
+        found = pictures_of_grid(grid_id, [*pictures, *sorted(listed)])
+        if not found:
+            return []
+        paths = {place: path for place, (path, _) in found.items()}
+        records = {place: record for place, (_, record) in found.items()}
+        place = next(iter(records.values())).grid
+        assert place is not None
+        return [
+            self.save(image, sheet_record(sheet, image.size, records), 0, folder=folder)
+            for sheet, image in compose_sheets(place.grid, paths)
+        ]
+
     def encode(
         self, image: Image, record: GenerationRecord, index: int, format: PictureFormat
     ) -> bytes:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sdtui.models import ModelDescription, ModelSource, TokenCounter
     from sdtui.monitor import Sample
     from sdtui.requests.events import JobEvent
+    from sdtui.requests.grids import Grid
     from sdtui.requests.record import GenerationRecord, ImageRecord
     from sdtui.requests.request import GenerationRequest
 
@@ -78,8 +79,23 @@ class Jobs(Protocol):
         """
         ...
 
-    def check_capacity(self) -> None:
-        """Raise QueueFullError if the limit of waiting jobs is reached."""
+    def submit_grid(self, grid: Grid, output: Output | None = None) -> list[Job]:
+        """Queue the cells of a grid, all or none, in the order in which least is loaded. When the
+        last one is over, the sheets are written and reported by `SheetSaved`. Raises
+        QueueFullError or QueueClosedError."""
+        ...
+
+    def cancel_grid(self, grid_id: str) -> None:
+        """Cancel the jobs of a grid that aren't over."""
+        ...
+
+    def sheets(self, grid_id: str, timeout: float | None = None) -> tuple[str, ...]:
+        """Wait at most `timeout` seconds until the sheets of a grid are written; return their
+        paths, that of the whole grid first, and none if it has no picture."""
+        ...
+
+    def check_capacity(self, count: int = 1) -> None:
+        """Raise QueueFullError if `count` more waiting jobs are more than the limit."""
         ...
 
     def cancel(self, job_id: str, *, after_picture: bool = False) -> None:

@@ -39,6 +39,7 @@ _LEVELS = {
     "attempt": EventLevel.WARNING,
     "notice": EventLevel.WARNING,
     "saved": EventLevel.SUCCESS,
+    "sheet": EventLevel.SUCCESS,
     "finished": EventLevel.SUCCESS,
     "failed": EventLevel.ERROR,
     "cancelled": EventLevel.WARNING,
@@ -78,6 +79,8 @@ def _text(event: Event) -> str:
             return event.message
         case "saved":
             return f"saved {event.path} (seed {event.seed})"
+        case "sheet":
+            return f"saved the sheet {event.path}"
         case "finished":
             seconds = event.record.generation_time
             return "finished" if seconds is None else f"finished after {duration(seconds)}"

@@ -11,6 +11,7 @@ from sdtui.core.enums import JobState, PictureFormat
 from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
 from sdtui.jobs.generator import Generator
 from sdtui.jobs.job import Job, Output
+from sdtui.jobs.sheet_store import SheetStore
 from sdtui.requests.events import Cancelled, Failed, FinalEvent, Finished, Report, Saved, Started
 from sdtui.requests.record import GenerationRecord, ImageRecord
 
@@ -39,7 +40,7 @@ class SavedFile(Protocol):
         ...
 
 
-class PictureStore(Protocol):
+class PictureStore(SheetStore, Protocol):
     """Saves pictures; `History` is one."""
 
     def save(
@@ -98,6 +99,7 @@ def carry_out(
     problems: list[SdtuiError] = []
 
     def on_image(index: int, image: Image.Image, record: GenerationRecord) -> None:
+        record = record.model_copy(update={"grid": job.grid})
         try:
             file = save_picture(store, image, record, index, job.output)
         except SdtuiError as error:
@@ -114,7 +116,7 @@ def carry_out(
         request, report=report, cancellation=cancellation, on_image=on_image
     )
     images = tuple(saved.get(image.index, image) for image in result.record.images)
-    record = result.record.model_copy(update={"images": images})
+    record = result.record.model_copy(update={"images": images, "grid": job.grid})
     outcome.event = _closing_event(result.error or next(iter(problems), None), record)
     return outcome
 

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from sdtui.core.enums import JobState, PictureFormat
 from sdtui.jobs.progress import JobProgress
+from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
 
@@ -35,6 +36,8 @@ class Job(BaseModel):
     id: str
     request: GenerationRequest
     output: Output = Output()
+    grid: GridPlace | None = None
+    """The place in a grid. The jobs of a grid belong together."""
     state: JobState = JobState.QUEUED
     is_cancelled: bool = Field(False, validation_alias=AliasChoices("is_cancelled", "is_unwanted"))
     """True if a user cancelled it; false if it was only stopped by shutdown (then it resumes).
@@ -73,4 +76,4 @@ class Job(BaseModel):
             return None
         if self.seed is not None:
             request = replace(request, seed=self.seed).without_first(done)
-        return Job(id=self.id, request=request, output=self.output)
+        return Job(id=self.id, request=request, output=self.output, grid=self.grid)

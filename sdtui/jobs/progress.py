@@ -20,6 +20,7 @@ from sdtui.requests.events import (
     Preview,
     Queued,
     Saved,
+    SheetSaved,
     StageStarted,
     Started,
     Step,
@@ -142,8 +143,8 @@ def apply_event(open_jobs: MutableMapping[str, JobProgress], envelope: JobEvent)
     job = envelope.job
     progress = open_jobs.pop(job, None) or JobProgress(job)
     progress = progress.apply(envelope)
-    ends_load = isinstance(envelope.event, Loaded | ModelReady | Superseded | Unloaded)
-    is_load = progress.queued_at is None and ends_load
-    if not progress.is_over and not is_load:
+    last = Loaded | ModelReady | Superseded | Unloaded | SheetSaved
+    ends_other = progress.queued_at is None and isinstance(envelope.event, last)
+    if not progress.is_over and not ends_other:
         open_jobs[job] = progress
     return progress

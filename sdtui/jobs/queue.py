@@ -13,6 +13,7 @@ from sdtui.core.settings import Settings
 from sdtui.jobs.api import Subscriber
 from sdtui.jobs.execution import JobOutcome, PictureStore, UnsavedPicture
 from sdtui.jobs.generator import MakeGenerator, make_generator
+from sdtui.jobs.grid_sheets import GridSheets
 from sdtui.jobs.job import Job, Output
 from sdtui.jobs.preload import Preloader, PreloadTask
 from sdtui.jobs.queue_state import QueueState
@@ -20,6 +21,7 @@ from sdtui.jobs.subscribers import Subscribers, envelope_of
 from sdtui.jobs.unsaved import UnsavedPictures
 from sdtui.jobs.worker import Task, Worker
 from sdtui.requests.events import Event, Queued, Superseded
+from sdtui.requests.grids import Grid
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
 
@@ -41,6 +43,7 @@ class JobQueue:
         self._preloader = Preloader()
         self._unsaved = UnsavedPictures(store)
         self._subscribers = Subscribers()
+        self._sheets = GridSheets(store, self._report_sheet)
         self._workers = (Worker(settings.device, settings, store, make_generator, self),)
         self._paused = False
         self._closed = False
@@ -65,9 +68,24 @@ class JobQueue:
             self._add(job, front=front)
         return job
 
-    def check_capacity(self) -> None:
+    def submit_grid(self, grid: Grid, output: Output | None = None) -> list[Job]:
         with self._changed:
-            self._state.check_capacity()
+            self._check_open()
+            self._state.check_capacity(len(grid.cells))
+            jobs = [
+                Job(id=_new_id(), request=cell.request, output=output or Output(), grid=cell.place)
+                for cell in grid.cells
+            ]
+            for job in jobs:
+                self._add(job)
+        return jobs
+
+    def sheets(self, grid_id: str, timeout: float | None = None) -> tuple[str, ...]:
+        return self._sheets.wait(grid_id, timeout)
+
+    def check_capacity(self, count: int = 1) -> None:
+        with self._changed:
+            self._state.check_capacity(count)
 
     def restore(self, jobs: Iterable[Job]) -> None:
         """Append the jobs of another process with their ids, ignoring the limit. If the queue is
@@ -126,6 +144,12 @@ class JobQueue:
             if outcome is not None:
                 self._finish(job_id, outcome)
             self._changed.notify_all()
+
+    def cancel_grid(self, grid_id: str) -> None:
+        with self._changed:
+            # The running one last, so that no other begins meanwhile.
+            for job in reversed(self._state.of_grid(grid_id)):
+                self.cancel(job.id)
 
     def move(self, job_id: str, position: int) -> None:
         with self._changed:
@@ -200,6 +224,7 @@ class JobQueue:
         with self._changed:
             self._end(after_picture=False)
         ended = [worker.join(timeout) for worker in self._workers]
+        self._sheets.close(timeout)
         return all(ended)
 
     def _end(self, *, after_picture: bool) -> None:
@@ -253,7 +278,14 @@ class JobQueue:
     def _finish(self, job_id: str, outcome: JobOutcome, worker: str = "") -> None:
         for old in self._state.finish(job_id, outcome):
             self._unsaved.forget(old)
+        job = self._state.jobs[job_id]
+        if job.grid is not None:
+            is_last = self._state.is_grid_over(job.grid.grid.id)
+            self._sheets.job_ended(job, is_last=is_last)
         self._subscribers.publish(envelope_of(job_id, outcome.event, worker))
+
+    def _report_sheet(self, grid_id: str, event: Event) -> None:
+        self._subscribers.publish(envelope_of(grid_id, event))
 
     def preload_ended(self, worker: str, task: PreloadTask, event: Event) -> None:
         """Publish the last event of a preload."""

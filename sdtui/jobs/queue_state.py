@@ -32,10 +32,10 @@ class QueueState:
     cancellations: dict[str, Cancellation] = field(default_factory=dict)
     """Of the jobs that are not over."""
 
-    def check_capacity(self) -> None:
-        """Raise QueueFullError if the limit of waiting jobs is reached."""
+    def check_capacity(self, count: int = 1) -> None:
+        """Raise QueueFullError if `count` more waiting jobs are more than the limit."""
         waiting = len(self.waiting)
-        if self.limit is not None and waiting >= self.limit:
+        if self.limit is not None and waiting + count > self.limit:
             raise QueueFullError(f"the queue is full: {waiting} jobs are queued", "Try again later")
 
     def add(self, job: Job, *, front: bool = False) -> int:
@@ -82,6 +82,16 @@ class QueueState:
                 cancellation.stop_after_picture()
             else:
                 cancellation.stop_now()
+
+    def of_grid(self, grid_id: str) -> list[Job]:
+        """Return the jobs of a grid."""
+        jobs = self.jobs.values()
+        return [job for job in jobs if job.grid is not None and job.grid.grid.id == grid_id]
+
+    def is_grid_over(self, grid_id: str) -> bool:
+        """True if no job of a grid runs, waits or is resumed at the next start."""
+        jobs = self.of_grid(grid_id)
+        return all(job.state.is_over and job.remaining() is None for job in jobs)
 
     def move(self, job_id: str, position: int) -> None:
         """Move a waiting job to `position` among the waiting ones, 0 being next."""

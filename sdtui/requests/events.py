@@ -189,6 +189,13 @@ class Saved(_Event):
     path: str
 
 
+class SheetSaved(_Event):
+    """The sheet of a grid is on disk. The envelope has the id of the grid in place of a job's."""
+
+    kind: Literal["sheet"] = "sheet"
+    path: str
+
+
 class Finished(_Event):
     """The job is done."""
 
@@ -243,6 +250,7 @@ Event = Annotated[
     | Preview
     | Notice
     | Saved
+    | SheetSaved
     | Finished
     | Failed
     | Cancelled,

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import InvalidRequestError
+from sdtui.requests.grids.place import GridPlace
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.requests.validation import validate_fields
 
@@ -186,6 +187,9 @@ class GenerationRecord(_Record):
     notices: tuple[str, ...] = Field((), description="Other messages for the user about this run.")
     parents: tuple[str, ...] = Field((), description="SHA-256 of the input image files.")
     images: tuple[ImageRecord, ...] = ()
+    grid: GridPlace | None = Field(
+        None, description="The place in a grid; of a sheet, the grid that it shows."
+    )
     versions: dict[str, str] = Field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:

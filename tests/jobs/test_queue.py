@@ -48,6 +48,9 @@ class Store:
         images = tuple(one.model_copy(update={"path": path}) for one in record.images)
         return _File(Path(path), record.model_copy(update={"images": images}))
 
+    def save_sheets(self, *_: Any) -> list[_File]:
+        return []
+
 
 @pytest.fixture
 def store() -> Store:

@@ -16,6 +16,7 @@ from sdtui.jobs.api import DownloadSubscriber, Subscriber
 from sdtui.models import ModelDescription, ModelSource, NativeValues, SourceKind, TokenCounter
 from sdtui.monitor import Sample
 from sdtui.requests.events import Event, JobEvent, Queued, Started
+from sdtui.requests.grids import Grid
 from sdtui.requests.record import GenerationRecord, ImageRecord
 from sdtui.requests.request import GenerationRequest
 from tests.support.records import NOON, picture, record
@@ -88,7 +89,17 @@ class FakeJobs:
         self.publish(job.id, Queued(position=0))
         return job
 
-    def check_capacity(self) -> None: ...
+    def submit_grid(self, grid: Grid, output: Output | None = None) -> list[Job]:
+        return [self.submit(cell.request, output) for cell in grid.cells]
+
+    def cancel_grid(self, grid_id: str) -> None:
+        self.cancelled.append(grid_id)
+
+    def sheets(self, grid_id: str, timeout: float | None = None) -> tuple[str, ...]:
+        del grid_id, timeout
+        return ()
+
+    def check_capacity(self, count: int = 1) -> None: ...
 
     def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
         del after_picture

@@ -1,6 +1,6 @@
 """Grids: one request over the values of up to three axes, as in A1111's "X/Y/Z plot"."""
 
-from sdtui.requests.grids.axes import AxisKind, axis_kinds, find_axis_kind
+from sdtui.requests.grids.axes import NOTHING, SEED_LABELS, AxisKind, axis_kinds, find_axis_kind
 from sdtui.requests.grids.grid import (
     MAX_CELLS,
     MAX_SHEET_MEGAPIXELS,
@@ -11,15 +11,18 @@ from sdtui.requests.grids.grid import (
     make_axis,
     parse_axis,
 )
-from sdtui.requests.grids.place import AxisRecord, GridPlace, GridRecord
+from sdtui.requests.grids.place import AxisRecord, CellPlace, GridPlace, GridRecord
 
 __all__ = [
     "MAX_CELLS",
     "MAX_SHEET_MEGAPIXELS",
+    "NOTHING",
+    "SEED_LABELS",
     "Axis",
     "AxisKind",
     "AxisRecord",
     "Cell",
+    "CellPlace",
     "Grid",
     "GridOptions",
     "GridPlace",

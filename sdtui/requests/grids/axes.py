@@ -24,6 +24,7 @@ from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, random_seed
 from sdtui.requests.sizes import parse_size
 
 NOTHING = "Nothing"
+SEED_LABELS = ("Seed", "Var. seed")
 
 _NO_AXES = {"num_images_per_prompt", "policy", "memory_mode"}
 """Fields that change no picture."""
@@ -41,7 +42,6 @@ _LABELS: Mapping[str, str] = {
 _COSTS: Mapping[str, float] = {"model": 1.0, "dtype": 0.9, "speed": 0.8, "vae": 0.7, "loras": 0.6}
 """What it costs to change a field between two jobs: those that load something are changed least.
 Those of A1111 and of fields that it hasn't got."""
-_SEEDS = ("seed", "variation_seed")
 _WITHOUT_LABEL = ("sampler", "prompt", "negative_prompt", "styles", "loras")
 """Fields whose values say what they are."""
 
@@ -76,11 +76,6 @@ class AxisKind:
         """What the sheet says about a value."""
         return f"{self.label}: {value}"
 
-    @property
-    def is_seed(self) -> bool:
-        """True if open values are drawn at random, and kept."""
-        return False
-
 
 @dataclass(frozen=True)
 class NothingKind(AxisKind):
@@ -103,7 +98,7 @@ class FieldKind(AxisKind):
     field: Field
 
     def values(self, text: str, request: Mapping[str, Any]) -> list[str]:
-        if self.is_seed:
+        if self.label in SEED_LABELS:
             return [
                 str(random_seed()) if each == str(RANDOM_SEED) else each
                 for each in number_values(text, int)
@@ -125,10 +120,6 @@ class FieldKind(AxisKind):
         if self.field.spec.widget == "model":
             return PureWindowsPath(value).name.removesuffix(".safetensors") or value
         return value if self.field.name in _WITHOUT_LABEL else super().caption(value)
-
-    @property
-    def is_seed(self) -> bool:
-        return self.field.name in _SEEDS
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,10 @@ class GridRecord(_Part):
         return x, y, z
 
 
+CellPlace = tuple[int, int, int]
+"""The indexes of a cell on the axes X, Y and Z."""
+
+
 class GridPlace(_Part):
     """A picture's place in a grid. `x` and `y` are None for a sheet, `z` is None for the sheet of
     the whole grid."""
@@ -52,13 +56,21 @@ class GridPlace(_Part):
         """A sheet's number among the sheets, or a cell's among the sheets and cells, row by row:
         the order in which a grid's pictures are listed."""
         columns, rows, sheets = self.grid.size
-        if self.x is None or self.y is None or self.z is None:
+        if self.cell is None:
             return 0 if self.z is None else self.z + 1
-        return sheets + 1 + self.x + columns * (self.y + rows * self.z)
+        x, y, z = self.cell
+        return sheets + 1 + x + columns * (y + rows * z)
+
+    @property
+    def cell(self) -> CellPlace | None:
+        """The indexes of a cell; None for a sheet."""
+        if self.x is None or self.y is None or self.z is None:
+            return None
+        return self.x, self.y, self.z
 
     @property
     def is_sheet(self) -> bool:
-        return self.x is None
+        return self.cell is None
 
     @property
     def caption(self) -> str:
