@@ -12,6 +12,8 @@ from sdtui.cli.codes import INTERRUPTED
 
 _COMMANDS = {
     "generate": "Make pictures from prompts.",
+    "grid": "Make a grid of pictures over the values of up to three axes.",
+    "sheet": "Make a contact sheet of pictures.",
     "bench": "Measure how fast pictures are made, and compare.",
     "history": "Find, mark and move the pictures that were made.",
     "serve": "Serve pictures over HTTP.",

@@ -23,7 +23,7 @@ _QUERY = click.argument("query", nargs=-1)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-class _SearchCommand(click.Command):
+class SearchCommand(click.Command):
     """A command with a search, whose words may begin with a minus, also with "-h"."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -48,7 +48,7 @@ def list_pictures(limit: int, offset: int, as_json: bool) -> None:
     _find("", limit, offset, as_json)
 
 
-@history.command(cls=_SearchCommand, context_settings={"ignore_unknown_options": True})
+@history.command(cls=SearchCommand, context_settings={"ignore_unknown_options": True})
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
 @_JSON
@@ -56,7 +56,7 @@ def list_pictures(limit: int, offset: int, as_json: bool) -> None:
 def search(query: tuple[str, ...], limit: int, offset: int, as_json: bool) -> None:
     """Pictures by words of their prompts, "phrases", -without, and fields: model: sampler:
     seed: size:512x768 star:yes tag: date:2026-11 w>=768 h steps<30 cfg strength."""
-    _find(_joined(query), limit, offset, as_json)
+    _find(joined_query(query), limit, offset, as_json)
 
 
 @history.command()
@@ -64,7 +64,7 @@ def search(query: tuple[str, ...], limit: int, offset: int, as_json: bool) -> No
 @_JSON
 def show(picture: str, as_json: bool) -> None:
     """How a picture was made."""
-    with _open() as pictures:
+    with open_history() as pictures:
         entry = pictures.get(picture)
         record = pictures.record(entry).model_dump(mode="json")
     record = {**record, "starred": entry.starred, "tags": entry.tags, "problem": entry.problem}
@@ -113,7 +113,7 @@ def untag(tag: str, pictures: tuple[str, ...], as_json: bool) -> None:
 @_JSON
 def trash(pictures: tuple[str, ...], as_json: bool) -> None:
     """Move pictures into the trash; without a name, list what is in it."""
-    with _open() as history:
+    with open_history() as history:
         moved = [history.trash(picture) for picture in pictures] if pictures else history.trashed()
     _print_paths(list(moved), as_json)
 
@@ -131,7 +131,7 @@ def restore(pictures: tuple[str, ...], as_json: bool) -> None:
 @_JSON
 def empty(yes: bool, as_json: bool) -> None:
     """Delete what is in the trash for good."""
-    with _open() as history:
+    with open_history() as history:
         count = len(history.trashed())
         if not yes:
             question = f"Delete {count:,} pictures in {_printable(history.trash_folder)} for good?"
@@ -143,14 +143,14 @@ def empty(yes: bool, as_json: bool) -> None:
         click.echo(f"{deleted:,} pictures deleted", err=True)
 
 
-@history.command(cls=_SearchCommand, context_settings={"ignore_unknown_options": True})
+@history.command(cls=SearchCommand, context_settings={"ignore_unknown_options": True})
 @click.argument("file", type=click.Path(path_type=Path))
 @_JSON
 @_QUERY
 def export(file: Path, query: tuple[str, ...], as_json: bool) -> None:
     """Write the pictures that a search finds, or all, with their JSON into a zip FILE."""
-    with _open() as history:
-        count = history.export(file, _joined(query))
+    with open_history() as history:
+        count = history.export(file, joined_query(query))
     if as_json:
         _print_json({"file": str(file), "pictures": count})
     else:
@@ -162,7 +162,7 @@ def export(file: Path, query: tuple[str, ...], as_json: bool) -> None:
 @_JSON
 def import_pictures(sources: tuple[Path, ...], as_json: bool) -> None:
     """Copy pictures in, ours or another tool's: picture files, folders, zips of `export`."""
-    with _open() as history:
+    with open_history() as history:
         brought = history.import_(sources)
     if as_json:
         _print_json(dataclasses.asdict(brought))
@@ -176,7 +176,7 @@ def import_pictures(sources: tuple[Path, ...], as_json: bool) -> None:
 @_JSON
 def reindex(as_json: bool) -> None:
     """Rebuild the index from the JSON files, and say what can't be listed."""
-    with _open(refresh=False) as history:
+    with open_history(refresh=False) as history:
         changes = history.reindex(_narrate_progress)
         skipped = history.skipped()
     if as_json:
@@ -190,7 +190,7 @@ def reindex(as_json: bool) -> None:
 @_JSON
 def stats(as_json: bool) -> None:
     """The history in numbers."""
-    with _open() as history:
+    with open_history() as history:
         numbers = dataclasses.asdict(history.stats())
     if as_json:
         _print_json(numbers)
@@ -199,7 +199,8 @@ def stats(as_json: bool) -> None:
 
 
 @contextmanager
-def _open(*, refresh: bool = True) -> Iterator[Pictures]:
+def open_history(*, refresh: bool = True) -> Iterator[Pictures]:
+    """Open the pictures, with what other programs changed."""
     from sdtui.cli.backend import open_pictures
     from sdtui.core.settings import load_settings
 
@@ -209,7 +210,7 @@ def _open(*, refresh: bool = True) -> Iterator[Pictures]:
         yield opened
 
 
-def _joined(query: tuple[str, ...]) -> str:
+def joined_query(query: tuple[str, ...]) -> str:
     """Return the search query, with the quotes around phrases that the shell removed. An argument
     with a field, a minus or quotes of its own is a query rather than a phrase."""
     from sdtui.history import is_query
@@ -221,7 +222,7 @@ def _joined(query: tuple[str, ...]) -> str:
 
 
 def _find(query: str, limit: int, offset: int, as_json: bool) -> None:
-    with _open() as history:
+    with open_history() as history:
         page = history.entries(query, offset=offset, limit=limit)
         skipped = len(history.skipped())
         folder = history.folder
@@ -239,7 +240,7 @@ def _find(query: str, limit: int, offset: int, as_json: bool) -> None:
 def _change(
     pictures: tuple[str, ...], change: Callable[[Pictures, str], Entry], as_json: bool
 ) -> None:
-    with _open() as history:
+    with open_history() as history:
         entries = [change(history, picture) for picture in pictures]
         folder = history.folder
     if as_json:

@@ -26,6 +26,8 @@ from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
 from sdtui.history.names import numbered, sidecar_path
 from sdtui.history.search import is_query
+from sdtui.history.sheet import contact_sheet, default_columns
+from sdtui.history.sidecar import read_record
 from sdtui.history.store import History
 
 __all__ = [
@@ -41,6 +43,8 @@ __all__ = [
     "Stats",
     "TrashedPicture",
     "check_replaceable",
+    "contact_sheet",
+    "default_columns",
     "first_id",
     "first_id_of_day",
     "found_in",
@@ -48,6 +52,7 @@ __all__ = [
     "numbered",
     "parse_infotext",
     "position_in_run",
+    "read_record",
     "read_texts",
     "sidecar_path",
     "time_of",

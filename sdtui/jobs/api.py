@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Protocol
 from sdtui.core.enums import DType, MemoryMode
 
 if TYPE_CHECKING:
-    from sdtui.history import Changes, Entry, Imported, Page, Skipped, Stats, TrashedPicture
+    from sdtui.history import (
+        Changes,
+        Entry,
+        Imported,
+        Page,
+        SavedPicture,
+        Skipped,
+        Stats,
+        TrashedPicture,
+    )
     from sdtui.jobs.job import Job, Output
     from sdtui.models import ModelDescription, ModelSource, TokenCounter
     from sdtui.monitor import Sample
@@ -278,6 +287,14 @@ class Pictures(Protocol):
 
     def empty_trash(self) -> int:
         """Delete the trashed pictures; return their number."""
+        ...
+
+    def save_sheets(
+        self, grid_id: str, pictures: Iterable[Path] = (), folder: Path | None = None
+    ) -> Sequence[SavedPicture]:
+        """Save the labelled sheets of a grid, made of its pictures that are there: that of the
+        whole grid first, to `folder` or to the pictures folder. `pictures` are files of the grid
+        outside of it."""
         ...
 
     def refresh(self) -> Changes:

@@ -45,7 +45,7 @@ def test_labels_stand_above_and_at_the_left(files: list[Path]) -> None:
     assert left > 0
     assert top > 0
     assert sheet.getpixel((left, top)) == (0, 0, 0)
-    above = sheet.crop((left, 0, sheet.width, top))    assert _has_text(sheet.crop((left, 0, sheet.width, top)))
+    assert _has_text(sheet.crop((left, 0, sheet.width, top)))
     assert _has_text(sheet.crop((0, top, left, sheet.height)))
     assert not _has_text(sheet.crop((0, 0, left, top)))
 

@@ -10,7 +10,16 @@ from pathlib import Path
 
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import HistoryError, ModelNotFoundError
-from sdtui.history import Changes, Entry, Imported, Page, Skipped, Stats, TrashedPicture
+from sdtui.history import (
+    Changes,
+    Entry,
+    Imported,
+    Page,
+    SavedPicture,
+    Skipped,
+    Stats,
+    TrashedPicture,
+)
 from sdtui.jobs import Job, JobPicture, JobState, Output, PictureId
 from sdtui.jobs.api import DownloadSubscriber, Subscriber
 from sdtui.models import ModelDescription, ModelSource, NativeValues, SourceKind, TokenCounter
@@ -272,6 +281,12 @@ class FakePictures:
 
     def empty_trash(self) -> int:
         return 0
+
+    def save_sheets(
+        self, grid_id: str, pictures: Iterable[Path] = (), folder: Path | None = None
+    ) -> list[SavedPicture]:
+        del grid_id, pictures, folder
+        return []
 
     def refresh(self) -> Changes:
         return Changes()

@@ -1,0 +1,85 @@
+"""`sdtui grid` and `sdtui sheet` in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+
+def _sdtui(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sdtui", *map(str, arguments)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_grid_with_two_models_loads_each_once_and_is_found_again(
+    tiny_sd1: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_sd1, other)
+    done = _sdtui(
+        *("grid", "a cat on a mat", "--size", "64x64"),
+        *("--x", f"model={tiny_sd1},{other}", "--y", "prompt=cat,dog", "--z", "steps=1-2"),
+        "--json",
+    )
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    cells, sheets = records[:8], records[8:]
+    assert len(sheets) == 3
+    assert [record["request"]["model"] for record in cells] == [str(tiny_sd1)] * 4 + [
+        str(other)
+    ] * 4
+    assert done.stderr.count(" ready · ") == 2
+    place = cells[0]["grid"]
+    assert (place["x"], place["y"], place["z"]) == (0, 0, 0)
+    assert [axis["label"] for axis in place["grid"]["axes"]] == [
+        "Checkpoint name",
+        "Prompt S/R",
+        "Steps",
+    ]
+
+    file = tmp_path / "contact.png"
+    query = f"grid:{place['grid']['id']}"
+    made = _sdtui("sheet", query, "sheet:no", "-o", file, "--columns", "4", "--side", "64")
+    assert made.stdout == f"{file}\n", made.stderr
+    with Image.open(file) as image:
+        assert image.width == 4 * 64 + 5 * 8
+    again = _sdtui("sheet", "--grid", place["grid"]["id"], "--json")
+    assert len(json.loads(again.stdout)["sheets"]) == 3, again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--x", "steps=10,500"), "X axis, Steps: must be at most 150, not 500."),
+        (("--z", "model=pocket,missing"), 'no model "missing"'),
+        (("--x", "seed=1-100", "--y", "size=2048x2048"), "make a sheet of 419 megapixels"),
+        ((), "give at least one axis"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_made(
+    arguments: tuple[str, ...], message: str
+) -> None:
+    done = _sdtui("grid", "a cat", *arguments)
+    assert done.returncode == 2 or "no model" in message
+    assert message in done.stderr
+    assert not done.stdout
+
+
+def test_a_contact_sheet_of_nothing_is_an_error(tmp_path: Path) -> None:
+    done = _sdtui("sheet", "nothing", "-o", tmp_path / "sheet.png")
+    assert "nothing was found" in done.stderr
+    wrong = _sdtui("sheet", "--caption", "colour")
+    assert 'knows no "colour"' in wrong.stderr
