@@ -43,6 +43,7 @@ EVENTS: list[Event] = [
     kinds.Preview(step=1, image_index=0, width=2, height=1, rgb=b"\x00\xff\x80\xfb\xef\xbe"),
     kinds.Notice(message="[red] \x1b 🐈"),
     kinds.Saved(image_index=0, seed=1, path="/a/b.png"),
+    kinds.SheetSaved(path="/a/sheet.png"),
     kinds.Finished(record=record()),
     kinds.Failed(error="no", hint="yes", is_user_error=True, stage=Stage.LOAD, record=record()),
     kinds.Cancelled(),

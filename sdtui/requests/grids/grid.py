@@ -11,9 +11,9 @@ from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.text import shortened
-from sdtui.requests.grids.axes import NOTHING, AxisKind, find_axis_kind
+from sdtui.requests.grids.axes import NOTHING, AxisKind, FieldKind, find_axis_kind
 from sdtui.requests.grids.place import AxisRecord, GridPlace, GridRecord
-from sdtui.requests.request import GenerationRequest, nth_seed
+from sdtui.requests.request import GenerationRequest, nth_seed, random_seed
 
 MAX_CELLS = 1000
 """Of a grid."""
@@ -21,6 +21,7 @@ MAX_SHEET_MEGAPIXELS = 200
 """Of the pictures on a sheet; A1111's limit."""
 
 LETTERS = ("X", "Y", "Z")
+_SEEDS = ("seed", "variation_seed")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Grid:
         nothing = Axis(find_axis_kind(NOTHING))
         self.axes: tuple[Axis, Axis, Axis] = (*axes, nothing, nothing, nothing)[:3]  # type: ignore[assignment]
         self.options = options
-        self.request = request if options.keeps_random_seeds else request.with_seed()
+        self.request = request if options.keeps_random_seeds else _seeded(request, self.axes)
         _check_count(self.axes)
         _check_values(self.request, self.axes)
         x, y, z = (axis.record for axis in self.axes)
@@ -101,9 +102,11 @@ class Grid:
         changes: dict[str, Any] = {}
         for axis, at in zip(self.axes, (x, y, z), strict=True):
             changes |= axis.kind.apply({**values, **changes}, axis.values[at], axis.values[0])
-        seed = changes.get("seed", values["seed"])
-        if seed is not None and (by := self._seed_offset(x, y, z)):
-            changes["seed"] = nth_seed(int(seed), by)
+        if by := self._seed_offset(x, y, z):
+            seeds = {name: changes.get(name, values[name]) for name in _SEEDS}
+            changes |= {
+                name: nth_seed(int(seed), by) for name, seed in seeds.items() if seed is not None
+            }
         place = GridPlace(grid=self.record, x=x, y=y, z=z)
         return Cell(self.request.changed(**changes), place)
 
@@ -134,6 +137,14 @@ class Grid:
                 f"{megapixels:,.0f} megapixels; {MAX_SHEET_MEGAPIXELS} are allowed"
             )
             raise InvalidRequestError([Problem("grid", None, message)])
+
+
+def _seeded(request: GenerationRequest, axes: Sequence[Axis]) -> GenerationRequest:
+    """Return the request with seeds that all cells share."""
+    names = {axis.kind.field.name for axis in axes if isinstance(axis.kind, FieldKind)}
+    if "variation_strength" in names and request.noise.variation_seed is None:
+        request = request.changed(variation_seed=random_seed())
+    return request.with_seed()
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,12 @@ def test_seeds_vary_along_the_axes_that_ask_for_it() -> None:
     assert seeds("X", "Y") == [100, 101, 102, 103, 104, 105]
 
 
+def test_an_open_variation_seed_is_drawn_once_for_all_strengths() -> None:
+    cells = _grid("variation_strength=0-1 [3]").cells
+    assert [cell.request.noise.variation_strength for cell in cells] == [0, 0.5, 1]
+    assert len({cell.request.noise.variation_seed for cell in cells} - {None}) == 1
+
+
 def test_random_seeds_can_be_kept() -> None:
     grid = _grid("steps=1,2", options=GridOptions(keeps_random_seeds=True))
     assert {cell.request.seed for cell in grid.cells} == {None}
