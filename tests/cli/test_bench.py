@@ -1,4 +1,4 @@
-"""`sdtui bench` in a process of its own."""
+"""`sdtui bench`."""
 
 from __future__ import annotations
 
@@ -15,25 +15,19 @@ import pytest
 from sdtui.cli.bench import bench
 from sdtui.requests.request import REQUEST_FIELDS
 from tests.support.bench_reports import cell, report
+from tests.support.command import Command
 
 pytestmark = pytest.mark.slow
 
 _SMALL = ("--steps", "2", "--size", "64x64", "--runs", "2")
 
 
-def _bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sdtui", "bench", *map(str, arguments)],
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=120,
-    )
-
-
-def test_bench_against_diffusers_gives_the_same_pictures(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_bench_against_diffusers_gives_the_same_pictures(
+    sdtui: Command, tiny_sd1: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "a.csv"
-    done = _bench(
+    done = sdtui(
+        "bench",
         "a cat",
         *("-m", tiny_sd1, *_SMALL, "--dtype", "float32"),  # some CPUs would take bfloat16
         *("--against", "diffusers", "--json", "--out", file),
@@ -78,14 +72,16 @@ def test_interrupted_bench_prints_finished_runs(tiny_sd1: Path) -> None:
     assert found["cells"][0]["samples"]
 
 
-def test_compare_prints_differences_of_two_reports(tmp_path: Path) -> None:
+def test_compare_prints_differences_of_two_reports(sdtui: Command, tmp_path: Path) -> None:
     for name, seconds in (("a", 1.0), ("b", 3.0)):
         (tmp_path / f"{name}.json").write_text(report(cell([seconds])).model_dump_json())
     files = (tmp_path / "a.json", tmp_path / "b.json")
-    done = _bench("--compare", *files)
+    done = sdtui("bench", "--compare", *files)
     assert done.returncode == 0, done.stderr
     assert "3.000" in done.stdout
-    assert json.loads(_bench("--compare", *files, "--json").stdout)["cells"][0]["ratio"] == 3
+    assert (
+        json.loads(sdtui("bench", "--compare", *files, "--json").stdout)["cells"][0]["ratio"] == 3
+    )
 
 
 def test_every_field_that_cells_do_not_vary_has_a_flag() -> None:
@@ -117,15 +113,15 @@ def test_every_field_that_cells_do_not_vary_has_a_flag() -> None:
     ],
 )
 def test_wrong_arguments_are_refused_before_measuring(
-    arguments: tuple[str, ...], words: str
+    sdtui: Command, arguments: tuple[str, ...], words: str
 ) -> None:
-    done = _bench(*arguments)
+    done = sdtui("bench", *arguments)
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stdout == ""
 
 
-def test_missing_report_is_refused(tmp_path: Path) -> None:
-    done = _bench("--compare", tmp_path / "a.json", tmp_path / "b.json")
+def test_missing_report_is_refused(sdtui: Command, tmp_path: Path) -> None:
+    done = sdtui("bench", "--compare", tmp_path / "a.json", tmp_path / "b.json")
     assert done.returncode == 1
     assert "is not a readable benchmark" in done.stderr

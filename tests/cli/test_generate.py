@@ -1,4 +1,4 @@
-"""`sdtui generate` in a process of its own."""
+"""`sdtui generate`, in a process of its own where that makes a difference."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from sdtui.requests.presets import save_preset
+from tests.support.command import Command
 from tests.support.tiny_other_families import make_flux
 
 pytestmark = pytest.mark.slow
-
-
-def _sdtui(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sdtui", *map(str, arguments)],
-        capture_output=True,
-        check=False,
-        text=True,
-        input=stdin,
-        timeout=120,
-    )
 
 
 _QUICK = ("--steps", "2", "--size", "64x64")
 
 
 def test_stdout_has_paths_and_stderr_progress(tiny_sd1: Path, tmp_path: Path) -> None:
-    done = _sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, "--count", "2", "-o", tmp_path)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "sdtui", "generate", "a cat", "-m", tiny_sd1),
+            *(*_QUICK, "--count", "2", "-o", tmp_path),
+        ],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=50,
+    )
     assert done.returncode == 0, done.stderr
     paths = [Path(line) for line in done.stdout.splitlines()]
     assert len(paths) == 2
@@ -71,18 +70,18 @@ def test_lost_gpu_ends_the_command_with_the_first_picture(tiny_sd1: Path, tmp_pa
         capture_output=True,
         check=False,
         text=True,
-        timeout=120,
+        timeout=50,
     )
     assert done.returncode == 1
     assert done.stderr.count("illegal memory access") == 1
     assert "Start sdtui again" in done.stderr
 
 
-def test_many_prompts_give_one_json_array(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_many_prompts_give_one_json_array(sdtui: Command, tiny_sd1: Path, tmp_path: Path) -> None:
     lines = [{"prompt": "one", "seed": 1}, {"prompt": "two", "seed": 2, "num_inference_steps": 1}]
     file = tmp_path / "prompts.jsonl"
     file.write_text("\n".join(json.dumps(line) for line in lines))
-    done = _sdtui(
+    done = sdtui(
         "generate", "--from", file, "-m", tiny_sd1, "--size", "64x64", "--json", "-q",
         "-o", tmp_path / "out",
     )  # fmt: skip
@@ -94,9 +93,9 @@ def test_many_prompts_give_one_json_array(tiny_sd1: Path, tmp_path: Path) -> Non
     assert all(Path(record["images"][0]["path"]).is_file() for record in records)
 
 
-def test_prompt_is_read_from_stdin(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_prompt_is_read_from_stdin(sdtui: Command, tiny_sd1: Path, tmp_path: Path) -> None:
     target = tmp_path / "new" / "cat.jpg"
-    done = _sdtui(
+    done = sdtui(
         "generate", "-", "-m", tiny_sd1, *_QUICK, "-q", "-o", target, stdin="a\nlong prompt\n"
     )
     assert done.returncode == 0, done.stderr
@@ -107,22 +106,26 @@ def test_prompt_is_read_from_stdin(tiny_sd1: Path, tmp_path: Path) -> None:
     assert record["prompt"] == "a\nlong prompt"
 
 
-def test_like_takes_settings_that_flags_override(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_like_takes_settings_that_flags_override(
+    sdtui: Command, tiny_sd1: Path, tmp_path: Path
+) -> None:
     first = tmp_path / "first.png"
     flags = ("--seed", "9", "--sampler", "Euler a", "--cfg", "3")
-    assert _sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, *flags, "-o", first).returncode == 0
+    assert sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, *flags, "-o", first).returncode == 0
     same, other = tmp_path / "same.png", tmp_path / "other.png"
-    assert _sdtui("generate", "--like", first, "-o", same).returncode == 0
-    assert _sdtui("generate", "--like", first, "--seed", "10", "-o", other).returncode == 0
+    assert sdtui("generate", "--like", first, "-o", same).returncode == 0
+    assert sdtui("generate", "--like", first, "--seed", "10", "-o", other).returncode == 0
     with Image.open(first) as one, Image.open(same) as two, Image.open(other) as three:
         assert one.tobytes() == two.tobytes() != three.tobytes()
 
 
-def test_preset_sets_values_that_flags_override(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_preset_sets_values_that_flags_override(
+    sdtui: Command, tiny_sd1: Path, tmp_path: Path
+) -> None:
     values = {"model": str(tiny_sd1), "num_inference_steps": 1, "width": 64, "height": 64}
     save_preset("draft", values)
     flags = ("--steps", "2", "--preset", "draft", "--json", "-o", tmp_path / "a.png")
-    done = _sdtui("generate", "a cat", *flags)
+    done = sdtui("generate", "a cat", *flags)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["settings"]["num_inference_steps"] == 2
@@ -130,21 +133,23 @@ def test_preset_sets_values_that_flags_override(tiny_sd1: Path, tmp_path: Path) 
     assert record["settings"]["width"] == 64
 
 
-def test_like_finds_the_model_of_a_jpeg_without_its_json(tiny_sd1: Path, tmp_path: Path) -> None:
+def test_like_finds_the_model_of_a_jpeg_without_its_json(
+    sdtui: Command, tiny_sd1: Path, tmp_path: Path
+) -> None:
     first, copy = tmp_path / "first.jpg", tmp_path / "elsewhere" / "copy.jpg"
-    assert _sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, "-o", first).returncode == 0
+    assert sdtui("generate", "a cat", "-m", tiny_sd1, *_QUICK, "-o", first).returncode == 0
     copy.parent.mkdir()
     copy.write_bytes(first.read_bytes())
-    done = _sdtui("generate", "--like", copy, "--json", "-o", tmp_path / "same.png")
+    done = sdtui("generate", "--like", copy, "--json", "-o", tmp_path / "same.png")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["model"]["source"] == str(tiny_sd1)
 
 
-def test_like_reports_that_the_model_is_unknown(tmp_path: Path) -> None:
+def test_like_reports_that_the_model_is_unknown(sdtui: Command, tmp_path: Path) -> None:
     info = PngInfo()
     info.add_text("parameters", "Steps: 20, CFG scale: 7, Seed: 1")
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png", pnginfo=info)
-    done = _sdtui("generate", "--like", tmp_path / "a.png")
+    done = sdtui("generate", "--like", tmp_path / "a.png")
     assert done.returncode == 2
     assert "it doesn't say what model made it" in done.stderr
     assert "prompt: is missing" in done.stderr
@@ -172,9 +177,9 @@ def test_like_reports_that_the_model_is_unknown(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_input_prints_one_line_with_a_hint(
-    arguments: list[str], code: int, words: str
+    sdtui: Command, arguments: list[str], code: int, words: str
 ) -> None:
-    done = _sdtui("generate", *arguments)
+    done = sdtui("generate", *arguments)
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     assert words in done.stderr
@@ -191,17 +196,17 @@ def test_missing_network_prints_one_line(tmp_path: Path) -> None:
         check=False,
         text=True,
         env=environment,
-        timeout=120,
+        timeout=50,
     )
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "HF_HUB_OFFLINE" in done.stderr
 
 
-def test_escape_sequence_in_a_prompt_is_not_printed(tmp_path: Path) -> None:
+def test_escape_sequence_in_a_prompt_is_not_printed(sdtui: Command, tmp_path: Path) -> None:
     prompt = "cat \x1b]0;title\x07 " + "word " * 40
     model = make_flux(tmp_path / "flux")
-    done = _sdtui("generate", prompt, "-m", model, *_QUICK, "-o", tmp_path)
+    done = sdtui("generate", prompt, "-m", model, *_QUICK, "-o", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "cut:" in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
@@ -232,8 +237,8 @@ def test_interrupt_exits_with_130_and_leaves_no_partial_file(
     assert list(out.iterdir()) == []
 
 
-def test_unwritten_picture_is_not_said_to_be_in_memory(tiny_sd1: Path) -> None:
-    done = _sdtui("generate", "x", "-m", tiny_sd1, *_QUICK, "-q", "-o", "/proc/a.png")
+def test_unwritten_picture_is_not_said_to_be_in_memory(sdtui: Command, tiny_sd1: Path) -> None:
+    done = sdtui("generate", "x", "-m", tiny_sd1, *_QUICK, "-q", "-o", "/proc/a.png")
     assert done.returncode == 1
     assert done.stderr.startswith("sdtui: /proc")
     assert "can't be written" in done.stderr

@@ -22,7 +22,7 @@ def _starve(model: Path, policy: str, megabytes: int) -> GenerationRecord:
         capture_output=True,
         text=True,
         check=True,
-        timeout=300,
+        timeout=50,
     )
     return GenerationRecord.model_validate_json(done.stdout)
 

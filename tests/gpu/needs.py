@@ -17,6 +17,7 @@ from importlib.metadata import (
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 _HERE = Path(__file__).parent
 _PROJECT = _HERE.parents[1] / "pyproject.toml"
@@ -87,14 +88,18 @@ def _imported() -> set[str]:
         env=environment(pydantic=False),
     ).stdout
     distributions = packages_distributions()
-    names = {normal(each) for module in output.split() for each in distributions.get(module, ())}
+    names: set[str] = {
+        canonicalize_name(each)
+        for module in output.split()
+        for each in distributions.get(module, ())
+    }
     return names - {"sdtui"}
 
 
 def with_requirements(names: Iterable[str]) -> set[str]:
     """Return packages and all that they need, as far as they are installed."""
     found: set[str] = set()
-    waiting = [normal(name) for name in names]
+    waiting = [canonicalize_name(name) for name in names]
     while waiting:
         name = waiting.pop()
         if name in found:
@@ -105,16 +110,11 @@ def with_requirements(names: Iterable[str]) -> set[str]:
         except PackageNotFoundError:
             continue
         matches = [_NAME.match(each) for each in requirements if "extra ==" not in each]
-        waiting += [normal(match[0]) for match in matches if match]
+        waiting += [canonicalize_name(match[0]) for match in matches if match]
     return found
 
 
 _NAME = re.compile(r"[\w.-]+")
-
-
-def normal(name: str) -> str:
-    """Return the name of a package in its normal form."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def is_compiled(name: str) -> bool:

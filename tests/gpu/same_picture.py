@@ -43,9 +43,9 @@ def checks() -> list[Check]:
     rows = [
         Check("same picture", f"{family} {dtype} {kind}", partial(measure, family, dtype))
         for family, dtypes in {
-            "pocket": (DType.FLOAT16, DType.FLOAT32),
             "sd1": (DType.FLOAT16, DType.BFLOAT16, DType.FLOAT32),
             "sdxl": (DType.FLOAT16, DType.BFLOAT16, DType.FLOAT32),
+            "pocket": (DType.FLOAT16, DType.FLOAT32),
         }.items()
         for dtype in dtypes
         for kind, measure in kinds.items()

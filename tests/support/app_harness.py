@@ -78,12 +78,13 @@ class AppHarness:
         self.history.close()
 
     async def until(self, condition: Callable[[], object], seconds: float = 30.0) -> None:
-        """Wait until a condition holds that another thread or a timer fulfils."""
+        """Wait until a condition holds that another thread or a timer fulfils, and is drawn."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "waited too long"
             await asyncio.sleep(0.005)
             await self.settled()
+        await self.settled()
 
     async def settled(self) -> None:
         """Wait until all messages are handled and the screen is drawn."""

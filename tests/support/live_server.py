@@ -30,8 +30,9 @@ from tests.support.images import png_base64
 KEY = "a-key-for-tests"
 """The key of the servers that have one."""
 
-PATIENCE = 300.0
-"""Seconds after which a test fails, long enough for a busy machine."""
+PATIENCE = 50.0
+"""Seconds after which a test fails, long enough for a busy machine, and less than what pytest takes
+for a deadlock."""
 
 QUICK: dict[str, Any] = {
     "prompt": "a red apple",
