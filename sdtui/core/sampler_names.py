@@ -20,12 +20,12 @@ _AUTOMATIC: Mapping[str, str] = {  # what A1111 takes where its schedule type is
     "DPM++ 2M SDE": "Exponential",
     "DPM++ 2M SDE Heun": "Exponential",
     "DPM++ 3M SDE": "Exponential",
+    "DPM++ 2S a": "Karras",
+    "Restart": "Karras",
 }
 
 _NEAREST: Mapping[str, str] = {
     # Solvers of the ODE: with enough steps all give the same picture.
-    "lms": "DPM++ 2M",
-    "lmsd": "DPM++ 2M",
     "dpm_fast": "DPM++ 2M",
     "dpm_adaptive": "DPM++ 2M",
     "dpmpp_2m_cfgpp": "DPM++ 2M",
@@ -39,13 +39,10 @@ _NEAREST: Mapping[str, str] = {
     "ddim_cfgpp": "DDIM",
     "euler_cfgpp": "Euler",
     "heunpp2": "Heun",
-    "restart": "Heun",
     # Those that add noise at each step.
     "euler_a_cfgpp": "Euler a",
     "euler_ancestral_cfgpp": "Euler a",
-    "dpmpp_2s_a": "DPM++ SDE",
-    "dpmpp_2s_ancestral": "DPM++ SDE",
-    "dpmpp_2s_ancestral_cfgpp": "DPM++ SDE",
+    "dpmpp_2s_ancestral_cfgpp": "DPM++ 2S a",
     "seeds_2": "DPM++ SDE",
     "seeds_3": "DPM++ SDE",
     "er_sde": "DPM++ 2M SDE",
@@ -103,33 +100,41 @@ _KNOWN: Mapping[str, str] = {
     **_names_of_classes(),
     **{plain_name(label): label for label in SAMPLERS},
     **{"eulerancestral": "Euler a", "dpm2ancestral": "DPM2 a", "pndm": "PLMS"},
+    **{"dpmpp2sancestral": "DPM++ 2S a", "lmsd": "LMS"},
 }
 """By plain name."""
 
 _REPLACEMENTS: Mapping[str, str] = {plain_name(name): label for name, label in _NEAREST.items()}
 
+_SCHEDULES_BY_NAME: Mapping[str, str] = {
+    **{plain_name(schedule): schedule for schedule in SCHEDULES},
+    **{"ays": "Align Your Steps", "ddimuniform": "DDIM", "sgm": "SGM Uniform"},
+}
+"""By plain name; the short ones are ComfyUI's and Forge's."""
+
 _SUFFIXES: Mapping[str, str] = {
     "": "",
-    **{schedule.lower(): schedule.lower() for schedule in SCHEDULES},
+    **{schedule: schedule for schedule in _SCHEDULES_BY_NAME},
     **{"k": "karras", "ka": "karras", "exp": "exponential"},
     **{schedule: schedule for schedule in _PLAIN_SUFFIXES},
 }
-"""The schedule that stands behind a name; "_k" is InvokeAI's, "_ka" and "_exp" are older forms."""
+"""The plain name of the schedule that stands behind a name; "_k" is InvokeAI's, "_ka" and "_exp"
+are older forms."""
 
 
 def _label(
     samplers: Mapping[str, str], name: str, schedule: str | None
 ) -> tuple[str | None, str | None]:
     key, suffix = _split(name, samplers)
-    wanted = suffix or (schedule or "").strip().lower()
+    wanted = suffix or plain_name(schedule or "")
     sampler = samplers.get(key)
     if sampler is None:
         return None, name
     if wanted == "automatic":
-        wanted = _AUTOMATIC.get(sampler, "").lower()
+        wanted = plain_name(_AUTOMATIC.get(sampler, ""))
     if wanted in _PLAIN_SCHEDULES:
         return sampler, None
-    label = f"{sampler} {wanted.capitalize()}"
+    label = f"{sampler} {_SCHEDULES_BY_NAME.get(wanted, wanted)}"
     return (label, None) if label in sampler_labels() else (sampler, schedule or wanted)
 
 

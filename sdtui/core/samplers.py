@@ -1,8 +1,9 @@
-"""Samplers by their usual names, and their schedulers in diffusers.
+"""Samplers by their usual names, and their schedulers.
 
 A label is the name of a sampler, optionally with a noise schedule: "DPM++ 2M Karras". The table is
 that of diffusers (docs: api/schedulers/overview), where "DPM++ SDE" is the single-step solver: its
-stochastic form needs no further package and draws noise from the seed of the picture.
+stochastic form needs no further package and draws noise from the seed of the picture. What
+diffusers lacks is in `engine/schedulers/`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from sdtui.core.text import nearest, shortened
 
 @dataclass(frozen=True)
 class Sampler:
-    """The name of a scheduler class in diffusers, and its settings for this sampler."""
+    """The name of a scheduler class, and its settings for this sampler."""
 
     scheduler: str
     settings: Mapping[str, object] = field(default_factory=dict)
-    takes_sigmas: bool = True
-    """True if the class has `use_karras_sigmas` and `use_exponential_sigmas`."""
+    scheduled: str | None = None
+    """The class that takes a noise schedule; None = the same."""
+    takes_schedules: bool = True
 
 
 SAMPLERS: Mapping[str, Sampler] = {
@@ -32,28 +34,43 @@ SAMPLERS: Mapping[str, Sampler] = {
         "DPMSolverMultistepScheduler",
         {"algorithm_type": "sde-dpmsolver++", "solver_type": "heun"},
     ),
-    "DPM++ 3M SDE": Sampler(
-        "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}
-    ),
+    "DPM++ 3M SDE": Sampler("DPMSolver3MSDEScheduler"),
     "DPM++ SDE": Sampler("DPMSolverSinglestepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+    "DPM++ 2S a": Sampler("DPMSolverAncestralScheduler"),
     "Euler": Sampler("EulerDiscreteScheduler"),
-    "Euler a": Sampler("EulerAncestralDiscreteScheduler", takes_sigmas=False),
+    "Euler a": Sampler("EulerAncestralDiscreteScheduler", scheduled="EulerAncestralScheduler"),
     "Heun": Sampler("HeunDiscreteScheduler"),
     "DPM2": Sampler("KDPM2DiscreteScheduler"),
     "DPM2 a": Sampler("KDPM2AncestralDiscreteScheduler"),
+    "LMS": Sampler("LMSDiscreteScheduler"),
+    "Restart": Sampler("RestartScheduler"),
     "UniPC": Sampler("UniPCMultistepScheduler"),
     "DEIS": Sampler("DEISMultistepScheduler"),
-    "DDIM": Sampler("DDIMScheduler", takes_sigmas=False),
-    "DDPM": Sampler("DDPMScheduler", takes_sigmas=False),
-    "PLMS": Sampler("PNDMScheduler", {"skip_prk_steps": True}, takes_sigmas=False),
-    "LCM": Sampler("LCMScheduler", takes_sigmas=False),
-    "TCD": Sampler("TCDScheduler", takes_sigmas=False),
+    "DDIM": Sampler("DDIMScheduler", takes_schedules=False),
+    "DDPM": Sampler("DDPMScheduler", takes_schedules=False),
+    "PLMS": Sampler("PNDMScheduler", {"skip_prk_steps": True}, takes_schedules=False),
+    "LCM": Sampler("LCMScheduler", takes_schedules=False),
+    "TCD": Sampler("TCDScheduler", takes_schedules=False),
 }
 
+_KARRAS: Mapping[str, object] = {"use_karras_sigmas": True}
+
 SCHEDULES: Mapping[str, Mapping[str, object]] = {
-    "Karras": {"use_karras_sigmas": True},
+    "Karras": _KARRAS,
     "Exponential": {"use_exponential_sigmas": True, "timestep_spacing": "linspace"},
+    "Polyexponential": _KARRAS,
+    "SGM Uniform": _KARRAS,
+    "KL Optimal": _KARRAS,
+    "Align Your Steps": _KARRAS,
+    "Simple": _KARRAS,
+    "DDIM": _KARRAS,
+    "Beta": _KARRAS,
 }
+"""With the schedulers' settings. What comes after Exponential is computed by sdtui in place of
+Karras's schedule (`engine/schedulers/`)."""
+
+PLAIN_SCHEDULES = ("Uniform", "Normal")
+"""A1111's names for even timesteps, which a sampler without a schedule takes."""
 
 DEFAULT_SAMPLER = "DPM++ 2M Karras"
 """For SD 1.x, 2.x and SDXL."""
@@ -64,7 +81,7 @@ def sampler_labels() -> tuple[str, ...]:
     labels: list[str] = []
     for name, sampler in SAMPLERS.items():
         labels.append(name)
-        if sampler.takes_sigmas:
+        if sampler.takes_schedules:
             labels.extend(f"{name} {schedule}" for schedule in SCHEDULES)
     return tuple(labels)
 
@@ -90,8 +107,9 @@ def split_label(label: str) -> tuple[str, str | None]:
             [Problem("sampler", label, f'there is no sampler "{shortened(label)}"; {hint}')]
         )
     for schedule in SCHEDULES:
-        if match.endswith(f" {schedule}"):
-            return match.removesuffix(f" {schedule}"), schedule
+        name = match.removesuffix(f" {schedule}")
+        if name != match and name in SAMPLERS:
+            return name, schedule
     return match, None
 
 
@@ -105,7 +123,9 @@ def scheduler_settings(label: str) -> tuple[str, dict[str, object]]:
     """The name of the scheduler class, and the settings that override the model's config."""
     name, schedule = split_label(label)
     sampler = SAMPLERS[name]
-    return sampler.scheduler, {**sampler.settings, **(SCHEDULES[schedule] if schedule else {})}
+    if schedule is None:
+        return sampler.scheduler, {**sampler.settings}
+    return sampler.scheduled or sampler.scheduler, {**sampler.settings, **SCHEDULES[schedule]}
 
 
 def sampler_and_schedule(label: str) -> tuple[str, str | None]:

@@ -8,12 +8,16 @@ from typing import Any
 import diffusers
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.samplers import SAMPLERS, scheduler_settings
+from sdtui.core.samplers import SAMPLERS, scheduler_settings, split_label
+from sdtui.engine.schedulers import OWN_SCHEDULERS
+from sdtui.engine.schedulers.base import with_schedule
+from sdtui.engine.schedulers.noise_schedules import schedule_of
 
 
-def make_scheduler(original: Any, label: str | None) -> Any:
+def make_scheduler(original: Any, label: str | None, family: str = "sd1") -> Any:
     """Create a scheduler from the config of the model's `original` one; `label` None = the same
-    class. (A config that was already changed would keep the changes.)
+    class. (A config that was already changed would keep the changes.) `family` is the model's, on
+    which some noise schedules depend.
 
     Raises InvalidRequestError if the model is of the flow or EDM kind and the sampler isn't.
     """
@@ -21,11 +25,16 @@ def make_scheduler(original: Any, label: str | None) -> Any:
     if label is None:
         return type(original).from_config(config)
     name, settings = scheduler_settings(label)
+    schedule = schedule_of(split_label(label)[1] or "", family)
     if _is_edm(type(original).__name__):
         name, settings = _edm_settings(label)
     elif _is_flow(type(original).__name__, config):
-        name, settings = _flow_settings(label, name, settings, config)
-    return getattr(diffusers, name).from_config(config, **settings)
+        name, settings = _flow_settings(label, name, config)
+        schedule = None
+    kind: Any = OWN_SCHEDULERS.get(name) or getattr(diffusers, name)
+    if schedule is not None:
+        kind = with_schedule(kind, schedule)
+    return kind.from_config(config, **settings)
 
 
 def label_of(scheduler: Any) -> str:
@@ -34,7 +43,7 @@ def label_of(scheduler: Any) -> str:
     plain = name.replace("FlowMatch", "")
     for label, sampler in SAMPLERS.items():
         if sampler.scheduler == plain and not sampler.settings:
-            karras = sampler.takes_sigmas and scheduler.config.get("use_karras_sigmas")
+            karras = sampler.takes_schedules and scheduler.config.get("use_karras_sigmas")
             return f"{label} Karras" if karras else label
     return "PLMS" if plain == "PNDMScheduler" else name
 
@@ -49,6 +58,8 @@ _FLOW_SAMPLERS = {
     "Euler": "FlowMatchEulerDiscreteScheduler",
     "Heun": "FlowMatchHeunDiscreteScheduler",
 }
+_FLOW_SCHEDULES = ("Simple", "SGM Uniform")
+"""What ComfyUI calls the even steps that flow models take here."""
 
 
 def _is_edm(name: str) -> bool:
@@ -76,14 +87,15 @@ def _is_flow(name: str, config: Mapping[str, Any]) -> bool:
 
 
 def _flow_settings(
-    label: str, name: str, settings: dict[str, object], config: Mapping[str, Any]
+    label: str, name: str, config: Mapping[str, Any]
 ) -> tuple[str, dict[str, object]]:
     """Flow models pass their own sigmas, which most samplers don't accept."""
-    if label in _FLOW_SAMPLERS:
-        return _FLOW_SAMPLERS[label], settings
-    if label == "UniPC":
+    sampler, schedule = split_label(label)
+    is_own = schedule in (None, *_FLOW_SCHEDULES)
+    if is_own and sampler in _FLOW_SAMPLERS:
+        return _FLOW_SAMPLERS[sampler], {}
+    if is_own and sampler == "UniPC":
         return name, {
-            **settings,
             "use_flow_sigmas": True,
             "flow_shift": config.get("flow_shift", config.get("shift", 1.0)),
             "prediction_type": "flow_prediction",

@@ -31,6 +31,12 @@ from sdtui.requests.request import GenerationRequest
         ("Euler A", "Euler a"),
         ("euler-ancestral", "Euler a"),
         ("  uni pc ", "UniPC"),
+        ("euler_a_karras", "Euler a Karras"),
+        ("LMS", "LMS"),
+        ("dpmpp_2s_ancestral", "DPM++ 2S a"),
+        ("dpmpp_2m_sgm_uniform", "DPM++ 2M SGM Uniform"),
+        ("euler ays", "Euler Align Your Steps"),
+        ("euler_ddim_uniform", "Euler DDIM"),
     ],
 )
 def test_sampler_is_known_in_any_spelling(name: str, label: str) -> None:
@@ -49,9 +55,9 @@ def test_every_label_is_known_in_plain_letters() -> None:
     [
         ("dpmpp_2m_karas", 'did you mean "DPM++ 2M Karras"?'),
         ("k_eulr_a", 'did you mean "Euler a"?'),
-        ("LMS", 'the one most like it is "DPM++ 2M Karras"'),
-        ("dpmpp_2s_ancestral", 'the one most like it is "DPM++ SDE Karras"'),
-        ("euler_a_karras", 'did you mean "Euler Karras"?'),
+        ("dpm_fast", 'the one most like it is "DPM++ 2M Karras"'),
+        ("dpmpp_2s_ancestral_cfgpp", 'the one most like it is "DPM++ 2S a Karras"'),
+        ("plms_karras", 'did you mean "LMS Karras"?'),
         ("DPMSolverSinglestepScheduler", '"sdtui samplers" lists them'),
         ("\udcff", '"sdtui samplers" lists them'),
         ("", '"sdtui samplers" lists them'),

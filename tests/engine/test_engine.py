@@ -19,7 +19,7 @@ from sdtui.core.errors import (
     InvalidRequestError,
     UnsupportedModelError,
 )
-from sdtui.core.samplers import sampler_labels
+from sdtui.core.samplers import SAMPLERS, SCHEDULES
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
@@ -105,11 +105,29 @@ def test_nothing_of_a_long_prompt_is_cut(
     assert difference(made.images[0], other.images[0]) > 0
 
 
-@pytest.mark.parametrize("label", sampler_labels())
+_LABELS = (
+    *SAMPLERS,
+    *(f"{name} Karras" for name, sampler in SAMPLERS.items() if sampler.takes_schedules),
+    *(f"DPM++ 2M {schedule}" for schedule in SCHEDULES),
+)
+"""Each sampler alone and with a schedule, and each schedule."""
+
+
+@pytest.mark.parametrize("from_picture", [False, True], ids=["txt2img", "img2img"])
+@pytest.mark.parametrize("label", dict.fromkeys(_LABELS))
 def test_every_sampler_makes_a_picture(
-    shared_engine: StableDiffusionEngine, tiny_sd1: Path, label: str
+    shared_engine: StableDiffusionEngine,
+    tiny_sd1: Path,
+    tmp_path: Path,
+    label: str,
+    from_picture: bool,
 ) -> None:
-    result = generate(shared_engine, _request(tiny_sd1, sampler=label, num_inference_steps=5))
+    init: dict[str, object] = {}
+    if from_picture:
+        init = {"init_image": tmp_path / "init.png", "strength": 0.6}
+        Image.linear_gradient("L").resize((64, 64)).convert("RGB").save(tmp_path / "init.png")
+    request = _request(tiny_sd1, sampler=label, num_inference_steps=5, **init)
+    result = generate(shared_engine, request)
     assert result.record.settings is not None
     assert result.record.settings.sampler == label
     assert len(set(result.images[0].convert("L").tobytes())) > 10

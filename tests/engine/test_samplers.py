@@ -10,10 +10,20 @@ import pytest
 import torch
 
 from sdtui.core.errors import InvalidRequestError
-from sdtui.core.samplers import sampler_labels, scheduler_settings
+from sdtui.core.samplers import SAMPLERS, SCHEDULES, scheduler_settings
 from sdtui.engine.samplers import label_of, make_scheduler
+from sdtui.engine.schedulers import OWN_SCHEDULERS
 
 _CONFIG = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+
+LABELS = (
+    *SAMPLERS,
+    *(f"{name} Karras" for name, sampler in SAMPLERS.items() if sampler.takes_schedules),
+    *(f"DPM++ 2M {schedule}" for schedule in SCHEDULES),
+    *(f"Euler a {schedule}" for schedule in SCHEDULES),
+)
+"""Each sampler alone and with a schedule, and each schedule with two samplers."""
 
 
 def original(cls: str = "DDIMScheduler", **settings: Any) -> Any:
@@ -23,10 +33,11 @@ def original(cls: str = "DDIMScheduler", **settings: Any) -> Any:
 
 # A warning of diffusers, which passes tensors to numpy.
 @pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
-@pytest.mark.parametrize("label", sampler_labels())
+@pytest.mark.parametrize("label", LABELS)
 def test_every_sampler_label_gives_a_scheduler(label: str) -> None:
     name, settings = scheduler_settings(label)
-    known = set(inspect.signature(getattr(diffusers, name)).parameters)
+    kind: Any = OWN_SCHEDULERS.get(name) or getattr(diffusers, name)
+    known = set(inspect.signature(kind).parameters)
     if name == "DPMSolverSinglestepScheduler":
         known.add("timestep_spacing")  # it has the linear one only, and that is what is asked for
     assert set(settings) <= known
@@ -68,7 +79,7 @@ def test_scheduler_of_the_model_is_named(scheduler: Any, label: str) -> None:
 
 def test_flow_models_accept_only_flow_samplers() -> None:
     model = diffusers.FlowMatchEulerDiscreteScheduler()
-    for label in ("Euler", "Heun", "UniPC"):
+    for label in ("Euler", "Heun", "UniPC", "Euler Simple"):
         make_scheduler(model, label).set_timesteps(4)
     with pytest.raises(InvalidRequestError, match="flow kind"):
         make_scheduler(model, "DPM++ 2M Karras")

@@ -29,19 +29,19 @@ def lost(found: ImportedSettings, beginning: str) -> bool:
 def test_values_beyond_the_limits_are_kept_and_found(
     history: History, tmp_path: Path, seed: int
 ) -> None:
-    text = f"a cat\nSteps: 200, Sampler: LMS, CFG scale: 35, Seed: {seed}, Size: 64x64"
+    text = f"a cat\nSteps: 200, Sampler: dpm_fast, CFG scale: 35, Seed: {seed}, Size: 64x64"
     path = png(tmp_path / "a.png", text)
     known = {"width": 64, "height": 64, "rng": "nv"}
     assert read_picture_settings(path).values == {"prompt": "a cat", "seed": seed, **known}
     (imported,) = history.import_([path]).pictures
     for query in (
         *(f"seed:{seed}", f"seed>{seed - 1}", f"seed<={seed}", "seed>42", "steps:200"),
-        *("cfg>30", "sampler:LMS", "-seed:0"),
+        *("cfg>30", "sampler:dpm_fast", "-seed:0"),
     ):
         assert history.entries(query).total == 1, query
     assert history.entries(f"seed>{seed}").total == history.entries("seed:0").total == 0
     (entry,) = history.entries().entries
-    assert (entry.seed, entry.steps, entry.guidance, entry.sampler) == (seed, 200, 35, "LMS")
+    assert (entry.seed, entry.steps, entry.guidance, entry.sampler) == (seed, 200, 35, "dpm_fast")
     again = read_picture_settings(imported)
     assert GenerationRequest.parse(again.values).seed == seed
     for beginning in ("Steps", "CFG scale", "Sampler"):

@@ -165,7 +165,7 @@ def test_fields_without_effect_are_listed_in_the_answer(ask: httpx.Client) -> No
     body = {
         "prompt": "x",
         **SMALL,
-        "sampler_name": "Euler a",
+        "sampler_name": "DDIM",
         "scheduler": "karras",
         "restore_faces": True,
         "tiling": False,

@@ -112,17 +112,13 @@ def test_defaults_of_a1111_are_not_listed() -> None:
 @pytest.mark.parametrize(
     ("name", "scheduler", "label"),
     [
-        ("LMS", "Automatic", "DPM++ 2M Karras"),
-        ("LMS Karras", None, "DPM++ 2M Karras"),
-        ("LMS", "Uniform", "DPM++ 2M"),
-        ("DPM fast", None, "DPM++ 2M Karras"),
+        ("DPM fast", "Automatic", "DPM++ 2M Karras"),
+        ("DPM fast Karras", None, "DPM++ 2M Karras"),
+        ("DPM fast", "Uniform", "DPM++ 2M"),
         ("DPM adaptive", None, "DPM++ 2M Karras"),
-        ("DPM++ 2S a", None, "DPM++ SDE Karras"),
-        ("DPM++ 2S a Karras", None, "DPM++ SDE Karras"),
-        ("Restart", None, "Heun"),
         ("DDIM CFG++", None, "DDIM"),
         ("ER SDE", "Karras", "DPM++ 2M SDE Karras"),
-        ("k_dpmpp_2s_a_ka", None, "DPM++ SDE Karras"),
+        ("ER SDE", "Beta", "DPM++ 2M SDE Beta"),
         ("euler_cfg_pp", None, "Euler"),
     ],
 )
@@ -142,9 +138,21 @@ def test_sampler_that_is_missing_is_replaced_and_named(
         ("DPM++ 3M SDE", None, "DPM++ 3M SDE Exponential"),
         ("DPM++ 3M SDE", "Karras", "DPM++ 3M SDE Karras"),
         ("dpmpp_3m_sde_gpu", "Uniform", "DPM++ 3M SDE"),
+        ("LMS", "Automatic", "LMS"),
+        ("LMS Karras", None, "LMS Karras"),
+        ("DPM++ 2S a", None, "DPM++ 2S a Karras"),
+        ("k_dpmpp_2s_a_ka", None, "DPM++ 2S a Karras"),
+        ("Restart", None, "Restart Karras"),
+        ("DPM++ 2M", "align_your_steps", "DPM++ 2M Align Your Steps"),
+        ("DPM++ 2M", "SGM Uniform", "DPM++ 2M SGM Uniform"),
+        ("Euler a", "kl_optimal", "Euler a KL Optimal"),
+        ("DPM++ 2M SDE", "Normal", "DPM++ 2M SDE"),
+        ("Euler", "ddim", "Euler DDIM"),
     ],
 )
-def test_samplers_of_diffusers_are_offered(name: str, scheduler: str | None, label: str) -> None:
+def test_samplers_and_schedules_of_a1111_are_offered(
+    name: str, scheduler: str | None, label: str
+) -> None:
     body = Txt2ImgBody(prompt="x", sampler_name=name, scheduler=scheduler)
     assert (body.values()["sampler"], body.not_applied()) == (label, [])
 
@@ -163,9 +171,9 @@ def test_sampler_that_nobody_knows_is_refused_with_the_nearest() -> None:
 def test_other_apis_refuse_a_missing_sampler(scripted: Live) -> None:
     with scripted.client() as ask:
         for path, body in (
-            ("/generate", {"prompt": "x", "sampler": "LMS"}),
+            ("/generate", {"prompt": "x", "sampler": "ER SDE"}),
             ("/jobs", {"prompt": "x", "sampler": "DPM fast"}),
-            ("/v1/images/generations", {"prompt": "x", "sampler": "Restart"}),
+            ("/v1/images/generations", {"prompt": "x", "sampler": "dpm_adaptive"}),
         ):
             refused = ask.post(path, json=body)
             assert refused.status_code in (400, 422), path
@@ -174,11 +182,11 @@ def test_other_apis_refuse_a_missing_sampler(scripted: Live) -> None:
 
 def test_what_is_not_applied_is_in_a_header_too(scripted: Live) -> None:
     with scripted.client() as ask:
-        body = {"prompt": "x", "clip_skip": 2, "sampler_name": "LMS", "naïve\n": 1}
+        body = {"prompt": "x", "clip_skip": 2, "sampler_name": "DPM fast", "naïve\n": 1}
         answer = ask.post("/sdapi/v1/txt2img", json=body)
         listed = answer.headers[NOT_APPLIED]
         assert listed.startswith("clip_skip; na?ve")
-        assert listed.endswith("sampler_name: LMS (DPM++ 2M Karras instead)")
+        assert listed.endswith("sampler_name: DPM fast (DPM++ 2M Karras instead)")
         assert json.loads(answer.json()["info"])["not_applied"][0] == "clip_skip"
         assert "clip_skip" not in answer.json()["parameters"]
         assert NOT_APPLIED not in ask.post("/sdapi/v1/txt2img", json={"prompt": "x"}).headers

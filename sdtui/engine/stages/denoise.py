@@ -36,7 +36,9 @@ def denoise(
     `watch` turns on the estimate of x0 for previews. Raises BrokenPictureError for NaN, and the
     errors of `on_step`.
     """
-    model.pipeline.scheduler = make_scheduler(model.own_scheduler, batch.pass_.request.sampler)
+    model.pipeline.scheduler = make_scheduler(
+        model.own_scheduler, batch.pass_.request.sampler, model.description.family
+    )
     # The previous batch may have turned on tiling, but init images are encoded whole: some VAEs
     # can't encode in tiles.
     set_vae_savings(model.vae, slicing=False, tile=None)

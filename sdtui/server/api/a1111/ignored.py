@@ -38,7 +38,11 @@ _IGNORED = IgnoredFields(
 _ETA: Mapping[str, float] = {
     "DDIM": 0,
     **dict.fromkeys(
-        ("Euler a", "DPM2 a", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 3M SDE"), 1
+        (
+            *("Euler a", "DPM2 a", "DPM++ 2S a", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun"),
+            "DPM++ 3M SDE",
+        ),
+        1,
     ),
 }
 """The noise factor of samplers that have one; 0 means the same."""

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from sdtui.core.errors import ImageError
-from sdtui.core.samplers import SAMPLERS, SCHEDULES
+from sdtui.core.samplers import PLAIN_SCHEDULES, SAMPLERS, SCHEDULES
 from sdtui.history import INFOTEXT_KEYWORD, parse_infotext, read_texts
 from sdtui.history.importers import as_infotext, read_picture_settings
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
@@ -22,6 +22,8 @@ from sdtui.server.routing import JsonRoute
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
 _ERRORS = documented("a1111")
+_FROM_TIMESTEPS = (*PLAIN_SCHEDULES, "SGM Uniform", "Simple", "DDIM")
+"""The schedules that A1111 computes from the model's timesteps."""
 
 
 class SamplerAnswer(BaseModel):
@@ -107,8 +109,17 @@ async def samplers() -> list[SamplerAnswer]:
 @router.get("/schedulers", responses=_ERRORS)
 async def schedulers() -> list[SchedulerAnswer]:
     """List the noise schedules."""
-    names = ("Automatic", *SCHEDULES)
-    return [SchedulerAnswer(name=name.lower(), label=name) for name in names]
+    names = ("Automatic", *PLAIN_SCHEDULES, *SCHEDULES)
+    return [
+        SchedulerAnswer(
+            name=name.lower().replace(" ", "_"),
+            label=name,
+            aliases=["SGMUniform"] if name == "SGM Uniform" else None,
+            default_rho={"Karras": 7.0, "Polyexponential": 1.0}.get(name, -1),
+            need_inner_model=name in _FROM_TIMESTEPS,
+        )
+        for name in names
+    ]
 
 
 @router.get("/memory", responses=_ERRORS)

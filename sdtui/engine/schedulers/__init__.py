@@ -1,0 +1,23 @@
+"""Schedulers and noise schedules that diffusers lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sdtui.engine.schedulers.ancestral import DPMSolverAncestralScheduler, EulerAncestralScheduler
+from sdtui.engine.schedulers.lms import LMSDiscreteScheduler
+from sdtui.engine.schedulers.multistep_sde import DPMSolver3MSDEScheduler
+from sdtui.engine.schedulers.restart import RestartScheduler
+
+OWN_SCHEDULERS: Mapping[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        DPMSolver3MSDEScheduler,
+        DPMSolverAncestralScheduler,
+        EulerAncestralScheduler,
+        LMSDiscreteScheduler,
+        RestartScheduler,
+    )
+}
+"""By the names in `SAMPLERS`."""
