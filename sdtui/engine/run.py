@@ -116,6 +116,8 @@ class Run:
                     if feature.name not in self.plan.sections:
                         feature.reset(model)
                 stack.enter_context(self.features.applied(model))
+                for notice in self.features.notices(model):
+                    self._notice(notice)
             with self._in_stage(Stage.ENCODE):
                 embeddings = self._encode(model)
             while len(self._images) < len(self.seeds):

@@ -13,7 +13,11 @@ import io
 import itertools
 import json
 import re
+<<<<<<< HEAD
 from collections.abc import Iterator, Mapping
+=======
+from collections.abc import Iterable, Mapping
+>>>>>>> f3c392b (Use embeddings that prompts name)
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +88,7 @@ def write_infotext(record: GenerationRecord) -> str:
     rng = str(values.get("rng", Rng.CPU)).upper()
     if model is not None:
         more |= {"Model hash": model.hash and model.hash[:10], "Model": portable_name(model.name)}
+<<<<<<< HEAD
     if record.grid is not None and is_sheet:
         more |= _script(record.grid)
     return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
@@ -98,6 +103,15 @@ def _script(sheet: GridPlace) -> Iterator[tuple[str, str]]:
             yield f"{letter} Values", axis.text
             if axis.label in SEED_LABELS:
                 yield f"Fixed {letter} Values", ", ".join(axis.values)
+=======
+    more["TI hashes"] = _named_hashes(getattr(made, "embedding_files", ())) or None
+    return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
+
+
+def _named_hashes(files: Iterable[Mapping[str, str]]) -> str:
+    """The names of embeddings with the first 12 digits of their files' SHA-256, as in A1111."""
+    return ", ".join(f"{each['name']}: {each['sha256'][:12]}" for each in files)
+>>>>>>> f3c392b (Use embeddings that prompts name)
 
 
 def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> str:

@@ -87,6 +87,25 @@ def split_chunks(
     return chunks if is_needed else chunks[:-1]
 
 
+def finder(
+    names: Iterable[tuple[Sequence[int], int, Vectors]],
+) -> Callable[[Sequence[int], int], Match[Vectors] | None]:
+    """Return a function that finds embeddings in tokens, the longest name first. `names` are the
+    tokens of each name, the number of its vectors, and the vectors."""
+    by_first: dict[int, list[tuple[list[int], int, Vectors]]] = {}
+    for ids, count, vectors in sorted(names, key=lambda each: -len(each[0])):
+        if ids:
+            by_first.setdefault(ids[0], []).append((list(ids), count, vectors))
+
+    def find(tokens: Sequence[int], at: int) -> Match[Vectors] | None:
+        for ids, count, vectors in by_first.get(tokens[at], ()):
+            if list(tokens[at : at + len(ids)]) == ids:
+                return Match(len(ids), count, vectors)
+        return None
+
+    return find
+
+
 class _Filler(Generic[Vectors]):
     """Fills the chunks of one group."""
 

@@ -25,6 +25,7 @@ from sdtui.engine.embeddings import (
 from sdtui.engine.encode.emphasis import emphasise
 from sdtui.engine.encode.encoder import ClipEncoder, Output
 from sdtui.engine.encode.options import EncodeOptions
+from sdtui.engine.encode.vectors import read_vectors
 from sdtui.engine.loaded import LoadedModel
 
 
@@ -115,15 +116,23 @@ def _encode_texts(
 
 def _encoders(model: LoadedModel, options: EncodeOptions) -> list[ClipEncoder]:
     pipeline: Any = model.pipeline
-    device = model.execution_device
-    second = getattr(pipeline, "text_encoder_2", None)
-    if second is None:
-        return [ClipEncoder(pipeline.tokenizer, pipeline.text_encoder, device, options.clip_skip)]
-    pairs = ((pipeline.tokenizer, pipeline.text_encoder), (pipeline.tokenizer_2, second))
-    # SDXL was trained on the layer before the last, without the final norm.
+    pairs = [(pipeline.tokenizer, pipeline.text_encoder)]
+    if hasattr(pipeline, "text_encoder_2"):
+        pairs.append((pipeline.tokenizer_2, pipeline.text_encoder_2))
+    is_xl = len(pairs) > 1
+    widths = [module.config.hidden_size for _, module in pairs]
+    vectors = [read_vectors(each, widths) for each in options.embeddings]
     return [
-        ClipEncoder(tokenizer, module, device, max(options.clip_skip, 2), has_norm=False)
-        for tokenizer, module in pairs
+        ClipEncoder(
+            tokenizer=tokenizer,
+            module=module,
+            device=model.execution_device,
+            # SDXL was trained on the layer before the last, without the final norm.
+            layer=max(options.clip_skip, 2) if is_xl else options.clip_skip,
+            has_norm=not is_xl,
+            embeddings=[each[number] for each in vectors],
+        )
+        for number, (tokenizer, module) in enumerate(pairs)
     ]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from sdtui.core.prompt_syntax import Chunk, Group, split_chunks
+from sdtui.core.prompt_syntax import Chunk, Group, finder, split_chunks
+from sdtui.engine.encode.vectors import NamedVectors, inserted
 
 _MOST_ROWS = 32
 """Chunks that are encoded at a time."""
@@ -39,27 +40,36 @@ class ClipEncoder:
     """The layer that is used, counted from the end: 1 = the last."""
     has_norm: bool = True
     """True if the final norm is applied to it."""
+    embeddings: Sequence[NamedVectors] = ()
 
-    def chunks(self, groups: Sequence[Group]) -> list[Chunk[torch.Tensor]]:
+    def chunks(self, groups: Sequence[Group]) -> list[Chunk[NamedVectors]]:
         """Return the chunks of a text."""
         tokens = [[(self._ids(each.text), each.weight) for each in group] for group in groups]
         comma = self._ids(_COMMA)
-        return split_chunks(tokens, size=self._size, comma=comma[0] if len(comma) == 1 else None)
+        return split_chunks(
+            tokens,
+            size=self._size,
+            comma=comma[0] if len(comma) == 1 else None,
+            find=finder([(self._ids(each.name), len(each.rows), each) for each in self.embeddings]),
+        )
 
-    def encode(self, texts: Sequence[Sequence[Chunk[torch.Tensor]]], count: int) -> Output:
+    def encode(self, texts: Sequence[Sequence[Chunk[NamedVectors]]], count: int) -> Output:
         """Encode texts, each filled up with empty chunks to `count` of them. Equal chunks are
         encoded once."""
-        padded = [[*chunks, *[Chunk[torch.Tensor]()] * (count - len(chunks))] for chunks in texts]
-        rows: dict[tuple[int, ...], int] = {}
-        places = [
-            [rows.setdefault(tuple(chunk.ids), len(rows)) for chunk in chunks] for chunks in padded
-        ]
-        hidden, pooled = self._encode_rows(list(rows))
+        padded = [[*chunks, *[Chunk[NamedVectors]()] * (count - len(chunks))] for chunks in texts]
+        places: dict[Hashable, int] = {}
+        rows: list[Chunk[NamedVectors]] = []
+        for chunk in (chunk for chunks in padded for chunk in chunks):
+            if places.setdefault(_key(chunk), len(rows)) == len(rows):
+                rows.append(chunk)
+        hidden, pooled = self._encode_rows(rows)
         weights = [
             [[1.0, *chunk.weights, *[1.0] * (self._size + 1 - len(chunk.ids))] for chunk in chunks]
             for chunks in padded
         ]
-        index = torch.tensor(places, device=hidden.device)
+        index = torch.tensor(
+            [[places[_key(chunk)] for chunk in chunks] for chunks in padded], device=hidden.device
+        )
         return Output(
             hidden[index],
             torch.tensor(weights, dtype=torch.float32),
@@ -78,7 +88,7 @@ class ClipEncoder:
         return ids
 
     def _encode_rows(
-        self, rows: Sequence[tuple[int, ...]]
+        self, rows: Sequence[Chunk[NamedVectors]]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the hidden states, rows x tokens x width, and the pooled embeddings."""
         outputs = [
@@ -90,20 +100,21 @@ class ClipEncoder:
         return hidden, torch.cat(pooled) if pooled else None
 
     def _encode_some(
-        self, rows: Sequence[tuple[int, ...]]
+        self, rows: Sequence[Chunk[NamedVectors]]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         tokenizer, module = self.tokenizer, self.module
         begin, end, fill = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
         ids = torch.tensor(
-            [[begin, *row, end, *[fill] * (self._size - len(row))] for row in rows],
+            [[begin, *row.ids, end, *[fill] * (self._size - len(row.ids))] for row in rows],
             device=self.device,
         )
         mask = None
         if getattr(module.config, "use_attention_mask", False):
-            lengths = torch.tensor([[len(row) + 2] for row in rows], device=self.device)
+            lengths = torch.tensor([[len(row.ids) + 2] for row in rows], device=self.device)
             mask = (torch.arange(ids.shape[1], device=self.device)[None] < lengths).long()
         takes_last = self.has_norm and self.layer == 1
-        output = module(ids, attention_mask=mask, output_hidden_states=not takes_last)
+        with inserted(module, [row.insertions for row in rows]):
+            output = module(ids, attention_mask=mask, output_hidden_states=not takes_last)
         pooled = getattr(output, "text_embeds", None)
         if takes_last:
             return output.last_hidden_state.to(module.dtype), pooled
@@ -113,3 +124,8 @@ class ClipEncoder:
             layers = getattr(module, "text_model", module)
             hidden = layers.final_layer_norm(hidden).to(module.dtype)
         return hidden, pooled
+
+
+def _key(chunk: Chunk[NamedVectors]) -> Hashable:
+    """Return what the encoding of a chunk depends on."""
+    return tuple(chunk.ids), tuple((start, each.name) for start, each in chunk.insertions)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.prompt_syntax import ParsedPart, parse_prompt, plain_prompt
+from sdtui.models.embeddings import Embedding, without_prefixes
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,12 @@ class EncodeOptions:
     emphasis: Emphasis = Emphasis.ORIGINAL
     clip_skip: int = 1
     """As in A1111: 1 = the last layer, 2 = the one before."""
+    embeddings: tuple[Embedding, ...] = ()
+    """Those that the prompts name, fit for the model."""
 
     def parse(self, text: str, calls: int, *, is_negative: bool = False) -> tuple[ParsedPart, ...]:
         """Return the parts of a prompt over a number of calls of the denoiser."""
+        text = without_prefixes(text, (each.name for each in self.embeddings))
         if self.syntax is PromptSyntax.PLAIN:
             return plain_prompt(text, calls)
         has_weights = self.emphasis is not Emphasis.NONE

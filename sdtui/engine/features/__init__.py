@@ -9,8 +9,9 @@ from sdtui.engine.features.clip_skip import ClipSkip
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.features.image_to_image import ImageToImage
 from sdtui.engine.features.prompt_syntax import PromptSyntax
+from sdtui.engine.features.textual_inversion import TextualInversion
 
 
 def features_for(settings: Settings) -> tuple[Feature[Any], ...]:
     """Return all features, in the order in which their hooks are called."""
-    return (PromptSyntax(), ClipSkip(), ImageToImage())
+    return (PromptSyntax(), ClipSkip(), TextualInversion(settings), ImageToImage())

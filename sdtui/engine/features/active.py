@@ -39,7 +39,7 @@ def sections_for(
         for feature in features
     }
     return {
-        feature.name: sections[feature.name]
+        feature.name: feature.for_model(sections[feature.name], description)
         for feature in features
         if sections[feature.name] is not None
         and feature.supports(sections[feature.name], description)
@@ -85,6 +85,11 @@ class ActiveFeatures:
             for feature, section in self.uses:
                 stack.enter_context(feature.apply(section, model))
             yield
+
+    def notices(self, model: LoadedModel) -> Iterator[str]:
+        """Yield the messages for the user about what `applied` did."""
+        for feature, section in self.uses:
+            yield from feature.notices(section, model)
 
     def embedding_key(self, pass_: Pass) -> Hashable:
         """Return all embedding keys, by feature name."""

@@ -57,6 +57,10 @@ class Feature(Generic[Section]):
         the request set it."""
         return True
 
+    def for_model(self, section: Section, description: ModelDescription) -> Section:
+        """Return the section without what doesn't fit this model."""
+        return section
+
     def memory(self, section: Section, description: ModelDescription, dtype: DType) -> int:
         """Return the bytes of weights that the feature adds to the denoiser."""
         return 0
@@ -74,6 +78,10 @@ class Feature(Generic[Section]):
         """Change the loaded model for the duration of an attempt; undone when the context ends, or
         by `reset`."""
         return nullcontext()
+
+    def notices(self, section: Section, model: LoadedModel) -> Sequence[str]:
+        """Return messages for the user about what `apply` did."""
+        return ()
 
     def reset(self, model: LoadedModel) -> None:
         """Undo what `apply` has left for the next run. Called in runs that don't use the

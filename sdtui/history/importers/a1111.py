@@ -24,7 +24,7 @@ _FIELDS = {
 }
 _MAPPED = {*_FIELDS, "Sampler", "Schedule type", "Size", "Model", "RNG", SEED_RESIZE, "ENSD"}
 _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
-_IGNORED |= {"Created Date"}
+_IGNORED |= {"Created Date", "TI hashes"}
 _SPELLINGS = {plain_name(key): key for key in (*_MAPPED, *_IGNORED)}
 _SPELLINGS |= {"guidancescale": "CFG scale"}
 _MARKS = {"Steps", "Sampler", "CFG scale", "Seed"}
