@@ -34,7 +34,7 @@ def open_models(settings: Settings) -> Models:
     """Open only the models of this machine."""
     from sdtui.jobs.backends.models import LocalModels
 
-    return LocalModels(settings.model_folders)
+    return LocalModels(settings)
 
 
 @contextmanager

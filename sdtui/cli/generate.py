@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ from sdtui.core.runtime import leave
     help="A file of many prompts: one a line, or JSON objects of request fields. - = stdin.",
 )
 @source_options
+@click.option(
+    "--embeddings",
+    type=FilePath(),
+    multiple=True,
+    metavar="FOLDER",
+    help="A folder of embeddings, besides those of the settings; can be repeated.",
+)
 @request_options
 @output_options
 def generate(
@@ -29,6 +37,7 @@ def generate(
     file: Path | None,
     like: Path | None,
     preset_name: str | None,
+    embeddings: tuple[Path, ...],
     out: str | None,
     as_json: bool,
     quiet: bool,
@@ -48,6 +57,8 @@ def generate(
         raise click.UsageError("give one PROMPT (- = stdin), or --from FILE")
     log_to_file()
     settings = load_settings()
+    folders = (*embeddings, *settings.embedding_folders)
+    settings = replace(settings, embedding_folders=folders)
     shared = shared_values(settings, like, preset_name, quiet=quiet)
     requests = read_requests(prompt, file, shared, request_values(flags))
     models = open_models(settings)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import click
 
 from sdtui.core.text import one_line
 
+if TYPE_CHECKING:
+    from sdtui.jobs import Models
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def models(as_json: bool) -> None:
-    """List the models that are on this machine: pocket, the hub's cache, your model folders."""
-    from sdtui.cli.backend import open_models
+_Entry = dict[str, object]
+
+
+def _models(models: Models) -> list[_Entry]:
     from sdtui.core.errors import ModelError
-    from sdtui.core.settings import load_settings
 
     found = []
-    models = open_models(load_settings())
     for source in models.installed():
         entry: dict[str, object] = {"name": source.name, "path": str(source.path)}
         try:
@@ -33,13 +34,58 @@ def models(as_json: bool) -> None:
         except ModelError as error:
             entry["problem"] = str(error)
         found.append(entry)
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_line(one) for one in found))
+    return found
 
 
-def _line(entry: dict[str, object]) -> str:
+def _model_line(entry: _Entry) -> str:
     name = one_line(str(entry["name"]))
     if "problem" in entry:
         return f"{name:40}  {one_line(str(entry['problem']))}"
     parameters = entry["parameters"]
     assert isinstance(parameters, int)
     return f"{name:40}  {entry['family']!s:8} {parameters / 1e6:8,.0f} M  {entry['width']} px"
+
+
+def _embeddings(models: Models) -> list[_Entry]:
+    found: list[_Entry] = []
+    for each in models.embeddings():
+        entry: _Entry = {"name": each.name, "path": str(each.path)}
+        if each.embedding is None:
+            entry["problem"] = each.problem
+        else:
+            entry |= {"vectors": each.embedding.vectors, "width": each.embedding.width}
+        found.append(entry)
+    return found
+
+
+def _embedding_line(entry: _Entry) -> str:
+    name = one_line(str(entry["name"]))
+    if "problem" in entry:
+        return f"{name:40}  {one_line(str(entry['problem']))}"
+    return f"{name:40}  {entry['vectors']:3} vectors, {entry['width']} wide"
+
+
+_KINDS: Mapping[str, tuple[Callable[[Models], list[_Entry]], Callable[[_Entry], str]]] = {
+    "model": (_models, _model_line),
+    "embedding": (_embeddings, _embedding_line),
+}
+"""What is listed, and how it is printed, by kind."""
+
+
+@click.command()
+@click.option(
+    "--kind",
+    type=click.Choice(list(_KINDS)),
+    default="model",
+    show_default=True,
+    help="What to list: models, or what goes with them.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def models(kind: str, as_json: bool) -> None:
+    """List the models that are on this machine: pocket, the hub's cache, your model folders."""
+    from sdtui.cli.backend import open_models
+    from sdtui.core.settings import load_settings
+
+    entries, line = _KINDS[kind]
+    found = entries(open_models(load_settings()))
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(map(line, found)))

@@ -13,11 +13,7 @@ import io
 import itertools
 import json
 import re
-<<<<<<< HEAD
-from collections.abc import Iterator, Mapping
-=======
-from collections.abc import Iterable, Mapping
->>>>>>> f3c392b (Use embeddings that prompts name)
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +25,7 @@ from sdtui.core.samplers import sampler_and_schedule
 from sdtui.history.image_metadata import Texts
 from sdtui.history.portable import localized, portable, portable_name
 from sdtui.requests.grids import NOTHING, SEED_LABELS, GridPlace
-from sdtui.requests.record import GenerationRecord
+from sdtui.requests.record import EmbeddingRecord, GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS
 
 if TYPE_CHECKING:
@@ -88,9 +84,10 @@ def write_infotext(record: GenerationRecord) -> str:
     rng = str(values.get("rng", Rng.CPU)).upper()
     if model is not None:
         more |= {"Model hash": model.hash and model.hash[:10], "Model": portable_name(model.name)}
-<<<<<<< HEAD
     if record.grid is not None and is_sheet:
         more |= _script(record.grid)
+    if made is not None and made.embedding_files:
+        more["TI hashes"] = _named_hashes(made.embedding_files)
     return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
 
 
@@ -103,15 +100,11 @@ def _script(sheet: GridPlace) -> Iterator[tuple[str, str]]:
             yield f"{letter} Values", axis.text
             if axis.label in SEED_LABELS:
                 yield f"Fixed {letter} Values", ", ".join(axis.values)
-=======
-    more["TI hashes"] = _named_hashes(getattr(made, "embedding_files", ())) or None
-    return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
 
 
-def _named_hashes(files: Iterable[Mapping[str, str]]) -> str:
+def _named_hashes(files: Iterable[EmbeddingRecord]) -> str:
     """The names of embeddings with the first 12 digits of their files' SHA-256, as in A1111."""
-    return ", ".join(f"{each['name']}: {each['sha256'][:12]}" for each in files)
->>>>>>> f3c392b (Use embeddings that prompts name)
+    return ", ".join(f"{each.name}: {each.sha256[:12]}" for each in files)
 
 
 def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> str:

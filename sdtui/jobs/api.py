@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         TrashedPicture,
     )
     from sdtui.jobs.job import Job, Output
-    from sdtui.models import ModelDescription, ModelSource, TokenCounter
+    from sdtui.models import InstalledEmbedding, ModelDescription, ModelSource, TokenCounter
     from sdtui.monitor import Sample
     from sdtui.requests.events import JobEvent
     from sdtui.requests.grids import Grid
@@ -186,6 +186,10 @@ class Models(Protocol):
     def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
         """Return token counters for the model's text encoders; CLIP's if it isn't downloaded.
         Raises ModelError."""
+        ...
+
+    def embeddings(self) -> list[InstalledEmbedding]:
+        """Return the embeddings that prompts may name, and files that can't be used."""
         ...
 
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:

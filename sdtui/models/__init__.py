@@ -15,6 +15,7 @@ from sdtui.models.catalog import (
 from sdtui.models.component_files import weight_variant
 from sdtui.models.describe import describe_model
 from sdtui.models.description import ModelDescription
+from sdtui.models.embeddings import InstalledEmbedding, installed_embeddings, text_widths
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
 from sdtui.models.fit import (
     MemoryBudget,
@@ -32,6 +33,7 @@ from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_cou
 
 __all__ = [
     "Estimate",
+    "InstalledEmbedding",
     "MemoryBudget",
     "ModelDescription",
     "ModelFit",
@@ -50,12 +52,14 @@ __all__ = [
     "find_hashed",
     "find_model",
     "hub_cache_folder",
+    "installed_embeddings",
     "installed_models",
     "model_fit",
     "model_hash",
     "native_estimate",
     "native_size",
     "recommend_download",
+    "text_widths",
     "token_counters",
     "weight_variant",
 ]

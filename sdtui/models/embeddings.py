@@ -115,17 +115,29 @@ def _tensors(infos: Mapping[str, TensorInfo]) -> tuple[Tensor, ...]:
     return tensors if len({each.vectors for each in tensors}) == 1 else ()
 
 
-def installed_embeddings(
-    settings: Settings,
-) -> tuple[list[Embedding], list[tuple[FoundFile, SdtuiError]]]:
-    """Return all embeddings, and the files that can't be used with the reasons."""
-    embeddings, refused = [], []
+@dataclass(frozen=True)
+class InstalledEmbedding:
+    """A file in the folders of embeddings."""
+
+    name: str
+    path: Path
+    embedding: Embedding | None
+    """None if it can't be used."""
+    problem: str = ""
+    """Why it can't be used."""
+
+
+def installed_embeddings(settings: Settings) -> list[InstalledEmbedding]:
+    """Return all embeddings, also those that can't be used."""
+    installed = []
     for found in files_of_kind(FileKind.EMBEDDING, settings):
+        embedding, problem = None, ""
         try:
-            embeddings.append(describe_embedding(found))
+            embedding = describe_embedding(found)
         except (ModelError, OSError) as error:
-            refused.append((found, _as_model_error(found, error)))
-    return embeddings, refused
+            problem = str(_as_model_error(found, error))
+        installed.append(InstalledEmbedding(found.path.stem, found.path, embedding, problem))
+    return installed
 
 
 def _as_model_error(found: FoundFile, error: ModelError | OSError) -> SdtuiError:

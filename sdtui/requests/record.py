@@ -70,6 +70,13 @@ class AttemptRecord(_Record):
     seconds: float = 0.0
 
 
+class EmbeddingRecord(_Record):
+    """An embedding that a prompt names."""
+
+    name: str
+    sha256: str = Field(description="Of its file.")
+
+
 class ImageSettings(_Record):
     """The values that were used for a picture. Those of features are added under the unique names
     of their fields, e.g. `strength`. In pictures of other tools, values may be missing and beyond
@@ -87,6 +94,9 @@ class ImageSettings(_Record):
     vae_tiling: bool | None = False
     speedups: tuple[str, ...] = Field(
         (), description="What the speed preset turned on for this model."
+    )
+    embedding_files: tuple[EmbeddingRecord, ...] = Field(
+        (), description="The textual inversions in either prompt."
     )
 
     @model_validator(mode="before")

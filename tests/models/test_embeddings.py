@@ -69,9 +69,9 @@ def test_pickles_and_damaged_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(error):
             describe_embedding(FoundFile("x", tmp_path / name))
     make_embedding(tmp_path / "sub/good.safetensors", 768)
-    embeddings, refused = installed_embeddings(Settings(embedding_folders=(tmp_path,)))
-    assert [each.name for each in embeddings] == ["good"]
-    assert [found.name for found, _ in refused] == ["a", "b"]
+    installed = installed_embeddings(Settings(embedding_folders=(tmp_path,)))
+    assert [each.name for each in installed if each.embedding] == ["good"]
+    assert [each.name for each in installed if each.problem] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

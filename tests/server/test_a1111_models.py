@@ -13,6 +13,9 @@ import pytest
 
 from sdtui.core.errors import ModelDamagedError
 from sdtui.core.settings import Settings
+from sdtui.models import describe_model, text_widths
+from sdtui.pocket import MODEL_FOLDER
+from tests.support.embeddings import make_embedding
 from tests.support.live_server import PATIENCE, live
 from tests.support.model_files import safetensors, sd1_folder
 from tests.support.scripted_generator import ScriptedGenerator
@@ -248,3 +251,21 @@ def test_generation_after_unloading_loads_the_model_again(tmp_path: Path) -> Non
         body = {"prompt": "x", "steps": 1, "width": 64, "height": 64}
         assert ask.post("/sdapi/v1/txt2img", json=body).status_code == 200
         assert ask.get("/health").json()["model"] == "pocket"
+
+
+def test_embeddings_are_listed_by_whether_they_fit(
+    tmp_path: Path, generator: ScriptedGenerator
+) -> None:
+    (width,) = text_widths(describe_model(MODEL_FOLDER))
+    folder = tmp_path / "embeddings"
+    make_embedding(folder / "good.safetensors", width, vectors=3)
+    make_embedding(folder / "other.safetensors", width + 1)
+    (folder / "old.pt").write_bytes(b"\x80")
+    settings = Settings(device="cpu", embedding_folders=(folder,))
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        listed = ask.get("/sdapi/v1/embeddings").json()
+        assert {name: each["vectors"] for name, each in listed["loaded"].items()} == {"good": 3}
+        assert {name: each["shape"] for name, each in listed["skipped"].items()} == {
+            "other": width + 1
+        }
+        assert ask.post("/sdapi/v1/refresh-embeddings").status_code == 200

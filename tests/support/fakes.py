@@ -22,7 +22,14 @@ from sdtui.history import (
 )
 from sdtui.jobs import Job, JobPicture, JobState, Output, PictureId
 from sdtui.jobs.api import DownloadSubscriber, Subscriber
-from sdtui.models import ModelDescription, ModelSource, NativeValues, SourceKind, TokenCounter
+from sdtui.models import (
+    InstalledEmbedding,
+    ModelDescription,
+    ModelSource,
+    NativeValues,
+    SourceKind,
+    TokenCounter,
+)
 from sdtui.monitor import Sample
 from sdtui.requests.events import Event, JobEvent, Queued, Started
 from sdtui.requests.grids import Grid
@@ -177,6 +184,9 @@ class FakeModels:
             parameters={"unet": 1000},
             native=NativeValues(width=512, height=512),
         )
+
+    def embeddings(self) -> list[InstalledEmbedding]:
+        return []
 
     def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
         del source

@@ -42,7 +42,7 @@ class LocalBackend:
             settings.pictures, self._find_job, index_file, self._find_unsaved
         )
         self.jobs = JobQueue(settings, self.pictures, make_generator, queue_limit)
-        self.models = LocalModels(settings.model_folders)
+        self.models = LocalModels(settings)
         self.hardware = make_monitor(sample_interval)
         self._queue_file = QueueFile(queue_folder)
         self._closing = threading.Lock()

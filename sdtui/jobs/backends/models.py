@@ -6,13 +6,14 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, SdtuiError
+from sdtui.core.settings import Settings
 from sdtui.jobs.api import DownloadSubscriber
 from sdtui.jobs.execution import failed_event
 from sdtui.models import (
+    InstalledEmbedding,
     ModelDescription,
     ModelSource,
     TokenCounter,
@@ -20,6 +21,7 @@ from sdtui.models import (
     describe_model,
     download_model,
     find_model,
+    installed_embeddings,
     installed_models,
 )
 from sdtui.requests.events import Cancelled, Downloaded, Downloading, Event, JobEvent, Report
@@ -28,8 +30,9 @@ from sdtui.requests.events import Cancelled, Downloaded, Downloading, Event, Job
 class LocalModels:
     """Implements the protocol `Models`. Thread-safe."""
 
-    def __init__(self, folders: tuple[Path, ...] = ()) -> None:
-        self._folders = folders
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._folders = settings.model_folders
         self._downloads: dict[str, Cancellation] = {}
 
     def installed(self) -> list[ModelSource]:
@@ -43,6 +46,9 @@ class LocalModels:
 
     def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
         return counters_of(source)
+
+    def embeddings(self) -> list[InstalledEmbedding]:
+        return installed_embeddings(self._settings)
 
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
         download_id = secrets.token_hex(6)

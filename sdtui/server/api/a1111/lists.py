@@ -10,10 +10,11 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from sdtui.core.errors import ImageError
+from sdtui.core.errors import ImageError, ModelError
 from sdtui.core.samplers import PLAIN_SCHEDULES, SAMPLERS, SCHEDULES
 from sdtui.history import INFOTEXT_KEYWORD, parse_infotext, read_texts
 from sdtui.history.importers import as_infotext, read_picture_settings
+from sdtui.models import text_widths
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
@@ -70,11 +71,22 @@ class ScriptsAnswer(BaseModel):
     img2img: list[str] = []
 
 
-class EmbeddingsAnswer(BaseModel):
-    """Textual inversions, which sdtui doesn't have."""
+class EmbeddingAnswer(BaseModel):
+    """A textual inversion."""
 
-    loaded: dict[str, Any] = {}
-    skipped: dict[str, Any] = {}
+    step: int | None = None
+    sd_checkpoint: str | None = None
+    sd_checkpoint_name: str | None = None
+    shape: int
+    """Width of its vectors."""
+    vectors: int
+
+
+class EmbeddingsAnswer(BaseModel):
+    """Textual inversions: those that fit the selected model, and the others."""
+
+    loaded: dict[str, EmbeddingAnswer] = {}
+    skipped: dict[str, EmbeddingAnswer] = {}
 
 
 class NameAnswer(BaseModel):
@@ -190,9 +202,26 @@ async def scripts() -> ScriptsAnswer:
 
 
 @router.get("/embeddings", responses=_ERRORS)
-async def embeddings() -> EmbeddingsAnswer:
-    """List textual inversions: always none."""
-    return EmbeddingsAnswer()
+async def embeddings(services: ServicesDep) -> EmbeddingsAnswer:
+    """List textual inversions."""
+
+    def find() -> EmbeddingsAnswer:
+        models = services.backend.models
+        widths: tuple[int, ...] = ()
+        with contextlib.suppress(ModelError):  # one that can't be described fits none
+            described = models.describe(models.find(services.a1111.checkpoint))
+            widths = text_widths(described) if described else ()
+        answer = EmbeddingsAnswer()
+        for each in models.embeddings():
+            if each.embedding is None:
+                continue
+            fits = each.embedding.fits(widths)
+            (answer.loaded if fits else answer.skipped)[each.name] = EmbeddingAnswer(
+                shape=each.embedding.width, vectors=each.embedding.vectors
+            )
+        return answer
+
+    return await asyncio.to_thread(find)
 
 
 @router.get("/upscalers", responses=_ERRORS)
