@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ from sdtui.tui.terminal.cell_writer import Abilities
 from sdtui.tui.terminal.cells import PLAIN, CellGrid, Look
 from sdtui.tui.terminal.flow import QUESTION, Flow
 from sdtui.tui.terminal.output import TerminalOutput
+from sdtui.tui.terminal.raster import Area, Rasters, mark
 
 
 class Line:
@@ -128,6 +130,30 @@ def test_text_overtakes_a_picture_and_the_last_frame_arrives() -> None:
     assert rows_before_key < 18
     shown = output._writer.shown
     assert shown.rows == grid.rows
+
+
+def test_the_next_frame_is_drawn_while_one_is_made_ready() -> None:
+    met, go_on = threading.Event(), threading.Event()
+
+    class SlowRasters(Rasters):
+        def draw(self, text: str, area: Area) -> str | None:
+            met.set()
+            go_on.wait(5)
+            return ""
+
+    sent: list[str] = []
+    output = TerminalOutput(sent.append, CellGrid(40, 20), Abilities(), SlowRasters())
+    output.start()
+    with output.frame((0, 0), synchronizes=False) as wanted:
+        wanted.put(0, 0, mark(0, 0, 0), PLAIN, 40)
+    assert met.wait(5)
+    with output.frame((0, 0), synchronizes=False) as wanted:
+        wanted.put(19, 0, "key", PLAIN, 40)
+    assert not go_on.is_set()
+    assert output.is_behind
+    go_on.set()
+    _wait(lambda: "key" in "".join(sent))
+    output.stop()
 
 
 def test_text_is_sent_between_the_commands_of_a_picture() -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from rich.color import Color
+from rich.color import Color, ColorType
+from rich.color_triplet import ColorTriplet
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -78,17 +79,29 @@ def draw(pixels: Pixels, columns: int, rows: int) -> list[Strip]:
 
 def _strip(upper: bytes, lower: bytes, columns: int) -> Strip:
     segments = []
+    last, count = -1, 0
     for start in range(0, columns * 3, 3):
         top = (upper[start] << 16) | (upper[start + 1] << 8) | upper[start + 2]
         bottom = (lower[start] << 16) | (lower[start + 1] << 8) | lower[start + 2]
-        segments.append(Segment("▀", _style(top & SHOWN_BITS, bottom & SHOWN_BITS)))
-    return Strip(segments, columns).simplify()
+        pair = (top & SHOWN_BITS) << 24 | bottom & SHOWN_BITS
+        if pair != last and count:
+            segments.append(Segment("▀" * count, _style(last)))
+            count = 0
+        last = pair
+        count += 1
+    segments.append(Segment("▀" * count, _style(last)))
+    return Strip(segments, columns)
 
 
 @lru_cache(maxsize=20_000)
-def _style(top: int, bottom: int) -> Style:
-    return Style(color=_colour(top), bgcolor=_colour(bottom))
+def _style(pair: int) -> Style:
+    """Return the style of a half-cell; the upper colour is in the higher bits of the pair."""
+    return Style.from_color(_colour(pair >> 24), _colour(pair & 0xFFFFFF))
 
 
+@lru_cache(maxsize=20_000)
 def _colour(rgb: int) -> Color:
-    return Color.from_rgb(rgb >> 16, (rgb >> 8) & 255, rgb & 255)
+    # Without Rich's name of the colour, which takes most of the time.
+    return Color(
+        "", ColorType.TRUECOLOR, triplet=ColorTriplet(rgb >> 16, (rgb >> 8) & 255, rgb & 255)
+    )

@@ -281,10 +281,16 @@ def change_of_look(before: Look | None, after: Look, *, links: bool = True) -> s
 
 def _are_near(one: str, other: str, tolerance: int) -> bool:
     """True if two colours of 24 bits differ by no more than the tolerance in each channel."""
+    if one == other:
+        return True
     rgb, other_rgb = _rgb(one), _rgb(other)
-    if rgb is None or other_rgb is None:
-        return False
-    return all(abs(a - b) <= tolerance for a, b in zip(rgb, other_rgb, strict=True))
+    return (
+        rgb is not None
+        and other_rgb is not None
+        and -tolerance <= rgb[0] - other_rgb[0] <= tolerance
+        and -tolerance <= rgb[1] - other_rgb[1] <= tolerance
+        and -tolerance <= rgb[2] - other_rgb[2] <= tolerance
+    )
 
 
 @lru_cache(maxsize=20_000)

@@ -49,6 +49,13 @@ class CellGrid:
         self.height = height
         self.rows: list[list[Cell]] = [[UNKNOWN] * width for _ in range(height)]
 
+    def copy(self) -> CellGrid:
+        """Return another grid with the same cells."""
+        other = CellGrid(0, 0)
+        other.width, other.height = self.width, self.height
+        other.rows = [row[:] for row in self.rows]
+        return other
+
     def put(self, y: int, x: int, text: str, look: Look, right: int) -> int:
         """Write a text before the column `right`. Returns the column after it."""
         row = self.rows[y]

@@ -55,6 +55,10 @@ class TerminalOutput:
         self._synchronizes = False
         self._draws = True
         self._has_frame = False
+        self._is_drawing = False
+        """True while a frame is made ready to be sent."""
+        self._knows_screen = True
+        """False if something else may have drawn on the terminal's screen."""
         self._is_ending = False
         self._thread = threading.Thread(target=self._run, name="terminal-output", daemon=True)
 
@@ -74,7 +78,7 @@ class TerminalOutput:
     @property
     def is_behind(self) -> bool:
         """True while something waits to be sent."""
-        return self._has_frame or bool(self._kitty_commands)
+        return self._has_frame or self._is_drawing or bool(self._kitty_commands)
 
     def answered(self) -> None:
         """Called when the terminal has answered the flow's question."""
@@ -101,7 +105,7 @@ class TerminalOutput:
     def forget(self) -> None:
         """Send the whole screen again, as something else may have drawn on it."""
         with self._changed:
-            self._writer.forget()
+            self._knows_screen = False
             self._draw_again()
 
     def stop_frames(self) -> None:
@@ -134,15 +138,21 @@ class TerminalOutput:
     def _next(self) -> str:
         """Wait for something to send; "" means the end."""
         text = ""
-        with self._changed:
-            while not text:
+        while not text:
+            with self._changed:
                 self._changed.wait_for(self._has_work, self.flow.patience if self.flow else None)
                 text = "".join(self._texts)
                 self._texts.clear()
                 if self._is_ending:
                     break
-                text += self._next_part()
-                if self.flow and text:
+                free = self._free_bytes()
+                frame = self._take_frame() if free != 0 else None
+                if frame is None and free != 0 and self._kitty_commands:
+                    text += self._kitty_commands.popleft()
+            if frame is not None:
+                text += self._drawn(*frame, free)
+            if self.flow and text:
+                with self._changed:
                     text += self.flow.sent(len(text.encode(errors="replace")))
         return text
 
@@ -155,13 +165,25 @@ class TerminalOutput:
         free = self.flow.free_bytes() if self.flow else None
         return free if free is None or free >= _LEAST_BYTES else 0
 
-    def _next_part(self) -> str:
-        """Return what can be sent of the last frame, or else one of Kitty's commands."""
-        free = self._free_bytes()
-        if free == 0:
-            return ""
-        if self._has_frame:
-            frame, is_whole = self._writer.update(self._wanted, self._cursor, free)
-            self._has_frame = not is_whole
-            return f"{SYNC_BEGIN}{frame}{SYNC_END}" if frame and self._synchronizes else frame
-        return self._kitty_commands.popleft() if self._kitty_commands else ""
+    def _take_frame(self) -> tuple[CellGrid, tuple[int, int], bool] | None:
+        """Return a copy of what the terminal should show, its cursor, and whether frames are
+        synchronized; None if it shows that already."""
+        if not self._has_frame:
+            return None
+        if not self._knows_screen:
+            self._writer.forget()
+        self._has_frame, self._is_drawing, self._knows_screen = False, True, True
+        return self._wanted.copy(), self._cursor, self._synchronizes
+
+    def _drawn(
+        self, wanted: CellGrid, cursor: tuple[int, int], synchronizes: bool, free: int | None
+    ) -> str:
+        """Return what can be sent of a frame. Called without the lock: the app mustn't wait while
+        a whole picture is compared and written."""
+        frame, is_whole = self._writer.update(wanted, cursor, free)
+        with self._changed:
+            self._is_drawing = False
+            if not self._draws:
+                return ""
+            self._has_frame = self._has_frame or not is_whole
+        return f"{SYNC_BEGIN}{frame}{SYNC_END}" if frame and synchronizes else frame

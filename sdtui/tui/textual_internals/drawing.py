@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from rich.color import ColorSystem
+from rich.color import Color, ColorSystem
 from rich.console import Console
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
@@ -53,14 +53,20 @@ def _look(style: Style | None, system: ColorSystem) -> Look:
     if style is None:
         return PLAIN
     bits = style._attributes & style._set_attributes
-    attributes = ";".join(sgr for bit, sgr in enumerate(SGR_STYLES) if bits & 1 << bit)
-    foreground, background = (
-        ";".join(color.downgrade(system).get_ansi_codes(is_foreground)) if color else ""
-        for color, is_foreground in ((style._color, True), (style._bgcolor, False))
-    )
+    attributes = bits and ";".join(sgr for bit, sgr in enumerate(SGR_STYLES) if bits & 1 << bit)
+    foreground = _colour_codes(style._color, system, is_foreground=True)
+    background = _colour_codes(style._bgcolor, system, is_foreground=False)
     return Look(
-        attributes,
+        attributes or "",
         "" if foreground == "39" else foreground,
         "" if background == "49" else background,
         style._link or "",
     )
+
+
+def _colour_codes(color: Color | None, system: ColorSystem, *, is_foreground: bool) -> str:
+    if color is None:
+        return ""
+    if system is not ColorSystem.TRUECOLOR:
+        color = color.downgrade(system)
+    return ";".join(color.get_ansi_codes(is_foreground))
