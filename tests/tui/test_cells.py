@@ -317,15 +317,26 @@ def test_nearly_the_same_colours_of_a_picture_are_not_sent_again() -> None:
     grid = CellGrid(3, 1)
     for x, red in enumerate((100, 104, 110)):
         grid.put(0, x, "▀", Look("", f"38;2;{red};0;0", "48;2;9;9;9"), 3)
-    text = written(CellWriter(3, 1, Abilities(tolerance=4)), grid)
+    text = written(CellWriter(3, 1, Abilities(tolerance=(4, 4, 4))), grid)
     assert text.startswith("\x1b[1H\x1b[0;38;2;100;0;0;48;2;9;9;9m▀▀\x1b[38;2;110;0;0m▀")
+
+
+def test_each_channel_has_a_tolerance_of_its_own() -> None:
+    colours = ("100;100;100", "106;104;108", "100;105;100")
+    grid = CellGrid(3, 1)
+    for x, rgb in enumerate(colours):
+        grid.put(0, x, "▀", Look("", f"38;2;{rgb}", "48;2;9;9;9"), 3)
+    text = written(CellWriter(3, 1, Abilities(tolerance=(6, 4, 8))), grid)
+    assert colours[0] in text
+    assert colours[1] not in text
+    assert colours[2] in text
 
 
 def test_colours_of_text_are_exact() -> None:
     grid = CellGrid(2, 1)
     grid.put(0, 0, "a", Look("", "38;2;100;0;0"), 2)
     grid.put(0, 1, "b", Look("", "38;2;101;0;0"), 2)
-    assert "38;2;101;0;0" in written(CellWriter(2, 1, Abilities(tolerance=4)), grid)
+    assert "38;2;101;0;0" in written(CellWriter(2, 1, Abilities(tolerance=(4, 4, 4))), grid)
 
 
 def test_combining_characters_belong_to_the_character_before() -> None:

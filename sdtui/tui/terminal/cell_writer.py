@@ -27,6 +27,8 @@ _SHORTEST_ERASURE = 10
 """Cells that are cheaper erased, with a movement behind them, than written as spaces."""
 _SHORTEST_ERASURE_OF_LINE = 4
 _HALF = "▀"
+Rgb = tuple[int, int, int]
+_EXACT: Rgb = (0, 0, 0)
 _FIRST_BLOCK, _LAST_BLOCK = "▀", "▟"
 """Half-cells and other blocks, of which pictures are made."""
 
@@ -37,8 +39,8 @@ class Abilities(NamedTuple):
     erases: bool = True
     """Erases cells in the current background colour (ECH, EL)."""
     links: bool = True
-    tolerance: int = 0
-    """How much each channel (0 to 255) of a colour in a picture may differ from what is drawn, if
+    tolerance: Rgb = _EXACT
+    """How much the channels (0 to 255) of a colour in a picture may differ from what is drawn, if
     that is shorter to write."""
 
 
@@ -197,7 +199,7 @@ class CellWriter:
 
     def _write_cell(self, y: int, x: int, new: list[Cell]) -> None:
         text, look = new[x]
-        if self._abilities.tolerance and _FIRST_BLOCK <= text <= _LAST_BLOCK:
+        if self._abilities.tolerance != _EXACT and _FIRST_BLOCK <= text <= _LAST_BLOCK:
             text, look = self._near_cell(text, look)
         self._set_pen(look)
         self._append(text)
@@ -279,7 +281,7 @@ def change_of_look(before: Look | None, after: Look, *, links: bool = True) -> s
     return text
 
 
-def _are_near(one: str, other: str, tolerance: int) -> bool:
+def _are_near(one: str, other: str, tolerance: Rgb) -> bool:
     """True if two colours of 24 bits differ by no more than the tolerance in each channel."""
     if one == other:
         return True
@@ -287,17 +289,20 @@ def _are_near(one: str, other: str, tolerance: int) -> bool:
     return (
         rgb is not None
         and other_rgb is not None
-        and -tolerance <= rgb[0] - other_rgb[0] <= tolerance
-        and -tolerance <= rgb[1] - other_rgb[1] <= tolerance
-        and -tolerance <= rgb[2] - other_rgb[2] <= tolerance
+        and -tolerance[0] <= rgb[0] - other_rgb[0] <= tolerance[0]
+        and -tolerance[1] <= rgb[1] - other_rgb[1] <= tolerance[1]
+        and -tolerance[2] <= rgb[2] - other_rgb[2] <= tolerance[2]
     )
 
 
 @lru_cache(maxsize=20_000)
-def _rgb(colour: str) -> tuple[int, ...] | None:
+def _rgb(colour: str) -> Rgb | None:
     """Return the channels of a colour of 24 bits."""
     _, mode, *channels = colour.split(";") if colour.count(";") == 4 else ("", "")
-    return tuple(map(int, channels)) if mode == "2" else None
+    if mode != "2":
+        return None
+    red, green, blue = map(int, channels)
+    return red, green, blue
 
 
 def _changed_colours(before: Look, after: Look) -> list[str]:
