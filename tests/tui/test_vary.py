@@ -11,6 +11,7 @@ from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.screens.vary import VaryScreen
 from sdtui.tui.themed_app import ThemedApp
+from sdtui.tui.widgets.status_line import StatusLine
 from tests.support.keyboard import press, settled
 from tests.support.records import record
 
@@ -35,7 +36,7 @@ class VaryApp(ThemedApp):
 
     @property
     def status(self) -> str:
-        return str(self.screen.query_one(".status").render())
+        return str(self.screen.query_one(StatusLine).render())
 
 
 @asynccontextmanager
@@ -126,7 +127,7 @@ async def test_wrong_values_keep_the_dialog_open(keys: tuple[str, ...], reason: 
         await press(app, *keys)
         assert app.answers == []
         assert reason in app.status
-        assert app.screen.query_one(".status").has_class("-wrong")
+        assert app.screen.query_one(StatusLine).has_class("-wrong")
 
 
 async def test_escape_changes_nothing() -> None:

@@ -19,6 +19,7 @@ from sdtui.tui.textual_internals.screens import SteadyScreen
 from sdtui.tui.widgets.answers import AnswerKey, Answers
 from sdtui.tui.widgets.labelled_lines import LabelledLines
 from sdtui.tui.widgets.line_input import LineInput
+from sdtui.tui.widgets.status_line import StatusLine
 
 Answer = TypeVar("Answer")
 
@@ -122,16 +123,14 @@ class AskScreen(Dialog[str | None]):
         with Vertical(classes="dialog") as box:
             box.border_title = Content(one_line(self._title))
             yield LineInput(self._text, placeholder=self._hint)
-            yield Static(classes="status")
+            yield StatusLine()
             yield Answers([AnswerKey("ask.save", "Save"), AnswerKey("ask.close", "Cancel")])
 
     def action_save(self) -> None:
         text = self.query_one(LineInput).value
         problem = self._problem_of(text)
         if problem:
-            status = self.query_one(".status", Static)
-            status.add_class("-wrong")
-            status.update(Content(one_line(problem)))
+            self.query_one(StatusLine).show(problem, is_wrong=True)
         else:
             self.answer(text)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from textual import events, on
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from sdtui.core.errors import ImageError
 from sdtui.core.paths import home_folder, is_file, is_folder
-from sdtui.core.text import one_line, visible
+from sdtui.core.text import visible
 from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
 from sdtui.tui.background import run_on_thread, start_worker, wait_briefly
 from sdtui.tui.fields import picture_problem
@@ -22,6 +22,7 @@ from sdtui.tui.images.halfcell import Pixels, pixels_of
 from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.screens.search_dialog import NOTHING_FOUND, ChooseScreen
 from sdtui.tui.widgets.answers import AnswerKey, Answers
+from sdtui.tui.widgets.status_line import StatusLine
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -62,7 +63,7 @@ class FileScreen(ChooseScreen):
     def __init__(self, start: Path) -> None:
         super().__init__("", ())
         self.preview = PixelView()
-        self.status = Static(classes="status")
+        self.status = StatusLine()
         self._folder = start if is_folder(start) else home_folder()
         self._unreadable: Path | None = None
         """A folder that couldn't be read: each letter typed after it would notify again."""
@@ -89,12 +90,11 @@ class FileScreen(ChooseScreen):
         """Show a picture, or why it can't be used; None shows nothing."""
         await asyncio.sleep(_PAUSE_SECONDS)  # while the cursor moves on, no file is read
         found = "" if path is None else await run_on_thread(partial(_read, path))
-        is_wrong = isinstance(found, str)
-        self.status.set_class(is_wrong, "-wrong")
-        self.status.update(Content(one_line(found) if isinstance(found, str) else found.size_text))
         if isinstance(found, _Preview):
+            self.status.show(found.size_text)
             await self.preview.show(found.pixels)
         else:
+            self.status.show(found, is_wrong=True)
             self.preview.pixels = None
 
     def on_mount(self) -> None:
@@ -119,8 +119,7 @@ class FileScreen(ChooseScreen):
     async def _check_and_answer(self, path: Path) -> None:
         problem = await run_on_thread(lambda: picture_problem(path))
         if problem:
-            self.status.add_class("-wrong")
-            self.status.update(Content(one_line(problem)))
+            self.status.show(problem, is_wrong=True)
         else:
             self.answer(typed_text(path))
 

@@ -25,6 +25,7 @@ from sdtui.tui.model_offers import SUMMARY_HEADS, Offer, find_offers, model_prob
 from sdtui.tui.screens.search_dialog import SearchDialog
 from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.answers import AnswerKey, Answers
+from sdtui.tui.widgets.status_line import StatusLine
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 _MORE_FOLDERS = "Your own models: name their folders in the setting model_folders."
@@ -71,7 +72,7 @@ class ModelScreen(SearchDialog):
         self.choices = OfferLines()
         self.heads = Static(classes="heads")
         self.details = Static(Content("Looking…"), classes="details")
-        self.status = Static("", classes="status")
+        self.status = StatusLine()
 
     def above(self) -> tuple[Static]:
         """Return the heads of the columns."""
@@ -170,7 +171,7 @@ class ModelScreen(SearchDialog):
             self._look()
         elif not self.answer(name):
             # Another screen covers the dialog.
-            self._show_status(f"{name} can be chosen.")
+            self.status.show(f"{name} can be chosen.")
 
     def _refuse(self, name: str, problem: str) -> None:
         """Say why a model can't be chosen. The form keeps its own."""
@@ -178,11 +179,7 @@ class ModelScreen(SearchDialog):
         is_seen = selected is not None and selected.problem == problem
         reason = f"{name} can't be used." if is_seen else problem
         kept = f"{self._current} stays chosen." if self._current != name else ""
-        self._show_status(f"{reason} {kept}".rstrip(), is_wrong=True)
-
-    def _show_status(self, text: str, *, is_wrong: bool = False) -> None:
-        self.status.set_class(is_wrong, "-wrong")
-        self.status.update(Content(one_line(text)))
+        self.status.show(f"{reason} {kept}".rstrip(), is_wrong=True)
 
     def action_cancel_download(self) -> None:
         self._downloads.cancel()
@@ -191,20 +188,19 @@ class ModelScreen(SearchDialog):
     def show_download(self) -> None:
         """Show the download's progress."""
         now = self._downloads
-        self.status.set_class(False, "-wrong")
         self.query_one(Answers).refresh(layout=True)
         if now.hub_id:
-            self.status.update(Content(f"↓ {now.hub_id} · {now.status} · goes on after esc"))
+            self.status.show(f"↓ {now.hub_id} · {now.status} · goes on after esc")
         else:
-            self.status.update(Content(_MORE_FOLDERS))
+            self.status.show(_MORE_FOLDERS)
 
     def download_ended(self, event: DownloadEnded) -> None:
         """Choose the downloaded model, or show why it couldn't be downloaded."""
         if event.problem or event.cancelled:
             text = event.problem or "The download was cancelled; whole files are kept."
-            self._show_status(text, is_wrong=bool(event.problem))
+            self.status.show(text, is_wrong=bool(event.problem))
         elif self.app.screen is self:
             start_worker(self, partial(self._check_and_answer, event.hub_id))
         else:
-            self._show_status(f"{event.hub_id} is downloaded and can be chosen.")
+            self.status.show(f"{event.hub_id} is downloaded and can be chosen.")
             self._look()

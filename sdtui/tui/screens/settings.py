@@ -41,6 +41,7 @@ from sdtui.tui.settings_file import Value, create_template, write_setting
 from sdtui.tui.styles import theme_style
 from sdtui.tui.themes import check_theme
 from sdtui.tui.widgets.answers import AnswerKey, Answers
+from sdtui.tui.widgets.status_line import StatusLine
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 
@@ -115,7 +116,7 @@ class SettingsScreen(Dialog[None]):
         self._file: Path = paths.config_file()
         self.list = SettingLines()
         self.details = Static("", classes="details")
-        self.status = Static("", classes="status")
+        self.status = StatusLine()
 
     def compose(self) -> ComposeResult:
         """Yield the list, and under it the description of the selected setting and the errors."""
@@ -144,15 +145,11 @@ class SettingsScreen(Dialog[None]):
             check_keymap(read.keys)
             check_theme(read.theme)
         except SdtuiError as error:
-            self._show_status(str(error), is_wrong=True)
+            self.status.show(str(error), is_wrong=True)
             return
         self.list.show_items(all_settings(self._active_settings, read))
-        self._show_status(f"Saved in {self._file}" if self._file.exists() else "")
+        self.status.show(f"Saved in {self._file}" if self._file.exists() else "")
         self._show_details()
-
-    def _show_status(self, text: str, *, is_wrong: bool = False) -> None:
-        self.status.set_class(is_wrong, "-wrong")
-        self.status.update(Content(one_line(text)))
 
     @on(VirtualList.Highlighted)
     def _show_details(self) -> None:
@@ -195,9 +192,9 @@ class SettingsScreen(Dialog[None]):
         """Show why a setting can't be changed here, if so."""
         variable = ENVIRONMENT_PREFIX + setting.key.strip().upper()
         if setting.key.strip() not in ABOUT_SETTINGS or setting.key == "keys":
-            self._show_status("Keys are changed in the file: press e.")
+            self.status.show("Keys are changed in the file: press e.")
         elif variable in os.environ:
-            self._show_status(f"{variable} is set, and counts more than the file.", is_wrong=True)
+            self.status.show(f"{variable} is set, and counts more than the file.", is_wrong=True)
         else:
             return False
         return True
@@ -209,7 +206,7 @@ class SettingsScreen(Dialog[None]):
         try:
             await run_on_thread(partial(write_setting, self._file, key, value))
         except SdtuiError as error:
-            self._show_status(str(error), is_wrong=True)
+            self.status.show(str(error), is_wrong=True)
             return
         if key == "theme" and isinstance(value, str) and value != LAST_THEME:
             self.app.theme = value

@@ -21,6 +21,7 @@ from sdtui.tui.bindings import bindings_in
 from sdtui.tui.screens.dialogs import Dialog
 from sdtui.tui.value_editing import Option, Then, ValueEditing, WrongTextError
 from sdtui.tui.widgets.line_input import LineInput
+from sdtui.tui.widgets.status_line import StatusLine
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 _MOST_OPTIONS = 8
@@ -72,7 +73,7 @@ class ValueScreen(Dialog[TakenValue | None]):
                 & > .lines--cursor { background: $accent; color: $background; }
                 &:ansi > .lines--cursor { text-style: reverse; }
             }
-            #about { height: 1; color: $text-muted; &.-wrong { color: $error; } }
+            StatusLine { height: 1; color: $text-muted; &.-wrong { color: $error; } }
             Horizontal { height: 1; }
             #label { width: auto; padding: 0 1 0 0; text-style: bold; }
             LineInput { width: 1fr; background: transparent; }
@@ -93,6 +94,7 @@ class ValueScreen(Dialog[TakenValue | None]):
         self.options = Options()
         self.line = LineInput(editing.text, placeholder=one_line(editing.placeholder))
         self.line.select_on_focus = True
+        self._about = StatusLine()
         self._chooses = False
         """True if enter takes the option with the cursor, and not the text."""
         self._listed_for: str | None = None
@@ -103,7 +105,8 @@ class ValueScreen(Dialog[TakenValue | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="value"):
             yield self.options
-            yield Static(Content(one_line(self.editing.about)), id="about")
+            self._about.show(self.editing.about)
+            yield self._about
             with Horizontal():
                 yield Static(Content(one_line(self.editing.label)), id="label")
                 yield self.line
@@ -179,9 +182,7 @@ class ValueScreen(Dialog[TakenValue | None]):
         self._say()
 
     def _say(self, problem: str = "") -> None:
-        about = self.query_one("#about", Static)
-        about.set_class(bool(problem), "-wrong")
-        about.update(Content(one_line(problem or self.editing.about)))
+        self._about.show(problem or self.editing.about, is_wrong=bool(problem))
 
     @on(VirtualList.Clicked)
     def _clicked(self, event: VirtualList.Clicked) -> None:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.core.ranking import SearchText, ranked
@@ -23,6 +23,7 @@ from sdtui.tui.screens.search_dialog import Choices
 from sdtui.tui.styles import theme_style
 from sdtui.tui.variations import Variable, variables, variations, with_new_seed
 from sdtui.tui.widgets.line_input import LineInput
+from sdtui.tui.widgets.status_line import StatusLine
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class VaryScreen(Dialog["tuple[GenerationRequest, ...] | None"]):
         self.input = LineInput()
         self.names = Choices()
         self.names.empty = ""
-        self._status = Static(classes="status")
+        self._status = StatusLine()
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
@@ -84,7 +85,7 @@ class VaryScreen(Dialog["tuple[GenerationRequest, ...] | None"]):
         self.variables.styles.height = self.variables.count
         self.input.display = self.names.display = False
         letter = (_PLAIN_LETTER, "$accent")
-        self._status.update(Content.assemble(letter, "  the same with a new seed"))
+        self._status.show(Content.assemble(letter, "  the same with a new seed"))
 
     def on_key(self, event: events.Key) -> None:
         """Take a letter while no value is asked for."""
@@ -147,14 +148,14 @@ class VaryScreen(Dialog["tuple[GenerationRequest, ...] | None"]):
     def _explain(self) -> None:
         requests, problem = self._requests()
         if problem and self.input.value.strip():
-            self._say(problem, is_wrong=True)
+            self._status.show(problem, is_wrong=True)
         elif len(requests) > 1:
             values = [value.strip() for value in self._values.split(",") if value.strip()]
             named = f": {' · '.join(values)}" if len(values) <= _SHOWN_VALUES else ""
-            self._say(f"{len(requests)} pictures{named}")
+            self._status.show(f"{len(requests)} pictures{named}")
         else:
             several = self._variable is not None and self._variable.takes_several
-            self._say("⏎ generate   esc back" + ("   a comma between several" * several))
+            self._status.show("⏎ generate   esc back" + ("   a comma between several" * several))
 
     @property
     def _parts(self) -> list[str]:
@@ -189,10 +190,6 @@ class VaryScreen(Dialog["tuple[GenerationRequest, ...] | None"]):
         except InvalidRequestError as error:
             return (), "; ".join(one_line(each.message) for each in error.problems)
 
-    def _say(self, text: str, *, is_wrong: bool = False) -> None:
-        self._status.set_class(is_wrong, "-wrong")
-        self._status.update(Content(text))
-
     def action_choose(self) -> None:
         """Answer with the requests, or go on with the variable under the cursor."""
         if self._variable is None:
@@ -205,7 +202,7 @@ class VaryScreen(Dialog["tuple[GenerationRequest, ...] | None"]):
         if requests:
             self.answer(requests)
         else:
-            self._say(problem, is_wrong=True)
+            self._status.show(problem, is_wrong=True)
 
     @on(VirtualList.Clicked)
     def _clicked(self) -> None:

@@ -61,27 +61,14 @@ class TopLine(Widget):
     def render(self) -> Text:
         return self._line
 
-    def watch_model(self) -> None:
-        self._draw_changes()
-
-    def watch_progress(self) -> None:
-        self._draw_changes()
-
-    def watch_queued(self) -> None:
-        self._draw_changes()
-
-    def watch_paused(self) -> None:
-        self._draw_changes()
-
-    def watch_download(self) -> None:
-        self._draw_changes()
-
     def watch_sample(self, sample: Sample | None) -> None:
         if sample is not None:
             self._shares.append(_share(sample))
         self._draw_changes()
 
     def on_mount(self) -> None:
+        for name in ("model", "progress", "queued", "paused", "download"):
+            self.watch(self, name, self._draw_changes, init=False)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._draw_changes())
 
     def on_resize(self) -> None:
