@@ -94,6 +94,13 @@ _KEY = "SDTUI_API_KEY"
     help="Pictures of one job.",
 )
 @click.option(
+    "--max-grid",
+    type=click.IntRange(1, 1000),
+    default=100,
+    show_default=True,
+    help="Pictures of a grid.",
+)
+@click.option(
     "--job-timeout",
     type=click.FloatRange(1),
     metavar="SECONDS",

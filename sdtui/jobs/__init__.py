@@ -4,7 +4,16 @@ Interfaces import from here, and from the modules that fold events and turn them
 """
 
 from sdtui.core.enums import JobState
-from sdtui.jobs.api import Backend, Hardware, JobPicture, Jobs, Models, PictureId, Pictures
+from sdtui.jobs.api import (
+    Backend,
+    Hardware,
+    JobPicture,
+    Jobs,
+    Models,
+    PictureId,
+    Pictures,
+    SheetPicture,
+)
 from sdtui.jobs.job import Job, Output
 
 __all__ = [
@@ -18,4 +27,5 @@ __all__ = [
     "Output",
     "PictureId",
     "Pictures",
+    "SheetPicture",
 ]

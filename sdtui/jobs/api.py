@@ -89,9 +89,9 @@ class Jobs(Protocol):
         ...
 
     def submit_grid(self, grid: Grid, output: Output | None = None) -> list[Job]:
-        """Queue the cells of a grid, all or none, in the order in which least is loaded. When the
-        last one is over, the sheets are written and reported by `SheetSaved`. Raises
-        QueueFullError or QueueClosedError."""
+        """Queue the cells of a grid in the order in which least is loaded; the limit counts them as
+        one job. When the last one is over, the sheets are written and reported by `SheetSaved`.
+        Raises QueueFullError or QueueClosedError."""
         ...
 
     def cancel_grid(self, grid_id: str) -> None:
@@ -103,8 +103,9 @@ class Jobs(Protocol):
         paths, that of the whole grid first, and none if it has no picture."""
         ...
 
-    def check_capacity(self, count: int = 1) -> None:
-        """Raise QueueFullError if `count` more waiting jobs are more than the limit."""
+    def check_capacity(self) -> None:
+        """Raise QueueFullError if the limit of waiting jobs is reached. Those of a grid count as
+        one."""
         ...
 
     def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
@@ -209,8 +210,16 @@ class JobPicture:
     index: int
 
 
-PictureId = int | JobPicture
-"""A picture by the id of its history entry, or by its job."""
+@dataclass(frozen=True)
+class SheetPicture:
+    """A sheet of a grid, by its index in `Jobs.sheets`."""
+
+    grid: str
+    index: int
+
+
+PictureId = int | JobPicture | SheetPicture
+"""A picture by the id of its history entry, by its job, or by its grid."""
 
 
 class Pictures(Protocol):

@@ -71,7 +71,7 @@ class JobQueue:
     def submit_grid(self, grid: Grid, output: Output | None = None) -> list[Job]:
         with self._changed:
             self._check_open()
-            self._state.check_capacity(len(grid.cells))
+            self._state.check_capacity()
             jobs = [
                 Job(id=_new_id(), request=cell.request, output=output or Output(), grid=cell.place)
                 for cell in grid.cells
@@ -83,9 +83,9 @@ class JobQueue:
     def sheets(self, grid_id: str, timeout: float | None = None) -> tuple[str, ...]:
         return self._sheets.wait(grid_id, timeout)
 
-    def check_capacity(self, count: int = 1) -> None:
+    def check_capacity(self) -> None:
         with self._changed:
-            self._state.check_capacity(count)
+            self._state.check_capacity()
 
     def restore(self, jobs: Iterable[Job]) -> None:
         """Append the jobs of another process with their ids, ignoring the limit. If the queue is

@@ -32,10 +32,12 @@ class QueueState:
     cancellations: dict[str, Cancellation] = field(default_factory=dict)
     """Of the jobs that are not over."""
 
-    def check_capacity(self, count: int = 1) -> None:
-        """Raise QueueFullError if `count` more waiting jobs are more than the limit."""
-        waiting = len(self.waiting)
-        if self.limit is not None and waiting + count > self.limit:
+    def check_capacity(self) -> None:
+        """Raise QueueFullError if the limit of waiting jobs is reached. Those of a grid count as
+        one."""
+        jobs = (self.jobs[job_id] for job_id in self.waiting)
+        waiting = len({job.id if job.grid is None else job.grid.grid.id for job in jobs})
+        if self.limit is not None and waiting >= self.limit:
             raise QueueFullError(f"the queue is full: {waiting} jobs are queued", "Try again later")
 
     def add(self, job: Job, *, front: bool = False) -> int:

@@ -43,6 +43,8 @@ class ServerOptions:
     """Most pixels (width times height) of a requested picture."""
     max_pictures: int = 16
     """Most pictures of a job."""
+    max_grid: int = 100
+    """Most pictures of a grid."""
     max_upload_pixels: int = 32_000_000
     """Most pixels (width times height) of an uploaded picture."""
     compatible_policy: Policy = Policy.STRICT

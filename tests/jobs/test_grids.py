@@ -200,12 +200,14 @@ def test_a_sheet_goes_where_the_pictures_go(open_backend: OpenBackend, tmp_path:
         assert image.getpixel((32, image.height - 5)) != (255, 255, 255)
 
 
-def test_a_grid_that_is_larger_than_the_queue_is_refused_whole(open_backend: OpenBackend) -> None:
-    backend = open_backend(queue_limit=3)
+def test_a_grid_counts_as_one_job_of_the_queues_limit(open_backend: OpenBackend) -> None:
+    backend = open_backend(queue_limit=2)
     backend.jobs.pause()
+    backend.jobs.submit_grid(_grid("steps=1,2", "cfg=5,7"))
+    backend.jobs.submit_grid(_grid("steps=1,2"))
     with pytest.raises(QueueFullError):
-        backend.jobs.submit_grid(_grid("steps=1,2", "cfg=5,7"))
-    assert backend.jobs.jobs() == []
+        backend.jobs.submit_grid(_grid("steps=1,2"))
+    assert len(backend.jobs.jobs()) == 6
 
 
 def test_the_infotext_of_a_sheet_names_the_axes_as_a1111_does(open_backend: OpenBackend) -> None:

@@ -71,7 +71,7 @@ def test_webuiapi_client_lists_samplers_and_options(api: Any) -> None:
     assert progress["current_image"] is None
     assert api.interrupt() == api.skip() == {}
     assert api.get_memory()["ram"]["total"] > 0
-    assert api.get_scripts() == {"txt2img": [], "img2img": []}
+    assert api.get_scripts() == {"txt2img": ["x/y/z plot"], "img2img": ["x/y/z plot"]}
     assert api.get_embeddings()["loaded"] == {}
     assert api.get_upscalers()[0]["name"] == "None"
     assert api.get_latent_upscale_modes() == []
@@ -111,7 +111,8 @@ def test_webuiapi_client_reads_png_info(api: Any) -> None:
         ("txt2img", {"prompt": "x", "sampler_name": "No such"}, 400, "No such"),
         ("txt2img", {"prompt": "x", "steps": 0}, 422, "steps"),
         ("txt2img", {"prompt": "x", "enable_hr": True}, 400, "hires"),
-        ("txt2img", {"prompt": "x", "script_name": "x/y/z plot"}, 422, "Script"),
+        ("txt2img", {"prompt": "x", "script_name": "outpainting"}, 422, "Script"),
+        ("txt2img", {"prompt": "x", "script_name": "x/y/z plot"}, 422, "18 arguments"),
         ("txt2img", {"prompt": "x", "batch_size": 3, "n_iter": 2}, 422, "at most 4"),
         ("img2img", {"prompt": "x", "init_images": ["http://a/b.png"]}, 400, "base64"),
         ("img2img", {"prompt": "x", "init_images": ["AAAA"]}, 400, "not a picture"),

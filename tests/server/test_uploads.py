@@ -75,8 +75,8 @@ def test_upload_is_deleted_if_the_server_is_closing(scripted: Live) -> None:
     uploads = scripted.services.uploads._folder
     check_capacity = scripted.backend.jobs.check_capacity
 
-    def end_meanwhile(count: int = 1) -> None:
-        check_capacity(count)
+    def end_meanwhile() -> None:
+        check_capacity()
         scripted.backend.jobs.finish()
 
     scripted.backend.jobs.check_capacity = end_meanwhile  # type: ignore[method-assign]

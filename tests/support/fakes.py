@@ -20,7 +20,7 @@ from sdtui.history import (
     Stats,
     TrashedPicture,
 )
-from sdtui.jobs import Job, JobPicture, JobState, Output, PictureId
+from sdtui.jobs import Job, JobPicture, JobState, Output, PictureId, SheetPicture
 from sdtui.jobs.api import DownloadSubscriber, Subscriber
 from sdtui.models import (
     InstalledEmbedding,
@@ -115,7 +115,7 @@ class FakeJobs:
         del grid_id, timeout
         return ()
 
-    def check_capacity(self, count: int = 1) -> None: ...
+    def check_capacity(self) -> None: ...
 
     def cancel(self, job_id: str, *, after_picture: bool = False) -> None:
         del after_picture
@@ -215,13 +215,13 @@ class FakePictures:
         self._entries = [_entry(number, prompt) for number, prompt in enumerate(prompts)]
 
     def read(self, picture: PictureId) -> bytes:
-        if not isinstance(picture, JobPicture):
+        if not isinstance(picture, JobPicture | SheetPicture):
             self.get(picture)
         self.reads.append(picture)
         return self.png
 
     def local_file(self, picture: PictureId) -> Path | None:
-        if not isinstance(picture, JobPicture):
+        if not isinstance(picture, JobPicture | SheetPicture):
             self.get(picture)
         return None
 

@@ -39,7 +39,11 @@ class LocalBackend:
         """`queue_folder` holds the queue files (default: in the state folder); `sample_interval` is
         in seconds. Raises SettingsError if the history can't be opened."""
         self.pictures = LocalPictures(
-            settings.pictures, self._find_job, index_file, self._find_unsaved
+            settings.pictures,
+            self._find_job,
+            index_file,
+            self._find_unsaved,
+            lambda grid_id: self.jobs.sheets(grid_id, timeout=0),
         )
         self.jobs = JobQueue(settings, self.pictures, make_generator, queue_limit)
         self.models = LocalModels(settings)

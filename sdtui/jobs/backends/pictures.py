@@ -7,13 +7,18 @@ from pathlib import Path
 
 from sdtui.core.errors import HistoryError
 from sdtui.history import History
-from sdtui.jobs.api import JobPicture, PictureId
+from sdtui.jobs.api import JobPicture, PictureId, SheetPicture
 from sdtui.jobs.execution import UnsavedPicture
 from sdtui.jobs.job import Job
 
 
 def _find_no_job(job_id: str) -> Job:
     raise KeyError(job_id)
+
+
+def _no_sheets(grid_id: str) -> tuple[str, ...]:
+    del grid_id
+    return ()
 
 
 def _nothing_unsaved(job_id: str, index: int) -> UnsavedPicture | None:
@@ -30,12 +35,15 @@ class LocalPictures(History):
         find_job: Callable[[str], Job] = _find_no_job,
         index_file: Path | None = None,
         find_unsaved: Callable[[str, int], UnsavedPicture | None] = _nothing_unsaved,
+        find_sheets: Callable[[str], tuple[str, ...]] = _no_sheets,
     ) -> None:
         """`find_job` returns a job by its id, or raises KeyError; by default there are no jobs.
-        `find_unsaved` returns a held picture by its job and its index in `Jobs.unsaved`."""
+        `find_unsaved` returns a held picture by its job and its index in `Jobs.unsaved`,
+        `find_sheets` the paths of a grid's sheets by its id."""
         super().__init__(folder, index_file)
         self._find_job = find_job
         self._find_unsaved = find_unsaved
+        self._find_sheets = find_sheets
 
     @property
     def folder(self) -> Path:
@@ -54,6 +62,11 @@ class LocalPictures(History):
             raise HistoryError(f"{file} can't be read: {error.strerror}") from error
 
     def local_file(self, picture: PictureId) -> Path | None:
+        if isinstance(picture, SheetPicture):
+            sheets = self._find_sheets(picture.grid)
+            if not 0 <= picture.index < len(sheets):
+                raise HistoryError(f"grid {picture.grid} has no sheet {picture.index} (yet)")
+            return Path(sheets[picture.index]) if Path(sheets[picture.index]).is_file() else None
         if not isinstance(picture, JobPicture):
             path = self.get(picture).path
             return path if self._is_in_place(path) else None

@@ -1,6 +1,13 @@
 """Grids: one request over the values of up to three axes, as in A1111's "X/Y/Z plot"."""
 
-from sdtui.requests.grids.axes import NOTHING, SEED_LABELS, AxisKind, axis_kinds, find_axis_kind
+from sdtui.requests.grids.axes import (
+    NOTHING,
+    SEED_LABELS,
+    AxisKind,
+    FieldKind,
+    axis_kinds,
+    find_axis_kind,
+)
 from sdtui.requests.grids.grid import (
     MAX_CELLS,
     MAX_SHEET_MEGAPIXELS,
@@ -12,6 +19,7 @@ from sdtui.requests.grids.grid import (
     parse_axis,
 )
 from sdtui.requests.grids.place import AxisRecord, CellPlace, GridPlace, GridRecord
+from sdtui.requests.grids.values import joined_values
 
 __all__ = [
     "MAX_CELLS",
@@ -23,12 +31,14 @@ __all__ = [
     "AxisRecord",
     "Cell",
     "CellPlace",
+    "FieldKind",
     "Grid",
     "GridOptions",
     "GridPlace",
     "GridRecord",
     "axis_kinds",
     "find_axis_kind",
+    "joined_values",
     "make_axis",
     "parse_axis",
 ]

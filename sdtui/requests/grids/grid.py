@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
@@ -32,6 +32,12 @@ class Axis:
     values: tuple[str, ...] = ("",)
     text: str = ""
     """The values as they were written."""
+
+    def mapped(self, field: str, function: Callable[[str], str]) -> Axis:
+        """Return the axis with its values in another spelling, if it changes this field."""
+        if not isinstance(self.kind, FieldKind) or self.kind.field.name != field:
+            return self
+        return replace(self, values=tuple(map(function, self.values)))
 
     @property
     def record(self) -> AxisRecord:

@@ -112,12 +112,13 @@ def _prepare(
     given = REQUEST_FIELDS.map_files(values, path_for)
     request = GenerationRequest.parse({**defaults, **given}, prompt_needed=prompt_needed)
     request = replace(request, model=services.models.resolve(given.get("model")))
-    _check_limits(services, request)
+    check_limits(services, request)
     services.uploads.keep(pictures)  # last, so that nothing is written for a wrong request
     return request
 
 
-def _check_limits(services: ServerServices, request: GenerationRequest) -> None:
+def check_limits(services: ServerServices, request: GenerationRequest) -> None:
+    """Raise InvalidRequestError if a request is more than the server's options allow."""
     options = services.options
     problems = []
     width, height = request.width, request.height
@@ -157,7 +158,7 @@ def submit(
         job = services.backend.jobs.submit(request, output, front=front)
     except SdtuiError as error:
         services.uploads.forget(request.input_images().values())
-        raise _refusal(services, error) from error
+        raise refusal(services, error) from error
     services.client_jobs.note(job.id, address)
     return job
 
@@ -167,10 +168,11 @@ def refuse_if_full(services: ServerServices) -> None:
     try:
         services.backend.jobs.check_capacity()
     except QueueFullError as error:
-        raise _refusal(services, error) from error
+        raise refusal(services, error) from error
 
 
-def _refusal(services: ServerServices, error: SdtuiError) -> ApiError:
+def refusal(services: ServerServices, error: SdtuiError) -> ApiError:
+    """Return the answer for an error of submitting: 429, or 503 during shutdown."""
     if isinstance(error, QueueClosedError):
         return ending()
     headers: dict[str, str] = {}

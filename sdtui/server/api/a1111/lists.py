@@ -15,6 +15,7 @@ from sdtui.core.samplers import PLAIN_SCHEDULES, SAMPLERS, SCHEDULES
 from sdtui.history import INFOTEXT_KEYWORD, parse_infotext, read_texts
 from sdtui.history.importers import as_infotext, read_picture_settings
 from sdtui.models import text_widths
+from sdtui.server.api.a1111 import xyz_script
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented
@@ -65,10 +66,10 @@ class PngInfoAnswer(BaseModel):
 
 
 class ScriptsAnswer(BaseModel):
-    """The names of scripts, which sdtui doesn't have."""
+    """The names of scripts."""
 
-    txt2img: list[str] = []
-    img2img: list[str] = []
+    txt2img: list[str] = [xyz_script.NAME]
+    img2img: list[str] = [xyz_script.NAME]
 
 
 class EmbeddingAnswer(BaseModel):
@@ -197,8 +198,14 @@ def _texts_of(path: Path) -> tuple[dict[str, str], str]:
 
 @router.get("/scripts", responses=_ERRORS)
 async def scripts() -> ScriptsAnswer:
-    """List scripts: always none."""
+    """List scripts: X/Y/Z plot alone."""
     return ScriptsAnswer()
+
+
+@router.get("/script-info", responses=_ERRORS)
+async def script_info() -> list[xyz_script.ScriptInfo]:
+    """Describe the arguments of the scripts."""
+    return [xyz_script.script_info(mode) for mode in ("txt2img", "img2img")]
 
 
 @router.get("/embeddings", responses=_ERRORS)
@@ -244,7 +251,6 @@ async def cmd_flags() -> dict[str, Any]:
 @router.get("/prompt-styles", responses=_ERRORS)
 @router.get("/sd-vae", responses=_ERRORS)
 @router.get("/sd-modules", responses=_ERRORS)
-@router.get("/script-info", responses=_ERRORS)
 @router.get("/extensions", responses=_ERRORS)
 async def none() -> list[NameAnswer]:
     """List what sdtui doesn't have: always none."""

@@ -103,7 +103,11 @@ async def interrupt(services: ServicesDep, http: Request) -> EmptyAnswer:
     hung_up = services.a1111.hung_up.get(client_address(http), -math.inf)
     if job is not None and time.monotonic() - hung_up > 2 * _DELAY_SECONDS:
         services.a1111.interrupted.add(job)
-        services.backend.jobs.cancel(job)
+        place = services.backend.jobs.job(job).grid
+        if place is not None:
+            services.backend.jobs.cancel_grid(place.grid.id)
+        else:
+            services.backend.jobs.cancel(job)
     return EmptyAnswer()
 
 

@@ -16,6 +16,7 @@ from sdtui.history.importers import ImportedSettings, read_infotext
 from sdtui.jobs import Output
 from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, SIZE_MULTIPLE
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
+from sdtui.server.api.a1111 import xyz_script
 from sdtui.server.api.a1111.ignored import without_effect
 from sdtui.server.api.a1111.options import changed_options
 from sdtui.server.api.a1111.samplers import find_sampler
@@ -83,7 +84,9 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     """Must be false: sdtui has no hires fix."""
     styles: list[str] | None = Field(None, max_length=100)
     script_name: str | None = Field(None, max_length=200)
-    """Must be empty: sdtui has no scripts."""
+    """Empty, or `x/y/z plot`."""
+    script_args: list[Any] = Field(default=[], max_length=100)
+    """The arguments of the script, by position."""
     override_settings: dict[str, Any] | None = None
     """`sd_model_checkpoint`, `samples_format` (png, jpg, webp) and the options that are fields of
     a request are heeded."""
@@ -103,6 +106,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     """Scripts must be switched off or have no arguments: sdtui has none."""
 
     _input_images: ClassVar[tuple[str, ...]] = ()
+    _mode: ClassVar[str] = "txt2img"
 
     @model_validator(mode="before")
     @classmethod
@@ -119,7 +123,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
             raise ApiError(
                 400, "Unsupported", "There is no hires fix here. Ask for the size itself."
             )
-        if self.script_name:
+        if self.script_name and not xyz_script.is_this(self.script_name):
             raise ApiError(422, "Script not found", f"Script '{self.script_name}' not found.")
         for name, script in (self.alwayson_scripts or {}).items():
             if _is_on(script):
@@ -136,6 +140,12 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         if name is not None and not isinstance(name, str):
             raise ApiError(422, "InvalidRequestError", "sd_model_checkpoint must be a name.")
         return name or None
+
+    def script(self) -> xyz_script.XyzScript | None:
+        """What is asked of the script X/Y/Z plot. Raises ApiError for wrong arguments."""
+        if not self.script_name:
+            return None
+        return xyz_script.parse_arguments(self.script_args, self._mode)
 
     def output(self) -> Output:
         """The format of the pictures. Raises ApiError for an unknown one."""
@@ -249,6 +259,7 @@ class Img2ImgBody(Txt2ImgBody):
     include_init_images: bool = False
 
     _input_images: ClassVar[tuple[str, ...]] = ("init_image",)
+    _mode: ClassVar[str] = "img2img"
 
     def check(self) -> None:
         """See Txt2ImgBody."""

@@ -1,10 +1,11 @@
 """All routes of this API."""
 
-from sdtui.server.api.native import generate, health, history, jobs, pictures, unsaved
+from sdtui.server.api.native import generate, grids, health, history, jobs, pictures, unsaved
 
 ROUTERS = (
     generate.router,
     jobs.router,
+    grids.router,
     unsaved.router,
     history.router,
     pictures.router,
