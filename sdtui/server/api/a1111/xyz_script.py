@@ -1,6 +1,6 @@
 """A1111's script "X/Y/Z plot": its arguments, which clients send by position.
 
-scripts/xyz_grid.py of A1111 1.10; versions before 1.10 have no arguments for varying seeds.
+scripts/xyz_grid.py of A1111 1.10; versions before have fewer arguments after those of the axes.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ _OPTIONS = ("draw_legend", "include_lone_images", "include_sub_grids", "no_fixed
 _VARIED = ("vary_seeds_x", "vary_seeds_y", "vary_seeds_z")
 _LAYOUTS: Mapping[int, Sequence[str]] = {
     18: (*_OPTIONS, *_VARIED, "margin_size", "csv_mode"),
+    14: (*_OPTIONS, "margin_size"),
     15: (*_OPTIONS, "margin_size", "csv_mode"),
     16: (*_OPTIONS, "margin_size", "csv_mode", "raw_mode"),
 }
