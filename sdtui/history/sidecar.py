@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from sdtui.core.errors import HistoryError
+from sdtui.core.errors import HistoryError, InvalidRequestError, Problem
 from sdtui.core.files import write_atomic
 from sdtui.history.search import GRID, SHEET, folded_tag, is_fact
 from sdtui.requests.grids import GridPlace
@@ -28,6 +28,8 @@ character escaped, and as much again."""
 MAX_INT = 2**63 - 1
 """The largest integer that SQLite stores."""
 
+MAX_TAGS = 100
+"""Of a picture."""
 MAX_TAG = 100
 """Most characters in a tag."""
 
@@ -85,7 +87,7 @@ class Summary(_Part):
     images: Annotated[tuple[_Image, ...], Field(min_length=1, max_length=1)]
     starred: bool = False
     tags: Annotated[
-        tuple[Annotated[str, Field(max_length=MAX_TAG)], ...], Field(max_length=100)
+        tuple[Annotated[str, Field(max_length=MAX_TAG)], ...], Field(max_length=MAX_TAGS)
     ] = ()
 
     @property
@@ -184,7 +186,8 @@ def change_marks(
 ) -> Summary:
     """Change the star and the tags in a JSON file, keeping its other fields.
 
-    Raises HistoryError if the file can't be read, OSError if it can't be written.
+    Raises HistoryError if the file can't be read, OSError if it can't be written, and
+    InvalidRequestError for too many tags.
     """
     try:
         data = read_bytes(path)
@@ -195,6 +198,9 @@ def change_marks(
     fields["starred"] = before.starred if starred is None else starred
     kept = {tag for tag in before.tags if folded_tag(tag) not in add | remove}
     fields["tags"] = sorted(kept | (add - remove))
+    if (count := len(fields["tags"])) > MAX_TAGS:
+        problem = f"a picture has at most {MAX_TAGS} tags, not {count}"
+        raise InvalidRequestError([Problem("tag", count, problem)])
     changed = _dump(fields)
     write_atomic(path, changed)
     return parse_summary(changed)

@@ -84,10 +84,12 @@ ACTIONS = (
     Action("shelf.focus_previous", "shift+tab", "Part before", "Go to the part before"),
     Action("window.undo", "ctrl+z", "Undo", "Undo the last change of the recipe"),
     Action("window.redo", "ctrl+y,ctrl+shift+z", "Redo", "Repeat what was undone"),
-    Action("window.models", "ctrl+l", "Model", "Choose or download a model"),
+    Action("window.models", "alt+m", "Model", "Choose or download a model"),
     Action("window.full_screen", "f6", "Full screen", "Show the picture on the whole screen"),
     Action("window.editor", "ctrl+t", "Editor", "Edit the prompt in $EDITOR"),
-    Action("app.redraw", "alt+l", "Redraw", "Draw the screen again, if something else wrote on it"),
+    Action(
+        "app.redraw", "ctrl+l", "Redraw", "Draw the screen again, if something else wrote on it"
+    ),
     Action("app.next_theme", "f8", "Theme", "Take the next theme"),
     Action("window.settings", "f9", "Settings", "Show every setting, its value and its source"),
     Action("window.details", "f12", "Details", "Show all that is known of the last job"),

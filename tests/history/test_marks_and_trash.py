@@ -160,6 +160,14 @@ def test_pictures_are_exported_by_id(history: History, tmp_path: Path) -> None:
     )
 
 
+def test_more_tags_than_a_picture_may_have_are_refused(history: History) -> None:
+    path = save(history)
+    with pytest.raises(InvalidRequestError, match="at most 100 tags, not 101"):
+        history.tag(path, *(f"tag{number}" for number in range(101)))
+    assert history.tag(path, *(f"tag{number}" for number in range(100))).path == path
+    assert history.get(path).starred is False
+
+
 def test_an_export_that_fails_is_reported(
     history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

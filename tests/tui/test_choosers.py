@@ -130,7 +130,7 @@ def with_models(tmp_path: Path, models: Path) -> AppHarness:
 
 
 async def open_models(harness: AppHarness) -> ModelScreen:
-    await harness.press("ctrl+l")
+    await harness.press("alt+m")
     screen = harness.app.screen
     assert isinstance(screen, ModelScreen)
     return screen
@@ -185,7 +185,7 @@ async def test_enter_before_the_models_are_listed_takes_the_typed_one(
 
     monkeypatch.setattr(with_models.backend.models, "installed", wait_and_list)
     async with running(with_models):
-        for name in ("ctrl+l", *"tiny-sdxl", "enter"):
+        for name in ("alt+m", *"tiny-sdxl", "enter"):
             event = key_event(name)
             event.set_sender(with_models.app)
             with_models.app.post_message(event)

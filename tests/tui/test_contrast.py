@@ -138,7 +138,7 @@ VIEWS = {
     "keys": ("question_mark",),
     "places": ("escape", "ctrl+o"),
     "commands": ("escape", "ctrl+p"),
-    "model": ("escape", "ctrl+l"),
+    "model": ("escape", "alt+m"),
     "settings": ("escape", "f9"),
     "manual": ("escape", "f1", "f1"),
     "full screen": ("escape", "f6"),

@@ -72,12 +72,12 @@ def test_cells_fill_the_width(columns: int, cells: int, width: int) -> None:
 
 def rows(layout: GridLayout) -> list[list[int]]:
     found = []
-    for line in range(0, layout.height, layout.shape.height):
-        at_line = layout.row_at(line)
-        assert at_line is not None
-        found.append(
-            [layout.order.ids[place] for place in range(at_line[0].first, at_line[0].after)]
-        )
+    line = 0
+    while (at_line := layout.row_at(line)) is not None:
+        row = at_line[0]
+        found.append([layout.order.ids[place] for place in range(row.first, row.after)])
+        line = layout.lines(row.first).stop
+    assert line == layout.height
     return found
 
 
@@ -97,6 +97,17 @@ def test_job_of_several_rows_leaves_room_for_what_follows() -> None:
     assert rows(layout) == [[500], [480, 481, 482, 483], [484, 485, 470, 460], [450]]
 
 
+def test_only_rows_where_groups_begin_have_a_line_for_headings() -> None:
+    layout = GridLayout(order_of(*range(480, 486), 470), cell_shape(44))
+    assert rows(layout) == [[480, 481, 482, 483], [484, 485, 470]]
+    layout = GridLayout(order_of(*range(480, 489), 470), cell_shape(44))
+    cell = layout.shape.height
+    heights = [len(layout.lines(place)) for place in (0, 4, 8)]
+    assert heights == [cell + 1, cell, cell + 1]
+    lines = [layout.row_at(line) for line in (0, 1, cell + 1, 2 * cell + 1)]
+    assert [at and at[1] for at in lines] == [-1, 0, 0, -1]
+
+
 def test_rows_hold_every_picture_once() -> None:
     chance = random.Random(2)
     order = order_of(*chance.sample(range(9_000), 2000))
@@ -104,10 +115,10 @@ def test_rows_hold_every_picture_once() -> None:
         layout = GridLayout(order, shape)
         assert [each for row in rows(layout) for each in row] == list(order.ids)
         for place in chance.sample(range(2000), 50):
-            line = layout.top(place)
+            lines = layout.lines(place)
             x = shape.left(layout.column(place))
-            assert layout.place_at(x + 1, line + shape.height - 1) == place
-            assert place in layout.places(line, 1)
+            assert layout.place_at(x + 1, lines.stop - 1) == place
+            assert all(place in layout.places(line, 1) for line in lines)
 
 
 def test_moving_down_and_up_keeps_the_column_where_the_row_reaches_so_far() -> None:

@@ -16,7 +16,9 @@ from sdtui.tui.gallery.captions import (
     about,
     age,
     caption,
+    details,
     first_words,
+    forming_heading,
     heading,
     list_line,
     seed_end,
@@ -81,6 +83,14 @@ def test_caption_has_signs_number_and_seed(
     assert line.plain.startswith(text)
 
 
+def test_narrow_headings_leave_the_prompt_out(entry: Entry) -> None:
+    assert heading(entry, 2, NOW, [], STYLES, 19).plain.endswith(" ×2")
+    assert "tiger" not in heading(entry, 2, NOW, [], STYLES, 19).plain
+    assert "tiger" in heading(entry, 2, NOW, [], STYLES, 60).plain
+    assert forming_heading("a tiger", 8, STYLES, 12).plain == "now ×8"
+    assert forming_heading("a tiger", 8, STYLES, 40).plain == "now · a tiger ×8"
+
+
 def test_lines_are_cut_to_their_width_also_with_wide_letters(entry: Entry) -> None:
     found: list[tuple[int, int]] = []
     for width in (5, 20, 70, 100):
@@ -88,6 +98,7 @@ def test_lines_are_cut_to_their_width_also_with_wide_letters(entry: Entry) -> No
             changed = Entry(**{**vars(entry), "prompt": prompt})
             for text in (
                 about(changed, NOW, found, STYLES, width),
+                details(changed, STYLES, width),
                 heading(changed, 8, NOW, found, STYLES, width),
                 caption(changed, None, width, STYLES, has_cursor=True, is_marked=True),
             ):
@@ -129,6 +140,19 @@ def test_listing_has_the_entries_around_the_cursor(tmp_path: Path) -> None:
         assert listing.newest == ids[0]
         assert {ids[0], ids[150], ids[199], ids[100]} <= {each.id for each in listing.entries}
         assert ids[75] not in {each.id for each in listing.entries}
+
+
+@pytest.mark.parametrize("query", ["", "cat"])
+def test_pictures_from_before_a_job_are_not_counted_as_its_own(tmp_path: Path, query: str) -> None:
+    with LocalPictures(tmp_path / "pictures", index_file=tmp_path / "index.db") as history:
+        history.save(picture(8, 8), record("a cat", timestamp=NOON), 0)
+        began = read_listing(history, Wanted(query, None, has_forming=True))
+        assert began.order.group(0).count == 1  # the forming picture alone
+        later = NOON + timedelta(minutes=1)
+        history.save(picture(8, 8), record("a cat", timestamp=later), 0)
+        since = began.newest + 1
+        goes_on = read_listing(history, Wanted(query, None, True, since))
+        assert goes_on.order.group(0).count == 2
 
 
 def test_searches_are_saved_latest_first_and_forgotten() -> None:

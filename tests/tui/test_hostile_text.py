@@ -58,7 +58,7 @@ async def test_in_what_is_pasted_into_a_line(harness: AppHarness) -> None:
         main.panes.gallery.search_line.value = EVIL
         await harness.settled()
         assert is_harmless(harness)
-        await harness.press("ctrl+l")
+        await harness.press("alt+m")
         await harness.press(*"some")
         harness.app.push_screen(AskScreen(EVIL, EVIL))
         await harness.settled()

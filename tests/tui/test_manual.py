@@ -111,7 +111,7 @@ async def test_question_mark_helps_where_nothing_is_typed(harness: AppHarness) -
 
 async def test_help_of_a_dialog_opens_its_page(harness: AppHarness) -> None:
     async with running(harness):
-        await harness.press("ctrl+l", "f1", "f1")
+        await harness.press("alt+m", "f1", "f1")
         assert manual(harness).topic == "models"
         await harness.press("escape")
         assert isinstance(harness.app.screen, ModelScreen)

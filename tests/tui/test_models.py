@@ -24,7 +24,7 @@ from tests.support.hub_server import running as serving
 
 async def choosing(harness: AppHarness) -> ModelScreen:
     """Open the chooser and wait for the installed models."""
-    await harness.press("ctrl+l")
+    await harness.press("alt+m")
     await harness.until(lambda: isinstance(harness.app.screen, ModelScreen))
     screen = harness.app.screen
     assert isinstance(screen, ModelScreen)

@@ -10,7 +10,7 @@ from sdtui.core.enums import POCKET
 from sdtui.tui.images.welcome import EXAMPLE, welcome
 from tests.support.app_harness import AppHarness, running
 
-KEYS = {"window.generate": "⏎", "window.jump": "^o", "window.models": "^l", "app.help": "F1"}
+KEYS = {"window.generate": "⏎", "window.jump": "^o", "window.models": "alt+m", "app.help": "f1"}
 LARGE = ("stable-diffusion-v1-5/stable-diffusion-v1-5", "512 pixels; 3.4 of 23.5 GiB; seconds")
 SMALLEST = (32, 17)
 """Columns and rows of the stage in a window of 80×24."""
@@ -20,8 +20,21 @@ def test_welcome_fits_the_smallest_stage_and_says_what_to_press() -> None:
     text = welcome(POCKET, KEYS, LARGE)
     lines = text.wrap(Console(width=SMALLEST[0]), SMALLEST[0])
     assert len(lines) <= SMALLEST[1]
-    for expected in (EXAMPLE, *KEYS.values(), LARGE[0]):
+    for expected in (
+        EXAMPLE,
+        "⏎  make",
+        "^o  change size",
+        "^o m  get a larger model",
+        "^o ?  keys",
+        LARGE[0],
+    ):
         assert expected in text.plain
+
+
+def test_welcome_shows_other_keys_where_there_is_none_to_go_to_places() -> None:
+    text = welcome(POCKET, {**KEYS, "window.jump": ""}, LARGE).plain
+    assert "alt+m  get a larger model" in text
+    assert "f1  keys" in text
 
 
 def test_welcome_leaves_out_keys_that_do_nothing() -> None:

@@ -184,7 +184,12 @@ class PicturesController:
             action: Callable[[], Any] = partial(self._perform, verb, chosen)
             await wait_briefly(start_worker(self._screen, action), _MAX_KEY_WAIT_SECONDS)
         else:
-            self._context.notify("There is no picture yet.", timeout=3)
+            what = (
+                "The picture is still forming."
+                if self.viewing.is_running
+                else "There is no picture yet."
+            )
+            self._context.notify(what, timeout=3)
 
     async def _open(self) -> None:
         if await self._panes.gallery.is_current_there():

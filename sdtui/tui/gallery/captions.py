@@ -20,6 +20,8 @@ MOST_CHARACTERS = 400
 
 _WIDE = 45
 """Columns from which a line about a picture has its seed."""
+_ROOM_FOR_PROMPT = 20
+"""Columns from which a heading has the prompt."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,8 @@ def heading(
 ) -> Text:
     """Return the heading of some pictures of a job: their age, prompt, and number."""
     text = Text(age(entry.time, now), styles.muted, no_wrap=True)
-    text.append(" · ")
-    text.append_text(prompt_text(entry.prompt, found, styles))
+    if width >= _ROOM_FOR_PROMPT:
+        text.append(" · ").append_text(prompt_text(entry.prompt, found, styles))
     times = f" ×{count}"
     text.truncate(max(1, width - len(times)), overflow="ellipsis")
     return text.append(times, styles.muted)
@@ -180,10 +182,25 @@ def about(
     return text
 
 
+def details(entry: Entry, styles: CaptionStyles, width: int) -> Text:
+    """Return a line about one picture of a job: its seed, tags, and values that fit."""
+    parts = [
+        "" if entry.seed is None else f"seed {entry.seed}",
+        " ".join(f"#{tag}" for tag in entry.tags),
+        f"{entry.width}×{entry.height}",
+        entry.model,
+        entry.sampler,
+    ]
+    text = Text(one_line(" · ".join(filter(None, parts))), styles.muted, no_wrap=True)
+    text.truncate(width, overflow="ellipsis")
+    return text
+
+
 def forming_heading(prompt: str, count: int, styles: CaptionStyles, width: int) -> Text:
     """Return the heading of the pictures of the running job."""
     text = Text("now", styles.running, no_wrap=True)
-    text.append(" · ").append_text(prompt_text(prompt, (), styles))
+    if width >= _ROOM_FOR_PROMPT:
+        text.append(" · ").append_text(prompt_text(prompt, (), styles))
     times = f" ×{count}" if count > 1 else ""
     text.truncate(max(1, width - len(times)), overflow="ellipsis")
     return text.append(times, styles.muted)

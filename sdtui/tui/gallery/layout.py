@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 from sdtui.tui.gallery.order import Order
 
@@ -18,7 +19,7 @@ _SMALLEST, _LARGEST = 7, 64
 
 @dataclass(frozen=True)
 class CellShape:
-    """The size of cells: a line for headings, a picture, a line for its caption."""
+    """The size of cells: a picture and a line for its caption."""
 
     columns: int
     """How many cells are in a row."""
@@ -33,8 +34,8 @@ class CellShape:
 
     @property
     def height(self) -> int:
-        """Lines of a row."""
-        return 1 if self.is_list else self.picture_height + 2
+        """Lines of a cell."""
+        return self.picture_height + 1
 
     def left(self, column: int) -> int:
         """Return where a cell begins, after the gap before it."""
@@ -70,6 +71,8 @@ class Row:
     """The first place."""
     after: int
     """The place after the last one."""
+    has_headings: bool
+    """True if groups begin here: their headings are in a line above the cells."""
 
     def __contains__(self, place: int) -> bool:
         return self.first <= place < self.after
@@ -77,8 +80,8 @@ class Row:
 
 @dataclass(frozen=True)
 class GridLayout:
-    """Rows of equal height. The pictures of a job begin a new row if they don't fit in what is left
-    of one; single pictures fill what is left."""
+    """Rows of cells, below a line of headings where groups begin. The pictures of a job begin a new
+    row if they don't fit in what is left of one; single pictures fill what is left."""
 
     order: Order
     shape: CellShape
@@ -97,6 +100,15 @@ class GridLayout:
             filled = columns - space + after - start if rest <= 0 else (rest - 1) % columns + 1
         return firsts
 
+    @cached_property
+    def _tops(self) -> Sequence[int]:
+        """The first line of each row, and the line below the last one."""
+        lines = array("q", [self.shape.height]) * len(self._firsts)
+        if not self.shape.is_list:
+            for start in self.order.starts:
+                lines[self._number(start)] = self.shape.height + 1
+        return array("q", accumulate(lines, initial=0))
+
     def _ends(self) -> Iterator[int]:
         yield from self.order.starts[1:]
         if self.order.starts:
@@ -105,25 +117,31 @@ class GridLayout:
     @property
     def height(self) -> int:
         """Lines of the whole gallery."""
-        return len(self._firsts) * self.shape.height
+        return self._tops[-1]
 
     def row(self, number: int) -> Row:
         """Return a row by its number."""
         is_last = number + 1 >= len(self._firsts)
         after = len(self.order) if is_last else self._firsts[number + 1]
-        return Row(self._firsts[number], after)
+        lines = self._tops[number + 1] - self._tops[number]
+        return Row(self._firsts[number], after, lines > self.shape.height)
 
     def row_at(self, line: int) -> tuple[Row, int] | None:
-        """Return the row of a line and which of its lines that is; None below the last."""
-        number, offset = divmod(line, self.shape.height)
-        return (self.row(number), offset) if 0 <= number < len(self._firsts) else None
+        """Return the row of a line and which line of its cells that is, -1 for that of headings;
+        None below the last."""
+        number = bisect_right(self._tops, line) - 1
+        if not 0 <= number < len(self._firsts):
+            return None
+        row = self.row(number)
+        return row, line - self._tops[number] - row.has_headings
 
     def _number(self, place: int) -> int:
         return bisect_right(self._firsts, place) - 1
 
-    def top(self, place: int) -> int:
-        """Return the first line of a place's row."""
-        return self._number(place) * self.shape.height
+    def lines(self, place: int) -> range:
+        """Return the lines of a place's row."""
+        number = self._number(place)
+        return range(self._tops[number], self._tops[number + 1])
 
     def column(self, place: int) -> int:
         """Return the column of a place, from 0."""
@@ -151,6 +169,6 @@ class GridLayout:
 
     def places(self, first_line: int, lines: int) -> range:
         """Return the places that are on some lines."""
-        first = max(0, first_line) // self.shape.height
-        last = min((first_line + lines - 1) // self.shape.height, len(self._firsts) - 1)
+        first = bisect_right(self._tops, max(0, first_line)) - 1
+        last = min(bisect_right(self._tops, first_line + lines - 1), len(self._firsts)) - 1
         return range(self.row(first).first, self.row(last).after) if first <= last else range(0)

@@ -27,8 +27,11 @@ class Wanted:
     query: str
     current: int | None
     """The id with the cursor; the entries around it are read too."""
+    has_forming: bool = False
+    """True while a job runs."""
     forming_since: int | None = None
-    """The smallest id of the running job's pictures; None if no job runs."""
+    """The smallest id of the running job's pictures; None until it was found out, which is once it
+    has begun, when all pictures of earlier jobs are saved."""
     seen: int | None = None
     """The newest id when the search began; what is newer and doesn't match is counted."""
 
@@ -82,12 +85,17 @@ def read_listing(pictures: Pictures, wanted: Wanted) -> Listing:
     ids = pictures.ids(wanted.query)
     is_filtered = bool(wanted.query.strip())
     day = None if is_filtered else first_id_of_day
-    order = arranged(ids, IDS_PER_MILLISECOND, day, wanted.forming_since)
+    recent = (
+        [entry.id for entry in pictures.entries(limit=_RECENT).entries] if is_filtered else ids[:1]
+    )
+    newest = max(recent, default=0)
+    since = wanted.forming_since
+    if wanted.has_forming and since is None:
+        since = newest + 1
+    order = arranged(ids, IDS_PER_MILLISECOND, day, since)
     entries = pictures.entries_of(_around(order, wanted.current))
     if not is_filtered:
-        return Listing(order, entries, ids[0] if len(ids) else 0)
-    recent = [entry.id for entry in pictures.entries(limit=_RECENT).entries]
-    newest = max(recent, default=0)
+        return Listing(order, entries, newest)
     seen = newest if wanted.seen is None else wanted.seen
     others = sum(each > seen and order.place_of(each) is None for each in recent)
     return Listing(order, entries, newest, others, is_filtered=True)

@@ -10,12 +10,13 @@ from sdtui.core.enums import POCKET
 
 EXAMPLE = "a tiger on a blue background"
 _FIRST_STEPS = {
-    "make the picture": ("prompt.generate", "window.generate"),
-    "go to model, size, seed …": ("window.jump",),
-    "get a larger model": ("window.models",),
-    "all keys that work here": ("app.help",),
+    "make the picture": (("prompt.generate", ""), ("window.generate", "")),
+    "change size, seed …": (("window.jump", ""),),
+    "get a larger model": (("window.jump", " m"), ("window.models", "")),
+    "keys that work here": (("window.jump", " ?"), ("app.help", "")),
 }
-"""What to do first, and the actions that do it: the first that has a key is shown."""
+"""What to do first, and the actions that do it, each with what is pressed after its key: the first
+that has a key is shown."""
 
 
 def welcome(model: str, keys: Mapping[str, str], large: tuple[str, str] | None) -> Text:
@@ -27,7 +28,7 @@ def welcome(model: str, keys: Mapping[str, str], large: tuple[str, str] | None) 
     steps = {
         label: key
         for label, actions in _FIRST_STEPS.items()
-        if (key := next((keys[each] for each in actions if keys.get(each)), ""))
+        if (key := next((keys[each] + then for each, then in actions if keys.get(each)), ""))
     }
     width = max(map(len, steps.values()), default=0)
     for label, key in steps.items():

@@ -144,9 +144,8 @@ class PictureList(Pane):
     def begin(self, job: Job) -> None:
         """Show a job's picture in progress in the first place. The cursor goes there, unless the
         user has moved it away from the newest picture."""
-        newest = 0 if self._listing is None else self._listing.newest
         prompt, count = job.request.prompt, job.request.num_images_per_prompt
-        self.grid.forming = Forming(prompt, count, newest + 1)
+        self.grid.forming = Forming(prompt, count)
         if self.is_at_newest:
             self._goal = FORMING
         self.reload()
@@ -178,7 +177,9 @@ class PictureList(Pane):
         forming = self.grid.forming
         seen = self._seen if load.query == search.listed else None
         since = None if forming is None else forming.since
-        wanted = Wanted(load.query, self._goal or self.grid.selected, since, seen)
+        wanted = Wanted(
+            load.query, self._goal or self.grid.selected, forming is not None, since, seen
+        )
         try:
             listing = await asyncio.to_thread(read_listing, self._open_pictures(), wanted)
         except InvalidRequestError as error:
@@ -190,6 +191,8 @@ class PictureList(Pane):
             return
         finally:
             search.end(load)
+        if forming is not None and forming.since is None and listing.trash_bytes is None:
+            forming.since = listing.newest + 1
         before = search.listed
         if search.accept(load):
             if search.answers(load):
@@ -230,7 +233,10 @@ class PictureList(Pane):
         if self.total and grid.selected not in (None, FORMING):
             count = f"{self.place[0]:,}/{count}"
         notes = [f"{len(self._marks):,} marked"] if self._marks else []
-        text = grid.texts.about(grid.cursor, self.heading.columns) if len(grid.order) else None
+        text = None
+        if len(grid.order):
+            has_heading = grid.shows_own_heading
+            text = grid.texts.about(grid.cursor, self.heading.columns, has_heading=has_heading)
         self.heading.show(text, " · ".join([*notes, *listing.notes]), count + listing.found)
 
     @on(ThumbnailGrid.Looked)

@@ -25,8 +25,8 @@ class Forming:
     prompt: str
     count: int
     """How many pictures its job makes."""
-    since: int
-    """No picture of its job has a smaller id."""
+    since: int | None = None
+    """No picture of its job has a smaller id; None until that is known."""
     progress: str = ""
     """Such as "12/20"."""
     pixels: Pixels | None = None
@@ -107,11 +107,14 @@ class GridTexts:
         text.truncate(width, pad=True)
         return text
 
-    def about(self, place: int, width: int) -> Text:
-        """Return a line about a picture: its age, seed and prompt."""
-        entry = self._known.get(self._order.ids[place])
+    def about(self, place: int, width: int, *, has_heading: bool) -> Text:
+        """Return a line about a picture: its age, seed and prompt, or what the visible heading of
+        its job doesn't say."""
+        entry, group = self._known.get(self._order.ids[place]), self._order.group_at(place)
         if entry is None:
-            return self.heading(self._order.group_at(place), width)
+            return Text() if has_heading else self.heading(group, width)
+        if group.is_job and has_heading:
+            return captions.details(entry, self._styles, width)
         found = self._found(entry.prompt)
         return captions.about(entry, self._now, found, self._styles, width)
 

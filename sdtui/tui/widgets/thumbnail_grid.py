@@ -139,6 +139,14 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
             grid.places(round(self.scroll_offset.y), self.size.height) if self.order else range(0)
         )
 
+    @property
+    def shows_own_heading(self) -> bool:
+        """True if the heading of the group of the picture with the cursor is visible."""
+        if self.is_list or not len(self.order):
+            return False
+        start = self.order.group_at(self.cursor).start
+        return self._grid.lines(start).start >= round(self.scroll_offset.y)
+
     def validate_cursor(self, cursor: int) -> int:
         """Keep the cursor on a picture."""
         return max(0, min(cursor, len(self.order) - 1))
@@ -183,7 +191,8 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
         """Scroll so that the row with the cursor is visible."""
         if len(self.order) and self.size:
             grid = self._grid
-            region = Region(0, grid.top(self.cursor), 1, grid.shape.height)
+            lines = grid.lines(self.cursor)
+            region = Region(0, lines.start, 1, len(lines))
             self.scroll_to_region(region, animate=False, force=True, immediate=True, x_axis=False)
 
     def refresh_place(self, place: int) -> None:
@@ -192,8 +201,9 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
             grid = self._grid
             shape = grid.shape
             left = max(0, shape.left(grid.column(place)) - 1)
-            top = grid.top(place) - round(self.scroll_offset.y)
-            region = Region(left, top, shape.width + 2, shape.height)
+            lines = grid.lines(place)
+            top = lines.start - round(self.scroll_offset.y)
+            region = Region(left, top, shape.width + 2, len(lines))
             self.refresh(region.intersection(self.size.region))
 
     def refresh_entry(self, entry: int) -> None:
@@ -218,14 +228,14 @@ class ThumbnailGrid(ScrollView, RefreshWhenVisible, can_focus=True, inherit_bind
         shape = self.shape
         if shape.is_list:
             return self._caption(self.texts, row.first, width)
-        if offset == 0:
+        if offset < 0:
             return self._headings(row)
         texts = self.texts if offset == shape.height - 1 else None
         segments, frame = [], self.frame
         for place in range(row.first, row.after):
             segments.append(self._gap(row, place, is_picture=texts is None))
             if texts is None:
-                segments += self._picture_line(place, offset - 1, frame)
+                segments += self._picture_line(place, offset, frame)
             else:
                 segments += self._caption(texts, place, shape.width)
         segments.append(self._gap(row, row.after, is_picture=texts is None))
