@@ -21,6 +21,7 @@ from sdtui.core.samplers import sampler_labels
 from sdtui.requests.field_table import FieldTable, fields_of
 from sdtui.requests.sections.encoding import Encoding
 from sdtui.requests.sections.execution import Execution
+from sdtui.requests.sections.guidance import Guidance
 from sdtui.requests.sections.image_to_image import ImageToImage
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
 
@@ -228,6 +229,7 @@ class GenerationRequest(Section):
     encoding: Encoding = Encoding()  # noqa: RUF009  # frozen
     image_to_image: ImageToImage | None = None
     noise: Noise = Noise()  # noqa: RUF009  # frozen
+    guidance: Guidance = Guidance()  # noqa: RUF009  # frozen
     execution: Execution = Execution()  # noqa: RUF009  # frozen
 
     @classmethod

@@ -9,6 +9,7 @@ from textual.geometry import Region
 
 from sdtui.tui.fields import form_fields, parse_form, problems_of, step_problems
 from sdtui.tui.state import SavedState
+from sdtui.tui.widgets.form_fields import SectionRow
 from tests.support.app_harness import AppHarness, running
 from tests.support.records import picture
 
@@ -24,6 +25,9 @@ async def test_every_field_shows_its_label_and_value(harness: AppHarness) -> Non
     async with running(harness, (80, 24)):
         await harness.go_to_field("policy")
         fields = harness.panes.recipe.fields
+        for heading in harness.panes.recipe.query(SectionRow):
+            heading.is_open = True
+        await harness.settled()
         for name, field in fields.items():
             label = field.spec.label
             assert seen_in(harness, name).startswith(f"{' ' * (20 - len(label))}{label}  ")
@@ -139,7 +143,7 @@ async def test_rows_of_the_machine_are_folded_until_they_are_wanted(harness: App
     async with running(harness, (80, 24)):
         await harness.go_to_field("strength")
         assert not harness.panes.recipe.fields["speed"].region
-        await harness.press("down", "enter", "down", "right")
+        await harness.press("down", "down", "down", "enter", "down", "right")
         assert harness.texts["policy"] == "strict"
         await harness.press("up", "enter")
         assert not harness.panes.recipe.fields["policy"].region

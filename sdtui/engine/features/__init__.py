@@ -7,6 +7,7 @@ from typing import Any
 from sdtui.core.settings import Settings
 from sdtui.engine.features.clip_skip import ClipSkip
 from sdtui.engine.features.feature import Feature
+from sdtui.engine.features.guidance import Guidance
 from sdtui.engine.features.image_to_image import ImageToImage
 from sdtui.engine.features.prompt_syntax import PromptSyntax
 from sdtui.engine.features.textual_inversion import TextualInversion
@@ -14,4 +15,10 @@ from sdtui.engine.features.textual_inversion import TextualInversion
 
 def features_for(settings: Settings) -> tuple[Feature[Any], ...]:
     """Return all features, in the order in which their hooks are called."""
-    return (PromptSyntax(), ClipSkip(), TextualInversion(settings), ImageToImage())
+    return (
+        Guidance(),  # first: the hooks of the others see the batch that it leaves
+        PromptSyntax(),
+        ClipSkip(),
+        TextualInversion(settings),
+        ImageToImage(),
+    )

@@ -90,6 +90,7 @@ class Noise(Section):
             help="Where noise comes from: cpu = torch on the CPU; nv = what torch draws on NVIDIA"
             " GPUs, which A1111 uses unless it is told otherwise.",
             a1111_option="randn_source",
+            a1111_names={Rng.CPU: "CPU", Rng.NV: "NV"},
             openai="rng",
         ),
     ] = Rng.CPU

@@ -1,4 +1,4 @@
-"""The form: every value of the recipe but the prompts, under four headings."""
+"""The form: every value of the recipe but the prompts, under headings."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from sdtui.tui.panes.pane import Pane
 from sdtui.tui.recipe import Recipe
 from sdtui.tui.widgets.form_fields import ChoiceRow, Form, SectionRow, TextRow, row_for
 
-_FOLDED = "Machine"
-"""The heading whose rows are folded at first: they hardly ever change."""
+_FOLDED = ("Noise", "Guidance", "Machine")
+"""The headings whose rows are folded at first: they hardly ever change."""
 _NARROW = 40
 """Columns; in less, labels are shortened."""
 
@@ -74,7 +74,7 @@ class RecipePane(Pane):
             for name, spec in recipe.fields.items()
             if spec.kind != "prompt"
         }
-        self._machine = SectionRow(_FOLDED)
+        self._headings = {group: SectionRow(group) for group in _FOLDED}
         self._last_row: Widget = self.fields["model"]
         self._reason = Static(id="reason")
 
@@ -85,9 +85,8 @@ class RecipePane(Pane):
             for row in sorted(self.fields.values(), key=lambda row: groups.index(row.spec.group)):
                 if row.spec.group != group:
                     group = row.spec.group
-                    is_folded = group == _FOLDED
-                    yield self._machine if is_folded else Static(group, classes="section")
-                row.set_class(group == _FOLDED, "-folded")
+                    yield self._headings.get(group) or Static(group, classes="section")
+                row.set_class(group in self._headings, "-folded")
                 yield row
         yield self._reason
 
@@ -100,24 +99,24 @@ class RecipePane(Pane):
         self.call_after_refresh(self._explain)
 
     def _follow(self, _: frozenset[str]) -> None:
-        hidden = [each.spec for each in self.fields.values() if each.spec.group == _FOLDED]
-        changed = (
-            f"{self.recipe.shown(each.name)}{MARK}"
-            for each in hidden
-            if self.recipe.is_changed(each.name)
-        )
-        self._machine.summary = " ".join(changed)
-        self._machine.refresh()
-        if any(each.name in self.recipe.problems for each in hidden):
-            self._machine.is_open = True
+        for group, heading in self._headings.items():
+            hidden = [row.spec.name for row in self._rows_of(group)]
+            changed = filter(self.recipe.is_changed, hidden)
+            heading.summary = " ".join(f"{self.recipe.shown(name)}{MARK}" for name in changed)
+            heading.refresh()
+            if any(name in self.recipe.problems for name in hidden):
+                heading.is_open = True
         self._explain()
+
+    def _rows_of(self, group: str) -> list[TextRow | ChoiceRow]:
+        return [row for row in self.fields.values() if row.spec.group == group]
 
     @on(SectionRow.Toggled)
     def _fold(self, event: SectionRow.Toggled) -> None:
         event.stop()
-        for each in self.fields.values():
-            if each.spec.group == _FOLDED:
-                each.set_class(not self._machine.is_open, "-folded")
+        for group, heading in self._headings.items():
+            for row in self._rows_of(group):
+                row.set_class(not heading.is_open, "-folded")
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self._last_row = event.widget
@@ -147,8 +146,9 @@ class RecipePane(Pane):
     def focus_field(self, name: str) -> None:
         """Focus the row of a field, which is unfolded for it."""
         row = self.fields[name]
-        if row.spec.group == _FOLDED:
-            self._machine.is_open = True
+        heading = self._headings.get(row.spec.group)
+        if heading is not None:
+            heading.is_open = True
             row.remove_class("-folded")
         self.screen.set_focus(row)
 
@@ -166,7 +166,7 @@ class RecipePane(Pane):
         self._move(1)
 
     def _move(self, by: int) -> None:
-        rows = [each for each in self.query_one(Form).children if each.focusable]
+        rows = [each for each in self.query_one(Form).children if each.focusable and each.display]
         place = next((at for at, each in enumerate(rows) if each.has_focus), None)
         if place is not None:
             self.screen.set_focus(rows[max(0, min(place + by, len(rows) - 1))])
