@@ -37,10 +37,15 @@ class Cell:
 
 
 SETTING_FIELDS: tuple[str, ...] = tuple(
-    name for name in REQUEST_FIELDS if name not in {"policy", *(each.name for each in fields(Cell))}
+    name
+    for name, field in REQUEST_FIELDS.items()
+    if name != "policy"
+    and field.section != "templates"
+    and name not in {each.name for each in fields(Cell)}
 )
 """The fields of a request that have one value in a whole benchmark, by their unique names: those
-that cells don't vary, without the retry policy, since a benchmark never retries."""
+that cells don't vary, without the retry policy, since a benchmark never retries, and what is worked
+out before the engine gets a request."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sdtui.core.settings import Settings
-    from sdtui.jobs import Backend, Models, Pictures
+    from sdtui.jobs import Backend, Models, Pictures, Prompts
 
 
 def open_backend(
@@ -35,6 +35,13 @@ def open_models(settings: Settings) -> Models:
     from sdtui.jobs.backends.models import LocalModels
 
     return LocalModels(settings)
+
+
+def open_prompts(settings: Settings) -> Prompts:
+    """Open only the styles and wildcards of this machine."""
+    from sdtui.jobs.backends.prompts import LocalPrompts
+
+    return LocalPrompts(settings)
 
 
 @contextmanager

@@ -30,12 +30,19 @@ from sdtui.core.runtime import leave
     metavar="FOLDER",
     help="A folder of embeddings, besides those of the settings; can be repeated.",
 )
+@click.option(
+    "--as-written",
+    is_flag=True,
+    help="With --like: the prompts with their alternatives, wildcards and styles, so that others "
+    "can be made of them.",
+)
 @request_options
 @output_options
 def generate(
     prompt: str | None,
     file: Path | None,
     like: Path | None,
+    as_written: bool,
     preset_name: str | None,
     embeddings: tuple[Path, ...],
     out: str | None,
@@ -59,7 +66,7 @@ def generate(
     settings = load_settings()
     folders = (*embeddings, *settings.embedding_folders)
     settings = replace(settings, embedding_folders=folders)
-    shared = shared_values(settings, like, preset_name, quiet=quiet)
+    shared = shared_values(settings, like, preset_name, quiet=quiet, as_written=as_written)
     requests = read_requests(prompt, file, shared, request_values(flags))
     models = open_models(settings)
     # What is wrong is reported before torch is loaded.

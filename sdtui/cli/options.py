@@ -60,7 +60,7 @@ def _option(field: Field) -> Callable[[_Command], _Command]:
         type=click.Choice(choices) if choices else _CLICK_TYPES.get(field.type, str),
         metavar=spec.metavar or (None if choices else _METAVARS.get(field.type, "TEXT")),
         help=" ".join(filter(None, (spec.help, spec.flag_help, limits))),
-        multiple=bool(field.items),
+        multiple=field.is_list,
     )
 
 

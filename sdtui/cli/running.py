@@ -60,12 +60,18 @@ def output_options(command: _Command) -> _Command:
 
 
 def shared_values(
-    settings: Settings, like: Path | None, preset_name: str | None, *, quiet: bool
+    settings: Settings,
+    like: Path | None,
+    preset_name: str | None,
+    *,
+    quiet: bool,
+    as_written: bool = False,
 ) -> dict[str, Any]:
-    """Return the values that flags override: those of the settings, of a picture, of a preset."""
+    """Return the values that flags override: those of the settings, of a picture, of a preset. With
+    `as_written`, the picture's prompts are the templates that they were made of."""
     values = settings.request_defaults()
     if like is not None:
-        values |= _settings_of(like, quiet)
+        values |= _settings_of(like, quiet, as_written)
     if preset_name is not None:
         from sdtui.requests.presets import preset
 
@@ -146,7 +152,7 @@ def _interrupt(queue: Jobs, jobs: list[Job], destination: Destination, as_json: 
     click.echo("sdtui: interrupted.", err=True)
 
 
-def _settings_of(picture: Path, quiet: bool) -> dict[str, Any]:
+def _settings_of(picture: Path, quiet: bool, as_written: bool) -> dict[str, Any]:
     from sdtui.history.importers import read_picture_settings
 
     imported = read_picture_settings(picture)
@@ -154,4 +160,4 @@ def _settings_of(picture: Path, quiet: bool) -> dict[str, Any]:
         click.echo(f"not taken from {picture.name}: {one_line(reason)}", err=True)
     if "model" not in imported.values and not quiet:
         click.echo(f"not taken from {picture.name}: it doesn't say what model made it", err=True)
-    return imported.values
+    return {**imported.exact_values, **(imported.templates if as_written else {})}

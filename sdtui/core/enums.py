@@ -111,6 +111,14 @@ class Emphasis(StrEnum):
         return next((each for each in cls if each.value == plain), None)
 
 
+class DynamicPrompts(StrEnum):
+    """What becomes of alternatives, variables and wildcards in prompts."""
+
+    RANDOM = "random"
+    COMBINATORIAL = "combinatorial"
+    OFF = "off"
+
+
 class InitImageFit(StrEnum):
     """How an init image is fitted to a size of another aspect ratio."""
 

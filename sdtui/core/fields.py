@@ -112,6 +112,8 @@ class FieldSpec:
             annotations.append(BeforeValidator(_not_bool))
         if without_none(source) is int:
             annotations.append(BeforeValidator(_whole))
+        if get_origin(source) is tuple:
+            annotations.append(BeforeValidator(_as_list))
         return handler.generate_schema(Annotated[(source, *annotations)])
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
@@ -129,6 +131,11 @@ def _not_bool(value: Any) -> Any:
 def _whole(value: Any) -> Any:
     """Clients may send whole numbers as floats, for which pydantic's limit is 2^63."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _as_list(value: Any) -> Any:
+    """A list of one text may be the text itself."""
+    return (value,) if isinstance(value, str) else value
 
 
 class Section:
@@ -169,11 +176,13 @@ class Field:
     annotation: Any
     """The type with the spec and, where the field can be left open, None."""
     type: type
-    """Of a list of sections, the section's class."""
+    """Of a list, the class of each section or text in it."""
     default: Any = None
     """None leaves the field open."""
     is_key: bool = False
     """True if an optional section is there when this field has a value."""
+    is_list: bool = False
+    """True if there can be several values: sections, or texts."""
     items: tuple[Field, ...] = ()
     """The fields of each section in a list of sections."""
 
@@ -201,9 +210,10 @@ def fields_in(kind: type, section: str = "", *, is_optional: bool = False) -> li
             found += fields_in(without_none(plain), each.name, is_optional=_may_be_none(plain))
             continue
         items: tuple[Field, ...] = ()
-        if get_origin(plain) is tuple:
+        is_list = get_origin(plain) is tuple
+        if is_list:
             plain = get_args(plain)[0]
-            items = tuple(fields_in(plain))
+            items = tuple(fields_in(plain)) if issubclass(plain, Section) else ()
         is_key = is_optional and each.default is REQUIRED
         found.append(
             Field(
@@ -214,6 +224,7 @@ def fields_in(kind: type, section: str = "", *, is_optional: bool = False) -> li
                 type=without_none(plain),
                 default=None if is_key else each.default,
                 is_key=is_key,
+                is_list=is_list,
                 items=items,
             )
         )

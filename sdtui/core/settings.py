@@ -16,6 +16,7 @@ from sdtui.core.enums import (
     POCKET,
     Colours,
     DType,
+    DynamicPrompts,
     ImageProtocol,
     MemoryMode,
     Notify,
@@ -103,6 +104,19 @@ class Settings:
             read.folders, "Folders that hold wildcards, besides those beside your models."
         ),
     )
+    styles_file: Path | None = field(
+        default=None,
+        metadata=_parsed_by(
+            read.file, "The file of styles in A1111's format; by default styles.csv beside this."
+        ),
+    )
+    dynamic_prompts: DynamicPrompts = field(
+        default=DynamicPrompts.RANDOM,
+        metadata=_parsed_by(
+            read.one_of(DynamicPrompts),
+            "What becomes of {a|b} and __wildcards__ in prompts: random, combinatorial or off.",
+        ),
+    )
     device: str = field(
         default="auto", metadata=_parsed_by(read.device, "auto, cpu, mps, cuda or cuda:N.")
     )
@@ -169,7 +183,10 @@ class Settings:
 
     def request_defaults(self) -> dict[str, Any]:
         """The fields of a GenerationRequest that the settings fill if they are left open."""
-        filled = ("model", "dtype", "memory_mode", "policy", "speed", "prompt_syntax")
+        filled = (
+            *("model", "dtype", "memory_mode", "policy", "speed"),
+            *("prompt_syntax", "dynamic_prompts"),
+        )
         return {name: getattr(self, name) for name in filled}
 
 

@@ -51,6 +51,11 @@ def folder(value: object) -> Path:
         raise WrongValueError(f"{_quoted(value)}: {error}") from error
 
 
+def file(value: object) -> Path:
+    """A file; `~` is the home folder."""
+    return folder(value)
+
+
 def folders(value: object) -> tuple[Path, ...]:
     """A list of folders."""
     if not isinstance(value, list):

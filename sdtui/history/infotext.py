@@ -40,6 +40,10 @@ OWN = "sdtui"
 SEED_RESIZE = "Seed resize from"
 """The key of two fields in one."""
 
+TEMPLATES = {"Template": "prompt_template", "Negative Template": "negative_prompt_template"}
+"""The keys of prompts as they were written, and their properties in a record. The extension
+sd-dynamic-prompts appends them as lines, and A1111 can't read the text without it."""
+
 _NEGATIVE = "Negative prompt:"
 _BEFORE_NEGATIVE = re.compile(rf"\s*{_NEGATIVE}", re.IGNORECASE)
 _PAIR = re.compile(
@@ -88,6 +92,7 @@ def write_infotext(record: GenerationRecord) -> str:
         more |= _script(record.grid)
     if made is not None and made.embedding_files:
         more["TI hashes"] = _named_hashes(made.embedding_files)
+    more |= {key: getattr(record, name) or None for key, name in TEMPLATES.items()}
     return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
 
 

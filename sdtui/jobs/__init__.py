@@ -12,6 +12,7 @@ from sdtui.jobs.api import (
     Models,
     PictureId,
     Pictures,
+    Prompts,
     SheetPicture,
 )
 from sdtui.jobs.job import Job, Output
@@ -27,5 +28,6 @@ __all__ = [
     "Output",
     "PictureId",
     "Pictures",
+    "Prompts",
     "SheetPicture",
 ]

@@ -27,12 +27,20 @@ if TYPE_CHECKING:
         TrashedPicture,
     )
     from sdtui.jobs.job import Job, Output
-    from sdtui.models import InstalledEmbedding, ModelDescription, ModelSource, TokenCounter
+    from sdtui.jobs.prompts import ResolvedPrompts
+    from sdtui.models import (
+        InstalledEmbedding,
+        ModelDescription,
+        ModelSource,
+        TokenCounter,
+        WildcardFiles,
+    )
     from sdtui.monitor import Sample
     from sdtui.requests.events import JobEvent
     from sdtui.requests.grids import Grid
     from sdtui.requests.record import GenerationRecord, ImageRecord
     from sdtui.requests.request import GenerationRequest
+    from sdtui.requests.styles import Style
 
 Subscriber = Callable[["JobEvent"], None]
 """Called with every event, on any thread: it must be fast and must not call the backend."""
@@ -78,11 +86,14 @@ class Jobs(Protocol):
         request: GenerationRequest,
         output: Output | None = None,
         *,
+        prompts: ResolvedPrompts | None = None,
         front: bool = False,
         job_id: str | None = None,
     ) -> Job:
         """Queue a request, at the end or at the front (where the limit doesn't apply).
 
+        `prompts` is what `Prompts.resolve` returned for the request, if it was asked: otherwise
+        styles and wildcards are read now.
         The client may choose the job's id; a second call with the same id returns the first one's
         job. Raises QueueFullError or QueueClosedError.
         """
@@ -161,6 +172,36 @@ class Jobs(Protocol):
     def close(self, timeout: float = 2.0) -> bool:
         """Accept no more jobs, stop the running ones and wait at most `timeout` seconds; return
         True if all workers have stopped."""
+        ...
+
+
+class Prompts(Protocol):
+    """The styles and wildcards of the backend, and what prompts become with them."""
+
+    def resolve(self, request: GenerationRequest, *, most: int = 64) -> ResolvedPrompts:
+        """Return the prompts of a request's pictures, at most `most` if all combinations are
+        wanted. Raises InvalidRequestError for an unknown style, and SettingsError."""
+        ...
+
+    def wildcards(self) -> WildcardFiles:
+        """Return the wildcards as they are now."""
+        ...
+
+    @property
+    def styles_file(self) -> Path:
+        """The file in which styles are saved."""
+        ...
+
+    def styles(self) -> list[Style]:
+        """Return all styles. Raises SettingsError if a file can't be read."""
+        ...
+
+    def save_style(self, style: Style) -> None:
+        """Add a style, or replace the one of its name. Raises SettingsError."""
+        ...
+
+    def delete_style(self, name: str) -> None:
+        """Delete a style. Raises SettingsError if there is none of that name."""
         ...
 
 
@@ -362,13 +403,16 @@ class Hardware(Protocol):
 
 
 class Backend(Protocol):
-    """Generates and stores pictures: jobs, models, pictures and hardware."""
+    """Generates and stores pictures: jobs, models, prompts, pictures and hardware."""
 
     @property
     def jobs(self) -> Jobs: ...
 
     @property
     def models(self) -> Models: ...
+
+    @property
+    def prompts(self) -> Prompts: ...
 
     @property
     def pictures(self) -> Pictures: ...

@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, Protocol
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import JobState, PictureFormat
 from sdtui.core.errors import CancelledError, GenerationError, InvalidRequestError, SdtuiError
-from sdtui.jobs.generator import Generator
+from sdtui.jobs.generator import Generator, OnImage, Result
 from sdtui.jobs.job import Job, Output
+from sdtui.jobs.parts import JobPart, joined, parts_of
 from sdtui.jobs.sheet_store import SheetStore
-from sdtui.requests.events import Cancelled, Failed, FinalEvent, Finished, Report, Saved, Started
+from sdtui.requests.events import (
+    Cancelled,
+    Failed,
+    FinalEvent,
+    Finished,
+    Notice,
+    Report,
+    Saved,
+    Started,
+)
 from sdtui.requests.record import GenerationRecord, ImageRecord
+from sdtui.requests.request import GenerationRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +105,8 @@ def carry_out(
     """Make and save a job's pictures. An SdtuiError becomes part of the outcome."""
     request = job.request.with_seed()
     report(Started(seed=request.seed or 0, num_images=request.num_images_per_prompt))
+    for notice in job.notices:
+        report(Notice(message=notice))
     saved: dict[int, ImageRecord] = {}
     outcome = JobOutcome(Cancelled())
     problems: list[SdtuiError] = []
@@ -112,13 +125,47 @@ def carry_out(
         saved[index] = file.record.images[0]
         report(Saved(image_index=index, seed=file.record.seed, path=str(file.path)))
 
-    result = generator.generate_with_fallback(
-        request, report=report, cancellation=cancellation, on_image=on_image
-    )
-    images = tuple(saved.get(image.index, image) for image in result.record.images)
-    record = result.record.model_copy(update={"images": images, "grid": job.grid})
-    outcome.event = _closing_event(result.error or next(iter(problems), None), record)
+    error, record = _make_parts(job, request, generator, report, cancellation, on_image)
+    images = tuple(saved.get(image.index, image) for image in record.images)
+    record = record.model_copy(update={"images": images, "grid": job.grid})
+    outcome.event = _closing_event(error or next(iter(problems), None), record)
     return outcome
+
+
+def _make_parts(
+    job: Job,
+    request: GenerationRequest,
+    generator: Generator,
+    report: Report,
+    cancellation: Cancellation,
+    on_image: OnImage,
+) -> tuple[SdtuiError | None, GenerationRecord]:
+    """Make the pictures of a job, part by part, until one fails. Returns its error, and the record
+    of all. `request` is the job's with its seed."""
+    records: list[GenerationRecord] = []
+
+    def joint(part: JobPart, record: GenerationRecord) -> GenerationRecord:
+        if not job.prompts:
+            return record
+        return joined([*records, part.placed_record(record)], request, job.notices)
+
+    def make(part: JobPart) -> Result:
+        return generator.generate_with_fallback(
+            part.request,
+            report=lambda event: report(part.placed(event)),
+            cancellation=cancellation,
+            on_image=lambda index, image, record: on_image(
+                part.first + index, image, joint(part, record)
+            ),
+        )
+
+    for part in parts_of(job, request):
+        result = make(part)
+        record = joint(part, result.record)
+        if result.error is not None:
+            return result.error, record
+        records.append(part.placed_record(result.record))
+    return None, record
 
 
 def finished_job(job: Job, outcome: JobOutcome) -> Job:

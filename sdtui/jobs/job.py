@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from sdtui.core.enums import JobState, PictureFormat
 from sdtui.jobs.progress import JobProgress
+from sdtui.jobs.prompts import PicturePrompts
 from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest
@@ -35,6 +36,10 @@ class Job(BaseModel):
 
     id: str
     request: GenerationRequest
+    prompts: tuple[PicturePrompts, ...] = ()
+    """Those of each picture, if the request's are templates; else all have the request's."""
+    notices: tuple[str, ...] = ()
+    """What the user should know about the prompts."""
     output: Output = Output()
     grid: GridPlace | None = None
     """The place in a grid. The jobs of a grid belong together."""
@@ -76,4 +81,11 @@ class Job(BaseModel):
             return None
         if self.seed is not None:
             request = replace(request, seed=self.seed).without_first(done)
-        return Job(id=self.id, request=request, output=self.output, grid=self.grid)
+        return Job(
+            id=self.id,
+            request=request,
+            prompts=self.prompts[done:],
+            notices=self.notices,
+            output=self.output,
+            grid=self.grid,
+        )

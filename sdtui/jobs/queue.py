@@ -16,14 +16,17 @@ from sdtui.jobs.generator import MakeGenerator, make_generator
 from sdtui.jobs.grid_sheets import GridSheets
 from sdtui.jobs.job import Job, Output
 from sdtui.jobs.preload import Preloader, PreloadTask
+from sdtui.jobs.prompts import ResolvedPrompts, one_combination
 from sdtui.jobs.queue_state import QueueState
 from sdtui.jobs.subscribers import Subscribers, envelope_of
 from sdtui.jobs.unsaved import UnsavedPictures
 from sdtui.jobs.worker import Task, Worker
 from sdtui.requests.events import Event, Queued, Superseded
-from sdtui.requests.grids import Grid
+from sdtui.requests.grids import Grid, GridPlace
 from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
+
+Resolve = Callable[[GenerationRequest], ResolvedPrompts]
 
 
 class JobQueue:
@@ -36,8 +39,11 @@ class JobQueue:
         store: PictureStore,
         make_generator: MakeGenerator = make_generator,
         limit: int | None = None,
+        resolve: Resolve = ResolvedPrompts,
     ) -> None:
-        """`limit` is the maximum number of waiting jobs; None = unlimited."""
+        """`limit` is the maximum number of waiting jobs; None = unlimited. `resolve` returns the
+        prompts of a request's pictures, by default as they are written."""
+        self._resolve = resolve
         self._changed = threading.Condition()
         self._state = QueueState(limit)
         self._preloader = Preloader()
@@ -55,27 +61,29 @@ class JobQueue:
         request: GenerationRequest,
         output: Output | None = None,
         *,
+        prompts: ResolvedPrompts | None = None,
         front: bool = False,
         job_id: str | None = None,
     ) -> Job:
+        resolved = self._resolve(request) if prompts is None else prompts
         with self._changed:
             if job_id in self._state.jobs:
                 return self._state.jobs[job_id]
             self._check_open()
             if not front:
                 self._state.check_capacity()
-            job = Job(id=job_id or _new_id(), request=request, output=output or Output())
+            job = _new_job(resolved, output, job_id=job_id)
             self._add(job, front=front)
         return job
 
     def submit_grid(self, grid: Grid, output: Output | None = None) -> list[Job]:
+        jobs = [
+            _new_job(self._resolve(one_combination(cell.request)), output, place=cell.place)
+            for cell in grid.cells
+        ]
         with self._changed:
             self._check_open()
             self._state.check_capacity()
-            jobs = [
-                Job(id=_new_id(), request=cell.request, output=output or Output(), grid=cell.place)
-                for cell in grid.cells
-            ]
             for job in jobs:
                 self._add(job)
         return jobs
@@ -292,6 +300,23 @@ class JobQueue:
         with self._changed:
             self._preloader.finish()
             self._subscribers.publish(envelope_of(task.id, event, worker))
+
+
+def _new_job(
+    resolved: ResolvedPrompts,
+    output: Output | None,
+    *,
+    job_id: str | None = None,
+    place: GridPlace | None = None,
+) -> Job:
+    return Job(
+        id=job_id or _new_id(),
+        request=resolved.request,
+        prompts=resolved.prompts,
+        notices=resolved.notices,
+        output=output or Output(),
+        grid=place,
+    )
 
 
 def _new_id() -> str:

@@ -17,6 +17,7 @@ from sdtui.models.describe import describe_model
 from sdtui.models.description import ModelDescription
 from sdtui.models.embeddings import InstalledEmbedding, installed_embeddings, text_widths
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
+from sdtui.models.files_by_kind import front_end_roots
 from sdtui.models.fit import (
     MemoryBudget,
     ModelFit,
@@ -30,6 +31,7 @@ from sdtui.models.hub import download_model
 from sdtui.models.native import NativeValues
 from sdtui.models.precision import automatic_dtype
 from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_counters
+from sdtui.models.wildcards import WildcardFiles
 
 __all__ = [
     "Estimate",
@@ -42,6 +44,7 @@ __all__ = [
     "SourceKind",
     "TokenCount",
     "TokenCounter",
+    "WildcardFiles",
     "automatic_dtype",
     "cached_snapshot",
     "counters_of",
@@ -51,6 +54,7 @@ __all__ = [
     "fastest_mode",
     "find_hashed",
     "find_model",
+    "front_end_roots",
     "hub_cache_folder",
     "installed_embeddings",
     "installed_models",

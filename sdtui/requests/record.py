@@ -148,6 +148,10 @@ class ImageRecord(_Record):
     """A finished picture."""
 
     index: int
+    prompt: str | None = Field(
+        None, description="None if it is the run's: the pictures of most runs have the same."
+    )
+    negative_prompt: str | None = Field(None, description="Likewise.")
     seed: int | None = Field(description="None if it is unknown, in a picture of another tool.")
     variation_seed: int | None = Field(None, description="None without variation.")
     width: int
@@ -206,14 +210,30 @@ class GenerationRecord(_Record):
         """Return the flat values of the first picture: those of the request, with open ones
         resolved and with the changes of the retry ladder."""
         made = self.settings.field_values() if self.settings else {}
-        return {**self.request.values(), **made, "seed": self.seed, "num_images_per_prompt": 1}
+        prompts = {"prompt": self.prompt, "negative_prompt": self.negative_prompt, "styles": ()}
+        of_picture = {"seed": self.seed, "num_images_per_prompt": 1}
+        return {**self.request.values(), **made, **prompts, **of_picture}
+
+    @property
+    def prompt_template(self) -> str:
+        """The prompt as it was written, if alternatives, wildcards or styles made another one of
+        it; else ""."""
+        return "" if self.request.prompt == self.prompt else self.request.prompt
+
+    @property
+    def negative_prompt_template(self) -> str:
+        """The same of the negative prompt."""
+        negative = self.request.negative_prompt
+        return "" if negative == self.negative_prompt else negative
 
     def of_image(self, index: int) -> Self:
-        """Return the record of one picture: `images` holds only that one, and the seeds are its
-        own."""
+        """Return the record of one picture: `images` holds only that one, and prompts and seeds are
+        its own."""
         image = next(image for image in self.images if image.index == index)
+        own = {"prompt": image.prompt, "negative_prompt": image.negative_prompt}
+        prompts = {name: text for name, text in own.items() if text is not None}
         settings = self.settings
         if settings is not None and image.variation_seed is not None:
             settings = settings.model_copy(update={"variation_seed": image.variation_seed})
-        update = {"images": (image,), "seed": image.seed, "settings": settings}
+        update = {"images": (image,), "seed": image.seed, "settings": settings, **prompts}
         return self.model_copy(update=update)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from sdtui.core.enums import POCKET
+from sdtui.core.dynamic_prompts.parser import is_dynamic
+from sdtui.core.enums import POCKET, DynamicPrompts, PromptSyntax
 from sdtui.core.errors import Problem
 from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.sampler_names import known_label
@@ -24,6 +25,7 @@ from sdtui.requests.sections.execution import Execution
 from sdtui.requests.sections.guidance import Guidance
 from sdtui.requests.sections.image_to_image import ImageToImage
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
+from sdtui.requests.sections.templates import Templates
 
 SIZE_MULTIPLE = 8
 """Sizes are multiples of this: the factor of the VAEs of SD 1.x, 2.x and SDXL."""
@@ -226,6 +228,7 @@ class GenerationRequest(Section):
             open_text="1",
         ),
     ] = 1
+    templates: Templates = Templates()  # noqa: RUF009  # frozen
     encoding: Encoding = Encoding()  # noqa: RUF009  # frozen
     image_to_image: ImageToImage | None = None
     noise: Noise = Noise()  # noqa: RUF009  # frozen
@@ -281,6 +284,18 @@ class GenerationRequest(Section):
     def first_input_image(self) -> Path | None:
         """What a result is compared with; None if the request starts from noise alone."""
         return next(iter(self.input_images().values()), None)
+
+    @property
+    def takes_dynamic_prompts(self) -> bool:
+        """False if alternatives, variables and wildcards are switched off."""
+        is_plain = self.encoding.prompt_syntax is PromptSyntax.PLAIN
+        return self.templates.dynamic_prompts is not DynamicPrompts.OFF and not is_plain
+
+    @property
+    def has_templates(self) -> bool:
+        """True if the pictures' prompts aren't as they are written here."""
+        texts = (self.prompt, self.negative_prompt) if self.takes_dynamic_prompts else ()
+        return bool(self.templates.styles) or any(map(is_dynamic, texts))
 
     def with_seed(self) -> Self:
         """The request itself if its seeds are set, else a copy with seeds drawn at random."""

@@ -60,6 +60,8 @@ def _annotation(field: Field) -> Any:
     """The type of a field in a body, open, with its limits."""
     if field.type in (int, float):
         return Annotated[field.type | None, field.spec, BOOLS_AS_NUMBERS]
+    if field.is_list:
+        return Annotated[field.annotation.__origin__ | None, field.spec]
     return Annotated[field.type | None, field.spec]
 
 

@@ -37,6 +37,8 @@ from sdtui.tui.widgets.top_line import TopLine
 if TYPE_CHECKING:
     from textual.timer import Timer
 
+    from sdtui.jobs.prompts import ResolvedPrompts
+
 _PACE, _PACE_OVER_SSH = 0.1, 0.5
 """Seconds between two reads of the mailbox."""
 
@@ -94,9 +96,10 @@ class EventPresenter:
         for record in await run_on_thread(partial(earlier_runs, self._backend.pictures)):
             self._estimator.learn(record)
 
-    def submit(self, request: GenerationRequest) -> Job:
-        """Queue a request. Raises QueueFullError or QueueClosedError."""
-        return self._queue.submit(request)
+    def submit(self, request: GenerationRequest, prompts: ResolvedPrompts | None) -> Job:
+        """Queue a request, with its prompts if they were resolved. Raises QueueFullError or
+        QueueClosedError."""
+        return self._queue.submit(request, prompts=prompts)
 
     def saved_picture(self, job_id: str, path: str) -> ShownPicture:
         """Return a picture that a job saved, by its path if the job is not known any more."""

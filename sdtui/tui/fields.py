@@ -161,7 +161,7 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
         field = fields.get(name)
         if not text.strip():
             continue
-        if field is not None and field.items:
+        if field is not None and field.is_list:
             values[name] = [part.strip() for part in text.split(",") if part.strip()]
         elif field is not None and field.is_file:
             values[name] = _path(text)

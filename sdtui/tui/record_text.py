@@ -47,6 +47,7 @@ def record_lines(record: GenerationRecord) -> Iterator[LabelledLine]:
     yield from request_lines({**record.values(), "model": ""})
     if record.model is not None:
         yield LabelledLine(field_label("model"), _model(record.model))
+    yield from template_lines(record)
     settings = record.settings
     if settings is not None and settings.speedups:
         yield LabelledLine("Speed-ups", ", ".join(settings.speedups))
@@ -60,6 +61,17 @@ def record_lines(record: GenerationRecord) -> Iterator[LabelledLine]:
         yield LabelledLine("Cut off", visible(f"{field_label(cut.field)}: {cut.cut}"))
     for notice in record.notices:
         yield LabelledLine("Notice", visible(notice))
+
+
+def template_lines(record: GenerationRecord) -> Iterator[LabelledLine]:
+    """Yield the prompts as they were written, and their styles, if others were made of them."""
+    for label, text in (
+        ("Template", record.prompt_template),
+        ("− template", record.negative_prompt_template),
+        (field_label("styles"), ", ".join(record.request.templates.styles)),
+    ):
+        if text:
+            yield LabelledLine(label, visible(text))
 
 
 def attempt_lines(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sdtui.core.dynamic_prompts.parser import literal
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.requests.sizes import parse_size
 from sdtui.tui.fields import FormField, field_text, form_fields, form_texts, parse_form
@@ -71,7 +72,17 @@ def picture_request(record: GenerationRecord) -> GenerationRequest:
     are unknown."""
     made = record.values()
     noise = replace(record.request.noise, variation_seed=made["variation_seed"])
-    return replace(record.request, seed=record.seed, noise=noise, num_images_per_prompt=1)
+    request = record.request
+    is_dynamic = request.takes_dynamic_prompts
+    return replace(
+        request,
+        prompt=literal(record.prompt) if is_dynamic else record.prompt,
+        negative_prompt=literal(record.negative_prompt) if is_dynamic else record.negative_prompt,
+        templates=replace(request.templates, styles=()),
+        seed=record.seed,
+        noise=noise,
+        num_images_per_prompt=1,
+    )
 
 
 def with_new_seed(record: GenerationRecord, count: int = 1) -> GenerationRequest:

@@ -115,7 +115,7 @@ def test_prompt_may_begin_with_any_letter(tmp_path: Path, prompt: str) -> None:
 @pytest.mark.parametrize(
     ("tail", "lost"),
     [
-        ("\nTemplate: a {fox|wolf}, x: y, z\nNegative Template: blurry", "Template a {fox|wolf}"),
+        ("\nTemplate: a {fox|wolf}, x: y, z\nNegative Template: blurry", None),
         ("\nmade by some bot", None),
         (', Wildcard prompt: "a\nfox, b: c", Hires: 2', "Wildcard prompt a fox, b: c"),
         ('\nCivitai resources: [{"type":"lora"},{"type":"x"}]', "Civitai resources"),
@@ -128,6 +128,21 @@ def test_text_behind_the_settings_is_not_the_prompt(
     assert found.values["prompt"] == "a fox"
     assert found.values["num_inference_steps"] == 28
     assert lost is None or any(each.startswith(lost) for each in found.not_carried)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "\nTemplate: a {fox|wolf}, x: y\nNegative Template: {a}",
+        "\nTemplate:a {fox|wolf}, x: y\nNegative Template:{a}",
+        ', Template: "a {fox|wolf}, x: y", Negative Template: {a}',
+    ],
+)
+def test_templates_of_other_tools_are_known(tmp_path: Path, tail: str) -> None:
+    found = png(tmp_path, parameters=TEXT + tail)
+    assert found.values["prompt"] == "a fox"
+    assert found.templates == {"prompt": "a {fox|wolf}, x: y", "negative_prompt": "{a}"}
+    assert not any("emplate" in each for each in found.not_carried)
 
 
 def test_keys_of_the_settings_line_are_found_in_any_case(tmp_path: Path) -> None:

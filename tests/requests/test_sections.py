@@ -20,10 +20,10 @@ from sdtui.tui import fields as form
 
 
 @dataclass(frozen=True)
-class Style(ListedSection):
-    """One of several styles, each with a weight and perhaps a picture."""
+class Ink(ListedSection):
+    """One of several inks, each with a weight and perhaps a picture."""
 
-    name: Annotated[str, FieldSpec(label="Style", help="Its name.", min_length=1)]
+    name: Annotated[str, FieldSpec(label="Ink", help="Its name.", min_length=1)]
     weight: Annotated[float, FieldSpec(label="Weight", help="1 = as it is.", ge=-2, le=2)] = 1.0
     picture: Annotated[Path | None, FieldSpec(label="Picture", help="Shows the style.")] = None
 
@@ -48,15 +48,15 @@ class Repaint(Section):
 class Extended(GenerationRequest):
     """A request with a list of sections and with a second input file."""
 
-    styles: Annotated[
-        tuple[Style, ...],
-        FieldSpec(label="Styles", help="Styles to use.", flags=("--style",), metavar="NAME:X"),
+    inks: Annotated[
+        tuple[Ink, ...],
+        FieldSpec(label="Inks", help="Inks to use.", flags=("--ink",), metavar="NAME:X"),
     ] = ()
     repaint: Repaint | None = None
 
 
 FIELDS = fields_of(Extended)
-STYLES = (Style("ink", 0.8), Style("oil"))
+INKS = (Ink("ink", 0.8), Ink("oil"))
 
 
 def ask(**values: Any) -> Extended:
@@ -64,33 +64,33 @@ def ask(**values: Any) -> Extended:
 
 
 def test_lists_are_taken_as_objects_and_as_short_texts() -> None:
-    assert ask(styles=[{"name": "ink", "weight": 0.8}, {"name": "oil"}]).styles == STYLES
-    assert ask(styles=["ink:0.8", "oil"]).styles == STYLES
+    assert ask(inks=[{"name": "ink", "weight": 0.8}, {"name": "oil"}]).inks == INKS
+    assert ask(inks=["ink:0.8", "oil"]).inks == INKS
 
 
 def test_wrong_values_in_a_list_are_named_by_their_place() -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        ask(styles=["ink", {"name": "oil", "weight": 3}], mask_blur=-1)
+        ask(inks=["ink", {"name": "oil", "weight": 3}], mask_blur=-1)
     assert [str(each) for each in caught.value.problems] == [
-        "styles.1.weight: must be at most 2, not 3",
+        "inks.1.weight: must be at most 2, not 3",
         "mask_blur: must be at least 0, not -1",
     ]
 
 
 def test_request_with_lists_survives_json() -> None:
     adapter = TypeAdapter(Extended)
-    request = ask(styles=STYLES, mask="mask.png", mask_blur=2)
+    request = ask(inks=INKS, mask="mask.png", mask_blur=2)
     assert request.repaint == Repaint(Path("mask.png"), 2)
     assert adapter.validate_json(adapter.dump_json(request)) == request
-    assert request.changed(seed=3).styles == STYLES
+    assert request.changed(seed=3).inks == INKS
 
 
 def test_all_input_files_are_found_in_one_place() -> None:
-    styles = [{"name": "ink", "picture": "ink.png"}, {"name": "oil"}]
-    request = ask(init_image="in.png", mask="mask.png", styles=styles)
+    inks = [{"name": "ink", "picture": "ink.png"}, {"name": "oil"}]
+    request = ask(init_image="in.png", mask="mask.png", inks=inks)
     assert request.input_images() == {
         "init_image": Path("in.png"),
-        "styles.0.picture": Path("ink.png"),
+        "inks.0.picture": Path("ink.png"),
         "mask": Path("mask.png"),
     }
 
@@ -98,7 +98,7 @@ def test_all_input_files_are_found_in_one_place() -> None:
 def test_files_that_are_sent_are_replaced_by_paths() -> None:
     sent = {
         "image_to_image": {"image": "AAAA"},
-        "styles": [{"name": "ink", "picture": "BBBB"}, "oil"],
+        "inks": [{"name": "ink", "picture": "BBBB"}, "oil"],
         "repaint": {"mask": "CCCC", "blur": 1},
     }
     names = {}
@@ -108,9 +108,9 @@ def test_files_that_are_sent_are_replaced_by_paths() -> None:
         return Path(f"/kept/{name}")
 
     request = ask(**FIELDS.map_files(sent, keep))
-    assert names == {"init_image": "AAAA", "styles.0.picture": "BBBB", "mask": "CCCC"}
+    assert names == {"init_image": "AAAA", "inks.0.picture": "BBBB", "mask": "CCCC"}
     assert request.repaint == Repaint(Path("/kept/mask"), 1)
-    assert request.styles[0].picture == Path("/kept/styles.0.picture")
+    assert request.inks[0].picture == Path("/kept/inks.0.picture")
 
 
 def test_flags_are_repeated_for_lists() -> None:
@@ -121,22 +121,22 @@ def test_flags_are_repeated_for_lists() -> None:
     def command(**flags: Any) -> None:
         given.update(request_values(flags))
 
-    arguments = ["--style", "ink:0.8", "--style", "oil", "--mask", "m.png", "--prompt", "a cat"]
+    arguments = ["--ink", "ink:0.8", "--ink", "oil", "--mask", "m.png", "--prompt", "a cat"]
     assert CliRunner().invoke(command, arguments).exit_code == 0
-    assert Extended.parse(given) == ask(styles=STYLES, mask="m.png")
-    assert "--style NAME:X" in CliRunner().invoke(command, ["--help"]).output
+    assert Extended.parse(given) == ask(inks=INKS, mask="m.png")
+    assert "--ink NAME:X" in CliRunner().invoke(command, ["--help"]).output
 
 
 def test_form_has_the_new_fields() -> None:
     shown = {each.name: each for each in form.form_fields(FIELDS)}
-    assert (shown["styles"].kind, shown["mask"].kind) == ("text", "path")
+    assert (shown["inks"].kind, shown["mask"].kind) == ("text", "path")
     assert shown["mask_blur"].default == "4"
     assert [shown["mask_blur"].stepped(text, 1) for text in ("4", "")] == ["5", "0"]
     assert [shown["mask_blur"].stepped(text, -1) for text in ("4", "", "0")] == ["3", "0", "0"]
-    texts = form.form_texts(ask(styles=STYLES, mask="/m.png"))
-    assert texts["styles"] == "ink:0.8, oil:1"
+    texts = form.form_texts(ask(inks=INKS, mask="/m.png"))
+    assert texts["inks"] == "ink:0.8, oil:1"
     values = form.request_values(texts, FIELDS)
-    assert Extended.parse(values) == ask(styles=STYLES, mask="/m.png")
+    assert Extended.parse(values) == ask(inks=INKS, mask="/m.png")
 
 
 def test_fields_of_one_name_are_refused() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sdtui.core.enums import DType, MemoryMode
 from sdtui.core.errors import HistoryError, ModelNotFoundError
+from sdtui.core.settings import Settings
 from sdtui.history import (
     Changes,
     Entry,
@@ -22,6 +23,8 @@ from sdtui.history import (
 )
 from sdtui.jobs import Job, JobPicture, JobState, Output, PictureId, SheetPicture
 from sdtui.jobs.api import DownloadSubscriber, Subscriber
+from sdtui.jobs.backends.prompts import LocalPrompts
+from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.models import (
     InstalledEmbedding,
     ModelDescription,
@@ -97,9 +100,11 @@ class FakeJobs:
         request: GenerationRequest,
         output: Output | None = None,
         *,
+        prompts: ResolvedPrompts | None = None,
         front: bool = False,
         job_id: str | None = None,
     ) -> Job:
+        del prompts
         job = Job(id=job_id or f"job-{len(self._jobs)}", request=request, output=output or Output())
         self._jobs.insert(0 if front else len(self._jobs), job)
         self.publish(job.id, Queued(position=0))
@@ -365,6 +370,7 @@ class FakeBackend:
     def __init__(self, *, models: Iterable[str] = ("pocket",), prompts: Iterable[str] = ()) -> None:
         self.jobs = FakeJobs()
         self.models = FakeModels(*models)
+        self.prompts = LocalPrompts(Settings())
         self.pictures = FakePictures(*prompts)
         self.hardware = FakeHardware()
         self.saved = 0

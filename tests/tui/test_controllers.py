@@ -11,6 +11,7 @@ import pytest
 
 from sdtui.core.errors import QueueFullError, SdtuiError
 from sdtui.core.settings import Settings
+from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.requests.request import GenerationRequest
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
@@ -113,7 +114,7 @@ class Form:
             self.edited.append,
         )
 
-    def _submit(self, request: GenerationRequest) -> None:
+    def _submit(self, request: GenerationRequest, _: ResolvedPrompts | None) -> None:
         if self.failure is not None:
             raise self.failure
         self.submitted.append(request)
@@ -124,34 +125,34 @@ def form(tmp_path: Path) -> Form:
     return Form(tmp_path)
 
 
-def test_form_is_submitted_and_its_prompt_remembered(form: Form) -> None:
+async def test_form_is_submitted_and_its_prompt_remembered(form: Form) -> None:
     form.context.recipe.change({"prompt": "a cat", "width": "128", "nothing": "x"})
-    form.controller.generate()
+    await form.controller.generate()
     assert [(each.prompt, each.width) for each in form.submitted] == [("a cat", 128)]
     assert form.context.state.prompts == ("a cat",)
     assert form.panes.dock.remembered == (("a cat",), ())
     assert form.context.saves == 1
 
 
-def test_wrong_form_is_not_submitted_and_its_field_is_focused(form: Form) -> None:
+async def test_wrong_form_is_not_submitted_and_its_field_is_focused(form: Form) -> None:
     form.context.recipe.change({"prompt": "a cat", "width": "100"})
-    form.controller.generate()
+    await form.controller.generate()
     assert not form.submitted
     assert form.panes.recipe.focused == "width"
     assert form.layout.visited == ["recipe"]
     assert "Width: must be a multiple of 8" in form.context.notifications[0]
 
 
-def test_empty_prompt_is_focused(form: Form) -> None:
-    form.controller.generate()
+async def test_empty_prompt_is_focused(form: Form) -> None:
+    await form.controller.generate()
     assert not form.submitted
     assert form.layout.visited == ["prompt"]
 
 
-def test_full_queue_is_shown_and_the_prompt_not_remembered(form: Form) -> None:
+async def test_full_queue_is_shown_and_the_prompt_not_remembered(form: Form) -> None:
     form.failure = QueueFullError("The queue is full", "Wait")
     form.context.recipe.change({"prompt": "a cat"})
-    form.controller.generate()
+    await form.controller.generate()
     assert form.context.errors == [form.failure]
     assert form.context.state.prompts == ()
 

@@ -16,15 +16,18 @@ from sdtui.history.importers.request_mapping import (
     not_supported,
     plain_name,
 )
-from sdtui.history.infotext import SEED_RESIZE, parse_infotext
+from sdtui.history.infotext import SEED_RESIZE, TEMPLATES, parse_infotext
 from sdtui.requests.request import REQUEST_FIELDS
 
 _FIELDS = {
     field.spec.infotext: name for name, field in REQUEST_FIELDS.items() if field.spec.infotext
 }
-_MAPPED = {*_FIELDS, "Sampler", "Schedule type", "Size", "Model", "RNG", SEED_RESIZE, "ENSD"}
+_MAPPED = {*_FIELDS, *TEMPLATES}
+_MAPPED |= {"Sampler", "Schedule type", "Size", "Model", "RNG", "ENSD", SEED_RESIZE}
 _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
 _IGNORED |= {"Created Date", "TI hashes"}
+_TEMPLATES = dict(zip(TEMPLATES, ("prompt", "negative_prompt"), strict=True))
+"""The keys of prompts as they were written, and the names of their fields."""
 _SPELLINGS = {plain_name(key): key for key in (*_MAPPED, *_IGNORED)}
 _SPELLINGS |= {"guidancescale": "CFG scale"}
 _MARKS = {"Steps", "Sampler", "CFG scale", "Seed"}
@@ -75,7 +78,8 @@ def a1111(text: str) -> ToolSettings | None:
         values |= {"seed_resize_width": resized_from[1], "seed_resize_height": resized_from[2]}
     schedule = pairs.get("Schedule type")
     hashed = pairs.get("Model hash", "") if source == OWN else ""
-    return ToolSettings(source, values, schedule, tuple(unsupported), hashed)
+    templates = {name: pairs[key] for key, name in _TEMPLATES.items() if key in pairs}
+    return ToolSettings(source, values, schedule, tuple(unsupported), templates, hashed)
 
 
 def _size(text: str) -> re.Match[str] | None:

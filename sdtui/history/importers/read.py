@@ -81,8 +81,7 @@ def as_infotext(settings: ImportedSettings) -> str:
 
 def from_record(record: GenerationRecord) -> ImportedSettings:
     """The settings that a record says were used, with open values filled in."""
-    values = {**record.values(), "prompt": record.prompt, "negative_prompt": record.negative_prompt}
-    values = {name: value for name, value in values.items() if value is not None}
+    values = {name: value for name, value in record.values().items() if value is not None}
     not_carried = []
     for name, unknown in (("prompt", ""), ("model", UNKNOWN_MODEL)):
         if values[name] == unknown:
@@ -99,7 +98,18 @@ def from_record(record: GenerationRecord) -> ImportedSettings:
         if problem is not None:
             del values[name]
             not_carried.append(f"{REQUEST_FIELDS[name].spec.label} {problem}")
-    return ImportedSettings(values, OWN, tuple(not_carried))
+    return ImportedSettings(values, OWN, tuple(not_carried), templates=_templates(record))
+
+
+def _templates(record: GenerationRecord) -> dict[str, Any]:
+    request = record.request
+    if not (record.prompt_template or record.negative_prompt_template):
+        return {}
+    return {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "styles": request.templates.styles,
+    }
 
 
 def _sidecar_record(path: Path) -> GenerationRecord | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import PureWindowsPath
 from typing import Any
 
+from sdtui.core.dynamic_prompts.parser import literal
+from sdtui.core.enums import DynamicPrompts, PromptSyntax
 from sdtui.core.errors import InvalidRequestError
 from sdtui.core.fields import Field
 from sdtui.core.sampler_names import label_of_sampler
@@ -52,6 +54,17 @@ class ImportedSettings:
     stated: dict[str, Any] = field(default_factory=dict)
     """What the picture says of its fields, also beyond the limits of a request: 200 steps, an
     unknown sampler, a strength without the init image."""
+    templates: dict[str, Any] = field(default_factory=dict)
+    """The prompts as they were written, and their styles, if others were made of them."""
+
+    @property
+    def exact_values(self) -> dict[str, Any]:
+        """The values of a request for the same picture: nothing in its prompts is dynamic."""
+        is_off = self.values.get("dynamic_prompts") == DynamicPrompts.OFF
+        if is_off or self.values.get("prompt_syntax") == PromptSyntax.PLAIN:
+            return self.values
+        prompts = {name: literal(self.values[name]) for name in _PROMPTS if name in self.values}
+        return {**self.values, **prompts}
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,8 @@ class ToolSettings:
     """The noise schedule that goes with the sampler."""
     unsupported: tuple[str, ...] = ()
     """Other settings, which sdtui has no field for."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """The prompts as they were written, with alternatives and wildcards, by the names of fields."""
     model_hash: str = ""
     """The start of the hash of the model's weights (hexadecimal), as sdtui calculates it."""
 
@@ -153,6 +168,7 @@ def to_request_values(
         tool.source,
         tuple(_one_short_line(each) for each in not_carried[:MAX_NOT_CARRIED]),
         stated,
+        dict(tool.templates),
     )
 
 

@@ -11,6 +11,7 @@ from sdtui.core.enums import JobState
 from sdtui.core.settings import Settings
 from sdtui.jobs.backends.models import LocalModels
 from sdtui.jobs.backends.pictures import LocalPictures
+from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.jobs.execution import UnsavedPicture
 from sdtui.jobs.generator import MakeGenerator, make_generator
 from sdtui.jobs.job import Job
@@ -45,7 +46,10 @@ class LocalBackend:
             self._find_unsaved,
             lambda grid_id: self.jobs.sheets(grid_id, timeout=0),
         )
-        self.jobs = JobQueue(settings, self.pictures, make_generator, queue_limit)
+        self.prompts = LocalPrompts(settings)
+        self.jobs = JobQueue(
+            settings, self.pictures, make_generator, queue_limit, self.prompts.resolve
+        )
         self.models = LocalModels(settings)
         self.hardware = make_monitor(sample_interval)
         self._queue_file = QueueFile(queue_folder)

@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import Request
 
+from sdtui.core.enums import DynamicPrompts
 from sdtui.core.errors import (
     InvalidRequestError,
     Problem,
@@ -88,6 +89,8 @@ async def prepare(
     defaults = services.settings.request_defaults()
     if is_compatible:
         defaults["policy"] = services.options.compatible_policy
+        if defaults["dynamic_prompts"] is DynamicPrompts.COMBINATORIAL:
+            defaults["dynamic_prompts"] = DynamicPrompts.RANDOM  # they count on their number
     try:
         return await asyncio.to_thread(_prepare, services, defaults, values, prompt_needed)
     except SdtuiError as error:
@@ -137,7 +140,7 @@ def check_limits(services: ServerServices, request: GenerationRequest) -> None:
         raise InvalidRequestError(problems)
 
 
-def submit(
+async def submit(
     services: ServerServices,
     http: Request,
     request: GenerationRequest,
@@ -148,14 +151,18 @@ def submit(
 ) -> Job:
     """Submit a request. Unless `is_kept`, its pictures are deleted after an hour.
 
-    Raises ApiError: 429 if the queue is full or the client has too many jobs, 503 during shutdown.
+    Raises ApiError: 422 for an unknown style, 429 if the queue is full or the client has too many
+    jobs, 503 during shutdown.
     """
     output = services.retention.output(output, is_kept=is_kept)
     output = output.model_copy(update={"continues_unsaved": True})
     address = client_address(http)
     try:
+        prompts = await asyncio.to_thread(
+            services.backend.prompts.resolve, request, most=services.options.max_pictures
+        )
         services.client_jobs.check(address)
-        job = services.backend.jobs.submit(request, output, front=front)
+        job = services.backend.jobs.submit(request, output, prompts=prompts, front=front)
     except SdtuiError as error:
         services.uploads.forget(request.input_images().values())
         raise refusal(services, error) from error
@@ -189,7 +196,7 @@ async def make(
     output: Output | None = None,
 ) -> GenerationOutcome:
     """Submit a request and wait for it, like `wait_for`."""
-    return await wait_for(services, http, submit(services, http, request, output))
+    return await wait_for(services, http, await submit(services, http, request, output))
 
 
 async def wait_for(services: ServerServices, http: Request, job: Job) -> GenerationOutcome:

@@ -22,6 +22,7 @@ from sdtui.tui.panes.collection import Panes
 from sdtui.tui.window_layout import WindowLayout
 
 if TYPE_CHECKING:
+    from sdtui.jobs.prompts import ResolvedPrompts
     from sdtui.requests.request import GenerationRequest
 
 
@@ -34,7 +35,7 @@ class GenerationController:
         screen: Screen[None],
         panes: Panes,
         layout: WindowLayout,
-        submit: Callable[[GenerationRequest], object],
+        submit: Callable[[GenerationRequest, ResolvedPrompts | None], object],
         edit_value: Callable[[str], None],
     ) -> None:
         """`screen` runs workers; `submit` queues a request and may raise SdtuiError; `edit_value`
@@ -111,14 +112,14 @@ class GenerationController:
                     [Problem(name, texts[name], each) for name, each in problems.items()]
                 )
             else:
-                self.generate(texts)
+                await self.generate(texts)
 
-    def generate(self, texts: Mapping[str, str] | None = None) -> None:
+    async def generate(self, texts: Mapping[str, str] | None = None) -> None:
         """Queue the request of a recipe, by default the present one, or focus the first invalid
         field. Files and models aren't checked."""
         try:
             request = parse_form(self.recipe.texts if texts is None else texts)
-            self._submit(request)
+            await self._resolve_and_submit(request)
         except InvalidRequestError as error:
             self._show_problems(error.problems)
             return
@@ -130,6 +131,16 @@ class GenerationController:
         )
         self._remember_prompts()
         self._context.save()
+
+    async def _resolve_and_submit(self, request: GenerationRequest) -> None:
+        """Queue a request. Styles and wildcards are read on another thread. Raises SdtuiError."""
+        if not request.has_templates:
+            self._submit(request, None)
+            return
+        prompts = await run_on_thread(partial(self._context.backend.prompts.resolve, request))
+        for notice in prompts.notices:
+            self._context.notify(f"{notice[:1].upper()}{notice[1:]}.", severity="warning")
+        self._submit(prompts.request, prompts)
 
     def _show_problems(self, found: Sequence[Problem]) -> None:
         """Say what is wrong, and go to the first wrong field."""

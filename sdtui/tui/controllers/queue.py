@@ -25,6 +25,7 @@ from sdtui.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
     from sdtui.jobs import Job
+    from sdtui.jobs.prompts import ResolvedPrompts
     from sdtui.requests.request import GenerationRequest
     from sdtui.tui.event_presenter import EventPresenter
 
@@ -65,9 +66,10 @@ class QueueController:
             self._context, self._screen, self._panes, self._top_line, self._pictures
         )
 
-    def submit(self, request: GenerationRequest) -> Job:
-        """Queue a request. Raises QueueFullError or QueueClosedError."""
-        return self.presenter.submit(request)
+    def submit(self, request: GenerationRequest, prompts: ResolvedPrompts | None) -> Job:
+        """Queue a request, with its prompts if they were resolved. Raises QueueFullError or
+        QueueClosedError."""
+        return self.presenter.submit(request, prompts)
 
     @property
     def loss(self) -> str:

@@ -46,6 +46,7 @@ from sdtui.tui.widgets.form_fields import FieldOpened
 
 if TYPE_CHECKING:
     from sdtui.jobs import Job
+    from sdtui.jobs.prompts import ResolvedPrompts
     from sdtui.requests.request import GenerationRequest
 
 
@@ -80,10 +81,10 @@ class MainScreen(WindowScreen):
     def _stop_current(self, *, after_picture: bool) -> None:
         self.queue.stop_current(after_picture=after_picture)
 
-    def _submit(self, request: GenerationRequest) -> Job:
+    def _submit(self, request: GenerationRequest, prompts: ResolvedPrompts | None = None) -> Job:
         if not self.queue.presenter.progress.is_running:
             self.panes.gallery.follow()
-        return self.queue.submit(request)
+        return self.queue.submit(request, prompts)
 
     def on_mount(self) -> None:
         """Restore the form. Everything else waits until the window is visible."""

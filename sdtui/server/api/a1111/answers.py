@@ -72,27 +72,23 @@ def info_of(body: Txt2ImgBody, request: GenerationRequest, parts: list[Part]) ->
     """How the pictures were made, under A1111's names."""
     pictures = [each for part in parts for each in part.pictures]
     seeds = [each.seed for each in pictures]
-    prompts = [part.record.request for part in parts for _ in part.pictures]
+    records = [part.record.of_image(each.index) for part in parts for each in part.pictures]
     strength = body.strength()
     info: dict[str, Any] = {
-        "all_prompts": [each.prompt for each in prompts],
-        "all_negative_prompts": [each.negative_prompt for each in prompts],
+        "all_prompts": [each.prompt for each in records],
+        "all_negative_prompts": [each.negative_prompt for each in records],
         "all_seeds": seeds,
         "batch_size": body.batch_size,
         "restore_faces": False,
         "face_restoration_model": None,
         "extra_generation_params": {},
         "index_of_first_image": 0,
-        "styles": [],
         "is_using_inpainting_conditioning": False,
         "not_applied": body.not_applied(),
         "warnings": warnings_of(parts),
-        "infotexts": [
-            write_infotext(with_strength(part.record.of_image(each.index), strength))
-            for part in parts
-            for each in part.pictures
-        ],
+        "infotexts": [write_infotext(with_strength(each, strength)) for each in records],
         **_named_values(parts[0].record.values() if parts else request.values()),
+        "styles": request.templates.styles,
     }
     info |= _variation(info, parts, seeds)
     if strength is not None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
 
+from sdtui.core.errors import SdtuiError
 from sdtui.jobs import Output, Pictures
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.a1111.answers import ImagesAnswer, Part, asked_by, info_of, warnings_of
@@ -15,7 +16,7 @@ from sdtui.server.api.a1111.checkpoints import find_checkpoint
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
 from sdtui.server.api.a1111.xyz_grid import answer_grid
 from sdtui.server.dependencies import ServerServices, ServicesDep
-from sdtui.server.errors import ApiError, documented
+from sdtui.server.errors import ApiError, documented, from_sdtui
 from sdtui.server.files import picture_base64
 from sdtui.server.outcome_headers import not_applied_header, outcome_headers
 from sdtui.server.routing import GenerationRoute
@@ -47,6 +48,8 @@ async def img2img(body: Img2ImgBody, services: ServicesDep, http: Request) -> Re
 async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) -> Response:
     body.check()
     script = body.script()
+    if body.styles:
+        body.leave_out_styles(await _style_names(services))
     values = body.values()
     values["model"] = await _model(services, body)
     output = body.output()
@@ -62,6 +65,13 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
     headers = outcome_headers((part.record for part in parts), warnings_of(parts))
     headers |= not_applied_header(body.not_applied())
     return Response(text, media_type="application/json", headers=headers)
+
+
+async def _style_names(services: ServerServices) -> set[str]:
+    try:
+        return {style.name for style in await asyncio.to_thread(services.backend.prompts.styles)}
+    except SdtuiError as error:
+        raise from_sdtui(error) from error
 
 
 async def _model(services: ServerServices, body: Txt2ImgBody) -> str:
@@ -89,7 +99,9 @@ async def _make(
     front = False
     with holding_uploads(services, request):
         while remaining is not None:
-            job = submit(services, http, remaining, output, front=front, is_kept=body.save_images)
+            job = await submit(
+                services, http, remaining, output, front=front, is_kept=body.save_images
+            )
             front = True
             with asked_by(services, http, job.id):
                 made = await wait_for(services, http, job)

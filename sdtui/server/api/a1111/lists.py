@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from sdtui.core.errors import ImageError, ModelError
+from sdtui.core.errors import ImageError, ModelError, SettingsError
 from sdtui.core.samplers import PLAIN_SCHEDULES, SAMPLERS, SCHEDULES
 from sdtui.history import INFOTEXT_KEYWORD, parse_infotext, read_texts
 from sdtui.history.importers import as_infotext, read_picture_settings
@@ -18,7 +19,7 @@ from sdtui.models import text_widths
 from sdtui.server.api.a1111 import xyz_script
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
 from sdtui.server.dependencies import ServicesDep
-from sdtui.server.errors import documented
+from sdtui.server.errors import documented, from_sdtui
 from sdtui.server.examples import EXAMPLE_PICTURE
 from sdtui.server.routing import JsonRoute
 
@@ -94,6 +95,13 @@ class NameAnswer(BaseModel):
     """Something with a name."""
 
     name: str
+
+
+class StyleAnswer(NameAnswer):
+    """A style."""
+
+    prompt: str | None = None
+    negative_prompt: str | None = None
 
 
 class UpscalerAnswer(NameAnswer):
@@ -237,6 +245,16 @@ async def upscalers() -> list[UpscalerAnswer]:
     return [UpscalerAnswer(name="None")]
 
 
+@router.get("/prompt-styles", responses=_ERRORS)
+async def prompt_styles(services: ServicesDep) -> list[StyleAnswer]:
+    """List the styles."""
+    try:
+        styles = await asyncio.to_thread(services.backend.prompts.styles)
+    except SettingsError as error:
+        raise from_sdtui(error) from error
+    return [StyleAnswer(**asdict(style)) for style in styles]
+
+
 @router.get("/cmd-flags", responses=_ERRORS)
 async def cmd_flags() -> dict[str, Any]:
     """List command-line flags: always none."""
@@ -248,7 +266,6 @@ async def cmd_flags() -> dict[str, Any]:
 @router.get("/hypernetworks", responses=_ERRORS)
 @router.get("/face-restorers", responses=_ERRORS)
 @router.get("/realesrgan-models", responses=_ERRORS)
-@router.get("/prompt-styles", responses=_ERRORS)
 @router.get("/sd-vae", responses=_ERRORS)
 @router.get("/sd-modules", responses=_ERRORS)
 @router.get("/extensions", responses=_ERRORS)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from sdtui.core.enums import InitImageFit
 from sdtui.core.errors import SdtuiError
@@ -41,7 +41,7 @@ _OPTIONS = names_in("a1111_option")
 _SUPPORTED_OPTIONS = {"sd_model_checkpoint", "samples_format", *_OPTIONS.values()}
 
 _IGNORED = (
-    *("styles", "restore_faces", "tiling", "alwayson_scripts", "eta"),
+    *("restore_faces", "tiling", "alwayson_scripts", "eta"),
     *("refiner_checkpoint", "include_init_images"),
 )
 """Fields that are accepted without effect."""
@@ -82,7 +82,8 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     """Sizes are rounded down to a multiple of 8."""
     enable_hr: bool | None = False
     """Must be false: sdtui has no hires fix."""
-    styles: list[str] | None = Field(None, max_length=100)
+    styles: Annotated[list[str] | None, limits_of("styles")] = None
+    """Those that styles.csv doesn't have are ignored."""
     script_name: str | None = Field(None, max_length=200)
     """Empty, or `x/y/z plot`."""
     script_args: list[Any] = Field(default=[], max_length=100)
@@ -105,6 +106,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     alwayson_scripts: dict[str, Any] | None = None
     """Scripts must be switched off or have no arguments: sdtui has none."""
 
+    _unknown_styles: list[str] = PrivateAttr(default_factory=list)
     _input_images: ClassVar[tuple[str, ...]] = ()
     _mode: ClassVar[str] = "txt2img"
 
@@ -129,6 +131,12 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
             if _is_on(script):
                 message = f"Always on script {shortened(name)} not found."
                 raise ApiError(422, "Script not found", message)
+
+    def leave_out_styles(self, known: Collection[str]) -> None:
+        """Keep the `known` styles only: A1111 ignores others too."""
+        named = self.styles or []
+        self._unknown_styles = [name for name in named if name not in known]
+        self.styles = [name for name in named if name in known]
 
     def echoed(self) -> set[str]:
         """The fields that the answer repeats: those that are known, without pictures."""
@@ -214,6 +222,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         found = self._ignored_fields()
         for text in (self.prompt, self.negative_prompt):
             found += [each[:100] for each in dict.fromkeys(_NETWORKS.findall(text))]
+        found += [f"styles: {name}" for name in self._unknown_styles]
         found += self._sampler[1]
         options = self.override_settings or {}
         unsupported = {name: options[name] for name in options if name not in _SUPPORTED_OPTIONS}

@@ -65,7 +65,7 @@ async def begin(
 ) -> JobAnswer:
     """Queue a job and return at once."""
     request = await prepare(services, body.root)
-    answer = answer_of(services, http, submit(services, http, request))
+    answer = answer_of(services, http, await submit(services, http, request))
     response.headers["Location"] = answer.url
     return answer
 

@@ -78,7 +78,7 @@ async def answer(
     output = Output(format=body.output_format or "png")
     if body.stream:
         kind = "image_edit" if isinstance(body, EditBody) else "image_generation"
-        job = submit(services, http, request, output)
+        job = await submit(services, http, request, output)
         return PictureStream(services, job, body, kind, http.state.request_id)
     made = all_made(services, await make(services, http, request, output))
     if body.wants_links:
