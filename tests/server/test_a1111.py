@@ -149,7 +149,7 @@ def test_unknown_fields_are_ignored_and_old_names_accepted(ask: httpx.Client) ->
     info = json.loads(answer.json()["info"])
     assert answer.json()["images"] == []
     assert (info["width"], info["sampler_name"]) == (64, "DDIM")
-    assert info["not_applied"] == ["styles", "tiling", "eta", "<lora:some one:0.8>"]
+    assert info["not_applied"] == ["tiling", "eta", "<lora:some one:0.8>", "styles: a"]
 
 
 def test_null_counts_as_missing(ask: httpx.Client) -> None:

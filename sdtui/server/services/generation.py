@@ -22,6 +22,7 @@ from sdtui.core.errors import (
 )
 from sdtui.jobs import Job, JobPicture, JobState, Output
 from sdtui.requests.events import Cancelled, Failed, FinalEvent
+from sdtui.requests.presets import Preset, load_presets
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.server.dependencies import ServerServices
@@ -113,11 +114,26 @@ def _prepare(
         return path
 
     given = REQUEST_FIELDS.map_files(values, path_for)
-    request = GenerationRequest.parse({**defaults, **given}, prompt_needed=prompt_needed)
-    request = replace(request, model=services.models.resolve(given.get("model")))
+    shared = {**defaults, **_preset(given.pop("preset", None))}
+    request = GenerationRequest.parse({**shared, **given}, prompt_needed=prompt_needed)
+    named = given.get("model", shared["model"] if "preset" in values else None)
+    request = replace(request, model=services.models.resolve(named))
     check_limits(services, request)
     services.uploads.keep(pictures)  # last, so that nothing is written for a wrong request
     return request
+
+
+def _preset(name: object) -> Preset:
+    """Return the values of a preset, without files of this machine; none for no name."""
+    if name is None:
+        return {}
+    found = load_presets()
+    if not isinstance(name, str) or name not in found:
+        known = ", ".join(found) or "none"
+        message = f"must be the name of a preset; there are: {known}"
+        raise InvalidRequestError([Problem("preset", name, message)])
+    values = found[name]
+    return {each: value for each, value in values.items() if not REQUEST_FIELDS[each].is_file}
 
 
 def check_limits(services: ServerServices, request: GenerationRequest) -> None:

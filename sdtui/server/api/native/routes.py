@@ -1,6 +1,15 @@
 """All routes of this API."""
 
-from sdtui.server.api.native import generate, grids, health, history, jobs, pictures, unsaved
+from sdtui.server.api.native import (
+    generate,
+    grids,
+    health,
+    history,
+    jobs,
+    pictures,
+    prompts,
+    unsaved,
+)
 
 ROUTERS = (
     generate.router,
@@ -9,5 +18,6 @@ ROUTERS = (
     unsaved.router,
     history.router,
     pictures.router,
+    prompts.router,
     health.router,
 )

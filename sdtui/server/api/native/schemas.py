@@ -12,6 +12,7 @@ from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.requests.validation import validate_fields
 
 _MOST_FIELDS = 100
+_PRESET = {"type": "string", "description": "A preset, whose values the fields override."}
 
 
 class GenerateBody(RootModel[dict[str, Any]]):
@@ -57,7 +58,7 @@ class GenerateBody(RootModel[dict[str, Any]]):
             "title": cls.__name__,
             "description": "What to make.",
             "examples": [{"prompt": "a red apple", "seed": 42}],
-            "properties": {**properties, **flat},
+            "properties": {"preset": _PRESET, **properties, **flat},
         }
 
 
