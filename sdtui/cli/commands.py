@@ -17,6 +17,7 @@ _COMMANDS = {
     "bench": "Measure how fast pictures are made, and compare.",
     "history": "Find, mark and move the pictures that were made.",
     "serve": "Serve pictures over HTTP.",
+    "prompt": "Show how a prompt is read: tokens, chunks, weights.",
     "models": "List the models that are on this machine.",
     "styles": "List and change the styles that are added to prompts.",
     "wildcards": "List the wildcards that prompts can name.",

@@ -30,6 +30,7 @@ from sdtui.models.hashing import find_hashed, model_hash
 from sdtui.models.hub import download_model
 from sdtui.models.native import NativeValues
 from sdtui.models.precision import automatic_dtype
+from sdtui.models.prompt_reading import PromptReader, PromptReading, reading_lines
 from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_counters
 from sdtui.models.wildcards import WildcardFiles
 
@@ -41,6 +42,8 @@ __all__ = [
     "ModelFit",
     "ModelSource",
     "NativeValues",
+    "PromptReader",
+    "PromptReading",
     "SourceKind",
     "TokenCount",
     "TokenCounter",
@@ -62,6 +65,7 @@ __all__ = [
     "model_hash",
     "native_estimate",
     "native_size",
+    "reading_lines",
     "recommend_download",
     "text_widths",
     "token_counters",

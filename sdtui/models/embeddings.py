@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdtui.core.errors import ModelError, SdtuiError, UnsupportedModelError
@@ -43,10 +43,10 @@ class Embedding:
     name: str
     """What prompts call it."""
     path: Path
-    sha256: str
-    """Of the file."""
     tensors: tuple[Tensor, ...]
     """One, or one for each text encoder."""
+    sha256: str = ""
+    """Of the file; empty until a prompt names it."""
 
     @property
     def vectors(self) -> int:
@@ -81,7 +81,7 @@ def describe_embedding(found: FoundFile) -> Embedding:
         kind = recognised_tensors(header.tensors)
         what = f", but {kind}" if kind and kind != "a textual inversion" else ""
         raise UnsupportedModelError(f"{found.path} is no embedding{what}", "Name another file")
-    return Embedding(found.path.stem, found.path, file_hash(found.path), tensors)
+    return Embedding(found.path.stem, found.path, tensors)
 
 
 def bundled_embeddings(path: Path, header: Header) -> list[Embedding]:
@@ -95,7 +95,7 @@ def bundled_embeddings(path: Path, header: Header) -> list[Embedding]:
         tensors = _tensors({part: header.tensors[key] for part, key in keys.items()})
         full = tuple(Tensor(keys[each.key], each.vectors, each.width) for each in tensors)
         if full:
-            found.append(Embedding(name, path, file_hash(path), full))
+            found.append(Embedding(name, path, full))
     return found
 
 
@@ -155,14 +155,14 @@ def embeddings_in(
     files = sorted(files_of_kind(FileKind.EMBEDDING, settings), key=_is_pickle)
     named = prefixed_names(texts)
     words = [_words(without_prefixes(text, named)) for text in texts]
-    found = {each.name.casefold(): each for each in bundled if _is_in(each.name, words)}
+    found = {each.name.casefold(): _hashed(each) for each in bundled if _is_in(each.name, words)}
     notices: dict[str, str] = {}
     for file in files:
         name = file.path.stem
         if name.casefold() in found or not _is_in(name, words):
             continue
         try:
-            embedding = describe_embedding(file)
+            embedding = _hashed(describe_embedding(file))
         except (ModelError, OSError) as error:
             problem = _as_model_error(file, error)
             notices.setdefault(name.casefold(), f"the embedding {name} was left out: {problem}")
@@ -174,6 +174,10 @@ def embeddings_in(
         *(notice for name, notice in notices.items() if name not in found),
         *(f"there is no embedding {name}: it is read as words" for name in missing),
     ]
+
+
+def _hashed(embedding: Embedding) -> Embedding:
+    return replace(embedding, sha256=file_hash(embedding.path))
 
 
 def prefixed_names(texts: Iterable[str]) -> list[str]:

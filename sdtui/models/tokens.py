@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdtui.core.errors import ModelDamagedError
 from sdtui.core.text import one_line
@@ -35,12 +35,25 @@ class TokenCount:
     """Index of the first character that the encoder won't see."""
 
 
+class Token(NamedTuple):
+    """A token and where it stands in the text."""
+
+    id: int
+    start: int
+    end: int
+
+
 class TokenCounter:
     """Counts tokens with the tokenizer of one text encoder."""
 
     def __init__(self, tokenizer: Tokenizer, limit: int) -> None:
         self._tokenizer = tokenizer
         self.limit = limit
+
+    def tokens(self, text: str) -> list[Token]:
+        """Return the tokens of a text, without special tokens."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return [Token(each, *span) for each, span in zip(encoded.ids, encoded.offsets, strict=True)]
 
     def count(self, text: str) -> TokenCount:
         offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets

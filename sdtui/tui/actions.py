@@ -104,6 +104,7 @@ ACTIONS = (
     Action("prompt.generate", "enter", "Generate", "Queue a picture of the recipe", True),
     Action("prompt.new_line", "ctrl+j,shift+enter,alt+enter", "New line", "Begin a new line", True),
     Action("prompt.select_all", "alt+a", "Select all", "Select the whole prompt, to write another"),
+    Action("prompt.explain", "alt+r", "Reading", "Show how the prompt is read: chunks and weights"),
     Action("form.previous_row", "up,k", "Up", "Go to the row above"),
     Action("form.next_row", "down,j", "Down", "Go to the row below"),
     Action("form.last_seed", "l", "Last seed", "Take the seed of the last picture", True),

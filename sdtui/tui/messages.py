@@ -11,7 +11,7 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
-    from sdtui.models import ModelDescription, TokenCounter
+    from sdtui.models import ModelDescription, PromptReader, TokenCounter
     from sdtui.monitor import Sample
 
 
@@ -61,4 +61,6 @@ class ModelKnown(Message):
     model: str
     counters: Mapping[str, TokenCounter] = field(default_factory=dict)
     description: ModelDescription | None = None
+    reader: PromptReader | None = None
+    """None for models that don't take prompts of any length."""
     problem: SdtuiError | None = None

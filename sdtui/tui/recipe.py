@@ -181,6 +181,14 @@ class Recipe:
         native = self.native("width")
         return usual_sizes(native if isinstance(native, int) else _USUAL_SIDE)
 
+    @property
+    def steps(self) -> int | None:
+        """Return the steps of the recipe, else the model's own; None if they are unknown."""
+        text, native = self["num_inference_steps"], self.native("num_inference_steps")
+        if text.isdecimal() and text.isascii() and len(text) < 4:
+            return int(text)
+        return native if isinstance(native, int) else None
+
     def use_native(self, native: NativeValues) -> None:
         """Take the values of another model as those of the fields that are left open."""
         before = {name: self.native(name) for name in self.fields}

@@ -126,4 +126,5 @@ def test_embeddings_inside_a_lora_are_found(tmp_path: Path) -> None:
     assert embedding.fits((768, 1280))
     assert embedding.tensors[0].key == "bundle_emb.my.style.clip_l"
     named, _ = embeddings_in(["a my.style"], Settings(), [embedding])
-    assert named == [embedding]
+    assert [each.path for each in named] == [found.path]
+    assert len(named[0].sha256) == 64

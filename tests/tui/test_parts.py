@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdtui.models import ModelSource, NativeValues, SourceKind, counters_of
+from sdtui.models import ModelSource, NativeValues, PromptReader, SourceKind, counters_of
 from sdtui.requests import events
 from sdtui.requests.events import JobEvent
 from sdtui.tui.fields import FormField, form_fields, problems_of
@@ -18,7 +18,8 @@ SPECS = {spec.name: spec for spec in form_fields()}
 async def test_meter_counts_tokens_and_truncated_text_is_struck_out(harness: AppHarness) -> None:
     async with running(harness):
         dock, editor = harness.panes.dock, harness.panes.dock.prompt
-        dock.use_counters(counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y")))
+        counters = counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y"))
+        dock.use_counters(counters, None)
         editor.text = "a cat"
         await harness.until(lambda: "2/75 tokens" in str(dock.border_subtitle))
         assert editor.cut_from is None
@@ -29,6 +30,30 @@ async def test_meter_counts_tokens_and_truncated_text_is_struck_out(harness: App
         line = editor.get_line(1)
         assert line.spans[0].start == cut - len("cat\n")
         assert not editor.get_line(0).spans
+        dock.use_counters(counters, PromptReader(counters["text_encoder"], {"easy": 4}))
+        await harness.until(lambda: "81/150 tokens" in str(dock.border_subtitle))
+        assert editor.cut_from is None
+        editor.text = "(a easy:1.2) BREAK [b|c]"
+        await harness.until(lambda: "76/150 tokens" in str(dock.border_subtitle))
+        harness.app.recipe.change({"prompt_syntax": "plain"})
+        await harness.until(lambda: "/75 tokens" in str(dock.border_subtitle))
+
+
+async def test_a_key_shows_how_the_prompt_is_read(harness: AppHarness) -> None:
+    async with running(harness):
+        counters = counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y"))
+        harness.panes.dock.use_counters(counters, PromptReader(counters["text_encoder"]))
+        harness.fill_form("a (soft:1.25) cat AND [dog:cow:4]", negative_prompt="(bad)")
+        await harness.press("alt+r")
+        shown = harness.screen_text()
+        for text in ("a soft ×1.25 cat", "Part 2", "Until step", "cow"):
+            assert text in shown
+        await harness.press("escape", "down", "ctrl+o", "u")
+        assert "bad ×1.1" in harness.screen_text()
+        await harness.press("escape")
+        harness.panes.dock.use_counters(counters, None)
+        await harness.press("alt+r")
+        assert harness.notifications()[-1] == "This model takes prompts as they are written."
 
 
 @pytest.mark.parametrize(

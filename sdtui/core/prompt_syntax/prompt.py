@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.prompt_syntax.attention import Group, Weighted, parse_attention
 from sdtui.core.prompt_syntax.comments import strip_comments
 from sdtui.core.prompt_syntax.composition import Part, split_parts
@@ -26,18 +27,21 @@ class ParsedPart:
 
 
 def parse_prompt(
-    text: str, steps: int, *, is_negative: bool = False, has_weights: bool = True
+    text: str,
+    steps: int,
+    *,
+    is_negative: bool = False,
+    syntax: PromptSyntax = PromptSyntax.A1111,
+    emphasis: Emphasis = Emphasis.ORIGINAL,
 ) -> tuple[ParsedPart, ...]:
     """Return the parts of a prompt over a number of steps, without comments and tags. A negative
-    prompt is one part: AND is a word there. Without weights, brackets of emphasis and BREAK are
-    text."""
+    prompt is one part: AND is a word there. With the emphasis `none`, brackets and BREAK are text;
+    with plain syntax, everything is."""
+    if syntax is PromptSyntax.PLAIN:
+        return (ParsedPart(1.0, (Stretch(steps, text),), has_weights=False),)
+    has_weights = emphasis is not Emphasis.NONE
     text = take_tags(strip_comments(text)).text
     parts = (Part(text),) if is_negative else split_parts(text)
     return tuple(
         ParsedPart(part.weight, parse_schedule(part.text, steps), has_weights) for part in parts
     )
-
-
-def plain_prompt(text: str, steps: int) -> tuple[ParsedPart, ...]:
-    """Return a prompt in which nothing is syntax."""
-    return (ParsedPart(1.0, (Stretch(steps, text),), has_weights=False),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdtui.core.enums import Emphasis, PromptSyntax
-from sdtui.core.prompt_syntax import ParsedPart, parse_prompt, plain_prompt
+from sdtui.core.prompt_syntax import ParsedPart, parse_prompt
 from sdtui.models.embeddings import Embedding, without_prefixes
 
 
@@ -23,7 +23,6 @@ class EncodeOptions:
     def parse(self, text: str, calls: int, *, is_negative: bool = False) -> tuple[ParsedPart, ...]:
         """Return the parts of a prompt over a number of calls of the denoiser."""
         text = without_prefixes(text, (each.name for each in self.embeddings))
-        if self.syntax is PromptSyntax.PLAIN:
-            return plain_prompt(text, calls)
-        has_weights = self.emphasis is not Emphasis.NONE
-        return parse_prompt(text, calls, is_negative=is_negative, has_weights=has_weights)
+        return parse_prompt(
+            text, calls, is_negative=is_negative, syntax=self.syntax, emphasis=self.emphasis
+        )

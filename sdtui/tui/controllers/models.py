@@ -92,7 +92,7 @@ class ModelController:
         self._checker.show_disk_problem(
             "model", known.model, problem.what if problem and is_unusable else ""
         )
-        self._panes.dock.use_counters(known.counters)
+        self._panes.dock.use_counters(known.counters, known.reader)
         if known.description is not None:
             self._context.recipe.use_native(known.description.native)
             self._preload(known.model)
@@ -157,6 +157,8 @@ class ModelController:
 
 def describe(model: str, models: Models) -> ModelKnown:
     """Return the description of a model before it is loaded. Not for the app's thread."""
+    from sdtui.jobs.prompt_readers import prompt_reader
+
     try:
         source = models.find(model)
         description = models.describe(source)
@@ -166,4 +168,5 @@ def describe(model: str, models: Models) -> ModelKnown:
         counters = models.token_counters(source)
     except SdtuiError as error:
         return ModelKnown(model, description=description, problem=error)
-    return ModelKnown(model, counters, description)
+    reader = prompt_reader(models, counters, description)
+    return ModelKnown(model, counters, description, reader)

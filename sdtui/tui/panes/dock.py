@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -11,18 +12,21 @@ from textual.containers import Horizontal
 from textual.geometry import Offset
 from textual.widgets import Static, TextArea
 
+from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.prompt import PromptEditor
 from sdtui.tui.recipe import Recipe
 from sdtui.tui.widgets.chips import ChipLine
 
 if TYPE_CHECKING:
-    from sdtui.models import TokenCount, TokenCounter
+    from sdtui.models import PromptReader, PromptReading, TokenCount, TokenCounter
 
 _MOST_ROWS = 8
 _OTHER_ROWS = 4
 """Rows of the frame, the negative prompt, and the chips."""
 _MOST_NEGATIVE_ROWS = 4
+_READ_BY = {"prompt_syntax", "emphasis", "num_inference_steps"}
+"""The other fields that say how a prompt is read."""
 _LINES_A_ROW = 5
 """A prompt may take one row of so many lines of the window: the rest is the picture's."""
 
@@ -41,8 +45,9 @@ class Dock(Pane):
     ABOUT = (
         "What the picture should show, what it should not show, and below, its other values: dim "
         "ones are the model's own or your settings', bright ones with a dot were changed by you. "
-        "The number in the frame is how many of the model's tokens the prompt takes; what is "
-        "struck out will not be seen."
+        "The number in the frame is how many of the model's tokens the prompt takes, of those in "
+        "its chunks of 75; for other models than Stable Diffusion, what is struck out will not be "
+        "seen."
     )
     DEFAULT_CSS = """
     Dock {
@@ -73,7 +78,9 @@ class Dock(Pane):
         self.prompt.below, self.negative.above = self.negative, self.prompt
         self.chips = ChipLine(recipe)
         self._least_rows = 1
+        self._recipe = recipe
         self._counters: Mapping[str, TokenCounter] = {}
+        self._reader: PromptReader | None = None
 
     def compose(self) -> ComposeResult:
         yield self.prompt
@@ -81,6 +88,9 @@ class Dock(Pane):
             yield Static("−", id="minus")
             yield self.negative
         yield self.chips
+
+    def on_mount(self) -> None:
+        self._recipe.subscribe(self._recipe_changed)
 
     @property
     def prompts(self) -> tuple[PromptEditor, PromptEditor]:
@@ -152,16 +162,45 @@ class Dock(Pane):
 
     # Tokens
 
-    def use_counters(self, counters: Mapping[str, TokenCounter]) -> None:
-        """Count tokens as this model's text encoders do."""
-        self._counters = counters
+    def use_counters(
+        self, counters: Mapping[str, TokenCounter], reader: PromptReader | None
+    ) -> None:
+        """Count tokens as this model's text encoders do. `reader` is None if they cut long
+        prompts."""
+        self._counters, self._reader = counters, reader
         self._measure(*self.prompts)
+
+    def reading(self) -> PromptReading | None:
+        """Return how the focused prompt is read; None if the model only cuts it."""
+        return self._read(self.focused_prompt)
+
+    def _read(self, editor: PromptEditor) -> PromptReading | None:
+        if self._reader is None:
+            return None
+        recipe = self._recipe
+        reader = replace(
+            self._reader,
+            syntax=PromptSyntax(recipe["prompt_syntax"]),
+            emphasis=Emphasis(recipe["emphasis"]),
+            steps=recipe.steps or self._reader.steps,
+        )
+        return reader.read(editor.text, is_negative=editor is self.negative)
+
+    def _recipe_changed(self, fields: frozenset[str]) -> None:
+        if fields & _READ_BY:
+            self._measure(*self.prompts)
 
     def _measure(self, *prompts: PromptEditor) -> None:
         """Count the tokens of these prompts, and show those of the one with the focus."""
         if not self._counters:
             return
         for editor in prompts:
+            reading = self._read(editor)
+            if reading is not None:
+                editor.cut_from = None
+                if editor is self.focused_prompt:
+                    self._show_meter(reading.tokens, reading.capacity)
+                continue
             counts: list[TokenCount] = [each.count(editor.text) for each in self._counters.values()]
             # No encoder sees the text behind this place only if all of them cut it.
             cuts = [count.cut_from for count in counts]
@@ -172,7 +211,10 @@ class Dock(Pane):
                 self._show_count(min(counts, key=lambda count: count.limit - count.tokens))
 
     def _show_count(self, tightest: TokenCount) -> None:
-        over = tightest.tokens > tightest.limit
-        meter = f"{tightest.tokens}/{tightest.limit} tokens"
+        self._show_meter(tightest.tokens, tightest.limit)
+
+    def _show_meter(self, tokens: int, limit: int) -> None:
+        over = tokens > limit
+        meter = f"{tokens}/{limit} tokens"
         self.set_footer(f"{meter} · the end is cut off" if over else meter)
         self.set_class(over, "-over")

@@ -63,6 +63,9 @@ class PromptEditor(KeyTextArea):
     class Submitted(Message):
         """The user wants a picture of the recipe."""
 
+    class Explained(Message):
+        """The user wants to see how the prompt is read."""
+
     def __init__(self, recipe: Recipe, field: str, placeholder: str, *, id: str) -> None:
         super().__init__(
             tab_behavior="focus",
@@ -165,6 +168,9 @@ class PromptEditor(KeyTextArea):
 
     def action_generate(self) -> None:
         self.post_message(self.Submitted())
+
+    def action_explain(self) -> None:
+        self.post_message(self.Explained())
 
     def action_new_line(self) -> None:
         self.replace("\n", *self.selection)

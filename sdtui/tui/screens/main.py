@@ -13,6 +13,7 @@ from textual.widgets import Input, TextArea
 from sdtui.core.enums import EventLevel
 from sdtui.core.errors import SdtuiError
 from sdtui.core.runtime import resume_garbage_collection
+from sdtui.core.text import visible
 from sdtui.tui.background import run_in_background, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.generation import GenerationController
@@ -26,6 +27,7 @@ from sdtui.tui.images.view import PictureView
 from sdtui.tui.images.welcome import welcome
 from sdtui.tui.job_progress import LogLine
 from sdtui.tui.key_table import KeyChoice
+from sdtui.tui.labelled_line import LabelledLine
 from sdtui.tui.late_imports import import_parts
 from sdtui.tui.log_file import save_log
 from sdtui.tui.messages import (
@@ -198,6 +200,7 @@ class MainScreen(WindowScreen):
             *self.window.places(),
             (KeyChoice("slash", "Search"), self.action_search),
             (KeyChoice("question_mark", "Keys"), self.context.show_keys),
+            (KeyChoice("u", "Reading"), self.show_reading),
             *self.values.places(),
             (KeyChoice("p", "Preset", "Change"), self.presets.open_soon),
         ]
@@ -220,6 +223,20 @@ class MainScreen(WindowScreen):
     @on(PromptEditor.Submitted)
     async def _prompt_submitted(self) -> None:
         await self.action_generate()
+
+    @on(PromptEditor.Explained)
+    def show_reading(self) -> None:
+        """Show what is understood of the prompt with the focus."""
+        reading = self.panes.dock.reading()
+        if reading is None:
+            self.context.notify("This model takes prompts as they are written.")
+            return
+        from sdtui.models import reading_lines
+        from sdtui.tui.screens.dialogs import TextScreen
+
+        lines = (LabelledLine(label, visible(text)) for label, text in reading_lines(reading))
+        title = "How the prompt is read"
+        self.context.push_screen(TextScreen(title, lines, self.context.copy))
 
     @on(PathPasted)
     def _path_pasted(self, event: PathPasted) -> None:
