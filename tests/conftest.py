@@ -15,8 +15,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure() -> None:
-    """Let ^C reach programs that tests start, as a shell ignores it for background jobs."""
+    """Let signals reach programs that tests start: a shell ignores ^C for background jobs, and
+    nohup ignores hangups."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_finish() -> None:

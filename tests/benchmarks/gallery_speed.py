@@ -23,8 +23,8 @@ import psutil
 from tests.benchmarks.history_prompts import QUERIES
 from tests.benchmarks.history_speed import make
 from tests.support.terminal import SCRIPTED, Terminal
+from tests.support.terminal_keys import CTRL_U, ESCAPE, F4, PAGE_DOWN
 
-_F4, _CTRL_U, _PAGE_DOWN, _ESCAPE = "\x1bOS", "\x15", "\x1b[6~", "\x1b"
 _PASTED = "\x1b[200~{}\x1b[201~"
 _PLACE = re.compile(r"([\d,]+/)?[\d,]+(?: found)?\s*$", re.MULTILINE)
 """The place of the cursor and the number of pictures, at the right."""
@@ -89,7 +89,7 @@ def measure(folder: Path, entries: int) -> GallerySpeed:
     )
     try:
         terminal.until("Gallery")
-        terminal.send(_F4)
+        terminal.send(F4)
         terminal.until(f"/{entries:,}", 300)
         terminal.watch(3)
         _move(terminal, speed)
@@ -104,7 +104,7 @@ def _move(terminal: Terminal, speed: GallerySpeed) -> None:
     for key in "l" * 30 + "j" * 30 + "k" * 20 + "h" * 20:
         speed.moves.append(_until_moved(terminal, key))
         terminal.watch(0.1)
-    for key in (*("G", "g") * 10, *(_PAGE_DOWN,) * 40):
+    for key in (*("G", "g") * 10, *(PAGE_DOWN,) * 40):
         moved = _until_moved(terminal, key)
         speed.jumps.append(moved)
         rest = _until(terminal, "", lambda: _is_filled(terminal))
@@ -124,11 +124,11 @@ def _search(terminal: Terminal, speed: GallerySpeed) -> None:
                 seconds = _until(terminal, letter, lambda: terminal.screen.display[3] != before)  # noqa: B023
                 speed.letters.append(seconds)
             terminal.watch(0.1)
-        terminal.send(_CTRL_U)
+        terminal.send(CTRL_U)
         terminal.watch(1)
         # As a whole: one letter more need not find another number of pictures.
         speed.searches.append(_until_moved(terminal, _PASTED.format(query)))
-        terminal.send(_ESCAPE)
+        terminal.send(ESCAPE)
         terminal.watch(1)
 
 

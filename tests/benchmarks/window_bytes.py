@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from tests.benchmarks.window_terminal import SSH, make_pictures, opened
 from tests.support.terminal import Terminal
+from tests.support.terminal_keys import BACKSPACE, ESCAPE, TAB
 
-_ESCAPE, _ENTER, _TAB, _BACKSPACE = "\x1b", "\r", "\t", "\x7f"
 _JUMP, _COMMANDS, _QUIT = "\x0f", "\x10", "\x11"
 _GALLERY = f"{_JUMP}1"
 _REST = 1.0
@@ -35,11 +35,11 @@ class Step(NamedTuple):
 _STEPS = (
     Step("letter", "x", 200),
     Step("letter", "y", 200),
-    Step("backspace", _BACKSPACE, 200),
-    Step("tab: prompt → shelf", _TAB, 1000),
-    Step("tab: shelf → stage", _TAB, 1000),
-    Step("tab: stage → negative", _TAB, 1000),
-    Step("tab: negative → prompt", _TAB, 1000),
+    Step("backspace", BACKSPACE, 200),
+    Step("tab: prompt → shelf", TAB, 1000),
+    Step("tab: shelf → stage", TAB, 1000),
+    Step("tab: stage → negative", TAB, 1000),
+    Step("tab: negative → prompt", TAB, 1000),
     Step("tab change: recipe", f"{_JUMP}2", 8000),
     Step("tab change: queue", f"{_JUMP}3", 8000),
     Step("tab change: info", f"{_JUMP}4", 8000),
@@ -49,21 +49,21 @@ _STEPS = (
     Step("next picture", "l"),
     Step("next row", "j"),
     Step("? opens", "?", 8000),
-    Step("? closes", _ESCAPE, 8000),
+    Step("? closes", ESCAPE, 8000),
     Step("star", "s"),
     Step("which-key opens", _JUMP, 8000),
-    Step("which-key closes", _ESCAPE, 8000),
+    Step("which-key closes", ESCAPE, 8000),
     Step("commands open", _COMMANDS, 8000),
-    Step("commands close", _ESCAPE, 8000),
+    Step("commands close", ESCAPE, 8000),
     Step("tags open", "t", 8000),
-    Step("tags close", _ESCAPE, 8000),
+    Step("tags close", ESCAPE, 8000),
     Step("vary opens", "v", 8000),
-    Step("vary closes", _ESCAPE, 8000),
+    Step("vary closes", ESCAPE, 8000),
     Step("models open", f"{_JUMP}m", 8000),
-    Step("models close", _ESCAPE, 8000),
+    Step("models close", ESCAPE, 8000),
     Step("to the gallery", _GALLERY),
     Step("full screen", "f"),
-    Step("and back", _ESCAPE),
+    Step("and back", ESCAPE),
     Step("nothing", ""),
 )
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +22,7 @@ from sdtui.monitor import Monitor
 from sdtui.tui.app import SdtuiApp
 from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.panes.collection import Panes
-from tests.support.keyboard import press, settled
+from tests.support.keyboard import press, settled, type_at_once, until
 from tests.support.scripted_generator import ScriptedGenerator
 
 
@@ -79,12 +77,7 @@ class AppHarness:
 
     async def until(self, condition: Callable[[], object], seconds: float = 30.0) -> None:
         """Wait until a condition holds that another thread or a timer fulfils, and is drawn."""
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, "waited too long"
-            await asyncio.sleep(0.005)
-            await self.settled()
-        await self.settled()
+        await until(self.app, condition, seconds)
 
     async def settled(self) -> None:
         """Wait until all messages are handled and the screen is drawn."""
@@ -94,9 +87,13 @@ class AppHarness:
         """Press keys one after the other."""
         await press(self.app, *keys)
 
+    async def type_at_once(self, *keys: str) -> None:
+        """Press keys without waiting for what they do, until the last one is handled."""
+        await type_at_once(self.app, *keys)
+
     async def write(self, text: str) -> None:
         """Type into the focused widget."""
-        await self.press(*text)
+        await self.type_at_once(*text)
 
     def list_is_read(self) -> bool:
         """True if the gallery is not reading."""

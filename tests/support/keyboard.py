@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 from textual import events
@@ -41,10 +43,27 @@ async def _all_done() -> None:
         await asyncio.sleep(0)
 
 
+async def until(app: App[Any], condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait until a condition holds that another thread or a timer fulfils, and is drawn."""
+    end, pause = time.monotonic() + seconds, 0.002
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        await asyncio.sleep(pause)
+        await settled(app)
+        pause = min(1.5 * pause, 0.03)
+    await settled(app)
+
+
 async def press(app: App[Any], *names: str) -> None:
     """Press keys in turn, each after the previous one was handled."""
+    for name in names:
+        await type_at_once(app, name)
+
+
+async def type_at_once(app: App[Any], *names: str) -> None:
+    """Press keys without waiting for what they do, until the last one was handled."""
     for name in names:
         event = key_event(name)
         event.set_sender(app)
         app.post_message(event)
-        await settled(app)
+    await settled(app)

@@ -16,7 +16,6 @@ import pyte
 ROOT = Path(__file__).parents[2]
 SCRIPTED = ("-m", "tests.support.scripted_app")
 """The app with a generator that follows a script."""
-CTRL_Q = "\x11"
 AUTO = {"SDTUI_IMAGE_PROTOCOL": "auto", "TERM": "xterm-kitty"}
 KITTY = b"\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[?62c"
 SIXEL = b"\x1b[6;20;10t\x1b[?62;4;22c"

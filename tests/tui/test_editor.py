@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.terminal import CTRL_Q, SCRIPTED, Terminal
+from tests.support.terminal import SCRIPTED, Terminal
+from tests.support.terminal_keys import CTRL_Q, CTRL_T, F9, SHIFT_TAB, TAB, UP
 
 pytestmark = pytest.mark.slow
-
-CTRL_T, TAB, SHIFT_TAB, UP, F9 = "\x14", "\t", "\x1b[Z", "\x1b[A", "\x1b[20~"
 
 
 def editor(folder: Path, command: str) -> dict[str, str]:

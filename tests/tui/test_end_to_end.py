@@ -12,7 +12,8 @@ import pytest
 
 from sdtui import pocket
 from sdtui.requests.request import GenerationRequest
-from tests.support.terminal import CTRL_Q, ROOT, SCRIPTED, Terminal
+from tests.support.terminal import ROOT, SCRIPTED, Terminal
+from tests.support.terminal_keys import CTRL_C, CTRL_G, CTRL_O, CTRL_Q, ESCAPE, F2, F4, RIGHT
 
 pytestmark = pytest.mark.slow
 
@@ -26,8 +27,6 @@ REAL = (
 needs_pocket = pytest.mark.skipif(
     not (pocket.MODEL_FOLDER / "model_index.json").is_file(), reason="the pocket model isn't here"
 )
-CTRL_C, CTRL_G, CTRL_O, ESCAPE = "\x03", "\x07", "\x0f", "\x1b"
-F2, F4, RIGHT = "\x1bOQ", "\x1bOS", "\x1b[C"
 SIZES = ((80, 24), (120, 36))
 
 
@@ -36,8 +35,13 @@ def saved(home: Path) -> list[Path]:
     return list((home / "pictures").rglob("*.png"))
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("program", [SCRIPTED, pytest.param(REAL, marks=needs_pocket)])
+@pytest.mark.parametrize(
+    ("program", "size"),
+    [
+        *((SCRIPTED, size) for size in SIZES),
+        pytest.param(REAL, SIZES[0], marks=needs_pocket),
+    ],
+)
 def test_a_whole_sitting(program: tuple[str, ...], size: tuple[int, int], tmp_path: Path) -> None:
     terminal = Terminal(program, tmp_path, size)
     terminal.until("Keys")

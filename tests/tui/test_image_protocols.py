@@ -26,11 +26,11 @@ from sdtui.tui.terminal.image_protocol import picture_widget, protocol_here
 from sdtui.tui.terminal.probe import TerminalCapabilities, TerminalProbe, capabilities_in
 from sdtui.tui.terminal.raster import MARK
 from tests.support.terminal import AUTO, KITTY, SCRIPTED, SIXEL, Terminal
+from tests.support.terminal_keys import CTRL_G, CTRL_Q, F6, F9
 
 pytestmark = pytest.mark.slow
 
 PLACEHOLDER = "\U0010eeee"
-CTRL_G, CTRL_Q, F6, F9 = "\x07", "\x11", "\x1b[17~", "\x1b[20~"
 _SENT = re.compile(
     rb"\x1b_Ga=T,U=1,f=100,q=2,i=(\d+),c=(\d+),r=(\d+),m=(\d);(.*?)\x1b\\", re.DOTALL
 )

@@ -16,7 +16,8 @@ from sdtui.tui.job_progress import ShownProgress
 from sdtui.tui.terminal.notifications import BELL, notification, progress, window_title
 from sdtui.tui.terminal.probe import TerminalCapabilities
 from sdtui.tui.terminal.program import TerminalProgram
-from tests.support.terminal import CTRL_Q, SCRIPTED, Terminal
+from tests.support.terminal import SCRIPTED, Terminal
+from tests.support.terminal_keys import CTRL_Q
 
 HOSTILE = "a cat\x1b]0;owned\x07\x9c\nnew \u202eline;x"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202e]")

@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 
 from sdtui.tui.themed_app import ThemedApp
 from sdtui.tui.widgets.key_bar import KeyBar
+from tests.support.keyboard import until
 
 
 def bound(keys: str, action: str, label: str, place: str, *, first: bool = False) -> Binding:
@@ -155,26 +156,22 @@ async def test_under_a_dialog_the_keys_of_the_dialog_are_shown() -> None:
 
 
 async def test_a_message_takes_the_place_of_the_keys_for_its_time() -> None:
-    async with running() as (app, pilot):
+    async with running() as (app, _):
         app.bar.show_message("The log is saved.", timeout=0.05)
         assert app.text == "▸ The log is saved."
         app.bar.show_message("Theme: light", "warning", timeout=0.05)
         assert app.text == "■ Theme: light"
-        await asyncio.sleep(0.1)
-        await pilot.pause()
-        assert app.text.startswith("⏎ Full screen")
+        await until(app, lambda: app.text.startswith("⏎ Full screen"))
 
 
 async def test_an_error_stays_until_a_key_is_pressed() -> None:
-    async with running() as (app, pilot):
+    async with running() as (app, _):
         app.quiet_for = 60.0
         app.bar.show_message("That went wrong.", "error", timeout=0.02)
         await asyncio.sleep(0.4)
         assert app.text == "✗ That went wrong."
         app.quiet_for = 0.0
-        await asyncio.sleep(0.4)
-        await pilot.pause()
-        assert app.bar.message == ""
+        await until(app, lambda: app.bar.message == "")
 
 
 async def test_a_click_ends_a_message() -> None:

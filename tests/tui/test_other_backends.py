@@ -24,7 +24,7 @@ from sdtui.tui.screens.compare import CompareScreen
 from sdtui.tui.screens.picture import PictureScreen
 from sdtui.tui.widgets.key_bar import KeyBar
 from tests.support.fakes import FakeBackend, FakeModels, envelope
-from tests.support.keyboard import press, settled
+from tests.support.keyboard import press, until
 
 
 @pytest.fixture
@@ -36,24 +36,16 @@ def backend() -> FakeBackend:
 async def app(backend: FakeBackend) -> AsyncIterator[SdtuiApp]:
     app = SdtuiApp(Settings(), lambda: backend)
     async with app.run_test(size=(120, 36)):
-        await _until(app, lambda: backend.jobs.preloads)
+        await until(app, lambda: backend.jobs.preloads)
         yield app
     assert app.close_backend()
     assert backend.closed
 
 
-async def _until(app: SdtuiApp, condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        await asyncio.sleep(0.005)
-        await settled(app)
-
-
 async def test_app_shows_the_pictures_and_loads_the_model_of_the_backend(
     app: SdtuiApp, backend: FakeBackend
 ) -> None:
-    await _until(app, lambda: app.main.panes.gallery.selected)
+    await until(app, lambda: app.main.panes.gallery.selected)
     assert backend.jobs.preloads == ["pocket"]
 
 
@@ -67,8 +59,8 @@ async def test_jobs_of_several_workers_are_shown_and_stopped(
     assert [job.request.prompt for job in jobs] == ["first", "second"]
     for number, job in enumerate(jobs):
         backend.jobs.start(job.id, f"cuda:{number}")
-    await _until(app, lambda: app.main.queue.presenter.progress.is_running)
-    await _until(app, lambda: backend.saved)
+    await until(app, lambda: app.main.queue.presenter.progress.is_running)
+    await until(app, lambda: backend.saved)
     app.main.queue.stop_current(after_picture=False)
     assert not backend.jobs.cancelled
     app.main.queue.stop_current(after_picture=False)
@@ -90,12 +82,12 @@ async def test_picture_of_a_finished_job_is_shown(app: SdtuiApp, backend: FakeBa
         backend.jobs.change(job.id, pictures=paths[: index + 1])
         backend.jobs.publish(job.id, Saved(image_index=index, seed=index, path=path))
     preview = app.main.panes.stage
-    await _until(app, lambda: preview.picture and str(preview.picture.path) == paths[1])
-    await _until(app, lambda: preview.view.pixel_view.pixels)
+    await until(app, lambda: preview.picture and str(preview.picture.path) == paths[1])
+    await until(app, lambda: preview.view.pixel_view.pixels)
     assert preview.picture is not None
     assert preview.picture.id == JobPicture(job.id, 1)
     await press(app, "f6")
-    await _until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
+    await until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
     assert "/elsewhere/b.png" in str(app.screen.query_one("#caption", Static).render())
     assert not app.main.query_one(KeyBar).message
     assert backend.pictures.reads.count(JobPicture(job.id, 1)) == 1
@@ -104,21 +96,21 @@ async def test_picture_of_a_finished_job_is_shown(app: SdtuiApp, backend: FakeBa
 async def test_picture_of_the_history_is_shown(app: SdtuiApp, backend: FakeBackend) -> None:
     panes = app.main.panes
     await press(app, "f4")
-    await _until(app, lambda: panes.stage.view.pixel_view.pixels)
+    await until(app, lambda: panes.stage.view.pixel_view.pixels)
     assert panes.stage.picture is not None
     assert panes.stage.picture.id == 0  # the first of the newest job
     await press(app, "f6")
-    await _until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
+    await until(app, lambda: isinstance(app.screen, PictureScreen) and _is_drawn(app))
     await press(app, "escape", "f4", "c", "l", "c")
-    await _until(app, lambda: isinstance(app.screen, CompareScreen) and _is_drawn(app))
+    await until(app, lambda: isinstance(app.screen, CompareScreen) and _is_drawn(app))
     assert set(backend.pictures.reads) == {0, 1}
 
 
 async def test_start_picture_and_copied_path_are_those_of_the_backend(app: SdtuiApp) -> None:
     await press(app, "f4")
-    await _until(app, lambda: app.main.panes.gallery.selected)
+    await until(app, lambda: app.main.panes.gallery.selected)
     await press(app, "i")
-    await _until(app, lambda: app.recipe.texts["init_image"])
+    await until(app, lambda: app.recipe.texts["init_image"])
     assert app.recipe.texts["init_image"] == "/elsewhere/0.png"
 
 
@@ -131,7 +123,7 @@ async def test_unreadable_record_of_a_picture_that_is_there_is_an_error(
     monkeypatch.setattr(backend.pictures, "record", fail)
     await press(app, "f4", "r")
     bar = app.main.query_one(KeyBar)
-    await _until(app, lambda: bar.message)
+    await until(app, lambda: bar.message)
     assert bar.message == "the JSON is damaged."
 
 

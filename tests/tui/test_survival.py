@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from sdtui.history import History
-from tests.support.terminal import Terminal
+from tests.support.terminal import SCRIPTED, Terminal
+from tests.support.terminal_keys import CTRL_G, CTRL_Q
 
 pytestmark = pytest.mark.slow
 
@@ -35,8 +36,9 @@ CRASHING = (
     "settings = load_settings()\n"
     "raise SystemExit(launch(settings, open_backend))",
 )
-SCRIPTED = ("-m", "tests.support.scripted_app", "0")
-HOLDING = (*SCRIPTED, "--hold-at-picture=2")
+QUICK = (*SCRIPTED, "0")
+"""Without the time that steps take."""
+HOLDING = (*QUICK, "--hold-at-picture=2")
 SHELL = (
     "-c",
     "import subprocess, sys\n"
@@ -45,7 +47,6 @@ SHELL = (
     "input('shell> ')",
 )
 """The shell that starts the app and continues after it."""
-CTRL_G, CTRL_Q = "\x07", "\x11"
 ENDS = (
     *(b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[<u"),
     b"\x1b[23;2t",
@@ -88,7 +89,7 @@ def goes_on(home: Path) -> None:
     """The next start offers the two remaining pictures and makes only these."""
     before = seeds(home)
     assert len(before) == 2
-    terminal = Terminal(SCRIPTED, home)
+    terminal = Terminal(QUICK, home)
     terminal.until("Go on with the queue?")
     terminal.until("2 pictures were")
     terminal.send("\r")
@@ -176,7 +177,7 @@ def test_terminal_hangs_up_while_much_is_drawn(tmp_path: Path) -> None:
     state_folder(tmp_path).mkdir(parents=True)
     form = {"form": {"prompt": "a cat", "num_inference_steps": "150"}}
     (state_folder(tmp_path) / "tui.json").write_text(json.dumps(form))
-    terminal = Terminal((*SCRIPTED[:2], "0.05"), tmp_path)
+    terminal = Terminal((*SCRIPTED, "0.05"), tmp_path)
     terminal.until("Keys")
     terminal.send(CTRL_G)
     terminal.until("/150")
@@ -200,7 +201,7 @@ def test_termination_signal_saves_and_ends(number: signal.Signals, tmp_path: Pat
 
 
 def test_quitting_after_the_watcher_was_killed(tmp_path: Path) -> None:
-    terminal = Terminal(SCRIPTED, tmp_path)
+    terminal = Terminal(QUICK, tmp_path)
     terminal.until("Keys")
     (watcher,) = psutil.Process(terminal.process.pid).children()
     watcher.kill()
@@ -227,7 +228,7 @@ def test_internal_error_is_logged_and_reported(tmp_path: Path) -> None:
     assert b"Traceback" not in after
     assert b"a fault of ours" not in after
 
-    again = Terminal(SCRIPTED, tmp_path)
+    again = Terminal(QUICK, tmp_path)
     again.until("a half written prompt")
     again.send(CTRL_Q)
     assert again.ended() == 0

@@ -18,9 +18,10 @@ from sdtui.core.settings import load_settings
 from sdtui.tui.images.dithering import dithered, palette_of
 from sdtui.tui.images.halfcell import Pixels, draw
 from sdtui.tui.terminal import environment
-from sdtui.tui.terminal.colours import ColourChoice, colours_before_asking
+from sdtui.tui.terminal.colours import ColourChoice, colours_after_asking, colours_before_asking
 from sdtui.tui.terminal.probe import capabilities_in, questions
-from tests.support.terminal import CTRL_Q, SCRIPTED, Terminal
+from tests.support.terminal import SCRIPTED, Terminal
+from tests.support.terminal_keys import CTRL_Q
 
 LAST = b"\x1b[?62;22c"
 SAYS_TRUE_COLOUR = [
@@ -148,15 +149,15 @@ def test_log_says_why_there_are_few_colours(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_doctor_says_why_there_are_few_colours(tmp_path: Path) -> None:
-    for answer, colours in ((LAST, "256 colours"), (SAYS_TRUE_COLOUR[0] + LAST, "true colour")):
-        terminal = Terminal(
-            ("-m", "sdtui", "doctor", "--json"), tmp_path, (200, 60), OVER_SSH, answer
-        )
-        code = terminal.ended()
-        assert code in (0, 1)
-        report = json.loads(terminal.sent[terminal.sent.index(b"{") :].decode())
-        assert report["terminal"]["colours"].startswith(colours)
-        assert ("24bit" in report["terminal"]["colours"]) == (colours != "true colour")
+    doctor = ("-m", "sdtui", "doctor", "--json")
+    terminal = Terminal(doctor, tmp_path, (200, 60), OVER_SSH, LAST)
+    assert terminal.ended() in (0, 1)
+    report = json.loads(terminal.sent[terminal.sent.index(b"{") :].decode())
+    assert report["terminal"]["colours"].startswith("256 colours")
+    assert "24bit" in report["terminal"]["colours"]
+    with_all = colours_after_asking(capabilities_in(SAYS_TRUE_COLOUR[0] + LAST)).about
+    assert with_all.startswith("true colour")
+    assert "24bit" not in with_all
 
 
 @pytest.mark.parametrize("line", ["colours = 256", 'colours = "256"'])

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from sdtui.tui.terminal.symbols import substitutes
-from tests.support.terminal import AUTO, CTRL_Q, KITTY, SCRIPTED, SIXEL, Terminal
+from tests.support.terminal import AUTO, KITTY, SCRIPTED, SIXEL, Terminal
+from tests.support.terminal_keys import CTRL_Q
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,8 @@ import pytest
 from textual import events
 
 from sdtui.tui.terminal.driver import InputParser
-from tests.support.terminal import CTRL_Q, SCRIPTED, Terminal
+from tests.support.terminal import SCRIPTED, Terminal
+from tests.support.terminal_keys import CTRL_Q
 
 ST, BEL = "\x1b\\", "\x07"
 STRINGS = [

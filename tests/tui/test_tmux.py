@@ -15,6 +15,7 @@ import pytest
 from sdtui.tui.terminal.program import terminal_program
 from sdtui.tui.terminal.tmux import TmuxQuestion
 from tests.support.terminal import SCRIPTED, Terminal
+from tests.support.terminal_keys import CTRL_G
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,7 +23,6 @@ pytestmark = [
 ]
 
 PLACEHOLDER = "\U0010eeee"
-CTRL_G = "\x07"
 AS_KITTY = {
     b"\x1b_Gi=31": b"\x1b_Gi=31;OK\x1b\\",
     b"\x1bP$qm": b"\x1bP1$r0;48:2::1:2:3m\x1b\\",
