@@ -11,6 +11,7 @@ import pytest
 
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.families.generic import GenericFamily
+from sdtui.engine.noise import BatchNoise
 from tests.support.requests import make_request
 
 
@@ -93,7 +94,7 @@ def test_qwen_image_is_guided_without_a_negative_prompt(
         pass_=SimpleNamespace(request=request, start=None),
         seeds=(1,),
         arguments={},
-        generators=list,
+        noise=lambda: BatchNoise(request.noise, (1,)),
     )
     GenericFamily().denoise(model, batch, lambda _: None, watch=False)
     assert pipeline.received == {
@@ -109,11 +110,12 @@ def test_prompt_is_repeated_for_a_call_that_takes_no_number_of_pictures() -> Non
     model: Any = SimpleNamespace(
         pipeline=pipeline, description=SimpleNamespace(pipeline_class="LDMTextToImagePipeline")
     )
+    request = make_request(Path("m"), guidance_scale=1)
     batch: Any = SimpleNamespace(
-        pass_=SimpleNamespace(request=make_request(Path("m"), guidance_scale=1), start=None),
+        pass_=SimpleNamespace(request=request, start=None),
         seeds=(1, 2),
         arguments={},
-        generators=list,
+        noise=lambda: BatchNoise(request.noise, (1, 2)),
     )
     GenericFamily().denoise(model, batch, lambda _: None, watch=False)
     assert pipeline.received["prompt"] == ["a red cat", "a red cat"]

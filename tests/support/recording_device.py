@@ -69,10 +69,15 @@ class _PythonNumbers(TorchFunctionMode):
             return function(args[0], _with_tensors(args[1]))
         if function is torch.Tensor.tolist:
             return function(args[0].cpu())
-        if function is torch.tensor and torch.device(kwargs.get("device") or "cpu") == RECORDED:
+        if function is torch.tensor and _is_recorded(kwargs.get("device")):
             del kwargs["device"]
             return torch.tensor(*args, **kwargs).to(RECORDED, non_blocking=True)
         return function(*args, **kwargs)
+
+
+def _is_recorded(device: Any) -> bool:
+    """True for RECORDED with a number too, as accelerate's hooks name it."""
+    return device is not None and torch.device(device).type == RECORDED.type
 
 
 _SET_DATA = torch.Tensor.data.__set__  # type: ignore[attr-defined]
