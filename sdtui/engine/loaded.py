@@ -11,6 +11,7 @@ import torch
 from sdtui.core.enums import DType, MemoryMode, Speed
 from sdtui.engine.device import Device
 from sdtui.engine.embeddings import EmbeddingCache
+from sdtui.engine.lora.active_set import LoraSet
 from sdtui.engine.preview import LatentToRGB
 from sdtui.engine.speed.presets import SpeedUps, denoiser_of
 from sdtui.models import ModelDescription, ModelSource, TokenCounter
@@ -44,6 +45,7 @@ class LoadedModel:
     """Messages for the user about the loaded model."""
     load_key: Hashable = ()
     """Permanent changes by features, see `Feature.load_key`."""
+    loras: LoraSet = field(default_factory=LoraSet)
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
 
     @property

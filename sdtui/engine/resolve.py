@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.prompt_tags import take_tags
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.families import family_of
 from sdtui.engine.loaded import LoadedModel
@@ -37,8 +38,8 @@ def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
     if guidance is None:
         guidance = float(defaults.get(guidance_argument(defaults)) or 0)
     return ResolvedRequest(
-        prompt=request.prompt,
-        negative_prompt=request.negative_prompt,
+        prompt=take_tags(request.prompt).text,
+        negative_prompt=take_tags(request.negative_prompt).text,
         sampler=request.sampler or native.sampler,
         num_inference_steps=steps or int(defaults.get("num_inference_steps") or _USUAL_STEPS),
         guidance_scale=guidance,

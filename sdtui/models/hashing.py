@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -15,6 +16,8 @@ from sdtui.core.files import write_atomic
 from sdtui.models.component_files import weight_files
 
 _CHUNK = 1 << 22
+_LENGTH = 8
+"""Bytes before the header of a .safetensors file, which hold its length."""
 _DENOISERS = ("unet", "transformer")
 """The folders with a denoiser's weights."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -65,18 +68,30 @@ def file_hash(file: Path) -> str:
     real = file.resolve()
     if _SHA256.fullmatch(real.name):
         return real.name  # the hub's cache names files by their hash
-    key = _cache_key(real)
+    return _cached(_cache_key(real), lambda: hash_content(real))
+
+
+def tensors_hash(file: Path) -> str:
+    """The SHA-256 (hex) of a .safetensors file behind its header, cached on disk."""
+    real = file.resolve()
+    with real.open("rb") as handle:
+        length = int.from_bytes(handle.read(_LENGTH), "little")
+    return _cached(f"{_cache_key(real)}|tensors", lambda: hash_content(real, _LENGTH + length))
+
+
+def _cached(key: str, calculate: Callable[[], str]) -> str:
     known = _read_cache()
     if key not in known:
-        known[key] = hash_content(real)
+        known[key] = calculate()
         _write_cache(known)
     return known[key]
 
 
-def hash_content(file: Path) -> str:
-    """The SHA-256 (hex) of the content of a file."""
+def hash_content(file: Path, start: int = 0) -> str:
+    """The SHA-256 (hex) of the content of a file from byte `start` on."""
     digest = hashlib.sha256()
     with file.open("rb") as handle:
+        handle.seek(start)
         while chunk := handle.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

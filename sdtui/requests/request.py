@@ -20,6 +20,7 @@ from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.sampler_names import known_label
 from sdtui.core.samplers import sampler_labels
 from sdtui.requests.field_table import FieldTable, fields_of
+from sdtui.requests.sections.adapters import Adapters
 from sdtui.requests.sections.encoding import Encoding
 from sdtui.requests.sections.execution import Execution
 from sdtui.requests.sections.guidance import Guidance
@@ -108,6 +109,7 @@ class GenerationRequest(Section):
             letter="m",
         ),
     ] = POCKET
+    adapters: Adapters = Adapters()  # noqa: RUF009  # frozen
     sampler: Annotated[
         str | None,
         FieldSpec(

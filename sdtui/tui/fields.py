@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ _USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {
     1024: ((1152, 896), (1216, 832), (1344, 768)),
 }
 """Common sizes for SD 1.x and 2.x, and the sizes that SDXL was trained with."""
+
+_ITEM_ENDS = re.compile(r",\s+|,(?![\d.+-])|;")
+"""What parts the items of a list; items may hold numbers parted by commas."""
 
 _MOST_DIGITS = 30
 """Numbers with more digits aren't stepped: as whole numbers they could fill the memory."""
@@ -162,7 +166,7 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
         if not text.strip():
             continue
         if field is not None and field.is_list:
-            values[name] = [part.strip() for part in text.split(",") if part.strip()]
+            values[name] = [part.strip() for part in _ITEM_ENDS.split(text) if part.strip()]
         elif field is not None and field.is_file:
             values[name] = _path(text)
         elif field is not None and issubclass(field.type, int | float):

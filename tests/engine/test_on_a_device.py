@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import DiffusionPipeline
 from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
@@ -26,6 +27,13 @@ from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 from tests.support.faults import Fault, failing
 from tests.support.images import difference
+from tests.support.loras import (
+    diffusers,
+    random_lora,
+    save_lora,
+    tensors_of,
+    trained_layers,
+)
 from tests.support.recording_device import RECORDED, RecordingDevice
 from tests.support.requests import make_request
 from tests.support.tiny_models import make_sd1, make_sdxl
@@ -127,6 +135,37 @@ def test_picture_from_an_init_image_on_a_device_is_that_of_the_cpu(
 ) -> None:
     request = make_request(_folder(models, family), **_VALUES, **_init_image(models))
     assert _largest_difference(accelerated, shared_engine, request, mode) <= 3
+
+
+@pytest.mark.parametrize("family", ["sd1", "flux"])
+@pytest.mark.parametrize("mode", _MODES)
+def test_loras_come_and_go_in_every_memory_mode(
+    accelerated: StableDiffusionEngine,
+    shared_engine: StableDiffusionEngine,
+    models: Path,
+    family: str,
+    mode: MemoryMode,
+) -> None:
+    request = make_request(_folder(models, family), **_VALUES)
+    pipeline = DiffusionPipeline.from_pretrained(models / family)
+    component = "unet" if family == "sd1" else "transformer"
+    values = random_lora(pipeline, trained_layers(pipeline, component, "text_encoder"))
+    lora = save_lora(models / f"{family}.safetensors", tensors_of(pipeline, values, diffusers))
+    with_lora = request.changed(loras=[str(lora)])
+    plain_there = _generate_there(accelerated, request, mode)
+    lora_there = _generate_there(accelerated, with_lora, mode)
+    again_there = _generate_there(accelerated, request, mode)
+    lora_here = generate(shared_engine, with_lora).images[0]
+    assert difference(plain_there, again_there) == 0
+    assert difference(plain_there, lora_there) > 3
+    assert difference(lora_there, lora_here) <= 3
+
+
+def _generate_there(
+    engine: StableDiffusionEngine, request: GenerationRequest, mode: MemoryMode
+) -> Image.Image:
+    with RecordingDevice():
+        return generate(engine, request.changed(memory_mode=mode)).images[0]
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl", "flux"])

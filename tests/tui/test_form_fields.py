@@ -109,7 +109,7 @@ async def test_arrows_move_between_rows_and_change_nothing(harness: AppHarness) 
         before = harness.texts
         await harness.go_to_field("model")
         names = list(harness.panes.recipe.fields)
-        for key in ("down", "j", "down"):
+        for key in ("down", "down", "j"):
             await harness.press(key)
         assert harness.panes.recipe.fields["width"] is not harness.app.focused
         assert harness.panes.recipe.fields[names[3]].has_focus

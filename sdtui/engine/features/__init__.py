@@ -9,6 +9,7 @@ from sdtui.engine.features.clip_skip import ClipSkip
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.features.guidance import Guidance
 from sdtui.engine.features.image_to_image import ImageToImage
+from sdtui.engine.features.lora import Lora
 from sdtui.engine.features.prompt_syntax import PromptSyntax
 from sdtui.engine.features.textual_inversion import TextualInversion
 
@@ -17,6 +18,7 @@ def features_for(settings: Settings) -> tuple[Feature[Any], ...]:
     """Return all features, in the order in which their hooks are called."""
     return (
         Guidance(),  # first: the hooks of the others see the batch that it leaves
+        Lora(settings),
         PromptSyntax(),
         ClipSkip(),
         TextualInversion(settings),

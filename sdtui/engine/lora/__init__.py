@@ -1,0 +1,1 @@
+"""LoRAs: from their files to changed weights of a loaded model."""
