@@ -53,6 +53,9 @@ def request_values(flags: dict[str, Any]) -> dict[str, Any]:
 def _option(field: Field) -> Callable[[_Command], _Command]:
     spec = field.spec
     choices = [str(each) for each in field.type] if issubclass(field.type, StrEnum) else None
+    if field.type is bool:
+        name = field.name.replace("_", "-")
+        return click.option(f"--{name}/--no-{name}", field.name, default=None, help=spec.help)
     limits = "" if spec.ge is None or spec.le is None else f"[{spec.ge}..{spec.le}]"
     return click.option(
         *(spec.flags or (f"--{field.name.replace('_', '-')}",)),

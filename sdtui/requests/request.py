@@ -27,6 +27,7 @@ from sdtui.requests.sections.guidance import Guidance
 from sdtui.requests.sections.image_to_image import ImageToImage
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
 from sdtui.requests.sections.templates import Templates
+from sdtui.requests.sections.tiling import Tiling
 
 SIZE_MULTIPLE = 8
 """Sizes are multiples of this: the factor of the VAEs of SD 1.x, 2.x and SDXL."""
@@ -235,6 +236,7 @@ class GenerationRequest(Section):
     image_to_image: ImageToImage | None = None
     noise: Noise = Noise()  # noqa: RUF009  # frozen
     guidance: Guidance = Guidance()  # noqa: RUF009  # frozen
+    tiling: Tiling = Tiling()  # noqa: RUF009  # frozen
     execution: Execution = Execution()  # noqa: RUF009  # frozen
 
     @classmethod

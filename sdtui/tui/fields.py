@@ -112,6 +112,8 @@ def _form_field(field: Field) -> FormField:
     choices = spec.choices() if spec.choices else ()
     if issubclass(field.type, StrEnum):
         choices = tuple(str(each) for each in field.type)
+    elif field.type is bool:
+        choices = (field_text(False), field_text(True))
     return FormField(
         name=field.name,
         label=spec.shown_label,
@@ -169,7 +171,7 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
             values[name] = [part.strip() for part in _ITEM_ENDS.split(text) if part.strip()]
         elif field is not None and field.is_file:
             values[name] = _path(text)
-        elif field is not None and issubclass(field.type, int | float):
+        elif field is not None and field.type in (int, float):
             values[name] = _number_text(text, field.type)
         else:
             values[name] = text
@@ -278,6 +280,8 @@ def form_texts(request: GenerationRequest) -> dict[str, str]:
 def field_text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, Path):
         return typed_text(value)
     if isinstance(value, tuple):

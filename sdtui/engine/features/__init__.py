@@ -12,6 +12,7 @@ from sdtui.engine.features.image_to_image import ImageToImage
 from sdtui.engine.features.lora import Lora
 from sdtui.engine.features.prompt_syntax import PromptSyntax
 from sdtui.engine.features.textual_inversion import TextualInversion
+from sdtui.engine.features.tiling import Tiling
 
 
 def features_for(settings: Settings) -> tuple[Feature[Any], ...]:
@@ -23,4 +24,5 @@ def features_for(settings: Settings) -> tuple[Feature[Any], ...]:
         ClipSkip(),
         TextualInversion(settings),
         ImageToImage(),
+        Tiling(),
     )

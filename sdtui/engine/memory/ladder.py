@@ -103,6 +103,8 @@ def _slice_vae(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
 
 
 def _tile_vae(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+    if "tiling" in plan.sections:  # tiles would have seams, where the picture must have none
+        return None
     resolved = plan.resolved
     largest = max(resolved.width, resolved.height) if resolved else 0
     now = min(largest, plan.vae_tile or largest)

@@ -43,6 +43,7 @@ def decode(
         # A copy from disk: the loaded one may be split over two devices by its memory mode, and
         # its weights are already rounded.
         vae = load_component(model.description, "vae", torch.float32)
+        _copy_padding(own, vae)
         return decode_with(vae.to(model.execution_device), latents)
 
     own = model.vae
@@ -67,6 +68,13 @@ def decode(
         pixels, output_type="pil"
     )
     return images
+
+
+def _copy_padding(source: torch.nn.Module, target: torch.nn.Module) -> None:
+    """Pad the convolutions of `target` as those of `source`, of the same architecture."""
+    for one, other in zip(source.modules(), target.modules(), strict=True):
+        if isinstance(one, torch.nn.Conv2d) and isinstance(other, torch.nn.Conv2d):
+            other.padding_mode = one.padding_mode
 
 
 def _broken(pixels: torch.Tensor) -> list[int]:

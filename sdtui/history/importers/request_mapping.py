@@ -178,6 +178,8 @@ def _converted(known: Field, value: object) -> object:
         return _integer(value)
     if known.type is float:
         return _number(value)
+    if known.type is bool:
+        return {"true": True, "false": False}.get(str(value).lower(), value)
     return _text(value)
 
 
@@ -192,6 +194,8 @@ def _stated(known: Field, value: object) -> dict[str, object]:
             and not isinstance(value, bool)
             and 0 <= value <= MAX_STATED
         )
+    elif known.type is bool:
+        fits = isinstance(value, bool)
     elif known.name in _PROMPTS:
         value = value[:_MAX_STATED_PROMPT] if isinstance(value, str) else ""
         fits = bool(value)

@@ -41,7 +41,7 @@ _OPTIONS = names_in("a1111_option")
 _SUPPORTED_OPTIONS = {"sd_model_checkpoint", "samples_format", *_OPTIONS.values()}
 
 _IGNORED = (
-    *("restore_faces", "tiling", "alwayson_scripts", "eta"),
+    *("restore_faces", "alwayson_scripts", "eta"),
     *("refiner_checkpoint", "include_init_images"),
 )
 """Fields that are accepted without effect."""
@@ -100,7 +100,6 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     """False = the pictures are not kept: they are deleted after an hour. A1111's default is
     false."""
     restore_faces: bool | None = None
-    tiling: bool | None = None
     eta: Any = None
     refiner_checkpoint: Any = None
     alwayson_scripts: dict[str, Any] | None = None
