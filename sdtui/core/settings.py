@@ -110,6 +110,12 @@ class Settings:
             read.file, "The file of styles in A1111's format; by default styles.csv beside this."
         ),
     )
+    tag_file: Path | None = field(
+        default=None,
+        metadata=_parsed_by(
+            read.file, "A list of tags that the app completes, in the format of a1111-tagcomplete."
+        ),
+    )
     dynamic_prompts: DynamicPrompts = field(
         default=DynamicPrompts.RANDOM,
         metadata=_parsed_by(

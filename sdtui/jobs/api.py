@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         TrashedPicture,
     )
     from sdtui.jobs.job import Job, Output
-    from sdtui.jobs.prompts import ResolvedPrompts
+    from sdtui.jobs.prompts import PromptNames, ResolvedPrompts
     from sdtui.models import (
         InstalledEmbedding,
         ModelDescription,
@@ -181,6 +181,10 @@ class Prompts(Protocol):
     def resolve(self, request: GenerationRequest, *, most: int = 64) -> ResolvedPrompts:
         """Return the prompts of a request's pictures, at most `most` if all combinations are
         wanted. Raises InvalidRequestError for an unknown style, and SettingsError."""
+        ...
+
+    def names(self) -> PromptNames:
+        """Return what prompts can name now, by the names of files."""
         ...
 
     def wildcards(self) -> WildcardFiles:

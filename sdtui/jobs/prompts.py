@@ -37,6 +37,15 @@ class ResolvedPrompts:
     """What the user should know about them."""
 
 
+@dataclass(frozen=True)
+class PromptNames:
+    """What prompts can name."""
+
+    loras: tuple[str, ...] = ()
+    embeddings: tuple[str, ...] = ()
+    wildcards: tuple[str, ...] = ()
+
+
 def one_combination(request: GenerationRequest) -> GenerationRequest:
     """Return the request with prompts by chance where it asks for all combinations: the number of
     its pictures is fixed."""

@@ -17,7 +17,7 @@ from sdtui.models.describe import describe_model
 from sdtui.models.description import ModelDescription
 from sdtui.models.embeddings import InstalledEmbedding, installed_embeddings, text_widths
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
-from sdtui.models.files_by_kind import front_end_roots
+from sdtui.models.files_by_kind import FileKind, files_of_kind, front_end_roots
 from sdtui.models.fit import (
     MemoryBudget,
     ModelFit,
@@ -36,6 +36,7 @@ from sdtui.models.wildcards import WildcardFiles
 
 __all__ = [
     "Estimate",
+    "FileKind",
     "InstalledEmbedding",
     "MemoryBudget",
     "ModelDescription",
@@ -55,6 +56,7 @@ __all__ = [
     "download_model",
     "estimate_run",
     "fastest_mode",
+    "files_of_kind",
     "find_hashed",
     "find_model",
     "front_end_roots",

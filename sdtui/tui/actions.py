@@ -103,6 +103,7 @@ ACTIONS = (
     Action("app.quit", "ctrl+q", "Quit", "Leave; the recipe and the queue are kept", True),
     Action("prompt.generate", "enter", "Generate", "Queue a picture of the recipe", True),
     Action("prompt.new_line", "ctrl+j,shift+enter,alt+enter", "New line", "Begin a new line", True),
+    Action("prompt.next_completion", "ctrl+n", "Next", "Offer the next completion of the prompt"),
     Action("prompt.select_all", "alt+a", "Select all", "Select the whole prompt, to write another"),
     Action("prompt.explain", "alt+r", "Reading", "Show how the prompt is read: chunks and weights"),
     Action("form.previous_row", "up,k", "Up", "Go to the row above"),

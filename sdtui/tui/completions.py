@@ -28,6 +28,10 @@ class Completions(Protocol):
         less than a millisecond."""
         ...
 
+    def candidates(self, text: str) -> Sequence[str]:
+        """Return everything that may follow, the best first."""
+        ...
+
 
 class EarlierPrompts:
     """Completes from earlier prompts: a whole prompt that begins with the text, else the phrase
@@ -60,6 +64,10 @@ class EarlierPrompts:
             return rest
         word = _LAST_WORD.search(text)
         return self._words.rest(word[0]) if word and len(word[0]) >= _LEAST_WORD else ""
+
+    def candidates(self, text: str) -> Sequence[str]:
+        """Return what `complete` does, if anything."""
+        return [rest] if (rest := self.complete(text)) else ()
 
 
 def _phrases(prompt: str) -> list[str]:

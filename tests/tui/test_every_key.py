@@ -18,6 +18,7 @@ from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.job_progress import LogLine
 from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.labelled_line import LabelledLine
+from sdtui.tui.name_completions import WildcardCompletions
 from sdtui.tui.screens.compare import Compared, CompareScreen
 from sdtui.tui.screens.dialogs import (
     AskScreen,
@@ -43,6 +44,7 @@ LEFT_BY_ANY_KEY = ("which_key",)
 
 
 FIRST_PRESSED = {
+    "prompt.next_completion": tuple(" __"),
     "compare.second": ("1",),
     "compare.scroll_up": ("pagedown",),
     "shelf.log_tab": ("4",),
@@ -134,6 +136,7 @@ async def at_window(harness: AppHarness) -> None:
 
 async def at_prompt(harness: AppHarness) -> None:
     harness.fill_form("a cat")
+    harness.panes.dock.prompt.use_names((WildcardCompletions(["colour", "size"]),), ())
     harness.panes.dock.prompt.focus()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdtui.core.settings import Settings
-from sdtui.jobs.prompts import MOST_PICTURES, ResolvedPrompts, resolve_prompts
-from sdtui.models import WildcardFiles, front_end_roots
+from sdtui.jobs.prompts import MOST_PICTURES, PromptNames, ResolvedPrompts, resolve_prompts
+from sdtui.models import FileKind, WildcardFiles, files_of_kind, front_end_roots
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.styles import (
     Style,
@@ -31,6 +31,17 @@ class LocalPrompts:
             self.wildcards,
             most=most,
         )
+
+    def names(self) -> PromptNames:
+        return PromptNames(
+            loras=self._files(FileKind.LORA),
+            embeddings=self._files(FileKind.EMBEDDING),
+            wildcards=tuple(self.wildcards().names()),
+        )
+
+    def _files(self, kind: FileKind) -> tuple[str, ...]:
+        found = files_of_kind(kind, self._settings)
+        return tuple(each.path.stem for each in found if each.path.suffix == ".safetensors")
 
     def wildcards(self) -> WildcardFiles:
         return WildcardFiles(self._settings)

@@ -13,6 +13,7 @@ from textual.geometry import Offset
 from textual.widgets import Static, TextArea
 
 from sdtui.core.enums import Emphasis, PromptSyntax
+from sdtui.tui.completions import Completions
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.prompt import PromptEditor
 from sdtui.tui.recipe import Recipe
@@ -109,6 +110,11 @@ class Dock(Pane):
         """Set the earlier prompts, newest last."""
         self.prompt.remember(prompts)
         self.negative.remember(negative_prompts)
+
+    def use_names(self, names: Sequence[Completions], tags: Sequence[Completions]) -> None:
+        """Complete these names and tags in both prompts."""
+        for editor in self.prompts:
+            editor.use_names(names, tags)
 
     def place_of(self, field: str) -> Offset:
         """Return the cell of the window where a field's value is shown."""

@@ -83,6 +83,11 @@ class PromptEditor(KeyTextArea):
         are at the other edge."""
         self.earlier_prompts: Sequence[str] = ()
         self.completions: Sequence[Completions] = ()
+        """The first that has one completes; the names that were read come before earlier prompts,
+        and the list of tags after them."""
+        self._names: Sequence[Completions] = ()
+        self._tags: Sequence[Completions] = ()
+        self._earlier = EarlierPrompts(())
         self._place = 0
         self._drafts: dict[int, str] = {}
         """The text of each place when it was left, since it may have been edited."""
@@ -192,6 +197,16 @@ class PromptEditor(KeyTextArea):
         rests = (source.complete(text) for source in self.completions)
         self.suggestion = _drawable(next(filter(None, rests), ""))
 
+    def action_next_completion(self) -> None:
+        """Offer the next of all that the text may go on with."""
+        if not self._at_end:
+            return
+        found = (rest for source in self.completions for rest in source.candidates(self.text))
+        rests = list(dict.fromkeys(filter(None, map(_drawable, found))))
+        if rests:
+            place = rests.index(self.suggestion) if self.suggestion in rests else -1
+            self.suggestion = rests[(place + 1) % len(rests)]
+
     @property
     def _at_end(self) -> bool:
         return self.selection.is_empty and self.cursor_at_end_of_text
@@ -252,8 +267,19 @@ class PromptEditor(KeyTextArea):
     def remember(self, prompts: Sequence[str]) -> None:
         """Set the earlier prompts, newest last."""
         self.earlier_prompts = prompts
-        self.completions = (EarlierPrompts(prompts),)
+        self._earlier = EarlierPrompts(prompts)
+        self._join_completions()
         self._reset_place()
+
+    def use_names(self, names: Sequence[Completions], tags: Sequence[Completions]) -> None:
+        """Complete these names, and these tags after earlier prompts."""
+        self._names, self._tags = names, tags
+        self._join_completions()
+        if self.has_focus:
+            self.update_suggestion()
+
+    def _join_completions(self) -> None:
+        self.completions = (*self._names, self._earlier, *self._tags)
 
     def _reset_place(self) -> None:
         self._place = 0

@@ -86,6 +86,7 @@ class MainScreen(WindowScreen):
     def _submit(self, request: GenerationRequest, prompts: ResolvedPrompts | None = None) -> Job:
         if not self.queue.presenter.progress.is_running:
             self.panes.gallery.follow()
+        self.generation.read_names()  # files may have been added since
         return self.queue.submit(request, prompts)
 
     def on_mount(self) -> None:
@@ -110,6 +111,7 @@ class MainScreen(WindowScreen):
         resume_garbage_collection()
         self.generation.checker.begin()
         self.presets.begin()
+        self.generation.read_names()
         self.context.recipe.subscribe(self._recipe_changed)
         try:
             self.queue.presenter.show_queue()

@@ -1,0 +1,67 @@
+"""Completes names in a prompt after what marks them: `<lora:`, `embedding:` and `__`."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+_MOST = 50
+"""Candidates."""
+_LORA = re.compile(r"<(?:lora|lyco):([^<>:\n]*)\Z", re.IGNORECASE)
+_EMBEDDING = re.compile(r"(?:\bembedding:|(?<![^\s,(\[|:])(?=[\w.-]{3}))([\w.-]*)\Z")
+"""With the prefix from the first letter on, without it from the third."""
+_WILDCARD = re.compile(r"(?:\A|[^_])__[~@!]?((?:[^\n_{}|$(),:]|_(?!_))*)\Z")
+
+
+class NameCompletions:
+    """Completes the names of one kind."""
+
+    def __init__(self, mark: re.Pattern[str], names: Iterable[str], end: str = "") -> None:
+        """`mark` finds what is written of a name, as its group; `end` closes it."""
+        self._mark = mark
+        self._end = end
+        folded = sorted((name.casefold(), name) for name in set(names))
+        self._folded = [each for each, _ in folded]
+        self._names = [name for _, name in folded]
+
+    def complete(self, text: str) -> str:
+        """Return the rest of the first name."""
+        return next(iter(self.candidates(text)), "")
+
+    def candidates(self, text: str) -> Sequence[str]:
+        """Return the rests of the names that begin so, in the order of the alphabet."""
+        found = self._mark.search(text[-200:])
+        if found is None:
+            return ()
+        written = found[1].casefold()
+        start = bisect_left(self._folded, written)
+        places = range(start, len(self._folded))
+        matching = (
+            self._names[place][len(written) :] + self._end
+            for place in places
+            if self._folded[place].startswith(written)
+        )
+        return [rest for rest in islice(matching, _MOST) if rest]
+
+
+class WildcardCompletions(NameCompletions):
+    """Completes the names of wildcards, between two times `__`."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(_WILDCARD, names, "__")
+
+    def candidates(self, text: str) -> Sequence[str]:
+        """Return the rests of names, unless the last `__` closes one."""
+        return super().candidates(text) if text.count("__") % 2 else ()
+
+
+def lora_completions(names: Iterable[str]) -> NameCompletions:
+    """Return what completes `<lora:NAME:1>`."""
+    return NameCompletions(_LORA, names, ":1>")
+
+
+def embedding_completions(names: Iterable[str]) -> NameCompletions:
+    """Return what completes `embedding:NAME`, and the name alone."""
+    return NameCompletions(_EMBEDDING, names)
