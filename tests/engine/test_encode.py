@@ -12,6 +12,7 @@ from sdtui.core.enums import DType, Emphasis, PromptSyntax
 from sdtui.core.settings import Settings
 from sdtui.engine.embeddings import Embeddings, EncodedPart, EncodedText, Encoding, common_length
 from sdtui.engine.encode.clip import encode_prompts
+from sdtui.engine.encode.emphasis import emphasise
 from sdtui.engine.encode.options import EncodeOptions
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
@@ -155,7 +156,7 @@ def weights_by_hand(states: torch.Tensor, places: range, weight: float) -> torch
 
 
 def test_modes_of_emphasis(load: Load) -> None:
-    model = load("sd1")
+    model = load("pocket")
 
     def close(mode: Emphasis, expected: torch.Tensor) -> None:
         made = hidden(encode(model, "a(b:1.5)c", emphasis=mode))
@@ -172,7 +173,7 @@ def test_modes_of_emphasis(load: Load) -> None:
 
 
 def test_the_mean_of_each_chunk_is_kept(load: Load) -> None:
-    model = load("sd1")
+    model = load("pocket")
     text = "(a:2) b BREAK (c:0.5) d BREAK e"
     plain = hidden(encode(model, text, emphasis=Emphasis.IGNORE)).split(77, dim=1)
     kept = hidden(encode(model, text)).split(77, dim=1)
@@ -181,6 +182,13 @@ def test_the_mean_of_each_chunk_is_kept(load: Load) -> None:
         torch.testing.assert_close(before.mean(), after.mean())
     assert not torch.allclose(changed[0].mean(), plain[0].mean())
     assert torch.equal(kept[2], plain[2])
+
+
+def test_a_mean_of_nothing_but_rounding_is_not_kept() -> None:
+    hidden = torch.tensor([1.0, -1.0, 1.0, -1.0 + 1e-7]).reshape(1, 1, 2, 2)
+    weights = torch.tensor([[[2.0, 1.0]]])
+    weighted = emphasise(hidden, weights, [1], Emphasis.ORIGINAL)
+    assert weighted.flatten().tolist()[:3] == [2, -2, 1]
 
 
 def test_weights_leave_the_pooled_embedding(load: Load) -> None:

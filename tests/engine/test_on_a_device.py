@@ -19,12 +19,14 @@ from sdtui.core.enums import MemoryMode
 from sdtui.core.errors import CancelledError, OutOfMemoryError
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device
+from sdtui.engine.features import features_for
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.memory.modes import modes_for
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.requests.events import Event
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
+from tests.support.embeddings import make_embedding
 from tests.support.faults import Fault, failing
 from tests.support.images import difference
 from tests.support.loras import (
@@ -110,6 +112,27 @@ def _largest_difference(
         there = generate(accelerated, request.changed(memory_mode=mode)).images
     here = generate(plain, request).images
     return max(difference(*pair) for pair in zip(there, here, strict=True))
+
+
+@pytest.mark.parametrize("mode", _MODES)
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_prompts_with_syntax_and_embeddings_on_a_device(
+    accelerated: StableDiffusionEngine,
+    models: Path,
+    tmp_path: Path,
+    family: str,
+    mode: MemoryMode,
+) -> None:
+    widths = (32,) if family == "sd1" else (32, 32)
+    make_embedding(tmp_path / "easy.safetensors", *widths)
+    settings = Settings(device="cpu", embedding_folders=(tmp_path,))
+    accelerated.features = features_for(settings)
+    prompt = "a (easy:1.3) [cat|dog], " + "x" * 80 + " AND a cow :0.5"
+    request = make_request(
+        _folder(models, family), prompt=prompt, negative_prompt="[easy:y:1]", **_VALUES
+    )
+    with StableDiffusionEngine(settings) as plain:
+        assert _largest_difference(accelerated, plain, request, mode) <= 2
 
 
 @pytest.mark.parametrize(("family", "mode"), _pairs(_FAMILIES))

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from sdtui.core.enums import POCKET
 from sdtui.engine.embeddings import EncodedPart, EncodedText, StepwisePrompts
 from sdtui.engine.encode.stepwise import combine, stepwise_prompts
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
@@ -210,8 +211,10 @@ def test_weights_and_modes_change_pictures_and_are_recorded(
     plain = make("a red cat")
     assert difference(make("a (red:1) cat", prompt_syntax="plain"), plain) > 0
     assert difference(make("a # comment\nred cat"), plain) == 0
-    weighted = make("a (red:1.6) cat")
-    assert difference(make("a (red:1.6) cat", emphasis="no_norm"), weighted) > 0
+    pocket = {"model": Path(POCKET), "guidance_scale": 5}
+    weighted = make("a (red:1.6) apple", **pocket)
+    assert difference(make("a red apple", **pocket), weighted) > 0
+    assert difference(make("a (red:1.6) apple", emphasis="no_norm", **pocket), weighted) > 0
     record = generate(
         shared_engine,
         make_request(tiny_sd1, prompt="a (b)", emphasis="no_norm", prompt_syntax="a1111"),

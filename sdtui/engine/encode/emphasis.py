@@ -8,6 +8,10 @@ import torch
 
 from sdtui.core.enums import Emphasis
 
+_LEAST_MEAN = 1e-4
+"""Share of the mean magnitude. A smaller mean is nothing but rounding in fp16, and its ratio
+chance."""
+
 
 def emphasise(
     hidden: torch.Tensor, weights: torch.Tensor, counts: Sequence[int], mode: Emphasis
@@ -25,11 +29,12 @@ def emphasise(
     weighted = before * weights.to(before.device)[..., None]
     if mode is Emphasis.ORIGINAL:
         mean, new_mean = _mean_of_chunks(before, counts), _mean_of_chunks(weighted, counts)
-        ratio = torch.where(new_mean == 0, torch.ones_like(mean), mean / new_mean)
+        is_noise = new_mean.abs() <= _LEAST_MEAN * _mean_of_chunks(weighted.abs(), counts)
+        ratio = torch.where(is_noise, torch.ones_like(mean), mean / new_mean)
         weighted = weighted * ratio[None, :, None, None]
     return weighted.to(hidden.dtype)
 
 
 def _mean_of_chunks(hidden: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-    shares = torch.tensor(counts, dtype=torch.float32, device=hidden.device) / sum(counts)
+    shares = torch.tensor(counts, dtype=torch.float32).to(hidden.device) / sum(counts)
     return (hidden.mean(dim=(2, 3)) * shares[:, None]).sum(dim=0)

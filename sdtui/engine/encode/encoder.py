@@ -67,8 +67,8 @@ class ClipEncoder:
             [[1.0, *chunk.weights, *[1.0] * (self._size + 1 - len(chunk.ids))] for chunk in chunks]
             for chunks in padded
         ]
-        index = torch.tensor(
-            [[places[_key(chunk)] for chunk in chunks] for chunks in padded], device=hidden.device
+        index = torch.tensor([[places[_key(chunk)] for chunk in chunks] for chunks in padded]).to(
+            hidden.device
         )
         return Output(
             hidden[index],
@@ -105,13 +105,12 @@ class ClipEncoder:
         tokenizer, module = self.tokenizer, self.module
         begin, end, fill = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
         ids = torch.tensor(
-            [[begin, *row.ids, end, *[fill] * (self._size - len(row.ids))] for row in rows],
-            device=self.device,
-        )
+            [[begin, *row.ids, end, *[fill] * (self._size - len(row.ids))] for row in rows]
+        ).to(self.device)
         mask = None
         if getattr(module.config, "use_attention_mask", False):
-            lengths = torch.tensor([[len(row.ids) + 2] for row in rows], device=self.device)
-            mask = (torch.arange(ids.shape[1], device=self.device)[None] < lengths).long()
+            lengths = torch.tensor([[len(row.ids) + 2] for row in rows])
+            mask = (torch.arange(ids.shape[1])[None] < lengths).long().to(self.device)
         takes_last = self.has_norm and self.layer == 1
         with inserted(module, [row.insertions for row in rows]):
             output = module(ids, attention_mask=mask, output_hidden_states=not takes_last)

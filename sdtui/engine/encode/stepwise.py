@@ -43,6 +43,7 @@ class _Hooks:
         self._calls = 0
         self._is_guided = False
         self._on_device: dict[int, Tensor] = {}
+        self._row_indices: dict[int, Tensor] = {}
 
     @property
     def _has_parts(self) -> bool:
@@ -84,9 +85,12 @@ class _Hooks:
 
     def _rows(self, count: int, device: torch.device) -> Tensor:
         """Return the indices of the rows: the unconditional ones, then those of each part."""
-        first = list(range(self._pictures))
-        last = list(range(count - self._pictures, count))
-        return torch.tensor([*first, *last * len(self._prompts.parts)], device=device)
+        if count not in self._row_indices:
+            first = range(self._pictures)
+            last = range(count - self._pictures, count)
+            indices = [*first, *[*last] * len(self._prompts.parts)]
+            self._row_indices[count] = torch.tensor(indices).to(device)
+        return self._row_indices[count]
 
     def _stacked(self, tensors: Sequence[Tensor], like: Tensor) -> Tensor:
         """Return one row for each text and picture."""
@@ -122,7 +126,7 @@ def _selected(value: Any, rows: Tensor, count: int) -> Any:
     """Return a value of the denoiser's call with other rows, if it has as many rows as there are
     latents."""
     if isinstance(value, Tensor):
-        return value[rows] if value.ndim and len(value) == count else value
+        return value.index_select(0, rows) if value.ndim and len(value) == count else value
     if isinstance(value, dict):
         return {name: _selected(each, rows, count) for name, each in value.items()}
     if isinstance(value, list | tuple):
