@@ -9,10 +9,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sdtui.core import paths
 from sdtui.core.errors import InvalidRequestError, SettingsError
@@ -20,8 +19,12 @@ from sdtui.core.files import write_atomic
 from sdtui.core.locks import exclusive
 from sdtui.core.settings import read_toml
 from sdtui.core.text import is_text, nearest, shortened
+from sdtui.core.text_files import decode_text
 from sdtui.requests.field_table import FieldTable
 from sdtui.requests.request import REQUEST_FIELDS
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
 
 Preset = Mapping[str, Any]
 """Field → value, by the unique names of fields."""
@@ -67,52 +70,53 @@ def preset(name: str) -> Preset:
 
 
 def save_preset(name: str, values: Preset) -> None:
-    """Add a preset, or replace that of the name. Comments in the file are lost.
+    """Add a preset, or replace the values of that of the name.
 
     Raises SettingsError if the name or the file can't be used.
     """
     if not (name.strip() and is_text(name)):
         raise SettingsError("a preset needs a name", "Write one")
-    _change(lambda presets: presets.update({name: values}))
+
+    def save(document: TOMLDocument) -> None:
+        import tomlkit
+
+        if name not in document:
+            document[name] = tomlkit.table()
+        table = cast("MutableMapping[str, Any]", document[name])
+        for key in [*table]:
+            if key not in values:
+                del table[key]
+        table.update({key: _plain(value) for key, value in values.items()})
+
+    _change(save)
 
 
 def delete_preset(name: str) -> None:
     """Delete a preset, if there is one of that name. Raises SettingsError."""
-    _change(lambda presets: presets.pop(name, None))
+    _change(lambda document: document.pop(name, None))
 
 
-def _change(change: Callable[[dict[str, Preset]], object]) -> None:
+def _change(change: Callable[[TOMLDocument], object]) -> None:
+    """Change the file, with the comments of what stays kept."""
+    import tomlkit  # only where a preset is changed
+
     file = presets_file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(paths.state_folder() / "presets.lock"):
-            presets = load_presets()
-            change(presets)
-            write_atomic(file, _toml(presets).encode())
+            load_presets()  # a wrong file isn't overwritten
+            text = decode_text(file.read_bytes()) if file.exists() else ""
+            document = tomlkit.parse(text)
+            change(document)
+            write_atomic(file, tomlkit.dumps(document).encode())
     except OSError as error:
         raise SettingsError(
             f"{file} can't be written: {error.strerror}", "Make the folder writable"
         ) from error
 
 
-def _toml(presets: Mapping[str, Preset]) -> str:
-    tables = (
-        "\n".join(
-            [f"[{_quoted(name)}]", *(f"{key} = {_value(each)}" for key, each in values.items())]
-        )
-        for name, values in presets.items()
-    )
-    return "\n\n".join(tables) + "\n"
-
-
-def _value(value: object) -> str:
+def _plain(value: object) -> object:
+    """Return a value in types of TOML."""
     if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, int | float):
-        return repr(value)
-    return _quoted(str(value))
-
-
-def _quoted(text: str) -> str:
-    """Return a basic string of TOML: one of JSON, in which delete is escaped too."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return [_plain(each) for each in value]
+    return value if isinstance(value, int | float) else str(value)

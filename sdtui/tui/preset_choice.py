@@ -26,20 +26,25 @@ class PresetAction(StrEnum):
     SAVE = "save"
     SAVE_ALL = "save all"
     DELETE = "delete"
+    BRING_BACK = "bring back"
 
 
 class PresetChoice(ValueEditing):
     """The presets, and what can be done with the name that was typed."""
 
     needs_option = True
-    added_options: ClassVar[int] = 3
+    added_options: ClassVar[int] = 4
     label: ClassVar[str] = "Preset"
     text: ClassVar[str] = ""
     placeholder: ClassVar[str] = "a name"
 
-    def __init__(self, recipe: Recipe, presets: Mapping[str, Preset]) -> None:
+    def __init__(
+        self, recipe: Recipe, presets: Mapping[str, Preset], lost: str | None = None
+    ) -> None:
+        """`lost` is the name of the preset that was deleted or replaced last."""
         super().__init__(recipe, "model")
         self._presets = presets
+        self._lost = lost
 
     @property
     def about(self) -> str:
@@ -54,6 +59,9 @@ class PresetChoice(ValueEditing):
         options = [
             Option(each, f"{each}  {self._summary(each)}", PresetAction.APPLY) for each in found
         ]
+        if self._lost is not None and name in ("", self._lost):
+            back = f"bring back “{self._lost}” as it was"
+            options.append(Option(self._lost, back, PresetAction.BRING_BACK))
         if not name:
             return options
         verb = "replace" if name in self._presets else "save"

@@ -34,6 +34,23 @@ def test_what_is_saved_is_read() -> None:
     assert list(load_presets()) == ['odd "name" [x]\n']
 
 
+def test_comments_of_the_file_are_kept() -> None:
+    draft = "# mine\n[draft]  # quick\nwidth = 64  # small\nheight = 64\n"
+    write(f"{draft}\n# good\n[final]\nwidth = 512\n")
+    save_preset("draft", {"width": 128, "num_inference_steps": 8})
+    save_preset("new", {"width": 256})
+    text = presets_file().read_text()
+    for comment in ("# mine", "# quick", "# small", "# good"):
+        assert comment in text
+    assert load_presets() == {
+        "draft": {"width": 128, "num_inference_steps": 8},
+        "final": {"width": 512},
+        "new": {"width": 256},
+    }
+    delete_preset("final")
+    assert list(load_presets()) == ["draft", "new"]
+
+
 def test_without_a_file_there_are_none() -> None:
     assert load_presets() == {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from textual import events
 
+from sdtui.requests.presets import load_presets
 from sdtui.tui.panes.dock import prompt_rows
 from sdtui.tui.screens.value import ValueScreen
 from tests.support.app_harness import AppHarness, running
@@ -217,6 +218,10 @@ async def test_a_preset_is_saved_applied_and_deleted(harness: AppHarness) -> Non
         assert harness.texts["num_inference_steps"] == "30"
         await harness.press("ctrl+o", "p", *"draft", "down", "down", "down", "enter")
         await harness.until(lambda: "was deleted" in harness.notifications()[-1])
+        assert load_presets() == {}
+        await harness.press("ctrl+o", "p", "enter")
+        await harness.until(lambda: "is as it was" in harness.notifications()[-1])
+        assert load_presets() == {"draft": {"num_inference_steps": 8}}
 
 
 async def test_start_image_shows_in_the_chips_and_asks_for_the_strength(

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from PIL import Image
 from textual.widgets import Static
 
+from sdtui.tui.images.loader import PictureLoader, ShownPicture
+from sdtui.tui.images.view import PictureView
 from sdtui.tui.images.zoom_view import ZoomView
 from sdtui.tui.screens.compare import CompareScreen
-from sdtui.tui.screens.picture import PictureScreen
+from sdtui.tui.screens.picture import CurrentPicture, PictureScreen
+from sdtui.tui.themed_app import ThemedApp
 from tests.support.app_harness import AppHarness, running
+from tests.support.fakes import FakeBackend
+from tests.support.keyboard import press, settled
 from tests.support.records import NOON, record
 
 COLOURS = ("red", "green", "blue")
@@ -150,6 +157,37 @@ async def test_nothing_is_shown_after_the_last_picture_is_gone(full: AppHarness)
         assert screen.caption == ""
         await full.press("u")
         await screen.says("1/1")
+
+
+@pytest.mark.parametrize("has_init_image", [True, False])
+async def test_before_is_shown_as_soon_as_the_record_is_read(
+    tmp_path: Path, has_init_image: bool
+) -> None:
+    shown, before = ShownPicture(tmp_path / "a.png"), ShownPicture(tmp_path / "before.png")
+    for each in (shown, before):
+        Image.new("RGB", (8, 8)).save(each.path)
+    loader = PictureLoader(lambda: FakeBackend().pictures)
+
+    async def perform(_: str) -> None: ...
+
+    current = CurrentPicture(shown, is_read=False)
+    screen = PictureScreen(
+        ZoomView(PictureView(loader)),
+        loader,
+        current,
+        step=lambda _: None,
+        perform=perform,
+        stop=lambda *, after_picture: None,
+        is_running=lambda: False,
+    )
+    app = ThemedApp()
+    async with app.run_test():
+        await app.push_screen(screen)
+        await press(app, "b")
+        screen.show(replace(current, init_image=before if has_init_image else None, is_read=True))
+        await settled(app)
+        caption = str(screen.query_one("#caption", Static).render())
+        assert ("before   " in caption) is has_init_image
 
 
 async def test_reuse_leads_back_to_the_window(full: AppHarness) -> None:

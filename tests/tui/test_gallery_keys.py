@@ -126,6 +126,7 @@ async def test_marked_pictures_are_exported(full: AppHarness, tmp_path: Path) ->
         await full.press("ctrl+a", "ctrl+k", *str(target), "enter")
         await full.until(target.exists)
         await full.until(lambda: full.notifications()[-1:] == [f"2 pictures written to {target}"])
+        assert f"Writing 2 pictures to {target} …" in full.notifications()
     with zipfile.ZipFile(target) as archive:
         assert len(archive.namelist()) == 4
 

@@ -144,7 +144,16 @@ def test_the_preset_with_the_most_equal_values_is_shown(recipe: Recipe) -> None:
 def test_a_name_offers_what_can_be_done_with_it(recipe: Recipe) -> None:
     choice = PresetChoice(recipe, {"draft": {"num_inference_steps": 8}, "final": {}})
     assert [each.label for each in choice.options("")] == ["draft  8", "final  "]
-    assert [each.action for each in choice.options("draft")] == list(PresetAction)
+    with_draft = [each.action for each in choice.options("draft")]
+    assert with_draft == [each for each in PresetAction if each is not PresetAction.BRING_BACK]
     new = choice.options("other")
     assert [each.action for each in new] == [PresetAction.SAVE, PresetAction.SAVE_ALL]
     assert {each.text for each in new} == {"other"}
+
+
+def test_the_preset_that_was_deleted_last_is_offered_again(recipe: Recipe) -> None:
+    choice = PresetChoice(recipe, {"final": {}}, "draft")
+    for typed in ("", "draft"):
+        (back,) = (each for each in choice.options(typed) if each.action == PresetAction.BRING_BACK)
+        assert back.text == "draft"
+    assert all(each.action != PresetAction.BRING_BACK for each in choice.options("fin"))

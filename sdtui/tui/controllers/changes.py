@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sdtui.history import Entry
     from sdtui.jobs import Pictures
 
+_LONGEST_EXPORT_SECONDS = 600.0
+"""How long the message that an export has begun is shown, unless it ends."""
+
 
 class ChangeController:
     """Changes pictures on another thread, and lists them again."""
@@ -83,13 +86,16 @@ class ChangeController:
         pictures, ids = self._pictures, [entry.id for entry in entries]
         if not self._may_change():
             return
+        where = one_line(str(target))
+        if len(ids) > 1:
+            begun = f"Writing {counted(len(ids), 'picture')} to {where} …"
+            self._context.notify(begun, timeout=_LONGEST_EXPORT_SECONDS)
         try:
             count = await run_on_thread(lambda: pictures.export(target, ids=ids))
         except SdtuiError as error:
             self._context.notify(str(error), severity="error")
         else:
-            written = f"{counted(count, 'picture')} written to {one_line(str(target))}"
-            self._context.notify(written)
+            self._context.notify(f"{counted(count, 'picture')} written to {where}")
 
     def _may_change(self) -> bool:
         """Return False, and say why, while the trash is listed."""

@@ -32,6 +32,8 @@ class PresetController:
         self._screen = screen
         self._dock = dock
         self._presets: Mapping[str, Preset] = {}
+        self._lost: tuple[str, Preset] | None = None
+        """The preset that was deleted or replaced last."""
 
     def begin(self) -> None:
         """Read the presets, and show which one the recipe equals from now on."""
@@ -71,14 +73,22 @@ class PresetController:
                 self._perform(PresetAction(taken.option.action), taken.option.text)
 
         place: Offset = self._dock.chips.preset_place
-        choice = PresetChoice(self._context.recipe, self._presets)
+        choice = PresetChoice(self._context.recipe, self._presets, self._lost and self._lost[0])
         self._context.push_screen(ValueScreen(choice, place), take)
 
     def _perform(self, action: PresetAction, name: str) -> None:
         if action is PresetAction.APPLY:
             self._context.recipe.change(preset_texts(self._presets[name]))
         elif action is PresetAction.DELETE:
-            self._write(partial(delete_preset, name), f"The preset “{name}” was deleted.")
+            self._write(
+                partial(delete_preset, name),
+                f"The preset “{name}” was deleted. The list of presets brings it back.",
+                replaced=name,
+            )
+        elif action is PresetAction.BRING_BACK:
+            if self._lost is not None:
+                back = partial(save_preset, *self._lost)
+                self._write(back, f"The preset “{name}” is as it was.", replaced=name)
         else:
             self._save(name, with_prompts=action is PresetAction.SAVE_ALL)
 
@@ -95,15 +105,20 @@ class PresetController:
         except SdtuiError as error:
             self._context.show_error(error)
             return
-        self._write(partial(save_preset, name, values), f"The preset “{name}” was saved.")
+        saved = f"The preset “{name}” was saved."
+        self._write(partial(save_preset, name, values), saved, replaced=name)
 
-    def _write(self, change: partial[None], done: str) -> None:
+    def _write(self, change: partial[None], done: str, *, replaced: str) -> None:
+        """Change the file. `replaced` is the preset that is another one then, if it exists."""
+        before = self._presets.get(replaced)
+
         async def write() -> None:
             try:
                 await run_on_thread(change)
             except SdtuiError as error:
                 self._context.show_error(error)
             else:
+                self._lost = None if before is None else (replaced, before)
                 self._context.notify(done, timeout=3)
             await self._read()
 

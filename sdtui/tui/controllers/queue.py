@@ -146,7 +146,7 @@ class QueueController:
         if job.id in waiting:
             queue.move(job.id, waiting.index(job.id) + by)
         else:
-            self._context.notify("This job is running; only queued ones can be moved.", timeout=3)
+            self._context.notify("Only queued jobs can be moved.", timeout=3)
 
     async def _save_again(self, job: Job) -> None:
         """Save the pictures that did not fit on the disk; they are still in memory."""

@@ -49,6 +49,8 @@ class ViewingController:
         """The current picture, if it is in the history."""
         self._shown: tuple[ShownPicture, ShownPicture | None] | None = None
         """The current picture and what it was made from; None while one is forming."""
+        self._is_read = False
+        """True if the record of the current entry was read."""
 
     def show_forming(self, pixels: Pixels) -> None:
         """The current picture is forming."""
@@ -70,6 +72,7 @@ class ViewingController:
         """The current picture is in the history."""
         before = input_image(record.request) if record else None
         self._entry, self._shown = entry, (picture_of(entry), before)
+        self._is_read = record is not None
         self._follow()
 
     def _follow(self) -> None:
@@ -89,6 +92,7 @@ class ViewingController:
         marked = entry.id in self._panes.gallery.grid.marked
         return replace(
             current,
+            is_read=self._is_read,
             seed=entry.seed,
             starred=entry.starred,
             marked=marked,

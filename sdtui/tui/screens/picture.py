@@ -42,6 +42,8 @@ class CurrentPicture:
 
     picture: ShownPicture
     init_image: ShownPicture | None = None
+    is_read: bool = True
+    """False until its record was read: what it was made from isn't known yet."""
     seed: int | None = None
     starred: bool = False
     marked: bool = False
@@ -93,6 +95,8 @@ class PictureScreen(ZoomingScreen[None]):
         self._stop = stop
         self._is_running = is_running
         self._before = False
+        self._wants_before = False
+        """True if the init image is to be shown as soon as it is known."""
         self._caption = Static(id="caption")
 
     def compose(self) -> ComposeResult:
@@ -122,7 +126,8 @@ class PictureScreen(ZoomingScreen[None]):
 
     def show_forming(self, pixels: Pixels) -> None:
         """Show the picture that is forming."""
-        self._current, self._before, self._forming = None, False, pixels
+        self._current, self._forming = None, pixels
+        self._before = self._wants_before = False
         self._view.show_pixels(pixels)
         self.show_caption()
 
@@ -135,8 +140,11 @@ class PictureScreen(ZoomingScreen[None]):
         before = self._current
         self._current, self._forming = current, None
         if current is None or before is None or current.path != before.path:
-            self._before = False
+            self._before = self._wants_before = False
             self._read(self._shown)
+        elif self._wants_before and current.is_read:
+            self._wants_before = False
+            self.action_before_after()
         self.show_caption()
 
     @property
@@ -199,7 +207,9 @@ class PictureScreen(ZoomingScreen[None]):
         """Switch to the init image and back."""
         if self._current is None:
             return
-        if self._current.init_image is None:
+        if not self._current.is_read:
+            self._wants_before = not self._wants_before
+        elif self._current.init_image is None:
             self.notify("This picture was made without an init image.", timeout=3)
         else:
             self._before = not self._before
