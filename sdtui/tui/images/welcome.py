@@ -11,9 +11,9 @@ from sdtui.core.enums import POCKET
 EXAMPLE = "a tiger on a blue background"
 _FIRST_STEPS = {
     "make the picture": (("prompt.generate", ""), ("window.generate", "")),
-    "change size, seed …": (("window.jump", ""),),
-    "get a larger model": (("window.jump", " m"), ("window.models", "")),
-    "keys that work here": (("window.jump", " ?"), ("app.help", "")),
+    "size, seed …": (("window.jump", ""),),
+    "a larger model": (("window.jump", " m"), ("window.models", "")),
+    "the keys here": (("window.jump", " ?"), ("app.help", "")),
 }
 """What to do first, and the actions that do it, each with what is pressed after its key: the first
 that has a key is shown."""
