@@ -65,9 +65,46 @@ def _embedding_line(entry: _Entry) -> str:
     return f"{name:40}  {entry['vectors']:3} vectors, {entry['width']} wide"
 
 
+def _loras(models: Models) -> list[_Entry]:
+    from sdtui.models import family_name
+
+    found: list[_Entry] = []
+    for each in models.loras():
+        entry: _Entry = {"name": each.name, "path": str(each.path)}
+        lora = each.lora
+        if lora is None:
+            entry["problem"] = each.problem
+        else:
+            entry |= {
+                "alias": lora.alias,
+                "kind": lora.kind,
+                "rank": lora.rank,
+                "family": family_name(lora.family) if lora.family else None,
+                "base_model": lora.base_model or None,
+                "trigger_words": list(lora.trigger_words),
+                "autov2": lora.autov2,
+                "autov3": lora.autov3,
+                "preview": str(lora.preview) if lora.preview else None,
+            }
+        found.append(entry)
+    return found
+
+
+def _lora_line(entry: _Entry) -> str:
+    name = one_line(str(entry["name"]))
+    if "problem" in entry:
+        return f"{name:40}  {one_line(str(entry['problem']))}"
+    rank = f"rank {entry['rank']}" if entry["rank"] else ""
+    words = entry["trigger_words"]
+    assert isinstance(words, list)
+    about = f"{entry['family'] or '?':10} {entry['kind']:5} {rank:9} {entry['autov2']}"
+    return f"{name:40}  {about}  {one_line(', '.join(words))}".rstrip()
+
+
 _KINDS: Mapping[str, tuple[Callable[[Models], list[_Entry]], Callable[[_Entry], str]]] = {
     "model": (_models, _model_line),
     "embedding": (_embeddings, _embedding_line),
+    "lora": (_loras, _lora_line),
 }
 """What is listed, and how it is printed, by kind."""
 

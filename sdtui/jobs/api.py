@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sdtui.jobs.prompts import PromptNames, ResolvedPrompts
     from sdtui.models import (
         InstalledEmbedding,
+        InstalledLora,
+        Lora,
         ModelDescription,
         ModelSource,
         TokenCounter,
@@ -236,6 +238,14 @@ class Models(Protocol):
 
     def embeddings(self) -> list[InstalledEmbedding]:
         """Return the embeddings that prompts may name, and files that can't be used."""
+        ...
+
+    def loras(self) -> list[InstalledLora]:
+        """Return the LoRAs that requests may name, and files that can't be used."""
+        ...
+
+    def find_lora(self, name: str) -> Lora:
+        """Return a LoRA by its name or alias, never by a path. Raises ModelError."""
         ...
 
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:

@@ -28,6 +28,15 @@ from sdtui.models.fit import (
 )
 from sdtui.models.hashing import find_hashed, model_hash
 from sdtui.models.hub import download_model
+from sdtui.models.lora_header import families_fit, family_name
+from sdtui.models.loras import (
+    InstalledLora,
+    Lora,
+    find_lora_by_name,
+    has_hash,
+    installed_loras,
+    lora_of_hash,
+)
 from sdtui.models.native import NativeValues
 from sdtui.models.precision import automatic_dtype
 from sdtui.models.prompt_reading import PromptReader, PromptReading, reading_lines
@@ -38,6 +47,8 @@ __all__ = [
     "Estimate",
     "FileKind",
     "InstalledEmbedding",
+    "InstalledLora",
+    "Lora",
     "MemoryBudget",
     "ModelDescription",
     "ModelFit",
@@ -55,14 +66,20 @@ __all__ = [
     "describe_model",
     "download_model",
     "estimate_run",
+    "families_fit",
+    "family_name",
     "fastest_mode",
     "files_of_kind",
     "find_hashed",
+    "find_lora_by_name",
     "find_model",
     "front_end_roots",
+    "has_hash",
     "hub_cache_folder",
     "installed_embeddings",
+    "installed_loras",
     "installed_models",
+    "lora_of_hash",
     "model_fit",
     "model_hash",
     "native_estimate",

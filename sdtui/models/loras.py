@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -103,6 +103,17 @@ class Lora:
         return (said if is_hash else tensors_hash(self.path))[:12]
 
 
+@dataclass(frozen=True)
+class InstalledLora:
+    """A file that is listed as a LoRA."""
+
+    name: str
+    path: Path
+    lora: Lora | None
+    problem: str = ""
+    """Why it can't be used."""
+
+
 def describe_lora(found: FoundFile) -> Lora:
     """Read a LoRA's header and notes. Raises UnsafeModelError for a pickle file, ModelNotFoundError
     or ModelDamagedError for an unreadable one, and UnsupportedModelError for something else."""
@@ -115,28 +126,36 @@ def describe_lora(found: FoundFile) -> Lora:
 
 
 def find_lora(name: str, settings: Settings) -> Lora:
-    """Find a LoRA by the path of its file, its name or its alias; upper and lower case count only
-    where both exist.
-
-    Raises ModelNotFoundError with near names, and the errors of `describe_lora`.
-    """
+    """Find a LoRA by the path of its file, or as `find_lora_by_name`. Raises the same errors."""
     path = expanded(name)
     if path.is_absolute() or name.startswith(("./", "../")):
         if not is_file(path):
             raise ModelNotFoundError(f"there is no LoRA {name}", "Check the path")
         return describe_lora(FoundFile(path.stem, path))
+    try:
+        return find_lora_by_name(name, settings)
+    except ModelNotFoundError:
+        if is_file(path) and path.suffix:
+            return describe_lora(FoundFile(path.stem, path))
+        raise
+
+
+def find_lora_by_name(name: str, settings: Settings) -> Lora:
+    """Find a LoRA in the folders by its name or its alias; upper and lower case count only where
+    both exist.
+
+    Raises ModelNotFoundError with a near name, and the errors of `describe_lora`.
+    """
     files = files_of_kind(FileKind.LORA, settings)
     found = named(name, files, lambda each: each.name)
     if found is not None:
         return describe_lora(found)
-    if is_file(path) and path.suffix:
-        return describe_lora(FoundFile(path.stem, path))
     return _by_alias(name, files) or _refuse(name, files)
 
 
 def _by_alias(name: str, files: Iterable[FoundFile]) -> Lora | None:
     """Return the only LoRA of this alias."""
-    loras = list(_readable(files))
+    loras = [each.lora for each in _installed(files) if each.lora is not None]
     for spelling in (str, str.casefold):
         found = [lora for lora in loras if spelling(lora.alias) == spelling(name)]
         if len(found) == 1:
@@ -153,22 +172,17 @@ def _refuse(name: str, files: Iterable[FoundFile]) -> Lora:
     raise ModelNotFoundError(f'there is no LoRA "{name}"', hint)
 
 
-def installed_loras(
-    settings: Settings, on_problem: Callable[[FoundFile, ModelError], None] = lambda *_: None
-) -> list[Lora]:
-    """Return all LoRAs that can be read; `on_problem` is called for the others."""
-    return list(_readable(files_of_kind(FileKind.LORA, settings), on_problem))
+def installed_loras(settings: Settings) -> list[InstalledLora]:
+    """Return all LoRAs, and the files among them that can't be used."""
+    return list(_installed(files_of_kind(FileKind.LORA, settings)))
 
 
-def _readable(
-    files: Iterable[FoundFile],
-    on_problem: Callable[[FoundFile, ModelError], None] = lambda *_: None,
-) -> Iterator[Lora]:
+def _installed(files: Iterable[FoundFile]) -> Iterator[InstalledLora]:
     for file in files:
         try:
-            yield describe_lora(file)
+            yield InstalledLora(file.name, file.path, describe_lora(file))
         except ModelError as error:
-            on_problem(file, error)
+            yield InstalledLora(file.name, file.path, None, str(error))
 
 
 def lora_of_hash(start: str, settings: Settings, likely_name: str = "") -> Lora | None:
@@ -177,7 +191,7 @@ def lora_of_hash(start: str, settings: Settings, likely_name: str = "") -> Lora 
     Those of the likely name are hashed first; hashes are kept, so that only new files take time.
     """
     start = start.lower()
-    loras = installed_loras(settings)
+    loras = [each.lora for each in installed_loras(settings) if each.lora is not None]
     likely = likely_name.casefold()
     loras.sort(key=lambda lora: likely not in (lora.path.stem.casefold(), lora.alias.casefold()))
     return next((lora for lora in loras if start and has_hash(lora, start)), None)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from sdtui.cli.models import models
 from tests.support.embeddings import make_embedding
+from tests.support.model_files import safetensors
 
 
 def test_embeddings_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,3 +24,20 @@ def test_embeddings_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     listed = json.loads(CliRunner().invoke(models, ["--kind", "embedding", "--json"]).stdout)
     assert listed[0]["vectors"] == 3
     assert "pocket" in CliRunner().invoke(models, []).stdout
+
+
+def test_loras_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDTUI_LORA_FOLDERS", str(tmp_path))
+    name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+    shapes = {f"{name}.lora_down.weight": (8, 768), f"{name}.lora_up.weight": (320, 8)}
+    safetensors(tmp_path / "film.safetensors", shapes, {"modelspec.trigger_phrase": "grainy film"})
+    (tmp_path / "old.pt").write_bytes(b"\x80")
+    done = CliRunner().invoke(models, ["--kind", "lora"])
+    assert done.exit_code == 0
+    film, old = done.stdout.splitlines()
+    assert film.split()[:5] == ["film", "SD", "1.x", "LoRA", "rank"]
+    assert film.endswith("grainy film")
+    assert "pickle file" in old
+    listed = json.loads(CliRunner().invoke(models, ["--kind", "lora", "--json"]).stdout)
+    assert listed[0]["trigger_words"] == ["grainy film"]
+    assert (len(listed[0]["autov2"]), len(listed[0]["autov3"])) == (10, 12)

@@ -27,6 +27,8 @@ from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.models import (
     InstalledEmbedding,
+    InstalledLora,
+    Lora,
     ModelDescription,
     ModelSource,
     NativeValues,
@@ -189,6 +191,12 @@ class FakeModels:
             parameters={"unet": 1000},
             native=NativeValues(width=512, height=512),
         )
+
+    def loras(self) -> list[InstalledLora]:
+        return []
+
+    def find_lora(self, name: str) -> Lora:
+        raise ModelNotFoundError(f'there is no LoRA "{name}"')
 
     def embeddings(self) -> list[InstalledEmbedding]:
         return []

@@ -14,14 +14,18 @@ from sdtui.jobs.api import DownloadSubscriber
 from sdtui.jobs.execution import failed_event
 from sdtui.models import (
     InstalledEmbedding,
+    InstalledLora,
+    Lora,
     ModelDescription,
     ModelSource,
     TokenCounter,
     counters_of,
     describe_model,
     download_model,
+    find_lora_by_name,
     find_model,
     installed_embeddings,
+    installed_loras,
     installed_models,
 )
 from sdtui.requests.events import Cancelled, Downloaded, Downloading, Event, JobEvent, Report
@@ -49,6 +53,12 @@ class LocalModels:
 
     def embeddings(self) -> list[InstalledEmbedding]:
         return installed_embeddings(self._settings)
+
+    def loras(self) -> list[InstalledLora]:
+        return installed_loras(self._settings)
+
+    def find_lora(self, name: str) -> Lora:
+        return find_lora_by_name(name, self._settings)
 
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
         download_id = secrets.token_hex(6)

@@ -118,6 +118,7 @@ def _prepare(
     request = GenerationRequest.parse({**shared, **given}, prompt_needed=prompt_needed)
     named = given.get("model", shared["model"] if "preset" in values else None)
     request = replace(request, model=services.models.resolve(named))
+    services.models.check_loras(request)
     check_limits(services, request)
     services.uploads.keep(pictures)  # last, so that nothing is written for a wrong request
     return request

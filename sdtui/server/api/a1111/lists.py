@@ -25,6 +25,8 @@ from sdtui.server.routing import JsonRoute
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], route_class=JsonRoute)
 _ERRORS = documented("a1111")
+_LONGEST_METADATA = 50_000
+"""Characters; longer ones are pictures in base64."""
 _FROM_TIMESTEPS = (*PLAIN_SCHEDULES, "SGM Uniform", "Simple", "DDIM")
 """The schedules that A1111 computes from the model's timesteps."""
 
@@ -89,6 +91,16 @@ class EmbeddingsAnswer(BaseModel):
 
     loaded: dict[str, EmbeddingAnswer] = {}
     skipped: dict[str, EmbeddingAnswer] = {}
+
+
+class LoraAnswer(BaseModel):
+    """A LoRA."""
+
+    name: str
+    alias: str
+    path: str
+    metadata: dict[str, str] = {}
+    """Of the file's header, without pictures."""
 
 
 class NameAnswer(BaseModel):
@@ -239,6 +251,26 @@ async def embeddings(services: ServicesDep) -> EmbeddingsAnswer:
     return await asyncio.to_thread(find)
 
 
+@router.get("/loras", responses=_ERRORS)
+async def loras(services: ServicesDep) -> list[LoraAnswer]:
+    """List the LoRAs that can be used."""
+    installed = await asyncio.to_thread(services.backend.models.loras)
+    return [
+        LoraAnswer(
+            name=lora.path.stem,
+            alias=lora.alias,
+            path=str(lora.path),
+            metadata={
+                name: text
+                for name, text in lora.header.metadata.items()
+                if len(text) <= _LONGEST_METADATA
+            },
+        )
+        for lora in (each.lora for each in installed)
+        if lora is not None
+    ]
+
+
 @router.get("/upscalers", responses=_ERRORS)
 async def upscalers() -> list[UpscalerAnswer]:
     """List upscalers: only "None", since clients show the first one."""
@@ -262,7 +294,6 @@ async def cmd_flags() -> dict[str, Any]:
 
 
 @router.get("/latent-upscale-modes", responses=_ERRORS)
-@router.get("/loras", responses=_ERRORS)
 @router.get("/hypernetworks", responses=_ERRORS)
 @router.get("/face-restorers", responses=_ERRORS)
 @router.get("/realesrgan-models", responses=_ERRORS)

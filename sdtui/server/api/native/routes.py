@@ -1,6 +1,7 @@
 """All routes of this API."""
 
 from sdtui.server.api.native import (
+    adapters,
     generate,
     grids,
     health,
@@ -19,5 +20,6 @@ ROUTERS = (
     history.router,
     pictures.router,
     prompts.router,
+    adapters.router,
     health.router,
 )

@@ -1,0 +1,59 @@
+"""LoRAs through the APIs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdtui.core.settings import Settings
+from tests.support.live_server import live
+from tests.support.model_files import safetensors
+from tests.support.scripted_generator import ScriptedGenerator
+
+NAME = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    folder = tmp_path / "models/Lora"
+    folder.mkdir(parents=True)
+    shapes = {f"{NAME}.lora_down.weight": (8, 768), f"{NAME}.lora_up.weight": (320, 8)}
+    metadata = {"ss_output_name": "grain", "ssmd_cover_images": "x" * 60_000}
+    safetensors(folder / "film.safetensors", shapes, metadata)
+    (folder / "old.pt").write_bytes(b"\x80")
+    return Settings(device="cpu", model_folders=(tmp_path,))
+
+
+def test_loras_are_listed(tmp_path: Path, generator: ScriptedGenerator, settings: Settings) -> None:
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        film, old = ask.get("/loras").json()
+        assert (film["name"], film["alias"], film["family"]) == ("film", "grain", "sd1")
+        assert (film["kind"], film["rank"]) == ("LoRA", 8)
+        assert "pickle" in old["problem"]
+        (theirs,) = ask.get("/sdapi/v1/loras").json()
+        assert (theirs["name"], theirs["alias"]) == ("film", "grain")
+        assert theirs["metadata"] == {"ss_output_name": "grain"}
+        assert ask.post("/sdapi/v1/refresh-loras").is_success
+
+
+def test_requests_name_loras_that_are_here_and_no_files(
+    tmp_path: Path, generator: ScriptedGenerator, settings: Settings
+) -> None:
+    path = tmp_path / "models/Lora/film.safetensors"
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        for wrong in ("fil", str(path)):
+            refused = ask.post("/generate", json={"prompt": "x", "loras": [wrong]})
+            assert refused.is_client_error
+            assert "there is no LoRA" in refused.text
+        refused = ask.post("/sdapi/v1/txt2img", json={"prompt": "x <lora:nothing:1>"})
+        assert refused.is_client_error
+        assert not generator.requests
+        for values in ({"adapters": {"loras": ["film:0.5"]}}, {"loras": ["grain:0.5"]}):
+            assert ask.post("/generate", json={"prompt": "x", **values}).is_success
+        assert ask.post("/sdapi/v1/txt2img", json={"prompt": "x <lora:film:1>"}).is_success
+    assert [each.adapters.loras for each in generator.requests] == [
+        ("film:0.5",),
+        ("grain:0.5",),
+        (),
+    ]
