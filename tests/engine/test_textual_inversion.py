@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from sdtui.core.enums import DType
 from sdtui.core.settings import Settings
@@ -164,3 +164,22 @@ def test_another_file_of_the_same_name_is_encoded_anew(tmp_path: Path, tiny_sd1:
         make_embedding(file, 32, vectors=9, seed=5)
         second = generate(engine, request).images[0]
     assert difference(first, second) > 0
+
+
+def test_an_embedding_inside_a_lora_is_used_with_it(tmp_path: Path, tiny_sd1: Path) -> None:
+    torch.manual_seed(3)
+    layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    tensors = {
+        f"{layer}.lora_up.weight": torch.zeros(16, 2),
+        f"{layer}.lora_down.weight": torch.randn(2, 16),
+        "bundle_emb.mine.string_to_param.*": torch.randn(2, 32),
+    }
+    save_file(tensors, tmp_path / "style.safetensors")
+    settings = Settings(device="cpu", lora_folders=(tmp_path,))
+    with StableDiffusionEngine(settings) as engine:
+        request = make_request(tiny_sd1, prompt="a mine", guidance_scale=20)
+        plain = generate(engine, request)
+        used = generate(engine, request.changed(prompt="a mine<lora:style:1>"))
+    assert difference(plain.images[0], used.images[0]) > 0
+    assert 'TI hashes: "mine: ' in write_infotext(used.record)
+    assert "TI hashes" not in write_infotext(plain.record)

@@ -29,6 +29,14 @@ class OpenedLoras:
     notices: tuple[str, ...] = ()
 
 
+def lora_uses(request: GenerationRequest) -> list[LoraUse]:
+    """Return the LoRAs of a request with a weight: those of its field, and of tags in its
+    prompt."""
+    tagged = take_tags(strip_comments(request.prompt))
+    uses = [*map(parse_lora, request.adapters.loras), *tagged.loras]
+    return [use for use in uses if use.te or use.unet]
+
+
 class Lora(Feature[OpenedLoras]):
     """Merges LoRAs into the loaded model. They stay merged until a run has others."""
 
@@ -44,8 +52,7 @@ class Lora(Feature[OpenedLoras]):
         negative = take_tags(strip_comments(request.negative_prompt))
         if tagged.problems:
             raise InvalidRequestError([Problem("prompt", "", each) for each in tagged.problems])
-        uses = [*map(parse_lora, request.adapters.loras), *tagged.loras]
-        opened = tuple(self._opened(use) for use in uses if use.te or use.unet)
+        opened = tuple(self._opened(use) for use in lora_uses(request))
         notices = tuple(
             f"the LoRA {each.name} in the negative prompt was left out" for each in negative.loras
         )

@@ -8,10 +8,18 @@ from dataclasses import dataclass, replace
 from sdtui.core.settings import Settings
 from sdtui.engine.encode.options import EncodeOptions
 from sdtui.engine.features.feature import Feature
+from sdtui.engine.features.lora import lora_uses
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.models import ModelDescription
-from sdtui.models.embeddings import MOST_VECTORS, Embedding, embeddings_in, text_widths
+from sdtui.models.embeddings import (
+    MOST_VECTORS,
+    Embedding,
+    bundled_embeddings,
+    embeddings_in,
+    text_widths,
+)
+from sdtui.models.loras import find_lora
 from sdtui.requests.request import GenerationRequest
 
 
@@ -34,8 +42,12 @@ class TextualInversion(Feature[UsedEmbeddings]):
         self._settings = settings
 
     def open(self, request: GenerationRequest) -> UsedEmbeddings | None:
-        """Find the files of the names in either prompt. One that can't be used is left out."""
-        found, notices = embeddings_in((request.prompt, request.negative_prompt), self._settings)
+        """Find the files of the names in either prompt, also in the LoRAs in use. One that can't be
+        used is left out. Raises the errors of `find_lora`."""
+        loras = [find_lora(use.name, self._settings) for use in lora_uses(request)]
+        bundled = [each for lora in loras for each in bundled_embeddings(lora.path, lora.header)]
+        texts = (request.prompt, request.negative_prompt)
+        found, notices = embeddings_in(texts, self._settings, bundled)
         return UsedEmbeddings(tuple(found), tuple(notices)) if found or notices else None
 
     def supports(self, section: UsedEmbeddings, description: ModelDescription) -> bool:
