@@ -52,6 +52,7 @@ def test_only_runtime_changes_the_whole_process() -> None:
         "gc.disable",
         "gc.enable",
         "gc.freeze",
+        "gc.set_threshold",
         "os._exit",
         "os.environ.setdefault",
         "os.fork",

@@ -14,6 +14,10 @@ from typing import NoReturn
 from sdtui.core import paths
 
 _TURN_SECONDS = 0.0005
+_YOUNG_OBJECTS = 10_000
+"""New objects after which garbage is collected; Python's default is 700. A preview makes thousands,
+so that a key often waited for a collection, and longer if that was on a thread that other programs
+kept from running."""
 _DRAWINGS_PER_SECOND = "240"
 
 
@@ -23,10 +27,11 @@ def pause_garbage_collection() -> None:
 
 
 def resume_garbage_collection() -> None:
-    """Enable the garbage collector after start-up, if it is disabled, and exempt all existing
-    objects."""
+    """Enable the garbage collector after start-up, if it is disabled, let it run rarely, and exempt
+    all existing objects."""
     if not gc.isenabled():
         gc.freeze()
+        gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
         gc.enable()
 
 

@@ -58,26 +58,36 @@ def _is_making(terminal: Terminal) -> bool:
     return _STEP.search(terminal.text) is not None
 
 
-def keys(pictures: Path, presses: int = 120) -> list[Row]:
-    """Letters in the prompt, at rest and while a picture is made."""
+def keys(pictures: Path, presses: int = 200) -> list[Row]:
+    """Letters in the prompt, at rest and while pictures are made one after the other."""
     with opened(pictures) as terminal:
         idle = [echo(terminal, number) for number in range(presses // 2)]
-        terminal.send(GENERATE)
-        terminal.until(partial(_is_making, terminal))
-        making = [echo(terminal, 300 + number) for number in range(presses)]
+        _generate(terminal, jobs=10)
+        making = [echo(terminal, number) for number in range(presses)]
+        assert _is_making(terminal), "The jobs ended before the last key."
     return [
         *_rows("letter at rest", idle, (None, None)),
-        *_rows("letter while a picture is made", making, (0.03, 0.15)),
+        *_rows("letter while pictures are made", making, (0.03, 0.15)),
     ]
 
 
 def slow(pictures: Path, presses: int = 150) -> list[Row]:
-    """Letters over a slow line, while a job runs and ends."""
+    """Letters over a slow line, while jobs run and end."""
     with opened(pictures, environment=SSH, line=SLOW_LINE) as terminal:
         terminal.watch(5)
+        _generate(terminal, jobs=2)
+        seconds: list[float] = []
+        while len(seconds) < presses or _is_making(terminal):
+            seconds.append(echo(terminal, len(seconds)))
+    return _rows("letter over 20 kB/s, jobs", seconds, (0.15, None))
+
+
+def _generate(terminal: Terminal, jobs: int) -> None:
+    """Queue jobs, and wait until the first runs."""
+    for _ in range(jobs):
         terminal.send(GENERATE)
-        seconds = [echo(terminal, number) for number in range(presses)]
-    return _rows("letter over 20 kB/s, job", seconds, (0.15, None))
+        terminal.watch(0.2)
+    terminal.until(partial(_is_making, terminal))
 
 
 def rate(pictures: Path, seconds: float = 15) -> list[Row]:

@@ -22,6 +22,8 @@ SLOW_LINE = 20_000
 """Bytes a second."""
 READY = "pocket ready"
 GENERATE = "\x07"
+_LETTERS = 0x150
+"""Letters with accents and the like from U+0100 on, each of one cell."""
 _PROMPTS = (
     *("a tiger on a blue background", "a red apple", "a frog", "a car", "a fox", "a butterfly"),
     *("a cow", "a green tree", "a fly", "a rocket", "a house", "a cat"),
@@ -72,8 +74,8 @@ def opened(
 
 
 def echo(terminal: Terminal, number: int) -> float:
-    """Seconds until a letter stands in the prompt; a new one each time."""
-    letter = chr(0x100 + number)
+    """Seconds until a letter stands in the prompt; another one each time."""
+    letter = chr(0x100 + number % _LETTERS)
     seconds = until_sent(terminal, letter, letter.encode())
     if number % 12 == 11:
         terminal.send("\x7f" * 12)

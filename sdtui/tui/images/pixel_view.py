@@ -7,7 +7,7 @@ import asyncio
 from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
 
@@ -18,6 +18,10 @@ from sdtui.tui.widgets.lazy_refresh import RefreshWhenVisible
 
 _MARGIN = 2
 """Columns at each side of a text."""
+
+_CELLS_AT_ONCE, _MOST_PARTS = 600, 4
+_PAUSE_SECONDS = 0.008
+"""Between two parts of a picture: longer than a frame, so that a key is handled meanwhile."""
 
 
 class PixelView(RefreshWhenVisible):
@@ -41,13 +45,18 @@ class PixelView(RefreshWhenVisible):
         return columns * rows
 
     async def show(self, pixels: Pixels) -> None:
-        """Show a picture once it is drawn, on another thread: a large one takes longer than a key
-        may wait."""
+        """Show a picture once it is drawn, on another thread and then part by part: all of it takes
+        longer than a key may wait."""
         size, style = self.size, self.visual_style.rich_style
         strips = await asyncio.to_thread(_lines, pixels, size, style, self._colour_system)
         self._drawn = (pixels, size, style, strips)
-        self.pixels = pixels
+        self.set_reactive(PixelView.pixels, pixels)
         self.problem = ""
+        rows = max(1, _CELLS_AT_ONCE // max(1, size.width), -(-size.height // _MOST_PARTS))
+        for top in range(0, size.height, rows):
+            if top:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            self.refresh(Region(0, top, size.width, rows))
 
     @property
     def _colour_system(self) -> str | None:
