@@ -75,6 +75,8 @@ def sheet_record(
         update={
             "timestamp": datetime.now().astimezone(),
             "generation_time": None,
+            "timings": {},
+            "load_timings": {},
             "images": (ImageRecord(index=0, seed=first.seed, width=width, height=height),),
             "grid": place,
         }

@@ -13,7 +13,7 @@ from sdtui.tui.key_names import parsed_key
 
 GLOBAL = ("app", "window")
 """Scopes whose keys work wherever the focus is."""
-BEFORE_EDITORS = (*GLOBAL, "ask", "choose", "models", "value")
+BEFORE_EDITORS = (*GLOBAL, "ask", "axes", "choose", "models", "value")
 """Scopes whose keys come before those of a text editor with the focus."""
 _PANES = (
     *("choice", "form", "gallery", "info", "list", "log", "number", "path", "picture"),
@@ -130,6 +130,7 @@ ACTIONS = (
     Action("queue.earlier", "K,shift+up", "Earlier", "Move the job forward", True),
     Action("queue.later", "J,shift+down", "Later", "Move the job back", True),
     Action("queue.remove", "d,delete", "Remove", "Cancel the job or take it out", True),
+    Action("queue.remove_grid", "D", "Remove grid", "Cancel all jobs of the job's grid"),
     Action("queue.pause", "p", "Pause", "Begin no more jobs, or go on", True),
     Action("queue.stop_after", "s", "Stop after", "Stop the running job after this picture"),
     Action("queue.reuse", "r", "Reuse", "Bring the job's settings into the recipe", True),
@@ -148,6 +149,7 @@ ACTIONS = (
     Action("picture.open", "enter,f", "Full screen", "Show the picture on the whole screen", True),
     Action("picture.star", "s", "Star", "Star the picture, or take the star away", True),
     Action("picture.vary", "v", "Vary", "Make it again with one value changed, and compare", True),
+    Action("picture.grid", "X", "Vary", "Make it over the values of up to three axes"),
     Action("picture.start_from", "i", "Start from", "Start the next picture from this one", True),
     Action("picture.compare", "c", "Compare", "Mark a picture, then compare another with it", True),
     Action("picture.reuse", "r", "Reuse", "Bring all its settings into the recipe", True),
@@ -252,6 +254,8 @@ ACTIONS = (
     Action("models.cancel_download", "ctrl+c", "Cancel", "Cancel the download", True),
     Action("ask.save", "enter", "Save", "Take the text", True),
     Action("ask.close", "escape", "Cancel", "Change nothing", True),
+    Action("axes.generate", "enter", "Generate", "Queue the pictures of the grid", True),
+    Action("axes.close", "escape", "Cancel", "Queue nothing", True),
     Action("which_key.close", "escape,q", "Back", "Do nothing", True),
     Action("which_key.next_page", "pagedown", "More", "Show more keys"),
     Action("which_key.previous_page", "pageup", "Less", "Show the keys before"),

@@ -197,6 +197,9 @@ class EventPresenter:
                 if envelope.job == now.job:
                     self._pictures.add(self.saved_picture(envelope.job, path))
                 panes.gallery.reload()
+            case events.SheetSaved():
+                panes.gallery.reload()
+                self._context.notify("The sheet of the grid is in the gallery.")
             case events.Loaded(model=model, device=device, dtype=dtype, memory_mode=mode):
                 precision, memory = _SHORT.get(dtype, dtype), mode.replace("_", " ")
                 self._top_line.model = f"{model} · {device} {precision} · {memory} memory"

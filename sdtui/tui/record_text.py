@@ -12,6 +12,7 @@ from sdtui.core.text import counted, visible
 from sdtui.core.units import duration, step_rate
 from sdtui.jobs.eta import computed_steps
 from sdtui.jobs.event_text import cancelled_text, stage_text
+from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import AttemptRecord, GenerationRecord, ModelRecord, Stage
 from sdtui.requests.request import REQUEST_FIELDS
 from sdtui.tui.labelled_line import LabelledLine
@@ -53,6 +54,8 @@ def record_lines(record: GenerationRecord) -> Iterator[LabelledLine]:
         yield LabelledLine("Speed-ups", ", ".join(settings.speedups))
     if machine := _machine(record):
         yield LabelledLine("Machine", machine)
+    if record.grid is not None:
+        yield LabelledLine("Grid", _place(record.grid))
     yield LabelledLine("Made", f"{record.timestamp.astimezone():%Y-%m-%d %H:%M:%S}")
     if time := _time(record):
         yield LabelledLine("Time", time)
@@ -115,6 +118,14 @@ def value_text(value: object) -> str:
         return f"{value:g}"
     text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return visible(text if isinstance(value, Path) else text.replace("_", " "))
+
+
+def _place(place: GridPlace) -> str:
+    """Return the place in a grid, and how the grid is found."""
+    x, y, z = place.grid.size
+    size = f"{x}×{y}×{z}" if z > 1 else f"{x}×{y}"
+    parts = [f"sheet of {size}" if place.is_sheet else "", place.caption]
+    return visible(" · ".join(filter(None, (*parts, f"grid:{place.grid.id}"))), keep="")
 
 
 def _model(model: ModelRecord) -> str:

@@ -106,13 +106,28 @@ def variations(
     if variable.name == _COUNT:
         counted = _changed(record, {_COUNT: text})
         return (with_new_seed(record, counted.num_images_per_prompt),)
-    parts = [part.strip() for part in text.split(",")] if variable.takes_several else [text]
+    parts = _values(variable, text)
     requests = [_changed(record, _texts(variable, part)) for part in parts if part or text == part]
     made, names = record.values(), _SIZE if variable.name == "width" else (variable.name,)
     other = [each for each in requests if any(each.values()[name] != made[name] for name in names)]
     if not other:
         raise _problem(variable, text, "this is what the picture was made with")
     return tuple(dict.fromkeys(other))
+
+
+def _values(variable: Variable, text: str) -> list[str]:
+    """Return the values in a text: those of a prompt's are its own, of a number also ranges."""
+    if not variable.takes_several:
+        return [text]
+    kind = {"integer": int, "number": float}.get(variable.field.kind)
+    if kind is None or variable.name == "width":
+        return [part.strip() for part in text.split(",")]
+    from sdtui.requests.grids import number_values
+
+    try:
+        return number_values(text, kind)
+    except ValueError as error:
+        raise _problem(variable, text, str(error)) from error
 
 
 def _texts(variable: Variable, text: str) -> dict[str, str]:

@@ -14,6 +14,12 @@ from PIL import Image
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def _own_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the pictures in the test's folder."""
+    monkeypatch.setenv("SDTUI_PICTURES", str(tmp_path / "pictures"))
+
+
 def _sdtui(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sdtui", *map(str, arguments)],

@@ -26,6 +26,7 @@ from sdtui.tui.screens.dialogs import (
     OrphanedJobsScreen,
     TextScreen,
 )
+from sdtui.tui.screens.grid import GridScreen
 from sdtui.tui.screens.manual import ManualScreen
 from sdtui.tui.screens.picture import CurrentPicture, PictureScreen
 from sdtui.tui.screens.search_dialog import ChooseScreen
@@ -255,6 +256,11 @@ async def at_ask(harness: AppHarness) -> None:
     harness.app.push_screen(AskScreen("?"))
 
 
+async def at_axes(harness: AppHarness) -> None:
+    texts = ("steps=1,2", "", "")
+    await harness.app.push_screen(GridScreen("?", record().request, texts))
+
+
 async def at_which_key(harness: AppHarness) -> None:
     """Show a panel of several pages."""
     choices = [KeyChoice(f"f{number}", "Something") for number in range(1000)]
@@ -292,6 +298,7 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "prompt": at_prompt,
     "choose": at_choices,
     "ask": at_ask,
+    "axes": at_axes,
     "which_key": at_which_key,
 }
 

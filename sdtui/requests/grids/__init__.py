@@ -6,6 +6,7 @@ from sdtui.requests.grids.axes import (
     AxisKind,
     FieldKind,
     axis_kinds,
+    field_kind,
     find_axis_kind,
 )
 from sdtui.requests.grids.grid import (
@@ -19,7 +20,7 @@ from sdtui.requests.grids.grid import (
     parse_axis,
 )
 from sdtui.requests.grids.place import AxisRecord, CellPlace, GridPlace, GridRecord
-from sdtui.requests.grids.values import joined_values
+from sdtui.requests.grids.values import joined_values, number_values
 
 __all__ = [
     "MAX_CELLS",
@@ -37,8 +38,10 @@ __all__ = [
     "GridPlace",
     "GridRecord",
     "axis_kinds",
+    "field_kind",
     "find_axis_kind",
     "joined_values",
     "make_axis",
+    "number_values",
     "parse_axis",
 ]

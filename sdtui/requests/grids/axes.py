@@ -241,6 +241,12 @@ def _field_kind(field: Field) -> FieldKind:
     )
 
 
+def field_kind(name: str) -> AxisKind:
+    """Return the kind that sets a field, by the field's name. Raises KeyError if there is none."""
+    kinds = {kind.field.name: kind for kind in axis_kinds() if isinstance(kind, FieldKind)}
+    return kinds[name]
+
+
 def find_axis_kind(name: str) -> AxisKind:
     """Return what a name means: a label of A1111, a field or its flag, in any case and
     punctuation. Raises InvalidRequestError with the nearest name."""

@@ -59,7 +59,8 @@ class GridPlace(_Part):
         if self.cell is None:
             return 0 if self.z is None else self.z + 1
         x, y, z = self.cell
-        return sheets + 1 + x + columns * (y + rows * z)
+        before = 1 if sheets == 1 else 1 + sheets
+        return before + x + columns * (y + rows * z)
 
     @property
     def cell(self) -> CellPlace | None:

@@ -171,6 +171,14 @@ class GenerationController:
         )
         self._panes.dock.use_names(sources, self._tags)
 
+    def current_request(self) -> GenerationRequest | None:
+        """Return the request of the recipe, or None after its problems were shown."""
+        try:
+            return parse_form(self.recipe.texts)
+        except InvalidRequestError as error:
+            self._show_problems(error.problems)
+            return None
+
     def _show_problems(self, found: Sequence[Problem]) -> None:
         """Say what is wrong, and go to the first wrong field."""
         wrong = {problem.field for problem in found}

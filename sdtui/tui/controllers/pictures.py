@@ -17,6 +17,7 @@ from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.changes import ChangeController
 from sdtui.tui.controllers.export import EXPORTS, ExportController
 from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.controllers.grids import GridController
 from sdtui.tui.controllers.vary import VaryController
 from sdtui.tui.controllers.viewing import ViewingController
 from sdtui.tui.images.halfcell import Pixels
@@ -67,6 +68,7 @@ class PicturesController:
         self._generation = generation
         self.viewing = ViewingController(context, panes, self.perform, stop)
         self._vary = VaryController(context, screen, panes, submit, self._compare)
+        self.grids = GridController(context, screen)
         self._changes = ChangeController(context, screen, panes.gallery)
         self._export = ExportController(context, screen)
         self._init_image: ShownPicture | None = None
@@ -228,6 +230,8 @@ class PicturesController:
         match verb:
             case "vary":
                 self._vary.ask(entry, record)
+            case "grid":
+                self.grids.ask(entry.path.name, picture_request(record))
             case "reuse":
                 self._generation.use_request(picture_request(record))
             case "reuse_new_seed":

@@ -132,6 +132,8 @@ class QueueController:
             self.show_details(job)
         elif action == "save_again":
             start_worker(self._screen, partial(self._save_again, job))
+        elif action == "remove_grid":
+            self._remove_grid(job)
         elif job.state.is_over:
             self._context.notify("This job is over.", timeout=3)
         elif action in ("remove", "stop_after"):
@@ -139,6 +141,12 @@ class QueueController:
         else:
             self._move(job, -1 if action == "earlier" else 1)
         self.presenter.show_queue()
+
+    def _remove_grid(self, job: Job) -> None:
+        if job.grid is None:
+            self._context.notify("This job belongs to no grid.", timeout=3)
+        else:
+            self._context.backend.jobs.cancel_grid(job.grid.grid.id)
 
     def _move(self, job: Job, by: int) -> None:
         queue = self._context.backend.jobs

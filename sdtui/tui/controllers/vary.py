@@ -15,6 +15,7 @@ from sdtui.core.errors import HistoryError, SdtuiError
 from sdtui.core.text import one_line
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.context import AppContext
+from sdtui.tui.grids import as_grid
 from sdtui.tui.panes.collection import Panes
 
 if TYPE_CHECKING:
@@ -66,8 +67,12 @@ class VaryController:
     def _queue(self, entry: Entry, requests: tuple[GenerationRequest, ...] | None) -> None:
         variation = _Variation(entry)
         try:
-            for request in requests or ():
-                variation.open_jobs.add(self._submit(request).id)
+            grid = as_grid(requests) if requests else None
+            if grid is not None:
+                jobs = self._context.backend.jobs.submit_grid(grid)
+                variation.open_jobs |= {job.id for job in jobs}
+            else:
+                variation.open_jobs |= {self._submit(request).id for request in requests or ()}
         except SdtuiError as error:
             self._context.show_error(error)
         if variation.open_jobs:

@@ -144,8 +144,11 @@ class PictureList(Pane):
     def begin(self, job: Job) -> None:
         """Show a job's picture in progress in the first place. The cursor goes there, unless the
         user has moved it away from the newest picture."""
+        from sdtui.history import first_id
+
         prompt, count = job.request.prompt, job.request.num_images_per_prompt
-        self.grid.forming = Forming(prompt, count)
+        since = None if job.grid is None else first_id(job.grid.grid.time)
+        self.grid.forming = Forming(prompt, count, since)
         if self.is_at_newest:
             self._goal = FORMING
         self.reload()

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from sdtui.jobs import Job
 
 RequestedAction = Literal[
-    "earlier", "later", "remove", "pause", "stop_after", "reuse", "details", "save_again"
+    "earlier",
+    "later",
+    "remove",
+    "remove_grid",
+    "pause",
+    "stop_after",
+    "reuse",
+    "details",
+    "save_again",
 ]
 
 _SIGNS: dict[JobState, tuple[str, ThemeColour]] = {
@@ -74,10 +82,10 @@ class QueueLines(VirtualList["Job"]):
         return line.append_text(end)
 
     def _special(self, job: Job) -> str:
-        """Return what distinguishes a job: several pictures, its size, its init image, and its
-        model if there are jobs of another one."""
+        """Return what distinguishes a job: its place in a grid, several pictures, its size, its
+        init image, and its model if there are jobs of another one."""
         request = job.request
-        parts = []
+        parts = [] if job.grid is None else [one_line(job.grid.caption)]
         if request.num_images_per_prompt > 1:
             parts.append(f"×{request.num_images_per_prompt}")
         if request.width or request.height:
@@ -183,6 +191,9 @@ class QueuePane(Pane):
 
     def action_remove(self) -> None:
         self._request_action("remove")
+
+    def action_remove_grid(self) -> None:
+        self._request_action("remove_grid")
 
     def action_pause(self) -> None:
         self._request_action("pause")

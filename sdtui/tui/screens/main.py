@@ -152,6 +152,10 @@ class MainScreen(WindowScreen):
         )
         await wait_briefly(start_worker(self, check))
 
+    def _ask_for_grid(self) -> None:
+        if (request := self.generation.current_request()) is not None:
+            self.pictures.grids.ask("the recipe", request)
+
     def action_undo(self) -> None:
         self.generation.undo()
 
@@ -205,6 +209,7 @@ class MainScreen(WindowScreen):
             (KeyChoice("u", "Reading"), self.show_reading),
             *self.values.places(),
             (KeyChoice("p", "Preset", "Change"), self.presets.open_soon),
+            (KeyChoice("v", "Grid", "Change"), self._ask_for_grid),
         ]
         show_choices(self.context, "Go to", places, self.panes.dock.size.height + 1)
 
