@@ -71,7 +71,7 @@ def shared_values(
     `as_written`, the picture's prompts are the templates that they were made of."""
     values = settings.request_defaults()
     if like is not None:
-        values |= _settings_of(like, quiet, as_written)
+        values |= _settings_of(like, settings, quiet, as_written)
     if preset_name is not None:
         from sdtui.requests.presets import preset
 
@@ -152,12 +152,16 @@ def _interrupt(queue: Jobs, jobs: list[Job], destination: Destination, as_json: 
     click.echo("sdtui: interrupted.", err=True)
 
 
-def _settings_of(picture: Path, quiet: bool, as_written: bool) -> dict[str, Any]:
-    from sdtui.history.importers import read_picture_settings
+def _settings_of(
+    picture: Path, settings: Settings, quiet: bool, as_written: bool
+) -> dict[str, Any]:
+    from sdtui.history.importers import read_picture_settings, with_local_loras
 
     imported = read_picture_settings(picture)
-    for reason in imported.not_carried if not quiet else ():
+    values = {**imported.exact_values, **(imported.templates if as_written else {})}
+    values, missing = with_local_loras(values, imported.lora_hashes, settings)
+    for reason in (*imported.not_carried, *missing) if not quiet else ():
         click.echo(f"not taken from {picture.name}: {one_line(reason)}", err=True)
     if "model" not in imported.values and not quiet:
         click.echo(f"not taken from {picture.name}: it doesn't say what model made it", err=True)
-    return {**imported.exact_values, **(imported.templates if as_written else {})}
+    return values

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _TAG = re.compile(r"<(lora|lyco|hypernet):([^<>]*)>", re.IGNORECASE)
@@ -83,6 +83,18 @@ def take_tags(text: str) -> TaggedText:
         return ""
 
     return TaggedText(_TAG.sub(take, text), tuple(loras), tuple(problems))
+
+
+def rename_tags(text: str, names: Mapping[str, str | None]) -> str:
+    """Return a prompt with other names in its tags; None takes a tag out. Tags whose names aren't
+    among them stay."""
+
+    def rename(match: re.Match[str]) -> str:
+        name, colon, rest = match[2].partition(":")
+        new = names.get(name.strip(), name)
+        return "" if new is None else f"<{match[1]}:{new}{colon}{rest}>"
+
+    return _TAG.sub(rename, text)
 
 
 def parse_lora(text: str) -> LoraUse:

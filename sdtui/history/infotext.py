@@ -14,18 +14,19 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from sdtui import __version__
 from sdtui.core.enums import Rng
+from sdtui.core.prompt_tags import parse_lora
 from sdtui.core.samplers import sampler_and_schedule
 from sdtui.history.image_metadata import Texts
 from sdtui.history.portable import localized, portable, portable_name
 from sdtui.requests.grids import NOTHING, SEED_LABELS, GridPlace
-from sdtui.requests.record import EmbeddingRecord, GenerationRecord
+from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS
 
 if TYPE_CHECKING:
@@ -90,10 +91,19 @@ def write_infotext(record: GenerationRecord) -> str:
         more |= {"Model hash": model.hash and model.hash[:10], "Model": portable_name(model.name)}
     if record.grid is not None and is_sheet:
         more |= _script(record.grid)
+    if made is not None and made.lora_files:
+        more["Lora hashes"] = _named_hashes((each.name, each.autov3) for each in made.lora_files)
+        values["prompt"] += _tags(record)
     if made is not None and made.embedding_files:
-        more["TI hashes"] = _named_hashes(made.embedding_files)
+        more["TI hashes"] = _named_hashes((each.name, each.sha256) for each in made.embedding_files)
     more |= {key: getattr(record, name) or None for key, name in TEMPLATES.items()}
     return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
+
+
+def _tags(record: GenerationRecord) -> str:
+    """Return the tags of LoRAs that the prompt doesn't name, as other tools read them."""
+    uses = map(parse_lora, record.request.adapters.loras)
+    return "".join(f" <lora:{replace(use, name=portable_name(use.name))}>" for use in uses)
 
 
 def _script(sheet: GridPlace) -> Iterator[tuple[str, str]]:
@@ -107,9 +117,9 @@ def _script(sheet: GridPlace) -> Iterator[tuple[str, str]]:
                 yield f"Fixed {letter} Values", ", ".join(axis.values)
 
 
-def _named_hashes(files: Iterable[EmbeddingRecord]) -> str:
-    """The names of embeddings with the first 12 digits of their files' SHA-256, as in A1111."""
-    return ", ".join(f"{each.name}: {each.sha256[:12]}" for each in files)
+def _named_hashes(files: Iterable[tuple[str, str]]) -> str:
+    """The names of files with the first 12 digits of their hashes, as in A1111."""
+    return ", ".join(f"{re.sub('[:,]', '', name)}: {digits[:12]}" for name, digits in files)
 
 
 def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> str:

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from sdtui.core.paths import expanded, is_file
+from sdtui.core.prompt_tags import parse_lora
 from sdtui.models import find_hashed
 from sdtui.requests.record import GenerationRecord
+from sdtui.requests.sections.adapters import Adapters
 
 _HUB_CACHE = re.compile(r"(?:^|/)models--([\w.-]+?)--([\w.-]+)(?:/|$)")
 _PATH_STARTS = ("~", "./", "../", ".\\", "..\\")
@@ -48,13 +50,23 @@ def hub_id_in(path: str) -> str | None:
 def portable(record: GenerationRecord) -> GenerationRecord:
     """A copy of a record that names its model without folders."""
     changes: dict[str, object] = {
-        "request": replace(record.request, model=portable_name(record.request.model))
+        "request": replace(
+            record.request,
+            model=portable_name(record.request.model),
+            adapters=_portable_adapters(record.request.adapters),
+        )
     }
     if record.model is not None:
         names = {"name": portable_name(record.model.name)}
         names |= {"source": portable_name(record.model.source)}
         changes["model"] = record.model.model_copy(update=names)
     return record.model_copy(update=changes)
+
+
+def _portable_adapters(adapters: Adapters) -> Adapters:
+    uses = map(parse_lora, adapters.loras)
+    named = tuple(str(replace(use, name=portable_name(use.name))) for use in uses)
+    return replace(adapters, loras=named)
 
 
 def localized(record: GenerationRecord) -> GenerationRecord:

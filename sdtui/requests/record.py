@@ -70,6 +70,16 @@ class AttemptRecord(_Record):
     seconds: float = 0.0
 
 
+class LoraRecord(_Record):
+    """A LoRA that was used."""
+
+    name: str = Field(description="As the prompt or the request names it.")
+    autov2: str = Field(description="The first 10 digits of the file's SHA-256.")
+    autov3: str = Field(description="The first 12 digits of the SHA-256 of its tensors.")
+    te: float = Field(description="The weight for the text encoders.")
+    unet: float = Field(description="The weight for the denoiser.")
+
+
 class EmbeddingRecord(_Record):
     """An embedding that a prompt names."""
 
@@ -95,6 +105,7 @@ class ImageSettings(_Record):
     speedups: tuple[str, ...] = Field(
         (), description="What the speed preset turned on for this model."
     )
+    lora_files: tuple[LoraRecord, ...] = ()
     embedding_files: tuple[EmbeddingRecord, ...] = Field(
         (), description="The textual inversions in either prompt."
     )

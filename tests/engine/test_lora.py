@@ -138,9 +138,9 @@ def test_several_loras_add_up_in_any_order(engine: StableDiffusionEngine, tiny_s
 def test_record_has_the_hashes(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
     settings = _generate(engine, tiny_sd1, loras=["Grain0:0.5"]).record.settings
     assert settings is not None
-    ((used),) = settings.model_dump()["lora_files"]
-    assert (used["name"], used["te"], used["unet"]) == ("film", 0.5, 0.5)
-    assert (len(used["autov2"]), len(used["autov3"])) == (10, 12)
+    (used,) = settings.lora_files
+    assert (used.name, used.te, used.unet) == ("Grain0", 0.5, 0.5)
+    assert (len(used.autov2), len(used.autov3)) == (10, 12)
 
 
 def test_tag_in_the_negative_prompt_is_left_out_and_said(

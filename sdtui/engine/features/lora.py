@@ -18,6 +18,7 @@ from sdtui.engine.passes import Pass
 from sdtui.models import ModelDescription
 from sdtui.models.lora_header import families_fit, family_name
 from sdtui.models.loras import find_lora
+from sdtui.requests.record import LoraRecord
 from sdtui.requests.request import GenerationRequest
 
 
@@ -103,13 +104,13 @@ class Lora(Feature[OpenedLoras]):
     def settings(self, section: OpenedLoras) -> Mapping[str, object]:
         """Return the files' hashes for the record."""
         used = [
-            {
-                "name": lora.name,
-                "autov2": lora.autov2,
-                "autov3": lora.autov3,
-                "te": lora.use.te,
-                "unet": lora.use.unet,
-            }
+            LoraRecord(
+                name=lora.mention,
+                autov2=lora.autov2,
+                autov3=lora.autov3,
+                te=lora.use.te,
+                unet=lora.use.unet,
+            )
             for lora in section.loras
         ]
         return {"lora_files": used} if used else {}

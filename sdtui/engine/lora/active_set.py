@@ -39,6 +39,12 @@ class OpenedLora:
         return self.path.stem
 
     @property
+    def mention(self) -> str:
+        """What the request calls it, without the folders of a path."""
+        is_path = self.use.name.startswith((".", "~", "/"))
+        return self.name if is_path else self.use.name
+
+    @property
     def encoding_key(self) -> tuple[object, ...] | None:
         """What embeddings depend on: None if the text encoders aren't changed."""
         if self.use.te == 0:

@@ -1,6 +1,7 @@
 """Read the settings in pictures of sdtui and other tools."""
 
 from sdtui.core.sampler_names import label_of_sampler, nearest_sampler
+from sdtui.history.importers.local_loras import with_local_loras
 from sdtui.history.importers.read import as_infotext, read_infotext, read_picture_settings
 from sdtui.history.importers.request_mapping import ImportedSettings
 
@@ -11,4 +12,5 @@ __all__ = [
     "nearest_sampler",
     "read_infotext",
     "read_picture_settings",
+    "with_local_loras",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from sdtui.history.importers.local_loras import parse_hashes
 from sdtui.history.importers.request_mapping import (
     OWN,
     ToolSettings,
@@ -25,7 +26,8 @@ _FIELDS = {
 _MAPPED = {*_FIELDS, *TEMPLATES}
 _MAPPED |= {"Sampler", "Schedule type", "Size", "Model", "RNG", "ENSD", SEED_RESIZE}
 _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
-_IGNORED |= {"Created Date", "TI hashes"}
+_LORA_HASHES = "Lora hashes"
+_IGNORED |= {"Created Date", "TI hashes", _LORA_HASHES}
 _TEMPLATES = dict(zip(TEMPLATES, ("prompt", "negative_prompt"), strict=True))
 """The keys of prompts as they were written, and the names of their fields."""
 _SPELLINGS = {plain_name(key): key for key in (*_MAPPED, *_IGNORED)}
@@ -79,7 +81,10 @@ def a1111(text: str) -> ToolSettings | None:
     schedule = pairs.get("Schedule type")
     hashed = pairs.get("Model hash", "") if source == OWN else ""
     templates = {name: pairs[key] for key, name in _TEMPLATES.items() if key in pairs}
-    return ToolSettings(source, values, schedule, tuple(unsupported), templates, hashed)
+    lora_hashes = parse_hashes(pairs.get(_LORA_HASHES, ""))
+    return ToolSettings(
+        source, values, schedule, tuple(unsupported), templates, hashed, lora_hashes
+    )
 
 
 def _size(text: str) -> re.Match[str] | None:

@@ -98,7 +98,16 @@ def from_record(record: GenerationRecord) -> ImportedSettings:
         if problem is not None:
             del values[name]
             not_carried.append(f"{REQUEST_FIELDS[name].spec.label} {problem}")
-    return ImportedSettings(values, OWN, tuple(not_carried), templates=_templates(record))
+    return ImportedSettings(
+        values,
+        OWN,
+        tuple(not_carried),
+        templates=_templates(record),
+        lora_hashes={
+            each.name: each.autov3
+            for each in (record.settings.lora_files if record.settings else ())
+        },
+    )
 
 
 def _templates(record: GenerationRecord) -> dict[str, Any]:

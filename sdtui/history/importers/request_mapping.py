@@ -34,7 +34,7 @@ _MAX_VALUE = 80  # characters of a value in a reason
 OWN = "sdtui"
 """The source of pictures that sdtui made."""
 
-_IN_PROMPT = re.compile(r"<(lora|lyco|hypernet):([^:<>]{1,100})[^<>]{0,100}>")
+_IN_PROMPT = re.compile(r"<(hypernet):([^:<>]{1,100})[^<>]{0,100}>")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_FOLDER = "Diffusers/"  # where SD.Next keeps the models of the hub
 CHECKPOINT_FILE = re.compile(r"\.(safetensors|ckpt|pth?|bin|gguf|sft)$", re.IGNORECASE)
@@ -56,6 +56,8 @@ class ImportedSettings:
     unknown sampler, a strength without the init image."""
     templates: dict[str, Any] = field(default_factory=dict)
     """The prompts as they were written, and their styles, if others were made of them."""
+    lora_hashes: Mapping[str, str] = field(default_factory=dict)
+    """The beginnings of the hashes of the LoRAs, by their names in the values."""
 
     @property
     def exact_values(self) -> dict[str, Any]:
@@ -82,6 +84,8 @@ class ToolSettings:
     """The prompts as they were written, with alternatives and wildcards, by the names of fields."""
     model_hash: str = ""
     """The start of the hash of the model's weights (hexadecimal), as sdtui calculates it."""
+    lora_hashes: Mapping[str, str] = field(default_factory=dict)
+    """The beginnings of the hashes of the prompt's LoRAs, by their names there."""
 
     def with_values(self, **values: object) -> ToolSettings:
         """A copy with some values changed."""
@@ -169,6 +173,7 @@ def to_request_values(
         tuple(_one_short_line(each) for each in not_carried[:MAX_NOT_CARRIED]),
         stated,
         dict(tool.templates),
+        tool.lora_hashes,
     )
 
 
