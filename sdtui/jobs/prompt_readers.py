@@ -24,4 +24,4 @@ def prompt_reader(
             widths = text_widths(description)
             found = (each.embedding for each in models.embeddings())
             vectors = {each.name: each.vectors for each in found if each and each.fits(widths)}
-    return PromptReader(counter, vectors)
+    return PromptReader.of(counter, vectors)

@@ -4,7 +4,8 @@ model."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.prompt_syntax import (
@@ -22,6 +23,9 @@ from sdtui.models.tokens import TokenCounter
 
 _MOST_TEXTS = 8
 """Different texts of a part that are counted; a prompt of alternating words has many."""
+_FIRST_STEPS = 4
+"""How many steps of an alternating text are named."""
+_NONE: Mapping[str, int] = MappingProxyType({})
 _USUAL_STEPS = 20
 """Where neither the request nor the model says it."""
 
@@ -87,58 +91,68 @@ class PromptReader:
     """Reads prompts for one model."""
 
     counter: TokenCounter
-    embeddings: Mapping[str, int] = field(default_factory=dict)
-    """Name → number of vectors."""
+    find: Find
+    """Finds embeddings in tokens."""
+    names: tuple[str, ...] = ()
+    """Those of embeddings."""
     syntax: PromptSyntax = PromptSyntax.A1111
     emphasis: Emphasis = Emphasis.ORIGINAL
     steps: int = _USUAL_STEPS
 
+    @classmethod
+    def of(cls, counter: TokenCounter, embeddings: Mapping[str, int] = _NONE) -> PromptReader:
+        """Return a reader that counts with a tokenizer. `embeddings` are the numbers of vectors by
+        name."""
+        names = [
+            ([token.id for token in counter.tokens(name)], count, None)
+            for name, count in embeddings.items()
+        ]
+        return cls(counter, finder(names), tuple(embeddings))
+
     def read(self, text: str, *, is_negative: bool = False) -> PromptReading:
         """Read a prompt. Never raises for a text."""
-        text = without_prefixes(text, self.embeddings)
+        text = without_prefixes(text, self.names)
         parsed = parse_prompt(
             text, self.steps, is_negative=is_negative, syntax=self.syntax, emphasis=self.emphasis
         )
-        names = [(self._ids(name), count, None) for name, count in self.embeddings.items()]
-        find = finder(names)
-        parts = tuple(ReadPart(part.weight, self._texts(part, find)) for part in parsed)
+        parts = tuple(ReadPart(part.weight, self._texts(part)) for part in parsed)
         return PromptReading(parts, self.counter.limit)
 
     def _ids(self, text: str) -> list[int]:
         return [token.id for token in self.counter.tokens(text)]
 
-    def _texts(self, part: ParsedPart, find: Find) -> tuple[ReadText, ...]:
+    def _texts(self, part: ParsedPart) -> tuple[ReadText, ...]:
         read: dict[str, tuple[ReadChunk, ...]] = {}
         texts = []
         for stretch in part.stretches:
             if stretch.text not in read:
                 if len(read) == _MOST_TEXTS:
                     continue
-                read[stretch.text] = self._chunks(part.groups(stretch), find)
+                read[stretch.text] = self._chunks(part.groups(stretch))
             texts.append(ReadText(stretch.until, read[stretch.text]))
         return tuple(texts)
 
-    def _chunks(self, groups: Sequence[Group], find: Find) -> tuple[ReadChunk, ...]:
+    def _chunks(self, groups: Sequence[Group]) -> tuple[ReadChunk, ...]:
         comma = next(iter(self._ids(",")), None)
-        chunks = [chunk for group in groups for chunk in self._group(group, comma, find)]
+        chunks = [chunk for group in groups for chunk in self._group(group, comma)]
         is_needed = chunks[-1].tokens or len(chunks) == 1
         return tuple(chunks if is_needed else chunks[:-1])
 
-    def _group(self, group: Group, comma: int | None, find: Find) -> Iterator[ReadChunk]:
+    def _group(self, group: Group, comma: int | None) -> Iterator[ReadChunk]:
         tokens = [self.counter.tokens(piece.text) for piece in group]
         ids = [
             ([each.id for each in of_piece], piece.weight)
             for of_piece, piece in zip(tokens, group, strict=True)
         ]
         chunks: list[Chunk[None]] = split_chunks(
-            [ids], size=self.counter.limit, comma=comma, find=find
+            [ids], size=self.counter.limit, comma=comma, find=self.find
         )
         # Where each token, or name of an embedding, stands in its piece, and how much it takes.
         units: list[tuple[int, int, int, int]] = []
         for number, of_piece in enumerate(tokens):
             at = 0
             while at < len(of_piece):
-                match = find(ids[number][0], at)
+                match = self.find(ids[number][0], at)
                 length, places = (match.tokens, match.places) if match else (1, 1)
                 last = of_piece[at + length - 1]
                 units.append((number, of_piece[at].start, last.end, places))
@@ -165,17 +179,28 @@ def _pieces(units: Sequence[tuple[int, int, int, int]], group: Group) -> tuple[W
 
 def reading_lines(reading: PromptReading) -> Iterator[tuple[str, str]]:
     """Yield a reading as labels and texts. The texts are the user's: they may hold anything."""
-    chunks = f" in {reading.chunks} chunks" if reading.chunks > 1 else ""
-    yield "Tokens", f"{reading.tokens} of {reading.capacity}{chunks}"
+    count = f" in {reading.chunks} chunks" if reading.chunks > 1 else ""
+    yield "Tokens", f"{reading.tokens} of {reading.capacity}{count}"
     for number, part in enumerate(reading.parts, 1):
         if len(reading.parts) > 1:
             yield f"Part {number}", f"weight {part.weight:g}"
+        ends: dict[tuple[ReadChunk, ...], list[int]] = {}
         for text in part.texts:
+            ends.setdefault(text.chunks, []).append(text.until)
+        for chunks, untils in ends.items():
             if len(part.texts) > 1:
-                yield "Until step", str(text.until)
-            for place, chunk in enumerate(text.chunks, 1):
-                label = f"Chunk {place}" if len(text.chunks) > 1 else "Text"
+                yield _steps(untils)
+            for place, chunk in enumerate(chunks, 1):
+                label = f"Chunk {place}" if len(chunks) > 1 else "Text"
                 yield label, " ".join(map(_with_weight, chunk.pieces)) or "(empty)"
+
+
+def _steps(untils: Sequence[int]) -> tuple[str, str]:
+    """Return when a text is used: until a step, or in turn with others."""
+    if len(untils) == 1:
+        return "Until step", str(untils[0])
+    first = ", ".join(map(str, untils[:_FIRST_STEPS]))
+    return "In steps", f"{first} …" if len(untils) > _FIRST_STEPS else first
 
 
 def _with_weight(piece: Weighted) -> str:

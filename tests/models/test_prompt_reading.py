@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sdtui.core.enums import Emphasis, PromptSyntax
@@ -11,7 +13,7 @@ from sdtui.models.component_files import CONFIGS
 
 @pytest.fixture(scope="module")
 def reader() -> PromptReader:
-    return PromptReader(token_counters(CONFIGS / "tokenizer" / "vocab.json")["text_encoder"])
+    return PromptReader.of(token_counters(CONFIGS / "tokenizer" / "vocab.json")["text_encoder"])
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_tokens_and_capacity(reader: PromptReader, text: str, tokens: int, capac
 
 def test_embeddings_count_as_their_vectors(reader: PromptReader) -> None:
     plain = reader.read("a easynegative cat").tokens
-    with_vectors = PromptReader(reader.counter, {"EasyNegative": 8})
+    with_vectors = PromptReader.of(reader.counter, {"EasyNegative": 8})
     reading = with_vectors.read("a (embedding:easynegative:1.2) cat")
     assert reading.tokens == 10
     assert plain != 10
@@ -50,8 +52,8 @@ def test_embeddings_count_as_their_vectors(reader: PromptReader) -> None:
 
 def test_modes_that_take_brackets_as_text(reader: PromptReader) -> None:
     for plain in (
-        PromptReader(reader.counter, syntax=PromptSyntax.PLAIN),
-        PromptReader(reader.counter, emphasis=Emphasis.NONE),
+        replace(reader, syntax=PromptSyntax.PLAIN),
+        replace(reader, emphasis=Emphasis.NONE),
     ):
         assert plain.read("(a:1.2)").tokens > reader.read("(a:1.2)").tokens
 
@@ -71,6 +73,15 @@ def test_lines_say_what_was_understood(reader: PromptReader) -> None:
         ("Part 2", "weight 0.5"),
         ("Chunk 1", "b"),
         ("Chunk 2", "c"),
+    ]
+
+
+def test_alternating_texts_are_shown_once(reader: PromptReader) -> None:
+    assert list(reading_lines(reader.read("[a|b]")))[1:] == [
+        ("In steps", "1, 3, 5, 7 …"),
+        ("Text", "a"),
+        ("In steps", "2, 4, 6, 8 …"),
+        ("Text", "b"),
     ]
 
 

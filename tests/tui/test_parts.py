@@ -30,7 +30,7 @@ async def test_meter_counts_tokens_and_truncated_text_is_struck_out(harness: App
         line = editor.get_line(1)
         assert line.spans[0].start == cut - len("cat\n")
         assert not editor.get_line(0).spans
-        dock.use_counters(counters, PromptReader(counters["text_encoder"], {"easy": 4}))
+        dock.use_counters(counters, PromptReader.of(counters["text_encoder"], {"easy": 4}))
         await harness.until(lambda: "81/150 tokens" in str(dock.border_subtitle))
         assert editor.cut_from is None
         editor.text = "(a easy:1.2) BREAK [b|c]"
@@ -42,7 +42,7 @@ async def test_meter_counts_tokens_and_truncated_text_is_struck_out(harness: App
 async def test_a_key_shows_how_the_prompt_is_read(harness: AppHarness) -> None:
     async with running(harness):
         counters = counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y"))
-        harness.panes.dock.use_counters(counters, PromptReader(counters["text_encoder"]))
+        harness.panes.dock.use_counters(counters, PromptReader.of(counters["text_encoder"]))
         harness.fill_form("a (soft:1.25) cat AND [dog:cow:4]", negative_prompt="(bad)")
         await harness.press("alt+r")
         shown = harness.screen_text()
