@@ -17,6 +17,7 @@ from sdtui.history.folder import check_replaceable
 from sdtui.history.highlight import found_in
 from sdtui.history.ids import (
     IDS_PER_MILLISECOND,
+    POSITIONS,
     first_id,
     first_id_of_day,
     position_in_run,
@@ -33,6 +34,7 @@ from sdtui.history.store import History
 __all__ = [
     "IDS_PER_MILLISECOND",
     "INFOTEXT_KEYWORD",
+    "POSITIONS",
     "Changes",
     "Entry",
     "History",

@@ -8,6 +8,10 @@ IDS_PER_MILLISECOND = 1024
 """An id is the time in milliseconds since 1970 times this, plus the picture's position in its run.
 Times before 1970 have negative ids."""
 
+POSITIONS = 960
+"""Positions in a run are below this. The other ids of a millisecond are of pictures whose own is
+taken: of another run at the same time, or of a copy."""
+
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 """Limits of SQLite's integers, which no time reaches."""
 

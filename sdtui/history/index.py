@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sdtui.history.database import Database
 from sdtui.history.entry import Entry, Skipped, Stats
-from sdtui.history.ids import IDS_PER_MILLISECOND, first_id, time_of
+from sdtui.history.ids import IDS_PER_MILLISECOND, POSITIONS, first_id, time_of
 from sdtui.history.search import Search, Value, folded_tag, signed, unsigned
 from sdtui.history.segmentation import searchable
 from sdtui.history.sidecar import Summary
@@ -330,12 +330,12 @@ class Index:
         """The id made of a picture's time and position in its run or grid, or the next free
         one."""
         window = first_id(summary.moment)
-        candidate = window + min(max(0, summary.position), IDS_PER_MILLISECOND // 2)
+        candidate = window + min(max(0, summary.position), POSITIONS)
         taken = self._last_id(candidate, candidate + 1)
         while taken is not None:
             following = window + IDS_PER_MILLISECOND
             last = self._last_id(window, following)
-            candidate = window if last is None else last + 1
+            candidate = window + POSITIONS if last is None else max(last + 1, window + POSITIONS)
             taken = last if candidate == following else None
             window = following
         return candidate

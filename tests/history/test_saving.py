@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from sdtui.core.errors import HistoryError, OutputError
-from sdtui.history import History
+from sdtui.history import POSITIONS, History, position_in_run
 from sdtui.requests.record import GenerationRecord
-from tests.support.records import picture, record
+from tests.support.records import NOON, picture, record
 
 
 def test_picture_is_saved_with_its_json_in_the_folder_of_the_day(history: History) -> None:
@@ -50,6 +50,17 @@ def test_each_picture_of_a_run_has_its_own_record(history: History) -> None:
     saved = [history.save(picture(), run, index) for index in range(3)]
     assert [each.record.seed for each in saved] == [7, 8, 9]
     assert [entry.seed for entry in history.entries().entries] == [9, 8, 7]
+
+
+def test_pictures_of_two_runs_at_the_same_time_are_told_apart(history: History) -> None:
+    for seed in (1, 7):
+        run = record(seed=seed, pictures=2, timestamp=NOON)
+        for index in range(2):
+            history.save(picture(), run, index)
+    found = {entry.seed: position_in_run(entry.id) for entry in history.entries().entries}
+    assert (found[1], found[2]) == (0, 1)
+    assert min(found[7], found[8]) >= POSITIONS
+    assert len({entry.id for entry in history.entries().entries}) == 4
 
 
 def test_existing_picture_is_not_overwritten(history: History, tmp_path: Path) -> None:

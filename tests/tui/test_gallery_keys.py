@@ -256,6 +256,20 @@ async def test_trash_is_listed_and_restored_from(full: AppHarness) -> None:
         await full.until(lambda: gallery.total == 9 and not gallery.is_trash)
 
 
+async def test_what_cannot_be_undone_does_not_block_older_changes(full: AppHarness) -> None:
+    async with at_gallery(full, (80, 24)):
+        gallery = full.panes.gallery
+        await full.press("s")
+        await full.until(lambda: gallery.selected and gallery.selected.starred)
+        await full.press("right", "d")
+        await full.until(lambda: gallery.total == 9)
+        full.history.restore(full.history.trashed()[0])
+        await full.press("u")
+        await full.until(lambda: "the trash has no" in full.notifications()[-1])
+        await full.press("u")
+        await full.until(lambda: full.notifications()[-1] == "Undone: starred 1 picture.")
+
+
 async def test_the_trash_is_listed_when_all_pictures_are_in_it(full: AppHarness) -> None:
     async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery

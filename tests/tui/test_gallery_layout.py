@@ -44,6 +44,13 @@ def test_picture_in_progress_comes_first_with_its_jobs() -> None:
     assert grouped(order_of(480, forming_since=490)) == [[FORMING], [480]]
 
 
+def test_other_pictures_of_a_jobs_millisecond_are_single_ones() -> None:
+    ids = [500, 486, 485, 482, 481, 480, 470]
+    order = arranged(ids, RUN, None, positions=5)
+    assert grouped(order) == [[500, 486, 485], [480, 481, 482], [470]]
+    assert [order.place_of(each) for each in order.ids] == list(range(7))
+
+
 def test_every_picture_is_found_at_its_place() -> None:
     chance = random.Random(1)
     order = order_of(*chance.sample(range(20_000), 3000))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdtui.core.errors import HistoryError
 from sdtui.core.text import counted
 
 if TYPE_CHECKING:
@@ -72,12 +73,21 @@ class PictureChanges:
                 name, steps = self._done[-1]
                 did_something = bool(steps)
                 while steps:
-                    steps[-1](self._open_pictures())
-                    steps.pop()
+                    self._take_back(steps)
                 self._done.pop()
                 if did_something:
                     return name
         return None
+
+    def _take_back(self, steps: list[_Step]) -> None:
+        """Do the last step. One that a full disk prevents can be tried again; one whose picture is
+        gone must not keep older changes from being undone."""
+        try:
+            steps[-1](self._open_pictures())
+        except HistoryError:
+            steps.pop()
+            raise
+        steps.pop()
 
     @contextmanager
     def _change(self, name: str, entries: Sequence[Entry]) -> Iterator[list[_Step]]:

@@ -78,7 +78,7 @@ class Listing:
 def read_listing(pictures: Pictures, wanted: Wanted) -> Listing:
     """Return what a search finds, in order. Raises InvalidRequestError for a wrong search, and
     other SdtuiErrors."""
-    from sdtui.history import IDS_PER_MILLISECOND, first_id_of_day
+    from sdtui.history import IDS_PER_MILLISECOND, POSITIONS, first_id_of_day
 
     if wanted.query.strip() == TRASH:
         return _read_trash(pictures)
@@ -92,7 +92,7 @@ def read_listing(pictures: Pictures, wanted: Wanted) -> Listing:
     since = wanted.forming_since
     if wanted.has_forming and since is None:
         since = newest + 1
-    order = arranged(ids, IDS_PER_MILLISECOND, day, since)
+    order = arranged(ids, IDS_PER_MILLISECOND, day, since, POSITIONS)
     entries = pictures.entries_of(_around(order, wanted.current))
     if not is_filtered:
         return Listing(order, entries, newest)

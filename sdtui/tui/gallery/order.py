@@ -96,13 +96,14 @@ def arranged(
     run_length: int,
     day_start: Callable[[int], int] | None,
     forming_since: int | None = None,
+    positions: int | None = None,
 ) -> Order:
     """Return the order of pictures whose ids are given newest first. Not for the app's thread.
 
-    Ids that are equal without the remainder of `run_length` are one job's. `day_start` returns the
-    smallest id of the day of an id; without it single pictures aren't parted by days. With
-    `forming_since` the picture in progress comes first, together with its job's: those with at
-    least this id.
+    Ids that are equal without the remainder of `run_length` are one job's; given `positions`, only
+    if that remainder is smaller. `day_start` returns the smallest id of the day of an id; without
+    it single pictures aren't parted by days. With `forming_since` the picture in progress comes
+    first, together with its job's: those with at least this id.
     """
     order, starts, newest, jobs = array("q"), array("q"), array("q"), bytearray()
     position, count = 0, len(ids)
@@ -119,7 +120,8 @@ def arranged(
         first = ids[position]
         run = first // run_length
         end = position + 1
-        while end < count and ids[end] // run_length == run:
+        is_alone = positions is not None and first % run_length >= positions
+        while not is_alone and end < count and ids[end] // run_length == run:
             end += 1
         is_job = end - position > 1
         is_new_day = not is_job and day_start is not None and (day is None or first < day)
