@@ -88,7 +88,7 @@ def rim(picture: Image.Image) -> npt.NDArray[np.float64]:
 
 def test_backgrounds_have_the_named_colour(pipeline: Pipeline) -> None:
     prompts = [f"a cat on a {colour} background" for colour in COLOURS]
-    for colour, picture in zip(COLOURS, draw(pipeline, prompts), strict=True):
+    for colour, picture in zip(COLOURS, draw(pipeline, prompts, steps=6), strict=True):
         distances = {name: np.abs(rim(picture) - named).sum() for name, named in COLOURS.items()}
         assert min(distances, key=distances.__getitem__) == colour
 
@@ -96,7 +96,7 @@ def test_backgrounds_have_the_named_colour(pipeline: Pipeline) -> None:
 def test_drawn_objects_are_recognised(pipeline: Pipeline) -> None:
     strip = Image.open(Path(__file__).parent / "objects-on-blue.png").convert("RGB")
     wanted = [values(strip.crop((32 * i, 0, 32 * i + 32, 32))) for i in range(len(OBJECTS))]
-    pictures = draw(pipeline, [f"a {name} on a blue background" for name in OBJECTS])
+    pictures = draw(pipeline, [f"a {name} on a blue background" for name in OBJECTS], steps=6)
     found = []
     for picture in pictures:
         small = values(picture.resize((32, 32), Image.Resampling.BOX))
