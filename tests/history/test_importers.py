@@ -2,94 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import struct
-import zlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from sdtui.core.errors import ImageError
 from sdtui.core.text import visible
 from sdtui.history import History
-from sdtui.history.image_metadata import MAX_ALL_TEXTS, read_texts
 from sdtui.history.importers import ImportedSettings, label_of_sampler, read_picture_settings
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.noise import Noise
-from tests.support.records import picture, record
-
-A1111 = (
-    "a cat, (sharp:1.2) <lora:film:0.8>\nNegative prompt: blurry\n"
-    "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, "
-    "Size: 512x768, Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, Clip skip: 2, "
-    'Lora hashes: "film: 1a2b3c4d5e6f", Version: v1.10.1'
+from tests.support.foreign_pictures import (
+    A1111,
+    COMFYUI,
+    FOOOCUS,
+    INVOKEAI,
+    NOVELAI,
+    SWARMUI,
+    png,
+    with_comment,
 )
-COMFYUI: dict[str, Any] = {
-    "3": {
-        "class_type": "KSampler",
-        "inputs": {
-            **{"seed": 156680208700286, "steps": 20, "cfg": 8.0, "denoise": 1},
-            **{"sampler_name": "dpmpp_2m", "scheduler": "karras"},
-            **{"model": ["10", 0], "positive": ["6", 0], "negative": ["7", 0]},
-            "latent_image": ["5", 0],
-        },
-    },
-    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd\\base.safetensors"}},
-    "5": {
-        "class_type": "EmptyLatentImage",
-        "inputs": {"width": 512, "height": 640, "batch_size": 1},
-    },
-    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a bottle", "clip": ["10", 1]}},
-    "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "watermark", "clip": ["10", 1]}},
-    "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["4", 2]}},
-    "9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0]}, "is_changed": [float("nan")]},
-    "10": {
-        "class_type": "LoraLoader",
-        "inputs": {"lora_name": "film.safetensors", "model": ["4", 0], "clip": ["4", 1]},
-    },
-}
-INVOKEAI = {
-    **{"positive_prompt": "a fox", "negative_prompt": "dull", "width": 512, "height": 512},
-    **{"seed": 7, "cfg_scale": 7.5, "steps": 30, "scheduler": "dpmpp_2m_k", "rand_device": "cpu"},
-    **{"model": {"key": "k", "hash": "blake3:1", "name": "Dreamshaper 8"}, "clip_skip": 0},
-    **{"loras": [{"model": {"name": "film"}, "weight": 0.8}], "app_version": "5.0.0"},
-}
-FOOOCUS = {
-    **{"prompt": "a barn", "negative_prompt": "", "steps": 30, "guidance_scale": 4.0},
-    **{"sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "123", "sharpness": 2.0},
-    **{"base_model": "juggernautXL", "base_model_hash": "aeb7e9e689", "version": "Fooocus v2.5.0"},
-    "resolution": "(1152, 896)",
-}
-NOVELAI = {
-    **{"steps": 28, "height": 768, "width": 512, "scale": 5.0, "seed": 99, "uc": "lowres"},
-    **{"sampler": "k_euler_ancestral", "noise_schedule": "karras", "prompt": "a girl"},
-}
-SWARMUI = {
-    "sui_image_params": {
-        **{"prompt": "a ship", "negativeprompt": "fog", "model": "OfficialStableDiffusion/xl"},
-        **{"seed": 5, "steps": 20, "cfgscale": 7, "width": 1024, "height": 1024},
-    }
-}
-
-
-def png(path: Path, **texts: str) -> Path:
-    info = PngInfo()
-    for key, text in texts.items():
-        info.add_text(key.replace("_dash_", "-"), text)
-    picture().save(path, pnginfo=info)
-    return path
-
-
-def with_comment(path: Path, comment: bytes) -> Path:
-    exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9286] = comment
-    picture().save(path, exif=exif)
-    return path
+from tests.support.records import picture, record
 
 
 def lost(found: ImportedSettings, beginning: str) -> bool:
@@ -341,126 +275,6 @@ def test_reported_values_contain_no_escape_sequences(tmp_path: Path) -> None:
     text = "a cat\nSteps: 20, Seed: \x1b[31m, Size: 8x8, Sampler: \x1b]0;x\x07, Evil: \x9b1m\r\n"
     found = read_picture_settings(png(tmp_path / "a.png", parameters=text))
     assert all(visible(each, keep="") == each for each in found.not_carried)
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def raw_png(path: Path, *chunks: bytes, size: tuple[int, int] = (64, 64)) -> Path:
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b""))
-    return path
-
-
-def test_texts_are_inflated_up_to_a_limit_for_each_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inflated = 0
-    decompressobj = zlib.decompressobj
-
-    class Counting:
-        def __init__(self) -> None:
-            self._stream = decompressobj()
-
-        def decompress(self, data: bytes, limit: int) -> bytes:
-            nonlocal inflated
-            text = self._stream.decompress(data, limit)
-            inflated += len(text)
-            return text
-
-        @property
-        def eof(self) -> bool:
-            return self._stream.eof
-
-    monkeypatch.setattr("sdtui.history.image_metadata.zlib.decompressobj", Counting)
-    bombs = [chunk(b"zTXt", b"%d\0\0" % number + BOMB) for number in range(20)]
-    path = raw_png(tmp_path / "a.png", chunk(b"zTXt", b"a\0\0" + zlib.compress(b"x")), *bombs)
-    assert read_texts(path).texts == {"a": "x"}
-    assert inflated <= MAX_ALL_TEXTS
-
-
-DEEP = "[" * 100_000
-BOMB = zlib.compress(b"a" * 200_000_000, 9)
-
-
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        (),
-        (chunk(b"zTXt", b"parameters\0\0" + BOMB),),
-        (chunk(b"iTXt", b"parameters\0\1\0\0\0" + BOMB),) * 20,
-        (chunk(b"tEXt", b"parameters\0" + b"a" * 5_000_000),),
-        (b"\xff\xff\xff\xfftEXtparameters\0x",),
-        (chunk(b"zTXt", b"parameters\0\0not zlib"),),
-        (chunk(b"tEXt", b"parameters\0{" + DEEP.encode()),),
-        (chunk(b"tEXt", b"prompt\0{" + DEEP.encode()),),
-        (chunk(b"tEXt", b"prompt\0{}"),),
-        (chunk(b"tEXt", b'prompt\0{"1": {"class_type": "KSampler", "inputs": {}}}'),),
-        (chunk(b"tEXt", b"invokeai_metadata\0[]"),),
-        (chunk(b"tEXt", b'invokeai_metadata\0{"scheduler": "x", "model": "text"}'),),
-        (chunk(b"tEXt", b'sd-metadata\0{"image": []}'),),
-        (chunk(b"tEXt", b'sd-metadata\0{"image": {"sampler": "x", "prompt": 5}}'),),
-        (chunk(b"tEXt", b"Dream\0" + b'"' * 100_000),),
-        (chunk(b"tEXt", b"Comment\0{}"), chunk(b"tEXt", b"Source\0x")),
-        (chunk(b"tEXt", b"sdtui\0{}"),),
-        (chunk(b"eXIf", b"II*\0\xff\xff\xff\xff"),),
-        (
-            chunk(
-                b"eXIf",
-                b"MM\0*\0\0\0\x08\xff\xff" + b"\x92\x86\0\7\xff\xff\xff\xff\xff\xff\xff\xff" * 99,
-            ),
-        ),
-    ],
-    ids=str,
-)
-def test_hostile_chunks_raise_an_image_error(tmp_path: Path, chunks: tuple[bytes, ...]) -> None:
-    with pytest.raises(ImageError) as caught:
-        read_picture_settings(raw_png(tmp_path / "a.png", *chunks))
-    assert caught.value.hint
-
-
-def test_cyclic_and_huge_graphs_are_read_without_a_prompt(tmp_path: Path) -> None:
-    circle = json.loads(json.dumps(COMFYUI))
-    circle["10"]["inputs"]["model"] = ["3", 0]
-    circle["6"]["inputs"]["text"] = ["6", 0]
-    assert (
-        "prompt"
-        not in read_picture_settings(png(tmp_path / "a.png", prompt=json.dumps(circle))).values
-    )
-    huge = {str(number): COMFYUI["4"] for number in range(2001)}
-    with pytest.raises(ImageError, match="nodes"):
-        read_picture_settings(png(tmp_path / "b.png", prompt=json.dumps(huge)))
-
-
-def test_picture_with_a_huge_size_is_not_decoded(tmp_path: Path) -> None:
-    path = raw_png(
-        tmp_path / "a.png", chunk(b"tEXt", b"parameters\0" + A1111.encode()), size=(2**30, 2**30)
-    )
-    assert read_picture_settings(path).values["width"] == 512
-
-
-@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
-def test_truncated_picture_is_read_or_raises_an_image_error(tmp_path: Path, ending: str) -> None:
-    if ending == "png":
-        whole = png(tmp_path / "whole.png", parameters=A1111).read_bytes()
-    else:
-        comment = b"UNICODE\0" + A1111.encode("utf-16-be")
-        whole = with_comment(tmp_path / f"whole.{ending}", comment).read_bytes()
-    path = tmp_path / f"cut.{ending}"
-    for end in range(0, len(whole), 7):
-        path.write_bytes(whole[:end])
-        with contextlib.suppress(ImageError):
-            read_picture_settings(path)
-
-
-def test_file_that_is_not_a_picture_raises_an_image_error(tmp_path: Path) -> None:
-    pipe, text = tmp_path / "pipe.png", tmp_path / "text.png"
-    os.mkfifo(pipe)
-    text.write_text("hello")
-    for path in (pipe, text, tmp_path, tmp_path / "missing.png"):
-        with pytest.raises(ImageError, match="can't be read"):
-            read_picture_settings(path)
 
 
 def test_pictures_of_other_tools_are_imported(history: History, tmp_path: Path) -> None:

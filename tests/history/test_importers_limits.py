@@ -6,19 +6,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from PIL.PngImagePlugin import PngInfo
 
 from sdtui.history import History
 from sdtui.history.importers import ImportedSettings, read_picture_settings
 from sdtui.requests.request import GenerationRequest
-from tests.support.records import picture
-
-
-def png(path: Path, parameters: str) -> Path:
-    info = PngInfo()
-    info.add_text("parameters", parameters)
-    picture().save(path, pnginfo=info)
-    return path
+from tests.support.foreign_pictures import png
 
 
 def lost(found: ImportedSettings, beginning: str) -> bool:
@@ -30,7 +22,7 @@ def test_values_beyond_the_limits_are_kept_and_found(
     history: History, tmp_path: Path, seed: int
 ) -> None:
     text = f"a cat\nSteps: 200, Sampler: dpm_fast, CFG scale: 35, Seed: {seed}, Size: 64x64"
-    path = png(tmp_path / "a.png", text)
+    path = png(tmp_path / "a.png", parameters=text)
     known = {"width": 64, "height": 64, "rng": "nv"}
     assert read_picture_settings(path).values == {"prompt": "a cat", "seed": seed, **known}
     (imported,) = history.import_([path]).pictures
@@ -50,7 +42,7 @@ def test_values_beyond_the_limits_are_kept_and_found(
 
 def test_unknown_seed_stays_unknown(history: History, tmp_path: Path) -> None:
     text = "a cat\nSteps: 20, CFG scale: 7, Size: 64x64"
-    (imported,) = history.import_([png(tmp_path / "a.png", text)]).pictures
+    (imported,) = history.import_([png(tmp_path / "a.png", parameters=text)]).pictures
     (entry,) = history.entries("steps:20").entries
     assert entry.seed is None
     assert history.record(entry).seed is None
@@ -60,12 +52,12 @@ def test_unknown_seed_stays_unknown(history: History, tmp_path: Path) -> None:
 
 def test_strength_of_an_imported_picture_is_found(history: History, tmp_path: Path) -> None:
     text = "a cat\nSteps: 20, CFG scale: 7, Seed: 1, Size: 64x64, Denoising strength: 0.6"
-    history.import_([png(tmp_path / "a.png", text)])
+    history.import_([png(tmp_path / "a.png", parameters=text)])
     assert history.entries("strength:0.6").total == 1
 
 
 def test_picture_in_a_zip_keeps_its_time(history: History, tmp_path: Path) -> None:
-    path = png(tmp_path / "a.png", "a cat\nSteps: 20, CFG scale: 7, Seed: 1")
+    path = png(tmp_path / "a.png", parameters="a cat\nSteps: 20, CFG scale: 7, Seed: 1")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         info = zipfile.ZipInfo("a.png", date_time=(2023, 5, 6, 7, 8, 10))
         archive.writestr(info, path.read_bytes())

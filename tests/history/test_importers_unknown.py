@@ -9,24 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from PIL.PngImagePlugin import PngInfo
 
 from sdtui.history import History
 from sdtui.history.importers import read_picture_settings
+from tests.support.foreign_pictures import png
 from tests.support.records import picture, record
 
 LINE = "Steps: 20, CFG scale: 7, Seed: 1"
 
 
-def png(path: Path, parameters: str) -> Path:
-    info = PngInfo()
-    info.add_text("parameters", parameters)
-    picture().save(path, pnginfo=info)
-    return path
-
-
 def test_unknown_values_are_absent(history: History, tmp_path: Path) -> None:
-    (imported,) = history.import_([png(tmp_path / "a.png", f"a cat\n{LINE}")]).pictures
+    (imported,) = history.import_([png(tmp_path / "a.png", parameters=f"a cat\n{LINE}")]).pictures
     written = json.loads(imported.with_suffix(".json").read_bytes())
     assert written["generation_time"] is None
     settings = written["settings"]
@@ -44,7 +37,7 @@ def test_prompt_beyond_the_limit_is_kept_and_found(
 ) -> None:
     prompt = f"first {'word ' * (length // 5)}"
     text = f"{prompt}\nNegative prompt: {prompt}\n{LINE}"
-    found = read_picture_settings(png(tmp_path / "a.png", text))
+    found = read_picture_settings(png(tmp_path / "a.png", parameters=text))
     assert not found.values.keys() & {"prompt", "negative_prompt"}
     assert any(each.startswith("Prompt must") for each in found.not_carried)
     (imported,) = history.import_([tmp_path / "a.png"]).pictures
@@ -60,7 +53,7 @@ def test_prompt_beyond_the_limit_is_kept_and_found(
 
 @pytest.mark.parametrize("text", [LINE, f"\nNegative prompt: blurry\n{LINE}"])
 def test_picture_without_a_prompt_is_imported(history: History, tmp_path: Path, text: str) -> None:
-    (imported,) = history.import_([png(tmp_path / "a.png", text)]).pictures
+    (imported,) = history.import_([png(tmp_path / "a.png", parameters=text)]).pictures
     (entry,) = history.entries("seed:1").entries
     assert entry.prompt == ""
     assert "prompt" not in read_picture_settings(imported).values
@@ -69,7 +62,9 @@ def test_picture_without_a_prompt_is_imported(history: History, tmp_path: Path, 
 @pytest.mark.parametrize("text", ['"a \\ud800 b"', '"\\udfff"'])
 def test_half_of_a_surrogate_pair_is_replaced(history: History, tmp_path: Path, text: str) -> None:
     names = f"Sampler: {text}, Model: {text}, Schedule type: {text}"
-    (imported,) = history.import_([png(tmp_path / "a.png", f"a cat\n{LINE}, {names}")]).pictures
+    (imported,) = history.import_(
+        [png(tmp_path / "a.png", parameters=f"a cat\n{LINE}, {names}")]
+    ).pictures
     imported.with_suffix(".json").read_text(encoding="utf-8")
     assert history.entries("cat").total == 1
 
@@ -78,8 +73,8 @@ def test_half_of_a_surrogate_pair_is_replaced(history: History, tmp_path: Path, 
 def test_picture_of_any_year_is_imported_and_listed(
     history: History, tmp_path: Path, year: int
 ) -> None:
-    newer = png(tmp_path / "b.png", f"a dog\n{LINE}")
-    path = png(tmp_path / "a.png", f"a cat\n{LINE}")
+    newer = png(tmp_path / "b.png", parameters=f"a dog\n{LINE}")
+    path = png(tmp_path / "a.png", parameters=f"a cat\n{LINE}")
     for file, when in ((path, year), (newer, year + 1)):
         time = datetime(when, 6, 1, 12, tzinfo=UTC).timestamp()
         os.utime(file, (time, time))
@@ -121,7 +116,7 @@ def test_record_of_any_date_is_imported_and_listed(
 def test_picture_in_a_zip_of_any_date_is_listed(
     history: History, tmp_path: Path, date: tuple[int, int, int, int, int, int]
 ) -> None:
-    path = png(tmp_path / "a.png", f"a cat\n{LINE}")
+    path = png(tmp_path / "a.png", parameters=f"a cat\n{LINE}")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(zipfile.ZipInfo("a.png", date_time=date), path.read_bytes())
     assert len(history.import_([tmp_path / "a.zip"]).pictures) == 1
