@@ -186,7 +186,8 @@ class Prompts(Protocol):
         ...
 
     def names(self) -> PromptNames:
-        """Return what prompts can name now, by the names of files."""
+        """Return what prompts and their styles can name now. Raises SettingsError if the styles
+        can't be read."""
         ...
 
     def wildcards(self) -> WildcardFiles:

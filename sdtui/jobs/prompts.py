@@ -44,6 +44,7 @@ class PromptNames:
     loras: tuple[str, ...] = ()
     embeddings: tuple[str, ...] = ()
     wildcards: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
 
 
 def one_combination(request: GenerationRequest) -> GenerationRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sdtui.tui.fields import FormField, decimal_of, field_text, form_fields, usual_sizes
@@ -49,6 +49,8 @@ class Recipe:
         self._native: NativeValues | None = None
         self._problems: Mapping[str, str] = {}
         self._listeners: list[Listener] = []
+        self.known_names: Mapping[str, Sequence[str]] = {}
+        """What there is to name in a field, as far as it was read."""
         self.last_seed: int | None = None
         """The seed of the last picture."""
 

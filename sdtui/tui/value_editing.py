@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.core.ranking import SearchText, ranked
+from sdtui.core.text import one_line
 from sdtui.requests.request import random_seed
 from sdtui.requests.sizes import parse_size
 from sdtui.tui.fields import FormField, problems_of
@@ -221,6 +222,23 @@ class PathEditing(ValueEditing):
         return self.parse(typed)
 
 
+class NamesEditing(ValueEditing):
+    """Some of the names that there are, with commas between them."""
+
+    about: ClassVar[str] = "names with commas between them, empty = none"
+
+    def options(self, typed: str) -> Sequence[Option]:
+        *before, last = typed.split(",")
+        chosen = [each.strip() for each in before if each.strip()]
+        known = self.recipe.known_names.get(self.names[0], ())
+        others = [each for each in known if each not in chosen]
+        found = ranked(last.strip(), others, lambda each: SearchText(each, ""))
+        return [Option(", ".join([*chosen, each]), one_line(each)) for each in found]
+
+    def stepped(self, typed: str, by: int) -> str | None:
+        return None
+
+
 def editing_of(recipe: Recipe, name: str) -> ValueEditing:
     """Return how a field is edited; width and height together."""
     field = recipe.fields[name]
@@ -230,4 +248,6 @@ def editing_of(recipe: Recipe, name: str) -> ValueEditing:
         return SeedEditing(recipe, name)
     if field.choices:
         return ChoiceEditing(recipe, name)
+    if name in recipe.known_names:
+        return NamesEditing(recipe, name)
     return PathEditing(recipe, name) if field.kind == "path" else ValueEditing(recipe, name)

@@ -24,6 +24,15 @@ def recipe() -> Recipe:
     return recipe
 
 
+def test_styles_are_chosen_by_their_names(recipe: Recipe) -> None:
+    recipe.known_names = {"styles": ("film", "sharp", "soft film")}
+    editing = editing_of(recipe, "styles")
+    assert [each.text for each in editing.options("")] == ["film", "sharp", "soft film"]
+    assert [each.text for each in editing.options("fil")] == ["film", "soft film"]
+    assert [each.text for each in editing.options("film, s")] == ["film, sharp", "film, soft film"]
+    assert editing.texts("film, sharp") == {"styles": "film, sharp"}
+
+
 @pytest.mark.parametrize(
     ("typed", "texts"),
     [

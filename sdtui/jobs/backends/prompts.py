@@ -37,6 +37,7 @@ class LocalPrompts:
             loras=self._files(FileKind.LORA),
             embeddings=self._files(FileKind.EMBEDDING),
             wildcards=tuple(self.wildcards().names()),
+            styles=tuple(self._styles()),
         )
 
     def _files(self, kind: FileKind) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class Templates(Section):
             metavar="NAME",
             max_length=_MOST_STYLES,
             group="Prompt",
+            chip_short="{}",
+            letter="y",
             open_text="none",
             a1111="styles",
             openai="styles",

@@ -163,7 +163,12 @@ class GenerationController:
                 self._tags = (await run_on_thread(partial(read_tags, file)),)
             except SettingsError as error:
                 self._context.show_error(error)
-        names = await run_on_thread(backend.prompts.names)
+        try:
+            names = await run_on_thread(backend.prompts.names)
+        except SettingsError as error:
+            self._context.show_error(error)
+            return
+        self.recipe.known_names = {"styles": names.styles} if names.styles else {}
         sources = (
             lora_completions(names.loras),
             WildcardCompletions(names.wildcards),
