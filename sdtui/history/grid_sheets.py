@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from sdtui.core.errors import HistoryError
 from sdtui.history.names import sidecar_path
-from sdtui.history.picture_errors import UNREADABLE
 from sdtui.history.sheet import Labels, beside, labelled_sheet
 from sdtui.history.sidecar import read_record
 from sdtui.requests.grids import CellPlace, GridPlace, GridRecord
@@ -86,6 +85,8 @@ def sheet_record(
 def _largest(pictures: Iterable[Path]) -> tuple[int, int]:
     """Return the largest width and height of picture files, in pixels; 1 if none can be read."""
     from PIL import Image as Pillow
+
+    from sdtui.history.picture_errors import UNREADABLE
 
     width = height = 1
     for path in pictures:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdtui.core.text import visible
-from sdtui.history.picture_errors import UNREADABLE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -130,6 +129,8 @@ def paste_centred(sheet: Image, path: Path, place: tuple[int, int], size: tuple[
     """Paste a picture into the middle of a rectangle, made smaller if it doesn't fit. One that
     can't be read leaves it blank."""
     from PIL import Image as Pillow
+
+    from sdtui.history.picture_errors import UNREADABLE
 
     try:
         with Pillow.open(path) as picture:

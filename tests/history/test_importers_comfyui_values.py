@@ -232,7 +232,7 @@ def test_node_that_splits_the_steps_is_named(tmp_path: Path) -> None:
         steps=node("KarrasScheduler", steps=20),
     )
     found = read(tmp_path, nodes)
-    assert (found.values["num_inference_steps"], found.values["sampler"]) == (20, "Euler a")
+    assert (found.values["num_inference_steps"], found.values["sampler"]) == (20, "Euler a Karras")
     assert "node SplitSigmas: sdtui has no such setting" in found.not_carried
     assert not any("can't be followed" in each for each in found.not_carried)
 
