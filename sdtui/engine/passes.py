@@ -47,6 +47,8 @@ class Pass:
     """None = from noise alone."""
     strength: float = 1.0
     """The share of the steps that are run from `start`, 0 to 1."""
+    prompts: int = 1
+    """Parts of the prompt that are denoised apart."""
 
     @property
     def expected_steps(self) -> int:

@@ -59,12 +59,14 @@ def estimate_run(
     batch_size: int = 1,
     *,
     guidance: bool = True,
+    prompts: int = 1,
     tile: int | None = None,
     added: int = 0,
 ) -> Estimate:
     """Estimate the peak for pictures of `width` x `height` pixels, `batch_size` at once.
 
-    `guidance` doubles the denoiser's batch. `tile` is the side of a VAE tile in pixels, if the
+    `guidance` doubles the denoiser's batch; `prompts` is the number of parts of a prompt that are
+    denoised apart, with an unconditional one. `tile` is the side of a VAE tile in pixels, if the
     VAE works in tiles. `added` = bytes of weights besides the denoiser's own, a ControlNet's for
     example.
     """
@@ -79,7 +81,7 @@ def estimate_run(
     vae = parts.get("vae", 0)
 
     latent_pixels = (width // description.vae_factor) * (height // description.vae_factor)
-    rows = batch_size * (2 if guidance else 1)
+    rows = batch_size * (prompts + 1 if guidance or prompts > 1 else 1)
     encode = sum(encoders) // 20
     denoise = DENOISER_MAPS * description.denoiser_channels * latent_pixels * rows * size
     pixels = min(width, tile or width) * min(height, tile or height)

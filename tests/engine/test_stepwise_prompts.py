@@ -12,11 +12,15 @@ import torch
 from PIL import Image
 from torch import nn
 
-from sdtui.core.enums import POCKET
+from sdtui.core.enums import POCKET, DType
 from sdtui.engine.embeddings import EncodedPart, EncodedText, StepwisePrompts
 from sdtui.engine.encode.stepwise import combine, stepwise_prompts
+from sdtui.engine.features.active import ActiveFeatures, open_sections, sections_for
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
+from sdtui.engine.passes import Pass
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.resolve import resolve
+from sdtui.models import estimate_run
 from sdtui.requests.events import Preview
 from tests.support.events import Events
 from tests.support.faults import cuda_out_of_memory
@@ -221,3 +225,25 @@ def test_weights_and_modes_change_pictures_and_are_recorded(
     ).record
     assert record.values()["emphasis"] == "no_norm"
     assert record.prompt == "a (b)"
+
+
+def test_parts_count_in_the_estimate_of_memory(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    def passes(prompt: str) -> tuple[Pass, ...]:
+        request = make_request(tiny_sd1, prompt=prompt)
+        opened = open_sections(shared_engine.features, request)
+        model = shared_engine.load(str(tiny_sd1), DType.FLOAT32)
+        sections = sections_for(shared_engine.features, opened, model.description)
+        active = ActiveFeatures.of(shared_engine.features, sections)
+        return active.passes(Pass(resolve(request, model)))
+
+    assert [each.prompts for each in passes("a cat AND a dog AND b")] == [3]
+    assert [each.prompts for each in passes("a cat, sand")] == [1]
+    model = shared_engine.loaded
+    assert model is not None
+    one, three = (
+        estimate_run(model.description, DType.FLOAT32, 512, 512, prompts=count).denoise
+        for count in (1, 3)
+    )
+    assert three == 2 * one

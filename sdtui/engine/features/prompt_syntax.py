@@ -52,6 +52,13 @@ class PromptSyntax(Feature[UsedSyntax]):
     ) -> EncodeOptions:
         return replace(options, syntax=section.syntax, emphasis=section.emphasis)
 
+    def passes(self, section: UsedSyntax, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
+        """Say how many parts each pass denoises apart, for the estimate of memory."""
+        options = EncodeOptions(section.syntax, section.emphasis)
+        return tuple(
+            replace(each, prompts=len(options.parse(each.request.prompt, 0))) for each in passes
+        )
+
     def denoising(
         self, section: UsedSyntax, model: LoadedModel, batch: Batch
     ) -> AbstractContextManager[object]:

@@ -40,7 +40,7 @@ def choose_batch_size(model: LoadedModel, passes: Sequence[Pass], count: int, ad
     free = model.device.memory().free
 
     def fits(size: int) -> bool:
-        return all(_needed(model, each.request, size, added) <= free for each in passes)
+        return all(_needed(model, each, size, added) <= free for each in passes)
 
     fitting = (size for size in range(largest, 1, -1) if fits(size))
     batches = math.ceil(count / next(fitting, 1))
@@ -51,7 +51,7 @@ def expected_peak(
     model: LoadedModel, passes: Sequence[Pass], batch_size: int, held: Held, added: int
 ) -> int:
     """Return the expected peak of a run in bytes, as `PeakMeter` measures it."""
-    estimates = [_estimate(model, each.request, batch_size, added) for each in passes]
+    estimates = [_estimate(model, each, batch_size, added) for each in passes]
     weights = estimates[0].weights - added
     before = held.used - (weights if held.weights_included else 0)
     return max(before, 0) + max(each.peaks[model.memory_mode] for each in estimates)
@@ -68,17 +68,16 @@ def _latent_pixels(model: LoadedModel, request: ResolvedRequest) -> int:
     return (request.width // factor) * (request.height // factor)
 
 
-def _needed(model: LoadedModel, request: ResolvedRequest, batch_size: int, added: int) -> int:
+def _needed(model: LoadedModel, pass_: Pass, batch_size: int, added: int) -> int:
     """Return the bytes that a run needs on the device besides weights that are there already: in
     full mode all weights stay there between runs, in the other modes none."""
-    estimate = _estimate(model, request, batch_size, added)
+    estimate = _estimate(model, pass_, batch_size, added)
     held = estimate.weights - added if model.memory_mode is MemoryMode.FULL else 0
     return estimate.peaks[model.memory_mode] - held
 
 
-def _estimate(
-    model: LoadedModel, request: ResolvedRequest, batch_size: int, added: int
-) -> Estimate:
+def _estimate(model: LoadedModel, pass_: Pass, batch_size: int, added: int) -> Estimate:
+    request = pass_.request
     return estimate_run(
         model.description,
         model.dtype,
@@ -86,5 +85,6 @@ def _estimate(
         request.height,
         batch_size,
         guidance=model.description.uses_cfg(request.guidance_scale),
+        prompts=pass_.prompts,
         added=added,
     )
