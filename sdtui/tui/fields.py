@@ -168,7 +168,7 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
         if not text.strip():
             continue
         if field is not None and field.is_list:
-            values[name] = [part.strip() for part in _ITEM_ENDS.split(text) if part.strip()]
+            values[name] = list_items(text)
         elif field is not None and field.is_file:
             values[name] = _path(text)
         elif field is not None and field.type in (int, float):
@@ -178,6 +178,11 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
     for name in fields.orphans(values):
         del values[name]
     return values
+
+
+def list_items(text: str) -> list[str]:
+    """Return the items of a list that was written in one line."""
+    return [part.strip() for part in _ITEM_ENDS.split(text) if part.strip()]
 
 
 def _path(text: str) -> Path:

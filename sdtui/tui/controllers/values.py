@@ -17,7 +17,8 @@ from sdtui.tui.recipe import Recipe
 from sdtui.tui.value_editing import editing_of
 
 _MODEL = "model"
-"""Has a dialog of its own."""
+_LORAS = "loras"
+"""Have dialogs of their own."""
 
 
 class ValueController:
@@ -60,6 +61,8 @@ class ValueController:
         """Edit a value over its chip."""
         if name == _MODEL:
             self._choose_model()
+        elif name == _LORAS:
+            self._choose_lora()
         else:
             self._open(name, self._panes.dock.place_of(name), is_chip=True)
 
@@ -95,11 +98,22 @@ class ValueController:
 
     def _neighbour(self, name: str, by: int) -> str:
         """Return the field of the next chip, or of the one before."""
-        names = [each for each in self._with_letters if each != _MODEL]
+        names = [each for each in self._with_letters if each not in (_MODEL, _LORAS)]
         if not self._recipe["init_image"].strip():
             names.remove("strength")
         place = names.index(name) if name in names else -1
         return names[(place + by) % len(names)]
+
+    def _choose_lora(self) -> None:
+        from sdtui.tui.screens.loras import LoraScreen
+
+        def take(loras: str | None) -> None:
+            if loras is not None:
+                self._recipe.change({_LORAS: loras})
+
+        models = self._context.backend.models
+        screen = LoraScreen(models, self._recipe[_MODEL], self._recipe[_LORAS])
+        self._context.push_screen(screen, take)
 
     def choose_file(self, name: str) -> None:
         """Choose the file of a field from disk."""

@@ -1,0 +1,70 @@
+"""Choosing LoRAs in the app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdtui.tui.lora_offers import with_lora
+from sdtui.tui.screens.loras import LoraScreen
+from tests.support.app_harness import AppHarness, running
+from tests.support.model_files import safetensors
+
+NAME = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "after"),
+    [
+        ("", "fi", "film"),
+        ("", "film:0.8", "film:0.8"),
+        ("grain", "", "grain, film"),
+        ("grain, film:0.5", "fi", "grain"),
+        ("film:0.5, grain", "film:0.2:0.3", "film:0.2:0.3, grain"),
+        ("film:1:lbw=1,0,0", "", ""),
+    ],
+)
+def test_choosing_adds_changes_or_takes_out(text: str, typed: str, after: str) -> None:
+    assert with_lora(text, "film", typed) == after
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> AppHarness:
+    folder = tmp_path / "loras"
+    for name, width in (("film", 256), ("wide", 2048)):
+        shapes = {f"{NAME}.lora_down.weight": (8, width), f"{NAME}.lora_up.weight": (320, 8)}
+        safetensors(folder / f"{name}.safetensors", shapes, {"modelspec.trigger_phrase": "grainy"})
+    (folder / "old.pt").write_bytes(b"\x80")
+    return AppHarness(tmp_path, lora_folders=(folder,))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_lora_is_chosen_with_a_weight(harness: AppHarness, size: tuple[int, int]) -> None:
+    async with running(harness, size):
+        await harness.press("ctrl+o", "l")
+        screen = harness.app.screen
+        assert isinstance(screen, LoraScreen)
+        await harness.until(lambda: len(screen.choices.items) == 3)
+        await harness.write("film:0.8")
+        assert [each.name for each in screen.choices.items] == ["film"]
+        assert "Say: grainy" in harness.screen_text()
+        await harness.press("enter")
+        await harness.until(lambda: harness.texts["loras"] == "film:0.8")
+        assert "film:0.8" in harness.screen_text()
+
+
+async def test_lora_that_does_not_fit_is_refused(harness: AppHarness) -> None:
+    async with running(harness):
+        await harness.press("ctrl+o", "l")
+        screen = harness.app.screen
+        assert isinstance(screen, LoraScreen)
+        await harness.until(lambda: len(screen.choices.items) == 3)
+        for name, reason in (("wide", "it is made for SDXL"), ("old", "is a pickle file")):
+            screen.filter.value = ""
+            await harness.write(name)
+            await harness.press("enter")
+            assert harness.app.screen is screen
+            assert reason in str(screen.status.render())
+        await harness.press("escape")
+        assert harness.texts["loras"] == ""
