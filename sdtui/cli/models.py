@@ -101,10 +101,19 @@ def _lora_line(entry: _Entry) -> str:
     return f"{name:40}  {about}  {one_line(', '.join(words))}".rstrip()
 
 
+def _vaes(models: Models) -> list[_Entry]:
+    return [{"name": each.path.name, "path": str(each.path)} for each in models.vaes()]
+
+
+def _vae_line(entry: _Entry) -> str:
+    return one_line(str(entry["name"]))
+
+
 _KINDS: Mapping[str, tuple[Callable[[Models], list[_Entry]], Callable[[_Entry], str]]] = {
     "model": (_models, _model_line),
     "embedding": (_embeddings, _embedding_line),
     "lora": (_loras, _lora_line),
+    "vae": (_vaes, _vae_line),
 }
 """What is listed, and how it is printed, by kind."""
 

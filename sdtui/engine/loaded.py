@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -45,6 +46,8 @@ class LoadedModel:
     """Messages for the user about the loaded model."""
     load_key: Hashable = ()
     """Permanent changes by features, see `Feature.load_key`."""
+    vae_file: Path | None = None
+    """The VAE whose weights it has; None = its own."""
     loras: LoraSet = field(default_factory=LoraSet)
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
 

@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -28,6 +29,7 @@ from sdtui.history.portable import localized, portable, portable_name
 from sdtui.requests.grids import NOTHING, SEED_LABELS, GridPlace
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.sections.vae import OWN_VAE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -94,6 +96,8 @@ def write_infotext(record: GenerationRecord) -> str:
     if made is not None and made.lora_files:
         more["Lora hashes"] = _named_hashes((each.name, each.autov3) for each in made.lora_files)
         values["prompt"] += _tags(record)
+    if made is not None and made.vae_hash:
+        more["VAE hash"] = made.vae_hash[:10]
     if made is not None and made.embedding_files:
         more["TI hashes"] = _named_hashes((each.name, each.sha256) for each in made.embedding_files)
     more |= {key: getattr(record, name) or None for key, name in TEMPLATES.items()}
@@ -133,6 +137,9 @@ def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> st
         pairs["Sampler"], pairs["Schedule type"] = sampler_and_schedule(values["sampler"])
     if not values.get("variation_strength"):
         pairs["Variation seed"] = None
+    if values.get("vae"):
+        name = PureWindowsPath(values["vae"]).name
+        pairs["VAE"] = None if name == OWN_VAE else name
     if values.get("seed_resize_width") and values.get("seed_resize_height"):
         pairs[SEED_RESIZE] = f"{values['seed_resize_width']}x{values['seed_resize_height']}"
     if not _BRACKETS & {*values.get("prompt", ""), *values.get("negative_prompt", "")}:

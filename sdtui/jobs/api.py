@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sdtui.jobs.job import Job, Output
     from sdtui.jobs.prompts import PromptNames, ResolvedPrompts
     from sdtui.models import (
+        FoundFile,
         InstalledEmbedding,
         InstalledLora,
         Lora,
@@ -235,6 +236,10 @@ class Models(Protocol):
     def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
         """Return token counters for the model's text encoders; CLIP's if it isn't downloaded.
         Raises ModelError."""
+        ...
+
+    def vaes(self) -> list[FoundFile]:
+        """Return the VAEs, also those that can't be used."""
         ...
 
     def embeddings(self) -> list[InstalledEmbedding]:

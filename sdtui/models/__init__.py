@@ -17,7 +17,7 @@ from sdtui.models.describe import describe_model
 from sdtui.models.description import ModelDescription
 from sdtui.models.embeddings import InstalledEmbedding, installed_embeddings, text_widths
 from sdtui.models.estimate import Estimate, estimate_run, fastest_mode
-from sdtui.models.files_by_kind import FileKind, files_of_kind, front_end_roots
+from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind, front_end_roots
 from sdtui.models.fit import (
     MemoryBudget,
     ModelFit,
@@ -41,11 +41,13 @@ from sdtui.models.native import NativeValues
 from sdtui.models.precision import automatic_dtype
 from sdtui.models.prompt_reading import PromptReader, PromptReading, reading_lines
 from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_counters
+from sdtui.models.vaes import vae_files
 from sdtui.models.wildcards import WildcardFiles
 
 __all__ = [
     "Estimate",
     "FileKind",
+    "FoundFile",
     "InstalledEmbedding",
     "InstalledLora",
     "Lora",
@@ -88,5 +90,6 @@ __all__ = [
     "recommend_download",
     "text_widths",
     "token_counters",
+    "vae_files",
     "weight_variant",
 ]

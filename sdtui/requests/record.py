@@ -102,6 +102,7 @@ class ImageSettings(_Record):
     batch_size: int | None = 1
     vae_slicing: bool | None = False
     vae_tiling: bool | None = False
+    vae_hash: str | None = Field(None, description="SHA-256 of the file of another VAE.")
     speedups: tuple[str, ...] = Field(
         (), description="What the speed preset turned on for this model."
     )

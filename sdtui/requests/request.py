@@ -28,6 +28,7 @@ from sdtui.requests.sections.image_to_image import ImageToImage
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
 from sdtui.requests.sections.templates import Templates
 from sdtui.requests.sections.tiling import Tiling
+from sdtui.requests.sections.vae import Vae
 
 SIZE_MULTIPLE = 8
 """Sizes are multiples of this: the factor of the VAEs of SD 1.x, 2.x and SDXL."""
@@ -110,6 +111,7 @@ class GenerationRequest(Section):
             letter="m",
         ),
     ] = POCKET
+    vae: Vae = Vae()  # noqa: RUF009  # frozen
     adapters: Adapters = Adapters()  # noqa: RUF009  # frozen
     sampler: Annotated[
         str | None,

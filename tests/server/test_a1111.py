@@ -213,11 +213,14 @@ def test_strength_of_an_infotext_counts_only_with_a_picture(ask: httpx.Client) -
 
 
 def test_options_of_a_request_override_the_servers(ask: httpx.Client) -> None:
-    options = {"samples_format": "webp", "sd_vae": "other", "CLIP_stop_at_last_layers": 1}
+    options = {"samples_format": "webp", "sd_vae": "None", "CLIP_stop_at_last_layers": 1}
     body = {"prompt": "x", **SMALL, "override_settings": options}
     answer = ask.post("/sdapi/v1/txt2img", json=body).json()
     assert open_base64(answer["images"][0]).format == "WEBP"
-    assert json.loads(answer["info"])["not_applied"] == ["override_settings.sd_vae"]
+    assert json.loads(answer["info"])["not_applied"] == []
+    missing = ask.post("/sdapi/v1/txt2img", json={**body, "override_settings": {"sd_vae": "other"}})
+    assert missing.status_code == 404
+    assert "there is no VAE" in missing.text
 
 
 def test_calls_of_open_webui_are_answered(ask: httpx.Client) -> None:

@@ -26,6 +26,7 @@ from sdtui.jobs.api import DownloadSubscriber, Subscriber
 from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.models import (
+    FoundFile,
     InstalledEmbedding,
     InstalledLora,
     Lora,
@@ -197,6 +198,9 @@ class FakeModels:
 
     def find_lora(self, name: str) -> Lora:
         raise ModelNotFoundError(f'there is no LoRA "{name}"')
+
+    def vaes(self) -> list[FoundFile]:
+        return []
 
     def embeddings(self) -> list[InstalledEmbedding]:
         return []

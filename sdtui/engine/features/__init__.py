@@ -13,6 +13,7 @@ from sdtui.engine.features.lora import Lora
 from sdtui.engine.features.prompt_syntax import PromptSyntax
 from sdtui.engine.features.textual_inversion import TextualInversion
 from sdtui.engine.features.tiling import Tiling
+from sdtui.engine.features.vae import VaeChoice
 
 
 def features_for(settings: Settings) -> tuple[Feature[Any], ...]:
@@ -24,5 +25,6 @@ def features_for(settings: Settings) -> tuple[Feature[Any], ...]:
         ClipSkip(),
         TextualInversion(settings),
         ImageToImage(),
+        VaeChoice(settings),
         Tiling(),
     )

@@ -13,7 +13,7 @@ from sdtui.engine.families import family_of
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.modes import set_vae_savings
 from sdtui.engine.resolved_request import ResolvedRequest
-from sdtui.engine.stages.load import load_component
+from sdtui.engine.stages.load import load_vae
 from sdtui.requests.record import Stage
 
 
@@ -42,7 +42,7 @@ def decode(
     def decode_in_float32(latents: torch.Tensor) -> torch.Tensor:
         # A copy from disk: the loaded one may be split over two devices by its memory mode, and
         # its weights are already rounded.
-        vae = load_component(model.description, "vae", torch.float32)
+        vae = load_vae(model.description, model.vae_file, torch.float32)
         _copy_padding(own, vae)
         return decode_with(vae.to(model.execution_device), latents)
 

@@ -27,7 +27,7 @@ _MAPPED = {*_FIELDS, *TEMPLATES}
 _MAPPED |= {"Sampler", "Schedule type", "Size", "Model", "RNG", "ENSD", SEED_RESIZE}
 _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
 _LORA_HASHES = "Lora hashes"
-_IGNORED |= {"Created Date", "TI hashes", _LORA_HASHES}
+_IGNORED |= {"VAE hash", "Created Date", "TI hashes", _LORA_HASHES}
 _TEMPLATES = dict(zip(TEMPLATES, ("prompt", "negative_prompt"), strict=True))
 """The keys of prompts as they were written, and the names of their fields."""
 _SPELLINGS = {plain_name(key): key for key in (*_MAPPED, *_IGNORED)}

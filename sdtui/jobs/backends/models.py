@@ -13,6 +13,7 @@ from sdtui.core.settings import Settings
 from sdtui.jobs.api import DownloadSubscriber
 from sdtui.jobs.execution import failed_event
 from sdtui.models import (
+    FoundFile,
     InstalledEmbedding,
     InstalledLora,
     Lora,
@@ -27,6 +28,7 @@ from sdtui.models import (
     installed_embeddings,
     installed_loras,
     installed_models,
+    vae_files,
 )
 from sdtui.requests.events import Cancelled, Downloaded, Downloading, Event, JobEvent, Report
 
@@ -50,6 +52,9 @@ class LocalModels:
 
     def token_counters(self, source: ModelSource) -> Mapping[str, TokenCounter]:
         return counters_of(source)
+
+    def vaes(self) -> list[FoundFile]:
+        return vae_files(self._settings)
 
     def embeddings(self) -> list[InstalledEmbedding]:
         return installed_embeddings(self._settings)

@@ -116,6 +116,15 @@ class StyleAnswer(NameAnswer):
     negative_prompt: str | None = None
 
 
+class VaeAnswer(BaseModel):
+    """A VAE."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_name: str
+    filename: str
+
+
 class UpscalerAnswer(NameAnswer):
     """An upscaler."""
 
@@ -293,11 +302,17 @@ async def cmd_flags() -> dict[str, Any]:
     return {}
 
 
+@router.get("/sd-vae", responses=_ERRORS)
+async def sd_vae(services: ServicesDep) -> list[VaeAnswer]:
+    """List the VAEs that `override_settings` may name as `sd_vae`."""
+    found = await asyncio.to_thread(services.backend.models.vaes)
+    return [VaeAnswer(model_name=each.path.name, filename=each.path.name) for each in found]
+
+
 @router.get("/latent-upscale-modes", responses=_ERRORS)
 @router.get("/hypernetworks", responses=_ERRORS)
 @router.get("/face-restorers", responses=_ERRORS)
 @router.get("/realesrgan-models", responses=_ERRORS)
-@router.get("/sd-vae", responses=_ERRORS)
 @router.get("/sd-modules", responses=_ERRORS)
 @router.get("/extensions", responses=_ERRORS)
 async def none() -> list[NameAnswer]:
