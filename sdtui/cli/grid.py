@@ -117,12 +117,10 @@ def _make_grid(
 
 def _check(made: Grid, models: Models) -> None:
     """Report what is wrong with models, files and the sheet before torch is loaded."""
-    from sdtui.jobs.native_sizes import native_size_of
+    from sdtui.jobs.request_checks import check_grid
     from sdtui.requests.input_images import open_init_image
 
-    names = {cell.request.model for cell in made.cells}
-    sizes = {name: native_size_of(models, name) for name in names}
-    made.check_sheet(sizes.__getitem__)
+    check_grid(models, made)
     for path in {file for cell in made.cells for file in cell.request.input_images().values()}:
         open_init_image(path)
 

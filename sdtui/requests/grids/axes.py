@@ -198,6 +198,28 @@ class OrderKind(AxisKind):
         return ", ".join(split_values(value))
 
 
+@dataclass(frozen=True)
+class MatrixKind(AxisKind):
+    """Every combination of some texts is appended to the prompt, as by A1111's "Prompt matrix". A
+    value is a line of CSV."""
+
+    def values(self, text: str, request: Mapping[str, Any]) -> list[str]:
+        texts = [each for each in split_values(text) if each]
+        if 2 ** len(texts) > MAX_VALUES:
+            raise ValueError(f"{len(texts)} texts have more than {MAX_VALUES:,} combinations")
+        return [
+            joined_values([each for bit, each in enumerate(texts) if number >> bit & 1])
+            for number in range(2 ** len(texts))
+        ]
+
+    def apply(self, values: Mapping[str, Any], value: str, first: str) -> dict[str, Any]:
+        parts = (values["prompt"], *split_values(value))
+        return {"prompt": ", ".join(part for part in parts if part)}
+
+    def caption(self, value: str) -> str:
+        return ", ".join(split_values(value))
+
+
 @cache
 def axis_kinds() -> tuple[AxisKind, ...]:
     """Return everything that an axis can change."""
@@ -210,6 +232,9 @@ def axis_kinds() -> tuple[AxisKind, ...]:
             cost=0.3,
         ),
         OrderKind("Prompt order", ("order",), "Puts words of the prompt in every order."),
+        MatrixKind(
+            "Prompt matrix", ("matrix",), "Appends some of the texts, or all, to the prompt."
+        ),
         SizeKind("Size", (), "Width and height, such as 512x768.", letter="w"),
         ScheduleKind(
             "Schedule type",

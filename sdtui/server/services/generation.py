@@ -21,6 +21,7 @@ from sdtui.core.errors import (
     SdtuiError,
 )
 from sdtui.jobs import Job, JobPicture, JobState, Output
+from sdtui.jobs.request_checks import check_loras
 from sdtui.requests.events import Cancelled, Failed, FinalEvent
 from sdtui.requests.presets import Preset, load_presets
 from sdtui.requests.record import GenerationRecord
@@ -118,7 +119,7 @@ def _prepare(
     request = GenerationRequest.parse({**shared, **given}, prompt_needed=prompt_needed)
     named = given.get("model", shared["model"] if "preset" in values else None)
     request = replace(request, model=services.models.resolve(named))
-    services.models.check_loras(request)
+    check_loras(services.backend.models, [request])
     check_limits(services, request)
     services.uploads.keep(pictures)  # last, so that nothing is written for a wrong request
     return request

@@ -10,6 +10,7 @@ from fastapi import Request
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
 from sdtui.jobs import Job, Output, SheetPicture
+from sdtui.jobs.request_checks import check_loras
 from sdtui.requests.grids import NOTHING, Axis, FieldKind, Grid, GridOptions, GridPlace, make_axis
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.dependencies import ServerServices
@@ -68,6 +69,7 @@ async def prepare_grid(
         grid = Grid(request, named, options)
         for cell in grid.cells:
             check_limits(services, cell.request)
+        check_loras(services.backend.models, [cell.request for cell in grid.cells])
         grid.check_sheet(services.models.native_size)
         return grid
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 
 from sdtui.core.errors import ModelError, ModelNotFoundError
-from sdtui.core.prompt_tags import parse_lora, take_tags
 from sdtui.core.text import nearest
 from sdtui.jobs import Models
 from sdtui.models import ModelDescription, ModelSource, SourceKind
-from sdtui.requests.request import GenerationRequest
 
 _DEFAULT_SIDE = 1024
 """Pixels of a side assumed for a model that isn't downloaded."""
@@ -59,12 +57,6 @@ class ServedModels:
             f'there is no model "{name[:200]}" here',
             f'Did you mean "{near}"?' if near else "The list of models has the names",
         )
-
-    def check_loras(self, request: GenerationRequest) -> None:
-        """Raise a ModelError if the request names a LoRA that isn't here. Reads folders."""
-        fields = map(parse_lora, request.adapters.loras)
-        for use in (*fields, *take_tags(request.prompt).loras):
-            self._models.find_lora(use.name)
 
     def native_size(self, name: str) -> tuple[int, int]:
         """The native width and height of a model in pixels. Reads its configs.

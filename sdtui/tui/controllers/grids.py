@@ -41,13 +41,16 @@ class GridController:
         self._context.push_screen(screen, queue)
 
     async def _queue(self, grid: Grid) -> None:
-        from sdtui.jobs.native_sizes import native_size_of
+        from sdtui.jobs.request_checks import check_grid
 
         backend = self._context.backend
-        check = partial(grid.check_sheet, partial(native_size_of, backend.models))
-        try:
-            await run_on_thread(check)
+
+        def check_and_submit() -> None:
+            check_grid(backend.models, grid)
             backend.jobs.submit_grid(grid)
+
+        try:
+            await run_on_thread(check_and_submit)
         except SdtuiError as error:
             self._context.show_error(error)
             return

@@ -143,6 +143,17 @@ def test_order_puts_words_in_every_order() -> None:
     assert grid.axes[0].record.captions == ("cat, mat", "mat, cat")
 
 
+def test_a_matrix_appends_every_combination() -> None:
+    grid = _grid('matrix=oil,"ink, wash"')
+    assert [cell.request.prompt for cell in grid.cells] == [
+        "a cat on a mat",
+        "a cat on a mat, oil",
+        "a cat on a mat, ink, wash",
+        "a cat on a mat, oil, ink, wash",
+    ]
+    assert grid.axes[0].record.captions == ("", "oil", "ink, wash", "oil, ink, wash")
+
+
 def test_a_schedule_is_added_to_the_sampler() -> None:
     grid = _grid("schedule=Automatic,Karras", sampler="DPM++ 2M Exponential")
     assert [cell.request.sampler for cell in grid.cells] == ["DPM++ 2M", "DPM++ 2M Karras"]
@@ -179,6 +190,10 @@ def test_captions_name_models_without_their_folders() -> None:
             "schedule=Karras",
             "X axis, Schedule type: needs a sampler: the model's own may have no such schedule"
             ' ("Karras").',
+        ),
+        (
+            f"matrix={','.join('abcdefghijk')}",
+            "X axis, Prompt matrix: 11 texts have more than 1,000 combinations.",
         ),
         ("size=12", 'X axis, Size: is width and height such as 512x768, not "12".'),
         ("steps=1-1000", "X axis, Steps: must be at most 150, not 151."),
