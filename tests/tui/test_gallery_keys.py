@@ -181,6 +181,18 @@ async def test_caption_of_the_forming_picture_says_how_far_it_is(full: AppHarnes
         await full.finished()
 
 
+async def test_a_search_goes_to_what_it_found_also_while_a_job_runs(full: AppHarness) -> None:
+    full.generator.hold.set()
+    async with at_gallery(full, (80, 24)):
+        gallery = full.panes.gallery
+        await full.generate("a dog")
+        await full.until(lambda: full.progress.place and gallery.grid.forming)
+        await full.press("f4", "slash", *"prompt", "enter", "r")
+        await full.until(lambda: full.texts["prompt"].startswith("prompt"))
+        full.generator.hold.clear()
+        await full.finished()
+
+
 async def test_search_is_left_around_the_same_picture(full: AppHarness) -> None:
     async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery

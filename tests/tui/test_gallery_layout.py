@@ -51,6 +51,12 @@ def test_other_pictures_of_a_jobs_millisecond_are_single_ones() -> None:
     assert [order.place_of(each) for each in order.ids] == list(range(7))
 
 
+def test_first_finished_picture_comes_after_the_one_in_progress() -> None:
+    assert order_of(480, forming_since=490).first_finished == 1
+    assert order_of(forming_since=490).first_finished == 0
+    assert order_of(480).first_finished == 0
+
+
 def test_every_picture_is_found_at_its_place() -> None:
     chance = random.Random(1)
     order = order_of(*chance.sample(range(20_000), 3000))

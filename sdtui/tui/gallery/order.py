@@ -41,6 +41,11 @@ class Order:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def first_finished(self) -> int:
+        """The first place of a finished picture; 0 if there is none."""
+        return int(len(self.ids) > 1 and self.ids[0] == FORMING)
+
     def group(self, number: int) -> Group:
         """Return a group by its number."""
         start = self.starts[number]

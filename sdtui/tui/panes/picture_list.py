@@ -220,7 +220,9 @@ class PictureList(Pane):
         goal = None if self._goal is None else order.place_of(self._goal)
         if goal is not None:
             self._goal = None
-        elif self._search.listed.strip() if is_new else self.is_at_newest:
+        elif is_new and self._search.listed.strip():
+            goal = order.first_finished
+        elif not is_new and self.is_at_newest:
             goal = 0
         grid.show(order, order.place_near(grid.order, grid.cursor) if goal is None else goal)
         self._look()
