@@ -79,6 +79,9 @@ class Metrics:
             buckets=_REQUEST_SECONDS,
             registry=registry,
         )
+        self._add_gauges(jobs, queue_limit)
+
+    def _add_gauges(self, jobs: Jobs, queue_limit: int) -> None:
         self._gauge("sdtui_queue_limit", "Jobs that may wait.").set(queue_limit)
         self._gauge("sdtui_queue_length", "Jobs that wait.").set_function(
             lambda: _count(jobs, JobState.QUEUED)

@@ -155,15 +155,18 @@ def quit_in_step() -> list[Row]:
     """From the second key press to the end of the process, in a step of five seconds."""
     scripted = ("-m", "tests.support.scripted_app", "5")
     terminal = Terminal(scripted, Path(tempfile.mkdtemp()))
-    terminal.until("Keys")
-    terminal.send(f"a cat{GENERATE}")
-    terminal.watch(2)
-    terminal.send(_QUIT)
-    terminal.until("Quit?")
-    before = time.monotonic()
-    terminal.send(_QUIT)
-    terminal.ended()
-    return [("quit in a step of 5 s", f"{time.monotonic() - before:.2f} s", "2 s")]
+    try:
+        terminal.until("Keys")
+        terminal.send(f"a cat{GENERATE}")
+        terminal.watch(2)
+        terminal.send(_QUIT)
+        terminal.until("Quit?")
+        before = time.monotonic()
+        terminal.send(_QUIT)
+        terminal.ended()
+        return [("quit in a step of 5 s", f"{time.monotonic() - before:.2f} s", "2 s")]
+    finally:
+        terminal.kill()
 
 
 def main() -> None:

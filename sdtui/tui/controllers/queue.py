@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
@@ -56,15 +56,18 @@ class QueueController:
         self._pictures = pictures
         self._asked = ("", 0.0)
         """The job that was cancelled once, and when (monotonic seconds)."""
+        self._presenter: EventPresenter | None = None
 
-    @cached_property
+    @property
     def presenter(self) -> EventPresenter:
         """Shows the queue's events. Opens the backend when first read."""
         from sdtui.tui.event_presenter import EventPresenter
 
-        return EventPresenter(
-            self._context, self._screen, self._panes, self._top_line, self._pictures
-        )
+        if self._presenter is None:
+            self._presenter = EventPresenter(
+                self._context, self._screen, self._panes, self._top_line, self._pictures
+            )
+        return self._presenter
 
     def submit(self, request: GenerationRequest, prompts: ResolvedPrompts | None) -> Job:
         """Queue a request, with its prompts if they were resolved. Raises QueueFullError or
@@ -74,14 +77,14 @@ class QueueController:
     @property
     def loss(self) -> str:
         """What quitting would lose, in words; "" if nothing."""
-        if "presenter" not in vars(self):
+        if self._presenter is None:
             return ""
-        return what_is_lost(self._context.backend.jobs, self.presenter.progress)
+        return what_is_lost(self._context.backend.jobs, self._presenter.progress)
 
     @property
     def can_stop(self) -> bool:
         """True if a job runs or is about to begin, or the model is being loaded."""
-        return "presenter" in vars(self) and self._stoppable(after_picture=False) != ""
+        return self._presenter is not None and self._stoppable(after_picture=False) != ""
 
     def _stoppable(self, *, after_picture: bool) -> str:
         """Return the id of the job or preload that can be stopped; "" if none."""
