@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from sdtui.core.errors import SdtuiError
 from sdtui.core.fields import Field
 from sdtui.core.typed_paths import PathTextError, parse_plain_path
 from sdtui.requests.field_table import FieldTable
@@ -64,7 +66,28 @@ def _option(field: Field) -> Callable[[_Command], _Command]:
         metavar=spec.metavar or (None if choices else _METAVARS.get(field.type, "TEXT")),
         help=" ".join(filter(None, (spec.help, spec.flag_help, limits))),
         multiple=field.is_list,
+        shell_complete=complete_styles if field.name == "styles" else None,
     )
+
+
+def complete_styles(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of styles that begin so, for a shell."""
+    from sdtui.cli.backend import open_prompts
+    from sdtui.core.settings import load_settings
+
+    with suppress(SdtuiError):
+        styles = open_prompts(load_settings()).styles()
+        return [style.name for style in styles if style.name.startswith(incomplete)]
+    return []
+
+
+def complete_presets(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of presets that begin so, for a shell."""
+    from sdtui.requests.presets import load_presets
+
+    with suppress(SdtuiError):
+        return [name for name in load_presets() if name.startswith(incomplete)]
+    return []
 
 
 class FilePath(click.ParamType[Path]):

@@ -12,7 +12,7 @@ import click
 
 from sdtui.cli.codes import INTERRUPTED
 from sdtui.cli.destination import Destination
-from sdtui.cli.options import FilePath
+from sdtui.cli.options import FilePath, complete_presets
 from sdtui.cli.output import echo_json, echo_path
 from sdtui.core.errors import DeviceLostError, OutputError
 from sdtui.core.text import one_line
@@ -38,6 +38,7 @@ def source_options(command: _Command) -> _Command:
         "--preset",
         "preset_name",
         metavar="NAME",
+        shell_complete=complete_presets,
         help="Take the values of a preset that the app saved; flags override them.",
     )
     return like(preset(command))

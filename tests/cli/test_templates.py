@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from sdtui.cli.commands import sdtui
 from sdtui.core.errors import SettingsError
+from sdtui.requests.presets import save_preset
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +40,16 @@ def test_styles_are_added_listed_and_removed() -> None:
     assert len(run("styles").stdout.splitlines()) == 1
     with pytest.raises(SettingsError, match='no style "sharp"'):
         run("styles", "remove", "sharp")
+
+
+def test_names_of_styles_and_presets_complete_in_shells() -> None:
+    run("styles", "add", "film", "x")
+    save_preset("draft", {"num_inference_steps": 3})
+    completion = ShellComplete(sdtui, {}, "sdtui", "_SDTUI_COMPLETE")
+    found = completion.get_completions(["generate", "--style"], "fi")
+    assert [each.value for each in found] == ["film"]
+    found = completion.get_completions(["generate", "--preset"], "")
+    assert [each.value for each in found] == ["draft"]
 
 
 def test_wildcards_and_their_lines_are_listed() -> None:

@@ -17,6 +17,7 @@ from sdtui.jobs import Job, JobState
 from sdtui.jobs.backends.local import LocalBackend
 from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.requests.events import JobEvent, Notice, Saved, Step
+from sdtui.requests.grids import Grid, parse_axis
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.styles import Style, save_style
 from tests.support.scripted_generator import ScriptedGenerator
@@ -210,6 +211,16 @@ def test_a_failure_keeps_the_pictures_before_it(made: Made, monkeypatch: Any) ->
     assert not job.record.success
     done = made.generator.requests[0].num_images_per_prompt
     assert len(job.pictures) == done
+
+
+def test_cells_of_a_grid_have_resolved_prompts(made: Made) -> None:
+    template = request("{a|b|c}", dynamic_prompts="combinatorial")
+    grid = Grid(template, [parse_axis("X", "Seed=1,2,3", template)])
+    jobs = made.backend.jobs.submit_grid(grid)
+    assert [len(job.prompts) for job in jobs] == [1, 1, 1]
+    for job in jobs:
+        made.backend.jobs.wait(job.id, timeout=20)
+    assert {each.prompt for each in made.generator.requests} <= {"a", "b", "c"}
 
 
 def test_queue_resolves_what_a_client_did_not(made: Made) -> None:

@@ -80,7 +80,7 @@ async def prepare_grid(
         raise from_sdtui(error) from error
 
 
-def submit_grid(
+async def submit_grid(
     services: ServerServices,
     http: Request,
     grid: Grid,
@@ -94,7 +94,8 @@ def submit_grid(
     address = client_address(http)
     try:
         services.client_jobs.check(address)
-        jobs = services.backend.jobs.submit_grid(grid, output)
+        # On another thread, since it reads the styles and wildcards of the prompts.
+        jobs = await asyncio.to_thread(services.backend.jobs.submit_grid, grid, output)
     except SdtuiError as error:
         services.uploads.forget(grid.request.input_images().values())
         raise refusal(services, error) from error

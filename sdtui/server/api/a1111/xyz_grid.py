@@ -50,7 +50,7 @@ async def answer_grid(
 
     grid = await prepare_grid(services, request, script.axes, script.options, as_labels)
     with holding_uploads(services, request), ExitStack() as asked:
-        jobs = submit_grid(services, http, grid, body.output(), is_kept=body.save_images)
+        jobs = await submit_grid(services, http, grid, body.output(), is_kept=body.save_images)
         for job in jobs:
             asked.enter_context(asked_by(services, http, job.id))
         made = await wait_for_grid(services, http, jobs)

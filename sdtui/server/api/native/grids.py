@@ -101,7 +101,8 @@ async def begin(
     options = GridOptions(letters, has_labels=body.labels, margin=body.margin)
     request = await prepare(services, body.request.root)
     grid = await prepare_grid(services, request, wanted, options)
-    answer = _answer(services, http, grid.record.id, submit_grid(services, http, grid))
+    jobs = await submit_grid(services, http, grid)
+    answer = _answer(services, http, grid.record.id, jobs)
     response.headers["Location"] = answer.url
     return answer
 
