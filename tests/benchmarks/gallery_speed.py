@@ -22,7 +22,8 @@ import psutil
 
 from tests.benchmarks.history_prompts import QUERIES
 from tests.benchmarks.history_speed import make
-from tests.support.terminal import SCRIPTED, Terminal
+from tests.benchmarks.window_terminal import READY, REAL
+from tests.support.terminal import Terminal
 from tests.support.terminal_keys import CTRL_U, ESCAPE, F4, PAGE_DOWN
 
 _PASTED = "\x1b[200~{}\x1b[201~"
@@ -83,7 +84,7 @@ def measure(folder: Path, entries: int) -> GallerySpeed:
         make(folder, entries)
     speed = GallerySpeed()
     terminal = Terminal(
-        SCRIPTED,
+        REAL,
         Path(tempfile.mkdtemp()),
         environment={"SDTUI_PICTURES": str(folder)},
     )
@@ -91,6 +92,7 @@ def measure(folder: Path, entries: int) -> GallerySpeed:
         terminal.until("Gallery")
         terminal.send(F4)
         terminal.until(f"/{entries:,}", 300)
+        terminal.until(READY)
         terminal.watch(3)
         _move(terminal, speed)
         _search(terminal, speed)

@@ -11,6 +11,7 @@ import pytest
 from sdtui.models import ModelSource
 from sdtui.tui import model_offers
 from sdtui.tui.screens.commands import CommandScreen, ThemeScreen
+from sdtui.tui.screens.dialogs import AskScreen
 from sdtui.tui.screens.models import ModelScreen
 from sdtui.tui.screens.value import ValueScreen
 from tests.support.app_harness import AppHarness, running
@@ -310,3 +311,18 @@ async def test_a_command_with_several_keys_is_listed_once(harness: AppHarness) -
         titles = [each.title for each in harness.app.get_system_commands(harness.app.main)]
         names = [title.rpartition(": ")[2] for title in titles]
         assert len(names) == len({*names})
+
+
+async def test_commands_and_questions_cover_the_prompt_and_little_of_the_pictures(
+    harness: AppHarness,
+) -> None:
+    async with running(harness, size=(120, 36)):
+        stage = harness.panes.stage.region
+        for screen in (CommandScreen([]), AskScreen("Tags")):
+            harness.app.push_screen(screen)
+            await harness.until(lambda: harness.app.screen is screen)  # noqa: B023
+            dialog = screen.query_one(".dialog").region
+            assert dialog.x == 0
+            assert dialog.bottom == 35  # the keys stay visible
+            assert dialog.intersection(stage).height <= 7
+            await harness.press("escape")
