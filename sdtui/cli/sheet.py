@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sdtui.jobs import Pictures
 
 _MOST_PICTURES = 1000
+_DEFAULT_SIDE = 256
+"""Pixels."""
 _CAPTIONS = ("prompt", "model", "sampler", "seed", "steps", "cfg", "size", "date", "name", "tags")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -38,9 +40,7 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 @click.option(
     "--side",
     type=click.IntRange(32, 1024),
-    default=256,
-    show_default=True,
-    help="Width and height of each picture in pixels.",
+    help="Width and height of each picture in pixels. [256, or less if all are smaller]",
 )
 @click.option("--margin", type=click.IntRange(0, 500), default=8, show_default=True)
 @click.option("--limit", type=click.IntRange(1, _MOST_PICTURES), default=100, show_default=True)
@@ -54,7 +54,7 @@ def sheet(
     out: Path | None,
     captions: str,
     columns: int | None,
-    side: int,
+    side: int | None,
     margin: int,
     limit: int,
     grid_id: str | None,
@@ -100,7 +100,7 @@ def _write(
     names: Sequence[str],
     file: Path,
     columns: int | None,
-    side: int,
+    side: int | None,
     margin: int,
 ) -> Path:
     """Write a contact sheet. Raises HistoryError if there are no entries, and OutputError."""
@@ -112,6 +112,8 @@ def _write(
     if not entries:
         raise HistoryError("nothing was found", '"sdtui history search" takes the same words')
     captioned = [(each.path, _caption(each, names)) for each in entries]
+    largest = max(max(each.width, each.height) for each in entries)
+    side = side or min(_DEFAULT_SIDE, largest)
     image = contact_sheet(captioned, columns or default_columns(len(entries)), side, margin)
     try:
         image.save(file)
