@@ -51,7 +51,7 @@ class Variable:
 
 def variables(record: GenerationRecord) -> tuple[Variable, ...]:
     """Return what can be changed in a picture: what has a letter in the recipe, and its prompts."""
-    made = record.values()
+    made = _made(record)
     found = []
     for field in form_fields():
         letter = field.letter or _PROMPT_LETTERS.get(field.name, "")
@@ -59,6 +59,12 @@ def variables(record: GenerationRecord) -> tuple[Variable, ...]:
         if letter and field.kind != "path" and not needs_init_image:
             found.append(Variable(field, letter, _current(field, made)))
     return tuple(found)
+
+
+def _made(record: GenerationRecord) -> dict[str, Any]:
+    """Return the values of a picture, with prompts as they are written to get them again."""
+    request = picture_request(record)
+    return {**record.values(), **{name: getattr(request, name) for name in _PROMPT_LETTERS}}
 
 
 def _current(field: FormField, made: Mapping[str, Any]) -> str:
@@ -70,9 +76,8 @@ def _current(field: FormField, made: Mapping[str, Any]) -> str:
 def picture_request(record: GenerationRecord) -> GenerationRequest:
     """Return the request that makes this one picture of its batch again. Seeds stay open if they
     are unknown."""
-    made = record.values()
-    noise = replace(record.request.noise, variation_seed=made["variation_seed"])
     request = record.request
+    noise = replace(request.noise, variation_seed=record.values()["variation_seed"])
     is_dynamic = request.takes_dynamic_prompts
     return replace(
         request,
@@ -87,8 +92,9 @@ def picture_request(record: GenerationRecord) -> GenerationRequest:
 
 def with_new_seed(record: GenerationRecord, count: int = 1) -> GenerationRequest:
     """Return the request for pictures like this one with other seeds."""
-    noise = replace(record.request.noise, variation_seed=None)
-    return replace(record.request, seed=None, noise=noise, num_images_per_prompt=count)
+    request = picture_request(record)
+    noise = replace(request.noise, variation_seed=None)
+    return replace(request, seed=None, noise=noise, num_images_per_prompt=count)
 
 
 def variations(
@@ -108,7 +114,7 @@ def variations(
         return (with_new_seed(record, counted.num_images_per_prompt),)
     parts = _values(variable, text)
     requests = [_changed(record, _texts(variable, part)) for part in parts if part or text == part]
-    made, names = record.values(), _SIZE if variable.name == "width" else (variable.name,)
+    made, names = _made(record), _SIZE if variable.name == "width" else (variable.name,)
     other = [each for each in requests if any(each.values()[name] != made[name] for name in names)]
     if not other:
         raise _problem(variable, text, "this is what the picture was made with")

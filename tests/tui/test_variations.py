@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sdtui.core.errors import InvalidRequestError
 from sdtui.requests.record import GenerationRecord
-from sdtui.tui.variations import Variable, picture_request, variables, variations
+from sdtui.requests.sections.templates import Templates
+from sdtui.tui.variations import (
+    Variable,
+    picture_request,
+    variables,
+    variations,
+    with_new_seed,
+)
 from tests.support.records import record
 
 MADE = record(seed=7, pictures=4, sampler="Euler", steps=20, guidance=5)
@@ -90,3 +98,12 @@ def test_wrong_values_are_refused_with_the_reason(letter: str, text: str, reason
     with pytest.raises(InvalidRequestError) as error:
         variations(MADE, by_letter(MADE, letter), text)
     assert reason in str(error.value)
+
+
+def test_variations_keep_the_prompt_that_was_made_of_a_template() -> None:
+    template = replace(record("a {red|blue} cat").request, templates=Templates(styles=("film",)))
+    made = record("a red cat, {grain}").model_copy(update={"request": template})
+    for request in (picture_request(made), with_new_seed(made)):
+        assert request.prompt == r"a red cat, \{grain\}"
+        assert request.templates.styles == ()
+    assert by_letter(made, "p").current == r"a red cat, \{grain\}"
