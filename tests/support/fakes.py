@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from sdtui.core.enums import DType, MemoryMode
-from sdtui.core.errors import HistoryError, ModelNotFoundError
+from sdtui.core.errors import ModelNotFoundError
 from sdtui.core.settings import Settings
-from sdtui.history import (
-    Changes,
-    Entry,
-    Imported,
-    Page,
-    SavedPicture,
-    Skipped,
-    Stats,
-    TrashedPicture,
-)
-from sdtui.jobs import Job, JobPicture, JobState, Output, PictureId, SheetPicture
+from sdtui.jobs import Job, JobState, Output
 from sdtui.jobs.api import DownloadSubscriber, Subscriber
 from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.jobs.prompts import ResolvedPrompts
@@ -39,9 +27,9 @@ from sdtui.models import (
 from sdtui.monitor import Sample
 from sdtui.requests.events import Event, JobEvent, Queued, Started
 from sdtui.requests.grids import Grid
-from sdtui.requests.record import GenerationRecord, ImageRecord
+from sdtui.requests.record import ImageRecord
 from sdtui.requests.request import GenerationRequest
-from tests.support.records import NOON, picture, record
+from tests.support.fake_pictures import FakePictures
 
 SAMPLE = Sample(time=0.0, ram_used=1, ram_total=4, own_ram=1, cpu=0.0)
 
@@ -215,146 +203,6 @@ class FakeModels:
         return f"download-{len(self.downloads)}"
 
     def cancel_download(self, download_id: str) -> None: ...
-
-
-class FakePictures:
-    """Pictures as bytes: none of them is a file of this machine."""
-
-    folder = Path("/elsewhere")
-    trash_folder = folder / "trash"
-
-    def __init__(self, *prompts: str) -> None:
-        buffer = io.BytesIO()
-        picture().save(buffer, "png")
-        self.png = buffer.getvalue()
-        self.reads: list[PictureId] = []
-        """The pictures that were read, in order."""
-        self._entries = [_entry(number, prompt) for number, prompt in enumerate(prompts)]
-
-    def read(self, picture: PictureId) -> bytes:
-        if not isinstance(picture, JobPicture | SheetPicture):
-            self.get(picture)
-        self.reads.append(picture)
-        return self.png
-
-    def local_file(self, picture: PictureId) -> Path | None:
-        if not isinstance(picture, JobPicture | SheetPicture):
-            self.get(picture)
-        return None
-
-    def entries(self, query: str = "", *, offset: int = 0, limit: int = 50) -> Page:
-        found = [entry for entry in self._entries if query in entry.prompt]
-        return Page(tuple(found[offset : offset + limit]), len(found), offset)
-
-    def ids(self, query: str = "") -> Sequence[int]:
-        found = self.entries(query, limit=len(self._entries)).entries
-        return sorted((entry.id for entry in found), reverse=True)
-
-    def entries_of(self, ids: Iterable[int]) -> tuple[Entry, ...]:
-        chosen = set(ids)
-        return tuple(entry for entry in self._entries if entry.id in chosen)
-
-    def get(self, which: int | str | Path) -> Entry:
-        for entry in self._entries:
-            if which in (entry.id, entry.path, entry.path.name):
-                return entry
-        raise HistoryError(f'the history has no picture "{which}"')
-
-    def record(self, entry: Entry) -> GenerationRecord:
-        assert entry.seed is not None
-        return record(entry.prompt, seed=entry.seed)
-
-    def star(self, which: int | str | Path) -> Entry:
-        return self._put(replace(self.get(which), starred=True))
-
-    def unstar(self, which: int | str | Path) -> Entry:
-        return self._put(replace(self.get(which), starred=False))
-
-    def tag(self, which: int | str | Path, *tags: str) -> Entry:
-        return self._put(replace(self.get(which), tags=tags))
-
-    def untag(self, which: int | str | Path, *tags: str) -> Entry:
-        del tags
-        return self._put(replace(self.get(which), tags=()))
-
-    def _put(self, entry: Entry) -> Entry:
-        self._entries = [entry if each.id == entry.id else each for each in self._entries]
-        return entry
-
-    def trash(self, which: int | str | Path) -> Path:
-        entry = self.get(which)
-        self._entries.remove(entry)
-        return self.trash_folder / entry.path.name
-
-    def delete_unless_starred(self, which: int | str | Path) -> bool:
-        entry = self.get(which)
-        if entry.starred:
-            return False
-        self._entries.remove(entry)
-        return True
-
-    def trashed(self) -> tuple[Path, ...]:
-        return ()
-
-    def list_trash(self) -> tuple[TrashedPicture, ...]:
-        return ()
-
-    def restore(self, which: str | Path) -> Entry:
-        return self.get(which)
-
-    def delete_trashed(self, paths: Iterable[Path]) -> int:
-        del paths
-        return 0
-
-    def empty_trash(self) -> int:
-        return 0
-
-    def save_sheets(
-        self, grid_id: str, pictures: Iterable[Path] = (), folder: Path | None = None
-    ) -> list[SavedPicture]:
-        del grid_id, pictures, folder
-        return []
-
-    def refresh(self) -> Changes:
-        return Changes()
-
-    def reindex(self, progress: Callable[[int], None] | None = None) -> Changes:
-        del progress
-        return Changes()
-
-    def skipped(self) -> tuple[Skipped, ...]:
-        return ()
-
-    def stats(self) -> Stats:
-        return Stats(len(self._entries), 0, 0, 0, None, None)
-
-    def export(self, target: Path, query: str = "", ids: Iterable[int] | None = None) -> int:
-        del target
-        return self.entries(query).total if ids is None else len(self.entries_of(ids))
-
-    def import_(self, sources: Iterable[Path]) -> Imported:
-        del sources
-        return Imported()
-
-
-def _entry(number: int, prompt: str) -> Entry:
-    return Entry(
-        id=number,
-        path=FakePictures.folder / f"{number}.png",
-        time=NOON,
-        prompt=prompt,
-        negative_prompt="",
-        model="pocket",
-        sampler="Euler",
-        seed=number,
-        width=64,
-        height=64,
-        steps=4,
-        guidance=6.0,
-        starred=False,
-        tags=(),
-        problem="",
-    )
 
 
 class FakeHardware:

@@ -26,7 +26,7 @@ from sdtui.tui.gallery.captions import (
 from sdtui.tui.gallery.entries import KnownEntries
 from sdtui.tui.gallery.listing import Wanted, read_listing
 from sdtui.tui.saved_searches import saved_searches, toggle_search
-from tests.support.fakes import FakePictures
+from tests.support.fake_pictures import FakePictures
 from tests.support.records import NOON, picture, record
 
 STYLES = CaptionStyles(*[Style.null()] * 5)

@@ -12,7 +12,7 @@ from sdtui.jobs import JobPicture, PictureId
 from sdtui.jobs.backends.pictures import LocalPictures
 from sdtui.tui.images import loader as loader_module
 from sdtui.tui.images.loader import PictureLoader, ShownPicture, picture_of
-from tests.support.fakes import FakePictures
+from tests.support.fake_pictures import FakePictures
 from tests.support.records import picture, record
 
 

@@ -15,7 +15,7 @@ from sdtui.core.errors import ImageError
 from sdtui.tui.images.loader import PictureLoader, ShownPicture, picture_of
 from sdtui.tui.images.thumbnail_files import LARGEST, ThumbnailFiles
 from sdtui.tui.images.thumbnails import UNREADABLE, Frame, Thumbnails
-from tests.support.fakes import FakePictures
+from tests.support.fake_pictures import FakePictures
 from tests.support.records import picture
 
 FRAME = Frame(12, 6, "truecolor")
