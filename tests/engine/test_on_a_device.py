@@ -13,6 +13,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import MemoryMode
@@ -182,6 +183,29 @@ def test_loras_come_and_go_in_every_memory_mode(
     assert difference(plain_there, again_there) == 0
     assert difference(plain_there, lora_there) > 3
     assert difference(lora_there, lora_here) <= 3
+
+
+@pytest.mark.parametrize("mode", _MODES)
+def test_vae_tiling_guidance_and_noise_work_in_every_memory_mode(
+    accelerated: StableDiffusionEngine,
+    shared_engine: StableDiffusionEngine,
+    models: Path,
+    mode: MemoryMode,
+) -> None:
+    request = make_request(_folder(models, "sd1"), **{**_VALUES, "sampler": "DPM++ 2S a Karras"})
+    own = load_file(models / "sd1" / "vae" / "diffusion_pytorch_model.safetensors")
+    vae = models / "other-vae.safetensors"
+    save_file({key: each.roll(1, dims=0).contiguous() for key, each in own.items()}, vae)
+    changed = request.changed(
+        **{"vae": str(vae), "tiling": True, "rng": "nv", "variation_strength": 0.3},
+        **{"variation_seed": 4, "guidance_end": 0.5, "guidance_rescale": 0.5},
+    )
+    plain_there = _generate_there(accelerated, request, mode)
+    changed_there = _generate_there(accelerated, changed, mode)
+    again_there = _generate_there(accelerated, request, mode)
+    assert difference(plain_there, again_there) == 0
+    assert difference(plain_there, changed_there) > 3
+    assert difference(changed_there, generate(shared_engine, changed).images[0]) <= 3
 
 
 def _generate_there(
