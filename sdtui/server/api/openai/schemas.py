@@ -118,5 +118,8 @@ class EditBody(body_with_fields("openai", input_images=True), ImagesBody):  # ty
     @model_validator(mode="before")
     @classmethod
     def _without_files(cls, values: Any) -> Any:
-        """Leave out the files that the route takes itself."""
-        return {name: value for name, value in values.items() if name not in _FILES}
+        """Leave out the files that the route takes itself, and lists that a form sends open: with
+        an empty text."""
+        return {
+            name: value for name, value in values.items() if name not in _FILES and value != [""]
+        }
