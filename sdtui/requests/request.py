@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from sdtui.core.dynamic_prompts.parser import is_dynamic
 from sdtui.core.enums import POCKET, DynamicPrompts, PromptSyntax
 from sdtui.core.errors import Problem
 from sdtui.core.fields import FieldSpec, Section
@@ -300,6 +299,8 @@ class GenerationRequest(Section):
     @property
     def has_templates(self) -> bool:
         """True if the pictures' prompts aren't as they are written here."""
+        from sdtui.core.dynamic_prompts.parser import is_dynamic
+
         texts = (self.prompt, self.negative_prompt) if self.takes_dynamic_prompts else ()
         return bool(self.templates.styles) or any(map(is_dynamic, texts))
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sdtui.core.dynamic_prompts.parser import literal
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.requests.sizes import parse_size
 from sdtui.tui.fields import FormField, field_text, form_fields, form_texts, parse_form
@@ -76,6 +75,8 @@ def _current(field: FormField, made: Mapping[str, Any]) -> str:
 def picture_request(record: GenerationRecord) -> GenerationRequest:
     """Return the request that makes this one picture of its batch again. Seeds stay open if they
     are unknown."""
+    from sdtui.core.dynamic_prompts.parser import literal
+
     request = record.request
     noise = replace(request.noise, variation_seed=record.values()["variation_seed"])
     is_dynamic = request.takes_dynamic_prompts

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sdtui.core.fields import FieldSpec, Section
-from sdtui.core.prompt_tags import LoraTextError, parse_lora
 from sdtui.core.text import shortened
 
 _LONGEST_ENTRY = 1000
@@ -14,6 +13,8 @@ _LONGEST_ENTRY = 1000
 
 
 def _checked(loras: tuple[str, ...]) -> tuple[str, ...]:
+    from sdtui.core.prompt_tags import LoraTextError, parse_lora
+
     for lora in loras:
         if len(lora) > _LONGEST_ENTRY:
             raise ValueError(f"each must have at most {_LONGEST_ENTRY} characters")
