@@ -145,7 +145,7 @@ class Terminal:
         self._stream.feed(complete)
         self._undrawn = bytearray(data[len(complete) :])
 
-    def until(self, expected: str | Callable[[], object], seconds: float = 120) -> None:
+    def until(self, expected: str | Callable[[], object], seconds: float = 60) -> None:
         """Wait until a text is on the screen or a condition holds."""
         end = time.monotonic() + seconds
         while not (expected in self.text if isinstance(expected, str) else expected()):

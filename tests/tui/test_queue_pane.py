@@ -269,7 +269,7 @@ async def test_orphaned_jobs_can_be_discarded_by_two_keys(
         await harness.write("many onions y n")
         await harness.press("delete")
         assert "1 queued job can't be brought back" in harness.screen_text()
-        assert "Go on" not in harness.screen_text()
+        await harness.until(lambda: "Go on" not in harness.screen_text())
         await harness.press("enter")
         assert saved_prompts(tmp_path) == ["one"]
         await harness.write("many onions y n")

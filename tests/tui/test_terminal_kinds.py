@@ -11,7 +11,7 @@ import pytest
 
 from sdtui.tui.terminal.symbols import substitutes
 from tests.support.terminal import AUTO, KITTY, SCRIPTED, SIXEL, Terminal
-from tests.support.terminal_keys import CTRL_Q
+from tests.support.terminal_keys import CTRL_L, CTRL_Q
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def test_redraw_removes_what_others_wrote(tmp_path: Path) -> None:
     terminal.watch(0.5)
     terminal.draw()
     terminal._stream.feed(b"\x1b[3;3HBroadcast message from root\r\n\n\n the system goes down\n")
-    terminal.send("\x1bl")
+    terminal.send(CTRL_L)
     terminal.until(lambda: "Broadcast" not in terminal.text and "goes down" not in terminal.text)
     terminal.until("│ a cat ")
     terminal.send(CTRL_Q)
@@ -81,7 +81,7 @@ def test_pictures_are_sent_again(protocol: str, answer: bytes, tmp_path: Path) -
     terminal.until(lambda: picture.search(bytes(terminal.sent)))
     terminal.watch(1)
     terminal.sent.clear()
-    terminal.send("\x1bl")
+    terminal.send(CTRL_L)
     terminal.until(lambda: picture.search(bytes(terminal.sent)))
     terminal.watch(1)
     stop(terminal, signal.SIGTSTP)
