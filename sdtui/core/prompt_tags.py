@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 _TAG = re.compile(r"<(lora|lyco|hypernet):([^<>]*)>", re.IGNORECASE)
@@ -83,6 +83,21 @@ def take_tags(text: str) -> TaggedText:
         return ""
 
     return TaggedText(_TAG.sub(take, text), tuple(loras), tuple(problems))
+
+
+def keep_tags(text: str, is_known: Callable[[LoraUse], bool]) -> tuple[str, list[str]]:
+    """Return a prompt without the tags of LoRAs that aren't known and those that can't be
+    understood, and these tags as they are written."""
+    left_out: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        loras = take_tags(match[0]).loras
+        if loras and is_known(loras[0]):
+            return match[0]
+        left_out.append(match[0])
+        return ""
+
+    return _TAG.sub(keep, text), left_out
 
 
 def rename_tags(text: str, names: Mapping[str, str | None]) -> str:

@@ -250,8 +250,9 @@ class Models(Protocol):
         """Return the LoRAs that requests may name, and files that can't be used."""
         ...
 
-    def find_lora(self, name: str) -> Lora:
-        """Return a LoRA by its name or alias, never by a path. Raises ModelError."""
+    def find_lora(self, name: str, *, allow_files: bool = False) -> Lora:
+        """Return a LoRA by its name or alias; by the path of a file only if `allow_files`. Raises
+        ModelError."""
         ...
 
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:

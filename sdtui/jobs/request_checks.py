@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sdtui.core.dynamic_prompts.parser import is_dynamic
+from sdtui.core.prompt_syntax.comments import strip_comments
 from sdtui.core.prompt_tags import parse_lora, take_tags
 from sdtui.jobs.api import Models
 from sdtui.models import native_size
@@ -19,16 +21,20 @@ def check_grid(models: Models, grid: Grid) -> None:
     requests = [cell.request for cell in grid.cells]
     sizes = {name: _native_size_of(models, name) for name in {each.model for each in requests}}
     grid.check_sheet(sizes.__getitem__)
-    check_loras(models, requests)
+    check_loras(models, requests, allow_files=True)
 
 
-def check_loras(models: Models, requests: Sequence[GenerationRequest]) -> None:
-    """Raise ModelError if a request names a LoRA that isn't here. Reads folders."""
+def check_loras(
+    models: Models, requests: Sequence[GenerationRequest], *, allow_files: bool = False
+) -> None:
+    """Raise ModelError if a request names a LoRA that isn't here; paths of files are names only if
+    `allow_files`. Reads folders."""
     fields = {use for request in requests for use in request.adapters.loras}
     prompts = {request.prompt for request in requests}
-    tags = (use for prompt in prompts for use in take_tags(prompt).loras)
+    tags = (use for prompt in prompts for use in take_tags(strip_comments(prompt)).loras)
     for name in dict.fromkeys(use.name for use in (*map(parse_lora, fields), *tags)):
-        models.find_lora(name)
+        if not (allow_files and is_dynamic(name)):  # it is known when the prompt is resolved
+            models.find_lora(name, allow_files=allow_files)
 
 
 def _native_size_of(models: Models, name: str) -> tuple[int, int]:

@@ -32,6 +32,7 @@ from sdtui.models.lora_header import families_fit, family_name
 from sdtui.models.loras import (
     InstalledLora,
     Lora,
+    find_lora,
     find_lora_by_name,
     has_hash,
     installed_loras,
@@ -73,6 +74,7 @@ __all__ = [
     "fastest_mode",
     "files_of_kind",
     "find_hashed",
+    "find_lora",
     "find_lora_by_name",
     "find_model",
     "front_end_roots",

@@ -135,7 +135,7 @@ def test_wrong_a1111_requests_are_refused_with_the_reason(
 
 def test_unknown_fields_are_ignored_and_old_names_accepted(ask: httpx.Client) -> None:
     body = {
-        "prompt": "x",
+        "prompt": "x <lora:some one:0.8>",
         **SMALL,
         "width": 70,
         "sampler_index": "DDIM",
@@ -149,7 +149,8 @@ def test_unknown_fields_are_ignored_and_old_names_accepted(ask: httpx.Client) ->
     info = json.loads(answer.json()["info"])
     assert answer.json()["images"] == []
     assert (info["width"], info["sampler_name"]) == (64, "DDIM")
-    assert info["not_applied"] == ["eta", "styles: a"]
+    assert info["not_applied"] == ["eta", "<lora:some one:0.8>", "styles: a"]
+    assert info["comments"][0].startswith("Networks not found: some one. ")
 
 
 def test_null_counts_as_missing(ask: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,8 @@ def test_requests_name_loras_that_are_here_and_no_files(
             refused = ask.post("/generate", json={"prompt": "x", "loras": [wrong]})
             assert refused.is_client_error
             assert "there is no LoRA" in refused.text
-        refused = ask.post("/sdapi/v1/txt2img", json={"prompt": "x <lora:nothing:1>"})
-        assert refused.is_client_error
+        refused = ask.post("/generate", json={"prompt": "x <lora:nothing:1>"})
+        assert "there is no LoRA" in refused.text
         assert not generator.requests
         for values in ({"adapters": {"loras": ["film:0.5"]}}, {"loras": ["grain:0.5"]}):
             assert ask.post("/generate", json={"prompt": "x", **values}).is_success
@@ -57,3 +58,33 @@ def test_requests_name_loras_that_are_here_and_no_files(
         ("grain:0.5",),
         (),
     ]
+
+
+def test_a1111_makes_pictures_without_networks_that_are_not_here(
+    tmp_path: Path, generator: ScriptedGenerator, settings: Settings
+) -> None:
+    path = tmp_path / "models/Lora/film.safetensors"
+    unusable = ("<lora:filn:0.5>", f"<lora:{path}:1>", "<hypernet:wool:1>", "<lora:film:x>")
+    prompt = f"a fox <lora:Film:0.7> {' '.join(unusable)}"
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        answer = ask.post("/sdapi/v1/txt2img", json={"prompt": prompt})
+    assert answer.status_code == 200, answer.text
+    info = json.loads(answer.json()["info"])
+    assert info["not_applied"] == [each[:100] for each in unusable]
+    assert info["comments"][0] == 'Networks not found: filn. Did you mean "film"?'
+    assert any("hypernetwork" in each for each in info["comments"])
+    assert any("not a number" in each for each in info["comments"])
+    (made,) = generator.requests
+    assert made.prompt.strip() == "a fox <lora:Film:0.7>"
+
+
+def test_openai_requests_name_loras(
+    tmp_path: Path, generator: ScriptedGenerator, settings: Settings
+) -> None:
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        made = ask.post("/v1/images/generations", json={"prompt": "x", "loras": ["film:0.5"]})
+        assert made.is_success, made.text
+        assert "not_applied" not in made.json()
+        refused = ask.post("/v1/images/generations", json={"prompt": "x", "loras": ["filn"]})
+        assert "there is no LoRA" in refused.text
+    assert [each.adapters.loras for each in generator.requests] == [("film:0.5",)]

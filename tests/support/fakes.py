@@ -184,7 +184,7 @@ class FakeModels:
     def loras(self) -> list[InstalledLora]:
         return []
 
-    def find_lora(self, name: str) -> Lora:
+    def find_lora(self, name: str, *, allow_files: bool = False) -> Lora:
         raise ModelNotFoundError(f'there is no LoRA "{name}"')
 
     def vaes(self) -> list[FoundFile]:

@@ -23,6 +23,7 @@ from sdtui.models import (
     counters_of,
     describe_model,
     download_model,
+    find_lora,
     find_lora_by_name,
     find_model,
     installed_embeddings,
@@ -62,8 +63,9 @@ class LocalModels:
     def loras(self) -> list[InstalledLora]:
         return installed_loras(self._settings)
 
-    def find_lora(self, name: str) -> Lora:
-        return find_lora_by_name(name, self._settings)
+    def find_lora(self, name: str, *, allow_files: bool = False) -> Lora:
+        find = find_lora if allow_files else find_lora_by_name
+        return find(name, self._settings)
 
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
         download_id = secrets.token_hex(6)

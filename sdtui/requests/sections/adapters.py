@@ -43,5 +43,6 @@ class Adapters(Section):
             max_length=64,
             check=_checked,
             open_text="none",
+            openai="loras",
         ),
     ] = ()

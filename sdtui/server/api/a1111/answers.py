@@ -85,6 +85,7 @@ def info_of(body: Txt2ImgBody, request: GenerationRequest, parts: list[Part]) ->
         "index_of_first_image": 0,
         "is_using_inpainting_conditioning": False,
         "not_applied": body.not_applied(),
+        "comments": body.comments(),
         "warnings": warnings_of(parts),
         "infotexts": [write_infotext(with_strength(each, strength)) for each in records],
         **_named_values(parts[0].record.values() if parts else request.values()),

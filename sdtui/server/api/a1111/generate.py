@@ -13,6 +13,7 @@ from sdtui.jobs import Output, Pictures
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.a1111.answers import ImagesAnswer, Part, asked_by, info_of, warnings_of
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
+from sdtui.server.api.a1111.networks import known_networks
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
 from sdtui.server.api.a1111.xyz_grid import answer_grid
 from sdtui.server.dependencies import ServerServices, ServicesDep
@@ -52,6 +53,11 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
         body.leave_out_styles(await _style_names(services))
     values = body.values()
     values["model"] = await _model(services, body)
+    networks = await asyncio.to_thread(
+        known_networks, values.get("prompt", ""), services.backend.models
+    )
+    values["prompt"] = networks.prompt
+    body.leave_out_networks(networks)
     output = body.output()
     # Clients leave the prompt empty, with img2img above all: it is their default.
     request = (await prepare(services, values, prompt_needed=False, is_compatible=True)).with_seed()

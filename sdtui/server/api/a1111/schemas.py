@@ -18,6 +18,7 @@ from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, SIZE_MULTIPLE
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 from sdtui.server.api.a1111 import xyz_script
 from sdtui.server.api.a1111.ignored import without_effect
+from sdtui.server.api.a1111.networks import KnownNetworks
 from sdtui.server.api.a1111.options import changed_options
 from sdtui.server.api.a1111.samplers import find_sampler
 from sdtui.server.api.a1111.strength import strength_of_steps
@@ -47,7 +48,7 @@ _IGNORED = (
 """Fields that are accepted without effect."""
 _RESIZE_LIMITS = limits_of("seed_resize_width", ge=-1, multiple_of=None)
 _NETWORKS = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
-"""Tags in prompts that have no effect."""
+"""Tags, which have no effect in negative prompts."""
 
 
 class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore[misc]
@@ -106,6 +107,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     """Scripts must be switched off or have no arguments: sdtui has none."""
 
     _unknown_styles: list[str] = PrivateAttr(default_factory=list)
+    _networks: KnownNetworks = PrivateAttr(default=KnownNetworks())
     _input_images: ClassVar[tuple[str, ...]] = ()
     _mode: ClassVar[str] = "txt2img"
 
@@ -136,6 +138,14 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         named = self.styles or []
         self._unknown_styles = [name for name in named if name not in known]
         self.styles = [name for name in named if name in known]
+
+    def leave_out_networks(self, known: KnownNetworks) -> None:
+        """Keep the tags of known networks only: A1111 ignores others too."""
+        self._networks = known
+
+    def comments(self) -> list[str]:
+        """Return what A1111 says under a picture: why networks were left out."""
+        return list(self._networks.comments)
 
     def echoed(self) -> set[str]:
         """The fields that the answer repeats: those that are known, without pictures."""
@@ -219,8 +229,8 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     def not_applied(self) -> list[str]:
         """The fields, options and prompt syntax of the request that had no effect."""
         found = self._ignored_fields()
-        for text in (self.prompt, self.negative_prompt):
-            found += [each[:100] for each in dict.fromkeys(_NETWORKS.findall(text))]
+        unused = (*self._networks.left_out, *_NETWORKS.findall(self.negative_prompt))
+        found += [each[:100] for each in dict.fromkeys(unused)]
         found += [f"styles: {name}" for name in self._unknown_styles]
         found += self._sampler[1]
         options = self.override_settings or {}

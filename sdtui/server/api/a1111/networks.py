@@ -1,0 +1,38 @@
+"""Tags of LoRAs and hypernetworks that can't be used. A1111 makes the picture without them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdtui.core.errors import ModelError
+from sdtui.core.prompt_tags import LoraUse, keep_tags, take_tags
+from sdtui.jobs.api import Models
+
+
+@dataclass(frozen=True)
+class KnownNetworks:
+    """A prompt with the tags that can be used."""
+
+    prompt: str = ""
+    left_out: tuple[str, ...] = ()
+    """The other tags."""
+    comments: tuple[str, ...] = ()
+    """Why they were left out."""
+
+
+def known_networks(prompt: str, models: Models) -> KnownNetworks:
+    """Leave out the tags of a prompt that name no LoRA that can be read. Reads folders."""
+    hints: dict[str, str] = {}
+
+    def is_known(use: LoraUse) -> bool:
+        try:
+            models.find_lora(use.name)
+        except ModelError as error:
+            hints[use.name] = error.hint
+            return False
+        return True
+
+    kept, left_out = keep_tags(prompt, is_known)
+    comments = [f"Networks not found: {name}. {hint}".strip() for name, hint in hints.items()]
+    comments += take_tags(prompt).problems
+    return KnownNetworks(kept, tuple(left_out), tuple(comments))

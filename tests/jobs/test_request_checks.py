@@ -1,0 +1,59 @@
+"""What is wrong with requests is found before they are queued."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdtui.core.errors import ModelNotFoundError
+from sdtui.core.settings import Settings
+from sdtui.jobs.backends.models import LocalModels
+from sdtui.jobs.request_checks import check_loras
+from sdtui.requests.request import GenerationRequest
+from tests.support.model_files import safetensors
+
+NAME = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+
+
+def _request(prompt: str = "x", *loras: str) -> GenerationRequest:
+    return GenerationRequest.parse({"prompt": prompt, "loras": loras, "model": "pocket"})
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> LocalModels:
+    folder = tmp_path / "models/Lora"
+    folder.mkdir(parents=True)
+    shapes = {f"{NAME}.lora_down.weight": (8, 768), f"{NAME}.lora_up.weight": (320, 8)}
+    safetensors(folder / "film.safetensors", shapes)
+    return LocalModels(Settings(model_folders=(tmp_path,)))
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["<lora: film : 0.5 >", "<LORA:FILM:-1>", "<lyco:film:0>", "x # <lora:nothing:1>"],
+)
+def test_loras_that_are_here_pass(models: LocalModels, prompt: str) -> None:
+    check_loras(models, [_request(prompt, "film:0.5:0")])
+
+
+@pytest.mark.parametrize("name", ["nothing", "fil", "film.ckpt"])
+def test_loras_that_are_not_here_are_refused(models: LocalModels, name: str) -> None:
+    with pytest.raises(ModelNotFoundError, match="there is no LoRA"):
+        check_loras(models, [_request("x", name)], allow_files=True)
+
+
+def test_paths_are_names_only_where_files_are_allowed(models: LocalModels, tmp_path: Path) -> None:
+    requests = [_request("x", str(tmp_path / "models/Lora/film.safetensors"))]
+    check_loras(models, requests, allow_files=True)
+    with pytest.raises(ModelNotFoundError):
+        check_loras(models, requests)
+
+
+def test_name_that_is_chosen_later_is_not_checked_where_files_are_allowed(
+    models: LocalModels,
+) -> None:
+    requests = [_request("<lora:{a|b}:1>")]
+    check_loras(models, requests, allow_files=True)
+    with pytest.raises(ModelNotFoundError):
+        check_loras(models, requests)
