@@ -75,6 +75,7 @@ class Database:
                 self._delete()
                 self._writer = _open(self._file)
             self._reader = _open(self._file)
+            self._changes_by_others = 0
 
     def _delete(self) -> None:
         for suffix in ("", "-wal", "-shm"):
@@ -128,6 +129,19 @@ class Database:
                 self._writing.release()
         with self._reading, _readable_errors(self._file):
             return self._reader.execute(sql, values).fetchall()
+
+    def changes_by_others(self) -> int:
+        """Return a number that is another one after another process has changed the file: SQLite's
+        `data_version` of the connection that makes all changes of this process. While that is in
+        use, return the last number."""
+        if self._writing.acquire(blocking=False):
+            try:
+                with _readable_errors(self._file):
+                    row = self._writer.execute("PRAGMA data_version").fetchone()
+                    self._changes_by_others = int(row[0])
+            finally:
+                self._writing.release()
+        return self._changes_by_others
 
     def write(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """Run one statement inside `writing` and return its rows."""

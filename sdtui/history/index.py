@@ -82,6 +82,10 @@ class Index:
     def close(self) -> None:
         self._database.close()
 
+    def changes_by_others(self) -> int:
+        """Return a number that is another one after another process has changed the file."""
+        return self._database.changes_by_others()
+
     def clear(self) -> None:
         """Delete all entries."""
         self._database.clear()

@@ -139,6 +139,10 @@ class History:
         with self._folder.readable_errors(self.pictures):
             return Refresh(self.pictures, self._index, self._folder.lock, on_files_read).run()
 
+    def changes_by_others(self) -> int:
+        """Return a number that is another one after another process has changed the index."""
+        return self._index.changes_by_others()
+
     def reindex(self, on_files_read: OnFilesRead | None = None) -> Changes:
         """Rebuild the index from the JSON files."""
         self._index.clear()

@@ -376,6 +376,11 @@ class Pictures(Protocol):
         """Index files that other programs moved, added or deleted."""
         ...
 
+    def changes_by_others(self) -> int:
+        """Return a number that is another one after another process has changed the index. Quick
+        enough for every second."""
+        ...
+
     def reindex(self, progress: Callable[[int], None] | None = None) -> Changes:
         """Rebuild the index; `progress` is called with the number of files read."""
         ...

@@ -53,10 +53,11 @@ class AppHarness:
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.generator = ScriptedGenerator()
         self.settings = Settings(pictures=folder / "pictures", **settings)
+        self.history_file = folder / "index.db"
         self.backend = LocalBackend(
             self.settings,
             queue_folder=folder,
-            index_file=folder / "index.db",
+            index_file=self.history_file,
             make_generator=lambda _: self.make_generator(),
             make_monitor=StillMonitor,
         )

@@ -131,6 +131,9 @@ class FakePictures:
     def skipped(self) -> tuple[Skipped, ...]:
         return ()
 
+    def changes_by_others(self) -> int:
+        return 0
+
     def stats(self) -> Stats:
         return Stats(len(self._entries), 0, 0, 0, None, None)
 

@@ -167,7 +167,9 @@ class PicturesController:
 
     def can_perform(self, verb: str) -> bool:
         """False if a verb needs a picture and there is none at all."""
-        return verb in ("open", "undo", "trash_view") or self._panes.gallery.total > 0
+        if verb == "open" and self.viewing.has_picture:
+            return True
+        return verb in ("undo", "trash_view") or self._panes.gallery.total > 0
 
     async def perform(self, verb: str, entries: tuple[Entry, ...] | None = None) -> None:
         """Carry out a verb of the scope `picture` on some pictures, by default on the marked ones,

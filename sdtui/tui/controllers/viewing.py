@@ -52,6 +52,11 @@ class ViewingController:
         self._is_read = False
         """True if the record of the current entry was read."""
 
+    @property
+    def has_picture(self) -> bool:
+        """True if there is a current picture, or one will be forming."""
+        return self.is_running or self._shown is not None
+
     def show_forming(self, pixels: Pixels) -> None:
         """The current picture is forming."""
         self._entry = self._shown = None
@@ -111,7 +116,7 @@ class ViewingController:
         from sdtui.tui.screens.picture import PictureScreen
 
         current = self._current()
-        if current is None and not self.is_running:
+        if not self.has_picture:
             self._context.notify("There is no picture to show yet.", timeout=3)
             return
         stage = self._panes.stage

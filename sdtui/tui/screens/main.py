@@ -22,6 +22,7 @@ from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.controllers.presets import PresetController
 from sdtui.tui.controllers.queue import QueueController
 from sdtui.tui.controllers.values import ValueController
+from sdtui.tui.controllers.watching import HistoryWatcher
 from sdtui.tui.downloads import DownloadEnded, DownloadProgress
 from sdtui.tui.images.view import PictureView
 from sdtui.tui.images.welcome import welcome
@@ -49,6 +50,7 @@ from sdtui.tui.widgets.form_fields import FieldOpened
 if TYPE_CHECKING:
     from sdtui.jobs import Job
     from sdtui.jobs.prompts import ResolvedPrompts
+    from sdtui.monitor import Sample
     from sdtui.requests.request import GenerationRequest
 
 
@@ -71,6 +73,7 @@ class MainScreen(WindowScreen):
         self.queue = QueueController(
             context, self, panes, self.top_line, self.generation, self.pictures
         )
+        self.watcher = HistoryWatcher(context, self)
         self.models = ModelController(
             context,
             self,
@@ -123,8 +126,14 @@ class MainScreen(WindowScreen):
         self.models.describe()
         self.pictures.read()
         hardware = self.context.backend.hardware
-        hardware.start(lambda sample: self.post_message(Sampled(sample)))
+        hardware.start(self._take_sample)
+        self.watch(self.app, "app_focus", self.watcher.focus_changed, init=False)
         start_worker(self, self.queue.offer_orphaned)
+
+    def _take_sample(self, sample: Sample) -> None:
+        """Called on the monitor's thread."""
+        self.post_message(Sampled(sample))
+        self.watcher.check()
 
     def _show_welcome(self) -> None:
         budget, recommended = self.models.memory_budget, None
