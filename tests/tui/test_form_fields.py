@@ -151,6 +151,13 @@ async def test_rows_of_the_machine_are_folded_until_they_are_wanted(harness: App
         assert "change nothing•" in harness.screen_text()
 
 
+async def test_keys_typed_ahead_go_to_the_rows_that_were_unfolded(harness: AppHarness) -> None:
+    async with running(harness, (80, 24)):
+        await harness.go_to_field("strength")
+        await harness.type_at_once("down", "down", "down", "enter", "down", "right")
+        assert harness.texts["policy"] == "strict"
+
+
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36)])
 async def test_a_wrong_value_moves_nothing_and_its_reason_is_below(
     harness: AppHarness, size: tuple[int, int]
