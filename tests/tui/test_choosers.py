@@ -326,3 +326,21 @@ async def test_commands_and_questions_cover_the_prompt_and_little_of_the_picture
             assert dialog.bottom == 35  # the keys stay visible
             assert dialog.intersection(stage).height <= 7
             await harness.press("escape")
+
+
+@pytest.mark.parametrize(("size", "lines"), [((120, 36), range(8, 15)), ((80, 24), range(16, 24))])
+async def test_large_dialogs_are_low_over_the_prompt_of_wide_windows(
+    harness: AppHarness, size: tuple[int, int], lines: range
+) -> None:
+    async with running(harness, size):
+        for key in ("f9", "alt+m"):
+            await harness.press(key)
+            await harness.until(lambda: not harness.at_main)
+            box = harness.app.screen.query_one(".dialog").region
+            assert box.height in lines
+            assert box.right <= 76
+            await harness.press("escape")
+            await harness.until(lambda: harness.at_main)
+        await harness.press("f9")
+        await harness.pilot.resize_terminal(120, 36)
+        await harness.until(lambda: harness.app.screen.query_one(".dialog").region.height == 14)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import ClassVar, TypeVar
 
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -23,9 +24,17 @@ from sdtui.tui.widgets.status_line import StatusLine
 
 Answer = TypeVar("Answer")
 
+_WIDE_COLUMNS = 100
+
 
 class Dialog(ModalScreen[Answer], SteadyScreen[Answer]):
     """A screen over the window that closes with an answer."""
+
+    @on(events.Mount)
+    @on(events.Resize)
+    def _arrange(self) -> None:
+        """Make large dialogs lower in wide windows, where pictures are shown above the prompt."""
+        self.set_class(self.app.size.width >= _WIDE_COLUMNS, "-roomy")
 
     def answer(self, answer: Answer) -> bool:
         """Close with an answer. Returns False if the dialog isn't on top: two clicks may arrive at
