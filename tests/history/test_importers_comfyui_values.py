@@ -208,14 +208,9 @@ def test_other_picture_of_the_graph_is_named_with_its_prompt(tmp_path: Path) -> 
 
 
 def test_files_of_unused_nodes_are_named(tmp_path: Path) -> None:
-    loras = node(
-        "Power Lora Loader (rgthree)",
-        lora_1={"on": True, "lora": "style\\ink.safetensors", "strength": 1},
-        lora_2={"on": False, "lora": "off.safetensors", "strength": 1},
-        model=["model", 0],
-    )
+    loras = node("Lora Stack", lora_a="style\\ink.safetensors", model=["model", 0])
     found = read(tmp_path, graph(loras=loras, sampler=sampler(model=["loras", 0])))
-    named = "node Power Lora Loader (rgthree) ink.safetensors: sdtui has no such setting"
+    named = "node Lora Stack ink.safetensors: sdtui has no such setting"
     assert named in found.not_carried
 
 

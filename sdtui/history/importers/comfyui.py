@@ -15,6 +15,7 @@ from typing import Any
 from sdtui.core.errors import ImageError
 from sdtui.history.importers.comfyui_conditioning import Conditioning
 from sdtui.history.importers.comfyui_graph import Graph, link_of
+from sdtui.history.importers.comfyui_loras import loras_of
 from sdtui.history.importers.comfyui_passes import Pass, on_same_picture, passes
 from sdtui.history.importers.comfyui_texts import text_of
 from sdtui.history.importers.comfyui_workflow import graph_of
@@ -80,11 +81,14 @@ def _settings(source: str, nodes: Mapping[str, Any]) -> ToolSettings | None:
         "negative_prompt": conditioning.texts(first, "negative"),
     }
     loaders = _loaders(graph, first)
+    start = first.link(*_MODEL_LINKS)
+    loras = loras_of(graph, graph.chain(start.key if start else first.key, _MODEL_LINKS))
     values: dict[str, object] = {
         **{name: ", ".join(each) for name, each in texts.items()},
         **first.values(),
         **_size(graph, first),
         "model": next(iter(loaders.values()), None),
+        "loras": loras or None,
         "clip_skip": _clip_skip(graph, [*conditioning.clips, *list(loaders)[:1]]),
     }
     distilled = conditioning.guidance

@@ -20,6 +20,8 @@ _WIDGETS: Mapping[str, tuple[str, ...]] = {
     "BasicScheduler": ("scheduler", "steps", "denoise"),
     "CheckpointLoaderSimple": ("ckpt_name",),
     "UNETLoader": ("unet_name",),
+    "LoraLoader": ("lora_name", "strength_model", "strength_clip"),
+    "LoraLoaderModelOnly": ("lora_name", "strength_model"),
     "CLIPTextEncode": ("text",),
     "CLIPTextEncodeFlux": ("clip_l", "t5xxl"),
     "CLIPSetLastLayer": ("stop_at_clip_layer",),

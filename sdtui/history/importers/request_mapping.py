@@ -185,6 +185,8 @@ def _converted(known: Field, value: object) -> object:
         return _number(value)
     if known.type is bool:
         return {"true": True, "false": False}.get(str(value).lower(), value)
+    if known.is_list:
+        return value if isinstance(value, tuple) else None
     return _text(value)
 
 
