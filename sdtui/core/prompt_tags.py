@@ -143,6 +143,15 @@ def parse_lora(text: str) -> LoraUse:
     )
 
 
+def is_writable(use: LoraUse) -> bool:
+    """True if `parse_lora` reads the LoRA's short form: names may contain what parts arguments."""
+    try:
+        parsed = parse_lora(str(use))
+    except LoraTextError:
+        return False
+    return parsed.name == use.name and not parsed.blocks  # "nan" would be block weights
+
+
 def _positional(parts: Sequence[str]) -> dict[str, str]:
     """Return positional arguments by name. After the name and one weight, block weights may stand
     without `lbw=`, as the extension took them at first."""

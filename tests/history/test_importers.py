@@ -173,7 +173,16 @@ def test_invokeai_picture_is_read(tmp_path: Path) -> None:
         "width": 512,
         "height": 512,
         "seed": 7,
+        "loras": ("film:0.8",),
     }
+    assert not lost(found, "loras")
+
+
+@pytest.mark.parametrize("lora", [{}, 1, {"model": {"name": "a:b"}, "weight": 1}, {"weight": 1}])
+def test_loras_of_invokeai_that_cannot_be_read_are_named(tmp_path: Path, lora: object) -> None:
+    text = json.dumps({**INVOKEAI, "loras": [lora]})
+    found = read_picture_settings(png(tmp_path / "a.png", invokeai_metadata=text))
+    assert "loras" not in found.values
     assert lost(found, "loras")
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import PureWindowsPath
 from typing import Any
 
-from sdtui.core.prompt_tags import LoraTextError, LoraUse, parse_lora
+from sdtui.core.prompt_tags import LoraUse, is_writable
 from sdtui.history.importers.comfyui_graph import Graph
 from sdtui.history.importers.comfyui_texts import text_of
 
@@ -30,7 +30,7 @@ def loras_of(graph: Graph, nodes: Iterable[str]) -> tuple[str, ...]:
         if key not in clips:  # nothing reads the text encoder that it changes
             uses = [replace(use, te=0.0) for use in uses]
         weighted = [use for use in uses if use.te or use.unet]
-        if uses and all(_is_readable(use) for use in weighted):
+        if uses and all(is_writable(use) for use in weighted):
             graph.used.add(key)
             found += weighted
     return tuple(str(use) for use in reversed(found))
@@ -61,12 +61,3 @@ def _use_of_object(value: Mapping[str, Any]) -> Iterator[LoraUse]:
 
 def _use(file: str, te: float, unet: float) -> LoraUse:
     return LoraUse(PureWindowsPath(file).name.removesuffix(_FILE), te, unet)
-
-
-def _is_readable(use: LoraUse) -> bool:
-    """True if the field takes the LoRA: names may contain what parts its arguments."""
-    try:
-        parsed = parse_lora(str(use))
-    except LoraTextError:
-        return False
-    return parsed.name == use.name and not parsed.blocks  # "nan" would be block weights
