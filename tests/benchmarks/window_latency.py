@@ -33,7 +33,7 @@ from tests.support.terminal import Terminal
 
 _BARE = ("-c", "from textual.app import App\nApp(watch_css=False).run()")
 _QUIT = "\x11"
-_PARTS = ("Prompt", "Gallery", "Recipe", "Queue", "Info", "Log", "Keys")
+_PARTS = (b"Prompt", b"Gallery", b"Recipe", b"Queue", b"Info", b"Log", b"Keys")
 """What the first frame with all parts shows."""
 _STEP = re.compile(r"\d+/150")
 """The progress of the job."""
@@ -126,7 +126,7 @@ def start(times: int = 7) -> list[Row]:
     ours: list[Started] = []
     bare: list[Started] = []
     for _ in range(times):
-        ours.append(_start(("-m", "sdtui"), lambda each: all(p in each.text for p in _PARTS)))
+        ours.append(_start(("-m", "sdtui"), lambda each: all(part in each.sent for part in _PARTS)))
         bare.append(_start(_BARE, lambda each: each.bytes > 500))
     rows = []
     for what, field in (("seconds", 0), ("CPU seconds", 1)):
