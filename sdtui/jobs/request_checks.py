@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sdtui.core.dynamic_prompts.parser import is_dynamic
 from sdtui.core.prompt_syntax.comments import strip_comments
 from sdtui.core.prompt_tags import parse_lora, take_tags
 from sdtui.jobs.api import Models
+from sdtui.jobs.prompts import PicturePrompts
 from sdtui.models import native_size
 from sdtui.requests.grids import Grid
 from sdtui.requests.request import GenerationRequest
@@ -35,6 +37,14 @@ def check_loras(
     for name in dict.fromkeys(use.name for use in (*map(parse_lora, fields), *tags)):
         if not (allow_files and is_dynamic(name)):  # it is known when the prompt is resolved
             models.find_lora(name, allow_files=allow_files)
+
+
+def check_resolved(
+    models: Models, request: GenerationRequest, prompts: Sequence[PicturePrompts]
+) -> None:
+    """Raise ModelError if prompts that templates became name a LoRA that isn't here. A tag that
+    only appears in them must not be the path of a file either. Reads folders."""
+    check_loras(models, [replace(request, prompt=each.prompt) for each in prompts])
 
 
 def _native_size_of(models: Models, name: str) -> tuple[int, int]:

@@ -60,6 +60,23 @@ def test_requests_name_loras_that_are_here_and_no_files(
     ]
 
 
+def test_a_template_does_not_become_the_path_of_a_file(
+    tmp_path: Path, generator: ScriptedGenerator, settings: Settings
+) -> None:
+    path = tmp_path / "models/Lora/film.safetensors"
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        hidden = f"x <lo{{ra|ra}}:{path}:1>"
+        for route in ("/generate", "/sdapi/v1/txt2img"):
+            refused = ask.post(route, json={"prompt": hidden})
+            assert refused.status_code == 404, refused.text
+        axis = {"axis": "Steps", "values": "1,2"}
+        refused = ask.post("/grids", json={"request": {"prompt": hidden}, "x": axis})
+        assert refused.status_code == 404, refused.text
+        assert ask.post("/generate", json={"prompt": "x <lora:{film|Film}:1>"}).is_client_error
+        assert ask.post("/generate", json={"prompt": "x <lo{ra|ra}:film:1>"}).is_success
+    assert len(generator.requests) == 1
+
+
 def test_a1111_makes_pictures_without_networks_that_are_not_here(
     tmp_path: Path, generator: ScriptedGenerator, settings: Settings
 ) -> None:

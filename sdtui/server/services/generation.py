@@ -21,7 +21,8 @@ from sdtui.core.errors import (
     SdtuiError,
 )
 from sdtui.jobs import Job, JobPicture, JobState, Output
-from sdtui.jobs.request_checks import check_loras
+from sdtui.jobs.prompts import ResolvedPrompts
+from sdtui.jobs.request_checks import check_loras, check_resolved
 from sdtui.requests.events import Cancelled, Failed, FinalEvent
 from sdtui.requests.presets import Preset, load_presets
 from sdtui.requests.record import GenerationRecord
@@ -169,16 +170,14 @@ async def submit(
 ) -> Job:
     """Submit a request. Unless `is_kept`, its pictures are deleted after an hour.
 
-    Raises ApiError: 422 for an unknown style, 429 if the queue is full or the client has too many
-    jobs, 503 during shutdown.
+    Raises ApiError: 404 for an unknown LoRA, 422 for an unknown style, 429 if the queue is full or
+    the client has too many jobs, 503 during shutdown.
     """
     output = services.retention.output(output, is_kept=is_kept)
     output = output.model_copy(update={"continues_unsaved": True})
     address = client_address(http)
     try:
-        prompts = await asyncio.to_thread(
-            services.backend.prompts.resolve, request, most=services.options.max_pictures
-        )
+        prompts = await asyncio.to_thread(_resolve, services, request)
         services.client_jobs.check(address)
         job = services.backend.jobs.submit(request, output, prompts=prompts, front=front)
     except SdtuiError as error:
@@ -186,6 +185,13 @@ async def submit(
         raise refusal(services, error) from error
     services.client_jobs.note(job.id, address)
     return job
+
+
+def _resolve(services: ServerServices, request: GenerationRequest) -> ResolvedPrompts:
+    backend, most = services.backend, services.options.max_pictures
+    resolved = backend.prompts.resolve(request, most=most)
+    check_resolved(backend.models, request, resolved.prompts)
+    return resolved
 
 
 def refuse_if_full(services: ServerServices) -> None:

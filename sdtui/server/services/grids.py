@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
-from sdtui.jobs import Job, Output, SheetPicture
-from sdtui.jobs.request_checks import check_loras
+from sdtui.jobs import Backend, Job, Output, SheetPicture
+from sdtui.jobs.prompts import one_combination
+from sdtui.jobs.request_checks import check_loras, check_resolved
 from sdtui.requests.grids import NOTHING, Axis, FieldKind, Grid, GridOptions, GridPlace, make_axis
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.dependencies import ServerServices
@@ -69,7 +70,7 @@ async def prepare_grid(
         grid = Grid(request, named, options)
         for cell in grid.cells:
             check_limits(services, cell.request)
-        check_loras(services.backend.models, [cell.request for cell in grid.cells])
+        _check_loras(services.backend, [cell.request for cell in grid.cells])
         grid.check_sheet(services.models.native_size)
         return grid
 
@@ -78,6 +79,14 @@ async def prepare_grid(
     except SdtuiError as error:
         services.uploads.forget(request.input_images().values())
         raise from_sdtui(error) from error
+
+
+def _check_loras(backend: Backend, requests: Sequence[GenerationRequest]) -> None:
+    """Raise ModelError for a LoRA that isn't here: as written, and in what templates become."""
+    check_loras(backend.models, requests)
+    for request in requests:
+        resolved = backend.prompts.resolve(one_combination(request))
+        check_resolved(backend.models, request, resolved.prompts)
 
 
 async def submit_grid(
