@@ -78,7 +78,7 @@ class Lora(Feature[OpenedLoras]):
             if lora.family and families_fit(lora.family, description.family) is False:
                 raise UnsupportedModelError(
                     f"the LoRA {lora.name} is made for {family_name(lora.family)}, and this model "
-                    f"is of the family {family_name(description.family)}",
+                    f"is {family_name(description.family)}",
                     "Use another LoRA, or another model",
                 )
 

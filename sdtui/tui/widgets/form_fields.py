@@ -112,6 +112,8 @@ class TextRow(LineInput, FieldRow):
 
     def _show(self) -> None:
         self._shows_recipe = True
+        if not self.text:
+            self.placeholder = self.recipe.shown(self.spec.name)
         if self.value != self.text:
             self.value = self.text
             self.cursor_position = len(self.value)
@@ -126,11 +128,6 @@ class NumberRow(TextRow):
     def __init__(self, recipe: Recipe, spec: FormField) -> None:
         super().__init__(recipe, spec)
         self.select_on_focus = True  # what is typed takes the old number's place
-
-    def _show(self) -> None:
-        if not self.text:
-            self.placeholder = self.recipe.shown(self.spec.name)
-        super()._show()
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Leave letters to the form's bindings."""
@@ -164,10 +161,6 @@ class PathRow(TextRow):
     """A path, typed or chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("path")
-
-    def __init__(self, recipe: Recipe, spec: FormField) -> None:
-        super().__init__(recipe, spec)
-        self.placeholder = spec.open_text
 
     def watch_value(self, value: str) -> None:
         """Show the end of a path that was set: it says most."""
