@@ -119,7 +119,12 @@ def _compare(
 
 
 def _between_devices(family: str, context: Context) -> Reading:
-    request = context.request(family, DType.FLOAT32).changed(width=256, height=256)
+    return between_devices(context, context.request(family, DType.FLOAT32))
+
+
+def between_devices(context: Context, request: GenerationRequest) -> Reading:
+    """Compare a picture of 256 pixels a side made by the GPU with that of the CPU."""
+    request = request.changed(width=256, height=256)
     on_gpu = generate(context.engine(), request).images
     with StableDiffusionEngine(Settings(device="cpu", previews=False)) as engine:
         on_cpu = generate(engine, request).images
