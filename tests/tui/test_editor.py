@@ -93,7 +93,7 @@ def test_wrong_config_file_is_reported_with_key_and_line(tmp_path: Path) -> None
     terminal = Terminal(SCRIPTED, tmp_path, environment=editor(tmp_path, does))
     terminal.until("Keys")
     terminal.send(F9)
-    terminal.until("image_protocol")
+    terminal.until("model_folders")
     terminal.until("SDTUI_PICTURES")
     terminal.send("e")
     terminal.until("line 2: device:")
