@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sdtui.core.errors import HistoryError
 from sdtui.history.names import sidecar_path
-from sdtui.history.sheet import Labels, beside, labelled_sheet
+from sdtui.history.sheet import Labels, labelled_sheet, side_by_side
 from sdtui.history.sidecar import read_record
 from sdtui.requests.grids import CellPlace, GridPlace, GridRecord
 from sdtui.requests.record import GenerationRecord, ImageRecord
@@ -55,11 +55,11 @@ def compose_sheets(
         for number in range(sheets)
     ]
     if sheets == 1:
-        yield GridPlace(grid=grid), beside(parts, z, 0, size)
+        yield GridPlace(grid=grid), side_by_side(parts, z, 0, size)
         return
-    yield GridPlace(grid=grid), beside(parts, z, grid.margin, size)
+    yield GridPlace(grid=grid), side_by_side(parts, z, grid.margin, size)
     for number in sorted({place[2] for place in pictures}):
-        yield GridPlace(grid=grid, z=number), beside([parts[number]], [z[number]], 0, size)
+        yield GridPlace(grid=grid, z=number), side_by_side([parts[number]], [z[number]], 0, size)
 
 
 def sheet_record(

@@ -69,7 +69,7 @@ def labelled_sheet(
     return sheet
 
 
-def beside(
+def side_by_side(
     sheets: Sequence[Image], titles: Sequence[str], margin: int, size: tuple[int, int]
 ) -> Image:
     """Return sheets of the same size side by side, each with its title above. `size` is that of

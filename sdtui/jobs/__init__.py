@@ -7,15 +7,12 @@ from sdtui.core.enums import JobState
 from sdtui.jobs.api import (
     Backend,
     Hardware,
-    JobPicture,
     Jobs,
     Models,
-    PictureId,
-    Pictures,
     Prompts,
-    SheetPicture,
 )
 from sdtui.jobs.job import Job, Output
+from sdtui.jobs.picture_api import JobPicture, PictureId, Pictures, SheetPicture
 
 __all__ = [
     "Backend",

@@ -16,7 +16,7 @@ from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
 if TYPE_CHECKING:
     from sdtui.history import Entry
-    from sdtui.jobs.api import Pictures
+    from sdtui.jobs.picture_api import Pictures
 
 _EARLIER_PICTURES = 100
 """How many of the newest pictures are looked at for times of earlier sessions."""

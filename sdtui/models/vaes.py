@@ -95,7 +95,7 @@ def open_vae(name: str, path: Path) -> VaeFile:
     return VaeFile(name, path, file_hash(path), weights.shape[1], weights.shape[0])
 
 
-def vae_beside(checkpoint: Path) -> VaeFile | None:
+def sidecar_vae(checkpoint: Path) -> VaeFile | None:
     """Return the VAE that lies beside a checkpoint under its name; None if there is none, or one
     that can't be used."""
     path = checkpoint.with_name(f"{checkpoint.stem}{BESIDE}")

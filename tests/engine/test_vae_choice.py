@@ -23,7 +23,7 @@ from sdtui.core.settings import Settings
 from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.history.infotext import write_infotext
-from sdtui.models.vaes import find_vae, vae_beside, vae_files
+from sdtui.models.vaes import find_vae, sidecar_vae, vae_files
 from sdtui.requests.request import GenerationRequest
 from tests.support.images import difference
 from tests.support.original_layout import original_tensors
@@ -179,13 +179,13 @@ def test_unknown_name_names_the_nearest(engine: StableDiffusionEngine, other: Pa
 
 def test_vae_beside_a_checkpoint_belongs_to_it(tmp_path: Path, other: Path) -> None:
     checkpoint = tmp_path / "mine.safetensors"
-    assert vae_beside(checkpoint) is None
+    assert sidecar_vae(checkpoint) is None
     shutil.copy(other, tmp_path / "mine.vae.safetensors")
-    found = vae_beside(checkpoint)
+    found = sidecar_vae(checkpoint)
     assert found is not None
     assert found.name == "mine.vae.safetensors"
     settings = Settings(model_folders=(tmp_path,))
     assert [each.path.name for each in vae_files(settings)] == ["mine.vae.safetensors"]
     assert find_vae("mine.vae.safetensors", settings).path == found.path
     (tmp_path / "mine.vae.safetensors").write_bytes(b"")
-    assert vae_beside(checkpoint) is None
+    assert sidecar_vae(checkpoint) is None

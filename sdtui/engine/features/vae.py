@@ -12,7 +12,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.engine.vae_choice import use_vae
 from sdtui.models import ModelDescription
-from sdtui.models.vaes import VaeFile, find_vae, vae_beside
+from sdtui.models.vaes import VaeFile, find_vae, sidecar_vae
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.vae import OWN_VAE
 
@@ -48,8 +48,8 @@ class VaeChoice(Feature[UsedVae]):
 
     def native(self, description: ModelDescription) -> UsedVae | None:
         """Return the VAE beside a checkpoint."""
-        beside = vae_beside(description.path) if description.single_file else None
-        return None if beside is None else UsedVae(beside)
+        sidecar = sidecar_vae(description.path) if description.single_file else None
+        return None if sidecar is None else UsedVae(sidecar)
 
     def supports(self, section: UsedVae, description: ModelDescription) -> bool:
         """True for Stable Diffusion with a VAE of full size."""

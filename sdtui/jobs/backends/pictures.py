@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sdtui.core.errors import HistoryError
 from sdtui.history import History
-from sdtui.jobs.api import JobPicture, PictureId, SheetPicture
 from sdtui.jobs.execution import UnsavedPicture
 from sdtui.jobs.job import Job
+from sdtui.jobs.picture_api import JobPicture, PictureId, SheetPicture
 
 
 def _find_no_job(job_id: str) -> Job:
