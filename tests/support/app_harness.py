@@ -130,6 +130,11 @@ class AppHarness:
         """The messages that were shown, oldest first."""
         return self.app.messages
 
+    @property
+    def last_notification(self) -> str:
+        """The newest message; empty if there was none."""
+        return next(reversed(self.notifications()), "")
+
     def screen_strips(self) -> list[Strip]:
         """Every line on the screen, with its styles."""
         return self.app.screen._compositor.render_strips()

@@ -217,10 +217,10 @@ async def test_a_preset_is_saved_applied_and_deleted(harness: AppHarness) -> Non
         await harness.press("ctrl+z")
         assert harness.texts["num_inference_steps"] == "30"
         await harness.press("ctrl+o", "p", *"draft", "down", "down", "down", "enter")
-        await harness.until(lambda: "was deleted" in harness.notifications()[-1])
+        await harness.until(lambda: "was deleted" in harness.last_notification)
         assert load_presets() == {}
         await harness.press("ctrl+o", "p", "enter")
-        await harness.until(lambda: "is as it was" in harness.notifications()[-1])
+        await harness.until(lambda: "is as it was" in harness.last_notification)
         assert load_presets() == {"draft": {"num_inference_steps": 8}}
 
 

@@ -173,7 +173,7 @@ async def test_picture_dropped_onto_the_prompt_is_the_init_image(
         await paste(harness, f"'{folder}/a b.png' ")
         assert harness.texts["prompt"] == "a cat"
         assert harness.texts["init_image"] == str(folder / "a b.png")
-        assert "a b.png is the init image now" in harness.notifications()[-1]
+        assert "a b.png is the init image now" in harness.last_notification
         await harness.press("ctrl+z")
         assert harness.texts["prompt"] == f"a cat'{folder}/a b.png' "
         assert harness.texts["init_image"] == ""

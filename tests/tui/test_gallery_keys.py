@@ -277,9 +277,9 @@ async def test_what_cannot_be_undone_does_not_block_older_changes(full: AppHarne
         await full.until(lambda: gallery.total == 9)
         full.history.restore(full.history.trashed()[0])
         await full.press("u")
-        await full.until(lambda: "the trash has no" in full.notifications()[-1])
+        await full.until(lambda: "the trash has no" in full.last_notification)
         await full.press("u")
-        await full.until(lambda: full.notifications()[-1] == "Undone: starred 1 picture.")
+        await full.until(lambda: full.last_notification == "Undone: starred 1 picture.")
 
 
 async def test_the_trash_is_listed_when_all_pictures_are_in_it(full: AppHarness) -> None:

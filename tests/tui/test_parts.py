@@ -53,7 +53,7 @@ async def test_a_key_shows_how_the_prompt_is_read(harness: AppHarness) -> None:
         await harness.press("escape")
         harness.panes.dock.use_counters(counters, None)
         await harness.press("alt+r")
-        assert harness.notifications()[-1] == "This model takes prompts as they are written."
+        assert harness.last_notification == "This model takes prompts as they are written."
 
 
 @pytest.mark.parametrize(
