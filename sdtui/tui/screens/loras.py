@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from rich.text import Text
 from textual import on
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
 from sdtui.core.ranking import SearchText, ranked
-from sdtui.core.text import end_of, one_line
+from sdtui.core.text import one_line
 from sdtui.jobs import Models
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.lora_offers import SUMMARY_HEADS, LoraOffer, find_lora_offers, with_lora
 from sdtui.tui.screens.search_dialog import SearchDialog
-from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.answers import AnswerKey, Answers
+from sdtui.tui.widgets.offer_lines import OfferLines
 from sdtui.tui.widgets.status_line import StatusLine
 from sdtui.tui.widgets.virtual_list import VirtualList
 
@@ -25,23 +24,10 @@ _NONE = "No LoRA was found. Name their folders in the setting lora_folders."
 _ABOUT = "film:0.8 gives film the weight 0.8; one that is used already is taken out."
 
 
-class LoraLines(VirtualList[LoraOffer]):
-    """One LoRA a line."""
-
-    DEFAULT_CSS = "LoraLines { scrollbar-gutter: stable; }"
-
-    def item_text(self, item: LoraOffer, width: int) -> Text:
-        """Return the name left and the summary right. Of a long name the end is shown."""
-        columns = max(8, width - len(item.summary) - 2)
-        name = end_of(one_line(item.name), columns)
-        style = theme_style(self.app, item.verdict)
-        return Text(f"{name:<{columns}}  ").append(item.summary, style)
-
-
 class LoraScreen(SearchDialog):
     """Lists LoRAs; answers with the recipe's LoRAs after one was chosen."""
 
-    choices: LoraLines
+    choices: OfferLines[LoraOffer]
 
     def __init__(self, models: Models, model: str, used: str) -> None:
         """`used` is the recipe's text."""
@@ -51,7 +37,7 @@ class LoraScreen(SearchDialog):
         self._used = used
         self._offers: tuple[LoraOffer, ...] = ()
         self._has_looked = False
-        self.choices = LoraLines()
+        self.choices = OfferLines[LoraOffer]()
         self.heads = Static(classes="heads")
         self.details = Static(Content("Looking…"), classes="details")
         self.status = StatusLine()

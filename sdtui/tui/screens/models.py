@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.binding import BindingType
 from textual.content import Content
@@ -15,7 +14,7 @@ from textual.worker import Worker
 
 from sdtui.core.enums import DType
 from sdtui.core.ranking import SearchText, ranked
-from sdtui.core.text import end_of, one_line
+from sdtui.core.text import one_line
 from sdtui.jobs import Models
 from sdtui.models import MemoryBudget
 from sdtui.tui.background import run_on_thread, start_worker, wait_briefly
@@ -23,25 +22,12 @@ from sdtui.tui.bindings import bindings_in
 from sdtui.tui.downloads import DownloadEnded, Downloads
 from sdtui.tui.model_offers import SUMMARY_HEADS, Offer, find_offers, model_problem, typed_offer
 from sdtui.tui.screens.search_dialog import SearchDialog
-from sdtui.tui.styles import theme_style
 from sdtui.tui.widgets.answers import AnswerKey, Answers
+from sdtui.tui.widgets.offer_lines import OfferLines
 from sdtui.tui.widgets.status_line import StatusLine
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 _MORE_FOLDERS = "Your own models: name their folders in the setting model_folders."
-
-
-class OfferLines(VirtualList[Offer]):
-    """One model a line."""
-
-    DEFAULT_CSS = "OfferLines { scrollbar-gutter: stable; }"
-
-    def item_text(self, item: Offer, width: int) -> Text:
-        """Return the name left and the summary right. Of a long name the end is shown."""
-        columns = max(8, width - len(item.summary) - 2)
-        name = end_of(one_line(item.name), columns)
-        style = theme_style(self.app, item.verdict)
-        return Text(f"{name:<{columns}}  ").append(item.summary, style)
 
 
 class ModelScreen(SearchDialog):
@@ -49,7 +35,7 @@ class ModelScreen(SearchDialog):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("models")
 
-    choices: OfferLines
+    choices: OfferLines[Offer]
 
     def __init__(
         self,
@@ -69,7 +55,7 @@ class ModelScreen(SearchDialog):
         self._looking: Worker[None] | None = None
         self._chooses_when_found = False
         """True if the user pressed enter before the models were listed."""
-        self.choices = OfferLines()
+        self.choices = OfferLines[Offer]()
         self.heads = Static(classes="heads")
         self.details = Static(Content("Looking…"), classes="details")
         self.status = StatusLine()
