@@ -90,6 +90,7 @@ class RobustStableDiffusionGenerator:
                     Attempt(
                         number=len(run.attempts) + 1,
                         stage=run.stage,
+                        of_pass=run.of_pass,
                         rung=step.rung.name,
                         changes=step.changes,
                         lossless=step.rung.lossless,
@@ -115,6 +116,7 @@ def _attempt(
         changes=step.changes if step else "",
         lossless=step.rung.lossless if step else True,
         stage=run.stage if failure else None,
+        of_pass=run.of_pass if failure else None,
         error=failure,
         seconds=time.perf_counter() - before,
     )

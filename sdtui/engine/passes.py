@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import torch
 from PIL import Image
@@ -15,27 +15,46 @@ from sdtui.engine.noise import BatchNoise
 from sdtui.engine.resolved_request import ResolvedRequest
 
 
+@dataclass(frozen=True)
+class StartContext:
+    """What the start of a pass is computed from, for N pictures."""
+
+    model: LoadedModel
+    request: ResolvedRequest
+    """Of the pass."""
+    generators: Sequence[torch.Generator]
+    """One for each picture, for what is drawn; the noise of the pass continues them."""
+    before: torch.Tensor | None
+    """The latents of the previous pass, N x C x h x w on the CPU; None in the first pass."""
+    decode_before: Callable[[], list[Image.Image]]
+    """Decodes `before` to N pictures. Raises BrokenPictureError."""
+
+
 class Start(Protocol):
     """What a pass starts from, if not from noise alone. Instances compare by value: latents are
-    reused as long as the passes that made them stay equal."""
+    reused as long as the passes that made them stay equal. Called in the prepare stage; the VAE has
+    the slices and tiles of the plan."""
 
-    def latents(
-        self,
-        model: LoadedModel,
-        request: ResolvedRequest,
-        before: torch.Tensor | None,
-        generators: Sequence[torch.Generator],
-    ) -> torch.Tensor:
-        """Return the latents that noise is added to, N x C x h x w for `request`'s size, in the
-        denoiser's dtype, on the device that the pipeline computes on. N is the number of
-        generators, one per picture. `before` = the result of the previous pass, N x C x h x w on
-        the CPU; None in the first pass."""
+    def latents(self, context: StartContext) -> torch.Tensor:
+        """Return the latents that noise is added to, N x C x h x w for the pass's size, in the
+        denoiser's dtype, on the device that the pipeline computes on."""
         ...
 
-    def image(self, request: ResolvedRequest) -> Image.Image | None:
-        """Return the picture to start from, of `request`'s size, for families whose pipelines
-        encode it themselves, or None."""
+    def images(self, context: StartContext) -> list[Image.Image] | None:
+        """Return N pictures of the pass's size, for families whose pipelines encode them
+        themselves; None if there are only latents."""
         ...
+
+
+@dataclass(frozen=True)
+class PictureStart:
+    """What one picture of a pass starts from: latents, or a picture that the pipeline encodes."""
+
+    generator: torch.Tensor
+    """The state of the picture's generator afterwards."""
+    latents: torch.Tensor | None = None
+    """1 x C x h x w."""
+    image: Image.Image | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,8 @@ class Pass:
     """The share of the steps that are run from `start`, 0 to 1."""
     prompts: int = 1
     """Parts of the prompt that are denoised apart."""
+    name: str = ""
+    """What the pass is called, e.g. "hires"; "" for an ordinary first one."""
 
     @property
     def expected_steps(self) -> int:
@@ -69,23 +90,105 @@ class Batch:
     """Of each picture, None without variation; may be shorter than `seeds`."""
     before: torch.Tensor | None = None
     """The latents of the previous pass, N x C x h x w on the CPU; None in the first pass."""
+    starts: tuple[PictureStart, ...] = ()
+    """Of each picture; empty if the pass starts from noise alone, and before they are prepared."""
+    prepared: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """What each feature has prepared, by its name."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Additional arguments of the pipeline's call, from the features."""
 
     def noise(self) -> BatchNoise:
-        """Return the noise of the pictures, drawn from the start."""
-        return BatchNoise(self.pass_.request.noise, self.seeds, self.variation_seeds)
+        """Return the noise of the pictures: from the beginning of each stream, or as it goes on
+        after the starts."""
+        noise = BatchNoise(self.pass_.request.noise, self.seeds, self.variation_seeds)
+        for generator, start in zip(noise.generators, self.starts, strict=False):
+            generator.set_state(start.generator)
+        return noise
+
+    @property
+    def start(self) -> torch.Tensor | None:
+        """The latents that noise is added to, N x C x h x w; None if there are none."""
+        latents = [each.latents for each in self.starts if each.latents is not None]
+        return torch.cat(latents) if latents else None
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a feature has prepared for some pictures of a pass."""
+
+    number: int
+    pass_: Pass
+    section: object
+    indices: tuple[int, ...] | None
+    """None = for all of them."""
+    values: Mapping[str, object]
+
+    def rows_for(self, indices: Sequence[int]) -> Mapping[str, object] | None:
+        """Return the values for some of the pictures; None if they aren't among these."""
+        if self.indices is None or tuple(indices) == self.indices:
+            return self.values
+        if not set(indices) <= set(self.indices):
+            return None
+        count = len(self.indices)
+        rows = [self.indices.index(each) for each in indices]
+        return {
+            name: value[rows] if _has_rows(value, count) else value
+            for name, value in self.values.items()
+        }
+
+
+def _has_rows(value: object, count: int) -> TypeGuard[torch.Tensor]:
+    return isinstance(value, torch.Tensor) and value.ndim > 0 and len(value) == count
 
 
 class PassResults:
-    """The latents of each pass for each picture, until the picture is finished."""
+    """The latents of each pass for each picture and what the next pass needs, until the picture is
+    finished."""
 
     def __init__(self) -> None:
         self._results: dict[int, list[tuple[Pass, torch.Tensor]]] = {}
+        self._starts: dict[int, tuple[Pass, PictureStart]] = {}
+        """Of the next pass of each picture."""
+        self._prepared: dict[str, _Prepared] = {}
+        """By feature."""
 
     def add(self, index: int, pass_: Pass, latents: torch.Tensor) -> None:
         """Add the latents of the next pass for picture `index`, 1 x C x h x w on the CPU."""
         self._results.setdefault(index, []).append((pass_, latents))
+        self._starts.pop(index, None)
+
+    def add_start(self, index: int, pass_: Pass, start: PictureStart) -> None:
+        """Keep what the next pass of a picture starts from."""
+        self._starts[index] = (pass_, start)
+
+    def starts(self, indices: Iterable[int], pass_: Pass) -> tuple[PictureStart, ...] | None:
+        """Return what pictures start from in their next pass; None if it isn't there for all of
+        them."""
+        kept = [self._starts.get(index) for index in indices]
+        starts = tuple(each[1] for each in kept if each is not None and each[0] == pass_)
+        return starts if len(starts) == len(kept) else None
+
+    def add_prepared(
+        self,
+        feature: str,
+        section: object,
+        pass_: Pass,
+        number: int,
+        indices: Sequence[int] | None,
+        values: Mapping[str, object],
+    ) -> None:
+        """Keep what a feature has prepared for pass `number` of these pictures; None = of all."""
+        kept = None if indices is None else tuple(indices)
+        self._prepared[feature] = _Prepared(number, pass_, section, kept, values)
+
+    def prepared(
+        self, feature: str, section: object, pass_: Pass, number: int, indices: Sequence[int]
+    ) -> Mapping[str, object] | None:
+        """Return what a feature has prepared for these pictures, or None."""
+        kept = self._prepared.get(feature)
+        if kept is None or (kept.number, kept.pass_, kept.section) != (number, pass_, section):
+            return None
+        return kept.rows_for(indices)
 
     def passes_done(self, index: int) -> int:
         """Return the number of completed passes of a picture."""
@@ -108,14 +211,18 @@ class PassResults:
     def keep_only(self, passes: Sequence[Pass]) -> None:
         """Drop the latents of passes that are no longer in `passes`, and everything derived from
         them."""
-        for results in self._results.values():
+        for index, results in self._results.items():
             valid = 0
             for (producer, _), pass_ in zip(results, passes, strict=False):
                 if producer != pass_:
                     break
                 valid += 1
-            del results[valid:]
+            if valid < len(results):
+                del results[valid:]
+                self._starts.pop(index, None)
+                self._prepared.clear()
 
     def drop(self, index: int) -> None:
         """Drop all latents of a finished picture."""
         self._results.pop(index, None)
+        self._starts.pop(index, None)

@@ -29,9 +29,16 @@ from sdtui.engine.resolve import resolve
 from sdtui.engine.stages.decode import decode
 from sdtui.engine.stages.denoise import denoise
 from sdtui.engine.stages.encode import encode, find_truncations
+from sdtui.engine.stages.prepare import VaeUse, prepare, prepared
 from sdtui.engine.step_reporter import BatchPlace, StepReporter
 from sdtui.requests.events import Estimated, Notice, Report, StageStarted, Truncated
-from sdtui.requests.record import AttemptRecord, GenerationRecord, ImageRecord, Stage
+from sdtui.requests.record import (
+    AttemptRecord,
+    GenerationRecord,
+    ImageRecord,
+    PassPlace,
+    Stage,
+)
 from sdtui.requests.request import GenerationRequest
 
 OnImage = Callable[[int, Image.Image, GenerationRecord], None]
@@ -64,6 +71,8 @@ class Run:
         self.seeds = self._seeded.seeds()
         self._variation_seeds = self._seeded.variation_seeds()
         self.stage = Stage.LOAD
+        self.of_pass: PassPlace | None = None
+        """The pass that the stage belongs to."""
         self.plan = Plan(
             batch_size=request.num_images_per_prompt,
             memory_mode=request.execution.memory_mode,
@@ -205,7 +214,12 @@ class Run:
             for truncation in truncations:
                 self._report(Truncated(truncation=truncation))
             self._truncations_reported = True
-        return [encode(model, each, self.features) for each in self._passes]
+        embeddings = [encode(model, each, self.features) for each in self._passes]
+        for number, encoded in enumerate(embeddings):
+            batch = self._batch(number, [0], encoded)
+            for name in family_of(model.description).not_accepted(model, batch):
+                self._notice(f"{model.source.name} doesn't take {name}: it was left out")
+        return embeddings
 
     def _advance_batch(self, model: LoadedModel, embeddings: list[Embeddings]) -> None:
         """Decode pictures that have completed all passes, else denoise those that have completed
@@ -220,23 +234,36 @@ class Run:
             return
         if done == 0:
             self._cancellation.check_between_pictures()
-        with self._in_stage(Stage.DENOISE):
-            self._denoise(model, done, indices, embeddings[done])
+        self._run_pass(model, done, indices, embeddings[done])
 
-    def _denoise(
+    def _run_pass(
         self, model: LoadedModel, number: int, indices: list[int], embeddings: Embeddings
     ) -> None:
-        """Run pass `number` for some pictures."""
-        pass_ = self._passes[number]
-        batch = Batch(
-            pass_=pass_,
+        """Prepare and denoise some pictures in pass `number`."""
+        batch = self._batch(number, indices, embeddings)
+        kept = self._results
+        ready = prepared(batch, number, indices, self.features, kept)
+        if ready is None:
+            with self._in_stage(Stage.PREPARE, number):
+                self._cancellation.check()
+                before = self._passes[number - 1].request if number else None
+                vae = VaeUse(self.plan.vae_slicing, self.plan.prepare_tile, self._notice)
+                prepare(model, batch, number, indices, self.features, kept, before, vae)
+            ready = prepared(batch, number, indices, self.features, kept)
+            assert ready is not None
+        with self._in_stage(Stage.DENOISE, number):
+            self._denoise(model, number, indices, ready)
+
+    def _batch(self, number: int, indices: list[int], embeddings: Embeddings) -> Batch:
+        return Batch(
+            pass_=self._passes[number],
             seeds=tuple(self.seeds[index] for index in indices),
             variation_seeds=tuple(self._variation_seed(index) for index in indices),
             embeddings=embeddings,
             before=self._results.latest(indices),
         )
-        for name in family_of(model.description).not_accepted(model, batch):
-            self._notice(f"{model.source.name} doesn't take {name}: it was left out")
+
+    def _denoise(self, model: LoadedModel, number: int, indices: list[int], batch: Batch) -> None:
         reporter = StepReporter(
             self._engine,
             model,
@@ -258,7 +285,7 @@ class Run:
             self._finish(indices, denoised)
             return
         for index, latents in zip(indices, denoised.split(1), strict=True):
-            self._results.add(index, pass_, latents)
+            self._results.add(index, batch.pass_, latents)
 
     def _variation_seed(self, index: int) -> int | None:
         return None if self._variation_seeds is None else self._variation_seeds[index]
@@ -272,7 +299,12 @@ class Run:
             steps_before=sum(steps[:number]),
             steps_after=sum(steps[number + 1 :]),
             batches_after=math.ceil((len(self.seeds) - len(begun)) / len(indices)),
+            of_pass=self._pass_place(number),
         )
+
+    def _pass_place(self, number: int) -> PassPlace:
+        """Return the place of pass `number`, counted from 0, among the passes."""
+        return PassPlace(number=number + 1, count=len(self._passes), name=self._passes[number].name)
 
     def _decode(self, model: LoadedModel, indices: list[int]) -> None:
         self._cancellation.check()
@@ -304,9 +336,11 @@ class Run:
             self._report(Notice(message=message))
 
     @contextmanager
-    def _in_stage(self, stage: Stage) -> Iterator[None]:
+    def _in_stage(self, stage: Stage, number: int | None = None) -> Iterator[None]:
+        """Report a stage, of pass `number` if it belongs to one, and measure its time."""
         self.stage = stage
-        self._report(StageStarted(stage=stage))
+        self.of_pass = None if number is None else self._pass_place(number)
+        self._report(StageStarted(stage=stage, of_pass=self.of_pass))
         with self._builder.timing(stage):
             yield
 

@@ -11,6 +11,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.preview import PreviewCopies
 from sdtui.requests.events import Preview, Report, Step
+from sdtui.requests.record import PassPlace
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class BatchPlace:
     """Steps of the batch's remaining passes."""
     batches_after: int
     """Batches of this size that haven't begun."""
+    of_pass: PassPlace
 
 
 class StepReporter:
@@ -63,6 +65,7 @@ class StepReporter:
             Step(
                 step=step,
                 total=total,
+                of_pass=place.of_pass,
                 first_image=place.first_image,
                 batch_size=place.size,
                 seconds=now - self._last,
@@ -86,6 +89,7 @@ class StepReporter:
         self._report(
             Preview(
                 step=of_step,
+                of_pass=self._place.of_pass,
                 image_index=self._place.first_image,
                 width=width,
                 height=height,

@@ -24,6 +24,10 @@ _OWN_VALUES = ("width", "height", "num_inference_steps")
 """What a request may leave to the model, and its time depends on."""
 
 
+_OTHER_STAGES = (Stage.ENCODE, Stage.PREPARE, Stage.DECODE)
+"""Those of every run besides denoising."""
+
+
 class _Work(NamedTuple):
     """What making a picture takes."""
 
@@ -63,7 +67,7 @@ class TimeEstimator:
                 self._own_values.setdefault(request.model, {})[name] = value
         work, denoising = self._work(request), record.timings.get(Stage.DENOISE)
         if work is not None and denoising:
-            others = (record.timings.get(stage, 0.0) for stage in (Stage.ENCODE, Stage.DECODE))
+            others = (record.timings.get(stage, 0.0) for stage in _OTHER_STAGES)
             count = request.num_images_per_prompt
             self._measured[work[:3]] = _Measured(
                 denoising / count / max(1, work.steps), sum(others) / count

@@ -9,11 +9,12 @@ from sdtui.core.enums import EventLevel
 from sdtui.core.units import data_size, duration, gibibytes, step_rate
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Attempt, Downloading, Event, Loaded, Step, Truncated
-from sdtui.requests.record import Stage
+from sdtui.requests.record import PassPlace, Stage
 
 _STAGES = {
     "load": "loading",
     "encode": "encoding prompt",
+    "prepare": "preparing",
     "denoise": "denoising",
     "decode": "decoding",
 }
@@ -70,7 +71,7 @@ def _text(event: Event) -> str:
         case "truncated":
             return _truncated(event)
         case "stage":
-            return stage_text(event.stage)
+            return " · ".join(filter(None, (stage_text(event.stage), pass_text(event.of_pass))))
         case "attempt":
             return _attempt(event)
         case "step":
@@ -97,6 +98,14 @@ def stage_text(stage: str) -> str:
     return _STAGES.get(stage, _words(stage))
 
 
+def pass_text(place: PassPlace | None) -> str:
+    """Return which pass of how many it is; "" if the run has only one."""
+    if place is None or place.count == 1:
+        return ""
+    name = f": {place.name}" if place.name else ""
+    return f"pass {place.number} of {place.count}{name}"
+
+
 def cancelled_text(
     seconds: float | None, stage: str | None = "", step: tuple[int, int] | None = None
 ) -> str:
@@ -120,9 +129,10 @@ def images_text(progress: JobProgress) -> str:
 
 
 def steps_text(step: Step) -> str:
-    """Return the progress, speed and remaining time of denoising."""
+    """Return the progress, speed and remaining time of denoising, and the pass."""
     speed, left = step_rate(step.it_per_second), duration(step.remaining)
-    return f"step {step.step}/{step.total}  {speed}  {left} left"
+    parts = (f"step {step.step}/{step.total}", speed, f"{left} left", pass_text(step.of_pass))
+    return "  ".join(filter(None, parts))
 
 
 def _downloading(event: Downloading) -> str:
@@ -149,10 +159,8 @@ def _truncated(event: Truncated) -> str:
 
 def _attempt(event: Attempt) -> str:
     lossy = "" if event.lossless else ", which changes the picture"
-    return (
-        f"out of memory while {stage_text(event.stage)}: {event.changes} "
-        f"(attempt {event.number}{lossy})"
-    )
+    where = ", ".join(filter(None, (stage_text(event.stage), pass_text(event.of_pass))))
+    return f"out of memory while {where}: {event.changes} (attempt {event.number}{lossy})"
 
 
 def _words(name: str) -> str:

@@ -27,6 +27,7 @@ from sdtui.requests.events import (
     Superseded,
     Unloaded,
 )
+from sdtui.requests.record import PassPlace
 
 Activity = Started | EngineStarting | Loading | Downloading | Loaded | StageStarted | Step
 
@@ -47,6 +48,8 @@ class JobProgress:
     """The newest event that describes the current activity."""
     stage: str = ""
     """The newest stage."""
+    of_pass: PassPlace | None = None
+    """The pass of that stage."""
     attempt: Attempt | None = None
     """The newest attempt, after memory ran out."""
     step: Step | None = None
@@ -78,8 +81,8 @@ class JobProgress:
                 return replace(self, activity=event, loaded=event)
             case Unloaded():
                 return replace(self, activity=None, loaded=None)
-            case StageStarted(stage=stage):
-                return replace(self, activity=event, stage=stage)
+            case StageStarted(stage=stage, of_pass=place):
+                return replace(self, activity=event, stage=stage, of_pass=place)
             case Attempt():
                 return replace(self, attempt=event)
             case Step(memory_peak=peak):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sdtui.core.errors import SdtuiError
-from sdtui.requests.record import GenerationRecord, Stage, Truncation
+from sdtui.requests.record import GenerationRecord, PassPlace, Stage, Truncation
 
 
 class _Event(BaseModel):
@@ -19,6 +19,13 @@ class _Event(BaseModel):
         ser_json_bytes="base64",
         val_json_bytes="base64",
     )
+
+
+class _PassEvent(_Event):
+    """An event that may belong to one of the run's passes."""
+
+    of_pass: PassPlace | None = None
+    """None outside of passes."""
 
 
 class Queued(_Event):
@@ -122,14 +129,14 @@ class Truncated(_Event):
     truncation: Truncation
 
 
-class StageStarted(_Event):
-    """A stage begins."""
+class StageStarted(_PassEvent):
+    """A stage begins. Those of loading, encoding and decoding belong to no pass."""
 
     kind: Literal["stage"] = "stage"
     stage: Stage
 
 
-class Attempt(_Event):
+class Attempt(_PassEvent):
     """Memory ran out; this is the next attempt."""
 
     kind: Literal["attempt"] = "attempt"
@@ -142,12 +149,12 @@ class Attempt(_Event):
     error: str
 
 
-class Step(_Event):
+class Step(_PassEvent):
     """A denoising step has finished."""
 
     kind: Literal["step"] = "step"
     step: int
-    """1 for the first."""
+    """1 for the first; counted over all passes."""
     total: int
     first_image: int
     """Index of the first picture of the batch."""
@@ -161,7 +168,7 @@ class Step(_Event):
     """Bytes of the GPU's allocator; on a CPU, of resident memory."""
 
 
-class Preview(_Event):
+class Preview(_PassEvent):
     """A small picture estimated from the predicted x0."""
 
     kind: Literal["preview"] = "preview"

@@ -32,6 +32,7 @@ class Stage(StrEnum):
 
     LOAD = "load"
     ENCODE = "encode"
+    PREPARE = "prepare"
     DENOISE = "denoise"
     DECODE = "decode"
 
@@ -53,6 +54,16 @@ class Truncation(_Record):
     cut: str = Field(description="The words that were cut.")
 
 
+class PassPlace(_Record):
+    """One of a run's passes."""
+
+    number: int = Field(description="1 for the first.")
+    count: int = Field(description="How many passes the run has.")
+    name: str = Field(
+        "", description='What the pass is called, e.g. "hires"; empty for an ordinary first one.'
+    )
+
+
 class AttemptRecord(_Record):
     """An attempt of a run."""
 
@@ -67,6 +78,9 @@ class AttemptRecord(_Record):
         None, description="The stage that failed; none if the attempt succeeded."
     )
     error: str | None = Field(None, description="Why it failed; none if the attempt succeeded.")
+    of_pass: PassPlace | None = Field(
+        None, description="The pass that failed; none outside of passes."
+    )
     seconds: float = 0.0
 
 

@@ -9,6 +9,7 @@ from sdtui.jobs.event_text import (
     cancelled_text,
     event_text,
     images_text,
+    pass_text,
     ready_text,
     stage_text,
 )
@@ -37,7 +38,7 @@ def shown_progress(progress: JobProgress) -> ShownProgress:
         is_running=progress.is_running,
         step=progress.done,
         total=progress.total,
-        which=images_text(progress),
+        which=" · ".join(filter(None, (pass_text(progress.of_pass), images_text(progress)))),
         attempt=attempt.number if attempt else 1,
     )
     if progress.final is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from sdtui.core.text import counted, visible
 from sdtui.core.units import duration, step_rate
 from sdtui.jobs.eta import computed_steps
-from sdtui.jobs.event_text import cancelled_text, stage_text
+from sdtui.jobs.event_text import cancelled_text, pass_text, stage_text
 from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import AttemptRecord, GenerationRecord, ModelRecord, Stage
 from sdtui.requests.request import REQUEST_FIELDS
@@ -102,6 +102,8 @@ def attempt_lines(
 
 def _failure(attempt: AttemptRecord, *, is_last: bool) -> str:
     stage = stage_text(attempt.stage) if attempt.stage else ""
+    if where := pass_text(attempt.of_pass):
+        stage = f"{stage}, {where}"
     if not is_last:  # only when memory runs out is there another attempt
         return f"out of memory while {stage}"
     return f"failed while {stage}: {(attempt.error or '').rstrip('.')}"

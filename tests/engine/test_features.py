@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,8 @@ from sdtui.engine.features.feature import Feature
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Plan, Rung, next_step
-from sdtui.engine.passes import Pass
+from sdtui.engine.passes import Pass, StartContext
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.events import Estimated, Step
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
@@ -41,20 +40,15 @@ class _Scale:
 class _FromUpscaled:
     """Starts from the upscaled latents of the previous pass."""
 
-    def latents(
-        self,
-        model: LoadedModel,
-        request: ResolvedRequest,
-        before: torch.Tensor | None,
-        generators: Sequence[torch.Generator],
-    ) -> torch.Tensor:
+    def latents(self, context: StartContext) -> torch.Tensor:
+        model, request, before = context.model, context.request, context.before
         assert before is not None
-        assert len(before) == len(generators)
+        assert len(before) == len(context.generators)
         size = (request.height // model.vae_factor, request.width // model.vae_factor)
         larger = torch.nn.functional.interpolate(before, size=size)
         return larger.to(model.execution_device, model.denoiser.dtype)
 
-    def image(self, _: ResolvedRequest) -> Image.Image | None:
+    def images(self, _: StartContext) -> list[Image.Image] | None:
         return None
 
 
@@ -109,7 +103,14 @@ def test_second_pass_continues_from_the_first(
     result = generate(upscaling, _large(tiny_sd1, num_images_per_prompt=2), report=events)
     assert [image.size for image in result.images] == [(128, 128)] * 2
     stages = [event.stage for event in events if event.kind == "stage"]
-    assert stages == [Stage.LOAD, Stage.ENCODE, Stage.DENOISE, Stage.DENOISE, Stage.DECODE]
+    assert stages == [
+        Stage.LOAD,
+        Stage.ENCODE,
+        Stage.DENOISE,
+        Stage.PREPARE,
+        Stage.DENOISE,
+        Stage.DECODE,
+    ]
     alone = generate(upscaling, _large(tiny_sd1, seed=8)).images[0]
     assert difference(alone, result.images[1]) <= 1
 

@@ -36,6 +36,7 @@ def module_of(model: LoadedModel, stage: Stage) -> torch.nn.Module:
     pipeline = model.pipeline
     modules: dict[Stage, torch.nn.Module] = {
         Stage.ENCODE: pipeline.text_encoder,
+        Stage.PREPARE: pipeline.vae.encoder,
         Stage.DENOISE: model.denoiser,
         Stage.DECODE: pipeline.vae.decoder,
     }

@@ -11,7 +11,7 @@ from PIL import Image
 
 from sdtui.engine.embeddings import Embeddings, Encoding
 from sdtui.engine.loaded import LoadedModel
-from sdtui.engine.passes import Batch
+from sdtui.engine.passes import Batch, Start, StartContext
 from sdtui.engine.preview import X0Watcher
 from sdtui.engine.resolved_request import ResolvedRequest
 
@@ -90,6 +90,11 @@ class Family(Protocol):
 
         Raises UnsupportedModelError if the model doesn't support the pass's kind of start.
         """
+        ...
+
+    def start_latents(self, context: StartContext, start: Start) -> torch.Tensor | None:
+        """Return the latents that a pass starts from, N x C x h x w; None if the pipeline's call
+        encodes pictures itself."""
         ...
 
     def denoise(

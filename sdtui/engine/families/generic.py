@@ -18,7 +18,7 @@ from sdtui.engine.families.step_hook import steps_by_hook
 from sdtui.engine.families.vae_input import call_until_decoding
 from sdtui.engine.latents import run_decoder
 from sdtui.engine.loaded import LoadedModel
-from sdtui.engine.passes import Batch
+from sdtui.engine.passes import Batch, Start, StartContext
 from sdtui.engine.resolved_request import ResolvedRequest
 
 _PIXELS_IN_FLOAT32 = ("StableDiffusion3Pipeline", "FluxPipeline")
@@ -61,6 +61,9 @@ class GenericFamily:
         if batch.pass_.request.noise.is_resized:
             names.append("seed resize")
         return names
+
+    def start_latents(self, context: StartContext, start: Start) -> None:
+        """Return None: the pipeline's call encodes pictures."""
 
     def denoise(
         self,
@@ -151,10 +154,11 @@ def _request_arguments(batch: Batch, defaults: dict[str, Any]) -> dict[str, Any]
         # Without a negative prompt the pipeline doesn't guide at all.
         arguments["negative_prompt"] = request.negative_prompt or " "
     if batch.pass_.start is not None:
-        image = batch.pass_.start.image(request)
+        images: Any = [each.image for each in batch.starts]
         # From one image for all, only the first generator would be used to encode it. Where there
         # is no strength, several images would be several references.
-        images = [image] * len(batch.seeds) if "strength" in defaults else image
+        if "strength" not in defaults and images:
+            images = images[0]
         arguments |= {"image": images, "strength": batch.pass_.strength}
     return {**arguments, **batch.arguments}
 
@@ -165,20 +169,15 @@ def _pipeline(model: LoadedModel, batch: Batch) -> Any:
 
     Raises UnsupportedModelError if the model doesn't support the pass's kind of start.
     """
-    start = batch.pass_.start
-    if start is None:
+    if batch.pass_.start is None:
         return model.pipeline
-    cause = None
-    if start.image(batch.pass_.request) is not None:
-        try:
-            pipeline: Any = AutoPipelineForImage2Image.from_pipe(model.pipeline)
-        except ValueError as error:
-            cause = error
-        else:
-            pipeline.set_progress_bar_config(disable=True)
-            return pipeline
-    raise UnsupportedModelError(
-        f"{model.source.name} ({model.description.pipeline_class}) makes no pictures from an "
-        "init image",
-        "Leave the init image out, or use another model",
-    ) from cause
+    try:
+        pipeline: Any = AutoPipelineForImage2Image.from_pipe(model.pipeline)
+    except ValueError as error:
+        raise UnsupportedModelError(
+            f"{model.source.name} ({model.description.pipeline_class}) makes no pictures from an "
+            "init image",
+            "Leave the init image out, or use another model",
+        ) from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

@@ -15,7 +15,7 @@ from sdtui.engine.families.family import OnStep, step_callback
 from sdtui.engine.latents import run_decoder, unscale_latents
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.noise import BatchNoise
-from sdtui.engine.passes import Batch
+from sdtui.engine.passes import Batch, Start, StartContext
 from sdtui.engine.preview import X0Watcher
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.models.component_files import UNUSED
@@ -39,6 +39,9 @@ class StableDiffusionFamily:
         """Return nothing: these pipelines accept every field."""
         return []
 
+    def start_latents(self, context: StartContext, start: Start) -> torch.Tensor:
+        return start.latents(context)
+
     def denoise(
         self, model: LoadedModel, batch: Batch, on_step: OnStep, *, watch: bool
     ) -> torch.Tensor:
@@ -59,7 +62,8 @@ class StableDiffusionFamily:
                 "latents": _initial_noise(model, batch, noise),
             }
             return _call(model, model.pipeline, batch, noise, arguments, on_step, watch=watch)
-        start = pass_.start.latents(model, request, batch.before, noise.generators)
+        start = batch.start
+        assert start is not None
         added = noise.initial(start.shape[1:], (request.width, request.height)).to(start)
         if pass_.expected_steps < 1:
             return start.cpu()

@@ -112,6 +112,12 @@ class ActiveFeatures:
             passes = feature.passes(section, passes)
         return passes
 
+    def preparing(self) -> Iterator[tuple[Feature[Any], Any]]:
+        """Yield the features that prepare something, with their sections."""
+        for feature, section in self.uses:
+            if type(feature).prepare is not Feature.prepare:
+                yield feature, section
+
     def arguments(self, model: LoadedModel, batch: Batch) -> dict[str, Any]:
         """Return additional arguments of the pipeline's call."""
         arguments: dict[str, Any] = {}

@@ -32,6 +32,8 @@ class Feature(Generic[Section]):
     fields: ClassVar[tuple[str, ...]] = ()
     """Unique names of the request fields that the feature reads and that a model may not
     support."""
+    prepares_once: ClassVar[bool] = False
+    """True if `prepare` returns the same for all pictures of a pass: it is called once then."""
 
     def open(self, request: GenerationRequest) -> Section | None:
         """Return the feature's section, or None if the request doesn't use the feature. Called
@@ -102,12 +104,25 @@ class Feature(Generic[Section]):
         families with CLIP text encoders use them."""
         return options
 
-    # Denoise
+    # Passes
 
     def passes(self, section: Section, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
         """Return the run's passes, derived from those of the previous features. Everything that
         affects the result of a pass must be part of it, since equal passes share latents."""
         return passes
+
+    def prepare(self, section: Section, model: LoadedModel, batch: Batch) -> Mapping[str, object]:
+        """Compute what the feature needs while a batch is denoised; the other hooks get it as
+        `batch.prepared[self.name]`. Called in the prepare stage, before each pass, and not again if
+        the denoising fails. The batch has its `starts`, and the VAE the slices and tiles of the
+        plan.
+
+        A tensor has a row for each picture, or one for all: other batches of the same pictures get
+        their rows. Other values belong to all pictures.
+        """
+        return {}
+
+    # Denoise
 
     def arguments(self, section: Section, model: LoadedModel, batch: Batch) -> Mapping[str, Any]:
         """Return additional arguments of the pipeline's call."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,8 +12,7 @@ from sdtui.core.enums import InitImageFit
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.input_images import fit_image
 from sdtui.engine.latents import encode_image
-from sdtui.engine.loaded import LoadedModel
-from sdtui.engine.passes import Pass
+from sdtui.engine.passes import Pass, StartContext
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.input_images import InitImage, open_init_image
 from sdtui.requests.request import GenerationRequest
@@ -36,17 +35,15 @@ class FromInitImage:
     opened: InitImage
     fit: InitImageFit
 
-    def latents(
-        self,
-        model: LoadedModel,
-        request: ResolvedRequest,
-        before: torch.Tensor | None,
-        generators: Sequence[torch.Generator],
-    ) -> torch.Tensor:
+    def latents(self, context: StartContext) -> torch.Tensor:
         """Sample latents from the VAE's posterior with each picture's generator."""
-        return encode_image(model, self.image(request), generators)
+        return encode_image(context.model, self._fitted(context.request), context.generators)
 
-    def image(self, request: ResolvedRequest) -> Image.Image:
+    def images(self, context: StartContext) -> list[Image.Image]:
+        """Return the same picture for each."""
+        return [self._fitted(context.request)] * len(context.generators)
+
+    def _fitted(self, request: ResolvedRequest) -> Image.Image:
         return fit_image(self.opened.image, request.width, request.height, self.fit)
 
 

@@ -19,7 +19,8 @@ TILES = (512, 256)
 """Sides of VAE tiles in pixels, in the order in which they are tried."""
 
 _ALL = frozenset(Stage)
-_RUNNING = frozenset({Stage.ENCODE, Stage.DENOISE, Stage.DECODE})
+_RUNNING = frozenset({Stage.ENCODE, Stage.PREPARE, Stage.DENOISE, Stage.DECODE})
+_VAE = frozenset({Stage.PREPARE, Stage.DECODE})
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Plan:
     """The sections of the run's features, by name."""
     vae_slicing: bool = False
     vae_tile: int | None = None
+    """Side of the tiles in the decode stage, in pixels; None = whole pictures."""
+    prepare_tile: int | None = None
+    """The same in the prepare stage, for encoding and decoding."""
     freed: frozenset[Stage] = frozenset()
     """Stages that were already retried after only freeing caches."""
 
@@ -96,22 +100,27 @@ def _free_caches(plan: Plan, stage: Stage) -> tuple[Plan, str] | None:
     return replace(plan, freed=plan.freed | {stage}), "freed the caches"
 
 
-def _slice_vae(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+def _slice_vae(plan: Plan, stage: Stage) -> tuple[Plan, str] | None:
     if plan.vae_slicing or plan.batch_size == 1:
         return None
-    return replace(plan, vae_slicing=True), "decoding picture by picture"
+    work = "decoding" if stage is Stage.DECODE else "encoding"
+    return replace(plan, vae_slicing=True), f"{work} picture by picture"
 
 
-def _tile_vae(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
+def _tile_vae(plan: Plan, stage: Stage) -> tuple[Plan, str] | None:
     if "tiling" in plan.sections:  # tiles would have seams, where the picture must have none
         return None
     resolved = plan.resolved
     largest = max(resolved.width, resolved.height) if resolved else 0
-    now = min(largest, plan.vae_tile or largest)
+    before = plan.prepare_tile if stage is Stage.PREPARE else plan.vae_tile
+    now = min(largest, before or largest)
     tile = next((tile for tile in TILES if tile < now), None)
     if tile is None:
         return None
-    return replace(plan, vae_tile=tile), f"tiling the VAE ({tile} px)"
+    changes = f"tiling the VAE ({tile} px)"
+    if stage is Stage.PREPARE:
+        return replace(plan, prepare_tile=tile), changes
+    return replace(plan, vae_tile=tile), changes
 
 
 def _split_batch(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
@@ -163,9 +172,9 @@ def fit_within(width: int, height: int, side: int, multiple: int) -> tuple[int, 
 
 
 _FREE = Rung("free caches", _ALL, True, _free_caches)
-_SLICE = Rung("VAE slicing", frozenset({Stage.DECODE}), True, _slice_vae)
-_TILE = Rung("VAE tiling", frozenset({Stage.DECODE}), True, _tile_vae)
-_SPLIT = Rung("split batch", frozenset({Stage.DENOISE, Stage.DECODE}), True, _split_batch)
+_SLICE = Rung("VAE slicing", _VAE, True, _slice_vae)
+_TILE = Rung("VAE tiling", _VAE, True, _tile_vae)
+_SPLIT = Rung("split batch", _VAE | {Stage.DENOISE}, True, _split_batch)
 _MODEL = Rung(
     "model offload",
     _ALL,

@@ -1,0 +1,119 @@
+"""The prepare stage: what a pass needs besides its prompts, such as the latents that it starts
+from. It is kept, so that a denoising that fails never repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from sdtui.core.errors import UnsupportedModelError
+from sdtui.engine.families import family_of
+from sdtui.engine.features.active import ActiveFeatures
+from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.memory.modes import set_vae_savings
+from sdtui.engine.passes import Batch, PassResults, PictureStart, Start, StartContext
+from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.engine.stages.decode import decode
+
+
+@dataclass(frozen=True)
+class VaeUse:
+    """How the stage uses the VAE."""
+
+    slicing: bool
+    """One picture at a time."""
+    tile: int | None
+    """Side of a tile in pixels; None = whole pictures."""
+    notice: Callable[[str], None]
+    """Called with messages for the user."""
+
+
+def prepared(
+    batch: Batch, number: int, indices: Sequence[int], features: ActiveFeatures, kept: PassResults
+) -> Batch | None:
+    """Return a batch of pass `number` with all that was prepared for it before; None if something
+    is missing."""
+    starts: tuple[PictureStart, ...] | None = ()
+    if batch.pass_.start is not None:
+        starts = kept.starts(indices, batch.pass_)
+    values: dict[str, Mapping[str, object]] = {}
+    for feature, section in features.preparing():
+        found = kept.prepared(feature.name, section, batch.pass_, number, indices)
+        if found is None:
+            return None
+        values[feature.name] = found
+    return None if starts is None else replace(batch, starts=starts, prepared=values)
+
+
+def prepare(
+    model: LoadedModel,
+    batch: Batch,
+    number: int,
+    indices: Sequence[int],
+    features: ActiveFeatures,
+    kept: PassResults,
+    before: ResolvedRequest | None,
+    vae: VaeUse,
+) -> None:
+    """Prepare pass `number` for the pictures `indices`, as far as `kept` doesn't have it, and keep
+    it there. `before` is the request of the previous pass.
+
+    Raises UnsupportedModelError and the errors of the features.
+    """
+    pass_ = batch.pass_
+    set_vae_savings(model.vae, slicing=vae.slicing, tile=vae.tile)
+    starts: tuple[PictureStart, ...] = ()
+    if pass_.start is not None:
+        found = kept.starts(indices, pass_)
+        if found is None:
+            found = _starts(model, batch, pass_.start, before, vae)
+            for index, start in zip(indices, found, strict=True):
+                kept.add_start(index, pass_, start)
+        starts = found
+    batch = replace(batch, starts=starts)
+    for feature, section in features.preparing():
+        if kept.prepared(feature.name, section, pass_, number, indices) is None:
+            values = feature.prepare(section, model, batch)
+            of = None if feature.prepares_once else indices
+            kept.add_prepared(feature.name, section, pass_, number, of, values)
+
+
+def _starts(
+    model: LoadedModel, batch: Batch, start: Start, before: ResolvedRequest | None, vae: VaeUse
+) -> tuple[PictureStart, ...]:
+    def decode_before() -> list[Image.Image]:
+        assert batch.before is not None
+        assert before is not None
+        return decode(
+            model,
+            batch.before,
+            before,
+            slicing=vae.slicing,
+            tile=vae.tile,
+            notice=vae.notice,
+        )
+
+    generators = batch.noise().generators
+    context = StartContext(
+        model=model,
+        request=batch.pass_.request,
+        generators=generators,
+        before=batch.before,
+        decode_before=decode_before,
+    )
+    latents = family_of(model.description).start_latents(context, start)
+    images = [] if latents is not None else start.images(context)
+    if images is None:
+        raise UnsupportedModelError(
+            f"{model.source.name} ({model.description.pipeline_class}) can't go on from latents",
+            "Choose an upscaler of pictures, or use another model",
+        )
+    states = [each.get_state() for each in generators]
+    if latents is not None:
+        pairs = zip(states, latents.split(1), strict=True)
+        return tuple(PictureStart(state, latents=row) for state, row in pairs)
+    return tuple(
+        PictureStart(state, image=image) for state, image in zip(states, images, strict=True)
+    )
