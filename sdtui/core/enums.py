@@ -96,6 +96,13 @@ class PromptSyntax(StrEnum):
     PLAIN = "plain"
 
 
+class UnusableLoras(StrEnum):
+    """What happens if a LoRA isn't here, can't be read or is made for another family."""
+
+    REFUSE = "refuse"
+    LEAVE_OUT = "leave_out"
+
+
 class Emphasis(StrEnum):
     """How the weights of words are applied; the modes are A1111's."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sdtui.core.enums import PromptSyntax
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.prompt_tags import take_tags
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
@@ -38,8 +39,8 @@ def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
     if guidance is None:
         guidance = float(defaults.get(guidance_argument(defaults)) or 0)
     return ResolvedRequest(
-        prompt=take_tags(request.prompt).text,
-        negative_prompt=take_tags(request.negative_prompt).text,
+        prompt=_without_tags(request.prompt, request),
+        negative_prompt=_without_tags(request.negative_prompt, request),
         sampler=request.sampler or native.sampler,
         num_inference_steps=steps or int(defaults.get("num_inference_steps") or _USUAL_STEPS),
         guidance_scale=guidance,
@@ -48,6 +49,11 @@ def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
         size_multiple=multiple,
         noise=request.noise,
     )
+
+
+def _without_tags(text: str, request: GenerationRequest) -> str:
+    is_plain = request.encoding.prompt_syntax is PromptSyntax.PLAIN
+    return text if is_plain else take_tags(text).text
 
 
 def _check_size(sides: dict[str, int], multiple: int, model: str) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sdtui.core.dynamic_prompts.parser import is_dynamic
-from sdtui.core.prompt_syntax.comments import strip_comments
-from sdtui.core.prompt_tags import parse_lora, take_tags
+from sdtui.core.enums import UnusableLoras
+from sdtui.core.errors import ModelError
 from sdtui.jobs.api import Models
 from sdtui.jobs.prompts import PicturePrompts
-from sdtui.models import native_size
+from sdtui.models import is_lora_path, native_size
 from sdtui.requests.grids import Grid
+from sdtui.requests.lora_uses import lora_uses
 from sdtui.requests.request import GenerationRequest
 
 _DEFAULT_SIDE = 512
@@ -29,14 +30,21 @@ def check_grid(models: Models, grid: Grid) -> None:
 def check_loras(
     models: Models, requests: Sequence[GenerationRequest], *, allow_files: bool = False
 ) -> None:
-    """Raise ModelError if a request names a LoRA that isn't here; paths of files are names only if
-    `allow_files`. Reads folders."""
-    fields = {use for request in requests for use in request.adapters.loras}
-    prompts = {request.prompt for request in requests}
-    tags = (use for prompt in prompts for use in take_tags(strip_comments(prompt)).loras)
-    for name in dict.fromkeys(use.name for use in (*map(parse_lora, fields), *tags)):
-        if not (allow_files and is_dynamic(name)):  # it is known when the prompt is resolved
+    """Raise ModelError if a request names a LoRA that isn't here and that it doesn't leave out;
+    paths of files are names only if `allow_files`. Reads folders."""
+    is_needed: dict[str, bool] = {}
+    for request in requests:
+        refuses = request.adapters.unusable_loras is UnusableLoras.REFUSE
+        for use in lora_uses(request):
+            is_needed[use.name] = is_needed.get(use.name, False) or refuses
+    for name, needed in is_needed.items():
+        if allow_files and is_dynamic(name):  # it is known when the prompt is resolved
+            continue
+        try:
             models.find_lora(name, allow_files=allow_files)
+        except ModelError:
+            if needed or (is_lora_path(name) and not allow_files):
+                raise
 
 
 def check_resolved(

@@ -36,6 +36,7 @@ from sdtui.models.loras import (
     find_lora_by_name,
     has_hash,
     installed_loras,
+    is_lora_path,
     lora_of_hash,
 )
 from sdtui.models.native import NativeValues
@@ -83,6 +84,7 @@ __all__ = [
     "installed_embeddings",
     "installed_loras",
     "installed_models",
+    "is_lora_path",
     "lora_of_hash",
     "model_fit",
     "model_hash",

@@ -128,16 +128,26 @@ def describe_lora(found: FoundFile) -> Lora:
 def find_lora(name: str, settings: Settings) -> Lora:
     """Find a LoRA by the path of its file, or as `find_lora_by_name`. Raises the same errors."""
     path = expanded(name)
-    if path.is_absolute() or name.startswith(("./", "../")):
+    if _is_clearly_path(name):
         if not is_file(path):
             raise ModelNotFoundError(f"there is no LoRA {name}", "Check the path")
         return describe_lora(FoundFile(path.stem, path))
     try:
         return find_lora_by_name(name, settings)
     except ModelNotFoundError:
-        if is_file(path) and path.suffix:
+        if is_lora_path(name):
             return describe_lora(FoundFile(path.stem, path))
         raise
+
+
+def is_lora_path(name: str) -> bool:
+    """True if `find_lora` may take a name for the path of a file."""
+    path = expanded(name)
+    return _is_clearly_path(name) or (bool(path.suffix) and is_file(path))
+
+
+def _is_clearly_path(name: str) -> bool:
+    return expanded(name).is_absolute() or name.startswith(("./", "../"))
 
 
 def find_lora_by_name(name: str, settings: Settings) -> Lora:
@@ -150,22 +160,13 @@ def find_lora_by_name(name: str, settings: Settings) -> Lora:
     found = named(name, files, lambda each: each.name)
     if found is not None:
         return describe_lora(found)
-    return _by_alias(name, files) or _refuse(name, files)
-
-
-def _by_alias(name: str, files: Iterable[FoundFile]) -> Lora | None:
-    """Return the only LoRA of this alias."""
     loras = [each.lora for each in _installed(files) if each.lora is not None]
     for spelling in (str, str.casefold):
-        found = [lora for lora in loras if spelling(lora.alias) == spelling(name)]
-        if len(found) == 1:
-            return found[0]
-    return None
-
-
-def _refuse(name: str, files: Iterable[FoundFile]) -> Lora:
-    names = [file.path.stem for file in files]
-    near = nearest(name, names)
+        aliased = [lora for lora in loras if spelling(lora.alias) == spelling(name)]
+        if len(aliased) == 1:
+            return aliased[0]
+    names = {each.path.stem for each in files} | {lora.alias for lora in loras}
+    near = nearest(name, sorted(names))
     hint = f'Did you mean "{near}"?' if near else '"sdtui models --kind lora" lists them'
     if not names:
         hint = "Name the folder of your LoRAs in the setting lora_folders"

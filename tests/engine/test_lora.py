@@ -177,6 +177,30 @@ def test_tag_that_is_no_tag_is_an_error(engine: StableDiffusionEngine, tiny_sd1:
         _generate(engine, tiny_sd1, "cat <lora:film:much>")
 
 
+def test_what_cannot_be_used_is_left_out_if_the_request_says_so(
+    engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    prompt = "cat<lora:nothing:1><lora:film:much><hypernet:x:1>"
+    left = _generate(
+        engine, tiny_sd1, prompt, loras=["old", "cut", "film:0.8"], unusable_loras="leave_out"
+    )
+    assert _difference(left, _generate(engine, tiny_sd1, loras=["film:0.8"])) == 0
+    notices = "\n".join(left.record.notices)
+    for name in ("nothing", "old", "cut"):
+        assert f"the LoRA {name} was left out: " in notices
+    assert "<lora:film:much> has the weight" in notices
+    assert "<hypernet:x:1> is a hypernetwork" in notices
+
+
+def test_plain_prompts_have_no_tags(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+    values = {"prompt_syntax": "plain"}
+    plain = _generate(engine, tiny_sd1, "cat", **values)
+    tagged = _generate(engine, tiny_sd1, "cat<lora:film:0.8>", **values)
+    assert _difference(plain, tagged) > 0  # its letters are words
+    assert tagged.record.settings is not None
+    assert not tagged.record.settings.lora_files
+
+
 def test_lora_of_another_family_is_refused(
     engine: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path
 ) -> None:
@@ -195,6 +219,9 @@ def test_lora_of_another_family_is_refused(
     for file in (shown, said):
         with pytest.raises(UnsupportedModelError, match=f"the LoRA {file.stem} is made for SDXL"):
             _generate(engine, tiny_sd1, loras=[str(file)])
+        left = _generate(engine, tiny_sd1, loras=[str(file)], unusable_loras="leave_out")
+        assert _difference(plain, left) == 0
+        assert f"the LoRA {file.stem} was left out: it is made for SDXL" in left.record.notices[-1]
     assert _difference(plain, _generate(engine, tiny_sd1)) == 0
 
 

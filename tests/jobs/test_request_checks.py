@@ -16,8 +16,8 @@ from tests.support.model_files import safetensors
 NAME = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 
 
-def _request(prompt: str = "x", *loras: str) -> GenerationRequest:
-    return GenerationRequest.parse({"prompt": prompt, "loras": loras, "model": "pocket"})
+def _request(prompt: str = "x", *loras: str, **values: str) -> GenerationRequest:
+    return GenerationRequest.parse({"prompt": prompt, "loras": loras, "model": "pocket", **values})
 
 
 @pytest.fixture
@@ -57,3 +57,18 @@ def test_name_that_is_chosen_later_is_not_checked_where_files_are_allowed(
     check_loras(models, requests, allow_files=True)
     with pytest.raises(ModelNotFoundError):
         check_loras(models, requests)
+
+
+def test_loras_that_may_be_left_out_are_not_checked_but_are_no_files(
+    models: LocalModels, tmp_path: Path
+) -> None:
+    path = tmp_path / "models/Lora/film.safetensors"
+    check_loras(models, [_request("<lora:nothing:1>", unusable_loras="leave_out")])
+    hidden = [_request(f"<lora:{path}:1>", unusable_loras="leave_out")]
+    check_loras(models, hidden, allow_files=True)
+    with pytest.raises(ModelNotFoundError):
+        check_loras(models, hidden)
+
+
+def test_plain_prompts_have_no_tags(models: LocalModels) -> None:
+    check_loras(models, [_request("<lora:nothing:1>", prompt_syntax="plain")])

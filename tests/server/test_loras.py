@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.settings import Settings
+from sdtui.server.api.a1111.xyz_script import labels_of
 from tests.support.live_server import live
 from tests.support.model_files import safetensors
 from tests.support.scripted_generator import ScriptedGenerator
@@ -93,6 +94,31 @@ def test_a1111_makes_pictures_without_networks_that_are_not_here(
     assert any("not a number" in each for each in info["comments"])
     (made,) = generator.requests
     assert made.prompt.strip() == "a fox <lora:Film:0.7>"
+
+
+def test_a1111_leaves_out_what_is_only_named_by_templates_and_cells(
+    tmp_path: Path, generator: ScriptedGenerator, settings: Settings
+) -> None:
+    axis = labels_of("txt2img").index("Prompt S/R")
+    arguments = [axis, "film,filn", [], *[0, "", []] * 2, True, *[False] * 6, 0, True]
+    script = {"script_name": "X/Y/Z plot", "script_args": arguments}
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        for values in ({"prompt": "x <lora:{film|Film}:1>"}, {"prompt": "x <lo{ra|ra}:filn:1>"}):
+            made = ask.post("/sdapi/v1/txt2img", json=values)
+            assert made.is_success, made.text
+        made = ask.post("/sdapi/v1/txt2img", json={"prompt": "x <lora:film:1>", **script})
+        assert made.is_success, made.text
+    assert len(generator.requests) == 4
+    assert {each.adapters.unusable_loras for each in generator.requests} == {"leave_out"}
+
+
+def test_a1111_repeats_the_notices_of_pictures(
+    tmp_path: Path, generator: ScriptedGenerator, settings: Settings
+) -> None:
+    generator.notices = ("the LoRA film was left out: it is made for SDXL",)
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        made = ask.post("/sdapi/v1/txt2img", json={"prompt": "x", "batch_size": 2})
+    assert json.loads(made.json()["info"])["comments"] == list(generator.notices)
 
 
 def test_openai_requests_name_loras(

@@ -97,6 +97,7 @@ class ScriptedGenerator:
         """The index of a picture before which it waits."""
         self.attempt: events.Attempt | None = None
         self.failure: GenerationError | None = None
+        self.notices: tuple[str, ...] = ()
         self.requests: list[GenerationRequest] = []
 
     def step(self) -> None:
@@ -160,6 +161,7 @@ class ScriptedGenerator:
             negative_prompt=request.negative_prompt,
             timestamp=datetime.now(UTC),
             success=True,
+            notices=self.notices,
             seed=seeds[0],
             generation_time=0.5,
             request=request,

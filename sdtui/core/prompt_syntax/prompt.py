@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.prompt_syntax.attention import Group, Weighted, parse_attention
-from sdtui.core.prompt_syntax.comments import strip_comments
 from sdtui.core.prompt_syntax.composition import Part, split_parts
 from sdtui.core.prompt_syntax.schedule import Stretch, parse_schedule
-from sdtui.core.prompt_tags import take_tags
+from sdtui.core.prompt_syntax.tags import read_tags
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def parse_prompt(
     if syntax is PromptSyntax.PLAIN:
         return (ParsedPart(1.0, (Stretch(steps, text),), has_weights=False),)
     has_weights = emphasis is not Emphasis.NONE
-    text = take_tags(strip_comments(text)).text
+    text = read_tags(text, syntax).text
     parts = (Part(text),) if is_negative else split_parts(text)
     return tuple(
         ParsedPart(part.weight, parse_schedule(part.text, steps), has_weights) for part in parts

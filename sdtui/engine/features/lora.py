@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sdtui.core.errors import InvalidRequestError, Problem, UnsupportedModelError
-from sdtui.core.prompt_syntax.comments import strip_comments
-from sdtui.core.prompt_tags import LoraUse, parse_lora, take_tags
+from sdtui.core.enums import UnusableLoras
+from sdtui.core.errors import InvalidRequestError, ModelError, Problem, UnsupportedModelError
+from sdtui.core.prompt_syntax.tags import read_tags
+from sdtui.core.prompt_tags import LoraUse
 from sdtui.core.settings import Settings
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.lora.active_set import OpenedLora
 from sdtui.engine.lora.blocks import BlockWeightError, parse_block_weights
 from sdtui.engine.passes import Pass
+from sdtui.models import Lora as FoundLora
 from sdtui.models import ModelDescription
 from sdtui.models.lora_header import families_fit, family_name
 from sdtui.models.loras import find_lora
+from sdtui.requests.lora_uses import lora_uses, tagged_prompt
 from sdtui.requests.record import LoraRecord
 from sdtui.requests.request import GenerationRequest
 
@@ -28,14 +31,61 @@ class OpenedLoras:
 
     loras: tuple[OpenedLora, ...]
     notices: tuple[str, ...] = ()
+    unusable: UnusableLoras = UnusableLoras.REFUSE
 
 
-def lora_uses(request: GenerationRequest) -> list[LoraUse]:
-    """Return the LoRAs of a request with a weight: those of its field, and of tags in its
-    prompt."""
-    tagged = take_tags(strip_comments(request.prompt))
-    uses = [*map(parse_lora, request.adapters.loras), *tagged.loras]
-    return [use for use in uses if use.te or use.unet]
+@dataclass(frozen=True)
+class FoundLoras:
+    """The files of the LoRAs with a weight that a request names."""
+
+    loras: tuple[tuple[LoraUse, FoundLora], ...]
+    notices: tuple[str, ...]
+    """Why others were left out."""
+
+
+def find_loras(request: GenerationRequest, settings: Settings) -> FoundLoras:
+    """Find the files of a request's LoRAs. Unless it leaves out those that can't be used, raises
+    InvalidRequestError and the errors of `find_lora`."""
+    leaves_out = request.adapters.unusable_loras is UnusableLoras.LEAVE_OUT
+    notices = list(tagged_prompt(request).problems)
+    if notices and not leaves_out:
+        raise InvalidRequestError([Problem("prompt", "", each) for each in notices])
+    found = []
+    for use in lora_uses(request):
+        try:
+            if use.te or use.unet:
+                _check_arguments(use)
+                found.append((use, find_lora(use.name, settings)))
+        except (ModelError, InvalidRequestError) as error:
+            if not leaves_out:
+                raise
+            notices.append(_left_out(use.name, str(error)))
+    return FoundLoras(tuple(found), tuple(notices))
+
+
+def _check_arguments(use: LoraUse) -> None:
+    """Raise InvalidRequestError for arguments that can't be used."""
+    if use.blocks:
+        try:
+            parse_block_weights(use.blocks)
+        except BlockWeightError as error:
+            message = f"{use.name}: lbw={use.blocks} {error}"
+            raise InvalidRequestError([Problem("loras", use.blocks, message)]) from error
+    if use.start is not None or use.stop is not None:
+        message = f"{use.name}: LoRAs can't begin or end at a step yet"
+        raise InvalidRequestError([Problem("loras", str(use), message)])
+
+
+def _left_out(name: str, reason: str) -> str:
+    return f"the LoRA {name} was left out: {reason}"
+
+
+def _misfit(lora: OpenedLora, description: ModelDescription) -> str | None:
+    """Return why a LoRA doesn't fit a model, as far as its header shows it."""
+    if lora.family is None or families_fit(lora.family, description.family) is not False:
+        return None
+    model = family_name(description.family)
+    return f"is made for {family_name(lora.family)}, and this model is {model}"
 
 
 class Lora(Feature[OpenedLoras]):
@@ -48,44 +98,51 @@ class Lora(Feature[OpenedLoras]):
         self._settings = settings
 
     def open(self, request: GenerationRequest) -> OpenedLoras | None:
-        """Find the LoRAs' files. Raises InvalidRequestError, and the errors of `find_lora`."""
-        tagged = take_tags(strip_comments(request.prompt))
-        negative = take_tags(strip_comments(request.negative_prompt))
-        if tagged.problems:
-            raise InvalidRequestError([Problem("prompt", "", each) for each in tagged.problems])
-        opened = tuple(self._opened(use) for use in lora_uses(request))
-        notices = tuple(
-            f"the LoRA {each.name} in the negative prompt was left out" for each in negative.loras
+        """Find the LoRAs' files. Raises the errors of `find_loras`."""
+        found = find_loras(request, self._settings)
+        opened = tuple(
+            OpenedLora(use, lora.path, lora.family, lora.autov2, lora.autov3)
+            for use, lora in found.loras
         )
-        return OpenedLoras(opened, notices) if opened or notices else None
-
-    def _opened(self, use: LoraUse) -> OpenedLora:
-        if use.blocks:
-            try:
-                parse_block_weights(use.blocks)
-            except BlockWeightError as error:
-                message = f"{use.name}: lbw={use.blocks} {error}"
-                raise InvalidRequestError([Problem("loras", use.blocks, message)]) from error
-        if use.start is not None or use.stop is not None:
-            message = f"{use.name}: LoRAs can't begin or end at a step yet"
-            raise InvalidRequestError([Problem("loras", str(use), message)])
-        lora = find_lora(use.name, self._settings)
-        return OpenedLora(use, lora.path, lora.family, lora.autov2, lora.autov3)
+        negative = read_tags(request.negative_prompt, request.encoding.prompt_syntax)
+        notices = (
+            *found.notices,
+            *(
+                f"the LoRA {each.name} in the negative prompt was left out"
+                for each in negative.loras
+            ),
+        )
+        unusable = request.adapters.unusable_loras
+        return OpenedLoras(opened, notices, unusable) if opened or notices else None
 
     def check(self, section: OpenedLoras, description: ModelDescription) -> None:
         """Raise UnsupportedModelError for a LoRA whose header shows another family."""
+        if section.unusable is UnusableLoras.LEAVE_OUT:
+            return
         for lora in section.loras:
-            if lora.family and families_fit(lora.family, description.family) is False:
+            misfit = _misfit(lora, description)
+            if misfit is not None:
                 raise UnsupportedModelError(
-                    f"the LoRA {lora.name} is made for {family_name(lora.family)}, and this model "
-                    f"is {family_name(description.family)}",
-                    "Use another LoRA, or another model",
+                    f"the LoRA {lora.name} {misfit}", "Use another LoRA, or another model"
                 )
+
+    def for_model(self, section: OpenedLoras, description: ModelDescription) -> OpenedLoras:
+        """Leave out LoRAs of other families."""
+        misfits = {lora: _misfit(lora, description) for lora in section.loras}
+        notices = [
+            _left_out(lora.name, f"it {misfit}") for lora, misfit in misfits.items() if misfit
+        ]
+        return replace(
+            section,
+            loras=tuple(lora for lora, misfit in misfits.items() if not misfit),
+            notices=(*section.notices, *notices),
+        )
 
     @contextmanager
     def apply(self, section: OpenedLoras, model: LoadedModel) -> Iterator[None]:
         """Merge the LoRAs, unless they are merged already."""
-        model.loras.use(model.pipeline, section.loras)
+        takes_parts = section.unusable is UnusableLoras.LEAVE_OUT
+        model.loras.use(model.pipeline, section.loras, takes_parts=takes_parts)
         yield
 
     def reset(self, model: LoadedModel) -> None:

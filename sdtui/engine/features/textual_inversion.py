@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sdtui.core.settings import Settings
 from sdtui.engine.encode.options import EncodeOptions
 from sdtui.engine.features.feature import Feature
-from sdtui.engine.features.lora import lora_uses
+from sdtui.engine.features.lora import find_loras
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Pass
 from sdtui.models import ModelDescription
@@ -19,7 +19,6 @@ from sdtui.models.embeddings import (
     embeddings_in,
     text_widths,
 )
-from sdtui.models.loras import find_lora
 from sdtui.requests.request import GenerationRequest
 
 
@@ -43,9 +42,9 @@ class TextualInversion(Feature[UsedEmbeddings]):
 
     def open(self, request: GenerationRequest) -> UsedEmbeddings | None:
         """Find the files of the names in either prompt, also in the LoRAs in use. One that can't be
-        used is left out. Raises the errors of `find_lora`."""
-        loras = [find_lora(use.name, self._settings) for use in lora_uses(request)]
-        bundled = [each for lora in loras for each in bundled_embeddings(lora.path, lora.header)]
+        used is left out. Raises the errors of `find_loras`."""
+        loras = find_loras(request, self._settings).loras
+        bundled = [each for _, lora in loras for each in bundled_embeddings(lora.path, lora.header)]
         texts = (request.prompt, request.negative_prompt)
         found, notices = embeddings_in(texts, self._settings, bundled)
         return UsedEmbeddings(tuple(found), tuple(notices)) if found or notices else None

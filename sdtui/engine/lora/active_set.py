@@ -59,31 +59,37 @@ class LoraSet:
         self.notices: tuple[str, ...] = ()
         """What the user should know about the current set."""
         self._current: tuple[OpenedLora, ...] = ()
+        self._is_checked = True
+        """False if the current set may have LoRAs that don't fit."""
         self._applied = AppliedLoras()
         self._layers: Layers | None = None
         """Those of the pipeline, once they are needed."""
 
     @torch.no_grad()
-    def use(self, pipeline: Any, loras: tuple[OpenedLora, ...]) -> None:
+    def use(
+        self, pipeline: Any, loras: tuple[OpenedLora, ...], *, takes_parts: bool = False
+    ) -> None:
         """Make these the pipeline's LoRAs; nothing happens if they are already.
 
         Raises ModelDamagedError or UnsupportedModelError, with the pipeline unchanged, if one can't
-        be read or is made for another model.
+        be read or, unless `takes_parts`, has too many layers that the pipeline lacks.
         """
-        if loras == self._current:
+        if loras == self._current and (takes_parts or self._is_checked):
             return
         if self._layers is None:
             self._layers = Layers(pipeline)
-        placed = [(each, _placed(each, self._layers)) for each in loras]
+        placed = [(each, self._layers.place(read_lora(each.path))) for each in loras]
+        for lora, found in placed if not takes_parts else ():
+            _check_fits(lora, found)
         changes = _changes(pipeline, placed)
         self._current, self.notices = (), ()
         self._applied.change(pipeline, changes)
-        self._current = loras
+        self._current, self._is_checked = loras, not takes_parts
         self.notices = tuple(_notices(placed))
 
 
-def _placed(lora: OpenedLora, layers: Layers) -> PlacedLora:
-    placed = layers.place(read_lora(lora.path))
+def _check_fits(lora: OpenedLora, placed: PlacedLora) -> None:
+    """Raise UnsupportedModelError if the pipeline lacks too many of a LoRA's layers."""
     if len(placed.unmatched) > _MOST_UNMATCHED * placed.layers or not placed.deltas:
         made_for = f"; it is made for {family_name(lora.family)}" if lora.family else ""
         missing = f"{len(placed.unmatched)} of its {counted(placed.layers, 'layer')}"
@@ -91,7 +97,6 @@ def _placed(lora: OpenedLora, layers: Layers) -> PlacedLora:
             f"the LoRA {lora.name} doesn't fit this model, which lacks {missing}{made_for}",
             "Use a LoRA of the model's family",
         )
-    return placed
 
 
 def _changes(

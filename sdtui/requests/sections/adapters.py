@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from sdtui.core.enums import UnusableLoras
 from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.text import shortened
 
@@ -46,3 +47,12 @@ class Adapters(Section):
             openai="loras",
         ),
     ] = ()
+    unusable_loras: Annotated[
+        UnusableLoras,
+        FieldSpec(
+            label="Unusable LoRAs",
+            help="What happens if a LoRA isn't here, can't be read or is made for another family:"
+            " refuse = no picture is made; leave_out = it is made without the LoRA, with a notice.",
+            group="Model",
+        ),
+    ] = UnusableLoras.REFUSE

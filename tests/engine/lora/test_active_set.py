@@ -186,6 +186,24 @@ def test_lora_of_another_model_is_refused_and_changes_nothing(
     active.use(pipeline, ())
 
 
+def test_what_fits_of_a_lora_of_another_model_can_be_used(
+    pipeline: Any, loras: list[Path], tmp_path: Path
+) -> None:
+    values = dict(list(_values(pipeline, 1).items())[:4])
+    tensors = tensors_of(pipeline, values)
+    tensors |= {f"lora_unet_nowhere_{name}": each.clone() for name, each in tensors.items()}
+    used = (_opened(save_lora(tmp_path / "half.safetensors", tensors)),)
+    active = LoraSet()
+    before = _state(pipeline)
+    active.use(pipeline, used, takes_parts=True)
+    assert active.notices == ("4 layers of the LoRA half don't fit the model and were left out",)
+    assert not _same(_state(pipeline), before)
+    with pytest.raises(UnsupportedModelError, match="lacks 4 of its 8 layers"):
+        active.use(pipeline, used)
+    active.use(pipeline, ())
+    assert _same(_state(pipeline), before)
+
+
 def test_few_layers_that_the_model_lacks_are_said(pipeline: Any, tmp_path: Path) -> None:
     values = random_lora(pipeline, trained_layers(pipeline, "unet"))
     values["unet", "no.such.layer"] = Trained(torch.ones(8, 2), torch.ones(2, 8))

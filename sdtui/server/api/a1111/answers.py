@@ -85,7 +85,7 @@ def info_of(body: Txt2ImgBody, request: GenerationRequest, parts: list[Part]) ->
         "index_of_first_image": 0,
         "is_using_inpainting_conditioning": False,
         "not_applied": body.not_applied(),
-        "comments": body.comments(),
+        "comments": _comments(body, parts),
         "warnings": warnings_of(parts),
         "infotexts": [write_infotext(with_strength(each, strength)) for each in records],
         **_named_values(parts[0].record.values() if parts else request.values()),
@@ -103,6 +103,12 @@ def info_of(body: Txt2ImgBody, request: GenerationRequest, parts: list[Part]) ->
     if named not in (None, info["sd_model_name"]):
         info["not_applied"].append(f"infotext: Model {named}")
     return info
+
+
+def _comments(body: Txt2ImgBody, parts: list[Part]) -> list[str]:
+    """What A1111 says under a picture."""
+    notices = (notice for part in parts for notice in part.record.notices)
+    return list(dict.fromkeys([*body.comments(), *notices]))
 
 
 def _variation(info: Mapping[str, Any], parts: list[Part], seeds: Sequence[int]) -> dict[str, Any]:

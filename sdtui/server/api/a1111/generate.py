@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
 
+from sdtui.core.enums import PromptSyntax, UnusableLoras
 from sdtui.core.errors import SdtuiError
 from sdtui.jobs import Output, Pictures
 from sdtui.requests.request import GenerationRequest
@@ -53,11 +54,13 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
         body.leave_out_styles(await _style_names(services))
     values = body.values()
     values["model"] = await _model(services, body)
-    networks = await asyncio.to_thread(
-        known_networks, values.get("prompt", ""), services.backend.models
-    )
-    values["prompt"] = networks.prompt
-    body.leave_out_networks(networks)
+    values["unusable_loras"] = UnusableLoras.LEAVE_OUT
+    if services.settings.prompt_syntax is PromptSyntax.A1111:
+        networks = await asyncio.to_thread(
+            known_networks, values.get("prompt", ""), services.backend.models
+        )
+        values["prompt"] = networks.prompt
+        body.leave_out_networks(networks)
     output = body.output()
     # Clients leave the prompt empty, with img2img above all: it is their default.
     request = (await prepare(services, values, prompt_needed=False, is_compatible=True)).with_seed()

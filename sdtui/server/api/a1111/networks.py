@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sdtui.core.dynamic_prompts.parser import is_dynamic
 from sdtui.core.errors import ModelError
 from sdtui.core.prompt_tags import LoraUse, keep_tags, take_tags
 from sdtui.jobs.api import Models
@@ -21,10 +22,13 @@ class KnownNetworks:
 
 
 def known_networks(prompt: str, models: Models) -> KnownNetworks:
-    """Leave out the tags of a prompt that name no LoRA that can be read. Reads folders."""
+    """Leave out the tags of a prompt that name no LoRA that can be read, except for names that
+    are known when the prompt's alternatives are chosen. Reads folders."""
     hints: dict[str, str] = {}
 
     def is_known(use: LoraUse) -> bool:
+        if is_dynamic(use.name):
+            return True
         try:
             models.find_lora(use.name)
         except ModelError as error:
