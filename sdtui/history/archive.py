@@ -18,6 +18,7 @@ from PIL import Image
 from sdtui.core.enums import UNKNOWN_MODEL
 from sdtui.core.errors import HistoryError, ImageError, OutputError
 from sdtui.core.text import one_line
+from sdtui.history.conditions import is_fact
 from sdtui.history.entry import Entry, Skipped
 from sdtui.history.image_metadata import open_ordinary, read_texts
 from sdtui.history.importers import ImportedSettings, read_picture_settings
@@ -25,7 +26,6 @@ from sdtui.history.importers.text_files import TEXT_SUFFIXES
 from sdtui.history.infotext import own_record
 from sdtui.history.names import PICTURE_SUFFIXES, sidecar_name, sidecar_path, split
 from sdtui.history.picture_errors import UNREADABLE
-from sdtui.history.search import is_fact
 from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
 from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings, ModelRecord
 from sdtui.requests.request import GenerationRequest

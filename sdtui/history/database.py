@@ -15,9 +15,9 @@ from sdtui.core.errors import HistoryError
 from sdtui.core.locks import exclusive
 from sdtui.history.segmentation import TOKENIZER
 
-VERSION = 4
-"""Incremented when the tables change; an index of another version is rebuilt, and a process of
-another version doesn't write to it any more."""
+VERSION = 5
+"""Incremented when the tables or what is in them change; an index of another version is rebuilt,
+and a process of another version doesn't write to it any more."""
 
 _BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction
 _CACHE_KIB = 16 * 1024  # per connection

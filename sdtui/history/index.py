@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdtui.history.conditions import Value, signed, unsigned
 from sdtui.history.database import Database
 from sdtui.history.entry import Entry, Skipped, Stats
 from sdtui.history.ids import IDS_PER_MILLISECOND, POSITIONS, first_id, time_of
-from sdtui.history.search import Search, Value, folded_tag, signed, unsigned
+from sdtui.history.search import Search, folded_tag
 from sdtui.history.segmentation import searchable
 from sdtui.history.sidecar import Summary
 

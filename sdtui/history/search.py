@@ -9,21 +9,32 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.fields import Field
+from sdtui.core.errors import InvalidRequestError
 from sdtui.core.text import nearest
+from sdtui.history.conditions import (
+    NAMED,
+    NUMBERS,
+    Condition,
+    answer,
+    grid_condition,
+    is_seed,
+    named_condition,
+    number_condition,
+    search_problem,
+    sheet_condition,
+)
 from sdtui.history.ids import LARGEST, SMALLEST, first_id
 from sdtui.history.segmentation import phrase
-from sdtui.requests.request import MAX_SEED, REQUEST_FIELDS
-
-Value = int | float | str
+from sdtui.requests.request import MAX_SEED
 
 MAX_CHARACTERS = 2_000
 MAX_TERMS = 40
+
+_TEXT_COLUMNS = {"model": "model", "sampler": "sampler"}
 
 _TERM = re.compile(
     r"""(?=\S)(?P<minus>-)?
@@ -31,17 +42,6 @@ _TERM = re.compile(
         (?:"(?P<phrase>[^"]*)(?P<closed>"?)|(?P<word>[^\s"]*))""",
     re.VERBOSE,
 )
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A condition and the values bound to it."""
-
-    sql: str
-    """A condition on the table `entries`, with `{id}` for the id column."""
-    values: tuple[Value, ...]
-    is_about_id: bool = False
-    """True if it uses no column but the id."""
 
 
 @dataclass(frozen=True)
@@ -57,34 +57,6 @@ class Search:
         return all(condition.is_about_id for condition in self.conditions)
 
 
-GRID, SHEET = "grid", "sheet"
-"""Names in the table `facts`: of pictures of a grid, with its id, and of their sheets."""
-
-_ANSWERS = {"yes": True, "no": False}
-_TEXT_COLUMNS = {"model": "model", "sampler": "sampler"}
-_COLUMNS = {
-    "width": "width",
-    "height": "height",
-    "num_inference_steps": "steps",
-    "guidance_scale": "guidance",
-    "seed": "seed",
-}
-"""The fields of a request that have a column; the others are rows of the table `facts`."""
-_NUMBERS: Mapping[str, Field] = {
-    name: field
-    for field in REQUEST_FIELDS.values()
-    for name in field.spec.search
-    if field.type in (int, float)
-}
-"""The fields of a request that are searched by number, by their names in a search."""
-
-
-def is_fact(name: str) -> bool:
-    """True if a field of a request is found through the table `facts`."""
-    field = REQUEST_FIELDS.get(name)
-    return field is not None and bool(field.spec.search) and name not in _COLUMNS
-
-
 def parse_search(text: str) -> Search:
     """Parse a search.
 
@@ -93,14 +65,14 @@ def parse_search(text: str) -> Search:
     unknown field or a value that its field doesn't take.
     """
     if len(text) > MAX_CHARACTERS:
-        raise _problem(text[:20] + "...", f"is longer than {MAX_CHARACTERS} letters")
+        raise search_problem(text[:20] + "...", f"is longer than {MAX_CHARACTERS} letters")
     included: list[str] = []
     excluded: list[str] = []
     conditions: list[Condition] = []
     is_unusable = False
     for number, term in enumerate(_TERM.finditer(_valid(text))):
         if number >= MAX_TERMS:
-            raise _problem(text[:20] + "...", f"has more than {MAX_TERMS} parts")
+            raise search_problem(text[:20] + "...", f"has more than {MAX_TERMS} parts")
         parsed = _parse_term(term)
         if isinstance(parsed, Condition):
             conditions.append(_negated(parsed) if term["minus"] else parsed)
@@ -156,13 +128,17 @@ def _parse_term(term: re.Match[str]) -> Condition | str | None:
     if term["field"] is None:
         return _words("{prompt negative_prompt}", value, complete=complete)
     name, sign = term["field"].lower(), term["sign"].replace(":", "=")
-    if name in _NUMBERS:
+    if name in NUMBERS:
         return _number(name, sign, value)
     if name == "date":
         return _date(sign, value)
     _check_field(name)
     if sign != "=":
-        raise _problem(f"{name}{sign}{value}", f"{name} can't be compared: write {name}:{value}")
+        raise search_problem(
+            f"{name}{sign}{value}", f"{name} can't be compared: write {name}:{value}"
+        )
+    if name in NAMED:
+        return named_condition(name, value)
     if name in _TEXT_COLUMNS:
         return _words(_TEXT_COLUMNS[name], value, complete=complete)
     return _FIELDS[name](value)
@@ -175,39 +151,34 @@ def _words(columns: str, text: str, *, complete: bool) -> str | None:
 
 
 def _number(name: str, sign: str, value: str) -> Condition:
-    field = _NUMBERS[name]
+    field = NUMBERS[name]
     try:
         number = field.type(value)
     except ValueError as error:
         raise _no_number(name, sign, value) from error
-    largest = MAX_SEED if field.name == "seed" else LARGEST
+    largest = MAX_SEED if is_seed(field) else LARGEST
     if field.type is int and not -LARGEST <= number <= largest:
         raise _no_number(name, sign, value, " of at most 64 bits")
     if field.type is float and not math.isfinite(number):
         raise _no_number(name, sign, value)
-    if field.name == "seed":
-        return Condition(f"(seed < 0, seed) {sign} (?, ?)", (number > LARGEST, signed(number)))
-    if field.name in _COLUMNS:
-        return Condition(f"{_COLUMNS[field.name]} {sign} ?", (number,))
-    having = f"{{id}} IN (SELECT entry FROM facts WHERE name = ? AND value {sign} ?)"
-    return Condition(having, (field.name, number), is_about_id=True)
+    return number_condition(field, sign, number)
 
 
 def _no_number(name: str, sign: str, value: str, limit: str = "") -> InvalidRequestError:
-    return _problem(f"{name}{sign}{value}", f'{name} takes a number{limit}, not "{value}"')
+    return search_problem(f"{name}{sign}{value}", f'{name} takes a number{limit}, not "{value}"')
 
 
 def _size(value: str) -> Condition:
     match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", value)
     if match is None:
-        raise _problem(f"size:{value}", f'size takes width x height like 512x768, not "{value}"')
+        raise search_problem(
+            f"size:{value}", f'size takes width x height like 512x768, not "{value}"'
+        )
     return Condition("(width = ? AND height = ?)", (int(match[1]), int(match[2])))
 
 
 def _star(value: str) -> Condition:
-    if value.lower() not in _ANSWERS:
-        raise _problem(f"star:{value}", f'star takes yes or no, not "{value}"')
-    return Condition("starred = ?", (int(_ANSWERS[value.lower()]),))
+    return Condition("starred = ?", (int(answer("star", value)),))
 
 
 def _tag(value: str) -> Condition:
@@ -229,7 +200,7 @@ def _date(sign: str, value: str) -> Condition:
         year, month, day = (int(part) if part else None for part in match.groups())
         start = datetime(year or 0, month or 1, day or 1)
     except ValueError as error:
-        raise _problem(
+        raise search_problem(
             f"date{sign}{value}",
             f'date takes a day, month or year like 2026-11-22, 2026-11 or 2026, not "{value}"',
         ) from error
@@ -260,45 +231,16 @@ def _end_of(start: datetime, month: int | None, day: int | None) -> int:
     return first_id(following.astimezone())
 
 
-def _grid(value: str) -> Condition:
-    if value.lower() in _ANSWERS:
-        return _having("name = ?", (GRID,), is_wanted=_ANSWERS[value.lower()])
-    return _having("name = ? AND value = ?", (GRID, value.lower()))
-
-
-def _sheet(value: str) -> Condition:
-    if value.lower() not in _ANSWERS:
-        raise _problem(f"sheet:{value}", f'sheet takes yes or no, not "{value}"')
-    return _having("name = ?", (SHEET,), is_wanted=_ANSWERS[value.lower()])
-
-
-def _having(test: str, values: tuple[str, ...], *, is_wanted: bool = True) -> Condition:
-    """A condition on the table `facts`."""
-    having = "IN" if is_wanted else "NOT IN"
-    sql = f"{{id}} {having} (SELECT entry FROM facts WHERE {test})"
-    return Condition(sql, values, is_about_id=True)
-
-
 _FIELDS: dict[str, Callable[[str], Condition]] = {
     "size": _size,
     "star": _star,
     "tag": _tag,
-    "grid": _grid,
-    "sheet": _sheet,
+    "grid": grid_condition,
+    "sheet": sheet_condition,
 }
 
-FIELDS = (*_TEXT_COLUMNS, *_NUMBERS, *_FIELDS, "date")
+FIELDS = (*_TEXT_COLUMNS, *NUMBERS, *_FIELDS, "date", *NAMED)
 """All fields of the search language."""
-
-
-def signed(seed: int) -> int:
-    """A seed as SQLite stores it, whose integers have a sign: those above 2^63 - 1 are negative."""
-    return seed if seed < 2**63 else seed - 2**64
-
-
-def unsigned(stored: int) -> int:
-    """The seed that is stored so."""
-    return stored if stored >= 0 else stored + 2**64
 
 
 def _negated(condition: Condition) -> Condition:
@@ -309,8 +251,6 @@ def _check_field(name: str) -> None:
     if name.lower() not in FIELDS:
         near = nearest(name, FIELDS)
         hint = f'did you mean "{near}"?' if near else f"there are {', '.join(FIELDS)}"
-        raise _problem(name, f'there is no field "{name}"; {hint} (quotes search for it as words)')
-
-
-def _problem(value: str, message: str) -> InvalidRequestError:
-    return InvalidRequestError([Problem("search", value, message)])
+        raise search_problem(
+            name, f'there is no field "{name}"; {hint} (quotes search for it as words)'
+        )

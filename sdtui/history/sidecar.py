@@ -16,7 +16,8 @@ from pydantic_core import from_json
 
 from sdtui.core.errors import HistoryError, InvalidRequestError, Problem
 from sdtui.core.files import write_atomic
-from sdtui.history.search import GRID, SHEET, folded_tag, is_fact
+from sdtui.history.conditions import GRID, SHEET, Value, fact_value
+from sdtui.history.search import folded_tag
 from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord, Timestamp
 from sdtui.requests.request import MAX_SEED
@@ -69,6 +70,7 @@ class _Image(_Part):
     width: Whole
     height: Whole
     sha256: Name | None = None
+    variation_seed: Seed | None = None
 
 
 class Summary(_Part):
@@ -110,17 +112,19 @@ class Summary(_Part):
         """The place among the pictures of the same time."""
         return self.images[0].index if self.grid is None else self.grid.number
 
-    def facts(self) -> Iterator[tuple[str, float | str]]:
-        """What can be searched besides what has a column: the numbers that features have added,
-        with the name of the field, and the grid."""
+    def facts(self) -> Iterator[tuple[str, Value]]:
+        """What can be searched besides what has a column: values that features have added, with
+        the name of the field, and the grid."""
         if self.grid is not None:
             yield GRID, self.grid.grid.id
             if self.grid.is_sheet:
                 yield SHEET, 1
-        for name, value in (self.settings.model_extra or {}).items() if self.settings else ():
-            is_number = isinstance(value, int | float) and abs(value) <= MAX_INT
-            if is_fact(name) and is_number and not isinstance(value, bool):
-                yield name, value
+        added = (self.settings.model_extra or {}) if self.settings else {}
+        own = {"variation_seed": self.images[0].variation_seed}
+        for name, value in {**added, **own}.items():
+            stored = fact_value(name, value)
+            if stored is not None:
+                yield name, stored
 
 
 def _without_following(name: str, flags: int) -> int:

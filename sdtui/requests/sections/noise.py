@@ -30,6 +30,7 @@ class Noise(Section):
             open_text="random",
             a1111="subseed",
             openai="variation_seed",
+            search=("variation_seed",),
             infotext="Variation seed",
             aliases=("variation seed", "subseed"),
         ),
@@ -92,6 +93,7 @@ class Noise(Section):
             a1111_option="randn_source",
             a1111_names={Rng.CPU: "CPU", Rng.NV: "NV"},
             openai="rng",
+            search=("rng",),
         ),
     ] = Rng.CPU
 

@@ -19,6 +19,7 @@ class Tiling(Section):
             help="Make a picture whose edges fit its opposite edges, for patterns and textures.",
             a1111="tiling",
             openai="tiling",
+            search=("tiling",),
             infotext="Tiling",
             aliases=("tiling", "seamless"),
         ),

@@ -37,6 +37,7 @@ class Vae(Section):
             metavar="NAME",
             a1111_option="sd_vae",
             openai="vae",
+            search=("vae",),
             infotext="VAE",
             aliases=("vae", "sd vae", "vae model", "use vae model"),
         ),
