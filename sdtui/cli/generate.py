@@ -58,7 +58,7 @@ def generate(
     from sdtui.cli.logs import log_to_file
     from sdtui.cli.prompts import read_requests
     from sdtui.core.settings import load_settings
-    from sdtui.jobs.request_checks import check_loras
+    from sdtui.jobs.request_checks import check_files
     from sdtui.requests.input_images import open_init_image
 
     if (prompt is None) == (file is None) and like is None:
@@ -73,7 +73,7 @@ def generate(
     # What is wrong is reported before torch is loaded.
     for model in {request.model for request in requests}:
         models.describe(models.find(model))
-    check_loras(models, requests, allow_files=True)
+    check_files(models, requests, allow_files=True)
     if len(requests) == 1:  # of several, one may start from the picture of another
         for path in requests[0].input_images().values():
             open_init_image(path)

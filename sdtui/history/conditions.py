@@ -81,7 +81,8 @@ def fact_value(name: str, value: object) -> Value | None:
 def number_condition(field: Field, sign: str, number: float) -> Condition:
     """Return the condition that a field's value compares so with a number."""
     column = _COLUMNS.get(field.name, "value")
-    test, values = f"{column} {sign} ?", (number,)
+    test = f"{column} {sign} ?"
+    values: tuple[Value, ...] = (number,)
     if is_seed(field):
         test = f"({column} < 0, {column}) {sign} (?, ?)"
         values = (number > LARGEST, signed(int(number)))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ModelDescription,
         ModelSource,
         TokenCounter,
+        VaeFile,
         WildcardFiles,
     )
     from sdtui.monitor import Sample
@@ -230,6 +231,11 @@ class Models(Protocol):
 
     def vaes(self) -> list[FoundFile]:
         """Return the VAEs, also those that can't be used."""
+        ...
+
+    def find_vae(self, name: str, *, allow_files: bool = False) -> VaeFile:
+        """Return a VAE by its name; by the path of a file only if `allow_files`. Raises
+        ModelError."""
         ...
 
     def embeddings(self) -> list[InstalledEmbedding]:

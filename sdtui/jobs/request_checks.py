@@ -14,6 +14,7 @@ from sdtui.models import is_lora_path, native_size
 from sdtui.requests.grids import Grid
 from sdtui.requests.lora_uses import lora_uses
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.vae import OWN_VAE
 
 _DEFAULT_SIDE = 512
 
@@ -24,7 +25,22 @@ def check_grid(models: Models, grid: Grid) -> None:
     requests = [cell.request for cell in grid.cells]
     sizes = {name: _native_size_of(models, name) for name in {each.model for each in requests}}
     grid.check_sheet(sizes.__getitem__)
-    check_loras(models, requests, allow_files=True)
+    check_files(models, requests, allow_files=True)
+
+
+def check_files(
+    models: Models, requests: Sequence[GenerationRequest], *, allow_files: bool = False
+) -> None:
+    """Raise ModelError if a request names a VAE or a LoRA that isn't here, or a VAE that is made
+    for other models; paths of files are names only if `allow_files`. Reads folders."""
+    for model, name in dict.fromkeys((each.model, each.vae.vae) for each in requests):
+        if name is None or name == OWN_VAE:
+            continue
+        vae = models.find_vae(name, allow_files=allow_files)
+        description = models.describe(models.find(model))
+        if description is not None and description.takes_vaes:
+            vae.check_fits(description)
+    check_loras(models, requests, allow_files=allow_files)
 
 
 def check_loras(

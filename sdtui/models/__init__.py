@@ -43,7 +43,7 @@ from sdtui.models.native import NativeValues
 from sdtui.models.precision import automatic_dtype
 from sdtui.models.prompt_reading import PromptReader, PromptReading, reading_lines
 from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_counters
-from sdtui.models.vaes import vae_files
+from sdtui.models.vaes import VaeFile, find_vae, find_vae_by_name, vae_files
 from sdtui.models.wildcards import WildcardFiles
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "SourceKind",
     "TokenCount",
     "TokenCounter",
+    "VaeFile",
     "WildcardFiles",
     "automatic_dtype",
     "cached_snapshot",
@@ -78,6 +79,8 @@ __all__ = [
     "find_lora",
     "find_lora_by_name",
     "find_model",
+    "find_vae",
+    "find_vae_by_name",
     "front_end_roots",
     "has_hash",
     "hub_cache_folder",

@@ -51,6 +51,11 @@ class ModelDescription:
         """True for families whose stages sdtui runs one by one (SD 1.x, 2.x and XL)."""
         return self.pipeline_class in ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 
+    @property
+    def takes_vaes(self) -> bool:
+        """True if its VAE can be replaced by another one's weights."""
+        return self.is_stable_diffusion and not self.tiny_vae
+
     def dtype_of(self, component: str, dtype: DType) -> DType:
         """Return the number format of a component in a run in `dtype`."""
         if dtype is DType.FLOAT16 and component == "vae" and self.vae_overflows:

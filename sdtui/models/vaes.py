@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sdtui.core.errors import ModelError, ModelNotFoundError, UnsupportedModelError
@@ -31,10 +32,14 @@ class VaeFile:
 
     name: str
     path: Path
-    sha256: str
     latent_channels: int
     width: int
     """Channels of the decoder's first block."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """The file's hash. Reads the whole file at the first time."""
+        return file_hash(self.path)
 
     def check_fits(self, description: ModelDescription) -> None:
         """Raise UnsupportedModelError if a model's VAE has another architecture."""
@@ -60,12 +65,15 @@ def vae_files(settings: Settings) -> list[FoundFile]:
 
 
 def find_vae(name: str, settings: Settings) -> VaeFile:
-    """Find a VAE by its file or by its name, with or without its suffix. Raises ModelNotFoundError,
+    """Find a VAE by its file, or as `find_vae_by_name`. Raises the same errors."""
+    path = expanded(Path(name))
+    return open_vae(name, path) if is_file(path) else find_vae_by_name(name, settings)
+
+
+def find_vae_by_name(name: str, settings: Settings) -> VaeFile:
+    """Find a VAE in the folders by its name, with or without its suffix. Raises ModelNotFoundError,
     UnsafeModelError for a pickle file, ModelDamagedError, or UnsupportedModelError for a file that
     is no VAE."""
-    path = expanded(Path(name))
-    if is_file(path):
-        return open_vae(name, path)
     known = {
         spelling.casefold(): each
         for each in reversed(vae_files(settings))
@@ -92,7 +100,7 @@ def open_vae(name: str, path: Path) -> VaeFile:
         raise UnsupportedModelError(
             f"{path} is no VAE{f', but {kind}' if kind else ''}", "Name another file"
         )
-    return VaeFile(name, path, file_hash(path), weights.shape[1], weights.shape[0])
+    return VaeFile(name, path, weights.shape[1], weights.shape[0])
 
 
 def sidecar_vae(checkpoint: Path) -> VaeFile | None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sdtui.core.errors import ModelNotFoundError
+from sdtui.core.errors import ModelNotFoundError, UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.jobs.backends.models import LocalModels
-from sdtui.jobs.request_checks import check_loras
+from sdtui.jobs.request_checks import check_files, check_loras
 from sdtui.requests.request import GenerationRequest
-from tests.support.model_files import safetensors
+from tests.support.model_files import safetensors, sd1_folder
 
 NAME = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 
@@ -72,3 +72,26 @@ def test_loras_that_may_be_left_out_are_not_checked_but_are_no_files(
 
 def test_plain_prompts_have_no_tags(models: LocalModels) -> None:
     check_loras(models, [_request("<lora:nothing:1>", prompt_syntax="plain")])
+
+
+def test_vaes_are_checked_against_their_model(tmp_path: Path) -> None:
+    shapes = {"fits": (512, 4, 3, 3), "flux": (512, 16, 3, 3)}
+    for name, shape in shapes.items():
+        safetensors(tmp_path / f"VAE/{name}.safetensors", {"decoder.conv_in.weight": shape})
+    sd1_folder(tmp_path / "models/base")
+    config = '{"latent_channels": 4, "block_out_channels": [128, 512]}'
+    (tmp_path / "models/base/vae/config.json").write_text(config)
+    models = LocalModels(
+        Settings(model_folders=(tmp_path / "models",), vae_folders=(tmp_path / "VAE",))
+    )
+
+    def request(vae: str, model: str = "base") -> GenerationRequest:
+        return GenerationRequest.parse({"prompt": "x", "model": model, "vae": vae})
+
+    check_files(models, [request("fits"), request("none"), request("flux", "pocket")])
+    with pytest.raises(UnsupportedModelError, match="is a VAE of 16 channels"):
+        check_files(models, [request("fits"), request("flux")])
+    path = str(tmp_path / "VAE/fits.safetensors")
+    check_files(models, [request(path)], allow_files=True)
+    with pytest.raises(ModelNotFoundError, match="there is no VAE"):
+        check_files(models, [request(path)])

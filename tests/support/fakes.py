@@ -23,6 +23,7 @@ from sdtui.models import (
     NativeValues,
     SourceKind,
     TokenCounter,
+    VaeFile,
 )
 from sdtui.monitor import Sample
 from sdtui.requests.events import Event, JobEvent, Queued, Started
@@ -189,6 +190,9 @@ class FakeModels:
 
     def vaes(self) -> list[FoundFile]:
         return []
+
+    def find_vae(self, name: str, *, allow_files: bool = False) -> VaeFile:
+        raise ModelNotFoundError(f'there is no VAE "{name}"')
 
     def embeddings(self) -> list[InstalledEmbedding]:
         return []

@@ -52,8 +52,8 @@ class VaeChoice(Feature[UsedVae]):
         return None if sidecar is None else UsedVae(sidecar)
 
     def supports(self, section: UsedVae, description: ModelDescription) -> bool:
-        """True for Stable Diffusion with a VAE of full size."""
-        return description.is_stable_diffusion and not description.tiny_vae
+        """True if the model can have another VAE."""
+        return description.takes_vaes
 
     def embedding_key(self, section: UsedVae, pass_: Pass) -> None:
         """Return None: the prompts are encoded as ever."""

@@ -20,12 +20,15 @@ from sdtui.models import (
     ModelDescription,
     ModelSource,
     TokenCounter,
+    VaeFile,
     counters_of,
     describe_model,
     download_model,
     find_lora,
     find_lora_by_name,
     find_model,
+    find_vae,
+    find_vae_by_name,
     installed_embeddings,
     installed_loras,
     installed_models,
@@ -56,6 +59,10 @@ class LocalModels:
 
     def vaes(self) -> list[FoundFile]:
         return vae_files(self._settings)
+
+    def find_vae(self, name: str, *, allow_files: bool = False) -> VaeFile:
+        find = find_vae if allow_files else find_vae_by_name
+        return find(name, self._settings)
 
     def embeddings(self) -> list[InstalledEmbedding]:
         return installed_embeddings(self._settings)

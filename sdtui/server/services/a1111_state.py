@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -12,6 +14,8 @@ class A1111State:
 
     checkpoint: str
     """The chosen model."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Values of a request's fields for requests of this API that leave them open."""
     clients: dict[str, str] = field(default_factory=dict)
     """The client address of each unfinished job, by the id of the job."""
     hung_up: dict[str, float] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from sdtui.core.errors import (
 )
 from sdtui.jobs import Job, JobPicture, JobState, Output
 from sdtui.jobs.prompts import ResolvedPrompts
-from sdtui.jobs.request_checks import check_loras, check_resolved
+from sdtui.jobs.request_checks import check_files, check_resolved
 from sdtui.requests.events import Cancelled, Failed, FinalEvent
 from sdtui.requests.presets import Preset, load_presets
 from sdtui.requests.record import GenerationRecord
@@ -120,7 +120,7 @@ def _prepare(
     request = GenerationRequest.parse({**shared, **given}, prompt_needed=prompt_needed)
     named = given.get("model", shared["model"] if "preset" in values else None)
     request = replace(request, model=services.models.resolve(named))
-    check_loras(services.backend.models, [request])
+    check_files(services.backend.models, [request])
     check_limits(services, request)
     services.uploads.keep(pictures)  # last, so that nothing is written for a wrong request
     return request

@@ -11,7 +11,7 @@ from fastapi import Request
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
 from sdtui.jobs import Backend, Job, Output, SheetPicture
 from sdtui.jobs.prompts import one_combination
-from sdtui.jobs.request_checks import check_loras, check_resolved
+from sdtui.jobs.request_checks import check_files, check_resolved
 from sdtui.requests.grids import NOTHING, Axis, FieldKind, Grid, GridOptions, GridPlace, make_axis
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.dependencies import ServerServices
@@ -70,7 +70,7 @@ async def prepare_grid(
         grid = Grid(request, named, options)
         for cell in grid.cells:
             check_limits(services, cell.request)
-        _check_loras(services.backend, [cell.request for cell in grid.cells])
+        _check_files(services.backend, [cell.request for cell in grid.cells])
         grid.check_sheet(services.models.native_size)
         return grid
 
@@ -81,9 +81,9 @@ async def prepare_grid(
         raise from_sdtui(error) from error
 
 
-def _check_loras(backend: Backend, requests: Sequence[GenerationRequest]) -> None:
-    """Raise ModelError for a LoRA that isn't here: as written, and in what templates become."""
-    check_loras(backend.models, requests)
+def _check_files(backend: Backend, requests: Sequence[GenerationRequest]) -> None:
+    """Raise ModelError for a VAE or LoRA that isn't here, also in what templates become."""
+    check_files(backend.models, requests)
     for request in requests:
         resolved = backend.prompts.resolve(one_combination(request))
         check_resolved(backend.models, request, resolved.prompts)

@@ -15,6 +15,7 @@ from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.a1111.answers import ImagesAnswer, Part, asked_by, info_of, warnings_of
 from sdtui.server.api.a1111.checkpoints import find_checkpoint
 from sdtui.server.api.a1111.networks import known_networks
+from sdtui.server.api.a1111.options import with_options
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
 from sdtui.server.api.a1111.xyz_grid import answer_grid
 from sdtui.server.dependencies import ServerServices, ServicesDep
@@ -52,7 +53,7 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
     script = body.script()
     if body.styles:
         body.leave_out_styles(await _style_names(services))
-    values = body.values()
+    values = {**services.a1111.options, **body.values()}
     values["model"] = await _model(services, body)
     values["unusable_loras"] = UnusableLoras.LEAVE_OUT
     if services.settings.prompt_syntax is PromptSyntax.A1111:
@@ -67,8 +68,12 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
     if script is not None:
         return await answer_grid(body, script, services, http, request)
     parts = await _make(body, services, http, request, output)
-    if body.checkpoint() is not None and not body.override_settings_restore_afterwards:
-        services.a1111.checkpoint = values["model"]
+    if not body.override_settings_restore_afterwards:
+        if body.checkpoint() is not None:
+            services.a1111.checkpoint = values["model"]
+        services.a1111.options = await asyncio.to_thread(
+            with_options, services, body.override_settings or {}
+        )
     pictures = services.backend.pictures if body.send_images else None
     text = await asyncio.to_thread(_as_json, body, request, parts, pictures)
     headers = outcome_headers((part.record for part in parts), warnings_of(parts))

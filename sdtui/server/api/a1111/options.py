@@ -1,16 +1,22 @@
-"""A1111's options, of which only the selected model has an effect here."""
+"""A1111's options: the selected model, and those that are fields of a request."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict
 
+from sdtui.core.errors import SdtuiError
+from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.sections.vae import OWN_VAE
+from sdtui.requests.validation import validate_fields
 from sdtui.server.api.a1111.checkpoints import find_checkpoint, read_checkpoint
-from sdtui.server.dependencies import ServicesDep
-from sdtui.server.errors import ApiError, documented
+from sdtui.server.dependencies import ServerServices, ServicesDep
+from sdtui.server.dialects import names_in
+from sdtui.server.errors import ApiError, documented, from_sdtui
 from sdtui.server.ignored_fields import IgnoredFields
 from sdtui.server.outcome_headers import not_applied_header
 from sdtui.server.routing import JsonRoute
@@ -34,12 +40,14 @@ class OptionsAnswer(BaseModel):
     live_previews_enable: bool = True
     show_progress_every_n_steps: int = 1
     randn_source: str = "CPU"
+    skip_early_cond: float = 0.0
     upscaler_for_img2img: str | None = None
     face_restoration_model: str | None = None
 
 
+_FIELDS = names_in("a1111_option")
 _IGNORED = IgnoredFields(
-    harmless=frozenset(("sd_model_checkpoint",)),
+    harmless=frozenset(("sd_model_checkpoint", *_FIELDS.values())),
     defaults={name: (field.default,) for name, field in OptionsAnswer.model_fields.items()},
 )
 
@@ -52,7 +60,11 @@ def changed_options(options: Mapping[str, Any]) -> list[str]:
 @router.get("/options", responses=documented("a1111"))
 async def options(services: ServicesDep) -> OptionsAnswer:
     """Return the options."""
-    return OptionsAnswer(sd_model_checkpoint=services.a1111.checkpoint)
+    chosen = {
+        _FIELDS[name]: REQUEST_FIELDS[name].spec.a1111_names.get(value, value)
+        for name, value in services.a1111.options.items()
+    }
+    return OptionsAnswer(sd_model_checkpoint=services.a1111.checkpoint, **chosen)
 
 
 @router.post("/options", responses=documented("a1111", 404, 408, 409, 429, 502, 503))
@@ -62,15 +74,43 @@ async def set_options(
     response: Response,
 ) -> None:
     """Select a model by `sd_model_checkpoint`. It is loaded before the reply and isn't selected if
-    that fails; while jobs run, the reply comes at once and the model is loaded after them. All
-    other options are accepted without effect, so that clients can send back the whole object; the
-    header X-Sdtui-Not-Applied lists those that have other values than here."""
+    that fails; while jobs run, the reply comes at once and the model is loaded after them.
+    `CLIP_stop_at_last_layers`, `sd_vae`, `emphasis`, `randn_source` and `skip_early_cond` hold for
+    later requests that leave them open, until the server ends. All other options are accepted
+    without effect, so that clients can send back the whole object; the header X-Sdtui-Not-Applied
+    lists those that have other values than here."""
     response.headers.update(not_applied_header(changed_options(body)))
+    chosen = await asyncio.to_thread(with_options, services, body)
     title = body.get("sd_model_checkpoint")
-    if not title:
-        return
-    if not isinstance(title, str):
+    if title and not isinstance(title, str):
         raise ApiError(422, "InvalidRequestError", "sd_model_checkpoint must be a model's title.")
+    if title:
+        await _select(services, title)
+    services.a1111.options = chosen
+
+
+def with_options(services: ServerServices, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the chosen values of a request's fields after changes under A1111's names, whose
+    defaults leave a field open. Reads folders. Raises ApiError."""
+    defaults = OptionsAnswer.model_fields
+    given = {name: changes[theirs] for name, theirs in _FIELDS.items() if theirs in changes}
+    chosen = {
+        name: value
+        for name, value in given.items()
+        if value is not None and value != defaults[_FIELDS[name]].default
+    }
+    try:
+        checked = validate_fields(REQUEST_FIELDS, chosen)
+        if checked.get("vae") not in (None, OWN_VAE):
+            services.backend.models.find_vae(checked["vae"])
+    except SdtuiError as error:
+        raise from_sdtui(error) from error
+    kept = {name: each for name, each in services.a1111.options.items() if name not in given}
+    return {**kept, **checked}
+
+
+async def _select(services: ServerServices, title: str) -> None:
+    """Select a model and load it. Raises ApiError."""
     name = await find_checkpoint(services, title)
     if name != services.a1111.checkpoint or services.job_events.model.problem is not None:
         await read_checkpoint(services, name)

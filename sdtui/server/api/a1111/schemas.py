@@ -93,7 +93,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     """`sd_model_checkpoint`, `samples_format` (png, jpg, webp) and the options that are fields of
     a request are heeded."""
     override_settings_restore_afterwards: bool = True
-    """False = the model of `override_settings` stays selected after this request."""
+    """False = model and options of `override_settings` stay chosen after this request."""
     infotext: str | None = Field(None, max_length=100_000)
     """An infotext with values for fields that the request doesn't have."""
     send_images: bool = True
