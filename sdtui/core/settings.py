@@ -43,6 +43,7 @@ FOLDER_LISTS = (
     "embedding_folders",
     "vae_folders",
     "wildcard_folders",
+    "upscaler_folders",
 )
 """Settings that are lists of folders."""
 
@@ -102,6 +103,12 @@ class Settings:
         default=(),
         metadata=_parsed_by(
             read.folders, "Folders that hold wildcards, besides those beside your models."
+        ),
+    )
+    upscaler_folders: tuple[Path, ...] = field(
+        default=(),
+        metadata=_parsed_by(
+            read.folders, "Folders that hold upscalers, besides those beside your models."
         ),
     )
     styles_file: Path | None = field(

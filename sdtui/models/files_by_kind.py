@@ -1,5 +1,5 @@
-"""Find LoRAs, embeddings, VAEs and wildcards: in the folders of the settings, and where A1111 and
-ComfyUI keep them beside a model folder."""
+"""Find LoRAs, embeddings, VAEs, wildcards and upscalers: in the folders of the settings, and where
+A1111 and ComfyUI keep them beside a model folder."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class FileKind(StrEnum):
     EMBEDDING = "embedding"
     VAE = "vae"
     WILDCARD = "wildcard"
+    UPSCALER = "upscaler"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ _LAYOUTS = {
     FileKind.WILDCARD: _Layout(
         (".txt", ".yaml", ".yml", ".json"),
         ("extensions/*/wildcards", "custom_nodes/*/wildcards", "wildcards", "models/wildcards"),
+    ),
+    FileKind.UPSCALER: _Layout(
+        (".safetensors", *PICKLES),
+        (
+            *("models/esrgan", "models/realesrgan", "models/swinir", "models/dat", "models/hat"),
+            *("models/scunet", "models/upscale_models"),
+        ),
     ),
 }
 _MODEL_FOLDERS = ("stable-diffusion", "checkpoints")

@@ -1,0 +1,1 @@
+"""Enlarging pictures: by resampling, or by models in tiles."""
