@@ -29,6 +29,7 @@ from sdtui.engine.preview import latent_to_rgb
 from sdtui.engine.speed.presets import apply_speed
 from sdtui.engine.stages.load import load_pipeline
 from sdtui.engine.threads import ThreadCount
+from sdtui.engine.upscaling.upscalers import Upscalers
 from sdtui.models import (
     Estimate,
     ModelDescription,
@@ -77,7 +78,10 @@ class StableDiffusionEngine:
     ) -> None:
         """Raises SettingsError if there is no device as in the settings."""
         self.settings = settings or Settings()
-        self.features = features_for(self.settings) if features is None else features
+        self.upscalers = Upscalers(self.settings)
+        if features is None:
+            features = features_for(self.settings, self.upscalers)
+        self.features = features
         self.device: Device = choose_device(self.settings.device)
         self.modes = modes_for(self.device)
         self.threads = None if self.device.is_accelerator else ThreadCount()
@@ -224,7 +228,8 @@ class StableDiffusionEngine:
         )
 
     def unload(self) -> None:
-        """Drop the model and free its memory."""
+        """Drop the model and the upscaler, and free their memory."""
+        self.upscalers.unload()
         if self.loaded is not None:
             self.loaded.embeddings.clear()
             remove_hooks(self.loaded.pipeline)

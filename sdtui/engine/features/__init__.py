@@ -14,10 +14,14 @@ from sdtui.engine.features.prompt_syntax import PromptSyntax
 from sdtui.engine.features.textual_inversion import TextualInversion
 from sdtui.engine.features.tiling import Tiling
 from sdtui.engine.features.vae import VaeChoice
+from sdtui.engine.upscaling.upscalers import Upscalers
 
 
-def features_for(settings: Settings) -> tuple[Feature[Any], ...]:
-    """Return all features, in the order in which their hooks are called."""
+def features_for(
+    settings: Settings, upscalers: Upscalers | None = None
+) -> tuple[Feature[Any], ...]:
+    """Return all features, in the order in which their hooks are called. `upscalers` are the
+    engine's."""
     return (
         Guidance(),  # first: the hooks of the others see the batch that it leaves
         Lora(settings),
