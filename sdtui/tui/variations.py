@@ -79,11 +79,12 @@ def picture_request(record: GenerationRecord) -> GenerationRequest:
 
     request = record.request
     noise = replace(request.noise, variation_seed=record.values()["variation_seed"])
-    is_dynamic = request.takes_dynamic_prompts
+    prompts = {name: str(getattr(record, name)) for name in _PROMPT_LETTERS}
+    if request.takes_dynamic_prompts:
+        prompts = {name: literal(text, getattr(request, name)) for name, text in prompts.items()}
     return replace(
         request,
-        prompt=literal(record.prompt) if is_dynamic else record.prompt,
-        negative_prompt=literal(record.negative_prompt) if is_dynamic else record.negative_prompt,
+        **prompts,
         templates=replace(request.templates, styles=()),
         seed=record.seed,
         noise=noise,

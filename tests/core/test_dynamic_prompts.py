@@ -106,6 +106,26 @@ def test_variants(text: str, expected: set[str]) -> None:
     assert many(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%{a photo of …, sharp$$a cat}", {"a photo of a cat, sharp"}),
+        ("%{a ... b$${x|y}}!", {"a x b!", "a y b!"}),
+        ("%{{old|new} … here$$__w__}", {"old 1 here", "new 1 here"}),
+        ("%{__style__$$a|b}", {"oil of a|b, framed"}),
+        ("%{no place$$x}", {"no placex"}),
+        ("%{one…two…three$$x}", {"onextwo…three"}),
+        ("%{a$$b {c$$d}}", {"ab c$$d"}),
+        ("100%{a|b}", {"100%a", "100%b"}),
+        ("100%{2$$a|b}", {"100%a,b", "100%b,a"}),
+        ("%{a", {"%{a"}),
+        (r"\%{a|b}", {r"\%a", r"\%b"}),
+    ],
+)
+def test_text_is_put_into_a_wrapper(text: str, expected: set[str]) -> None:
+    assert many(text, w=["1"], style=["oil of …, framed"]) == expected
+
+
 def test_weights_are_heeded() -> None:
     counted = Counter(
         each.texts[0] for each in expand(["{3::a|b|0::c| 0.5::d}"], Lists(), range(3000))
@@ -227,7 +247,18 @@ def test_literal_text_becomes_itself() -> None:
     assert literal("plain _ { text") == "plain _ { text"
 
 
+def test_what_was_missing_stays_in_literal_text() -> None:
+    template = r"{a} __no__ ${x} \__d__ %{…$$y}"
+    made = one(template)
+    assert made == "a __no__ ${x} __d__ y"
+    again = literal(made, template)
+    assert again == r"a __no__ ${x} \__d\__ y"
+    assert one(again) == made
+    assert one(again, no=["found"], d=["found"]) == "a found ${x} __d__ y"
+
+
 _PIECES = [
+    *("%{", "%{…$$", "%", "…"),
     *("{", "}", "|", "[", "]", "(", ")", "$", "${", "$$", "__", "_", "::", ":", "=", "!", "~"),
     *("@", "#", "\n", "\\", ",", " ", "a", "x", "1", "2", "-", "*", "/", "<lora:a:1>", "é"),
     *("{a|b}", "__a__", "${x=", "${x}", "2$$", "1-2$$ and $$", "__a(x=1)__", "\0", "\ud800"),
@@ -242,6 +273,8 @@ def test_no_text_raises() -> None:
         first, second = expand([text, text], lists, [number, number])
         assert first.texts[0] == next(expand([text], lists, [number])).texts[0] or "@" in text
         assert "\\" in text or one(literal(text)) == text
+        made = next(expand([text], Lists({}), [number])).texts[0]
+        assert "\\" in text or next(expand([literal(made, text)], Lists({}), [1])).texts[0] == made
         for _ in islice(expand([text], lists, count(), is_combinatorial=True), 5):
             pass
         assert second.texts
@@ -251,7 +284,23 @@ def test_no_text_raises() -> None:
     "piece",
     [
         *("{", "}", "{[|", "[", "{a|", "${", "${x=", "__", "_", "__a(", "__a(x=", "\\", "{a}"),
-        *("{a|b}", "__a__", "#", "#\n", "1-2$$", "{1$$", "__a(()", "a ", "|", "}{", "{2$$__a__}"),
+        *(
+            "%{",
+            "%{…$$",
+            "%{{",
+            "%{$",
+            "{a|b}",
+            "__a__",
+            "#",
+            "#\n",
+            "1-2$$",
+            "{1$$",
+            "__a(()",
+            "a ",
+            "|",
+            "}{",
+            "{2$$__a__}",
+        ),
     ],
 )
 def test_long_texts_take_time_in_proportion(piece: str) -> None:

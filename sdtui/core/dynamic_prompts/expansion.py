@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -16,9 +17,12 @@ from sdtui.core.dynamic_prompts.nodes import (
     Variable,
     Variants,
     Wildcard,
+    Wrap,
 )
 from sdtui.core.dynamic_prompts.parser import parse
 
+_PLACE = re.compile("[…᠁⋮⋯⋰⋱︙]+|\\.{3,}")
+"""What stands in a wrapper for the text that it is put around, in the library `dynamicprompts`."""
 _DEEPEST = 60
 """Parts inside parts, through wildcards and variables too."""
 _MOST_PARTS = 10_000
@@ -143,6 +147,8 @@ class _Expander:
                 return self._wildcard(node, scope)
             case Variable():
                 return self._variable(node, scope)
+            case Wrap():
+                return self._wrap(node, scope.inner())
             case Assignment():
                 self._assign(node, scope, scope.inner())
                 return ""
@@ -176,6 +182,11 @@ class _Expander:
         if len(options) == 1:
             return 0
         return self._choosers[sampling].choose([each.weight for each in options])
+
+    def _wrap(self, node: Wrap, scope: _Scope) -> str:
+        """Return the inner text in its wrapper; behind it, if that has no place for it."""
+        before, *after = _PLACE.split(self._content(node.wrapper, scope), maxsplit=1)
+        return "".join((before, self._content(node.inner, scope), *after))
 
     # Wildcards
 

@@ -71,7 +71,16 @@ class Wildcard:
     sampling: Sampling = Sampling.DEFAULT
 
 
-Node: TypeAlias = str | Variants | Assignment | Variable | Wildcard
+@dataclass(frozen=True)
+class Wrap:
+    """`%{a … b$$text}`: a text in place of the ellipsis in another."""
+
+    source: str
+    wrapper: Content
+    inner: Content
+
+
+Node: TypeAlias = str | Variants | Assignment | Variable | Wildcard | Wrap
 """A text stands for itself."""
 
 Content: TypeAlias = tuple[Node, ...]

@@ -6,6 +6,7 @@ or `__` makes them literal; all other backslashes are A1111's and stay.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,9 +22,10 @@ from sdtui.core.dynamic_prompts.nodes import (
     Variable,
     Variants,
     Wildcard,
+    Wrap,
 )
 
-_SPECIAL = re.compile(r"\\.|\$?\{|__", re.DOTALL)
+_SPECIAL = re.compile(r"\\.|%(?=\{)|\$?\{|__", re.DOTALL)
 _HINT = re.compile(r"[{}]|__")
 """What every dynamic prompt has."""
 _COMMENT = re.compile(r"[^\S\n]*#[^\n]*")
@@ -36,6 +38,7 @@ _USED = re.compile(r"\s*([^\W\d]\w*)\s*(?=([:}]))")
 _WILDCARD = re.compile(
     r"__([~@!]?)((?:\$\{\w{1,50}\}|[^\s_{}|$(),:]|[^\S\n]|_(?!_)){1,200}+)(?=__|\()"
 )
+_WRAPPED = re.compile(r"\\.|\{|\$\$", re.DOTALL)
 _ARGUMENTS = re.compile(r"\\.|[{}(),]", re.DOTALL)
 _MOST_ARGUMENTS = 1000
 """Characters of the arguments of a wildcard."""
@@ -58,11 +61,22 @@ def parse(text: str) -> Content:
     return _stripped(content)
 
 
-def literal(text: str) -> str:
-    """Return a prompt that becomes this text."""
+def literal(text: str, template: str = "") -> str:
+    """Return a prompt that becomes this text. Wildcards and variables of the `template` that the
+    text was made of stay as they are: there was nothing for them."""
     if not is_dynamic(text):
         return text
-    return re.sub(r"[{}]|_(?=_)", r"\\\g<0>", text)
+    missing = [
+        re.escape(node.source)
+        for node in parse(text)
+        if isinstance(node, Wildcard | Variable)
+        and node.source in template.replace(f"\\{node.source}", "")
+    ]
+    kept = re.compile(f"({'|'.join(missing)})" if missing else "(?!)()")
+    return "".join(
+        each if is_kept else re.sub(r"[{}]|_(?=_)", r"\\\g<0>", each)
+        for each, is_kept in zip(kept.split(text), itertools.cycle((False, True)), strict=False)
+    )
 
 
 def _unescaped(text: str, *, in_braces: bool = False) -> str:
@@ -117,17 +131,43 @@ class _Parser:
         """Return the part that begins with a token, and where it ends; None if it is literal."""
         if token[0] == "__":
             return self._wildcard(token.start(), end)
+        if token[0] == "%":
+            return self._wrap(token.start(), end)
         if not token[0].endswith("{"):
             return None
         opening = token.end() - 1
-        brace = self._braces.get(opening)
-        if brace is None or brace.end >= end:
+        brace = self._brace(opening, end)
+        if brace is None:
             return None
         if token[0] == "${":
             node = self._variable(token.start(), brace)
         else:
             node = self._variants(opening, brace)
         return None if node is None else (node, brace.end + 1)
+
+    def _brace(self, opening: int, end: int) -> Brace | None:
+        """Return the pair of braces that begins at a place, if it ends before `end`."""
+        brace = self._braces.get(opening)
+        return brace if brace is not None and brace.end < end else None
+
+    def _wrap(self, start: int, end: int) -> tuple[Node, int] | None:
+        """Return the part at `start`, and where it ends; None for a percent sign before options:
+        `100%{a|b}`, `100%{2$$a|b}`."""
+        place = start + 2
+        brace = self._brace(place - 1, end)
+        if brace is None:
+            return None
+        head = _HEAD.match(self._text, place, brace.end)
+        if head is None or head[2] or head[5]:
+            return None
+        while token := _WRAPPED.search(self._text, place, brace.end):
+            if token[0] == "$$":
+                wrapper = _stripped(self._range(start + 2, token.start(), in_braces=False))
+                inner = _stripped(self._range(token.end(), brace.end, in_braces=False))
+                return Wrap(self._text[start : brace.end + 1], wrapper, inner), brace.end + 1
+            nested = self._braces.get(token.start())
+            place = token.end() if nested is None else nested.end + 1
+        return None
 
     def _variants(self, opening: int, brace: Brace) -> Node | None:
         head = _HEAD.match(self._text, opening + 1, brace.end)

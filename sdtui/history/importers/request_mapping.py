@@ -61,12 +61,15 @@ class ImportedSettings:
 
     @property
     def exact_values(self) -> dict[str, Any]:
-        """The values of a request for the same picture: nothing in its prompts is dynamic."""
+        """The values of a request for the same picture: nothing in its prompts is dynamic, except
+        wildcards that were missing."""
         is_off = self.values.get("dynamic_prompts") == DynamicPrompts.OFF
         if is_off or self.values.get("prompt_syntax") == PromptSyntax.PLAIN:
             return self.values
-        prompts = {name: literal(self.values[name]) for name in _PROMPTS if name in self.values}
-        return {**self.values, **prompts}
+        prompts = {name: self.values[name] for name in _PROMPTS if name in self.values}
+        written = {**prompts, **self.templates}
+        exact = {name: literal(text, written[name]) for name, text in prompts.items()}
+        return {**self.values, **exact}
 
 
 @dataclass(frozen=True)
