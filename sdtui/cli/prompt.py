@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, replace
+from typing import Any
 
 import click
 
+from sdtui.cli.options import options_for, request_values
 from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.text import visible
 
@@ -20,6 +22,7 @@ _MODES = [each.value for each in Emphasis]
 @click.option("--model", "-m", default="", metavar="NAME", help="Whose tokens are counted.")
 @click.option("--negative", "-n", is_flag=True, help="Read it as a negative prompt.")
 @click.option("--steps", type=click.IntRange(1, 150), default=20, show_default=True)
+@options_for("sampler")
 @click.option("--prompt-syntax", "syntax", type=click.Choice(_SYNTAXES))
 @click.option("--emphasis", type=click.Choice(_MODES), default="original")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -31,10 +34,12 @@ def prompt(
     syntax: str | None,
     emphasis: str,
     as_json: bool,
+    **flags: Any,
 ) -> None:
     """Show how TEXT is read ("-" reads it from stdin): its tokens, chunks, weights and parts."""
     from sdtui.cli.backend import open_models
     from sdtui.core.errors import UnsupportedModelError
+    from sdtui.core.samplers import calls_per_step, canonical_label
     from sdtui.core.settings import load_settings
     from sdtui.jobs.prompt_readers import prompt_reader
     from sdtui.models import reading_lines
@@ -47,11 +52,13 @@ def prompt(
         raise UnsupportedModelError(
             f"{source.name} takes prompts as they are written", "Name a model of Stable Diffusion"
         )
+    sampler = {**settings.request_defaults(), **request_values(flags)}.get("sampler")
     reader = replace(
         reader,
         syntax=PromptSyntax(syntax or settings.prompt_syntax),
         emphasis=Emphasis(emphasis),
         steps=steps,
+        calls=calls_per_step(canonical_label(sampler)) if sampler else 1,
     )
     written = sys.stdin.read() if text == "-" else text
     reading = reader.read(written, is_negative=negative)

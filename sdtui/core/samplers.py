@@ -25,6 +25,8 @@ class Sampler:
     scheduled: str | None = None
     """The class that takes a noise schedule; None = the same."""
     takes_schedules: bool = True
+    calls: int = 1
+    """Of the denoiser in a step: 2 for samplers of second order."""
 
 
 SAMPLERS: Mapping[str, Sampler] = {
@@ -36,14 +38,14 @@ SAMPLERS: Mapping[str, Sampler] = {
     ),
     "DPM++ 3M SDE": Sampler("DPMSolver3MSDEScheduler"),
     "DPM++ SDE": Sampler("DPMSolverSinglestepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
-    "DPM++ 2S a": Sampler("DPMSolverAncestralScheduler"),
+    "DPM++ 2S a": Sampler("DPMSolverAncestralScheduler", calls=2),
     "Euler": Sampler("EulerDiscreteScheduler"),
     "Euler a": Sampler("EulerAncestralDiscreteScheduler", scheduled="EulerAncestralScheduler"),
-    "Heun": Sampler("HeunDiscreteScheduler"),
-    "DPM2": Sampler("KDPM2DiscreteScheduler"),
-    "DPM2 a": Sampler("KDPM2AncestralDiscreteScheduler"),
+    "Heun": Sampler("HeunDiscreteScheduler", calls=2),
+    "DPM2": Sampler("KDPM2DiscreteScheduler", calls=2),
+    "DPM2 a": Sampler("KDPM2AncestralDiscreteScheduler", calls=2),
     "LMS": Sampler("LMSDiscreteScheduler"),
-    "Restart": Sampler("RestartScheduler"),
+    "Restart": Sampler("RestartScheduler", calls=2),
     "UniPC": Sampler("UniPCMultistepScheduler"),
     "DEIS": Sampler("DEISMultistepScheduler"),
     "DDIM": Sampler("DDIMScheduler", takes_schedules=False),
@@ -126,6 +128,12 @@ def scheduler_settings(label: str) -> tuple[str, dict[str, object]]:
     if schedule is None:
         return sampler.scheduler, {**sampler.settings}
     return sampler.scheduled or sampler.scheduler, {**sampler.settings, **SCHEDULES[schedule]}
+
+
+def calls_per_step(label: str) -> int:
+    """Return how often a sampler calls the denoiser in a step; 1 for one of a model's own."""
+    name, _ = sampler_and_schedule(label)
+    return SAMPLERS[name].calls if name in SAMPLERS else 1
 
 
 def sampler_and_schedule(label: str) -> tuple[str, str | None]:

@@ -63,6 +63,8 @@ class PromptReading:
     parts: tuple[ReadPart, ...]
     size: int
     """Tokens of a chunk."""
+    counts_calls: bool = False
+    """True if what changes by step counts calls of the denoiser, of which a step has several."""
 
     @property
     def chunks(self) -> int:
@@ -98,6 +100,8 @@ class PromptReader:
     syntax: PromptSyntax = PromptSyntax.A1111
     emphasis: Emphasis = Emphasis.ORIGINAL
     steps: int = _USUAL_STEPS
+    calls: int = 1
+    """Of the denoiser in a step."""
 
     @classmethod
     def of(cls, counter: TokenCounter, embeddings: Mapping[str, int] = _NONE) -> PromptReader:
@@ -113,10 +117,14 @@ class PromptReader:
         """Read a prompt. Never raises for a text."""
         text = without_prefixes(text, self.names)
         parsed = parse_prompt(
-            text, self.steps, is_negative=is_negative, syntax=self.syntax, emphasis=self.emphasis
+            text,
+            self.steps * self.calls,
+            is_negative=is_negative,
+            syntax=self.syntax,
+            emphasis=self.emphasis,
         )
         parts = tuple(ReadPart(part.weight, self._texts(part)) for part in parsed)
-        return PromptReading(parts, self.counter.limit)
+        return PromptReading(parts, self.counter.limit, counts_calls=self.calls > 1)
 
     def _ids(self, text: str) -> list[int]:
         return [token.id for token in self.counter.tokens(text)]
@@ -189,18 +197,18 @@ def reading_lines(reading: PromptReading) -> Iterator[tuple[str, str]]:
             ends.setdefault(text.chunks, []).append(text.until)
         for chunks, untils in ends.items():
             if len(part.texts) > 1:
-                yield _steps(untils)
+                yield _steps(untils, "call" if reading.counts_calls else "step")
             for place, chunk in enumerate(chunks, 1):
                 label = f"Chunk {place}" if len(chunks) > 1 else "Text"
                 yield label, " ".join(map(_with_weight, chunk.pieces)) or "(empty)"
 
 
-def _steps(untils: Sequence[int]) -> tuple[str, str]:
-    """Return when a text is used: until a step, or in turn with others."""
+def _steps(untils: Sequence[int], unit: str) -> tuple[str, str]:
+    """Return when a text is used: until a step or call, or in turn with others."""
     if len(untils) == 1:
-        return "Until step", str(untils[0])
+        return f"Until {unit}", str(untils[0])
     first = ", ".join(map(str, untils[:_FIRST_STEPS]))
-    return "In steps", f"{first} …" if len(untils) > _FIRST_STEPS else first
+    return f"In {unit}s", f"{first} …" if len(untils) > _FIRST_STEPS else first
 
 
 def _with_weight(piece: Weighted) -> str:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _PHRASE_END = re.compile(r"[,\n]")
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
@@ -20,6 +20,14 @@ _SEARCHED = 2000
 """Characters of each prompt from which phrases and words are taken."""
 
 
+class Replacement(NamedTuple):
+    """Something that stands for the last characters of a prompt."""
+
+    written: int
+    """How many characters it replaces."""
+    text: str
+
+
 class Completions(Protocol):
     """A source of completions: earlier prompts, or names of embeddings, wildcards and the like."""
 
@@ -30,6 +38,11 @@ class Completions(Protocol):
 
     def candidates(self, text: str) -> Sequence[str]:
         """Return everything that may follow, the best first."""
+        ...
+
+    def replacements(self, text: str) -> Sequence[Replacement]:
+        """Return what the end of a prompt may stand for, without beginning so: other names, and
+        words inside a name."""
         ...
 
 
@@ -68,6 +81,9 @@ class EarlierPrompts:
     def candidates(self, text: str) -> Sequence[str]:
         """Return what `complete` does, if anything."""
         return [rest] if (rest := self.complete(text)) else ()
+
+    def replacements(self, text: str) -> Sequence[Replacement]:
+        return ()
 
 
 def _phrases(prompt: str) -> list[str]:

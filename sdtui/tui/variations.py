@@ -79,12 +79,14 @@ def picture_request(record: GenerationRecord) -> GenerationRequest:
 
     request = record.request
     noise = replace(request.noise, variation_seed=record.values()["variation_seed"])
-    prompts = {name: str(getattr(record, name)) for name in _PROMPT_LETTERS}
+    prompt, negative_prompt = record.prompt, record.negative_prompt
     if request.takes_dynamic_prompts:
-        prompts = {name: literal(text, getattr(request, name)) for name, text in prompts.items()}
+        prompt = literal(prompt, request.prompt)
+        negative_prompt = literal(negative_prompt, request.negative_prompt)
     return replace(
         request,
-        **prompts,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
         templates=replace(request.templates, styles=()),
         seed=record.seed,
         noise=noise,

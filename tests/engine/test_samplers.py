@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sdtui.core.errors import InvalidRequestError
-from sdtui.core.samplers import SAMPLERS, SCHEDULES, scheduler_settings
+from sdtui.core.samplers import SAMPLERS, SCHEDULES, calls_per_step, scheduler_settings
 from sdtui.engine.samplers import label_of, make_scheduler
 from sdtui.engine.schedulers import OWN_SCHEDULERS
 
@@ -45,6 +45,7 @@ def test_every_sampler_label_gives_a_scheduler(label: str) -> None:
     assert type(scheduler).__name__ == name
     assert scheduler.config.prediction_type == "v_prediction"
     assert scheduler.config.beta_end == 0.012
+    assert calls_per_step(label) == getattr(scheduler, "order", 1)
     for key, value in settings.items():
         assert scheduler.config.get(key, value) == value
     scheduler.set_timesteps(4)

@@ -88,3 +88,10 @@ def test_alternating_texts_are_shown_once(reader: PromptReader) -> None:
 def test_hostile_texts_are_read(reader: PromptReader) -> None:
     for text in ("[a|" * 50, "\x00(", "(" * 500 + "x", "[" + "a|" * 200 + "b]"):
         assert reader.read(text).capacity
+
+
+def test_changes_by_step_count_calls_with_samplers_of_second_order(reader: PromptReader) -> None:
+    heun = replace(reader, steps=10, calls=2)
+    assert ("Until call", "8") in reading_lines(heun.read("[cat:dog:8]"))
+    assert ("Until call", "10") in reading_lines(heun.read("[cat:dog:0.5]"))
+    assert ("Until step", "5") in reading_lines(replace(heun, calls=1).read("[cat:dog:0.5]"))

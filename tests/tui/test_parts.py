@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sdtui.models import ModelSource, NativeValues, PromptReader, SourceKind, counters_of
@@ -37,6 +39,25 @@ async def test_meter_counts_tokens_and_truncated_text_is_struck_out(harness: App
         await harness.until(lambda: "76/150 tokens" in str(dock.border_subtitle))
         harness.app.recipe.change({"prompt_syntax": "plain"})
         await harness.until(lambda: "/75 tokens" in str(dock.border_subtitle))
+
+
+async def test_meter_counts_what_templates_become(tmp_path: Path) -> None:
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "long.txt").write_text("a very long line of a wildcard\n")
+    harness = AppHarness(tmp_path / "home", wildcard_folders=(tmp_path / "w",))
+    async with running(harness):
+        dock = harness.panes.dock
+        counters = counters_of(ModelSource("x/y", SourceKind.HUB, None, "x/y"))
+        dock.use_counters(counters, PromptReader.of(counters["text_encoder"]))
+        harness.fill_form("a cat, __long__")
+        await harness.until(lambda: "10/75 tokens" in str(dock.border_subtitle))
+        harness.fill_form("{a|two words and more} cat")
+        await harness.until(lambda: "2–5/75 tokens" in str(dock.border_subtitle))
+        await harness.press("alt+r")
+        assert "Example" in harness.screen_text()
+        await harness.press("escape")
+        harness.fill_form("a cat")
+        await harness.until(lambda: "2/75 tokens" in str(dock.border_subtitle))
 
 
 async def test_a_key_shows_how_the_prompt_is_read(harness: AppHarness) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from sdtui.core.enums import UNKNOWN_MODEL
-from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError, SettingsError
+from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
 from sdtui.core.typed_paths import typed_text
-from sdtui.tui.background import run_on_thread, start_worker
+from sdtui.tui.background import run_on_thread
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.checking import RecipeChecker
 from sdtui.tui.fields import form_texts, label_of, parse_form, picture_problem, step_problems
@@ -24,7 +24,6 @@ from sdtui.tui.window_layout import WindowLayout
 if TYPE_CHECKING:
     from sdtui.jobs.prompts import ResolvedPrompts
     from sdtui.requests.request import GenerationRequest
-    from sdtui.tui.tag_completions import TagCompletions
 
 
 class GenerationController:
@@ -47,8 +46,6 @@ class GenerationController:
         self._submit = submit
         self._edit_value = edit_value
         self._in_order = asyncio.Lock()
-        self._tags: Sequence[TagCompletions] = ()
-        self._screen = screen
         self.recipe = context.recipe
         self.checker = RecipeChecker(self.recipe, screen)
 
@@ -144,37 +141,6 @@ class GenerationController:
         for notice in prompts.notices:
             self._context.notify(f"{notice[:1].upper()}{notice[1:]}.", severity="warning")
         self._submit(prompts.request, prompts)
-
-    def read_names(self) -> None:
-        """Read on another thread what prompts can name, and complete it from then on."""
-        start_worker(self._screen, self._read_names, group="names", exclusive=True)
-
-    async def _read_names(self) -> None:
-        from sdtui.tui.name_completions import (
-            WildcardCompletions,
-            embedding_completions,
-            lora_completions,
-        )
-        from sdtui.tui.tag_completions import read_tags
-
-        backend, file = self._context.backend, self._context.settings.tag_file
-        if not self._tags and file is not None:
-            try:
-                self._tags = (await run_on_thread(partial(read_tags, file)),)
-            except SettingsError as error:
-                self._context.show_error(error)
-        try:
-            names = await run_on_thread(backend.prompts.names)
-        except SettingsError as error:
-            self._context.show_error(error)
-            return
-        self.recipe.known_names = {"styles": names.styles} if names.styles else {}
-        sources = (
-            lora_completions(names.loras),
-            WildcardCompletions(names.wildcards),
-            embedding_completions(names.embeddings),
-        )
-        self._panes.dock.use_names(sources, self._tags)
 
     def current_request(self) -> GenerationRequest | None:
         """Return the request of the recipe, or None after its problems were shown."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -13,6 +14,7 @@ from textual.geometry import Offset
 from textual.widgets import Static, TextArea
 
 from sdtui.core.enums import Emphasis, PromptSyntax
+from sdtui.core.samplers import calls_per_step
 from sdtui.tui.completions import Completions
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.prompt import PromptEditor
@@ -26,8 +28,10 @@ _MOST_ROWS = 8
 _OTHER_ROWS = 4
 """Rows of the frame, the negative prompt, and the chips."""
 _MOST_NEGATIVE_ROWS = 4
-_READ_BY = {"prompt_syntax", "emphasis", "num_inference_steps"}
+_READ_BY = {"prompt_syntax", "emphasis", "num_inference_steps", "sampler"}
 """The other fields that say how a prompt is read."""
+_FRAME_COLUMNS = 4
+"""Of the frame's lower edge, which a text in it leaves free."""
 _LINES_A_ROW = 5
 """A prompt may take one row of so many lines of the window: the rest is the picture's."""
 
@@ -37,6 +41,18 @@ def prompt_rows(window: int, least: int, needed: int) -> int:
     rows when it is short."""
     most = max(least, min(_MOST_ROWS, window // _LINES_A_ROW))
     return max(least, min(needed, most))
+
+
+def listed(texts: Sequence[str], place: int, columns: int) -> str:
+    """Return the texts from a place on, and their number, as far as they fit into so many columns;
+    the first one in any case."""
+    shown = f"{place + 1}/{len(texts)}  {texts[place]}"
+    for text in (*texts[place + 1 :], *texts[:place]):
+        longer = f"{shown} · {text}"
+        if cell_len(longer) > columns:
+            return shown
+        shown = longer
+    return shown
 
 
 class Dock(Pane):
@@ -82,6 +98,8 @@ class Dock(Pane):
         self._recipe = recipe
         self._counters: Mapping[str, TokenCounter] = {}
         self._reader: PromptReader | None = None
+        self._samples: Mapping[str, Sequence[str]] = {}
+        """What the prompts become, if they are templates, by their fields."""
 
     def compose(self) -> ComposeResult:
         yield self.prompt
@@ -119,6 +137,15 @@ class Dock(Pane):
     def place_of(self, field: str) -> Offset:
         """Return the cell of the window where a field's value is shown."""
         return self.chips.place_of(field)
+
+    @on(PromptEditor.Offered)
+    def _show_offers(self, event: PromptEditor.Offered) -> None:
+        """List completions in the frame, from the one that is drawn on; or the tokens again."""
+        event.stop()
+        if event.texts:
+            self.set_footer(listed(event.texts, event.place, self.size.width - _FRAME_COLUMNS))
+        else:
+            self._measure(self.focused_prompt)
 
     # Height
 
@@ -176,11 +203,28 @@ class Dock(Pane):
         self._counters, self._reader = counters, reader
         self._measure(*self.prompts)
 
-    def reading(self) -> PromptReading | None:
-        """Return how the focused prompt is read; None if the model only cuts it."""
-        return self._read(self.focused_prompt)
+    def use_samples(self, samples: Mapping[str, Sequence[str]]) -> None:
+        """Count these texts, by the fields of the prompts that become them, in their place."""
+        if samples != self._samples:
+            self._samples = samples
+            self._measure(*self.prompts)
 
-    def _read(self, editor: PromptEditor) -> PromptReading | None:
+    def sample(self) -> str:
+        """Return what the focused prompt may become; "" if it stays as it is."""
+        editor = self.focused_prompt
+        text = self._texts_of(editor)[0]
+        return "" if text == editor.text else text
+
+    def reading(self) -> PromptReading | None:
+        """Return how the focused prompt is read, or what it may become; None if the model only cuts
+        it."""
+        editor = self.focused_prompt
+        return self._read(editor, self._texts_of(editor)[0])
+
+    def _texts_of(self, editor: PromptEditor) -> Sequence[str]:
+        return self._samples.get(editor.field) or (editor.text,)
+
+    def _read(self, editor: PromptEditor, text: str) -> PromptReading | None:
         if self._reader is None:
             return None
         recipe = self._recipe
@@ -189,8 +233,9 @@ class Dock(Pane):
             syntax=PromptSyntax(recipe["prompt_syntax"]),
             emphasis=Emphasis(recipe["emphasis"]),
             steps=recipe.steps or self._reader.steps,
+            calls=calls_per_step(recipe.shown("sampler")),
         )
-        return reader.read(editor.text, is_negative=editor is self.negative)
+        return reader.read(text, is_negative=editor is self.negative)
 
     def _recipe_changed(self, fields: frozenset[str]) -> None:
         if fields & _READ_BY:
@@ -199,28 +244,39 @@ class Dock(Pane):
     def _measure(self, *prompts: PromptEditor) -> None:
         """Count the tokens of these prompts, and show those of the one with the focus."""
         if not self._counters:
+            self.set_footer("")
             return
         for editor in prompts:
-            reading = self._read(editor)
-            if reading is not None:
+            texts = self._texts_of(editor)
+            if self._reader is None:
+                editor.cut_from = self._cut_from(editor.text) if texts == (editor.text,) else None
+                counts = [self._tightest(text) for text in texts]
+            else:
                 editor.cut_from = None
-                if editor is self.focused_prompt:
-                    self._show_meter(reading.tokens, reading.capacity)
-                continue
-            counts: list[TokenCount] = [each.count(editor.text) for each in self._counters.values()]
-            # No encoder sees the text behind this place only if all of them cut it.
-            cuts = [count.cut_from for count in counts]
-            editor.cut_from = (
-                max(cut for cut in cuts if cut is not None) if None not in cuts else None
-            )
+                readings = filter(None, (self._read(editor, text) for text in texts))
+                counts = [(each.tokens, each.capacity) for each in readings]
             if editor is self.focused_prompt:
-                self._show_count(min(counts, key=lambda count: count.limit - count.tokens))
+                self._show_meter(counts)
 
-    def _show_count(self, tightest: TokenCount) -> None:
-        self._show_meter(tightest.tokens, tightest.limit)
+    def _cut_from(self, text: str) -> int | None:
+        """Return the place behind which no encoder sees the text: all of them cut it."""
+        cuts = [counter.count(text).cut_from for counter in self._counters.values()]
+        return max(cut for cut in cuts if cut is not None) if None not in cuts else None
 
-    def _show_meter(self, tokens: int, limit: int) -> None:
+    def _tightest(self, text: str) -> tuple[int, int]:
+        """Return the tokens of a text, and how many there may be, for the encoder with the least
+        left."""
+        counts: list[TokenCount] = [each.count(text) for each in self._counters.values()]
+        tightest = min(counts, key=lambda count: count.limit - count.tokens)
+        return tightest.tokens, tightest.limit
+
+    def _show_meter(self, counts: Sequence[tuple[int, int]]) -> None:
+        """Show the tokens of one or several texts, and how many there may be."""
+        least = min(tokens for tokens, _ in counts)
+        tokens, limit = max(counts)
         over = tokens > limit
-        meter = f"{tokens}/{limit} tokens"
+        meter = (
+            f"{tokens}/{limit} tokens" if least == tokens else f"{least}–{tokens}/{limit} tokens"
+        )
         self.set_footer(f"{meter} · the end is cut off" if over else meter)
         self.set_class(over, "-over")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.style import Style
 from rich.text import Text
@@ -66,6 +66,15 @@ class PromptEditor(KeyTextArea):
     class Explained(Message):
         """The user wants to see how the prompt is read."""
 
+    class Offered(Message):
+        """Everything that the prompt may go on with is offered; `place` is what is drawn. No more,
+        if there are no texts."""
+
+        def __init__(self, texts: Sequence[str] = (), place: int = 0) -> None:
+            super().__init__()
+            self.texts = texts
+            self.place = place
+
     def __init__(self, recipe: Recipe, field: str, placeholder: str, *, id: str) -> None:
         super().__init__(
             tab_behavior="focus",
@@ -88,6 +97,9 @@ class PromptEditor(KeyTextArea):
         self._names: Sequence[Completions] = ()
         self._tags: Sequence[Completions] = ()
         self._earlier = EarlierPrompts(())
+        self._offered: _Offer | None = None
+        """What the user chose among all completions, and hasn't taken yet."""
+        self._offered_at: Location = (0, 0)
         self._place = 0
         self._drafts: dict[int, str] = {}
         """The text of each place when it was left, since it may have been edited."""
@@ -191,6 +203,7 @@ class PromptEditor(KeyTextArea):
     def update_suggestion(self) -> None:
         """Offer what the text may go on with, at its end."""
         self.suggestion = ""
+        self._offered = None
         if not (self.has_focus and self._at_end):
             return
         text = self.text
@@ -198,14 +211,39 @@ class PromptEditor(KeyTextArea):
         self.suggestion = _drawable(next(filter(None, rests), ""))
 
     def action_next_completion(self) -> None:
-        """Offer the next of all that the text may go on with."""
-        if not self._at_end:
+        """Offer the next of all that the text before the cursor may go on with."""
+        if not self.selection.is_empty:
             return
-        found = (rest for source in self.completions for rest in source.candidates(self.text))
-        rests = list(dict.fromkeys(filter(None, map(_drawable, found))))
-        if rests:
-            place = rests.index(self.suggestion) if self.suggestion in rests else -1
-            self.suggestion = rests[(place + 1) % len(rests)]
+        offers = self._offers()
+        if not offers:
+            return
+        drawn = [offer.drawn for offer in offers]
+        place = drawn.index(self.suggestion) + 1 if self.suggestion in drawn else 0
+        place %= len(offers)
+        self._offered, self._offered_at = offers[place], self.cursor_location
+        self.suggestion = drawn[place]
+        self.post_message(self.Offered([offer.name for offer in offers], place))
+
+    def _offers(self) -> Sequence[_Offer]:
+        """Return what the text before the cursor may go on with, without what can't be drawn."""
+        line, column = self.cursor_location
+        written = self.document.get_line(line)[:column]
+        text = self.get_text_range((0, 0), self.cursor_location)
+        word = written[written.rfind(" ") + 1 :]
+        rests = (rest for source in self.completions for rest in source.candidates(text))
+        replacements = (each for source in self.completions for each in source.replacements(text))
+        return list(
+            dict.fromkeys(
+                (
+                    *(_Offer(rest, word + rest) for rest in map(_drawable, rests) if rest),
+                    *(
+                        _Offer(each.text, each.text, each.written)
+                        for each in replacements
+                        if _drawable(each.text) == each.text
+                    ),
+                )
+            )
+        )
 
     @property
     def _at_end(self) -> bool:
@@ -213,20 +251,27 @@ class PromptEditor(KeyTextArea):
 
     @on(TextArea.SelectionChanged)
     def _cursor_moved(self) -> None:
-        if self.suggestion and not self._at_end:
+        is_at_offer = self._offered is not None and self.cursor_location == self._offered_at
+        if self.suggestion and not self._at_end and not is_at_offer:
             self.suggestion = ""
+            self._offered = None
+            self.post_message(self.Offered())
 
     def action_cursor_right(self, select: bool = False) -> None:
-        if not (self._at_end and self._take_suggestion()):
+        if not self._take_suggestion():
             super().action_cursor_right(select)
 
     def action_cursor_line_end(self, select: bool = False) -> None:
-        if not (self._at_end and self._take_suggestion()):
+        if not self._take_suggestion():
             super().action_cursor_line_end(select)
 
     def _take_suggestion(self) -> bool:
-        suggestion, self.suggestion = self.suggestion, ""
-        if suggestion:
+        suggestion, offered = self.suggestion, self._offered
+        self.suggestion, self._offered = "", None
+        if offered is not None and offered.drawn == suggestion:
+            line, column = self.cursor_location
+            self.replace(offered.text, (line, column - offered.written), (line, column))
+        elif suggestion:
             self.insert(suggestion)
         return bool(suggestion)
 
@@ -284,6 +329,21 @@ class PromptEditor(KeyTextArea):
     def _reset_place(self) -> None:
         self._place = 0
         self._drafts.clear()
+
+
+class _Offer(NamedTuple):
+    """A completion among others."""
+
+    text: str
+    name: str
+    """How it is listed."""
+    written: int = 0
+    """Characters before the cursor that it replaces."""
+
+    @property
+    def drawn(self) -> str:
+        """What is drawn behind the cursor."""
+        return f" → {self.text}" if self.written else self.text
 
 
 def _drawable(text: str) -> str:

@@ -16,10 +16,12 @@ from sdtui.core.runtime import resume_garbage_collection
 from sdtui.core.text import visible
 from sdtui.tui.background import run_in_background, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.completing import CompletionController
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.models import ModelController
 from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.controllers.presets import PresetController
+from sdtui.tui.controllers.prompt_samples import PromptSampler
 from sdtui.tui.controllers.queue import QueueController
 from sdtui.tui.controllers.values import ValueController
 from sdtui.tui.controllers.watching import HistoryWatcher
@@ -66,6 +68,8 @@ class MainScreen(WindowScreen):
         self.generation = GenerationController(
             context, self, panes, self.window, self._submit, self.values.open_chip_soon
         )
+        self.completion = CompletionController(context, self, panes.dock)
+        self.samples = PromptSampler(context, self, panes.dock)
         self.presets = PresetController(context, self, panes.dock)
         self.pictures = PicturesController(
             context, self, panes, self.generation, self._stop_current, self._submit
@@ -89,7 +93,7 @@ class MainScreen(WindowScreen):
     def _submit(self, request: GenerationRequest, prompts: ResolvedPrompts | None = None) -> Job:
         if not self.queue.presenter.progress.is_running:
             self.panes.gallery.follow()
-        self.generation.read_names()  # files may have been added since
+        self.completion.read_names()  # files may have been added since
         return self.queue.submit(request, prompts)
 
     def on_mount(self) -> None:
@@ -114,7 +118,8 @@ class MainScreen(WindowScreen):
         resume_garbage_collection()
         self.generation.checker.begin()
         self.presets.begin()
-        self.generation.read_names()
+        self.completion.begin()
+        self.samples.begin()
         self.context.recipe.subscribe(self._recipe_changed)
         try:
             self.queue.presenter.show_queue()
@@ -250,7 +255,9 @@ class MainScreen(WindowScreen):
         from sdtui.models import reading_lines
         from sdtui.tui.screens.dialogs import TextScreen
 
-        lines = (LabelledLine(label, visible(text)) for label, text in reading_lines(reading))
+        sample = self.panes.dock.sample()
+        lines = [LabelledLine("Example", visible(sample))] if sample else []
+        lines += [LabelledLine(label, visible(text)) for label, text in reading_lines(reading)]
         title = "How the prompt is read"
         self.context.push_screen(TextScreen(title, lines, self.context.copy))
 
