@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.settings import Settings
-from sdtui.server.api.a1111.xyz_script import labels_of
+from sdtui.server.api.a1111.scripts.xyz import labels_of
 from tests.support.live_server import live
 from tests.support.model_files import safetensors
 from tests.support.scripted_generator import ScriptedGenerator

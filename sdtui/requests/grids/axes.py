@@ -200,8 +200,14 @@ class OrderKind(AxisKind):
 
 @dataclass(frozen=True)
 class MatrixKind(AxisKind):
-    """Every combination of some texts is appended to the prompt, as by A1111's "Prompt matrix". A
+    """Every combination of some texts is added to the prompt, as by A1111's "Prompt matrix". A
     value is a line of CSV."""
+
+    prompt: str = "prompt"
+    """The field: that or negative_prompt."""
+    separator: str = ", "
+    before: str | None = None
+    """The end of the prompt that the texts are put before; None = they are appended."""
 
     def values(self, text: str, request: Mapping[str, Any]) -> list[str]:
         texts = [each for each in split_values(text) if each]
@@ -213,8 +219,13 @@ class MatrixKind(AxisKind):
         ]
 
     def apply(self, values: Mapping[str, Any], value: str, first: str) -> dict[str, Any]:
-        parts = (values["prompt"], *split_values(value))
-        return {"prompt": ", ".join(part for part in parts if part)}
+        texts, prompt = split_values(value), values[self.prompt]
+        if self.before is None:
+            parts = [prompt, *texts]
+        else:
+            head = prompt.removesuffix(self.before).removesuffix(self.separator)
+            parts = [head, *texts, self.before]
+        return {self.prompt: self.separator.join(part for part in parts if part)}
 
     def caption(self, value: str) -> str:
         return ", ".join(split_values(value))

@@ -284,12 +284,12 @@ def goes_on_later(services: ServerServices, job: str) -> bool:
 
 
 @contextmanager
-def holding_uploads(services: ServerServices, request: GenerationRequest) -> Iterator[None]:
-    """Keep the uploads of a request beyond its job, since another job may need them.
+def holding_uploads(services: ServerServices, *requests: GenerationRequest) -> Iterator[None]:
+    """Keep the uploads of requests beyond their jobs, since another job may need them.
 
     Afterwards deletes those that no unfinished job needs.
     """
-    uploads = set(request.input_images().values())
+    uploads = {path for request in requests for path in request.input_images().values()}
     try:
         with services.uploads.holding(uploads):
             yield

@@ -12,7 +12,17 @@ from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
 from sdtui.jobs import Backend, Job, Output, SheetPicture
 from sdtui.jobs.prompts import one_combination
 from sdtui.jobs.request_checks import check_files, check_resolved
-from sdtui.requests.grids import NOTHING, Axis, FieldKind, Grid, GridOptions, GridPlace, make_axis
+from sdtui.requests.grids import (
+    NOTHING,
+    Axis,
+    AxisKind,
+    FieldKind,
+    Grid,
+    GridOptions,
+    GridPlace,
+    axis_of,
+    make_axis,
+)
 from sdtui.requests.request import GenerationRequest
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.errors import GONE, ApiError, from_sdtui
@@ -30,6 +40,14 @@ class WantedAxis:
 
     name: str = NOTHING
     values: str = ""
+    kind: AxisKind | None = None
+    """None = that of the name."""
+
+    def axis(self, letter: str, request: GenerationRequest) -> Axis:
+        """Return the axis. Raises InvalidRequestError."""
+        if self.kind is None:
+            return make_axis(letter, self.name, self.values, request)
+        return axis_of(letter, self.kind, self.values, request)
 
 
 @dataclass(frozen=True)
@@ -52,8 +70,7 @@ async def prepare_grid(
 
     def make() -> Grid:
         found = [
-            map_axis(make_axis(letter, axis.name, axis.values, request))
-            for letter, axis in zip("XYZ", axes, strict=False)
+            map_axis(axis.axis(letter, request)) for letter, axis in zip("XYZ", axes, strict=False)
         ]
         for axis in found:
             if isinstance(axis.kind, FieldKind) and axis.kind.field.is_file:

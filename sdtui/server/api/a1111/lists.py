@@ -16,8 +16,8 @@ from sdtui.core.samplers import PLAIN_SCHEDULES, SAMPLERS, SCHEDULES
 from sdtui.history import INFOTEXT_KEYWORD, parse_infotext, read_texts
 from sdtui.history.importers import as_infotext, read_picture_settings
 from sdtui.models import text_widths
-from sdtui.server.api.a1111 import xyz_script
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
+from sdtui.server.api.a1111.scripts import SCRIPTS, ScriptInfo, script_infos
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented, from_sdtui
 from sdtui.server.examples import EXAMPLE_PICTURE
@@ -71,8 +71,8 @@ class PngInfoAnswer(BaseModel):
 class ScriptsAnswer(BaseModel):
     """The names of scripts."""
 
-    txt2img: list[str] = [xyz_script.NAME]
-    img2img: list[str] = [xyz_script.NAME]
+    txt2img: list[str] = [*SCRIPTS]
+    img2img: list[str] = [*SCRIPTS]
 
 
 class EmbeddingAnswer(BaseModel):
@@ -227,14 +227,14 @@ def _texts_of(path: Path) -> tuple[dict[str, str], str]:
 
 @router.get("/scripts", responses=_ERRORS)
 async def scripts() -> ScriptsAnswer:
-    """List scripts: X/Y/Z plot alone."""
+    """List the names of scripts."""
     return ScriptsAnswer()
 
 
 @router.get("/script-info", responses=_ERRORS)
-async def script_info() -> list[xyz_script.ScriptInfo]:
+async def script_info() -> list[ScriptInfo]:
     """Describe the arguments of the scripts."""
-    return [xyz_script.script_info(mode) for mode in ("txt2img", "img2img")]
+    return script_infos()
 
 
 @router.get("/embeddings", responses=_ERRORS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
@@ -16,11 +16,11 @@ from sdtui.history.importers import ImportedSettings, read_infotext
 from sdtui.jobs import Output
 from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, SIZE_MULTIPLE
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
-from sdtui.server.api.a1111 import xyz_script
 from sdtui.server.api.a1111.ignored import without_effect
 from sdtui.server.api.a1111.networks import KnownNetworks
 from sdtui.server.api.a1111.options import changed_options
 from sdtui.server.api.a1111.samplers import find_sampler
+from sdtui.server.api.a1111.scripts import Script, parse_script
 from sdtui.server.api.a1111.strength import strength_of_steps
 from sdtui.server.dialects import BOOLS_AS_NUMBERS, body_with_fields, limits_of, names_in
 from sdtui.server.errors import ApiError, from_sdtui
@@ -86,7 +86,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     styles: Annotated[list[str] | None, limits_of("styles")] = None
     """Those that styles.csv doesn't have are ignored."""
     script_name: str | None = Field(None, max_length=200)
-    """Empty, or `x/y/z plot`."""
+    """Empty, or one of `/scripts`."""
     script_args: list[Any] = Field(default=[], max_length=100)
     """The arguments of the script, by position."""
     override_settings: dict[str, Any] | None = None
@@ -126,8 +126,6 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
             raise ApiError(
                 400, "Unsupported", "There is no hires fix here. Ask for the size itself."
             )
-        if self.script_name and not xyz_script.is_this(self.script_name):
-            raise ApiError(422, "Script not found", f"Script '{self.script_name}' not found.")
         for name, script in (self.alwayson_scripts or {}).items():
             if _is_on(script):
                 message = f"Always on script {shortened(name)} not found."
@@ -158,11 +156,22 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
             raise ApiError(422, "InvalidRequestError", "sd_model_checkpoint must be a name.")
         return name or None
 
-    def script(self) -> xyz_script.XyzScript | None:
-        """What is asked of the script X/Y/Z plot. Raises ApiError for wrong arguments."""
+    def script(self) -> Script | None:
+        """What is asked of a script. Raises ApiError for an unknown one and wrong arguments."""
         if not self.script_name:
             return None
-        return xyz_script.parse_arguments(self.script_args, self._mode)
+        return parse_script(self.script_name, self.script_args, self._mode)
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Self:
+        """A request without a script and with other fields. Raises ValidationError."""
+        given = self.model_dump(exclude_unset=True)
+        options = {**(self.override_settings or {})}
+        if "sd_model" in changes:
+            options["sd_model_checkpoint"] = changes["sd_model"]
+        fields = {name: value for name, value in changes.items() if name != "sd_model"}
+        own: dict[str, Any] = {"script_name": None, "script_args": [], "override_settings": options}
+        body: Self = self.model_validate({**given, **fields, **own})
+        return body
 
     def output(self) -> Output:
         """The format of the pictures. Raises ApiError for an unknown one."""

@@ -6,14 +6,17 @@ scripts/xyz_grid.py of A1111 1.10; versions before have fewer arguments after th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
-
-from sdtui.core.text import shortened
 from sdtui.requests.grids import GridOptions, joined_values
-from sdtui.server.errors import ApiError
+from sdtui.server.api.a1111.scripts.script import (
+    GridScript,
+    ScriptArgument,
+    ScriptInfo,
+    margin_argument,
+    margin_of,
+    wrong_argument,
+)
 from sdtui.server.services.grids import WantedAxis
 
 NAME = "x/y/z plot"
@@ -46,37 +49,6 @@ _LAYOUTS: Mapping[int, Sequence[str]] = {
     16: (*_OPTIONS, "margin_size", "csv_mode", "raw_mode"),
 }
 """The names of the arguments after those of the axes, by the number of all arguments."""
-_LARGEST_MARGIN = 500
-
-
-class ScriptArgument(BaseModel):
-    """An argument of a script."""
-
-    label: str
-    value: Any = None
-    minimum: float | None = None
-    maximum: float | None = None
-    step: float | None = None
-    choices: list[str] | None = None
-
-
-class ScriptInfo(BaseModel):
-    """A script and its arguments."""
-
-    name: str
-    is_alwayson: bool
-    is_img2img: bool
-    args: list[ScriptArgument]
-
-
-@dataclass(frozen=True)
-class XyzScript:
-    """What a client asks of the script."""
-
-    axes: tuple[WantedAxis, ...]
-    options: GridOptions
-    has_single_pictures: bool
-    has_sub_grids: bool
 
 
 def labels_of(mode: str) -> list[str]:
@@ -84,26 +56,23 @@ def labels_of(mode: str) -> list[str]:
     return [label for label, only in _LABELS if only in ("", mode)]
 
 
-def parse_arguments(arguments: Sequence[Any], mode: str) -> XyzScript:
+def parse_arguments(arguments: Sequence[Any], mode: str) -> GridScript:
     """Parse `script_args`. Raises ApiError (422)."""
     names = _LAYOUTS.get(len(arguments))
     if names is None:
-        raise _wrong(f"the script X/Y/Z plot takes 18 arguments, not {len(arguments)}")
+        raise wrong_argument(f"the script X/Y/Z plot takes 18 arguments, not {len(arguments)}")
     axes = tuple(
         _axis(arguments[start : start + 3], labels_of(mode))
         for start in range(0, _AXIS_ARGUMENTS, 3)
     )
     options = dict(zip(names, arguments[_AXIS_ARGUMENTS:], strict=True))
-    margin = options["margin_size"]
-    if isinstance(margin, bool) or not isinstance(margin, int | float):
-        raise _wrong("margin_size of the script X/Y/Z plot must be a number")
-    return XyzScript(
+    return GridScript(
         axes,
         GridOptions(
             vary_seeds=tuple(name[-1].upper() for name in _VARIED if options.get(name)),
             keeps_random_seeds=bool(options["no_fixed_seeds"]),
             has_labels=bool(options["draw_legend"]),
-            margin=round(min(max(margin, 0), _LARGEST_MARGIN)),
+            margin=margin_of(options["margin_size"], "X/Y/Z plot"),
         ),
         has_single_pictures=bool(options["include_lone_images"]),
         has_sub_grids=bool(options["include_sub_grids"]),
@@ -119,7 +88,9 @@ def _axis(arguments: Sequence[Any], labels: Sequence[str]) -> WantedAxis:
         name = kind or labels[0]
     else:
         most = len(labels) - 1
-        raise _wrong(f"an axis of the script X/Y/Z plot is a label or a number of 0 to {most}")
+        raise wrong_argument(
+            f"an axis of the script X/Y/Z plot is a label or a number of 0 to {most}"
+        )
     values = [str(each) for each in chosen] if isinstance(chosen, list) else []
     return WantedAxis(name, joined_values(values) if values else str(text or ""))
 
@@ -148,22 +119,10 @@ def script_info(mode: str) -> ScriptInfo:
             ("Vary seeds for Z", False),
         )
     ]
-    margin = ScriptArgument(
-        label="Grid margins (px)", value=0, minimum=0, maximum=_LARGEST_MARGIN, step=2
-    )
     text_inputs = ScriptArgument(label="Use text inputs instead of dropdowns", value=False)
     return ScriptInfo(
         name=NAME,
         is_alwayson=False,
         is_img2img=mode == _IMG2IMG,
-        args=[*axes, *flags, margin, text_inputs],
+        args=[*axes, *flags, margin_argument(), text_inputs],
     )
-
-
-def is_this(name: str) -> bool:
-    """True if a script's name is that of this one, in any case."""
-    return name.lower() == NAME
-
-
-def _wrong(message: str) -> ApiError:
-    return ApiError(422, "InvalidRequestError", f"{shortened(message)}.")

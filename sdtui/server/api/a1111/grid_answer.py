@@ -1,4 +1,4 @@
-"""txt2img and img2img with the script X/Y/Z plot."""
+"""txt2img and img2img with a script that makes a grid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.a1111.answers import ImagesAnswer, Part, asked_by, info_of, warnings_of
 from sdtui.server.api.a1111.samplers import find_sampler
 from sdtui.server.api.a1111.schemas import Txt2ImgBody
-from sdtui.server.api.a1111.xyz_script import XyzScript
+from sdtui.server.api.a1111.scripts import GridScript
 from sdtui.server.dependencies import ServerServices
 from sdtui.server.files import picture_base64
 from sdtui.server.outcome_headers import not_applied_header, outcome_headers
@@ -34,7 +34,7 @@ from sdtui.server.services.grids import (
 
 async def answer_grid(
     body: Txt2ImgBody,
-    script: XyzScript,
+    script: GridScript,
     services: ServerServices,
     http: Request,
     request: GenerationRequest,
@@ -48,6 +48,7 @@ async def answer_grid(
     def as_labels(axis: Axis) -> Axis:
         return axis.mapped("sampler", lambda name: _sampler(name, body.scheduler))
 
+    request = request.changed(**script.changes)
     grid = await prepare_grid(services, request, script.axes, script.options, as_labels)
     with holding_uploads(services, request), ExitStack() as asked:
         jobs = await submit_grid(services, http, grid, body.output(), is_kept=body.save_images)
@@ -80,7 +81,7 @@ def _parts(made: Sequence[MadeCell]) -> list[Part]:
 
 def _as_json(
     body: Txt2ImgBody,
-    script: XyzScript,
+    script: GridScript,
     request: GenerationRequest,
     made: Sequence[MadeCell],
     sheets: Sequence[SheetPicture],
