@@ -107,6 +107,18 @@ def test_workflow_is_read_through_nodes_that_pass_on(
     assert not any("LoraLoader" in each for each in found.not_carried)
 
 
+def test_power_lora_loader_is_read_without_a_graph(tmp_path: Path) -> None:
+    on = {"on": True, "lora": "style\\ink.safetensors", "strength": 0.5, "strengthTwo": None}
+    off = {**on, "lora": "off.safetensors", "on": False}
+    widgets = [{}, {"type": "PowerLoraLoaderHeaderWidget"}, on, off, {}, ""]
+    loader: Inputs = {"model": ("MODEL", 1), "clip": ("CLIP", 2)}
+    power = node(10, "Power Lora Loader (rgthree)", loader, widgets)
+    workflow = {"nodes": [power if each["id"] == 10 else each for each in nodes()], "links": LINKS}
+    found = read_picture_settings(png(tmp_path, workflow))
+    assert found.values["loras"] == ("ink:0.5",)
+    assert not any("Lora" in each for each in found.not_carried)
+
+
 def subgraph(name: str, inner: list[dict[str, Any]]) -> dict[str, Any]:
     """A subgraph that takes a model and a text and gives a latent."""
     names = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")

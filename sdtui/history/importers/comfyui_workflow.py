@@ -205,6 +205,9 @@ def _values(node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     known = _WIDGETS.get(kind, ()) if isinstance(kind, str) else ()
     named = known or [each["name"] for each in _inputs(node) if "widget" in each]
     values = values if isinstance(values, list) else []
+    for number, value in enumerate(values):  # rgthree's LoRAs, among other widgets
+        if isinstance(value, dict) and "lora" in value:
+            yield f"lora_{number}", value
     names = iter(named or (["value"] if len(values) == 1 else []))
     name = ""
     for value in values:

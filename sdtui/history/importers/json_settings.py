@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from sdtui.core.prompt_tags import LoraUse, is_writable
+from sdtui.history.importers.json_loras import is_lora_key, loras_in
 from sdtui.history.importers.request_mapping import (
     FIELDS_BY_ALIAS,
     ToolSettings,
@@ -98,26 +98,7 @@ def _invokeai(fields: Mapping[str, Any]) -> ToolSettings | None:
     skipped = fields.get("clip_skip")  # the number of layers that are left out
     if isinstance(skipped, int):
         fields = {**fields, "clip_skip": skipped + 1 if skipped else None}
-    loras = _invokeai_loras(fields.get("loras"))
-    if not loras:
-        return flat_settings("InvokeAI", fields)
-    rest = {name: value for name, value in fields.items() if name != "loras"}
-    found = flat_settings("InvokeAI", rest)
-    return found and replace(found, values={**found.values, "loras": loras})
-
-
-def _invokeai_loras(loras: object) -> tuple[str, ...]:
-    """Return the LoRAs in the form of the field; none if one of them can't be read. Their models
-    are in "model", and before InvokeAI 4 in "lora"."""
-    found: list[LoraUse] = []
-    for each in loras if isinstance(loras, list) else ():
-        model = each.get("model", each.get("lora")) if isinstance(each, Mapping) else None
-        name = _model_name("InvokeAI", model)
-        weight = each.get("weight") if isinstance(each, Mapping) else None
-        if not isinstance(name, str) or not isinstance(weight, int | float):
-            return ()
-        found.append(LoraUse(name, weight, weight))
-    return tuple(map(str, found)) if all(map(is_writable, found)) else ()
+    return flat_settings("InvokeAI", fields)
 
 
 def _brackets_split(fields: Mapping[Any, Any]) -> dict[str, Any]:
@@ -230,6 +211,10 @@ def flat_settings(source: str, fields: Mapping[str, Any]) -> ToolSettings | None
     if str(values.get("clip_skip")) in _CLIP_SKIPS:
         values["clip_skip"] = _CLIP_SKIPS[str(values["clip_skip"])]
     values["model"] = _model_name(source, values.get("model"))
+    loras = loras_in(named)
+    if loras:
+        values["loras"] = loras
+        known |= set(filter(is_lora_key, named))
     for name in ("prompt", "negative_prompt"):
         values[name] = _prompt(values.get(name))
     unsupported = [
