@@ -29,6 +29,11 @@ class Condition:
 GRID, SHEET = "grid", "sheet"
 """Facts that are no fields: of pictures of a grid, with its id, and of their sheets."""
 
+LORA, LORA_HASH = "lora", "lora_hash"
+"""Facts that are no fields: the names of LoRAs, in lower case, and their hashes."""
+_SHORTEST_HASH = 8
+"""Digits of a hash that is searched."""
+
 ANSWERS = {"yes": True, "no": False}
 _COLUMNS = {
     "width": "width",
@@ -114,6 +119,17 @@ def grid_condition(value: str) -> Condition:
     if value.lower() in ANSWERS:
         return _having("name = ?", (GRID,), is_wanted=ANSWERS[value.lower()])
     return _having("name = ? AND value = ?", (GRID, value.lower()))
+
+
+def lora_condition(value: str) -> Condition:
+    """Return the condition that a picture has a LoRA with a text in its name, or of a hash or the
+    beginning of one."""
+    plain = value.casefold()
+    test, values = "name = ? AND instr(value, ?)", (LORA, plain)
+    if len(plain) >= _SHORTEST_HASH and not set(plain) - set("0123456789abcdef"):
+        test = f"{test} OR name = ? AND 1 IN (instr(?, value), instr(value, ?))"
+        values += (LORA_HASH, plain, plain)
+    return _having(test, values)
 
 
 def sheet_condition(value: str) -> Condition:

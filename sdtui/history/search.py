@@ -22,6 +22,7 @@ from sdtui.history.conditions import (
     answer,
     grid_condition,
     is_seed,
+    lora_condition,
     named_condition,
     number_condition,
     search_problem,
@@ -235,6 +236,7 @@ _FIELDS: dict[str, Callable[[str], Condition]] = {
     "size": _size,
     "star": _star,
     "tag": _tag,
+    "lora": lora_condition,
     "grid": grid_condition,
     "sheet": sheet_condition,
 }

@@ -16,7 +16,8 @@ from pydantic_core import from_json
 
 from sdtui.core.errors import HistoryError, InvalidRequestError, Problem
 from sdtui.core.files import write_atomic
-from sdtui.history.conditions import GRID, SHEET, Value, fact_value
+from sdtui.core.prompt_tags import take_tags
+from sdtui.history.conditions import GRID, LORA, LORA_HASH, SHEET, Value, fact_value
 from sdtui.history.search import folded_tag
 from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord, Timestamp
@@ -57,12 +58,19 @@ class _Request(_Part):
     model: Name = ""
 
 
+class _Lora(_Part):
+    name: Name = ""
+    autov2: Name = ""
+    autov3: Name = ""
+
+
 class _Settings(_Part):
     model_config = ConfigDict(frozen=True, defer_build=True, extra="allow")
 
     sampler: Name | None = None
     num_inference_steps: Whole | None = None
     guidance_scale: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    lora_files: tuple[_Lora, ...] = ()
 
 
 class _Image(_Part):
@@ -114,7 +122,7 @@ class Summary(_Part):
 
     def facts(self) -> Iterator[tuple[str, Value]]:
         """What can be searched besides what has a column: values that features have added, with
-        the name of the field, and the grid."""
+        the name of the field, LoRAs, and the grid."""
         if self.grid is not None:
             yield GRID, self.grid.grid.id
             if self.grid.is_sheet:
@@ -125,6 +133,15 @@ class Summary(_Part):
             stored = fact_value(name, value)
             if stored is not None:
                 yield name, stored
+        yield from dict.fromkeys(self._loras())
+
+    def _loras(self) -> Iterator[tuple[str, Value]]:
+        """The names of the LoRAs that were used or that the prompt names, and their hashes."""
+        for use in take_tags(self.prompt).loras:
+            yield LORA, use.name.casefold()
+        for lora in self.settings.lora_files if self.settings else ():
+            yield LORA, lora.name.casefold()
+            yield from ((LORA_HASH, each) for each in (lora.autov2, lora.autov3) if each)
 
 
 def _without_following(name: str, flags: int) -> int:

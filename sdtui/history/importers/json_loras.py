@@ -65,7 +65,7 @@ def _of_object(lora: Mapping[str, Any]) -> LoraUse:
     name = model
     if isinstance(model, Mapping):
         name = next((model[key] for key in _NAMES if model.get(key)), None)
-    weight = _weight(lora["weight"] if "weight" in lora else None)
+    weight = _weight(lora.get("weight"))
     return LoraUse(_name(name), weight, weight)
 
 
