@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 _Entry = dict[str, object]
 
 
-def _models(models: Models) -> list[_Entry]:
+def _models(models: Models) -> Iterator[_Entry]:
     from sdtui.core.errors import ModelError
 
-    found = []
     for source in models.installed():
         entry: dict[str, object] = {"name": source.name, "path": str(source.path)}
         try:
@@ -33,8 +32,7 @@ def _models(models: Models) -> list[_Entry]:
             }
         except ModelError as error:
             entry["problem"] = str(error)
-        found.append(entry)
-    return found
+        yield entry
 
 
 def _model_line(entry: _Entry) -> str:
@@ -46,16 +44,14 @@ def _model_line(entry: _Entry) -> str:
     return f"{name:40}  {entry['family']!s:8} {parameters / 1e6:8,.0f} M  {entry['width']} px"
 
 
-def _embeddings(models: Models) -> list[_Entry]:
-    found: list[_Entry] = []
+def _embeddings(models: Models) -> Iterator[_Entry]:
     for each in models.embeddings():
         entry: _Entry = {"name": each.name, "path": str(each.path)}
         if each.embedding is None:
             entry["problem"] = each.problem
         else:
             entry |= {"vectors": each.embedding.vectors, "width": each.embedding.width}
-        found.append(entry)
-    return found
+        yield entry
 
 
 def _embedding_line(entry: _Entry) -> str:
@@ -65,10 +61,9 @@ def _embedding_line(entry: _Entry) -> str:
     return f"{name:40}  {entry['vectors']:3} vectors, {entry['width']} wide"
 
 
-def _loras(models: Models) -> list[_Entry]:
+def _loras(models: Models) -> Iterator[_Entry]:
     from sdtui.models import family_name
 
-    found: list[_Entry] = []
     for each in models.loras():
         entry: _Entry = {"name": each.name, "path": str(each.path)}
         lora = each.lora
@@ -86,8 +81,7 @@ def _loras(models: Models) -> list[_Entry]:
                 "autov3": lora.autov3,
                 "preview": str(lora.preview) if lora.preview else None,
             }
-        found.append(entry)
-    return found
+        yield entry
 
 
 def _lora_line(entry: _Entry) -> str:
@@ -101,15 +95,15 @@ def _lora_line(entry: _Entry) -> str:
     return f"{name:40}  {about}  {one_line(', '.join(words))}".rstrip()
 
 
-def _vaes(models: Models) -> list[_Entry]:
-    return [{"name": each.path.name, "path": str(each.path)} for each in models.vaes()]
+def _vaes(models: Models) -> Iterator[_Entry]:
+    return ({"name": each.path.name, "path": str(each.path)} for each in models.vaes())
 
 
 def _vae_line(entry: _Entry) -> str:
     return one_line(str(entry["name"]))
 
 
-_KINDS: Mapping[str, tuple[Callable[[Models], list[_Entry]], Callable[[_Entry], str]]] = {
+_KINDS: Mapping[str, tuple[Callable[[Models], Iterator[_Entry]], Callable[[_Entry], str]]] = {
     "model": (_models, _model_line),
     "embedding": (_embeddings, _embedding_line),
     "lora": (_loras, _lora_line),
@@ -134,4 +128,8 @@ def models(kind: str, as_json: bool) -> None:
 
     entries, line = _KINDS[kind]
     found = entries(open_models(load_settings()))
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(map(line, found)))
+    if as_json:
+        click.echo(json.dumps(list(found), indent=2))
+        return
+    for entry in found:  # one after the other, since new files are hashed
+        click.echo(line(entry))

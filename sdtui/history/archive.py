@@ -7,7 +7,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +27,14 @@ from sdtui.history.infotext import own_record
 from sdtui.history.names import PICTURE_SUFFIXES, sidecar_name, sidecar_path, split
 from sdtui.history.picture_errors import UNREADABLE
 from sdtui.history.sidecar import MAX_BYTES, UnreadableError, parse_summary, read_bytes, read_record
-from sdtui.requests.record import GenerationRecord, ImageRecord, ImageSettings, ModelRecord
+from sdtui.requests.lora_uses import lora_uses
+from sdtui.requests.record import (
+    GenerationRecord,
+    ImageRecord,
+    ImageSettings,
+    LoraRecord,
+    ModelRecord,
+)
 from sdtui.requests.request import GenerationRequest
 
 MAX_PICTURE_BYTES = 256 * 1024 * 1024
@@ -147,6 +154,15 @@ def _read_picture(path: Path) -> bytes:
     return data
 
 
+def _lora_files(request: GenerationRequest, hashes: Mapping[str, str]) -> tuple[LoraRecord, ...]:
+    """The LoRAs of another tool's picture whose hashes it says: AutoV3, as A1111 writes them."""
+    return tuple(
+        LoraRecord(name=use.name, autov2="", autov3=hashes[use.name], te=use.te, unet=use.unet)
+        for use in lora_uses(request)
+        if use.name in hashes
+    )
+
+
 def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
     """A record from another tool's settings. What is unknown is None or empty."""
     width, height = _size(path)
@@ -164,6 +180,7 @@ def _foreign_record(path: Path, found: ImportedSettings) -> GenerationRecord:
         batch_size=None,
         vae_slicing=None,
         vae_tiling=None,
+        lora_files=_lora_files(request, found.lora_hashes),
         **{name: value for name, value in stated.items() if is_fact(name)},
     )
     seed = stated.get("seed")

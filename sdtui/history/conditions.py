@@ -125,7 +125,8 @@ def lora_condition(value: str) -> Condition:
     """Return the condition that a picture has a LoRA with a text in its name, or of a hash or the
     beginning of one."""
     plain = value.casefold()
-    test, values = "name = ? AND instr(value, ?)", (LORA, plain)
+    values: tuple[Value, ...] = (LORA, plain)
+    test = "name = ? AND instr(value, ?)"
     if len(plain) >= _SHORTEST_HASH and not set(plain) - set("0123456789abcdef"):
         test = f"{test} OR name = ? AND 1 IN (instr(?, value), instr(value, ?))"
         values += (LORA_HASH, plain, plain)

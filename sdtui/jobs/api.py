@@ -251,6 +251,13 @@ class Models(Protocol):
         ModelError."""
         ...
 
+    def with_local_loras(
+        self, request: GenerationRequest, hashes: Mapping[str, str]
+    ) -> tuple[GenerationRequest, list[str]]:
+        """Return a request with the names that its LoRAs have on the backend's disk, and what is
+        missing there and left out. `hashes` are by the names in the request."""
+        ...
+
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
         """Download a model from the hub; return the download's id."""
         ...

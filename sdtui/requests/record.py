@@ -241,6 +241,13 @@ class GenerationRecord(_Record):
         return {**self.request.values(), **made, **prompts, **of_picture}
 
     @property
+    def lora_hashes(self) -> dict[str, str]:
+        """The AutoV3 hashes of the LoRAs by their names in the request."""
+        return (
+            {each.name: each.autov3 for each in self.settings.lora_files} if self.settings else {}
+        )
+
+    @property
     def prompt_template(self) -> str:
         """The prompt as it was written, if alternatives, wildcards or styles made another one of
         it; else ""."""

@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdtui.core.settings import Settings
-from sdtui.history.importers import with_local_loras
+from sdtui.history import History
+from sdtui.history.importers import request_with_local_loras, with_local_loras
 from sdtui.history.importers.local_loras import parse_hashes
 from sdtui.history.infotext import parse_infotext, write_infotext
 from sdtui.history.portable import portable
 from sdtui.models import find_lora_by_name
 from sdtui.requests.record import GenerationRecord, LoraRecord
 from sdtui.requests.sections.adapters import Adapters
+from tests.support.foreign_pictures import A1111, png
 from tests.support.model_files import safetensors
 from tests.support.records import record
 
@@ -71,3 +73,40 @@ def test_missing_lora_is_left_out_and_said(tmp_path: Path) -> None:
     local, missing = with_local_loras(values, {"film": "0" * 12}, settings)
     assert local == {"prompt": "a cat  ", "loras": ()}
     assert missing == ["the LoRA film (000000000000) is not here", "the LoRA other is not here"]
+
+
+def test_path_is_found_again_or_else_the_hash_under_another_name(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "film")
+    lora = find_lora_by_name("film", settings)
+    hashes = {"film": lora.autov3}
+    here = {"loras": (f"{lora.path}:0.3",)}
+    assert with_local_loras(here, hashes, settings) == (here, [])
+    gone = {"loras": (f"/elsewhere/{lora.path.name}:0.3",)}
+    assert with_local_loras(gone, hashes, settings) == ({"loras": ("film:0.3",)}, [])
+
+
+def test_plain_prompts_and_names_that_are_chosen_later_stay(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "film")
+    plain = {"prompt": "<lora:other:1>", "prompt_syntax": "plain"}
+    assert with_local_loras(plain, {}, settings) == (plain, [])
+    template = {"prompt": "<lora:{film|other}:1>"}
+    assert with_local_loras(template, {}, settings) == (template, [])
+
+
+def test_request_gets_the_names_of_its_loras_here(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "mine")
+    digits = find_lora_by_name("mine", settings).autov3
+    plain = record(prompt="a cat <lora:film:0.5><lora:gone:1>").request
+    request = replace(plain, adapters=Adapters(("film:0.3",)))
+    local, missing = request_with_local_loras(request, {"film": digits}, settings)
+    assert (local.prompt, local.adapters.loras) == ("a cat <lora:mine:0.5>", ("mine:0.3",))
+    assert missing == ["the LoRA gone is not here"]
+
+
+def test_imported_picture_keeps_the_hashes(tmp_path: Path) -> None:
+    path = png(tmp_path / "a.png", parameters=A1111)
+    with History(tmp_path / "pictures", tmp_path / "index.db") as history:
+        history.import_([path])
+        entries = history.entries("lora:1a2b3c4d5e6f").entries
+        assert [entry.prompt for entry in entries] == ["a cat, (sharp:1.2) <lora:film:0.8>"]
+        assert history.record(entries[0]).lora_hashes == {"film": "1a2b3c4d5e6f"}

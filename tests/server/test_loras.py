@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sdtui.core.settings import Settings
 from sdtui.server.api.a1111.scripts.xyz import labels_of
@@ -32,11 +33,27 @@ def test_loras_are_listed(tmp_path: Path, generator: ScriptedGenerator, settings
         film, old = ask.get("/loras").json()
         assert (film["name"], film["alias"], film["family"]) == ("film", "grain", "sd1")
         assert (film["kind"], film["rank"]) == ("LoRA", 8)
+        assert film["autov2"] is film["preview"] is None
         assert "pickle" in old["problem"]
         (theirs,) = ask.get("/sdapi/v1/loras").json()
         assert (theirs["name"], theirs["alias"]) == ("film", "grain")
         assert theirs["metadata"] == {"ss_output_name": "grain"}
         assert ask.post("/sdapi/v1/refresh-loras").is_success
+
+
+def test_hashes_and_previews_are_there_where_they_are_asked_for(
+    tmp_path: Path, generator: ScriptedGenerator, settings: Settings
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "models/Lora/film.preview.png")
+    with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        film = ask.get("/loras", params={"hashes": True}).json()[0]
+        assert (len(film["autov2"]), len(film["autov3"])) == (10, 12)
+        found = ask.get(film["preview"])
+        assert found.headers["content-type"] == "image/png"
+        for name in ("old", "nothing", str(tmp_path / "models/Lora/film.safetensors")):
+            assert ask.get("/loras/preview", params={"name": name}).is_client_error
+        (tmp_path / "models/Lora/film.preview.png").unlink()
+        assert ask.get("/loras/preview?name=film").status_code == 404
 
 
 def test_requests_name_loras_that_are_here_and_no_files(

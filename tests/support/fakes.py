@@ -188,6 +188,12 @@ class FakeModels:
     def find_lora(self, name: str, *, allow_files: bool = False) -> Lora:
         raise ModelNotFoundError(f'there is no LoRA "{name}"')
 
+    def with_local_loras(
+        self, request: GenerationRequest, hashes: Mapping[str, str]
+    ) -> tuple[GenerationRequest, list[str]]:
+        del hashes
+        return request, []
+
     def vaes(self) -> list[FoundFile]:
         return []
 

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from sdtui.models import find_lora_by_name
+from sdtui.requests.record import LoraRecord
 from sdtui.tui.lora_offers import with_lora
 from sdtui.tui.screens.loras import LoraScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.model_files import safetensors
+from tests.support.records import picture, record
 
 NAME = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 
@@ -68,3 +71,21 @@ async def test_lora_that_does_not_fit_is_refused(harness: AppHarness) -> None:
             assert reason in str(screen.status.render())
         await harness.press("escape")
         assert harness.texts["loras"] == ""
+
+
+@pytest.mark.parametrize("key", ["r", "R"])
+async def test_reused_lora_is_found_by_its_hash_and_a_missing_one_said(
+    harness: AppHarness, key: str
+) -> None:
+    digits = find_lora_by_name("film", harness.settings).autov3
+    used = LoraRecord(name="renamed", autov2="", autov3=digits, te=1, unet=1)
+    saved = record("a cat <lora:renamed:0.5><lora:gone:1>")
+    assert saved.settings is not None
+    settings = saved.settings.model_copy(update={"lora_files": (used,)})
+    harness.history.save(picture(), saved.model_copy(update={"settings": settings}), 0)
+    async with running(harness):
+        harness.panes.gallery.grid.focus()
+        await harness.until(lambda: harness.panes.gallery.selected)
+        await harness.press(key)
+        await harness.until(lambda: harness.texts["prompt"] == "a cat <lora:film:0.5>")
+        assert "Left out: the LoRA gone is not here." in harness.notifications()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PureWindowsPath
 from typing import Any
 
+from sdtui.core.dynamic_prompts.parser import is_dynamic
+from sdtui.core.enums import PromptSyntax
 from sdtui.core.errors import ModelError
 from sdtui.core.prompt_tags import parse_lora, rename_tags, take_tags
 from sdtui.core.settings import Settings
 from sdtui.core.text import shortened
-from sdtui.models import find_lora_by_name, has_hash, lora_of_hash
+from sdtui.models import find_lora, has_hash, lora_of_hash
+from sdtui.requests.request import GenerationRequest
 
 _PAIR = re.compile(r"\s*([^,:]+):\s*([0-9a-fA-F]{8,64})\s*(?:,|$)")
 """As A1111 writes them: `film: 0123456789ab, other: …`."""
@@ -27,19 +32,22 @@ def with_local_loras(
     """Return a picture's values with the names that its LoRAs have here, and what is missing.
 
     A LoRA of the same hash is found under any name. One without a known hash is found by its name;
-    one that isn't here is left out.
+    one that isn't here is left out. Names that are chosen later stay.
     """
     prompt = values.get("prompt", "")
     fields = tuple(values.get("loras", ()))
-    names = {use.name for use in (*map(parse_lora, fields), *take_tags(prompt).loras)}
-    found = {name: _local_name(name, hashes.get(name, ""), settings) for name in names}
-    missing = [
-        f"the LoRA {shortened(name)}{f' ({hashes[name]})' if name in hashes else ''} is not here"
-        for name in sorted(names)
-        if found[name] is None
-    ]
+    is_plain = values.get("prompt_syntax") == PromptSyntax.PLAIN
+    tags = () if is_plain else take_tags(prompt).loras
+    found: dict[str, str | None] = {}
+    missing = []
+    for name in sorted({use.name for use in (*map(parse_lora, fields), *tags)}):
+        digits = hashes.get(name, hashes.get(PureWindowsPath(name).stem, ""))
+        found[name] = name if is_dynamic(name) else _local_name(name, digits, settings)
+        if found[name] is None:
+            shown = f" ({digits})" if digits else ""
+            missing.append(f"the LoRA {shortened(name)}{shown} is not here")
     changed = dict(values)
-    if prompt:
+    if tags:
         changed["prompt"] = rename_tags(prompt, found)
     if fields:
         changed["loras"] = tuple(
@@ -50,13 +58,27 @@ def with_local_loras(
     return changed, missing
 
 
-def _local_name(name: str, hashed: str, settings: Settings) -> str | None:
+def request_with_local_loras(
+    request: GenerationRequest, hashes: Mapping[str, str], settings: Settings
+) -> tuple[GenerationRequest, list[str]]:
+    """Return a request with the names that its LoRAs have here, as `with_local_loras` does."""
+    values = {
+        "prompt": request.prompt,
+        "loras": request.adapters.loras,
+        "prompt_syntax": request.encoding.prompt_syntax,
+    }
+    changed, missing = with_local_loras(values, hashes, settings)
+    adapters = replace(request.adapters, loras=changed["loras"])
+    return replace(request, prompt=changed["prompt"], adapters=adapters), missing
+
+
+def _local_name(name: str, digits: str, settings: Settings) -> str | None:
     """Return the name of a LoRA on this machine, None if it isn't here."""
     try:
-        lora = find_lora_by_name(name, settings)
-        if not hashed or has_hash(lora, hashed):
+        lora = find_lora(name, settings)
+        if not digits or has_hash(lora, digits):
             return name
     except (ModelError, OSError):
         pass
-    other = lora_of_hash(hashed, settings, name) if hashed else None
+    other = lora_of_hash(digits, settings, name) if digits else None
     return None if other is None else other.name

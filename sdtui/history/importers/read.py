@@ -103,10 +103,7 @@ def from_record(record: GenerationRecord) -> ImportedSettings:
         OWN,
         tuple(not_carried),
         templates=_templates(record),
-        lora_hashes={
-            each.name: each.autov3
-            for each in (record.settings.lora_files if record.settings else ())
-        },
+        lora_hashes=record.lora_hashes,
     )
 
 

@@ -35,6 +35,7 @@ from sdtui.models import (
     vae_files,
 )
 from sdtui.requests.events import Cancelled, Downloaded, Downloading, Event, JobEvent, Report
+from sdtui.requests.request import GenerationRequest
 
 
 class LocalModels:
@@ -73,6 +74,13 @@ class LocalModels:
     def find_lora(self, name: str, *, allow_files: bool = False) -> Lora:
         find = find_lora if allow_files else find_lora_by_name
         return find(name, self._settings)
+
+    def with_local_loras(
+        self, request: GenerationRequest, hashes: Mapping[str, str]
+    ) -> tuple[GenerationRequest, list[str]]:
+        from sdtui.history.importers import request_with_local_loras
+
+        return request_with_local_loras(request, hashes, self._settings)
 
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
         download_id = secrets.token_hex(6)

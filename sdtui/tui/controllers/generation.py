@@ -56,6 +56,22 @@ class GenerationController:
         self.recipe.last_seed = state.last_seed
         self._remember_prompts()
 
+    async def reuse(
+        self,
+        request: GenerationRequest,
+        lora_hashes: Mapping[str, str],
+        *,
+        keep_seed: bool = True,
+    ) -> None:
+        """Fill the recipe with a picture's request, with the names that its LoRAs have here; say
+        which are missing."""
+        if request.adapters.loras or "<" in request.prompt:
+            find = self._context.backend.models.with_local_loras
+            request, missing = await run_on_thread(partial(find, request, lora_hashes))
+            for each in missing:
+                self._context.notify(f"Left out: {each}.", severity="warning")
+        self.use_request(request, keep_seed=keep_seed)
+
     def use_request(self, request: GenerationRequest, *, keep_seed: bool = True) -> None:
         """Fill the recipe with a request, in one step, and go to the prompt."""
         texts = form_texts(request)

@@ -226,18 +226,19 @@ class PicturesController:
                 self._context.copy(entry.prompt, "The prompt")
             case _:
                 if (record := await gallery.record(entry)) is not None:
-                    self._perform_with_record(verb, entry, record)
+                    await self._perform_with_record(verb, entry, record)
 
-    def _perform_with_record(self, verb: str, entry: Entry, record: GenerationRecord) -> None:
+    async def _perform_with_record(self, verb: str, entry: Entry, record: GenerationRecord) -> None:
         match verb:
             case "vary":
                 self._vary.ask(entry, record)
             case "grid":
                 self.grids.ask(entry.path.name, picture_request(record))
             case "reuse":
-                self._generation.use_request(picture_request(record))
+                await self._generation.reuse(picture_request(record), record.lora_hashes)
             case "reuse_new_seed":
-                self._generation.use_request(record.request, keep_seed=False)
+                hashes = record.lora_hashes
+                await self._generation.reuse(record.request, hashes, keep_seed=False)
             case "copy_json":
                 from sdtui.tui.record_text import as_json
 

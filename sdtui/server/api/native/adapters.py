@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
 
+from sdtui.core.errors import ModelError, ModelNotFoundError
 from sdtui.models import InstalledLora
 from sdtui.server.dependencies import ServicesDep
-from sdtui.server.errors import documented
+from sdtui.server.errors import ApiError, documented, from_sdtui
+from sdtui.server.files import PICTURE_ANSWERS, PictureFile
+from sdtui.server.scopes import root_path_of
 
 router = APIRouter(tags=["sdtui"])
 
@@ -28,21 +36,53 @@ class LoraAnswer(BaseModel):
     rank: int | None = None
     base_model: str | None = None
     trigger_words: list[str] = []
+    autov2: str | None = None
+    autov3: str | None = None
+    """Its hashes, if they are asked for."""
+    preview: str | None = None
+    """URL of the picture beside the file."""
     problem: str | None = None
     """Why it can't be used."""
 
 
 @router.get("/loras", responses=documented("sdtui"))
-async def loras(services: ServicesDep) -> list[LoraAnswer]:
-    """List the LoRAs that a request may name, and files that can't be used."""
-    installed = await asyncio.to_thread(services.backend.models.loras)
-    return [_answer(each) for each in installed]
+async def loras(services: ServicesDep, http: Request, hashes: bool = False) -> list[LoraAnswer]:
+    """List the LoRAs that a request may name, and files that can't be used. With `hashes`, files
+    that are new are read in full."""
+
+    def answers() -> list[LoraAnswer]:
+        installed = services.backend.models.loras()
+        return [_answer(each, root_path_of(http.scope), hashes) for each in installed]
+
+    return await asyncio.to_thread(answers)
 
 
-def _answer(installed: InstalledLora) -> LoraAnswer:
+@router.get("/loras/preview", response_class=FileResponse, responses=PICTURE_ANSWERS)
+async def preview(
+    services: ServicesDep, name: Annotated[str, Query(max_length=1000)]
+) -> FileResponse:
+    """Return the picture beside a LoRA."""
+
+    def find() -> tuple[Path, os.stat_result]:
+        picture = services.backend.models.find_lora(name).preview
+        if picture is None:
+            raise ModelNotFoundError(f"the LoRA {name} has no preview")
+        return picture, picture.stat()
+
+    try:
+        path, status = await asyncio.to_thread(find)
+    except ModelError as error:
+        raise from_sdtui(error) from error
+    except OSError as error:
+        raise ApiError(404, "NotFound", "The picture does not exist any more.") from error
+    return PictureFile(path, stat_result=status)
+
+
+def _answer(installed: InstalledLora, root_path: str, has_hashes: bool) -> LoraAnswer:
     lora = installed.lora
     if lora is None:
         return LoraAnswer(name=installed.name, problem=installed.problem)
+    url = f"{root_path}/loras/preview?{urlencode({'name': installed.name})}"
     return LoraAnswer(
         name=installed.name,
         alias=lora.alias,
@@ -51,4 +91,7 @@ def _answer(installed: InstalledLora) -> LoraAnswer:
         rank=lora.rank,
         base_model=lora.base_model or None,
         trigger_words=list(lora.trigger_words),
+        autov2=lora.autov2 if has_hashes else None,
+        autov3=lora.autov3 if has_hashes else None,
+        preview=url if lora.preview else None,
     )
