@@ -71,7 +71,8 @@ def test_webuiapi_client_lists_samplers_and_options(api: Any) -> None:
     assert progress["current_image"] is None
     assert api.interrupt() == api.skip() == {}
     assert api.get_memory()["ram"]["total"] > 0
-    assert api.get_scripts() == {"txt2img": ["x/y/z plot"], "img2img": ["x/y/z plot"]}
+    names = ["prompts from file or textbox", "prompt matrix", "x/y/z plot"]
+    assert api.get_scripts() == {"txt2img": names, "img2img": names}
     assert api.get_embeddings()["loaded"] == {}
     assert api.get_upscalers()[0]["name"] == "None"
     assert api.get_latent_upscale_modes() == []
