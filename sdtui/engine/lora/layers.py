@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from diffusers.models.normalization import AdaLayerNormContinuous
 
 from sdtui.engine.lora.delta import Decomposed, Delta, Rows
 from sdtui.engine.lora.formats import LoraFile
@@ -133,10 +134,20 @@ def _named_places(component: str, root: torch.nn.Module) -> dict[str, tuple[Plac
     else:
         others = names_in_transformers(named) if component == "transformer" else {}
     for name, paths in others.items():
-        named.setdefault(name, tuple(each for path in paths for each in named[path]))
+        found = (each for path in paths for each in named[path])
+        named.setdefault(name, tuple(half for each in found for half in _in_order(each, root)))
     return {
         name.removeprefix("text_model.").replace(".", "_"): each for name, each in named.items()
     }
+
+
+def _in_order(place: Place, root: torch.nn.Module) -> tuple[Place, ...]:
+    """Return the rows of a layer in the order of other programs: theirs of the last modulation are
+    shift and scale, diffusers' are scale and shift."""
+    if not isinstance(root.get_submodule(place.path.rpartition(".")[0]), AdaLayerNormContinuous):
+        return (place,)
+    half = place.rows // 2
+    return replace(place, rows=half, start=half), replace(place, rows=half)
 
 
 def _unfused(places: Mapping[str, Place]) -> dict[str, Place]:

@@ -1,7 +1,7 @@
 """The names that other programs have for the layers of diffusers' denoisers.
 
-Stability AI's for UNets (SGM: SD 1.x, 2.x and XL in single files), Black Forest Labs' for Flux and
-Chroma, and those of SD 3, Lumina 2 and Z-Image in their single files.
+Stability AI's for UNets (SGM: SD 1.x, 2.x and XL in single files), Black Forest Labs' for Flux,
+Flux 2 and Chroma, and those of SD 3, Lumina 2 and Z-Image in their single files.
 """
 
 from __future__ import annotations
@@ -62,6 +62,23 @@ _IN_TRANSFORMERS = (
     (r"time_text_embed\.guidance_embedder\.linear_1", r"guidance_in.in_layer"),
     (r"time_text_embed\.guidance_embedder\.linear_2", r"guidance_in.out_layer"),
     (r"proj_out", r"final_layer.linear"),
+    (r"norm_out\.linear", r"final_layer.adaLN_modulation.1"),
+    # Flux 2.
+    (r"transformer_blocks\.(\d+)\.ff\.linear_in", r"double_blocks.\1.img_mlp.0"),
+    (r"transformer_blocks\.(\d+)\.ff\.linear_out", r"double_blocks.\1.img_mlp.2"),
+    (r"transformer_blocks\.(\d+)\.ff_context\.linear_in", r"double_blocks.\1.txt_mlp.0"),
+    (r"transformer_blocks\.(\d+)\.ff_context\.linear_out", r"double_blocks.\1.txt_mlp.2"),
+    (r"single_transformer_blocks\.(\d+)\.attn\.to_qkv_mlp_proj", r"single_blocks.\1.linear1"),
+    (r"single_transformer_blocks\.(\d+)\.attn\.to_out", r"single_blocks.\1.linear2"),
+    (
+        r"(double_stream_modulation_img|double_stream_modulation_txt|single_stream_modulation)"
+        r"\.linear",
+        r"\1.lin",
+    ),
+    (r"time_guidance_embed\.timestep_embedder\.linear_1", r"time_in.in_layer"),
+    (r"time_guidance_embed\.timestep_embedder\.linear_2", r"time_in.out_layer"),
+    (r"time_guidance_embed\.guidance_embedder\.linear_1", r"guidance_in.in_layer"),
+    (r"time_guidance_embed\.guidance_embedder\.linear_2", r"guidance_in.out_layer"),
     # SD 3.
     (r"transformer_blocks\.(\d+)\.attn\.to_(?P<part>[qkv])", r"joint_blocks.\1.x_block.attn.qkv"),
     (
@@ -84,7 +101,13 @@ _IN_TRANSFORMERS = (
         r"transformer_blocks\.(\d+)\.norm1_context\.linear",
         r"joint_blocks.\1.context_block.adaLN_modulation.1",
     ),
+    (r"pos_embed\.proj", r"x_embedder.proj"),
+    (r"time_text_embed\.timestep_embedder\.linear_1", r"t_embedder.mlp.0"),
+    (r"time_text_embed\.timestep_embedder\.linear_2", r"t_embedder.mlp.2"),
+    (r"time_text_embed\.text_embedder\.linear_1", r"y_embedder.mlp.0"),
+    (r"time_text_embed\.text_embedder\.linear_2", r"y_embedder.mlp.2"),
     # Z-Image and Lumina 2.
+    (r"all_(final_layer|x_embedder)\.2-1(\..+)?", r"\1\2"),
     (
         r"(.*layers|.*refiner)\.(\d+)\.(?:attention|attn)\.to_(?P<part>[qkv])",
         r"\1.\2.attention.qkv",

@@ -21,4 +21,4 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         name: DiffusionPipeline.from_pretrained(make(folder / name))
         for name, make in makers.items()
     }
-    return {**loaded, **{name: make_tiny(name) for name in ("sd3", "z_image")}}
+    return {**loaded, **{name: make_tiny(name) for name in ("sd3", "z_image", "flux2_klein")}}

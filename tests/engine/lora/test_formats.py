@@ -48,7 +48,9 @@ def _changes(pipeline: Any, tensors: dict[str, torch.Tensor], **metadata: str) -
 
 def _matrix(pipeline: Any, each: PlacedDelta) -> torch.Tensor:
     weight = weight_of(pipeline, (each.place.component, each.place.path))
-    return each.delta.change(weight.detach().flatten(1).float())
+    rows, _ = each.delta.shape
+    original = weight.detach().flatten(1).float()
+    return each.delta.change(original[each.place.start :][:rows])
 
 
 def _close(made: torch.Tensor, expected: torch.Tensor) -> bool:
@@ -164,6 +166,79 @@ def test_one_matrix_for_query_key_and_value_is_split(
     key = f"diffusion_model.{name}"
     made = _changes(pipeline, {f"{key}.lora_B.weight": up, f"{key}.lora_A.weight": down})
     assert _close(torch.cat([made[layer] for layer in layers]), up.double() @ down.double())
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "path"),
+    [
+        ("flux", "final_layer.adaLN_modulation.1", "norm_out.linear"),
+        ("sd3", "final_layer.adaLN_modulation.1", "norm_out.linear"),
+        (
+            "sd3",
+            "joint_blocks.1.context_block.adaLN_modulation.1",
+            "transformer_blocks.1.norm1_context.linear",
+        ),
+        ("flux2_klein", "final_layer.adaLN_modulation.1", "norm_out.linear"),
+    ],
+)
+def test_shift_and_scale_of_the_last_modulation_change_places(
+    pipelines: dict[str, Any], family: str, name: str, path: str
+) -> None:
+    pipeline = pipelines[family]
+    layer = ("transformer", path)
+    rows, columns = weight_of(pipeline, layer).shape
+    up, down = torch.randn(rows, 4), torch.randn(4, columns)
+    key = f"diffusion_model.{name}"
+    tensors = {f"{key}.lora_B.weight": up, f"{key}.lora_A.weight": down}
+    placed = Layers(pipeline).place(parse_lora_tensors(tensors, {})).deltas
+    made = torch.zeros(rows, columns)
+    for each in placed:
+        made[each.place.start :][: each.place.rows] = _matrix(pipeline, each)
+    shift, scale = (up.double() @ down.double()).chunk(2)
+    assert _close(made, torch.cat([scale, shift]))
+
+
+@pytest.mark.parametrize(
+    ("family", "pairs"),
+    [
+        (
+            "flux2_klein",
+            {
+                "double_blocks.0.img_mlp.0": "transformer_blocks.0.ff.linear_in",
+                "single_blocks.0.linear1": "single_transformer_blocks.0.attn.to_qkv_mlp_proj",
+                "single_blocks.0.linear2": "single_transformer_blocks.0.attn.to_out",
+                "single_stream_modulation.lin": "single_stream_modulation.linear",
+                "time_in.in_layer": "time_guidance_embed.timestep_embedder.linear_1",
+            },
+        ),
+        (
+            "sd3",
+            {
+                "x_embedder.proj": "pos_embed.proj",
+                "t_embedder.mlp.0": "time_text_embed.timestep_embedder.linear_1",
+                "y_embedder.mlp.2": "time_text_embed.text_embedder.linear_2",
+            },
+        ),
+        (
+            "z_image",
+            {
+                "x_embedder": "all_x_embedder.2-1",
+                "final_layer.linear": "all_final_layer.2-1.linear",
+            },
+        ),
+    ],
+)
+def test_layers_outside_of_attention_are_found_by_their_names_elsewhere(
+    pipelines: dict[str, Any], family: str, pairs: dict[str, str]
+) -> None:
+    pipeline = pipelines[family]
+    for name, path in pairs.items():
+        rows, *others = weight_of(pipeline, ("transformer", path)).shape
+        tensors = {
+            f"diffusion_model.{name}.lora_A.weight": torch.randn(4, *others),
+            f"diffusion_model.{name}.lora_B.weight": torch.randn(rows, 4),
+        }
+        assert _changes(pipeline, tensors).keys() == {("transformer", path)}
 
 
 def test_projections_that_diffusers_fused_are_rows_of_their_matrix(
