@@ -44,8 +44,9 @@ class FieldSpec:
     """Added to the help of the flag."""
     metavar: str = ""
 
-    widget: Literal["", "prompt", "model"] = ""
-    """The form's control, where the type alone doesn't determine it."""
+    widget: Literal["", "prompt", "model", "names"] = ""
+    """The form's control, where the type alone doesn't determine it; "names" for one or several of
+    the names that the backend has."""
     form_label: str = ""
     """A shorter label for the form."""
     step: float = 1

@@ -10,6 +10,7 @@ from sdtui.core.errors import InvalidRequestError
 from sdtui.core.ranking import SearchText, ranked
 from sdtui.core.text import one_line
 from sdtui.requests.request import random_seed
+from sdtui.requests.sections.vae import OWN_VAE
 from sdtui.requests.sizes import parse_size
 from sdtui.tui.fields import FormField, problems_of
 from sdtui.tui.recipe import Recipe
@@ -239,6 +240,22 @@ class NamesEditing(ValueEditing):
         return None
 
 
+class VaeEditing(ChoiceEditing):
+    """One of the VAEs that there are, or a file."""
+
+    about: ClassVar[str] = "type to narrow the list, or a path"
+
+    def options(self, typed: str) -> Sequence[Option]:
+        known = self.recipe.known_names.get(self.names[0], ())
+        listed = [
+            Option("", "automatic: the one beside the model, else inside"),
+            Option(OWN_VAE, f"{OWN_VAE}: the one inside the model"),
+            *(Option(each, one_line(each)) for each in known),
+        ]
+        found = ranked(typed, listed, lambda each: SearchText(each.label, each.text))
+        return [*found, Option(typed.strip(), f"the file {typed}")] if "/" in typed else found
+
+
 def editing_of(recipe: Recipe, name: str) -> ValueEditing:
     """Return how a field is edited; width and height together."""
     field = recipe.fields[name]
@@ -248,6 +265,8 @@ def editing_of(recipe: Recipe, name: str) -> ValueEditing:
         return SeedEditing(recipe, name)
     if field.choices:
         return ChoiceEditing(recipe, name)
-    if name in recipe.known_names:
+    if name == "vae":
+        return VaeEditing(recipe, name)
+    if name == "styles":
         return NamesEditing(recipe, name)
     return PathEditing(recipe, name) if field.kind == "path" else ValueEditing(recipe, name)

@@ -89,3 +89,20 @@ async def test_reused_lora_is_found_by_its_hash_and_a_missing_one_said(
         await harness.press(key)
         await harness.until(lambda: harness.texts["prompt"] == "a cat <lora:film:0.5>")
         assert "Left out: the LoRA gone is not here." in harness.notifications()
+
+
+async def test_rows_of_names_open_what_chooses_them(tmp_path: Path) -> None:
+    weights = {"decoder.conv_in.weight": (512, 4, 3, 3)}
+    safetensors(tmp_path / "vaes/bright.safetensors", weights)
+    harness = AppHarness(tmp_path, vae_folders=(tmp_path / "vaes",))
+    async with running(harness):
+        await harness.go_to_field("vae")
+        await harness.until(lambda: "vae" in harness.app.recipe.known_names)
+        await harness.press("enter")
+        assert "none: the one inside the model" in harness.screen_text()
+        await harness.write("bri")
+        await harness.press("enter")
+        await harness.until(lambda: harness.texts["vae"] == "bright.safetensors")
+        await harness.go_to_field("loras")
+        await harness.press("enter")
+        assert isinstance(harness.app.screen, LoraScreen)

@@ -33,6 +33,20 @@ def test_styles_are_chosen_by_their_names(recipe: Recipe) -> None:
     assert editing.texts("film, sharp") == {"styles": "film, sharp"}
 
 
+def test_a_vae_is_chosen_by_its_name_or_left_to_the_model(recipe: Recipe) -> None:
+    recipe.known_names = {"vae": ("kl-f8-anime.safetensors", "mse.safetensors")}
+    editing = editing_of(recipe, "vae")
+    listed = [each.text for each in editing.options("")]
+    assert listed == ["", "none", "kl-f8-anime.safetensors", "mse.safetensors"]
+    assert editing.current(editing.options("")) == 0
+    assert [each.text for each in editing.options("anim")] == ["kl-f8-anime.safetensors"]
+    path = "/models/other.safetensors"
+    assert [each.text for each in editing.options(path)] == [path]
+    recipe.change({"vae": "none"})
+    editing = editing_of(recipe, "vae")
+    assert editing.current(editing.options("")) == 1
+
+
 @pytest.mark.parametrize(
     ("typed", "texts"),
     [

@@ -38,6 +38,7 @@ class Adapters(Section):
             " encoder and denoiser apart. <lora:film:0.8> in the prompt does the same.",
             flags=("--lora",),
             metavar="NAME[:TE[:UNET]]",
+            widget="names",
             group="Model",
             chip_short="{}",
             letter="l",

@@ -23,6 +23,7 @@ class Templates(Section):
             flags=("--style",),
             flag_help='May be given several times; "sdtui styles" lists them.',
             metavar="NAME",
+            widget="names",
             max_length=_MOST_STYLES,
             group="Prompt",
             chip_short="{}",

@@ -33,6 +33,7 @@ class Vae(Section):
             " open, it is NAME.vae.safetensors beside a checkpoint, else the one inside.",
             check=_vae_name,
             max_length=4000,
+            widget="names",
             group="Model",
             metavar="NAME",
             a1111_option="sd_vae",

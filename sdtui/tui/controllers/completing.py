@@ -64,10 +64,12 @@ class CompletionController:
             self._context.show_error(error)
         try:
             names = await run_on_thread(backend.prompts.names)
+            vaes = await run_on_thread(backend.models.vaes)
         except SettingsError as error:
             self._context.show_error(error)
             return
-        self._context.recipe.known_names = {"styles": names.styles} if names.styles else {}
+        usable = [each.path.name for each in vaes if each.path.suffix == ".safetensors"]
+        self._context.recipe.known_names = {"styles": names.styles, "vae": usable}
         self._names = (
             lora_completions(names.loras),
             WildcardCompletions(names.wildcards),

@@ -74,6 +74,8 @@ class ValueController:
         """Edit a value over its row of the form; a file is chosen from a list."""
         if name == _MODEL:
             self._choose_model()
+        elif name == _LORAS:
+            self._choose_lora()
         elif self._recipe.fields[name].kind == "path":
             self.choose_file(name)
         else:

@@ -194,7 +194,7 @@ class PathRow(TextRow):
 
 
 class ChoiceRow(FieldRow, can_focus=True):
-    """One of a few values: left and right take the next one, enter shows them all."""
+    """One of some values: left and right take the next one of a few, enter shows them all."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_in("choice")
 
@@ -273,7 +273,7 @@ class SectionRow(Widget, can_focus=True):
 
 def row_for(recipe: Recipe, spec: FormField) -> TextRow | ChoiceRow:
     """Return the row of a field."""
-    if spec.kind in ("choice", "model"):
+    if spec.kind in ("choice", "model", "names"):
         return ChoiceRow(recipe, spec)
     if spec.kind in ("integer", "number"):
         return NumberRow(recipe, spec)
