@@ -8,7 +8,7 @@ an event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -93,10 +93,17 @@ class Jobs(Protocol):
         """
         ...
 
-    def submit_grid(self, grid: Grid, output: Output | None = None) -> list[Job]:
+    def submit_grid(
+        self,
+        grid: Grid,
+        output: Output | None = None,
+        *,
+        prompts: Sequence[ResolvedPrompts] | None = None,
+    ) -> list[Job]:
         """Queue the cells of a grid in the order in which least is loaded; the limit counts them as
-        one job. When the last one is over, the sheets are written and reported by `SheetSaved`.
-        Raises QueueFullError or QueueClosedError."""
+        one job. `prompts` are those of each cell, if they are worked out already. When the last
+        one is over, the sheets are written and reported by `SheetSaved`. Raises QueueFullError or
+        QueueClosedError."""
         ...
 
     def cancel_grid(self, grid_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.enums import DType, MemoryMode
@@ -76,10 +76,18 @@ class JobQueue:
             self._add(job, front=front)
         return job
 
-    def submit_grid(self, grid: Grid, output: Output | None = None) -> list[Job]:
+    def submit_grid(
+        self,
+        grid: Grid,
+        output: Output | None = None,
+        *,
+        prompts: Sequence[ResolvedPrompts] | None = None,
+    ) -> list[Job]:
+        if prompts is None:
+            prompts = [self._resolve(one_combination(cell.request)) for cell in grid.cells]
         jobs = [
-            _new_job(self._resolve(one_combination(cell.request)), output, place=cell.place)
-            for cell in grid.cells
+            _new_job(each, output, place=cell.place)
+            for each, cell in zip(prompts, grid.cells, strict=True)
         ]
         with self._changed:
             self._check_open()

@@ -20,7 +20,7 @@ from sdtui.requests.field_table import FieldTable
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequest
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
-Kind = Literal["prompt", "model", "choice", "integer", "number", "path", "text"]
+Kind = Literal["prompt", "model", "names", "choice", "integer", "number", "path", "text"]
 
 _USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {
     512: ((640, 512), (768, 512)),

@@ -13,6 +13,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from sdtui.jobs.prompts import ResolvedPrompts
+from sdtui.requests.request import GenerationRequest
 from sdtui.server.api.a1111.scripts.xyz import labels_of
 from tests.support.images import png_base64
 from tests.support.live_server import Live, live
@@ -207,6 +209,28 @@ def test_wrong_grids_are_refused(ask: httpx.Client, body: dict[str, Any], words:
     answer = ask.post("/grids", json=body)
     assert answer.status_code == 422, answer.text
     assert words in answer.text
+
+
+def test_wildcards_of_cells_are_read_once(
+    ask: httpx.Client, server: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    resolve = server.backend.prompts.resolve
+
+    def counted(request: GenerationRequest, **options: Any) -> ResolvedPrompts:
+        asked.append(request.prompt)
+        return resolve(request, **options)
+
+    monkeypatch.setattr(server.backend.prompts, "resolve", counted)
+    body = {
+        "request": {**_BODY, "prompt": "a {red|red} cat"},
+        "x": {"axis": "cfg", "values": "1,2"},
+    }
+    grid = ask.post("/grids", json=body).json()
+    server.until(lambda: bool(ask.get(grid["url"]).json()["is_over"]))
+    found = ask.get("/history", params={"q": f"grid:{grid['id']} sheet:no"}).json()
+    assert [entry["prompt"] for entry in found["entries"]] == ["a red cat"] * 2
+    assert len(asked) == 2
 
 
 def test_an_unknown_grid_is_not_found(ask: httpx.Client) -> None:

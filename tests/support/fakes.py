@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sdtui.core.enums import DType, MemoryMode
@@ -102,7 +102,14 @@ class FakeJobs:
         self.publish(job.id, Queued(position=0))
         return job
 
-    def submit_grid(self, grid: Grid, output: Output | None = None) -> list[Job]:
+    def submit_grid(
+        self,
+        grid: Grid,
+        output: Output | None = None,
+        *,
+        prompts: Sequence[ResolvedPrompts] | None = None,
+    ) -> list[Job]:
+        del prompts
         return [self.submit(cell.request, output) for cell in grid.cells]
 
     def cancel_grid(self, grid_id: str) -> None:

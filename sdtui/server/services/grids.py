@@ -10,7 +10,7 @@ from fastapi import Request
 
 from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
 from sdtui.jobs import Backend, Job, Output, SheetPicture
-from sdtui.jobs.prompts import one_combination
+from sdtui.jobs.prompts import ResolvedPrompts, one_combination
 from sdtui.jobs.request_checks import check_files, check_resolved
 from sdtui.requests.grids import (
     NOTHING,
@@ -51,6 +51,14 @@ class WantedAxis:
 
 
 @dataclass(frozen=True)
+class PreparedGrid:
+    """A grid and the prompts of its cells."""
+
+    grid: Grid
+    prompts: Sequence[ResolvedPrompts]
+
+
+@dataclass(frozen=True)
 class MadeCell:
     """A cell whose job has ended with pictures."""
 
@@ -64,11 +72,11 @@ async def prepare_grid(
     axes: Sequence[WantedAxis],
     options: GridOptions,
     map_axis: Callable[[Axis], Axis] = lambda axis: axis,
-) -> Grid:
+) -> PreparedGrid:
     """Make the grid of a request that is prepared already. `map_axis` may change the spelling of
     values. Raises ApiError."""
 
-    def make() -> Grid:
+    def make() -> PreparedGrid:
         found = [
             map_axis(axis.axis(letter, request)) for letter, axis in zip("XYZ", axes, strict=False)
         ]
@@ -87,9 +95,9 @@ async def prepare_grid(
         grid = Grid(request, named, options)
         for cell in grid.cells:
             check_limits(services, cell.request)
-        _check_files(services.backend, [cell.request for cell in grid.cells])
+        prompts = _resolve(services.backend, [cell.request for cell in grid.cells])
         grid.check_sheet(services.models.native_size)
-        return grid
+        return PreparedGrid(grid, prompts)
 
     try:
         return await asyncio.to_thread(make)
@@ -98,18 +106,20 @@ async def prepare_grid(
         raise from_sdtui(error) from error
 
 
-def _check_files(backend: Backend, requests: Sequence[GenerationRequest]) -> None:
-    """Raise ModelError for a VAE or LoRA that isn't here, also in what templates become."""
+def _resolve(backend: Backend, requests: Sequence[GenerationRequest]) -> Sequence[ResolvedPrompts]:
+    """Return what the templates of requests become. Raises ModelError for a VAE or LoRA that isn't
+    here, also in these."""
     check_files(backend.models, requests)
-    for request in requests:
-        resolved = backend.prompts.resolve(one_combination(request))
+    found = [backend.prompts.resolve(one_combination(request)) for request in requests]
+    for request, resolved in zip(requests, found, strict=True):
         check_resolved(backend.models, request, resolved.prompts)
+    return found
 
 
 async def submit_grid(
     services: ServerServices,
     http: Request,
-    grid: Grid,
+    prepared: PreparedGrid,
     output: Output | None = None,
     *,
     is_kept: bool = True,
@@ -120,10 +130,9 @@ async def submit_grid(
     address = client_address(http)
     try:
         services.client_jobs.check(address)
-        # On another thread, since it reads the styles and wildcards of the prompts.
-        jobs = await asyncio.to_thread(services.backend.jobs.submit_grid, grid, output)
+        jobs = services.backend.jobs.submit_grid(prepared.grid, output, prompts=prepared.prompts)
     except SdtuiError as error:
-        services.uploads.forget(grid.request.input_images().values())
+        services.uploads.forget(prepared.grid.request.input_images().values())
         raise refusal(services, error) from error
     services.client_jobs.note(jobs[-1].id, address)
     return jobs

@@ -49,13 +49,13 @@ async def answer_grid(
         return axis.mapped("sampler", lambda name: _sampler(name, body.scheduler))
 
     request = request.changed(**script.changes)
-    grid = await prepare_grid(services, request, script.axes, script.options, as_labels)
+    prepared = await prepare_grid(services, request, script.axes, script.options, as_labels)
     with holding_uploads(services, request), ExitStack() as asked:
-        jobs = await submit_grid(services, http, grid, body.output(), is_kept=body.save_images)
+        jobs = await submit_grid(services, http, prepared, body.output(), is_kept=body.save_images)
         for job in jobs:
             asked.enter_context(asked_by(services, http, job.id))
         made = await wait_for_grid(services, http, jobs)
-    sheets = await sheets_of(services, grid.record.id) if made else []
+    sheets = await sheets_of(services, prepared.grid.record.id) if made else []
     shown = sheets if script.has_sub_grids else sheets[:1]
     text = await asyncio.to_thread(
         _as_json, body, script, request, made, shown, services.backend.pictures

@@ -100,9 +100,9 @@ async def begin(
     letters = tuple(letter.upper() for letter in body.vary_seeds)
     options = GridOptions(letters, has_labels=body.labels, margin=body.margin)
     request = await prepare(services, body.request.root)
-    grid = await prepare_grid(services, request, wanted, options)
-    jobs = await submit_grid(services, http, grid)
-    answer = _answer(services, http, grid.record.id, jobs)
+    prepared = await prepare_grid(services, request, wanted, options)
+    jobs = await submit_grid(services, http, prepared)
+    answer = _answer(services, http, prepared.grid.record.id, jobs)
     response.headers["Location"] = answer.url
     return answer
 
