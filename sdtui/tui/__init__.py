@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from sdtui.core.settings import Settings
     from sdtui.jobs import Backend
+    from sdtui.tui.mask_editor.editor import MaskEditor
 
 
 def run_app(settings: Settings, open_backend: Callable[[float], Backend]) -> int:
@@ -20,3 +21,13 @@ def run_app(settings: Settings, open_backend: Callable[[float], Backend]) -> int
     from sdtui.tui.launch import launch
 
     return launch(settings, open_backend)
+
+
+def draw_mask(settings: Settings, editor: MaskEditor, *, may_be_empty: bool = False) -> bool:
+    """Let the user draw a mask in the terminal. Returns False if it isn't to be used.
+
+    `may_be_empty` says that it may be an empty one. Raises OutputError if there is no terminal.
+    """
+    from sdtui.tui.launch import launch_mask_editor
+
+    return launch_mask_editor(settings, editor, may_be_empty=may_be_empty)

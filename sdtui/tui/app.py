@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.driver import Driver
-from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
@@ -24,8 +19,6 @@ from sdtui.core import paths
 from sdtui.core.enums import EventLevel
 from sdtui.core.files import write_atomic
 from sdtui.core.settings import LAST_THEME
-from sdtui.core.text import visible
-from sdtui.tui.actions import current_keymap
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.external_editor import ExternalEditor
 from sdtui.tui.images.loader import PictureLoader
@@ -35,20 +28,9 @@ from sdtui.tui.recipe import Recipe
 from sdtui.tui.screens.main import MainScreen
 from sdtui.tui.shutdown import Shutdown
 from sdtui.tui.state import load_state, save_state
-from sdtui.tui.terminal import environment
-from sdtui.tui.terminal.driver import terminal_driver
-from sdtui.tui.terminal.key_queue import KeyQueue
 from sdtui.tui.terminal.probe import UNKNOWN_TERMINAL, TerminalCapabilities
-from sdtui.tui.terminal.symbols import substitutes
-from sdtui.tui.textual_internals.driver import redraw_terminal, terminal_encoding, write_to_terminal
-from sdtui.tui.textual_internals.screens import (
-    OpaqueScreensApp,
-    add_stylesheet,
-    apply_theme_variables,
-)
-from sdtui.tui.themed_app import ThemedApp
-from sdtui.tui.themes import OWN_THEMES, check_theme, first_theme
-from sdtui.tui.widgets.key_bar import KeyBar
+from sdtui.tui.terminal_app import TerminalApp
+from sdtui.tui.textual_internals.screens import add_stylesheet
 
 if TYPE_CHECKING:
     from sdtui.core.errors import SdtuiError
@@ -69,7 +51,7 @@ _LEVELS: Mapping[SeverityLevel, EventLevel] = {
 """The level of a message in the log."""
 
 
-class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
+class SdtuiApp(TerminalApp, inherit_bindings=False):
     """The app; its screens and controllers see it as an AppContext."""
 
     TITLE = "sdtui"
@@ -95,11 +77,10 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         """`picture_widget` draws finished pictures; None means half-cells. `early_input` is
         what the terminal sent before the app started. `colours_note` says in the log why there are
         few colours."""
-        # Both are read when the driver is chosen, by Textual's constructor.
-        self._early_input = early_input
-        self.terminal = terminal
-        super().__init__()
-        self.settings = settings
+        state = load_state()
+        self._saved_theme = state.theme if settings.theme == LAST_THEME else settings.theme
+        super().__init__(settings, self._saved_theme, early_input=early_input, terminal=terminal)
+        self.state = state
         self.over_ssh = over_ssh
         self.colours_note = colours_note
         self._picture_widget = picture_widget
@@ -109,16 +90,7 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         self._opening = threading.Lock()
         self.failure: SdtuiError | None = None
         """Why the app had to end."""
-        self.state = load_state()
         self.recipe = Recipe(settings.request_defaults())
-        # Before the styles are read: a later change would read them all again.
-        colours = {"standard": 16, "windows": 16}.get(self.console.color_system or "", 256)
-        check_theme(settings.theme)
-        self._saved_theme = self.state.theme if settings.theme == LAST_THEME else settings.theme
-        self._first_theme = first_theme(self._saved_theme, colours)
-        self.theme = self._first_theme
-        apply_theme_variables(self)
-        self.set_keymap(current_keymap(settings.keys))
         self.main = MainScreen(self)
         self.editor = ExternalEditor(self)
         self._app_shutdown = Shutdown(
@@ -127,7 +99,6 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         # One thread, so that the newest state is written last.
         self._disk = ThreadPoolExecutor(1, "sdtui-state")
         self._save_timer: Timer | None = None
-        self._key_queue = KeyQueue(self, super().on_event)
 
     @property
     def backend(self) -> Backend:
@@ -143,50 +114,12 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
 
     def on_mount(self) -> None:
         self._app_shutdown.handle_signals()
-        self.app_resume_signal.subscribe(self, self._draw_all)
-
-    def _draw_all(self, _: object = None) -> None:
-        self.refresh(layout=True)
-
-    def get_driver_class(self) -> type[Driver]:
-        """Return our own driver for terminals, else Textual's."""
-        chosen = super().get_driver_class()
-        return (
-            terminal_driver(self._early_input, self.terminal) if chosen is LinuxDriver else chosen
-        )
-
-    async def on_event(self, event: events.Event) -> None:
-        """Handle keys and pastes one after the other."""
-        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            await self._key_queue.put(event)
-        else:
-            await super().on_event(event)
 
     def on_ready(self) -> None:
         """Open the main screen. Earlier, while Textual holds back drawing, it would be laid out and
         drawn twice, and its styles, as the app's own, be read twice."""
         add_stylesheet(self, Path(__file__).parent / "screens" / "main.tcss")
         self.push_screen(self.main)
-
-    def refresh_css(self, animate: bool = True) -> None:
-        """Apply all styles again, for another theme. At the start Textual does it too, before there
-        is anything to style."""
-        if self.screen_stack:
-            super().refresh_css(animate)
-
-    @cached_property
-    def shows_key_signs(self) -> bool:
-        """False in a terminal without `⏎` and arrows."""
-        return substitutes(terminal_encoding(self), environment.name()) is None
-
-    @property
-    def silence(self) -> float:
-        """Seconds since the last key."""
-        return time.monotonic() - self._key_queue.last
-
-    async def take_keys(self) -> None:
-        """Handle the keys that were pressed before the window was seen, and then each new one."""
-        await self._key_queue.begin()
 
     def keep_saving(self) -> None:
         """Start saving the state whenever it changes. Called after the form is restored, so that an
@@ -213,7 +146,7 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
             last_seed=self.recipe.last_seed,
             sizes=dict(self.main.window.sizes),
             # Another terminal may have more colours.
-            theme=self._saved_theme if self.theme == self._first_theme else self.theme,
+            theme=self._saved_theme if self.theme == self.first_theme else self.theme,
         )
 
     def give_up(self, failure: SdtuiError) -> None:
@@ -265,19 +198,6 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
 
         self.push_screen(ThemeScreen("Theme", sorted(self.available_themes), self.theme))
 
-    def action_redraw(self) -> None:
-        """Draw everything again, as after the process was stopped."""
-        write_to_terminal(self, "\x1b[0m\x1b[2J")
-        redraw_terminal(self)
-        self.app_resume_signal.publish(self)
-        self.notify("Screen redrawn.", timeout=2)
-
-    def action_next_theme(self) -> None:
-        names = [theme.name for theme in OWN_THEMES]
-        place = names.index(self.theme) + 1 if self.theme in names else 0
-        self.theme = names[place % len(names)]
-        self.notify(f"Theme: {self.theme}", timeout=2)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return False for what can't be done now: it isn't shown among the keys."""
         if action == "cancel":
@@ -309,21 +229,9 @@ class SdtuiApp(ThemedApp, OpaqueScreensApp, inherit_bindings=False):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Show a message, and add it to the log.
-        `markup` is ignored: messages hold paths, prompts and errors, which must not be read as
-        markup, and Textual's widgets always pass True."""
+        """Show a message, and add it to the log."""
         self.main.panes.log.add_message(_LEVELS[severity], message)
-        self.show_message(message, title, severity, timeout)
-
-    def show_message(
-        self, message: str, title: str, severity: SeverityLevel, timeout: float | None
-    ) -> None:
-        """Show a message in the last line of the upper screen that has one."""
-        text = visible(f"{title}: {message}" if title else message)
-        for screen in reversed(self.screen_stack):
-            for bar in screen.query(KeyBar):
-                bar.show_message(text, severity, timeout)
-                return
+        super().notify(message, title=title, severity=severity, timeout=timeout)
 
     def show_error(self, error: SdtuiError, *, is_logged: bool = False) -> None:
         """Show an error and its hint long enough to be read. `is_logged` is True if the log has it

@@ -70,14 +70,13 @@ def resized(pixels: Pixels, columns: int, rows: int) -> Image:
 def draw(pixels: Pixels, columns: int, rows: int) -> list[Strip]:
     """Return the picture as `rows` strips of `columns` cells."""
     data = resized(pixels, columns, rows).tobytes()
-    line = columns * 3
-    return [
-        _strip(data[row * 2 * line : (row * 2 + 1) * line], data[(row * 2 + 1) * line :], columns)
-        for row in range(rows)
-    ]
+    line = columns * 3 * 2
+    return [draw_row(data[row * line : (row + 1) * line], columns) for row in range(rows)]
 
 
-def _strip(upper: bytes, lower: bytes, columns: int) -> Strip:
+def draw_row(data: bytes, columns: int) -> Strip:
+    """Return a row of cells; `data` is the RGB of its upper pixels, then of its lower ones."""
+    upper, lower = data[: columns * 3], data[columns * 3 :]
     segments = []
     last, count = -1, 0
     for start in range(0, columns * 3, 3):
