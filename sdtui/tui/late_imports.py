@@ -16,6 +16,7 @@ def import_parts() -> PartsImported:
     import sdtui.tui.screens.compare
     import sdtui.tui.screens.files
     import sdtui.tui.screens.help
+    import sdtui.tui.screens.mask
     import sdtui.tui.screens.models
     import sdtui.tui.screens.picture
     import sdtui.tui.screens.settings

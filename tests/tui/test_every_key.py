@@ -52,6 +52,14 @@ FIRST_PRESSED = {
     "section.fold": ("right",),
     "log.details": ("f", "f"),
     "window.redo": ("ctrl+z",),
+    "mask.brush": ("r",),
+    "mask.undo": ("space", "space"),
+    "mask.redo": ("space", "space", "u"),
+    "mask.clear": ("a",),
+    "mask.zoom_out": ("plus",),
+    "mask.fit": ("plus",),
+    "mask.peek": ("a",),
+    "mask.tint": ("a",),
 }
 """Action id → keys after which the action changes something."""
 
@@ -230,6 +238,12 @@ async def at_compare(harness: AppHarness) -> None:
     await harness.until(lambda: view.image and view.view.pixel_view.pixels)
 
 
+async def at_mask(harness: AppHarness) -> None:
+    """Draw over a picture."""
+    shown = ShownPicture(harness.history.entries().entries[0].path)
+    await harness.app.main.masks.draw_over(shown)
+
+
 async def at_manual(harness: AppHarness) -> None:
     await harness.app.push_screen(ManualScreen("memory"))
 
@@ -291,6 +305,7 @@ PLACES: dict[str, Callable[[AppHarness], Awaitable[None]]] = {
     "full_screen": at_full_screen,
     "zoom": at_zoom,
     "compare": at_compare,
+    "mask": at_mask,
     "manual": at_manual,
     "settings": at_settings,
     "question": at_question,

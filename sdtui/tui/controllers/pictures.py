@@ -18,6 +18,7 @@ from sdtui.tui.controllers.changes import ChangeController
 from sdtui.tui.controllers.export import EXPORTS, ExportController
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.grids import GridController
+from sdtui.tui.controllers.masks import MaskController
 from sdtui.tui.controllers.vary import VaryController
 from sdtui.tui.controllers.viewing import ViewingController
 from sdtui.tui.images.halfcell import Pixels
@@ -60,12 +61,14 @@ class PicturesController:
         generation: GenerationController,
         stop: StopJob,
         submit: Callable[[GenerationRequest], Job],
+        masks: MaskController,
     ) -> None:
         """`screen` runs workers and is posted HistoryRead."""
         self._context = context
         self._screen = screen
         self._panes = panes
         self._generation = generation
+        self._masks = masks
         self.viewing = ViewingController(context, panes, self.perform, stop)
         self._vary = VaryController(context, screen, panes, submit, self._compare)
         self.grids = GridController(context, screen)
@@ -216,6 +219,8 @@ class PicturesController:
                 self._ask_for_file(entries)
             case "start_from":
                 self._generation.use_init_image(str(entry.path))
+            case "mask":
+                await self._masks.draw_over(picture_of(entry))
             case "copy":
                 self._ask_what_to_copy(entries)
             case "copy_path":

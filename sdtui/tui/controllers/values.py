@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from sdtui.core.typed_paths import PathTextError, parse_typed_path
 from sdtui.tui.context import AppContext
+from sdtui.tui.controllers.masks import MASK
 from sdtui.tui.key_table import KeyChoice
 from sdtui.tui.panes.collection import Panes
 from sdtui.tui.recipe import Recipe
@@ -30,12 +31,14 @@ class ValueController:
         screen: Screen[None],
         panes: Panes,
         choose_model: Callable[[], None],
+        draw_mask: Callable[[], None],
         generate: Callable[[], Awaitable[None]],
     ) -> None:
         self._context = context
         self._screen = screen
         self._panes = panes
         self._choose_model = choose_model
+        self._draw_mask = draw_mask
         self._generate = generate
 
     @property
@@ -63,6 +66,8 @@ class ValueController:
             self._choose_model()
         elif name == _LORAS:
             self._choose_lora()
+        elif name == MASK:
+            self._draw_mask()
         else:
             self._open(name, self._panes.dock.place_of(name), is_chip=True)
 
@@ -100,7 +105,7 @@ class ValueController:
 
     def _neighbour(self, name: str, by: int) -> str:
         """Return the field of the next chip, or of the one before."""
-        names = [each for each in self._with_letters if each not in (_MODEL, _LORAS)]
+        names = [each for each in self._with_letters if each not in (_MODEL, _LORAS, MASK)]
         if not self._recipe["init_image"].strip():
             names.remove("strength")
         place = names.index(name) if name in names else -1

@@ -62,7 +62,7 @@ class PictureLoader:
         source = self._find(picture)
         try:
             with Image.open(source) as file:
-                image = ImageOps.exif_transpose(file).convert("RGB")
+                image = _opaque(ImageOps.exif_transpose(file))
         except UnidentifiedImageError as error:  # its text shows the object in memory
             raise _unreadable(picture, "its format is unknown") from error
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -109,6 +109,16 @@ class PictureLoader:
             while sum(map(len, self._cache.values())) > _CACHE_BYTES:
                 del self._cache[next(iter(self._cache))]
         return data
+
+
+def _opaque(image: Image) -> Image:
+    """Return a picture in RGB. Transparent parts are white, as where a picture starts from it."""
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layered = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
 
 
 def _unreadable(picture: ShownPicture, reason: str) -> ImageError:

@@ -12,7 +12,7 @@ SIDES: tuple[Side, ...] = ("left", "top", "right", "bottom")
 _OPPOSITE: dict[Side, Side] = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 MULTIPLE = 8
 """Pixels; models work with squares of them."""
-MOST = 2048
+MOST = 1024
 """Pixels of a border."""
 _LEAST_SIDE = 64
 """Pixels that are left of a picture's width and height."""

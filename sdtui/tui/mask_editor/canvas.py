@@ -21,8 +21,10 @@ Rgb = tuple[int, int, int]
 
 TINTS: tuple[Rgb, ...] = ((255, 85, 255), (85, 255, 255), (255, 255, 85), (85, 255, 85))
 """What masked parts are tinted with; all are among a terminal's 16 colours."""
-_OPACITY = 0.62
-_DOTTED = 0.6
+_OPACITY = 0.72
+_HATCH = 0.5
+"""The part of it that every second half-cell has: squares show a mask over colours like its own."""
+_DOTTED = 0.5
 """How many of the half-cells of a masked part have the tint, in terminals of few colours."""
 _BAYER = (0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5)
 """The order in which the half-cells of a square of four get the tint."""
@@ -51,6 +53,8 @@ class Canvas:
         """Rich's name of the terminal's colours."""
         self.zoom = Zoom()
         self.shows_mask = True
+        self.shows_blur = False
+        """The blur reaches far: with it each step of a stroke would change many cells."""
         self._columns, self._rows = 0, 0
         """Cells of the view."""
         self._base: Image | None = None
@@ -224,10 +228,11 @@ class Canvas:
         nothing."""
         from PIL import ImageChops, ImageFilter
 
-        if radius := self.editor.blur / self.pixel[0]:
+        if self.shows_blur:
+            radius = self.editor.blur / self.pixel[0]
             mask = mask.filter(ImageFilter.GaussianBlur(radius))
         if not palette_of(self.colour_system):
-            return mask.point(_scaled(_OPACITY))
+            return ImageChops.multiply(mask.point(_scaled(_OPACITY)), _hatch(mask.size))
         over = ImageChops.subtract(mask.point(_scaled(_DOTTED)), _thresholds(mask.size))
         return over.point([0, *[255] * 255])
 
@@ -305,6 +310,15 @@ def _thresholds(size: tuple[int, int]) -> Image:
 
 
 @lru_cache(maxsize=4)
+def _hatch(size: tuple[int, int]) -> Image:
+    """Return how much of the tint's opacity each half-cell has."""
+    from PIL import Image
+
+    full, less = 255, round(255 * _HATCH)
+    return _tiled(Image.frombytes("L", (2, 2), bytes((full, less, less, full))), size)
+
+
+@lru_cache(maxsize=4)
 def _border_pattern(columns: int, rows: int) -> Image:
     """Return the squares that stand for what isn't painted yet."""
     from PIL import Image
@@ -333,7 +347,9 @@ def _contrast(image: Image) -> Image:
 
 def _best_tint(picture: Image) -> Rgb:
     """Return the tint that differs most from the picture's colours."""
-    small = picture.resize((16, 16)).tobytes()
+    from PIL.Image import Resampling
+
+    small = picture.resize((16, 16), Resampling.NEAREST).tobytes()
     colours = [small[at : at + 3] for at in range(0, len(small), 3)]
 
     def nearest(tint: Rgb) -> float:

@@ -18,6 +18,7 @@ from sdtui.tui.background import run_in_background, start_worker, wait_briefly
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.completing import CompletionController
 from sdtui.tui.controllers.generation import GenerationController
+from sdtui.tui.controllers.masks import MaskController
 from sdtui.tui.controllers.models import ModelController
 from sdtui.tui.controllers.pictures import PicturesController
 from sdtui.tui.controllers.presets import PresetController
@@ -62,8 +63,14 @@ class MainScreen(WindowScreen):
     def __init__(self, context: AppContext) -> None:
         super().__init__(context)
         panes = self.panes
+        self.masks = MaskController(context, self, self.window.focus_prompt)
         self.values = ValueController(
-            context, self, panes, self.action_models, self.action_generate
+            context,
+            self,
+            panes,
+            self.action_models,
+            self.masks.draw_over_init_image_soon,
+            self.action_generate,
         )
         self.generation = GenerationController(
             context, self, panes, self.window, self._submit, self.values.open_chip_soon
@@ -72,7 +79,7 @@ class MainScreen(WindowScreen):
         self.samples = PromptSampler(context, self, panes.dock)
         self.presets = PresetController(context, self, panes.dock)
         self.pictures = PicturesController(
-            context, self, panes, self.generation, self._stop_current, self._submit
+            context, self, panes, self.generation, self._stop_current, self._submit, self.masks
         )
         self.queue = QueueController(
             context, self, panes, self.top_line, self.generation, self.pictures

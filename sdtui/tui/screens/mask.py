@@ -125,6 +125,7 @@ class MaskScreen(SteadyScreen[bool]):
 
     def action_pen(self) -> None:
         """Put the pen down, or lift it."""
+        self.canvas.shows_blur = False
         if self.editor.is_down:
             self._show(self.editor.lift())
         elif (box := self.editor.put_down()) is None and self.editor.tool is Tool.FILL:
@@ -236,11 +237,15 @@ class MaskScreen(SteadyScreen[bool]):
         self._show()
 
     def action_less_blur(self) -> None:
-        self.editor.step_blur(-1)
-        self._show()
+        self._step_blur(-1)
 
     def action_more_blur(self) -> None:
-        self.editor.step_blur(1)
+        self._step_blur(1)
+
+    def _step_blur(self, by: int) -> None:
+        """Change the blur, and show it until the pen is put down."""
+        self.editor.step_blur(by)
+        self.canvas.shows_blur = True
         self._show()
 
     def action_invert(self) -> None:
@@ -289,6 +294,7 @@ class MaskScreen(SteadyScreen[bool]):
     def _pressed(self, event: MaskView.Pressed) -> None:
         editor = self.editor
         editor.lift()
+        self.canvas.shows_blur = False
         place, point = event.place, self.canvas.point_at(*event.place)
         side = self._nearest_side(point)
         self._drag = _Drag(event.button, place, editor.borders, self.canvas.pixel, side)
