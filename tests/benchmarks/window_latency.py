@@ -1,6 +1,6 @@
 """How quickly the window answers keys, how little it does otherwise, and how soon it is there.
 
-    python -m tests.benchmarks.window_latency [keys] [slow] [rate] [idle] [start] [quit]
+    python -m tests.benchmarks.window_latency [keys] [mask] [slow] [rate] [idle] [start] [quit]
         [--folder FOLDER]
 
 Runs all parts or those named, and prints a table. `slow` is a line of 20 kB/s, as over SSH. The
@@ -28,11 +28,15 @@ from tests.benchmarks.window_terminal import (
     echo,
     make_pictures,
     opened,
+    until_sent,
 )
 from tests.support.terminal import Terminal
+from tests.support.terminal_keys import ESCAPE
 
 _BARE = ("-c", "from textual.app import App\nApp(watch_css=False).run()")
 _QUIT = "\x11"
+_GALLERY = "\x0f1"
+_HALF_CELL = "▀".encode()
 _PARTS = (b"Prompt", b"Gallery", b"Recipe", b"Queue", b"Info", b"Log", b"Keys")
 """What the first frame with all parts shows."""
 _STEP = re.compile(r"\d+/150")
@@ -69,6 +73,38 @@ def keys(pictures: Path, presses: int = 200) -> list[Row]:
         *_rows("letter at rest", idle, (None, None)),
         *_rows("letter while pictures are made", making, (0.03, 0.15)),
     ]
+
+
+def mask(pictures: Path, presses: int = 200) -> list[Row]:
+    """Moving the pen of the mask editor, at rest and while pictures are made."""
+    with opened(pictures) as terminal:
+        terminal.send(_GALLERY)
+        terminal.watch(2)
+        terminal.send("m")
+        terminal.until("masked")
+        terminal.send(" ")
+        idle = [_drawn(terminal, number) for number in range(presses // 2)]
+        terminal.send(f" {ESCAPE}")
+        terminal.until("Leave the mask?")
+        terminal.send("\r")
+        terminal.watch(1)
+        _generate(terminal, jobs=10)
+        terminal.send("l")  # away from the forming picture
+        terminal.watch(1)
+        terminal.send("m")
+        terminal.until("masked")
+        terminal.send(" ")
+        making = [_drawn(terminal, number) for number in range(presses)]
+    return [
+        *_rows("pen at rest", idle, (None, None)),
+        *_rows("pen while pictures are made", making, (0.05, None)),
+    ]
+
+
+def _drawn(terminal: Terminal, number: int) -> float:
+    """Seconds until a step of the pen is drawn; it goes to and fro."""
+    terminal.watch(0.1)
+    return until_sent(terminal, "l" if number // 20 % 2 else "h", _HALF_CELL)
 
 
 def slow(pictures: Path, presses: int = 150) -> list[Row]:
@@ -178,6 +214,7 @@ def main() -> None:
     pictures = make_pictures(options.folder or Path(tempfile.mkdtemp()) / "pictures")
     parts: dict[str, Callable[[], list[Row]]] = {
         "keys": lambda: keys(pictures),
+        "mask": lambda: mask(pictures),
         "slow": lambda: slow(pictures),
         "rate": lambda: rate(pictures),
         "idle": lambda: idle(pictures),

@@ -114,7 +114,7 @@ async def test_escape_leaves_the_shape_then_asks(own_folders: Path, harness: App
         await harness.press("escape")
         assert isinstance(harness.app.screen, ConfirmScreen)
         await harness.press("escape")
-        assert harness.app.screen is screen
+        assert screen_of(harness) is screen
         await harness.press("escape", "enter")
         await harness.until(lambda: harness.at_main)
         assert not harness.texts["init_image"]

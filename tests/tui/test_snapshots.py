@@ -14,6 +14,7 @@ import pytest
 
 from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.screens.compare import CompareScreen
+from sdtui.tui.screens.mask import MaskScreen
 from tests.support.app_harness import AppHarness, running
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -73,12 +74,20 @@ async def compare(app: AppHarness) -> None:
     await app.until(lambda: all(view.pixels for view in app.app.screen.query(PixelView)[:2]))
 
 
+async def mask(app: AppHarness) -> None:
+    """A mask that is drawn over the third picture."""
+    await gallery(app)
+    await app.press("m")
+    await app.until(lambda: isinstance(app.app.screen, MaskScreen))
+    await app.press("space", "L", "J", "space", "l")
+
+
 async def which_key(app: AppHarness) -> None:
     """The keys after ^o."""
     await app.press("ctrl+o")
 
 
-STATES = (welcome, gallery, wrong_value, running_queue, info, compare, which_key)
+STATES = (welcome, gallery, wrong_value, running_queue, info, compare, mask, which_key)
 
 
 def shown(app: AppHarness) -> str:

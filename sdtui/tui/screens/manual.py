@@ -29,6 +29,7 @@ SECTIONS: Mapping[str, str] = {
     "SettingsScreen": "configuration",
     "PictureScreen": "app#full-screen",
     "CompareScreen": "app#compare",
+    "MaskScreen": "pictures#masks",
 }
 """The id of a pane, or the class of a screen over the window → "topic#heading" of the manual."""
 
