@@ -21,8 +21,9 @@ from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.server.api.a1111.routes import ROUTERS as A1111_ROUTERS
 from sdtui.server.api.native.routes import ROUTERS as NATIVE_ROUTERS
 from sdtui.server.api.openai.routes import ROUTERS as OPENAI_ROUTERS
-from sdtui.tui.actions import ACTIONS, check_keymap
+from sdtui.tui.actions import ACTIONS
 from sdtui.tui.key_names import key_names
+from sdtui.tui.keymap import check_keymap
 from tests.support.manual import (
     EVERY_PAGE,
     PAGES,

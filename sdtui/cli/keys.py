@@ -15,8 +15,9 @@ from sdtui.core.settings import load_settings
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def keys(as_json: bool) -> None:
     """List the app's keys, with the names by which the config file's [keys] table changes them."""
-    from sdtui.tui.actions import ACTIONS, check_keymap, current_keymap
+    from sdtui.tui.actions import ACTIONS
     from sdtui.tui.key_names import key_names
+    from sdtui.tui.keymap import check_keymap, current_keymap
 
     changed = load_settings().keys
     check_keymap(changed)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from textual.binding import ActiveBinding, Binding, BindingType
 
-from sdtui.tui.actions import ACTIONS, BEFORE_EDITORS, Action, actions_in, current_keymap
+from sdtui.tui.actions import ACTIONS, BEFORE_EDITORS, Action, actions_in
 from sdtui.tui.key_names import key_names, typed_character
+from sdtui.tui.keymap import current_keymap
 
 if TYPE_CHECKING:
     from textual.screen import Screen

@@ -10,7 +10,7 @@ from sdtui.core import paths, runtime
 from sdtui.core.enums import Colours
 from sdtui.core.errors import OutputError
 from sdtui.core.settings import Settings
-from sdtui.tui.actions import check_keymap
+from sdtui.tui.keymap import check_keymap
 from sdtui.tui.terminal import colours, environment
 from sdtui.tui.terminal.image_protocol import picture_widget
 from sdtui.tui.terminal.notifications import at_end

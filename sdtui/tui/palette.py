@@ -8,8 +8,9 @@ from functools import partial
 from textual.app import SystemCommand
 
 from sdtui.docs import TOPICS
-from sdtui.tui.actions import ACTIONS, current_keymap
+from sdtui.tui.actions import ACTIONS
 from sdtui.tui.context import AppContext
+from sdtui.tui.keymap import current_keymap
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.screens.main import MainScreen
 

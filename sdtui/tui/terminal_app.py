@@ -12,7 +12,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 
 from sdtui.core.text import visible
-from sdtui.tui.actions import current_keymap
+from sdtui.tui.keymap import current_keymap
 from sdtui.tui.terminal import environment
 from sdtui.tui.terminal.driver import terminal_driver
 from sdtui.tui.terminal.key_queue import KeyQueue

@@ -16,7 +16,8 @@ from textual.dom import DOMNode
 import sdtui.tui
 from sdtui.cli.keys import keys
 from sdtui.core.errors import SettingsError
-from sdtui.tui.actions import ACTIONS, check_keymap
+from sdtui.tui.actions import ACTIONS
+from sdtui.tui.keymap import check_keymap
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from tests.support.app_harness import AppHarness, running
 

@@ -17,7 +17,7 @@ from sdtui.cli.history import history
 from sdtui.core.enums import DType, MemoryMode, Policy, Speed
 from sdtui.core.settings import load_settings
 from sdtui.jobs.queue_file import QueueFile
-from sdtui.tui.actions import check_keymap
+from sdtui.tui.keymap import check_keymap
 from sdtui.tui.state import load_state, state_file
 
 _WRITTEN = Path(__file__).parent

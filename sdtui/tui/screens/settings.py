@@ -31,9 +31,9 @@ from sdtui.core.settings import (
     settings_origin,
 )
 from sdtui.core.text import end_of, one_line
-from sdtui.tui.actions import check_keymap
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.bindings import bindings_in
+from sdtui.tui.keymap import check_keymap
 from sdtui.tui.screens.commands import ThemeScreen
 from sdtui.tui.screens.dialogs import AskScreen, Dialog
 from sdtui.tui.screens.search_dialog import ChooseScreen
