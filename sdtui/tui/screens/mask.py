@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -14,10 +13,11 @@ from textual.widgets import Static
 
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.images.zoom import Zoom
-from sdtui.tui.mask_editor.borders import Borders, Side
+from sdtui.tui.mask_editor.borders import Side
 from sdtui.tui.mask_editor.canvas import TINTS, Canvas
 from sdtui.tui.mask_editor.caption import about_mask, about_tool, about_view
 from sdtui.tui.mask_editor.editor import MaskEditor, Tool
+from sdtui.tui.mask_editor.pointer import Pointer
 from sdtui.tui.mask_editor.strokes import Box, Point
 from sdtui.tui.screens.dialogs import ConfirmScreen
 from sdtui.tui.styles import theme_style
@@ -27,8 +27,6 @@ from sdtui.tui.widgets.mask_view import MaskView
 
 _FAR = 8
 """Half-cells that the cursor moves with shift."""
-_LEFT, _MIDDLE, _RIGHT = 1, 2, 3
-"""Buttons of the mouse."""
 _MOST_DIGITS = 4
 _DIRECTIONS: dict[Side, Point] = {
     "left": (-1, 0),
@@ -36,19 +34,6 @@ _DIRECTIONS: dict[Side, Point] = {
     "top": (0, -1),
     "bottom": (0, 1),
 }
-
-
-@dataclass(frozen=True)
-class _Drag:
-    """What the mouse does while a button is down."""
-
-    button: int
-    start: Point
-    """Where it was pressed, in half-cells."""
-    borders: Borders
-    pixel: tuple[float, float]
-    """The size of a half-cell in pixels then: the view gets smaller as borders are added."""
-    side: Side
 
 
 class MaskScreen(SteadyScreen[bool]):
@@ -66,7 +51,7 @@ class MaskScreen(SteadyScreen[bool]):
         self._may_be_empty = may_be_empty
         self._view = MaskView(self.canvas)
         self._caption = Static(id="caption")
-        self._drag: _Drag | None = None
+        self._pointer = Pointer(editor, self.canvas)
         self._typed = ""
         """The digits of a border that were typed."""
         self._share = editor.share
@@ -173,9 +158,9 @@ class MaskScreen(SteadyScreen[bool]):
         self.canvas.follow_cursor()
         self._show()
 
-    def _change_border(self, side: Side, pixels: int, *, goes_on: bool = False) -> None:
+    def _change_border(self, side: Side, pixels: int) -> None:
         self._typed = ""
-        self.editor.change_border(side, pixels, goes_on=goes_on)
+        self.editor.change_border(side, pixels)
         self._show()
 
     def on_key(self, event: events.Key) -> None:
@@ -292,63 +277,17 @@ class MaskScreen(SteadyScreen[bool]):
 
     @on(MaskView.Pressed)
     def _pressed(self, event: MaskView.Pressed) -> None:
-        editor = self.editor
-        editor.lift()
+        self._typed = ""
         self.canvas.shows_blur = False
-        place, point = event.place, self.canvas.point_at(*event.place)
-        side = self._nearest_side(point)
-        self._drag = _Drag(event.button, place, editor.borders, self.canvas.pixel, side)
-        if event.button == _MIDDLE:
-            return
-        if editor.tool is Tool.BORDERS:
-            self._change_border(side, editor.borders.of(side))
-            return
-        editor.move_to(point)
-        erases = not editor.erases if event.button == _RIGHT else None
-        self._show(editor.put_down(erases=erases))
+        self._show(self._pointer.press(event.place, event.button))
 
     @on(MaskView.Dragged)
     def _dragged(self, event: MaskView.Dragged) -> None:
-        drag = self._drag
-        if drag is None:
-            return
-        if drag.button == _MIDDLE:
-            right, down = (at - start for at, start in zip(event.place, drag.start, strict=True))
-            columns, rows = self.canvas.cells
-            self.canvas.pan(-right / columns, -down / (rows * 2))
-            self._drag = _Drag(drag.button, event.place, drag.borders, drag.pixel, drag.side)
-            self._show()
-        elif self.editor.tool is Tool.BORDERS:
-            self._drag_border(drag, event.place)
-        else:
-            self._show_stroke(self.editor.move_to(self.canvas.point_at(*event.place)))
-
-    def _show_stroke(self, box: Box | None) -> None:
-        self.canvas.changed(box)
-        self._show()
-
-    def _drag_border(self, drag: _Drag, place: Point) -> None:
-        right, down = _DIRECTIONS[drag.side]
-        across = (place[0] - drag.start[0]) * drag.pixel[0] * right
-        along = (place[1] - drag.start[1]) * drag.pixel[1] * down
-        pixels = drag.borders.of(drag.side) + round(across + along)
-        self._change_border(drag.side, pixels, goes_on=self.editor.borders != drag.borders)
-
-    def _nearest_side(self, point: Point) -> Side:
-        left, top, right, bottom = self.editor.borders.frame(self.editor.size)
-        distances: dict[Side, float] = {
-            "left": abs(point[0] - left),
-            "right": abs(point[0] - right),
-            "top": abs(point[1] - top),
-            "bottom": abs(point[1] - bottom),
-        }
-        return min(distances, key=lambda side: distances[side])
+        self._show(self._pointer.drag(event.place))
 
     @on(MaskView.Released)
     def _released(self) -> None:
-        if self._drag is not None and self._drag.button != _MIDDLE:
-            self._show(self.editor.lift())
-        self._drag = None
+        self._show(self._pointer.release())
 
     @on(MaskView.Scrolled)
     def _scrolled(self, event: MaskView.Scrolled) -> None:
