@@ -12,6 +12,7 @@ import click
 from sdtui.cli.history import SearchCommand, joined_query, open_history
 from sdtui.cli.output import echo_json, echo_path
 from sdtui.core.errors import HistoryError, InvalidRequestError, OutputError, Problem
+from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
     from sdtui.history import Entry
@@ -104,7 +105,7 @@ def _write(
     margin: int,
 ) -> Path:
     """Write a contact sheet. Raises HistoryError if there are no entries, and OutputError."""
-    from sdtui.history import contact_sheet, default_columns
+    from sdtui.history import contact_sheet, default_columns, missing_letters_notice
 
     if file.suffix.lower() not in _SUFFIXES:
         ending = f"ends in none of {', '.join(_SUFFIXES)}"
@@ -114,12 +115,28 @@ def _write(
     captioned = [(each.path, _caption(each, names)) for each in entries]
     largest = max(max(each.width, each.height) for each in entries)
     side = side or min(_DEFAULT_SIDE, largest)
+    _check_size(len(entries), side, margin)
     image = contact_sheet(captioned, columns or default_columns(len(entries)), side, margin)
+    if notice := missing_letters_notice([caption for _, caption in captioned]):
+        click.echo(one_line(notice), err=True)
     try:
         image.save(file)
     except (OSError, ValueError) as error:
         raise OutputError(f"{file} can't be written: {error}", "Give another file") from error
     return file
+
+
+def _check_size(count: int, side: int, margin: int) -> None:
+    """Raise InvalidRequestError if the pictures of a sheet are too many megapixels."""
+    from sdtui.requests.grids import MAX_SHEET_MEGAPIXELS
+
+    megapixels = count * (side + margin) ** 2 / 1e6
+    if megapixels > MAX_SHEET_MEGAPIXELS:
+        message = (
+            f"{count:,} pictures of {side} pixels make a sheet of {megapixels:,.0f} megapixels; "
+            f"{MAX_SHEET_MEGAPIXELS} are allowed"
+        )
+        raise InvalidRequestError([Problem("--side", side, message)])
 
 
 def _caption(entry: Entry, names: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
 from sdtui.history.names import numbered, sidecar_path
 from sdtui.history.search import is_query
-from sdtui.history.sheet import contact_sheet, default_columns
+from sdtui.history.sheet import contact_sheet, default_columns, missing_letters_notice
 from sdtui.history.sidecar import read_record
 from sdtui.history.store import History
 
@@ -51,6 +51,7 @@ __all__ = [
     "first_id_of_day",
     "found_in",
     "is_query",
+    "missing_letters_notice",
     "numbered",
     "parse_infotext",
     "position_in_run",

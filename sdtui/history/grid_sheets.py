@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdtui.core.errors import HistoryError
 from sdtui.history.names import sidecar_path
-from sdtui.history.sheet import Labels, labelled_sheet, side_by_side
+from sdtui.history.sheet import (
+    Labels,
+    labelled_sheet,
+    missing_letters_notice,
+    side_by_side,
+)
 from sdtui.history.sidecar import read_record
-from sdtui.requests.grids import CellPlace, GridPlace, GridRecord
+from sdtui.requests.grids import MAX_SHEET_MEGAPIXELS, CellPlace, GridPlace, GridRecord
 from sdtui.requests.record import GenerationRecord, ImageRecord
 
 if TYPE_CHECKING:
@@ -35,45 +42,64 @@ def pictures_of_grid(
     return found
 
 
-def compose_sheets(
-    grid: GridRecord, pictures: Mapping[CellPlace, Path]
-) -> Iterator[tuple[GridPlace, Image]]:
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet of a grid."""
+
+    place: GridPlace
+    image: Image
+    notices: tuple[str, ...]
+    """What differs from what is expected."""
+
+
+def compose_sheets(grid: GridRecord, pictures: Mapping[CellPlace, Path]) -> Iterator[Sheet]:
     """Yield the sheet of a whole grid, then, if Z has several values, one for each that has
-    pictures. `pictures` are the files that are there; other places stay blank."""
-    size = _largest(pictures.values())
+    pictures. `pictures` are the files that are there; other places stay blank. If they are too many
+    megapixels together, they are made smaller."""
     columns, rows, sheets = grid.size
+    largest = _largest(pictures.values())
+    cell = (largest[0] + grid.margin) * (largest[1] + grid.margin)
+    pixels = columns * rows * sheets * cell
+    scale = min(1.0, math.sqrt(MAX_SHEET_MEGAPIXELS * 1e6 / pixels))
+    size = (max(1, int(largest[0] * scale)), max(1, int(largest[1] * scale)))
+    margin = int(grid.margin * scale)
     x, y, z = (axis.captions if grid.has_labels else [""] * len(axis.values) for axis in grid.axes)
-    parts = [
-        labelled_sheet(
-            {place[:2]: path for place, path in pictures.items() if place[2] == number},
-            size,
-            columns,
-            rows,
-            Labels(x, y),
-            grid.margin,
-        )
-        for number in range(sheets)
-    ]
-    if sheets == 1:
-        yield GridPlace(grid=grid), side_by_side(parts, z, 0, size)
-        return
-    yield GridPlace(grid=grid), side_by_side(parts, z, grid.margin, size)
-    for number in sorted({place[2] for place in pictures}):
-        yield GridPlace(grid=grid, z=number), side_by_side([parts[number]], [z[number]], 0, size)
+    notices = tuple(filter(None, (_scale_notice(scale), missing_letters_notice([*x, *y, *z]))))
+
+    def part(number: int) -> Image:
+        found = {place[:2]: path for place, path in pictures.items() if place[2] == number}
+        return labelled_sheet(found, size, columns, rows, Labels(x, y), margin, scale)
+
+    whole = side_by_side(map(part, range(sheets)), z, margin, size)
+    yield Sheet(GridPlace(grid=grid), whole, notices)
+    del whole
+    for number in sorted({place[2] for place in pictures}) if sheets > 1 else ():
+        image = side_by_side([part(number)], [z[number]], 0, size)
+        yield Sheet(GridPlace(grid=grid, z=number), image, notices)
 
 
-def sheet_record(
-    place: GridPlace, size: tuple[int, int], records: Mapping[CellPlace, GenerationRecord]
-) -> GenerationRecord:
+def _scale_notice(scale: float) -> str:
+    """Return what to say about pictures that are made smaller; "" if they aren't."""
+    if scale == 1:
+        return ""
+    return (
+        f"the pictures on the sheet have {scale:.0%} of their width: "
+        f"it would be larger than {MAX_SHEET_MEGAPIXELS} megapixels"
+    )
+
+
+def sheet_record(sheet: Sheet, records: Mapping[CellPlace, GenerationRecord]) -> GenerationRecord:
     """Return the record of a sheet: that of the first picture on it, with the sheet's own size in
     pixels. `records` are those of the grid's pictures."""
+    place = sheet.place
     shown = (each for each in records if place.z in (None, each[2]))
     first = records[min(shown, key=lambda each: each[::-1])]
-    width, height = size
+    width, height = sheet.image.size
     return first.model_copy(
         update={
             "timestamp": datetime.now().astimezone(),
             "generation_time": None,
+            "notices": sheet.notices,
             "timings": {},
             "load_timings": {},
             "images": (ImageRecord(index=0, seed=first.seed, width=width, height=height),),

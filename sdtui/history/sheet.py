@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdtui.core.text import visible
+from sdtui.core.text import shortened, visible
+from sdtui.history.sheet_font import lettering_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
-    from PIL.ImageFont import FreeTypeFont, ImageFont
 
-    Font = ImageFont | FreeTypeFont
+    from sdtui.history.sheet_font import Font, Lettering
 
 BACKGROUND, TEXT = "white", "black"
 _SMALLEST_FONT = 12
@@ -41,18 +41,21 @@ def labelled_sheet(
     rows: int,
     labels: Labels,
     margin: int = 0,
+    scale: float = 1.0,
 ) -> Image:
     """Return a sheet of picture files by column and row; places without a picture, or with one that
-    can't be read, stay blank. `size` is that of the largest picture in pixels."""
+    can't be read, stay blank. `size` is that of the largest picture in pixels, after all of them
+    are made smaller by `scale`."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
     width, height = size
-    font = font_for(size)
+    lettering = lettering_of([*labels.columns, *labels.rows], size)
+    font = lettering.font
     space = _space(font)
-    texts = [wrapped(label, font, width - space) for label in labels.columns]
+    texts = [wrapped(lettering.drawable(each), font, width - space) for each in labels.columns]
     left = max(width * 3 // 4, 8 * font_height(font)) if any(labels.rows) else 0
-    row_texts = [wrapped(label, font, left - 2 * space) for label in labels.rows]
+    row_texts = [wrapped(lettering.drawable(each), font, left - 2 * space) for each in labels.rows]
     body = columns * width + (columns - 1) * margin
     top = _block_height(texts, font)
     sheet = Pillow.new("RGB", (left + body, top + rows * height + (rows - 1) * margin), BACKGROUND)
@@ -65,31 +68,32 @@ def labelled_sheet(
         _draw_centred(draw, lines, (0, y, left, y + height), font)
     for (column, row), path in pictures.items():
         place = (left + column * (width + margin), top + row * (height + margin))
-        paste_centred(sheet, path, place, size)
+        paste_centred(sheet, path, place, size, scale)
     return sheet
 
 
 def side_by_side(
-    sheets: Sequence[Image], titles: Sequence[str], margin: int, size: tuple[int, int]
+    sheets: Iterable[Image], titles: Sequence[str], margin: int, size: tuple[int, int]
 ) -> Image:
-    """Return sheets of the same size side by side, each with its title above. `size` is that of
-    their pictures."""
+    """Return sheets of the same size side by side, one for each title, which stands above. `size`
+    is that of their pictures. Each is let go before the next one is made."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    font = font_for(size)
-    width = max(each.width for each in sheets)
-    height = max(each.height for each in sheets)
-    texts = [wrapped(title, font, width - _space(font)) for title in titles]
-    top = _block_height(texts, font)
-    whole = Pillow.new(
-        "RGB", (len(sheets) * width + (len(sheets) - 1) * margin, top + height), BACKGROUND
-    )
-    draw = ImageDraw.Draw(whole)
-    for number, (sheet, lines) in enumerate(zip(sheets, texts, strict=True)):
+    lettering = lettering_of(titles, size)
+    font, whole = lettering.font, None
+    for number, sheet in enumerate(sheets):
+        if whole is None:
+            width, wide = sheet.width, sheet.width - _space(font)
+            texts = [wrapped(lettering.drawable(title), font, wide) for title in titles]
+            top = _block_height(texts, font)
+            total = len(titles) * width + (len(titles) - 1) * margin
+            whole = Pillow.new("RGB", (total, top + sheet.height), BACKGROUND)
+            draw = ImageDraw.Draw(whole)
         x = number * (width + margin)
-        _draw_centred(draw, lines, (x, 0, x + width, top), font)
+        _draw_centred(draw, texts[number], (x, 0, x + width, top), font)
         whole.paste(sheet, (x, top))
+    assert whole is not None  # there is at least one title
     return whole
 
 
@@ -100,8 +104,9 @@ def contact_sheet(
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    font = font_for((side, side))
-    texts = [wrapped(caption, font, side) for _, caption in pictures]
+    lettering = lettering_of([caption for _, caption in pictures], (side, side))
+    font = lettering.font
+    texts = [wrapped(lettering.drawable(caption), font, side) for _, caption in pictures]
     rows = [
         range(start, min(start + columns, len(pictures)))
         for start in range(0, len(pictures), columns)
@@ -125,29 +130,47 @@ def default_columns(count: int) -> int:
     return max(1, math.ceil(math.sqrt(count)))
 
 
-def paste_centred(sheet: Image, path: Path, place: tuple[int, int], size: tuple[int, int]) -> None:
-    """Paste a picture into the middle of a rectangle, made smaller if it doesn't fit. One that
-    can't be read leaves it blank."""
+def paste_centred(
+    sheet: Image,
+    path: Path,
+    place: tuple[int, int],
+    size: tuple[int, int],
+    scale: float = 1.0,
+) -> None:
+    """Paste a picture, made smaller by `scale`, into the middle of a rectangle; it is made still
+    smaller if it doesn't fit. One that can't be read leaves it blank."""
     from PIL import Image as Pillow
 
     from sdtui.history.picture_errors import UNREADABLE
 
     try:
         with Pillow.open(path) as picture:
-            image = picture.convert("RGB")
+            image = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     except UNREADABLE:
         return
-    if image.width > size[0] or image.height > size[1]:
-        image.thumbnail(size)
+    wanted = (min(size[0], round(image.width * scale)), min(size[1], round(image.height * scale)))
+    if wanted != image.size:
+        image.thumbnail((max(1, wanted[0]), max(1, wanted[1])))
     offset = ((size[0] - image.width) // 2, (size[1] - image.height) // 2)
-    sheet.paste(image, (place[0] + offset[0], place[1] + offset[1]))
+    mask = image if image.mode == "RGBA" else None
+    sheet.paste(image, (place[0] + offset[0], place[1] + offset[1]), mask)
 
 
-def font_for(size: tuple[int, int]) -> Font:
-    """Return the font, which ships with Pillow, for pictures of this size."""
-    from PIL import ImageFont
+def lettering_of(texts: Sequence[str], size: tuple[int, int]) -> Lettering:
+    """Return the font for texts on a sheet of pictures of this size."""
+    shown = (visible(text[:_MOST_CHARACTERS], keep="\n") for text in texts)
+    return lettering_for(shown, max(_SMALLEST_FONT, sum(size) // _FONT_SHARE))
 
-    return ImageFont.load_default(max(_SMALLEST_FONT, sum(size) // _FONT_SHARE))
+
+def missing_letters_notice(texts: Sequence[str]) -> str:
+    """Return what to say about letters that no font here has; "" if there are none."""
+    missing = lettering_of(texts, (0, 0)).undrawable
+    if not missing:
+        return ""
+    return (
+        f"question marks stand for {shortened(missing)}, which no font of this machine has; "
+        "Noto Sans CJK has them"
+    )
 
 
 def font_height(font: Font) -> int:

@@ -121,8 +121,8 @@ class History:
         place = next(iter(records.values())).grid
         assert place is not None
         return [
-            self.save(image, sheet_record(sheet, image.size, records), 0, folder=folder)
-            for sheet, image in compose_sheets(place.grid, paths)
+            self.save(sheet.image, sheet_record(sheet, records), 0, folder=folder)
+            for sheet in compose_sheets(place.grid, paths)
         ]
 
     def encode(

@@ -52,9 +52,11 @@ class GridSheets:
 
     def _write(self, grid_id: str, pictures: Iterable[Path], folder: Path | None) -> None:
         paths: tuple[str, ...] = ()
+        notices: dict[str, None] = {}
         try:
             saved = self._store.save_sheets(grid_id, pictures, folder)
             paths = tuple(str(each.path) for each in saved)
+            notices = dict.fromkeys(text for each in saved for text in each.record.notices)
         except (SdtuiError, MemoryError) as error:
             _log.warning("the sheet of grid %s isn't saved: %s", grid_id, error)
             self._report(grid_id, Notice(message=f"The sheet of the grid isn't saved: {error}"))
@@ -67,6 +69,8 @@ class GridSheets:
                 self._changed.notify_all()
         for path in paths:
             self._report(grid_id, SheetSaved(path=path))
+        for notice in notices:
+            self._report(grid_id, Notice(message=notice))
 
     def wait(self, grid_id: str, timeout: float | None) -> tuple[str, ...]:
         """Wait at most `timeout` seconds until the sheets of a grid are written; return their

@@ -6,12 +6,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from sdtui.requests.record import GenerationRecord
+
 
 class SavedSheet(Protocol):
     """A sheet on disk."""
 
     @property
     def path(self) -> Path: ...
+
+    @property
+    def record(self) -> GenerationRecord: ...
 
 
 class SheetStore(Protocol):

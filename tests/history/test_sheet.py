@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sdtui.history.sheet import Labels, contact_sheet, font_for, labelled_sheet, wrapped
+from sdtui.history.sheet import Labels, contact_sheet, labelled_sheet, lettering_of, wrapped
 from tests.support.records import picture
 
 _WHITE = (255, 255, 255)
@@ -80,20 +80,20 @@ def test_pictures_of_other_sizes_stand_in_the_middle(files: list[Path], tmp_path
     ],
 )
 def test_labels_are_wrapped_to_their_width(text: str) -> None:
-    font = font_for((64, 64))
+    font = lettering_of([], (64, 64)).font
     lines = wrapped(text, font, 80)
     assert all(font.getlength(line) <= 80 for line in lines)
     assert "".join(lines).replace(" ", "") == "".join(text.split())
 
 
 def test_a_very_long_label_is_cut() -> None:
-    lines = wrapped("word " * 1000, font_for((64, 64)), 80)
+    lines = wrapped("word " * 1000, lettering_of([], (64, 64)).font, 80)
     assert len(lines) == 12
     assert lines[-1] == "…"
 
 
 def test_control_characters_are_drawn_as_escapes() -> None:
-    assert wrapped("a\x1b[31mb", font_for((512, 512)), 500) == ["a\\x1b[31mb"]
+    assert wrapped("a\x1b[31mb", lettering_of([], (512, 512)).font, 500) == ["a\\x1b[31mb"]
 
 
 def test_a_contact_sheet_has_captions_below(files: list[Path]) -> None:
@@ -102,3 +102,24 @@ def test_a_contact_sheet_has_captions_below(files: list[Path]) -> None:
     assert sheet.width == 3 * 64 + 4 * 4
     assert sheet.height > 2 * 64 + 3 * 4
     assert _has_text(sheet.crop((4, 68, 68, 80)))
+
+
+def test_pictures_are_made_smaller_alike(files: list[Path], tmp_path: Path) -> None:
+    small = tmp_path / "small.png"
+    picture(32, 32, "red").save(small)
+    pictures = {(0, 0): files[3], (1, 0): small}
+    sheet = labelled_sheet(pictures, (32, 32), 2, 1, Labels(("", ""), ("",)), scale=0.5)
+    assert sheet.size == (64, 32)
+    assert sheet.getpixel((0, 0)) == (0, 0, 0)
+    assert sheet.getpixel((39, 8)) == _WHITE
+    assert sheet.getpixel((40, 8)) == (255, 0, 0)
+
+
+def test_transparent_pixels_show_the_sheet(tmp_path: Path) -> None:
+    file = tmp_path / "clear.png"
+    clear = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    clear.paste((0, 0, 255, 255), (0, 0, 32, 64))
+    clear.save(file)
+    sheet = labelled_sheet({(0, 0): file}, (64, 64), 1, 1, Labels(("",), ("",)))
+    assert sheet.getpixel((0, 0)) == (0, 0, 255)
+    assert sheet.getpixel((63, 0)) == _WHITE

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sdtui.core.errors import QueueFullError
 from sdtui.core.settings import Settings
-from sdtui.history import INFOTEXT_KEYWORD, Entry
+from sdtui.history import INFOTEXT_KEYWORD, Entry, grid_sheets
 from sdtui.jobs import Job, JobState, Output
 from sdtui.jobs.backends.local import LocalBackend
 from sdtui.requests.events import JobEvent
@@ -222,3 +222,18 @@ def test_the_infotext_of_a_sheet_names_the_axes_as_a1111_does(open_backend: Open
         'Y Type: Prompt S/R, Y Values: "cat,\\"dog, big\\"", '
     ) in text
     assert "Size: 64x64, " in text
+
+
+def test_a_sheet_that_would_be_too_large_has_smaller_pictures_and_says_so(
+    open_backend: OpenBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid_sheets, "MAX_SHEET_MEGAPIXELS", 2 * 32 * 32 / 1e6)
+    backend, grid = open_backend(), _grid("steps=1,2")
+    events: list[JobEvent] = []
+    backend.jobs.subscribe(events.append)
+    _finish(backend, backend.jobs.submit_grid(grid))
+    (sheet,) = _sheets(backend, grid)
+    assert sheet.width == 2 * 32
+    notice = "the pictures on the sheet have 50% of their width"
+    assert notice in backend.pictures.record(sheet).notices[0]
+    _wait_for(lambda: any(notice in getattr(each.event, "message", "") for each in events))

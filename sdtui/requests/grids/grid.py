@@ -136,7 +136,8 @@ class Grid:
             ]
         }
         width, height = (max(each) for each in zip(*sizes, strict=True))
-        megapixels = len(self.cells) * width * height / 1e6
+        margin = self.options.margin
+        megapixels = len(self.cells) * (width + margin) * (height + margin) / 1e6
         if megapixels > MAX_SHEET_MEGAPIXELS:
             message = (
                 f"{len(self.cells):,} pictures of {width}x{height} make a sheet of "
