@@ -3,7 +3,8 @@
 The grammar is A1111's (modules/extra_networks.py, extensions-builtin/Lora): arguments are parted
 by `:`, positional or named (`te=`, `unet=`, `dyn=`); the text encoder's weight is 1 by default, and
 the UNet's is the same as the text encoder's. `lbw=`, `start=`, `stop=` and `step=A-B` are those of
-the extension sd-webui-lora-block-weight. `<lyco:…>` is the same as `<lora:…>`.
+the extension sd-webui-lora-block-weight. `<lyco:…>` is the same as `<lora:…>`. A name that ends in
+`.safetensors` may contain `:`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ _TAG = re.compile(r"<(lora|lyco|hypernet):([^<>]*)>", re.IGNORECASE)
 _STEPS = re.compile(r"(\d{1,9})-(\d{1,9})")
 _BLOCKS = re.compile(r"[A-Za-z]\w*|[-+.\deE]+(,[-+.\deE]+)+")
 """The name of block weights, or their list."""
+_WITH_SUFFIX = re.compile(r"\s*(?P<name>[^=]+?\.safetensors)\s*(?:$|:)", re.IGNORECASE)
+"""A name with the suffix of its file."""
 _POSITIONAL = ("name", "te", "unet", "dyn")
 _NAMED = ("te", "unet", "dyn", "lbw", "start", "stop", "step")
 
@@ -116,7 +119,11 @@ def parse_lora(text: str) -> LoraUse:
     """Parse `NAME[:TE[:UNET]]` and named arguments, as in a tag. Raises LoraTextError."""
     positional: list[str] = []
     named: dict[str, str] = {}
-    for part in (part.strip() for part in text.split(":")):
+    whole = _WITH_SUFFIX.match(text)
+    if whole is not None:
+        positional.append(whole["name"])
+        text = text[whole.end() :]
+    for part in (part.strip() for part in text.split(":")) if text or whole is None else ():
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if equals and positional and key.lower() in _NAMED:
             named[key.lower()] = value

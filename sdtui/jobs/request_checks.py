@@ -12,7 +12,7 @@ from sdtui.jobs.api import Models
 from sdtui.jobs.prompts import PicturePrompts
 from sdtui.models import is_lora_path, native_size
 from sdtui.requests.grids import Grid
-from sdtui.requests.lora_uses import lora_uses
+from sdtui.requests.lora_uses import check_uses, lora_uses
 from sdtui.requests.request import GenerationRequest
 from sdtui.requests.sections.vae import OWN_VAE
 
@@ -46,11 +46,14 @@ def check_files(
 def check_loras(
     models: Models, requests: Sequence[GenerationRequest], *, allow_files: bool = False
 ) -> None:
-    """Raise ModelError if a request names a LoRA that isn't here and that it doesn't leave out;
-    paths of files are names only if `allow_files`. Reads folders."""
+    """Raise InvalidRequestError if a request has a LoRA that can't be understood, and ModelError if
+    it names one that isn't here, unless it leaves these out; paths of files are names only if
+    `allow_files`. Reads folders."""
     is_needed: dict[str, bool] = {}
     for request in requests:
         refuses = request.adapters.unusable_loras is UnusableLoras.REFUSE
+        if refuses:
+            check_uses(request)
         for use in lora_uses(request):
             is_needed[use.name] = is_needed.get(use.name, False) or refuses
     for name, needed in is_needed.items():

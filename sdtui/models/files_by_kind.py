@@ -65,15 +65,20 @@ class FoundFile:
 def files_of_kind(kind: FileKind, settings: Settings) -> list[FoundFile]:
     """Return all files of a kind, each once. Pickle files, which can't be used, are among them, so
     that users see why."""
-    suffixes = _LAYOUTS[kind].suffixes
     found: dict[Path, FoundFile] = {}
+    for file in names_of_kind(kind, settings):
+        found.setdefault(file.path.resolve(), file)
+    return list(found.values())
+
+
+def names_of_kind(kind: FileKind, settings: Settings) -> Iterator[FoundFile]:
+    """Yield all files of a kind, under each name that links give them."""
+    suffixes = _LAYOUTS[kind].suffixes
     for folder in folders_of_kind(kind, settings):
         for path in paths_below(
             folder, lambda each: each.suffix.lower() in suffixes and is_file(each)
         ):
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            found.setdefault(path.resolve(), FoundFile(name, path))
-    return list(found.values())
+            yield FoundFile(path.relative_to(folder).with_suffix("").as_posix(), path)
 
 
 def folders_of_kind(kind: FileKind, settings: Settings) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
+from unicodedata import normalize
 
 from sdtui.core.paths import is_folder
 from sdtui.core.text import is_text, visible
@@ -88,8 +89,8 @@ def named(
 
 def _parts(name: str, suffix: str) -> list[str]:
     """Return the folders and the name in a file's name without its suffix, as Windows or others
-    write it."""
-    parts = [part for part in re.split(r"[/\\]", name) if part]
+    write it; macOS takes letters with accents apart."""
+    parts = [part for part in re.split(r"[/\\]", normalize("NFC", name)) if part]
     if parts and parts[-1].lower().endswith(suffix):
         parts[-1] = parts[-1][: -len(suffix)]
     return parts

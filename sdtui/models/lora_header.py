@@ -35,12 +35,12 @@ _CROSS_ATTENTION = re.compile(r"attn2[._](processor[._])?to_[kv]")
 _FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 """Values of a text embedding, as in checkpoint_file.py."""
 _BY_NAMES = (
-    ("sdxl", r"(^|_)(lora_te2_|te2_|text_encoder_2[._])(?!encoder_block)"),
     ("sdxl", r"(blocks|block)[._]\d+[._].*transformer_blocks[._][2-9][._]attn"),
     ("flux2", r"double_stream_modulation|to_qkv_mlp_proj"),
     ("flux", r"double_blocks[._]\d|single_blocks[._]\d|single_transformer_blocks[._]\d"),
     ("sd3", r"joint_blocks[._]\d"),
     ("qwen", r"transformer_blocks[._]\d+[._](img|txt)_(mlp|mod)[._]"),
+    ("sdxl", r"(^|_)(lora_te2_|te2_|text_encoder_2[._])(?!encoder_block)"),
 )
 _BY_METADATA = (
     # ss_base_model_version of kohya's scripts, modelspec.architecture (ModelSpec).
@@ -85,10 +85,11 @@ def other_content(names: Collection[str]) -> str | None:
     """Return what a file holds that isn't a LoRA that can be applied; None if it is one."""
     for kind, pattern in _OTHER_ADAPTERS:
         if any(re.search(pattern, name) for name in names):
-            return kind
+            return f"no LoRA, but {kind}"
     if any(_LORA.search(name) for name in names):
         return None
-    return recognised_tensors(names) or "no LoRA"
+    kind = recognised_tensors(names)
+    return f"no LoRA, but {kind}" if kind else "no LoRA"
 
 
 def lora_kind(names: Collection[str]) -> str:

@@ -15,7 +15,7 @@ from sdtui.core.paths import expanded, is_file
 from sdtui.core.settings import Settings
 from sdtui.core.text import nearest
 from sdtui.models.checkpoint_file import check_file_kind
-from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind
+from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind, names_of_kind
 from sdtui.models.folder_search import named
 from sdtui.models.hashing import file_hash, tensors_hash
 from sdtui.models.headers import Header, read_header
@@ -121,7 +121,7 @@ def describe_lora(found: FoundFile) -> Lora:
     header = read_header(found.path)
     other = other_content(header.tensors)
     if other is not None:
-        raise UnsupportedModelError(f"{found.path} is no LoRA, but {other}", "Name another file")
+        raise UnsupportedModelError(f"{found.path} is {other}", "Name another file")
     return Lora(found.name, found.path, header, _notes(found.path))
 
 
@@ -156,10 +156,11 @@ def find_lora_by_name(name: str, settings: Settings) -> Lora:
 
     Raises ModelNotFoundError with a near name, and the errors of `describe_lora`.
     """
-    files = files_of_kind(FileKind.LORA, settings)
-    found = named(name, files, lambda each: each.name)
+    spelled = list(names_of_kind(FileKind.LORA, settings))
+    found = named(name, spelled, lambda each: each.name) or named(name, spelled, _file_name)
     if found is not None:
         return describe_lora(found)
+    files = files_of_kind(FileKind.LORA, settings)
     loras = [each.lora for each in _installed(files) if each.lora is not None]
     for spelling in (str, str.casefold):
         aliased = [lora for lora in loras if spelling(lora.alias) == spelling(name)]
@@ -171,6 +172,10 @@ def find_lora_by_name(name: str, settings: Settings) -> Lora:
     if not names:
         hint = "Name the folder of your LoRAs in the setting lora_folders"
     raise ModelNotFoundError(f'there is no LoRA "{name}"', hint)
+
+
+def _file_name(file: FoundFile) -> str:
+    return f"{file.name}{file.path.suffix}"
 
 
 def installed_loras(settings: Settings) -> list[InstalledLora]:

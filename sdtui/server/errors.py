@@ -122,9 +122,9 @@ class ApiError(HTTPException):
     ) -> None:
         super().__init__(status, message, dict(headers or {}))
         self.kind = kind
-        self.message = _with_routes(message)
+        self.message = with_routes(message)
         self.problems = tuple(
-            replace(each, message=_with_routes(each.message)) for each in problems
+            replace(each, message=with_routes(each.message)) for each in problems
         )
         self.job = job
         self.attempts = tuple(attempts)
@@ -172,7 +172,7 @@ def public_message(error: str, error_type: str, job: Job | None = None) -> str:
     return error
 
 
-def _with_routes(message: str) -> str:
+def with_routes(message: str) -> str:
     """A message with routes in place of the commands that its hint names."""
     for command, route in _ROUTES_OF_COMMANDS.items():
         message = message.replace(f'"{command}"', route)
@@ -290,6 +290,7 @@ _FOLDERS = re.compile(r"(?<!\S)/.*/")
 _ROUTES_OF_COMMANDS: Mapping[str, str] = {
     "sdtui samplers": "/samplers",
     "sdtui history list": "/history",
+    "sdtui models --kind lora": "/loras",
 }
 
 _OPENAI_PARAMS = names_in_errors("openai")

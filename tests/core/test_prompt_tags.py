@@ -24,6 +24,8 @@ from sdtui.core.prompt_tags import LoraTextError, LoraUse, parse_lora, take_tags
         ("film:1:0.5:lbw=1,0", LoraUse("film", 1, 0.5, blocks="1,0")),
         ("film:start=3:stop=9", LoraUse("film", start=3, stop=9)),
         ("film:step=5-10", LoraUse("film", start=5, stop=10)),
+        ("a:b.safetensors", LoraUse("a:b.safetensors")),
+        ("/x/a:b.safetensors:0.5:0.2", LoraUse("/x/a:b.safetensors", 0.5, 0.2)),
         ("sub/Film v2.safetensors: 1e-1 ", LoraUse("sub/Film v2.safetensors", 0.1, 0.1)),
     ],
 )

@@ -85,6 +85,13 @@ def test_path_is_found_again_or_else_the_hash_under_another_name(tmp_path: Path)
     assert with_local_loras(gone, hashes, settings) == ({"loras": ("film:0.3",)}, [])
 
 
+def test_hash_is_found_by_the_name_that_infotext_can_have(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "mine")
+    hashes = parse_hashes(f"a b: {find_lora_by_name('mine', settings).autov3}")
+    values = {"prompt": "<lora:a, b:1>"}
+    assert with_local_loras(values, hashes, settings)[0] == {"prompt": "<lora:mine:1>"}
+
+
 def test_plain_prompts_and_names_that_are_chosen_later_stay(tmp_path: Path) -> None:
     settings = _settings(tmp_path, "film")
     plain = {"prompt": "<lora:other:1>", "prompt_syntax": "plain"}

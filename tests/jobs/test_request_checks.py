@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdtui.core.errors import ModelNotFoundError, UnsupportedModelError
+from sdtui.core.errors import InvalidRequestError, ModelNotFoundError, UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.jobs.backends.models import LocalModels
 from sdtui.jobs.request_checks import check_files, check_loras
@@ -41,6 +41,23 @@ def test_loras_that_are_here_pass(models: LocalModels, prompt: str) -> None:
 def test_loras_that_are_not_here_are_refused(models: LocalModels, name: str) -> None:
     with pytest.raises(ModelNotFoundError, match="there is no LoRA"):
         check_loras(models, [_request("x", name)], allow_files=True)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "problem"),
+    [
+        ("<lora:film:much>", "which is not a number"),
+        ("<hypernet:film>", "is a hypernetwork"),
+        ("<lora:film:1:lbw=1,2>", "film: lbw=1,2 has 2 numbers"),
+        ("<lora:film:1:lbw=ODD>", "film: lbw=ODD is neither a list of numbers"),
+    ],
+)
+def test_arguments_that_cannot_be_used_are_refused(
+    models: LocalModels, prompt: str, problem: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=problem):
+        check_loras(models, [_request(prompt)], allow_files=True)
+    check_loras(models, [_request(prompt, unusable_loras="leave_out")])
 
 
 def test_paths_are_names_only_where_files_are_allowed(models: LocalModels, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sdtui.core.errors import ModelNotFoundError, UnsupportedModelError
+from sdtui.core.errors import ModelNotFoundError, UnsafeModelError, UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.models import find_lora_by_name, has_hash, installed_loras, lora_of_hash
 from sdtui.models.lora_header import families_fit
@@ -39,6 +39,14 @@ def _lora(path: Path, width: int = 768, rank: int = 8, **metadata: str) -> Path:
         ({"unet.down_blocks.0.attn2.processor.to_k_lora.down.weight": (4, 768)}, {}, "sd1"),
         ({"lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": (4, 8)}, {}, "sdxl"),
         ({"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": (4, 3072)}, {}, "flux"),
+        (
+            {
+                "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": (4, 8),
+                "lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight": (4, 8),
+            },
+            {},
+            "sd3",
+        ),
         ({"diffusion_model.joint_blocks.0.x_block.attn.qkv.lora_A.weight": (4, 8)}, {}, "sd3"),
         ({"transformer_blocks.0.img_mlp.net.2.lora_A.weight": (4, 8)}, {}, "qwen"),
         ({"lora_te_x.lora_down.weight": (4, 768)}, {}, None),
@@ -83,6 +91,29 @@ def test_lora_is_found_by_name_alias_and_path(tmp_path: Path) -> None:
     assert find_lora(str(tmp_path / "style/Film.safetensors"), Settings()).name == "Film"
     with pytest.raises(ModelNotFoundError):
         find_lora_by_name(str(tmp_path / "style/Film.safetensors"), Settings())
+
+
+def test_lora_is_found_by_the_name_of_a_link_and_in_any_spelling_of_accents(
+    tmp_path: Path,
+) -> None:
+    _lora(tmp_path / "caf\u00e9.safetensors")
+    (tmp_path / "other.safetensors").symlink_to(tmp_path / "caf\u00e9.safetensors")
+    settings = Settings(lora_folders=(tmp_path,))
+    assert find_lora_by_name("other", settings).name == "other"
+    assert find_lora_by_name("cafe\u0301", settings).name == "caf\u00e9"
+
+
+def test_near_name_may_be_an_alias(tmp_path: Path) -> None:
+    _lora(tmp_path / "a.safetensors", ss_output_name="watercolour")
+    with pytest.raises(ModelNotFoundError, match='Did you mean "watercolour"'):
+        find_lora_by_name("watercolor", Settings(lora_folders=(tmp_path,)))
+
+
+def test_pickle_is_refused_by_its_file_name_too(tmp_path: Path) -> None:
+    (tmp_path / "old.pt").write_bytes(b"\x80")
+    for name in ("old", "old.pt", "OLD.PT"):
+        with pytest.raises(UnsafeModelError, match="is a pickle file"):
+            find_lora_by_name(name, Settings(lora_folders=(tmp_path,)))
 
 
 def test_alias_of_two_files_names_none(tmp_path: Path) -> None:

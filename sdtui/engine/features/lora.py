@@ -7,20 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from sdtui.core.enums import UnusableLoras
-from sdtui.core.errors import InvalidRequestError, ModelError, Problem, UnsupportedModelError
+from sdtui.core.errors import ModelError, UnsupportedModelError
 from sdtui.core.prompt_syntax.tags import read_tags
 from sdtui.core.prompt_tags import LoraUse
 from sdtui.core.settings import Settings
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.lora.active_set import OpenedLora
-from sdtui.engine.lora.blocks import BlockWeightError, parse_block_weights
 from sdtui.engine.passes import Pass
 from sdtui.models import Lora as FoundLora
 from sdtui.models import ModelDescription
 from sdtui.models.lora_header import families_fit, family_name
 from sdtui.models.loras import find_lora
-from sdtui.requests.lora_uses import lora_uses, tagged_prompt
+from sdtui.requests.lora_uses import check_uses, lora_uses, tagged_prompt, use_problem
 from sdtui.requests.record import LoraRecord
 from sdtui.requests.request import GenerationRequest
 
@@ -47,33 +46,22 @@ def find_loras(request: GenerationRequest, settings: Settings) -> FoundLoras:
     """Find the files of a request's LoRAs. Unless it leaves out those that can't be used, raises
     InvalidRequestError and the errors of `find_lora`."""
     leaves_out = request.adapters.unusable_loras is UnusableLoras.LEAVE_OUT
+    if not leaves_out:
+        check_uses(request)
     notices = list(tagged_prompt(request).problems)
-    if notices and not leaves_out:
-        raise InvalidRequestError([Problem("prompt", "", each) for each in notices])
     found = []
     for use in lora_uses(request):
+        problem = use_problem(use)
         try:
-            if use.te or use.unet:
-                _check_arguments(use)
+            if problem is None and (use.te or use.unet):
                 found.append((use, find_lora(use.name, settings)))
-        except (ModelError, InvalidRequestError) as error:
+        except ModelError as error:
             if not leaves_out:
                 raise
-            notices.append(_left_out(use.name, str(error)))
+            problem = str(error)
+        if problem is not None:
+            notices.append(_left_out(use.name, problem))
     return FoundLoras(tuple(found), tuple(notices))
-
-
-def _check_arguments(use: LoraUse) -> None:
-    """Raise InvalidRequestError for arguments that can't be used."""
-    if use.blocks:
-        try:
-            parse_block_weights(use.blocks)
-        except BlockWeightError as error:
-            message = f"{use.name}: lbw={use.blocks} {error}"
-            raise InvalidRequestError([Problem("loras", use.blocks, message)]) from error
-    if use.start is not None or use.stop is not None:
-        message = f"{use.name}: LoRAs can't begin or end at a step yet"
-        raise InvalidRequestError([Problem("loras", str(use), message)])
 
 
 def _left_out(name: str, reason: str) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
+from sdtui.core.block_weights import BASE, parse_block_weights
 from sdtui.core.errors import UnsupportedModelError
 from sdtui.core.prompt_tags import LoraUse
 from sdtui.core.text import counted
 from sdtui.engine.lora.applied import AppliedLoras, Change, Parameter
-from sdtui.engine.lora.blocks import BASE, blocks_of_unet, parse_block_weights
+from sdtui.engine.lora.blocks import blocks_of_unet
 from sdtui.engine.lora.delta import Decomposed, Delta, LowRank, Rows
 from sdtui.engine.lora.formats import read_lora
 from sdtui.engine.lora.layers import TEXT_ENCODERS, Layers, PlacedDelta, PlacedLora

@@ -38,6 +38,8 @@ _PREFIXES = {
         "text_encoders_t5xxl_transformer_",
     ),
 }
+_OF_SEVERAL_ENCODERS = ("lora_te1_", "te1_")
+"""Prefixes of the first text encoder in models that have several."""
 _FUSED = {
     # diffusers' one matrix for several projections: their names, in its order.
     "to_qkv": ("to_q", "to_k", "to_v"),
@@ -111,9 +113,10 @@ class Layers:
     def _found(self, name: str) -> Iterator[tuple[Place, ...]]:
         """Yield what a name may mean, the likeliest first."""
         plain = name.replace(".", "_")
+        is_single = "text_encoder_2" not in self._places
         for component, places in self._places.items():
             for prefix in _PREFIXES[component]:
-                if plain.startswith(prefix):
+                if plain.startswith(prefix) and not (is_single and prefix in _OF_SEVERAL_ENCODERS):
                     rest = plain.removeprefix(prefix).removeprefix("text_model_")
                     yield from (places[each] for each in (rest, f"{rest}_0") if each in places)
 

@@ -41,7 +41,7 @@ def with_local_loras(
     found: dict[str, str | None] = {}
     missing = []
     for name in sorted({use.name for use in (*map(parse_lora, fields), *tags)}):
-        digits = hashes.get(name, hashes.get(PureWindowsPath(name).stem, ""))
+        digits = _hash_of(name, hashes)
         found[name] = name if is_dynamic(name) else _local_name(name, digits, settings)
         if found[name] is None:
             shown = f" ({digits})" if digits else ""
@@ -56,6 +56,13 @@ def with_local_loras(
             if (local := found[parse_lora(entry).name]) is not None
         )
     return changed, missing
+
+
+def _hash_of(name: str, hashes: Mapping[str, str]) -> str:
+    """Return the hash of a LoRA, which infotext has by its name without folders, `:` and `,`; "" if
+    it is unknown."""
+    spellings = (name, PureWindowsPath(name).stem, re.sub("[:,]", "", name))
+    return next((hashes[each] for each in spellings if each in hashes), "")
 
 
 def request_with_local_loras(

@@ -186,6 +186,16 @@ def test_lora_of_another_model_is_refused_and_changes_nothing(
     active.use(pipeline, ())
 
 
+def test_first_of_several_encoders_is_not_the_only_one(
+    pipelines: dict[str, Any], pipeline: Any, tmp_path: Path
+) -> None:
+    other = pipelines["sdxl"]
+    values = random_lora(other, trained_layers(other, "text_encoder"))
+    file = save_lora(tmp_path / "xl_te.safetensors", tensors_of(other, values))
+    with pytest.raises(UnsupportedModelError, match="the LoRA xl_te doesn't fit this model"):
+        LoraSet().use(pipeline, (_opened(file),))
+
+
 def test_what_fits_of_a_lora_of_another_model_can_be_used(
     pipeline: Any, loras: list[Path], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from sdtui.core.dynamic_prompts.parser import is_dynamic
 from sdtui.core.errors import ModelError
 from sdtui.core.prompt_tags import LoraUse, keep_tags, take_tags
 from sdtui.jobs.api import Models
+from sdtui.server.errors import with_routes
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ def known_networks(prompt: str, models: Models) -> KnownNetworks:
         return True
 
     kept, left_out = keep_tags(prompt, is_known)
-    comments = [f"Networks not found: {name}. {hint}".strip() for name, hint in hints.items()]
+    comments = [
+        with_routes(f"Networks not found: {name}. {hint}".strip()) for name, hint in hints.items()
+    ]
     comments += take_tags(prompt).problems
     return KnownNetworks(kept, tuple(left_out), tuple(comments))
