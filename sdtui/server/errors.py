@@ -123,9 +123,7 @@ class ApiError(HTTPException):
         super().__init__(status, message, dict(headers or {}))
         self.kind = kind
         self.message = with_routes(message)
-        self.problems = tuple(
-            replace(each, message=with_routes(each.message)) for each in problems
-        )
+        self.problems = tuple(replace(each, message=with_routes(each.message)) for each in problems)
         self.job = job
         self.attempts = tuple(attempts)
 
