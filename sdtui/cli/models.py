@@ -103,8 +103,36 @@ def _vae_line(entry: _Entry) -> str:
     return one_line(str(entry["name"]))
 
 
+def _controlnets(models: Models) -> Iterator[_Entry]:
+    from sdtui.models import family_name
+
+    for each in models.controlnets():
+        entry: _Entry = {"name": each.name, "path": str(each.path)}
+        net = each.net
+        if net is None:
+            entry["problem"] = each.problem
+        else:
+            entry |= {
+                "family": family_name(net.family) if net.family else None,
+                "types": net.types,
+                "parameters": net.elements,
+            }
+        yield entry
+
+
+def _controlnet_line(entry: _Entry) -> str:
+    name = one_line(str(entry["name"]))
+    if "problem" in entry:
+        return f"{name:40}  {one_line(str(entry['problem']))}"
+    parameters, types = entry["parameters"], entry["types"]
+    assert isinstance(parameters, int)
+    union = f"  {types} types" if types != 1 else ""
+    return f"{name:40}  {entry['family'] or '?':8} {parameters / 1e6:8,.0f} M{union}"
+
+
 _KINDS: Mapping[str, tuple[Callable[[Models], Iterator[_Entry]], Callable[[_Entry], str]]] = {
     "model": (_models, _model_line),
+    "controlnet": (_controlnets, _controlnet_line),
     "embedding": (_embeddings, _embedding_line),
     "lora": (_loras, _lora_line),
     "vae": (_vaes, _vae_line),

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from sdtui.core.errors import SdtuiError
+from sdtui.core.errors import InvalidRequestError, Problem, SdtuiError
 from sdtui.core.fields import Field
 from sdtui.core.typed_paths import PathTextError, parse_plain_path
 from sdtui.requests.field_table import FieldTable
@@ -45,11 +45,22 @@ def request_values(flags: dict[str, Any]) -> dict[str, Any]:
 
     Raises InvalidRequestError if the size is invalid.
     """
-    values = {name: value for name, value in flags.items() if value not in (None, ())}
+    given = {name: value for name, value in flags.items() if value not in (None, ())}
+    values = REQUEST_FIELDS.map_files(given, _plain_path)
     size = values.pop("size", None)
     if size is not None:
         values["width"], values["height"] = parse_size(size)
     return values
+
+
+def _plain_path(field: str, value: Any) -> Path:
+    """Return the path of a picture inside an entry. Raises InvalidRequestError."""
+    if isinstance(value, Path):
+        return value
+    try:
+        return parse_plain_path(os.fspath(value))
+    except PathTextError as error:
+        raise InvalidRequestError([Problem(field, str(value), f"{value} {error}")]) from error
 
 
 def _option(field: Field) -> Callable[[_Command], _Command]:

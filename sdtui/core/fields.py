@@ -13,6 +13,9 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
+from sdtui.core.picture_entries import EntryError, PictureEntry
+from sdtui.core.text import shortened
+
 REQUIRED: Any = MISSING
 """The default of a field that has none."""
 
@@ -35,6 +38,8 @@ class FieldSpec:
     max_length: int | None = None
     check: Callable[[Any], Any] | None = None
     """Returns the normalised value. Raises ValueError. Not called for None."""
+    entries: type[PictureEntry] | None = None
+    """What the texts of a list are, if each names a picture besides other things."""
     choices: Callable[[], Sequence[str]] | None = None
     """Valid texts; not needed for enums."""
 
@@ -113,13 +118,36 @@ class FieldSpec:
             annotations.append(BeforeValidator(_not_bool))
         if without_none(source) is int:
             annotations.append(BeforeValidator(_whole))
+        if self.entries is not None:
+            annotations.append(AfterValidator(self._checked_entries))
+            annotations.append(BeforeValidator(self._entry_texts))
         if get_origin(source) is tuple:
             annotations.append(BeforeValidator(_as_list))
         return handler.generate_schema(Annotated[(source, *annotations)])
 
+    def _entry_texts(self, values: Any) -> Any:
+        """Return the texts of entries, some of which may be objects."""
+        if self.entries is None or not isinstance(values, list | tuple):
+            return values
+        return tuple(
+            str(_entry(self.entries.of, each, str(each.get("name", ""))))
+            if isinstance(each, Mapping)
+            else each
+            for each in values
+        )
+
+    def _checked_entries(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """Return entries in their usual spelling. Raises ValueError."""
+        if self.entries is None:
+            return texts
+        return tuple(str(_entry(self.entries.parse, text, text)) for text in texts)
+
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
         """Called by pydantic: the JSON schema with the field's texts."""
-        return {**handler(schema), "description": self.help, "label": self.label}
+        described = {**handler(schema), "description": self.help, "label": self.label}
+        if self.entries is not None:
+            described["items"] = {"anyOf": [{"type": "string"}, self.entries.json_schema()]}
+        return described
 
 
 def _not_bool(value: Any) -> Any:
@@ -134,9 +162,17 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _entry(parse: Callable[[Any], PictureEntry], value: Any, shown: str) -> PictureEntry:
+    """Parse an entry. Raises ValueError, with what is `shown` of it."""
+    try:
+        return parse(value)
+    except EntryError as error:
+        raise ValueError(f'"{shortened(shown)}" {error}') from error
+
+
 def _as_list(value: Any) -> Any:
-    """A list of one text may be the text itself."""
-    return (value,) if isinstance(value, str) else value
+    """A list of one text or object may be that itself."""
+    return (value,) if isinstance(value, str | Mapping) else value
 
 
 class Section:

@@ -44,6 +44,8 @@ FOLDER_LISTS = (
     "vae_folders",
     "wildcard_folders",
     "upscaler_folders",
+    "controlnet_folders",
+    "preprocessor_folders",
 )
 """Settings that are lists of folders."""
 
@@ -58,6 +60,12 @@ _NAME = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([\w.-]+))\s*=""")
 def _parsed_by(read: Callable[[object], object], about: str) -> Mapping[str, Any]:
     """Field metadata: the parser of the value, and a description of valid values."""
     return {"read": read, "about": about}
+
+
+def _folders_of(what: str) -> Any:
+    """Return the field of a list of folders that are searched besides those beside the models."""
+    about = f"Folders that hold {what}, besides those beside your models."
+    return field(default=(), metadata=_parsed_by(read.folders, about))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,36 +89,13 @@ class Settings:
             read.folders, "Folders that hold models: diffusers folders and .safetensors files."
         ),
     )
-    lora_folders: tuple[Path, ...] = field(
-        default=(),
-        metadata=_parsed_by(
-            read.folders, "Folders that hold LoRAs, besides those beside your models."
-        ),
-    )
-    embedding_folders: tuple[Path, ...] = field(
-        default=(),
-        metadata=_parsed_by(
-            read.folders, "Folders that hold embeddings, besides those beside your models."
-        ),
-    )
-    vae_folders: tuple[Path, ...] = field(
-        default=(),
-        metadata=_parsed_by(
-            read.folders, "Folders that hold VAEs, besides those beside your models."
-        ),
-    )
-    wildcard_folders: tuple[Path, ...] = field(
-        default=(),
-        metadata=_parsed_by(
-            read.folders, "Folders that hold wildcards, besides those beside your models."
-        ),
-    )
-    upscaler_folders: tuple[Path, ...] = field(
-        default=(),
-        metadata=_parsed_by(
-            read.folders, "Folders that hold upscalers, besides those beside your models."
-        ),
-    )
+    lora_folders: tuple[Path, ...] = _folders_of("LoRAs")
+    embedding_folders: tuple[Path, ...] = _folders_of("embeddings")
+    vae_folders: tuple[Path, ...] = _folders_of("VAEs")
+    wildcard_folders: tuple[Path, ...] = _folders_of("wildcards")
+    upscaler_folders: tuple[Path, ...] = _folders_of("upscalers")
+    controlnet_folders: tuple[Path, ...] = _folders_of("ControlNets")
+    preprocessor_folders: tuple[Path, ...] = _folders_of("models that make control maps")
     styles_file: Path | None = field(
         default=None,
         metadata=_parsed_by(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from sdtui.core.enums import DType, MemoryMode, Speed
+from sdtui.engine.control.nets import ControlNets
 from sdtui.engine.device import Device
 from sdtui.engine.embeddings import EmbeddingCache
 from sdtui.engine.lora.active_set import LoraSet
@@ -49,6 +50,7 @@ class LoadedModel:
     vae_file: Path | None = None
     """The VAE whose weights it has; None = its own."""
     loras: LoraSet = field(default_factory=LoraSet)
+    controlnets: ControlNets = field(default_factory=ControlNets)
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
 
     @property

@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from sdtui.core.paths import expanded, is_file
+from sdtui.core.picture_entries import ControlEntry
 from sdtui.core.prompt_tags import parse_lora
 from sdtui.models import find_hashed
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.sections.adapters import Adapters
+from sdtui.requests.sections.control import Control
 
 _HUB_CACHE = re.compile(r"(?:^|/)models--([\w.-]+?)--([\w.-]+)(?:/|$)")
 _PATH_STARTS = ("~", "./", "../", ".\\", "..\\")
@@ -54,6 +56,7 @@ def portable(record: GenerationRecord) -> GenerationRecord:
             record.request,
             model=portable_name(record.request.model),
             adapters=_portable_adapters(record.request.adapters),
+            control=_portable_control(record.request.control),
         )
     }
     if record.model is not None:
@@ -67,6 +70,12 @@ def _portable_adapters(adapters: Adapters) -> Adapters:
     uses = map(parse_lora, adapters.loras)
     named = tuple(str(replace(use, name=portable_name(use.name))) for use in uses)
     return replace(adapters, loras=named)
+
+
+def _portable_control(control: Control) -> Control:
+    entries = map(ControlEntry.parse, control.controls)
+    named = tuple(str(replace(each, name=portable_name(each.name))) for each in entries)
+    return replace(control, controls=named)
 
 
 def localized(record: GenerationRecord) -> GenerationRecord:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from sdtui.jobs.job import Job, Output
     from sdtui.jobs.prompts import PromptNames, ResolvedPrompts
     from sdtui.models import (
+        ControlNet,
         FoundFile,
+        InstalledControlNet,
         InstalledEmbedding,
         InstalledLora,
         Lora,
@@ -263,6 +265,15 @@ class Models(Protocol):
     ) -> tuple[GenerationRequest, list[str]]:
         """Return a request with the names that its LoRAs have on the backend's disk, and what is
         missing there and left out. `hashes` are by the names in the request."""
+        ...
+
+    def controlnets(self) -> list[InstalledControlNet]:
+        """Return the ControlNets that requests may name, and files that can't be used."""
+        ...
+
+    def find_controlnet(self, name: str, *, allow_files: bool = False) -> ControlNet:
+        """Return a ControlNet by its name; by the path of a file or folder only if `allow_files`.
+        Raises ModelError."""
         ...
 
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:

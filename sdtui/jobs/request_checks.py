@@ -8,6 +8,7 @@ from dataclasses import replace
 from sdtui.core.dynamic_prompts.parser import is_dynamic
 from sdtui.core.enums import UnusableLoras
 from sdtui.core.errors import ModelError
+from sdtui.core.picture_entries import ControlEntry
 from sdtui.jobs.api import Models
 from sdtui.jobs.prompts import PicturePrompts
 from sdtui.models import is_lora_path, native_size
@@ -31,8 +32,9 @@ def check_grid(models: Models, grid: Grid) -> None:
 def check_files(
     models: Models, requests: Sequence[GenerationRequest], *, allow_files: bool = False
 ) -> None:
-    """Raise ModelError if a request names a VAE or a LoRA that isn't here, or a VAE that is made
-    for other models; paths of files are names only if `allow_files`. Reads folders."""
+    """Raise ModelError if a request names a VAE, a ControlNet or a LoRA that isn't here, or one of
+    the first two that is made for other models; paths of files are names only if `allow_files`.
+    Reads folders."""
     for model, name in dict.fromkeys((each.model, each.vae.vae) for each in requests):
         if name is None or name == OWN_VAE:
             continue
@@ -40,6 +42,12 @@ def check_files(
         description = models.describe(models.find(model))
         if description is not None and description.takes_vaes:
             vae.check_fits(description)
+    nets = ((each.model, text) for each in requests for text in each.control.controls)
+    for model, text in dict.fromkeys(nets):
+        net = models.find_controlnet(ControlEntry.parse(text).name, allow_files=allow_files)
+        description = models.describe(models.find(model))
+        if description is not None and description.is_stable_diffusion:
+            net.check_fits(description)
     check_loras(models, requests, allow_files=allow_files)
 
 

@@ -13,6 +13,13 @@ from sdtui.models.catalog import (
     installed_models,
 )
 from sdtui.models.component_files import weight_variant
+from sdtui.models.controlnets import (
+    ControlNet,
+    InstalledControlNet,
+    find_controlnet,
+    find_controlnet_by_name,
+    installed_controlnets,
+)
 from sdtui.models.describe import describe_model
 from sdtui.models.description import ModelDescription
 from sdtui.models.embeddings import InstalledEmbedding, installed_embeddings, text_widths
@@ -47,9 +54,11 @@ from sdtui.models.vaes import VaeFile, find_vae, find_vae_by_name, vae_files
 from sdtui.models.wildcards import WildcardFiles
 
 __all__ = [
+    "ControlNet",
     "Estimate",
     "FileKind",
     "FoundFile",
+    "InstalledControlNet",
     "InstalledEmbedding",
     "InstalledLora",
     "Lora",
@@ -75,6 +84,8 @@ __all__ = [
     "family_name",
     "fastest_mode",
     "files_of_kind",
+    "find_controlnet",
+    "find_controlnet_by_name",
     "find_hashed",
     "find_lora",
     "find_lora_by_name",
@@ -84,6 +95,7 @@ __all__ = [
     "front_end_roots",
     "has_hash",
     "hub_cache_folder",
+    "installed_controlnets",
     "installed_embeddings",
     "installed_loras",
     "installed_models",

@@ -1,4 +1,4 @@
-"""Find LoRAs, embeddings, VAEs, wildcards and upscalers: in the folders of the settings, and where
+"""Find LoRAs, embeddings, VAEs, ControlNets and the like: in the folders of the settings, and where
 A1111 and ComfyUI keep them beside a model folder."""
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ class FileKind(StrEnum):
     VAE = "vae"
     WILDCARD = "wildcard"
     UPSCALER = "upscaler"
+    CONTROLNET = "controlnet"
+    PREPROCESSOR = "preprocessor"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class _Layout:
     suffixes: tuple[str, ...]
     places: tuple[str, ...]
     """Folders below the root of another front end, in lower case; `*` is any name."""
+    has_folders: bool = False
+    """True if a folder with a config.json is one, too."""
 
 
 _LAYOUTS = {
@@ -49,7 +53,15 @@ _LAYOUTS = {
             *("models/scunet", "models/upscale_models"),
         ),
     ),
+    FileKind.CONTROLNET: _Layout(
+        (".safetensors", *PICKLES),
+        ("models/controlnet", "extensions/sd-webui-controlnet/models"),
+        has_folders=True,
+    ),
+    FileKind.PREPROCESSOR: _Layout((), ("models/controlnetpreprocessor",), has_folders=True),
 }
+_CONFIG = "config.json"
+"""In the folder of a model of diffusers or transformers."""
 _MODEL_FOLDERS = ("stable-diffusion", "checkpoints")
 """The folders of checkpoints in A1111 and in ComfyUI, in lower case."""
 
@@ -73,12 +85,18 @@ def files_of_kind(kind: FileKind, settings: Settings) -> list[FoundFile]:
 
 def names_of_kind(kind: FileKind, settings: Settings) -> Iterator[FoundFile]:
     """Yield all files of a kind, under each name that links give them."""
-    suffixes = _LAYOUTS[kind].suffixes
+    layout = _LAYOUTS[kind]
+
+    def is_one(path: Path) -> bool:
+        if path.suffix.lower() in layout.suffixes and is_file(path):
+            return True
+        return layout.has_folders and is_file(path / _CONFIG)
+
     for folder in folders_of_kind(kind, settings):
-        for path in paths_below(
-            folder, lambda each: each.suffix.lower() in suffixes and is_file(each)
-        ):
-            yield FoundFile(path.relative_to(folder).with_suffix("").as_posix(), path)
+        for path in paths_below(folder, is_one):
+            place = path.relative_to(folder)
+            name = (place if is_folder(path) else place.with_suffix("")).as_posix()
+            yield FoundFile(name, path)
 
 
 def folders_of_kind(kind: FileKind, settings: Settings) -> tuple[Path, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sdtui.core.fields import Field, Section, fields_in
+from sdtui.core.picture_entries import EntryError, PictureEntry
 
 
 class FieldTable(Mapping[str, Field]):
@@ -118,6 +119,10 @@ class FieldTable(Mapping[str, Field]):
             value = self._value(request, field)
             if field.is_file and value is not None:
                 yield name, value
+            if field.spec.entries is not None:
+                parse = field.spec.entries.parse
+                images = (parse(each).image for each in value)
+                yield from ((f"{name}.{i}", Path(each)) for i, each in enumerate(images) if each)
             for number, section in enumerate(value if field.items else ()):
                 for item in field.items:
                     path = getattr(section, item.path[0])
@@ -134,6 +139,12 @@ class FieldTable(Mapping[str, Field]):
             value = mapped.get(name)
             if field.is_file and value is not None:
                 mapped[name] = function(name, value)
+            elif field.spec.entries is not None and value is not None:
+                entries = value if isinstance(value, list | tuple) else [value]
+                mapped[name] = [
+                    _map_entry(field.spec.entries, entry, f"{name}.{number}", function)
+                    for number, entry in enumerate(entries)
+                ]
             elif field.items and isinstance(value, list | tuple):
                 mapped[name] = [
                     _map_item(field, section, f"{name}.{number}", function)
@@ -147,6 +158,22 @@ def _map_item(field: Field, section: Any, name: str, function: Callable[[str, An
         return section
     files = (item.name for item in field.items if item.is_file and section.get(item.name))
     return {**section, **{each: function(f"{name}.{each}", section[each]) for each in files}}
+
+
+def _map_entry(
+    kind: type[PictureEntry], entry: Any, name: str, function: Callable[[str, Any], Any]
+) -> Any:
+    """Map the image of an entry that is a text, an object, or a wrong value, which stays."""
+    if isinstance(entry, str):
+        try:
+            parsed = kind.parse(entry)
+        except EntryError:
+            return entry
+        image = parsed.image
+        return str(parsed.with_image(str(function(name, image)))) if image else entry
+    if not isinstance(entry, Mapping) or entry.get("image") in (None, ""):
+        return entry
+    return {**entry, "image": str(function(name, entry["image"]))}
 
 
 def fields_of(kind: type) -> FieldTable:

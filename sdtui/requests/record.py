@@ -101,6 +101,23 @@ class EmbeddingRecord(_Record):
     sha256: str = Field(description="Of its file.")
 
 
+class ControlRecord(_Record):
+    """A ControlNet that was used."""
+
+    net: str = Field(description="Its name.")
+    sha256: str = Field(description="Of its file.")
+    image_sha256: str = Field(description="Of the control picture's file.")
+    entry: str = Field(description="As the request names it, without the picture.")
+
+
+class Attachment(_Record):
+    """A picture that was kept beside a finished one, such as a control map."""
+
+    name: str = Field(description='"control1" for the map of the first ControlNet.')
+    file: str = Field(description="The name of its file, in the folder of the picture.")
+    sha256: str
+
+
 class ImageSettings(_Record):
     """The values that were used for a picture. Those of features are added under the unique names
     of their fields, e.g. `strength`. In pictures of other tools, values may be missing and beyond
@@ -124,6 +141,7 @@ class ImageSettings(_Record):
     embedding_files: tuple[EmbeddingRecord, ...] = Field(
         (), description="The textual inversions in either prompt."
     )
+    control_units: tuple[ControlRecord, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -184,6 +202,7 @@ class ImageRecord(_Record):
     height: int
     path: str | None = None
     sha256: str | None = Field(None, description="Of the picture file when it was written.")
+    attachments: tuple[Attachment, ...] = ()
 
 
 class GenerationRecord(_Record):

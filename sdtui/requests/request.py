@@ -20,6 +20,7 @@ from sdtui.core.sampler_names import known_label
 from sdtui.core.samplers import sampler_labels
 from sdtui.requests.field_table import FieldTable, fields_of
 from sdtui.requests.sections.adapters import Adapters
+from sdtui.requests.sections.control import Control
 from sdtui.requests.sections.encoding import Encoding
 from sdtui.requests.sections.execution import Execution
 from sdtui.requests.sections.guidance import Guidance
@@ -235,6 +236,7 @@ class GenerationRequest(Section):
     templates: Templates = Templates()  # noqa: RUF009  # frozen
     encoding: Encoding = Encoding()  # noqa: RUF009  # frozen
     image_to_image: ImageToImage | None = None
+    control: Control = Control()  # noqa: RUF009  # frozen
     noise: Noise = Noise()  # noqa: RUF009  # frozen
     guidance: Guidance = Guidance()  # noqa: RUF009  # frozen
     tiling: Tiling = Tiling()  # noqa: RUF009  # frozen

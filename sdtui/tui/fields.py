@@ -29,8 +29,8 @@ _USUAL_SIZES: Mapping[int, tuple[tuple[int, int], ...]] = {
 }
 """Common sizes for SD 1.x and 2.x, and the sizes that SDXL was trained with."""
 
-_ITEM_ENDS = re.compile(r",\s+|,(?![\d.+-])|;")
-"""What parts the items of a list; items may hold numbers parted by commas."""
+_ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|,(?=[\d.+-]|[a-z_]+=|pixel_perfect\b)|[^,;])+')
+"""An item of a list. It may hold numbers and options behind commas, and anything in quotes."""
 
 _MOST_DIGITS = 30
 """Numbers with more digits aren't stepped: as whole numbers they could fill the memory."""
@@ -168,7 +168,8 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
         if not text.strip():
             continue
         if field is not None and field.is_list:
-            values[name] = list_items(text)
+            items = list_items(text)
+            values |= fields.map_files({name: items}, lambda _, typed: _path(str(typed)))
         elif field is not None and field.is_file:
             values[name] = _path(text)
         elif field is not None and field.type in (int, float):
@@ -182,7 +183,7 @@ def request_values(texts: Mapping[str, str], fields: FieldTable = REQUEST_FIELDS
 
 def list_items(text: str) -> list[str]:
     """Return the items of a list that was written in one line."""
-    return [part.strip() for part in _ITEM_ENDS.split(text) if part.strip()]
+    return [part.strip() for part in _ITEM.findall(text) if part.strip()]
 
 
 def _path(text: str) -> Path:
@@ -256,14 +257,33 @@ def file_problems(texts: Mapping[str, str]) -> dict[str, str]:
     problems = {}
     for name, text in texts.items():
         field = REQUEST_FIELDS.get(name)
-        if field is not None and field.is_file and text.strip():
-            try:
-                problem = picture_problem(parse_typed_path(text))
-            except PathTextError as error:
-                problem = f"{text.strip()} {error}"
-            if problem:
-                problems[name] = problem
+        if field is None or not text.strip():
+            continue
+        files = [text] if field.is_file else _images_in_entries(field, text)
+        problem = next(filter(None, map(_file_problem, files)), "")
+        if problem:
+            problems[name] = problem
     return problems
+
+
+def _images_in_entries(field: Field, text: str) -> list[str]:
+    """Return the images that the entries of a list name, as they were typed."""
+    images: list[str] = []
+
+    def note(_: str, image: object) -> object:
+        images.append(str(image))
+        return image
+
+    if field.spec.entries is not None:
+        REQUEST_FIELDS.map_files({field.name: list_items(text)}, note)
+    return images
+
+
+def _file_problem(text: str) -> str:
+    try:
+        return picture_problem(parse_typed_path(text))
+    except PathTextError as error:
+        return f"{text.strip()} {error}"
 
 
 def picture_problem(path: Path) -> str:

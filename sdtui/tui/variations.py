@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.requests.request import REQUEST_FIELDS
 from sdtui.requests.sizes import parse_size
 from sdtui.tui.fields import FormField, field_text, form_fields, form_texts, parse_form
 
@@ -55,7 +56,8 @@ def variables(record: GenerationRecord) -> tuple[Variable, ...]:
     for field in form_fields():
         letter = field.letter or _PROMPT_LETTERS.get(field.name, "")
         needs_init_image = field.name == "strength" and made["init_image"] is None
-        if letter and field.kind != "path" and not needs_init_image:
+        names_pictures = field.kind == "path" or REQUEST_FIELDS[field.name].spec.entries
+        if letter and not names_pictures and not needs_init_image:
             found.append(Variable(field, letter, _current(field, made)))
     return tuple(found)
 

@@ -14,7 +14,9 @@ from sdtui.jobs.api import DownloadSubscriber, Subscriber
 from sdtui.jobs.backends.prompts import LocalPrompts
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.models import (
+    ControlNet,
     FoundFile,
+    InstalledControlNet,
     InstalledEmbedding,
     InstalledLora,
     Lora,
@@ -200,6 +202,12 @@ class FakeModels:
     ) -> tuple[GenerationRequest, list[str]]:
         del hashes
         return request, []
+
+    def controlnets(self) -> list[InstalledControlNet]:
+        return []
+
+    def find_controlnet(self, name: str, *, allow_files: bool = False) -> ControlNet:
+        raise ModelNotFoundError(f'there is no ControlNet "{name}"')
 
     def vaes(self) -> list[FoundFile]:
         return []

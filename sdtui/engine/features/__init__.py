@@ -6,6 +6,7 @@ from typing import Any
 
 from sdtui.core.settings import Settings
 from sdtui.engine.features.clip_skip import ClipSkip
+from sdtui.engine.features.control import Control
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.features.guidance import Guidance
 from sdtui.engine.features.image_to_image import ImageToImage
@@ -29,6 +30,7 @@ def features_for(
         ClipSkip(),
         TextualInversion(settings),
         ImageToImage(),
+        Control(settings),
         VaeChoice(settings),
         Tiling(),
     )

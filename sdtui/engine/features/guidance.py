@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sdtui.engine.denoiser_calls import rows_from, total_calls
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch, Pass
@@ -97,8 +98,8 @@ class _Hooks:
             return args, given
         sample: Tensor = args[0] if args else given["sample"]
         rows = len(sample)
-        args = tuple(_second_half(each, rows) for each in args)
-        return args, {name: _second_half(each, rows) for name, each in given.items()}
+        args = tuple(rows_from(each, rows // 2, rows) for each in args)
+        return args, {name: rows_from(each, rows // 2, rows) for name, each in given.items()}
 
     def after_call(self, _: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         """Combine the halves, or double what was computed without guidance."""
@@ -117,16 +118,10 @@ class _Hooks:
     def _guides(self) -> bool:
         """True if the next call of the denoiser is to be guided. As A1111 has it, guidance begins
         after the step that the share falls into."""
-        total = self._total()
+        total = total_calls(self.model.pipeline.scheduler, self.pass_)
         start, end = self.section.guidance_start, self.section.guidance_end
         has_begun = start == 0 or self.calls > start * total
         return has_begun and self.calls + 1 <= end * total
-
-    def _total(self) -> int:
-        """Return how often the denoiser is called for the batch."""
-        scheduler, steps = self.model.pipeline.scheduler, self.pass_.request.num_inference_steps
-        skipped = max(steps - self.pass_.expected_steps, 0)
-        return len(scheduler.timesteps) - skipped * int(scheduler.order)
 
 
 def rescaled(guided: Tensor, conditional: Tensor, share: float) -> Tensor:
@@ -137,15 +132,3 @@ def rescaled(guided: Tensor, conditional: Tensor, share: float) -> Tensor:
     wanted = conditional.std(dim=dimensions, keepdim=True)
     had = guided.std(dim=dimensions, keepdim=True)
     return share * (guided * (wanted / had)) + (1 - share) * guided
-
-
-def _second_half(value: Any, rows: int) -> Any:
-    """Return the conditional half of a value of the denoiser's call, if it has one row for each of
-    the latents."""
-    if isinstance(value, Tensor):
-        return value[rows // 2 :] if value.ndim and len(value) == rows else value
-    if isinstance(value, dict):
-        return {name: _second_half(each, rows) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_second_half(each, rows) for each in value)
-    return value

@@ -13,7 +13,9 @@ from sdtui.core.settings import Settings
 from sdtui.jobs.api import DownloadSubscriber
 from sdtui.jobs.execution import failed_event
 from sdtui.models import (
+    ControlNet,
     FoundFile,
+    InstalledControlNet,
     InstalledEmbedding,
     InstalledLora,
     Lora,
@@ -24,11 +26,14 @@ from sdtui.models import (
     counters_of,
     describe_model,
     download_model,
+    find_controlnet,
+    find_controlnet_by_name,
     find_lora,
     find_lora_by_name,
     find_model,
     find_vae,
     find_vae_by_name,
+    installed_controlnets,
     installed_embeddings,
     installed_loras,
     installed_models,
@@ -81,6 +86,13 @@ class LocalModels:
         from sdtui.history.importers import request_with_local_loras
 
         return request_with_local_loras(request, hashes, self._settings)
+
+    def controlnets(self) -> list[InstalledControlNet]:
+        return installed_controlnets(self._settings)
+
+    def find_controlnet(self, name: str, *, allow_files: bool = False) -> ControlNet:
+        find = find_controlnet if allow_files else find_controlnet_by_name
+        return find(name, self._settings)
 
     def download(self, hub_id: str, subscriber: DownloadSubscriber) -> str:
         download_id = secrets.token_hex(6)

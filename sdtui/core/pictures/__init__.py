@@ -1,0 +1,1 @@
+"""Arithmetic on pictures, with Pillow and NumPy only."""

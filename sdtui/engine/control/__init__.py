@@ -1,0 +1,1 @@
+"""ControlNets: from files and pictures to what they add to the denoiser."""
