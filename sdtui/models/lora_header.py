@@ -88,8 +88,8 @@ def other_content(names: Collection[str]) -> str | None:
             return f"no LoRA, but {kind}"
     if any(_LORA.search(name) for name in names):
         return None
-    kind = recognised_tensors(names)
-    return f"no LoRA, but {kind}" if kind else "no LoRA"
+    other = recognised_tensors(names)
+    return f"no LoRA, but {other}" if other else "no LoRA"
 
 
 def lora_kind(names: Collection[str]) -> str:
