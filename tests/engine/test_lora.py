@@ -135,6 +135,11 @@ def test_several_loras_add_up_in_any_order(engine: StableDiffusionEngine, tiny_s
     assert _difference(both, swapped) < 0.1
 
 
+def test_same_lora_twice_adds_up(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+    twice = _generate(engine, tiny_sd1, "cat<lora:film:0.5>", loras=["film:0.5"])
+    assert _difference(twice, _generate(engine, tiny_sd1, loras=["film:1"])) < 0.1
+
+
 def test_record_has_the_hashes(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
     settings = _generate(engine, tiny_sd1, loras=["Grain0:0.5"]).record.settings
     assert settings is not None

@@ -116,13 +116,11 @@ class Lora(Feature[OpenedLoras]):
 
     def for_model(self, section: OpenedLoras, description: ModelDescription) -> OpenedLoras:
         """Leave out LoRAs of other families."""
-        misfits = {lora: _misfit(lora, description) for lora in section.loras}
-        notices = [
-            _left_out(lora.name, f"it {misfit}") for lora, misfit in misfits.items() if misfit
-        ]
+        misfits = [(lora, _misfit(lora, description)) for lora in section.loras]
+        notices = [_left_out(lora.name, f"it {misfit}") for lora, misfit in misfits if misfit]
         return replace(
             section,
-            loras=tuple(lora for lora, misfit in misfits.items() if not misfit),
+            loras=tuple(lora for lora, misfit in misfits if not misfit),
             notices=(*section.notices, *notices),
         )
 

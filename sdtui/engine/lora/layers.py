@@ -38,8 +38,9 @@ _PREFIXES = {
         "text_encoders_t5xxl_transformer_",
     ),
 }
-_OF_SEVERAL_ENCODERS = ("lora_te1_", "te1_")
-"""Prefixes of the first text encoder in models that have several."""
+_OF_ONE_ENCODER, _OF_SEVERAL_ENCODERS = ("lora_te_",), ("lora_te1_", "te1_")
+"""Prefixes of the text encoder in models that have one, and of the first in models that have
+several."""
 _FUSED = {
     # diffusers' one matrix for several projections: their names, in its order.
     "to_qkv": ("to_q", "to_k", "to_v"),
@@ -114,9 +115,10 @@ class Layers:
         """Yield what a name may mean, the likeliest first."""
         plain = name.replace(".", "_")
         is_single = "text_encoder_2" not in self._places
+        of_others = _OF_SEVERAL_ENCODERS if is_single else _OF_ONE_ENCODER
         for component, places in self._places.items():
             for prefix in _PREFIXES[component]:
-                if plain.startswith(prefix) and not (is_single and prefix in _OF_SEVERAL_ENCODERS):
+                if plain.startswith(prefix) and prefix not in of_others:
                     rest = plain.removeprefix(prefix).removeprefix("text_model_")
                     yield from (places[each] for each in (rest, f"{rest}_0") if each in places)
 
