@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from sdtui.cli.options import options_for, request_values
 from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.text import visible
 
+_NEW_LINE = "\n" + 14 * " "
 _SYNTAXES = [each.value for each in PromptSyntax]
 _MODES = [each.value for each in Emphasis]
 
@@ -38,6 +38,7 @@ def prompt(
 ) -> None:
     """Show how TEXT is read ("-" reads it from stdin): its tokens, chunks, weights and parts."""
     from sdtui.cli.backend import open_models
+    from sdtui.cli.prompts import prompt_text
     from sdtui.core.errors import UnsupportedModelError
     from sdtui.core.samplers import calls_per_step, canonical_label
     from sdtui.core.settings import load_settings
@@ -60,11 +61,10 @@ def prompt(
         steps=steps,
         calls=calls_per_step(canonical_label(sampler)) if sampler else 1,
     )
-    written = sys.stdin.read() if text == "-" else text
-    reading = reader.read(written, is_negative=negative)
+    reading = reader.read(prompt_text(text), is_negative=negative)
     if as_json:
         counts = {"tokens": reading.tokens, "capacity": reading.capacity}
         click.echo(json.dumps({**counts, **asdict(reading)}, indent=2))
         return
-    for label, line in reading_lines(reading):
-        click.echo(f"{label:>12}  {visible(line)}")
+    for label, text in reading_lines(reading):
+        click.echo(f"{label:>12}  {visible(text)}".replace("\n", _NEW_LINE))

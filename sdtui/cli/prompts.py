@@ -42,9 +42,14 @@ def read_requests(
         if not requests:
             raise InvalidRequestError([Problem("--from", str(file), f"{file} holds no prompts")])
         return requests
-    text = "\n".join(split_lines(_read(_STDIN))).strip() if prompt == "-" else prompt
-    given = {} if text is None else {"prompt": text}
+    given = {} if prompt is None else {"prompt": prompt_text(prompt)}
     return [GenerationRequest.parse({**shared, **overriding, **given})]
+
+
+def prompt_text(argument: str) -> str:
+    """Return the prompt that is meant by an argument: all of stdin by "-". Raises SdtuiError if it
+    can't be read."""
+    return "\n".join(split_lines(_read(_STDIN))).strip() if argument == "-" else argument
 
 
 def _read(file: Path) -> str:

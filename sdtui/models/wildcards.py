@@ -73,8 +73,8 @@ class WildcardFiles:
                 raise ValueError(f"is larger than {_MOST_BYTES // 1_000_000} MB")
             return _read(path, status.st_mtime_ns, status.st_size)
         except (OSError, ValueError, RecursionError) as error:
-            _log.warning("the wildcards in %s can't be read: %s", path, error)
-            self.problems[path] = " ".join(str(error).split())
+            self.problems[path] = problem = " ".join(str(error).split())
+            _log.info("the wildcards in %s can't be read: %s", path, problem)
             return {}
 
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from sdtui.cli.prompt import prompt
-from sdtui.core.errors import UnsupportedModelError
+from sdtui.core.errors import SdtuiError, UnsupportedModelError
 from tests.support.tiny_other_families import make_flux
 
 
@@ -29,6 +29,13 @@ def test_parts_and_weights_are_shown() -> None:
     assert read("-", stdin="a cat") == read("a cat")
     assert "AND" in read("a AND b", "--negative")
     assert "(soft" in read("(soft)", "--prompt-syntax", "plain")
+
+
+def test_stdin_may_be_of_any_encoding_and_lines_stay_aligned() -> None:
+    assert read("-", stdin="\ufeffa\r\ncat\r\n") == read("a\ncat")
+    assert "\n" + 14 * " " + "cat" in read("a\ncat")
+    with pytest.raises(SdtuiError, match="prompts in stdin can't be read"):
+        CliRunner().invoke(prompt, ["-"], input=b"a \xff b", catch_exceptions=False)
 
 
 def test_json_has_the_chunks() -> None:

@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import count, islice
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -16,6 +18,8 @@ from sdtui.core.dynamic_prompts.parser import is_dynamic, literal
 
 class Lists:
     """Wildcards in memory."""
+
+    problems: ClassVar[dict[Path, str]] = {}
 
     def __init__(self, lists: Mapping[str, Sequence[str]] | None = None) -> None:
         self._lists = lists or {}

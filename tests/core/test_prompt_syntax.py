@@ -73,6 +73,8 @@ SCHEDULES: dict[str, list[tuple[int, str]]] = {
     "a [unbalanced": [(10, "a [unbalanced")],
     "a [b:.5] c": [(5, "a  c"), (10, "a b c")],
     "a [{b|d{:.5] c": [(5, "a  c"), (10, "a {b|d{ c")],
+    "x [a|b:1.2]": [(10, "x [a|b:1.2]")],
+    "x [a:b|c:3]": [(10, "x [a:b|c:3]")],
     "((a][:b:c [d:3]": [(3, "((a][:b:c "), (10, "((a][:b:c d")],
     "[a|(b:1.1)]": [(step, "a" if step % 2 else "(b:1.1)") for step in range(1, 11)],
     "[fe|]male": [(step, "female" if step % 2 else "male") for step in range(1, 11)],

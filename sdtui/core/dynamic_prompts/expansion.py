@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from sdtui.core.dynamic_prompts.choosers import Chooser, CyclicChooser, Odometer, RandomChooser
@@ -33,6 +34,11 @@ _LONGEST = 32_000
 
 class Wildcards(Protocol):
     """The lines of wildcard files."""
+
+    @property
+    def problems(self) -> Mapping[Path, str]:
+        """What is wrong with files that can't be read, of those that were needed."""
+        ...
 
     def lines(self, name: str) -> Sequence[WeightedText]:
         """Return the lines of all files that a name matches, none if there is no such file."""
@@ -215,6 +221,8 @@ class _Expander:
         lines = self._wildcards.lines(name)
         if not lines:
             self._notice(f"there is no wildcard {name}, so it stays as written")
+            for path, problem in self._wildcards.problems.items():
+                self._notice(f"the wildcards in {path.name} can't be read: {problem}")
         return lines
 
     # Variables

@@ -161,6 +161,8 @@ def _close(nodes: list[_Node], bracket: _Open) -> bool:
     node: _Node | None
     if not colons:
         node = _Alternate(_split(nodes, bracket.start, separators))
+    elif bars and not any(isinstance(each, str) and "{" in each for each in nodes[bracket.start :]):
+        return False  # neither; a bar after a brace is a part of the text
     else:
         node = _scheduled(nodes, bracket.start, colons)
     if node is None:
