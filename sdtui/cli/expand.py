@@ -17,8 +17,8 @@ from sdtui.core.text import one_line
 @options_for("negative_prompt", "seed", "num_images_per_prompt", "styles", "dynamic_prompts")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def expand(prompt: str, as_json: bool, **flags: Any) -> None:
-    """Show what PROMPT becomes for each picture ("-" reads it from stdin). The same seed gives the same pictures' prompts in
-    `sdtui generate`."""
+    """Show what PROMPT becomes for each picture ("-" reads it from stdin). The same seed gives the
+    same pictures' prompts in `sdtui generate`."""
     from sdtui.cli.backend import open_prompts
     from sdtui.cli.prompts import prompt_text
     from sdtui.core.settings import load_settings

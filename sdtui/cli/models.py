@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdtui.core.text import one_line
+from sdtui.core.text import counted, one_line
 
 if TYPE_CHECKING:
     from sdtui.jobs import Models
@@ -58,7 +58,7 @@ def _embedding_line(entry: _Entry) -> str:
     name = one_line(str(entry["name"]))
     if "problem" in entry:
         return f"{name:40}  {one_line(str(entry['problem']))}"
-    return f"{name:40}  {entry['vectors']:3} vectors, {entry['width']} wide"
+    return f"{name:40}  {counted(entry['vectors'], 'vector'):>10}, {entry['width']} wide"
 
 
 def _loras(models: Models) -> Iterator[_Entry]:

@@ -77,7 +77,7 @@ def delete_style(file: Path, name: str) -> None:
     """Delete a style from a file. Raises SettingsError, also if the file has none of that name."""
 
     def change(rows: list[dict[str, str]]) -> None:
-        kept = [each for each in rows if each.get("name") != name]
+        kept = [each for each in rows if each.get("name", "").strip() != name.strip()]
         if len(kept) == len(rows):
             raise SettingsError(
                 f'there is no style "{shortened(name)}" in {file}', "Check its name"
@@ -99,7 +99,7 @@ def _change(file: Path, change: Callable[[list[dict[str, str]]], None]) -> None:
             writer.writeheader()
             writer.writerows(rows)
             # With a byte order mark, as A1111 writes it: spreadsheets expect one.
-            write_atomic(file, text.getvalue().encode("utf-8-sig"))
+            write_atomic(file.resolve(), text.getvalue().encode("utf-8-sig"))
     except OSError as error:
         raise SettingsError(
             f"{file} can't be written: {error.strerror}", "Make the folder writable"
@@ -135,9 +135,9 @@ def _rows(file: Path) -> list[dict[str, str]]:
 
 
 def find_styles(names: Sequence[str], styles: Mapping[str, Style]) -> list[Style]:
-    """Return the styles of these names; case doesn't matter where only one name fits. Raises
-    InvalidRequestError for a name that no style has."""
-    folded = {each.casefold(): each for each in styles}
+    """Return the styles of these names; case and blanks around them don't matter where only one
+    name fits. Raises InvalidRequestError for a name that no style has."""
+    folded = {each.strip().casefold(): each for each in styles}
     found = []
     for name in names:
         style = styles.get(name) or styles.get(folded.get(name.strip().casefold(), ""))

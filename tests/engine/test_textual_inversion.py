@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sdtui.core.enums import DType
+from sdtui.core.errors import ModelDamagedError
 from sdtui.core.settings import Settings
 from sdtui.engine.embeddings import Encoding
 from sdtui.engine.encode.clip import encode_prompts
@@ -34,6 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_embedding(folder / "wide.safetensors", 1024)
     make_embedding(folder / "huge.safetensors", 32, vectors=76)
     (folder / "old.pt").write_bytes(b"\x80")
+    save_file({"emb_params": torch.full((2, 32), torch.nan)}, folder / "nan.safetensors")
     return folder
 
 
@@ -183,3 +185,8 @@ def test_an_embedding_inside_a_lora_is_used_with_it(tmp_path: Path, tiny_sd1: Pa
     assert difference(plain.images[0], used.images[0]) > 0
     assert 'TI hashes: "mine: ' in write_infotext(used.record)
     assert "TI hashes" not in write_infotext(plain.record)
+
+
+def test_vectors_that_are_no_numbers_are_named(encode: Encode, tiny_sd1: Path) -> None:
+    with pytest.raises(ModelDamagedError, match=r"nan\.safetensors are no numbers"):
+        encode(tiny_sd1, "a nan", "nan")

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from sdtui.core.errors import SettingsError
-from sdtui.requests.styles import Style, apply_styles, delete_style, read_styles, save_style
+from sdtui.requests.styles import (
+    Style,
+    apply_styles,
+    delete_style,
+    find_styles,
+    read_styles,
+    save_style,
+)
 
 _A1111 = (
     "\ufeffname,prompt,negative_prompt\r\n"
@@ -77,6 +84,23 @@ def test_changes_leave_the_other_rows(tmp_path: Path) -> None:
     assert list(read_styles([file])) == ["film", "short", "new"]
     with pytest.raises(SettingsError, match='no style "other"'):
         delete_style(file, "other")
+
+
+def test_blanks_around_names_do_not_matter(tmp_path: Path) -> None:
+    file = tmp_path / "styles.csv"
+    file.write_text("name,prompt\n film ,x\nfull,y\n")
+    styles = read_styles([file])
+    assert [each.prompt for each in find_styles(["film", "Film ", " film "], styles)] == list("xxx")
+    delete_style(file, "film")
+    assert list(read_styles([file])) == ["full"]
+
+
+def test_link_to_a_file_of_styles_stays_one(tmp_path: Path) -> None:
+    link = tmp_path / "link.csv"
+    link.symlink_to(tmp_path / "styles.csv")
+    save_style(link, Style("film", "x"))
+    assert link.is_symlink()
+    assert list(read_styles([tmp_path / "styles.csv"])) == ["film"]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "# x", "--- x", "\udcff"])

@@ -32,6 +32,10 @@ def read_vectors(embedding: Embedding, widths: Sequence[int]) -> list[NamedVecto
         raise ModelDamagedError(
             f"{embedding.path} can't be read: {error}", "Download or copy it again"
         ) from error
+    if not all(bool(each.isfinite().all()) for each in tensors):
+        raise ModelDamagedError(
+            f"the vectors in {embedding.path} are no numbers (NaN)", "Download or copy it again"
+        )
     tensors = [each.reshape(-1, each.shape[-1]) for each in tensors]
     if len(tensors) < len(widths):
         tensors = list(tensors[0].split(list(widths), dim=-1))
