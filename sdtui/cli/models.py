@@ -58,7 +58,9 @@ def _embedding_line(entry: _Entry) -> str:
     name = one_line(str(entry["name"]))
     if "problem" in entry:
         return f"{name:40}  {one_line(str(entry['problem']))}"
-    return f"{name:40}  {counted(entry['vectors'], 'vector'):>10}, {entry['width']} wide"
+    vectors = entry["vectors"]
+    assert isinstance(vectors, int)
+    return f"{name:40}  {counted(vectors, 'vector'):>10}, {entry['width']} wide"
 
 
 def _loras(models: Models) -> Iterator[_Entry]:

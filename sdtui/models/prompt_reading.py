@@ -20,6 +20,7 @@ from sdtui.core.prompt_syntax import (
 )
 from sdtui.models.embeddings import without_prefixes
 from sdtui.models.tokens import TokenCounter
+from sdtui.requests.sections.encoding import COMMA_BACKTRACK
 
 _MOST_TEXTS = 8
 """Different texts of a part that are counted; a prompt of alternating words has many."""
@@ -99,6 +100,7 @@ class PromptReader:
     """Those of embeddings."""
     syntax: PromptSyntax = PromptSyntax.A1111
     emphasis: Emphasis = Emphasis.ORIGINAL
+    comma_backtrack: int = COMMA_BACKTRACK
     steps: int = _USUAL_STEPS
     calls: int = 1
     """Of the denoiser in a step."""
@@ -153,7 +155,11 @@ class PromptReader:
             for of_piece, piece in zip(tokens, group, strict=True)
         ]
         chunks: list[Chunk[None]] = split_chunks(
-            [ids], size=self.counter.limit, comma=comma, find=self.find
+            [ids],
+            size=self.counter.limit,
+            comma=comma,
+            backtrack=self.comma_backtrack,
+            find=self.find,
         )
         # Where each token, or name of an embedding, stands in its piece, and how much it takes.
         units: list[tuple[int, int, int, int]] = []

@@ -147,10 +147,10 @@ def test_and_is_a_word_in_a_negative_prompt() -> None:
     assert part.stretches[0].text == "a AND b:2"
 
 
-def chunks(*words: str, size: int = 75) -> list[list[int]]:
+def chunks(*words: str, size: int = 75, backtrack: int = 20) -> list[list[int]]:
     """The chunks of words; "," is the token 0, others count from 1."""
     ids = [0 if word == "," else 1 for word in words]
-    made: list[Chunk[None]] = split_chunks([[(ids, 1.0)]], size=size, comma=0)
+    made: list[Chunk[None]] = split_chunks([[(ids, 1.0)]], size=size, comma=0, backtrack=backtrack)
     return [each.ids for each in made]
 
 
@@ -159,6 +159,10 @@ def test_full_chunk_is_broken_behind_a_comma_that_is_near() -> None:
     assert [len(each) for each in near] == [56, 24]
     far = chunks(*["x"] * 53, ",", *["x"] * 24)
     assert [len(each) for each in far] == [75, 3]
+    words = [*["x"] * 53, ",", *["x"] * 24]
+    assert [len(each) for each in chunks(*words, backtrack=22)] == [54, 24]
+    assert [len(each) for each in chunks(*["x"] * 74, ",", "x", backtrack=0)] == [75, 1]
+    assert [len(each) for each in chunks(*["x"] * 55, ",", *["x"] * 24, backtrack=0)] == [75, 5]
     assert [len(each) for each in chunks(*["x"] * 75)] == [75]
     assert [len(each) for each in chunks(*["x"] * 75, ",", "x")] == [75, 2]
     assert chunks() == [[]]
@@ -167,7 +171,7 @@ def test_full_chunk_is_broken_behind_a_comma_that_is_near() -> None:
 def test_break_begins_a_chunk() -> None:
     def lengths(*groups: int) -> list[int]:
         tokens = [[([1] * count, 1.0)] for count in groups]
-        made: list[Chunk[None]] = split_chunks(tokens, size=75, comma=0)
+        made: list[Chunk[None]] = split_chunks(tokens, size=75, comma=0, backtrack=20)
         return [len(each.ids) for each in made]
 
     assert lengths(3, 4) == [3, 4]
@@ -181,7 +185,9 @@ def test_an_embedding_stays_whole() -> None:
     def find(tokens: object, at: int) -> Match[str] | None:
         return Match(1, 10, "vectors") if at in (2, 70) else None
 
-    made: list[Chunk[str]] = split_chunks([[([1] * 71, 1.5)]], size=75, comma=0, find=find)
+    made: list[Chunk[str]] = split_chunks(
+        [[([1] * 71, 1.5)]], size=75, comma=0, backtrack=20, find=find
+    )
     assert [len(each.ids) for each in made] == [2 + 10 + 63, 4 + 10]
     assert made[0].insertions == [Insertion(2, "vectors")]
     assert made[1].insertions == [Insertion(4, "vectors")]
@@ -193,7 +199,9 @@ def test_an_embedding_moves_with_what_follows_a_comma() -> None:
         return Match(1, 10, "vectors") if at == 62 else None
 
     tokens = [*[1] * 60, 0, *[1] * 10]
-    made: list[Chunk[str]] = split_chunks([[(tokens, 1.0)]], size=75, comma=0, find=find)
+    made: list[Chunk[str]] = split_chunks(
+        [[(tokens, 1.0)]], size=75, comma=0, backtrack=20, find=find
+    )
     assert [len(each.ids) for each in made] == [61, 1 + 10 + 8]
     assert made[1].insertions == [Insertion(1, "vectors")]
 

@@ -172,6 +172,17 @@ def test_modes_of_emphasis(load: Load) -> None:
     assert not torch.equal(literal, plain)
 
 
+def test_chunks_end_at_commas_as_far_back_as_is_said(load: Load) -> None:
+    model = load("sd1")
+    text = "! " * 55 + ", " + "! " * 24
+    usual, nearer, none = (
+        hidden(encode(model, text, comma_backtrack=number)) for number in (20, 19, 0)
+    )
+    assert torch.equal(usual, hidden(encode(model, text)))
+    assert torch.equal(nearer, none)
+    assert not torch.equal(usual, none)
+
+
 def test_the_mean_of_each_chunk_is_kept(load: Load) -> None:
     model = load("pocket")
     text = "(a:2) b BREAK (c:0.5) d BREAK e"

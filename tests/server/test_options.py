@@ -57,6 +57,7 @@ def test_they_hold_for_later_requests_until_the_defaults_take_them_back(
         "sd_vae": "bright.safetensors",
         "CLIP_stop_at_last_layers": 2,
         "emphasis": "No norm",
+        "comma_padding_backtrack": 0,
         "randn_source": "NV",
         "skip_early_cond": 0.1,
     }
@@ -67,6 +68,7 @@ def test_they_hold_for_later_requests_until_the_defaults_take_them_back(
     used = _request(ask, made)
     assert used.vae.vae == "bright.safetensors"
     assert (used.encoding.clip_skip, used.encoding.emphasis) == (2, Emphasis.NO_NORM)
+    assert used.encoding.comma_backtrack == 0
     assert (used.noise.rng, used.guidance.guidance_start) == (Rng.NV, 0.1)
 
     usual = {"sd_vae": "Automatic", "CLIP_stop_at_last_layers": 1, "emphasis": "Original"}

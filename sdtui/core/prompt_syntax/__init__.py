@@ -4,7 +4,13 @@ syntax is literal."""
 from __future__ import annotations
 
 from sdtui.core.prompt_syntax.attention import Group, Weighted, parse_attention
-from sdtui.core.prompt_syntax.chunks import Chunk, Insertion, Match, finder, split_chunks
+from sdtui.core.prompt_syntax.chunks import (
+    Chunk,
+    Insertion,
+    Match,
+    finder,
+    split_chunks,
+)
 from sdtui.core.prompt_syntax.comments import strip_comments
 from sdtui.core.prompt_syntax.composition import Part, split_parts
 from sdtui.core.prompt_syntax.prompt import ParsedPart, parse_prompt

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-_COMMA_BACKTRACK = 20
-"""A1111's default ("Prompt word wrap length limit")."""
-
 Vectors = TypeVar("Vectors")
 
 
@@ -69,17 +66,18 @@ def split_chunks(
     *,
     size: int,
     comma: int | None,
+    backtrack: int,
     find: Callable[[Sequence[int], int], Match[Vectors] | None] = lambda tokens, at: None,
 ) -> list[Chunk[Vectors]]:
     """Divide the tokens of a prompt into chunks of at most `size` tokens, at least one. Each group
     begins a new one. Where a chunk is full, what follows its last comma moves to the next, if that
-    is no more than 20 tokens. `find` returns the embedding whose name begins at an index.
+    is no more than `backtrack` tokens. `find` returns the embedding whose name begins at an index.
 
     The rules are those of `tokenize_line` in A1111's modules/sd_hijack_clip.py.
     """
     chunks: list[Chunk[Vectors]] = []
     for group in groups:
-        filler = _Filler[Vectors](size, comma)
+        filler = _Filler[Vectors](size, comma, backtrack)
         for tokens, weight in group:
             filler.fill(tokens, weight, find)
         chunks += filler.chunks()
@@ -109,9 +107,10 @@ def finder(
 class _Filler(Generic[Vectors]):
     """Fills the chunks of one group."""
 
-    def __init__(self, size: int, comma: int | None) -> None:
+    def __init__(self, size: int, comma: int | None, backtrack: int) -> None:
         self._size = size
         self._comma = comma
+        self._backtrack = backtrack
         self._full: list[Chunk[Vectors]] = []
         self._chunk: Chunk[Vectors] = Chunk()
         self._after_comma: int | None = None
@@ -143,7 +142,7 @@ class _Filler(Generic[Vectors]):
         length, after = len(self._chunk.ids), self._after_comma
         if token == self._comma:
             self._after_comma = length + 1
-        elif length == self._size and after is not None and length < after + _COMMA_BACKTRACK:
+        elif length == self._size and after is not None and length < after + self._backtrack:
             moved = self._chunk.split_off(after)
             self._next()
             self._chunk = moved

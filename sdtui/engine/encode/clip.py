@@ -130,6 +130,7 @@ def _encoders(model: LoadedModel, options: EncodeOptions) -> list[ClipEncoder]:
             # SDXL was trained on the layer before the last, without the final norm.
             layer=max(options.clip_skip, 2) if is_xl else options.clip_skip,
             has_norm=not is_xl,
+            comma_backtrack=options.comma_backtrack,
             embeddings=[each[number] for each in vectors],
         )
         for number, (tokenizer, module) in enumerate(pairs)

@@ -10,6 +10,7 @@ import torch
 
 from sdtui.core.prompt_syntax import Chunk, Group, finder, split_chunks
 from sdtui.engine.encode.vectors import NamedVectors, inserted
+from sdtui.requests.sections.encoding import COMMA_BACKTRACK
 
 _MOST_ROWS = 32
 """Chunks that are encoded at a time."""
@@ -40,6 +41,7 @@ class ClipEncoder:
     """The layer that is used, counted from the end: 1 = the last."""
     has_norm: bool = True
     """True if the final norm is applied to it."""
+    comma_backtrack: int = COMMA_BACKTRACK
     embeddings: Sequence[NamedVectors] = ()
 
     def chunks(self, groups: Sequence[Group]) -> list[Chunk[NamedVectors]]:
@@ -50,6 +52,7 @@ class ClipEncoder:
             tokens,
             size=self._size,
             comma=comma[0] if len(comma) == 1 else None,
+            backtrack=self.comma_backtrack,
             find=finder([(self._ids(each.name), len(each.rows), each) for each in self.embeddings]),
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.prompt_syntax import ParsedPart, parse_prompt
 from sdtui.models.embeddings import Embedding, without_prefixes
+from sdtui.requests.sections.encoding import COMMA_BACKTRACK
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,8 @@ class EncodeOptions:
 
     syntax: PromptSyntax = PromptSyntax.A1111
     emphasis: Emphasis = Emphasis.ORIGINAL
+    comma_backtrack: int = COMMA_BACKTRACK
+    """How many tokens may move to the next chunk, so that this one ends at a comma."""
     clip_skip: int = 1
     """As in A1111: 1 = the last layer, 2 = the one before."""
     embeddings: tuple[Embedding, ...] = ()

@@ -15,6 +15,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch, Pass
 from sdtui.models import ModelDescription
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.encoding import COMMA_BACKTRACK
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,28 @@ class UsedSyntax:
 
     syntax: Syntax = Syntax.A1111
     emphasis: Emphasis = Emphasis.ORIGINAL
+    comma_backtrack: int = COMMA_BACKTRACK
+
+    def of(self, options: EncodeOptions) -> EncodeOptions:
+        """Return options of the encoding with this syntax."""
+        return replace(
+            options,
+            syntax=self.syntax,
+            emphasis=self.emphasis,
+            comma_backtrack=self.comma_backtrack,
+        )
 
 
 class PromptSyntax(Feature[UsedSyntax]):
     """The prompt language. Other families than Stable Diffusion get their prompts as written."""
 
     name = "prompt_syntax"
-    fields = ("emphasis",)
+    fields = ("emphasis", "comma_backtrack")
 
     def open(self, request: GenerationRequest) -> UsedSyntax | None:
         """Return what differs from the defaults."""
-        used = UsedSyntax(request.encoding.prompt_syntax, request.encoding.emphasis)
+        encoding = request.encoding
+        used = UsedSyntax(encoding.prompt_syntax, encoding.emphasis, encoding.comma_backtrack)
         return None if used == UsedSyntax() else used
 
     def native(self, description: ModelDescription) -> UsedSyntax | None:
@@ -42,7 +54,7 @@ class PromptSyntax(Feature[UsedSyntax]):
 
     def supports(self, section: UsedSyntax, description: ModelDescription) -> bool:
         """True for Stable Diffusion; plain prompts are what others take anyway."""
-        return description.is_stable_diffusion or section.emphasis is Emphasis.ORIGINAL
+        return description.is_stable_diffusion or section == UsedSyntax(section.syntax)
 
     def embedding_key(self, section: UsedSyntax, pass_: Pass) -> None:
         """Return None: it is all in the options of the encoding."""
@@ -50,11 +62,11 @@ class PromptSyntax(Feature[UsedSyntax]):
     def encode_options(
         self, section: UsedSyntax, model: LoadedModel, options: EncodeOptions
     ) -> EncodeOptions:
-        return replace(options, syntax=section.syntax, emphasis=section.emphasis)
+        return section.of(options)
 
     def passes(self, section: UsedSyntax, passes: tuple[Pass, ...]) -> tuple[Pass, ...]:
         """Say how many parts each pass denoises apart, for the estimate of memory."""
-        options = EncodeOptions(section.syntax, section.emphasis)
+        options = section.of(EncodeOptions())
         return tuple(
             replace(each, prompts=len(options.parse(each.request.prompt, 0))) for each in passes
         )
@@ -67,7 +79,10 @@ class PromptSyntax(Feature[UsedSyntax]):
 
     def settings(self, section: UsedSyntax) -> Mapping[str, object]:
         """Return what differs from the defaults, for the record."""
-        used = {"prompt_syntax": section.syntax, "emphasis": section.emphasis}
         usual = UsedSyntax()
-        defaults = {"prompt_syntax": usual.syntax, "emphasis": usual.emphasis}
-        return {name: value for name, value in used.items() if value != defaults[name]}
+        used = {
+            "prompt_syntax": (section.syntax, usual.syntax),
+            "emphasis": (section.emphasis, usual.emphasis),
+            "comma_backtrack": (section.comma_backtrack, usual.comma_backtrack),
+        }
+        return {name: value for name, (value, default) in used.items() if value != default}

@@ -8,6 +8,9 @@ from typing import Annotated
 from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.fields import FieldSpec, Section
 
+COMMA_BACKTRACK = 20
+"""A1111's default ("Prompt word wrap length limit")."""
+
 
 @dataclass(frozen=True)
 class Encoding(Section):
@@ -58,3 +61,14 @@ class Encoding(Section):
             aliases=("emphasis",),
         ),
     ] = Emphasis.ORIGINAL
+    comma_backtrack: Annotated[
+        int,
+        FieldSpec(
+            label="Comma backtrack",
+            help="A chunk of 75 tokens ends at its last comma, if that is no more than so many"
+            " tokens back, so that no phrase is divided; 0 = it is always full.",
+            ge=0,
+            le=74,
+            a1111_option="comma_padding_backtrack",
+        ),
+    ] = COMMA_BACKTRACK

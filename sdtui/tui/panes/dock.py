@@ -15,6 +15,7 @@ from textual.widgets import Static, TextArea
 
 from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.samplers import calls_per_step
+from sdtui.requests.sections.encoding import COMMA_BACKTRACK
 from sdtui.tui.completions import Completions
 from sdtui.tui.panes.pane import Pane
 from sdtui.tui.panes.prompt import PromptEditor
@@ -28,7 +29,7 @@ _MOST_ROWS = 8
 _OTHER_ROWS = 4
 """Rows of the frame, the negative prompt, and the chips."""
 _MOST_NEGATIVE_ROWS = 4
-_READ_BY = {"prompt_syntax", "emphasis", "num_inference_steps", "sampler"}
+_READ_BY = {"prompt_syntax", "emphasis", "comma_backtrack", "num_inference_steps", "sampler"}
 """The other fields that say how a prompt is read."""
 _FRAME_COLUMNS = 4
 """Of the frame's lower edge, which a text in it leaves free."""
@@ -227,11 +228,12 @@ class Dock(Pane):
     def _read(self, editor: PromptEditor, text: str) -> PromptReading | None:
         if self._reader is None:
             return None
-        recipe = self._recipe
+        recipe, backtrack = self._recipe, self._recipe["comma_backtrack"][:3]
         reader = replace(
             self._reader,
             syntax=PromptSyntax(recipe["prompt_syntax"]),
             emphasis=Emphasis(recipe["emphasis"]),
+            comma_backtrack=int(backtrack) if backtrack.isdecimal() else COMMA_BACKTRACK,
             steps=recipe.steps or self._reader.steps,
             calls=calls_per_step(recipe.shown("sampler")),
         )

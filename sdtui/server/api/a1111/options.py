@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sdtui.core.errors import SdtuiError
 from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.sections.encoding import COMMA_BACKTRACK
 from sdtui.requests.sections.vae import OWN_VAE
 from sdtui.requests.validation import validate_fields
 from sdtui.server.api.a1111.checkpoints import find_checkpoint, read_checkpoint
@@ -34,6 +35,7 @@ class OptionsAnswer(BaseModel):
     sd_vae: str = "Automatic"
     CLIP_stop_at_last_layers: int = 1
     emphasis: str = "Original"
+    comma_padding_backtrack: int = COMMA_BACKTRACK
     samples_format: str = "png"
     samples_save: bool = True
     enable_pnginfo: bool = True
@@ -75,10 +77,10 @@ async def set_options(
 ) -> None:
     """Select a model by `sd_model_checkpoint`. It is loaded before the reply and isn't selected if
     that fails; while jobs run, the reply comes at once and the model is loaded after them.
-    `CLIP_stop_at_last_layers`, `sd_vae`, `emphasis`, `randn_source` and `skip_early_cond` hold for
-    later requests that leave them open, until the server ends. All other options are accepted
-    without effect, so that clients can send back the whole object; the header X-Sdtui-Not-Applied
-    lists those that have other values than here."""
+    `CLIP_stop_at_last_layers`, `sd_vae`, `emphasis`, `comma_padding_backtrack`, `randn_source` and
+    `skip_early_cond` hold for later requests that leave them open, until the server ends. All other
+    options are accepted without effect, so that clients can send back the whole object; the header
+    X-Sdtui-Not-Applied lists those that have other values than here."""
     response.headers.update(not_applied_header(changed_options(body)))
     chosen = await asyncio.to_thread(with_options, services, body)
     title = body.get("sd_model_checkpoint")
