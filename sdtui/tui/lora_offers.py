@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from sdtui.core.errors import ModelError
 from sdtui.core.prompt_tags import LoraTextError, parse_lora
@@ -31,6 +32,8 @@ class LoraOffer:
     verdict: ThemeColour = "muted"
     problem: str = ""
     """Why it can't be used; "" if it can."""
+    preview: Path | None = None
+    """The picture beside its file."""
 
 
 def find_lora_offers(models: Models, model: str) -> tuple[LoraOffer, ...]:
@@ -65,6 +68,7 @@ def _offer(installed: InstalledLora, model_family: str) -> LoraOffer:
         " · ".join(filter(None, parts)),
         verdict,
         f"it is made for {family}" if fits is False else "",
+        lora.preview,
     )
 
 

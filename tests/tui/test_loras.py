@@ -57,6 +57,23 @@ async def test_lora_is_chosen_with_a_weight(harness: AppHarness, size: tuple[int
         assert "film:0.8" in harness.screen_text()
 
 
+@pytest.mark.parametrize(("size", "is_shown"), [((80, 24), False), ((120, 36), True)])
+async def test_preview_of_the_lora_with_the_cursor_is_shown_where_there_is_room(
+    harness: AppHarness, size: tuple[int, int], is_shown: bool
+) -> None:
+    picture().save(harness.settings.lora_folders[0] / "film.preview.png")
+    async with running(harness, size):
+        await harness.press("ctrl+o", "l")
+        screen = harness.app.screen
+        assert isinstance(screen, LoraScreen)
+        await harness.until(lambda: len(screen.choices.items) == 3)
+        assert screen.preview.display is is_shown
+        if is_shown:
+            await harness.until(lambda: screen.preview.pixels)
+            await harness.press("down")
+            await harness.until(lambda: screen.preview.pixels is None)
+
+
 async def test_lora_that_does_not_fit_is_refused(harness: AppHarness) -> None:
     async with running(harness):
         await harness.press("ctrl+o", "l")

@@ -31,11 +31,12 @@ _PREVIEW_SIDE = 256
 """Pixels of the longer side of a preview."""
 _WITH_PREVIEW = 76
 """Columns of a window that has room for a preview."""
-_PAUSE_SECONDS = 0.05
+PREVIEW_PAUSE_SECONDS = 0.05
+"""While the cursor moves on, no picture is read."""
 
 
 @dataclass(frozen=True)
-class _Preview:
+class Preview:
     """A small picture."""
 
     pixels: Pixels
@@ -43,7 +44,7 @@ class _Preview:
     """The size of the whole picture."""
 
 
-def _read(path: Path) -> _Preview | str:
+def read_preview(path: Path) -> Preview | str:
     """Return a picture, or why it can't be an init image. Reads it whole."""
     from sdtui.requests.input_images import open_init_image
 
@@ -53,7 +54,7 @@ def _read(path: Path) -> _Preview | str:
         return error.what
     size = f"{image.width}×{image.height}"
     image.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
-    return _Preview(pixels_of(image), size)
+    return Preview(pixels_of(image), size)
 
 
 class FileScreen(ChooseScreen):
@@ -88,9 +89,9 @@ class FileScreen(ChooseScreen):
 
     async def _show_file(self, path: Path | None) -> None:
         """Show a picture, or why it can't be used; None shows nothing."""
-        await asyncio.sleep(_PAUSE_SECONDS)  # while the cursor moves on, no file is read
-        found = "" if path is None else await run_on_thread(partial(_read, path))
-        if isinstance(found, _Preview):
+        await asyncio.sleep(PREVIEW_PAUSE_SECONDS)
+        found = "" if path is None else await run_on_thread(partial(read_preview, path))
+        if isinstance(found, Preview):
             self.status.show(found.size_text)
             await self.preview.show(found.pixels)
         else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from pathlib import Path
 
 from textual import on
 from textual.content import Content
@@ -13,7 +15,9 @@ from sdtui.core.ranking import SearchText, ranked
 from sdtui.core.text import one_line
 from sdtui.jobs import Models
 from sdtui.tui.background import run_on_thread, start_worker
+from sdtui.tui.images.pixel_view import PixelView
 from sdtui.tui.lora_offers import SUMMARY_HEADS, LoraOffer, find_lora_offers, with_lora
+from sdtui.tui.screens.files import PREVIEW_PAUSE_SECONDS, Preview, read_preview
 from sdtui.tui.screens.search_dialog import SearchDialog
 from sdtui.tui.widgets.answers import AnswerKey, Answers
 from sdtui.tui.widgets.offer_lines import OfferLines
@@ -21,6 +25,8 @@ from sdtui.tui.widgets.status_line import StatusLine
 from sdtui.tui.widgets.virtual_list import VirtualList
 
 _NONE = "No LoRA was found. Name their folders in the setting lora_folders."
+_WITH_PREVIEW = 100
+"""Columns of a window that has room for previews."""
 _ABOUT = "film:0.8 gives film the weight 0.8; one that is used already is taken out."
 
 
@@ -39,6 +45,8 @@ class LoraScreen(SearchDialog):
         self._has_looked = False
         self.choices = OfferLines[LoraOffer]()
         self.heads = Static(classes="heads")
+        self.preview = PixelView()
+        self.preview.display = False
         self.details = Static(Content("Looking…"), classes="details")
         self.status = StatusLine()
 
@@ -46,13 +54,27 @@ class LoraScreen(SearchDialog):
         """Return the heads of the columns."""
         return (self.heads,)
 
+    def aside(self) -> tuple[Widget, ...]:
+        """Return the preview of the LoRA with the cursor."""
+        return (self.preview,)
+
     def below(self) -> tuple[Widget, ...]:
         """Return details of the LoRA with the cursor, the status, and the keys."""
         answers = [AnswerKey("choose.choose", "Choose"), AnswerKey("choose.close", "Back")]
         return self.details, self.status, Answers(answers)
 
     def on_resize(self) -> None:
-        columns = self.heads.size.width - len(SUMMARY_HEADS)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Have room for previews, if there are any and the window is wide enough."""
+        has_previews = any(each.preview is not None for each in self._offers)
+        self.preview.display = has_previews and self.size.width >= _WITH_PREVIEW
+        self.query_one(".dialog").set_class(self.preview.display, "-pictured")
+        self.call_after_refresh(self._show_heads)
+
+    def _show_heads(self) -> None:
+        columns = self.choices.scrollable_content_region.width - len(SUMMARY_HEADS)
         self.heads.update(Content(f"{'name':<{max(0, columns)}}{SUMMARY_HEADS}"))
 
     def on_mount(self) -> None:
@@ -64,6 +86,7 @@ class LoraScreen(SearchDialog):
         find = partial(find_lora_offers, self._models, self._model)
         self._offers = await run_on_thread(find)
         self._has_looked = True
+        self._make_room()
         self.begin_anew()
         self.narrow()
         self._show_details()
@@ -81,6 +104,17 @@ class LoraScreen(SearchDialog):
         offer = self.choices.selected
         nothing = _NONE if self._has_looked else "Looking…"
         self.details.update(Content(one_line(offer.details) if offer else nothing))
+        if self.preview.display:
+            show = partial(self._show_preview, offer.preview if offer else None)
+            start_worker(self, show, group="preview", exclusive=True)
+
+    async def _show_preview(self, path: Path | None) -> None:
+        await asyncio.sleep(PREVIEW_PAUSE_SECONDS)
+        found = "" if path is None else await run_on_thread(partial(read_preview, path))
+        if isinstance(found, Preview):
+            await self.preview.show(found.pixels)
+        else:
+            self.preview.pixels = None
 
     async def choose(self, item: LoraOffer) -> None:
         """Add a LoRA, change its weight or take it out, unless it can't be used."""
