@@ -40,12 +40,12 @@ SETTING_FIELDS: tuple[str, ...] = tuple(
     name
     for name, field in REQUEST_FIELDS.items()
     if name != "policy"
-    and field.section != "templates"
+    and field.section not in ("templates", "upscale")
     and name not in {each.name for each in fields(Cell)}
 )
 """The fields of a request that have one value in a whole benchmark, by their unique names: those
-that cells don't vary, without the retry policy, since a benchmark never retries, and what is worked
-out before the engine gets a request."""
+that cells don't vary, without the retry policy, since a benchmark never retries, what is worked out
+before the engine gets a request, and what is done with finished pictures."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sdtui.cli.codes import INTERRUPTED
 _COMMANDS = {
     "generate": "Make pictures from prompts.",
     "grid": "Make a grid of pictures over the values of up to three axes.",
+    "upscale": "Make pictures larger.",
     "mask": "Draw a mask over a picture, or borders around it.",
     "sheet": "Make a contact sheet of pictures.",
     "bench": "Measure how fast pictures are made, and compare.",

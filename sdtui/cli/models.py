@@ -132,12 +132,27 @@ def _controlnet_line(entry: _Entry) -> str:
     return f"{name:40}  {entry['family'] or '?':8} {parameters / 1e6:8,.0f} M{union}"
 
 
+def _upscalers(models: Models) -> Iterator[_Entry]:
+    for each in models.upscalers():
+        path = None if each.path is None else str(each.path)
+        entry: _Entry = {"name": each.name, "path": path, "scale": each.scale}
+        yield entry | ({"problem": each.problem} if each.problem else {})
+
+
+def _upscaler_line(entry: _Entry) -> str:
+    name = one_line(str(entry["name"]))
+    if "problem" in entry:
+        return f"{name:40}  {one_line(str(entry['problem']))}"
+    return f"{name:40}  {entry['scale']}×" if entry["scale"] else name
+
+
 _KINDS: Mapping[str, tuple[Callable[[Models], Iterator[_Entry]], Callable[[_Entry], str]]] = {
     "model": (_models, _model_line),
     "controlnet": (_controlnets, _controlnet_line),
     "embedding": (_embeddings, _embedding_line),
     "lora": (_loras, _lora_line),
     "vae": (_vaes, _vae_line),
+    "upscaler": (_upscalers, _upscaler_line),
 }
 """What is listed, and how it is printed, by kind."""
 

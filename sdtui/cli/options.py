@@ -39,6 +39,12 @@ def options_for(*names: str, fields: FieldTable = REQUEST_FIELDS) -> Callable[[_
     return decorate
 
 
+def field_option(name: str, *flags: str, more: str = "") -> Callable[[_Command], _Command]:
+    """Add a flag to a command for a field of a request, by other names than the usual ones if
+    `flags` are given, and with more help."""
+    return _option(REQUEST_FIELDS[name], flags, more)
+
+
 def request_values(flags: dict[str, Any]) -> dict[str, Any]:
     """Return the request's fields from the flags that were given; `--size` becomes width and
     height.
@@ -63,19 +69,22 @@ def _plain_path(field: str, value: Any) -> Path:
         raise InvalidRequestError([Problem(field, str(value), f"{value} {error}")]) from error
 
 
-def _option(field: Field) -> Callable[[_Command], _Command]:
+def _option(
+    field: Field, flags: tuple[str, ...] = (), more: str = ""
+) -> Callable[[_Command], _Command]:
     spec = field.spec
     choices = [str(each) for each in field.type] if issubclass(field.type, StrEnum) else None
     if field.type is bool:
         name = field.name.replace("_", "-")
-        return click.option(f"--{name}/--no-{name}", field.name, default=None, help=spec.help)
+        flags = flags or (f"--{name}/--no-{name}",)
+        return click.option(*flags, field.name, default=None, help=spec.help)
     limits = "" if spec.ge is None or spec.le is None else f"[{spec.ge}..{spec.le}]"
     return click.option(
-        *(spec.flags or (f"--{field.name.replace('_', '-')}",)),
+        *(flags or spec.flags or (f"--{field.name.replace('_', '-')}",)),
         field.name,
         type=click.Choice(choices) if choices else _CLICK_TYPES.get(field.type, str),
         metavar=spec.metavar or (None if choices else _METAVARS.get(field.type, "TEXT")),
-        help=" ".join(filter(None, (spec.help, spec.flag_help, limits))),
+        help=" ".join(filter(None, (spec.help, spec.flag_help, limits, more))),
         multiple=field.is_list,
         shell_complete=complete_styles if field.name == "styles" else None,
     )

@@ -59,6 +59,8 @@ class ProgressOutput:
             self.advance(steps_text(event), event.step, event.total)
         elif event.kind == "downloading":
             self.advance(found.text if found else "", event.done, event.total)
+        elif event.kind == "tile":
+            self.advance(found.text if found else "", event.tile, event.total)
         elif found:
             self._say(found.text)
 

@@ -9,7 +9,8 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, OutOfMemoryError, SdtuiError
 from sdtui.engine.memory.ladder import LadderStep, next_step
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.engine.run import GenerationResult, OnImage, Run
+from sdtui.engine.result import GenerationResult, OnImage
+from sdtui.engine.run import Run
 from sdtui.requests.events import Attempt, Report, report_nothing
 from sdtui.requests.record import AttemptRecord
 from sdtui.requests.request import GenerationRequest

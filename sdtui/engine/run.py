@@ -7,9 +7,9 @@ kept, so running out of memory in the decoder or in a later pass never repeats a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from PIL import Image
 
@@ -18,6 +18,7 @@ from sdtui.core.errors import SdtuiError, UnsupportedModelError
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families import family_of
 from sdtui.engine.features.active import ActiveFeatures, open_sections, sections_for
+from sdtui.engine.finisher import Finisher
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.batching import choose_batch_size, expected_peak, held_before
 from sdtui.engine.memory.ladder import Plan
@@ -26,6 +27,7 @@ from sdtui.engine.passes import Batch, Pass, PassResults
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.record_builder import ModelFacts, RecordBuilder
 from sdtui.engine.resolve import resolve
+from sdtui.engine.result import GenerationResult, OnImage
 from sdtui.engine.stages.decode import decode
 from sdtui.engine.stages.denoise import denoise
 from sdtui.engine.stages.encode import encode, find_truncations
@@ -40,19 +42,6 @@ from sdtui.requests.record import (
     Stage,
 )
 from sdtui.requests.request import GenerationRequest
-
-OnImage = Callable[[int, Image.Image, GenerationRecord], None]
-"""Called with each finished picture: its index, the picture, and its own record."""
-
-
-@dataclass(frozen=True)
-class GenerationResult:
-    """The pictures of a run and its record. If the run failed or was cancelled, `error` is set and
-    `images` holds the finished ones."""
-
-    images: list[Image.Image]
-    record: GenerationRecord
-    error: SdtuiError | None = None
 
 
 class Run:
@@ -91,6 +80,7 @@ class Run:
         """Steps of each pass, where known."""
         self._results = PassResults()
         self._images: dict[int, Image.Image] = {}
+        self._finisher = Finisher(engine, report, cancellation, self._notice, self._in_stage)
         self._noticed: set[str] = set()
         self._truncations_reported = False
         engine.meter.start()
@@ -118,6 +108,9 @@ class Run:
     def advance(self) -> None:
         """Do all remaining work. Raises the errors of the stages; `stage` is the one that
         failed."""
+        if not self._open_sections().needs_model():
+            self._finish_without_model()
+            return
         with ExitStack() as stack:
             with self._in_stage(Stage.LOAD):
                 model = self._load()
@@ -143,12 +136,28 @@ class Run:
 
     # Stages
 
-    def _load(self) -> LoadedModel:
-        self._cancellation.check()
+    def _open_sections(self) -> ActiveFeatures:
+        """Open the sections of the features in the first attempt; return the features."""
         if not self._opened:
+            self._cancellation.check()
             sections = open_sections(self._engine.features, self.request)
             self.plan = replace(self.plan, sections=sections)
             self._opened = True
+            given = self.features.given_image()
+            if given is not None:
+                for index in range(len(self.seeds)):
+                    self._finisher.add(index, given)
+        return self.features
+
+    def _finish_without_model(self) -> None:
+        """Finish the given picture, which needs no model of the run."""
+        if self.attempts:
+            self._engine.unload()  # one that is idle, since memory ran out
+        while self._finisher.has_pictures:
+            self._finish_next()
+
+    def _load(self) -> LoadedModel:
+        self._cancellation.check()
         before = self._engine.loaded
         model = self._engine.load(
             self.request.model,
@@ -222,8 +231,11 @@ class Run:
         return embeddings
 
     def _advance_batch(self, model: LoadedModel, embeddings: list[Embeddings]) -> None:
-        """Decode pictures that have completed all passes, else denoise those that have completed
-        most."""
+        """Finish a decoded picture, else decode those that have completed all passes, else denoise
+        those that have completed most."""
+        if self._finisher.has_pictures:
+            self._finish_next()
+            return
         unfinished = [index for index in range(len(self.seeds)) if index not in self._images]
         done = max(self._results.passes_done(index) for index in unfinished)
         furthest = [each for each in unfinished if self._results.passes_done(each) == done]
@@ -282,7 +294,7 @@ class Run:
                     "with",
                     "Leave out what makes further passes, or use another model",
                 )
-            self._finish(indices, denoised)
+            self._keep_decoded(indices, denoised)
             return
         for index, latents in zip(indices, denoised.split(1), strict=True):
             self._results.add(index, batch.pass_, latents)
@@ -318,16 +330,24 @@ class Run:
             tile=self.plan.vae_tile,
             notice=self._notice,
         )
-        self._finish(indices, images)
+        self._keep_decoded(indices, images)
 
     # Events and the record
 
-    def _finish(self, indices: list[int], images: list[Image.Image]) -> None:
+    def _keep_decoded(self, indices: list[int], images: list[Image.Image]) -> None:
         for index, image in zip(indices, self.features.after_decode(images), strict=True):
-            self._images[index] = image
+            self._finisher.add(index, image)
             self._results.drop(index)
-            if self._on_image is not None:
-                self._on_image(index, image, self._record([index]).of_image(index))
+
+    def _finish_next(self) -> None:
+        """Let the features finish a picture, and hand it on."""
+        index, image = self._finisher.finish_next(self.features)
+        if self._finisher.estimate is not None:
+            expected = self._builder.estimate or 0
+            self._builder.estimate = max(expected, self._finisher.estimate)
+        self._images[index] = image
+        if self._on_image is not None:
+            self._on_image(index, image, self._record([index]).of_image(index))
 
     def _notice(self, message: str) -> None:
         if message not in self._noticed:

@@ -43,6 +43,12 @@ OWN = "sdtui"
 SEED_RESIZE = "Seed resize from"
 """The key of two fields in one."""
 
+UPSCALE_TO = "Postprocess upscale to"
+"""The key of the size that a picture was upscaled to, if not by a factor."""
+
+_UPSCALERS = ("upscaler", "second_upscaler")
+"""The fields of upscalers, which may be paths."""
+
 TEMPLATES = {"Template": "prompt_template", "Negative Template": "negative_prompt_template"}
 """The keys of prompts as they were written, and their properties in a record. The extension
 sd-dynamic-prompts appends them as lines, and A1111 can't read the text without it."""
@@ -86,7 +92,8 @@ def write_infotext(record: GenerationRecord) -> str:
     values |= {"prompt": record.prompt, "negative_prompt": record.negative_prompt}
     values["sampler"] = made.sampler if made is not None else None
     is_sheet = record.grid is not None and record.grid.is_sheet
-    sized = made if is_sheet and made is not None else image
+    is_upscaled = record.request.upscale.is_wanted
+    sized = made if (is_sheet or is_upscaled) and made is not None else image
     more: dict[str, object] = {"Size": f"{sized.width}x{sized.height}"}
     rng = str(values.get("rng", Rng.CPU)).upper()
     if model is not None:
@@ -140,6 +147,11 @@ def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> st
     if values.get("vae"):
         name = PureWindowsPath(values["vae"]).name
         pairs["VAE"] = None if name == OWN_VAE else name
+    for name in _UPSCALERS:
+        if values.get(name):
+            pairs[REQUEST_FIELDS[name].spec.infotext] = portable_name(values[name])
+    if values.get("upscale_width") and values.get("upscale_height"):
+        pairs[UPSCALE_TO] = f"{values['upscale_width']}x{values['upscale_height']}"
     if values.get("seed_resize_width") and values.get("seed_resize_height"):
         pairs[SEED_RESIZE] = f"{values['seed_resize_width']}x{values['seed_resize_height']}"
     if not _BRACKETS & {*values.get("prompt", ""), *values.get("negative_prompt", "")}:

@@ -15,6 +15,7 @@ from sdtui.models import find_hashed
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.sections.adapters import Adapters
 from sdtui.requests.sections.control import Control
+from sdtui.requests.sections.upscale import Upscale
 
 _HUB_CACHE = re.compile(r"(?:^|/)models--([\w.-]+?)--([\w.-]+)(?:/|$)")
 _PATH_STARTS = ("~", "./", "../", ".\\", "..\\")
@@ -57,6 +58,7 @@ def portable(record: GenerationRecord) -> GenerationRecord:
             model=portable_name(record.request.model),
             adapters=_portable_adapters(record.request.adapters),
             control=_portable_control(record.request.control),
+            upscale=_portable_upscale(record.request.upscale),
         )
     }
     if record.model is not None:
@@ -76,6 +78,15 @@ def _portable_control(control: Control) -> Control:
     entries = map(ControlEntry.parse, control.controls)
     named = tuple(str(replace(each, name=portable_name(each.name))) for each in entries)
     return replace(control, controls=named)
+
+
+def _portable_upscale(upscale: Upscale) -> Upscale:
+    first, second = upscale.upscaler, upscale.second
+    return replace(
+        upscale,
+        upscaler=None if first is None else portable_name(first),
+        second=None if second is None else portable_name(second),
+    )
 
 
 def localized(record: GenerationRecord) -> GenerationRecord:

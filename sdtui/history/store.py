@@ -199,6 +199,16 @@ class History:
             return record
         return with_file(record, str(entry.path), record.images[0].sha256 or "")
 
+    def record_of_file(self, path: Path) -> GenerationRecord | None:
+        """Return the record of a picture of sdtui or another tool, which may lie anywhere; None if
+        it can't be read or doesn't say how it was made."""
+        from sdtui.history import archive
+
+        try:
+            return archive.read_incoming(path).record
+        except ImageError:
+            return None
+
     def skipped(self) -> tuple[Skipped, ...]:
         """The files in the pictures folder that are not listed, with the reason."""
         return self._index.skipped()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         InstalledControlNet,
         InstalledEmbedding,
         InstalledLora,
+        InstalledUpscaler,
         Lora,
         ModelDescription,
         ModelSource,
@@ -253,6 +254,15 @@ class Models(Protocol):
 
     def loras(self) -> list[InstalledLora]:
         """Return the LoRAs that requests may name, and files that can't be used."""
+        ...
+
+    def upscalers(self) -> list[InstalledUpscaler]:
+        """Return the upscalers that requests may name, and files that can't be used."""
+        ...
+
+    def check_upscaler(self, name: str, *, allow_files: bool = False) -> None:
+        """Raise ModelError if there is no upscaler of this name, or it can't be used; paths of
+        files are names only if `allow_files`."""
         ...
 
     def find_lora(self, name: str, *, allow_files: bool = False) -> Lora:

@@ -24,7 +24,7 @@ _OWN_VALUES = ("width", "height", "num_inference_steps")
 """What a request may leave to the model, and its time depends on."""
 
 
-_OTHER_STAGES = (Stage.ENCODE, Stage.PREPARE, Stage.DECODE)
+_OTHER_STAGES = (Stage.ENCODE, Stage.PREPARE, Stage.DECODE, Stage.UPSCALE)
 """Those of every run besides denoising."""
 
 
@@ -87,6 +87,8 @@ class TimeEstimator:
     def _work(self, request: GenerationRequest) -> _Work | None:
         """Return the work of one of a request's pictures; None if it depends on the model's own
         values and these are unknown."""
+        if request.upscale.image is not None:
+            return None
         own = self._own_values.get(request.model, {})
         width, height, steps = (getattr(request, name) or own.get(name) for name in _OWN_VALUES)
         if width is None or height is None or steps is None:

@@ -17,6 +17,7 @@ _STAGES = {
     "prepare": "preparing",
     "denoise": "denoising",
     "decode": "decoding",
+    "upscale": "upscaling",
 }
 
 
@@ -55,7 +56,7 @@ def _text(event: Event) -> str:
         case "engine_starting":
             return "loading PyTorch"
         case "started":
-            return f"started with seed {event.seed}"
+            return "started" if event.seed is None else f"started with seed {event.seed}"
         case "loading":
             return f"loading {event.model}: {event.component} ({event.number} of {event.total})"
         case "downloading":
@@ -76,10 +77,13 @@ def _text(event: Event) -> str:
             return _attempt(event)
         case "step":
             return f"step {event.step}/{event.total}, {event.seconds:.2f} s"
+        case "tile":
+            return f"upscaled tile {event.tile} of {event.total}"
         case "notice":
             return event.message
         case "saved":
-            return f"saved {event.path} (seed {event.seed})"
+            seed = "" if event.seed is None else f" (seed {event.seed})"
+            return f"saved {event.path}{seed}"
         case "sheet":
             return f"saved the sheet {event.path}"
         case "finished":

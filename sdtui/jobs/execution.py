@@ -13,6 +13,7 @@ from sdtui.jobs.generator import Generator, OnImage, Result
 from sdtui.jobs.job import Job, Output
 from sdtui.jobs.parts import JobPart, joined, parts_of
 from sdtui.jobs.sheet_store import SheetStore
+from sdtui.jobs.upscaled import upscaled_record
 from sdtui.requests.events import (
     Cancelled,
     Failed,
@@ -53,6 +54,10 @@ class SavedFile(Protocol):
 
 class PictureStore(SheetStore, Protocol):
     """Saves pictures; `History` is one."""
+
+    def record_of_file(self, path: Path) -> GenerationRecord | None:
+        """Return the record of any picture's file; None if it doesn't say how it was made."""
+        ...
 
     def save(
         self,
@@ -104,15 +109,21 @@ def carry_out(
 ) -> JobOutcome:
     """Make and save a job's pictures. An SdtuiError becomes part of the outcome."""
     request = job.request.with_seed()
-    report(Started(seed=request.seed or 0, num_images=request.num_images_per_prompt))
+    is_made = request.upscale.image is None  # else only enlarged
+    seed = request.seed if is_made else None
+    report(Started(seed=seed, num_images=request.num_images_per_prompt))
     for notice in job.notices:
         report(Notice(message=notice))
+    source = job.request.upscale.image
+    source_record = None if source is None else store.record_of_file(source)
     saved: dict[int, ImageRecord] = {}
     outcome = JobOutcome(Cancelled())
     problems: list[SdtuiError] = []
 
     def on_image(index: int, image: Image.Image, record: GenerationRecord) -> None:
         record = record.model_copy(update={"grid": job.grid})
+        if source is not None:
+            record = upscaled_record(record, source_record)
         try:
             file = save_picture(store, image, record, index, job.output)
         except SdtuiError as error:
@@ -128,6 +139,8 @@ def carry_out(
     error, record = _make_parts(job, request, generator, report, cancellation, on_image)
     images = tuple(saved.get(image.index, image) for image in record.images)
     record = record.model_copy(update={"images": images, "grid": job.grid})
+    if source is not None:
+        record = upscaled_record(record, source_record)
     outcome.event = _closing_event(error or next(iter(problems), None), record)
     return outcome
 

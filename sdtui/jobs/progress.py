@@ -25,11 +25,12 @@ from sdtui.requests.events import (
     Started,
     Step,
     Superseded,
+    Tile,
     Unloaded,
 )
 from sdtui.requests.record import PassPlace
 
-Activity = Started | EngineStarting | Loading | Downloading | Loaded | StageStarted | Step
+Activity = Started | EngineStarting | Loading | Downloading | Loaded | StageStarted | Step | Tile
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class JobProgress:
                     num_images=num_images,
                     activity=event,
                 )
-            case EngineStarting() | Loading() | Downloading():
+            case EngineStarting() | Loading() | Downloading() | Tile():
                 return replace(self, activity=event)
             case Loaded():
                 return replace(self, activity=event, loaded=event)
@@ -109,18 +110,23 @@ class JobProgress:
 
     @property
     def done(self) -> int:
-        """How many of `total` components, bytes or denoising steps are done."""
+        """How many of `total` components, bytes, denoising steps or tiles are done."""
         match self.activity:
-            case Loading(number=done) | Downloading(done=done) | Step(step=done):
+            case Loading(number=done) | Downloading(done=done) | Step(step=done) | Tile(tile=done):
                 return done
             case _:
                 return 0
 
     @property
     def total(self) -> int:
-        """Components, bytes or steps of the current activity; 0 if unknown."""
+        """Components, bytes, steps or tiles of the current activity; 0 if unknown."""
         match self.activity:
-            case Loading(total=total) | Downloading(total=total) | Step(total=total):
+            case (
+                Loading(total=total)
+                | Downloading(total=total)
+                | Step(total=total)
+                | Tile(total=total)
+            ):
                 return total
             case _:
                 return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sdtui.core.dynamic_prompts.parser import is_dynamic
@@ -32,9 +32,9 @@ def check_grid(models: Models, grid: Grid) -> None:
 def check_files(
     models: Models, requests: Sequence[GenerationRequest], *, allow_files: bool = False
 ) -> None:
-    """Raise ModelError if a request names a VAE, a ControlNet or a LoRA that isn't here, or one of
-    the first two that is made for other models; paths of files are names only if `allow_files`.
-    Reads folders."""
+    """Raise ModelError if a request names a VAE, a ControlNet, a LoRA or an upscaler that isn't
+    here, or one of the first two that is made for other models; paths of files are names only if
+    `allow_files`. Reads folders."""
     for model, name in dict.fromkeys((each.model, each.vae.vae) for each in requests):
         if name is None or name == OWN_VAE:
             continue
@@ -49,6 +49,16 @@ def check_files(
         if description is not None and description.is_stable_diffusion:
             net.check_fits(description)
     check_loras(models, requests, allow_files=allow_files)
+    upscalers = (name for each in requests for name in _upscalers(each))
+    for name in dict.fromkeys(upscalers):
+        models.check_upscaler(name, allow_files=allow_files)
+
+
+def _upscalers(request: GenerationRequest) -> Iterator[str]:
+    """Yield the names of the upscalers of a request."""
+    for name in (request.upscale.upscaler, request.upscale.second):
+        if name is not None:
+            yield name
 
 
 def check_loras(

@@ -50,6 +50,11 @@ from sdtui.models.native import NativeValues
 from sdtui.models.precision import automatic_dtype
 from sdtui.models.prompt_reading import PromptReader, PromptReading, reading_lines
 from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_counters
+from sdtui.models.upscalers import (
+    InstalledUpscaler,
+    find_upscaler_file,
+    installed_upscalers,
+)
 from sdtui.models.vaes import VaeFile, find_vae, find_vae_by_name, vae_files
 from sdtui.models.wildcards import WildcardFiles
 
@@ -61,6 +66,7 @@ __all__ = [
     "InstalledControlNet",
     "InstalledEmbedding",
     "InstalledLora",
+    "InstalledUpscaler",
     "Lora",
     "MemoryBudget",
     "ModelDescription",
@@ -90,6 +96,7 @@ __all__ = [
     "find_lora",
     "find_lora_by_name",
     "find_model",
+    "find_upscaler_file",
     "find_vae",
     "find_vae_by_name",
     "front_end_roots",
@@ -99,6 +106,7 @@ __all__ = [
     "installed_embeddings",
     "installed_loras",
     "installed_models",
+    "installed_upscalers",
     "is_lora_path",
     "lora_of_hash",
     "model_fit",

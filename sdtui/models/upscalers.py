@@ -16,15 +16,12 @@ from sdtui.core.errors import (
 from sdtui.core.paths import expanded, is_file
 from sdtui.core.settings import Settings
 from sdtui.core.text import nearest, shortened
+from sdtui.core.upscaler_names import BUILT_IN_UPSCALERS, plain_upscaler_name
 from sdtui.models.checkpoint_file import PICKLES, check_file_kind
 from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind
 from sdtui.models.folder_search import named
 from sdtui.models.headers import read_header
 from sdtui.models.other_files import recognised_tensors
-
-LANCZOS = "Lanczos"
-BUILT_IN = ("None", LANCZOS, "Nearest")
-"""A1111's names of the upscalers without a model. Its "None" resizes with Lanczos as well."""
 
 USUAL_SCALE = 4
 """Of upscalers whose name doesn't tell it, as A1111 assumes."""
@@ -70,7 +67,7 @@ class InstalledUpscaler:
 
 def installed_upscalers(settings: Settings) -> list[InstalledUpscaler]:
     """Return all upscalers, and the files among them that can't be used."""
-    built_in = [InstalledUpscaler(name) for name in BUILT_IN]
+    built_in = [InstalledUpscaler(name) for name in BUILT_IN_UPSCALERS]
     return [*built_in, *_installed(files_of_kind(FileKind.UPSCALER, settings))]
 
 
@@ -90,11 +87,6 @@ def scale_in_name(name: str) -> int | None:
     return int(next(filter(None, found.groups()))) if found else None
 
 
-def built_in_name(name: str) -> str | None:
-    """Return the name of an upscaler without a model that is meant by any spelling."""
-    return {_plain(each): each for each in BUILT_IN}.get(_plain(name))
-
-
 def find_upscaler_file(name: str, settings: Settings, *, allow_files: bool = True) -> FoundFile:
     """Find the file of an upscaler by its name in the folders, with or without suffix, by A1111's
     name for it, or by its path if `allow_files`.
@@ -102,9 +94,9 @@ def find_upscaler_file(name: str, settings: Settings, *, allow_files: bool = Tru
     Raises ModelNotFoundError with a near name, and the errors of `check_upscaler_file`.
     """
     files = files_of_kind(FileKind.UPSCALER, settings)
-    wanted = {_plain(name), _plain(_A1111_NAMES.get(name, name))}
+    wanted = {plain_upscaler_name(name), plain_upscaler_name(_A1111_NAMES.get(name, name))}
     found = named(name, files, lambda each: each.name) or next(
-        (each for each in files if _plain(each.path.stem) in wanted), None
+        (each for each in files if plain_upscaler_name(each.path.stem) in wanted), None
     )
     path = expanded(name)
     if found is None and allow_files and is_file(path):
@@ -136,14 +128,9 @@ def check_upscaler_file(path: Path) -> None:
         raise UnsupportedModelError(f"{path} is no upscaler, but {kind}", "Name another file")
 
 
-def _plain(name: str) -> str:
-    """Return the letters and digits of a name, without its suffix."""
-    return re.sub(r"[^a-z0-9+]+", "", name.casefold().removesuffix(".safetensors"))
-
-
 def _not_found(name: str, files: Iterable[FoundFile]) -> ModelNotFoundError:
     known = [each.path.stem for each in files]
-    near = nearest(name, [*BUILT_IN, *known])
+    near = nearest(name, [*BUILT_IN_UPSCALERS, *known])
     hint = f'Did you mean "{near}"?' if near else '"sdtui models --kind upscaler" lists them'
     if not known and near is None:
         hint = "Name the folder of your upscalers in the setting upscaler_folders"

@@ -46,8 +46,8 @@ class Started(_Event):
     """The worker has started the job; the seed is known."""
 
     kind: Literal["started"] = "started"
-    seed: int
-    """Of the first picture."""
+    seed: int | None
+    """Of the first picture; None if no picture is made, but one is upscaled."""
     num_images: int = 1
     """Number of pictures of the job."""
 
@@ -168,6 +168,16 @@ class Step(_PassEvent):
     """Bytes of the GPU's allocator; on a CPU, of resident memory."""
 
 
+class Tile(_Event):
+    """A tile of a picture that is being upscaled has finished."""
+
+    kind: Literal["tile"] = "tile"
+    tile: int
+    """1 for the first."""
+    total: int
+    image_index: int = 0
+
+
 class Preview(_PassEvent):
     """A small picture estimated from the predicted x0."""
 
@@ -192,7 +202,8 @@ class Saved(_Event):
 
     kind: Literal["saved"] = "saved"
     image_index: int
-    seed: int
+    seed: int | None
+    """None if it is unknown, of an upscaled picture."""
     path: str
 
 
@@ -254,6 +265,7 @@ Event = Annotated[
     | StageStarted
     | Attempt
     | Step
+    | Tile
     | Preview
     | Notice
     | Saved

@@ -30,7 +30,7 @@ LARGEST_FILE = 256 * 2**20
 
 @dataclass(frozen=True)
 class InitImage:
-    """An init image, upright and in RGB."""
+    """An input picture, upright."""
 
     image: Image.Image
     sha256: str
@@ -38,14 +38,21 @@ class InitImage:
 
 
 def open_init_image(path: Path) -> InitImage:
-    """Open a picture of any size and mode. The EXIF orientation is applied, and transparency is
-    composited over white.
+    """Open a picture of any size and mode in RGB. The EXIF orientation is applied, and transparency
+    is composited over white.
 
     Raises ImageError if it is missing, no regular file, not a picture, damaged, or too large to
     decode safely.
     """
     data = _read_file(path)
-    return InitImage(_decode(path, data), hashlib.sha256(data).hexdigest())
+    return InitImage(_as_rgb(_decode(path, data)), hashlib.sha256(data).hexdigest())
+
+
+def open_picture(path: Path) -> InitImage:
+    """Open a picture like `open_init_image`, but in L, LA, RGB or RGBA: grey stays grey, and
+    transparency stays."""
+    data = _read_file(path)
+    return InitImage(_with_alpha(_decode(path, data)), hashlib.sha256(data).hexdigest())
 
 
 def _without_waiting(name: str, flags: int) -> int:
@@ -99,7 +106,7 @@ def _decode(path: Path, data: bytes) -> Image.Image:
                         "Take another picture",
                     )
                 opened.load()
-                return _as_rgb(_upright(opened))
+                return _with_8_bits(_upright(opened))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise _unusable(path, "it is far too large for what a picture file should be") from error
     except UnidentifiedImageError as error:
@@ -120,14 +127,30 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    if _has_16_bits(image):
-        # Pillow clips 16-bit grey values instead of scaling them.
-        image = image.convert("I").point(lambda value: value / 256).convert("L")
-    if "A" in image.getbands() or "transparency" in image.info:
+    if _is_transparent(image):
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(white, layered).convert("RGB")
     return image.convert("RGB")
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    if image.mode in ("L", "LA", "RGB", "RGBA") and "transparency" not in image.info:
+        return image
+    if image.mode == "1":
+        return image.convert("L")
+    return image.convert("RGBA" if _is_transparent(image) else "RGB")
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return "A" in image.getbands() or "transparency" in image.info
+
+
+def _with_8_bits(image: Image.Image) -> Image.Image:
+    if _has_16_bits(image):
+        # Pillow clips 16-bit grey values instead of scaling them.
+        return image.convert("I").point(lambda value: value / 256).convert("L")
+    return image
 
 
 def _has_16_bits(image: Image.Image) -> bool:

@@ -35,6 +35,7 @@ class Stage(StrEnum):
     PREPARE = "prepare"
     DENOISE = "denoise"
     DECODE = "decode"
+    UPSCALE = "upscale"
 
 
 class _Record(BaseModel):

@@ -28,6 +28,7 @@ from sdtui.requests.sections.image_to_image import ImageToImage
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
 from sdtui.requests.sections.templates import Templates
 from sdtui.requests.sections.tiling import Tiling
+from sdtui.requests.sections.upscale import Upscale
 from sdtui.requests.sections.vae import Vae
 
 SIZE_MULTIPLE = 8
@@ -240,6 +241,7 @@ class GenerationRequest(Section):
     noise: Noise = Noise()  # noqa: RUF009  # frozen
     guidance: Guidance = Guidance()  # noqa: RUF009  # frozen
     tiling: Tiling = Tiling()  # noqa: RUF009  # frozen
+    upscale: Upscale = Upscale()  # noqa: RUF009  # frozen
     execution: Execution = Execution()  # noqa: RUF009  # frozen
 
     @classmethod

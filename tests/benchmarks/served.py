@@ -17,7 +17,7 @@ from sdtui.core.runtime import shorten_thread_turns
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import RobustStableDiffusionGenerator
 from sdtui.engine.library_setup import quiet_libraries
-from sdtui.engine.run import GenerationResult, OnImage
+from sdtui.engine.result import GenerationResult, OnImage
 from sdtui.jobs.generator import make_generator
 from sdtui.requests.events import Report, report_nothing
 from sdtui.requests.request import GenerationRequest

@@ -30,7 +30,7 @@ from PIL import Image
 from sdtui.core.cancellation import Cancellation
 from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.engine.run import GenerationResult, OnImage
+from sdtui.engine.result import GenerationResult, OnImage
 from sdtui.requests.events import Event, Report, report_nothing
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import GenerationRequest

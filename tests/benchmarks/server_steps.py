@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.engine.run import OnImage
+from sdtui.engine.result import OnImage
 from sdtui.requests.events import Event, Preview, Report, Step
 from tests.benchmarks.served import InstrumentedGenerator, Statistic, as_served_on_one_core
 from tests.support.live_server import live

@@ -21,7 +21,7 @@ from sdtui.core.errors import (
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
-from sdtui.engine.run import GenerationResult
+from sdtui.engine.result import GenerationResult
 from tests.support.images import difference
 from tests.support.loras import (
     kohya,

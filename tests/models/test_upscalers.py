@@ -15,8 +15,8 @@ from sdtui.core.errors import (
     UnsupportedModelError,
 )
 from sdtui.core.settings import Settings
+from sdtui.core.upscaler_names import built_in_name
 from sdtui.models.upscalers import (
-    built_in_name,
     find_upscaler_file,
     installed_upscalers,
     scale_in_name,

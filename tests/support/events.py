@@ -40,6 +40,7 @@ EVENTS: list[Event] = [
         memory_now=1,
         memory_peak=2,
     ),
+    kinds.Tile(tile=1, total=4),
     kinds.Preview(step=1, image_index=0, width=2, height=1, rgb=b"\x00\xff\x80\xfb\xef\xbe"),
     kinds.Notice(message="[red] \x1b 🐈"),
     kinds.Saved(image_index=0, seed=1, path="/a/b.png"),

@@ -19,6 +19,7 @@ from sdtui.models import (
     InstalledControlNet,
     InstalledEmbedding,
     InstalledLora,
+    InstalledUpscaler,
     Lora,
     ModelDescription,
     ModelSource,
@@ -208,6 +209,12 @@ class FakeModels:
 
     def find_controlnet(self, name: str, *, allow_files: bool = False) -> ControlNet:
         raise ModelNotFoundError(f'there is no ControlNet "{name}"')
+
+    def upscalers(self) -> list[InstalledUpscaler]:
+        return []
+
+    def check_upscaler(self, name: str, *, allow_files: bool = False) -> None:
+        raise ModelNotFoundError(f'there is no upscaler "{name}"')
 
     def vaes(self) -> list[FoundFile]:
         return []

@@ -33,5 +33,9 @@ class PictureStore:
         images = tuple(one.model_copy(update={"path": path}) for one in record.images)
         return _File(Path(path), record.model_copy(update={"images": images}))
 
+    def record_of_file(self, path: Path) -> GenerationRecord | None:
+        del path
+        return None
+
     def save_sheets(self, *_: Any) -> list[_File]:
         return []

@@ -14,6 +14,7 @@ from sdtui.engine.features.lora import Lora
 from sdtui.engine.features.prompt_syntax import PromptSyntax
 from sdtui.engine.features.textual_inversion import TextualInversion
 from sdtui.engine.features.tiling import Tiling
+from sdtui.engine.features.upscaling import Upscaling
 from sdtui.engine.features.vae import VaeChoice
 from sdtui.engine.upscaling.upscalers import Upscalers
 
@@ -23,6 +24,7 @@ def features_for(
 ) -> tuple[Feature[Any], ...]:
     """Return all features, in the order in which their hooks are called. `upscalers` are the
     engine's."""
+    upscalers = upscalers or Upscalers(settings)
     return (
         Guidance(),  # first: the hooks of the others see the batch that it leaves
         Lora(settings),
@@ -33,4 +35,5 @@ def features_for(
         Control(settings),
         VaeChoice(settings),
         Tiling(),
+        Upscaling(upscalers),  # after all that changes a decoded picture
     )

@@ -150,6 +150,25 @@ class ActiveFeatures:
             images = feature.after_decode(section, images)
         return images
 
+    def finishing(self) -> list[tuple[Feature[Any], Any]]:
+        """Return the features that finish pictures, with their sections."""
+        return [
+            (feature, section)
+            for feature, section in self.uses
+            if type(feature).finish is not Feature.finish
+        ]
+
+    def given_image(self) -> Image.Image | None:
+        """Return the picture that is finished in place of those of the passes."""
+        given = (feature.given_image(section) for feature, section in self.uses)
+        return next((each for each in given if each is not None), None)
+
+    def needs_model(self) -> bool:
+        """True if the run can't do without its model."""
+        if self.given_image() is None:
+            return True
+        return any(feature.needs_model(section) for feature, section in self.uses)
+
     def rungs(self) -> tuple[Rung, ...]:
         """Return additional rungs of the retry ladder."""
         return tuple(rung for feature, section in self.uses for rung in feature.rungs(section))

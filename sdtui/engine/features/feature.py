@@ -12,6 +12,7 @@ from PIL import Image
 from sdtui.core.enums import DType
 from sdtui.engine.encode.options import EncodeOptions
 from sdtui.engine.families.family import StepState
+from sdtui.engine.finishing import FinishingContext
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.ladder import Rung
 from sdtui.engine.passes import Batch, Pass
@@ -151,6 +152,24 @@ class Feature(Generic[Section]):
     ) -> Sequence[Image.Image]:
         """Return the finished pictures, changed by the feature."""
         return images
+
+    # Finish
+
+    def given_image(self, section: Section) -> Image.Image | None:
+        """Return a picture that is finished in place of those of the passes, which aren't run.
+        None = there is none."""
+        return None
+
+    def needs_model(self, section: Section) -> bool:
+        """True if a given picture is finished with the model of the run."""
+        return False
+
+    def finish(
+        self, section: Section, image: Image.Image, context: FinishingContext
+    ) -> Image.Image:
+        """Return a decoded or given picture, changed with the help of models. Called for one
+        picture at a time, after `after_decode`."""
+        return image
 
     # Retry ladder and record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from sdtui.core.errors import BrokenPictureError, ModelDamagedError, UnsupportedModelError
 from sdtui.core.text import one_line
 from sdtui.engine.device import Device
+from sdtui.engine.upscaling.memory import bytes_per_pixel
 from sdtui.engine.upscaling.spandrel_import import import_spandrel
 
 _CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -30,6 +31,8 @@ class UpscalerModel:
     path: Path
     descriptor: Any
     """A spandrel.ImageModelDescriptor; spandrel may not be installed."""
+    _bytes_per_pixel: dict[torch.dtype, float] = field(default_factory=dict)
+    """By number format, once it is known."""
 
     @property
     def scale(self) -> int:
@@ -68,6 +71,18 @@ class UpscalerModel:
         if self.descriptor.supports_half:
             return torch.float16
         return torch.bfloat16 if self.descriptor.supports_bfloat16 else torch.float32
+
+    @property
+    def weight_bytes(self) -> int:
+        """The bytes of the weights, as they are now."""
+        return sum(each.nbytes for each in self.descriptor.model.parameters())
+
+    def bytes_per_pixel(self) -> float:
+        """Return the bytes that a pixel of a tile needs in the model's present number format."""
+        dtype = self.descriptor.dtype
+        if dtype not in self._bytes_per_pixel:
+            self._bytes_per_pixel[dtype] = bytes_per_pixel(self.descriptor, dtype)
+        return self._bytes_per_pixel[dtype]
 
     @contextmanager
     def on_device(self, device: Device) -> Iterator[None]:

@@ -31,4 +31,4 @@ RESAMPLINGS = {
     "Lanczos": Resampling("Lanczos", Image.Resampling.LANCZOS),
     "Nearest": Resampling("Nearest", Image.Resampling.NEAREST),
 }
-"""By the names in `models.upscalers.BUILT_IN`."""
+"""By the names in `core.upscaler_names.BUILT_IN_UPSCALERS`."""

@@ -20,6 +20,10 @@ def _ignore_notice(_: str) -> None:
     pass
 
 
+def _ignore_bytes(_: int) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class UpscalingContext:
     """Where an upscaler computes and what it reports to."""
@@ -31,6 +35,8 @@ class UpscalingContext:
     """Called after each tile with the number of finished ones and of all."""
     notice: Callable[[str], None] = _ignore_notice
     """Called with messages for the user."""
+    expect: Callable[[int], None] = _ignore_bytes
+    """Called with the bytes that are needed besides what is in use already."""
 
 
 class Upscaler(Protocol):

@@ -9,12 +9,15 @@ import numpy as np
 from PIL import Image
 
 from sdtui.core.settings import Settings
+from sdtui.core.upscaler_names import LANCZOS, built_in_name
+from sdtui.engine.upscaling.memory import expected_bytes
 from sdtui.engine.upscaling.model import UpscalerModel, load_upscaler
 from sdtui.engine.upscaling.resampling import RESAMPLINGS
 from sdtui.engine.upscaling.spandrel_import import check_spandrel
 from sdtui.engine.upscaling.tiled import TiledUpscaling
+from sdtui.engine.upscaling.tiles import SMALLEST_TILE
 from sdtui.engine.upscaling.upscaler import Upscaler, UpscalingContext
-from sdtui.models.upscalers import LANCZOS, built_in_name, find_upscaler_file
+from sdtui.models.upscalers import find_upscaler_file
 
 _MOST_TIMES = 3
 """How often a model is applied to reach a size, as in A1111 (modules/upscaler.py)."""
@@ -91,13 +94,29 @@ class ModelUpscaler:
 
 
 def _enlarged(image: Image.Image, model: UpscalerModel, context: UpscalingContext) -> Image.Image:
-    side = _TILE_ON_ACCELERATOR if context.device.is_accelerator else _TILE_ON_CPU
-    if model.prefers_whole:
-        side = max(image.size)
-    work = TiledUpscaling(model.apply, model.scale, side, model.multiple, model.can_split, context)
+    side = _largest_fitting_tile(image, model, context)
+    multiple = model.multiple
+    work = TiledUpscaling(model.apply, model.scale, side, multiple, model.can_split, context)
     pixels = np.asarray(image)
     result = work.run(pixels if pixels.ndim == 3 else pixels[..., None])
     return Image.fromarray(result if result.shape[2] > 1 else result[..., 0])
+
+
+def _largest_fitting_tile(
+    image: Image.Image, model: UpscalerModel, context: UpscalingContext
+) -> int:
+    """Return the side of the tiles that fit into the free memory, and report what they need."""
+    side = _TILE_ON_ACCELERATOR if context.device.is_accelerator else _TILE_ON_CPU
+    side = max(image.size) if model.prefers_whole else side
+    per_pixel, weights = model.bytes_per_pixel(), model.weight_bytes
+    free = context.device.memory().free
+    while True:
+        needed = expected_bytes(per_pixel, side, *image.size, model.scale, weights)
+        smaller = side // 2 // 8 * 8
+        if needed <= free or not model.can_split or smaller < SMALLEST_TILE:
+            context.expect(needed)
+            return side
+        side = smaller
 
 
 def _in_mode_of(image: Image.Image, enlarged: Image.Image) -> Image.Image:

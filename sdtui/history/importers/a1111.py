@@ -17,17 +17,17 @@ from sdtui.history.importers.request_mapping import (
     not_supported,
     plain_name,
 )
-from sdtui.history.infotext import SEED_RESIZE, TEMPLATES, parse_infotext
+from sdtui.history.infotext import SEED_RESIZE, TEMPLATES, UPSCALE_TO, parse_infotext
 from sdtui.requests.request import REQUEST_FIELDS
 
 _FIELDS = {
     field.spec.infotext: name for name, field in REQUEST_FIELDS.items() if field.spec.infotext
 }
 _MAPPED = {*_FIELDS, *TEMPLATES}
-_MAPPED |= {"Sampler", "Schedule type", "Size", "Model", "RNG", "ENSD", SEED_RESIZE}
+_MAPPED |= {"Sampler", "Schedule type", "Size", "Model", "RNG", "ENSD", SEED_RESIZE, UPSCALE_TO}
 _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
 _LORA_HASHES = "Lora hashes"
-_IGNORED |= {"VAE hash", "Created Date", "TI hashes", _LORA_HASHES}
+_IGNORED |= {"Postprocess crop to", "VAE hash", "Created Date", "TI hashes", _LORA_HASHES}
 _TEMPLATES = dict(zip(TEMPLATES, ("prompt", "negative_prompt"), strict=True))
 """The keys of prompts as they were written, and the names of their fields."""
 _SPELLINGS = {plain_name(key): key for key in (*_MAPPED, *_IGNORED)}
@@ -78,6 +78,9 @@ def a1111(text: str) -> ToolSettings | None:
         values |= {"width": size[1], "height": size[2]}
     if resized_from is not None:
         values |= {"seed_resize_width": resized_from[1], "seed_resize_height": resized_from[2]}
+    upscaled_to = _size(pairs.get(UPSCALE_TO, ""))
+    if upscaled_to is not None:
+        values |= {"upscale_width": upscaled_to[1], "upscale_height": upscaled_to[2]}
     schedule = pairs.get("Schedule type")
     hashed = pairs.get("Model hash", "") if source == OWN else ""
     templates = {name: pairs[key] for key, name in _TEMPLATES.items() if key in pairs}

@@ -38,6 +38,9 @@ from sdtui.history.writing import hash_file
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS
 
+_EXTRAS = "extras"
+"""The keyword under which A1111 says how a picture was upscaled."""
+
 
 def read_picture_settings(path: Path) -> ImportedSettings:
     """Read the settings of a PNG, JPEG or WebP picture.
@@ -149,6 +152,9 @@ def _attempts(texts: Mapping[str, str]) -> Iterator[ToolSettings | None]:
     """Try all readers, those of the most certain marks first. What a reader refuses is offered to
     the next."""
     first = {key: texts[key] for key in (INFOTEXT_KEYWORD, USER_COMMENT, "prompt") if key in texts}
+    if INFOTEXT_KEYWORD in texts and _EXTRAS in texts:
+        first[INFOTEXT_KEYWORD] = f"{texts[INFOTEXT_KEYWORD].rstrip()}, {texts[_EXTRAS]}"
+        texts = {key: text for key, text in texts.items() if key not in (*first, _EXTRAS)}
     objects: dict[str, dict[str, Any]] = {}
     plain: list[str] = []
     for keyword, text in {**first, **texts}.items():

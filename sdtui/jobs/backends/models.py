@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, SdtuiError
 from sdtui.core.settings import Settings
+from sdtui.core.upscaler_names import built_in_name
 from sdtui.jobs.api import DownloadSubscriber
 from sdtui.jobs.execution import failed_event
 from sdtui.models import (
@@ -18,6 +19,7 @@ from sdtui.models import (
     InstalledControlNet,
     InstalledEmbedding,
     InstalledLora,
+    InstalledUpscaler,
     Lora,
     ModelDescription,
     ModelSource,
@@ -31,12 +33,14 @@ from sdtui.models import (
     find_lora,
     find_lora_by_name,
     find_model,
+    find_upscaler_file,
     find_vae,
     find_vae_by_name,
     installed_controlnets,
     installed_embeddings,
     installed_loras,
     installed_models,
+    installed_upscalers,
     vae_files,
 )
 from sdtui.requests.events import Cancelled, Downloaded, Downloading, Event, JobEvent, Report
@@ -75,6 +79,13 @@ class LocalModels:
 
     def loras(self) -> list[InstalledLora]:
         return installed_loras(self._settings)
+
+    def upscalers(self) -> list[InstalledUpscaler]:
+        return installed_upscalers(self._settings)
+
+    def check_upscaler(self, name: str, *, allow_files: bool = False) -> None:
+        if built_in_name(name) is None:
+            find_upscaler_file(name, self._settings, allow_files=allow_files)
 
     def find_lora(self, name: str, *, allow_files: bool = False) -> Lora:
         find = find_lora if allow_files else find_lora_by_name

@@ -314,7 +314,7 @@ async def _until_ended(
         event = envelope.event
         if event.kind == "saved":
             picture = JobPicture(job.id, len(pictures))
-            pictures.append(Picture(picture, event.image_index, event.seed, event.path))
+            pictures.append(Picture(picture, event.image_index, event.seed or 0, event.path))
         elif isinstance(event, FinalEvent):
             pictures += unsaved_pictures(services, job, len(pictures))
             is_complete = len(pictures) == job.request.num_images_per_prompt

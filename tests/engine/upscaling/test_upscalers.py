@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,7 @@ from sdtui.engine.device import Device
 from sdtui.engine.upscaling.model import load_upscaler
 from sdtui.engine.upscaling.upscaler import UpscalingContext
 from sdtui.engine.upscaling.upscalers import Upscalers
-from tests.support.upscalers import save_upscaler, tiny_esrgan
-
-needs_spandrel = pytest.mark.skipif(find_spec("spandrel") is None, reason="spandrel is an extra")
+from tests.support.upscalers import needs_spandrel, save_upscaler, tiny_esrgan
 
 CONTEXT = UpscalingContext(Device(torch.device("cpu")))
 

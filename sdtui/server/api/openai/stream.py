@@ -115,7 +115,7 @@ class PictureStream(StreamingResponse):
                 elif isinstance(event, Saved):
                     picture = JobPicture(self._job.id, completed)
                     completed += 1
-                    yield await asyncio.to_thread(self._completed, event.seed, picture)
+                    yield await asyncio.to_thread(self._completed, event.seed or 0, picture)
                 elif isinstance(event, Failed):
                     unsaved = unsaved_pictures(self._services, self._job, completed)
                     for each in unsaved:

@@ -1,0 +1,70 @@
+"""`sdtui upscale`: make pictures larger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdtui.cli.options import FilePath, field_option
+from sdtui.cli.running import output_options, run_jobs
+from sdtui.core.runtime import leave
+
+_USUAL_FACTOR = 2.0
+
+
+@click.command()
+@click.argument("pictures", nargs=-1, required=True, type=FilePath(), metavar="PICTURE...")
+@field_option("upscale_factor", "--factor", more=f"[{_USUAL_FACTOR:g}]")
+@field_option("upscaler")
+@field_option("second_upscaler")
+@field_option("second_upscaler_visibility")
+@field_option("upscale_width", "--width")
+@field_option("upscale_height", "--height")
+@field_option("upscale_crop", "--crop/--no-crop")
+@output_options
+def upscale(
+    pictures: tuple[Path, ...],
+    out: str | None,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
+) -> int:
+    """Make pictures larger, with a model or by resampling.
+
+    Each goes into the history with the recipe of its original. Prints the paths on stdout.
+    """
+    from sdtui.cli.backend import open_models
+    from sdtui.cli.destination import open_destination
+    from sdtui.cli.logs import log_to_file
+    from sdtui.core.settings import load_settings
+    from sdtui.jobs.request_checks import check_files
+    from sdtui.requests.input_images import open_picture
+    from sdtui.requests.request import GenerationRequest
+
+    log_to_file()
+    settings = load_settings()
+    values = {name: value for name, value in flags.items() if value is not None}
+    if not {"upscale_factor", "upscale_width", "upscale_height"} & values.keys():
+        values["upscale_factor"] = _USUAL_FACTOR
+    shared = {**settings.request_defaults(), "prompt": "", **values}
+    requests = [
+        GenerationRequest.parse({**shared, "upscale_image": path}, prompt_needed=False)
+        for path in pictures
+    ]
+    # What is wrong is reported before torch is loaded.
+    check_files(open_models(settings), requests, allow_files=True)
+    for path in pictures:
+        open_picture(path)
+    with open_destination(out, requests, as_json=as_json) as destination:
+        code, ended = run_jobs(
+            settings,
+            lambda queue: [queue.submit(each, destination.output) for each in requests],
+            destination,
+            as_json=as_json,
+            quiet=quiet,
+        )
+    if not ended:
+        leave(code)
+    return code
