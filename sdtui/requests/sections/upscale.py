@@ -40,7 +40,6 @@ class Upscale(Section):
             label="Upscale by",
             help="Make the finished picture larger by this factor.",
             group="Upscale",
-            chip="upscaled {}×",
             flags=("--upscale",),
             ge=1,
             le=_LARGEST_FACTOR,
