@@ -12,6 +12,7 @@ from diffusers import StableDiffusionPipeline
 
 from sdtui.core.enums import DType
 from sdtui.core.errors import (
+    BrokenPictureError,
     InvalidRequestError,
     ModelNotFoundError,
     SdtuiError,
@@ -175,6 +176,11 @@ def test_what_cannot_be_used_is_said_before_anything_is_loaded(
         with pytest.raises(error, match=re.escape(message)):
             _generate(engine, tiny_sd1, loras=[lora])
         assert engine.loaded is None
+
+
+def test_weight_that_is_too_large_is_named(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+    with pytest.raises(BrokenPictureError, match=r"the weight of a LoRA is too large \(film\)"):
+        _generate(engine, tiny_sd1, loras=["film:1e9"])
 
 
 def test_tag_that_is_no_tag_is_an_error(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:

@@ -66,6 +66,11 @@ class LoraSet:
         self._layers: Layers | None = None
         """Those of the pipeline, once they are needed."""
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the current set."""
+        return [each.name for each in self._current]
+
     @torch.no_grad()
     def use(
         self, pipeline: Any, loras: tuple[OpenedLora, ...], *, takes_parts: bool = False

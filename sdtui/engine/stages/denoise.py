@@ -56,7 +56,7 @@ def denoise(
     ):
         result = family.denoise(model, batch, after_step, watch=watch)
     if isinstance(result, torch.Tensor):
-        _check(result, model.dtype)
+        _check(result, model)
     return result
 
 
@@ -92,9 +92,12 @@ def _fresh_feature_cache(model: LoadedModel) -> Iterator[None]:
         cache.restart()
 
 
-def _check(latents: torch.Tensor, dtype: str) -> None:
-    if not torch.isfinite(latents).all():
-        hint = "Use --dtype bfloat16 or float32" if dtype == "float16" else "The model is damaged"
-        raise BrokenPictureError(
-            f"the denoiser gave no usable numbers (NaN) in {dtype}", hint, stage=Stage.DENOISE
-        )
+def _check(latents: torch.Tensor, model: LoadedModel) -> None:
+    if torch.isfinite(latents).all():
+        return
+    hint = "Use --dtype bfloat16 or float32" if model.dtype == "float16" else "The model is damaged"
+    if model.loras.names:
+        hint = f"{hint}, or the weight of a LoRA is too large ({', '.join(model.loras.names)})"
+    raise BrokenPictureError(
+        f"the denoiser gave no usable numbers (NaN) in {model.dtype}", hint, stage=Stage.DENOISE
+    )
