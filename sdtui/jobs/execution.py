@@ -16,6 +16,7 @@ from sdtui.jobs.sheet_store import SheetStore
 from sdtui.jobs.upscaled import upscaled_record
 from sdtui.requests.events import (
     Cancelled,
+    Event,
     Failed,
     FinalEvent,
     Finished,
@@ -156,6 +157,15 @@ def _make_parts(
     """Make the pictures of a job, part by part, until one fails. Returns its error, and the record
     of all. `request` is the job's with its seed."""
     records: list[GenerationRecord] = []
+    noticed = set(job.notices)
+
+    def report_once(event: Event) -> None:
+        """Report an event, but not what another part of the job had noticed too."""
+        if isinstance(event, Notice):
+            if event.message in noticed:
+                return
+            noticed.add(event.message)
+        report(event)
 
     def joint(part: JobPart, record: GenerationRecord) -> GenerationRecord:
         if not job.prompts:
@@ -165,7 +175,7 @@ def _make_parts(
     def make(part: JobPart) -> Result:
         return generator.generate_with_fallback(
             part.request,
-            report=lambda event: report(part.placed(event)),
+            report=lambda event: report_once(part.placed(event)),
             cancellation=cancellation,
             on_image=lambda index, image, record: on_image(
                 part.first + index, image, joint(part, record)

@@ -171,7 +171,9 @@ def test_wildcards() -> None:
 
 def test_missing_wildcard_stays_and_is_noticed() -> None:
     assert one("a __no/where__ b {c}") == "a __no/where__ b c"
-    assert notices("__no/where__") == ("there is no wildcard no/where, so it stays as written",)
+    assert notices("__no/where__") == (
+        "there is no wildcard no/where, or it is empty, so it stays as written",
+    )
 
 
 def test_wildcard_that_contains_itself_stays_there() -> None:

@@ -121,7 +121,7 @@ def test_styles_are_added_and_may_be_dynamic(prompts: LocalPrompts) -> None:
 
 def test_missing_wildcard_is_noticed(made: Made) -> None:
     job = made.job(request("a __no__ {cat}"))
-    notice = "there is no wildcard no, so it stays as written"
+    notice = "there is no wildcard no, or it is empty, so it stays as written"
     assert job.record is not None
     assert (job.record.prompt, job.record.notices) == ("a __no__ cat", (notice,))
     assert [each.event.message for each in made.events if isinstance(each.event, Notice)] == [
@@ -211,6 +211,20 @@ def test_a_failure_keeps_the_pictures_before_it(made: Made, monkeypatch: Any) ->
     assert not job.record.success
     done = made.generator.requests[0].num_images_per_prompt
     assert len(job.pictures) == done
+
+
+def test_what_every_part_notices_is_said_once(made: Made, monkeypatch: Any) -> None:
+    generate: Callable[..., Any] = made.generator.generate_with_fallback
+
+    def notice_it(request: GenerationRequest, *, report: Any, **others: Any) -> Any:
+        report(Notice(message="the embedding old was left out"))
+        return generate(request, report=report, **others)
+
+    monkeypatch.setattr(made.generator, "generate_with_fallback", notice_it)
+    made.job(request("{~a|b|c} old", num_images_per_prompt=3))
+    assert len(made.generator.requests) == 3
+    notices = [each.event.message for each in made.events if isinstance(each.event, Notice)]
+    assert notices == ["the embedding old was left out"]
 
 
 def test_cells_of_a_grid_have_resolved_prompts(made: Made) -> None:

@@ -75,7 +75,9 @@ def test_native_api_lists_and_expands(client: httpx.Client) -> None:
     expanded = client.post("/expand", json=body).json()
     assert len(expanded["prompts"]) == 3
     assert expanded["prompts"][0]["negative_prompt"] == "digital"
-    assert expanded["notices"] == ["there is no wildcard no, so it stays as written"]
+    assert expanded["notices"] == [
+        "there is no wildcard no, or it is empty, so it stays as written"
+    ]
     same = client.post("/expand", json={**body, "seed": expanded["seed"]}).json()
     assert same["prompts"] == expanded["prompts"]
     plain = client.post("/expand", json={"prompt": "x"}).json()

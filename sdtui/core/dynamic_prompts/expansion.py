@@ -220,7 +220,7 @@ class _Expander:
     def _lines(self, name: str) -> Sequence[WeightedText]:
         lines = self._wildcards.lines(name)
         if not lines:
-            self._notice(f"there is no wildcard {name}, so it stays as written")
+            self._notice(f"there is no wildcard {name}, or it is empty, so it stays as written")
             for path, problem in self._wildcards.problems.items():
                 self._notice(f"the wildcards in {path.name} can't be read: {problem}")
         return lines
