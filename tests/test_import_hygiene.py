@@ -70,7 +70,8 @@ async def open_the_window():
 asyncio.run(open_the_window())
 """
     native = {f"sdtui.{part}" for part in ("jobs", "history", "monitor", "models", "core.request")}
-    behind = {*native, "pydantic", "click", "sqlite3"}
+    prompts = {"sdtui.core.dynamic_prompts.parser", "sdtui.core.prompt_syntax"}
+    behind = {*native, *prompts, "pydantic", "click", "sqlite3"}
     assert _imported(code).isdisjoint({*_HEAVY, *behind, "sdtui.tui.screens.dialogs"})
 
 

@@ -8,6 +8,7 @@ from sdtui.tui.messages import PartsImported
 def import_parts() -> PartsImported:
     """Import modules that aren't needed until the window is visible, so that no key waits for
     them."""
+    import sdtui.core.dynamic_prompts.parser
     import sdtui.jobs
     import sdtui.models
     import sdtui.tui.event_presenter

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from sdtui.core.errors import ModelError, SettingsError
-from sdtui.core.prompt_tags import LoraTextError, parse_lora, take_tags
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.completions import Completions
 from sdtui.tui.context import AppContext
@@ -98,6 +97,8 @@ class CompletionController:
 
 def _loras_of(texts: Mapping[str, str]) -> tuple[str, ...]:
     """Return the LoRAs in a recipe's tags and field."""
+    from sdtui.core.prompt_tags import take_tags
+
     prompt = texts["prompt"]
     tagged = take_tags(prompt).loras if "<" in prompt else ()
     return (*map(str, tagged), *list_items(texts["loras"]))
@@ -105,6 +106,8 @@ def _loras_of(texts: Mapping[str, str]) -> tuple[str, ...]:
 
 def _trigger_words(models: Models, loras: Sequence[str]) -> list[str]:
     """Return the trigger words of LoRAs; those that can't be found or read have none."""
+    from sdtui.core.prompt_tags import LoraTextError, parse_lora
+
     words: list[str] = []
     for entry in loras:
         with suppress(LoraTextError, ModelError):

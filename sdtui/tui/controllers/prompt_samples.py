@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
-from sdtui.core.dynamic_prompts.parser import is_dynamic
 from sdtui.core.errors import SdtuiError
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.context import AppContext
@@ -47,6 +46,8 @@ class PromptSampler:
     def _recipe_changed(self, fields: frozenset[str]) -> None:
         if fields.isdisjoint(_FIELDS):
             return
+        from sdtui.core.dynamic_prompts.parser import is_dynamic
+
         texts = self._texts()
         if texts["styles"].strip() or any(is_dynamic(texts[name]) for name in _PROMPTS):
             work = partial(self._sample, texts)
