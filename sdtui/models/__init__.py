@@ -51,6 +51,7 @@ from sdtui.models.precision import automatic_dtype
 from sdtui.models.prompt_reading import PromptReader, PromptReading, reading_lines
 from sdtui.models.tokens import TokenCount, TokenCounter, counters_of, token_counters
 from sdtui.models.upscalers import (
+    USUAL_SCALE,
     InstalledUpscaler,
     find_upscaler_file,
     installed_upscalers,
@@ -59,6 +60,7 @@ from sdtui.models.vaes import VaeFile, find_vae, find_vae_by_name, vae_files
 from sdtui.models.wildcards import WildcardFiles
 
 __all__ = [
+    "USUAL_SCALE",
     "ControlNet",
     "Estimate",
     "FileKind",

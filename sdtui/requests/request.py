@@ -254,12 +254,15 @@ class GenerationRequest(Section):
         """
         from sdtui.requests.validation import validate
 
-        prompt = values.get("prompt")
+        flat = fields_of(cls).flat(values)
+        if flat.get("upscale_image") is not None:
+            flat.setdefault("prompt", "")
+            prompt_needed = False
+        prompt = flat.get("prompt")
         problems = []
         if prompt_needed and isinstance(prompt, str) and not prompt.strip():
             message = "must not be empty: say what the picture should show"
             problems = [Problem("prompt", prompt, message)]
-        flat = fields_of(cls).flat(values)
         for name in _SEEDS:
             if flat.get(name) in (RANDOM_SEED, str(RANDOM_SEED)):
                 flat[name] = None

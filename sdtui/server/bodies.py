@@ -48,7 +48,7 @@ def _file_names(field: Field) -> Iterator[str]:
 
 _PICTURE_NAMES = {
     *(name for field in REQUEST_FIELDS.values() for name in _file_names(field)),
-    *("init_images", "mask", "image"),  # A1111
+    *("init_images", "mask", "image", "data"),  # A1111
     *("input_image", "mask_image"),  # units of ControlNet, which may be sent switched off
 }
 """Names of the values, at any depth, that may hold a long text."""

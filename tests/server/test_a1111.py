@@ -122,7 +122,7 @@ def test_webuiapi_client_reads_png_info(api: Any) -> None:
         ("png-info", {"image": "not base64"}, 400, "base64"),
         ("txt2img", {"prompt": "x", "infotext": "no settings"}, 400, "A1111's text"),
         ("txt2img", {"prompt": "x", "override_settings": {"samples_format": "bmp"}}, 422, "webp"),
-        ("extra-single-image", {"image": "x"}, 404, "upscalers"),
+        ("extra-single-image", {"image": "x"}, 400, "base64"),
         ("interrogate", {"image": "x"}, 404, "describes"),
     ],
 )

@@ -213,7 +213,7 @@ def test_options_without_effect_are_in_a_header(scripted: Live) -> None:
 
 def test_what_is_missing_is_found_missing(ask: httpx.Client) -> None:
     paths = ask.get("/openapi.json").json()["paths"]
-    for path in ("interrogate", "extra-single-image", "extra-batch-images", "training", "none"):
+    for path in ("interrogate", "training", "none"):
         assert f"/sdapi/v1/{path}" not in paths
         for method in ("GET", "POST", "OPTIONS", "PUT", "HEAD"):
             assert ask.request(method, f"/sdapi/v1/{path}").status_code == 404, (method, path)

@@ -15,7 +15,7 @@ from sdtui.core.errors import ImageError, ModelError, SettingsError
 from sdtui.core.samplers import PLAIN_SCHEDULES, SAMPLERS, SCHEDULES
 from sdtui.history import INFOTEXT_KEYWORD, parse_infotext, read_texts
 from sdtui.history.importers import as_infotext, read_picture_settings
-from sdtui.models import text_widths
+from sdtui.models import USUAL_SCALE, text_widths
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
 from sdtui.server.api.a1111.scripts import SCRIPTS, ScriptInfo, script_infos
 from sdtui.server.dependencies import ServicesDep
@@ -281,9 +281,19 @@ async def loras(services: ServicesDep) -> list[LoraAnswer]:
 
 
 @router.get("/upscalers", responses=_ERRORS)
-async def upscalers() -> list[UpscalerAnswer]:
-    """List upscalers: only "None", since clients show the first one."""
-    return [UpscalerAnswer(name="None")]
+async def upscalers(services: ServicesDep) -> list[UpscalerAnswer]:
+    """List the upscalers that can be used, "None" first."""
+    found = await asyncio.to_thread(services.backend.models.upscalers)
+    return [
+        UpscalerAnswer(
+            name=each.name,
+            model_name=each.path.stem if each.path else None,
+            model_path=str(each.path) if each.path else None,
+            scale=each.scale or USUAL_SCALE,
+        )
+        for each in found
+        if not each.problem
+    ]
 
 
 @router.get("/prompt-styles", responses=_ERRORS)

@@ -14,13 +14,6 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 """All, since 405 would say that the path exists."""
 
 
-@router.api_route("/extra-single-image", methods=_METHODS)
-@router.api_route("/extra-batch-images", methods=_METHODS)
-async def upscale() -> None:
-    """Refused: sdtui has no upscalers."""
-    raise ApiError(404, "Unsupported", "There are no upscalers here. Ask for the size itself.")
-
-
 @router.api_route("/interrogate", methods=_METHODS)
 async def interrogate() -> None:
     """Refused: sdtui can't describe pictures."""
