@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import CancelledError, OutOfMemoryError, SdtuiError
@@ -80,7 +81,7 @@ class RobustStableDiffusionGenerator:
                 self.engine.device.release()
                 step = next_step(
                     request.execution.policy,
-                    run.plan,
+                    replace(run.plan, is_later_pass=run.is_in_later_pass),
                     run.stage,
                     len(run.attempts),
                     run.features.rungs(),

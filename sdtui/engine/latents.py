@@ -66,21 +66,33 @@ def encode_image(
     The latents are sampled from the VAE's posterior, as in diffusers' image-to-image pipelines.
     Autoencoders without a posterior give the same latents N times.
     """
-    vae = model.pipeline.vae
-    pixels = model.pipeline.image_processor.preprocess(image)
-    try:
-        with torch.no_grad():
-            encoded = vae.encode(pixels.to(model.execution_device, vae.dtype))
-    finally:
-        # Model offload would keep the VAE on the device for the whole denoising.
-        model.pipeline.maybe_free_model_hooks()
+    encoded = _encoded(model, model.pipeline.image_processor.preprocess(image))
     if hasattr(encoded, "latents"):
         latents = torch.cat([encoded.latents] * len(generators))
     else:
         posterior = encoded.latent_dist
         noise = draw_noise(posterior.mean.shape[1:], generators)
         latents = posterior.mean + posterior.std * noise.to(posterior.mean)
-    return scale_latents(vae.config, latents.to(model.denoiser.dtype))
+    return scale_latents(model.vae.config, latents.to(model.denoiser.dtype))
+
+
+def encode_pixels(model: LoadedModel, pixels: torch.Tensor) -> torch.Tensor:
+    """Encode pixels, N x 3 x H x W from -1 to 1: N x C x h x w in the denoiser's dtype. Of a
+    posterior, the mean is taken: it depends on no seed."""
+    encoded = _encoded(model, pixels)
+    latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
+    return scale_latents(model.vae.config, latents.to(model.denoiser.dtype))
+
+
+def _encoded(model: LoadedModel, pixels: torch.Tensor) -> Any:
+    """Return what the VAE makes of pixels, N x 3 x H x W from -1 to 1."""
+    vae = model.vae
+    try:
+        with torch.no_grad():
+            return vae.encode(pixels.to(model.execution_device, vae.dtype))
+    finally:
+        # Model offload would keep the VAE on the device for the whole denoising.
+        model.pipeline.maybe_free_model_hooks()
 
 
 def run_decoder(model: LoadedModel, vae: Any, latents: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeGuard
 import torch
 from PIL import Image
 
+from sdtui.core.cancellation import Cancellation
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.noise import BatchNoise
@@ -28,6 +29,9 @@ class StartContext:
     """The latents of the previous pass, N x C x h x w on the CPU; None in the first pass."""
     decode_before: Callable[[], list[Image.Image]]
     """Decodes `before` to N pictures. Raises BrokenPictureError."""
+    notice: Callable[[str], None]
+    """Called with messages for the user."""
+    cancellation: Cancellation
 
 
 class Start(Protocol):
@@ -35,14 +39,18 @@ class Start(Protocol):
     reused as long as the passes that made them stay equal. Called in the prepare stage; the VAE has
     the slices and tiles of the plan."""
 
+    @property
+    def has_pictures(self) -> bool:
+        """True if there are pictures, for families whose pipelines encode them themselves."""
+        ...
+
     def latents(self, context: StartContext) -> torch.Tensor:
         """Return the latents that noise is added to, N x C x h x w for the pass's size, in the
         denoiser's dtype, on the device that the pipeline computes on."""
         ...
 
-    def images(self, context: StartContext) -> list[Image.Image] | None:
-        """Return N pictures of the pass's size, for families whose pipelines encode them
-        themselves; None if there are only latents."""
+    def images(self, context: StartContext) -> list[Image.Image]:
+        """Return N pictures of the pass's size, if it `has_pictures`."""
         ...
 
 
@@ -66,6 +74,10 @@ class Pass:
     """None = from noise alone."""
     strength: float = 1.0
     """The share of the steps that are run from `start`, 0 to 1."""
+    last_steps: int | None = None
+    """Number of steps that are run, the last ones of the schedule, in place of `strength`."""
+    first: Pass | None = None
+    """The pass whose steps the times in this one's prompts count on from (see `parse_schedule`)."""
     prompts: int = 1
     """Parts of the prompt that are denoised apart."""
     name: str = ""
@@ -75,6 +87,8 @@ class Pass:
     def expected_steps(self) -> int:
         """Return the number of steps, as far as it is known before the scheduler is created."""
         steps = self.request.num_inference_steps
+        if self.last_steps is not None:
+            return self.last_steps
         return steps if self.start is None else int(steps * self.strength)
 
 

@@ -39,8 +39,8 @@ def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
     if guidance is None:
         guidance = float(defaults.get(guidance_argument(defaults)) or 0)
     return ResolvedRequest(
-        prompt=_without_tags(request.prompt, request),
-        negative_prompt=_without_tags(request.negative_prompt, request),
+        prompt=without_tags(request.prompt, request),
+        negative_prompt=without_tags(request.negative_prompt, request),
         sampler=request.sampler or native.sampler,
         num_inference_steps=steps or int(defaults.get("num_inference_steps") or _USUAL_STEPS),
         guidance_scale=guidance,
@@ -51,7 +51,8 @@ def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
     )
 
 
-def _without_tags(text: str, request: GenerationRequest) -> str:
+def without_tags(text: str, request: GenerationRequest) -> str:
+    """Return one of a request's prompts without the tags of networks, if it has such."""
     is_plain = request.encoding.prompt_syntax is PromptSyntax.PLAIN
     return text if is_plain else take_tags(text).text
 

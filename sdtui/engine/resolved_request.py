@@ -25,3 +25,8 @@ class ResolvedRequest:
     """Width and height are multiples of this."""
     noise: Noise = Noise()  # noqa: RUF009  # frozen
     """How noise is drawn. The variation seed is that of the first picture, or None."""
+
+    @property
+    def pixels(self) -> int:
+        """The number of pixels of a picture."""
+        return self.width * self.height

@@ -31,7 +31,7 @@ from sdtui.engine.result import GenerationResult, OnImage
 from sdtui.engine.stages.decode import decode
 from sdtui.engine.stages.denoise import denoise
 from sdtui.engine.stages.encode import encode, find_truncations
-from sdtui.engine.stages.prepare import VaeUse, prepare, prepared
+from sdtui.engine.stages.prepare import Preparation, prepare, prepared
 from sdtui.engine.step_reporter import BatchPlace, StepReporter
 from sdtui.requests.events import Estimated, Notice, Report, StageStarted, Truncated
 from sdtui.requests.record import (
@@ -87,6 +87,13 @@ class Run:
         if engine.threads:
             engine.threads.begin()
         self._held = held_before(engine.device, loaded=engine.loaded, model=request.model)
+
+    @property
+    def is_in_later_pass(self) -> bool:
+        """True if the stage works with what an earlier pass has made."""
+        if self.stage is Stage.DECODE:
+            return len(self._passes) > 1
+        return self.of_pass is not None and self.of_pass.number > 1
 
     @property
     def features(self) -> ActiveFeatures:
@@ -186,6 +193,8 @@ class Run:
         resolved = self.plan.resolved or resolve(self._seeded, model)
         self.plan = replace(self.plan, resolved=resolved, memory_mode=model.memory_mode)
         self._passes = self.features.passes(Pass(resolved))
+        last = self._passes[-1].request
+        self.plan = replace(self.plan, finished_side=max(last.width, last.height))
         self._results.keep_only(self._passes)
         self._steps.clear()
         if first:
@@ -258,9 +267,16 @@ class Run:
         if ready is None:
             with self._in_stage(Stage.PREPARE, number):
                 self._cancellation.check()
-                before = self._passes[number - 1].request if number else None
-                vae = VaeUse(self.plan.vae_slicing, self.plan.prepare_tile, self._notice)
-                prepare(model, batch, number, indices, self.features, kept, before, vae)
+                how = Preparation(
+                    number=number,
+                    indices=indices,
+                    before=self._passes[number - 1].request if number else None,
+                    slicing=self.plan.vae_slicing,
+                    tile=self.plan.prepare_tile,
+                    notice=self._notice,
+                    cancellation=self._cancellation,
+                )
+                prepare(model, batch, self.features, kept, how)
             ready = prepared(batch, number, indices, self.features, kept)
             assert ready is not None
         with self._in_stage(Stage.DENOISE, number):
@@ -304,13 +320,20 @@ class Run:
 
     def _place(self, number: int, indices: list[int]) -> BatchPlace:
         steps = [self._steps.get(i, each.expected_steps) for i, each in enumerate(self._passes)]
+        pixels = self._passes[number].request.pixels
+        work = [
+            count * each.request.pixels / pixels
+            for count, each in zip(steps, self._passes, strict=True)
+        ]
         begun = {*indices, *self._results.begun(), *self._images}
         return BatchPlace(
             first_image=indices[0],
             size=len(indices),
             steps_before=sum(steps[:number]),
             steps_after=sum(steps[number + 1 :]),
+            work_after=sum(work[number + 1 :]),
             batches_after=math.ceil((len(self.seeds) - len(begun)) / len(indices)),
+            work=sum(work),
             of_pass=self._pass_place(number),
         )
 

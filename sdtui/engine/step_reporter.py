@@ -24,8 +24,12 @@ class BatchPlace:
     steps_before: int
     steps_after: int
     """Steps of the batch's remaining passes."""
+    work_after: float
+    """The same in steps of this pass: those of larger pictures take longer."""
     batches_after: int
     """Batches of this size that haven't begun."""
+    work: float
+    """All steps of such a batch, in steps of this pass."""
     of_pass: PassPlace
 
 
@@ -70,7 +74,8 @@ class StepReporter:
                 batch_size=place.size,
                 seconds=now - self._last,
                 it_per_second=1 / mean,
-                remaining=mean * (total - step + total * place.batches_after),
+                remaining=mean
+                * (state.total - state.step + place.work_after + place.work * place.batches_after),
                 memory_now=self._engine.meter.now(),
                 memory_peak=self._engine.meter.peak(),
             )

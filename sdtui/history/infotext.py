@@ -43,6 +43,11 @@ OWN = "sdtui"
 SEED_RESIZE = "Seed resize from"
 """The key of two fields in one."""
 
+STRENGTH = "Denoising strength"
+HIRES_STRENGTH = "Hires strength"
+HIRES_RESIZE = "Hires resize"
+"""Keys of hires fix; the last is that of two fields in one."""
+
 UPSCALE_TO = "Postprocess upscale to"
 """The key of the size that a picture was upscaled to, if not by a factor."""
 
@@ -92,8 +97,8 @@ def write_infotext(record: GenerationRecord) -> str:
     values |= {"prompt": record.prompt, "negative_prompt": record.negative_prompt}
     values["sampler"] = made.sampler if made is not None else None
     is_sheet = record.grid is not None and record.grid.is_sheet
-    is_upscaled = record.request.upscale.is_wanted
-    sized = made if (is_sheet or is_upscaled) and made is not None else image
+    is_larger = record.request.upscale.is_wanted or values.get("hires_scale") is not None
+    sized = made if (is_sheet or is_larger) and made is not None else image
     more: dict[str, object] = {"Size": f"{sized.width}x{sized.height}"}
     rng = str(values.get("rng", Rng.CPU)).upper()
     if model is not None:
@@ -142,6 +147,8 @@ def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> st
     }
     if values.get("sampler") is not None:
         pairs["Sampler"], pairs["Schedule type"] = sampler_and_schedule(values["sampler"])
+    hires = _hires(values)
+    pairs = dict.fromkeys(hires.keys() & {STRENGTH}) | pairs | hires  # the strength first
     if not values.get("variation_strength"):
         pairs["Variation seed"] = None
     if values.get("vae"):
@@ -168,6 +175,25 @@ def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> st
         lines.append(f"{_NEGATIVE} {values['negative_prompt']}")
     line = ", ".join(f"{key}: {_quote(value)}" if key != value else key for key, value in written)
     return "\n".join([*lines, line])
+
+
+def _hires(values: Mapping[str, Any]) -> dict[str, object]:
+    """The pairs of hires fix that aren't fields as they are; those of fields are None if it is off.
+
+    A1111 has one key for both strengths: where there is no init image, it is that of hires.
+    """
+    if values.get("hires_scale") is None:
+        return {"Hires upscaler": None, HIRES_STRENGTH: None}
+    pairs: dict[str, object] = {}
+    width, height = values.get("hires_width"), values.get("hires_height")
+    if width or height:
+        pairs |= {"Hires upscale": None, HIRES_RESIZE: f"{width or 0}x{height or 0}"}
+    if values.get("init_image") is None:
+        pairs |= {STRENGTH: values.get("hires_strength"), HIRES_STRENGTH: None}
+    if values.get("hires_sampler") not in (None, values.get("sampler")):
+        sampler, schedule = sampler_and_schedule(values["hires_sampler"])
+        pairs |= {"Hires sampler": sampler, "Hires schedule type": schedule}
+    return pairs
 
 
 def parse_infotext(text: str) -> Infotext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +12,7 @@ from sdtui.jobs.job import Job
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Step
 from sdtui.requests.record import GenerationRecord, Stage
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import SIZE_MULTIPLE, GenerationRequest
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ class _Work(NamedTuple):
     model: str
     width: int
     height: int
-    steps: int
-    """Denoising steps that are computed: fewer than requested if there is an init image."""
+    steps: float
+    """Denoising steps that are computed, in steps of the first pass: fewer than requested if there
+    is an init image, and more with hires."""
 
 
 class _Measured(NamedTuple):
@@ -75,7 +77,10 @@ class TimeEstimator:
 
     def _learn_step(self, request: GenerationRequest, step: Step) -> None:
         """Learn from a step of a running job."""
-        if request.num_inference_steps is None and request.image_to_image is None:
+        if step.of_pass is not None and step.of_pass.number > 1:
+            return  # its pictures have another size
+        is_plain = request.image_to_image is None and request.hires is None
+        if request.num_inference_steps is None and is_plain:
             own = self._own_values.setdefault(request.model, {})
             own["num_inference_steps"] = step.total
         work = self._work(request)
@@ -93,7 +98,12 @@ class TimeEstimator:
         width, height, steps = (getattr(request, name) or own.get(name) for name in _OWN_VALUES)
         if width is None or height is None or steps is None:
             return None
-        return _Work(request.model, width, height, computed_steps(request, steps))
+        work = float(_steps_of_first_pass(request, steps))
+        if request.hires is not None:
+            finished = request.hires.enlarged(width, height, SIZE_MULTIPLE).size
+            share = math.prod(finished) / (width * height)
+            work += share * (request.hires.steps or steps)
+        return _Work(request.model, width, height, work)
 
     def _measured_like(self, request: GenerationRequest) -> _Measured | None:
         work = self._work(request)
@@ -123,8 +133,13 @@ class TimeEstimator:
 
 
 def computed_steps(request: GenerationRequest, steps: int) -> int:
-    """Return how many of a request's denoising steps are computed: from an init image on, only
-    the share that its strength says."""
+    """Return how many denoising steps are computed: from an init image on, only the share that its
+    strength says, and those of hires. `steps` is the number of a pass."""
+    of_hires = 0 if request.hires is None else request.hires.steps or steps
+    return _steps_of_first_pass(request, steps) + of_hires
+
+
+def _steps_of_first_pass(request: GenerationRequest, steps: int) -> int:
     start = request.image_to_image
     if start is None:
         return steps

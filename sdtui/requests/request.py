@@ -24,6 +24,7 @@ from sdtui.requests.sections.control import Control
 from sdtui.requests.sections.encoding import Encoding
 from sdtui.requests.sections.execution import Execution
 from sdtui.requests.sections.guidance import Guidance
+from sdtui.requests.sections.hires import Hires
 from sdtui.requests.sections.image_to_image import ImageToImage
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
 from sdtui.requests.sections.templates import Templates
@@ -237,6 +238,7 @@ class GenerationRequest(Section):
     templates: Templates = Templates()  # noqa: RUF009  # frozen
     encoding: Encoding = Encoding()  # noqa: RUF009  # frozen
     image_to_image: ImageToImage | None = None
+    hires: Hires | None = None
     control: Control = Control()  # noqa: RUF009  # frozen
     noise: Noise = Noise()  # noqa: RUF009  # frozen
     guidance: Guidance = Guidance()  # noqa: RUF009  # frozen

@@ -47,13 +47,19 @@ def names_in_errors(dialect: Dialect) -> dict[str, str]:
 def body_with_fields(dialect: Dialect, *, input_images: bool) -> Any:
     """Make the base of a body: a model with the fields that an API takes as they are, all open.
     Those that go with an input image are left out without `input_images`."""
-    orphans = {} if input_images else REQUEST_FIELDS.orphans(dict.fromkeys(REQUEST_FIELDS))
+    left_out = set() if input_images else _of_input_images()
     fields: dict[str, Any] = {
         theirs: (_annotation(REQUEST_FIELDS[name]), None)
         for name, theirs in names_in(dialect).items()
-        if name not in orphans
+        if name not in left_out
     }
     return create_model("RequestFields", **fields)
+
+
+def _of_input_images() -> set[str]:
+    """Return the fields that have no meaning without a file."""
+    keys = REQUEST_FIELDS.orphans(dict.fromkeys(REQUEST_FIELDS))
+    return {name for name, key in keys.items() if REQUEST_FIELDS[key].is_file}
 
 
 def _annotation(field: Field) -> Any:

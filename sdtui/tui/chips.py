@@ -73,9 +73,8 @@ def chips(recipe: Recipe) -> list[Chip]:
     shown = []
     for fields in groups(recipe):
         chip = _chip(recipe, fields)
-        is_idle = fields[0].kind == "path" and not recipe[fields[0].name].strip()
-        needs = "init_image" if fields[0].group == "Start from" else ""
-        if needs and not recipe[needs].strip():
+        is_idle = fields[0].is_key and not recipe[fields[0].name].strip()
+        if fields[0].needs and not recipe[fields[0].needs].strip():
             continue
         if not is_idle and (fields[0].chip or chip.is_changed or chip.is_wrong):
             shown.append(chip)

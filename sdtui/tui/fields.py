@@ -65,6 +65,10 @@ class FormField:
     joins_chip: bool = False
     letter: str = ""
     """See FieldSpec."""
+    is_key: bool = False
+    """True if it switches a feature on by having a value."""
+    needs: str = ""
+    """The field that does this for the feature that this field belongs to."""
 
     def shown(self, text: str) -> str:
         """Return what is shown for a text of this field, on one line."""
@@ -103,10 +107,11 @@ def decimal_of(text: str) -> Decimal | None:
 
 def form_fields(fields: FieldTable = REQUEST_FIELDS) -> tuple[FormField, ...]:
     """Return every field, in the order of the request."""
-    return tuple(_form_field(field) for field in fields.values())
+    keys = fields.orphans(dict.fromkeys(fields))
+    return tuple(_form_field(field, keys.get(field.name, "")) for field in fields.values())
 
 
-def _form_field(field: Field) -> FormField:
+def _form_field(field: Field, needs: str) -> FormField:
     spec = field.spec
     open_choice = ("",) if field.default is None else ()
     choices = spec.choices() if spec.choices else ()
@@ -131,6 +136,8 @@ def _form_field(field: Field) -> FormField:
         chip_short=spec.chip_short or spec.chip,
         joins_chip=spec.joins_chip,
         letter=spec.letter,
+        is_key=field.is_key,
+        needs=needs,
         native=spec.native,
         check=spec.check,
     )

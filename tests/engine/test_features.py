@@ -40,6 +40,10 @@ class _Scale:
 class _FromUpscaled:
     """Starts from the upscaled latents of the previous pass."""
 
+    @property
+    def has_pictures(self) -> bool:
+        return False
+
     def latents(self, context: StartContext) -> torch.Tensor:
         model, request, before = context.model, context.request, context.before
         assert before is not None
@@ -48,8 +52,8 @@ class _FromUpscaled:
         larger = torch.nn.functional.interpolate(before, size=size)
         return larger.to(model.execution_device, model.denoiser.dtype)
 
-    def images(self, _: StartContext) -> list[Image.Image] | None:
-        return None
+    def images(self, _: StartContext) -> list[Image.Image]:
+        raise AssertionError
 
 
 def _scale_less(plan: Plan, _: Stage) -> tuple[Plan, str] | None:

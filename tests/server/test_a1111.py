@@ -75,7 +75,7 @@ def test_webuiapi_client_lists_samplers_and_options(api: Any) -> None:
     assert api.get_scripts() == {"txt2img": names, "img2img": names}
     assert api.get_embeddings()["loaded"] == {}
     assert api.get_upscalers()[0]["name"] == "None"
-    assert api.get_latent_upscale_modes() == []
+    assert api.get_latent_upscale_modes()[0]["name"] == "Latent"
     assert api.refresh_checkpoints() is None
     assert api.get_cmd_flags() == {}
     for listed in (
@@ -111,7 +111,9 @@ def test_webuiapi_client_reads_png_info(api: Any) -> None:
     [
         ("txt2img", {"prompt": "x", "sampler_name": "No such"}, 400, "No such"),
         ("txt2img", {"prompt": "x", "steps": 0}, 422, "steps"),
-        ("txt2img", {"prompt": "x", "enable_hr": True}, 400, "hires"),
+        ("txt2img", {"prompt": "x", "enable_hr": True, "hr_upscaler": "4x-No"}, 404, "upscaler"),
+        ("txt2img", {"prompt": "x", "enable_hr": True, "hr_scale": 0.5}, 422, "hr_scale"),
+        ("txt2img", {"prompt": "x", "enable_hr": True, "hr_sampler_name": "No"}, 400, "No"),
         ("txt2img", {"prompt": "x", "script_name": "outpainting"}, 422, "Script"),
         ("txt2img", {"prompt": "x", "script_name": "x/y/z plot"}, 422, "18 arguments"),
         ("txt2img", {"prompt": "x", "batch_size": 3, "n_iter": 2}, 422, "at most 4"),

@@ -115,7 +115,7 @@ def test_older_layouts_and_lists_of_values_are_understood(ask: httpx.Client) -> 
 @pytest.mark.parametrize(
     ("axes", "words"),
     [
-        ([("Hires steps", "1,2")], "X axis: there is no axis"),
+        ([("Sigma Churn", "1,2")], "X axis: there is no axis"),
         ([("Steps", "1,999")], "X axis, Steps: must be at most 150, not 999"),
         ([("Prompt S/R", "bird,dog")], "neither in the prompt"),
         ([("Checkpoint name", "missing")], "there is no model"),

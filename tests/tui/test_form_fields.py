@@ -142,9 +142,9 @@ async def test_tab_leaves_the_form(harness: AppHarness) -> None:
 
 async def test_rows_of_the_machine_are_folded_until_they_are_wanted(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
-        await harness.go_to_field("controls")
+        await harness.go_to_field("upscale_image")
         assert not harness.panes.recipe.fields["speed"].region
-        await harness.press("down", "down", "down", "enter", "down", "right")
+        await harness.press("down", "enter", "down", "right")
         assert harness.texts["policy"] == "strict"
         await harness.press("up", "enter")
         assert not harness.panes.recipe.fields["policy"].region
@@ -153,8 +153,8 @@ async def test_rows_of_the_machine_are_folded_until_they_are_wanted(harness: App
 
 async def test_keys_typed_ahead_go_to_the_rows_that_were_unfolded(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
-        await harness.go_to_field("controls")
-        await harness.type_at_once("down", "down", "down", "enter", "down", "right")
+        await harness.go_to_field("upscale_image")
+        await harness.type_at_once("down", "enter", "down", "right")
         assert harness.texts["policy"] == "strict"
 
 

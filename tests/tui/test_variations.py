@@ -34,7 +34,7 @@ def values(letter: str, text: str, name: str, made: GenerationRecord = MADE) -> 
 
 def test_letters_are_those_of_the_recipe() -> None:
     letters = "".join(each.letter for each in variables(MADE))
-    assert sorted(letters) == sorted("p-lmstcweny")
+    assert sorted(letters) == sorted("p-lmstcwenyh")
 
 
 def test_strength_can_be_varied_only_with_a_start_image() -> None:

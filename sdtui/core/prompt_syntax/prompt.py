@@ -32,15 +32,19 @@ def parse_prompt(
     is_negative: bool = False,
     syntax: PromptSyntax = PromptSyntax.A1111,
     emphasis: Emphasis = Emphasis.ORIGINAL,
+    base_steps: int | None = None,
 ) -> tuple[ParsedPart, ...]:
     """Return the parts of a prompt over a number of steps, without comments and tags. A negative
     prompt is one part: AND is a word there. With the emphasis `none`, brackets and BREAK are text;
-    with plain syntax, everything is."""
+    with plain syntax, everything is. For `base_steps` see `parse_schedule`."""
     if syntax is PromptSyntax.PLAIN:
         return (ParsedPart(1.0, (Stretch(steps, text),), has_weights=False),)
     has_weights = emphasis is not Emphasis.NONE
     text = read_tags(text, syntax).text
     parts = (Part(text),) if is_negative else split_parts(text)
     return tuple(
-        ParsedPart(part.weight, parse_schedule(part.text, steps), has_weights) for part in parts
+        ParsedPart(
+            part.weight, parse_schedule(part.text, steps, base_steps=base_steps), has_weights
+        )
+        for part in parts
     )

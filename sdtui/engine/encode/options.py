@@ -23,9 +23,17 @@ class EncodeOptions:
     embeddings: tuple[Embedding, ...] = ()
     """Those that the prompts name, fit for the model."""
 
-    def parse(self, text: str, calls: int, *, is_negative: bool = False) -> tuple[ParsedPart, ...]:
-        """Return the parts of a prompt over a number of calls of the denoiser."""
+    def parse(
+        self, text: str, calls: int, *, base_calls: int | None = None, is_negative: bool = False
+    ) -> tuple[ParsedPart, ...]:
+        """Return the parts of a prompt over a number of calls of the denoiser. `base_calls` is that
+        of the first pass, in a second one."""
         text = without_prefixes(text, (each.name for each in self.embeddings))
         return parse_prompt(
-            text, calls, is_negative=is_negative, syntax=self.syntax, emphasis=self.emphasis
+            text,
+            calls,
+            is_negative=is_negative,
+            syntax=self.syntax,
+            emphasis=self.emphasis,
+            base_steps=base_calls,
         )

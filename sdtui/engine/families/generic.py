@@ -169,15 +169,22 @@ def _pipeline(model: LoadedModel, batch: Batch) -> Any:
 
     Raises UnsupportedModelError if the model doesn't support the pass's kind of start.
     """
-    if batch.pass_.start is None:
+    start = batch.pass_.start
+    if start is None:
         return model.pipeline
+    if not start.has_pictures:
+        raise UnsupportedModelError(
+            f"{model.source.name} ({model.description.pipeline_class}) can't go on from enlarged "
+            "latents",
+            "Choose an upscaler of pictures, such as Lanczos",
+        )
     try:
         pipeline: Any = AutoPipelineForImage2Image.from_pipe(model.pipeline)
     except ValueError as error:
         raise UnsupportedModelError(
             f"{model.source.name} ({model.description.pipeline_class}) makes no pictures from an "
-            "init image",
-            "Leave the init image out, or use another model",
+            "init image or a smaller picture",
+            "Leave the init image or hires out, or use another model",
         ) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -68,6 +68,7 @@ class StableDiffusionFamily:
         if pass_.expected_steps < 1:
             return start.cpu()
         pipeline = _pipeline_from_latents(model, start, added)
+        pipeline.last_steps = pass_.last_steps
         # The pipeline validates the picture, but its latents are computed already.
         arguments |= {"image": start, "strength": pass_.strength}
         return _call(model, pipeline, batch, noise, arguments, on_step, watch=watch)
@@ -139,6 +140,24 @@ class _FromLatents:
     scheduler: Any
     start: torch.Tensor
     noise: torch.Tensor
+    last_steps: int | None
+
+    def get_timesteps(
+        self, num_inference_steps: int, strength: float, *others: Any, **more: Any
+    ) -> tuple[torch.Tensor, int]:
+        """Return the timesteps that are run: by the strength, or the last ones of the schedule."""
+        count = self.last_steps
+        if count is None:
+            # A mixin: the pipeline's own method comes next.
+            steps: tuple[torch.Tensor, int] = super().get_timesteps(  # type: ignore[misc]
+                num_inference_steps, strength, *others, **more
+            )
+            return steps
+        skipped = max(num_inference_steps - count, 0)
+        begin = skipped * self.scheduler.order
+        if hasattr(self.scheduler, "set_begin_index"):
+            self.scheduler.set_begin_index(begin)
+        return self.scheduler.timesteps[begin:], num_inference_steps - skipped
 
     def prepare_latents(
         self, image: object, timestep: torch.Tensor, *_: object, **__: object

@@ -9,6 +9,7 @@ from sdtui.engine.features.clip_skip import ClipSkip
 from sdtui.engine.features.control import Control
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.features.guidance import Guidance
+from sdtui.engine.features.hires import HiresFix
 from sdtui.engine.features.image_to_image import ImageToImage
 from sdtui.engine.features.lora import Lora
 from sdtui.engine.features.prompt_syntax import PromptSyntax
@@ -32,6 +33,7 @@ def features_for(
         ClipSkip(),
         TextualInversion(settings),
         ImageToImage(),
+        HiresFix(upscalers),
         Control(settings),
         VaeChoice(settings),
         Tiling(),

@@ -35,6 +35,10 @@ class FromInitImage:
     opened: InitImage
     fit: InitImageFit
 
+    @property
+    def has_pictures(self) -> bool:
+        return True
+
     def latents(self, context: StartContext) -> torch.Tensor:
         """Sample latents from the VAE's posterior with each picture's generator."""
         return encode_image(context.model, self._fitted(context.request), context.generators)

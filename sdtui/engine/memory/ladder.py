@@ -41,6 +41,10 @@ class Plan:
     """Side of the tiles in the decode stage, in pixels; None = whole pictures."""
     prepare_tile: int | None = None
     """The same in the prepare stage, for encoding and decoding."""
+    finished_side: int = 0
+    """The longest side of the finished pictures in pixels; 0 until it is known."""
+    is_later_pass: bool = False
+    """True if memory ran out after the first pass, whose result is kept."""
     freed: frozenset[Stage] = frozenset()
     """Stages that were already retried after only freeing caches."""
 
@@ -111,7 +115,7 @@ def _tile_vae(plan: Plan, stage: Stage) -> tuple[Plan, str] | None:
     if "tiling" in plan.sections:  # tiles would have seams, where the picture must have none
         return None
     resolved = plan.resolved
-    largest = max(resolved.width, resolved.height) if resolved else 0
+    largest = max(plan.finished_side, resolved.width, resolved.height) if resolved else 0
     before = plan.prepare_tile if stage is Stage.PREPARE else plan.vae_tile
     now = min(largest, before or largest)
     tile = next((tile for tile in TILES if tile < now), None)
@@ -143,7 +147,9 @@ def _offload(mode: MemoryMode, words: str) -> Callable[[Plan, Stage], tuple[Plan
 
 def _fit(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
     resolved = plan.resolved
-    if resolved is None or max(resolved.width, resolved.height) <= FIT_SIDE:
+    if resolved is None or plan.is_later_pass:
+        return None
+    if max(resolved.width, resolved.height) <= FIT_SIDE:
         return None
     width, height = fit_within(resolved.width, resolved.height, FIT_SIDE, resolved.size_multiple)
     changes = f"{resolved.width}×{resolved.height} → {width}×{height}"
@@ -152,7 +158,7 @@ def _fit(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
 
 def _fewer_steps(plan: Plan, _: Stage) -> tuple[Plan, str] | None:
     resolved = plan.resolved
-    if resolved is None or resolved.num_inference_steps <= FEWER_STEPS:
+    if resolved is None or plan.is_later_pass or resolved.num_inference_steps <= FEWER_STEPS:
         return None
     changes = f"{resolved.num_inference_steps} → {FEWER_STEPS} steps"
     fewer = replace(resolved, num_inference_steps=FEWER_STEPS)

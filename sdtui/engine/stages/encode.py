@@ -17,11 +17,16 @@ def encode(model: LoadedModel, pass_: Pass, features: ActiveFeatures) -> Embeddi
     request = pass_.request
     guidance = model.description.uses_cfg(request.guidance_scale)
     options = features.encode_options(model)
-    calls = _denoiser_calls(model, request)
-    prompt = options.parse(request.prompt, calls)
+    calls, base_calls = 0, None
+    if _may_change(model, request):  # else it isn't encoded again for another number of steps
+        calls = _denoiser_calls(model, pass_)
+        base_calls = None if pass_.first is None else _denoiser_calls(model, pass_.first)
+    prompt = options.parse(request.prompt, calls, base_calls=base_calls)
     negative = None
     if guidance or len(prompt) > 1:
-        (negative,) = options.parse(request.negative_prompt, calls, is_negative=True)
+        (negative,) = options.parse(
+            request.negative_prompt, calls, base_calls=base_calls, is_negative=True
+        )
     encoding = Encoding(
         prompt=prompt,
         negative_prompt=negative,
@@ -33,14 +38,19 @@ def encode(model: LoadedModel, pass_: Pass, features: ActiveFeatures) -> Embeddi
     return model.embeddings.get(encoding, lambda: family.encode(model, encoding))
 
 
-def _denoiser_calls(model: LoadedModel, request: ResolvedRequest) -> int:
+def _may_change(model: LoadedModel, request: ResolvedRequest) -> bool:
+    """True if one of the prompts may change by step."""
+    texts = request.prompt + request.negative_prompt
+    return "[" in texts and model.description.is_stable_diffusion
+
+
+def _denoiser_calls(model: LoadedModel, pass_: Pass) -> int:
     """Return how often the denoiser is called in all steps, as A1111 counts them: twice a step by
-    samplers of second order. 0 if no prompt can depend on it, so that it isn't encoded again."""
-    is_fixed = "[" not in request.prompt + request.negative_prompt
-    if is_fixed or not model.description.is_stable_diffusion:
-        return 0
+    samplers of second order, and in all steps of a schedule of which an init image skips some."""
+    request = pass_.request
     order = getattr(make_scheduler(model.own_scheduler, request.sampler), "order", 1)
-    return request.num_inference_steps * int(order)
+    steps = request.num_inference_steps if pass_.last_steps is None else pass_.last_steps
+    return steps * int(order)
 
 
 def find_truncations(model: LoadedModel, request: ResolvedRequest) -> tuple[Truncation, ...]:

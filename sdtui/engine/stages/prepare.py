@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from sdtui.core.errors import UnsupportedModelError
+from sdtui.core.cancellation import Cancellation
 from sdtui.engine.families import family_of
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
@@ -19,15 +19,22 @@ from sdtui.engine.stages.decode import decode
 
 
 @dataclass(frozen=True)
-class VaeUse:
-    """How the stage uses the VAE."""
+class Preparation:
+    """How a batch is prepared."""
 
+    number: int
+    """Of the pass, from 0."""
+    indices: Sequence[int]
+    """Of the pictures."""
+    before: ResolvedRequest | None
+    """Of the previous pass."""
     slicing: bool
-    """One picture at a time."""
+    """The VAE takes one picture at a time."""
     tile: int | None
-    """Side of a tile in pixels; None = whole pictures."""
+    """Side of the VAE's tiles in pixels; None = whole pictures."""
     notice: Callable[[str], None]
     """Called with messages for the user."""
+    cancellation: Cancellation
 
 
 def prepared(
@@ -50,25 +57,19 @@ def prepared(
 def prepare(
     model: LoadedModel,
     batch: Batch,
-    number: int,
-    indices: Sequence[int],
     features: ActiveFeatures,
     kept: PassResults,
-    before: ResolvedRequest | None,
-    vae: VaeUse,
+    how: Preparation,
 ) -> None:
-    """Prepare pass `number` for the pictures `indices`, as far as `kept` doesn't have it, and keep
-    it there. `before` is the request of the previous pass.
-
-    Raises UnsupportedModelError and the errors of the features.
-    """
-    pass_ = batch.pass_
-    set_vae_savings(model.vae, slicing=vae.slicing, tile=vae.tile)
+    """Prepare a batch, as far as `kept` doesn't have it, and keep it there. Raises the errors of
+    the features."""
+    pass_, number, indices = batch.pass_, how.number, how.indices
+    set_vae_savings(model.vae, slicing=how.slicing, tile=how.tile)
     starts: tuple[PictureStart, ...] = ()
     if pass_.start is not None:
         found = kept.starts(indices, pass_)
         if found is None:
-            found = _starts(model, batch, pass_.start, before, vae)
+            found = _starts(model, batch, pass_.start, how)
             for index, start in zip(indices, found, strict=True):
                 kept.add_start(index, pass_, start)
         starts = found
@@ -81,18 +82,18 @@ def prepare(
 
 
 def _starts(
-    model: LoadedModel, batch: Batch, start: Start, before: ResolvedRequest | None, vae: VaeUse
+    model: LoadedModel, batch: Batch, start: Start, how: Preparation
 ) -> tuple[PictureStart, ...]:
     def decode_before() -> list[Image.Image]:
         assert batch.before is not None
-        assert before is not None
+        assert how.before is not None
         return decode(
             model,
             batch.before,
-            before,
-            slicing=vae.slicing,
-            tile=vae.tile,
-            notice=vae.notice,
+            how.before,
+            slicing=how.slicing,
+            tile=how.tile,
+            notice=how.notice,
         )
 
     generators = batch.noise().generators
@@ -102,18 +103,13 @@ def _starts(
         generators=generators,
         before=batch.before,
         decode_before=decode_before,
+        notice=how.notice,
+        cancellation=how.cancellation,
     )
     latents = family_of(model.description).start_latents(context, start)
-    images = [] if latents is not None else start.images(context)
-    if images is None:
-        raise UnsupportedModelError(
-            f"{model.source.name} ({model.description.pipeline_class}) can't go on from latents",
-            "Choose an upscaler of pictures, or use another model",
-        )
     states = [each.get_state() for each in generators]
     if latents is not None:
         pairs = zip(states, latents.split(1), strict=True)
         return tuple(PictureStart(state, latents=row) for state, row in pairs)
-    return tuple(
-        PictureStart(state, image=image) for state, image in zip(states, images, strict=True)
-    )
+    images = zip(states, start.images(context), strict=True)
+    return tuple(PictureStart(state, image=image) for state, image in images)

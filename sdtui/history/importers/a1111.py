@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from sdtui.core.sampler_names import label_of_sampler
 from sdtui.history.importers.local_loras import parse_hashes
 from sdtui.history.importers.request_mapping import (
     OWN,
@@ -17,14 +18,25 @@ from sdtui.history.importers.request_mapping import (
     not_supported,
     plain_name,
 )
-from sdtui.history.infotext import SEED_RESIZE, TEMPLATES, UPSCALE_TO, parse_infotext
+from sdtui.history.infotext import (
+    HIRES_RESIZE,
+    HIRES_STRENGTH,
+    SEED_RESIZE,
+    TEMPLATES,
+    UPSCALE_TO,
+    parse_infotext,
+)
 from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.requests.sections.hires import DEFAULT_HIRES_SCALE
 
 _FIELDS = {
     field.spec.infotext: name for name, field in REQUEST_FIELDS.items() if field.spec.infotext
 }
 _MAPPED = {*_FIELDS, *TEMPLATES}
 _MAPPED |= {"Sampler", "Schedule type", "Size", "Model", "RNG", "ENSD", SEED_RESIZE, UPSCALE_TO}
+_FIRST_PASS = "First pass size"
+"""A key of A1111 before version 1.0."""
+_MAPPED |= {"Hires sampler", "Hires schedule type", HIRES_RESIZE, _FIRST_PASS}
 _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
 _LORA_HASHES = "Lora hashes"
 _IGNORED |= {"Postprocess crop to", "VAE hash", "Created Date", "TI hashes", _LORA_HASHES}
@@ -73,6 +85,8 @@ def a1111(text: str) -> ToolSettings | None:
     values |= {"sampler": pairs.get("Sampler"), "guidance_scale": guidance}
     if values["clip_skip"] in ("0", "-1"):  # the model's own
         values["clip_skip"] = None
+    if values["hires_steps"] == "0":  # as many as in the first pass
+        values["hires_steps"] = None
     values |= {"model": pairs.get("Model") or _civitai_model(pairs.get(_RESOURCES, ""))}
     if size is not None:
         values |= {"width": size[1], "height": size[2]}
@@ -81,6 +95,7 @@ def a1111(text: str) -> ToolSettings | None:
     upscaled_to = _size(pairs.get(UPSCALE_TO, ""))
     if upscaled_to is not None:
         values |= {"upscale_width": upscaled_to[1], "upscale_height": upscaled_to[2]}
+    values |= _hires(pairs)
     schedule = pairs.get("Schedule type")
     hashed = pairs.get("Model hash", "") if source == OWN else ""
     templates = {name: pairs[key] for key, name in _TEMPLATES.items() if key in pairs}
@@ -88,6 +103,34 @@ def a1111(text: str) -> ToolSettings | None:
     return ToolSettings(
         source, values, schedule, tuple(unsupported), templates, hashed, lora_hashes
     )
+
+
+def _hires(pairs: Mapping[str, str]) -> dict[str, object]:
+    """The values of hires fix. A1111 has one key for its strength and that of image-to-image."""
+    first, resize = _size(pairs.get(_FIRST_PASS, "")), pairs.get(HIRES_RESIZE, "")
+    sides = _size(resize)
+    values: dict[str, object] = {}
+    if first is not None and (finished := _size(pairs.get("Size", ""))):
+        # Of old versions: the size is that of the second pass. 0x0 stands for one of its choice.
+        values |= {"hires_width": finished[1], "hires_height": finished[2]}
+        if first[1] != "0" and first[2] != "0":
+            values |= {"width": first[1], "height": first[2]}
+    elif sides is not None:
+        values |= {"hires_width": sides[1], "hires_height": sides[2]}
+    values = {name: value for name, value in values.items() if value != "0"}
+    if values:
+        values["hires_scale"] = f"{DEFAULT_HIRES_SCALE:g}"
+    if (values or "Hires upscale" in pairs) and HIRES_STRENGTH not in pairs:
+        values |= {"hires_strength": pairs.get("Denoising strength"), "strength": None}
+    if sampler := pairs.get("Hires sampler") or _own_schedule(pairs):
+        schedule = pairs.get("Hires schedule type") or pairs.get("Schedule type")
+        values["hires_sampler"] = label_of_sampler(sampler, schedule)[0]
+    return values
+
+
+def _own_schedule(pairs: Mapping[str, str]) -> str | None:
+    """The sampler, if the second pass has only another schedule."""
+    return pairs.get("Sampler") if pairs.get("Hires schedule type") else None
 
 
 def _size(text: str) -> re.Match[str] | None:

@@ -165,6 +165,8 @@ def to_request_values(
                 not_carried.append(f"{label}: only {_MAX_STATED_PROMPT:,} characters are kept")
         elif value not in (None, ""):
             values[name] = value
+    for name in REQUEST_FIELDS.orphans({**values, **dict.fromkeys(input_images, "")}):
+        del values[name]  # its section has no valid key
     not_carried += [
         f"{kind} {name}: not applied"
         for kind, name in _IN_PROMPT.findall(_text(tool.values.get("prompt")) or "")

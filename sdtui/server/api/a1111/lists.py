@@ -16,6 +16,7 @@ from sdtui.core.samplers import PLAIN_SCHEDULES, SAMPLERS, SCHEDULES
 from sdtui.history import INFOTEXT_KEYWORD, parse_infotext, read_texts
 from sdtui.history.importers import as_infotext, read_picture_settings
 from sdtui.models import USUAL_SCALE, text_widths
+from sdtui.requests.sections.hires import LATENT_UPSCALERS
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
 from sdtui.server.api.a1111.scripts import SCRIPTS, ScriptInfo, script_infos
 from sdtui.server.dependencies import ServicesDep
@@ -320,6 +321,11 @@ async def sd_vae(services: ServicesDep) -> list[VaeAnswer]:
 
 
 @router.get("/latent-upscale-modes", responses=_ERRORS)
+async def latent_upscale_modes() -> list[NameAnswer]:
+    """List the upscalers of latents."""
+    return [NameAnswer(name=name) for name in LATENT_UPSCALERS]
+
+
 @router.get("/hypernetworks", responses=_ERRORS)
 @router.get("/face-restorers", responses=_ERRORS)
 @router.get("/realesrgan-models", responses=_ERRORS)

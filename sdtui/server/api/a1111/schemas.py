@@ -16,6 +16,8 @@ from sdtui.history.importers import ImportedSettings, read_infotext
 from sdtui.jobs import Output
 from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, SIZE_MULTIPLE
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
+from sdtui.server.api.a1111.hires import DEFAULT_STRENGTH as DEFAULT_HIRES_STRENGTH
+from sdtui.server.api.a1111.hires import HiresFields
 from sdtui.server.api.a1111.ignored import without_effect
 from sdtui.server.api.a1111.networks import KnownNetworks
 from sdtui.server.api.a1111.options import changed_options
@@ -51,7 +53,7 @@ _NETWORKS = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
 """Tags, which have no effect in negative prompts."""
 
 
-class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore[misc]
+class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  # type: ignore[misc]
     """The pictures to generate. Fields that are missing or null take the model's native value."""
 
     model_config = ConfigDict(
@@ -81,8 +83,6 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
     width: Annotated[int | None, limits_of("width", multiple_of=None), BOOLS_AS_NUMBERS] = None
     height: Annotated[int | None, limits_of("height", multiple_of=None), BOOLS_AS_NUMBERS] = None
     """Sizes are rounded down to a multiple of 8."""
-    enable_hr: bool | None = False
-    """Must be false: sdtui has no hires fix."""
     styles: Annotated[list[str] | None, limits_of("styles")] = None
     """Those that styles.csv doesn't have are ignored."""
     script_name: str | None = Field(None, max_length=200)
@@ -122,10 +122,6 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
 
     def check(self) -> None:
         """Raises ApiError for unsupported fields that would change the picture."""
-        if self.enable_hr:
-            raise ApiError(
-                400, "Unsupported", "There is no hires fix here. Ask for the size itself."
-            )
         for name, script in (self.alwayson_scripts or {}).items():
             if _is_on(script):
                 message = f"Always on script {shortened(name)} not found."
@@ -202,6 +198,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
             **self._resize_values(),
             **self._image_values(),
         }
+        values |= self._hires_values(values)
         found = self.imported.values
         filled = {
             name: found[name]
@@ -231,6 +228,15 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         """The values about an init image."""
         return {}
 
+    def _hires_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a second pass, and what it changes in those of the first."""
+        found = self.hires_values(values["width"], values["height"])
+        if self.enable_hr:
+            given = values["strength"]
+            found["hires_strength"] = DEFAULT_HIRES_STRENGTH if given is None else given
+            found["hires_sampler"] = self._hires_sampler[0]
+        return found
+
     def strength(self) -> float | None:
         """The denoising strength as the client gave it; None without a picture to start from."""
         return None
@@ -241,7 +247,7 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
         unused = (*self._networks.left_out, *_NETWORKS.findall(self.negative_prompt))
         found += [each[:100] for each in dict.fromkeys(unused)]
         found += [f"styles: {name}" for name in self._unknown_styles]
-        found += self._sampler[1]
+        found += [*self._sampler[1], *self._hires_sampler[1]]
         options = self.override_settings or {}
         unsupported = {name: options[name] for name in options if name not in _SUPPORTED_OPTIONS}
         found += [f"override_settings.{name}" for name in changed_options(unsupported)]
@@ -250,6 +256,12 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
 
     def _ignored_fields(self) -> list[str]:
         known = {name: getattr(self, name, None) for name in _IGNORED}
+        if "enable_hr" not in self.model_fields_set or self._mode == "img2img":
+            known |= {
+                name: getattr(self, name)
+                for name in HiresFields.model_fields
+                if name in self.model_fields_set
+            }
         values = self.values()
         # A client may send the same value in a field and in an option, and values for a hires fix
         # that it switches off.
@@ -263,7 +275,15 @@ class Txt2ImgBody(body_with_fields("a1111", input_images=True)):  # type: ignore
 
     @cached_property
     def _sampler(self) -> tuple[str | None, list[str]]:
-        return find_sampler(self.sampler_name or self.sampler_index or "", self.scheduler or "")
+        return find_sampler(*self._sampler_names)
+
+    @cached_property
+    def _hires_sampler(self) -> tuple[str | None, list[str]]:
+        return self.hires_sampler(*self._sampler_names)
+
+    @property
+    def _sampler_names(self) -> tuple[str, str]:
+        return self.sampler_name or self.sampler_index or "", self.scheduler or ""
 
 
 class Img2ImgBody(Txt2ImgBody):
@@ -307,6 +327,10 @@ class Img2ImgBody(Txt2ImgBody):
         """See Txt2ImgBody."""
         given: float | None = super().values().get("strength")
         return DEFAULT_STRENGTH if given is None else given
+
+    def _hires_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing: A1111 has no hires fix in img2img."""
+        return dict.fromkeys(name for name in values if name.startswith("hires_"))
 
     def _image_values(self) -> dict[str, Any]:
         return {"init_image": self.init_images[0], "init_image_fit": _FITS[self.resize_mode]}
