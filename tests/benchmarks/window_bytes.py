@@ -68,7 +68,7 @@ _STEPS = (
     Step("mask: cursor moves", "l"),
     Step("mask: a stroke of 20 cells", f" {'l' * 20} ", 4000),
     Step("mask: a stroke down", f" {'j' * 20} ", 4000),
-    Step("mask: a rectangle", f"r {'h' * 10}{'k' * 10} ", 4000),
+    Step("mask: a rectangle", f"r {'h' * 10}{'k' * 10} "),
     Step("mask: undo", "u", 4000),
     Step("mask: closes", f"{ESCAPE}\r"),
     Step("nothing", ""),

@@ -99,10 +99,24 @@ def test_cursor_shows_the_brushs_size() -> None:
     assert across == pytest.approx(256 / canvas.pixel[0], abs=2)
 
 
-def test_only_the_cursors_place_is_marked_while_the_pen_is_down() -> None:
+def test_pen_that_is_down_is_one_cell_of_the_tint() -> None:
     canvas = canvas_of((512, 512), "black")
     canvas.editor.put_down(erases=True)
-    assert list(canvas.draw().tobytes()).count(255) == 3
+    image = canvas.draw()
+    pixels = [(x, y) for x in range(image.width) for y in range(image.height)]
+    assert [at for at in pixels if image.getpixel(at) != (0, 0, 0)] == [(22, 22), (22, 23)]
+
+
+def test_hard_edge_is_shown_by_whole_half_cells() -> None:
+    canvas = canvas_of((500, 500), "black")
+    canvas.draw()
+    canvas.changed(canvas.editor.put_down())
+    canvas.changed(canvas.editor.move_to((333, 251)))
+    assert len({pixel for _, pixel in canvas.draw().getcolors() or []}) == 3
+    canvas.editor.lift()
+    canvas.editor.is_soft = True
+    canvas.changed(canvas.editor.put_down())
+    assert len({pixel for _, pixel in canvas.draw().getcolors() or []}) > 3
 
 
 @pytest.mark.parametrize(("at", "wanted"), [((0.0, 0.0), 0.0), ((511.0, 511.0), 0.0)])

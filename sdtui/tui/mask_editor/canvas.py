@@ -21,13 +21,20 @@ Rgb = tuple[int, int, int]
 
 TINTS: tuple[Rgb, ...] = ((255, 85, 255), (85, 255, 255), (255, 255, 85), (85, 255, 85))
 """What masked parts are tinted with; all are among a terminal's 16 colours."""
-_OPACITY = 0.72
-_HATCH = 0.5
-"""The part of it that every second half-cell has: squares show a mask over colours like its own."""
-_DOTTED = 0.5
-"""How many of the half-cells of a masked part have the tint, in terminals of few colours."""
+_OPACITIES = (255, 90)
+"""How opaque the tint is in the upper and in the lower half-cells, of 255. One colour is then the
+same in all cells of a masked part, which takes half of the bytes of two."""
+_BITS = 2
+"""Of each channel of the picture in a masked part: more cells are alike, and fewer bytes sent."""
+_LEVELS = [0] * 128 + [255] * 128
+"""What is shown of the mask in half-cells: each then changes once as a stroke passes."""
+_GREY_LEVELS = [0] * 64 + [100] * 64 + [180] * 64 + [255] * 64
+"""What is shown of a mask with soft edges."""
 _BAYER = (0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5)
-"""The order in which the half-cells of a square of four get the tint."""
+"""The order in which the half-cells of a square of four get the tint in terminals of few
+colours."""
+_DOTTED = 0.5
+"""How many of them a masked part has there."""
 _BORDER_GREYS = (72, 104)
 _OUTSIDE = 0.35
 """The brightness of what is cut off."""
@@ -155,9 +162,10 @@ class Canvas:
         base, mask = self._drawn_base()
         image = base.copy()
         if self.shows_mask:
-            image.paste(self.tint, (0, 0), self._opacity(mask))
-        marks = self._marks(image.size)
-        image.paste(_contrast(image), (0, 0), marks)
+            self._tint(image, mask)
+        image.paste(_contrast(image), (0, 0), self._marks(image.size))
+        if self.editor.is_down:
+            self._draw_pen(image)
         return image
 
     def _drawn_base(self) -> tuple[Image, Image]:
@@ -223,18 +231,21 @@ class Canvas:
         """Draw the mask anew in some half-cells."""
         self._copy(self.editor.mask, mask, cells)
 
-    def _opacity(self, mask: Image) -> Image:
-        """Return how much of the tint each half-cell has; in terminals of few colours all or
-        nothing."""
-        from PIL import ImageChops, ImageFilter
+    def _tint(self, image: Image, mask: Image) -> None:
+        """Draw the mask over the picture; in terminals of few colours by whole half-cells."""
+        from PIL import ImageChops, ImageFilter, ImageOps
 
         if self.shows_blur:
             radius = self.editor.blur / self.pixel[0]
             mask = mask.filter(ImageFilter.GaussianBlur(radius))
-        if not palette_of(self.colour_system):
-            return ImageChops.multiply(mask.point(_scaled(_OPACITY)), _hatch(mask.size))
-        over = ImageChops.subtract(mask.point(_scaled(_DOTTED)), _thresholds(mask.size))
-        return over.point([0, *[255] * 255])
+        else:
+            mask = mask.point(_GREY_LEVELS if self.editor.has_grey else _LEVELS)
+        if palette_of(self.colour_system):
+            over = ImageChops.subtract(mask.point(_scaled(_DOTTED)), _thresholds(mask.size))
+            image.paste(self.tint, (0, 0), over.point([0, *[255] * 255]))
+            return
+        image.paste(ImageOps.posterize(image, _BITS), (0, 0), mask)
+        image.paste(self.tint, (0, 0), ImageChops.multiply(mask, _hatch(mask.size)))
 
     def _marks(self, size: tuple[int, int]) -> Image:
         """Return the cursor, and the outline of what is under way, as a mask of half-cells."""
@@ -251,23 +262,29 @@ class Canvas:
         if editor.draws_shape and editor.tool is Tool.RECTANGLE:
             (left, right), (top, bottom) = map(sorted, zip(places[0], here, strict=True))
             draw.rectangle((left, top, right, bottom), outline=255)
+            marks.paste(0, (0, 0), _between_dots(size))
         elif editor.draws_shape:
             draw.line([*places, here], fill=255)
             draw.point([places[0]], fill=255)
         if editor.borders:
             self._draw_frame(draw)
-        self._draw_cursor(draw, here)
+        if not editor.is_down:
+            self._draw_cursor(draw, here)
         return marks
 
     def _pixel_of(self, point: Point) -> tuple[int, int]:
         x, y = self.place_of(point)
         return math.floor(x), math.floor(y)
 
+    def _draw_pen(self, image: Image) -> None:
+        """Draw the pen that is down: a cell of the tint, which costs few bytes at each step."""
+        x, y = self._pixel_of(self.editor.cursor)
+        image.paste(self.tint, (x, y - y % 2, x + 1, y - y % 2 + 2))
+
     def _draw_cursor(self, draw: ImageDraw, here: tuple[int, int]) -> None:
+        """Draw the cursor while the pen is up: the ring of the brush, or a cross."""
         x, y = here
         draw.point([here], fill=255)
-        if self.editor.is_down:
-            return
         radius = self.editor.brush / 2 / self.pixel[0]
         if self.editor.tool is Tool.BRUSH and radius >= _SMALLEST_RING:
             side = max(2, round(radius))
@@ -311,11 +328,10 @@ def _thresholds(size: tuple[int, int]) -> Image:
 
 @lru_cache(maxsize=4)
 def _hatch(size: tuple[int, int]) -> Image:
-    """Return how much of the tint's opacity each half-cell has."""
+    """Return how opaque the tint is in each half-cell."""
     from PIL import Image
 
-    full, less = 255, round(255 * _HATCH)
-    return _tiled(Image.frombytes("L", (2, 2), bytes((full, less, less, full))), size)
+    return _tiled(Image.frombytes("L", (1, 2), bytes(_OPACITIES)).resize((16, 2)), size)
 
 
 @lru_cache(maxsize=4)
@@ -328,6 +344,18 @@ def _border_pattern(columns: int, rows: int) -> Image:
     square.paste(light, (0, 0, 2, 2))
     square.paste(light, (2, 2, 4, 4))
     return _tiled(square, (columns, rows)).convert("RGB")
+
+
+@lru_cache(maxsize=4)
+def _between_dots(size: tuple[int, int]) -> Image:
+    """Return what is left out of the outline of a rectangle: all but every third half-cell, always
+    the same ones, since its edges move with each key."""
+    from PIL import Image
+
+    square = Image.new("L", (3, 3), 255)
+    for x, y in ((0, 0), (2, 1), (1, 2)):
+        square.putpixel((x, y), 0)
+    return _tiled(square, size)
 
 
 def _tiled(square: Image, size: tuple[int, int]) -> Image:

@@ -27,7 +27,7 @@ BRUSHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512
 TOLERANCES = (0, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 255)
 BLURS = (0, 1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 BORDER_STEPS = (8, 16, 32, 64, 128, 256)
-_BRUSHES_ACROSS = 12
+_BRUSHES_ACROSS = 16
 """Of the first brush, in the shorter side of a picture."""
 _LEAST_MOVE = 0.5
 """Pixels of the picture that lie between two points of an outline."""
@@ -66,6 +66,8 @@ class MaskEditor:
         self.mask = new("L", picture.size)
         if mask is not None:
             self.mask = mask.convert("L").resize(picture.size)
+        self.has_grey = sum(self.mask.histogram()[1:-1]) > 0
+        """True if a part may be masked in part."""
         self.borders = borders or Borders()
         self.blur = blur
         self.side: Side = "left"
@@ -163,6 +165,7 @@ class MaskEditor:
         return None
 
     def _stroke(self, start: Point) -> Box:
+        self.has_grey = self.has_grey or self.is_soft
         return draw_stroke(
             self.mask, start, self.cursor, self.brush, is_soft=self.is_soft, value=self._value
         )
