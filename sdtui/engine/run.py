@@ -15,6 +15,7 @@ from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import SdtuiError, UnsupportedModelError
+from sdtui.engine.attachments import AttachmentReporter
 from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.families import family_of
 from sdtui.engine.features.active import ActiveFeatures, open_sections, sections_for
@@ -81,6 +82,7 @@ class Run:
         self._results = PassResults()
         self._images: dict[int, Image.Image] = {}
         self._finisher = Finisher(engine, report, cancellation, self._notice, self._in_stage)
+        self._attachments = AttachmentReporter(report)
         self._noticed: set[str] = set()
         self._truncations_reported = False
         engine.meter.start()
@@ -279,6 +281,7 @@ class Run:
                 prepare(model, batch, self.features, kept, how)
             ready = prepared(batch, number, indices, self.features, kept)
             assert ready is not None
+        self._attachments.add(self.features.attachments(ready))
         with self._in_stage(Stage.DENOISE, number):
             self._denoise(model, number, indices, ready)
 

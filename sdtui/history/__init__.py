@@ -3,6 +3,7 @@
 Other packages import from here and from `sdtui.history.importers`.
 """
 
+from sdtui.history.attachments import attachments_of
 from sdtui.history.entry import (
     Changes,
     Entry,
@@ -44,6 +45,7 @@ __all__ = [
     "Skipped",
     "Stats",
     "TrashedPicture",
+    "attachments_of",
     "check_replaceable",
     "contact_sheet",
     "default_columns",

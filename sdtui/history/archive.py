@@ -18,6 +18,7 @@ from PIL import Image
 from sdtui.core.enums import UNKNOWN_MODEL
 from sdtui.core.errors import HistoryError, ImageError, OutputError
 from sdtui.core.text import one_line
+from sdtui.history.attachments import attachments_of, is_attachment
 from sdtui.history.conditions import is_fact
 from sdtui.history.entry import Entry, Skipped
 from sdtui.history.image_metadata import open_ordinary, read_texts
@@ -74,9 +75,11 @@ def export(entries: Iterable[Entry], pictures: Path, target: Path) -> int:
     try:
         with zipfile.ZipFile(part, "w", strict_timestamps=False) as archive:  # times end at 2107
             for entry in entries:
+                beside = [(path, zipfile.ZIP_STORED) for path in attachments_of(entry.path)]
                 for path, method in (
                     (sidecar_path(entry.path), zipfile.ZIP_DEFLATED),
                     (entry.path, zipfile.ZIP_STORED),
+                    *beside,
                 ):
                     archive.write(path, path.relative_to(pictures).as_posix(), method)
                 count += 1
@@ -100,7 +103,8 @@ def find_pictures(sources: Iterable[Path], skipped: list[Skipped]) -> Iterator[t
         if source.is_dir():
             for path in sorted(source.rglob("*")):
                 is_picture = path.suffix.lower() in (*PICTURE_SUFFIXES, *_OTHER_SUFFIXES)
-                if is_picture and not path.is_symlink():
+                is_own = is_picture and not is_attachment(path.name)
+                if is_own and not path.is_symlink():
                     yield path, path
         elif source.suffix.lower() == ".zip":
             yield from _unpacked(source, skipped)

@@ -6,15 +6,17 @@ Every write holds the lock and stays inside the folder unless the caller names a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from sdtui.core.errors import HistoryError, OutputError
 from sdtui.core.locks import exclusive
 from sdtui.core.paths import expanded
 from sdtui.history import names
+from sdtui.history.attachments import delete_attachments, write_attachments
 from sdtui.history.entry import SavedPicture, TrashedPicture
 from sdtui.history.index import Listing
 from sdtui.history.refresh import stamp_of
@@ -59,10 +61,12 @@ class PictureFolder:
         moment: datetime | None = None,
         starred: bool = False,
         tags: tuple[str, ...] = (),
+        attachments: Mapping[str, bytes] = MappingProxyType({}),
     ) -> SavedPicture:
         """Write a picture file and its JSON; see `History.save`.
 
-        `moment` (local time, default now) decides folder and name.
+        `moment` (local time, default now) decides folder and name. `attachments` are PNG files to
+        keep beside the picture, by name.
         """
         moment = moment or datetime.now().astimezone()
         sha256 = hashlib.sha256(data).hexdigest()
@@ -84,6 +88,7 @@ class PictureFolder:
                 target = names.free_picture(target)
             else:
                 check_replaceable(target)
+            record = write_attachments(target, record, attachments)
             on_disk = with_file(record, target.name, sha256)
             write_picture(target, data, to_json(on_disk, starred=starred, tags=tags))
         final = with_file(record, str(target), sha256)
@@ -112,6 +117,7 @@ class PictureFolder:
             if parse_summary(read_bytes(sidecar)).starred:
                 return False
             picture.unlink(missing_ok=True)  # before its JSON
+            delete_attachments(picture)
             sidecar.unlink(missing_ok=True)
         if picture.parent != self.path:
             with suppress(OSError):  # other pictures are in it

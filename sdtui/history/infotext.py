@@ -24,6 +24,7 @@ from sdtui import __version__
 from sdtui.core.enums import Rng
 from sdtui.core.prompt_tags import parse_lora
 from sdtui.core.samplers import sampler_and_schedule
+from sdtui.history.control_infotext import control_pairs
 from sdtui.history.image_metadata import Texts
 from sdtui.history.portable import localized, portable, portable_name
 from sdtui.requests.grids import NOTHING, SEED_LABELS, GridPlace
@@ -112,6 +113,8 @@ def write_infotext(record: GenerationRecord) -> str:
         more["VAE hash"] = made.vae_hash[:10]
     if made is not None and made.embedding_files:
         more["TI hashes"] = _named_hashes((each.name, each.sha256) for each in made.embedding_files)
+    if made is not None:
+        more |= control_pairs(made.control_units)
     more |= {key: getattr(record, name) or None for key, name in TEMPLATES.items()}
     return format_infotext(values, {**more, "RNG": rng, "Version": f"sdtui {__version__}"})
 

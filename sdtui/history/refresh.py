@@ -18,6 +18,7 @@ from pathlib import Path
 from sdtui.core.errors import ImageError
 from sdtui.core.locks import exclusive
 from sdtui.core.text import is_text, visible
+from sdtui.history.attachments import is_attachment
 from sdtui.history.entry import Changes
 from sdtui.history.image_metadata import is_whole
 from sdtui.history.index import Index, Listing
@@ -194,7 +195,7 @@ def _scan(path: Path, folder: str) -> _FolderScan:
             name = entry.name
             if is_leftover(name):
                 scan.has_leftovers = True
-            elif not name.startswith(".") and not (folder == "" and name == TRASH):
+            elif not (name.startswith(".") or is_attachment(name) or (folder, name) == ("", TRASH)):
                 _classify(entry, folder, scan)
     return scan
 

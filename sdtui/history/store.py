@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 from sdtui.core import paths
@@ -84,6 +85,7 @@ class History:
         folder: Path | None = None,
         file: Path | None = None,
         format: PictureFormat = "png",
+        attachments: Mapping[str, bytes] = MappingProxyType({}),
     ) -> SavedPicture:
         """Write picture `index` of a run with its JSON, both or neither, and list it.
 
@@ -91,12 +93,15 @@ class History:
         or to `file`: its suffix decides the format, an older file is replaced, and several
         pictures of a run get "-1", "-2" … appended to the name. Only files in the pictures
         folder are listed. After an OutputError the caller can save the image again.
+        `attachments` are PNG files to keep beside the picture, by name.
         """
         record = record.of_image(index)
         kind = format if file is None else names.format_of(file)
         suffix = names.suffix_of(kind)
         data = encode(image, record, kind)
-        saved = self._folder.save(data, record, folder=folder, file=file, suffix=suffix)
+        saved = self._folder.save(
+            data, record, folder=folder, file=file, suffix=suffix, attachments=attachments
+        )
         self._list(saved.path)
         return saved
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sdtui.history.attachments import delete_attachments
 from sdtui.history.entry import Entry, TrashedPicture
 from sdtui.history.ids import local_time
 from sdtui.history.names import PICTURE_SUFFIXES, sidecar_path
@@ -74,6 +75,7 @@ def delete_trashed(trash: Path, paths: Iterable[Path]) -> int:
         if path.parent.resolve().is_relative_to(trash.resolve()) and not trash.is_symlink():
             deleted += path.is_file()
             path.unlink(missing_ok=True)  # before its JSON
+            delete_attachments(path)
             sidecar_path(path).unlink(missing_ok=True)
             if path.parent != trash:
                 with suppress(OSError):  # other pictures are in it

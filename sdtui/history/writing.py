@@ -20,6 +20,7 @@ from pathlib import Path
 
 from sdtui.core.errors import OutputError
 from sdtui.core.files import sync_folder, write_atomic
+from sdtui.history.attachments import move_attachments
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import own_record
 from sdtui.history.names import (
@@ -133,6 +134,7 @@ def move_picture(picture: Path, target: Path) -> Path:
     except BaseException:
         sidecar_path(target).unlink(missing_ok=True)
         raise
+    move_attachments(picture, target)
     sidecar_path(picture).unlink(missing_ok=True)
     return target
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from sdtui.core.cancellation import Cancellation
@@ -15,6 +17,7 @@ from sdtui.jobs.parts import JobPart, joined, parts_of
 from sdtui.jobs.sheet_store import SheetStore
 from sdtui.jobs.upscaled import upscaled_record
 from sdtui.requests.events import (
+    Attached,
     Cancelled,
     Event,
     Failed,
@@ -69,28 +72,35 @@ class PictureStore(SheetStore, Protocol):
         folder: Path | None = None,
         file: Path | None = None,
         format: PictureFormat = "png",
+        attachments: Mapping[str, bytes] = MappingProxyType({}),
     ) -> SavedFile:
         """Save picture `index` and its record: to `file`, to `folder`, or to the store's default
-        folder. Raises OutputError."""
+        folder. `attachments` are PNG files to keep beside it. Raises OutputError."""
         ...
-
-
-def save_picture(
-    store: PictureStore, image: Image.Image, record: GenerationRecord, index: int, output: Output
-) -> SavedFile:
-    """Save a picture to its job's output. Raises OutputError."""
-    return store.save(
-        image, record, index, folder=output.folder, file=output.file, format=output.format
-    )
 
 
 @dataclass
 class UnsavedPicture:
-    """A finished picture that could not be written."""
+    """A finished picture that isn't written, or could not be."""
 
     image: Image.Image
     record: GenerationRecord
     index: int
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
+    """PNG files to keep beside it, by name."""
+
+
+def save_picture(store: PictureStore, picture: UnsavedPicture, output: Output) -> SavedFile:
+    """Save a picture to its job's output. Raises OutputError."""
+    return store.save(
+        picture.image,
+        picture.record,
+        picture.index,
+        folder=output.folder,
+        file=output.file,
+        format=output.format,
+        attachments=picture.attachments,
+    )
 
 
 @dataclass
@@ -120,16 +130,24 @@ def carry_out(
     saved: dict[int, ImageRecord] = {}
     outcome = JobOutcome(Cancelled())
     problems: list[SdtuiError] = []
+    attachments: dict[str, bytes] = {}
+
+    def note(event: Event) -> None:
+        if isinstance(event, Attached):
+            attachments[event.name] = event.png
+        else:
+            report(event)
 
     def on_image(index: int, image: Image.Image, record: GenerationRecord) -> None:
         record = record.model_copy(update={"grid": job.grid})
         if source is not None:
             record = upscaled_record(record, source_record)
+        picture = UnsavedPicture(image, record, index, dict(attachments))
         try:
-            file = save_picture(store, image, record, index, job.output)
+            file = save_picture(store, picture, job.output)
         except SdtuiError as error:
             _log.warning("picture %d of job %s isn't saved: %s", index + 1, job.id, error)
-            outcome.unsaved.append(UnsavedPicture(image, record, index))
+            outcome.unsaved.append(picture)
             if not job.output.continues_unsaved:
                 raise
             problems.append(error)
@@ -137,7 +155,7 @@ def carry_out(
         saved[index] = file.record.images[0]
         report(Saved(image_index=index, seed=file.record.seed, path=str(file.path)))
 
-    error, record = _make_parts(job, request, generator, report, cancellation, on_image)
+    error, record = _make_parts(job, request, generator, note, cancellation, on_image)
     images = tuple(saved.get(image.index, image) for image in record.images)
     record = record.model_copy(update={"images": images, "grid": job.grid})
     if source is not None:

@@ -59,6 +59,10 @@ class Pictures(Protocol):
         """Return a picture's encoded file."""
         ...
 
+    def attachments(self, picture: PictureId) -> list[bytes]:
+        """Return the PNG files that are kept beside a picture, such as its control maps."""
+        ...
+
     def local_file(self, picture: PictureId) -> Path | None:
         """Return a picture's path if it is a regular file on this machine, in its expected
         place."""

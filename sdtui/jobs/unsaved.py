@@ -56,9 +56,7 @@ class UnsavedPictures:
         pictures are still held then."""
         while (picture := self._take(job.id)) is not None:
             try:
-                file = save_picture(
-                    self._store, picture.image, picture.record, picture.index, job.output
-                )
+                file = save_picture(self._store, picture, job.output)
             except OutputError:
                 with self._lock:
                     self._pictures.setdefault(job.id, []).insert(0, picture)

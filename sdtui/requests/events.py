@@ -197,6 +197,16 @@ class Notice(_Event):
     message: str
 
 
+class Attached(_Event):
+    """A picture to keep beside the next finished ones, such as a control map. It goes to what saves
+    the pictures, not to subscribers."""
+
+    kind: Literal["attached"] = "attached"
+    name: str
+    """What it is called in the file's name: "control1"."""
+    png: bytes
+
+
 class Saved(_Event):
     """A picture and its record are on disk."""
 
@@ -268,6 +278,7 @@ Event = Annotated[
     | Tile
     | Preview
     | Notice
+    | Attached
     | Saved
     | SheetSaved
     | Finished

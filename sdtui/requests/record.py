@@ -106,6 +106,7 @@ class ControlRecord(_Record):
     """A ControlNet that was used."""
 
     net: str = Field(description="Its name.")
+    title: str = Field(description="Its name with A1111's short hash.")
     sha256: str = Field(description="Of its file.")
     image_sha256: str = Field(description="Of the control picture's file.")
     entry: str = Field(description="As the request names it, without the picture.")

@@ -241,7 +241,7 @@ def openai_error(error: ApiError, request_id: str) -> OpenAIError:
 def shape_of(scope: Scope) -> Shape:
     """Return the API of a request's path."""
     path = path_of(scope)
-    if path.startswith("/sdapi/"):
+    if path.startswith(("/sdapi/", "/controlnet/")):
         return "a1111"
     return "openai" if path.startswith("/v1/") else "sdtui"
 

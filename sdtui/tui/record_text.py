@@ -52,6 +52,9 @@ def record_lines(record: GenerationRecord) -> Iterator[LabelledLine]:
     settings = record.settings
     if settings is not None and settings.speedups:
         yield LabelledLine("Speed-ups", ", ".join(settings.speedups))
+    for image in record.images[:1]:
+        for each in image.attachments:
+            yield LabelledLine(each.name.replace("control", "Control map "), visible(each.file))
     if machine := _machine(record):
         yield LabelledLine("Machine", machine)
     if record.grid is not None:

@@ -14,10 +14,13 @@ from PIL import Image
 from sd_parsers.extractors._get_exif_value import get_exif_value
 from sd_parsers.parsers import AUTOMATIC1111Parser
 
+from sdtui.core.picture_entries import ControlEntry
 from sdtui.history import History
+from sdtui.history.control_infotext import control_entries, control_pairs
 from sdtui.history.image_metadata import read_texts
+from sdtui.history.importers import read_infotext
 from sdtui.history.infotext import own_record, parse_infotext, write_infotext
-from sdtui.requests.record import GenerationRecord
+from sdtui.requests.record import ControlRecord, GenerationRecord
 from tests.support.records import picture, record
 
 PROMPTS = [
@@ -166,3 +169,30 @@ def test_noise_is_written_as_by_a1111() -> None:
     assert "Variation seed" not in pairs_of(variation_seed=3)
     found = pairs_of(variation_seed=3, variation_strength=0.25)
     assert (found["Variation seed"], found["Variation seed strength"]) == ("3", "0.25")
+
+
+def test_controlnets_are_written_and_read_as_a1111s_extension_does() -> None:
+    unit = ControlRecord(
+        net="canny",
+        title="control_canny [d14c016b]",
+        sha256="0" * 64,
+        image_sha256="1" * 64,
+        entry="canny::0.8,start=0.1,mode=prompt,preprocessor=canny,resize=pad",
+    )
+    pairs = dict(control_pairs((unit,)))
+    assert pairs["ControlNet 0"] == (
+        "Module: canny, Model: control_canny [d14c016b], Weight: 0.8, Resize Mode: Resize and Fill,"
+        " Processor Res: 512, Threshold A: 100, Threshold B: 200, Guidance Start: 0.1,"
+        " Guidance End: 1.0, Pixel Perfect: False, Control Mode: My prompt is more important"
+    )
+    (entry,) = map(ControlEntry.parse, control_entries(pairs))
+    assert (entry.name, entry.weight, entry.start) == ("control_canny [d14c016b]", 0.8, 0.1)
+    assert (entry.preprocessor, entry.mode) == ("canny", "prompt")
+
+
+def test_controlnet_of_an_infotext_needs_its_picture() -> None:
+    text = 'x\nSteps: 20, Sampler: Euler, Seed: 1, ControlNet 0: "Module: none, Model: depth"'
+    imported = read_infotext(text)
+    assert any("depth" in each and "control picture" in each for each in imported.not_carried)
+    with_image = read_infotext(text, input_images=("init_image",))
+    assert with_image.values["controls"] == ("depth",)

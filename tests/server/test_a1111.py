@@ -174,7 +174,7 @@ def test_fields_without_effect_are_listed_in_the_answer(ask: httpx.Client) -> No
         "scheduler": "karras",
         "restore_faces": True,
         "tiling": False,
-        "alwayson_scripts": {"ControlNet": {"args": []}},
+        "alwayson_scripts": {"ADetailer": {"args": []}},
     }
     answer = ask.post("/sdapi/v1/txt2img", json=body)
     received = json.loads(answer.json()["info"])["not_applied"]

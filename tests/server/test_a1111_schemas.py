@@ -195,11 +195,11 @@ def test_png_info_gives_the_settings_of_other_tools(ask: httpx.Client, key: str)
 def test_always_on_script_that_would_change_the_picture_is_refused(
     script: Any, is_on: bool
 ) -> None:
-    body = Txt2ImgBody(prompt="x", alwayson_scripts={"ControlNet": script})
+    body = Txt2ImgBody(prompt="x", alwayson_scripts={"ADetailer": script})
     if not is_on:
         body.check()
         return
-    with pytest.raises(ApiError, match="Always on script ControlNet not found") as refused:
+    with pytest.raises(ApiError, match="Always on script ADetailer not found") as refused:
         body.check()
     assert refused.value.status_code == 422
 

@@ -43,6 +43,10 @@ class FakePictures:
         self.reads.append(picture)
         return self.png
 
+    def attachments(self, picture: PictureId) -> list[bytes]:
+        del picture
+        return []
+
     def local_file(self, picture: PictureId) -> Path | None:
         if not isinstance(picture, JobPicture | SheetPicture):
             self.get(picture)

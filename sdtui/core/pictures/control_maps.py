@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from sdtui.core.picture_entries import ControlFit
 from sdtui.core.pictures.canny import canny
 from sdtui.core.pictures.gaussian import gaussian_blur
-from sdtui.core.pictures.preprocessors import PREPROCESSORS
+from sdtui.core.pictures.preprocessors import chosen_values
 
 _FEW_COLOURS = 16
 """A map with no more is enlarged without new ones."""
@@ -28,16 +28,6 @@ def control_map(
 def is_arithmetic(name: str) -> bool:
     """True if a preprocessor needs no model."""
     return name in _MAPS
-
-
-def chosen_values(name: str, low: float | None, high: float | None) -> tuple[float, float]:
-    """Return the values that a preprocessor works with; 0 for those that it doesn't take."""
-    chosen = []
-    about = PREPROCESSORS[name]
-    for value, given in ((about.low, low), (about.high, high)):
-        fits = value and given is not None and value.minimum <= given <= value.maximum
-        chosen.append(float(given) if fits and given is not None else value.default if value else 0)
-    return chosen[0], chosen[1]
 
 
 def working_size(

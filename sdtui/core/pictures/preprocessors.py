@@ -126,3 +126,13 @@ def preprocessor_name(text: str) -> str:
     near = nearest(plain, _NAMES)
     meant = f" (did you mean {_NAMES[near]}?)" if near else ""
     raise ValueError(f"must be {', '.join(PREPROCESSORS)}{meant}")
+
+
+def chosen_values(name: str, low: float | None, high: float | None) -> tuple[float, float]:
+    """Return the values that a preprocessor works with; 0 for those that it doesn't take."""
+    chosen = []
+    about = PREPROCESSORS[name]
+    for value, given in ((about.low, low), (about.high, high)):
+        fits = value and given is not None and value.minimum <= given <= value.maximum
+        chosen.append(float(given) if fits and given is not None else value.default if value else 0)
+    return chosen[0], chosen[1]

@@ -12,14 +12,13 @@ from PIL import Image
 
 from sdtui.core.picture_entries import ControlEntry
 from sdtui.core.pictures.control_maps import (
-    chosen_values,
     control_map,
     fitted,
     is_arithmetic,
     resized,
     working_size,
 )
-from sdtui.core.pictures.preprocessors import DEFAULT_RESOLUTION
+from sdtui.core.pictures.preprocessors import DEFAULT_RESOLUTION, chosen_values
 
 _MOST_KEPT = 16
 """Maps."""

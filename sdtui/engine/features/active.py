@@ -118,6 +118,13 @@ class ActiveFeatures:
             if type(feature).prepare is not Feature.prepare:
                 yield feature, section
 
+    def attachments(self, batch: Batch) -> dict[str, Image.Image]:
+        """Return pictures to keep beside the finished ones of a batch that is prepared."""
+        found: dict[str, Image.Image] = {}
+        for feature, section in self.uses:
+            found |= feature.attachments(section, batch.prepared.get(feature.name, {}))
+        return found
+
     def arguments(self, model: LoadedModel, batch: Batch) -> dict[str, Any]:
         """Return additional arguments of the pipeline's call."""
         arguments: dict[str, Any] = {}

@@ -227,6 +227,7 @@ def _map_name(number: int) -> str:
 def _record(control: OpenedControl) -> ControlRecord:
     return ControlRecord(
         net=control.net.name,
+        title=control.net.a1111_name(),
         sha256=control.net.sha256,
         image_sha256=control.opened.sha256,
         entry=str(replace(control.entry, name=control.net.name, image="")),

@@ -123,6 +123,12 @@ class Feature(Generic[Section]):
         """
         return {}
 
+    def attachments(
+        self, section: Section, prepared: Mapping[str, object]
+    ) -> Mapping[str, Image.Image]:
+        """Return pictures to keep beside each finished one, by name, such as "control1"."""
+        return {}
+
     # Denoise
 
     def arguments(self, section: Section, model: LoadedModel, batch: Batch) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from sdtui.core.sampler_names import label_of_sampler
+from sdtui.history.control_infotext import control_entries, is_control_key
 from sdtui.history.importers.local_loras import parse_hashes
 from sdtui.history.importers.request_mapping import (
     OWN,
@@ -63,7 +64,11 @@ def a1111(text: str) -> ToolSettings | None:
     distilled = next((pairs[key] for key in _DISTILLED if pairs.get(key)), None)
     guidance = guidance_of(pairs.get("CFG scale"), distilled)
     known = _MAPPED | _IGNORED | (set(_DISTILLED) if guidance == distilled else set())
-    unsupported = [not_supported(key, value) for key, value in pairs.items() if key not in known]
+    unsupported = [
+        not_supported(key, value)
+        for key, value in pairs.items()
+        if key not in known and not is_control_key(key)
+    ]
     unsupported += _civitai_networks(pairs.get(_RESOURCES, ""))
     source = _source(pairs)
     rng = _rng(pairs.get("RNG"), source)
@@ -81,6 +86,7 @@ def a1111(text: str) -> ToolSettings | None:
     if _DRAW_THINGS in pairs and not negative_prompt:  # its line begins with a minus alone
         prompt, _, negative_prompt = f"\n{prompt}".partition("\n-")
     values |= {"prompt": prompt.strip(), "negative_prompt": negative_prompt}
+    values |= {"controls": control_entries(pairs) or None}
     values |= {"rng": rng if pairs.get("Seed", "").isdecimal() else None}
     values |= {"sampler": pairs.get("Sampler"), "guidance_scale": guidance}
     if values["clip_skip"] in ("0", "-1"):  # the model's own

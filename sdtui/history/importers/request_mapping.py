@@ -156,7 +156,12 @@ def to_request_values(
         problem = None if value is None else validation_problem(name, value)
         if name in _STATED or problem is None:
             stated |= _stated(known, _text(tool.values[name]) if value is None else value)
-        if name in missing:
+        if known.spec.entries is not None and not input_images:
+            entries = value if isinstance(value, tuple) else ()
+            not_carried += [
+                f"{label} {entry}: the control picture is not in the picture" for entry in entries
+            ]
+        elif name in missing:
             image = REQUEST_FIELDS[missing[name]].spec.label.lower()
             not_carried.append(f"{label} {value}: the {image} is not in the picture")
         elif problem is not None:

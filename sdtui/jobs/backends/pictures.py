@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sdtui.core.errors import HistoryError
-from sdtui.history import History
+from sdtui.history import History, attachments_of
 from sdtui.jobs.execution import UnsavedPicture
 from sdtui.jobs.job import Job
 from sdtui.jobs.picture_api import JobPicture, PictureId, SheetPicture
@@ -60,6 +60,15 @@ class LocalPictures(History):
             return file.read_bytes()
         except OSError as error:
             raise HistoryError(f"{file} can't be read: {error.strerror}") from error
+
+    def attachments(self, picture: PictureId) -> list[bytes]:
+        if isinstance(picture, JobPicture) and (held := self._unsaved(picture)) is not None:
+            return list(held.attachments.values())
+        file = self.local_file(picture)
+        try:
+            return [] if file is None else [path.read_bytes() for path in attachments_of(file)]
+        except OSError as error:
+            raise HistoryError(f"{error.filename} can't be read: {error.strerror}") from error
 
     def local_file(self, picture: PictureId) -> Path | None:
         if isinstance(picture, SheetPicture):

@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw
 from sdtui.core.picture_entries import ControlFit
 from sdtui.core.pictures.canny import canny
 from sdtui.core.pictures.control_maps import (
-    chosen_values,
     control_map,
     fitted,
     is_arithmetic,
@@ -17,7 +16,7 @@ from sdtui.core.pictures.control_maps import (
     working_size,
 )
 from sdtui.core.pictures.gaussian import gaussian_blur
-from sdtui.core.pictures.preprocessors import PREPROCESSORS, preprocessor_name
+from sdtui.core.pictures.preprocessors import PREPROCESSORS, chosen_values, preprocessor_name
 
 
 def _square() -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -262,8 +263,12 @@ def _as_json(
         ("comments", (each.comments() for each in bodies)),
     ):
         info[name] = _of_all([info[name], *found])
+    images = [picture_base64(pictures, each) for each in made] if pictures else []
+    if pictures and made and any(unit.save_detected_map for unit in first.control_units):
+        maps = pictures.attachments(made[0])
+        images += [base64.b64encode(each).decode() for each in maps]
     return ImagesAnswer(
-        images=[picture_base64(pictures, each) for each in made] if pictures else [],
+        images=images,
         parameters=first.model_dump(mode="json", include=first.echoed()),
         info=json.dumps(info, ensure_ascii=False),
     ).model_dump_json()

@@ -1,6 +1,14 @@
 """All routes of this API."""
 
-from sdtui.server.api.a1111 import extras, generate, lists, options, progress, unsupported
+from sdtui.server.api.a1111 import (
+    controlnet,
+    extras,
+    generate,
+    lists,
+    options,
+    progress,
+    unsupported,
+)
 
 ROUTERS = (
     unsupported.router,
@@ -9,4 +17,5 @@ ROUTERS = (
     progress.router,
     options.router,
     lists.router,
+    controlnet.router,
 )

@@ -16,6 +16,7 @@ from sdtui.history.importers import ImportedSettings, read_infotext
 from sdtui.jobs import Output
 from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, SIZE_MULTIPLE
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
+from sdtui.server.api.a1111.control_units import SCRIPT, ControlUnit, parse_units
 from sdtui.server.api.a1111.hires import DEFAULT_STRENGTH as DEFAULT_HIRES_STRENGTH
 from sdtui.server.api.a1111.hires import HiresFields
 from sdtui.server.api.a1111.ignored import without_effect
@@ -104,7 +105,7 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
     eta: Any = None
     refiner_checkpoint: Any = None
     alwayson_scripts: dict[str, Any] | None = None
-    """Scripts must be switched off or have no arguments: sdtui has none."""
+    """`ControlNet` with its units. Others must be switched off or have no arguments."""
 
     _unknown_styles: list[str] = PrivateAttr(default_factory=list)
     _networks: KnownNetworks = PrivateAttr(default=KnownNetworks())
@@ -122,7 +123,9 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
 
     def check(self) -> None:
         """Raises ApiError for unsupported fields that would change the picture."""
-        for name, script in (self.alwayson_scripts or {}).items():
+        for unit in self.control_units:
+            unit.entry(has_init_image=bool(self._input_images))
+        for name, script in self._other_scripts().items():
             if _is_on(script):
                 message = f"Always on script {shortened(name)} not found."
                 raise ApiError(422, "Script not found", message)
@@ -143,7 +146,19 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
 
     def echoed(self) -> set[str]:
         """The fields that the answer repeats: those that are known, without pictures."""
-        return {*type(self).model_fields} - {"init_images", "mask"}
+        pictures = {"init_images", "mask", *(("alwayson_scripts",) if self.control_units else ())}
+        return {*type(self).model_fields} - pictures
+
+    @cached_property
+    def control_units(self) -> list[ControlUnit]:
+        """The units of ControlNet that are switched on. Raises ApiError for wrong ones."""
+        scripts = self.alwayson_scripts or {}
+        given = [each for name, each in scripts.items() if name.lower() == SCRIPT]
+        return [unit for script in given for unit in parse_units(script)]
+
+    def _other_scripts(self) -> dict[str, Any]:
+        scripts = self.alwayson_scripts or {}
+        return {name: each for name, each in scripts.items() if name.lower() != SCRIPT}
 
     def checkpoint(self) -> str | None:
         """The model in `override_settings`. Raises ApiError if it isn't a text."""
@@ -199,6 +214,8 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
             **self._image_values(),
         }
         values |= self._hires_values(values)
+        has_image = values.get("init_image") is not None
+        values["controls"] = [each.entry(has_init_image=has_image) for each in self.control_units]
         found = self.imported.values
         filled = {
             name: found[name]
@@ -247,6 +264,11 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
         unused = (*self._networks.left_out, *_NETWORKS.findall(self.negative_prompt))
         found += [each[:100] for each in dict.fromkeys(unused)]
         found += [f"styles: {name}" for name in self._unknown_styles]
+        found += [
+            f"ControlNet {number}: {name}"
+            for number, unit in enumerate(self.control_units)
+            for name in unit.not_applied()
+        ]
         found += [*self._sampler[1], *self._hires_sampler[1]]
         options = self.override_settings or {}
         unsupported = {name: options[name] for name in options if name not in _SUPPORTED_OPTIONS}
@@ -262,6 +284,7 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
                 for name in HiresFields.model_fields
                 if name in self.model_fields_set
             }
+        known["alwayson_scripts"] = self._other_scripts()
         values = self.values()
         # A client may send the same value in a field and in an option, and values for a hires fix
         # that it switches off.

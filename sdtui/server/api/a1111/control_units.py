@@ -1,0 +1,165 @@
+"""The units of A1111's extension sd-webui-controlnet in `alwayson_scripts`. Names, aliases and
+defaults are those of its internal_controlnet/args.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+from sdtui.core.picture_entries import CONTROL_TYPES, ControlFit, ControlMode, ControlPasses
+from sdtui.core.pictures.preprocessors import preprocessor_name
+from sdtui.server.errors import ApiError
+
+SCRIPT = "controlnet"
+"""The name of the script, in lower case."""
+MOST_UNITS = 8
+_NO_MODEL = ("none", "")
+
+_FITS: Mapping[object, ControlFit] = {
+    **dict.fromkeys((0, "just resize", "resize", "stretch"), ControlFit.STRETCH),
+    **dict.fromkeys(
+        (1, "crop and resize", "inner fit (scale to fit)", "scale to fit (inner fit)"),
+        ControlFit.CROP,
+    ),
+    **dict.fromkeys(
+        (2, "resize and fill", "outer fit (shrink to fit)", "envelope (outer fit)"),
+        ControlFit.PAD,
+    ),
+}
+_MODES: Mapping[object, ControlMode] = {
+    **dict.fromkeys((0, "balanced"), ControlMode.BALANCED),
+    **dict.fromkeys((1, "my prompt is more important"), ControlMode.PROMPT),
+    **dict.fromkeys((2, "controlnet is more important"), ControlMode.CONTROL),
+}
+_PASSES: Mapping[object, ControlPasses] = {
+    **dict.fromkeys((0, "both"), ControlPasses.BOTH),
+    **dict.fromkeys((1, "low res only"), ControlPasses.FIRST),
+    **dict.fromkeys((2, "high res only"), ControlPasses.HIRES),
+}
+_TYPES = {
+    "openpose": "pose",
+    "depth": "depth",
+    "soft edge": "scribble",
+    "hed/pidi/scribble/ted": "scribble",
+    "hard edge": "canny",
+    "canny/lineart/anime_lineart/mlsd": "canny",
+    "normal map": "normal",
+    "segmentation": "segmentation",
+    **{name: name for name in CONTROL_TYPES},
+}
+_WITHOUT_EFFECT = ("mask", "effective_region_mask", "advanced_weighting")
+
+
+class ControlUnit(BaseModel):
+    """A unit."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    enabled: bool = False
+    module: str = "none"
+    model: str = "None"
+    weight: float = Field(1.0, ge=0, le=2)
+    image: Any = Field(None, validation_alias=AliasChoices("image", "input_image"))
+    mask: Any = Field(None, validation_alias=AliasChoices("mask", "mask_image"))
+    resize_mode: int | str = 1
+    processor_res: float = -1
+    threshold_a: float = -1
+    threshold_b: float = -1
+    guidance_start: float = Field(0.0, ge=0, le=1)
+    guidance_end: float = Field(
+        1.0, ge=0, le=1, validation_alias=AliasChoices("guidance_end", "guidance")
+    )
+    pixel_perfect: bool = False
+    control_mode: int | str = 0
+    hr_option: int | str = 0
+    save_detected_map: bool = True
+    union_control_type: str | None = None
+    effective_region_mask: Any = None
+    advanced_weighting: Any = None
+
+    def entry(self, *, has_init_image: bool) -> dict[str, Any]:
+        """Return the unit as an entry of `controls`. Raises ApiError."""
+        if self.model.strip().lower() in _NO_MODEL:
+            raise _refused("You have not selected any ControlNet Model.")
+        picture, _ = _picture_and_mask(self.image)
+        if not picture and not has_init_image:
+            raise _refused("controlnet is enabled but no input image is given")
+        try:
+            preprocessor = preprocessor_name(self.module)
+        except ValueError as error:
+            raise _refused(f"module {self.module!r} {error}") from error
+        return {
+            "name": self.model,
+            "image": picture,
+            "weight": self.weight,
+            "start": self.guidance_start,
+            "end": self.guidance_end,
+            "mode": _choice(_MODES, self.control_mode, "control_mode"),
+            "preprocessor": preprocessor,
+            "low": self.threshold_a if self.threshold_a >= 0 else None,
+            "high": self.threshold_b if self.threshold_b >= 0 else None,
+            "resolution": min(2048, max(64, self.processor_res))
+            if self.processor_res > 0
+            else None,
+            "pixel_perfect": self.pixel_perfect,
+            "resize": _choice(_FITS, self.resize_mode, "resize_mode"),
+            "type": self._type(),
+            "passes": _choice(_PASSES, self.hr_option, "hr_option"),
+        }
+
+    def _type(self) -> str | None:
+        name = (self.union_control_type or "").strip().lower()
+        return _TYPES.get(name) if name not in ("", "unknown") else None
+
+    def not_applied(self) -> list[str]:
+        """Return the values that have no effect here."""
+        _, mask = _picture_and_mask(self.image)
+        values = {**self.__dict__, "mask": self.mask or mask}
+        return [name for name in _WITHOUT_EFFECT if values[name]]
+
+
+def parse_units(script: Any) -> list[ControlUnit]:
+    """Return the units that are switched on. Raises ApiError."""
+    arguments = script.get("args", []) if isinstance(script, Mapping) else script
+    if not isinstance(arguments, list):
+        raise _refused("args must be a list of units")
+    units = []
+    for number, each in enumerate(arguments):
+        if isinstance(each, Mapping):
+            try:
+                units.append(ControlUnit.model_validate(each))
+            except ValidationError as error:
+                wrong = error.errors(include_url=False, include_input=False)[0]
+                field = ".".join(map(str, wrong["loc"]))
+                raise _refused(f"unit {number}: {field}: {wrong['msg']}") from error
+    enabled = [unit for unit in units if unit.enabled]
+    if len(enabled) > MOST_UNITS:
+        raise _refused(f"at most {MOST_UNITS} units can be switched on, not {len(enabled)}")
+    return enabled
+
+
+def _picture_and_mask(image: Any) -> tuple[Any, Any]:
+    """Return the picture and the mask in the forms that the extension takes: base64, an object, a
+    pair, or a list of objects."""
+    if isinstance(image, list | tuple):
+        if image and isinstance(image[0], Mapping):
+            return _picture_and_mask(image[0])
+        return (image[0] if image else None), (image[1] if len(image) > 1 else None)
+    if isinstance(image, Mapping):
+        return image.get("image"), image.get("mask")
+    return image, None
+
+
+def _choice(names: Mapping[object, Any], value: int | str, field: str) -> str:
+    plain = value.strip().lower() if isinstance(value, str) else value
+    if isinstance(plain, str) and plain.isdecimal():
+        plain = int(plain)
+    if plain not in names:
+        raise _refused(f"{field} can't be {value!r}")
+    return str(names[plain])
+
+
+def _refused(message: str) -> ApiError:
+    return ApiError(422, "InvalidRequestError", f"ControlNet: {message}")

@@ -1,0 +1,174 @@
+"""A1111's API of ControlNet, and controls in the native one."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from sdtui.core.settings import Settings
+from sdtui.server.api.a1111.control_units import parse_units
+from sdtui.server.errors import ApiError
+from tests.support.images import png_base64
+from tests.support.live_server import QUICK, Live, live
+from tests.support.tiny_controlnets import make_controlnet, save_as_file
+
+_UNIT = {
+    "enabled": True,
+    "module": "canny",
+    "model": "control_canny [d14c016b]",
+    "image": "cGljdHVyZQ==",
+    "weight": 0.8,
+    "guidance_end": 0.6,
+    "control_mode": "My prompt is more important",
+    "resize_mode": 2,
+    "threshold_a": 50,
+}
+
+
+def _entries(*units: Any, has_init_image: bool = False) -> list[dict[str, Any]]:
+    return [each.entry(has_init_image=has_init_image) for each in parse_units({"args": [*units]})]
+
+
+def test_unit_becomes_an_entry() -> None:
+    (entry,) = _entries(_UNIT)
+    assert entry["name"] == "control_canny [d14c016b]"
+    assert (entry["weight"], entry["end"], entry["mode"]) == (0.8, 0.6, "prompt")
+    assert (entry["preprocessor"], entry["low"], entry["high"]) == ("canny", 50, None)
+    assert (entry["resize"], entry["resolution"], entry["passes"]) == ("pad", None, "both")
+
+
+@pytest.mark.parametrize(
+    "image",
+    [{"image": "x", "mask": None}, ["x", None], [{"image": "x"}], "x"],
+)
+def test_picture_comes_in_many_forms(image: Any) -> None:
+    (entry,) = _entries({**_UNIT, "image": image})
+    assert entry["image"] == "x"
+
+
+def test_aliases_of_old_clients_are_understood() -> None:
+    unit = {name: value for name, value in _UNIT.items() if name not in ("image", "guidance_end")}
+    (entry,) = _entries({**unit, "input_image": "x", "guidance": 0.5, "lowvram": True})
+    assert (entry["image"], entry["end"]) == ("x", 0.5)
+
+
+def test_units_are_off_until_they_are_switched_on() -> None:
+    assert _entries({name: value for name, value in _UNIT.items() if name != "enabled"}) == []
+
+
+def test_mask_is_named_as_without_effect() -> None:
+    (unit,) = parse_units([{**_UNIT, "mask": "y"}])
+    assert unit.not_applied() == ["mask"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"image": None}, "enabled but no input image is given"),
+        ({"model": "None"}, "not selected any ControlNet Model"),
+        ({"module": "cany"}, "did you mean canny"),
+        ({"weight": 3}, "unit 0: weight"),
+        ({"control_mode": "all"}, "control_mode can't be 'all'"),
+    ],
+)
+def test_wrong_unit_is_refused_with_the_reason(change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ApiError, match=problem):
+        _entries({**_UNIT, **change})
+
+
+def test_init_image_takes_the_place_of_a_missing_picture() -> None:
+    (entry,) = _entries({**_UNIT, "image": None}, has_init_image=True)
+    assert not entry["image"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> Iterator[Live]:
+    """A server with a tiny model and a ControlNet for it."""
+    folder = tmp_path_factory.mktemp("nets")
+    save_as_file(make_controlnet(tiny_sd1), folder / "tiny_canny.safetensors")
+    settings = Settings(device="cpu", model=str(tiny_sd1), controlnet_folders=(folder,))
+    with live(tmp_path_factory.mktemp("server"), settings=settings) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Live) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client
+
+
+def test_lists_have_what_clients_look_for(client: httpx.Client) -> None:
+    (name,) = client.get("/controlnet/model_list").json()["model_list"]
+    assert re.fullmatch(r"tiny_canny \[[0-9a-f]{8}\]", name)
+    assert "canny" in client.get("/controlnet/module_list").json()["module_list"]
+    types = client.get("/controlnet/control_types").json()["control_types"]
+    assert types["Canny"]["default_model"] == name
+    assert client.get("/controlnet/settings").json()["control_net_unit_count"] >= 3
+    assert client.get("/controlnet/version").json()["version"]
+
+
+def test_picture_and_its_control_map_are_sent(client: httpx.Client) -> None:
+    unit = {**_UNIT, "model": "tiny_canny", "image": png_base64(128)}
+    body = {"prompt": "x", "steps": 2, "width": 64, "height": 64, "seed": 1}
+    body["alwayson_scripts"] = {"controlnet": {"args": [unit]}}
+    answer = client.post("/sdapi/v1/txt2img", json=body).json()
+    assert len(answer["images"]) == 2
+    made = Image.open(io.BytesIO(base64.b64decode(answer["images"][1])))
+    assert made.size == (64, 64)
+    info = json.loads(answer["info"])
+    assert info["not_applied"] == []
+    assert re.search(r'ControlNet 0: "Module: canny, Model: tiny_canny \[', info["infotexts"][0])
+    assert "alwayson_scripts" not in answer["parameters"]
+    unit["save_detected_map"] = False
+    assert len(client.post("/sdapi/v1/txt2img", json=body).json()["images"]) == 1
+
+
+def test_unknown_net_is_refused(client: httpx.Client) -> None:
+    unit = {**_UNIT, "model": "nothing", "image": png_base64()}
+    body = {"prompt": "x", "alwayson_scripts": {"ControlNet": {"args": [unit]}}}
+    answer = client.post("/sdapi/v1/txt2img", json=body)
+    assert answer.status_code in (404, 422)
+    assert "nothing" in answer.text
+
+
+def test_map_is_made_without_a_job(client: httpx.Client) -> None:
+    body = {"controlnet_module": "canny", "controlnet_input_images": [png_base64()]}
+    (made,) = client.post("/controlnet/detect", json=body).json()["images"]
+    assert Image.open(io.BytesIO(base64.b64decode(made))).size == (512, 512)
+    body["controlnet_module"] = "openpose"
+    assert client.post("/controlnet/detect", json=body).status_code == 422
+
+
+@pytest.mark.parametrize("control", ["{name}:{file}", {"name": "{name}", "image": "{file}"}])
+def test_files_of_the_server_are_never_read(
+    client: httpx.Client, tmp_path: Path, control: Any
+) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "secret.png")
+    text = json.dumps(control).replace("{name}", "tiny_canny")
+    entry = json.loads(text.replace("{file}", str(tmp_path / "secret.png")))
+    answer = client.post("/generate", json={**QUICK, "controls": [entry]})
+    assert answer.status_code == 400
+    assert "base64" in answer.text
+
+
+def test_net_of_a_path_is_refused(client: httpx.Client, tmp_path: Path) -> None:
+    net = {"name": str(tmp_path / "net.safetensors"), "image": png_base64()}
+    answer = client.post("/generate", json={**QUICK, "controls": [net]})
+    assert answer.status_code in (400, 404, 422)
+
+
+def test_native_api_takes_pictures_in_entries(client: httpx.Client, server: Live) -> None:
+    control = {"name": "tiny_canny", "image": png_base64(), "weight": 0.5}
+    answer = client.post("/generate", json={**QUICK, "controls": [control]}).json()
+    assert answer["record"]["settings"]["control_units"][0]["net"] == "tiny_canny"
+    control["image"] = "data:image/png;base64," + png_base64()
+    assert client.post("/generate", json={**QUICK, "controls": [control]}).status_code == 200
