@@ -56,6 +56,8 @@ def shown_progress(progress: JobProgress) -> ShownProgress:
             return replace(shown, message=one_line(ready_text(event)))
         case events.StageStarted(stage=stage):
             return replace(shown, stage=stage_text(stage))
+        case events.Tile():
+            return replace(shown, stage=stage_text(progress.stage))
         case events.Step(it_per_second=speed, remaining=remaining):
             denoising = stage_text(progress.stage)
             return replace(shown, stage=denoising, speed=speed, remaining=remaining)

@@ -15,7 +15,8 @@ from sdtui.jobs.model_status import ModelStatus
 from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Event, Failed, FinalEvent, Finished, JobEvent, Preview, Step
 
-FLEETING = {"step", "preview"}
+_IN_ORDER = ("step", "tile", "preview")
+FLEETING = frozenset(_IN_ORDER)
 """Kinds of events of which only the newest matters."""
 _PRELOAD_FINAL = {"model_ready", "unloaded", "superseded", "failed", "cancelled"}
 """The last event of a preload is one of these."""
@@ -92,7 +93,9 @@ class _JobEvents:
 
     def past(self) -> list[JobEvent]:
         """Return the events so far; the final event comes last."""
-        fleeting = [self.fleeting[kind] for kind in ("step", "preview") if kind in self.fleeting]
+        fleeting = [
+            self.fleeting[kind] for kind in _IN_ORDER if kind in self.fleeting
+        ]
         if self.progress.is_over:
             return self.lasting[:-1] + fleeting + self.lasting[-1:]
         return self.lasting + fleeting

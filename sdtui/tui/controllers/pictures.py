@@ -19,6 +19,7 @@ from sdtui.tui.controllers.export import EXPORTS, ExportController
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.grids import GridController
 from sdtui.tui.controllers.masks import MaskController
+from sdtui.tui.controllers.upscaling import UpscaleController
 from sdtui.tui.controllers.vary import VaryController
 from sdtui.tui.controllers.viewing import ViewingController
 from sdtui.tui.images.halfcell import Pixels
@@ -72,6 +73,7 @@ class PicturesController:
         self.viewing = ViewingController(context, panes, self.perform, stop)
         self._vary = VaryController(context, screen, panes, submit, self._compare)
         self.grids = GridController(context, screen)
+        self._upscaling = UpscaleController(context, screen, submit)
         self._changes = ChangeController(context, screen, panes.gallery)
         self._export = ExportController(context, screen)
         self._init_image: ShownPicture | None = None
@@ -221,6 +223,8 @@ class PicturesController:
                 self._generation.use_init_image(str(entry.path))
             case "mask":
                 await self._masks.draw_over(picture_of(entry))
+            case "upscale":
+                await self._upscaling.ask(entries)
             case "copy":
                 self._ask_what_to_copy(entries)
             case "copy_path":
