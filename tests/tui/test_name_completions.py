@@ -149,6 +149,7 @@ def test_trigger_words_are_offered_until_they_are_used() -> None:
 )
 def test_completions_are_listed_as_far_as_they_fit(columns: int, text: str) -> None:
     assert listed(["a", "b", "c"], 1, columns) == text
+    assert "\x1b" not in listed(["\x1b[2J"], 0, columns)
 
 
 @pytest.mark.parametrize("data", [None, b"\xff\xfe\xfd"])

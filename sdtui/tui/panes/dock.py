@@ -15,6 +15,7 @@ from textual.widgets import Static, TextArea
 
 from sdtui.core.enums import Emphasis, PromptSyntax
 from sdtui.core.samplers import calls_per_step
+from sdtui.core.text import one_line
 from sdtui.requests.sections.encoding import COMMA_BACKTRACK
 from sdtui.tui.completions import Completions
 from sdtui.tui.panes.pane import Pane
@@ -47,8 +48,9 @@ def prompt_rows(window: int, least: int, needed: int) -> int:
 def listed(texts: Sequence[str], place: int, columns: int) -> str:
     """Return the texts from a place on, and their number, as far as they fit into so many columns;
     the first one in any case."""
-    shown = f"{place + 1}/{len(texts)}  {texts[place]}"
-    for text in (*texts[place + 1 :], *texts[:place]):
+    first, *others = map(one_line, (*texts[place:], *texts[:place]))
+    shown = f"{place + 1}/{len(texts)}  {first}"
+    for text in others:
         longer = f"{shown} · {text}"
         if cell_len(longer) > columns:
             return shown
