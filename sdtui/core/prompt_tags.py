@@ -88,12 +88,16 @@ def take_tags(text: str) -> TaggedText:
     return TaggedText(_TAG.sub(take, text), tuple(loras), tuple(problems))
 
 
-def keep_tags(text: str, is_known: Callable[[LoraUse], bool]) -> tuple[str, list[str]]:
+def keep_tags(
+    text: str, is_known: Callable[[LoraUse], bool], is_open: Callable[[str], bool]
+) -> tuple[str, list[str]]:
     """Return a prompt without the tags of LoRAs that aren't known and those that can't be
-    understood, and these tags as they are written."""
+    understood, and these tags as they are written. Tags that are still open stay."""
     left_out: list[str] = []
 
     def keep(match: re.Match[str]) -> str:
+        if is_open(match[0]):
+            return match[0]
         loras = take_tags(match[0]).loras
         if loras and is_known(loras[0]):
             return match[0]

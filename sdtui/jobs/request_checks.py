@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sdtui.core.dynamic_prompts.parser import is_dynamic
-from sdtui.core.enums import UnusableLoras
+from sdtui.core.enums import DynamicPrompts, UnusableLoras
 from sdtui.core.errors import ModelError
 from sdtui.core.picture_entries import ControlEntry
 from sdtui.jobs.api import Models
@@ -70,13 +70,14 @@ def check_loras(
     is_needed: dict[str, bool] = {}
     for request in requests:
         refuses = request.adapters.unusable_loras is UnusableLoras.REFUSE
-        if refuses:
+        # Of a template, names and weights are known when it is resolved.
+        is_template = request.takes_dynamic_prompts and is_dynamic(request.prompt)
+        if refuses and not is_template:
             check_uses(request)
         for use in lora_uses(request):
-            is_needed[use.name] = is_needed.get(use.name, False) or refuses
+            if not (is_template and is_dynamic(use.name)):
+                is_needed[use.name] = is_needed.get(use.name, False) or refuses
     for name, needed in is_needed.items():
-        if allow_files and is_dynamic(name):  # it is known when the prompt is resolved
-            continue
         try:
             models.find_lora(name, allow_files=allow_files)
         except ModelError:
@@ -89,7 +90,9 @@ def check_resolved(
 ) -> None:
     """Raise ModelError if prompts that templates became name a LoRA that isn't here. A tag that
     only appears in them must not be the path of a file either. Reads folders."""
-    check_loras(models, [replace(request, prompt=each.prompt) for each in prompts])
+    is_done = replace(request.templates, dynamic_prompts=DynamicPrompts.OFF)
+    resolved = replace(request, templates=is_done)
+    check_loras(models, [replace(resolved, prompt=each.prompt) for each in prompts])
 
 
 def _native_size_of(models: Models, name: str) -> tuple[int, int]:

@@ -9,7 +9,8 @@ import pytest
 from sdtui.core.errors import InvalidRequestError, ModelNotFoundError, UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.jobs.backends.models import LocalModels
-from sdtui.jobs.request_checks import check_files, check_loras
+from sdtui.jobs.prompts import PicturePrompts
+from sdtui.jobs.request_checks import check_files, check_loras, check_resolved
 from sdtui.requests.request import GenerationRequest
 from tests.support.model_files import safetensors, sd1_folder
 
@@ -67,13 +68,20 @@ def test_paths_are_names_only_where_files_are_allowed(models: LocalModels, tmp_p
         check_loras(models, requests)
 
 
-def test_name_that_is_chosen_later_is_not_checked_where_files_are_allowed(
-    models: LocalModels,
-) -> None:
-    requests = [_request("<lora:{a|b}:1>")]
-    check_loras(models, requests, allow_files=True)
+@pytest.mark.parametrize("allow_files", [True, False])
+def test_what_is_chosen_later_is_checked_then(models: LocalModels, allow_files: bool) -> None:
+    requests = [_request("<lora:{a|b}:1>"), _request("<lora:film:{0.5|x}>")]
+    check_loras(models, requests, allow_files=allow_files)
+    with pytest.raises(InvalidRequestError, match="not a number"):
+        check_loras(
+            models, [_request("<lora:film:{0.5|1}>", dynamic_prompts="off")], allow_files=True
+        )
     with pytest.raises(ModelNotFoundError):
-        check_loras(models, requests)
+        check_resolved(models, requests[0], [PicturePrompts("<lora:a:1>")])
+    with pytest.raises(InvalidRequestError, match="not a number"):
+        check_resolved(models, requests[1], [PicturePrompts("<lora:film:x>")])
+    with pytest.raises(ModelNotFoundError):
+        check_resolved(models, requests[0], [PicturePrompts("<lora:/etc/__no__:1>")])
 
 
 def test_loras_that_may_be_left_out_are_not_checked_but_are_no_files(

@@ -90,9 +90,11 @@ def test_a_template_does_not_become_the_path_of_a_file(
         axis = {"axis": "Steps", "values": "1,2"}
         refused = ask.post("/grids", json={"request": {"prompt": hidden}, "x": axis})
         assert refused.status_code == 404, refused.text
-        assert ask.post("/generate", json={"prompt": "x <lora:{film|Film}:1>"}).is_client_error
-        assert ask.post("/generate", json={"prompt": "x <lo{ra|ra}:film:1>"}).is_success
-    assert len(generator.requests) == 1
+        for wrong in (f"<lora:{{{path}|{path}}}:1>", "<lora:{filn|filn}:1>", "<lora:film:{x|x}>"):
+            assert ask.post("/generate", json={"prompt": wrong}).is_client_error
+        for right in ("<lo{ra|ra}:film:1>", "<lora:{film|Film}:1>", "<lora:film:{0.5|0.7}>"):
+            assert ask.post("/generate", json={"prompt": f"x {right}"}).is_success
+    assert len(generator.requests) == 3
 
 
 def test_a1111_makes_pictures_without_networks_that_are_not_here(
@@ -120,12 +122,15 @@ def test_a1111_leaves_out_what_is_only_named_by_templates_and_cells(
     arguments = [axis, "film,filn", [], *[0, "", []] * 2, True, *[False] * 6, 0, True]
     script = {"script_name": "X/Y/Z plot", "script_args": arguments}
     with live(tmp_path, lambda _: generator, settings=settings) as running, running.client() as ask:
+        weight = {"prompt": "x <lora:film:{0.5|0.5}>"}
+        made = ask.post("/sdapi/v1/txt2img", json=weight)
+        assert generator.requests[-1].prompt == "x <lora:film:0.5>"
         for values in ({"prompt": "x <lora:{film|Film}:1>"}, {"prompt": "x <lo{ra|ra}:filn:1>"}):
             made = ask.post("/sdapi/v1/txt2img", json=values)
             assert made.is_success, made.text
         made = ask.post("/sdapi/v1/txt2img", json={"prompt": "x <lora:film:1>", **script})
         assert made.is_success, made.text
-    assert len(generator.requests) == 4
+    assert len(generator.requests) == 5
     assert {each.adapters.unusable_loras for each in generator.requests} == {"leave_out"}
 
 

@@ -23,13 +23,11 @@ class KnownNetworks:
 
 
 def known_networks(prompt: str, models: Models) -> KnownNetworks:
-    """Leave out the tags of a prompt that name no LoRA that can be read, except for names that
+    """Leave out the tags of a prompt that name no LoRA that can be read, except for those that
     are known when the prompt's alternatives are chosen. Reads folders."""
     hints: dict[str, str] = {}
 
     def is_known(use: LoraUse) -> bool:
-        if is_dynamic(use.name):
-            return True
         try:
             models.find_lora(use.name)
         except ModelError as error:
@@ -37,9 +35,9 @@ def known_networks(prompt: str, models: Models) -> KnownNetworks:
             return False
         return True
 
-    kept, left_out = keep_tags(prompt, is_known)
+    kept, left_out = keep_tags(prompt, is_known, is_dynamic)
     comments = [
         with_routes(f"Networks not found: {name}. {hint}".strip()) for name, hint in hints.items()
     ]
-    comments += take_tags(prompt).problems
+    comments += take_tags("".join(left_out)).problems
     return KnownNetworks(kept, tuple(left_out), tuple(comments))
