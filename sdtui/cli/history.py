@@ -75,6 +75,22 @@ def show(picture: str, as_json: bool) -> None:
 
 
 @history.command()
+@click.argument("picture")
+@_JSON
+def lineage(picture: str, as_json: bool) -> None:
+    """What a picture was made from, and what was made from it."""
+    from sdtui.cli.lineage import lineage_json, print_lineage
+
+    with open_history() as pictures:
+        found = pictures.lineage(picture)
+        folder = pictures.folder
+    if as_json:
+        _print_json(lineage_json(found))
+    else:
+        print_lineage(found, folder)
+
+
+@history.command()
 @_PICTURES
 @_JSON
 def star(pictures: tuple[str, ...], as_json: bool) -> None:

@@ -26,6 +26,7 @@ from sdtui.history.ids import (
 )
 from sdtui.history.image_metadata import read_texts
 from sdtui.history.infotext import INFOTEXT_KEYWORD, parse_infotext, write_infotext
+from sdtui.history.lineage import Lineage, Relative, tree_lines
 from sdtui.history.names import numbered, sidecar_path
 from sdtui.history.search import is_query
 from sdtui.history.sheet import contact_sheet, default_columns, missing_letters_notice
@@ -40,7 +41,9 @@ __all__ = [
     "Entry",
     "History",
     "Imported",
+    "Lineage",
     "Page",
+    "Relative",
     "SavedPicture",
     "Skipped",
     "Stats",
@@ -61,5 +64,6 @@ __all__ = [
     "read_texts",
     "sidecar_path",
     "time_of",
+    "tree_lines",
     "write_infotext",
 ]

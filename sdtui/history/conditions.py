@@ -29,6 +29,9 @@ class Condition:
 GRID, SHEET = "grid", "sheet"
 """Facts that are no fields: of pictures of a grid, with its id, and of their sheets."""
 
+PARENT = "parent"
+"""A fact that is no field: the SHA-256 of a picture that another was made from."""
+
 LORA, LORA_HASH = "lora", "lora_hash"
 """Facts that are no fields: the names of LoRAs, in lower case, and their hashes."""
 _SHORTEST_HASH = 8

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdtui.history.conditions import Value, signed, unsigned
+from sdtui.history.conditions import PARENT, Value, signed, unsigned
 from sdtui.history.database import Database
 from sdtui.history.entry import Entry, Skipped, Stats
 from sdtui.history.ids import IDS_PER_MILLISECOND, POSITIONS, first_id, time_of
@@ -241,6 +241,27 @@ class Index:
     def has_hash(self, sha256: str) -> bool:
         """True if a picture file with this SHA-256 is listed."""
         return bool(self._read("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1", sha256))
+
+    def by_hash(self, sha256: str) -> tuple[Entry, ...]:
+        """The pictures whose files have this SHA-256, newest first."""
+        where = "WHERE files.sha256 = ? ORDER BY entries.id DESC"
+        return self._entries(self._read(f"{_COLUMNS} {where}", sha256))
+
+    def hash_of(self, entry: int) -> str:
+        """The SHA-256 of a picture's file; "" if it is unknown."""
+        rows = self._read("SELECT sha256 FROM files WHERE entry = ?", entry)
+        return (rows[0][0] or "") if rows else ""
+
+    def parents_of(self, entry: int) -> tuple[str, ...]:
+        """The SHA-256 of each picture that a picture was made from."""
+        rows = self._read("SELECT value FROM facts WHERE entry = ? AND name = ?", entry, PARENT)
+        return tuple(row[0] for row in rows)
+
+    def children_of(self, sha256: str, limit: int) -> tuple[Entry, ...]:
+        """The first pictures that were made from one with this SHA-256, oldest first."""
+        chosen = "SELECT entry FROM facts WHERE name = ? AND value = ? ORDER BY entry LIMIT ?"
+        where = f"WHERE entries.id IN ({chosen}) ORDER BY entries.id"
+        return self._entries(self._read(f"{_COLUMNS} {where}", PARENT, sha256, limit))
 
     def stats(self, trashed: int) -> Stats:
         """Numbers about the whole history; the caller counts the trash."""

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from sdtui.core.errors import HistoryError, InvalidRequestError, Problem
 from sdtui.core.files import write_atomic
 from sdtui.core.prompt_tags import take_tags
-from sdtui.history.conditions import GRID, LORA, LORA_HASH, SHEET, Value, fact_value
+from sdtui.history.conditions import GRID, LORA, LORA_HASH, PARENT, SHEET, Value, fact_value
 from sdtui.history.search import folded_tag
 from sdtui.requests.grids import GridPlace
 from sdtui.requests.record import SCHEMA_VERSION, GenerationRecord, Timestamp
@@ -94,6 +94,7 @@ class Summary(_Part):
     model: _Model | None = None
     settings: _Settings | None = None
     grid: GridPlace | None = None
+    parents: tuple[Name, ...] = ()
     images: Annotated[tuple[_Image, ...], Field(min_length=1, max_length=1)]
     starred: bool = False
     tags: Annotated[
@@ -122,7 +123,7 @@ class Summary(_Part):
 
     def facts(self) -> Iterator[tuple[str, Value]]:
         """What can be searched besides what has a column: values that features have added, with
-        the name of the field, LoRAs, and the grid."""
+        the name of the field, LoRAs, the pictures it was made from, and the grid."""
         if self.grid is not None:
             yield GRID, self.grid.grid.id
             if self.grid.is_sheet:
@@ -133,6 +134,7 @@ class Summary(_Part):
             stored = fact_value(name, value)
             if stored is not None:
                 yield name, stored
+        yield from ((PARENT, each) for each in dict.fromkeys(self.parents))
         yield from dict.fromkeys(self._loras())
 
     def _loras(self) -> Iterator[tuple[str, Value]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from sdtui.core import paths
 from sdtui.core.enums import PictureFormat
-from sdtui.core.errors import HistoryError, ImageError, InvalidRequestError, OutputError, Problem
+from sdtui.core.errors import HistoryError, ImageError, OutputError
 from sdtui.core.paths import expanded
 from sdtui.history import names
 from sdtui.history.entry import (
@@ -30,9 +29,11 @@ from sdtui.history.folder import PictureFolder
 from sdtui.history.ids import local_time
 from sdtui.history.index import Index
 from sdtui.history.infotext import encode
+from sdtui.history.lineage import Lineage, find_lineage
 from sdtui.history.refresh import OnFilesRead, Refresh
-from sdtui.history.search import folded_tag, parse_search
-from sdtui.history.sidecar import MAX_TAG, read_record
+from sdtui.history.search import parse_search
+from sdtui.history.sidecar import read_record
+from sdtui.history.tags import parse_tags
 from sdtui.history.writing import with_file
 from sdtui.requests.record import GenerationRecord
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _LOG = logging.getLogger(__name__)
-_TAG = re.compile(r"(?!-)[^\s\"\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 class History:
@@ -214,6 +214,14 @@ class History:
         except ImageError:
             return None
 
+    def lineage(self, which: int | str | Path) -> Lineage:
+        """What a picture was made from, and what was made from it. Raises what `get` raises."""
+        return find_lineage(self._index, self.record, self.get(which))
+
+    def is_parent(self, sha256: str) -> bool:
+        """True if a listed picture was made from a file with this SHA-256."""
+        return bool(self._index.children_of(sha256, 1))
+
     def skipped(self) -> tuple[Skipped, ...]:
         """The files in the pictures folder that are not listed, with the reason."""
         return self._index.skipped()
@@ -246,11 +254,11 @@ class History:
 
         Raises what `get` raises, and InvalidRequestError for a tag that is not one word.
         """
-        return self._mark(which, add=_parse_tags(tags))
+        return self._mark(which, add=parse_tags(tags))
 
     def untag(self, which: int | str | Path, *tags: str) -> Entry:
         """Remove tags. Raises what `tag` raises."""
-        return self._mark(which, remove=_parse_tags(tags))
+        return self._mark(which, remove=parse_tags(tags))
 
     def _mark(
         self,
@@ -384,12 +392,3 @@ class History:
         """The folder of a listed picture as the index names it."""
         name = entry.path.parent.relative_to(self.pictures).as_posix()
         return "" if name == "." else name
-
-
-def _parse_tags(tags: Iterable[str]) -> frozenset[str]:
-    folded = frozenset(folded_tag(tag.strip()) for tag in tags)
-    for tag in folded:
-        if len(tag) > MAX_TAG or not _TAG.fullmatch(tag):
-            rule = f"must be one word of at most {MAX_TAG} letters that doesn't begin with -"
-            raise InvalidRequestError([Problem("tag", tag, f'{rule}, not "{tag[:50]}"')])
-    return folded

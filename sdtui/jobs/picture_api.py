@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Changes,
         Entry,
         Imported,
+        Lineage,
         Page,
         SavedPicture,
         Skipped,
@@ -88,6 +89,14 @@ class Pictures(Protocol):
 
     def record(self, entry: Entry) -> GenerationRecord:
         """Return a picture's generation record."""
+        ...
+
+    def lineage(self, which: int | str | Path) -> Lineage:
+        """Return what a picture was made from, and what was made from it."""
+        ...
+
+    def is_parent(self, sha256: str) -> bool:
+        """Return True if a picture was made from a file with this SHA-256."""
         ...
 
     def star(self, which: int | str | Path) -> Entry: ...

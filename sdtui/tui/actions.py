@@ -154,6 +154,7 @@ ACTIONS = (
         "Copy path, prompt, JSON or image, send the file, or open it",
         True,
     ),
+    Action("picture.lineage", "o", "Origin", "Show what it was made from, and what of it"),
     Action("picture.copy_prompt", "Y", "Copy", "Copy the prompt"),
     Action("picture.copy_json", "M", "Copy", "Copy the whole record as JSON"),
     Action("picture.undo", "u", "Undo", "Take the last star, tag or trash back"),

@@ -12,7 +12,9 @@ from sdtui.history import (
     Changes,
     Entry,
     Imported,
+    Lineage,
     Page,
+    Relative,
     SavedPicture,
     Skipped,
     Stats,
@@ -73,6 +75,13 @@ class FakePictures:
     def record(self, entry: Entry) -> GenerationRecord:
         assert entry.seed is not None
         return record(entry.prompt, seed=entry.seed)
+
+    def lineage(self, which: int | str | Path) -> Lineage:
+        return Lineage(Relative("", self.get(which)), (), (), is_cut=False)
+
+    def is_parent(self, sha256: str) -> bool:
+        del sha256
+        return False
 
     def star(self, which: int | str | Path) -> Entry:
         return self._put(replace(self.get(which), starred=True))

@@ -18,6 +18,7 @@ from sdtui.tui.controllers.changes import ChangeController
 from sdtui.tui.controllers.export import EXPORTS, ExportController
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.grids import GridController
+from sdtui.tui.controllers.lineage import LineageController
 from sdtui.tui.controllers.masks import MaskController
 from sdtui.tui.controllers.upscaling import UpscaleController
 from sdtui.tui.controllers.vary import VaryController
@@ -70,6 +71,7 @@ class PicturesController:
         self._panes = panes
         self._generation = generation
         self._masks = masks
+        self._lineage = LineageController(context, panes.gallery)
         self.viewing = ViewingController(context, panes, self.perform, stop)
         self._vary = VaryController(context, screen, panes, submit, self._compare)
         self.grids = GridController(context, screen)
@@ -221,6 +223,8 @@ class PicturesController:
                 self._ask_for_file(entries)
             case "start_from":
                 self._generation.use_init_image(str(entry.path))
+            case "lineage":
+                await self._lineage.show(entry)
             case "mask":
                 await self._masks.draw_over(picture_of(entry))
             case "upscale":

@@ -104,6 +104,16 @@ class Gallery(PictureList):
             self.screen.set_focus(self.grid)
             self._hide_empty_search()
 
+    def go_to(self, entry: int) -> None:
+        """Put the cursor on a picture; a search that doesn't list it is left."""
+        place = self.grid.order.place_of(entry)
+        if place is not None:
+            self.grid.cursor = place
+            return
+        self.leave_search()
+        self._goal = entry
+        self.reload()
+
     def leave_search(self) -> bool:
         """List everything again, around the same picture. Returns False if everything is listed
         already."""
