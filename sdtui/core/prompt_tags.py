@@ -46,6 +46,15 @@ class LoraUse:
     stop: int | None = None
     """The first step in which it isn't any more."""
 
+    @property
+    def changes_by_step(self) -> bool:
+        """True if it isn't applied to the denoiser in every step."""
+        return self.start is not None or self.stop is not None
+
+    def is_on(self, step: int) -> bool:
+        """True if it is applied to the denoiser in this step."""
+        return (self.start or 0) <= step and (self.stop is None or step < self.stop)
+
     def __str__(self) -> str:
         """The short form, which `parse_lora` reads."""
         parts = [self.name]

@@ -34,8 +34,6 @@ def check_uses(request: GenerationRequest) -> None:
 
 def use_problem(use: LoraUse) -> str | None:
     """Return why a LoRA can't be applied as it is written; None if it can."""
-    if use.start is not None or use.stop is not None:
-        return "LoRAs can't begin or end at a step yet"
     try:
         if use.blocks:
             parse_block_weights(use.blocks)

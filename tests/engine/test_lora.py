@@ -141,6 +141,30 @@ def test_same_lora_twice_adds_up(engine: StableDiffusionEngine, tiny_sd1: Path) 
     assert _difference(twice, _generate(engine, tiny_sd1, loras=["film:1"])) < 0.1
 
 
+def test_lora_begins_and_ends_at_steps(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
+    def picture(*loras: str) -> GenerationResult:
+        return _generate(engine, tiny_sd1, loras=loras)
+
+    plain, whole = picture(), picture("film:0:1")
+    first, last = picture("film:0:1:stop=1"), picture("film:0:1:start=1")
+    assert _difference(first, last) > 0
+    for part in (first, last):
+        assert _difference(part, plain) > 0
+        assert _difference(part, whole) > 0
+    assert _difference(picture("film:0:1:step=0-2"), whole) == 0
+    assert _difference(picture("film:0:1:start=2"), plain) == 0
+    both = picture("film:0:1:stop=1", "film:0:1:start=1")
+    assert _difference(both, whole) == 0
+    assert _difference(picture(), plain) == 0
+
+
+def test_words_are_encoded_with_a_lora_that_begins_later(
+    engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    encoder_alone = _generate(engine, tiny_sd1, loras=["film:1:0"])
+    assert _difference(encoder_alone, _generate(engine, tiny_sd1, loras=["film:start=9"])) == 0
+
+
 def test_record_has_the_hashes(engine: StableDiffusionEngine, tiny_sd1: Path) -> None:
     settings = _generate(engine, tiny_sd1, loras=["Grain0:0.5"]).record.settings
     assert settings is not None

@@ -178,8 +178,12 @@ def test_loras_come_and_go_in_every_memory_mode(
     with_lora = request.changed(loras=[str(lora)])
     plain_there = _generate_there(accelerated, request, mode)
     lora_there = _generate_there(accelerated, with_lora, mode)
+    begins_later = request.changed(loras=[f"{lora}:start=1"])
+    later_there = _generate_there(accelerated, begins_later, mode)
     again_there = _generate_there(accelerated, request, mode)
     lora_here = generate(shared_engine, with_lora).images[0]
+    assert difference(later_there, generate(shared_engine, begins_later).images[0]) <= 3
+    assert difference(later_there, lora_there) > 0
     assert difference(plain_there, again_there) == 0
     assert difference(plain_there, lora_there) > 3
     assert difference(lora_there, lora_here) <= 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from sdtui.core.settings import Settings
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.lora.active_set import OpenedLora
-from sdtui.engine.passes import Pass
+from sdtui.engine.passes import Batch, Pass
 from sdtui.models import Lora as FoundLora
 from sdtui.models import ModelDescription
 from sdtui.models.lora_header import families_fit, family_name
@@ -127,9 +128,32 @@ class Lora(Feature[OpenedLoras]):
     @contextmanager
     def apply(self, section: OpenedLoras, model: LoadedModel) -> Iterator[None]:
         """Merge the LoRAs, unless they are merged already."""
-        takes_parts = section.unusable is UnusableLoras.LEAVE_OUT
-        model.loras.use(model.pipeline, section.loras, takes_parts=takes_parts)
+        self._merge(section, model)
         yield
+
+    @contextmanager
+    def denoising(self, section: OpenedLoras, model: LoadedModel, batch: Batch) -> Iterator[None]:
+        """Merge what is to be merged at each step, where LoRAs begin or end. Steps are counted as
+        those of prompts: calls of the denoiser, from 0."""
+        if model.denoiser is None or not any(lora.use.changes_by_step for lora in section.loras):
+            yield
+            return
+        calls = itertools.count()
+
+        def before_call(*_: object) -> None:
+            self._merge(section, model, step=next(calls))
+
+        handle = model.denoiser.register_forward_pre_hook(before_call)
+        try:
+            yield
+        finally:
+            handle.remove()
+            self._merge(section, model)
+
+    def _merge(self, section: OpenedLoras, model: LoadedModel, step: int | None = None) -> None:
+        takes_parts = section.unusable is UnusableLoras.LEAVE_OUT
+        loras = tuple(each if step is None else each.at(step) for each in section.loras)
+        model.loras.use(model.pipeline, loras, takes_parts=takes_parts)
 
     def reset(self, model: LoadedModel) -> None:
         """Give the model its own weights back."""

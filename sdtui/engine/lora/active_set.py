@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,10 @@ class OpenedLora:
         """What the request calls it, without the folders of a path."""
         is_path = self.use.name.startswith((".", "~", "/"))
         return self.name if is_path else self.use.name
+
+    def at(self, step: int) -> OpenedLora:
+        """Return the LoRA as it is applied in a step."""
+        return self if self.use.is_on(step) else replace(self, use=replace(self.use, unet=0.0))
 
     @property
     def encoding_key(self) -> tuple[object, ...] | None:
