@@ -134,6 +134,15 @@ class InitImageFit(StrEnum):
     STRETCH = "stretch"
 
 
+class InpaintFill(StrEnum):
+    """What a masked area holds before it is repainted."""
+
+    ORIGINAL = "original"
+    FILL = "fill"
+    NOISE = "noise"
+    NOTHING = "nothing"
+
+
 class EventLevel(IntEnum):
     """The importance of an event in the log."""
 

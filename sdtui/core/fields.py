@@ -36,6 +36,10 @@ class FieldSpec:
     multiple_of: int | None = None
     min_length: int | None = None
     max_length: int | None = None
+    needs: str = ""
+    """Unique name of another field that this one has no meaning without, besides its section's."""
+    words: tuple[str, ...] = ()
+    """Words that a file field takes in place of a path."""
     check: Callable[[Any], Any] | None = None
     """Returns the normalised value. Raises ValueError. Not called for None."""
     entries: type[PictureEntry] | None = None
@@ -75,8 +79,8 @@ class FieldSpec:
     """The name in A1111's HTTP API."""
     a1111_option: str = ""
     """The name among A1111's options, which a request gives in `override_settings`."""
-    a1111_names: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Choice → A1111's name for it, if that is something else."""
+    a1111_names: Mapping[Any, str] = field(default_factory=dict, hash=False)
+    """Choice, or True or False → A1111's name for it in infotext, if that is something else."""
     openai: str = ""
     """The name among the fields that sdtui adds to OpenAI's HTTP API."""
     search: tuple[str, ...] = ()

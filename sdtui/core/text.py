@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _JOINERS = {"\u200d"}  # zero width joiner: part of many emoji
@@ -44,6 +45,13 @@ def one_line(text: str) -> str:
 def is_text(name: str) -> bool:
     """False for the name of a file that isn't UTF-8: JSON can't hold it, nor can a terminal."""
     return _fits(name, "utf-8", "strict")
+
+
+def named_in_utf8(path: Path) -> Path:
+    """Return a path whose name is UTF-8. Raises ValueError for others."""
+    if not is_text(str(path)):
+        raise ValueError("its name is no valid text (UTF-8): rename it")
+    return path
 
 
 def encodable(text: str, encoding: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy
 import torch
 from PIL import Image
 
@@ -93,6 +94,14 @@ def _encoded(model: LoadedModel, pixels: torch.Tensor) -> Any:
     finally:
         # Model offload would keep the VAE on the device for the whole denoising.
         model.pipeline.maybe_free_model_hooks()
+
+
+def latent_mask(mask: Image.Image, like: torch.Tensor) -> torch.Tensor:
+    """Return a mask (mode L) in the size of `like`, N x C x h x w, in its dtype and on its device:
+    1 x 1 x h x w, the share of the pixels of each latent that is repainted, 0 to 1."""
+    small = mask.resize((like.shape[-1], like.shape[-2]), Image.Resampling.BOX)
+    values = torch.from_numpy(numpy.array(small, dtype=numpy.float32)) / 255
+    return values[None, None].to(like)
 
 
 def run_decoder(model: LoadedModel, vae: Any, latents: torch.Tensor) -> torch.Tensor:

@@ -66,6 +66,16 @@ class PictureStart:
 
 
 @dataclass(frozen=True)
+class MaskedPicture:
+    """A picture of which only a part is repainted."""
+
+    image: Image.Image
+    """RGB."""
+    mask: Image.Image
+    """Mode L, of the same size: 255 = repainted, 0 = kept."""
+
+
+@dataclass(frozen=True)
 class Pass:
     """One denoising of a run's pictures."""
 
@@ -78,6 +88,10 @@ class Pass:
     """Number of steps that are run, the last ones of the schedule, in place of `strength`."""
     first: Pass | None = None
     """The pass whose steps the times in this one's prompts count on from (see `parse_schedule`)."""
+    noise_multiplier: float = 1.0
+    """What the noise that is added to `start` is multiplied by."""
+    masked: MaskedPicture | None = None
+    """What is repainted of `start`; None = all of it."""
     prompts: int = 1
     """Parts of the prompt that are denoised apart."""
     name: str = ""

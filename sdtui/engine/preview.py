@@ -153,7 +153,9 @@ class X0Watcher:
         if self._guidance > 1 and half:
             prediction = prediction + self._guidance * (predicted[half : half + 1] - prediction)
         alpha = self._alpha(timestep, sample.device)
-        self.x0 = self._estimate(sample[:1].float(), prediction.float(), alpha)[0]
+        # Inpainting models take more channels than the latents have.
+        latents = sample[:1, : prediction.shape[1]]
+        self.x0 = self._estimate(latents.float(), prediction.float(), alpha)[0]
 
     def _alpha(self, timestep: Tensor | float, device: torch.device) -> Tensor:
         """Return the product of the alphas at a timestep, interpolated logarithmically between

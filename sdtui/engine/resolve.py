@@ -9,6 +9,7 @@ from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.prompt_tags import take_tags
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.families import family_of
+from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.request import GenerationRequest
@@ -17,9 +18,11 @@ _USUAL_STEPS = 25
 """For pipelines whose call doesn't take the steps: they choose them themselves."""
 
 
-def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
+def resolve(
+    request: GenerationRequest, model: LoadedModel, features: ActiveFeatures
+) -> ResolvedRequest:
     """Return each value from the request, else from the model's folder or family, else the default
-    of its pipeline's call.
+    of its pipeline's call. `features` may have another size for one that is left open.
 
     Raises InvalidRequestError if the size doesn't suit the model's VAE.
     """
@@ -28,9 +31,12 @@ def resolve(request: GenerationRequest, model: LoadedModel) -> ResolvedRequest:
     factor = model.vae_factor
     side = int(getattr(pipeline, "default_sample_size", 0) or 512 // factor) * factor
     defaults = call_defaults(pipeline)
-    width = request.width or native.width or defaults.get("width") or side
-    height = request.height or native.height or defaults.get("height") or side
     multiple = family_of(model.description).size_multiple(model)
+    width = native.width or defaults.get("width") or side
+    height = native.height or defaults.get("height") or side
+    if request.width is None and request.height is None:
+        width, height = features.size((width, height), multiple)
+    width, height = request.width or width, request.height or height
     _check_size({"width": width, "height": height}, multiple, model.source.name)
     steps = request.num_inference_steps or native.num_inference_steps
     guidance = (

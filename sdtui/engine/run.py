@@ -192,7 +192,7 @@ class Run:
         first = self.plan.resolved is None
         if first:
             self._choose_sections(model)
-        resolved = self.plan.resolved or resolve(self._seeded, model)
+        resolved = self.plan.resolved or resolve(self._seeded, model, self.features)
         self.plan = replace(self.plan, resolved=resolved, memory_mode=model.memory_mode)
         self._passes = self.features.passes(Pass(resolved))
         last = self._passes[-1].request

@@ -25,6 +25,7 @@ UNUSABLE = (*PICKLES, ".gguf")
 _INPUT = "model.diffusion_model.input_blocks.0.0.weight"
 _CROSS_ATTENTION = "model.diffusion_model.input_blocks.{}.1.transformer_blocks.0.attn2.to_k.weight"
 _FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+_LATENT_CHANNELS = 4
 _PARTS = {
     "unet": ("model.diffusion_model.",),
     "vae": ("first_stage_model.",),
@@ -67,7 +68,10 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
     family = _family(path, header)
     _check_whole(path, header)
     own = read_own_values(path)
+    is_inpainting = header.tensors[_INPUT].shape[1] != _LATENT_CHANNELS
     marked = own.prediction_type or _prediction_type(path, header, family)
+    if is_inpainting and family == "sd2":  # those of Stability AI, and A1111's choice
+        marked = marked or "epsilon"
     is_guessed = family == "sd2" and marked is None
     # Most are v-prediction.
     prediction_type = (shown_prediction or "v_prediction") if is_guessed else marked
@@ -83,6 +87,7 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
         parameters={part: header.elements(*prefixes) for part, prefixes in _PARTS.items()},
         native=with_own_values(own.native, base, native_size),
         single_file=True,
+        is_inpainting=is_inpainting,
         vae_overflows=is_xl,
         prediction_type=prediction_type,
         guessed_prediction=is_guessed,
@@ -105,11 +110,7 @@ def _family(path: Path, header: Header) -> str:
             f"file: {kind}",
             "Give a whole checkpoint, or a diffusers folder",
         )
-    if len(first.shape) < 2 or first.shape[1] != 4:
-        raise UnsupportedModelError(
-            f"{path} is a checkpoint for inpainting or editing, not for text-to-image",
-            "Give a text-to-image checkpoint",
-        )
+    takes_masks(path, first.shape[1] if len(first.shape) > 1 else 0, _LATENT_CHANNELS)
     for block in (1, 4):
         keys = header.tensors.get(_CROSS_ATTENTION.format(block))
         width = keys.shape[-1] if keys and keys.shape else None
@@ -118,6 +119,21 @@ def _family(path: Path, header: Header) -> str:
     raise UnsupportedModelError(
         f"{path} is a checkpoint of an unknown kind (the SDXL refiner is one)",
         "Give a text-to-image checkpoint of SD 1.x, 2.x or XL",
+    )
+
+
+def takes_masks(path: Path, channels: int, latent_channels: int) -> bool:
+    """Return True if a denoiser of Stable Diffusion that takes so many channels is for inpainting:
+    besides latents it takes a mask and the latents of the masked picture.
+
+    Raises UnsupportedModelError for one that takes something else.
+    """
+    if channels in (latent_channels, 2 * latent_channels + 1):
+        return channels != latent_channels
+    raise UnsupportedModelError(
+        f"{path} is a model for editing, depth or the like, not for text-to-image: its denoiser "
+        f"takes {channels} channels",
+        "Give a text-to-image or inpainting model",
     )
 
 

@@ -29,6 +29,8 @@ class ModelDescription:
     """True if the VAE is for fp32 or bf16 only, as SDXL's own: its values overflow in fp16."""
     denoiser_channels: int = 320
     """Channels of the denoiser's first block."""
+    is_inpainting: bool = False
+    """True if the denoiser also takes a mask and the latents of a masked picture."""
     guidance_from: float = 1.0
     """The guidance scale above which classifier-free guidance is active."""
     embeds_guidance: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sdtui.models.checkpoint_file import quantized
+from sdtui.models.checkpoint_file import quantized, takes_masks
 from sdtui.models.component_files import (
     component_config,
     components_in,
@@ -27,6 +27,12 @@ guidance."""
 _WITHOUT_CFG = ("FluxPipeline", "FluxKontextPipeline", "Flux2Pipeline")
 """Pipelines whose guidance is an embedding, or has no effect (FLUX.1 schnell)."""
 
+_INPAINTING = {
+    "StableDiffusionInpaintPipeline": "StableDiffusionPipeline",
+    "StableDiffusionXLInpaintPipeline": "StableDiffusionXLPipeline",
+}
+"""Pipelines of models that inpaint, and those that have the same components."""
+
 _UPCASTING = ("StableDiffusionXL", "Kolors", "AuraFlow", "Sana")
 """Beginnings of the names of pipelines that convert an fp16 VAE to fp32 if its config has
 `force_upcast`, which is also its default, and of those whose VAE has no such value and needs fp32.
@@ -41,7 +47,8 @@ def describe_folder(folder: Path) -> ModelDescription:
     """
     index = read_json(folder / "model_index.json")
     components = components_in(index)
-    pipeline_class = str(index.get("_class_name", ""))
+    named_class = str(index.get("_class_name", ""))
+    pipeline_class = _INPAINTING.get(named_class, named_class)
     check_text_to_image(str(folder), pipeline_class)
     parameters = {
         name: count_parameters(folder / name)
@@ -57,6 +64,10 @@ def describe_folder(folder: Path) -> ModelDescription:
     )
     factor = 2 ** (len(blocks) - 1)
     family = _family(pipeline_class, denoiser, tiny)
+    is_stable_diffusion = pipeline_class in _INPAINTING.values()
+    is_inpainting = is_stable_diffusion and takes_masks(
+        folder, denoiser.get("in_channels", 4), denoiser.get("out_channels", 4)
+    )
     scheduler_file = folder / "scheduler" / "scheduler_config.json"
     scheduler = read_json(scheduler_file) if scheduler_file.is_file() else {}
     distilled = distilled_values(
@@ -83,6 +94,7 @@ def describe_folder(folder: Path) -> ModelDescription:
         vae_overflows=pipeline_class.startswith(_UPCASTING)
         and not tiny
         and vae.get("force_upcast", True) is True,
+        is_inpainting=is_inpainting,
         denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),
         guidance_from=0.0 if pipeline_class in _GUIDED_FROM_ZERO else 1.0,
         embeds_guidance=_embeds_guidance(index, denoiser),

@@ -70,16 +70,20 @@ class FieldTable(Mapping[str, Field]):
         return flat
 
     def orphans(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """Return the flat values of sections that don't exist: name → the name of the missing
-        field."""
-        return {
-            name: key
-            for name in values
-            if name in self._fields
-            and (key := self._keys.get(self._fields[name].section)) is not None
-            and name != key
-            and values.get(key) is None
-        }
+        """Return the flat values that have no meaning: those of sections that don't exist, and of
+        fields that need another one. Name → the name of the missing field."""
+        found = {name: self._missing(name, values) for name in values if name in self._fields}
+        return {name: key for name, key in found.items() if key is not None}
+
+    def _missing(self, name: str, values: Mapping[str, Any]) -> str | None:
+        """Return the first field without a value that a field has no meaning without."""
+        field = self._fields[name]
+        for key in (self._keys.get(field.section), field.spec.needs):
+            if key and key != name:
+                missing = key if values.get(key) is None else self._missing(key, values)
+                if missing is not None:
+                    return missing
+        return None
 
     def nested(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return values in sections, without those of sections that don't exist."""
@@ -117,7 +121,7 @@ class FieldTable(Mapping[str, Field]):
         "controls.0.image"."""
         for name, field in self._fields.items():
             value = self._value(request, field)
-            if field.is_file and value is not None:
+            if field.is_file and value is not None and not is_word(field, value):
                 yield name, value
             if field.spec.entries is not None:
                 parse = field.spec.entries.parse
@@ -133,11 +137,12 @@ class FieldTable(Mapping[str, Field]):
         self, values: Mapping[str, Any], function: Callable[[str, Any], Any]
     ) -> dict[str, Any]:
         """Return flat values with every value of a file field replaced by `function`, which is
-        called with the name of the field and the value. None is left unchanged."""
+        called with the name of the field and the value. None is left unchanged, and words in place
+        of a file."""
         mapped = self.flat(values)
         for name, field in self._fields.items():
             value = mapped.get(name)
-            if field.is_file and value is not None:
+            if field.is_file and value is not None and not is_word(field, value):
                 mapped[name] = function(name, value)
             elif field.spec.entries is not None and value is not None:
                 entries = value if isinstance(value, list | tuple) else [value]
@@ -151,6 +156,11 @@ class FieldTable(Mapping[str, Field]):
                     for number, section in enumerate(value)
                 ]
         return mapped
+
+
+def is_word(field: Field, value: object) -> bool:
+    """True if a file field's value is a word that stands in place of a path."""
+    return isinstance(value, str | Path) and str(value) in field.spec.words
 
 
 def _map_item(field: Field, section: Any, name: str, function: Callable[[str, Any], Any]) -> Any:

@@ -1,5 +1,5 @@
-"""Opening an input image, with a reason if it can't be used. Needs no torch, so that interfaces can
-check a picture before its job is queued."""
+"""Opening input images and masks, with a reason if one can't be used. Needs no torch, so that
+interfaces can check a picture before its job is queued."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import os
 import stat
 import struct
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sdtui.core.errors import ImageError
+from sdtui.core.pictures.masks import alpha_of, inverted, mask_in
 
 LARGEST_PIXELS = 100_000_000
 """Number of pixels; larger pictures are rejected before they are decoded."""
@@ -27,10 +29,21 @@ seconds and gigabytes."""
 LARGEST_FILE = 256 * 2**20
 """Bytes."""
 
+_Conversion = Callable[[Image.Image], Image.Image]
+
 
 @dataclass(frozen=True)
 class InitImage:
     """An input picture, upright."""
+
+    image: Image.Image
+    sha256: str
+    """Of the encoded file."""
+
+
+@dataclass(frozen=True)
+class OpenedMask:
+    """A mask, upright, in mode L: 255 = repainted, 0 = kept."""
 
     image: Image.Image
     sha256: str
@@ -44,15 +57,42 @@ def open_init_image(path: Path) -> InitImage:
     Raises ImageError if it is missing, no regular file, not a picture, damaged, or too large to
     decode safely.
     """
-    data = _read_file(path)
-    return InitImage(_as_rgb(_decode(path, data)), hashlib.sha256(data).hexdigest())
+    return InitImage(*_open(path, "init image", _as_rgb))
 
 
 def open_picture(path: Path) -> InitImage:
     """Open a picture like `open_init_image`, but in L, LA, RGB or RGBA: grey stays grey, and
     transparency stays."""
-    data = _read_file(path)
-    return InitImage(_with_alpha(_decode(path, data)), hashlib.sha256(data).hexdigest())
+    return InitImage(*_open(path, "init image", _with_alpha))
+
+
+def open_mask(path: Path) -> OpenedMask:
+    """Open a mask of any size and mode, see `mask_in`. Raises ImageError, as `open_init_image`
+    does."""
+    return OpenedMask(*_open(path, "mask", mask_in))
+
+
+def open_transparency(path: Path) -> OpenedMask:
+    """Open an init image as the mask of its transparent area. Raises ImageError, also if nothing is
+    transparent."""
+    alpha, sha256 = _open(path, "init image", _alpha)
+    if alpha.getextrema() == (255, 255):
+        raise ImageError(
+            f"nothing in {path} is transparent, so there is nothing to repaint",
+            "Erase what should change, or give a mask",
+        )
+    return OpenedMask(inverted(alpha), sha256)
+
+
+def _alpha(image: Image.Image) -> Image.Image:
+    return alpha_of(image) or Image.new("L", image.size, 255)
+
+
+def _open(path: Path, kind: str, convert: _Conversion) -> tuple[Image.Image, str]:
+    """Return what `convert` makes of a picture that is upright and in its own mode, and the hash of
+    its file. `kind` names it in messages."""
+    data = _read_file(path, kind)
+    return _decode(path, data, kind, convert), hashlib.sha256(data).hexdigest()
 
 
 def _without_waiting(name: str, flags: int) -> int:
@@ -60,19 +100,19 @@ def _without_waiting(name: str, flags: int) -> int:
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, kind: str) -> bytes:
     """Read a regular file. Pipes and devices aren't read: that could wait or go on forever."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise _unusable(path, "it is no regular file")
+                raise _unusable(path, kind, "it is no regular file")
             if about.st_size > LARGEST_FILE:
                 raise ImageError(
                     f"{path} is larger than {LARGEST_FILE >> 20} MB", "Take a smaller one"
                 )
             if about.st_size == 0:
-                raise _unusable(path, "it is empty")
+                raise _unusable(path, kind, "it is empty")
             return file.read()
     except IsADirectoryError as error:
         problem = f"{path} is no picture but a folder"
@@ -82,11 +122,11 @@ def _read_file(path: Path) -> bytes:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise ImageError(f"{path} isn't there: no name is so long", "Check the path") from error
-        problem = f"the init image {path} can't be read: {error.strerror or error}"
+        problem = f"the {kind} {path} can't be read: {error.strerror or error}"
         raise ImageError(problem, "Check the path") from error
 
 
-def _decode(path: Path, data: bytes) -> Image.Image:
+def _decode(path: Path, data: bytes, kind: str, convert: _Conversion) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # A damaged file could fill the log: there is a warning for each of its tags.
@@ -106,17 +146,17 @@ def _decode(path: Path, data: bytes) -> Image.Image:
                         "Take another picture",
                     )
                 opened.load()
-                return _with_8_bits(_upright(opened))
+                return convert(_with_8_bits(_upright(opened)))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise _unusable(path, "it is far too large for what a picture file should be") from error
+        raise _unusable(path, kind, "it is far too large for what a picture file should be") from error
     except UnidentifiedImageError as error:
-        raise _unusable(path, "it is no picture of a known format") from error
+        raise _unusable(path, kind, "it is no picture of a known format") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise _unusable(path, f"it is damaged ({error})") from error
+        raise _unusable(path, kind, f"it is damaged ({error})") from error
 
 
-def _unusable(path: Path, problem: str) -> ImageError:
-    return ImageError(f"the init image {path} can't be used: {problem}", "Take a PNG, JPEG or WebP")
+def _unusable(path: Path, kind: str, problem: str) -> ImageError:
+    return ImageError(f"the {kind} {path} can't be used: {problem}", "Take a PNG, JPEG or WebP")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from sdtui.core.enums import POCKET, DynamicPrompts, PromptSyntax
+from sdtui.core.enums import POCKET, DynamicPrompts, InpaintFill, PromptSyntax
 from sdtui.core.errors import Problem
 from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.sampler_names import known_label
@@ -25,8 +25,10 @@ from sdtui.requests.sections.encoding import Encoding
 from sdtui.requests.sections.execution import Execution
 from sdtui.requests.sections.guidance import Guidance
 from sdtui.requests.sections.hires import Hires
-from sdtui.requests.sections.image_to_image import ImageToImage
+from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH, ImageToImage
+from sdtui.requests.sections.inpaint import Inpaint
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
+from sdtui.requests.sections.outpaint import Outpaint
 from sdtui.requests.sections.templates import Templates
 from sdtui.requests.sections.tiling import Tiling
 from sdtui.requests.sections.upscale import Upscale
@@ -238,6 +240,8 @@ class GenerationRequest(Section):
     templates: Templates = Templates()  # noqa: RUF009  # frozen
     encoding: Encoding = Encoding()  # noqa: RUF009  # frozen
     image_to_image: ImageToImage | None = None
+    inpainting: Inpaint | None = None
+    outpainting: Outpaint | None = None
     hires: Hires | None = None
     control: Control = Control()  # noqa: RUF009  # frozen
     noise: Noise = Noise()  # noqa: RUF009  # frozen
@@ -298,6 +302,18 @@ class GenerationRequest(Section):
     def first_input_image(self) -> Path | None:
         """What a result is compared with; None if the request starts from noise alone."""
         return next(iter(self.input_images().values()), None)
+
+    @property
+    def strength(self) -> float:
+        """How much of the init image is made anew: as asked for, or the default."""
+        section = self.image_to_image
+        if section is not None and section.strength is not None:
+            return section.strength
+        has_no_original = self.outpainting is not None or (
+            self.inpainting is not None
+            and self.inpainting.fill in (InpaintFill.NOISE, InpaintFill.NOTHING)
+        )
+        return 1.0 if has_no_original else DEFAULT_STRENGTH
 
     @property
     def takes_dynamic_prompts(self) -> bool:

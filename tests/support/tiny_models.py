@@ -5,6 +5,7 @@ Their pictures mean nothing; they run the same code as the big ones in milliseco
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -71,6 +72,8 @@ def _vae(channels: int = 8) -> AutoencoderKL:
     )
 
 
+_MASKED_CHANNELS = 9
+"""Latents, a mask, and the latents of the masked picture."""
 _SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
@@ -79,6 +82,25 @@ def make_sd1(
 ) -> Path:
     """Save a tiny SD 1.x model of 16x16 latents (native size 128 px) to `folder`."""
     return _make_stable_diffusion(folder, seed, width, time_cond_proj_dim)
+
+
+def make_sd1_inpainting(folder: Path, seed: int = 0) -> Path:
+    """Save a tiny inpainting model of SD 1.x to `folder`, as diffusers' own are saved."""
+    _make_stable_diffusion(folder, seed, in_channels=_MASKED_CHANNELS)
+    return _saved_for_inpainting(folder)
+
+
+def make_sdxl_inpainting(folder: Path, seed: int = 0) -> Path:
+    """Save a tiny inpainting model of SDXL to `folder`."""
+    return _saved_for_inpainting(make_sdxl(folder, seed, in_channels=_MASKED_CHANNELS))
+
+
+def _saved_for_inpainting(folder: Path) -> Path:
+    index = folder / "model_index.json"
+    parts = json.loads(index.read_text())
+    name = parts["_class_name"].replace("Pipeline", "InpaintPipeline")
+    index.write_text(json.dumps({**parts, "_class_name": name}))
+    return folder
 
 
 def make_sd2(folder: Path, seed: int = 0) -> Path:
@@ -96,9 +118,11 @@ def _make_stable_diffusion(
     time_cond_proj_dim: int | None = None,
     embedding: int = 32,
     schedule: Mapping[str, Any] = MappingProxyType({}),
+    in_channels: int = 4,
 ) -> Path:
     torch.manual_seed(seed)
     unet = UNet2DConditionModel(
+        in_channels=in_channels,
         block_out_channels=(width, width * 2),
         layers_per_block=1,
         sample_size=16,
@@ -123,10 +147,11 @@ def _make_stable_diffusion(
     return folder
 
 
-def make_sdxl(folder: Path, seed: int = 0) -> Path:
+def make_sdxl(folder: Path, seed: int = 0, in_channels: int = 4) -> Path:
     """Save a tiny SDXL model of 16x16 latents to `folder`."""
     torch.manual_seed(seed)
     unet = UNet2DConditionModel(
+        in_channels=in_channels,
         block_out_channels=(16, 32),
         layers_per_block=1,
         sample_size=16,

@@ -14,6 +14,7 @@ from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch, Start, StartContext
 from sdtui.engine.preview import X0Watcher
 from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.models import ModelDescription
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ class Family(Protocol):
 
     def size_multiple(self, model: LoadedModel) -> int:
         """Return the number of pixels that width and height must be multiples of."""
+        ...
+
+    def can_inpaint(self, description: ModelDescription) -> bool:
+        """Return whether passes may have a mask."""
         ...
 
     def encode(self, model: LoadedModel, encoding: Encoding) -> Embeddings:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import diffusers
 import torch
 from diffusers import AutoPipelineForImage2Image
 from PIL import Image
@@ -20,6 +21,7 @@ from sdtui.engine.latents import run_decoder
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.passes import Batch, Start, StartContext
 from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.models import ModelDescription
 
 _PIXELS_IN_FLOAT32 = ("StableDiffusion3Pipeline", "FluxPipeline")
 """Pipelines whose pixels become float32 before they become 8-bit numbers. For the others that is
@@ -47,6 +49,10 @@ class GenericFamily:
         ).__name__.startswith(_TWO_BY_TWO)
         return model.vae_factor * (2 if is_doubled else 1)
 
+    def can_inpaint(self, description: ModelDescription) -> bool:
+        """Return whether diffusers has an inpainting pipeline for the same components."""
+        return _inpainting_class(description.pipeline_class) is not None
+
     def encode(self, model: LoadedModel, encoding: Encoding) -> Embeddings:
         """Return no arguments: the pipeline's call encodes the prompts."""
         return Embeddings()
@@ -58,6 +64,8 @@ class GenericFamily:
         is_ignored = defaults.get("true_cfg_scale") == 1 and "guidance_scale" in defaults
         if is_ignored and batch.pass_.request.negative_prompt:
             names.append("negative_prompt")
+        if batch.pass_.noise_multiplier != 1:
+            names.append("noise_multiplier")
         if batch.pass_.request.noise.is_resized:
             names.append("seed resize")
         return names
@@ -160,12 +168,21 @@ def _request_arguments(batch: Batch, defaults: dict[str, Any]) -> dict[str, Any]
         if "strength" not in defaults and images:
             images = images[0]
         arguments |= {"image": images, "strength": batch.pass_.strength}
+    masked = batch.pass_.masked
+    if masked is not None:
+        arguments["mask_image"] = [masked.mask] * len(batch.seeds)
     return {**arguments, **batch.arguments}
 
 
+def _inpainting_class(pipeline_class: str) -> Any:
+    """Return diffusers' pipeline that inpaints with the components of another, or None."""
+    name = f"{pipeline_class.removesuffix('Pipeline')}InpaintPipeline"
+    return getattr(diffusers, name, None)
+
+
 def _pipeline(model: LoadedModel, batch: Batch) -> Any:
-    """Return the pipeline for a batch: the model's own, or an image-to-image pipeline made of its
-    components.
+    """Return the pipeline for a batch: the model's own, or one for image-to-image or inpainting
+    made of its components.
 
     Raises UnsupportedModelError if the model doesn't support the pass's kind of start.
     """
@@ -178,8 +195,13 @@ def _pipeline(model: LoadedModel, batch: Batch) -> Any:
             "latents",
             "Choose an upscaler of pictures, such as Lanczos",
         )
+    inpainting = _inpainting_class(model.description.pipeline_class)
+    if batch.pass_.masked is not None and inpainting is not None:
+        pipeline: Any = inpainting.from_pipe(model.pipeline)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
     try:
-        pipeline: Any = AutoPipelineForImage2Image.from_pipe(model.pipeline)
+        pipeline = AutoPipelineForImage2Image.from_pipe(model.pipeline)
     except ValueError as error:
         raise UnsupportedModelError(
             f"{model.source.name} ({model.description.pipeline_class}) makes no pictures from an "

@@ -18,6 +18,7 @@ from sdtui.engine.noise import BatchNoise
 from sdtui.engine.passes import Batch, Start, StartContext
 from sdtui.engine.preview import X0Watcher
 from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.models import ModelDescription
 from sdtui.models.component_files import UNUSED
 
 
@@ -31,6 +32,10 @@ class StableDiffusionFamily:
     def size_multiple(self, model: LoadedModel) -> int:
         """Return the VAE's factor."""
         return model.vae_factor
+
+    def can_inpaint(self, description: ModelDescription) -> bool:
+        """Return True: latents can be put back after each step."""
+        return True
 
     def encode(self, model: LoadedModel, encoding: Encoding) -> Embeddings:
         return encode_prompts(model, encoding)
@@ -65,6 +70,7 @@ class StableDiffusionFamily:
         start = batch.start
         assert start is not None
         added = noise.initial(start.shape[1:], (request.width, request.height)).to(start)
+        added = added * pass_.noise_multiplier
         if pass_.expected_steps < 1:
             return start.cpu()
         pipeline = _pipeline_from_latents(model, start, added)
@@ -83,7 +89,8 @@ def _initial_noise(model: LoadedModel, batch: Batch, noise: BatchNoise) -> torch
     """Return noise, N x C x h x w, in the denoiser's dtype, on the device."""
     request, factor = batch.pass_.request, model.description.vae_factor
     width, height = request.width, request.height
-    shape = (model.denoiser.config.in_channels, height // factor, width // factor)
+    # Inpainting models take more channels than the latents have.
+    shape = (model.denoiser.config.out_channels, height // factor, width // factor)
     drawn = noise.initial(shape, (width, height))
     return drawn.to(model.execution_device, model.denoiser.dtype)
 

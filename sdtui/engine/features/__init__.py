@@ -11,6 +11,8 @@ from sdtui.engine.features.feature import Feature
 from sdtui.engine.features.guidance import Guidance
 from sdtui.engine.features.hires import HiresFix
 from sdtui.engine.features.image_to_image import ImageToImage
+from sdtui.engine.features.inpainting import Inpainting
+from sdtui.engine.features.inpainting_channels import InpaintingChannels
 from sdtui.engine.features.lora import Lora
 from sdtui.engine.features.prompt_syntax import PromptSyntax
 from sdtui.engine.features.textual_inversion import TextualInversion
@@ -33,8 +35,10 @@ def features_for(
         ClipSkip(),
         TextualInversion(settings),
         ImageToImage(),
+        Inpainting(),
         HiresFix(upscalers),
         Control(settings),
+        InpaintingChannels(),  # later: the hooks of the others see the latents alone
         VaeChoice(settings),
         Tiling(),
         Upscaling(upscalers),  # after all that changes a decoded picture

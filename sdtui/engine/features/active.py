@@ -91,6 +91,11 @@ class ActiveFeatures:
         for feature, section in self.uses:
             yield from feature.notices(section, model)
 
+    def size(self, native: tuple[int, int], multiple: int) -> tuple[int, int]:
+        """Return width and height where the request leaves both open."""
+        sizes = (feature.size(section, native, multiple) for feature, section in self.uses)
+        return next((size for size in sizes if size is not None), native)
+
     def embedding_key(self, pass_: Pass) -> Hashable:
         """Return all embedding keys, by feature name."""
         keys = (

@@ -90,6 +90,13 @@ class Feature(Generic[Section]):
         """Undo what `apply` has left for the next run. Called in runs that don't use the
         feature."""
 
+    def size(
+        self, section: Section, native: tuple[int, int], multiple: int
+    ) -> tuple[int, int] | None:
+        """Return width and height in pixels, multiples of `multiple`, where the request leaves both
+        open. None = `native`, the model's own."""
+        return None
+
     # Encode
 
     def embedding_key(self, section: Section, pass_: Pass) -> Hashable:

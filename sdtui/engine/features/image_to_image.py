@@ -9,14 +9,13 @@ import torch
 from PIL import Image
 
 from sdtui.core.enums import InitImageFit
+from sdtui.core.pictures.fit import fit_image
 from sdtui.engine.features.feature import Feature
-from sdtui.engine.input_images import fit_image
 from sdtui.engine.latents import encode_image
 from sdtui.engine.passes import Pass, StartContext
 from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.input_images import InitImage, open_init_image
 from sdtui.requests.request import GenerationRequest
-from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,7 @@ class OpenedImageToImage:
     opened: InitImage
     fit: InitImageFit
     strength: float
+    noise_multiplier: float
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,12 @@ class ImageToImage(Feature[OpenedImageToImage]):
         section = request.image_to_image
         if section is None:
             return None
-        strength = DEFAULT_STRENGTH if section.strength is None else section.strength
-        return OpenedImageToImage(open_init_image(section.image), section.fit, strength)
+        return OpenedImageToImage(
+            open_init_image(section.image),
+            section.fit,
+            request.strength,
+            section.noise_multiplier,
+        )
 
     def embedding_key(self, section: OpenedImageToImage, pass_: Pass) -> None:
         """Return None: the prompts are encoded without the picture."""
@@ -69,7 +73,13 @@ class ImageToImage(Feature[OpenedImageToImage]):
         """Let the first pass start from the picture."""
         first, *others = passes
         start = FromInitImage(section.opened, section.fit)
-        return (replace(first, start=start, strength=section.strength), *others)
+        first = replace(
+            first,
+            start=start,
+            strength=section.strength,
+            noise_multiplier=section.noise_multiplier,
+        )
+        return (first, *others)
 
     def settings(self, section: OpenedImageToImage) -> Mapping[str, object]:
         """Return the strength for the record."""

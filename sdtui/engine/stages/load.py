@@ -29,7 +29,7 @@ from sdtui.engine.families import family_of
 from sdtui.engine.memory.oom import is_out_of_memory
 from sdtui.engine.prediction import shown_prediction
 from sdtui.models import ModelDescription, weight_variant
-from sdtui.models.component_files import CONFIGS
+from sdtui.models.component_files import CONFIGS, read_json
 from sdtui.models.unmarked_folder import unmarked
 
 OnComponent = Callable[[str, int, int], None]
@@ -167,7 +167,8 @@ def _module_from_file(
     source: dict[str, Any] = {"config": str(folder), "dtype": dtype, "local_files_only": True}
     if hasattr(cls, "from_single_file"):
         try:
-            module = cls.from_single_file(str(description.path), subfolder=name, **source)
+            changes = _changed_config(description) if name == "unet" else {}
+            module = cls.from_single_file(str(description.path), subfolder=name, **source, **changes)
         except NotImplementedError as error:
             # Missing tensors are on the meta device and can't be moved.
             raise ValueError(f"{name} lacks tensors") from error
@@ -181,6 +182,14 @@ def _module_from_file(
             local_files_only=True,
         )
     return module, [name for name, tensor in module.state_dict().items() if tensor.is_meta]
+
+
+def _changed_config(description: ModelDescription) -> dict[str, Any]:
+    """Return what the UNet's config has to be besides the family's."""
+    if not description.is_inpainting:
+        return {}
+    config = read_json(description.configs / "unet" / "config.json")
+    return {"in_channels": 2 * int(config.get("out_channels", 4)) + 1}
 
 
 def _text_encoder_tensors(description: ModelDescription) -> dict[str, torch.Tensor]:

@@ -8,16 +8,10 @@ from typing import Annotated
 
 from sdtui.core.enums import InitImageFit
 from sdtui.core.fields import FieldSpec, Section
-from sdtui.core.text import is_text
+from sdtui.core.text import named_in_utf8
 
 DEFAULT_STRENGTH = 0.75
 """Denoising strength when an init image comes without one; the value of A1111."""
-
-
-def _is_utf8(path: Path) -> Path:
-    if not is_text(str(path)):
-        raise ValueError("its name is no valid text (UTF-8): rename it")
-    return path
 
 
 @dataclass(frozen=True)
@@ -33,7 +27,7 @@ class ImageToImage(Section):
             group="Start from",
             chip="from {}",
             letter="i",
-            check=_is_utf8,
+            check=named_in_utf8,
             open_text="none",
         ),
     ]
@@ -52,7 +46,8 @@ class ImageToImage(Section):
         FieldSpec(
             label="Denoising strength",
             form_label="Strength",
-            help="How much of the init image is made anew, 0 to 1 (0.75 where it is left open).",
+            help="How much of the init image is made anew, 0 to 1. Left open, it is 0.75, or 1 for what"
+            " has no original: with outpaint, and with noise or nothing as the masked content.",
             group="Start from",
             chip=" @{}",
             joins_chip=True,
@@ -68,3 +63,19 @@ class ImageToImage(Section):
             aliases=("strength", "denoising strength"),
         ),
     ] = None
+    noise_multiplier: Annotated[
+        float,
+        FieldSpec(
+            label="Noise multiplier",
+            help="How much noise is added to the init image: less than 1 keeps it smoother, more"
+            " adds detail.",
+            group="Start from",
+            ge=0,
+            le=1.5,
+            step=0.05,
+            a1111="initial_noise_multiplier",
+            openai="noise_multiplier",
+            infotext="Noise multiplier",
+            aliases=("noise multiplier",),
+        ),
+    ] = 1.0

@@ -1,0 +1,85 @@
+"""Outpainting: the init image gets a border that is made anew."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from sdtui.core.fields import FieldSpec, Section
+from sdtui.core.text import shortened
+
+if TYPE_CHECKING:
+    from sdtui.core.pictures.canvas import Sides
+
+_MULTIPLE = 8
+_LARGEST = 1024
+"""Pixels at one side."""
+_SIDES = ("left", "top", "right", "bottom")
+_PART = re.compile(r"(?:([a-z]+)\s*=\s*)?(\d{1,6})", re.ASCII | re.IGNORECASE)
+_OTHER_NAMES = {"up": "top", "down": "bottom"}
+
+
+def parse_sides(text: str) -> dict[str, int]:
+    """Return the pixels of each named side of a text such as "left=64,top=32"; "64" and "all=64"
+    name all. Raises ValueError."""
+    found: dict[str, int] = {}
+    for part in filter(None, re.split(r"[,;\s]+", text.strip())):
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise ValueError(f'must be sides with pixels, e.g. "left=64,top=32", not {_shown(part)}')
+        name = (match[1] or "all").lower()
+        name = _OTHER_NAMES.get(name, name)
+        if name not in (*_SIDES, "all"):
+            raise ValueError(f"has no side {_shown(name)}: there are {', '.join(_SIDES)} and all")
+        pixels = int(match[2])
+        if pixels % _MULTIPLE or pixels > _LARGEST:
+            raise ValueError(
+                f"must be multiples of {_MULTIPLE} pixels, at most {_LARGEST}, not {pixels}"
+            )
+        for side in _SIDES if name == "all" else (name,):
+            found[side] = pixels
+    if not any(found.values()):
+        raise ValueError('must name a side with its pixels, e.g. "left=64"')
+    return found
+
+
+def _checked(text: str) -> str:
+    found = parse_sides(text)
+    return ",".join(f"{side}={found[side]}" for side in _SIDES if found.get(side))
+
+
+def _shown(text: str) -> str:
+    return f'"{shortened(text)}"'
+
+
+@dataclass(frozen=True)
+class Outpaint(Section):
+    """How far the picture is extended."""
+
+    sides: Annotated[
+        str,
+        FieldSpec(
+            name="outpaint",
+            label="Outpaint",
+            help="Pixels that are added to the init image at its sides, multiples of 8:"
+            " left=64,top=32, or 64 for all. Width and height are then those of the whole.",
+            group="Inpainting",
+            needs="init_image",
+            chip="+ {}",
+            letter="o",
+            max_length=100,
+            check=_checked,
+            metavar="SIDE=PIXELS,...",
+            open_text="none",
+            openai="outpaint",
+            search=("outpaint",),
+        ),
+    ]
+
+    @property
+    def border(self) -> Sides:
+        """The sides in pixels."""
+        from sdtui.core.pictures.canvas import Sides
+
+        return Sides(**parse_sides(self.sides))
