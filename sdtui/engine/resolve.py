@@ -17,9 +17,11 @@ from sdtui.requests.request import GenerationRequest
 _USUAL_STEPS = 25
 """For pipelines whose call doesn't take the steps: they choose them themselves."""
 
+_NO_FEATURES = ActiveFeatures()
+
 
 def resolve(
-    request: GenerationRequest, model: LoadedModel, features: ActiveFeatures
+    request: GenerationRequest, model: LoadedModel, features: ActiveFeatures = _NO_FEATURES
 ) -> ResolvedRequest:
     """Return each value from the request, else from the model's folder or family, else the default
     of its pipeline's call. `features` may have another size for one that is left open.

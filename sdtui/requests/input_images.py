@@ -148,7 +148,9 @@ def _decode(path: Path, data: bytes, kind: str, convert: _Conversion) -> Image.I
                 opened.load()
                 return convert(_with_8_bits(_upright(opened)))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise _unusable(path, kind, "it is far too large for what a picture file should be") from error
+        raise _unusable(
+            path, kind, "it is far too large for what a picture file should be"
+        ) from error
     except UnidentifiedImageError as error:
         raise _unusable(path, kind, "it is no picture of a known format") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:

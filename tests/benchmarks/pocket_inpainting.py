@@ -33,7 +33,8 @@ _MARGIN = 1.15
 def circle_around(picture: Image.Image) -> Image.Image:
     """Return the mask of a circle around what differs from the colour of the corner."""
     background = Image.new("RGB", picture.size, picture.getpixel((2, 2)))
-    differs = ImageChops.difference(picture, background).convert("L")
+    red, green, blue = ImageChops.difference(picture, background).split()
+    differs = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     box = differs.point(lambda value: 255 if value > 60 else 0).getbbox() or (0, 0, *picture.size)
     left, top, right, bottom = box
     radius = max(right - left, bottom - top) / 2 * _MARGIN
@@ -44,16 +45,19 @@ def circle_around(picture: Image.Image) -> Image.Image:
 
 
 def repainted(
-    engine: StableDiffusionEngine, folder: Path, number: int, background: str, side: int, **values: Any
+    engine: StableDiffusionEngine,
+    folder: Path,
+    number: int,
+    background: str,
+    side: int,
+    **values: Any,
 ) -> tuple[Image.Image, Image.Image]:
     """Return an apple, and the picture with a strawberry in its place."""
     apple = _generated(
         engine,
         prompt=f"a red apple on a {background} background",
         seed=number,
-        width=side,
-        height=side,
-    )
+    ).resize((side, side), Image.Resampling.LANCZOS)
     apple.save(folder / "apple.png")
     circle_around(apple).save(folder / "mask.png")
     strawberry = _generated(
@@ -87,7 +91,10 @@ def main() -> None:
     values = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     out, side = values.pop("out"), values.pop("side")
     quiet_libraries()
-    with StableDiffusionEngine(Settings(device="cpu")) as engine, tempfile.TemporaryDirectory() as folder:
+    with (
+        StableDiffusionEngine(Settings(device="cpu")) as engine,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         pairs = [
             repainted(engine, Path(folder), number, background, side, **values)
             for number, background in enumerate(BACKGROUNDS)

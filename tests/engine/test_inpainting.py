@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from diffusers import (
 )
 from PIL import Image
 
+from sdtui.core.errors import ImageError
 from sdtui.engine.generator import generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.request import GenerationRequest
 from tests.support.images import difference
 from tests.support.requests import make_request
 from tests.support.tiny_models import make_sd1_inpainting, make_sdxl_inpainting
@@ -126,3 +128,162 @@ def test_repainted_part_is_that_of_diffusers(
     )
     inside = (32, 16, 96, 48)
     assert difference(native.crop(inside), plain.crop(inside)) == 0
+
+
+@pytest.fixture
+def painted(tmp_path: Path) -> Path:
+    """A picture of noise, so that a pixel that moves or changes shows."""
+    values = np.random.default_rng(0).integers(0, 256, (72, 136, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "noise.png")
+    return tmp_path / "noise.png"
+
+
+@pytest.fixture
+def blot(tmp_path: Path) -> Path:
+    """A mask of the same size."""
+    image = Image.new("L", (136, 72))
+    image.paste(255, (40, 24, 80, 48))
+    image.save(tmp_path / "blot.png")
+    return tmp_path / "blot.png"
+
+
+_WAYS: dict[str, dict[str, Any]] = {
+    "own size": {},
+    "another size for the model": {"width": 64, "height": 64, "keep_size": True},
+    "only masked": {"only_masked": True, "masked_padding": 8},
+    "soft": {"soft_inpainting": True, "mask_blur": 4},
+    "blurred": {"mask_blur": 6},
+    "noise": {"inpaint_fill": "noise"},
+    "nothing": {"inpaint_fill": "nothing"},
+    "fill": {"inpaint_fill": "fill"},
+}
+
+
+@pytest.mark.parametrize("way", _WAYS)
+def test_pixels_far_from_the_mask_stay_exactly(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, painted: Path, blot: Path, way: str
+) -> None:
+    result = _native(
+        shared_engine, tiny_sd1, init_image=painted, mask_image=blot, strength=1, **_WAYS[way]
+    )
+    before, after = np.array(Image.open(painted)), np.array(result)
+    changed = (before != after).any(axis=2)
+    assert changed[28:44, 44:76].mean() > 0.9
+    far = np.ones_like(changed)
+    far[24 - 17 : 48 + 17, 40 - 17 : 80 + 17] = False
+    assert after.shape == before.shape
+    assert not changed[far].any()
+
+
+def test_given_size_is_that_of_the_picture(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, painted: Path, blot: Path
+) -> None:
+    size = {"width": 64, "height": 64}
+    result = _native(shared_engine, tiny_sd1, init_image=painted, mask_image=blot, **size)
+    assert result.size == (64, 64)
+
+
+def test_inverted_mask_keeps_what_the_mask_shows(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, painted: Path, blot: Path
+) -> None:
+    values = {"init_image": painted, "mask_image": blot, "mask_invert": True, "strength": 1}
+    result = _native(shared_engine, tiny_sd1, **values)
+    inside = (40, 24, 80, 48)
+    assert result.crop(inside).tobytes() == Image.open(painted).crop(inside).tobytes()
+
+
+def test_transparent_part_is_the_mask(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, painted: Path, tmp_path: Path
+) -> None:
+    picture = Image.open(painted).convert("RGBA")
+    picture.paste((0, 0, 0, 0), (0, 0, 64, 72))
+    picture.save(tmp_path / "erased.png")
+    values = {"init_image": tmp_path / "erased.png", "mask_image": "alpha", "strength": 1}
+    result = _native(shared_engine, tiny_sd1, **values)
+    rest = (64, 0, 136, 72)
+    assert result.crop(rest).tobytes() == Image.open(painted).crop(rest).tobytes()
+
+
+@pytest.mark.parametrize("channels", [4, 9])
+def test_outpainting_keeps_the_picture_and_adds_to_it(
+    shared_engine: StableDiffusionEngine,
+    models: dict[tuple[str, int], Path],
+    painted: Path,
+    channels: int,
+) -> None:
+    result = generate(
+        shared_engine,
+        make_request(
+            models["sd1", channels],
+            init_image=painted,
+            outpaint="right=24,top=64",
+            width=None,
+            height=None,
+        ),
+    )
+    assert result.error is None
+    assert result.images[0].size == (160, 136)
+    kept = (0, 24, 112, 72)  # overlap and blur are repainted too
+    placed = result.images[0].crop((0, 64 + 24, 112, 64 + 72))
+    assert placed.tobytes() == Image.open(painted).crop(kept).tobytes()
+    assert result.record.settings is not None
+    assert result.record.values()["outpaint"] == "top=64,right=24"
+    assert result.record.values()["strength"] == 1
+
+
+def test_inpainting_model_makes_pictures_from_text_as_diffusers_with_a_white_mask(
+    shared_engine: StableDiffusionEngine, models: dict[tuple[str, int], Path]
+) -> None:
+    folder = models["sd1", 9]
+    pipeline = StableDiffusionInpaintPipeline.from_pretrained(folder, dtype=torch.float32)
+    pipeline.scheduler = EulerAncestralDiscreteScheduler.from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    grey = torch.zeros((1, 3, 64, 128))
+    with torch.no_grad():
+        hidden = pipeline.vae.encode(grey).latent_dist.mean * pipeline.vae.config.scaling_factor
+    plain = pipeline(
+        prompt="a red cat",
+        image=grey,
+        mask_image=Image.new("L", _SIZE, 255),
+        masked_image_latents=hidden,
+        width=_SIZE[0],
+        height=_SIZE[1],
+        strength=1.0,
+        guidance_scale=6.0,
+        num_inference_steps=6,
+        generator=torch.Generator("cpu").manual_seed(42),
+    ).images[0]
+    values = {"sampler": "Euler a", "guidance_scale": 6.0, "width": 128, "height": 64}
+    request = make_request(folder, num_inference_steps=6, seed=42, **values)
+    assert difference(generate(shared_engine, request).images[0], plain) == 0
+
+
+def test_black_mask_is_refused_before_the_model_is_loaded(
+    engine: StableDiffusionEngine, tiny_sd1: Path, painted: Path, tmp_path: Path
+) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "black.png")
+    values = {"init_image": painted, "mask_image": tmp_path / "black.png"}
+    with pytest.raises(ImageError, match="black throughout"):
+        generate(engine, make_request(tiny_sd1, **values))
+    assert engine.loaded is None
+
+
+def test_picture_and_mask_are_the_parents(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, painted: Path, blot: Path
+) -> None:
+    values = {"init_image": painted, "mask_image": blot}
+    result = generate(shared_engine, make_request(tiny_sd1, **values))
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (painted, blot)]
+    assert list(result.record.parents) == hashes
+
+
+def test_recorded_values_make_the_same_picture(
+    shared_engine: StableDiffusionEngine, tiny_sd1: Path, tmp_path: Path
+) -> None:
+    Image.effect_noise((300, 500), 90).save(tmp_path / "large.png")
+    Image.new("L", (10, 10), 255).save(tmp_path / "mask.png")
+    values = {"init_image": tmp_path / "large.png", "mask_image": tmp_path / "mask.png"}
+    first = generate(shared_engine, make_request(tiny_sd1, width=None, height=None, **values))
+    assert first.images[0].size == (300, 500)
+    again = generate(shared_engine, GenerationRequest.parse(first.record.values()))
+    assert again.images[0].tobytes() == first.images[0].tobytes()

@@ -165,8 +165,7 @@ def test_component_names_with_paths_are_refused(copy: Path, name: str) -> None:
     "pipeline_class",
     [
         "StableDiffusionImg2ImgPipeline",
-        "StableDiffusionInpaintPipeline",
-        "StableDiffusionXLInpaintPipeline",
+        "KandinskyV22InpaintPipeline",
         "StableDiffusionUpscalePipeline",
         "StableVideoDiffusionPipeline",
         "PipelineOfTomorrow",

@@ -214,3 +214,24 @@ def test_bundled_configs_create_their_components() -> None:
         for name, (library, class_name) in describe_components(CONFIGS / family).items():
             assert library in ("diffusers", "transformers")
             assert (CONFIGS / family / name).is_dir(), class_name
+
+
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_inpainting_checkpoint_loads_with_its_nine_channels(tmp_path: Path, family: str) -> None:
+    configs = small_configs(family, tmp_path / "configs")
+    pipeline = random_pipeline(configs)
+    pipeline.unet = type(pipeline.unet).from_config({**pipeline.unet.config, "in_channels": 9})
+    description = ModelDescription(
+        path=write_single_file(pipeline, tmp_path / "model.safetensors"),
+        family=family,
+        pipeline_class=type(pipeline).__name__,
+        parameters={},
+        native=NativeValues(),
+        single_file=True,
+        is_inpainting=True,
+        components=describe_components(configs),
+        configs=configs,
+    )
+    loaded = load(description)
+    assert loaded.unet.config.in_channels == 9
+    assert torch.equal(loaded.unet.conv_in.weight, pipeline.unet.conv_in.weight)

@@ -150,14 +150,27 @@ def test_scheduler_that_a_model_was_trained_for_is_kept(
     assert describe_model(result).native.sampler == sampler
 
 
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize("channels", [4, 9])
+def test_checkpoint_with_nine_channels_is_an_inpainting_model(
+    tmp_path: Path, family: str, channels: int
+) -> None:
+    found = describe_model(safetensors(tmp_path / "m.safetensors", checkpoint(family, channels)))
+    assert found.is_inpainting == (channels == 9)
+    assert found.family == family
+
+
+def test_inpainting_checkpoint_of_sd2_predicts_noise(tmp_path: Path) -> None:
+    found = describe_model(safetensors(tmp_path / "m.safetensors", checkpoint("sd2", 9)))
+    assert (found.prediction_type, found.guessed_prediction) == ("epsilon", False)
+
+
 _REFINER = "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
 
 
 @pytest.mark.parametrize(
     ("shapes", "said"),
     [
-        (checkpoint("sd1", channels=9), "inpainting"),
-        (checkpoint("sdxl", channels=9), "inpainting"),
         (checkpoint("sd1", channels=8), "editing"),
         ({**checkpoint("sdxl"), _REFINER: (768, 1280)}, "refiner"),
         ({"lora_unet_down_blocks_0.lora_up.weight": (4, 4)}, "LoRA"),

@@ -22,7 +22,7 @@ from tests.support.model_files import sd1_folder
         ("QwenImageEditPlusPipeline", "pictures from other pictures"),
         ("QwenImageLayeredPipeline", "pictures from other pictures"),
         ("FluxFillPipeline", "pictures from other pictures"),
-        ("StableDiffusionXLInpaintPipeline", "pictures from other pictures"),
+        ("KandinskyV22InpaintPipeline", "pictures from other pictures"),
         ("FluxControlNetPipeline", "pictures from a control image"),
         ("StableCascadePriorPipeline", "one stage"),
         ("KandinskyV22Pipeline", "one stage"),

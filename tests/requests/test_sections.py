@@ -40,8 +40,8 @@ class Ink(ListedSection):
 class Repaint(Section):
     """What to paint anew."""
 
-    mask: Annotated[Path, FieldSpec(label="Mask", help="White is painted anew.")]
-    blur: Annotated[int, FieldSpec(name="mask_blur", label="Blur", help="Pixels.", ge=0)] = 4
+    stencil: Annotated[Path, FieldSpec(label="Stencil", help="White is painted anew.")]
+    blur: Annotated[int, FieldSpec(name="smear", label="Blur", help="Pixels.", ge=0)] = 4
 
 
 @dataclass(frozen=True)
@@ -70,28 +70,28 @@ def test_lists_are_taken_as_objects_and_as_short_texts() -> None:
 
 def test_wrong_values_in_a_list_are_named_by_their_place() -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        ask(inks=["ink", {"name": "oil", "weight": 3}], mask_blur=-1)
+        ask(inks=["ink", {"name": "oil", "weight": 3}], smear=-1)
     assert [str(each) for each in caught.value.problems] == [
         "inks.1.weight: must be at most 2, not 3",
-        "mask_blur: must be at least 0, not -1",
+        "smear: must be at least 0, not -1",
     ]
 
 
 def test_request_with_lists_survives_json() -> None:
     adapter = TypeAdapter(Extended)
-    request = ask(inks=INKS, mask="mask.png", mask_blur=2)
-    assert request.repaint == Repaint(Path("mask.png"), 2)
+    request = ask(inks=INKS, stencil="stencil.png", smear=2)
+    assert request.repaint == Repaint(Path("stencil.png"), 2)
     assert adapter.validate_json(adapter.dump_json(request)) == request
     assert request.changed(seed=3).inks == INKS
 
 
 def test_all_input_files_are_found_in_one_place() -> None:
     inks = [{"name": "ink", "picture": "ink.png"}, {"name": "oil"}]
-    request = ask(init_image="in.png", mask="mask.png", inks=inks)
+    request = ask(init_image="in.png", stencil="stencil.png", inks=inks)
     assert request.input_images() == {
         "init_image": Path("in.png"),
         "inks.0.picture": Path("ink.png"),
-        "mask": Path("mask.png"),
+        "stencil": Path("stencil.png"),
     }
 
 
@@ -99,7 +99,7 @@ def test_files_that_are_sent_are_replaced_by_paths() -> None:
     sent = {
         "image_to_image": {"image": "AAAA"},
         "inks": [{"name": "ink", "picture": "BBBB"}, "oil"],
-        "repaint": {"mask": "CCCC", "blur": 1},
+        "repaint": {"stencil": "CCCC", "blur": 1},
     }
     names = {}
 
@@ -108,8 +108,8 @@ def test_files_that_are_sent_are_replaced_by_paths() -> None:
         return Path(f"/kept/{name}")
 
     request = ask(**FIELDS.map_files(sent, keep))
-    assert names == {"init_image": "AAAA", "inks.0.picture": "BBBB", "mask": "CCCC"}
-    assert request.repaint == Repaint(Path("/kept/mask"), 1)
+    assert names == {"init_image": "AAAA", "inks.0.picture": "BBBB", "stencil": "CCCC"}
+    assert request.repaint == Repaint(Path("/kept/stencil"), 1)
     assert request.inks[0].picture == Path("/kept/inks.0.picture")
 
 
@@ -121,22 +121,22 @@ def test_flags_are_repeated_for_lists() -> None:
     def command(**flags: Any) -> None:
         given.update(request_values(flags))
 
-    arguments = ["--ink", "ink:0.8", "--ink", "oil", "--mask", "m.png", "--prompt", "a cat"]
+    arguments = ["--ink", "ink:0.8", "--ink", "oil", "--stencil", "m.png", "--prompt", "a cat"]
     assert CliRunner().invoke(command, arguments).exit_code == 0
-    assert Extended.parse(given) == ask(inks=INKS, mask="m.png")
+    assert Extended.parse(given) == ask(inks=INKS, stencil="m.png")
     assert "--ink NAME:X" in CliRunner().invoke(command, ["--help"]).output
 
 
 def test_form_has_the_new_fields() -> None:
     shown = {each.name: each for each in form.form_fields(FIELDS)}
-    assert (shown["inks"].kind, shown["mask"].kind) == ("text", "path")
-    assert shown["mask_blur"].default == "4"
-    assert [shown["mask_blur"].stepped(text, 1) for text in ("4", "")] == ["5", "0"]
-    assert [shown["mask_blur"].stepped(text, -1) for text in ("4", "", "0")] == ["3", "0", "0"]
-    texts = form.form_texts(ask(inks=INKS, mask="/m.png"))
+    assert (shown["inks"].kind, shown["stencil"].kind) == ("text", "path")
+    assert shown["smear"].default == "4"
+    assert [shown["smear"].stepped(text, 1) for text in ("4", "")] == ["5", "0"]
+    assert [shown["smear"].stepped(text, -1) for text in ("4", "", "0")] == ["3", "0", "0"]
+    texts = form.form_texts(ask(inks=INKS, stencil="/m.png"))
     assert texts["inks"] == "ink:0.8, oil:1"
     values = form.request_values(texts, FIELDS)
-    assert Extended.parse(values) == ask(inks=INKS, mask="/m.png")
+    assert Extended.parse(values) == ask(inks=INKS, stencil="/m.png")
 
 
 def test_fields_of_one_name_are_refused() -> None:

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from sdtui.core.enums import InitImageFit
 from sdtui.core.pictures.crop import Box, expanded, padded
-from sdtui.core.pictures.fit import fit_exactly, fit_image, fit_mask
+from sdtui.core.pictures.fit import fit_image, fit_mask
 from sdtui.core.pictures.masks import amplified
 
 
@@ -43,19 +43,16 @@ class Repainting:
 
 
 def whole_picture(
-    image: Image.Image,
-    mask: Image.Image,
-    size: tuple[int, int],
-    *,
-    fit: InitImageFit,
-    gain: int = 2,
+    image: Image.Image, mask: Image.Image, size: tuple[int, int], *, gain: int = 2
 ) -> Repainting:
-    """Repaint in the whole picture, fitted to `size`. `mask` has the picture's size and is blurred
-    already; `gain` is how much more of the result shows than the mask says: with 2, all of the
-    outer half of its blur, as in A1111."""
-    original = fit_exactly(image, *size, fit)
-    fitted = fit_mask(mask, *size, fit)
-    return Repainting(original, amplified(fitted, gain), original, fitted)
+    """Repaint in the whole picture, in which the model sees all of it stretched to `size`. `mask`
+    has the picture's size and is blurred already; `gain` is how much more of the result shows than
+    the mask says: with 2, all of the outer half of its blur, as in A1111."""
+    seen, repainted = image, mask
+    if image.size != size:
+        seen = fit_image(image, *size, InitImageFit.STRETCH)
+        repainted = fit_mask(mask, *size, InitImageFit.STRETCH)
+    return Repainting(image, amplified(mask, gain), seen, repainted)
 
 
 def only_masked(

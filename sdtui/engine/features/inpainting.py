@@ -14,6 +14,7 @@ from sdtui.core.enums import InitImageFit, InpaintFill
 from sdtui.core.errors import ImageError, UnsupportedModelError
 from sdtui.core.pictures import canvas, masks
 from sdtui.core.pictures.fill import filled
+from sdtui.core.pictures.fit import fit_exactly, fit_mask
 from sdtui.core.pictures.repainting import Repainting, only_masked, whole_picture
 from sdtui.engine.families import family_of
 from sdtui.engine.families.family import StepState
@@ -30,8 +31,8 @@ _FULLY_NEW = 2
 """A1111's factor: all of the outer half of a blurred edge is the result's."""
 _SOFT = 8
 """The same with soft inpainting, whose result goes over into the original by itself."""
-_LARGEST_SHARE = 4
-"""A picture of at most so many times the model's own number of pixels keeps its size."""
+_AT_HOME = 2
+"""Up to how many times as many pixels as its native size, or as few, a model works well with."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class OpenedInpainting:
     mask: Image.Image
     """L, of the same size, blurred."""
     fit: InitImageFit
+    keeps_size: bool
+    """True if the finished picture has the size of `image`, whatever the model works in."""
     settings: Inpaint | None
     """None for outpainting without a mask."""
     outpaint: str | None
@@ -63,6 +66,11 @@ class OpenedInpainting:
         """True for differential diffusion."""
         return self.settings is not None and self.settings.soft
 
+    @property
+    def only_masked(self) -> bool:
+        """True if the model sees the part of the picture around the mask alone."""
+        return self.settings is not None and self.settings.only_masked
+
     def repainting(self, size: tuple[int, int]) -> Repainting:
         """Return what a model that works in `size`, width and height, repaints."""
         if self.settings is not None and self.settings.only_masked:
@@ -71,7 +79,10 @@ class OpenedInpainting:
                 self.image, self.mask, size, padding=self.settings.padding, gain=gain
             )
         gain = _SOFT if self.is_soft else _FULLY_NEW
-        return whole_picture(self.image, self.mask, size, fit=self.fit, gain=gain)
+        if self.keeps_size:
+            return whole_picture(self.image, self.mask, size, gain=gain)
+        image = fit_exactly(self.image, *size, self.fit)
+        return whole_picture(image, fit_mask(self.mask, *size, self.fit), size, gain=gain)
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,7 @@ class Inpainting(Feature[OpenedInpainting]):
     """Gives the first pass a mask, and pastes its result into the original."""
 
     name = "inpainting"
+    prepares_once = True
 
     def open(self, request: GenerationRequest) -> OpenedInpainting | None:
         """Open the picture and the mask. Raises ImageError."""
@@ -132,6 +144,7 @@ class Inpainting(Feature[OpenedInpainting]):
             image=image,
             mask=masks.blurred(mask, Inpaint.blur if section is None else section.blur),
             fit=start.fit,
+            keeps_size=_keeps_size(request),
             settings=section,
             outpaint=None if request.outpainting is None else request.outpainting.sides,
             has_original=not is_alpha,
@@ -150,19 +163,19 @@ class Inpainting(Feature[OpenedInpainting]):
     def size(
         self, section: OpenedInpainting, native: tuple[int, int], multiple: int
     ) -> tuple[int, int] | None:
-        """Return the picture's own size, or its shape with about as many pixels as the native size
-        if it is far larger or very small. With only masked, the native size."""
-        if section.settings is not None and section.settings.only_masked:
+        """Return the picture's own size if the model is at home in it, else its shape with about as
+        many pixels as the native size. With only masked, the native size."""
+        if section.only_masked:
             return None
         width, height = section.image.size
         share = width * height / (native[0] * native[1])
-        is_usual = SMALLEST_SIDE <= min(width, height) and max(width, height) <= LARGEST_SIDE
-        scale = 1.0 if is_usual and share <= _LARGEST_SHARE else 1 / math.sqrt(share)
-        least = -(-SMALLEST_SIDE // multiple) * multiple
-        most = LARGEST_SIDE // multiple * multiple
-        sides = (int(side * scale) // multiple * multiple for side in (width, height))
-        fitted_width, fitted_height = (min(max(side, least), most) for side in sides)
-        return fitted_width, fitted_height
+        scale = 1.0 if 1 / _AT_HOME <= share <= _AT_HOME else 1 / math.sqrt(share)
+
+        def fitted(side: int) -> int:
+            whole = round(side * scale / multiple) * multiple
+            return min(max(whole, SMALLEST_SIDE), LARGEST_SIDE) // multiple * multiple
+
+        return fitted(width), fitted(height)
 
     def embedding_key(self, section: OpenedInpainting, pass_: Pass) -> None:
         """Return None: the prompts are encoded without the picture."""
@@ -232,7 +245,7 @@ class Inpainting(Feature[OpenedInpainting]):
 
     def settings(self, section: OpenedInpainting) -> Mapping[str, object]:
         """Return the fields for the record."""
-        values: dict[str, object] = {}
+        values: dict[str, object] = {"keep_size": section.keeps_size}
         if section.settings is not None:
             values |= {"mask_blur": section.settings.blur, "inpaint_fill": section.fill}
         if section.outpaint is not None:
@@ -242,6 +255,11 @@ class Inpainting(Feature[OpenedInpainting]):
     def parents(self, section: OpenedInpainting) -> tuple[str, ...]:
         """Return the hash of the mask's file."""
         return () if section.mask_sha256 is None else (section.mask_sha256,)
+
+
+def _keeps_size(request: GenerationRequest) -> bool:
+    asked = request.image_to_image.keep_size if request.image_to_image else None
+    return request.width is None and request.height is None if asked is None else asked
 
 
 def _mask(section: Inpaint, picture: Path) -> OpenedMask:

@@ -25,6 +25,7 @@ class InpaintingChannels(Feature[bool]):
     makes pictures from text or from a whole picture, as in A1111."""
 
     name = "inpainting_channels"
+    prepares_once = True
 
     def open(self, request: GenerationRequest) -> None:
         """Return None: it depends on the model."""

@@ -42,7 +42,6 @@ def denoise(
     # The previous batch may have turned on tiling, but init images are encoded whole: some VAEs
     # can't encode in tiles.
     set_vae_savings(model.vae, slicing=False, tile=None)
-    batch = replace(batch, prepared=features.prepare(model, batch))
     batch = replace(batch, arguments=features.arguments(model, batch))
 
     def after_step(state: StepState) -> torch.Tensor | None:

@@ -168,7 +168,9 @@ def _module_from_file(
     if hasattr(cls, "from_single_file"):
         try:
             changes = _changed_config(description) if name == "unet" else {}
-            module = cls.from_single_file(str(description.path), subfolder=name, **source, **changes)
+            module = cls.from_single_file(
+                str(description.path), subfolder=name, **source, **changes
+            )
         except NotImplementedError as error:
             # Missing tensors are on the meta device and can't be moved.
             raise ValueError(f"{name} lacks tensors") from error

@@ -46,8 +46,9 @@ class ImageToImage(Section):
         FieldSpec(
             label="Denoising strength",
             form_label="Strength",
-            help="How much of the init image is made anew, 0 to 1. Left open, it is 0.75, or 1 for what"
-            " has no original: with outpaint, and with noise or nothing as the masked content.",
+            help="How much of the init image is made anew, 0 to 1. Left open, it is 0.75, or 1 for"
+            " what has no original: with outpaint, and with noise or nothing as the masked"
+            " content.",
             group="Start from",
             chip=" @{}",
             joins_chip=True,
@@ -61,6 +62,16 @@ class ImageToImage(Section):
             search=("strength",),
             infotext="Denoising strength",
             aliases=("strength", "denoising strength"),
+        ),
+    ] = None
+    keep_size: Annotated[
+        bool | None,
+        FieldSpec(
+            label="Keep size",
+            help="With a mask or outpaint: the picture keeps its own size, and width and height are"
+            " those that the model works in. Left open, it does if they are left open.",
+            group="Start from",
+            openai="keep_size",
         ),
     ] = None
     noise_multiplier: Annotated[

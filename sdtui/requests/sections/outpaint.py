@@ -27,7 +27,9 @@ def parse_sides(text: str) -> dict[str, int]:
     for part in filter(None, re.split(r"[,;\s]+", text.strip())):
         match = _PART.fullmatch(part)
         if match is None:
-            raise ValueError(f'must be sides with pixels, e.g. "left=64,top=32", not {_shown(part)}')
+            raise ValueError(
+                f'must be sides with pixels, e.g. "left=64,top=32", not {_shown(part)}'
+            )
         name = (match[1] or "all").lower()
         name = _OTHER_NAMES.get(name, name)
         if name not in (*_SIDES, "all"):
