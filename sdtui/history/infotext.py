@@ -99,7 +99,9 @@ def write_infotext(record: GenerationRecord) -> str:
     values["sampler"] = made.sampler if made is not None else None
     is_sheet = record.grid is not None and record.grid.is_sheet
     is_larger = record.request.upscale.is_wanted or values.get("hires_scale") is not None
-    sized = made if (is_sheet or is_larger) and made is not None else image
+    # With these, the picture has another size than the model works in.
+    keeps_size = values.get("keep_size") or values.get("only_masked")
+    sized = made if (is_sheet or is_larger or keeps_size) and made is not None else image
     more: dict[str, object] = {"Size": f"{sized.width}x{sized.height}"}
     rng = str(values.get("rng", Rng.CPU)).upper()
     if model is not None:
@@ -162,6 +164,8 @@ def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> st
             pairs[REQUEST_FIELDS[name].spec.infotext] = portable_name(values[name])
     if values.get("upscale_width") and values.get("upscale_height"):
         pairs[UPSCALE_TO] = f"{values['upscale_width']}x{values['upscale_height']}"
+    if values.get("mask_image"):  # A1111 writes it always
+        pairs["Mask blur"] = values.get("mask_blur")
     if values.get("seed_resize_width") and values.get("seed_resize_height"):
         pairs[SEED_RESIZE] = f"{values['seed_resize_width']}x{values['seed_resize_height']}"
     if not _BRACKETS & {*values.get("prompt", ""), *values.get("negative_prompt", "")}:

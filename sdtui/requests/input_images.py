@@ -84,6 +84,11 @@ def open_transparency(path: Path) -> OpenedMask:
     return OpenedMask(inverted(alpha), sha256)
 
 
+def transparency_in(picture: bytes) -> Image.Image:
+    """Return the mask of the transparent area of an encoded picture. Raises ImageError."""
+    return inverted(_decode(Path("with a mask"), picture, "file", _alpha))
+
+
 def _alpha(image: Image.Image) -> Image.Image:
     return alpha_of(image) or Image.new("L", image.size, 255)
 

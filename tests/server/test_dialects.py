@@ -17,7 +17,10 @@ def test_every_named_field_is_in_the_bodies() -> None:
     for body in (Txt2ImgBody, Img2ImgBody):
         assert set(names_in("a1111").values()) <= body.model_fields.keys()
     assert set(names_in("openai").values()) <= EditBody.model_fields.keys()
-    assert set(names_in("openai").values()) - {"strength"} <= ImagesBody.model_fields.keys()
+    names = names_in("openai")
+    of_pictures = {names[each] for each in REQUEST_FIELDS.orphans(dict.fromkeys(names))}
+    assert {"strength", "mask_blur", "outpaint"} <= of_pictures
+    assert set(names.values()) - of_pictures <= ImagesBody.model_fields.keys()
     assert "strength" not in ImagesBody.model_fields
 
 

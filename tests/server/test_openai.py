@@ -94,7 +94,7 @@ def test_openai_edit_starts_from_the_picture(api: openai.OpenAI) -> None:
     assert as_list.data is not None
     pictures = [open_base64(each.data[0].b64_json or "") for each in (result, as_list)]
     assert pictures[0].tobytes() == pictures[1].tobytes()
-    with pytest.raises(openai.BadRequestError, match="inpainting") as refused:
+    with pytest.raises(openai.BadRequestError, match="nothing in it is transparent") as refused:
         api.images.edit(image=picture, mask=picture, prompt="x", **SMALL)
     assert refused.value.param == "mask"
     with pytest.raises(openai.BadRequestError, match="not a picture"):

@@ -247,7 +247,11 @@ class Inpainting(Feature[OpenedInpainting]):
         """Return the fields for the record."""
         values: dict[str, object] = {"keep_size": section.keeps_size}
         if section.settings is not None:
-            values |= {"mask_blur": section.settings.blur, "inpaint_fill": section.fill}
+            values |= {
+                "mask_blur": section.settings.blur,
+                "inpaint_fill": section.fill,
+                "only_masked": section.settings.only_masked,
+            }
         if section.outpaint is not None:
             values["outpaint"] = section.outpaint
         return values

@@ -189,6 +189,9 @@ def to_request_values(
 
 def _converted(known: Field, value: object) -> object:
     """A value in the type of its field, as far as it can be converted."""
+    theirs = {name: choice for choice, name in known.spec.a1111_names.items()}
+    if isinstance(value, str) and value in theirs:
+        return theirs[value]
     if known.type is int:
         return _integer(value)
     if known.type is float:

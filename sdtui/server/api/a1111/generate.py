@@ -66,6 +66,7 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
         answer = await answer_grid(body, script, services, http, request)
     else:
         with holding_uploads(services, request):
+            await asyncio.to_thread(body.read_pictures, request)
             made = await _make(body, services, http, request)
         answer = await _response([body], services, request, made.parts)
     await _keep_options(body, services, request)

@@ -29,7 +29,6 @@ _IGNORED = IgnoredFields(
         "hr_additional_modules": (["Use same choices"],),
         "refiner_switch_at": (1,),
         "s_noise": (1,),
-        "initial_noise_multiplier": (1,),
         "image_cfg_scale": (1.5,),
         "distilled_cfg_scale": (3.5,),
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
@@ -14,12 +15,18 @@ from sdtui.core.errors import SdtuiError
 from sdtui.core.text import shortened
 from sdtui.history.importers import ImportedSettings, read_infotext
 from sdtui.jobs import Output
-from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, SIZE_MULTIPLE
+from sdtui.requests.request import (
+    RANDOM_SEED,
+    REQUEST_FIELDS,
+    SIZE_MULTIPLE,
+    GenerationRequest,
+)
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 from sdtui.server.api.a1111.control_units import SCRIPT, ControlUnit, parse_units
 from sdtui.server.api.a1111.hires import DEFAULT_STRENGTH as DEFAULT_HIRES_STRENGTH
 from sdtui.server.api.a1111.hires import HiresFields
 from sdtui.server.api.a1111.ignored import without_effect
+from sdtui.server.api.a1111.masks import MaskFields
 from sdtui.server.api.a1111.networks import KnownNetworks
 from sdtui.server.api.a1111.options import changed_options
 from sdtui.server.api.a1111.samplers import find_sampler
@@ -44,10 +51,7 @@ _NAMES = names_in("a1111")
 _OPTIONS = names_in("a1111_option")
 _SUPPORTED_OPTIONS = {"sd_model_checkpoint", "samples_format", *_OPTIONS.values()}
 
-_IGNORED = (
-    *("restore_faces", "alwayson_scripts", "eta"),
-    *("refiner_checkpoint", "include_init_images"),
-)
+_IGNORED = ("restore_faces", "alwayson_scripts", "eta", "refiner_checkpoint")
 """Fields that are accepted without effect."""
 _RESIZE_LIMITS = limits_of("seed_resize_width", ge=-1, multiple_of=None)
 _NETWORKS = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
@@ -159,6 +163,9 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
     def _other_scripts(self) -> dict[str, Any]:
         scripts = self.alwayson_scripts or {}
         return {name: each for name, each in scripts.items() if name.lower() != SCRIPT}
+
+    def read_pictures(self, request: GenerationRequest) -> None:
+        """Read the pictures that the answer repeats, while the request's files are there."""
 
     def checkpoint(self) -> str | None:
         """The model in `override_settings`. Raises ApiError if it isn't a text."""
@@ -309,7 +316,7 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
         return self.sampler_name or self.sampler_index or "", self.scheduler or ""
 
 
-class Img2ImgBody(Txt2ImgBody):
+class Img2ImgBody(MaskFields, Txt2ImgBody):
     """The pictures to generate from a picture."""
 
     model_config = ConfigDict(
@@ -322,20 +329,26 @@ class Img2ImgBody(Txt2ImgBody):
 
     init_images: list[str] = Field(min_length=1, max_length=1)
     """One picture, as base64 or a data URL."""
-    mask: str | None = None
-    """Must be empty: sdtui has no inpainting."""
     resize_mode: int = Field(0, ge=0, le=3)
     """For a picture of another aspect ratio: 0 and 3 = stretch, 1 = crop, 2 = pad."""
     include_init_images: bool = False
+    """True = `parameters` in the answer has the pictures that were sent."""
 
     _input_images: ClassVar[tuple[str, ...]] = ("init_image",)
     _mode: ClassVar[str] = "img2img"
 
-    def check(self) -> None:
+    def echoed(self) -> set[str]:
         """See Txt2ImgBody."""
-        super().check()
-        if self.mask:
-            raise ApiError(400, "Unsupported", "There is no inpainting here. Leave the mask out.")
+        sent = {"init_images", "mask"} if self.include_init_images else set()
+        return super().echoed() | sent
+
+    def read_pictures(self, request: GenerationRequest) -> None:
+        """See Txt2ImgBody."""
+        if self.include_init_images:
+            files = request.input_images()
+            self.init_images = [base64.b64encode(files["init_image"].read_bytes()).decode()]
+            if "mask_image" in files:
+                self.mask = base64.b64encode(files["mask_image"].read_bytes()).decode()
 
     def values(self) -> dict[str, Any]:
         """See Txt2ImgBody; the strength is that with which as many steps are run as by A1111, if
@@ -356,7 +369,12 @@ class Img2ImgBody(Txt2ImgBody):
         return dict.fromkeys(name for name in values if name.startswith("hires_"))
 
     def _image_values(self) -> dict[str, Any]:
-        return {"init_image": self.init_images[0], "init_image_fit": _FITS[self.resize_mode]}
+        picture = {"init_image": self.init_images[0], "init_image_fit": _FITS[self.resize_mode]}
+        return {**picture, **self.mask_values()}
+
+    def not_applied(self) -> list[str]:
+        """See Txt2ImgBody."""
+        return super().not_applied() + self.mask_not_applied()
 
 
 def _is_on(script: object) -> bool:

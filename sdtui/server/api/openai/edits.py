@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import math
 from typing import Annotated
 
@@ -11,12 +12,14 @@ from pydantic import BeforeValidator
 from python_multipart.multipart import parse_options_header
 
 from sdtui.core import runtime
-from sdtui.core.errors import Problem
+from sdtui.core.errors import Problem, SdtuiError
+from sdtui.core.pictures.masks import is_empty
+from sdtui.requests.input_images import transparency_in
 from sdtui.requests.request import LARGEST_SIDE, SIZE_MULTIPLE, SMALLEST_SIDE, GenerationRequest
 from sdtui.server.api.openai.images import ANSWERS, ImagesAnswer, answer
 from sdtui.server.api.openai.schemas import EditBody
 from sdtui.server.dependencies import ServerServices, ServicesDep
-from sdtui.server.errors import ApiError
+from sdtui.server.errors import ApiError, from_sdtui
 from sdtui.server.routing import GenerationRoute, Handle
 from sdtui.server.services.generation import prepare
 
@@ -65,24 +68,44 @@ async def edits(
     if len(files) != 1:
         problem = Problem("image", None, f"must be one picture, not {len(files)}")
         raise ApiError(400, "InvalidRequestError", f"{problem}.", problems=[problem])
-    if mask is not None or markup is not None:
-        name, lack = ("markup", "markup") if mask is None else ("mask", "inpainting")
-        problem = Problem(name, None, f"there is no {lack} here. Leave it out")
+    if markup is not None:
+        problem = Problem("markup", None, "there is no markup here. Leave it out")
         raise ApiError(400, "Unsupported", f"{problem}.", problems=[problem])
-    request = await _prepare(body, services, files[0])
+    request = await _prepare(body, services, files[0], mask)
     await asyncio.to_thread(runtime.return_free_memory)
     http.state.release_body()
     return await answer(body, request, services, http)
 
 
-async def _prepare(body: EditBody, services: ServerServices, file: UploadFile) -> GenerationRequest:
-    """Make the request, and drop the picture from memory."""
+async def _prepare(
+    body: EditBody, services: ServerServices, file: UploadFile, mask: UploadFile | None
+) -> GenerationRequest:
+    """Make the request, and drop the pictures from memory."""
     data = await file.read()
     await file.close()
-    values = body.values()
-    if "width" not in values:
+    values = {**body.values(), "init_image": data}
+    if mask is not None:
+        values["mask_image"] = await asyncio.to_thread(_mask_in, services, await mask.read())
+        await mask.close()
+    elif "width" not in values:
         values |= await asyncio.to_thread(_size_like, services, values.get("model"), data)
-    return await prepare(services, {**values, "init_image": data}, is_compatible=True)
+    return await prepare(services, values, is_compatible=True)
+
+
+def _mask_in(services: ServerServices, data: bytes) -> bytes:
+    """Return a mask of OpenAI's kind, in which what is transparent is repainted, as a PNG in which
+    that is white. Raises ApiError."""
+    try:
+        services.uploads.check(data)
+        mask = transparency_in(data)
+    except SdtuiError as error:
+        raise from_sdtui(error) from error
+    if is_empty(mask):
+        problem = Problem("mask", None, "nothing in it is transparent, so nothing would be edited")
+        raise ApiError(400, "InvalidRequestError", f"{problem}.", problems=[problem])
+    encoded = io.BytesIO()
+    mask.save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 def _check_kind(content_type: str) -> None:
