@@ -34,14 +34,14 @@ def mask(picture: Path, out: Path | None, first: Path | None) -> int:
     printed on stderr; of a picture of which something was cut off, what is left is written too. The
     exit code is 1 if the mask was not to be used.
     """
-    from sdtui.requests.input_images import open_init_image
+    from sdtui.requests.input_images import open_init_image, open_mask
     from sdtui.tui import draw_mask
     from sdtui.tui.mask_editor.editor import MaskEditor
     from sdtui.tui.mask_editor.result import drawn_mask
 
     settings = load_settings()
     image = open_init_image(picture).image
-    before = None if first is None else open_init_image(first).image
+    before = None if first is None else open_mask(first).image
     editor = MaskEditor(image, before)
     if not draw_mask(settings, editor, may_be_empty=before is not None):
         click.echo("Nothing was written.", err=True)

@@ -50,14 +50,14 @@ class OpenedMask:
     """Of the encoded file."""
 
 
-def open_init_image(path: Path) -> InitImage:
-    """Open a picture of any size and mode in RGB. The EXIF orientation is applied, and transparency
-    is composited over white.
+def open_init_image(path: Path, kind: str = "init image") -> InitImage:
+    """Open a picture of any size and mode in RGB, which messages call `kind`. The EXIF orientation
+    is applied, and transparency is composited over white.
 
     Raises ImageError if it is missing, no regular file, not a picture, damaged, or too large to
     decode safely.
     """
-    return InitImage(*_open(path, "init image", _as_rgb))
+    return InitImage(*_open(path, kind, _as_rgb))
 
 
 def open_picture(path: Path) -> InitImage:

@@ -16,7 +16,7 @@ from sdtui.core.errors import ImageError, InvalidRequestError
 from sdtui.core.fields import REQUIRED, Field
 from sdtui.core.text import one_line
 from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
-from sdtui.requests.field_table import FieldTable
+from sdtui.requests.field_table import FieldTable, is_word
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequest
 from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
@@ -264,7 +264,7 @@ def file_problems(texts: Mapping[str, str]) -> dict[str, str]:
     problems = {}
     for name, text in texts.items():
         field = REQUEST_FIELDS.get(name)
-        if field is None or not text.strip():
+        if field is None or not text.strip() or is_word(field, text.strip()):
             continue
         files = [text] if field.is_file else _images_in_entries(field, text)
         problem = next(filter(None, map(_file_problem, files)), "")

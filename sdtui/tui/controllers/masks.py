@@ -70,11 +70,11 @@ class MaskController:
     def _read(self, picture: ShownPicture, mask: Path | None) -> tuple[Image, Image | None]:
         """Return a picture and its mask; a mask that can't be read is begun anew. Raises
         ImageError."""
-        from sdtui.requests.input_images import open_init_image
+        from sdtui.requests.input_images import open_mask
 
         image = self._context.picture_loader.load(picture, LARGEST_SIDE)
         try:
-            return image, None if mask is None else open_init_image(mask).image
+            return image, None if mask is None else open_mask(mask).image
         except ImageError:
             return image, None
 

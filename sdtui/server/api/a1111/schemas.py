@@ -316,7 +316,7 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
         return self.sampler_name or self.sampler_index or "", self.scheduler or ""
 
 
-class Img2ImgBody(MaskFields, Txt2ImgBody):
+class Img2ImgBody(MaskFields, Txt2ImgBody):  # type: ignore[misc]
     """The pictures to generate from a picture."""
 
     model_config = ConfigDict(
