@@ -8,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
-
 MAX_BLUR = 64
 """Pixels."""
 
 
 def mask_in(image: Image.Image) -> Image.Image:
-    """Return the mask that a picture of any mode of 8 bits holds: its alpha channel, where it has one that
-    isn't opaque throughout (painted = repainted), else its brightness (white = repainted).
+    """Return the mask that a picture of any mode holds, 16 bits apart: its alpha channel, where it
+    has one that isn't opaque throughout (painted = repainted), else its brightness (white =
+    repainted).
 
     As in A1111 (modules/processing.py, create_binary_mask).
     """

@@ -316,10 +316,10 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
         return self.sampler_name or self.sampler_index or "", self.scheduler or ""
 
 
-class Img2ImgBody(MaskFields, Txt2ImgBody):  # type: ignore[misc]
+class Img2ImgBody(MaskFields, Txt2ImgBody):
     """The pictures to generate from a picture."""
 
-    model_config = ConfigDict(
+    model_config = ConfigDict(  # type: ignore[misc]
         json_schema_extra={
             "examples": [
                 {"prompt": "a red apple", "init_images": [EXAMPLE_PICTURE], "seed": -1},
