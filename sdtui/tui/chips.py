@@ -9,7 +9,6 @@ from pathlib import PurePath
 from rich.cells import cell_len
 
 from sdtui.core.text import end_of
-from sdtui.requests.request import REQUEST_FIELDS
 from sdtui.tui.fields import FormField
 from sdtui.tui.recipe import Recipe
 
@@ -71,13 +70,11 @@ def groups(recipe: Recipe) -> list[tuple[FormField, ...]]:
 def chips(recipe: Recipe) -> list[Chip]:
     """Return the chips of a recipe: those of its usual fields, and of others that were changed.
     Fields without effect, such as the strength without an init image, have none."""
-    texts = {name: recipe[name].strip() or None for name in recipe.fields}
-    without_meaning = REQUEST_FIELDS.orphans(texts)
     shown = []
     for fields in groups(recipe):
         chip = _chip(recipe, fields)
         is_idle = fields[0].is_key and not recipe[fields[0].name].strip()
-        if fields[0].name in without_meaning:
+        if fields[0].needs and not recipe[fields[0].needs].strip():
             continue
         if not is_idle and (fields[0].chip or chip.is_changed or chip.is_wrong):
             shown.append(chip)

@@ -319,7 +319,7 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
 class Img2ImgBody(MaskFields, Txt2ImgBody):
     """The pictures to generate from a picture."""
 
-    model_config = ConfigDict(  # type: ignore[misc]
+    model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"prompt": "a red apple", "init_images": [EXAMPLE_PICTURE], "seed": -1},
