@@ -54,6 +54,9 @@ def _offer(installed: InstalledLora, model_family: str) -> LoraOffer:
         return LoraOffer(
             installed.name, "can't be used", installed.problem, "error", installed.problem
         )
+    if "," in installed.name:
+        problem = f"its name has a comma: write <lora:{installed.name}> in the prompt"
+        return LoraOffer(installed.name, "can't be listed", problem, "muted", problem)
     fits = families_fit(lora.family, model_family) if model_family else None
     verdict = _VERDICTS[fits]
     family = family_name(lora.family) if lora.family else "?"
@@ -76,6 +79,8 @@ def with_lora(text: str, name: str, typed: str) -> str:
     """Return the recipe's LoRAs after one was chosen. What was `typed` may give its weights, as in
     `film:0.8`; without weights, a LoRA that is there already is taken out."""
     weights = typed.partition(":")[2].strip()
+    if ":" in name:  # only with its suffix is such a name taken whole
+        name = f"{name}.safetensors"
     chosen = f"{name}:{weights}" if weights else name
     items = list_items(text)
     names = [_name_of(each) for each in items]

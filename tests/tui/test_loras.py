@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sdtui.core.settings import Settings
+from sdtui.jobs.backends.models import LocalModels
 from sdtui.models import find_lora_by_name
 from sdtui.requests.record import LoraRecord
-from sdtui.tui.lora_offers import with_lora
+from sdtui.tui.lora_offers import find_lora_offers, with_lora
 from sdtui.tui.screens.loras import LoraScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.model_files import safetensors
@@ -30,6 +32,19 @@ NAME = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 )
 def test_choosing_adds_changes_or_takes_out(text: str, typed: str, after: str) -> None:
     assert with_lora(text, "film", typed) == after
+
+
+def test_name_with_a_colon_is_written_with_its_suffix() -> None:
+    assert with_lora("grain", "a:b", "") == "grain, a:b.safetensors"
+    assert with_lora("a:b.safetensors:0.5", "a:b", "") == ""
+
+
+def test_name_with_a_comma_is_for_the_prompt(tmp_path: Path) -> None:
+    shapes = {f"{NAME}.lora_down.weight": (8, 768), f"{NAME}.lora_up.weight": (320, 8)}
+    safetensors(tmp_path / "a, b.safetensors", shapes)
+    models = LocalModels(Settings(lora_folders=(tmp_path,)))
+    (offer,) = find_lora_offers(models, "pocket")
+    assert offer.problem == "its name has a comma: write <lora:a, b> in the prompt"
 
 
 @pytest.fixture
