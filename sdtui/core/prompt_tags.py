@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _TAG = re.compile(r"<(lora|lyco|hypernet):([^<>]*)>", re.IGNORECASE)
 _STEPS = re.compile(r"(\d{1,9})-(\d{1,9})")
@@ -126,6 +126,19 @@ def rename_tags(text: str, names: Mapping[str, str | None]) -> str:
         return "" if new is None else f"<{match[1]}:{new}{colon}{rest}>"
 
     return _TAG.sub(rename, text)
+
+
+def weigh_tags(text: str, weight: float) -> str:
+    """Return a prompt whose LoRAs have another weight, for text encoders and denoiser. Tags that
+    can't be understood stay."""
+
+    def weigh(match: re.Match[str]) -> str:
+        loras = take_tags(match[0]).loras
+        if not loras:
+            return match[0]
+        return f"<{match[1]}:{replace(loras[0], te=weight, unet=weight)}>"
+
+    return _TAG.sub(weigh, text)
 
 
 def parse_lora(text: str) -> LoraUse:

@@ -132,6 +132,8 @@ def explain(kind: str, message: str, value: object) -> str:
     if kind.startswith(("int_", "float_")):
         wanted = "whole number" if kind.startswith("int_") else "number"
         return f"must be a {wanted}, not {_quoted(value)}"
+    if kind in ("bool_parsing", "bool_type"):
+        return f"must be true or false, not {_quoted(value)}"
     if kind == "dataclass_type":
         return f"must be an object, not {_quoted(value)}"
     if kind == "path_type":

@@ -3,13 +3,12 @@
 from sdtui.requests.grids.axes import (
     NOTHING,
     SEED_LABELS,
-    AxisKind,
     FieldKind,
-    MatrixKind,
     axis_kinds,
     field_kind,
     find_axis_kind,
 )
+from sdtui.requests.grids.axis_kind import AxisKind
 from sdtui.requests.grids.grid import (
     MAX_CELLS,
     MAX_SHEET_MEGAPIXELS,
@@ -22,6 +21,7 @@ from sdtui.requests.grids.grid import (
     parse_axis,
 )
 from sdtui.requests.grids.place import AxisRecord, CellPlace, GridPlace, GridRecord
+from sdtui.requests.grids.prompt_axes import MatrixKind
 from sdtui.requests.grids.values import joined_values, number_values
 
 __all__ = [

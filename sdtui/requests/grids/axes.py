@@ -7,11 +7,10 @@ The fields come from their FieldSpecs, so that a new field is an axis by itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from itertools import permutations
 from pathlib import PureWindowsPath
 from typing import Any
 
@@ -19,7 +18,9 @@ from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.fields import Field
 from sdtui.core.samplers import SCHEDULES, sampler_and_schedule
 from sdtui.core.text import nearest, shortened
-from sdtui.requests.grids.values import MAX_VALUES, joined_values, number_values, split_values
+from sdtui.requests.grids.axis_kind import AxisKind
+from sdtui.requests.grids.prompt_axes import LoraWeightKind, MatrixKind, OrderKind, ReplaceKind
+from sdtui.requests.grids.values import number_values, split_values
 from sdtui.requests.request import RANDOM_SEED, REQUEST_FIELDS, random_seed
 from sdtui.requests.sizes import parse_size
 
@@ -44,37 +45,6 @@ _COSTS: Mapping[str, float] = {"model": 1.0, "dtype": 0.9, "speed": 0.8, "vae": 
 Those of A1111 and of fields that it hasn't got."""
 _WITHOUT_LABEL = ("sampler", "prompt", "negative_prompt", "styles", "loras")
 """Fields whose values say what they are."""
-
-
-@dataclass(frozen=True)
-class AxisKind:
-    """Something that the values of an axis can change."""
-
-    label: str
-    """As A1111 names it."""
-    names: tuple[str, ...] = ()
-    """Other names, in any case and punctuation."""
-    help: str = ""
-    cost: float = 0.0
-    letter: str = ""
-    """The key of the field's chip."""
-    choices: Sequence[str] = ()
-    """The values that there are, if it takes no others."""
-
-    def values(self, text: str, request: Mapping[str, Any]) -> list[str]:
-        """Return the values that a text stands for. `request` are the flat values of the request
-        that they change. Raises ValueError."""
-        del request
-        return split_values(text)
-
-    def apply(self, values: Mapping[str, Any], value: str, first: str) -> dict[str, Any]:
-        """Return the flat values that change when this is set to `value`; `first` is the first
-        value of the axis. Raises ValueError or InvalidRequestError."""
-        raise NotImplementedError
-
-    def caption(self, value: str) -> str:
-        """What the sheet says about a value."""
-        return f"{self.label}: {value}"
 
 
 @dataclass(frozen=True)
@@ -144,93 +114,6 @@ class ScheduleKind(AxisKind):
         return {"sampler": name if is_plain else f"{name} {value}"}
 
 
-@dataclass(frozen=True)
-class ReplaceKind(AxisKind):
-    """The first value, which the prompts have to contain, is replaced by each."""
-
-    def values(self, text: str, request: Mapping[str, Any]) -> list[str]:
-        found = split_values(text)
-        if not found[0]:
-            raise ValueError("needs the words to replace as its first value")
-        if not any(found[0] in request[name] for name in ("prompt", "negative_prompt")):
-            words = shortened(found[0])
-            raise ValueError(f'"{words}" is neither in the prompt nor in the negative prompt')
-        return found
-
-    def apply(self, values: Mapping[str, Any], value: str, first: str) -> dict[str, Any]:
-        names = ("prompt", "negative_prompt")
-        return {name: values[name].replace(first, value) for name in names}
-
-    def caption(self, value: str) -> str:
-        return value
-
-
-@dataclass(frozen=True)
-class OrderKind(AxisKind):
-    """Words of the prompt in each of their orders. A value is a line of CSV."""
-
-    def values(self, text: str, request: Mapping[str, Any]) -> list[str]:
-        words = split_values(text)
-        for word in words:
-            if not word or word not in request["prompt"]:
-                raise ValueError(f'"{shortened(word)}" is not in the prompt')
-        count = 1
-        for number in range(2, len(words) + 1):
-            count *= number
-            if count > MAX_VALUES:
-                raise ValueError(f"{len(words)} words have more than {MAX_VALUES:,} orders")
-        return [joined_values(list(each)) for each in permutations(words)]
-
-    def apply(self, values: Mapping[str, Any], value: str, first: str) -> dict[str, Any]:
-        """Put the words at the places where any of them stands, in the order of `value`."""
-        prompt: str = values["prompt"]
-        wanted = split_values(value)
-        parts: list[str] = []
-        for word in sorted(wanted, key=prompt.find):
-            before, found, after = prompt.partition(word)
-            if found:
-                parts.append(before)
-                prompt = after
-        ordered = "".join(f"{part}{word}" for part, word in zip(parts, wanted, strict=False))
-        return {"prompt": ordered + prompt}
-
-    def caption(self, value: str) -> str:
-        return ", ".join(split_values(value))
-
-
-@dataclass(frozen=True)
-class MatrixKind(AxisKind):
-    """Every combination of some texts is added to the prompt, as by A1111's "Prompt matrix". A
-    value is a line of CSV."""
-
-    prompt: str = "prompt"
-    """The field: that or negative_prompt."""
-    separator: str = ", "
-    before: str | None = None
-    """The end of the prompt that the texts are put before; None = they are appended."""
-
-    def values(self, text: str, request: Mapping[str, Any]) -> list[str]:
-        texts = [each for each in split_values(text) if each]
-        if 2 ** len(texts) > MAX_VALUES:
-            raise ValueError(f"{len(texts)} texts have more than {MAX_VALUES:,} combinations")
-        return [
-            joined_values([each for bit, each in enumerate(texts) if number >> bit & 1])
-            for number in range(2 ** len(texts))
-        ]
-
-    def apply(self, values: Mapping[str, Any], value: str, first: str) -> dict[str, Any]:
-        texts, prompt = split_values(value), values[self.prompt]
-        if self.before is None:
-            parts = [prompt, *texts]
-        else:
-            head = prompt.removesuffix(self.before).removesuffix(self.separator)
-            parts = [head, *texts, self.before]
-        return {self.prompt: self.separator.join(part for part in parts if part)}
-
-    def caption(self, value: str) -> str:
-        return ", ".join(split_values(value))
-
-
 @cache
 def axis_kinds() -> tuple[AxisKind, ...]:
     """Return everything that an axis can change."""
@@ -245,6 +128,12 @@ def axis_kinds() -> tuple[AxisKind, ...]:
         OrderKind("Prompt order", ("order",), "Puts words of the prompt in every order."),
         MatrixKind(
             "Prompt matrix", ("matrix",), "Appends some of the texts, or all, to the prompt."
+        ),
+        LoraWeightKind(
+            "LoRA weight",
+            ("lora weights", "lora strength"),
+            "The weight of all LoRAs, in the prompt and in the field.",
+            cost=0.5,
         ),
         SizeKind("Size", (), "Width and height, such as 512x768.", letter="w"),
         ScheduleKind(

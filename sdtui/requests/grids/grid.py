@@ -11,7 +11,8 @@ from typing import Any
 
 from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.text import shortened
-from sdtui.requests.grids.axes import NOTHING, AxisKind, FieldKind, find_axis_kind
+from sdtui.requests.grids.axes import NOTHING, FieldKind, find_axis_kind
+from sdtui.requests.grids.axis_kind import AxisKind
 from sdtui.requests.grids.place import AxisRecord, GridPlace, GridRecord
 from sdtui.requests.request import GenerationRequest, nth_seed, random_seed
 

@@ -19,10 +19,11 @@ from io import StringIO
 MAX_VALUES = 1000
 """Of an axis."""
 
-_NUMBER = r"[+-]?\s*\d+(?:\.\d*)?"
+_DECIMAL = r"(?:\d+(?:\.\d*)?|\.\d+)"
+_NUMBER = rf"[+-]?\s*{_DECIMAL}"
 _RANGE = re.compile(
     rf"\s*(?P<first>{_NUMBER})\s*-\s*(?P<last>{_NUMBER})\s*"
-    r"(?:\(\s*(?P<step>[+-]?\d+(?:\.\d*)?)\s*\)|\[\s*(?P<count>\d+)\s*\])?\s*"
+    rf"(?:\(\s*(?P<step>[+-]?{_DECIMAL})\s*\)|\[\s*(?P<count>\d+)\s*\])?\s*"
 )
 _DIGITS = 8
 """Decimals that are kept: 0.1 + 0.2 is 0.3."""

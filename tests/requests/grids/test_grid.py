@@ -235,3 +235,30 @@ def test_pictures_are_numbered_sheets_first_then_row_by_row() -> None:
         (1, 0, 0),
         (0, 1, 0),
     ]
+
+
+def test_an_axis_sets_the_weight_of_all_loras() -> None:
+    grid = _grid(
+        "lora weight=0,-0.5,1",
+        prompt="a cat <lora:film:0.8> <LyCO:ink:1:0.5:dyn=4> <lora:>",
+        loras=("grain:0.3", "x:1:lbw=ALL"),
+    )
+    first, second, third = (cell.request for cell in grid.cells)
+    assert first.prompt == "a cat <lora:film:0> <LyCO:ink:0:dyn=4> <lora:>"
+    assert first.adapters.loras == ("grain:0", "x:0:lbw=ALL")
+    assert second.adapters.loras == ("grain:-0.5", "x:-0.5:lbw=ALL")
+    assert third.prompt == "a cat <lora:film> <LyCO:ink:dyn=4> <lora:>"
+    assert [cell.place.caption for cell in grid.cells][1] == "LoRA weight: -0.5"
+
+
+def test_a_weight_needs_a_lora_and_a_number() -> None:
+    assert "needs a LoRA" in _problem("lora weight=1")
+    assert "needs a LoRA" in _problem(
+        "lora weight=1", prompt="<lora:film:1>", prompt_syntax="plain"
+    )
+    assert "must be a number, not x" in _problem("lora weight=x", loras=("film",))
+    assert "not a number" in _problem("lora weight=nan", loras=("film",))
+
+
+def test_a_switch_takes_true_or_false() -> None:
+    assert "must be true or false, not maybe" in _problem("tiling=true,maybe")
