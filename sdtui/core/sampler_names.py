@@ -58,6 +58,9 @@ def known_label(name: str) -> str:
     label, unknown = label_of_sampler(name)
     if label is not None and unknown is None:
         return label
+    if label is not None:
+        schedule = _SCHEDULES_BY_NAME.get(plain_name(unknown or ""), unknown)
+        raise ValueError(f"{label} takes no noise schedule such as {schedule}")
     if plain_name(name) in _PLAIN_SUFFIXES:
         raise ValueError(f'there is no sampler "{name}"; leave it open for the model\'s own')
     similar, _ = nearest_sampler(name, "automatic")

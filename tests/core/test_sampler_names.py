@@ -86,3 +86,9 @@ def test_word_for_the_default_is_left_to_the_model(name: str) -> None:
 )
 def test_plain_schedule_may_stand_behind_a_name(name: str, label: str) -> None:
     assert known_label(name) == label
+
+
+@pytest.mark.parametrize("name", ["DDIM Karras", "ddim_karras", "LCM  KARRAS"])
+def test_a_sampler_without_schedules_says_so(name: str) -> None:
+    with pytest.raises(ValueError, match=r"(DDIM|LCM) takes no noise schedule such as Karras"):
+        known_label(name)

@@ -316,3 +316,35 @@ def test_quantiles_of_the_beta_distribution() -> None:
         found = float((weights * values).sum()) * top / 2 / whole
         assert found == pytest.approx(share, abs=1e-6)
     assert (beta_quantile(0), beta_quantile(1)) == pytest.approx((0, 1), abs=1e-12)
+
+
+_NOISY = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "linear"}
+"""The training of the pocket model, up to a level of 157."""
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4, 8])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_dpm2_a_has_numbers_where_levels_are_far_apart(schedule: str, steps: int) -> None:
+    scheduler = make_scheduler(diffusers.DDIMScheduler(**_NOISY), f"DPM2 a {schedule}")
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps
+    for values in (timesteps, scheduler.sigmas_down, scheduler.sigmas_interpol):
+        assert torch.isfinite(values).all()
+    assert timesteps.tolist() == pytest.approx(sorted(timesteps.tolist(), reverse=True), abs=1)
+
+
+def test_dpm2_a_is_that_of_diffusers_elsewhere() -> None:
+    theirs = diffusers.KDPM2AncestralDiscreteScheduler(**_CONFIG, use_karras_sigmas=True)
+    theirs.set_timesteps(20)
+    own = scheduler_for("DPM2 a Karras", 20)
+    for name in ("timesteps", "sigmas", "sigmas_down", "sigmas_interpol", "sigmas_up"):
+        wanted = getattr(theirs, name)
+        assert torch.equal(getattr(own, name)[~wanted.isnan()], wanted[~wanted.isnan()])
+
+
+def test_beta_takes_even_quantiles_of_timesteps_from_models_with_more_noise() -> None:
+    scheduler = make_scheduler(diffusers.DDIMScheduler(**_NOISY), "Euler Beta")
+    scheduler.set_timesteps(20)
+    wanted = [999 * beta_quantile(1 - i / 19) for i in range(20)]
+    assert scheduler.timesteps.tolist() == pytest.approx(wanted, abs=0.6)
+    assert sum(float(each) < 3 for each in scheduler.sigmas) > 8  # where details come about

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sdtui.engine.schedulers.ancestral import DPMSolverAncestralScheduler, EulerAncestralScheduler
+from sdtui.engine.schedulers.ancestral import (
+    DPMSolverAncestralScheduler,
+    EulerAncestralScheduler,
+    KDPM2AncestralDiscreteScheduler,
+)
 from sdtui.engine.schedulers.lms import LMSDiscreteScheduler
 from sdtui.engine.schedulers.multistep_sde import DPMSolver3MSDEScheduler
 from sdtui.engine.schedulers.restart import RestartScheduler
@@ -16,6 +20,7 @@ OWN_SCHEDULERS: Mapping[str, Any] = {
         DPMSolver3MSDEScheduler,
         DPMSolverAncestralScheduler,
         EulerAncestralScheduler,
+        KDPM2AncestralDiscreteScheduler,
         LMSDiscreteScheduler,
         RestartScheduler,
     )

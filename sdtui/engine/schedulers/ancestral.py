@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
+import diffusers
 import torch
 
 from sdtui.engine.schedulers.base import Noise, SigmaScheduler
+
+_KDPM2Ancestral: Any = diffusers.KDPM2AncestralDiscreteScheduler
 
 
 class EulerAncestralScheduler(SigmaScheduler):
@@ -56,6 +60,26 @@ class DPMSolverAncestralScheduler(SigmaScheduler):
         x, self._begun = self._begun, None
         share = down / sigma
         return share * x + (1 - share) * denoised + noise() * up
+
+
+class KDPM2AncestralDiscreteScheduler(_KDPM2Ancestral):  # type: ignore[misc]
+    """The class of diffusers. Where levels are far apart, rounding makes its variances negative and
+    their roots NaN."""
+
+    def set_timesteps(self, *args: Any, **options: Any) -> None:
+        """Set the levels and timesteps of a number of steps."""
+        super().set_timesteps(*args, **options)
+        # Every level but the first stands twice. The level to go down to is next^2 / sigma, and so
+        # the one halfway in log sigma is the next level.
+        index = (torch.arange(len(self.sigmas)) + 1) // 2 * 2 + 1
+        following = self.sigmas[index.clamp(max=len(self.sigmas) - 1)]
+        self.sigmas_down = _without_nan(self.sigmas_down, following**2 / self.sigmas)
+        self.sigmas_interpol = _without_nan(self.sigmas_interpol, following)
+        self.timesteps = _without_nan(self.timesteps, self.timesteps.roll(-1))
+
+
+def _without_nan(values: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    return torch.where(values.isnan(), others.to(values.device), values)
 
 
 def ancestral_step(sigma: float, following: float) -> tuple[float, float]:

@@ -17,6 +17,8 @@ Schedule = Callable[[Sigmas, int], Sigmas]
 
 _BETA = 0.6
 """Both parameters of the beta distribution (Lee et al. 2024, "Beta sampling is all you need")."""
+_MOST_NOISE = 20.0
+"""Standard deviation; Stable Diffusion has 14.6 at most."""
 _TERMS = 60
 """Terms of a power series in numbers up to 1/2: the rest is below 2^-60."""
 _HALVINGS = 60
@@ -59,8 +61,12 @@ def kl_optimal(trained: Sigmas, steps: int) -> Sigmas:
 
 
 def beta(trained: Sigmas, steps: int) -> Sigmas:
-    """Return levels at even quantiles of a beta distribution between the lowest and the highest."""
+    """Return levels at even quantiles of a beta distribution: of the levels themselves, as A1111
+    has it, or of the timesteps, as the paper has it, for models that were trained with more noise
+    than Stable Diffusion: nearly all of their levels would be too high for any detail."""
     quantiles = numpy.array([beta_quantile(1 - share) for share in numpy.linspace(0, 1, steps)])
+    if trained[-1] > _MOST_NOISE:
+        return _at(trained, quantiles * (len(trained) - 1))
     levels: Sigmas = trained[0] + quantiles * (trained[-1] - trained[0])
     return levels
 
