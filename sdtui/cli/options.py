@@ -103,10 +103,10 @@ def complete_styles(context: click.Context, param: click.Parameter, incomplete: 
 
 def complete_presets(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of presets that begin so, for a shell."""
-    from sdtui.requests.presets import load_presets
+    from sdtui.requests.presets import preset_names
 
     with suppress(SdtuiError):
-        return [name for name in load_presets() if name.startswith(incomplete)]
+        return [name for name in preset_names() if name.startswith(incomplete)]
     return []
 
 

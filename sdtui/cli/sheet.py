@@ -15,6 +15,8 @@ from sdtui.core.errors import HistoryError, InvalidRequestError, OutputError, Pr
 from sdtui.core.text import one_line
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from sdtui.history import Entry
     from sdtui.jobs import Pictures
 
@@ -22,7 +24,8 @@ _MOST_PICTURES = 1000
 _DEFAULT_SIDE = 256
 """Pixels."""
 _CAPTIONS = ("prompt", "model", "sampler", "seed", "steps", "cfg", "size", "date", "name", "tags")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_LARGEST_SIDES = {".png": 2**31 - 1, ".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}
+"""Pixels along a side that Pillow writes, by the file's suffix."""
 
 
 @click.command(cls=SearchCommand, context_settings={"ignore_unknown_options": True})
@@ -107,8 +110,8 @@ def _write(
     """Write a contact sheet. Raises HistoryError if there are no entries, and OutputError."""
     from sdtui.history import contact_sheet, default_columns, missing_letters_notice
 
-    if file.suffix.lower() not in _SUFFIXES:
-        ending = f"ends in none of {', '.join(_SUFFIXES)}"
+    if file.suffix.lower() not in _LARGEST_SIDES:
+        ending = f"ends in none of {', '.join(_LARGEST_SIDES)}"
         raise InvalidRequestError([Problem("--out", str(file), ending)])
     if not entries:
         raise HistoryError("nothing was found", '"sdtui history search" takes the same words')
@@ -119,11 +122,21 @@ def _write(
     image = contact_sheet(captioned, columns or default_columns(len(entries)), side, margin)
     if notice := missing_letters_notice([caption for _, caption in captioned]):
         click.echo(one_line(notice), err=True)
+    save_sheet(image, file)
+    return file
+
+
+def save_sheet(image: Image, file: Path) -> None:
+    """Write a sheet to a file of one of the formats. Raises OutputError."""
+    largest = _LARGEST_SIDES[file.suffix.lower()]
+    if max(image.size) > largest:
+        size = f"{image.width:,} x {image.height:,} pixels"
+        problem = f"the sheet has {size}, and {file.suffix} files at most {largest:,} along a side"
+        raise OutputError(problem, "Use .png, or other --columns")
     try:
         image.save(file)
     except (OSError, ValueError) as error:
         raise OutputError(f"{file} can't be written: {error}", "Give another file") from error
-    return file
 
 
 def _check_size(count: int, side: int, margin: int) -> None:

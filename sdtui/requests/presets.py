@@ -42,15 +42,22 @@ def load_presets(fields: FieldTable = REQUEST_FIELDS) -> dict[str, Preset]:
 
     Raises SettingsError with the preset, the field and what is wrong.
     """
-    file = presets_file()
-    tables = read_toml(file, "Make it readable")
-    return {name: _checked(file, name, table, fields) for name, table in tables.items()}
+    return {name: _checked(name, table, fields) for name, table in _tables().items()}
 
 
-def _checked(file: Path, name: str, table: object, fields: FieldTable) -> Preset:
+def preset_names() -> list[str]:
+    """Return the names of all presets, also of those that can't be used. Raises SettingsError."""
+    return list(_tables())
+
+
+def _tables() -> Mapping[str, object]:
+    return read_toml(presets_file(), "Make it readable")
+
+
+def _checked(name: str, table: object, fields: FieldTable) -> Preset:
     from sdtui.requests.validation import validate_fields
 
-    where = f'{file}: preset "{shortened(name)}"'
+    where = f'{presets_file()}: preset "{shortened(name)}"'
     if not isinstance(table, Mapping):
         raise SettingsError(f"{where}: should be a table of fields", f"Write [{name}] above them")
     try:
@@ -60,13 +67,14 @@ def _checked(file: Path, name: str, table: object, fields: FieldTable) -> Preset
 
 
 def preset(name: str) -> Preset:
-    """Return the values of a preset. Raises SettingsError if there is none of that name."""
-    presets = load_presets()
+    """Return the values of a preset; what is wrong with others doesn't matter. Raises SettingsError
+    if there is none of that name, or if it can't be used."""
+    presets = _tables()
     if name not in presets:
         near = nearest(name, presets)
         known = f'Did you mean "{near}"?' if near else f"There are: {', '.join(presets) or 'none'}"
         raise SettingsError(f'there is no preset "{shortened(name)}" in {presets_file()}', known)
-    return presets[name]
+    return _checked(name, presets[name], REQUEST_FIELDS)
 
 
 def save_preset(name: str, values: Preset) -> None:

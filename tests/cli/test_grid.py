@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdtui.cli.sheet import save_sheet
+from sdtui.core.errors import OutputError
+
 pytestmark = pytest.mark.slow
 
 
@@ -90,3 +93,13 @@ def test_a_contact_sheet_of_nothing_is_an_error(tmp_path: Path) -> None:
     assert "nothing was found" in done.stderr
     wrong = _sdtui("sheet", "--caption", "colour")
     assert 'knows no "colour"' in wrong.stderr
+
+
+def test_a_sheet_that_its_format_cannot_hold_is_an_error(
+    tmp_path: Path,
+) -> None:
+    image = Image.new("1", (64, 70_000))
+    with pytest.raises(OutputError, match="has 64 x 70,000 pixels"):
+        save_sheet(image, tmp_path / "sheet.jpg")
+    assert not (tmp_path / "sheet.jpg").exists()
+    save_sheet(image, tmp_path / "sheet.png")

@@ -334,7 +334,7 @@ def test_dpm2_a_has_numbers_where_levels_are_far_apart(schedule: str, steps: int
 
 
 def test_dpm2_a_is_that_of_diffusers_elsewhere() -> None:
-    theirs = diffusers.KDPM2AncestralDiscreteScheduler(**_CONFIG, use_karras_sigmas=True)
+    theirs: Any = diffusers.KDPM2AncestralDiscreteScheduler(**_CONFIG, use_karras_sigmas=True)
     theirs.set_timesteps(20)
     own = scheduler_for("DPM2 a Karras", 20)
     for name in ("timesteps", "sigmas", "sigmas_down", "sigmas_interpol", "sigmas_up"):

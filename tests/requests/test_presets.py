@@ -8,7 +8,14 @@ import pytest
 
 from sdtui.core.enums import Speed
 from sdtui.core.errors import SettingsError
-from sdtui.requests.presets import delete_preset, load_presets, preset, presets_file, save_preset
+from sdtui.requests.presets import (
+    delete_preset,
+    load_presets,
+    preset,
+    preset_names,
+    presets_file,
+    save_preset,
+)
 
 
 def write(text: str) -> None:
@@ -86,6 +93,14 @@ def test_a_wrong_file_is_not_overwritten() -> None:
     with pytest.raises(SettingsError):
         save_preset("other", {"width": 64})
     assert presets_file().read_text() == "[draft]\nwidth = 100"
+
+
+def test_a_preset_can_be_used_beside_one_that_is_wrong() -> None:
+    write("[newer]\nfuture_field = 3\n[draft]\nwidth = 64")
+    assert preset("draft") == {"width": 64}
+    assert preset_names() == ["newer", "draft"]
+    with pytest.raises(SettingsError, match='preset "newer": future_field: is not a field'):
+        preset("newer")
 
 
 def test_a_name_that_is_unknown_is_explained() -> None:

@@ -66,6 +66,10 @@ class KDPM2AncestralDiscreteScheduler(_KDPM2Ancestral):  # type: ignore[misc]
     """The class of diffusers. Where levels are far apart, rounding makes its variances negative and
     their roots NaN."""
 
+    sigmas_down: torch.Tensor
+    sigmas_interpol: torch.Tensor
+    timesteps: torch.Tensor
+
     def set_timesteps(self, *args: Any, **options: Any) -> None:
         """Set the levels and timesteps of a number of steps."""
         super().set_timesteps(*args, **options)

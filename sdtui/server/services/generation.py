@@ -24,7 +24,7 @@ from sdtui.jobs import Job, JobPicture, JobState, Output
 from sdtui.jobs.prompts import ResolvedPrompts
 from sdtui.jobs.request_checks import check_files, check_resolved
 from sdtui.requests.events import Cancelled, Failed, FinalEvent
-from sdtui.requests.presets import Preset, load_presets
+from sdtui.requests.presets import Preset, preset, preset_names
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.server.dependencies import ServerServices
@@ -130,12 +130,12 @@ def _preset(name: object) -> Preset:
     """Return the values of a preset, without files of this machine; none for no name."""
     if name is None:
         return {}
-    found = load_presets()
-    if not isinstance(name, str) or name not in found:
-        known = ", ".join(found) or "none"
+    names = preset_names()
+    if not isinstance(name, str) or name not in names:
+        known = ", ".join(names) or "none"
         message = f"must be the name of a preset; there are: {known}"
         raise InvalidRequestError([Problem("preset", name, message)])
-    values = found[name]
+    values = preset(name)
     return {each: value for each, value in values.items() if not REQUEST_FIELDS[each].is_file}
 
 
