@@ -79,6 +79,12 @@ def test_they_hold_for_later_requests_until_the_defaults_take_them_back(
     assert (used.encoding.emphasis, used.noise.rng) == (Emphasis.ORIGINAL, Rng.NV)
 
 
+def test_the_models_own_vae_has_a1111s_name(ask: httpx.Client, made: ScriptedGenerator) -> None:
+    ask.post("/sdapi/v1/options", json={"sd_vae": "None"})
+    assert ask.get("/sdapi/v1/options").json()["sd_vae"] == "None"
+    assert _request(ask, made).vae.vae == "none"
+
+
 def test_a_request_has_its_own_values(ask: httpx.Client, made: ScriptedGenerator) -> None:
     ask.post("/sdapi/v1/options", json={"randn_source": "NV", "sd_vae": "bright"})
     own = {"randn_source": "CPU", "sd_vae": "Automatic"}

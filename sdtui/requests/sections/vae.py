@@ -37,6 +37,7 @@ class Vae(Section):
             group="Model",
             metavar="NAME",
             a1111_option="sd_vae",
+            a1111_names={OWN_VAE: "None"},
             openai="vae",
             search=("vae",),
             infotext="VAE",
