@@ -59,7 +59,7 @@ def generate(
     from sdtui.cli.prompts import read_requests
     from sdtui.core.settings import load_settings
     from sdtui.jobs.request_checks import check_files
-    from sdtui.requests.input_images import open_init_image
+    from sdtui.requests.input_images import check_input_images
 
     if (prompt is None) == (file is None) and like is None:
         raise click.UsageError("give one PROMPT (- = stdin), or --from FILE")
@@ -75,8 +75,7 @@ def generate(
         models.describe(models.find(model))
     check_files(models, requests, allow_files=True)
     if len(requests) == 1:  # of several, one may start from the picture of another
-        for path in requests[0].input_images().values():
-            open_init_image(path)
+        check_input_images(requests[0])
     with open_destination(out, requests, as_json=as_json) as destination:
         code, ended = run_jobs(
             settings,

@@ -13,7 +13,6 @@ from sdtui.jobs.progress import JobProgress
 from sdtui.requests.events import Step
 from sdtui.requests.record import GenerationRecord, Stage
 from sdtui.requests.request import SIZE_MULTIPLE, GenerationRequest
-from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 
 if TYPE_CHECKING:
     from sdtui.history import Entry
@@ -140,10 +139,7 @@ def computed_steps(request: GenerationRequest, steps: int) -> int:
 
 
 def _steps_of_first_pass(request: GenerationRequest, steps: int) -> int:
-    start = request.image_to_image
-    if start is None:
-        return steps
-    return int(steps * (DEFAULT_STRENGTH if start.strength is None else start.strength))
+    return steps if request.image_to_image is None else int(steps * request.strength)
 
 
 def total_time(times: Iterable[float | None]) -> float | None:

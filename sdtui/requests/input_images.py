@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sdtui.core.errors import ImageError
 from sdtui.core.pictures.masks import alpha_of, inverted, mask_in
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 
 LARGEST_PIXELS = 100_000_000
 """Number of pixels; larger pictures are rejected before they are decoded."""
@@ -58,6 +59,13 @@ def open_init_image(path: Path, kind: str = "init image") -> InitImage:
     decode safely.
     """
     return InitImage(*_open(path, kind, _as_rgb))
+
+
+def check_input_images(request: GenerationRequest) -> None:
+    """Open every picture that a request names. Raises ImageError."""
+    for name, path in request.input_images().items():
+        label = REQUEST_FIELDS[name.partition(".")[0]].spec.label
+        open_init_image(path, label.lower() if name in REQUEST_FIELDS else "picture")
 
 
 def open_picture(path: Path) -> InitImage:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from sdtui.core.enums import POCKET, DynamicPrompts, InpaintFill, PromptSyntax
+from sdtui.core.enums import POCKET, DynamicPrompts, PromptSyntax
 from sdtui.core.errors import Problem
 from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.sampler_names import known_label
@@ -25,7 +25,7 @@ from sdtui.requests.sections.encoding import Encoding
 from sdtui.requests.sections.execution import Execution
 from sdtui.requests.sections.guidance import Guidance
 from sdtui.requests.sections.hires import Hires
-from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH, ImageToImage
+from sdtui.requests.sections.image_to_image import ImageToImage, default_strength
 from sdtui.requests.sections.inpaint import Inpaint
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
 from sdtui.requests.sections.outpaint import Outpaint
@@ -309,11 +309,8 @@ class GenerationRequest(Section):
         section = self.image_to_image
         if section is not None and section.strength is not None:
             return section.strength
-        has_no_original = self.outpainting is not None or (
-            self.inpainting is not None
-            and self.inpainting.fill in (InpaintFill.NOISE, InpaintFill.NOTHING)
-        )
-        return 1.0 if has_no_original else DEFAULT_STRENGTH
+        fill = self.inpainting and self.inpainting.fill
+        return default_strength(outpaint=self.outpainting, fill=fill)
 
     @property
     def takes_dynamic_prompts(self) -> bool:

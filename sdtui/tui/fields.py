@@ -18,7 +18,7 @@ from sdtui.core.text import one_line
 from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
 from sdtui.requests.field_table import FieldTable, is_word
 from sdtui.requests.request import REQUEST_FIELDS, SIZE_MULTIPLE, GenerationRequest
-from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
+from sdtui.requests.sections.image_to_image import default_strength
 
 Kind = Literal["prompt", "model", "names", "choice", "integer", "number", "path", "text"]
 
@@ -249,7 +249,8 @@ def problems_of(
 def step_problems(steps: str, texts: Mapping[str, str]) -> dict[str, str]:
     """Return the problem of a strength that leaves no step: field → message. `steps` is the number
     of steps, the model's own if the field is open."""
-    number, share = decimal_of(steps), decimal_of(texts["strength"] or str(DEFAULT_STRENGTH))
+    usual = default_strength(outpaint=texts.get("outpaint"), fill=texts.get("inpaint_fill"))
+    number, share = decimal_of(steps), decimal_of(texts["strength"] or str(usual))
     if not texts["init_image"].strip() or number is None or share is None or number < 1:
         return {}
     if int(number * share) > 0:

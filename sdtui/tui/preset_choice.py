@@ -15,7 +15,10 @@ from sdtui.tui.value_editing import Option, ValueEditing, WrongTextError
 
 NOT_SAVED = ("seed",)
 """Fields that no preset has."""
-_PICTURES_OWN = ("prompt", "negative_prompt", "init_image", "init_image_fit", "strength")
+_PICTURES_OWN = (
+    *("prompt", "negative_prompt", "init_image", "init_image_fit", "strength"),
+    *("mask_image", "outpaint"),
+)
 """Fields of one picture rather than of a way to make pictures."""
 
 

@@ -189,6 +189,7 @@ class HiresFix(Feature[OpenedHires]):
             strength=section.strength,
             last_steps=steps if section.strength else 0,
             first=last,
+            masked=last.masked,
             name=HIRES,
         )
         return (*passes, hires)

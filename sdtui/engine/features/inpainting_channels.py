@@ -45,8 +45,12 @@ class InpaintingChannels(Feature[bool]):
             hidden = Image.new("L", (request.width, request.height), 255)
             pixels = torch.zeros((1, 3, request.height, request.width), dtype=torch.float32)
         else:
-            hidden = masked.mask.point(lambda value: 255 if value >= _REPAINTED else 0)
-            pixels = model.pipeline.image_processor.preprocess(masked.image)
+            size = (request.width, request.height)
+            image, mask = masked.image, masked.mask
+            if image.size != size:  # of a smaller first pass
+                image, mask = image.resize(size), mask.resize(size)
+            hidden = mask.point(lambda value: 255 if value >= _REPAINTED else 0)
+            pixels = model.pipeline.image_processor.preprocess(image)
             pixels = pixels * (1 - latent_mask(hidden, pixels))
         latents = encode_pixels(model, pixels)
         weights = latent_mask(hidden, latents).round()

@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from sdtui.core.enums import InitImageFit
+from sdtui.core.enums import InitImageFit, InpaintFill
 from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.text import named_in_utf8
 
 DEFAULT_STRENGTH = 0.75
 """Denoising strength when an init image comes without one; the value of A1111."""
+
+
+def default_strength(*, outpaint: object, fill: object) -> float:
+    """Return the denoising strength of a request that leaves it open; `outpaint` and `fill` are its
+    values. Where there is no original, everything is made anew."""
+    has_no_original = outpaint or fill in (InpaintFill.NOISE, InpaintFill.NOTHING)
+    return 1.0 if has_no_original else DEFAULT_STRENGTH
 
 
 @dataclass(frozen=True)

@@ -93,9 +93,7 @@ class _JobEvents:
 
     def past(self) -> list[JobEvent]:
         """Return the events so far; the final event comes last."""
-        fleeting = [
-            self.fleeting[kind] for kind in _IN_ORDER if kind in self.fleeting
-        ]
+        fleeting = [self.fleeting[kind] for kind in _IN_ORDER if kind in self.fleeting]
         if self.progress.is_over:
             return self.lasting[:-1] + fleeting + self.lasting[-1:]
         return self.lasting + fleeting
