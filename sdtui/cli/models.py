@@ -126,7 +126,7 @@ def _controlnet_line(entry: _Entry) -> str:
     name = one_line(str(entry["name"]))
     if "problem" in entry:
         return f"{name:40}  {one_line(str(entry['problem']))}"
-    parameters, types = entry["parameters"], entry["types"]
+    parameters, types = entry["parameters"], entry.get("types", 1)
     assert isinstance(parameters, int)
     union = f"  {types} types" if types != 1 else ""
     return f"{name:40}  {entry['family'] or '?':8} {parameters / 1e6:8,.0f} M{union}"
@@ -146,9 +146,26 @@ def _upscaler_line(entry: _Entry) -> str:
     return f"{name:40}  {entry['scale']}×" if entry["scale"] else name
 
 
+def _ip_adapters(models: Models) -> Iterator[_Entry]:
+    from sdtui.models import family_name
+
+    for each in models.ip_adapters():
+        entry: _Entry = {"name": each.name, "path": str(each.path)}
+        adapter = each.adapter
+        if adapter is None:
+            entry["problem"] = each.problem
+        else:
+            entry |= {
+                "family": family_name(adapter.family) if adapter.family else None,
+                "parameters": adapter.elements,
+            }
+        yield entry
+
+
 _KINDS: Mapping[str, tuple[Callable[[Models], Iterator[_Entry]], Callable[[_Entry], str]]] = {
     "model": (_models, _model_line),
     "controlnet": (_controlnets, _controlnet_line),
+    "ip_adapter": (_ip_adapters, _controlnet_line),
     "embedding": (_embeddings, _embedding_line),
     "lora": (_loras, _lora_line),
     "vae": (_vaes, _vae_line),

@@ -154,6 +154,11 @@ class ControlEntry(PictureEntry):
     passes: ControlPasses = ControlPasses.BOTH
 
 
+@dataclass(frozen=True)
+class IPAdapterEntry(PictureEntry):
+    """An IP-Adapter with its picture."""
+
+
 def _text(text: str) -> str:
     if not isinstance(text, str):
         raise ValueError("must be a text")
@@ -219,6 +224,7 @@ ControlNet++ for SDXL; the last two only in the promax version)."""
 _share = _number(0, 1)
 _VALUE = _number(-10_000, 10_000)
 _CONVERTERS: dict[type, dict[str, Callable[[Any], Any]]] = {
+    IPAdapterEntry: {"start": _share, "end": _share},
     ControlEntry: {
         "start": _share,
         "end": _share,

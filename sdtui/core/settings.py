@@ -46,6 +46,8 @@ FOLDER_LISTS = (
     "upscaler_folders",
     "controlnet_folders",
     "preprocessor_folders",
+    "ip_adapter_folders",
+    "clip_vision_folders",
 )
 """Settings that are lists of folders."""
 
@@ -95,6 +97,8 @@ class Settings:
     wildcard_folders: tuple[Path, ...] = _folders_of("wildcards")
     upscaler_folders: tuple[Path, ...] = _folders_of("upscalers")
     controlnet_folders: tuple[Path, ...] = _folders_of("ControlNets")
+    ip_adapter_folders: tuple[Path, ...] = _folders_of("IP-Adapters")
+    clip_vision_folders: tuple[Path, ...] = _folders_of("image encoders of IP-Adapters")
     preprocessor_folders: tuple[Path, ...] = _folders_of("models that make control maps")
     styles_file: Path | None = field(
         default=None,

@@ -10,7 +10,7 @@ TOPICS: Mapping[str, str] = {
     "app": "The app: panes, keys, changing keys, what survives a crash.",
     "generate": "Prompts, flags, image-to-image, many prompts, scripts.",
     "prompts": "LoRAs, weights, long prompts, AND, words that change by step.",
-    "pictures": "From pictures to pictures: upscaling, masks, ControlNet.",
+    "pictures": "From pictures to pictures: upscaling, masks, ControlNet, IP-Adapter.",
     "grids": "Grids of pictures over the values of up to three axes, and their sheets.",
     "models": "Which models work, where they are found, downloads, native values.",
     "memory": "Memory modes, what models need, what happens when memory runs out.",

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from sdtui.core.enums import DType, MemoryMode, Speed
+from sdtui.engine.control.ip_adapters import IPAdapters
 from sdtui.engine.control.nets import ControlNets
 from sdtui.engine.device import Device
 from sdtui.engine.embeddings import EmbeddingCache
@@ -51,6 +52,7 @@ class LoadedModel:
     """The VAE whose weights it has; None = its own."""
     loras: LoraSet = field(default_factory=LoraSet)
     controlnets: ControlNets = field(default_factory=ControlNets)
+    ip_adapters: IPAdapters = field(default_factory=IPAdapters)
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from sdtui.core.paths import expanded, is_file
-from sdtui.core.picture_entries import ControlEntry
+from sdtui.core.picture_entries import ControlEntry, IPAdapterEntry, PictureEntry
 from sdtui.core.prompt_tags import parse_lora
 from sdtui.models import find_hashed
 from sdtui.requests.record import GenerationRecord
@@ -75,9 +75,15 @@ def _portable_adapters(adapters: Adapters) -> Adapters:
 
 
 def _portable_control(control: Control) -> Control:
-    entries = map(ControlEntry.parse, control.controls)
-    named = tuple(str(replace(each, name=portable_name(each.name))) for each in entries)
-    return replace(control, controls=named)
+    def named(kind: type[PictureEntry], texts: tuple[str, ...]) -> tuple[str, ...]:
+        entries = map(kind.parse, texts)
+        return tuple(str(replace(each, name=portable_name(each.name))) for each in entries)
+
+    return replace(
+        control,
+        controls=named(ControlEntry, control.controls),
+        ip_adapters=named(IPAdapterEntry, control.ip_adapters),
+    )
 
 
 def _portable_upscale(upscale: Upscale) -> Upscale:

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
         FoundFile,
         InstalledControlNet,
         InstalledEmbedding,
+        InstalledIPAdapter,
         InstalledLora,
         InstalledUpscaler,
+        IPAdapter,
         Lora,
         ModelDescription,
         ModelSource,
@@ -279,6 +281,15 @@ class Models(Protocol):
 
     def controlnets(self) -> list[InstalledControlNet]:
         """Return the ControlNets that requests may name, and files that can't be used."""
+        ...
+
+    def ip_adapters(self) -> list[InstalledIPAdapter]:
+        """Return the IP-Adapters that requests may name, and files that can't be used."""
+        ...
+
+    def find_ip_adapter(self, name: str, *, allow_files: bool = False) -> IPAdapter:
+        """Return an IP-Adapter by its name; by the path of a file only if `allow_files`. Raises
+        ModelError."""
         ...
 
     def find_controlnet(self, name: str, *, allow_files: bool = False) -> ControlNet:

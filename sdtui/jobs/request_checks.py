@@ -8,10 +8,10 @@ from dataclasses import replace
 from sdtui.core.dynamic_prompts.parser import is_dynamic
 from sdtui.core.enums import DynamicPrompts, UnusableLoras
 from sdtui.core.errors import ModelError
-from sdtui.core.picture_entries import ControlEntry
+from sdtui.core.picture_entries import ControlEntry, IPAdapterEntry
 from sdtui.jobs.api import Models
 from sdtui.jobs.prompts import PicturePrompts
-from sdtui.models import is_lora_path, native_size
+from sdtui.models import ControlNet, IPAdapter, is_lora_path, native_size
 from sdtui.requests.grids import Grid
 from sdtui.requests.lora_uses import check_uses, lora_uses
 from sdtui.requests.request import GenerationRequest
@@ -32,9 +32,9 @@ def check_grid(models: Models, grid: Grid) -> None:
 def check_files(
     models: Models, requests: Sequence[GenerationRequest], *, allow_files: bool = False
 ) -> None:
-    """Raise ModelError if a request names a VAE, a ControlNet, a LoRA or an upscaler that isn't
-    here, or one of the first two that is made for other models; paths of files are names only if
-    `allow_files`. Reads folders."""
+    """Raise ModelError if a request names a VAE, a ControlNet, an IP-Adapter, a LoRA or an upscaler
+    that isn't here, or one of the first three that is made for other models; paths of files are
+    names only if `allow_files`. Reads folders."""
     for model, name in dict.fromkeys((each.model, each.vae.vae) for each in requests):
         if name is None or name == OWN_VAE:
             continue
@@ -42,16 +42,27 @@ def check_files(
         description = models.describe(models.find(model))
         if description is not None and description.takes_vaes:
             vae.check_fits(description)
-    nets = ((each.model, text) for each in requests for text in each.control.controls)
-    for model, text in dict.fromkeys(nets):
-        net = models.find_controlnet(ControlEntry.parse(text).name, allow_files=allow_files)
-        description = models.describe(models.find(model))
-        if description is not None and description.is_stable_diffusion:
-            net.check_fits(description)
+    for request in requests:
+        _check_control(models, request, allow_files=allow_files)
     check_loras(models, requests, allow_files=allow_files)
     upscalers = (name for each in requests for name in _upscalers(each))
     for name in dict.fromkeys(upscalers):
         models.check_upscaler(name, allow_files=allow_files)
+
+
+def _check_control(models: Models, request: GenerationRequest, *, allow_files: bool) -> None:
+    """Raise ModelError for a ControlNet or an IP-Adapter that isn't here or doesn't fit."""
+    control = request.control
+    controls = map(ControlEntry.parse, control.controls)
+    adapters = map(IPAdapterEntry.parse, control.ip_adapters)
+    found: list[ControlNet | IPAdapter] = [
+        *(models.find_controlnet(each.name, allow_files=allow_files) for each in controls),
+        *(models.find_ip_adapter(each.name, allow_files=allow_files) for each in adapters),
+    ]
+    description = models.describe(models.find(request.model)) if found else None
+    if description is not None and description.is_stable_diffusion:
+        for each in found:
+            each.check_fits(description)
 
 
 def _upscalers(request: GenerationRequest) -> Iterator[str]:

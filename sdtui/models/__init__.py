@@ -35,6 +35,13 @@ from sdtui.models.fit import (
 )
 from sdtui.models.hashing import find_hashed, model_hash
 from sdtui.models.hub import download_model
+from sdtui.models.ip_adapters import (
+    InstalledIPAdapter,
+    IPAdapter,
+    find_ip_adapter,
+    find_ip_adapter_by_name,
+    installed_ip_adapters,
+)
 from sdtui.models.lora_header import families_fit, family_name
 from sdtui.models.loras import (
     InstalledLora,
@@ -65,8 +72,10 @@ __all__ = [
     "Estimate",
     "FileKind",
     "FoundFile",
+    "IPAdapter",
     "InstalledControlNet",
     "InstalledEmbedding",
+    "InstalledIPAdapter",
     "InstalledLora",
     "InstalledUpscaler",
     "Lora",
@@ -95,6 +104,8 @@ __all__ = [
     "find_controlnet",
     "find_controlnet_by_name",
     "find_hashed",
+    "find_ip_adapter",
+    "find_ip_adapter_by_name",
     "find_lora",
     "find_lora_by_name",
     "find_model",
@@ -106,6 +117,7 @@ __all__ = [
     "hub_cache_folder",
     "installed_controlnets",
     "installed_embeddings",
+    "installed_ip_adapters",
     "installed_loras",
     "installed_models",
     "installed_upscalers",

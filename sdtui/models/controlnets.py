@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,14 +15,13 @@ from sdtui.core.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from sdtui.core.paths import expanded, is_file, is_folder
+from sdtui.core.paths import is_folder
 from sdtui.core.settings import Settings
-from sdtui.core.text import nearest, shortened
 from sdtui.models.checkpoint_file import PICKLES, check_file_kind
 from sdtui.models.component_files import read_json, weight_files
 from sdtui.models.description import ModelDescription
 from sdtui.models.files_by_kind import FileKind, FoundFile, files_of_kind
-from sdtui.models.folder_search import named
+from sdtui.models.files_by_name import find_named, find_path
 from sdtui.models.hashing import file_hash
 from sdtui.models.headers import Header, TensorInfo, read_header
 from sdtui.models.lora_header import family_name
@@ -193,46 +192,14 @@ def _check_kind(path: Path, tensors: Mapping[str, TensorInfo], headers: Sequence
 def find_controlnet(name: str, settings: Settings) -> ControlNet:
     """Find a ControlNet by the path of its file or folder, or as `find_controlnet_by_name`. Raises
     the same errors."""
-    path = expanded(name)
-    is_path = path.is_absolute() or name.startswith(("./", "../"))
-    if is_path and not path.exists():
-        raise ModelNotFoundError(f"there is no ControlNet {name}", "Check the path")
-    if is_path:
-        return open_controlnet(FoundFile(path.stem if is_file(path) else path.name, path))
-    return find_controlnet_by_name(name, settings)
+    found = find_path(name, "ControlNet")
+    return find_controlnet_by_name(name, settings) if found is None else open_controlnet(found)
 
 
 def find_controlnet_by_name(name: str, settings: Settings) -> ControlNet:
-    """Find a ControlNet in the folders: by its name, with or without the suffix and A1111's hash,
-    or by a part of it that only one has.
-
-    Raises ModelNotFoundError with near names, and the errors of `open_controlnet`.
-    """
-    plain = re.sub(r"\s*\[[0-9a-f]{8}\]$", "", name.strip())
-    files = files_of_kind(FileKind.CONTROLNET, settings)
-    found = named(plain, files, lambda each: each.name) or _only_one(plain, files)
-    if found is not None:
-        return open_controlnet(found)
-    names = [each.name for each in files]
-    near = nearest(plain, names)
-    hint = f'Did you mean "{near}"?' if near else '"sdtui models --kind controlnet" lists them'
-    if not names:
-        hint = "Name the folder of your ControlNets in the setting controlnet_folders"
-    raise ModelNotFoundError(f'there is no ControlNet "{shortened(plain)}"', hint)
-
-
-def _only_one(part: str, files: Iterable[FoundFile]) -> FoundFile | None:
-    """Return the only file with a part of a name. Raises ModelNotFoundError if there are several
-    that can be used."""
-    words = part.casefold()
-    found = [each for each in files if words in each.name.casefold()]
-    if len(found) <= 1:
-        return found[0] if found else None
-    names = ", ".join(each.name for each in found[:5])
-    raise ModelNotFoundError(
-        f'several ControlNets have "{shortened(part)}" in their names: {names}',
-        "Write the whole name",
-    )
+    """Find a ControlNet in the folders by its name, or a part of it that only one has. Raises the
+    errors of `find_named` and `open_controlnet`."""
+    return open_controlnet(find_named(name, FileKind.CONTROLNET, "ControlNet", settings))
 
 
 def installed_controlnets(settings: Settings) -> list[InstalledControlNet]:

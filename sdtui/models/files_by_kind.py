@@ -3,6 +3,7 @@ A1111 and ComfyUI keep them beside a model folder."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,8 @@ class FileKind(StrEnum):
     UPSCALER = "upscaler"
     CONTROLNET = "controlnet"
     PREPROCESSOR = "preprocessor"
+    IP_ADAPTER = "ip_adapter"
+    CLIP_VISION = "clip_vision"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class _Layout:
     suffixes: tuple[str, ...]
     places: tuple[str, ...]
     """Folders below the root of another front end, in lower case; `*` is any name."""
+    name: re.Pattern[str] | None = None
+    """What their names have in folders that hold files of other kinds, too."""
     has_folders: bool = False
     """True if a folder with a config.json is one, too."""
 
@@ -58,6 +63,15 @@ _LAYOUTS = {
         ("models/controlnet", "extensions/sd-webui-controlnet/models"),
         has_folders=True,
     ),
+    FileKind.IP_ADAPTER: _Layout(
+        (".safetensors", *PICKLES),
+        (
+            *("models/ipadapter", "models/ip-adapter", "models/controlnet"),
+            "extensions/sd-webui-controlnet/models",
+        ),
+        name=re.compile("ip.?adapter", re.IGNORECASE),
+    ),
+    FileKind.CLIP_VISION: _Layout((".safetensors",), ("models/clip_vision",), has_folders=True),
     FileKind.PREPROCESSOR: _Layout((), ("models/controlnetpreprocessor",), has_folders=True),
 }
 _CONFIG = "config.json"
@@ -92,8 +106,11 @@ def names_of_kind(kind: FileKind, settings: Settings) -> Iterator[FoundFile]:
             return True
         return layout.has_folders and is_file(path / _CONFIG)
 
+    own: Sequence[Path] = getattr(settings, f"{kind}_folders")
     for folder in folders_of_kind(kind, settings):
         for path in paths_below(folder, is_one):
+            if layout.name is not None and folder not in own and not layout.name.search(path.name):
+                continue
             place = path.relative_to(folder)
             name = (place if is_folder(path) else place.with_suffix("")).as_posix()
             yield FoundFile(name, path)

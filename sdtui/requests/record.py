@@ -112,6 +112,15 @@ class ControlRecord(_Record):
     entry: str = Field(description="As the request names it, without the picture.")
 
 
+class IPAdapterRecord(_Record):
+    """An IP-Adapter that was used."""
+
+    adapter: str = Field(description="Its name.")
+    sha256: str = Field(description="Of its file.")
+    image_sha256: str = Field(description="Of the picture's file.")
+    entry: str = Field(description="As the request names it, without the picture.")
+
+
 class Attachment(_Record):
     """A picture that was kept beside a finished one, such as a control map."""
 
@@ -144,6 +153,7 @@ class ImageSettings(_Record):
         (), description="The textual inversions in either prompt."
     )
     control_units: tuple[ControlRecord, ...] = ()
+    ip_adapter_units: tuple[IPAdapterRecord, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

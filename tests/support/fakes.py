@@ -18,8 +18,10 @@ from sdtui.models import (
     FoundFile,
     InstalledControlNet,
     InstalledEmbedding,
+    InstalledIPAdapter,
     InstalledLora,
     InstalledUpscaler,
+    IPAdapter,
     Lora,
     ModelDescription,
     ModelSource,
@@ -206,6 +208,12 @@ class FakeModels:
 
     def controlnets(self) -> list[InstalledControlNet]:
         return []
+
+    def ip_adapters(self) -> list[InstalledIPAdapter]:
+        return []
+
+    def find_ip_adapter(self, name: str, *, allow_files: bool = False) -> IPAdapter:
+        raise ModelNotFoundError(f'there is no IP-Adapter "{name}"')
 
     def find_controlnet(self, name: str, *, allow_files: bool = False) -> ControlNet:
         raise ModelNotFoundError(f'there is no ControlNet "{name}"')

@@ -13,6 +13,7 @@ from sdtui.engine.features.hires import HiresFix
 from sdtui.engine.features.image_to_image import ImageToImage
 from sdtui.engine.features.inpainting import Inpainting
 from sdtui.engine.features.inpainting_channels import InpaintingChannels
+from sdtui.engine.features.ip_adapter import IPAdapterFeature
 from sdtui.engine.features.lora import Lora
 from sdtui.engine.features.prompt_syntax import PromptSyntax
 from sdtui.engine.features.textual_inversion import TextualInversion
@@ -38,6 +39,7 @@ def features_for(
         Inpainting(),
         HiresFix(upscalers),
         Control(settings),
+        IPAdapterFeature(settings),
         InpaintingChannels(),  # later: the hooks of the others see the latents alone
         VaeChoice(settings),
         Tiling(),

@@ -18,8 +18,10 @@ from sdtui.models import (
     FoundFile,
     InstalledControlNet,
     InstalledEmbedding,
+    InstalledIPAdapter,
     InstalledLora,
     InstalledUpscaler,
+    IPAdapter,
     Lora,
     ModelDescription,
     ModelSource,
@@ -30,6 +32,8 @@ from sdtui.models import (
     download_model,
     find_controlnet,
     find_controlnet_by_name,
+    find_ip_adapter,
+    find_ip_adapter_by_name,
     find_lora,
     find_lora_by_name,
     find_model,
@@ -38,6 +42,7 @@ from sdtui.models import (
     find_vae_by_name,
     installed_controlnets,
     installed_embeddings,
+    installed_ip_adapters,
     installed_loras,
     installed_models,
     installed_upscalers,
@@ -100,6 +105,13 @@ class LocalModels:
 
     def controlnets(self) -> list[InstalledControlNet]:
         return installed_controlnets(self._settings)
+
+    def ip_adapters(self) -> list[InstalledIPAdapter]:
+        return installed_ip_adapters(self._settings)
+
+    def find_ip_adapter(self, name: str, *, allow_files: bool = False) -> IPAdapter:
+        find = find_ip_adapter if allow_files else find_ip_adapter_by_name
+        return find(name, self._settings)
 
     def find_controlnet(self, name: str, *, allow_files: bool = False) -> ControlNet:
         find = find_controlnet if allow_files else find_controlnet_by_name

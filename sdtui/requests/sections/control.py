@@ -1,4 +1,4 @@
-"""Control: pictures that steer the denoising, through ControlNets."""
+"""Control: pictures that steer the denoising, through ControlNets and IP-Adapters."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sdtui.core.fields import FieldSpec, Section
-from sdtui.core.picture_entries import ControlEntry
+from sdtui.core.picture_entries import ControlEntry, IPAdapterEntry
 
 _MOST = 8
-"""Entries."""
+"""Entries of each kind."""
 
 
 @dataclass(frozen=True)
 class Control(Section):
-    """ControlNets with their pictures."""
+    """ControlNets and IP-Adapters with their pictures."""
 
     controls: Annotated[
         tuple[str, ...],
@@ -33,5 +33,21 @@ class Control(Section):
             entries=ControlEntry,
             open_text="none",
             openai="controls",
+        ),
+    ] = ()
+    ip_adapters: Annotated[
+        tuple[str, ...],
+        FieldSpec(
+            label="IP-Adapters",
+            help="IP-Adapters by name or path, each with its picture and weight: plus:face.png:0.6."
+            " Options: start, end.",
+            flags=("--ip-adapter",),
+            metavar="NAME:IMAGE[:WEIGHT]",
+            group="Start from",
+            chip_short="{}",
+            max_length=_MOST,
+            entries=IPAdapterEntry,
+            open_text="none",
+            openai="ip_adapters",
         ),
     ] = ()

@@ -15,6 +15,7 @@ from sdtui.server.errors import ApiError
 SCRIPT = "controlnet"
 """The name of the script, in lower case."""
 MOST_UNITS = 8
+_IP_ADAPTER = "ip-adapter"
 _NO_MODEL = ("none", "")
 
 _FITS: Mapping[object, ControlFit] = {
@@ -79,23 +80,33 @@ class ControlUnit(BaseModel):
     effective_region_mask: Any = None
     advanced_weighting: Any = None
 
+    @property
+    def is_ip_adapter(self) -> bool:
+        """True if the unit is an IP-Adapter, which the extension takes for a preprocessor."""
+        return _IP_ADAPTER in self.module.lower()
+
     def entry(self, *, has_init_image: bool) -> dict[str, Any]:
-        """Return the unit as an entry of `controls`. Raises ApiError."""
+        """Return the unit as an entry of `controls`, or of `ip_adapters`. Raises ApiError."""
         if self.model.strip().lower() in _NO_MODEL:
             raise _refused("You have not selected any ControlNet Model.")
         picture, _ = _picture_and_mask(self.image)
         if not picture and not has_init_image:
             raise _refused("controlnet is enabled but no input image is given")
-        try:
-            preprocessor = preprocessor_name(self.module)
-        except ValueError as error:
-            raise _refused(f"module {self.module!r} {error}") from error
-        return {
+        shared = {
             "name": self.model,
             "image": picture,
             "weight": self.weight,
             "start": self.guidance_start,
             "end": self.guidance_end,
+        }
+        if self.is_ip_adapter:
+            return shared
+        try:
+            preprocessor = preprocessor_name(self.module)
+        except ValueError as error:
+            raise _refused(f"module {self.module!r} {error}") from error
+        return {
+            **shared,
             "mode": _choice(_MODES, self.control_mode, "control_mode"),
             "preprocessor": preprocessor,
             "low": self.threshold_a if self.threshold_a >= 0 else None,

@@ -222,7 +222,12 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
         }
         values |= self._hires_values(values)
         has_image = values.get("init_image") is not None
-        values["controls"] = [each.entry(has_init_image=has_image) for each in self.control_units]
+        for field, is_adapter in (("controls", False), ("ip_adapters", True)):
+            values[field] = [
+                each.entry(has_init_image=has_image)
+                for each in self.control_units
+                if each.is_ip_adapter is is_adapter
+            ]
         found = self.imported.values
         filled = {
             name: found[name]
