@@ -279,6 +279,8 @@ ACTIONS = (
     Action("ask.save", "enter", "Save", "Take the text", True),
     Action("ask.close", "escape", "Cancel", "Change nothing", True),
     Action("axes.generate", "enter", "Generate", "Queue the pictures of the grid", True),
+    Action("axes.previous", "up", "Up", "Go to the axis above"),
+    Action("axes.next", "down", "Down", "Go to the axis below"),
     Action("axes.close", "escape", "Cancel", "Queue nothing", True),
     Action("which_key.close", "escape,q", "Back", "Do nothing", True),
     Action("which_key.next_page", "pagedown", "More", "Show more keys"),

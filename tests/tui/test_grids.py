@@ -42,6 +42,12 @@ async def asking() -> AsyncIterator[GridApp]:
         yield app
 
 
+async def test_up_and_down_go_through_the_axes() -> None:
+    async with asking() as app:
+        await press(app, *"t=1,2", "down", *"c=5,7", "down", *"seed=1,2", "up", *",9")
+        assert app.status == "2 × 3 × 2: 12 pictures"
+
+
 async def test_letters_and_values_of_two_axes_are_a_grid() -> None:
     async with asking() as app:
         await press(app, *"t=10-30 [3]", "tab", *"p=cat,dog")

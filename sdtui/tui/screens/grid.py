@@ -98,5 +98,11 @@ class GridScreen(Dialog["Grid | None"]):
         else:
             self.answer(grid)
 
+    def action_previous(self) -> None:
+        self.focus_previous()
+
+    def action_next(self) -> None:
+        self.focus_next()
+
     def action_close(self) -> None:
         self.answer(None)
