@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -21,13 +20,18 @@ def save_upscaler(path: Path, model: torch.nn.Module) -> Path:
     return path
 
 
-def tiny_esrgan(*, scale: int = 4, **others: Any) -> torch.nn.Module:
+def tiny_esrgan(scale: int = 4) -> torch.nn.Module:
     """Return an ESRGAN of two blocks and eight filters."""
+    return esrgan(blocks=2, filters=8, scale=scale)
+
+
+def esrgan(*, blocks: int, filters: int, scale: int = 4) -> torch.nn.Module:
+    """Return an ESRGAN with random weights."""
     from sdtui.engine.upscaling.spandrel_import import import_spandrel
 
     import_spandrel()
     from spandrel.architectures.ESRGAN import ESRGAN
 
     torch.manual_seed(1)
-    model: torch.nn.Module = ESRGAN(num_filters=8, num_blocks=2, scale=scale, **others)
+    model: torch.nn.Module = ESRGAN(num_filters=filters, num_blocks=blocks, scale=scale)
     return model

@@ -22,8 +22,8 @@ from sdtui.models.upscalers import find_upscaler_file
 _MOST_TIMES = 3
 """How often a model is applied to reach a size, as in A1111 (modules/upscaler.py)."""
 
-_TILE_ON_ACCELERATOR = 512
-_TILE_ON_CPU = 256
+TILE_ON_ACCELERATOR = 512
+TILE_ON_CPU = 256
 """Pixels of a side. On a CPU a tile takes seconds, and progress and cancelling wait for it."""
 
 
@@ -106,7 +106,7 @@ def _largest_fitting_tile(
     image: Image.Image, model: UpscalerModel, context: UpscalingContext
 ) -> int:
     """Return the side of the tiles that fit into the free memory, and report what they need."""
-    side = _TILE_ON_ACCELERATOR if context.device.is_accelerator else _TILE_ON_CPU
+    side = TILE_ON_ACCELERATOR if context.device.is_accelerator else TILE_ON_CPU
     side = max(image.size) if model.prefers_whole else side
     per_pixel, weights = model.bytes_per_pixel(), model.weight_bytes
     free = context.device.memory().free
