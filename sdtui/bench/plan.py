@@ -40,7 +40,7 @@ SETTING_FIELDS: tuple[str, ...] = tuple(
     name
     for name, field in REQUEST_FIELDS.items()
     if name != "policy"
-    and field.section not in ("templates", "upscale")
+    and field.section not in ("templates", "upscale", "redraw")
     and name not in {each.name for each in fields(Cell)}
 )
 """The fields of a request that have one value in a whole benchmark, by their unique names: those

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sdtui.cli.options import FilePath, field_option
-from sdtui.cli.running import output_options, run_jobs
+from sdtui.cli.running import output_options, run_jobs, shared_values
 from sdtui.core.runtime import leave
 
+if TYPE_CHECKING:
+    from sdtui.core.settings import Settings
+
 _USUAL_FACTOR = 2.0
+_RECIPE = (
+    *("prompt", "negative_prompt", "model", "vae", "loras", "seed", "sampler", "clip_skip"),
+    *("num_inference_steps", "guidance_scale", "prompt_syntax", "dynamic_prompts", "emphasis"),
+)
+"""The fields that redrawn tiles take from a picture."""
 
 
 @click.command()
@@ -23,6 +31,15 @@ _USUAL_FACTOR = 2.0
 @field_option("upscale_width", "--width")
 @field_option("upscale_height", "--height")
 @field_option("upscale_crop", "--crop/--no-crop")
+@field_option("redraw_strength")
+@field_option("redraw_tile")
+@field_option("redraw_padding")
+@field_option("redraw_mask_blur")
+@field_option("redraw_order")
+@field_option("redraw_seams")
+@field_option("prompt")
+@field_option("model")
+@field_option("num_inference_steps")
 @output_options
 def upscale(
     pictures: tuple[Path, ...],
@@ -48,11 +65,12 @@ def upscale(
     values = {name: value for name, value in flags.items() if value is not None}
     if not {"upscale_factor", "upscale_width", "upscale_height"} & values.keys():
         values["upscale_factor"] = _USUAL_FACTOR
-    shared = {**settings.request_defaults(), "prompt": "", **values}
-    requests = [
-        GenerationRequest.parse({**shared, "upscale_image": path}, prompt_needed=False)
-        for path in pictures
-    ]
+    requests = []
+    for path in pictures:
+        like = path if "redraw_strength" in values else None
+        own = _recipe_of(settings, like, quiet=quiet)
+        given = {**own, "prompt": own.get("prompt", ""), **values, "upscale_image": path}
+        requests.append(GenerationRequest.parse(given, prompt_needed=False))
     # What is wrong is reported before torch is loaded.
     check_files(open_models(settings), requests, allow_files=True)
     for path in pictures:
@@ -68,3 +86,18 @@ def upscale(
     if not ended:
         leave(code)
     return code
+
+
+def _recipe_of(settings: Settings, picture: Path | None, *, quiet: bool) -> dict[str, Any]:
+    """Return the values of the settings, and of a picture those that redrawing needs, if it says
+    how it was made."""
+    from sdtui.core.errors import ImageError
+
+    defaults = settings.request_defaults()
+    try:
+        values = shared_values(settings, picture, None, quiet=quiet)
+    except ImageError:
+        if picture is None:
+            raise
+        return defaults
+    return {**defaults, **{name: values[name] for name in _RECIPE if name in values}}

@@ -143,6 +143,13 @@ class InpaintFill(StrEnum):
     NOTHING = "nothing"
 
 
+class TileOrder(StrEnum):
+    """The order in which the tiles of a picture are redrawn."""
+
+    LINEAR = "linear"
+    CHESS = "chess"
+
+
 class EventLevel(IntEnum):
     """The importance of an event in the log."""
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 
 from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.finishing import FinishingContext, UnfinishedPicture
+from sdtui.engine.passes import Pass
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.requests.events import Estimated, Report
-from sdtui.requests.record import Stage
+from sdtui.requests.record import PassPlace, Stage
 
 
 class Finisher:
@@ -46,9 +49,14 @@ class Finisher:
         """True if a picture is to be finished."""
         return bool(self._pictures)
 
-    def finish_next(self, features: ActiveFeatures) -> tuple[int, Image.Image]:
-        """Finish the first picture; return its index and the picture. Raises the errors of the
-        features."""
+    def finish_next(
+        self,
+        features: ActiveFeatures,
+        resolved: ResolvedRequest | None,
+        make: Callable[[int, Pass, PassPlace], Image.Image],
+    ) -> tuple[int, Image.Image]:
+        """Finish the first picture; return its index and the picture. `make` runs a pass for the
+        picture of an index. Raises the errors of the features."""
         index, picture = next(iter(self._pictures.items()))
         for feature, section in features.finishing()[picture.features_done :]:
             self._cancellation.check()
@@ -61,6 +69,8 @@ class Finisher:
                 notice=self._notice,
                 expect=self._expect,
                 in_stage=self._in_stage,
+                make=partial(make, index),
+                resolved=resolved,
             )
             picture.image = feature.finish(section, picture.image, context)
             picture.features_done += 1

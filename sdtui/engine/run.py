@@ -6,7 +6,6 @@ kept, so running out of memory in the decoder or in a later pass never repeats a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from sdtui.core.cancellation import Cancellation
 from sdtui.core.errors import SdtuiError, UnsupportedModelError
 from sdtui.engine.attachments import AttachmentReporter
 from sdtui.engine.embeddings import Embeddings
+from sdtui.engine.extra_pass import ExtraPasses
 from sdtui.engine.families import family_of
 from sdtui.engine.features.active import ActiveFeatures, open_sections, sections_for
 from sdtui.engine.finisher import Finisher
@@ -33,7 +33,7 @@ from sdtui.engine.stages.decode import decode
 from sdtui.engine.stages.denoise import denoise
 from sdtui.engine.stages.encode import encode, find_truncations
 from sdtui.engine.stages.prepare import Preparation, prepare, prepared
-from sdtui.engine.step_reporter import BatchPlace, StepReporter
+from sdtui.engine.step_reporter import BatchPlace, StepReporter, batch_place, pass_place
 from sdtui.requests.events import Estimated, Notice, Report, StageStarted, Truncated
 from sdtui.requests.record import (
     AttemptRecord,
@@ -163,7 +163,7 @@ class Run:
         if self.attempts:
             self._engine.unload()  # one that is idle, since memory ran out
         while self._finisher.has_pictures:
-            self._finish_next()
+            self._finish_next(None)
 
     def _load(self) -> LoadedModel:
         self._cancellation.check()
@@ -245,7 +245,7 @@ class Run:
         """Finish a decoded picture, else decode those that have completed all passes, else denoise
         those that have completed most."""
         if self._finisher.has_pictures:
-            self._finish_next()
+            self._finish_next(model)
             return
         unfinished = [index for index in range(len(self.seeds)) if index not in self._images]
         done = max(self._results.passes_done(index) for index in unfinished)
@@ -323,26 +323,9 @@ class Run:
 
     def _place(self, number: int, indices: list[int]) -> BatchPlace:
         steps = [self._steps.get(i, each.expected_steps) for i, each in enumerate(self._passes)]
-        pixels = self._passes[number].request.pixels
-        work = [
-            count * each.request.pixels / pixels
-            for count, each in zip(steps, self._passes, strict=True)
-        ]
         begun = {*indices, *self._results.begun(), *self._images}
-        return BatchPlace(
-            first_image=indices[0],
-            size=len(indices),
-            steps_before=sum(steps[:number]),
-            steps_after=sum(steps[number + 1 :]),
-            work_after=sum(work[number + 1 :]),
-            batches_after=math.ceil((len(self.seeds) - len(begun)) / len(indices)),
-            work=sum(work),
-            of_pass=self._pass_place(number),
-        )
-
-    def _pass_place(self, number: int) -> PassPlace:
-        """Return the place of pass `number`, counted from 0, among the passes."""
-        return PassPlace(number=number + 1, count=len(self._passes), name=self._passes[number].name)
+        waiting = len(self.seeds) - len(begun)
+        return batch_place(self._passes, steps, number, indices, waiting)
 
     def _decode(self, model: LoadedModel, indices: list[int]) -> None:
         self._cancellation.check()
@@ -365,9 +348,17 @@ class Run:
             self._finisher.add(index, image)
             self._results.drop(index)
 
-    def _finish_next(self) -> None:
+    def _finish_next(self, model: LoadedModel | None) -> None:
         """Let the features finish a picture, and hand it on."""
-        index, image = self._finisher.finish_next(self.features)
+
+        def make(index: int, pass_: Pass, place: PassPlace) -> Image.Image:
+            assert model is not None
+            reports = (self._report, self._cancellation, self._notice, self._in_stage)
+            passes = ExtraPasses(self._engine, model, self.features, self.plan, *reports)
+            seeds = (self.seeds[index], self._variation_seed(index))
+            return passes.make(pass_, place, index, *seeds)
+
+        index, image = self._finisher.finish_next(self.features, self.plan.resolved, make)
         if self._finisher.estimate is not None:
             expected = self._builder.estimate or 0
             self._builder.estimate = max(expected, self._finisher.estimate)
@@ -385,7 +376,7 @@ class Run:
     def _in_stage(self, stage: Stage, number: int | None = None) -> Iterator[None]:
         """Report a stage, of pass `number` if it belongs to one, and measure its time."""
         self.stage = stage
-        self.of_pass = None if number is None else self._pass_place(number)
+        self.of_pass = None if number is None else pass_place(self._passes, number)
         self._report(StageStarted(stage=stage, of_pass=self.of_pass))
         with self._builder.timing(stage):
             yield

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdtui.core.cancellation import Cancellation
 from sdtui.engine.families.family import StepState
 from sdtui.engine.loaded import LoadedModel
+from sdtui.engine.passes import Pass
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.preview import PreviewCopies
 from sdtui.requests.events import Preview, Report, Step
@@ -31,6 +34,34 @@ class BatchPlace:
     work: float
     """All steps of such a batch, in steps of this pass."""
     of_pass: PassPlace
+
+
+def pass_place(passes: Sequence[Pass], number: int) -> PassPlace:
+    """Return the place of pass `number`, counted from 0, among the passes."""
+    return PassPlace(number=number + 1, count=len(passes), name=passes[number].name)
+
+
+def batch_place(
+    passes: Sequence[Pass],
+    steps: Sequence[int],
+    number: int,
+    indices: Sequence[int],
+    waiting: int,
+) -> BatchPlace:
+    """Return the place of a batch of pass `number`. `steps` are those of each pass, `indices` the
+    pictures of the batch, and `waiting` the pictures that haven't begun."""
+    pixels = passes[number].request.pixels
+    work = [count * each.request.pixels / pixels for count, each in zip(steps, passes, strict=True)]
+    return BatchPlace(
+        first_image=indices[0],
+        size=len(indices),
+        steps_before=sum(steps[:number]),
+        steps_after=sum(steps[number + 1 :]),
+        work_after=sum(work[number + 1 :]),
+        batches_after=math.ceil(waiting / len(indices)),
+        work=sum(work),
+        of_pass=pass_place(passes, number),
+    )
 
 
 class StepReporter:

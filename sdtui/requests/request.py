@@ -29,6 +29,7 @@ from sdtui.requests.sections.image_to_image import ImageToImage, default_strengt
 from sdtui.requests.sections.inpaint import Inpaint
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
 from sdtui.requests.sections.outpaint import Outpaint
+from sdtui.requests.sections.redraw import Redraw
 from sdtui.requests.sections.templates import Templates
 from sdtui.requests.sections.tiling import Tiling
 from sdtui.requests.sections.upscale import Upscale
@@ -248,6 +249,7 @@ class GenerationRequest(Section):
     guidance: Guidance = Guidance()  # noqa: RUF009  # frozen
     tiling: Tiling = Tiling()  # noqa: RUF009  # frozen
     upscale: Upscale = Upscale()  # noqa: RUF009  # frozen
+    redraw: Redraw | None = None
     execution: Execution = Execution()  # noqa: RUF009  # frozen
 
     @classmethod

@@ -16,6 +16,7 @@ from sdtui.engine.features.inpainting_channels import InpaintingChannels
 from sdtui.engine.features.ip_adapter import IPAdapterFeature
 from sdtui.engine.features.lora import Lora
 from sdtui.engine.features.prompt_syntax import PromptSyntax
+from sdtui.engine.features.redraw import TiledRedraw
 from sdtui.engine.features.textual_inversion import TextualInversion
 from sdtui.engine.features.tiling import Tiling
 from sdtui.engine.features.upscaling import Upscaling
@@ -44,4 +45,5 @@ def features_for(
         VaeChoice(settings),
         Tiling(),
         Upscaling(upscalers),  # after all that changes a decoded picture
+        TiledRedraw(),
     )

@@ -40,6 +40,7 @@ _FIRST_PASS = "First pass size"
 _MAPPED |= {"Hires sampler", "Hires schedule type", HIRES_RESIZE, _FIRST_PASS}
 _IGNORED = {"Model hash", "Version", "App", "Backend", "Parser", "Pipeline", "Operations"}
 _LORA_HASHES = "Lora hashes"
+_IGNORED |= {"Ultimate SD upscale upscaler", "Ultimate SD upscale tile_height"}
 _IGNORED |= {"Postprocess crop to", "VAE hash", "Created Date", "TI hashes", _LORA_HASHES}
 _TEMPLATES = dict(zip(TEMPLATES, ("prompt", "negative_prompt"), strict=True))
 """The keys of prompts as they were written, and the names of their fields."""
@@ -52,6 +53,9 @@ _DISTILLED = ("Distilled CFG Scale", "Guidance")
 _DRAW_THINGS = "Seed Mode"
 """A key that only Draw Things writes."""
 _RESOURCES = "Civitai resources"
+_TILED_UPSCALER = "Ultimate SD upscale upscaler"
+_TILED = {"Ultimate SD upscale tile_width", _TILED_UPSCALER}
+"""Keys of the script that redraws in tiles, whose strength is the picture's."""
 
 
 def a1111(text: str) -> ToolSettings | None:
@@ -102,6 +106,10 @@ def a1111(text: str) -> ToolSettings | None:
     if upscaled_to is not None:
         values |= {"upscale_width": upscaled_to[1], "upscale_height": upscaled_to[2]}
     values |= _hires(pairs)
+    if _TILED & pairs.keys() and values.get("redraw_strength") is None:
+        values["redraw_strength"] = pairs.get("Denoising strength")
+        values.setdefault("upscaler", None)
+        values["upscaler"] = values["upscaler"] or pairs.get(_TILED_UPSCALER)
     schedule = pairs.get("Schedule type")
     hashed = pairs.get("Model hash", "") if source == OWN else ""
     templates = {name: pairs[key] for key, name in _TEMPLATES.items() if key in pairs}
