@@ -43,6 +43,7 @@ EVENTS: list[Event] = [
     kinds.Tile(tile=1, total=4),
     kinds.Preview(step=1, image_index=0, width=2, height=1, rgb=b"\x00\xff\x80\xfb\xef\xbe"),
     kinds.Notice(message="[red] \x1b 🐈"),
+    kinds.Attached(name="control1", png=b"\x89PNG"),
     kinds.Saved(image_index=0, seed=1, path="/a/b.png"),
     kinds.SheetSaved(path="/a/sheet.png"),
     kinds.Finished(record=record()),
