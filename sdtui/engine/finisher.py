@@ -45,6 +45,11 @@ class Finisher:
         self._pictures[index] = UnfinishedPicture(image)
 
     @property
+    def indices(self) -> frozenset[int]:
+        """The pictures that are to be finished."""
+        return frozenset(self._pictures)
+
+    @property
     def has_pictures(self) -> bool:
         """True if a picture is to be finished."""
         return bool(self._pictures)

@@ -92,18 +92,27 @@ class Pass:
     """What the noise that is added to `start` is multiplied by."""
     masked: MaskedPicture | None = None
     """What is repainted of `start`; None = all of it."""
+    end: float = 1.0
+    """The share of the noise levels after which the pass ends, unfinished."""
+    begin: float = 0.0
+    """The share of the noise levels after which it begins, from latents with their noise; 0 = noise
+    is added to what it starts from."""
     prompts: int = 1
     """Parts of the prompt that are denoised apart."""
     name: str = ""
     """What the pass is called, e.g. "hires"; "" for an ordinary first one."""
+    model: str | None = None
+    """The model that makes it; None = the request's."""
 
     @property
     def expected_steps(self) -> int:
         """Return the number of steps, as far as it is known before the scheduler is created."""
         steps = self.request.num_inference_steps
         if self.last_steps is not None:
-            return self.last_steps
-        return steps if self.start is None else int(steps * self.strength)
+            steps = self.last_steps
+        elif self.start is not None:
+            steps = int(steps * self.strength)
+        return steps if (self.begin, self.end) == (0, 1) else round(steps * (self.end - self.begin))
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,15 @@ class RecordBuilder:
     left_out: set[str] = field(default_factory=set)
     """Unique names of fields that the model doesn't accept."""
 
+    def add_load_timings(self, model: LoadedModel, *, is_own: bool) -> None:
+        """Add the seconds of loading the request's own model, or that of a later pass."""
+        if is_own:
+            self.load_timings = model.load_timings
+        else:
+            name = model.source.name
+            timings = {f"{name}: {part}": each for part, each in model.load_timings.items()}
+            self.load_timings = {**self.load_timings, **timings}
+
     @contextmanager
     def timing(self, stage: Stage) -> Iterator[None]:
         """Add the duration of the context to a stage's seconds."""

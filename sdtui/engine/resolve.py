@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from sdtui.core.enums import PromptSyntax
-from sdtui.core.errors import InvalidRequestError, Problem
+from sdtui.core.errors import InvalidRequestError, Problem, UnsupportedModelError
 from sdtui.core.prompt_tags import take_tags
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.families import family_of
 from sdtui.engine.features.active import ActiveFeatures
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.resolved_request import ResolvedRequest
+from sdtui.models import ModelDescription
 from sdtui.requests.request import GenerationRequest
 
 _USUAL_STEPS = 25
@@ -28,6 +29,11 @@ def resolve(
 
     Raises InvalidRequestError if the size doesn't suit the model's VAE.
     """
+    if model.description.is_refiner:
+        raise UnsupportedModelError(
+            f"{model.source.name} is a refiner: it takes the last steps of another model",
+            "Take a model of SDXL, and this one as its refiner",
+        )
     native = model.description.native
     pipeline: Any = model.pipeline
     factor = model.vae_factor
@@ -63,6 +69,17 @@ def without_tags(text: str, request: GenerationRequest) -> str:
     """Return one of a request's prompts without the tags of networks, if it has such."""
     is_plain = request.encoding.prompt_syntax is PromptSyntax.PLAIN
     return text if is_plain else take_tags(text).text
+
+
+def check_same_latents(model: LoadedModel, other: str, description: ModelDescription) -> None:
+    """Raise UnsupportedModelError if `other`, a model so described, can't go on from the latents of
+    `model`."""
+    if description.family != model.description.family:
+        raise UnsupportedModelError(
+            f"{other} ({description.family}) can't go on from what {model.source.name} "
+            f"({model.description.family}) has begun: their latents differ",
+            "Take two models of the same family",
+        )
 
 
 def _check_size(sides: dict[str, int], multiple: int, model: str) -> None:

@@ -13,27 +13,28 @@ from dataclasses import replace
 from PIL import Image
 
 from sdtui.core.cancellation import Cancellation
-from sdtui.core.errors import SdtuiError, UnsupportedModelError
+from sdtui.core.errors import SdtuiError
 from sdtui.engine.attachments import AttachmentReporter
-from sdtui.engine.embeddings import Embeddings
 from sdtui.engine.extra_pass import ExtraPasses
-from sdtui.engine.families import family_of
-from sdtui.engine.features.active import ActiveFeatures, open_sections, sections_for
+from sdtui.engine.features.active import (
+    ActiveFeatures,
+    fitting_sections,
+    open_sections,
+    sections_for,
+)
 from sdtui.engine.finisher import Finisher
 from sdtui.engine.loaded import LoadedModel
 from sdtui.engine.memory.batching import choose_batch_size, expected_peak, held_before
 from sdtui.engine.memory.ladder import Plan
 from sdtui.engine.memory.oom import OOM_CANDIDATES, is_out_of_memory
-from sdtui.engine.passes import Batch, Pass, PassResults
+from sdtui.engine.pass_runner import PassRunner, RunContext
+from sdtui.engine.passes import Pass
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
 from sdtui.engine.record_builder import ModelFacts, RecordBuilder
-from sdtui.engine.resolve import resolve
+from sdtui.engine.resolve import check_same_latents, resolve
+from sdtui.engine.resolved_request import ResolvedRequest
 from sdtui.engine.result import GenerationResult, OnImage
-from sdtui.engine.stages.decode import decode
-from sdtui.engine.stages.denoise import denoise
-from sdtui.engine.stages.encode import encode, find_truncations
-from sdtui.engine.stages.prepare import Preparation, prepare, prepared
-from sdtui.engine.step_reporter import BatchPlace, StepReporter, batch_place, pass_place
+from sdtui.engine.stages.encode import find_truncations
 from sdtui.requests.events import Estimated, Notice, Report, StageStarted, Truncated
 from sdtui.requests.record import (
     AttemptRecord,
@@ -59,7 +60,6 @@ class Run:
         self.request = request
         self._seeded = request.with_seed()
         self.seeds = self._seeded.seeds()
-        self._variation_seeds = self._seeded.variation_seeds()
         self.stage = Stage.LOAD
         self.of_pass: PassPlace | None = None
         """The pass that the stage belongs to."""
@@ -75,14 +75,22 @@ class Run:
         self._report = report
         self._cancellation = cancellation
         self._on_image = on_image
-        self._opened = False
+        self._requested: frozenset[str] | None = None
+        """The features that the request asks for; None before they are known."""
         self._passes: tuple[Pass, ...] = ()
-        self._steps: dict[int, int] = {}
-        """Steps of each pass, where known."""
-        self._results = PassResults()
+        self._context = RunContext(
+            engine=engine,
+            report=report,
+            cancellation=cancellation,
+            seeds=self.seeds,
+            variation_seeds=self._seeded.variation_seeds(),
+            notice=self._notice,
+            in_stage=self._in_stage,
+            attachments=AttachmentReporter(report),
+        )
+        self._results = self._context.results
         self._images: dict[int, Image.Image] = {}
         self._finisher = Finisher(engine, report, cancellation, self._notice, self._in_stage)
-        self._attachments = AttachmentReporter(report)
         self._noticed: set[str] = set()
         self._truncations_reported = False
         engine.meter.start()
@@ -120,19 +128,42 @@ class Run:
         if not self._open_sections().needs_model():
             self._finish_without_model()
             return
+        if self.plan.resolved is not None:
+            self._set_passes(self.plan.resolved)
+        while len(self._images) < len(self.seeds):
+            self._advance_with(self._next_model())
+
+    def _next_model(self) -> str:
+        """Return the model of the next pass: all pictures complete those of one model before
+        another one is loaded."""
+        if not self._passes:
+            return self.request.model
+        open_ones = [each for each in self._unfinished() if each not in self._finisher.indices]
+        done = min(map(self._results.passes_done, open_ones), default=len(self._passes))
+        return self._model_of(min(done, len(self._passes) - 1))
+
+    def _model_of(self, number: int) -> str:
+        return self._passes[number].model or self.request.model
+
+    def _advance_with(self, name: str) -> None:
+        """Do what the next passes of a model have to do, and decode after the last."""
         with ExitStack() as stack:
             with self._in_stage(Stage.LOAD):
-                model = self._load()
+                model, features = self._load(name)
+                used = {feature.name for feature, _ in features.uses}
                 for feature in self._engine.features:
-                    if feature.name not in self.plan.sections:
+                    if feature.name not in used:
                         feature.reset(model)
-                stack.enter_context(self.features.applied(model))
-                for notice in self.features.notices(model):
+                stack.enter_context(features.applied(model))
+                for notice in features.notices(model):
                     self._notice(notice)
+            runner = PassRunner(self._context, model, features, self._passes, self.plan)
             with self._in_stage(Stage.ENCODE):
-                embeddings = self._encode(model)
-            while len(self._images) < len(self.seeds):
-                self._advance_batch(model, embeddings)
+                self._report_truncations(model)
+                numbers = range(len(self._passes))
+                runner.encode(each for each in numbers if self._model_of(each) == name)
+            while len(self._images) < len(self.seeds) and self._next_model() == name:
+                self._advance_batch(runner)
 
     def result(self, error: SdtuiError | None = None) -> GenerationResult:
         """Return the finished pictures, in order, and the record."""
@@ -147,11 +178,11 @@ class Run:
 
     def _open_sections(self) -> ActiveFeatures:
         """Open the sections of the features in the first attempt; return the features."""
-        if not self._opened:
+        if self._requested is None:
             self._cancellation.check()
             sections = open_sections(self._engine.features, self.request)
             self.plan = replace(self.plan, sections=sections)
-            self._opened = True
+            self._requested = frozenset(sections)
             given = self.features.given_image()
             if given is not None:
                 for index in range(len(self.seeds)):
@@ -163,29 +194,48 @@ class Run:
         if self.attempts:
             self._engine.unload()  # one that is idle, since memory ran out
         while self._finisher.has_pictures:
-            self._finish_next(None)
+            self._finish_next()
 
-    def _load(self) -> LoadedModel:
+    def _load(self, name: str) -> tuple[LoadedModel, ActiveFeatures]:
+        """Load the request's model or that of a later pass; return it with the features that it
+        can have."""
         self._cancellation.check()
+        is_own = name == self.request.model
         before = self._engine.loaded
         model = self._engine.load(
-            self.request.model,
+            name,
             self.request.execution.dtype,
             self.plan.memory_mode,
             self.request.execution.speed,
             report=self._report,
             cancellation=self._cancellation,
-            features=self.features,
+            features=self.features if is_own else self._features_of(name),
         )
         if model is not before:
-            self._builder.load_timings = model.load_timings
+            self._builder.add_load_timings(model, is_own=is_own)
             for notice in model.notices:
                 self._notice(notice)
-        self._builder.model = ModelFacts.of(model)
         for notice in model.speedups.notices:
             self._notice(notice)
+        if not is_own:
+            return model, self._features_of(name)
+        self._builder.model = ModelFacts.of(model)
         self._resolve(model)
-        return model
+        return model, self.features
+
+    def _features_of(self, name: str) -> ActiveFeatures:
+        """Return the features that another model can have, with those sections that the request
+        asks for."""
+        _, description = self._engine.find(name, self._report, self._cancellation)
+        requested = {
+            each: section
+            for each, section in self.plan.sections.items()
+            if each in (self._requested or ())
+        }
+        sections, reasons = fitting_sections(self._engine.features, requested, description)
+        for reason in reasons:
+            self._notice(f"left out for {name}: {reason}")
+        return ActiveFeatures.of(self._engine.features, sections)
 
     def _resolve(self, model: LoadedModel) -> None:
         """Resolve the plan in the first attempt, and set its passes in every one."""
@@ -194,13 +244,19 @@ class Run:
             self._choose_sections(model)
         resolved = self.plan.resolved or resolve(self._seeded, model, self.features)
         self.plan = replace(self.plan, resolved=resolved, memory_mode=model.memory_mode)
+        self._set_passes(resolved)
+        if first:
+            for other in dict.fromkeys(each.model for each in self._passes if each.model):
+                source, description = self._engine.find(other, self._report, self._cancellation)
+                check_same_latents(model, source.name, description)
+            self._choose_batch_size(model)
+
+    def _set_passes(self, resolved: ResolvedRequest) -> None:
         self._passes = self.features.passes(Pass(resolved))
         last = self._passes[-1].request
         self.plan = replace(self.plan, finished_side=max(last.width, last.height))
         self._results.keep_only(self._passes)
-        self._steps.clear()
-        if first:
-            self._choose_batch_size(model)
+        self._context.steps.clear()
 
     def _choose_sections(self, model: LoadedModel) -> None:
         requested = self.plan.sections
@@ -225,121 +281,40 @@ class Run:
             )
         )
 
-    def _encode(self, model: LoadedModel) -> list[Embeddings]:
-        """Encode the prompts of each pass."""
-        self._cancellation.check()
+    def _report_truncations(self, model: LoadedModel) -> None:
         if not self._truncations_reported:
             truncations = find_truncations(model, self._passes[0].request)
             self._builder.truncations = truncations
             for truncation in truncations:
                 self._report(Truncated(truncation=truncation))
             self._truncations_reported = True
-        embeddings = [encode(model, each, self.features) for each in self._passes]
-        for number, encoded in enumerate(embeddings):
-            batch = self._batch(number, [0], encoded)
-            for name in family_of(model.description).not_accepted(model, batch):
-                self._notice(f"{model.source.name} doesn't take {name}: it was left out")
-        return embeddings
 
-    def _advance_batch(self, model: LoadedModel, embeddings: list[Embeddings]) -> None:
+    def _unfinished(self) -> list[int]:
+        return [index for index in range(len(self.seeds)) if index not in self._images]
+
+    def _advance_batch(self, runner: PassRunner) -> None:
         """Finish a decoded picture, else decode those that have completed all passes, else denoise
-        those that have completed most."""
+        those that have completed most of those that this model makes."""
         if self._finisher.has_pictures:
-            self._finish_next(model)
+            self._finish_next(runner)
             return
-        unfinished = [index for index in range(len(self.seeds)) if index not in self._images]
-        done = max(self._results.passes_done(index) for index in unfinished)
+        count, name = len(self._passes), self._next_model()
+        unfinished = self._unfinished()
+        done = max(
+            number
+            for number in map(self._results.passes_done, unfinished)
+            if self._model_of(min(number, count - 1)) == name
+        )
         furthest = [each for each in unfinished if self._results.passes_done(each) == done]
         indices = furthest[: self.plan.batch_size]
-        if done == len(self._passes):
-            with self._in_stage(Stage.DECODE):
-                self._decode(model, indices)
+        if done == count:
+            self._keep_decoded(indices, runner.decode(indices))
             return
         if done == 0:
             self._cancellation.check_between_pictures()
-        self._run_pass(model, done, indices, embeddings[done])
-
-    def _run_pass(
-        self, model: LoadedModel, number: int, indices: list[int], embeddings: Embeddings
-    ) -> None:
-        """Prepare and denoise some pictures in pass `number`."""
-        batch = self._batch(number, indices, embeddings)
-        kept = self._results
-        ready = prepared(batch, number, indices, self.features, kept)
-        if ready is None:
-            with self._in_stage(Stage.PREPARE, number):
-                self._cancellation.check()
-                how = Preparation(
-                    number=number,
-                    indices=indices,
-                    before=self._passes[number - 1].request if number else None,
-                    slicing=self.plan.vae_slicing,
-                    tile=self.plan.prepare_tile,
-                    notice=self._notice,
-                    cancellation=self._cancellation,
-                )
-                prepare(model, batch, self.features, kept, how)
-            ready = prepared(batch, number, indices, self.features, kept)
-            assert ready is not None
-        self._attachments.add(self.features.attachments(ready))
-        with self._in_stage(Stage.DENOISE, number):
-            self._denoise(model, number, indices, ready)
-
-    def _batch(self, number: int, indices: list[int], embeddings: Embeddings) -> Batch:
-        return Batch(
-            pass_=self._passes[number],
-            seeds=tuple(self.seeds[index] for index in indices),
-            variation_seeds=tuple(self._variation_seed(index) for index in indices),
-            embeddings=embeddings,
-            before=self._results.latest(indices),
-        )
-
-    def _denoise(self, model: LoadedModel, number: int, indices: list[int], batch: Batch) -> None:
-        reporter = StepReporter(
-            self._engine,
-            model,
-            self._place(number, indices),
-            self._report,
-            self._cancellation,
-        )
-        watch = self._engine.settings.previews
-        denoised = denoise(model, batch, self.features, reporter, watch=watch)
-        self._cancellation.check()
-        self._steps[number] = reporter.steps
-        if isinstance(denoised, list):
-            if number + 1 < len(self._passes):
-                raise UnsupportedModelError(
-                    f"{model.source.name} gives finished pictures, which no other pass can go on "
-                    "with",
-                    "Leave out what makes further passes, or use another model",
-                )
-            self._keep_decoded(indices, denoised)
-            return
-        for index, latents in zip(indices, denoised.split(1), strict=True):
-            self._results.add(index, batch.pass_, latents)
-
-    def _variation_seed(self, index: int) -> int | None:
-        return None if self._variation_seeds is None else self._variation_seeds[index]
-
-    def _place(self, number: int, indices: list[int]) -> BatchPlace:
-        steps = [self._steps.get(i, each.expected_steps) for i, each in enumerate(self._passes)]
-        begun = {*indices, *self._results.begun(), *self._images}
-        waiting = len(self.seeds) - len(begun)
-        return batch_place(self._passes, steps, number, indices, waiting)
-
-    def _decode(self, model: LoadedModel, indices: list[int]) -> None:
-        self._cancellation.check()
-        latents = self._results.latest(indices)
-        assert latents is not None
-        images = decode(
-            model,
-            latents,
-            self._passes[-1].request,
-            slicing=self.plan.vae_slicing,
-            tile=self.plan.vae_tile,
-            notice=self._notice,
-        )
-        self._keep_decoded(indices, images)
+        images = runner.advance(done, indices, self._images)
+        if images is not None:
+            self._keep_decoded(indices, images)
 
     # Events and the record
 
@@ -348,14 +323,15 @@ class Run:
             self._finisher.add(index, image)
             self._results.drop(index)
 
-    def _finish_next(self, model: LoadedModel | None) -> None:
+    def _finish_next(self, runner: PassRunner | None = None) -> None:
         """Let the features finish a picture, and hand it on."""
 
         def make(index: int, pass_: Pass, place: PassPlace) -> Image.Image:
-            assert model is not None
+            assert runner is not None
             reports = (self._report, self._cancellation, self._notice, self._in_stage)
-            passes = ExtraPasses(self._engine, model, self.features, self.plan, *reports)
-            seeds = (self.seeds[index], self._variation_seed(index))
+            model, features = runner.model, runner.features
+            passes = ExtraPasses(self._engine, model, features, self.plan, *reports)
+            seeds = (self.seeds[index], self._context.variation_seed(index))
             return passes.make(pass_, place, index, *seeds)
 
         index, image = self._finisher.finish_next(self.features, self.plan.resolved, make)
@@ -373,11 +349,10 @@ class Run:
             self._report(Notice(message=message))
 
     @contextmanager
-    def _in_stage(self, stage: Stage, number: int | None = None) -> Iterator[None]:
-        """Report a stage, of pass `number` if it belongs to one, and measure its time."""
-        self.stage = stage
-        self.of_pass = None if number is None else pass_place(self._passes, number)
-        self._report(StageStarted(stage=stage, of_pass=self.of_pass))
+    def _in_stage(self, stage: Stage, of_pass: PassPlace | None = None) -> Iterator[None]:
+        """Report a stage, and the pass if it belongs to one, and measure its time."""
+        self.stage, self.of_pass = stage, of_pass
+        self._report(StageStarted(stage=stage, of_pass=of_pass))
         with self._builder.timing(stage):
             yield
 
@@ -388,7 +363,7 @@ class Run:
             ImageRecord(
                 index=index,
                 seed=self.seeds[index],
-                variation_seed=self._variation_seed(index),
+                variation_seed=self._context.variation_seed(index),
                 width=self._images[index].width,
                 height=self._images[index].height,
             )

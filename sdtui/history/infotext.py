@@ -52,8 +52,8 @@ HIRES_RESIZE = "Hires resize"
 UPSCALE_TO = "Postprocess upscale to"
 """The key of the size that a picture was upscaled to, if not by a factor."""
 
-_UPSCALERS = ("upscaler", "second_upscaler")
-"""The fields of upscalers, which may be paths."""
+_FILES = ("upscaler", "second_upscaler", "hires_upscaler", "hires_model", "refiner")
+"""The fields of upscalers and models, which may be paths."""
 
 TEMPLATES = {"Template": "prompt_template", "Negative Template": "negative_prompt_template"}
 """The keys of prompts as they were written, and their properties in a record. The extension
@@ -159,7 +159,9 @@ def format_infotext(values: Mapping[str, Any], more: Mapping[str, object]) -> st
     if values.get("vae"):
         name = PureWindowsPath(values["vae"]).name
         pairs["VAE"] = None if name == OWN_VAE else name
-    for name in _UPSCALERS:
+    if values.get("refiner") is not None:
+        pairs["Refiner switch at"] = values.get("refiner_switch_at")
+    for name in _FILES:
         if values.get(name):
             pairs[REQUEST_FIELDS[name].spec.infotext] = portable_name(values[name])
     if values.get("upscale_width") and values.get("upscale_height"):

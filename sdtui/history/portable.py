@@ -15,6 +15,8 @@ from sdtui.models import find_hashed
 from sdtui.requests.record import GenerationRecord
 from sdtui.requests.sections.adapters import Adapters
 from sdtui.requests.sections.control import Control
+from sdtui.requests.sections.hires import Hires
+from sdtui.requests.sections.refiner import Refiner
 from sdtui.requests.sections.upscale import Upscale
 
 _HUB_CACHE = re.compile(r"(?:^|/)models--([\w.-]+?)--([\w.-]+)(?:/|$)")
@@ -59,6 +61,8 @@ def portable(record: GenerationRecord) -> GenerationRecord:
             adapters=_portable_adapters(record.request.adapters),
             control=_portable_control(record.request.control),
             upscale=_portable_upscale(record.request.upscale),
+            hires=_portable_hires(record.request.hires),
+            refiner=_portable_refiner(record.request.refiner),
         )
     }
     if record.model is not None:
@@ -93,6 +97,21 @@ def _portable_upscale(upscale: Upscale) -> Upscale:
         upscaler=None if first is None else portable_name(first),
         second=None if second is None else portable_name(second),
     )
+
+
+def _portable_hires(hires: Hires | None) -> Hires | None:
+    if hires is None:
+        return None
+    model, upscaler = hires.model, hires.upscaler
+    return replace(
+        hires,
+        model=model and portable_name(model),
+        upscaler=upscaler and portable_name(upscaler),
+    )
+
+
+def _portable_refiner(refiner: Refiner | None) -> Refiner | None:
+    return refiner and replace(refiner, model=portable_name(refiner.model))
 
 
 def localized(record: GenerationRecord) -> GenerationRecord:

@@ -9,6 +9,9 @@ from pathlib import Path
 from sdtui.core.enums import DType
 from sdtui.models.native import NativeValues
 
+SDXL_REFINER = "StableDiffusionXLImg2ImgPipeline"
+"""The pipeline of SDXL's refiner, which has only the second text encoder."""
+
 
 @dataclass(frozen=True)
 class ModelDescription:
@@ -51,7 +54,16 @@ class ModelDescription:
     @property
     def is_stable_diffusion(self) -> bool:
         """True for families whose stages sdtui runs one by one (SD 1.x, 2.x and XL)."""
-        return self.pipeline_class in ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+        return self.pipeline_class in (
+            "StableDiffusionPipeline",
+            "StableDiffusionXLPipeline",
+            SDXL_REFINER,
+        )
+
+    @property
+    def is_refiner(self) -> bool:
+        """True for a model that takes the last steps of others and makes no pictures itself."""
+        return self.pipeline_class == SDXL_REFINER
 
     @property
     def takes_vaes(self) -> bool:

@@ -14,7 +14,7 @@ from sdtui.models.component_files import (
     count_parameters,
     read_json,
 )
-from sdtui.models.description import ModelDescription
+from sdtui.models.description import SDXL_REFINER, ModelDescription
 from sdtui.models.distilled import distilled_values, model_name
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.own_values import read_own_values
@@ -49,7 +49,8 @@ def describe_folder(folder: Path) -> ModelDescription:
     components = components_in(index)
     named_class = str(index.get("_class_name", ""))
     pipeline_class = _INPAINTING.get(named_class, named_class)
-    check_text_to_image(str(folder), pipeline_class)
+    if pipeline_class != SDXL_REFINER:
+        check_text_to_image(str(folder), pipeline_class)
     parameters = {
         name: count_parameters(folder / name)
         for name in components_with_weights(folder, components)
@@ -114,7 +115,7 @@ def _embeds_guidance(index: Mapping[str, Any], denoiser: Mapping[str, Any]) -> b
 
 
 def _family(pipeline_class: str, denoiser: Mapping[str, Any], tiny: bool) -> str:
-    if pipeline_class == "StableDiffusionXLPipeline":
+    if pipeline_class in ("StableDiffusionXLPipeline", SDXL_REFINER):
         return "sdxl"
     if pipeline_class == "StableDiffusionPipeline":
         if tiny:

@@ -39,6 +39,10 @@ class FieldTable(Mapping[str, Field]):
     def __len__(self) -> int:
         return len(self._fields)
 
+    def defaults(self, section: str) -> dict[str, Any]:
+        """Return the defaults of a section's fields, with which an optional one isn't there."""
+        return {name: field.default for name, field in self.items() if field.section == section}
+
     def name_of(self, location: Sequence[str | int]) -> str:
         """Return the name of a position in a request, e.g. "strength" for ("image_to_image",
         "strength") and "loras.0.weight" for ("loras", 0, "weight")."""

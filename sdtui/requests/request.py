@@ -30,6 +30,7 @@ from sdtui.requests.sections.inpaint import Inpaint
 from sdtui.requests.sections.noise import LARGEST_SEED, Noise
 from sdtui.requests.sections.outpaint import Outpaint
 from sdtui.requests.sections.redraw import Redraw
+from sdtui.requests.sections.refiner import Refiner
 from sdtui.requests.sections.templates import Templates
 from sdtui.requests.sections.tiling import Tiling
 from sdtui.requests.sections.upscale import Upscale
@@ -244,6 +245,7 @@ class GenerationRequest(Section):
     inpainting: Inpaint | None = None
     outpainting: Outpaint | None = None
     hires: Hires | None = None
+    refiner: Refiner | None = None
     control: Control = Control()  # noqa: RUF009  # frozen
     noise: Noise = Noise()  # noqa: RUF009  # frozen
     guidance: Guidance = Guidance()  # noqa: RUF009  # frozen

@@ -17,6 +17,7 @@ from diffusers import (
     DDIMScheduler,
     EulerDiscreteScheduler,
     StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
@@ -150,7 +151,47 @@ def _make_stable_diffusion(
 def make_sdxl(folder: Path, seed: int = 0, in_channels: int = 4) -> Path:
     """Save a tiny SDXL model of 16x16 latents to `folder`."""
     torch.manual_seed(seed)
-    unet = UNet2DConditionModel(
+    unet = _sdxl_unet(cross_attention_dim=64, added=6, in_channels=in_channels)
+    config = text_config(32, projection_dim=32)
+    pipeline: Any = StableDiffusionXLPipeline(
+        vae=_vae(),
+        text_encoder=CLIPTextModel(config),
+        text_encoder_2=CLIPTextModelWithProjection(config),
+        tokenizer=make_tokenizer(),
+        tokenizer_2=make_tokenizer(),
+        unet=unet,
+        scheduler=_sdxl_scheduler(),
+    )
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def make_sdxl_refiner(folder: Path, seed: int = 1) -> Path:
+    """Save a tiny refiner of SDXL to `folder`: it has the second text encoder alone, and takes an
+    aesthetic score in place of the target size."""
+    torch.manual_seed(seed)
+    pipeline: Any = StableDiffusionXLImg2ImgPipeline(
+        vae=_vae(),
+        text_encoder=None,
+        text_encoder_2=CLIPTextModelWithProjection(text_config(32, projection_dim=32)),
+        tokenizer=None,
+        tokenizer_2=make_tokenizer(),
+        unet=_sdxl_unet(cross_attention_dim=32, added=5),
+        scheduler=_sdxl_scheduler(),
+        requires_aesthetics_score=True,
+        force_zeros_for_empty_prompt=False,
+    )
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def _sdxl_scheduler() -> EulerDiscreteScheduler:
+    return EulerDiscreteScheduler(**_SCHEDULE, steps_offset=1, timestep_spacing="leading")
+
+
+def _sdxl_unet(cross_attention_dim: int, added: int, in_channels: int = 4) -> UNet2DConditionModel:
+    """Return a UNet that takes `added` numbers besides the pooled embedding."""
+    return UNet2DConditionModel(
         in_channels=in_channels,
         block_out_channels=(16, 32),
         layers_per_block=1,
@@ -162,19 +203,7 @@ def make_sdxl(folder: Path, seed: int = 0, in_channels: int = 4) -> Path:
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
         transformer_layers_per_block=(1, 2),
-        projection_class_embeddings_input_dim=6 * 8 + 32,
-        cross_attention_dim=64,
+        projection_class_embeddings_input_dim=added * 8 + 32,
+        cross_attention_dim=cross_attention_dim,
         norm_num_groups=4,
     )
-    config = text_config(32, projection_dim=32)
-    pipeline: Any = StableDiffusionXLPipeline(
-        vae=_vae(),
-        text_encoder=CLIPTextModel(config),
-        text_encoder_2=CLIPTextModelWithProjection(config),
-        tokenizer=make_tokenizer(),
-        tokenizer_2=make_tokenizer(),
-        unet=unet,
-        scheduler=EulerDiscreteScheduler(**_SCHEDULE, steps_offset=1, timestep_spacing="leading"),
-    )
-    pipeline.save_pretrained(folder)
-    return folder

@@ -39,7 +39,7 @@ def encode_prompts(model: LoadedModel, encoding: Encoding) -> Embeddings:
         negative = None
         if encoding.negative_prompt is not None:
             negative = _encode_part(encoders, encoding.negative_prompt, options)
-            if len(encoders) > 1 and _forces_zeros(model):
+            if model.description.family == "sdxl" and _forces_zeros(model):
                 negative = _empty_as_zeros(negative, encoding.negative_prompt)
         return _embeddings(parts, negative, guidance=encoding.guidance)
 
@@ -117,9 +117,10 @@ def _encode_texts(
 def _encoders(model: LoadedModel, options: EncodeOptions) -> list[ClipEncoder]:
     pipeline: Any = model.pipeline
     pairs = [(pipeline.tokenizer, pipeline.text_encoder)]
-    if hasattr(pipeline, "text_encoder_2"):
+    is_xl = hasattr(pipeline, "text_encoder_2")
+    if is_xl:
         pairs.append((pipeline.tokenizer_2, pipeline.text_encoder_2))
-    is_xl = len(pairs) > 1
+    pairs = [pair for pair in pairs if pair[1] is not None]  # a refiner has the second alone
     widths = [module.config.hidden_size for _, module in pairs]
     vectors = [read_vectors(each, widths) for each in options.embeddings]
     return [

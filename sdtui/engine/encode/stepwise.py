@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,15 +15,19 @@ from sdtui.engine.embeddings import EncodedPart, StepwisePrompts
 
 @contextmanager
 def stepwise_prompts(
-    denoiser: nn.Module, prompts: StepwisePrompts | None, pictures: int
+    denoiser: nn.Module,
+    prompts: StepwisePrompts | None,
+    pictures: int,
+    calls_before: Callable[[], int] = int,
 ) -> Iterator[None]:
     """Give `denoiser`, a UNet, the prompts of each step while the context is open. `pictures` is
     the number of pictures in the batch; there are twice as many rows with guidance, the
-    unconditional ones first."""
+    unconditional ones first. `calls_before` returns how often an earlier pass has called it, in
+    which these prompts began."""
     if prompts is None:
         yield
         return
-    hooks = _Hooks(prompts, pictures)
+    hooks = _Hooks(prompts, pictures, calls_before)
     handles = [
         denoiser.register_forward_pre_hook(hooks.before_call, with_kwargs=True),
         # Before those that look at the output, such as the previews'.
@@ -37,9 +41,12 @@ def stepwise_prompts(
 
 
 class _Hooks:
-    def __init__(self, prompts: StepwisePrompts, pictures: int) -> None:
+    def __init__(
+        self, prompts: StepwisePrompts, pictures: int, calls_before: Callable[[], int]
+    ) -> None:
         self._prompts = prompts
         self._pictures = pictures
+        self._calls_before = calls_before
         self._calls = 0
         self._is_guided = False
         self._on_device: dict[int, Tensor] = {}
@@ -59,7 +66,8 @@ class _Hooks:
             rows = self._rows(len(sample), sample.device)
             args = tuple(_selected(each, rows, len(sample)) for each in args)
             given = {name: _selected(each, rows, len(sample)) for name, each in given.items()}
-        texts = [part.at(self._calls) for part in self._texts()]
+        call = self._calls_before() + self._calls
+        texts = [part.at(call) for part in self._texts()]
         self._calls += 1
         given["encoder_hidden_states"] = self._stacked([each.hidden for each in texts], sample)
         pooled = [each.pooled for each in texts if each.pooled is not None]

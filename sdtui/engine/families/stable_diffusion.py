@@ -60,6 +60,8 @@ class StableDiffusionFamily:
         noise = batch.noise()
         arguments = {**batch.arguments, **_embeddings(model, batch)}
         pass_, request = batch.pass_, batch.pass_.request
+        if pass_.end < 1:
+            arguments["denoising_end"] = pass_.end
         if pass_.start is None:
             arguments |= {
                 "width": request.width,
@@ -77,6 +79,8 @@ class StableDiffusionFamily:
         pipeline.last_steps = pass_.last_steps
         # The pipeline validates the picture, but its latents are computed already.
         arguments |= {"image": start, "strength": pass_.strength}
+        if pass_.begin:
+            arguments["denoising_start"] = pass_.begin
         return _call(model, pipeline, batch, noise, arguments, on_step, watch=watch)
 
     def decode(
@@ -169,6 +173,8 @@ class _FromLatents:
     def prepare_latents(
         self, image: object, timestep: torch.Tensor, *_: object, **__: object
     ) -> torch.Tensor:
+        if getattr(self, "denoising_start", None) is not None:
+            return self.start
         noised: torch.Tensor = self.scheduler.add_noise(self.start, self.noise, timestep)
         return noised
 
@@ -189,7 +195,10 @@ def _pipeline_from_latents(model: LoadedModel, start: torch.Tensor, noise: torch
     if model.description.family == "sdxl":
         zeros = model.pipeline.config.get("force_zeros_for_empty_prompt", True)
         make: Any = _SDXLFromLatents
-        pipeline = make(**parts, force_zeros_for_empty_prompt=zeros)
+        is_scored = model.pipeline.config.get("requires_aesthetics_score", False)
+        pipeline = make(
+            **parts, force_zeros_for_empty_prompt=zeros, requires_aesthetics_score=is_scored
+        )
     else:
         make = _SDFromLatents
         pipeline = make(**parts, requires_safety_checker=False)

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from sdtui.core.enums import DType
+from sdtui.core.errors import SdtuiError
 from sdtui.engine.encode.options import EncodeOptions
 from sdtui.engine.families.family import StepState
 from sdtui.engine.features.feature import Feature
@@ -44,6 +45,23 @@ def sections_for(
         if sections[feature.name] is not None
         and feature.supports(sections[feature.name], description)
     }
+
+
+def fitting_sections(
+    features: Sequence[Feature[Any]], requested: Mapping[str, object], description: ModelDescription
+) -> tuple[Mapping[str, object], list[str]]:
+    """Return the sections of the passes with another model than the request's, and why others were
+    left out: what doesn't fit it may fit the request's."""
+    sections = dict(sections_for(features, requested, description))
+    reasons = []
+    for feature in features:
+        if feature.name in sections:
+            try:
+                feature.check(sections[feature.name], description)
+            except SdtuiError as error:
+                reasons.append(str(error))
+                del sections[feature.name]
+    return sections, reasons
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from sdtui.engine.upscaling.upscaler import Upscaler, UpscalingContext
 from sdtui.engine.upscaling.upscalers import Upscalers
 from sdtui.models import ModelDescription
 from sdtui.requests.record import Stage
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 from sdtui.requests.sections.hires import (
     DEFAULT_HIRES_STRENGTH,
     LARGEST_HIRES_SIDE,
@@ -191,6 +191,7 @@ class HiresFix(Feature[OpenedHires]):
             first=last,
             masked=last.masked,
             name=HIRES,
+            model=section.section.model,
         )
         return (*passes, hires)
 
@@ -201,7 +202,7 @@ class HiresFix(Feature[OpenedHires]):
     def settings(self, section: OpenedHires) -> Mapping[str, object]:
         """Return the values for the record; none if there was no second pass."""
         if not section.enlargement:
-            return {"hires_scale": None}
+            return REQUEST_FIELDS.defaults("hires")
         name = section.latent if section.upscaler is None else section.upscaler.name
         return {"hires_strength": section.strength, "hires_upscaler": name}
 

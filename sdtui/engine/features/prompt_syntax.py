@@ -75,7 +75,13 @@ class PromptSyntax(Feature[UsedSyntax]):
         self, section: UsedSyntax, model: LoadedModel, batch: Batch
     ) -> AbstractContextManager[object]:
         """Give the denoiser the prompts of each step, if they change."""
-        return stepwise_prompts(model.denoiser, batch.embeddings.stepwise, len(batch.seeds))
+
+        def calls_before() -> int:
+            return (model.pipeline.scheduler.begin_index or 0) if batch.pass_.begin else 0
+
+        return stepwise_prompts(
+            model.denoiser, batch.embeddings.stepwise, len(batch.seeds), calls_before
+        )
 
     def settings(self, section: UsedSyntax) -> Mapping[str, object]:
         """Return what differs from the defaults, for the record."""

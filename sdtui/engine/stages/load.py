@@ -45,6 +45,7 @@ takes as well: the sampler of a run is made from it."""
 
 _ESSENTIAL = ("scheduler", "unet", "transformer", "vae", "text_encoder", "tokenizer")
 """Components that every pipeline needs that has them."""
+_NOT_IN_REFINERS = {"text_encoder", "tokenizer"}
 
 
 def load_pipeline(
@@ -248,7 +249,10 @@ def _check_parts(description: ModelDescription, pipeline_class: type[Any]) -> No
     """Raise ModelDamagedError if the index names no component of a kind that no pipeline works
     without."""
     expected, _ = pipeline_class._get_signature_keys(pipeline_class)
-    missing = [each for each in _ESSENTIAL if each in expected - description.components.keys()]
+    needed = expected - description.components.keys()
+    if description.is_refiner:
+        needed -= _NOT_IN_REFINERS
+    missing = [each for each in _ESSENTIAL if each in needed]
     if missing:
         raise ModelDamagedError(
             f"{description.path} is a model without {' and '.join(missing)}",

@@ -34,6 +34,9 @@ _MAX_VALUE = 80  # characters of a value in a reason
 OWN = "sdtui"
 """The source of pictures that sdtui made."""
 
+_MODELS = ("model", "hires_model", "refiner")
+"""The fields that name models."""
+
 _IN_PROMPT = re.compile(r"<(hypernet):([^:<>]{1,100})[^<>]{0,100}>")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_FOLDER = "Diffusers/"  # where SD.Next keeps the models of the hub
@@ -149,8 +152,8 @@ def to_request_values(
         label = known.spec.label
         if name == "sampler":
             value = _sampler(tool, not_carried)
-        elif name == "model":
-            value = _model(tool)
+        elif name in _MODELS:
+            value = _model(tool, name)
         else:
             value = _converted(known, value)
         problem = None if value is None else validation_problem(name, value)
@@ -249,9 +252,9 @@ def _text(value: object) -> str | None:
     return value.encode(errors="replace").decode() if isinstance(value, str) else None
 
 
-def _model(tool: ToolSettings) -> str | None:
+def _model(tool: ToolSettings, field: str) -> str | None:
     """A hub id, or the name of a model without the folders of the other machine."""
-    text = _text(tool.values.get("model")) or ""
+    text = _text(tool.values.get(field)) or ""
     if tool.source == OWN:
         return text or None
     text = re.sub(r"\s+\[[0-9a-f]{6,64}\]$", "", text)  # A1111's titles end with a hash

@@ -246,6 +246,24 @@ class Hires(Section):
         ),
     ] = None
 
+    model: Annotated[
+        str | None,
+        FieldSpec(
+            name="hires_model",
+            label="Hires model",
+            help="Another model of the same family for the second pass. All pictures of a job"
+            " complete the first pass before it is loaded.",
+            group=_GROUP,
+            min_length=1,
+            max_length=_LONGEST_NAME,
+            metavar="MODEL",
+            open_text="the same",
+            openai="hires_model",
+            infotext="Hires checkpoint",
+            aliases=("hires checkpoint",),
+        ),
+    ] = None
+
     def enlarged(self, width: int, height: int, multiple: int) -> HiresSize:
         """Return the sizes for a first pass of `width` x `height` pixels.
 

@@ -79,6 +79,9 @@ async def _request_of(body: Txt2ImgBody, services: ServerServices) -> Generation
         body.leave_out_styles(await _style_names(services))
     values = {**services.a1111.options, **body.values()}
     values["model"] = await _model(services, body)
+    for name in ("hires_model", "refiner"):
+        if values.get(name) is not None:
+            values[name] = await find_checkpoint(services, values[name])
     values["unusable_loras"] = UnusableLoras.LEAVE_OUT
     if services.settings.prompt_syntax is PromptSyntax.A1111:
         networks = await asyncio.to_thread(

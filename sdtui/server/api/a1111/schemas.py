@@ -29,6 +29,7 @@ from sdtui.server.api.a1111.ignored import without_effect
 from sdtui.server.api.a1111.masks import MaskFields
 from sdtui.server.api.a1111.networks import KnownNetworks
 from sdtui.server.api.a1111.options import changed_options
+from sdtui.server.api.a1111.refiner import RefinerFields
 from sdtui.server.api.a1111.samplers import find_sampler
 from sdtui.server.api.a1111.scripts import Script, parse_script
 from sdtui.server.api.a1111.strength import strength_of_steps
@@ -51,14 +52,14 @@ _NAMES = names_in("a1111")
 _OPTIONS = names_in("a1111_option")
 _SUPPORTED_OPTIONS = {"sd_model_checkpoint", "samples_format", *_OPTIONS.values()}
 
-_IGNORED = ("restore_faces", "alwayson_scripts", "eta", "refiner_checkpoint")
+_IGNORED = ("restore_faces", "alwayson_scripts", "eta")
 """Fields that are accepted without effect."""
 _RESIZE_LIMITS = limits_of("seed_resize_width", ge=-1, multiple_of=None)
 _NETWORKS = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>")
 """Tags, which have no effect in negative prompts."""
 
 
-class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  # type: ignore[misc]
+class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_images=True)):  # type: ignore[misc]
     """The pictures to generate. Fields that are missing or null take the model's native value."""
 
     model_config = ConfigDict(
@@ -107,7 +108,6 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
     false."""
     restore_faces: bool | None = None
     eta: Any = None
-    refiner_checkpoint: Any = None
     alwayson_scripts: dict[str, Any] | None = None
     """`ControlNet` with its units. Others must be switched off or have no arguments."""
 
@@ -219,6 +219,7 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
             "height": _floor(self.height),
             **self._resize_values(),
             **self._image_values(),
+            **self.refiner_values(),
         }
         values |= self._hires_values(values)
         has_image = values.get("init_image") is not None
@@ -264,6 +265,7 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
             given = values["strength"]
             found["hires_strength"] = DEFAULT_HIRES_STRENGTH if given is None else given
             found["hires_sampler"] = self._hires_sampler[0]
+            found["hires_model"] = self.hires_checkpoint()
         return found
 
     def strength(self) -> float | None:
@@ -290,6 +292,7 @@ class Txt2ImgBody(HiresFields, body_with_fields("a1111", input_images=True)):  #
 
     def _ignored_fields(self) -> list[str]:
         known = {name: getattr(self, name, None) for name in _IGNORED}
+        known |= self.unused_refiner_values()
         if "enable_hr" not in self.model_fields_set or self._mode == "img2img":
             known |= {
                 name: getattr(self, name)
