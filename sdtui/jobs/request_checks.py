@@ -15,6 +15,7 @@ from sdtui.models import ControlNet, IPAdapter, is_lora_path, native_size
 from sdtui.requests.grids import Grid
 from sdtui.requests.lora_uses import check_uses, lora_uses
 from sdtui.requests.request import GenerationRequest
+from sdtui.requests.sections.hires import LATENT_UPSCALERS
 from sdtui.requests.sections.vae import OWN_VAE
 
 _DEFAULT_SIDE = 512
@@ -66,9 +67,10 @@ def _check_control(models: Models, request: GenerationRequest, *, allow_files: b
 
 
 def _upscalers(request: GenerationRequest) -> Iterator[str]:
-    """Yield the names of the upscalers of a request."""
-    for name in (request.upscale.upscaler, request.upscale.second):
-        if name is not None:
+    """Yield the names of a request's upscalers of pictures."""
+    of_hires = request.hires.upscaler if request.hires else None
+    for name in (request.upscale.upscaler, request.upscale.second, of_hires):
+        if name is not None and name not in LATENT_UPSCALERS:
             yield name
 
 

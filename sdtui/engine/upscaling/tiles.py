@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 OVERLAP = 32
 """Pixels that neighbouring tiles share, as in ComfyUI."""
 
-SMALLEST_TILE = 64
+SMALLEST_TILE = 32
 """Pixels of a side."""
 
 

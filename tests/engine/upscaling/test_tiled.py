@@ -69,7 +69,7 @@ def test_memory_that_runs_out_in_the_smallest_tiles_is_an_error() -> None:
         _tiled(_Doubling(10), notices).run(_PICTURE)
     sides = [int(each.split()[-2]) for each in notices]
     assert sides == sorted(sides, reverse=True)
-    assert sides[-1] >= 64
+    assert sides[-1] >= 32
 
 
 def test_model_that_needs_the_whole_picture_is_not_split() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from sdtui.core.errors import CancelledError, ModelDamagedError, UnsupportedMode
 from sdtui.core.settings import Settings
 from sdtui.engine.device import Device
 from sdtui.engine.upscaling.model import load_upscaler
+from sdtui.engine.upscaling.tiles import OVERLAP, Tile, tiles_of
 from sdtui.engine.upscaling.upscaler import UpscalingContext
 from sdtui.engine.upscaling.upscalers import Upscalers
 from tests.support.upscalers import needs_spandrel, save_upscaler, tiny_esrgan
@@ -155,3 +157,42 @@ def test_model_without_spandrel_says_how_to_install_it(
     monkeypatch.setattr("sdtui.engine.upscaling.spandrel_import.find_spec", lambda _: None)
     with pytest.raises(UnsupportedModelError, match=r"sdtui\[upscalers\]"):
         upscalers.find("4x-tiny")
+
+
+@needs_spandrel
+def test_tiles_change_at_most_one_level_away_from_seams(
+    upscalers: Upscalers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = _picture(128, 80).resize((256, 160), Image.Resampling.BICUBIC)
+    results = []
+    for side in (256, 128):
+        monkeypatch.setattr("sdtui.engine.upscaling.upscalers.TILE_ON_CPU", side)
+        result = upscalers.find("2x-tiny").upscale(picture, 512, 320, CONTEXT)
+        results.append(np.asarray(result).astype(int))
+    difference = np.abs(results[0] - results[1]).max(axis=2)
+    assert difference.max() <= 4
+    for tile in tiles_of(Tile(0, 0, 256, 160), 128, 8):
+        if tile.left:
+            difference[:, 2 * tile.left : 2 * (tile.left + OVERLAP)] = 0
+        if tile.top:
+            difference[2 * tile.top : 2 * (tile.top + OVERLAP)] = 0
+    assert difference.max() <= 1
+
+
+@needs_spandrel
+def test_tiles_shrink_where_the_free_memory_asks_for_it(
+    upscalers: Upscalers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiles: list[tuple[int, int]] = []
+    needed: list[int] = []
+    context = UpscalingContext(
+        CONTEXT.device, on_tile=lambda *each: tiles.append(each), expect=needed.append
+    )
+    memory = CONTEXT.device.memory()
+    picture = _picture(256, 256)
+    upscalers.find("2x-tiny").upscale(picture, 512, 512, context)
+    monkeypatch.setattr(Device, "memory", lambda _: replace(memory, free=needed[0] // 2))
+    upscalers.find("2x-tiny").upscale(picture, 512, 512, context)
+    assert tiles[0] == (1, 1)
+    assert len(tiles) > 3
+    assert needed[1] < needed[0]
