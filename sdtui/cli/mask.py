@@ -72,7 +72,7 @@ def _write(drawn: DrawnMask, picture: Path, out: Path) -> None:
 
 
 def _save(image: Image, path: Path) -> None:
-    from sdtui.tui.mask_editor.result import as_png
+    from sdtui.tui.mask_editor.files import as_png
 
     try:
         write_atomic(path, as_png(image))

@@ -142,6 +142,7 @@ ACTIONS = (
     Action("picture.start_from", "i", "Start from", "Start the next picture from this one", True),
     Action("picture.compare", "c", "Compare", "Mark a picture, then compare another with it", True),
     Action("picture.mask", "m", "Mask", "Draw a mask over the picture, or new borders", True),
+    Action("picture.hires", "H", "Hires", "Start from the picture at twice its size"),
     Action("picture.upscale", "U", "Upscale", "Make the picture larger"),
     Action("picture.reuse", "r", "Reuse", "Bring all its settings into the recipe", True),
     Action("picture.reuse_new_seed", "R", "New seed", "Bring all settings but the seed"),

@@ -20,6 +20,7 @@ from PIL import Image
 
 from sdtui.tui.messages import Sampled
 from sdtui.tui.screens.compare import CompareScreen
+from sdtui.tui.screens.mask import MaskScreen
 from tests.support.app_harness import AppHarness, running
 from tests.support.draw_screen import draw_screen
 from tests.support.terminal import ROOT
@@ -81,11 +82,20 @@ async def _compare(harness: AppHarness) -> None:
     await harness.until(lambda: isinstance(harness.app.screen, CompareScreen))
 
 
+async def _mask(harness: AppHarness) -> None:
+    """Draw a mask over the face of the tiger."""
+    await harness.press("escape", "escape", "tab", "m")
+    await harness.until(lambda: isinstance(harness.app.screen, MaskScreen))
+    await harness.press("K", "right_square_bracket", "right_square_bracket", "space", "L", "L")
+    await harness.press("J", "space", "b", "H")
+
+
 VIEWS: tuple[tuple[str, Callable[[AppHarness], Awaitable[None]]], ...] = (
     ("gallery", _gallery),
     ("recipe", _recipe),
     ("keys", _keys),
     ("compare", _compare),
+    ("mask", _mask),
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from PIL import Image, ImageDraw
 
 from sdtui.tui.mask_editor.borders import Borders, borders_of
 from sdtui.tui.mask_editor.editor import BRUSHES, MaskEditor, Tool
-from sdtui.tui.mask_editor.result import drawn_mask, keep_picture
+from sdtui.tui.mask_editor.files import keep_picture, remove_unused
+from sdtui.tui.mask_editor.result import drawn_mask
 from sdtui.tui.mask_editor.strokes import Point
 
 
@@ -323,3 +326,26 @@ def test_kept_mask_is_named_by_its_contents(tmp_path: Path) -> None:
     other = keep_picture(Image.new("L", (8, 8), 255), folder)
     assert first == same != other
     assert Image.open(other).getpixel((0, 0)) == 255
+
+
+def test_masks_that_nothing_uses_are_deleted_after_a_month(tmp_path: Path) -> None:
+    files = [keep_picture(Image.new("L", (8, 8), value), tmp_path) for value in range(4)]
+    new, named, used, unused = files
+    for old in files[1:]:
+        os.utime(old, (0, 0))
+    hashes = {hashlib.sha256(used.read_bytes()).hexdigest()}
+    remove_unused(tmp_path, [f"'{named}'"], hashes.__contains__)
+    assert set(tmp_path.iterdir()) == {new, named, used}
+    assert not unused.exists()
+
+
+def test_mask_that_is_drawn_again_counts_as_new(tmp_path: Path) -> None:
+    file = keep_picture(Image.new("L", (8, 8)), tmp_path)
+    os.utime(file, (0, 0))
+    keep_picture(Image.new("L", (8, 8)), tmp_path)
+    remove_unused(tmp_path, [], lambda _: False)
+    assert file.exists()
+
+
+def test_folder_of_masks_may_be_missing(tmp_path: Path) -> None:
+    remove_unused(tmp_path / "none", [], lambda _: False)

@@ -65,3 +65,22 @@ async def test_picture_without_relatives_says_so(own_folders: Path, harness: App
         await harness.press("o")
         await harness.until(lambda: "no other picture" in harness.last_notification)
         assert harness.at_main
+
+
+async def test_picture_is_started_from_at_twice_its_size(
+    own_folders: Path, harness: AppHarness
+) -> None:
+    about = record("a small cat", seed=7, steps=9, width=96)
+    saved = harness.history.save(picture(96, 64), about, 0)
+    async with at_gallery(harness):
+        await harness.press("H")
+        await harness.until(lambda: harness.texts["init_image"])
+        texts = harness.texts
+        assert (texts["width"], texts["height"]) == ("192", "128")
+        assert (texts["prompt"], texts["seed"]) == ("a small cat", "7")
+        assert (texts["init_image"], texts["strength"]) == (str(saved.path), "0.4")
+        await harness.until(lambda: not harness.at_main)
+        await harness.press("escape")
+        await harness.press("ctrl+z")
+        assert not harness.texts["init_image"]
+        assert harness.texts["prompt"] != "a small cat"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
-from sdtui.core.errors import ImageError
+from sdtui.core.errors import HistoryError, ImageError
 from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.context import AppContext
@@ -42,6 +43,18 @@ class MaskController:
     @property
     def _recipe(self) -> Recipe:
         return self._context.recipe
+
+    async def remove_unused(self) -> None:
+        """Delete masks that nothing uses any more, on another thread."""
+        from sdtui.tui.mask_editor.files import masks_folder, remove_unused
+
+        backend = self._context.backend
+        waiting = [job.request for job in backend.jobs.jobs() if not job.state.is_over]
+        named = [str(path) for each in waiting for path in each.input_images().values()]
+        named += [self._text(INIT_IMAGE), self._text(MASK)]
+        pictures = backend.pictures
+        with suppress(HistoryError):  # an index that can't be read says so elsewhere
+            await run_on_thread(partial(remove_unused, masks_folder(), named, pictures.is_parent))
 
     async def draw_over(self, picture: ShownPicture) -> None:
         """Draw a mask over a picture. If the recipe starts from it, go on with its mask."""
@@ -114,7 +127,8 @@ def recipe_texts(path: Path, editor: MaskEditor) -> dict[str, str]:
     """Write what was drawn, and return the texts of the recipe's fields for it. Of a picture of
     which something was cut off, or that was deleted meanwhile, a copy is written too. Raises
     ImageError."""
-    from sdtui.tui.mask_editor.result import drawn_mask, keep_picture, masks_folder
+    from sdtui.tui.mask_editor.files import keep_picture, masks_folder
+    from sdtui.tui.mask_editor.result import drawn_mask
 
     drawn, folder = drawn_mask(editor), masks_folder()
     if drawn.picture is not None:

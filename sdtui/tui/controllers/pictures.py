@@ -249,6 +249,8 @@ class PicturesController:
                 self.grids.ask(entry.path.name, picture_request(record))
             case "reuse":
                 await self._generation.reuse(picture_request(record), record.lora_hashes)
+            case "hires":
+                await self._generation.enlarge(entry, record)
             case "reuse_new_seed":
                 hashes = record.lora_hashes
                 await self._generation.reuse(record.request, hashes, keep_seed=False)

@@ -1,24 +1,16 @@
-"""What comes of a mask that was drawn, and the files in which it is kept."""
+"""What comes of a mask that was drawn."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdtui.core import paths
-from sdtui.core.errors import ImageError
-from sdtui.core.files import write_atomic
 from sdtui.tui.mask_editor.borders import Borders
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from sdtui.tui.mask_editor.editor import MaskEditor
-
-_HASH_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -45,32 +37,3 @@ def drawn_mask(editor: MaskEditor) -> DrawnMask:
         mask, picture = mask.crop(kept), editor.picture.crop(kept)
     is_empty = mask.getbbox() is None
     return DrawnMask(picture, None if is_empty else mask, borders.added, editor.blur, editor.share)
-
-
-def masks_folder() -> Path:
-    """Return the folder of masks and of pictures that were cut, which may not exist yet."""
-    return paths.state_folder() / "masks"
-
-
-def keep_picture(image: Image, folder: Path) -> Path:
-    """Write a picture as a PNG that is named by its contents, unless it is there. Returns its path.
-    Raises ImageError."""
-    data = as_png(image)
-    path = folder / f"{hashlib.sha256(data).hexdigest()[:_HASH_DIGITS]}.png"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            write_atomic(path, data)
-    except OSError as error:
-        raise ImageError(
-            f"the mask can't be saved in {folder}: {error.strerror}",
-            "Make space, or set XDG_STATE_HOME to a folder that can be written",
-        ) from error
-    return path
-
-
-def as_png(image: Image) -> bytes:
-    """Return a picture as PNG, always with the same bytes."""
-    file = BytesIO()
-    image.save(file, "PNG", compress_level=6)
-    return file.getvalue()

@@ -141,6 +141,7 @@ class MainScreen(WindowScreen):
         hardware.start(self._take_sample)
         self.watch(self.app, "app_focus", self.watcher.focus_changed, init=False)
         start_worker(self, self.queue.offer_orphaned)
+        start_worker(self, self.masks.remove_unused)
 
     def _take_sample(self, sample: Sample) -> None:
         """Called on the monitor's thread."""
