@@ -298,7 +298,8 @@ def test_borders_are_written_and_read() -> None:
     borders = Borders(left=64, bottom=32)
     assert borders.text == "left=64,bottom=32"
     assert borders_of(borders.text) == borders
-    assert borders_of(" top=16 , nonsense, right=x") == Borders(top=16)
+    assert borders_of("64") == Borders(64, 64, 64, 64)
+    assert borders_of("left=7") == Borders()
 
 
 def test_result_of_a_cut_picture_is_cut_too() -> None:

@@ -130,17 +130,32 @@ async def test_nothing_is_used_of_an_empty_mask(own_folders: Path, harness: AppH
 
 async def test_mask_of_the_recipe_is_drawn_on(own_folders: Path, harness: AppHarness) -> None:
     async with running(harness):
-        screen = await open_mask(harness)
-        await harness.press("a", "enter")
-        await harness.until(lambda: harness.at_main)
-        texts = recipe_texts(harness.settings.pictures / "drawn over.png", screen.editor)
-        masks = harness.app.main.masks
-        image, before = masks._read(
-            ShownPicture(harness.settings.pictures / "drawn over.png"), Path(texts["mask_image"])
-        )
-        assert before is not None
-        assert before.convert("L").getextrema() == (255, 255)
-        assert image.size == (128, 128)
+        first = await open_mask(harness)
+        await harness.press("space", "L", "space", "right_curly_bracket", "enter")
+        await harness.until(lambda: harness.at_main and harness.texts["mask_image"])
+        assert harness.texts["mask_blur"] == "6"
+        await harness.press("ctrl+o", "k")
+        await harness.until(lambda: not harness.at_main)
+        again = screen_of(harness).editor
+        assert again.mask.tobytes() == first.editor.mask.tobytes()
+        assert again.blur == 6
+        assert not again.is_changed
+        await harness.press("c", "enter")
+        await harness.until(lambda: harness.at_main and not harness.texts["mask_image"])
+
+
+async def test_transparent_part_is_the_mask_that_is_drawn_on(
+    own_folders: Path, harness: AppHarness
+) -> None:
+    half = Image.new("RGBA", (64, 64), "red")
+    half.paste((0, 0, 0, 0), (32, 0, 64, 64))
+    async with running(harness):
+        await open_mask(harness, half)
+        await harness.press("escape")
+        file = harness.settings.pictures / "drawn over.png"
+        harness.app.recipe.change({"init_image": str(file), "mask_image": "alpha"})
+        await harness.app.main.masks.draw_over_init_image()
+        assert screen_of(harness).editor.mask.getbbox() == (32, 0, 64, 64)
 
 
 async def test_mask_needs_an_init_image(own_folders: Path, harness: AppHarness) -> None:

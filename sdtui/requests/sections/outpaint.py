@@ -12,8 +12,8 @@ from sdtui.core.text import shortened
 if TYPE_CHECKING:
     from sdtui.core.pictures.canvas import Sides
 
-_MULTIPLE = 8
-_LARGEST = 1024
+BORDER_MULTIPLE = 8
+LARGEST_BORDER = 1024
 """Pixels at one side."""
 _SIDES = ("left", "top", "right", "bottom")
 _PART = re.compile(r"(?:([a-z]+)\s*=\s*)?(\d{1,6})", re.ASCII | re.IGNORECASE)
@@ -35,9 +35,10 @@ def parse_sides(text: str) -> dict[str, int]:
         if name not in (*_SIDES, "all"):
             raise ValueError(f"has no side {_shown(name)}: there are {', '.join(_SIDES)} and all")
         pixels = int(match[2])
-        if pixels % _MULTIPLE or pixels > _LARGEST:
+        if pixels % BORDER_MULTIPLE or pixels > LARGEST_BORDER:
             raise ValueError(
-                f"must be multiples of {_MULTIPLE} pixels, at most {_LARGEST}, not {pixels}"
+                f"must be multiples of {BORDER_MULTIPLE} pixels, at most {LARGEST_BORDER}, "
+                f"not {pixels}"
             )
         for side in _SIDES if name == "all" else (name,):
             found[side] = pixels

@@ -12,6 +12,7 @@ from textual.screen import Screen
 
 from sdtui.core.errors import HistoryError, ImageError
 from sdtui.core.typed_paths import PathTextError, parse_typed_path, typed_text
+from sdtui.requests.sections.inpaint import ALPHA
 from sdtui.tui.background import run_on_thread, start_worker
 from sdtui.tui.context import AppContext
 from sdtui.tui.images.loader import LARGEST_SIDE, ShownPicture
@@ -83,13 +84,17 @@ class MaskController:
     def _read(self, picture: ShownPicture, mask: Path | None) -> tuple[Image, Image | None]:
         """Return a picture and its mask; a mask that can't be read is begun anew. Raises
         ImageError."""
-        from sdtui.requests.input_images import open_mask
+        from sdtui.requests.input_images import open_mask, open_transparency
 
         image = self._context.picture_loader.load(picture, LARGEST_SIDE)
+        if mask is None:
+            return image, None
+        is_alpha = str(mask) == ALPHA
         try:
-            return image, None if mask is None else open_mask(mask).image
+            opened = open_transparency(picture.path) if is_alpha else open_mask(mask)
         except ImageError:
             return image, None
+        return image, opened.image
 
     def _open(self, path: Path, image: Image, mask: Image | None, borders: Borders) -> None:
         from sdtui.tui.mask_editor.editor import MaskEditor

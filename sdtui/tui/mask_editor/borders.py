@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
+from sdtui.requests.sections.outpaint import BORDER_MULTIPLE, LARGEST_BORDER, parse_sides
 from sdtui.tui.mask_editor.strokes import Box
 
 Side = Literal["left", "top", "right", "bottom"]
 SIDES: tuple[Side, ...] = ("left", "top", "right", "bottom")
 _OPPOSITE: dict[Side, Side] = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
-MULTIPLE = 8
-"""Pixels; models work with squares of them."""
-MOST = 1024
-"""Pixels of a border."""
 _LEAST_SIDE = 64
 """Pixels that are left of a picture's width and height."""
 
@@ -42,8 +39,8 @@ class Borders:
         length = size[0] if side in ("left", "right") else size[1]
         kept = length + min(0, self.of(_OPPOSITE[side]))
         least = min(0, _LEAST_SIDE - kept)
-        limited = max(least, min(MOST, pixels))
-        multiple = int(limited / MULTIPLE) * MULTIPLE
+        limited = max(least, min(LARGEST_BORDER, pixels))
+        multiple = int(limited / BORDER_MULTIPLE) * BORDER_MULTIPLE
         return replace(self, **{side: multiple})
 
     @property
@@ -81,11 +78,8 @@ class Borders:
 
 
 def borders_of(text: str) -> Borders:
-    """Return the borders of a text of the field `outpaint`; parts that aren't understood are left
-    out."""
-    found = Borders()
-    for part in text.split(","):
-        name, _, pixels = part.strip().partition("=")
-        if name in SIDES and pixels.isdecimal():
-            found = replace(found, **{name: min(MOST, int(pixels) // MULTIPLE * MULTIPLE)})
-    return found
+    """Return the borders of a text of the field `outpaint`; none for one that isn't understood."""
+    try:
+        return Borders(**parse_sides(text))
+    except ValueError:
+        return Borders()
