@@ -8,8 +8,10 @@ from pathlib import PurePath
 
 from rich.cells import cell_len
 
+from sdtui.core.picture_entries import EntryError, PictureEntry
 from sdtui.core.text import end_of
-from sdtui.tui.fields import FormField
+from sdtui.requests.request import REQUEST_FIELDS
+from sdtui.tui.fields import FormField, list_items
 from sdtui.tui.recipe import Recipe
 
 MARK = "•"
@@ -103,12 +105,28 @@ def _text(recipe: Recipe, fields: tuple[FormField, ...], *, is_short: bool) -> s
 
 def _part(field: FormField, value: str, *, is_short: bool) -> str:
     shown = value
+    if (known := REQUEST_FIELDS.get(field.name)) and known.spec.entries:
+        shown = _without_pictures(known.spec.entries, value)
     if field.kind in ("path", "model"):
         shown = end_of(PurePath(value).name or value, _SHORT_NAME if is_short else _LONG_NAME)
     elif is_short and value.isdigit() and len(value) > _SHORT_NUMBER + 1:
         shown = end_of(value, _SHORT_NUMBER)
     template = field.chip_short if is_short else field.chip
     return (template or f"{field.label.lower()} {{}}").replace("{}", shown)
+
+
+def _without_pictures(kind: type[PictureEntry], value: str) -> str:
+    """Return entries with their names and weights alone."""
+    parts = []
+    for item in list_items(value):
+        try:
+            entry = kind.parse(item)
+        except EntryError:
+            parts.append(item)
+        else:
+            weight = "" if entry.weight == 1 else f":{entry.weight:g}"
+            parts.append(f"{PurePath(entry.name).name}{weight}")
+    return ", ".join(parts)
 
 
 def place_chips(found: Sequence[Chip], width: int) -> list[PlacedChip]:

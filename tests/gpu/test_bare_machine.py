@@ -30,7 +30,17 @@ sys.meta_path[:] = [Hiding if each is PathFinder else each for each in sys.meta_
 _FIRST_OF_EACH_FILE = """
 import sys
 from pathlib import Path
-from tests.gpu import adapters, lifecycle, machine, memory, needs, same_picture, speed, worker
+from tests.gpu import (
+    adapters,
+    control,
+    lifecycle,
+    machine,
+    memory,
+    needs,
+    same_picture,
+    speed,
+    worker,
+)
 from tests.gpu.context import Context
 from tests.gpu.models import Models
 from sdtui.engine.device import choose_device
@@ -38,7 +48,7 @@ from sdtui.engine.device import choose_device
 assert not needs.has_pydantic() or "without_pydantic" in sys.modules["pydantic"].__file__
 device = choose_device("cpu")
 context = Context(device, Models(Path(sys.argv[1]), device.torch, dry=True), dry=True)
-for module in (same_picture, adapters, memory, lifecycle, machine, speed):
+for module in (same_picture, adapters, control, memory, lifecycle, machine, speed):
     check = next(each for each in module.checks() if not each.needs_gpu)
     print(check.measure(context).status)
 """

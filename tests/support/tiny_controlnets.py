@@ -17,7 +17,9 @@ def make_controlnet(model: Path, seed: int = 1) -> Any:
     """Return a net for the tiny model in a folder."""
     unet = UNet2DConditionModel.from_pretrained(model / "unet", local_files_only=True)
     torch.manual_seed(seed)
-    return _random(ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=_HINT))
+    return with_random_zeros(
+        ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=_HINT)
+    )
 
 
 def make_union(model: Path, seed: int = 1) -> Any:
@@ -37,15 +39,15 @@ def make_union(model: Path, seed: int = 1) -> Any:
         num_trans_head=2,
         num_proj_channel=16,
     )
-    return _random(net)
+    return with_random_zeros(net)
 
 
-def _random(net: Any) -> Any:
-    """Give random values to the layers that begin with zeros."""
+def with_random_zeros(net: Any, spread: float = 0.1) -> Any:
+    """Return a net with random values in the layers that begin with zeros."""
     with torch.no_grad():
         for parameter in net.parameters():
             if not parameter.any():
-                parameter.normal_(std=0.1)
+                parameter.normal_(std=spread)
     return net.eval()
 
 

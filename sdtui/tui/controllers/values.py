@@ -9,7 +9,10 @@ from pathlib import Path
 from textual.geometry import Offset
 from textual.screen import Screen
 
+from sdtui.core.fields import Field
+from sdtui.core.picture_entries import PictureEntry
 from sdtui.core.typed_paths import PathTextError, parse_typed_path
+from sdtui.requests.request import REQUEST_FIELDS
 from sdtui.tui.context import AppContext
 from sdtui.tui.controllers.masks import MASK
 from sdtui.tui.key_table import KeyChoice
@@ -19,6 +22,7 @@ from sdtui.tui.value_editing import editing_of
 
 _MODEL = "model"
 _LORAS = "loras"
+_CONTROLS = ("controls", "ip_adapters")
 """Have dialogs of their own."""
 
 
@@ -66,6 +70,8 @@ class ValueController:
             self._choose_model()
         elif name == _LORAS:
             self._choose_lora()
+        elif name in _CONTROLS:
+            self._choose_control(name)
         elif name == MASK:
             self._draw_mask()
         else:
@@ -81,6 +87,8 @@ class ValueController:
             self._choose_model()
         elif name == _LORAS:
             self._choose_lora()
+        elif name in _CONTROLS:
+            self._choose_control(name)
         elif self._recipe.fields[name].kind == "path":
             self.choose_file(name)
         else:
@@ -105,7 +113,9 @@ class ValueController:
 
     def _neighbour(self, name: str, by: int) -> str:
         """Return the field of the next chip, or of the one before."""
-        names = [each for each in self._with_letters if each not in (_MODEL, _LORAS, MASK)]
+        names = [
+            each for each in self._with_letters if each not in (_MODEL, _LORAS, *_CONTROLS, MASK)
+        ]
         if not self._recipe["init_image"].strip():
             names.remove("strength")
         place = names.index(name) if name in names else -1
@@ -121,6 +131,37 @@ class ValueController:
         models = self._context.backend.models
         screen = LoraScreen(models, self._recipe[_MODEL], self._recipe[_LORAS])
         self._context.push_screen(screen, take)
+
+    def _choose_control(self, name: str) -> None:
+        from sdtui.tui.screens.controls import ChosenControl, ControlScreen
+
+        field = REQUEST_FIELDS[name]
+
+        def take(chosen: ChosenControl | None) -> None:
+            if chosen is None:
+                return
+            if chosen.needs_picture is None:
+                self._recipe.change({name: chosen.text})
+            else:
+                self._choose_control_picture(field, chosen.needs_picture)
+
+        models, recipe = self._context.backend.models, self._recipe
+        self._context.push_screen(ControlScreen(models, field, recipe[_MODEL], recipe[name]), take)
+
+    def _choose_control_picture(self, field: Field, entry: PictureEntry) -> None:
+        """Choose the picture of an entry, and add it. Without one it is the init image, if there is
+        one."""
+        from sdtui.tui.control_offers import with_entry
+        from sdtui.tui.screens.files import FileScreen
+
+        def take(chosen: str | None) -> None:
+            if chosen is None and not self._recipe["init_image"].strip():
+                return
+            whole = entry.with_image("" if chosen is None else str(parse_typed_path(chosen)))
+            text = with_entry(field, self._recipe[field.name], whole)
+            self._recipe.change({field.name: text})
+
+        self._context.push_screen(FileScreen(self._first_folder("")), take)
 
     def choose_file(self, name: str) -> None:
         """Choose the file of a field from disk."""
