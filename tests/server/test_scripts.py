@@ -242,7 +242,6 @@ def test_scripts_are_listed_and_described(ask: httpx.Client) -> None:
     names = ask.get("/sdapi/v1/scripts").json()
     assert names["txt2img"] == ["prompts from file or textbox", "prompt matrix", "x/y/z plot"]
     found = [(each["name"], len(each["args"])) for each in ask.get("/sdapi/v1/script-info").json()]
-    assert (
-        found
-        == [(name, count) for name, count in zip(names["txt2img"], (4, 5, 18), strict=True)] * 2
-    )
+    shared = [(name, count) for name, count in zip(names["txt2img"], (4, 5, 18), strict=True)]
+    assert found == [*shared, *shared, ("sd upscale", 4), ("ultimate sd upscale", 18)]
+    assert names["img2img"] == [*names["txt2img"], "sd upscale", "ultimate sd upscale"]

@@ -94,7 +94,7 @@ def info_of(body: Txt2ImgBody, request: GenerationRequest, parts: list[Part]) ->
     info |= _variation(info, parts, seeds)
     if strength is not None:
         info["denoising_strength"] = strength
-    if not parts:  # interrupted before the first picture was finished
+    if not parts or not _has_recipe(parts[0].record):  # interrupted before the first picture
         return info | {"sd_model_name": request.model, "version": f"sdtui {__version__}"}
     info |= _info_of_record(parts[0].record)
     cut = {each.field: each.cut for each in parts[0].record.truncations}
@@ -143,6 +143,12 @@ def _named_values(values: Mapping[str, Any]) -> dict[str, Any]:
 def _a1111_name(field: str, value: Any) -> Any:
     """A1111's name for a choice; other values as they are."""
     return REQUEST_FIELDS[field].spec.a1111_names.get(value, value)
+
+
+def _has_recipe(record: GenerationRecord) -> bool:
+    """False for a picture that was only upscaled, and doesn't say how it was made."""
+    settings = record.settings
+    return settings is not None and settings.sampler is not None and record.model is not None
 
 
 def _info_of_record(record: GenerationRecord) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from sdtui.server.api.a1111.grid_answer import answer_grid
 from sdtui.server.api.a1111.networks import known_networks
 from sdtui.server.api.a1111.options import with_options
 from sdtui.server.api.a1111.schemas import Img2ImgBody, Txt2ImgBody
-from sdtui.server.api.a1111.scripts import LinesScript, MatrixScript
+from sdtui.server.api.a1111.scripts import LinesScript, MatrixScript, UpscaleScript
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import GONE, ApiError, documented, from_sdtui
 from sdtui.server.files import picture_base64
@@ -59,7 +59,11 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
     script = body.script()
     if isinstance(script, LinesScript):
         return await _answer_lines(body, script, services, http)
-    request = await _request_of(body, services)
+    if isinstance(script, UpscaleScript):
+        request = await _request_of(body, services, script)
+        script = None
+    else:
+        request = await _request_of(body, services)
     if isinstance(script, MatrixScript):
         script = script.as_grid(request)
     if script is not None:
@@ -73,8 +77,11 @@ async def _answer(body: Txt2ImgBody, services: ServerServices, http: Request) ->
     return answer
 
 
-async def _request_of(body: Txt2ImgBody, services: ServerServices) -> GenerationRequest:
-    """Return the request of a body, with its seeds. Raises ApiError."""
+async def _request_of(
+    body: Txt2ImgBody, services: ServerServices, script: UpscaleScript | None = None
+) -> GenerationRequest:
+    """Return the request of a body, with its seeds; with the values of a script that upscales.
+    Raises ApiError."""
     if body.styles:
         body.leave_out_styles(await _style_names(services))
     values = {**services.a1111.options, **body.values()}
@@ -89,6 +96,9 @@ async def _request_of(body: Txt2ImgBody, services: ServerServices) -> Generation
         )
         values["prompt"] = networks.prompt
         body.leave_out_networks(networks)
+    if script is not None:
+        found = await asyncio.to_thread(services.backend.models.upscalers)
+        values = script.applied(values, [each.name for each in found if not each.problem])
     body.output()  # a wrong format is refused before uploads are stored
     # Clients leave the prompt empty, with img2img above all: it is their default.
     made = await prepare(services, values, prompt_needed=False, is_compatible=True)

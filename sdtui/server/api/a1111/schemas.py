@@ -354,7 +354,8 @@ class Img2ImgBody(MaskFields, Txt2ImgBody):
         """See Txt2ImgBody."""
         if self.include_init_images:
             files = request.input_images()
-            self.init_images = [base64.b64encode(files["init_image"].read_bytes()).decode()]
+            picture = files.get("init_image") or files["upscale_image"]
+            self.init_images = [base64.b64encode(picture.read_bytes()).decode()]
             if "mask_image" in files:
                 self.mask = base64.b64encode(files["mask_image"].read_bytes()).decode()
 
