@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 
 from sdtui.core.settings import LAST_THEME
 from sdtui.tui.bindings import bindings_of
@@ -23,9 +23,10 @@ class MaskApp(TerminalApp, inherit_bindings=False):
 
     TITLE = "sdtui mask"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = bindings_of(
-        "app.help", "reading.help", "app.redraw", "app.next_theme", "app.quit"
-    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_of("app.help", "reading.help", "app.redraw", "app.next_theme", "app.quit"),
+        Binding("ctrl+c", "quit", show=False),
+    ]
 
     def __init__(
         self,

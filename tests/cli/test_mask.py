@@ -13,7 +13,7 @@ from sdtui.tui.mask_editor.editor import MaskEditor
 from sdtui.tui.mask_editor.result import drawn_mask
 from tests.support.command import Command
 from tests.support.terminal import Terminal
-from tests.support.terminal_keys import ENTER, ESCAPE
+from tests.support.terminal_keys import CTRL_C, CTRL_Q, ENTER, ESCAPE
 
 
 @pytest.fixture
@@ -46,11 +46,12 @@ def test_mask_is_drawn_in_a_terminal_and_written(tmp_path: Path, cat: Path) -> N
 
 
 @pytest.mark.slow
-def test_nothing_is_written_of_a_mask_that_is_left(tmp_path: Path, cat: Path) -> None:
+@pytest.mark.parametrize("key", [ESCAPE, CTRL_C, CTRL_Q])
+def test_nothing_is_written_of_a_mask_that_is_left(key: str, tmp_path: Path, cat: Path) -> None:
     terminal = opened(tmp_path, str(cat))
     terminal.send("a")
     terminal.until("100 % masked")
-    terminal.send(ESCAPE)
+    terminal.send(key)
     terminal.until("Leave the mask?")
     terminal.send(ENTER)
     assert terminal.ended() == 1

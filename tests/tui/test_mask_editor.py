@@ -222,9 +222,13 @@ def test_hundreds_of_strokes_can_be_undone() -> None:
     assert editor.is_empty
 
 
-def test_what_changes_nothing_is_no_step_to_undo() -> None:
+@pytest.mark.parametrize("tool", [Tool.BRUSH, Tool.RECTANGLE, Tool.LASSO, Tool.FILL])
+def test_what_changes_nothing_is_no_step_to_undo(tool: Tool) -> None:
     editor = editor_of()
     editor.clear()
+    editor.use_tool(tool)
+    editor.erases = True
+    draw(editor, (5, 5), (50, 5), (50, 50))
     assert editor.undo() is None
 
 

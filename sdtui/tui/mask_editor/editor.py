@@ -139,8 +139,8 @@ class MaskEditor:
         value = self.value if erases is None else UNMASKED if erases else MASKED
         if self.tool is Tool.FILL:
             before = self.mask.copy()
-            box = fill(self.mask, self.picture, self.cursor, self.tolerance, value)
-            return self._done(before, box)
+            fill(self.mask, self.picture, self.cursor, self.tolerance, value)
+            return self._done(before)
         self._value = value
         self.points = [self.cursor]
         self._before = self.mask.copy()
@@ -177,14 +177,11 @@ class MaskEditor:
         self.points, self._before = [], None
         if not points or before is None:
             return None
-        box: Box | None = None
-        if self.tool is Tool.BRUSH:
-            box = _differing(before, self.mask)
-        elif finishes and self.tool is Tool.RECTANGLE:
-            box = draw_rectangle(self.mask, points[0], self.cursor, self._value)
+        if finishes and self.tool is Tool.RECTANGLE:
+            draw_rectangle(self.mask, points[0], self.cursor, self._value)
         elif finishes and self.tool is Tool.LASSO:
-            box = draw_outline(self.mask, points, self._value)
-        return None if box is None else self._done(before, box)
+            draw_outline(self.mask, points, self._value)
+        return self._done(before)
 
     # The whole mask
 
@@ -207,7 +204,7 @@ class MaskEditor:
     def _replace(self, mask: Image) -> Box | None:
         self.lift(finishes=False)
         before, self.mask = self.mask, mask
-        return self._done(before, _differing(before, mask))
+        return self._done(before)
 
     def undo(self) -> Box | None:
         """Take the last change back. Returns the box of the mask that changed; None if there is
@@ -227,11 +224,12 @@ class MaskEditor:
         self.borders = restored.borders
         return restored.box
 
-    def _done(self, before: Image, box: Box | None) -> Box | None:
-        if box is not None and box[0] < box[2] and box[1] < box[3]:
+    def _done(self, before: Image) -> Box | None:
+        """Remember what the mask was before a change. Returns the box that changed, if any."""
+        box = _differing(before, self.mask)
+        if box is not None:
             self._undo.remember(before, self.borders, box)
-            return box
-        return None
+        return box
 
     # Sizes
 

@@ -89,19 +89,18 @@ def _points_between(start: Point, end: Point, spacing: float) -> Iterator[Point]
         yield start[0] + across * step / steps, start[1] + down * step / steps
 
 
-def draw_rectangle(mask: Image, start: Point, end: Point, value: int) -> Box:
-    """Fill a rectangle with all pixels that it touches. Returns its box."""
+def draw_rectangle(mask: Image, start: Point, end: Point, value: int) -> None:
+    """Fill a rectangle with all pixels that it touches."""
     (left, right), (top, bottom) = (sorted(pair) for pair in zip(start, end, strict=True))
     box = _clipped(
         (math.floor(left), math.floor(top), math.floor(right) + 1, math.floor(bottom) + 1), mask
     )
     if box[0] < box[2] and box[1] < box[3]:
         mask.paste(value, box)
-    return box
 
 
-def draw_outline(mask: Image, points: Sequence[Point], value: int) -> Box:
-    """Fill what a closed line surrounds, the line included. Returns its box."""
+def draw_outline(mask: Image, points: Sequence[Point], value: int) -> None:
+    """Fill what a closed line surrounds, the line included."""
     from PIL import ImageDraw
 
     pixels = [(math.floor(x), math.floor(y)) for x, y in points]
@@ -110,12 +109,11 @@ def draw_outline(mask: Image, points: Sequence[Point], value: int) -> Box:
         draw.polygon(pixels, fill=value, outline=value)
     else:
         draw.line(pixels * 2, fill=value)
-    return _box_around(points, 1, mask)
 
 
-def fill(mask: Image, picture: Image, start: Point, tolerance: int, value: int) -> Box:
+def fill(mask: Image, picture: Image, start: Point, tolerance: int, value: int) -> None:
     """Fill the connected pixels whose channels differ by no more than `tolerance` from those of the
-    pixel at `start`. Holes of a pixel are closed. Returns the box that changed."""
+    pixel at `start`. Holes of a pixel are closed."""
     from PIL import Image, ImageChops, ImageFilter
 
     x, y = (
@@ -137,7 +135,6 @@ def fill(mask: Image, picture: Image, start: Point, tolerance: int, value: int) 
             (found.width * smaller, found.height * smaller), Image.Resampling.NEAREST
         ).crop((0, 0, *picture.size))
     mask.paste(value, (0, 0), found)
-    return found.getbbox() or (0, 0, 0, 0)
 
 
 def _connected(alike: Image, start: tuple[int, int]) -> Image:
