@@ -54,6 +54,7 @@ def check_files(
 def _check_control(models: Models, request: GenerationRequest, *, allow_files: bool) -> None:
     """Raise ModelError for a ControlNet or an IP-Adapter that isn't here or doesn't fit."""
     control = request.control
+    control.check_pictures(has_init_image=request.image_to_image is not None)
     controls = map(ControlEntry.parse, control.controls)
     adapters = map(IPAdapterEntry.parse, control.ip_adapters)
     found: list[ControlNet | IPAdapter] = [

@@ -38,6 +38,25 @@ def original_tensors(pipeline: Any) -> Tensors:
     }
 
 
+def controlnet_tensors(net: Any) -> Tensors:
+    """The weights of a ControlNet with the names of the original layout."""
+
+    def rename(name: str) -> str:
+        name = re.sub(r"^controlnet_down_blocks\.(\d+)", r"zero_convs.\1.0", name)
+        name = re.sub(r"^controlnet_mid_block", "middle_block_out.0", name)
+        hint = "controlnet_cond_embedding."
+        name = name.replace(f"{hint}conv_in", "input_hint_block.0")
+        name = name.replace(f"{hint}conv_out", "input_hint_block.14")
+        return re.sub(
+            r"^controlnet_cond_embedding\.blocks\.(\d+)",
+            lambda found: f"input_hint_block.{2 * int(found[1]) + 2}",
+            name,
+        )
+
+    tensors = {rename(name): tensor.contiguous() for name, tensor in _unet(net).items()}
+    return _under("control_model.", tensors)
+
+
 def _text_encoders(pipeline: Any) -> Tensors:
     first = pipeline.text_encoder
     second = getattr(pipeline, "text_encoder_2", None)
@@ -79,7 +98,8 @@ _RESNET = {
 
 def _unet(unet: Any) -> Tensors:
     depth = unet.config.layers_per_block + 1
-    with_attention = ["CrossAttn" in kind for kind in unet.config.up_block_types]
+    kinds = unet.config.get("up_block_types", ())  # ControlNets have none
+    with_attention = ["CrossAttn" in kind for kind in kinds]
 
     def place(found: re.Match[str]) -> str:
         side, block, part, layer = found[1], int(found[2]), found[3], int(found[4])

@@ -78,15 +78,13 @@ class Control(Feature[OpenedControls]):
     def open(self, request: GenerationRequest) -> OpenedControls | None:
         """Find the nets and open the pictures. Raises InvalidRequestError, ImageError, and the
         errors of `find_controlnet`."""
+        request.control.check_pictures(has_init_image=request.image_to_image is not None)
         entries = map(ControlEntry.parse, request.control.controls)
         opened = tuple(self._opened(entry, request) for entry in entries if entry.weight)
         return OpenedControls(opened) if opened else None
 
     def _opened(self, entry: ControlEntry, request: GenerationRequest) -> OpenedControl:
         start = request.image_to_image
-        if not entry.image and start is None:
-            message = f"{entry.name} needs a picture: write {entry.name}:PICTURE"
-            raise InvalidRequestError([Problem("controls", str(entry), message)])
         net = find_controlnet(entry.name, self._settings)
         image = expanded(entry.image) if entry.image or start is None else start.image
         control = OpenedControl(entry, net, open_init_image(image))

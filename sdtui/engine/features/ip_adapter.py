@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sdtui.core.enums import DType
-from sdtui.core.errors import InvalidRequestError, Problem, UnsupportedModelError
+from sdtui.core.errors import UnsupportedModelError
 from sdtui.core.paths import expanded
 from sdtui.core.picture_entries import IPAdapterEntry
 from sdtui.core.settings import Settings
@@ -68,14 +68,12 @@ class IPAdapterFeature(Feature[Section]):
     def open(self, request: GenerationRequest) -> Section | None:
         """Find the files and open the pictures. Raises InvalidRequestError, ImageError, and the
         errors of `find_ip_adapter` and `find_image_encoder`."""
+        request.control.check_pictures(has_init_image=request.image_to_image is not None)
         entries = map(IPAdapterEntry.parse, request.control.ip_adapters)
         return tuple(self._opened(each, request) for each in entries if each.weight) or None
 
     def _opened(self, entry: IPAdapterEntry, request: GenerationRequest) -> OpenedIPAdapter:
         start = request.image_to_image
-        if not entry.image and start is None:
-            message = f"{entry.name} needs a picture: write {entry.name}:PICTURE"
-            raise InvalidRequestError([Problem("ip_adapters", str(entry), message)])
         adapter = find_ip_adapter(entry.name, self._settings)
         encoder = find_image_encoder(adapter, self._settings)
         image = expanded(entry.image) if entry.image or start is None else start.image

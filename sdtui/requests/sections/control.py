@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from sdtui.core.errors import InvalidRequestError, Problem
 from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.picture_entries import ControlEntry, IPAdapterEntry
 
@@ -51,3 +52,13 @@ class Control(Section):
             openai="ip_adapters",
         ),
     ] = ()
+
+    def check_pictures(self, *, has_init_image: bool) -> None:
+        """Raise InvalidRequestError for an entry without a picture, if there is no init image to
+        take its place."""
+        kinds = ((ControlEntry, "controls"), (IPAdapterEntry, "ip_adapters"))
+        for kind, field in () if has_init_image else kinds:
+            for entry in map(kind.parse, getattr(self, field)):
+                if not entry.image:
+                    message = f"{entry.name} needs a picture: write {entry.name}:PICTURE"
+                    raise InvalidRequestError([Problem(field, str(entry), message)])

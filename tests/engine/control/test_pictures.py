@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from sdtui.core.errors import ModelDamagedError, UnsupportedModelError
 from sdtui.core.settings import Settings
 from sdtui.engine.generator import RobustStableDiffusionGenerator, generate
 from sdtui.engine.pipeline_manager import StableDiffusionEngine
+from sdtui.requests.events import Attached
 from sdtui.requests.request import GenerationRequest
+from tests.support.events import Events
 from tests.support.faults import cuda_out_of_memory
 from tests.support.images import difference
 from tests.support.requests import make_request
@@ -274,3 +277,51 @@ def test_damaged_net_is_named(
     )
     assert isinstance(result.error, ModelDamagedError)
     assert "lacks controlnet_mid_block.weight" in str(result.error)
+
+
+def test_net_is_used_in_the_passes_that_its_entry_names(
+    engine: StableDiffusionEngine, tiny_sd1: Path, picture: Path
+) -> None:
+    values = {"width": 64, "num_inference_steps": 3, "hires_scale": 2.0, "hires_strength": 0.6}
+    pictures = [
+        generate(engine, _request(tiny_sd1, *controls, **values)).images[0]
+        for controls in (
+            (),
+            *((f"a:{picture},passes={passes}",) for passes in ("both", "first", "hires")),
+        )
+    ]
+    assert {each.size for each in pictures} == {(128, 128)}
+    assert len({each.tobytes() for each in pictures}) == 4
+
+
+def test_net_works_where_a_part_is_made_anew(
+    engine: StableDiffusionEngine, tiny_sd1: Path, picture: Path, tmp_path: Path
+) -> None:
+    mask = Image.new("L", (128, 64))
+    mask.paste(255, (0, 0, 64, 64))
+    mask.save(tmp_path / "mask.png")
+    values = {"init_image": picture, "mask_image": tmp_path / "mask.png", "mask_blur": 0}
+    plain = generate(engine, _request(tiny_sd1, **values)).images[0]
+    ours = generate(engine, _request(tiny_sd1, f"a:{picture}", **values)).images[0]
+    assert difference(ours, plain) > 0
+    right = (64, 0, 128, 64)
+    original = Image.open(picture).convert("RGB").crop(right)
+    assert difference(ours.crop(right), original) == 0
+
+
+def test_map_of_the_last_pass_is_reported_once_for_each_size(
+    engine: StableDiffusionEngine, tiny_sd1: Path, picture: Path, events: Events
+) -> None:
+    control = f"a:{picture},preprocessor=canny"
+    wanted = _request(tiny_sd1, control, width=64, hires_scale=2.0, num_images_per_prompt=2)
+    RobustStableDiffusionGenerator(engine).generate_with_fallback(wanted, report=events)
+    sizes = [Image.open(io.BytesIO(each.png)).size for each in events if isinstance(each, Attached)]
+    assert sizes[-1] == (128, 128)
+    assert set(sizes) == {(64, 64), (128, 128)}
+
+
+def test_entry_without_a_picture_needs_an_init_image(
+    engine: StableDiffusionEngine, tiny_sd1: Path
+) -> None:
+    result = RobustStableDiffusionGenerator(engine).generate_with_fallback(_request(tiny_sd1, "a"))
+    assert "a needs a picture: write a:PICTURE" in str(result.error)
