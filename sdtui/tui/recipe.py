@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from sdtui.requests.sections.image_to_image import default_strength
 from sdtui.tui.fields import FormField, decimal_of, field_text, form_fields, usual_sizes
 
 if TYPE_CHECKING:
@@ -174,7 +175,11 @@ class Recipe:
         return None if native is None else self._plain(name, field_text(native))
 
     def native(self, name: str) -> object:
-        """Return the model's own value of a field; None if it has none or isn't known yet."""
+        """Return the value that a field has while it is open: the model's own, or the strength that
+        the other fields ask for. None if there is none or the model isn't known yet."""
+        if name == "strength":
+            outpaint, fill = self._texts.get("outpaint"), self._texts.get("inpaint_fill")
+            return default_strength(outpaint=outpaint, fill=fill)
         return None if self._native is None else self._native.get(name)
 
     @property

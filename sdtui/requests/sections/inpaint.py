@@ -45,6 +45,7 @@ class Inpaint(Section):
             label="Mask blur",
             help="How softly the repainted part goes over into the rest, in pixels.",
             group=_GROUP,
+            chip_short="blur {}",
             ge=0,
             le=64,
             a1111="mask_blur",
@@ -60,6 +61,7 @@ class Inpaint(Section):
             name="mask_invert",
             label="Invert the mask",
             form_label="Invert",
+            chip_short="inverted",
             help="Repaint what the mask keeps, and keep the rest.",
             group=_GROUP,
             a1111="inpainting_mask_invert",
@@ -72,6 +74,7 @@ class Inpaint(Section):
         bool,
         FieldSpec(
             label="Only masked",
+            chip_short="only masked",
             help="Work on the part of the picture around the mask alone, in all of width and"
             " height: small parts get more detail, and the picture keeps its own size.",
             group=_GROUP,
@@ -87,6 +90,7 @@ class Inpaint(Section):
         FieldSpec(
             name="masked_padding",
             label="Padding",
+            chip_short="pad {}",
             help="How much of the picture around the mask the model sees with only masked, in"
             " pixels of the picture.",
             group=_GROUP,
@@ -104,6 +108,7 @@ class Inpaint(Section):
         FieldSpec(
             name="inpaint_fill",
             label="Masked content",
+            chip_short="fill {}",
             help="What the masked part holds before it is repainted: the original, the blurred"
             " colours around it, noise, or nothing. The last two need a high strength.",
             group=_GROUP,
@@ -123,6 +128,7 @@ class Inpaint(Section):
         FieldSpec(
             name="soft_inpainting",
             label="Soft inpainting",
+            chip_short="soft",
             help="Grey in the mask changes the picture less, as if the strength were lower there"
             " (differential diffusion).",
             group=_GROUP,

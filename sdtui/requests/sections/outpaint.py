@@ -69,6 +69,7 @@ class Outpaint(Section):
             " left=64,top=32, or 64 for all. Width and height are then those of the whole.",
             group="Inpainting",
             needs="init_image",
+            chip_short="+{}",
             max_length=100,
             check=_checked,
             metavar="SIDE=PIXELS,...",
