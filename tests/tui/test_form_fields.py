@@ -142,7 +142,7 @@ async def test_tab_leaves_the_form(harness: AppHarness) -> None:
 
 async def test_rows_of_the_machine_are_folded_until_they_are_wanted(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
-        await harness.go_to_field("upscale_image")
+        await harness.go_to_field("redraw_seams")
         assert not harness.panes.recipe.fields["speed"].region
         await harness.press("down", "enter", "down", "right")
         assert harness.texts["policy"] == "strict"
@@ -153,7 +153,7 @@ async def test_rows_of_the_machine_are_folded_until_they_are_wanted(harness: App
 
 async def test_keys_typed_ahead_go_to_the_rows_that_were_unfolded(harness: AppHarness) -> None:
     async with running(harness, (80, 24)):
-        await harness.go_to_field("upscale_image")
+        await harness.go_to_field("redraw_seams")
         await harness.type_at_once("down", "enter", "down", "right")
         assert harness.texts["policy"] == "strict"
 
