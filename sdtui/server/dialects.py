@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, create_model
+from pydantic import Field as Limits
 
 from sdtui.core.fields import Field
 from sdtui.requests.request import REQUEST_FIELDS
@@ -66,6 +67,9 @@ def _annotation(field: Field) -> Any:
     """The type of a field in a body, open, with its limits."""
     if field.type in (int, float):
         return Annotated[field.type | None, field.spec, BOOLS_AS_NUMBERS]
+    if field.spec.entries is not None:  # checked once their pictures have paths
+        most = Limits(max_length=field.spec.max_length, description=field.spec.help)
+        return Annotated[list[str | dict[str, Any]] | None, most]
     if field.is_list:
         return Annotated[field.annotation.__origin__ | None, field.spec]
     return Annotated[field.type | None, field.spec]

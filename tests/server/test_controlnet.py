@@ -172,3 +172,14 @@ def test_native_api_takes_pictures_in_entries(client: httpx.Client, server: Live
     assert answer["record"]["settings"]["control_units"][0]["net"] == "tiny_canny"
     control["image"] = "data:image/png;base64," + png_base64()
     assert client.post("/generate", json={**QUICK, "controls": [control]}).status_code == 200
+
+
+def test_openais_api_takes_pictures_in_entries(client: httpx.Client, server: Live) -> None:
+    noise = io.BytesIO()
+    Image.effect_noise((128, 128), 90).save(noise, "PNG")
+    image = base64.b64encode(noise.getvalue()).decode()
+    assert 4_000 < len(image) < 60_000
+    body = {"prompt": "x", "size": "64x64", "num_inference_steps": 2}
+    for control in ({"name": "tiny_canny", "image": image, "weight": 0.5}, f"tiny_canny:{image}"):
+        answer = client.post("/v1/images/generations", json={**body, "controls": [control]})
+        assert answer.status_code == (200 if isinstance(control, dict) else 400), answer.text
