@@ -23,7 +23,16 @@ import torch
 from sdtui.bench.machine import describe_machine
 from sdtui.engine.device import Device, choose_device
 from sdtui.engine.library_setup import quiet_libraries
-from tests.gpu import adapters, control, lifecycle, machine, memory, same_picture, speed
+from tests.gpu import (
+    adapters,
+    control,
+    lifecycle,
+    machine,
+    memory,
+    same_picture,
+    speed,
+    upscaling,
+)
 from tests.gpu.context import GIB, Check, Context
 from tests.gpu.models import Models
 from tests.gpu.rows import Reading, Row, Status
@@ -32,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 CHECKS: tuple[Check, ...] = tuple(
     check
-    for module in (same_picture, adapters, control, memory, lifecycle, machine, speed)
+    for module in (same_picture, adapters, control, upscaling, memory, lifecycle, machine, speed)
     for check in module.checks()
 )
 

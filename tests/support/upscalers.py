@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
 import torch
 from safetensors.torch import save_file
-
-needs_spandrel = pytest.mark.skipif(find_spec("spandrel") is None, reason="spandrel is an extra")
 
 
 def save_upscaler(path: Path, model: torch.nn.Module) -> Path:

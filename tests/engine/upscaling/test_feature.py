@@ -20,7 +20,8 @@ from sdtui.engine.upscaling.upscaler import UpscalingContext
 from sdtui.requests.record import Stage
 from sdtui.requests.request import GenerationRequest
 from tests.support.events import Events
-from tests.support.upscalers import needs_spandrel, save_upscaler, tiny_esrgan
+from tests.support.spandrel import needs_spandrel
+from tests.support.upscalers import save_upscaler, tiny_esrgan
 
 
 @pytest.fixture(scope="module")

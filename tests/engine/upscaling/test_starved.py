@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.upscalers import needs_spandrel, save_upscaler, tiny_esrgan
+from tests.support.spandrel import needs_spandrel
+from tests.support.upscalers import save_upscaler, tiny_esrgan
 
 pytestmark = [
     pytest.mark.slow,

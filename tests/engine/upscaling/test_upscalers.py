@@ -18,7 +18,8 @@ from sdtui.engine.upscaling.model import load_upscaler
 from sdtui.engine.upscaling.tiles import OVERLAP, Tile, tiles_of
 from sdtui.engine.upscaling.upscaler import UpscalingContext
 from sdtui.engine.upscaling.upscalers import Upscalers
-from tests.support.upscalers import needs_spandrel, save_upscaler, tiny_esrgan
+from tests.support.spandrel import needs_spandrel
+from tests.support.upscalers import save_upscaler, tiny_esrgan
 
 CONTEXT = UpscalingContext(Device(torch.device("cpu")))
 
