@@ -116,6 +116,8 @@ def _starved(stage: Stage, context: Context, times: int = 1) -> Reading:
     engine.unload()
     starvation = _Starvation(context, stage, times)
     request = context.request("sd1", memory_mode=MemoryMode.AUTO)
+    if stage is Stage.PREPARE:  # only what starts from a picture is prepared
+        request = request.changed(hires_scale=1.5, hires_upscaler="Lanczos")
     try:
         result = RobustStableDiffusionGenerator(engine).generate_with_fallback(
             request, report=starvation.report

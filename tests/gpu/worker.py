@@ -29,6 +29,7 @@ from tests.gpu import (
     lifecycle,
     machine,
     memory,
+    passes,
     same_picture,
     speed,
     upscaling,
@@ -41,7 +42,10 @@ _log = logging.getLogger(__name__)
 
 CHECKS: tuple[Check, ...] = tuple(
     check
-    for module in (same_picture, adapters, control, upscaling, memory, lifecycle, machine, speed)
+    for module in (
+        *(same_picture, adapters, control, passes, upscaling),
+        *(memory, lifecycle, machine, speed),
+    )
     for check in module.checks()
 )
 

@@ -21,7 +21,7 @@ from sdtui.tui.recipe import Recipe
 from sdtui.tui.textual_internals.screens import apply_styles_now
 from sdtui.tui.widgets.form_fields import ChoiceRow, Form, SectionRow, TextRow, row_for
 
-_FOLDED = ("Inpainting", "Hires", "Noise", "Guidance", "Machine")
+_FOLDED = ("Inpainting", "Hires", "Refiner", "Noise", "Guidance", "Machine")
 """The headings whose rows are folded at first: they hardly ever change."""
 _NARROW = 40
 """Columns; in less, labels are shortened."""
