@@ -240,8 +240,9 @@ def test_wrong_arguments_are_refused_before_anything_is_queued(
 
 def test_scripts_are_listed_and_described(ask: httpx.Client) -> None:
     names = ask.get("/sdapi/v1/scripts").json()
-    assert names["txt2img"] == ["prompts from file or textbox", "prompt matrix", "x/y/z plot"]
+    scripts = ["prompts from file or textbox", "prompt matrix", "x/y/z plot"]
+    assert names["txt2img"] == [*scripts, "controlnet"]
     found = [(each["name"], len(each["args"])) for each in ask.get("/sdapi/v1/script-info").json()]
-    shared = [(name, count) for name, count in zip(names["txt2img"], (4, 5, 18), strict=True)]
+    shared = [(name, count) for name, count in zip(scripts, (4, 5, 18), strict=True)]
     assert found == [*shared, *shared, ("sd upscale", 4), ("ultimate sd upscale", 18)]
-    assert names["img2img"] == [*names["txt2img"], "sd upscale", "ultimate sd upscale"]
+    assert names["img2img"] == [*scripts, "sd upscale", "ultimate sd upscale", "controlnet"]

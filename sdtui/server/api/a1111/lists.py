@@ -18,6 +18,7 @@ from sdtui.history.importers import as_infotext, read_picture_settings
 from sdtui.models import USUAL_SCALE, text_widths
 from sdtui.requests.sections.hires import LATENT_UPSCALERS
 from sdtui.server.api.a1111.checkpoints import CheckpointAnswer, list_checkpoints
+from sdtui.server.api.a1111.control_units import SCRIPT as CONTROLNET
 from sdtui.server.api.a1111.scripts import SCRIPTS, SCRIPTS_OF_IMG2IMG, ScriptInfo, script_infos
 from sdtui.server.dependencies import ServicesDep
 from sdtui.server.errors import documented, from_sdtui
@@ -70,10 +71,10 @@ class PngInfoAnswer(BaseModel):
 
 
 class ScriptsAnswer(BaseModel):
-    """The names of scripts."""
+    """The names of scripts, those of `alwayson_scripts` last."""
 
-    txt2img: list[str] = [*SCRIPTS]
-    img2img: list[str] = [*SCRIPTS_OF_IMG2IMG]
+    txt2img: list[str] = [*SCRIPTS, CONTROLNET]
+    img2img: list[str] = [*SCRIPTS_OF_IMG2IMG, CONTROLNET]
 
 
 class EmbeddingAnswer(BaseModel):
