@@ -112,3 +112,5 @@ async def test_key_queues_an_upscaled_picture(
         (request,) = harness.generator.requests
         assert request.upscale.factor == 3
         assert request.upscale.image is not None
+        harness.app.main.window.show_tab("queue")
+        await harness.until(lambda: "upscale" in harness.screen_text())

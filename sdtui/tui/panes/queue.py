@@ -77,7 +77,8 @@ class QueueLines(VirtualList["Job"]):
         end = Text().append(f"  {special}" if special else "", muted)
         end.append(f"  {right}" if right else "", muted)
         line = Text().append(sign, theme_style(self.app, colour))
-        line.append(one_line(item.request.prompt), muted if item.state.is_over else "")
+        work = "upscale" if item.request.upscale.image is not None else ""
+        line.append(one_line(item.request.prompt) or work, muted if item.state.is_over else "")
         line.truncate(max(1, width - end.cell_len), overflow="ellipsis", pad=True)
         return line.append_text(end)
 
