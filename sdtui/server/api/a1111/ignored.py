@@ -55,3 +55,14 @@ def without_effect(fields: Mapping[str, object], sampler: str | None) -> list[st
     return _IGNORED.named(
         {name: value for name, value in fields.items() if name != "eta" or eta_changes_it}
     )
+
+
+def is_switched_on(script: object) -> bool:
+    """True if an always-on script has arguments, and none that switches it off: False as its first
+    argument, or units that aren't enabled."""
+    arguments = script.get("args") if isinstance(script, dict) else script
+    if not isinstance(arguments, list):
+        return bool(arguments)
+    if not arguments or arguments[0] is False:
+        return False
+    return not all(isinstance(each, dict) and each.get("enabled") is False for each in arguments)

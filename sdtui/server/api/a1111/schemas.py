@@ -25,7 +25,7 @@ from sdtui.requests.sections.image_to_image import DEFAULT_STRENGTH
 from sdtui.server.api.a1111.control_units import SCRIPT, ControlUnit, parse_units
 from sdtui.server.api.a1111.hires import DEFAULT_STRENGTH as DEFAULT_HIRES_STRENGTH
 from sdtui.server.api.a1111.hires import HiresFields
-from sdtui.server.api.a1111.ignored import without_effect
+from sdtui.server.api.a1111.ignored import is_switched_on, without_effect
 from sdtui.server.api.a1111.masks import MaskFields
 from sdtui.server.api.a1111.networks import KnownNetworks
 from sdtui.server.api.a1111.options import changed_options
@@ -130,7 +130,7 @@ class Txt2ImgBody(HiresFields, RefinerFields, body_with_fields("a1111", input_im
         for unit in self.control_units:
             unit.entry(has_init_image=bool(self._input_images))
         for name, script in self._other_scripts().items():
-            if _is_on(script):
+            if is_switched_on(script):
                 message = f"Always on script {shortened(name)} not found."
                 raise ApiError(422, "Script not found", message)
 
@@ -384,17 +384,6 @@ class Img2ImgBody(MaskFields, Txt2ImgBody):
     def not_applied(self) -> list[str]:
         """See Txt2ImgBody."""
         return super().not_applied() + self.mask_not_applied()
-
-
-def _is_on(script: object) -> bool:
-    """True if an always-on script has arguments, and none that switches it off: False as its first
-    argument, or units that aren't enabled."""
-    arguments = script.get("args") if isinstance(script, dict) else script
-    if not isinstance(arguments, list):
-        return bool(arguments)
-    if not arguments or arguments[0] is False:
-        return False
-    return not all(isinstance(each, dict) and each.get("enabled") is False for each in arguments)
 
 
 def _floor(size: int | None) -> int | None:
