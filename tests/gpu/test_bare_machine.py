@@ -33,6 +33,7 @@ from pathlib import Path
 from tests.gpu import (
     adapters,
     control,
+    inpainting,
     lifecycle,
     machine,
     memory,
@@ -48,7 +49,7 @@ from sdtui.engine.device import choose_device
 assert not needs.has_pydantic() or "without_pydantic" in sys.modules["pydantic"].__file__
 device = choose_device("cpu")
 context = Context(device, Models(Path(sys.argv[1]), device.torch, dry=True), dry=True)
-for module in (same_picture, adapters, control, memory, lifecycle, machine, speed):
+for module in (same_picture, adapters, control, inpainting, memory, lifecycle, machine, speed):
     check = next(each for each in module.checks() if not each.needs_gpu)
     print(check.measure(context).status)
 """
@@ -76,6 +77,8 @@ def test_checks_run_without_compiled_packages_besides_the_usual(tmp_path: Path) 
     )
     assert done.stdout.split() == [
         "passed",
+        "passed",
+        "measured",
         "passed",
         "measured",
         "passed",

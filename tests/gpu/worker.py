@@ -26,6 +26,7 @@ from sdtui.engine.library_setup import quiet_libraries
 from tests.gpu import (
     adapters,
     control,
+    inpainting,
     lifecycle,
     machine,
     memory,
@@ -43,7 +44,7 @@ _log = logging.getLogger(__name__)
 CHECKS: tuple[Check, ...] = tuple(
     check
     for module in (
-        *(same_picture, adapters, control, passes, upscaling),
+        *(same_picture, adapters, control, inpainting, passes, upscaling),
         *(memory, lifecycle, machine, speed),
     )
     for check in module.checks()
