@@ -13,6 +13,7 @@ from diffusers import (
     StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
 )
+from PIL import Image
 
 from sdtui.core.enums import DType, Policy
 from sdtui.core.errors import InvalidRequestError, ModelNotFoundError, OutOfMemoryError
@@ -321,3 +322,17 @@ def test_second_pass_that_may_not_change_fails_with_its_attempts(
     assert isinstance(result.error, OutOfMemoryError)
     assert calls.count(8) == STEPS
     assert all(attempt.error for attempt in result.record.attempts)
+
+
+def test_picture_that_is_only_enlarged_does_not_go_through_the_vae_before(
+    shared_engine: StableDiffusionEngine,
+    tiny_sd1: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "picture.png")
+    monkeypatch.setattr("sdtui.engine.stages.prepare.decode", None)
+    request = _request(
+        tiny_sd1, init_image=tmp_path / "picture.png", strength=0, hires_upscaler="Lanczos"
+    )
+    assert generate(shared_engine, request).images[0].size == (128, 128)

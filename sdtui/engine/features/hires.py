@@ -87,6 +87,8 @@ class FromEnlarged:
     size: HiresSize
     upscaler: Upscaler | None
     latent: str
+    before: Pass
+    """The pass whose result is enlarged."""
 
     @property
     def has_pictures(self) -> bool:
@@ -130,8 +132,16 @@ class FromEnlarged:
     def _enlarged(self, context: StartContext, upscaler: Upscaler) -> list[Image.Image]:
         where = UpscalingContext(context.model.device, context.cancellation, notice=context.notice)
         return [
-            upscaler.upscale(image, *self.size.scaled, where) for image in context.decode_before()
+            upscaler.upscale(image, *self.size.scaled, where) for image in self._results(context)
         ]
+
+    def _results(self, context: StartContext) -> list[Image.Image]:
+        """Return the pictures of the pass before. One that changes nothing has those that it starts
+        from, which keep what the VAE would lose."""
+        before = self.before
+        if before.start is None or not before.start.has_pictures or before.expected_steps:
+            return context.decode_before()
+        return before.start.images(replace(context, request=before.request))
 
 
 class HiresFix(Feature[OpenedHires]):
@@ -197,7 +207,7 @@ class HiresFix(Feature[OpenedHires]):
         size = _size(section, last.request)
         steps = section.section.steps or last.request.num_inference_steps
         request = _request(section.section, last.request, size)
-        start = FromEnlarged(size, section.upscaler, section.latent)
+        start = FromEnlarged(size, section.upscaler, section.latent, last)
         hires = Pass(
             request=replace(request, num_inference_steps=scheduled_steps(steps, section.strength)),
             start=start,
