@@ -20,10 +20,13 @@ MOST = 500
 """Pictures in a tree."""
 _STEPS = (
     ("upscale_image", "upscaled"),
+    ("upscale_factor", "upscaled"),
+    ("upscale_width", "upscaled"),
+    ("upscale_height", "upscaled"),
     ("outpaint", "outpainted"),
     ("mask_image", "inpainted"),
-    ("init_image", "image to image"),
     ("hires_scale", "hires"),
+    ("init_image", "image to image"),
 )
 """A field of a request and what it does with its input, the first that is set counts."""
 _FROM_NOTHING = "text to image"

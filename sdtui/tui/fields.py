@@ -248,12 +248,13 @@ def problems_of(
 
 def step_problems(steps: str, texts: Mapping[str, str]) -> dict[str, str]:
     """Return the problem of a strength that leaves no step: field → message. `steps` is the number
-    of steps, the model's own if the field is open."""
+    of steps, the model's own if the field is open. With hires, the picture itself may be
+    enlarged."""
     usual = default_strength(outpaint=texts.get("outpaint"), fill=texts.get("inpaint_fill"))
     number, share = decimal_of(steps), decimal_of(texts["strength"] or str(usual))
     if not texts["init_image"].strip() or number is None or share is None or number < 1:
         return {}
-    if int(number * share) > 0:
+    if int(number * share) > 0 or texts.get("hires_scale", "").strip():
         return {}
     least = (100 / number).to_integral_value(ROUND_CEILING) / 100
     message = f"{share} of {steps} steps is less than one step: take {least} or more"

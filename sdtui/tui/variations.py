@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdtui.core.errors import InvalidRequestError, Problem
-from sdtui.core.typed_paths import typed_text
-from sdtui.requests.request import LARGEST_SIDE, REQUEST_FIELDS, SIZE_MULTIPLE
+from sdtui.requests.request import REQUEST_FIELDS
 from sdtui.requests.sizes import parse_size
 from sdtui.tui.fields import FormField, field_text, form_fields, form_texts, parse_form
 
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
 _PROMPT_LETTERS = {"prompt": "p", "negative_prompt": "-"}
 _SIZE = ("width", "height")
 _COUNT = "num_images_per_prompt"
-_STRENGTH_OF_LARGER = 0.4
-"""Enough for new details, and too little for another picture."""
 
 
 @dataclass(frozen=True)
@@ -98,20 +94,6 @@ def picture_request(record: GenerationRecord) -> GenerationRequest:
         noise=noise,
         num_images_per_prompt=1,
     )
-
-
-def larger_start(path: Path, width: int, height: int) -> dict[str, str]:
-    """Return the fields that make a picture again from itself at twice the size, or as large as a
-    picture may be; what its own request did besides is left out."""
-    scale = min(2.0, LARGEST_SIDE / max(width, height))
-    size = (round(side * scale / SIZE_MULTIPLE) * SIZE_MULTIPLE for side in (width, height))
-    done = ("mask_image", "outpaint", "hires_scale", "upscale_factor", "upscale_image")
-    return {
-        **dict.fromkeys(done, ""),
-        "init_image": typed_text(path),
-        **dict(zip(_SIZE, map(str, size), strict=True)),
-        "strength": f"{_STRENGTH_OF_LARGER:g}",
-    }
 
 
 def with_new_seed(record: GenerationRecord, count: int = 1) -> GenerationRequest:

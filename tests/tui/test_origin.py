@@ -67,20 +67,16 @@ async def test_picture_without_relatives_says_so(own_folders: Path, harness: App
         assert harness.at_main
 
 
-async def test_picture_is_started_from_at_twice_its_size(
-    own_folders: Path, harness: AppHarness
-) -> None:
-    about = record("a small cat", seed=7, steps=9, width=96)
-    saved = harness.history.save(picture(96, 64), about, 0)
+async def test_tree_of_several_steps_is_indented(own_folders: Path, harness: AppHarness) -> None:
+    sha256 = ""
+    for number, name in enumerate(("first", "second", "third")):
+        about = record(f"the {name}", timestamp=NOON + timedelta(minutes=number))
+        made = about.model_copy(update={"parents": (sha256,) if sha256 else ()})
+        saved = harness.history.save(picture(colour=("red", "blue", "navy")[number]), made, 0)
+        sha256 = saved.record.images[0].sha256 or ""
     async with at_gallery(harness):
-        await harness.press("H")
-        await harness.until(lambda: harness.texts["init_image"])
-        texts = harness.texts
-        assert (texts["width"], texts["height"]) == ("192", "128")
-        assert (texts["prompt"], texts["seed"]) == ("a small cat", "7")
-        assert (texts["init_image"], texts["strength"]) == (str(saved.path), "0.4")
-        await harness.until(lambda: not harness.at_main)
-        await harness.press("escape")
-        await harness.press("ctrl+z")
-        assert not harness.texts["init_image"]
-        assert harness.texts["prompt"] != "a small cat"
+        await harness.press("o")
+        await harness.until(lambda: isinstance(harness.app.screen, ChooseScreen))
+        text = harness.screen_text()
+        places = [line.index("┌─") for line in text.splitlines() if "┌─" in line]
+        assert places[0] == places[1] + 3

@@ -19,13 +19,10 @@ from sdtui.tui.controllers.checking import RecipeChecker
 from sdtui.tui.fields import form_texts, label_of, parse_form, picture_problem, step_problems
 from sdtui.tui.messages import PathPasted
 from sdtui.tui.panes.collection import Panes
-from sdtui.tui.variations import larger_start, picture_request
 from sdtui.tui.window_layout import WindowLayout
 
 if TYPE_CHECKING:
-    from sdtui.history import Entry
     from sdtui.jobs.prompts import ResolvedPrompts
-    from sdtui.requests.record import GenerationRecord
     from sdtui.requests.request import GenerationRequest
 
 
@@ -65,27 +62,19 @@ class GenerationController:
         lora_hashes: Mapping[str, str],
         *,
         keep_seed: bool = True,
-        changes: Mapping[str, str] | None = None,
     ) -> None:
-        """Fill the recipe with a picture's request, with the names that its LoRAs have here, and
-        other texts of some fields; say which LoRAs are missing."""
+        """Fill the recipe with a picture's request, with the names that its LoRAs have here; say
+        which are missing."""
         if request.adapters.loras or "<" in request.prompt:
             find = self._context.backend.models.with_local_loras
             request, missing = await run_on_thread(partial(find, request, lora_hashes))
             for each in missing:
                 self._context.notify(f"Left out: {each}.", severity="warning")
-        self.use_request(request, keep_seed=keep_seed, changes=changes)
+        self.use_request(request, keep_seed=keep_seed)
 
-    def use_request(
-        self,
-        request: GenerationRequest,
-        *,
-        keep_seed: bool = True,
-        changes: Mapping[str, str] | None = None,
-    ) -> None:
-        """Fill the recipe with a request, and other texts of some fields, in one step, and go to
-        the prompt."""
-        texts = {**form_texts(request), **(changes or {})}
+    def use_request(self, request: GenerationRequest, *, keep_seed: bool = True) -> None:
+        """Fill the recipe with a request, in one step, and go to the prompt."""
+        texts = form_texts(request)
         if not keep_seed:
             texts["seed"] = ""
         if request.model == UNKNOWN_MODEL:
@@ -95,16 +84,10 @@ class GenerationController:
         self._layout.focus_prompt()
 
     def use_init_image(self, path: str) -> None:
-        """Start the next picture from this one, and ask how much of it is made anew."""
-        self.recipe.change({"init_image": typed_text(Path(path))})
+        """Start the next picture from this one, and ask how much of it is made anew. A mask and
+        borders that were drawn over another one are left out."""
+        self.recipe.change({"init_image": typed_text(Path(path)), "mask_image": "", "outpaint": ""})
         self._layout.focus_prompt()
-        self._edit_value("strength")
-
-    async def enlarge(self, entry: Entry, record: GenerationRecord) -> None:
-        """Make a picture again from itself at twice the size, and ask how much of it is made
-        anew."""
-        changes = larger_start(entry.path, entry.width, entry.height)
-        await self.reuse(picture_request(record), record.lora_hashes, changes=changes)
         self._edit_value("strength")
 
     def undo(self) -> None:

@@ -18,6 +18,7 @@ from sdtui.tui.controllers.changes import ChangeController
 from sdtui.tui.controllers.export import EXPORTS, ExportController
 from sdtui.tui.controllers.generation import GenerationController
 from sdtui.tui.controllers.grids import GridController
+from sdtui.tui.controllers.hires import HiresController
 from sdtui.tui.controllers.lineage import LineageController
 from sdtui.tui.controllers.masks import MaskController
 from sdtui.tui.controllers.upscaling import UpscaleController
@@ -76,6 +77,7 @@ class PicturesController:
         self._vary = VaryController(context, screen, panes, submit, self._compare)
         self.grids = GridController(context, screen)
         self._upscaling = UpscaleController(context, screen, submit)
+        self._hires = HiresController(context, screen, panes.gallery, submit)
         self._changes = ChangeController(context, screen, panes.gallery)
         self._export = ExportController(context, screen)
         self._init_image: ShownPicture | None = None
@@ -227,6 +229,8 @@ class PicturesController:
                 await self._lineage.show(entry)
             case "mask":
                 await self._masks.draw_over(picture_of(entry))
+            case "hires":
+                await self._hires.ask(entries)
             case "upscale":
                 await self._upscaling.ask(entries)
             case "copy":
@@ -249,8 +253,6 @@ class PicturesController:
                 self.grids.ask(entry.path.name, picture_request(record))
             case "reuse":
                 await self._generation.reuse(picture_request(record), record.lora_hashes)
-            case "hires":
-                await self._generation.enlarge(entry, record)
             case "reuse_new_seed":
                 hashes = record.lora_hashes
                 await self._generation.reuse(record.request, hashes, keep_seed=False)

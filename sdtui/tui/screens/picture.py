@@ -26,7 +26,7 @@ from sdtui.tui.widgets.key_bar import KeyBar
 
 _SHORTEST_PATH = 12
 """Columns of the caption's path."""
-BACK_TO_WINDOW = ("hires", "mask", "reuse", "reuse_new_seed", "start_from", "trash_view")
+BACK_TO_WINDOW = ("mask", "reuse", "reuse_new_seed", "start_from", "trash_view")
 """Verbs whose result is seen in the window."""
 
 

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from sdtui.core.ranking import SearchText, ranked
-from sdtui.core.text import one_line
+from sdtui.core.text import one_line, visible
 from sdtui.tui.bindings import bindings_in
 from sdtui.tui.screens.dialogs import Dialog
 from sdtui.tui.widgets.line_input import LineInput
@@ -145,7 +145,7 @@ class Choices(VirtualList[str]):
         self.empty = NOTHING_FOUND
 
     def item_text(self, item: str, width: int) -> Text:
-        return Text(one_line(item))
+        return Text(visible(item, keep=""))  # with its blanks: the lines of a tree begin with them
 
 
 class ChooseScreen(SearchDialog):
