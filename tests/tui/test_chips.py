@@ -103,6 +103,12 @@ def test_strength_counts_only_with_an_init_image() -> None:
     assert "from cat.png @0.75" in [each.text for each in chips(recipe)]
 
 
+def test_mask_takes_one_word_in_a_narrow_window(recipe: Recipe) -> None:
+    recipe.change({"mask_image": "/masks/4f126e67af961ba6.png"})
+    assert "  mask 4f126e67af961ba6.png•" in line(recipe, 160)
+    assert line(recipe, 76).endswith(" mask•")
+
+
 def test_an_unknown_model_has_no_values_of_its_own() -> None:
     texts = [each.text for each in chips(Recipe({}))]
     assert texts == ["pocket", "auto", "auto steps", "cfg auto", "auto size", "seed random", "×1"]

@@ -32,6 +32,7 @@ class Inpaint(Section):
             needs="init_image",
             flags=("--mask",),
             chip="mask {}",
+            chip_short="mask",
             letter="k",
             check=named_in_utf8,
             words=(ALPHA,),
