@@ -114,7 +114,7 @@ class Emphasis(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Emphasis | None:
         """A1111's spellings: "No norm"."""
-        plain = str(value).lower().replace(" ", "_")
+        plain = value.lower().replace(" ", "_") if isinstance(value, str) else value
         return next((each for each in cls if each.value == plain), None)
 
 

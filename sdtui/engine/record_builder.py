@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,7 +29,7 @@ from sdtui.requests.record import (
     Stage,
     Truncation,
 )
-from sdtui.requests.request import GenerationRequest
+from sdtui.requests.request import REQUEST_FIELDS, GenerationRequest
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class RecordBuilder:
 
 
 def _settings(
-    plan: Plan, model: ModelFacts | None, features: ActiveFeatures, left_out: Iterable[str]
+    plan: Plan, model: ModelFacts | None, features: ActiveFeatures, left_out: Set[str]
 ) -> ImageSettings | None:
     """Return the resolved values of the pictures, or None before the model is loaded."""
     resolved = plan.resolved
@@ -151,8 +151,10 @@ def _settings(
         "vae_tiling": plan.vae_tile is not None,
         "speedups": model.speedups,
     }
+    # The default is what the model did without the feature.
+    without = {name: REQUEST_FIELDS[name].default for name in left_out & REQUEST_FIELDS.keys()}
     return ImageSettings.model_validate(
-        {**values, **_noise(resolved), **dict.fromkeys(left_out), **features.settings()}
+        {**values, **_noise(resolved), **without, **features.settings()}
     )
 
 

@@ -62,6 +62,17 @@ def test_prompts_of_flux_are_taken_as_written_and_cut_at_the_limit(
     assert not plain.record.notices
     mode = generate(shared_engine, _request(tiny_flux, prompt="a (b:1.3)", emphasis="no_norm"))
     assert any("doesn't take emphasis" in notice for notice in mode.record.notices)
+
+
+def test_record_of_features_that_flux_does_not_take_has_what_was_done(
+    shared_engine: StableDiffusionEngine, tiny_flux: Path
+) -> None:
+    asked = {"tiling": True, "guidance_rescale": 0.5, "clip_skip": 2, "emphasis": "ignore"}
+    record = generate(shared_engine, _request(tiny_flux, **asked)).record
+    assert len(record.notices) == len(asked)
+    assert record.request.values() == record.request.values() | asked
+    without = {"tiling": False, "guidance_rescale": 0, "clip_skip": None, "emphasis": "original"}
+    assert record.values() == record.values() | without
     long = generate(shared_engine, _request(tiny_flux, prompt="x" * 70 + " tail end"))
     (cut,) = long.record.truncations
     # Each character is one token here: 70 + 4 + 1 fit.
