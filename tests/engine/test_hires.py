@@ -29,6 +29,7 @@ from tests.support.events import Events
 from tests.support.faults import Fault, cuda_out_of_memory, failing
 from tests.support.images import difference
 from tests.support.requests import make_request
+from tests.support.tiny_other_families import make_flux
 
 STEPS = 3
 
@@ -336,3 +337,13 @@ def test_picture_that_is_only_enlarged_does_not_go_through_the_vae_before(
         tiny_sd1, init_image=tmp_path / "picture.png", strength=0, hires_upscaler="Lanczos"
     )
     assert generate(shared_engine, request).images[0].size == (128, 128)
+
+
+def test_picture_is_enlarged_by_a_model_that_refuses_passes_without_steps(
+    shared_engine: StableDiffusionEngine, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "picture.png")
+    folder = make_flux(tmp_path / "flux")
+    request = _request(folder, sampler=None, init_image=tmp_path / "picture.png", strength=0)
+    result = generate(shared_engine, request.changed(hires_strength=0.5))
+    assert result.images[0].size == (128, 128)

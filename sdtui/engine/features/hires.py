@@ -72,6 +72,9 @@ class OpenedHires:
     """Names of the LoRAs in its prompt: both passes have those of the first one's."""
     enlargement: float = 1.0
     """The share of the enlargement that is left after memory ran out, 0 to 1."""
+    needs_steps: bool = False
+    """True if the model can't run a pass without any step, as pipelines refuse it that encode
+    pictures themselves."""
 
     @property
     def latent(self) -> str:
@@ -139,7 +142,7 @@ class FromEnlarged:
         """Return the pictures of the pass before. One that changes nothing has those that it starts
         from, which keep what the VAE would lose."""
         before = self.before
-        if before.start is None or not before.start.has_pictures or before.expected_steps:
+        if before.start is None or not _changes_nothing(before):
             return context.decode_before()
         return before.start.images(replace(context, request=before.request))
 
@@ -183,6 +186,7 @@ class HiresFix(Feature[OpenedHires]):
             section=replace(given, upscaler=upscaler, steps=steps),
             upscaler=self._find(upscaler),
             strength=DEFAULT_HIRES_STRENGTH if strength is None else strength,
+            needs_steps=not description.is_stable_diffusion,
         )
 
     def _find(self, name: str | None) -> Upscaler | None:
@@ -218,6 +222,8 @@ class HiresFix(Feature[OpenedHires]):
             name=HIRES,
             model=section.section.model,
         )
+        if section.needs_steps and start.has_pictures and _changes_nothing(last):
+            return (*passes[:-1], hires)
         return (*passes, hires)
 
     def rungs(self, section: OpenedHires) -> tuple[Rung, ...]:
@@ -230,6 +236,11 @@ class HiresFix(Feature[OpenedHires]):
             return REQUEST_FIELDS.defaults("hires")
         name = section.latent if section.upscaler is None else section.upscaler.name
         return {"hires_strength": section.strength, "hires_upscaler": name}
+
+
+def _changes_nothing(pass_: Pass) -> bool:
+    """True if a pass starts from pictures, and runs no step."""
+    return pass_.start is not None and pass_.start.has_pictures and not pass_.expected_steps
 
 
 def scheduled_steps(steps: int, strength: float) -> int:
