@@ -60,17 +60,13 @@ def describe_folder(folder: Path) -> ModelDescription:
     denoiser = component_config(folder, "unet") or component_config(folder, "transformer")
     vae = component_config(folder, "vae")
     tiny = vae.get("_class_name") == "AutoencoderTiny"
-    blocks = (None if tiny else vae.get("block_out_channels")) or vae.get(
-        "encoder_block_out_channels", [0] * 4
-    )
-    factor = 2 ** (len(blocks) - 1)
+    factor = _vae_factor(vae, tiny)
     family = _family(pipeline_class, denoiser, tiny)
     is_stable_diffusion = pipeline_class in _INPAINTING.values()
     is_inpainting = is_stable_diffusion and takes_masks(
         folder, denoiser.get("in_channels", 4), denoiser.get("out_channels", 4)
     )
-    scheduler_file = folder / "scheduler" / "scheduler_config.json"
-    scheduler = read_json(scheduler_file) if scheduler_file.is_file() else {}
+    scheduler = _scheduler_config(folder)
     distilled = distilled_values(
         model_name(folder),
         denoiser,
@@ -103,6 +99,20 @@ def describe_folder(folder: Path) -> ModelDescription:
         components=components,
         configs=folder,
     )
+
+
+def _vae_factor(vae: Mapping[str, Any], tiny: bool) -> int:
+    """Return how many pixels wide a latent is."""
+    blocks = (None if tiny else vae.get("block_out_channels")) or vae.get(
+        "encoder_block_out_channels", [0] * 4
+    )
+    factor: int = 2 ** (len(blocks) - 1)
+    return factor
+
+
+def _scheduler_config(folder: Path) -> dict[str, Any]:
+    file = folder / "scheduler" / "scheduler_config.json"
+    return read_json(file) if file.is_file() else {}
 
 
 def _embeds_guidance(index: Mapping[str, Any], denoiser: Mapping[str, Any]) -> bool:

@@ -64,10 +64,10 @@ class LoraScreen(SearchDialog):
         return self.details, self.status, Answers(answers)
 
     def on_resize(self) -> None:
-        self._make_room()
+        self._lay_out()
 
-    def _make_room(self) -> None:
-        """Have room for previews, if there are any and the window is wide enough."""
+    def _lay_out(self) -> None:
+        """Show previews if there are any and the window is wide enough."""
         has_previews = any(each.preview is not None for each in self._offers)
         self.preview.display = has_previews and self.size.width >= _WITH_PREVIEW
         self.query_one(".dialog").set_class(self.preview.display, "-pictured")
@@ -86,7 +86,7 @@ class LoraScreen(SearchDialog):
         find = partial(find_lora_offers, self._models, self._model)
         self._offers = await run_on_thread(find)
         self._has_looked = True
-        self._make_room()
+        self._lay_out()
         self.begin_anew()
         self.narrow()
         self._show_details()
