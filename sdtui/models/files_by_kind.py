@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from sdtui import pocket
 from sdtui.core.paths import is_file, is_folder
 from sdtui.core.settings import Settings
 from sdtui.models.checkpoint_file import PICKLES
@@ -76,6 +77,8 @@ _LAYOUTS = {
 }
 _CONFIG = "config.json"
 """In the folder of a model of diffusers or transformers."""
+_BUNDLED = {FileKind.CONTROLNET: (pocket.CONTROLNETS_FOLDER,)}
+"""Folders of the package itself, which come last."""
 _MODEL_FOLDERS = ("stable-diffusion", "checkpoints")
 """The folders of checkpoints in A1111 and in ComfyUI, in lower case."""
 
@@ -117,7 +120,8 @@ def names_of_kind(kind: FileKind, settings: Settings) -> Iterator[FoundFile]:
 
 
 def folders_of_kind(kind: FileKind, settings: Settings) -> tuple[Path, ...]:
-    """Return the folders in which files of a kind are searched: those of the settings first."""
+    """Return the folders in which files of a kind are searched: those of the settings first, the
+    package's own last."""
     own: Sequence[Path] = getattr(settings, f"{kind}_folders")
     others = (
         folder
@@ -125,7 +129,7 @@ def folders_of_kind(kind: FileKind, settings: Settings) -> tuple[Path, ...]:
         for place in _LAYOUTS[kind].places
         for folder in _matching(root, place.split("/"))
     )
-    return tuple(dict.fromkeys([*own, *others]))
+    return tuple(dict.fromkeys([*own, *others, *_BUNDLED.get(kind, ())]))
 
 
 def front_end_roots(model_folders: Iterable[Path]) -> tuple[Path, ...]:

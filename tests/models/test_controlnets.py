@@ -18,7 +18,9 @@ from sdtui.core.errors import (
 from sdtui.core.settings import Settings
 from sdtui.models import find_controlnet, find_controlnet_by_name, installed_controlnets
 from sdtui.models.controlnets import open_controlnet
+from sdtui.models.describe import describe_model
 from sdtui.models.files_by_kind import FoundFile
+from sdtui.pocket import MODEL_FOLDER
 
 _DIFFUSERS = {
     "conv_in.weight": (320, 4, 3, 3),
@@ -78,7 +80,7 @@ def test_pickles_are_refused_and_listed(tmp_path: Path) -> None:
     (tmp_path / "old.pth").touch()
     with pytest.raises(UnsafeModelError):
         _open(tmp_path / "old.pth")
-    (listed,) = installed_controlnets(Settings(controlnet_folders=(tmp_path,)))
+    listed, _bundled = installed_controlnets(Settings(controlnet_folders=(tmp_path,)))
     assert listed.net is None
     assert "pickle" in listed.problem
 
@@ -88,7 +90,7 @@ def test_folders_of_diffusers_are_found(tmp_path: Path) -> None:
     _save(folder / "diffusion_pytorch_model.safetensors", _DIFFUSERS)
     (folder / "config.json").write_text(json.dumps({"_class_name": "ControlNetModel"}))
     settings = Settings(controlnet_folders=(tmp_path / "nets",))
-    (listed,) = installed_controlnets(settings)
+    listed, _bundled = installed_controlnets(settings)
     assert (listed.name, listed.problem) == ("canny v1.1", "")
     assert find_controlnet("canny v1.1", settings).path == folder
     assert find_controlnet(str(folder), settings).family == "sd1"
@@ -132,3 +134,11 @@ def test_only_names_are_names_for_clients(tmp_path: Path) -> None:
     assert find_controlnet(str(path), Settings()).path == path
     with pytest.raises(ModelNotFoundError):
         find_controlnet_by_name(str(path), Settings())
+
+
+def test_that_of_the_pocket_model_is_there() -> None:
+    (bundled,) = installed_controlnets(Settings())
+    assert bundled.name == "pocket-edges"
+    assert not bundled.problem
+    net = find_controlnet("pocket-edges", Settings())
+    net.check_fits(describe_model(MODEL_FOLDER))
