@@ -34,7 +34,7 @@ _LONG_PICTURE = 2**16
 """Characters of base64 from which a picture in JSON becomes a file at once."""
 _PARSED_AT_ONCE = 2**16
 """Bytes of a body that is parsed on the event loop; larger ones are parsed in a thread."""
-_MAX_PARTS = 64
+_MAX_PARTS = 256
 """Most fields and most files of a form."""
 _NEVER = 2**62
 

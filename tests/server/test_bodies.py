@@ -268,7 +268,7 @@ def test_form_with_long_texts_or_many_parts_is_refused(scripted: Live) -> None:
         long = {"prompt": "x", "a": "x" * 600_000, "b": "x" * 600_000}
         answer = ask.post("/v1/images/edits", data=long, files=picture)
         assert answer.status_code == 413
-        many = {"prompt": "x", **{str(number): "x" for number in range(100)}}
+        many = {"prompt": "x", **{str(number): "x" for number in range(300)}}
         assert ask.post("/v1/images/edits", data=many, files=picture).status_code == 400
         files = [("image", ("a.png", b"x"))] * 100
         answer = ask.post("/v1/images/edits", data={"prompt": "x"}, files=files)
@@ -323,11 +323,12 @@ def test_waiting_request_holds_no_picture_in_memory(
 
 def test_picture_of_a_refused_request_is_deleted(scripted: Live) -> None:
     picture = _noise(200)
+    unit = {"image": picture, "enabled": True, "weight": "much"}
     bodies: list[tuple[str, dict[str, Any]]] = [
         ("/sdapi/v1/img2img", {"init_images": [picture], "steps": -1}),
         ("/sdapi/v1/img2img", {"init_images": [picture, picture]}),
-        ("/sdapi/v1/img2img", {"init_images": [picture], "mask": picture}),
-        ("/sdapi/v1/txt2img", {"alwayson_scripts": {"controlnet": {"args": [{"image": picture}]}}}),
+        ("/sdapi/v1/img2img", {"init_images": [picture], "mask": "not base64"}),
+        ("/sdapi/v1/txt2img", {"alwayson_scripts": {"controlnet": {"args": [unit]}}}),
         ("/generate", {"init_image": picture, "prompt": "x", "unknown": 1}),
         ("/generate", {"init_image": picture, "prompt": "x", "width": 2**20}),
         ("/generate", {"image": picture, "prompt": "x"}),

@@ -23,6 +23,7 @@ from sdtui.jobs.api import Models
 from sdtui.server.api.a1111.control_units import MOST_UNITS
 from sdtui.server.dependencies import ServerServices, ServicesDep
 from sdtui.server.errors import ApiError, documented, from_sdtui
+from sdtui.server.examples import EXAMPLE_PICTURE
 from sdtui.server.routing import JsonRoute
 
 router = APIRouter(prefix="/controlnet", tags=["AUTOMATIC1111"], route_class=JsonRoute)
@@ -62,7 +63,14 @@ class ControlTypesAnswer(BaseModel):
 class DetectBody(BaseModel):
     """Pictures to make control maps of."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {"controlnet_module": "canny", "controlnet_input_images": [EXAMPLE_PICTURE]}
+            ]
+        },
+    )
 
     controlnet_module: str = "none"
     controlnet_input_images: list[str] = Field(default=[], max_length=_MOST_PICTURES)

@@ -99,6 +99,10 @@ class FileBody(BaseModel):
 class ExtrasBatchBody(_ExtrasBody):
     """Pictures that are upscaled."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"imageList": [{"data": EXAMPLE_PICTURE}]}]}
+    )
+
     image_list: list[FileBody] = Field(alias="imageList", max_length=_MOST_PICTURES)
 
 
