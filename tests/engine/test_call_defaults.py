@@ -12,7 +12,6 @@ import pytest
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.families.generic import GenericFamily
 from sdtui.engine.noise import BatchNoise
-from sdtui.engine.passes import Pass
 from tests.support.requests import make_request
 
 
@@ -92,7 +91,7 @@ def test_qwen_image_is_guided_without_a_negative_prompt(
     )
     request = make_request(Path("m"), negative_prompt=negative, guidance_scale=guidance)
     batch: Any = SimpleNamespace(
-        pass_=Pass(request),
+        pass_=SimpleNamespace(request=request, start=None, masked=None),
         seeds=(1,),
         arguments={},
         noise=lambda: BatchNoise(request.noise, (1,)),
@@ -113,7 +112,7 @@ def test_prompt_is_repeated_for_a_call_that_takes_no_number_of_pictures() -> Non
     )
     request = make_request(Path("m"), guidance_scale=1)
     batch: Any = SimpleNamespace(
-        pass_=Pass(request),
+        pass_=SimpleNamespace(request=request, start=None, masked=None),
         seeds=(1, 2),
         arguments={},
         noise=lambda: BatchNoise(request.noise, (1, 2)),
