@@ -12,6 +12,7 @@ import pytest
 from sdtui.engine.call_defaults import call_defaults, guidance_argument
 from sdtui.engine.families.generic import GenericFamily
 from sdtui.engine.noise import BatchNoise
+from sdtui.engine.passes import Pass
 from tests.support.requests import make_request
 
 
@@ -89,9 +90,9 @@ def test_qwen_image_is_guided_without_a_negative_prompt(
     model: Any = SimpleNamespace(
         pipeline=pipeline, description=SimpleNamespace(pipeline_class="QwenImagePipeline")
     )
-    request = make_request(Path("m"), negative_prompt=negative, guidance_scale=guidance)
+    request: Any = make_request(Path("m"), negative_prompt=negative, guidance_scale=guidance)
     batch: Any = SimpleNamespace(
-        pass_=SimpleNamespace(request=request, start=None, masked=None),
+        pass_=Pass(request),
         seeds=(1,),
         arguments={},
         noise=lambda: BatchNoise(request.noise, (1,)),
@@ -110,9 +111,9 @@ def test_prompt_is_repeated_for_a_call_that_takes_no_number_of_pictures() -> Non
     model: Any = SimpleNamespace(
         pipeline=pipeline, description=SimpleNamespace(pipeline_class="LDMTextToImagePipeline")
     )
-    request = make_request(Path("m"), guidance_scale=1)
+    request: Any = make_request(Path("m"), guidance_scale=1)
     batch: Any = SimpleNamespace(
-        pass_=SimpleNamespace(request=request, start=None, masked=None),
+        pass_=Pass(request),
         seeds=(1, 2),
         arguments={},
         noise=lambda: BatchNoise(request.noise, (1, 2)),
