@@ -72,8 +72,8 @@ def test_webuiapi_client_lists_samplers_and_options(api: Any) -> None:
     assert api.interrupt() == api.skip() == {}
     assert api.get_memory()["ram"]["total"] > 0
     names = ["prompts from file or textbox", "prompt matrix", "x/y/z plot"]
-    of_img2img = [*names, "sd upscale", "ultimate sd upscale"]
-    assert api.get_scripts() == {"txt2img": names, "img2img": of_img2img}
+    of_img2img = [*names, "sd upscale", "ultimate sd upscale", "controlnet"]
+    assert api.get_scripts() == {"txt2img": [*names, "controlnet"], "img2img": of_img2img}
     assert api.get_embeddings()["loaded"] == {}
     assert api.get_upscalers()[0]["name"] == "None"
     assert api.get_latent_upscale_modes()[0]["name"] == "Latent"

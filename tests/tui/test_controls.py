@@ -31,7 +31,7 @@ def harness(tmp_path: Path) -> AppHarness:
     safetensors(folder / "canny.safetensors", _net(192, 80))  # the shapes of the pocket model
     safetensors(folder / "depth_xl.safetensors", _net(2048, 320))
     (folder / "old.pth").write_bytes(b"\x80")
-    return AppHarness(tmp_path, controlnet_folders=(folder,))
+    return AppHarness(tmp_path, controlnet_folders=(folder,))  # besides that of the pocket model
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ async def test_net_and_its_picture_are_chosen(harness: AppHarness, size: tuple[i
         await harness.press("ctrl+o", "o")
         screen = harness.app.screen
         assert isinstance(screen, ControlScreen)
-        await harness.until(lambda: len(screen.choices.items) == 3)
+        await harness.until(lambda: len(screen.choices.items) == 4)
         assert "yes" in screen.choices.items[0].summary
         await harness.write("canny:0.8")
         await harness.press("enter")
@@ -78,7 +78,7 @@ async def test_net_that_does_not_fit_is_refused(harness: AppHarness) -> None:
         await harness.press("ctrl+o", "o")
         screen = harness.app.screen
         assert isinstance(screen, ControlScreen)
-        await harness.until(lambda: len(screen.choices.items) == 3)
+        await harness.until(lambda: len(screen.choices.items) == 4)
         for name, reason in (("depth", "is made for SDXL"), ("old", "pickle file")):
             screen.filter.value = ""
             await harness.write(name)

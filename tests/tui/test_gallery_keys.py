@@ -229,13 +229,13 @@ async def test_new_pictures_that_do_not_match_the_search_are_counted(full: AppHa
     async with at_gallery(full, (80, 24)):
         gallery = full.panes.gallery
         await full.press("slash", *"tiger", "enter")
-        await full.until(lambda: gallery.total == 4)
+        await full.until(lambda: gallery._search.listed == "tiger")
         for number, prompt in enumerate(("a dog", "a cow", "a tiger")):
             later = NOON + timedelta(hours=2 + number)
             full.history.save(picture(), record(prompt, timestamp=later), 0)
         gallery.reload()
         await full.until(lambda: gallery.total == 5)
-        assert "2 new pictures don't match" in full.screen_text()
+        await full.until(lambda: "2 new pictures don't match" in full.screen_text())
 
 
 async def test_searches_are_saved_chosen_and_forgotten(full: AppHarness) -> None:
