@@ -107,7 +107,8 @@ class PictureStream(StreamingResponse):
                 self._is_over = isinstance(event, FinalEvent)
                 if isinstance(event, Preview):
                     index = sent.get(event.image_index, 0)
-                    if self._is_due(event, index):
+                    # Who subscribes late gets the last preview after what was saved meanwhile.
+                    if event.image_index >= completed and self._is_due(event, index):
                         sent[event.image_index] = index + 1
                         yield await self._partial(event, index)
                 elif isinstance(event, Attempt) and not event.lossless:
