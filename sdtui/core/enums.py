@@ -126,8 +126,8 @@ class DynamicPrompts(StrEnum):
     OFF = "off"
 
 
-class InitImageFit(StrEnum):
-    """How an init image is fitted to a size of another aspect ratio."""
+class ImageFit(StrEnum):
+    """How an init image or a control picture is fitted to a size of another aspect ratio."""
 
     CROP = "crop"
     PAD = "pad"

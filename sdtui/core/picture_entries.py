@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from sdtui.core.enums import ImageFit
 from sdtui.core.pictures.preprocessors import preprocessor_name
 
 _DRIVE = re.compile(r"[A-Za-z]:(\\|/[^:]*\.safetensors(:|$))")
@@ -36,14 +37,6 @@ class ControlMode(StrEnum):
     BALANCED = "balanced"
     PROMPT = "prompt"
     CONTROL = "control"
-
-
-class ControlFit(StrEnum):
-    """How a control picture is fitted to a size of another aspect ratio."""
-
-    CROP = "crop"
-    PAD = "pad"
-    STRETCH = "stretch"
 
 
 class ControlPasses(StrEnum):
@@ -148,7 +141,7 @@ class ControlEntry(PictureEntry):
     """Pixels of the shorter side that the preprocessor works on; None = its own."""
     pixel_perfect: bool = False
     """True = the resolution is that of the picture to be made."""
-    resize: ControlFit = ControlFit.CROP
+    resize: ImageFit = ImageFit.CROP
     type: str = ""
     """What the picture shows, for a net of several types; "" = what its preprocessor makes."""
     passes: ControlPasses = ControlPasses.BOTH
@@ -234,7 +227,7 @@ _CONVERTERS: dict[type, dict[str, Callable[[Any], Any]]] = {
         "high": _VALUE,
         "resolution": _side,
         "pixel_perfect": _switch,
-        "resize": _one_of(ControlFit),
+        "resize": _one_of(ImageFit),
         "type": _control_type,
         "passes": _one_of(ControlPasses),
     },

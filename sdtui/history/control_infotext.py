@@ -6,16 +6,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from sdtui.core.picture_entries import ControlEntry, ControlFit, ControlMode, EntryError
+from sdtui.core.enums import ImageFit
+from sdtui.core.picture_entries import ControlEntry, ControlMode, EntryError
 from sdtui.core.pictures.preprocessors import DEFAULT_RESOLUTION, PREPROCESSORS, chosen_values
 from sdtui.requests.record import ControlRecord
 
 _KEY = re.compile(r"ControlNet \d{1,2}")
 _PAIR = re.compile(r"(?:^|, )([A-Z][A-Za-z ]*): ")
 _FITS = {
-    ControlFit.STRETCH: "Just Resize",
-    ControlFit.CROP: "Crop and Resize",
-    ControlFit.PAD: "Resize and Fill",
+    ImageFit.STRETCH: "Just Resize",
+    ImageFit.CROP: "Crop and Resize",
+    ImageFit.PAD: "Resize and Fill",
 }
 _MODES = {
     ControlMode.BALANCED: "Balanced",

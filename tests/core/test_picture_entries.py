@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sdtui.core.picture_entries import ControlEntry, ControlFit, ControlMode, EntryError
+from sdtui.core.enums import ImageFit
+from sdtui.core.picture_entries import ControlEntry, ControlMode, EntryError
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_options_are_read_in_any_order() -> None:
     )
     assert (entry.start, entry.end, entry.mode) == (0.2, 0.6, ControlMode.CONTROL)
     assert (entry.preprocessor, entry.low, entry.high) == ("canny", 50.0, 90.0)
-    assert (entry.resize, entry.pixel_perfect, entry.resolution) == (ControlFit.PAD, True, 768)
+    assert (entry.resize, entry.pixel_perfect, entry.resolution) == (ImageFit.PAD, True, 768)
     assert ControlEntry.parse(str(entry)) == entry
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image, ImageOps
 
-from sdtui.core.picture_entries import ControlFit
+from sdtui.core.enums import ImageFit
 from sdtui.core.pictures.canny import canny
 from sdtui.core.pictures.gaussian import gaussian_blur
 from sdtui.core.pictures.preprocessors import chosen_values
@@ -31,13 +31,13 @@ def is_arithmetic(name: str) -> bool:
 
 
 def working_size(
-    size: tuple[int, int], target: tuple[int, int], resolution: int | None, fit: ControlFit
+    size: tuple[int, int], target: tuple[int, int], resolution: int | None, fit: ImageFit
 ) -> tuple[int, int]:
     """Return the size that a preprocessor works at: `resolution` pixels on the shorter side, or,
     if that is None, as many as the picture of `target` size will show of it."""
     if resolution is None:
         ratios = [wanted / has for wanted, has in zip(target, size, strict=True)]
-        scale = min(ratios) if fit is ControlFit.PAD else max(ratios)
+        scale = min(ratios) if fit is ImageFit.PAD else max(ratios)
     else:
         scale = resolution / min(size)
     width, height = (max(1, round(side * scale)) for side in size)
@@ -54,13 +54,13 @@ def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def fitted(image: Image.Image, size: tuple[int, int], fit: ControlFit) -> Image.Image:
+def fitted(image: Image.Image, size: tuple[int, int], fit: ImageFit) -> Image.Image:
     """Return a control map of the size of the picture to be made: cropped about its centre,
     stretched, or with borders in the median of its edge."""
-    if image.size == size or fit is ControlFit.STRETCH:
+    if image.size == size or fit is ImageFit.STRETCH:
         return resized(image, size)
     ratios = [wanted / has for wanted, has in zip(size, image.size, strict=True)]
-    scale = max(ratios) if fit is ControlFit.CROP else min(ratios)
+    scale = max(ratios) if fit is ImageFit.CROP else min(ratios)
     whole = resized(image, (round(image.width * scale), round(image.height * scale)))
     left, top = ((wanted - has) // 2 for wanted, has in zip(size, whole.size, strict=True))
     canvas = Image.new("RGB", size, _edge_colour(image))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-from sdtui.core.enums import InitImageFit
+from sdtui.core.enums import ImageFit
 from sdtui.core.pictures.crop import Box, expanded, padded
 from sdtui.core.pictures.fit import fit_image, fit_mask
 from sdtui.core.pictures.masks import amplified
@@ -50,8 +50,8 @@ def whole_picture(
     the mask says: with 2, all of the outer half of its blur, as in A1111."""
     seen, repainted = image, mask
     if image.size != size:
-        seen = fit_image(image, *size, InitImageFit.STRETCH)
-        repainted = fit_mask(mask, *size, InitImageFit.STRETCH)
+        seen = fit_image(image, *size, ImageFit.STRETCH)
+        repainted = fit_mask(mask, *size, ImageFit.STRETCH)
     return Repainting(image, amplified(mask, gain), seen, repainted)
 
 
@@ -72,7 +72,7 @@ def only_masked(
     return Repainting(
         original=image,
         overlay=amplified(mask, gain),
-        image=fit_image(image.crop(box), *size, InitImageFit.PAD),
-        mask=fit_mask(mask.crop(box), *size, InitImageFit.PAD),
+        image=fit_image(image.crop(box), *size, ImageFit.PAD),
+        mask=fit_mask(mask.crop(box), *size, ImageFit.PAD),
         box=box,
     )

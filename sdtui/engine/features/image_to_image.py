@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from PIL import Image
 
-from sdtui.core.enums import InitImageFit
+from sdtui.core.enums import ImageFit
 from sdtui.core.pictures.fit import fit_image
 from sdtui.engine.features.feature import Feature
 from sdtui.engine.latents import encode_image
@@ -23,7 +23,7 @@ class OpenedImageToImage:
     """The request's section with its image opened and its strength resolved."""
 
     opened: InitImage
-    fit: InitImageFit
+    fit: ImageFit
     strength: float
     noise_multiplier: float
 
@@ -33,7 +33,7 @@ class FromInitImage:
     """Starts a pass from a picture, fitted to the pass's size and encoded by the VAE."""
 
     opened: InitImage
-    fit: InitImageFit
+    fit: ImageFit
 
     @property
     def has_pictures(self) -> bool:

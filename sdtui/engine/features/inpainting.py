@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from sdtui.core.enums import InitImageFit, InpaintFill
+from sdtui.core.enums import ImageFit, InpaintFill
 from sdtui.core.errors import ImageError, UnsupportedModelError
 from sdtui.core.pictures import canvas, masks
 from sdtui.core.pictures.fill import filled
@@ -43,7 +43,7 @@ class OpenedInpainting:
     """RGB, with the border of outpainting."""
     mask: Image.Image
     """L, of the same size, blurred."""
-    fit: InitImageFit
+    fit: ImageFit
     keeps_size: bool
     """True if the finished picture has the size of `image`, whatever the model works in."""
     settings: Inpaint | None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from sdtui.core.enums import InitImageFit, InpaintFill
+from sdtui.core.enums import ImageFit, InpaintFill
 from sdtui.core.fields import FieldSpec, Section
 from sdtui.core.text import named_in_utf8
 
@@ -39,7 +39,7 @@ class ImageToImage(Section):
         ),
     ]
     fit: Annotated[
-        InitImageFit,
+        ImageFit,
         FieldSpec(
             name="init_image_fit",
             label="Fit",
@@ -47,7 +47,7 @@ class ImageToImage(Section):
             group="Start from",
             flags=("--fit",),
         ),
-    ] = InitImageFit.CROP
+    ] = ImageFit.CROP
     strength: Annotated[
         float | None,
         FieldSpec(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from sdtui.core.picture_entries import ControlFit
+from sdtui.core.enums import ImageFit
 from sdtui.core.pictures.canny import canny
 from sdtui.core.pictures.control_maps import (
     control_map,
@@ -128,16 +128,16 @@ def test_values_out_of_the_limits_are_the_preprocessors_own() -> None:
 
 
 def test_preprocessor_works_at_its_resolution_or_at_that_of_the_target() -> None:
-    assert working_size((800, 400), (512, 512), 200, ControlFit.CROP) == (400, 200)
-    assert working_size((800, 400), (512, 512), None, ControlFit.CROP) == (1024, 512)
-    assert working_size((800, 400), (512, 512), None, ControlFit.PAD) == (512, 256)
+    assert working_size((800, 400), (512, 512), 200, ImageFit.CROP) == (400, 200)
+    assert working_size((800, 400), (512, 512), None, ImageFit.CROP) == (1024, 512)
+    assert working_size((800, 400), (512, 512), None, ImageFit.PAD) == (512, 256)
 
 
 def test_map_is_cropped_padded_or_stretched() -> None:
     image = _square()
-    for fit in ControlFit:
+    for fit in ImageFit:
         assert fitted(image, (48, 48), fit).size == (48, 48)
-    padded = np.asarray(fitted(image.convert("RGB"), (64, 96), ControlFit.PAD))
+    padded = np.asarray(fitted(image.convert("RGB"), (64, 96), ImageFit.PAD))
     assert not padded[:20].any()  # the colour of the edge
     assert padded[48, 32].all()
 

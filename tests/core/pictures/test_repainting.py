@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdtui.core.enums import InitImageFit
+from sdtui.core.enums import ImageFit
 from sdtui.core.pictures.canvas import Sides, border_mask, extended, placed, rounded_up
 from sdtui.core.pictures.crop import expanded, padded
 from sdtui.core.pictures.fill import filled
@@ -74,14 +74,14 @@ def test_only_masked_shows_the_box_in_full_size() -> None:
 
 def test_picture_that_is_slightly_too_large_is_cut_and_not_scaled() -> None:
     picture = _noise((70, 67))
-    fitted = fit_exactly(picture, 64, 64, InitImageFit.CROP)
+    fitted = fit_exactly(picture, 64, 64, ImageFit.CROP)
     assert fitted.tobytes() == picture.crop((3, 1, 67, 65)).tobytes()
     mask = _mask(picture.size, (3, 1, 4, 2))
-    assert fit_mask(mask, 64, 64, InitImageFit.CROP).getbbox() == (0, 0, 1, 1)
+    assert fit_mask(mask, 64, 64, ImageFit.CROP).getbbox() == (0, 0, 1, 1)
 
 
 def test_bars_of_a_padded_mask_are_kept() -> None:
-    fitted = fit_mask(Image.new("L", (64, 32), 255), 64, 64, InitImageFit.PAD)
+    fitted = fit_mask(Image.new("L", (64, 32), 255), 64, 64, ImageFit.PAD)
     assert fitted.getbbox() == (0, 16, 64, 48)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from sdtui.core.picture_entries import CONTROL_TYPES, ControlFit, ControlMode, ControlPasses
+from sdtui.core.enums import ImageFit
+from sdtui.core.picture_entries import CONTROL_TYPES, ControlMode, ControlPasses
 from sdtui.core.pictures.preprocessors import preprocessor_name
 from sdtui.server.errors import ApiError
 
@@ -18,15 +19,15 @@ MOST_UNITS = 8
 _IP_ADAPTER = "ip-adapter"
 _NO_MODEL = ("none", "")
 
-_FITS: Mapping[object, ControlFit] = {
-    **dict.fromkeys((0, "just resize", "resize", "stretch"), ControlFit.STRETCH),
+_FITS: Mapping[object, ImageFit] = {
+    **dict.fromkeys((0, "just resize", "resize", "stretch"), ImageFit.STRETCH),
     **dict.fromkeys(
         (1, "crop and resize", "inner fit (scale to fit)", "scale to fit (inner fit)"),
-        ControlFit.CROP,
+        ImageFit.CROP,
     ),
     **dict.fromkeys(
         (2, "resize and fill", "outer fit (shrink to fit)", "envelope (outer fit)"),
-        ControlFit.PAD,
+        ImageFit.PAD,
     ),
 }
 _MODES: Mapping[object, ControlMode] = {

@@ -11,8 +11,8 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from sdtui.core.enums import ImageFit
 from sdtui.core.errors import SdtuiError
-from sdtui.core.picture_entries import ControlFit
 from sdtui.core.pictures.preprocessors import (
     DEFAULT_RESOLUTION,
     PREPROCESSORS,
@@ -165,7 +165,7 @@ def _detect(body: DetectBody, services: ServerServices) -> list[str]:
         except SdtuiError as error:
             raise from_sdtui(error) from error
         image = Image.open(io.BytesIO(data)).convert("RGB")
-        image = resized(image, working_size(image.size, image.size, side, ControlFit.CROP))
+        image = resized(image, working_size(image.size, image.size, side, ImageFit.CROP))
         low, high = body.controlnet_threshold_a, body.controlnet_threshold_b
         buffer = io.BytesIO()
         control_map(image, name, low, high).save(buffer, "PNG")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from sdtui.core.enums import InitImageFit
+from sdtui.core.enums import ImageFit
 from sdtui.core.errors import SdtuiError
 from sdtui.core.text import shortened
 from sdtui.history.importers import ImportedSettings, read_infotext
@@ -40,7 +40,7 @@ from sdtui.server.examples import EXAMPLE_PICTURE
 _MOST = 64
 _MOST_FIELDS = 1000
 """More than any client sends; a body could have a million."""
-_FITS = (InitImageFit.STRETCH, InitImageFit.CROP, InitImageFit.PAD, InitImageFit.STRETCH)
+_FITS = (ImageFit.STRETCH, ImageFit.CROP, ImageFit.PAD, ImageFit.STRETCH)
 """By resize_mode."""
 _FORMATS: Mapping[object, Output] = {
     "png": Output(format="png"),
