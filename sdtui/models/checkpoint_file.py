@@ -14,6 +14,7 @@ from sdtui.models.headers import Header, read_header
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.other_files import recognised_tensors
 from sdtui.models.own_values import read_own_values
+from sdtui.models.traits import traits_of
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 """Suffixes of files that can run code when they are loaded."""
@@ -78,7 +79,8 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
     is_xl = family == "sdxl"
     pipeline_class = "StableDiffusionXLPipeline" if is_xl else "StableDiffusionPipeline"
     distilled = distilled_values(_names(path, header, family), {}, {}, family)
-    base = family_values(pipeline_class, distilled, {})
+    traits = traits_of(pipeline_class)
+    base = family_values(pipeline_class, traits, distilled, {})
     native_size = _native_size(header, family, prediction_type, distilled)
     return ModelDescription(
         path=path,
@@ -89,6 +91,7 @@ def describe_checkpoint(path: Path, shown_prediction: str | None = None) -> Mode
         single_file=True,
         is_inpainting=is_inpainting,
         vae_overflows=is_xl,
+        traits=traits,
         prediction_type=prediction_type,
         guessed_prediction=is_guessed,
         zero_terminal_snr="ztsnr" in header.tensors

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdtui.core.enums import DType
 from sdtui.models.native import NativeValues
+from sdtui.models.traits import Traits
 
 SDXL_REFINER = "StableDiffusionXLImg2ImgPipeline"
 """The pipeline of SDXL's refiner, which has only the second text encoder."""
@@ -34,10 +35,7 @@ class ModelDescription:
     """Channels of the denoiser's first block."""
     is_inpainting: bool = False
     """True if the denoiser also takes a mask and the latents of a masked picture."""
-    guidance_from: float = 1.0
-    """The guidance scale above which classifier-free guidance is active."""
-    embeds_guidance: bool = False
-    """True if guidance is an embedding (distilled guidance), or has no effect."""
+    traits: Traits = field(default_factory=Traits)
     prediction_type: str | None = None
     """Set if it isn't that of the scheduler's config."""
     guessed_prediction: bool = False
@@ -86,4 +84,9 @@ class ModelDescription:
 
     def uses_cfg(self, guidance_scale: float) -> bool:
         """True if classifier-free guidance is active, which doubles the denoiser's batch."""
-        return guidance_scale > self.guidance_from and not self.embeds_guidance
+        return self.traits.guides(guidance_scale)
+
+    @property
+    def size_multiple(self) -> int:
+        """The number of pixels that width and height must be multiples of."""
+        return self.vae_factor * self.traits.patch

@@ -19,13 +19,7 @@ from sdtui.models.distilled import distilled_values, model_name
 from sdtui.models.native import family_values, with_own_values
 from sdtui.models.own_values import read_own_values
 from sdtui.models.text_to_image import check_text_to_image
-
-_GUIDED_FROM_ZERO = ("ZImagePipeline", "Krea2Pipeline")
-"""Pipelines that add the scaled difference to the conditional prediction, so that 0 is no
-guidance."""
-
-_WITHOUT_CFG = ("FluxPipeline", "FluxKontextPipeline", "Flux2Pipeline")
-"""Pipelines whose guidance is an embedding, or has no effect (FLUX.1 schnell)."""
+from sdtui.models.traits import traits_of
 
 _INPAINTING = {
     "StableDiffusionInpaintPipeline": "StableDiffusionPipeline",
@@ -74,7 +68,8 @@ def describe_folder(folder: Path) -> ModelDescription:
         family,
         is_distilled=index.get("is_distilled") is True,
     )
-    values = family_values(pipeline_class, distilled, scheduler)
+    traits = traits_of(pipeline_class, index, denoiser)
+    values = family_values(pipeline_class, traits, distilled, scheduler)
     latents = denoiser.get("sample_size")
     side = latents * factor if isinstance(latents, int) else None
     own = read_own_values(folder)
@@ -93,8 +88,7 @@ def describe_folder(folder: Path) -> ModelDescription:
         and vae.get("force_upcast", True) is True,
         is_inpainting=is_inpainting,
         denoiser_channels=int((denoiser.get("block_out_channels") or [320])[0]),
-        guidance_from=0.0 if pipeline_class in _GUIDED_FROM_ZERO else 1.0,
-        embeds_guidance=_embeds_guidance(index, denoiser),
+        traits=traits,
         timestep_spacing=distilled.timestep_spacing if distilled else None,
         components=components,
         configs=folder,
@@ -103,6 +97,9 @@ def describe_folder(folder: Path) -> ModelDescription:
 
 def _vae_factor(vae: Mapping[str, Any], tiny: bool) -> int:
     """Return how many pixels wide a latent is."""
+    named = vae.get("scale_factor_spatial")
+    if named:
+        return int(named)
     blocks = (None if tiny else vae.get("block_out_channels")) or vae.get(
         "encoder_block_out_channels", [0] * 4
     )
@@ -113,15 +110,6 @@ def _vae_factor(vae: Mapping[str, Any], tiny: bool) -> int:
 def _scheduler_config(folder: Path) -> dict[str, Any]:
     file = folder / "scheduler" / "scheduler_config.json"
     return read_json(file) if file.is_file() else {}
-
-
-def _embeds_guidance(index: Mapping[str, Any], denoiser: Mapping[str, Any]) -> bool:
-    return (
-        str(index.get("_class_name")) in _WITHOUT_CFG
-        or index.get("is_distilled") is True
-        or denoiser.get("guidance_embeds") is True
-        or denoiser.get("time_cond_proj_dim") is not None
-    )
 
 
 def _family(pipeline_class: str, denoiser: Mapping[str, Any], tiny: bool) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sdtui.core.samplers import DEFAULT_SAMPLER, SAMPLERS
 from sdtui.models.distilled import Distilled
+from sdtui.models.traits import Traits
 from sdtui.requests.request import REQUEST_FIELDS
 
 
@@ -30,20 +31,7 @@ class NativeValues:
 
 
 _OWN_NAMES = {each.name for each in fields(NativeValues)}
-_BY_PIPELINE = {
-    # Steps: DPM++ 2M Karras has converged by then. Guidance: diffusers' own defaults.
-    "StableDiffusionPipeline": NativeValues(None, None, 25, 7.5, DEFAULT_SAMPLER),
-    "StableDiffusionXLPipeline": NativeValues(None, None, 25, 5.0, DEFAULT_SAMPLER),
-}
-_SIDES = {
-    **dict.fromkeys(("AuraFlowPipeline", "ChromaPipeline", "ErnieImagePipeline"), 1024),
-    **dict.fromkeys(("FluxPipeline", "Flux2Pipeline", "Flux2KleinPipeline"), 1024),
-    **dict.fromkeys(("HiDreamImagePipeline", "Krea2Pipeline", "Lumina2Pipeline"), 1024),
-    **dict.fromkeys(("QwenImagePipeline", "QwenImage21Pipeline", "ZImagePipeline"), 1024),
-    "Ideogram4Pipeline": 2048,
-}
-"""Native sides in pixels of pipelines whose denoiser's config has none, or (AuraFlow) another than
-the pipeline's call."""
+_WITH_SAMPLERS = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 _REPLACEABLE = {
     *(sampler.scheduler for sampler in SAMPLERS.values()),
     "LMSDiscreteScheduler",
@@ -53,27 +41,34 @@ steps. Others (EDM, LCM, TCD, flow matching) belong to how a model was trained."
 
 
 def family_values(
-    pipeline_class: str, distilled: Distilled | None, scheduler: Mapping[str, Any]
+    pipeline_class: str, traits: Traits, distilled: Distilled | None, scheduler: Mapping[str, Any]
 ) -> NativeValues:
-    """Return the steps, guidance and sampler of a family, or of a model distilled to few steps.
+    """Return the size, steps, guidance and sampler of a family, or of a model distilled to few
+    steps.
 
     `scheduler` is the config of the model's scheduler, possibly empty. The sampler is None, the
     model's own, where another would be wrong.
     """
-    side = _SIDES.get(pipeline_class)
-    if distilled is None:
-        values = _BY_PIPELINE.get(pipeline_class, NativeValues(side, side))
-        is_ordinary = (
-            scheduler.get("_class_name") in (None, *_REPLACEABLE)
-            and scheduler.get("prediction_type") != "flow_prediction"
+    width, height = traits.size or (None, None)
+    if distilled is not None:
+        return NativeValues(
+            width=width,
+            height=height,
+            num_inference_steps=distilled.num_inference_steps,
+            guidance_scale=distilled.guidance_scale,
+            sampler=distilled.sampler,
         )
-        return values if is_ordinary else replace(values, sampler=None)
+    is_ordinary = (
+        pipeline_class in _WITH_SAMPLERS
+        and scheduler.get("_class_name") in (None, *_REPLACEABLE)
+        and scheduler.get("prediction_type") != "flow_prediction"
+    )
     return NativeValues(
-        width=side,
-        height=side,
-        num_inference_steps=distilled.num_inference_steps,
-        guidance_scale=distilled.guidance_scale,
-        sampler=distilled.sampler,
+        width=width,
+        height=height,
+        num_inference_steps=traits.num_inference_steps,
+        guidance_scale=traits.guidance_scale,
+        sampler=DEFAULT_SAMPLER if is_ordinary else None,
     )
 
 

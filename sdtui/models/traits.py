@@ -1,0 +1,289 @@
+"""What sdtui knows of the pipelines of diffusers before it loads a model, as plain data.
+
+Sources are the pipelines themselves (diffusers 0.42): the defaults of their calls, their checks of
+sizes, and where they guide. tests/engine/test_traits.py compares both. Native values that differ
+from those defaults are from the model cards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+
+class Task(StrEnum):
+    """What a pipeline makes besides pictures from text alone."""
+
+    IMAGE = "image"
+    """Pictures that start from an init image."""
+    INPAINT = "inpaint"
+    """Pictures that are painted inside a mask."""
+    EDIT = "edit"
+    """Pictures that have another one as their reference; there is no strength."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """The traits of a pipeline, or of a model if its configs change them."""
+
+    name: str = ""
+    """The family, such as "Flux.1"; empty if the pipeline isn't known."""
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    """Native steps and guidance; None = the default of the pipeline's call."""
+    size: tuple[int, int] | None = None
+    """Native width and height in pixels; None if the denoiser's config says them."""
+    text_length: int | None = None
+    """The length of the prompt in tokens that the call is given by default; None if it takes
+    none."""
+    guidance: str | None = "guidance_scale"
+    """The argument that is the guidance scale; None if guidance has no effect."""
+    guidance_off: float = 1.0
+    """Up to this scale there is no classifier-free guidance. It is 0 where the scaled difference is
+    added to the conditional prediction."""
+    embedded: bool = False
+    """True if guidance is an embedding (distilled guidance), which costs nothing."""
+    in_one_pass: bool = True
+    """True if guidance doubles the batch of a pass; False if it takes a second pass."""
+    negative: bool = True
+    """True if the negative prompt has an effect where there is classifier-free guidance."""
+    blank_negative: str = ""
+    """What stands for an empty negative prompt: some pipelines guide only if they get one."""
+    patch: int = 2
+    """The number of latents that sides must be multiples of."""
+    own_size: bool = False
+    """True if the pipeline replaces the size by the nearest of its own."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments that every call gets."""
+    tasks: Mapping[Task, str] = field(default_factory=dict)
+    """The class that does a task with the same components."""
+
+    def guides(self, scale: float) -> bool:
+        """Return whether there is classifier-free guidance at a scale."""
+        return self.guidance is not None and not self.embedded and scale > self.guidance_off
+
+
+def _from_images(start: str) -> dict[Task, str]:
+    return {
+        Task.IMAGE: f"{start}Img2ImgPipeline",
+        Task.INPAINT: f"{start}InpaintPipeline",
+    }
+
+
+_1024 = (1024, 1024)
+_2048 = (2048, 2048)
+_512 = (512, 512)
+_NO_BINS = {"use_resolution_binning": False}
+"""Pictures have the size of the request, not the nearest of a list."""
+
+TRAITS: Mapping[str, Traits] = {
+    # Name, steps, guidance, size, length of the prompt.
+    "AmusedPipeline": Traits("aMUSEd", 12, 10.0, tasks=_from_images("Amused"), patch=1),
+    "AuraFlowPipeline": Traits("AuraFlow", 50, 3.5, _1024, 256),
+    "BriaFibo2Pipeline": Traits("Bria FIBO 2", 30, 5.0, _1024, in_one_pass=False),
+    "BriaFiboPipeline": Traits("Bria FIBO", 30, 5.0, _1024, 3000, patch=1),
+    "BriaPipeline": Traits("Bria", 30, 5.0, _1024, 128, patch=4),
+    "ChromaPipeline": Traits(
+        "Chroma", 35, 5.0, _1024, 512, in_one_pass=False, tasks=_from_images("Chroma")
+    ),
+    "CogView3PlusPipeline": Traits("CogView3 Plus", 50, 5.0, None, 224),
+    "CogView4Pipeline": Traits("CogView4", 50, 5.0, None, 1024, in_one_pass=False),
+    "Cosmos2TextToImagePipeline": Traits("Cosmos 2", 35, 7.0, (1360, 768), 512, in_one_pass=False),
+    "DreamLiteMobilePipeline": Traits(
+        "DreamLite Mobile", 4, 0.0, _1024, 200, guidance=None, negative=False, patch=1
+    ),
+    "DreamLitePipeline": Traits("DreamLite", 30, 3.5, _1024, 200, patch=1),
+    "ErnieImagePipeline": Traits("ERNIE-Image", 50, 4.0, _1024),
+    "Flux2KleinKVPipeline": Traits(
+        "Flux.2 Klein",
+        4,
+        1.0,
+        _1024,
+        512,
+        guidance=None,
+        negative=False,
+        tasks={Task.EDIT: "Flux2KleinKVPipeline"},
+    ),
+    "Flux2KleinPipeline": Traits(
+        "Flux.2 Klein",
+        50,
+        4.0,
+        _1024,
+        512,
+        negative=False,
+        in_one_pass=False,
+        tasks={Task.EDIT: "Flux2KleinPipeline", Task.INPAINT: "Flux2KleinInpaintPipeline"},
+    ),
+    "Flux2Pipeline": Traits(
+        "Flux.2",
+        50,
+        4.0,
+        _1024,
+        512,
+        embedded=True,
+        negative=False,
+        tasks={Task.EDIT: "Flux2Pipeline"},
+    ),
+    "FluxKontextPipeline": Traits(
+        "Flux.1 Kontext",
+        28,
+        3.5,
+        _1024,
+        512,
+        embedded=True,
+        negative=False,
+        tasks={Task.EDIT: "FluxKontextPipeline", Task.INPAINT: "FluxKontextInpaintPipeline"},
+    ),
+    "FluxPipeline": Traits(
+        "Flux.1", 28, 3.5, _1024, 512, embedded=True, negative=False, tasks=_from_images("Flux")
+    ),
+    "GlmImagePipeline": Traits(
+        "GLM-Image", 50, 1.5, None, 2048, negative=False, in_one_pass=False, patch=4
+    ),
+    "HiDreamImagePipeline": Traits("HiDream-I1", 50, 5.0, _1024, 128, own_size=True),
+    "HunyuanDiTPipeline": Traits("Hunyuan-DiT", 50, 5.0, extra=_NO_BINS),
+    "HunyuanImagePipeline": Traits(
+        "HunyuanImage", 50, 3.25, _2048, guidance=None, in_one_pass=False
+    ),
+    "Ideogram4Pipeline": Traits(
+        "Ideogram 4",
+        48,
+        7.0,
+        _2048,
+        2048,
+        negative=False,
+        in_one_pass=False,
+        extra={"guidance_schedule": None},
+    ),
+    "IFPipeline": Traits("DeepFloyd IF", 100, 7.0, patch=1),
+    "Kandinsky3Pipeline": Traits(
+        "Kandinsky 3", 25, 3.0, _1024, patch=8, tasks={Task.IMAGE: "Kandinsky3Img2ImgPipeline"}
+    ),
+    "Kandinsky5T2IPipeline": Traits(
+        "Kandinsky 5", 50, 3.5, _1024, 512, in_one_pass=False, own_size=True
+    ),
+    "KandinskyCombinedPipeline": Traits(
+        "Kandinsky 2.1",
+        100,
+        4.0,
+        _512,
+        patch=8,
+        tasks={
+            Task.IMAGE: "KandinskyImg2ImgCombinedPipeline",
+            Task.INPAINT: "KandinskyInpaintCombinedPipeline",
+        },
+    ),
+    "KandinskyV22CombinedPipeline": Traits(
+        "Kandinsky 2.2",
+        100,
+        4.0,
+        _512,
+        patch=8,
+        tasks={
+            Task.IMAGE: "KandinskyV22Img2ImgCombinedPipeline",
+            Task.INPAINT: "KandinskyV22InpaintCombinedPipeline",
+        },
+    ),
+    "KolorsPipeline": Traits(
+        "Kolors", 50, 5.0, _1024, 256, patch=1, tasks={Task.IMAGE: "KolorsImg2ImgPipeline"}
+    ),
+    "Krea2Pipeline": Traits("Krea 2", 28, 4.5, _1024, 512, guidance_off=0.0, in_one_pass=False),
+    "LatentConsistencyModelPipeline": Traits(
+        "LCM",
+        4,
+        8.5,
+        embedded=True,
+        negative=False,
+        patch=1,
+        tasks={Task.IMAGE: "LatentConsistencyModelImg2ImgPipeline"},
+    ),
+    "LongCatImagePipeline": Traits("LongCat-Image", 50, 4.5, _1024, in_one_pass=False),
+    "Lumina2Pipeline": Traits("Lumina 2", 30, 4.0, _1024, 256, in_one_pass=False),
+    "LuminaPipeline": Traits("Lumina", 30, 4.0, None, 256),
+    "NucleusMoEImagePipeline": Traits("Nucleus-Image", 50, 4.0, _1024, in_one_pass=False),
+    "OmniGenPipeline": Traits("OmniGen", 50, 2.5, _1024, negative=False),
+    "OvisImagePipeline": Traits("Ovis-Image", 50, 5.0, _1024, 256, in_one_pass=False),
+    "PRXPipeline": Traits("PRX", 28, 4.0, extra=_NO_BINS),
+    "PRXPixelPipeline": Traits("PRX Pixel", 28, 4.0, extra=_NO_BINS),
+    "PixArtAlphaPipeline": Traits("PixArt Alpha", 20, 4.5, None, 120, extra=_NO_BINS),
+    "PixArtSigmaPipeline": Traits("PixArt Sigma", 20, 4.5, None, 300, extra=_NO_BINS),
+    "QwenImage21Pipeline": Traits(
+        "Qwen-Image 2.1",
+        40,
+        1.0,
+        _1024,
+        guidance="true_cfg_scale",
+        blank_negative=" ",
+        in_one_pass=False,
+        tasks={Task.EDIT: "QwenImage21Pipeline"},
+    ),
+    "QwenImagePipeline": Traits(
+        "Qwen-Image",
+        50,
+        4.0,
+        _1024,
+        512,
+        guidance="true_cfg_scale",
+        blank_negative=" ",
+        in_one_pass=False,
+        tasks=_from_images("QwenImage"),
+    ),
+    "SanaPipeline": Traits("Sana", 20, 4.5, None, 300, extra=_NO_BINS, patch=1),
+    "SanaSprintPipeline": Traits(
+        "Sana Sprint",
+        2,
+        4.5,
+        None,
+        300,
+        embedded=True,
+        negative=False,
+        extra=_NO_BINS,
+        patch=1,
+        tasks={Task.IMAGE: "SanaSprintImg2ImgPipeline"},
+    ),
+    "StableCascadeCombinedPipeline": Traits(
+        "Stable Cascade", 12, 4.0, _1024, guidance="prior_guidance_scale"
+    ),
+    "StableDiffusion3Pipeline": Traits(
+        "SD 3", 28, 7.0, None, 256, tasks=_from_images("StableDiffusion3")
+    ),
+    # Steps: DPM++ 2M Karras has converged by then.
+    "StableDiffusionPipeline": Traits("Stable Diffusion", 25, 7.5, patch=1),
+    "StableDiffusionXLPipeline": Traits("SDXL", 25, 5.0, patch=1),
+    "ZImageOmniPipeline": Traits("Z-Image Omni", 50, 5.0, _1024, 512, guidance_off=0.0),
+    "ZImagePipeline": Traits(
+        "Z-Image", 50, 5.0, _1024, 512, guidance_off=0.0, tasks=_from_images("ZImage")
+    ),
+}
+"""By the class of the pipeline."""
+
+_SCHNELL_LENGTH = 256
+"""Tokens that FLUX.1 schnell was trained with (its model card)."""
+
+
+def traits_of(
+    pipeline_class: str,
+    index: Mapping[str, Any] | None = None,
+    denoiser: Mapping[str, Any] | None = None,
+) -> Traits:
+    """Return the traits of a pipeline, or of a model with these configs: its model_index.json and
+    its denoiser's config.
+
+    A pipeline that isn't known has the commonest traits; what its call takes must be looked up.
+    """
+    index, denoiser = index or {}, denoiser or {}
+    # U-Nets take any number of latents: they pad what they halve.
+    unknown = Traits(patch=2 if "transformer" in index else 1)
+    traits = TRAITS.get(pipeline_class, unknown)
+    embeds_guidance = denoiser.get("guidance_embeds")
+    if pipeline_class == "FluxPipeline" and embeds_guidance is False:
+        return replace(traits, guidance=None, text_length=_SCHNELL_LENGTH)
+    if pipeline_class == "Flux2KleinPipeline" and index.get("is_distilled") is True:
+        return replace(traits, guidance=None)
+    if pipeline_class == "HunyuanImagePipeline" and embeds_guidance is True:
+        traits = replace(traits, guidance="distilled_guidance_scale")
+    elif not denoiser.get("time_cond_proj_dim") and not (traits == unknown and embeds_guidance):
+        return traits
+    return replace(traits, embedded=True, negative=False)

@@ -1,0 +1,106 @@
+"""What sdtui knows of pipelines without importing them is what diffusers' classes say."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import diffusers
+import pytest
+
+from sdtui.core.errors import UnsupportedModelError
+from sdtui.models.text_to_image import check_text_to_image
+from sdtui.models.traits import TRAITS, traits_of
+
+_FROM_MODEL_CARDS = {
+    # Steps and guidance that differ on purpose from the defaults of the call.
+    "DreamLiteMobilePipeline": (4, 0.0),
+    "Flux2KleinKVPipeline": (4, 1.0),
+    "Ideogram4Pipeline": (48, 7.0),
+    "StableDiffusionPipeline": (25, 7.5),
+    "StableDiffusionXLPipeline": (25, 5.0),
+}
+_WITHOUT_TRAITS = {
+    # Old or experimental; they run with the commonest traits and their calls' defaults.
+    *("AltDiffusionPipeline", "DiffusionPipeline", "HunyuanDiTPAGPipeline", "KolorsPAGPipeline"),
+    *("LDMTextToImagePipeline", "PixArtSigmaPAGPipeline", "SanaPAGPipeline"),
+    *("SemanticStableDiffusionPipeline", "StableDiffusion3PAGPipeline"),
+    *("StableDiffusionAttendAndExcitePipeline", "StableDiffusionGLIGENPipeline"),
+    *("StableDiffusionModelEditingPipeline", "StableDiffusionPAGPipeline"),
+    *("StableDiffusionPanoramaPipeline", "StableDiffusionParadigmsPipeline"),
+    *("StableDiffusionSAGPipeline", "StableDiffusionXLPAGPipeline", "StableUnCLIPPipeline"),
+    *("UnCLIPPipeline", "UniDiffuserPipeline", "VQDiffusionPipeline"),
+    *("VersatileDiffusionPipeline", "VersatileDiffusionTextToImagePipeline"),
+    "WuerstchenCombinedPipeline",
+}
+_LARGER = {"StableCascadeCombinedPipeline"}
+"""Pipelines of models that are made for larger pictures than the default of the call."""
+_OPTIONAL = {"KolorsPipeline"}
+"""Pipelines that diffusers has only if another library is there."""
+
+
+def _defaults(pipeline_class: str) -> dict[str, Any]:
+    parameters = inspect.signature(getattr(diffusers, pipeline_class).__call__).parameters
+    return {name: each.default for name, each in parameters.items()}
+
+
+@pytest.mark.parametrize("pipeline_class", sorted(TRAITS.keys() - _OPTIONAL))
+def test_traits_are_those_of_the_call(pipeline_class: str) -> None:
+    traits, call = TRAITS[pipeline_class], _defaults(pipeline_class)
+    guidance = call.get(traits.guidance) if traits.guidance else traits.guidance_scale
+    expected = _FROM_MODEL_CARDS.get(pipeline_class, (call["num_inference_steps"], guidance))
+    assert (traits.num_inference_steps, traits.guidance_scale) == expected
+    assert traits.guidance is None or traits.guidance in call
+    assert traits.text_length == call.get("max_sequence_length")
+    assert traits.extra.keys() <= call.keys()
+    assert ("use_resolution_binning" in call) == ("use_resolution_binning" in traits.extra)
+    if traits.negative:
+        assert "negative_prompt" in call
+    if isinstance(call["height"], int) and traits.size and pipeline_class not in _LARGER:
+        assert traits.size == (call["width"], call["height"])
+    for task in traits.tasks.values():
+        assert hasattr(diffusers, task)
+
+
+def test_every_text_to_image_pipeline_of_diffusers_has_traits() -> None:
+    found = set()
+    for name in dir(diffusers):
+        if name.endswith("Pipeline"):
+            try:
+                check_text_to_image("m", name)
+            except UnsupportedModelError:
+                continue
+            found.add(name)
+    assert found - TRAITS.keys() == _WITHOUT_TRAITS
+    assert TRAITS.keys() - _OPTIONAL <= found
+
+
+@pytest.mark.parametrize(
+    ("pipeline_class", "index", "denoiser", "guidance", "embedded", "length"),
+    [
+        ("FluxPipeline", {}, {"guidance_embeds": False}, None, True, 256),
+        ("FluxPipeline", {}, {"guidance_embeds": True}, "guidance_scale", True, 512),
+        ("Flux2KleinPipeline", {"is_distilled": True}, {}, None, False, 512),
+        ("Krea2Pipeline", {"is_distilled": True}, {}, "guidance_scale", False, 512),
+        ("HunyuanImagePipeline", {}, {}, None, False, None),
+        (
+            "HunyuanImagePipeline",
+            {},
+            {"guidance_embeds": True},
+            "distilled_guidance_scale",
+            True,
+            None,
+        ),
+        ("NewPipeline", {}, {"guidance_embeds": True}, "guidance_scale", True, None),
+    ],
+)
+def test_configs_change_traits(
+    pipeline_class: str,
+    index: dict[str, Any],
+    denoiser: dict[str, Any],
+    guidance: str | None,
+    embedded: bool,
+    length: int | None,
+) -> None:
+    found = traits_of(pipeline_class, index, denoiser)
+    assert (found.guidance, found.embedded, found.text_length) == (guidance, embedded, length)
